@@ -1,0 +1,318 @@
+//! Packets out of a slice.
+
+use alloc::vec::Vec;
+use core::fmt;
+use core::mem;
+
+use bytes::Bytes;
+
+use crate::byte;
+use crate::dialect::Dialect;
+use crate::document::{Document, Source};
+use crate::error::{DecodeError, ErrorKind};
+use crate::limits::Limits;
+use crate::machine::{Config, Machine, Operator, Progress, Summary};
+use crate::node::{NoArena, Node};
+use crate::packet::{self, ClientHeader, ClientPacket, Header, ServerHeader, ServerPacket};
+
+/// Decodes the one packet that `input` holds, in the extended dialect and with the default [`Limits`].
+///
+/// White space, comments and line ends may stand before and after it.
+///
+/// ```
+/// let packet = ubf_codec::decode(b"{'ok',#3&2&1&}$\n")?;
+/// assert_eq!(packet.to_string(), "{ok,[1,2,3]}");
+/// # Ok::<(), ubf_codec::DecodeError>(())
+/// ```
+///
+/// # Errors
+/// What is wrong and at which byte: broken syntax, a limit, an end inside the packet, or bytes after it.
+pub fn decode(input: &[u8]) -> Result<Document<&[u8]>, DecodeError> {
+    Decoder::new().decode(input)
+}
+
+/// Decodes packets out of slices. Keeps its working memory from one packet to the next.
+///
+/// For bytes that come in pieces there is [`StreamDecoder`](crate::StreamDecoder).
+///
+/// ```
+/// use ubf_codec::Decoder;
+///
+/// let mut decoder = Decoder::new();
+/// let mut packets = decoder.packets(b"'info'$ 'description'$\n");
+/// assert_eq!(packets.next().unwrap()?.to_string(), "info");
+/// assert_eq!(packets.next().unwrap()?.to_string(), "description");
+/// assert!(packets.next().is_none());
+/// # Ok::<(), ubf_codec::DecodeError>(())
+/// ```
+#[derive(Clone)]
+pub struct Decoder {
+    machine: Machine<Vec<Node>>,
+    checker: Machine<NoArena>,
+    /// Memory that [`recycle`](Self::recycle) gave back.
+    spare: Vec<Node>,
+}
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decoder").field("config", &self.machine.config).finish_non_exhaustive()
+    }
+}
+
+impl Decoder {
+    /// A decoder of the extended dialect, with the default limits.
+    #[must_use]
+    pub fn new() -> Self {
+        let config = Config::default();
+        Self { machine: Machine::new(config, Vec::new()), checker: Machine::new(config, NoArena), spare: Vec::new() }
+    }
+
+    /// This decoder for another dialect (W7). Versioned packets stay in the extended one.
+    #[must_use]
+    pub const fn with_dialect(mut self, dialect: Dialect) -> Self {
+        self.machine.config.dialect = dialect;
+        self.checker.config.dialect = dialect;
+        self
+    }
+
+    /// This decoder with other limits (L1).
+    #[must_use]
+    pub const fn with_limits(mut self, limits: Limits) -> Self {
+        self.machine.config.limits = limits;
+        self.checker.config.limits = limits;
+        self
+    }
+
+    /// Whether `\x` in a text stands for `x`, whatever `x` is (W3). Off by default.
+    ///
+    /// Erlang's decoders and the Java client read it so. No known program writes it; hand-written packets may have it.
+    #[must_use]
+    pub const fn with_any_escape(mut self, any_escape: bool) -> Self {
+        self.machine.config.any_escape = any_escape;
+        self.checker.config.any_escape = any_escape;
+        self
+    }
+
+    /// Decodes the one packet that `input` holds.
+    ///
+    /// # Errors
+    /// What is wrong and at which byte: broken syntax, a limit, an end inside the packet, or bytes after it.
+    pub fn decode<'a>(&mut self, input: &'a [u8]) -> Result<Document<&'a [u8]>, DecodeError> {
+        let (packet, end) = self.decode_at(input, 0, 0)?;
+        check_rest(input, end)?;
+        Ok(packet)
+    }
+
+    /// Decodes the one packet that `input` holds and shares `input` with the result, which can be kept and sent on.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    #[expect(clippy::needless_pass_by_value, reason = "the usual way to share `Bytes`")]
+    pub fn decode_shared(&mut self, input: Bytes) -> Result<Document<Bytes>, DecodeError> {
+        let end = self.whole(&input, 0, 0)?;
+        check_rest(&input, end)?;
+        Ok(self.take(input.slice(..end)))
+    }
+
+    /// The packets of `input`, one after the other.
+    ///
+    /// Ends after the first error. Input that ends inside a packet is such an error.
+    pub fn packets<'d, 'a>(&'d mut self, input: &'a [u8]) -> Packets<'d, 'a> {
+        Packets { decoder: self, input, read: 0, failed: false }
+    }
+
+    /// Checks the one packet that `input` holds, and builds nothing.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    pub fn check(&mut self, input: &[u8]) -> Result<Summary, DecodeError> {
+        self.checker.reset(0);
+        let Some(end) = self.checker.run(input)? else {
+            return Err(DecodeError::new(ErrorKind::UnexpectedEnd, input.len() as u64));
+        };
+        check_rest(input, end)?;
+        Ok(self.checker.summary())
+    }
+
+    /// Gives the memory of a document back, for the next packet: then decoding takes no memory at all, once it has taken enough.
+    pub fn recycle<S>(&mut self, document: Document<S>) {
+        self.spare = document.into_nodes();
+    }
+
+    /// Decodes the one packet of a client that `input` holds: header and body (P1).
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode), or a malformed header.
+    pub fn decode_client<'a>(&mut self, input: &'a [u8]) -> Result<ClientPacket<Document<&'a [u8]>>, DecodeError> {
+        let (packet, end) = self.versioned_at::<ClientHeader>(input, 0)?;
+        check_rest(input, end)?;
+        Ok(packet)
+    }
+
+    /// Decodes the one packet of a server that `input` holds: header and body (P1).
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode), or a malformed header.
+    pub fn decode_server<'a>(&mut self, input: &'a [u8]) -> Result<ServerPacket<Document<&'a [u8]>>, DecodeError> {
+        let (packet, end) = self.versioned_at::<ServerHeader>(input, 0)?;
+        check_rest(input, end)?;
+        Ok(packet)
+    }
+
+    /// The packets of a client in `input`, one after the other. Ends after the first error.
+    pub fn client_packets<'d, 'a>(
+        &'d mut self,
+        input: &'a [u8],
+    ) -> impl Iterator<Item = Result<ClientPacket<Document<&'a [u8]>>, DecodeError>> + use<'d, 'a> {
+        self.versioned_packets::<ClientHeader>(input)
+    }
+
+    /// The packets of a server in `input`, one after the other. Ends after the first error.
+    pub fn server_packets<'d, 'a>(
+        &'d mut self,
+        input: &'a [u8],
+    ) -> impl Iterator<Item = Result<ServerPacket<Document<&'a [u8]>>, DecodeError>> + use<'d, 'a> {
+        self.versioned_packets::<ServerHeader>(input)
+    }
+
+    fn versioned_packets<'d, 'a, H: Header + 'd>(
+        &'d mut self,
+        input: &'a [u8],
+    ) -> impl Iterator<Item = Result<H::Packet<Document<&'a [u8]>>, DecodeError>> + use<'d, 'a, H> {
+        let mut read = Some(0);
+        core::iter::from_fn(move || {
+            let start = read.take()?;
+            if !packet::has_more(input.get(start..).unwrap_or_default()) {
+                return None;
+            }
+            Some(self.versioned_at::<H>(input, start).map(|(packet, end)| {
+                read = Some(end);
+                packet
+            }))
+        })
+    }
+
+    /// Reads a header and its body, which begin at `start`. Also tells where they end.
+    fn versioned_at<'a, H: Header>(
+        &mut self,
+        input: &'a [u8],
+        start: usize,
+    ) -> Result<(H::Packet<Document<&'a [u8]>>, usize), DecodeError> {
+        let window = input.get(start..).unwrap_or_default();
+        let limits = &self.machine.config.limits;
+        let Some((header, header_bytes)) = H::read(window, start as u64, limits)? else {
+            return Err(DecodeError::new(ErrorKind::UnexpectedEnd, input.len() as u64));
+        };
+        let dialect = mem::replace(&mut self.machine.config.dialect, Dialect::Extended);
+        let decoded = self.decode_at(input, start + header_bytes, header_bytes);
+        self.machine.config.dialect = dialect;
+        let (body, end) = decoded?;
+        Ok((header.with_body(body), end))
+    }
+
+    /// Decodes the packet that begins at `start`, after a header of so many bytes. Also tells where it ends.
+    fn decode_at<'a>(
+        &mut self,
+        input: &'a [u8],
+        start: usize,
+        header_bytes: usize,
+    ) -> Result<(Document<&'a [u8]>, usize), DecodeError> {
+        let window = input.get(start..).unwrap_or_default();
+        let end = self.whole(window, start as u64, header_bytes)?;
+        Ok((self.take(window.get(..end).unwrap_or_default()), start + end))
+    }
+
+    /// Runs the machine over a window that holds a whole packet, and tells where it ends.
+    fn whole(&mut self, window: &[u8], origin: u64, header_bytes: usize) -> Result<usize, DecodeError> {
+        if self.machine.arena().capacity() == 0 {
+            *self.machine.arena_mut() = mem::take(&mut self.spare);
+        }
+        self.machine.reset(origin);
+        self.machine.header_bytes = header_bytes;
+        match self.machine.run(window)? {
+            Some(end) => Ok(end),
+            None => Err(DecodeError::new(ErrorKind::UnexpectedEnd, origin + window.len() as u64)),
+        }
+    }
+
+    /// The packet that the machine has just read.
+    fn take<S: Source>(&mut self, source: S) -> Document<S> {
+        let root = self.machine.top();
+        let summary = self.machine.summary();
+        Document::new(source, mem::take(self.machine.arena_mut()), root, summary)
+    }
+}
+
+/// P1: only white space may follow the one packet that was expected.
+fn check_rest(input: &[u8], end: usize) -> Result<(), DecodeError> {
+    let rest = input.get(end..).unwrap_or_default();
+    if rest.iter().all(|&byte| byte::is_space(byte)) {
+        return Ok(());
+    }
+    match blank_len(rest) {
+        blank if blank == rest.len() => Ok(()),
+        blank => Err(DecodeError::new(ErrorKind::TrailingBytes, (end + blank) as u64)),
+    }
+}
+
+/// How many bytes of `input` are white space and whole comments (W9).
+fn blank_len(input: &[u8]) -> usize {
+    let mut machine = Machine::new(Config { any_escape: true, ..Config::default() }, NoArena);
+    loop {
+        let before = machine.position();
+        match machine.step(input) {
+            Ok(Progress::Done(Operator::Blank)) => {}
+            Ok(_) | Err(_) => return before,
+        }
+    }
+}
+
+/// The packets of a slice: see [`Decoder::packets`].
+#[derive(Debug)]
+pub struct Packets<'d, 'a> {
+    decoder: &'d mut Decoder,
+    input: &'a [u8],
+    read: usize,
+    failed: bool,
+}
+
+impl Packets<'_, '_> {
+    /// How many bytes of the input belong to the packets so far.
+    #[must_use]
+    pub const fn read(&self) -> usize {
+        self.read
+    }
+
+    /// Gives the memory of a packet back: see [`Decoder::recycle`].
+    pub fn recycle<S>(&mut self, document: Document<S>) {
+        self.decoder.recycle(document);
+    }
+}
+
+impl<'a> Iterator for Packets<'_, 'a> {
+    type Item = Result<Document<&'a [u8]>, DecodeError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        match self.decoder.decode_at(self.input, self.read, 0) {
+            Ok((packet, end)) => {
+                self.read = end;
+                Some(Ok(packet))
+            }
+            Err(error) => {
+                self.failed = true;
+                // White space after the last packet is no packet.
+                let is_end = error.is_incomplete() && self.decoder.machine.is_between_packets();
+                if is_end { None } else { Some(Err(error)) }
+            }
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! A decoded packet.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use bytes::Bytes;
+
+use crate::machine::Summary;
+use crate::node::Node;
+use crate::term::{Arena, Term, TermRef, own};
+
+/// Where a decoded packet's bytes are: borrowed (`&[u8]`) or shared ([`Bytes`]).
+pub trait Source: AsRef<[u8]> + private::Source {}
+
+impl Source for &[u8] {}
+impl Source for Bytes {}
+
+pub(crate) mod private {
+    use bytes::Bytes;
+
+    /// What only this crate knows of a source.
+    pub trait Source: AsRef<[u8]> {
+        /// `part`, which is a part of the source, as owned bytes.
+        fn own(&self, part: &[u8]) -> Bytes;
+    }
+
+    impl Source for &[u8] {
+        fn own(&self, part: &[u8]) -> Bytes {
+            Bytes::copy_from_slice(part)
+        }
+    }
+
+    impl Source for Bytes {
+        fn own(&self, part: &[u8]) -> Bytes {
+            self.slice_ref(part)
+        }
+    }
+}
+
+/// A decoded packet. Its texts and binaries are still where they were: in the input.
+///
+/// `Document<&[u8]>` borrows the input, `Document<Bytes>` shares it and can be kept.
+///
+/// ```
+/// let packet = ubf_codec::decode(b"'person'>p {p \"Joe\" 123}$")?;
+/// assert_eq!(packet.to_string(), "{person,\"Joe\",123}");
+/// assert_eq!(packet.summary().registers, 1);
+/// # Ok::<(), ubf_codec::DecodeError>(())
+/// ```
+#[derive(Clone)]
+pub struct Document<S> {
+    source: S,
+    nodes: Vec<Node>,
+    root: Node,
+    summary: Summary,
+}
+
+impl<S: Source> Document<S> {
+    pub(crate) const fn new(source: S, nodes: Vec<Node>, root: Node, summary: Summary) -> Self {
+        Self { source, nodes, root, summary }
+    }
+
+    /// The packet's term.
+    #[must_use]
+    pub fn root(&self) -> TermRef<'_> {
+        TermRef::new(self.root, Arena { source: self.source.as_ref(), nodes: &self.nodes })
+    }
+
+    /// The packet's term, owned. Out of a `Document<Bytes>` texts are shared and not copied.
+    ///
+    /// # Limits
+    /// Terms that registers share are shared in the copy as well, but for lists that share a part: see [`TermRef::to_term`].
+    #[must_use]
+    pub fn to_term(&self) -> Term {
+        // Without repetition there is nothing to share, and no table to keep.
+        let shared = self.summary.expanded_nodes > self.summary.nodes;
+        own(self.root(), shared, &|part| private::Source::own(&self.source, part))
+    }
+
+    /// The packet as it was on the wire, from after the previous `$` (white space included) up to and with its `$`. Of a versioned
+    /// packet, the body.
+    #[must_use]
+    pub fn source(&self) -> &[u8] {
+        self.source.as_ref()
+    }
+
+    /// The packet as it was on the wire, in its own form.
+    #[must_use]
+    pub fn into_source(self) -> S {
+        self.source
+    }
+
+    /// What the packet holds and cost.
+    #[must_use]
+    pub const fn summary(&self) -> Summary {
+        self.summary
+    }
+}
+
+impl<S> Document<S> {
+    pub(crate) fn into_nodes(self) -> Vec<Node> {
+        self.nodes
+    }
+}
+
+impl<S: Source> fmt::Display for Document<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.root().fmt(f)
+    }
+}
+
+impl<S: Source> fmt::Debug for Document<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Document({})", self.root())
+    }
+}
+
+impl<S: Source> From<&Document<S>> for Term {
+    fn from(document: &Document<S>) -> Self {
+        document.to_term()
+    }
+}
+
+impl<'a, S: Source> From<&'a Document<S>> for TermRef<'a> {
+    fn from(document: &'a Document<S>) -> Self {
+        document.root()
+    }
+}

@@ -1,0 +1,109 @@
+//! Terms to bytes (W14).
+
+mod cached;
+mod plain;
+mod pretty;
+mod token;
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use bytes::BufMut;
+
+use self::cached::Cache;
+use crate::dialect::Dialect;
+use crate::term::TermRef;
+
+/// How a packet is written. All styles mean the same term.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Style {
+    /// As few bytes as can be without registers, in one pass.
+    #[default]
+    Plain,
+    /// Terms that come again are read from registers where that saves bytes. Never longer than plain.
+    Cached,
+    /// Over several lines, indented, for people.
+    Pretty,
+}
+
+/// Encodes terms as packets. Keeps its working memory from one packet to the next.
+///
+/// The bytes depend on the term, the dialect and the style, and on nothing else.
+///
+/// ```
+/// use ubf_codec::{Encoder, Style, ubf};
+///
+/// let term = ubf!([{person, "Joe"}, {person, "Mike"}]);
+/// assert_eq!(Encoder::new().encode(&term), br#"#{'person'"Mike"}&{'person'"Joe"}&$"#);
+///
+/// let mut cached = Encoder::new().with_style(Style::Cached);
+/// assert_eq!(cached.encode(&term), br#"#{'person'>aa"Mike"}&{a"Joe"}&$"#);
+/// ```
+#[derive(Clone, Default)]
+pub struct Encoder {
+    dialect: Dialect,
+    style: Style,
+    cache: Cache,
+}
+
+impl fmt::Debug for Encoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Encoder")
+            .field("dialect", &self.dialect)
+            .field("style", &self.style)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Encoder {
+    /// An encoder of the extended dialect in the plain style.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// This encoder for another dialect.
+    ///
+    /// In the classic dialect the undefined value is written as the atom `'undefined'` (W7), and only ASCII bytes
+    /// are used as registers: all known decoders accept these.
+    #[must_use]
+    pub const fn with_dialect(mut self, dialect: Dialect) -> Self {
+        self.dialect = dialect;
+        self
+    }
+
+    /// This encoder in another style.
+    #[must_use]
+    pub const fn with_style(mut self, style: Style) -> Self {
+        self.style = style;
+        self
+    }
+
+    /// The packet that holds `term`, up to and with its `$`.
+    pub fn encode<'a>(&mut self, term: impl Into<TermRef<'a>>) -> Vec<u8> {
+        let mut packet = Vec::new();
+        self.write(term.into(), self.dialect, &mut packet);
+        packet
+    }
+
+    /// Appends the packet that holds `term` to `buffer`.
+    ///
+    /// # Panics
+    /// Only if `buffer` cannot grow and is too small: see [`BufMut`]. `Vec<u8>` and `BytesMut` grow.
+    pub fn encode_to<'a>(&mut self, term: impl Into<TermRef<'a>>, buffer: &mut impl BufMut) {
+        self.write(term.into(), self.dialect, buffer);
+    }
+
+    /// A body of a versioned packet.
+    pub(crate) fn write_extended(&mut self, term: TermRef<'_>, buffer: &mut impl BufMut) {
+        self.write(term, Dialect::Extended, buffer);
+    }
+
+    fn write(&mut self, term: TermRef<'_>, dialect: Dialect, buffer: &mut impl BufMut) {
+        match self.style {
+            Style::Plain => plain::write(term, dialect, buffer),
+            Style::Cached => self.cache.write(term, dialect, buffer),
+            Style::Pretty => pretty::write(term, dialect, buffer),
+        }
+    }
+}

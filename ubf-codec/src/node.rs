@@ -1,0 +1,209 @@
+//! The flat form of a decoded packet: 16-byte nodes in one arena.
+//!
+//! ```text
+//! {'a' [7] "b"}          wire: {'a'#7&"b"}$
+//!
+//! arena:  [0] 7  link→nil      the cell of the list
+//!         [1] atom  3..4       ┐
+//!         [2] list  cell 0     │ the tuple's elements stand side by side
+//!         [3] string 9..10     ┘
+//! root:   tuple 1..4
+//! ```
+//! A node is a value: texts are spans of the packet's bytes, compound terms are places in the arena. To read a register is to
+//! copy 16 bytes, however large the term is (W10). A list is a chain of cells, each with its element and the place of the next,
+//! so that lists which share their tail share its memory (W5).
+
+use crate::error::TermKind;
+
+/// What a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub(crate) enum NodeKind {
+    Undefined,
+    /// The payload is the value.
+    Integer,
+    /// The payload is the span of the digits, without sign and leading zeros; `flag` is the sign.
+    BigInteger,
+    /// The payload is the span between the quotes; `flag` says that it has escapes. Likewise `String`.
+    Atom,
+    String,
+    /// The payload is the span of the bytes.
+    Binary,
+    /// The payload is the place of the first element and the count of elements.
+    Tuple,
+    /// The payload is the place of the first cell and the count of cells.
+    List,
+    /// The payload is the place of two nodes: the tag (an atom node stands for its text), then the term.
+    Tagged,
+}
+
+/// One term of a packet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Node {
+    payload: u64,
+    /// In a cell: the place of the next cell. Elsewhere nothing.
+    link: u32,
+    kind: NodeKind,
+    flag: bool,
+}
+
+// The arena is the largest thing that decoding makes: keep its unit small.
+const _: () = assert!(size_of::<Node>() == 16);
+
+impl Node {
+    pub(crate) const UNDEFINED: Self = Self { payload: 0, link: 0, kind: NodeKind::Undefined, flag: false };
+
+    #[expect(clippy::cast_sign_loss, reason = "the bits come back in `as_small`")]
+    pub(crate) const fn integer(value: i64) -> Self {
+        Self { payload: value as u64, link: 0, kind: NodeKind::Integer, flag: false }
+    }
+
+    pub(crate) const fn big_integer(digits: Span, negative: bool) -> Self {
+        Self { payload: digits.pack(), link: 0, kind: NodeKind::BigInteger, flag: negative }
+    }
+
+    pub(crate) const fn text(kind: NodeKind, span: Span, escaped: bool) -> Self {
+        Self { payload: span.pack(), link: 0, kind, flag: escaped }
+    }
+
+    pub(crate) const fn binary(span: Span) -> Self {
+        Self { payload: span.pack(), link: 0, kind: NodeKind::Binary, flag: false }
+    }
+
+    /// A tuple, list or tagged term, whose parts begin at `first`.
+    pub(crate) const fn compound(kind: NodeKind, first: u32, count: u32) -> Self {
+        Self { payload: Span { start: first, len: count }.pack(), link: 0, kind, flag: false }
+    }
+
+    /// This term as the element of a list whose further cells begin at `next`.
+    pub(crate) const fn linked(mut self, next: u32) -> Self {
+        self.link = next;
+        self
+    }
+
+    pub(crate) const fn kind(self) -> NodeKind {
+        self.kind
+    }
+
+    pub(crate) const fn link(self) -> u32 {
+        self.link
+    }
+
+    /// Escapes for a text, the sign for a big integer.
+    pub(crate) const fn flag(self) -> bool {
+        self.flag
+    }
+
+    /// The value of an [`NodeKind::Integer`].
+    #[expect(clippy::cast_possible_wrap, reason = "the bits went in in `integer`")]
+    pub(crate) const fn as_small(self) -> i64 {
+        self.payload as i64
+    }
+
+    /// The span of a text, or the place and count of a compound term.
+    pub(crate) const fn span(self) -> Span {
+        Span::unpack(self.payload)
+    }
+
+    pub(crate) const fn is_compound(self) -> bool {
+        matches!(self.kind, NodeKind::Tuple | NodeKind::List | NodeKind::Tagged)
+    }
+
+    /// What a leaf counts towards the expanded bytes (L1).
+    pub(crate) const fn leaf_bytes(self) -> u64 {
+        match self.kind {
+            NodeKind::BigInteger | NodeKind::Atom | NodeKind::String | NodeKind::Binary => self.span().len as u64,
+            NodeKind::Undefined | NodeKind::Integer | NodeKind::Tuple | NodeKind::List | NodeKind::Tagged => 0,
+        }
+    }
+
+    pub(crate) const fn term_kind(self) -> TermKind {
+        match self.kind {
+            NodeKind::Undefined => TermKind::Undefined,
+            NodeKind::Integer | NodeKind::BigInteger => TermKind::Integer,
+            NodeKind::Atom => TermKind::Atom,
+            NodeKind::String => TermKind::String,
+            NodeKind::Binary => TermKind::Binary,
+            NodeKind::Tuple => TermKind::Tuple,
+            NodeKind::List => TermKind::List,
+            NodeKind::Tagged => TermKind::Tagged,
+        }
+    }
+}
+
+/// A range: bytes of the packet, or nodes of the arena.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Span {
+    pub(crate) start: u32,
+    pub(crate) len: u32,
+}
+
+impl Span {
+    /// A span of the packet's bytes. Packets are shorter than 4 GiB (`max_packet_bytes` is a `u32`), so nothing is cut off.
+    #[expect(clippy::cast_possible_truncation, reason = "packets are shorter than 4 GiB")]
+    pub(crate) const fn of(start: usize, end: usize) -> Self {
+        Self { start: start as u32, len: (end - start) as u32 }
+    }
+
+    const fn pack(self) -> u64 {
+        (self.start as u64) << 32 | self.len as u64
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "takes the halves apart again")]
+    const fn unpack(packed: u64) -> Self {
+        Self { start: (packed >> 32) as u32, len: packed as u32 }
+    }
+
+    pub(crate) const fn end(self) -> usize {
+        self.start as usize + self.len as usize
+    }
+
+    /// The part of `whole` that the span names; empty if it names none.
+    pub(crate) fn slice<T>(self, whole: &[T]) -> &[T] {
+        whole.get(self.start as usize..self.end()).unwrap_or_default()
+    }
+}
+
+/// Where the machine puts the parts of compound terms.
+pub(crate) trait Arena {
+    /// Stores `nodes` side by side and tells where.
+    fn extend(&mut self, nodes: &[Node]) -> u32;
+    /// Stores one node and tells where.
+    fn push(&mut self, node: Node) -> u32;
+    /// Forgets all nodes and keeps the memory.
+    fn clear(&mut self);
+}
+
+impl Arena for alloc::vec::Vec<Node> {
+    fn extend(&mut self, nodes: &[Node]) -> u32 {
+        let first = Span::of(0, self.len()).len;
+        self.extend_from_slice(nodes);
+        first
+    }
+
+    fn push(&mut self, node: Node) -> u32 {
+        let first = Span::of(0, self.len()).len;
+        Self::push(self, node);
+        first
+    }
+
+    fn clear(&mut self) {
+        Self::clear(self);
+    }
+}
+
+/// The arena of someone who only wants to know whether a packet is well-formed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct NoArena;
+
+impl Arena for NoArena {
+    fn extend(&mut self, _: &[Node]) -> u32 {
+        0
+    }
+
+    fn push(&mut self, _: Node) -> u32 {
+        0
+    }
+
+    fn clear(&mut self) {}
+}

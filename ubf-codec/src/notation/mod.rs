@@ -1,0 +1,17 @@
+//! Erlang's notation of terms: what people read and write.
+//!
+//! | term | notation |
+//! |---|---|
+//! | atom | `ok`, `'Content-Type'` |
+//! | string | `"Joe"`; bytes that are no UTF-8 text as `\xHH` |
+//! | binary | `<<"abc">>`, `<<1,2,255>>` |
+//! | integer | `7`, `-7`, on input also `16#ff`, `$a`, `1_000` |
+//! | tuple, list | `{a,b}`, `[a,b]` |
+//! | undefined | `?` |
+//! | tagged term | the tag after the term, as on the wire: ``7`dt` `` |
+//! | float (a string tagged `f`) | `1.5` |
+
+mod parse;
+mod print;
+
+pub use self::parse::NotationError;

@@ -1,0 +1,593 @@
+//! Parsing: `FromStr` of terms.
+//!
+//! Tokens are nom parsers. Brackets are kept on a stack of our own, so that no depth exhausts the machine's (W13).
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::str::FromStr;
+
+use nom::branch::alt;
+use nom::bytes::complete::{tag, take_while, take_while_m_n};
+use nom::character::complete::{char, digit1, none_of, one_of, satisfy};
+use nom::combinator::{opt, recognize, verify};
+use nom::error::{ErrorKind, ParseError};
+use nom::multi::many0;
+use nom::sequence::{delimited, preceded};
+use nom::{IResult, Parser};
+use num_bigint::BigInt;
+
+use crate::byte::Shown;
+use crate::term::{Integer, Term, Text};
+
+impl FromStr for Term {
+    type Err = NotationError;
+
+    /// Parses one term in Erlang's notation; a `.` may end it.
+    fn from_str(text: &str) -> Result<Self, NotationError> {
+        let (rest, term) = parse_term(text)?;
+        let (rest, _) = blank(rest).unwrap_or((rest, ()));
+        let rest = rest.strip_prefix('.').unwrap_or(rest);
+        let (rest, _) = blank(rest).unwrap_or((rest, ()));
+        if rest.is_empty() { Ok(term) } else { Err(Problem::new(rest, "the end of the text after the term").in_text(text)) }
+    }
+}
+
+impl Term {
+    /// Parses the term at the beginning of `text`, in Erlang's notation, and tells how many bytes it takes.
+    ///
+    /// ```
+    /// use ubf_codec::Term;
+    ///
+    /// let (term, read) = Term::parse_prefix("{ok, 16#ff}. {error}.")?;
+    /// assert_eq!((term.to_string().as_str(), read), ("{ok,255}", 11));
+    /// # Ok::<(), ubf_codec::NotationError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// What was expected, and where.
+    pub fn parse_prefix(text: &str) -> Result<(Self, usize), NotationError> {
+        parse_term(text).map(|(rest, term)| (term, text.len() - rest.len()))
+    }
+}
+
+/// Text that is no term in Erlang's notation.
+///
+/// ```
+/// let error = "{ok, Value}".parse::<ubf_codec::Term>().unwrap_err();
+/// assert_eq!(error.to_string(), "expected a term (a name that begins with a capital is a variable; quote it to make it an atom), found 'V', at byte 5");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotationError {
+    offset: usize,
+    expected: &'static str,
+    found: Option<char>,
+}
+
+impl NotationError {
+    /// Where it went wrong: bytes from the start of the text.
+    #[must_use]
+    pub const fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// What should be there.
+    #[must_use]
+    pub const fn expected(&self) -> &'static str {
+        self.expected
+    }
+
+    /// Whether the text ended too early.
+    #[must_use]
+    pub const fn is_incomplete(&self) -> bool {
+        self.found.is_none()
+    }
+}
+
+impl fmt::Display for NotationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "expected {}, found ", self.expected)?;
+        match self.found {
+            None => f.write_str("the end of the text")?,
+            Some(found) => match u8::try_from(found) {
+                Ok(byte) if byte.is_ascii() => Shown(byte).fmt(f)?,
+                Ok(_) | Err(_) => write!(f, "'{found}'")?,
+            },
+        }
+        write!(f, ", at byte {}", self.offset)
+    }
+}
+
+impl core::error::Error for NotationError {}
+
+/// What a parser here says when it fails: where, and what it wanted.
+#[derive(Debug)]
+struct Problem<'t> {
+    at: &'t str,
+    expected: &'static str,
+}
+
+impl<'t> Problem<'t> {
+    const fn new(at: &'t str, expected: &'static str) -> Self {
+        Self { at, expected }
+    }
+
+    fn in_text(&self, text: &str) -> NotationError {
+        NotationError { offset: text.len() - self.at.len(), expected: self.expected, found: self.at.chars().next() }
+    }
+}
+
+impl<'t> ParseError<&'t str> for Problem<'t> {
+    fn from_error_kind(at: &'t str, _: ErrorKind) -> Self {
+        Self::new(at, A_TERM)
+    }
+
+    fn append(_: &'t str, _: ErrorKind, other: Self) -> Self {
+        other
+    }
+}
+
+const A_TERM: &str = "a term";
+
+type Parsed<'t, T> = IResult<&'t str, T, Problem<'t>>;
+
+/// No other alternative need be tried.
+fn failure<'t, T>(at: &'t str, expected: &'static str) -> Parsed<'t, T> {
+    Err(nom::Err::Failure(Problem::new(at, expected)))
+}
+
+/// An open bracket, and what has come since.
+struct Open {
+    bracket: Bracket,
+    terms: Vec<Term>,
+    expect: Expect,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bracket {
+    Tuple,
+    List,
+}
+
+/// What may come next inside a bracket.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Expect {
+    ElementOrClose,
+    Element,
+    CommaOrClose,
+    /// After `|`: a list, whose elements are the rest of this one.
+    Tail,
+    Close,
+}
+
+fn parse_term(text: &str) -> Result<(&str, Term), NotationError> {
+    parse(text).map_err(|error| match error {
+        nom::Err::Error(problem) | nom::Err::Failure(problem) => problem.in_text(text),
+        // The parsers here are all of the complete kind.
+        nom::Err::Incomplete(_) => Problem::new("", A_TERM).in_text(text),
+    })
+}
+
+fn parse(text: &str) -> Parsed<'_, Term> {
+    let mut open: Vec<Open> = Vec::new();
+    let mut rest = text;
+    loop {
+        (rest, _) = blank(rest)?;
+        let expect = open.last().map_or(Expect::Element, |innermost| innermost.expect);
+        if matches!(expect, Expect::Element | Expect::ElementOrClose | Expect::Tail)
+            && let Some((after, bracket)) = opening(rest)
+        {
+            open.push(Open { bracket, terms: Vec::new(), expect: Expect::ElementOrClose });
+            rest = after;
+            continue;
+        }
+        let (after, term) = match expect {
+            Expect::ElementOrClose | Expect::CommaOrClose | Expect::Close if is_closing(rest, &open) => {
+                let Some(closed) = open.pop() else { return failure(rest, A_TERM) };
+                let term = match closed.bracket {
+                    Bracket::Tuple => Term::tuple(closed.terms),
+                    Bracket::List => Term::list(closed.terms),
+                };
+                (rest.get(1..).unwrap_or_default(), term)
+            }
+            Expect::Element | Expect::ElementOrClose | Expect::Tail => leaf(rest)?,
+            Expect::CommaOrClose | Expect::Close => {
+                rest = separator(rest, &mut open)?;
+                continue;
+            }
+        };
+        let (after, term) = tags(after, term)?;
+        let Some(innermost) = open.last_mut() else { return Ok((after, term)) };
+        match (innermost.expect, term) {
+            (Expect::Tail, Term::List(tail)) => {
+                innermost.terms.extend(tail.iter().cloned());
+                innermost.expect = Expect::Close;
+            }
+            (Expect::Tail, _) => return failure(rest, "a list after '|' (UBF has proper lists only)"),
+            (_, term) => {
+                innermost.terms.push(term);
+                innermost.expect = Expect::CommaOrClose;
+            }
+        }
+        rest = after;
+    }
+}
+
+fn opening(rest: &str) -> Option<(&str, Bracket)> {
+    let bracket = match rest.as_bytes().first()? {
+        b'{' => Bracket::Tuple,
+        b'[' => Bracket::List,
+        _ => return None,
+    };
+    Some((rest.get(1..).unwrap_or_default(), bracket))
+}
+
+fn is_closing(rest: &str, open: &[Open]) -> bool {
+    open.last().is_some_and(|innermost| {
+        rest.starts_with(match innermost.bracket {
+            Bracket::Tuple => '}',
+            Bracket::List => ']',
+        })
+    })
+}
+
+/// `,` or, in a list, `|`.
+fn separator<'t>(rest: &'t str, open: &mut [Open]) -> Result<&'t str, nom::Err<Problem<'t>>> {
+    let Some(innermost) = open.last_mut() else { return Ok(rest) };
+    let expected = match (innermost.bracket, innermost.expect) {
+        (Bracket::List, Expect::Close) => "']'",
+        (Bracket::List, _) => "',', '|' or ']'",
+        (Bracket::Tuple, _) => "',' or '}'",
+    };
+    let may_go_on = innermost.expect == Expect::CommaOrClose;
+    innermost.expect = match rest.as_bytes().first() {
+        Some(b',') if may_go_on => Expect::Element,
+        Some(b'|') if may_go_on && innermost.bracket == Bracket::List => Expect::Tail,
+        _ => return Err(nom::Err::Failure(Problem::new(rest, expected))),
+    };
+    Ok(rest.get(1..).unwrap_or_default())
+}
+
+/// White space, and comments from `%` to the end of the line.
+fn blank(text: &str) -> Parsed<'_, ()> {
+    let mut rest = text.trim_start();
+    while let Some(comment) = rest.strip_prefix('%') {
+        rest = comment.split_once('\n').map_or("", |(_, after)| after).trim_start();
+    }
+    Ok((rest, ()))
+}
+
+/// The tags after a term.
+fn tags(text: &str, mut term: Term) -> Parsed<'_, Term> {
+    let mut end = text;
+    loop {
+        let (rest, ()) = blank(end)?;
+        if !rest.starts_with('`') {
+            return Ok((end, term));
+        }
+        let (rest, tag) = quoted(rest, '`')?;
+        term = term.tagged(tag);
+        end = rest;
+    }
+}
+
+/// A term without parts, by its first character.
+fn leaf(text: &str) -> Parsed<'_, Term> {
+    let Some(first) = text.chars().next() else { return failure(text, A_TERM) };
+    match first {
+        '"' => quoted(text, '"').map(|(rest, bytes)| (rest, Term::string(bytes))),
+        '\'' => quoted(text, '\'').map(|(rest, bytes)| (rest, Term::atom(bytes))),
+        '<' => binary(text),
+        '?' => Ok((text.get(1..).unwrap_or_default(), Term::Undefined)),
+        'a'..='z' => bare_atom(text).map(|(rest, name)| (rest, Term::atom(name))),
+        '0'..='9' | '-' | '+' | '$' => number(text),
+        '#' => failure(text, "a term (UBF has no maps and records; write a tuple)"),
+        'A'..='Z' | '_' => failure(
+            text,
+            "a term (a name that begins with a capital is a variable; quote it to make it an atom)",
+        ),
+        _ => failure(text, A_TERM),
+    }
+}
+
+/// Erlang's reserved words: as atoms they have to be quoted.
+const RESERVED: &[&str] = &[
+    "after", "and", "andalso", "band", "begin", "bnot", "bor", "bsl", "bsr", "bxor", "case", "catch", "cond", "div",
+    "else", "end", "fun", "if", "let", "maybe", "not", "of", "or", "orelse", "receive", "rem", "try", "when", "xor",
+];
+
+fn bare_atom(text: &str) -> Parsed<'_, &str> {
+    let tail = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '@';
+    recognize((satisfy(|c| c.is_ascii_lowercase()), take_while(tail))).parse(text)
+}
+
+/// Whether an atom of this name needs no quotes.
+pub(super) fn is_bare_atom(name: &[u8]) -> bool {
+    let Ok(name) = str::from_utf8(name) else { return false };
+    !RESERVED.contains(&name) && matches!(bare_atom(name), Ok(("", _)))
+}
+
+/// Text between quotes, as bytes: characters become UTF-8, `\xHH` becomes that byte.
+fn quoted(text: &str, quote: char) -> Parsed<'_, Vec<u8>> {
+    let (mut rest, _) = char(quote).parse(text)?;
+    let mut bytes = Vec::new();
+    loop {
+        let stop = rest.find([quote, '\\']).unwrap_or(rest.len());
+        let (plain, at) = rest.split_at_checked(stop).unwrap_or((rest, ""));
+        bytes.extend_from_slice(plain.as_bytes());
+        if let Some(after) = at.strip_prefix(quote) {
+            return Ok((after, bytes));
+        }
+        if at.is_empty() {
+            return failure(at, "the closing quote");
+        }
+        (rest, _) = escape(at, &mut bytes)?;
+    }
+}
+
+/// An escape of Erlang's, from its `\` on.
+fn escape<'t>(text: &'t str, bytes: &mut Vec<u8>) -> Parsed<'t, ()> {
+    let mut push = |char: char| bytes.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
+    let rest = text.get(1..).unwrap_or_default();
+    let Some(letter) = rest.chars().next() else { return failure(rest, "the rest of the escape") };
+    let after = rest.get(letter.len_utf8()..).unwrap_or_default();
+    match letter {
+        'n' => push('\n'),
+        'r' => push('\r'),
+        't' => push('\t'),
+        'b' => push('\u{8}'),
+        'd' => push('\u{7f}'),
+        'e' => push('\u{1b}'),
+        'f' => push('\u{c}'),
+        's' => push(' '),
+        'v' => push('\u{b}'),
+        '0'..='7' => {
+            let (after, digits) = take_while_m_n(1, 3, |c: char| c.is_digit(8)).parse(rest)?;
+            return match u8::from_str_radix(digits, 8) {
+                Ok(byte) => {
+                    bytes.push(byte);
+                    Ok((after, ()))
+                }
+                Err(_) => failure(rest, "an octal number up to 377"),
+            };
+        }
+        'x' if after.starts_with('{') => return code_point(after, bytes),
+        'x' => {
+            let hex = take_while_m_n(2, 2, |c: char| c.is_ascii_hexdigit());
+            let parsed: Parsed<'_, &str> = { hex }.parse(after);
+            return match parsed.map(|(after, digits)| (after, u8::from_str_radix(digits, 16))) {
+                Ok((after, Ok(byte))) => {
+                    bytes.push(byte);
+                    Ok((after, ()))
+                }
+                Ok((_, Err(_))) | Err(_) => failure(after, "two hexadecimal digits, or a character number in braces"),
+            };
+        }
+        other => push(other),
+    }
+    Ok((after, ()))
+}
+
+/// `{1F600}` of `\x{1F600}`: the character of that number, as UTF-8.
+fn code_point<'t>(text: &'t str, bytes: &mut Vec<u8>) -> Parsed<'t, ()> {
+    let hex = take_while_m_n(1, 6, |c: char| c.is_ascii_hexdigit());
+    let parsed: Parsed<'t, &str> = delimited(char('{'), hex, char('}')).parse(text);
+    let character = |digits| u32::from_str_radix(digits, 16).ok().and_then(char::from_u32);
+    match parsed.map(|(after, digits)| (after, character(digits))) {
+        Ok((after, Some(character))) => {
+            bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+            Ok((after, ()))
+        }
+        Ok((_, None)) | Err(_) => failure(text, "the number of a character in braces"),
+    }
+}
+
+/// `<<"text">>`, `<<"text"/utf8>>`, `<<1,2,255>>`, and segments of both kinds.
+fn binary(text: &str) -> Parsed<'_, Term> {
+    let (mut rest, _) = match tag::<_, _, Problem<'_>>("<<").parse(text) {
+        Ok(opened) => opened,
+        Err(_) => return failure(text, "'<<'"),
+    };
+    let mut bytes = Vec::new();
+    (rest, _) = blank(rest)?;
+    if let Some(after) = rest.strip_prefix(">>") {
+        return Ok((after, Term::binary(bytes)));
+    }
+    loop {
+        (rest, _) = segment(rest, &mut bytes)?;
+        (rest, _) = blank(rest)?;
+        if let Some(after) = rest.strip_prefix(">>") {
+            return Ok((after, Term::binary(bytes)));
+        }
+        let Some(after) = rest.strip_prefix(',') else { return failure(rest, "',' or '>>'") };
+        (rest, _) = blank(after)?;
+    }
+}
+
+fn segment<'t>(text: &'t str, bytes: &mut Vec<u8>) -> Parsed<'t, ()> {
+    if !text.starts_with('"') {
+        let (rest, number) = match number(text) {
+            Ok((rest, Term::Integer(number))) => (rest, number),
+            Ok(_) | Err(_) => return failure(text, "a byte (0 to 255) or a string"),
+        };
+        return match number.to_i64().and_then(|number| u8::try_from(number).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                Ok((rest, ()))
+            }
+            None => failure(text, "a byte (0 to 255)"),
+        };
+    }
+    let (rest, content) = quoted(text, '"')?;
+    if let Some(rest) = rest.strip_prefix("/utf8") {
+        bytes.extend(content);
+        return Ok((rest, ()));
+    }
+    // Without /utf8, Erlang writes one byte for each character.
+    match String::from_utf8(content) {
+        Ok(string) => {
+            for character in string.chars() {
+                match u8::try_from(character) {
+                    Ok(byte) => bytes.push(byte),
+                    Err(_) => return failure(text, "\"…\"/utf8 for a text with characters beyond Latin-1"),
+                }
+            }
+        }
+        Err(raw) => bytes.extend(raw.into_bytes()),
+    }
+    Ok((rest, ()))
+}
+
+fn number(text: &str) -> Parsed<'_, Term> {
+    if let Some(rest) = text.strip_prefix('$') {
+        return character(rest);
+    }
+    let (rest, sign) = opt(one_of("+-")).parse(text)?;
+    let negative = sign == Some('-');
+    match alt((recognized_float, recognized_integer)).parse(rest) {
+        Ok((after, Number::Float(digits))) => {
+            let sign = if negative { "-" } else { "" };
+            let value: Option<f64> = [sign, digits].concat().parse().ok();
+            match value.and_then(Term::float) {
+                Some(term) => Ok((after, term)),
+                None => failure(rest, "a float that a double can hold"),
+            }
+        }
+        Ok((after, Number::Integer { base, digits })) => {
+            let digits: Vec<u8> = digits.bytes().filter(|&digit| digit != b'_').collect();
+            let value = match base {
+                None => str::from_utf8(&digits).ok().and_then(|digits| digits.parse().ok()),
+                Some(base) => BigInt::parse_bytes(&digits, base).map(Integer::from),
+            };
+            match value {
+                Some(value) => Ok((after, Term::Integer(if negative { negate(&value) } else { value }))),
+                None => failure(rest, "digits of that base"),
+            }
+        }
+        Err(nom::Err::Failure(problem)) => Err(nom::Err::Failure(problem)),
+        Err(_) => failure(rest, "a digit"),
+    }
+}
+
+fn negate(value: &Integer) -> Integer {
+    match value.to_i64().and_then(i64::checked_neg) {
+        Some(value) => Integer::from(value),
+        None => Integer::from(-value.to_big_int()),
+    }
+}
+
+enum Number<'t> {
+    Integer { base: Option<u32>, digits: &'t str },
+    Float(&'t str),
+}
+
+/// `1.5`, `1.0e-7`.
+fn float(text: &str) -> Parsed<'_, &str> {
+    recognize((digit1, char('.'), digit1, opt((one_of("eE"), opt(one_of("+-")), digit1)))).parse(text)
+}
+
+/// Whether a float of this form is parsed as one.
+pub(super) fn is_float(text: &str) -> bool {
+    matches!(float(text.strip_prefix('-').unwrap_or(text)), Ok(("", _)))
+}
+
+fn recognized_float(text: &str) -> Parsed<'_, Number<'_>> {
+    float.map(Number::Float).parse(text)
+}
+
+/// `42`, `1_000`, `16#ff`.
+fn recognized_integer(text: &str) -> Parsed<'_, Number<'_>> {
+    let underscored = recognize((digit1, many0(preceded(char('_'), digit1))));
+    let (rest, digits) = { underscored }.parse(text)?;
+    let base = verify(char::<_, Problem<'_>>('#'), |_| true).parse(rest);
+    let Ok((after, _)) = base else { return Ok((rest, Number::Integer { base: None, digits })) };
+    let Some(base) = digits.parse().ok().filter(|base| (2..=36).contains(base)) else {
+        return failure(text, "a base from 2 to 36");
+    };
+    let (rest, digits) = take_while(|c: char| c.is_ascii_alphanumeric()).parse(after)?;
+    if digits.is_empty() {
+        return failure(after, "digits");
+    }
+    Ok((rest, Number::Integer { base: Some(base), digits }))
+}
+
+/// The number of a character: what follows `$`.
+fn character(text: &str) -> Parsed<'_, Term> {
+    if text.starts_with('\\') {
+        let mut bytes = Vec::new();
+        let (rest, ()) = escape(text, &mut bytes)?;
+        let number = match (bytes.as_slice(), str::from_utf8(&bytes)) {
+            ([byte], _) => u32::from(*byte),
+            (_, Ok(text)) => text.chars().next().map_or(0, u32::from),
+            (_, Err(_)) => 0,
+        };
+        return Ok((rest, Term::from(number)));
+    }
+    match none_of::<_, _, Problem<'_>>("").parse(text) {
+        Ok((rest, character)) => Ok((rest, Term::from(u32::from(character)))),
+        Err(_) => failure(text, "a character"),
+    }
+}
+
+impl From<NotationError> for Text {
+    /// The message, to be sent to whoever wrote the notation.
+    fn from(error: NotationError) -> Self {
+        use alloc::string::ToString as _;
+        Self::from(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString as _;
+
+    use super::*;
+    use crate::ubf;
+
+    fn parsed(text: &str) -> Term {
+        text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    fn refused(text: &str) -> (usize, &'static str) {
+        let error = text.parse::<Term>().unwrap_err();
+        (error.offset(), error.expected())
+    }
+
+    #[test]
+    fn reads_what_erlang_programmers_write() {
+        assert_eq!(parsed(" { foo , \"bar\" , [ 1 , -2 ] } . "), ubf!({foo, "bar", [1, -2]}));
+        assert_eq!(parsed("[a, b | [c]]"), ubf!([a, b, c]));
+        assert_eq!(parsed("[$a, $\\n, 16#fF, 2#101, 1_000, +3]"), ubf!([97, 10, 255, 5, 1000, 3]));
+        assert_eq!(parsed("-16#8000000000000000"), Term::from(i64::MIN));
+        assert_eq!(parsed("<<\"ab\", 0, \"\u{e9}\", \"\u{e9}\"/utf8>>"), Term::from(b"ab\x00\xe9\xc3\xa9"));
+        assert_eq!(parsed("% a comment\n{ok % another\n}"), ubf!({ok}));
+        assert_eq!(parsed(r#""\x41\102\x{43}\d\^""#), Term::from("ABC\u{7f}^"));
+        assert_eq!(parsed("-1.5e3"), Term::float(-1500.0).unwrap());
+        assert_eq!(parsed("foo@bar_1"), Term::atom("foo@bar_1"));
+    }
+
+    #[test]
+    fn says_where_and_what_was_expected() {
+        assert_eq!(refused(""), (0, "a term"));
+        assert_eq!(refused("{a"), (2, "',' or '}'"));
+        assert_eq!(refused("{a,}"), (3, "a term"));
+        assert_eq!(refused("[a b]"), (3, "',', '|' or ']'"));
+        assert_eq!(refused("[a|b]"), (3, "a list after '|' (UBF has proper lists only)"));
+        assert_eq!(refused("[a|[b],c]"), (6, "']'"));
+        assert_eq!(refused("\"abc"), (4, "the closing quote"));
+        assert_eq!(refused("<<256>>"), (2, "a byte (0 to 255)"));
+        assert_eq!(refused("1 2"), (2, "the end of the text after the term"));
+        assert_eq!(refused("#{}").0, 0);
+        assert_eq!(refused("37#1"), (0, "a base from 2 to 36"));
+        assert_eq!(refused("2#12"), (0, "digits of that base"));
+        assert_eq!(refused("-"), (1, "a digit"));
+        assert_eq!(refused("1.0e999"), (0, "a float that a double can hold"));
+    }
+
+    #[test]
+    fn a_hundred_thousand_brackets_are_no_trouble() {
+        let text = ["[".repeat(100_000), "]".repeat(100_000)].concat();
+        assert_eq!(parsed(&text).to_string(), text);
+        assert_eq!(refused(&"{".repeat(100_000)).0, 100_000);
+    }
+}

@@ -1,0 +1,141 @@
+//! Addresses in a NextIP (P2).
+
+use alloc::string::String;
+use core::fmt;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::str::FromStr;
+
+use nom::branch::alt;
+use nom::bytes::complete::{take_while, take_while1};
+use nom::character::complete::{char, digit1};
+use nom::combinator::all_consuming;
+use nom::sequence::{delimited, separated_pair};
+use nom::{IResult, Parser};
+
+/// A host and a port: `192.0.2.7:4000`, `[2001:db8::1]:4000`, `b.example:4000`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Address {
+    /// The host.
+    pub host: Host,
+    /// The port: not 0 in an address that was parsed.
+    pub port: u16,
+}
+
+/// A host by number or by name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Host {
+    /// `192.0.2.7`.
+    V4(Ipv4Addr),
+    /// `2001:db8::1`, in brackets where a port follows.
+    V6(Ipv6Addr),
+    /// `b.example`: letters, digits, `-`, `_` and dots; at most 253 bytes.
+    Name(String),
+}
+
+/// The text is not `host:port`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AddressError(());
+
+impl fmt::Display for AddressError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not an address: expected one like 192.0.2.7:4000, [2001:db8::1]:4000 or b.example:4000")
+    }
+}
+
+impl core::error::Error for AddressError {}
+
+impl FromStr for Address {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let parsed: IResult<&str, (Option<Host>, &str)> =
+            all_consuming(separated_pair(alt((bracketed, unbracketed)), char(':'), digit1)).parse(text);
+        let Ok((_, (Some(host), port))) = parsed else { return Err(AddressError(())) };
+        // P2: no leading zeros, and no port 0, to which nobody can connect.
+        match port.parse() {
+            Ok(number) if !port.starts_with('0') => Ok(Self { host, port: number }),
+            Ok(_) | Err(_) => Err(AddressError(())),
+        }
+    }
+}
+
+fn bracketed(text: &str) -> IResult<&str, Option<Host>> {
+    let digits = take_while1(|c: char| c.is_ascii_hexdigit() || matches!(c, ':' | '.'));
+    let host = |digits: &str| digits.parse().ok().map(Host::V6);
+    delimited(char('['), digits, char(']')).map(host).parse(text)
+}
+
+fn unbracketed(text: &str) -> IResult<&str, Option<Host>> {
+    let name = take_while(|c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    let host = |name: &str| match name.parse() {
+        Ok(number) => Some(Host::V4(number)),
+        Err(_) => is_name(name).then(|| Host::Name(name.into())),
+    };
+    name.map(host).parse(text)
+}
+
+/// Whether this is a name for the domain name system. The last label of a name is never a number: that would be an address.
+fn is_name(text: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
+    text.len() <= 253 && text.split('.').all(is_label) && !text.rsplit('.').next().is_some_and(is_number)
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.host {
+            Host::V4(host) => write!(f, "{host}:{}", self.port),
+            Host::V6(host) => write!(f, "[{host}]:{}", self.port),
+            Host::Name(host) => write!(f, "{host}:{}", self.port),
+        }
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::V4(host) => host.fmt(f),
+            Self::V6(host) => host.fmt(f),
+            Self::Name(host) => host.fmt(f),
+        }
+    }
+}
+
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Self {
+        let host = match address.ip() {
+            IpAddr::V4(host) => Host::V4(host),
+            IpAddr::V6(host) => Host::V6(host),
+        };
+        Self { host, port: address.port() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString as _;
+
+    use super::*;
+
+    #[test]
+    fn reads_numbers_and_names() {
+        for text in ["192.0.2.7:4000", "[2001:db8::1]:4000", "[::1]:1", "b.example:65535", "a_b-c.d1:80", "localhost:1"] {
+            assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn refuses_what_nobody_can_connect_to() {
+        let long_label = ["a".repeat(64), ":1".into()].concat();
+        let long_name = ["a.".repeat(127), "ab:1".into()].concat();
+        for text in [
+            "", ":", "a", "a:", ":1", "a:0", "a:01", "a:65536", "a:-1", "a b:1", "256.1.1.1:1", "1.2.3:1", "1:2:3:1", "::1:1",
+            "[::1]", "[::1:1", "[1.2.3.4]:1", "[g::]:1", "-a:1", "a-.b:1", "a..b:1", ".a:1", "a.:1", "ä:1", "a:1 ", "[fe80::1%eth0]:1",
+            &long_label, &long_name,
+        ] {
+            assert!(text.parse::<Address>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Headers: `Version SP` from a client, `Version SP NextIP SP` from a server (P1, P2).
+
+use alloc::string::ToString as _;
+use alloc::vec::Vec;
+
+use bytes::BufMut;
+use nom::Parser as _;
+
+use super::next_ip::NextIp;
+use super::version::{Mode, Version};
+use super::{ClientPacket, ServerPacket};
+use crate::encode::Encoder;
+use crate::error::{DecodeError, ErrorKind};
+use crate::lexer;
+use crate::limits::{Limit, Limits};
+use crate::term::TermRef;
+
+/// What a client says before each body: the version it speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ClientHeader {
+    /// The version, or negotiation.
+    pub mode: Mode,
+}
+
+/// What a server says before each body: the version it speaks, and where the next message goes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ServerHeader {
+    /// The version, or negotiation.
+    pub mode: Mode,
+    /// Where the next message goes; `None`, on the wire `?`, is "stay here".
+    pub next_ip: Option<NextIp>,
+}
+
+/// A header of either side. Implemented by [`ClientHeader`] and [`ServerHeader`], and by nothing else.
+pub trait Header: Sized + private::Sealed {
+    /// The header with a body.
+    type Packet<B>;
+
+    /// Reads the header at the beginning of `window`, the bytes of the stream from `origin` on. White space (SP HT LF CR) may stand
+    /// before it. Tells how many bytes it takes, the space at its end included; `None` if it has not come whole.
+    ///
+    /// ```
+    /// use ubf_codec::{Header as _, Limits, ServerHeader};
+    ///
+    /// let packet = b"10 \"b.example:4000\" {'ok'}$";
+    /// let (header, read) = ServerHeader::read(packet, 0, &Limits::default())?.unwrap();
+    /// assert_eq!(header.next_ip.unwrap().to_string(), "b.example:4000");
+    /// assert_eq!(&packet[read..], b"{'ok'}$");
+    /// assert!(ServerHeader::read(b"10 \"b.exam", 0, &Limits::default())?.is_none());
+    /// # Ok::<(), ubf_codec::DecodeError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// What is malformed, by its offset in the stream, or which limit is exceeded.
+    fn read(window: &[u8], origin: u64, limits: &Limits) -> Result<Option<(Self, usize)>, DecodeError>;
+
+    /// Appends the header, with the space at its end.
+    fn write(&self, out: &mut impl BufMut);
+
+    /// This header in front of `body`.
+    fn with_body<B>(self, body: B) -> Self::Packet<B>;
+}
+
+mod private {
+    pub trait Sealed {}
+    impl Sealed for super::ClientHeader {}
+    impl Sealed for super::ServerHeader {}
+}
+
+impl Header for ClientHeader {
+    type Packet<B> = ClientPacket<B>;
+
+    fn read(window: &[u8], origin: u64, _: &Limits) -> Result<Option<(Self, usize)>, DecodeError> {
+        let mut reader = Reader::new(window, origin);
+        let Some(mode) = reader.version()? else { return Ok(None) };
+        Ok(Some((Self { mode }, reader.position)))
+    }
+
+    fn write(&self, out: &mut impl BufMut) {
+        out.put_slice(self.mode.to_string().as_bytes());
+        out.put_u8(b' ');
+    }
+
+    fn with_body<B>(self, body: B) -> ClientPacket<B> {
+        ClientPacket { header: self, body }
+    }
+}
+
+impl Header for ServerHeader {
+    type Packet<B> = ServerPacket<B>;
+
+    fn read(window: &[u8], origin: u64, limits: &Limits) -> Result<Option<(Self, usize)>, DecodeError> {
+        let mut reader = Reader::new(window, origin);
+        let Some(mode) = reader.version()? else { return Ok(None) };
+        let Some(next_ip) = reader.next_ip(limits)? else { return Ok(None) };
+        Ok(Some((Self { mode, next_ip }, reader.position)))
+    }
+
+    fn write(&self, out: &mut impl BufMut) {
+        out.put_slice(self.mode.to_string().as_bytes());
+        match &self.next_ip {
+            None => out.put_slice(b" ? "),
+            Some(next_ip) => {
+                out.put_slice(b" \"");
+                out.put_slice(next_ip.to_string().as_bytes());
+                out.put_slice(b"\" ");
+            }
+        }
+    }
+
+    fn with_body<B>(self, body: B) -> ServerPacket<B> {
+        ServerPacket { header: self, body }
+    }
+}
+
+impl Encoder {
+    /// Appends a versioned packet to `buffer`: the header, then `body` in the extended dialect, whatever the encoder's own is (W7).
+    ///
+    /// ```
+    /// use ubf_codec::{ClientHeader, Encoder, Version, ubf};
+    ///
+    /// let mut packet = Vec::new();
+    /// let header = ClientHeader { mode: Version::new(10).unwrap().into() };
+    /// Encoder::new().encode_versioned(&header, &ubf!({get, "colour"}), &mut packet);
+    /// assert_eq!(packet, br#"10 {'get'"colour"}$"#);
+    /// ```
+    ///
+    /// # Panics
+    /// As [`encode_to`](Self::encode_to).
+    pub fn encode_versioned<'a>(
+        &mut self,
+        header: &impl Header,
+        body: impl Into<TermRef<'a>>,
+        buffer: &mut impl BufMut,
+    ) {
+        header.write(buffer);
+        self.write_extended(body.into(), buffer);
+    }
+}
+
+/// Reads only the version of a packet from its first bytes; `None` if they are too few.
+///
+/// ```
+/// use ubf_codec::{Mode, peek_version};
+///
+/// assert_eq!(peek_version(b"10 ? {'ok'}$")?.map(Mode::number), Some(10));
+/// assert_eq!(peek_version(b"0 'ping'$")?, Some(Mode::Negotiation));
+/// assert_eq!(peek_version(b"1")?, None);
+/// # Ok::<(), ubf_codec::DecodeError>(())
+/// ```
+///
+/// # Errors
+/// If the bytes begin with no version, by the offset from their beginning.
+pub fn peek_version(input: &[u8]) -> Result<Option<Mode>, DecodeError> {
+    Reader::new(input, 0).version()
+}
+
+/// Whether a header begins in `window`, or only white space is there.
+pub(crate) fn has_more(window: &[u8]) -> bool {
+    leading_space(window) < window.len()
+}
+
+/// How many bytes of white space stand before a header. Commas and comments may not: a switch should find the version at once.
+pub(super) fn leading_space(window: &[u8]) -> usize {
+    window.iter().position(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).unwrap_or(window.len())
+}
+
+struct Reader<'w> {
+    window: &'w [u8],
+    origin: u64,
+    position: usize,
+}
+
+impl<'w> Reader<'w> {
+    fn new(window: &'w [u8], origin: u64) -> Self {
+        Self { window, origin, position: leading_space(window) }
+    }
+
+    fn error(&self, kind: ErrorKind, at: usize) -> DecodeError {
+        DecodeError::new(kind, self.origin + at as u64)
+    }
+
+    fn rest(&self) -> &'w [u8] {
+        self.window.get(self.position..).unwrap_or_default()
+    }
+
+    /// A version and the space after it.
+    fn version(&mut self) -> Result<Option<Mode>, DecodeError> {
+        let start = self.position;
+        let Ok((rest, digits)) = lexer::digits.parse(self.rest()) else { return Ok(None) };
+        match (digits, rest) {
+            ([], &[found, ..]) => return Err(self.error(ErrorKind::BadVersion { found }, start)),
+            ([b'0', found, ..], _) => return Err(self.error(ErrorKind::BadVersion { found: *found }, start + 1)),
+            _ => {}
+        }
+        let mut number = 0_u32;
+        for (place, digit) in digits.iter().enumerate() {
+            number = number
+                .checked_mul(10)
+                .and_then(|number| number.checked_add(u32::from(digit & 0x0F)))
+                .filter(|&number| number <= Version::MAX.get())
+                .ok_or_else(|| self.error(ErrorKind::VersionTooLarge, start + place))?;
+        }
+        self.position = start + digits.len();
+        if !self.space()? {
+            return Ok(None);
+        }
+        Ok(Mode::from_number(number))
+    }
+
+    /// A NextIP and the space after it.
+    fn next_ip(&mut self, limits: &Limits) -> Result<Option<Option<NextIp>>, DecodeError> {
+        let start = self.position;
+        let next_ip = match *self.rest() {
+            [] => return Ok(None),
+            [b'?', ..] => {
+                self.position += 1;
+                None
+            }
+            [b'"', ref list @ ..] => {
+                let max = limits.max_next_ip_bytes as usize;
+                let Some(len) = list.iter().take(max.saturating_add(1)).position(|&byte| byte == b'"') else {
+                    if list.len() > max {
+                        let limit = Limit::NextIpBytes(limits.max_next_ip_bytes);
+                        return Err(self.error(ErrorKind::Limit(limit), start + 1 + max));
+                    }
+                    return Ok(None);
+                };
+                self.position = start + len + 2;
+                Some(self.addresses(list.get(..len).unwrap_or_default(), start + 1, limits)?)
+            }
+            [_, ..] => return Err(self.error(ErrorKind::BadNextIp, start)),
+        };
+        Ok(self.space()?.then_some(next_ip))
+    }
+
+    /// A list of addresses, which begins at `start`.
+    fn addresses(&self, list: &[u8], start: usize, limits: &Limits) -> Result<NextIp, DecodeError> {
+        let mut addresses = Vec::new();
+        let mut at = start;
+        for (count, text) in list.split(|&byte| byte == b',').enumerate() {
+            if count >= limits.max_next_ip_addresses as usize {
+                let limit = Limit::NextIpAddresses(limits.max_next_ip_addresses);
+                return Err(self.error(ErrorKind::Limit(limit), at));
+            }
+            let address = str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+            addresses.push(address.ok_or_else(|| self.error(ErrorKind::BadNextIp, at))?);
+            at += text.len() + 1;
+        }
+        NextIp::new(addresses).ok_or_else(|| self.error(ErrorKind::BadNextIp, start))
+    }
+
+    /// P2: exactly one space. `false` if it has not come.
+    fn space(&mut self) -> Result<bool, DecodeError> {
+        match self.rest().first() {
+            None => Ok(false),
+            Some(b' ') => {
+                self.position += 1;
+                Ok(true)
+            }
+            Some(&found) => Err(self.error(ErrorKind::MissingSpace { found }, self.position)),
+        }
+    }
+}

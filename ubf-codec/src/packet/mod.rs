@@ -1,0 +1,42 @@
+//! Versioned packets: a header, then a UBF(A) packet (P1, P2).
+//!
+//! ```text
+//! client to server    10 {'get',"colour"}$
+//! server to client    10 ? {'ok',"blue"}$
+//!                     10 "192.0.2.7:4000" {'ok',"blue"}$
+//! ```
+//! A header is lexically fixed and ends with one space: a switch can route on the first bytes, and a peer with an ordinary UBF(A)
+//! codec cuts the header off and reads the rest. Header and body share nothing, registers included.
+//!
+//! What a version or a NextIP *means* is not known here.
+
+mod address;
+mod header;
+mod next_ip;
+mod stream;
+mod version;
+
+pub use self::address::{Address, AddressError, Host};
+pub use self::header::{ClientHeader, Header, ServerHeader, peek_version};
+pub(crate) use self::header::has_more;
+pub use self::next_ip::NextIp;
+pub use self::stream::VersionedDecoder;
+pub use self::version::{Mode, Version};
+
+/// What a client sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientPacket<B> {
+    /// The version.
+    pub header: ClientHeader,
+    /// The term: decoded, owned, or whatever stands for it.
+    pub body: B,
+}
+
+/// What a server sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerPacket<B> {
+    /// The version, and the address for the next message.
+    pub header: ServerHeader,
+    /// The term: decoded, owned, or whatever stands for it.
+    pub body: B,
+}

@@ -1,0 +1,115 @@
+//! Versioned packets out of bytes that come in pieces.
+
+use bytes::{Buf as _, Bytes, BytesMut};
+
+use super::header::{Header, leading_space};
+use crate::document::Document;
+use crate::error::{DecodeError, ErrorKind};
+use crate::limits::{Limit, Limits};
+use crate::stream::StreamDecoder;
+
+/// Decodes versioned packets out of a stream: as [`StreamDecoder`], with a header before each packet.
+///
+/// A server reads `VersionedDecoder<ClientHeader>`, a client `VersionedDecoder<ServerHeader>`.
+///
+/// ```
+/// use bytes::BytesMut;
+/// use ubf_codec::{ClientHeader, VersionedDecoder};
+///
+/// let mut decoder = VersionedDecoder::<ClientHeader>::new();
+/// let mut buffer = BytesMut::from(&b"10 'info'$\n3 'he"[..]);
+/// let packet = decoder.decode(&mut buffer)?.unwrap();
+/// assert_eq!(packet.header.mode.number(), 10);
+/// assert_eq!(packet.body.to_string(), "info");
+/// assert!(decoder.decode(&mut buffer)?.is_none());
+/// # Ok::<(), ubf_codec::DecodeError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct VersionedDecoder<H> {
+    body: StreamDecoder,
+    /// The header whose body is awaited.
+    header: Option<H>,
+    /// White space before the header that was already taken out of the buffer.
+    skipped: usize,
+}
+
+impl<H: Header> Default for VersionedDecoder<H> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<H: Header> VersionedDecoder<H> {
+    /// A decoder with the default limits. The dialect is the extended one (W7).
+    #[must_use]
+    pub fn new() -> Self {
+        Self { body: StreamDecoder::new(), header: None, skipped: 0 }
+    }
+
+    /// This decoder with other limits (L1). The packet limit counts header and body.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { body: self.body.with_limits(limits), ..self }
+    }
+
+    /// Takes the next packet out of `buffer`, or gives `None` if it has not come whole: then read more and call again.
+    ///
+    /// Between two calls, `buffer` may only be added to at its end.
+    ///
+    /// # Errors
+    /// What is wrong and at which byte of the stream. The error is final.
+    pub fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<H::Packet<Document<Bytes>>>, DecodeError> {
+        if let Some(error) = self.body.failure() {
+            return Err(error);
+        }
+        if self.header.is_none() {
+            self.header = self.read_header(buffer).map_err(|error| self.body.fail(error))?;
+        }
+        if self.header.is_none() {
+            return Ok(None);
+        }
+        let Some(body) = self.body.decode(buffer)? else { return Ok(None) };
+        Ok(self.header.take().map(|header| header.with_body(body)))
+    }
+
+    /// Says that the stream has ended; `rest` is what no packet was made of.
+    ///
+    /// # Errors
+    /// If the stream ended inside a packet.
+    pub fn finish(&mut self, rest: &[u8]) -> Result<(), DecodeError> {
+        if self.header.is_none() && self.body.failure().is_none() && leading_space(rest) == rest.len() {
+            return Ok(());
+        }
+        if let Some(error) = self.body.failure() {
+            return Err(error);
+        }
+        let offset = self.body.read() + (self.skipped + rest.len()) as u64;
+        Err(DecodeError::new(ErrorKind::UnexpectedEnd, offset))
+    }
+
+    /// Takes a header out of `buffer`.
+    fn read_header(&mut self, buffer: &mut BytesMut) -> Result<Option<H>, DecodeError> {
+        let limits = *self.body.limits();
+        let max = limits.max_packet_bytes as usize;
+        // Space is taken out at once, so that a stream of it is not looked at twice.
+        let space = leading_space(buffer).min(max.saturating_sub(self.skipped));
+        buffer.advance(space);
+        self.skipped += space;
+        let origin = self.body.read() + self.skipped as u64;
+        let allowed = max.saturating_sub(self.skipped);
+        let window = buffer.get(..allowed).unwrap_or(buffer);
+        match H::read(window, origin, &limits)? {
+            Some((header, len)) => {
+                buffer.advance(len);
+                self.body.skip_header(self.skipped + len);
+                self.skipped = 0;
+                Ok(Some(header))
+            }
+            None if window.len() >= allowed => {
+                let limit = ErrorKind::Limit(Limit::PacketBytes(limits.max_packet_bytes));
+                Err(DecodeError::new(limit, origin + allowed as u64))
+            }
+            None => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Packets out of bytes that come in pieces (W12).
+
+use alloc::vec::Vec;
+use core::fmt;
+use core::mem;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::dialect::Dialect;
+use crate::document::{Document, Source};
+use crate::error::{DecodeError, ErrorKind};
+use crate::limits::Limits;
+use crate::machine::{Config, Machine};
+use crate::node::Node;
+
+/// Decodes packets out of a stream, however its bytes are cut into pieces: every byte is looked at once.
+///
+/// ```
+/// use bytes::BytesMut;
+/// use ubf_codec::StreamDecoder;
+///
+/// let mut decoder = StreamDecoder::new();
+/// let mut buffer = BytesMut::from(&b"{'ok',\"hal"[..]);
+/// assert!(decoder.decode(&mut buffer)?.is_none());
+/// buffer.extend_from_slice(b"lo\"}$'next'$");
+/// assert_eq!(decoder.decode(&mut buffer)?.unwrap().to_string(), "{ok,\"hallo\"}");
+/// assert_eq!(decoder.decode(&mut buffer)?.unwrap().to_string(), "next");
+/// assert!(decoder.decode(&mut buffer)?.is_none());
+/// decoder.finish(&buffer)?;
+/// # Ok::<(), ubf_codec::DecodeError>(())
+/// ```
+///
+/// An error is final: there is no way to tell where the next packet would begin. Every later call gives the same error.
+///
+/// # Limits
+/// A packet that exceeds [`Limits::max_packet_bytes`] is refused as soon as that is certain: when as many bytes have come
+/// without its `$`, or when a binary is announced that cannot fit. So a buffer need never grow beyond that limit and what
+/// one read brings.
+#[derive(Clone)]
+pub struct StreamDecoder {
+    machine: Machine<Vec<Node>>,
+    failed: Option<DecodeError>,
+    spare: Vec<Node>,
+}
+
+impl Default for StreamDecoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for StreamDecoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamDecoder")
+            .field("config", &self.machine.config)
+            .field("failed", &self.failed)
+            .finish_non_exhaustive()
+    }
+}
+
+impl StreamDecoder {
+    /// A decoder of the extended dialect, with the default limits.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { machine: Machine::new(Config::default(), Vec::new()), failed: None, spare: Vec::new() }
+    }
+
+    /// This decoder for another dialect (W7).
+    #[must_use]
+    pub const fn with_dialect(mut self, dialect: Dialect) -> Self {
+        self.machine.config.dialect = dialect;
+        self
+    }
+
+    /// This decoder with other limits (L1).
+    #[must_use]
+    pub const fn with_limits(mut self, limits: Limits) -> Self {
+        self.machine.config.limits = limits;
+        self
+    }
+
+    /// Whether `\x` in a text stands for `x`: see [`Decoder::with_any_escape`](crate::Decoder::with_any_escape).
+    #[must_use]
+    pub const fn with_any_escape(mut self, any_escape: bool) -> Self {
+        self.machine.config.any_escape = any_escape;
+        self
+    }
+
+    /// Takes the next packet out of `buffer`, or gives `None` if it has not come whole: then read more and call again.
+    ///
+    /// Between two calls, `buffer` may only be added to at its end.
+    ///
+    /// # Errors
+    /// What is wrong and at which byte of the stream. The error is final.
+    pub fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Document<Bytes>>, DecodeError> {
+        let Some(end) = self.advance(buffer)? else { return Ok(None) };
+        let source = buffer.split_to(end).freeze();
+        Ok(Some(self.take(source, end)))
+    }
+
+    /// As [`decode`](Self::decode), for a buffer of any kind: `window` holds all bytes of the stream since the last packet. The
+    /// packet is given with its length; the next window begins after it.
+    ///
+    /// # Errors
+    /// What is wrong and at which byte of the stream. The error is final.
+    pub fn decode_slice<'a>(
+        &mut self,
+        window: &'a [u8],
+    ) -> Result<Option<(Document<&'a [u8]>, usize)>, DecodeError> {
+        let Some(end) = self.advance(window)? else { return Ok(None) };
+        let source = window.get(..end).unwrap_or_default();
+        Ok(Some((self.take(source, end), end)))
+    }
+
+    /// Says that the stream has ended; `rest` is what no packet was made of.
+    ///
+    /// # Errors
+    /// If the stream ended inside a packet.
+    pub fn finish(&mut self, rest: &[u8]) -> Result<(), DecodeError> {
+        match self.advance(rest)? {
+            None if self.machine.is_between_packets() => Ok(()),
+            // A whole packet that nobody fetched is no end either.
+            None | Some(_) => {
+                let offset = self.machine.origin + rest.len() as u64;
+                Err(DecodeError::new(ErrorKind::UnexpectedEnd, offset))
+            }
+        }
+    }
+
+    /// How many bytes of the stream belong to the packets so far.
+    #[must_use]
+    pub const fn read(&self) -> u64 {
+        self.machine.origin
+    }
+
+    /// Gives the memory of a packet back, for the next one.
+    pub fn recycle<S>(&mut self, document: Document<S>) {
+        self.spare = document.into_nodes();
+    }
+
+    /// Starts the next packet's window after its header, which is read elsewhere.
+    pub(crate) fn skip_header(&mut self, header_bytes: usize) {
+        self.machine.origin += header_bytes as u64;
+        self.machine.header_bytes = header_bytes;
+    }
+
+    pub(crate) const fn limits(&self) -> &Limits {
+        &self.machine.config.limits
+    }
+
+    /// Remembers that the stream is broken.
+    pub(crate) fn fail(&mut self, error: DecodeError) -> DecodeError {
+        *self.failed.get_or_insert(error)
+    }
+
+    pub(crate) const fn failure(&self) -> Option<DecodeError> {
+        self.failed
+    }
+
+    fn advance(&mut self, window: &[u8]) -> Result<Option<usize>, DecodeError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        self.machine.run(window).map_err(|error| self.fail(error))
+    }
+
+    /// The packet that the machine has just read, `end` bytes long.
+    fn take<S: Source>(&mut self, source: S, end: usize) -> Document<S> {
+        let root = self.machine.top();
+        let summary = self.machine.summary();
+        let nodes = mem::replace(self.machine.arena_mut(), mem::take(&mut self.spare));
+        self.machine.reset(self.machine.origin + end as u64);
+        Document::new(source, nodes, root, summary)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_stays() {
+        let mut decoder = StreamDecoder::new();
+        let mut buffer = BytesMut::from(&b"1$ } 2$"[..]);
+        assert!(decoder.decode(&mut buffer).unwrap().is_some());
+        let error = decoder.decode(&mut buffer).unwrap_err();
+        assert_eq!((error.kind().code(), error.offset()), ("close-without-open", 3));
+        buffer.clear();
+        buffer.extend_from_slice(b"3$");
+        assert_eq!(decoder.decode(&mut buffer).unwrap_err(), error);
+        assert_eq!(decoder.finish(&buffer).unwrap_err(), error);
+    }
+
+    #[test]
+    fn the_end_of_a_stream_is_an_error_inside_a_packet_only() {
+        for (rest, ends_well) in
+            [(&b""[..], true), (b" \n,", true), (b"%note%\n", true), (b"%not", false), (b"{", false), (b"1", false)]
+        {
+            let mut decoder = StreamDecoder::new();
+            let finished = decoder.finish(rest);
+            assert_eq!(finished.is_ok(), ends_well, "{rest:?}");
+            if let Err(error) = finished {
+                assert!(error.is_incomplete());
+                assert_eq!(error.offset(), rest.len() as u64);
+            }
+        }
+    }
+
+    #[test]
+    fn no_more_is_asked_for_than_can_become_a_packet() {
+        let limits = Limits::default().with_max_packet_bytes(10);
+        let mut decoder = StreamDecoder::new().with_limits(limits);
+        assert!(decoder.decode_slice(b"\"12345678").unwrap().is_none());
+        let error = decoder.decode_slice(b"\"123456789").unwrap_err();
+        assert_eq!((error.kind().code(), error.offset()), ("limit-packet-bytes", 10));
+    }
+}

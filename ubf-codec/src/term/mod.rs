@@ -1,0 +1,18 @@
+//! Terms: by reference, owned, and what is done with them.
+
+mod build;
+mod compare;
+mod integer;
+mod owned;
+mod text;
+mod to_term;
+mod view;
+mod walk;
+
+pub use self::integer::{Integer, IntegerRef, ParseIntegerError};
+pub use self::owned::{Elements, Tagged, Term};
+pub use self::text::{Text, TextRef};
+pub(crate) use self::to_term::own;
+pub(crate) use self::view::Arena;
+pub use self::view::{ListIter, ListRef, TermRef, TupleIter, TupleRef, View};
+pub(crate) use self::walk::{Step, Walk, WireStep, WireWalk};

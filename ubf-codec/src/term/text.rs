@@ -1,0 +1,254 @@
+//! Strings, atoms and tags: bytes, usually UTF-8 (W1).
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::hash::{Hash, Hasher};
+
+use bytes::Bytes;
+
+/// The bytes of an owned string, atom or tag. Cheap to clone.
+///
+/// UBF's texts are bytes (W1). Most peers mean UTF-8 by them, some mean Latin-1; both views are there.
+///
+/// ```
+/// use ubf_codec::Text;
+///
+/// let text = Text::from("smörgås");
+/// assert_eq!(text.as_str(), Some("smörgås"));
+/// assert_eq!(Text::from(b"sm\xf6rg\xe5s".to_vec()).to_latin1(), "smörgås");
+/// ```
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Text(Bytes);
+
+impl Text {
+    /// A text that is part of the program.
+    #[must_use]
+    pub const fn from_static(text: &'static str) -> Self {
+        Self(Bytes::from_static(text.as_bytes()))
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The text, if it is UTF-8.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        str::from_utf8(&self.0).ok()
+    }
+
+    /// The text, each byte being the character of that number: Latin-1.
+    #[must_use]
+    pub fn to_latin1(&self) -> String {
+        latin1(&self.0)
+    }
+
+    /// The bytes, shared and not copied.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        self.0
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&TextRef::plain(&self.0), f)
+    }
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        Self(Bytes::copy_from_slice(text.as_bytes()))
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Self(Bytes::from(text))
+    }
+}
+
+impl From<Vec<u8>> for Text {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Bytes::from(bytes))
+    }
+}
+
+impl From<&[u8]> for Text {
+    fn from(bytes: &[u8]) -> Self {
+        Self(Bytes::copy_from_slice(bytes))
+    }
+}
+
+impl From<Bytes> for Text {
+    fn from(bytes: Bytes) -> Self {
+        Self(bytes)
+    }
+}
+
+impl PartialEq<str> for Text {
+    fn eq(&self, other: &str) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl PartialEq<&str> for Text {
+    fn eq(&self, other: &&str) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+/// The bytes of a string, atom or tag, wherever they are: in an owned term, or in a packet, perhaps with escapes in it.
+///
+/// Two of them are equal when they mean the same bytes, however they are written.
+#[derive(Clone, Copy)]
+pub struct TextRef<'a> {
+    raw: &'a [u8],
+    /// Whether `raw` has escapes. If not, it is the text itself.
+    escaped: bool,
+}
+
+impl<'a> TextRef<'a> {
+    pub(crate) const fn new(raw: &'a [u8], escaped: bool) -> Self {
+        Self { raw, escaped }
+    }
+
+    pub(crate) const fn plain(raw: &'a [u8]) -> Self {
+        Self { raw, escaped: false }
+    }
+
+    /// The bytes if nothing had to be unescaped to get them; they are part of the packet then.
+    #[must_use]
+    pub const fn as_plain(&self) -> Option<&'a [u8]> {
+        if self.escaped { None } else { Some(self.raw) }
+    }
+
+    /// The bytes; copied only if the text has escapes.
+    #[must_use]
+    pub fn to_bytes(&self) -> Cow<'a, [u8]> {
+        if self.escaped { Cow::Owned(self.iter().collect()) } else { Cow::Borrowed(self.raw) }
+    }
+
+    /// The text, if it is UTF-8; copied only if it has escapes.
+    #[must_use]
+    pub fn to_str(&self) -> Option<Cow<'a, str>> {
+        match self.to_bytes() {
+            Cow::Borrowed(bytes) => str::from_utf8(bytes).ok().map(Cow::Borrowed),
+            Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
+        }
+    }
+
+    /// The text, each byte being the character of that number: Latin-1.
+    #[must_use]
+    pub fn to_latin1(&self) -> String {
+        latin1(&self.to_bytes())
+    }
+
+    /// An owned copy.
+    #[must_use]
+    pub fn to_text(&self) -> Text {
+        Text::from(self.to_bytes().into_owned())
+    }
+
+    /// The bytes one by one, escapes resolved.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u8> + use<'a> {
+        let escaped = self.escaped;
+        let mut raw = self.raw.iter().copied();
+        core::iter::from_fn(move || match raw.next()? {
+            b'\\' if escaped => raw.next(),
+            byte => Some(byte),
+        })
+    }
+}
+
+impl PartialEq for TextRef<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        if self.escaped || other.escaped { self.iter().eq(other.iter()) } else { self.raw == other.raw }
+    }
+}
+
+impl Eq for TextRef<'_> {}
+
+impl PartialOrd for TextRef<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<core::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for TextRef<'_> {
+    fn cmp(&self, other: &Self) -> core::cmp::Ordering {
+        if self.escaped || other.escaped { self.iter().cmp(other.iter()) } else { self.raw.cmp(other.raw) }
+    }
+}
+
+impl Hash for TextRef<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.to_bytes().hash(state);
+    }
+}
+
+impl PartialEq<str> for TextRef<'_> {
+    fn eq(&self, other: &str) -> bool {
+        *self == TextRef::plain(other.as_bytes())
+    }
+}
+
+impl PartialEq<&str> for TextRef<'_> {
+    fn eq(&self, other: &&str) -> bool {
+        *self == **other
+    }
+}
+
+impl PartialEq<[u8]> for TextRef<'_> {
+    fn eq(&self, other: &[u8]) -> bool {
+        *self == TextRef::plain(other)
+    }
+}
+
+impl PartialEq<&[u8]> for TextRef<'_> {
+    fn eq(&self, other: &&[u8]) -> bool {
+        *self == **other
+    }
+}
+
+impl fmt::Debug for TextRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"")?;
+        for byte in self.iter() {
+            write!(f, "{}", byte.escape_ascii())?;
+        }
+        f.write_str("\"")
+    }
+}
+
+fn latin1(bytes: &[u8]) -> String {
+    bytes.iter().copied().map(char::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_do_not_change_what_a_text_is() {
+        let escaped = TextRef::new(br#"a\"b\\c"#, true);
+        let plain = TextRef::plain(br#"a"b\c"#);
+        assert_eq!(escaped, plain);
+        assert_eq!(escaped.cmp(&plain), core::cmp::Ordering::Equal);
+        assert_eq!(escaped, "a\"b\\c");
+        assert_eq!(escaped.to_text(), "a\"b\\c");
+        assert_eq!(escaped.as_plain(), None);
+        assert!(matches!(plain.to_bytes(), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn a_text_need_not_be_utf8() {
+        let text = TextRef::plain(b"\xff\xe9");
+        assert_eq!(text.to_str(), None);
+        assert_eq!(text.to_latin1(), "\u{ff}\u{e9}");
+    }
+}

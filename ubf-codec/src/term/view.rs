@@ -1,0 +1,392 @@
+//! A look at a term, wherever it lives: in a decoded packet or in an owned [`Term`].
+//!
+//! Everything that reads terms (encoding, printing, comparing) is written once, over [`TermRef`].
+
+use core::fmt;
+use core::slice;
+
+use super::integer::IntegerRef;
+use super::owned::Term;
+use super::text::TextRef;
+use crate::node::{Node, NodeKind, Span};
+
+/// A term by reference: 48 bytes, `Copy`.
+///
+/// ```
+/// use ubf_codec::{View, decode};
+///
+/// let packet = decode(b"{'area',{'circle',3}}$")?;
+/// let View::Tuple(request) = packet.root().view() else { panic!("a request is a tuple") };
+/// let (Some(name), Some(shape)) = (request.get(0), request.get(1)) else { panic!("of two") };
+/// assert!(name.is_atom("area"));
+/// assert_eq!(shape.to_string(), "{circle,3}");
+/// # Ok::<(), ubf_codec::DecodeError>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct TermRef<'a>(Place<'a>);
+
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    Packet(Node, Arena<'a>),
+    Owned(&'a Term),
+}
+
+/// A decoded packet's bytes and nodes.
+#[derive(Clone, Copy)]
+pub(crate) struct Arena<'a> {
+    pub(crate) source: &'a [u8],
+    pub(crate) nodes: &'a [Node],
+}
+
+/// What a term is. Match on it.
+#[derive(Clone, Copy, Debug)]
+pub enum View<'a> {
+    /// The absent value, `?` (W7).
+    Undefined,
+    /// An integer of any size.
+    Integer(IntegerRef<'a>),
+    /// A name: `'ok'`.
+    Atom(TextRef<'a>),
+    /// Text: `"Joe"`.
+    String(TextRef<'a>),
+    /// Bytes: `3~abc~`.
+    Binary(&'a [u8]),
+    /// A fixed number of terms: `{'point' 1 2}`.
+    Tuple(TupleRef<'a>),
+    /// Any number of terms: `#2&1&`.
+    List(ListRef<'a>),
+    /// A term with a semantic tag, which says how it is meant: `` "1.5"`f` ``.
+    Tagged(TextRef<'a>, TermRef<'a>),
+}
+
+impl<'a> TermRef<'a> {
+    pub(crate) const fn new(node: Node, arena: Arena<'a>) -> Self {
+        Self(Place::Packet(node, arena))
+    }
+
+    /// What the term is.
+    #[must_use]
+    #[inline]
+    pub fn view(&self) -> View<'a> {
+        match self.0 {
+            Place::Packet(node, arena) => view_node(node, arena),
+            Place::Owned(term) => view_term(term),
+        }
+    }
+
+    /// Whether the term is the atom of this name.
+    #[must_use]
+    pub fn is_atom(&self, name: &str) -> bool {
+        matches!(self.view(), View::Atom(text) if text == name)
+    }
+
+    /// The value of an integer that fits 64 bits.
+    #[must_use]
+    pub fn as_i64(&self) -> Option<i64> {
+        if let View::Integer(value) = self.view() { value.to_i64() } else { None }
+    }
+
+    /// The value of a float: a string tagged `f` (W8).
+    #[must_use]
+    pub fn as_f64(&self) -> Option<f64> {
+        crate::float::read(*self)
+    }
+
+    /// Whether both are certainly the same term, because they lie in the same place.
+    pub(crate) fn is_same_place(&self, other: &Self) -> bool {
+        match (self.0, other.0) {
+            (Place::Packet(one, arena), Place::Packet(two, other_arena)) => {
+                one.is_compound()
+                    && one.kind() == two.kind()
+                    && one.span() == two.span()
+                    && core::ptr::eq(arena.nodes, other_arena.nodes)
+            }
+            (Place::Owned(one), Place::Owned(two)) => match (one, two) {
+                (Term::Tuple(one), Term::Tuple(two)) | (Term::List(one), Term::List(two)) => {
+                    core::ptr::eq::<[Term]>(&**one, &**two)
+                }
+                _ => core::ptr::eq(one, two),
+            },
+            (Place::Packet(..), Place::Owned(_)) | (Place::Owned(_), Place::Packet(..)) => false,
+        }
+    }
+
+    /// For a compound term in a packet: a number that no other compound term of the packet has.
+    pub(crate) fn identity(&self) -> Option<(NodeKind, Span)> {
+        match self.0 {
+            Place::Packet(node, _) if node.is_compound() && node.span().len > 0 => Some((node.kind(), node.span())),
+            Place::Packet(..) | Place::Owned(_) => None,
+        }
+    }
+}
+
+#[inline]
+fn view_node<'a>(node: Node, arena: Arena<'a>) -> View<'a> {
+    let text = || TextRef::new(node.span().slice(arena.source), node.flag());
+    match node.kind() {
+        NodeKind::Undefined => View::Undefined,
+        NodeKind::Integer => View::Integer(IntegerRef::small(node.as_small())),
+        NodeKind::BigInteger => {
+            View::Integer(IntegerRef::digits(node.flag(), node.span().slice(arena.source)))
+        }
+        NodeKind::Atom => View::Atom(text()),
+        NodeKind::String => View::String(text()),
+        NodeKind::Binary => View::Binary(node.span().slice(arena.source)),
+        NodeKind::Tuple => View::Tuple(TupleRef(Tuple::Packet(node.span().slice(arena.nodes), arena))),
+        NodeKind::List => {
+            let Span { start, len } = node.span();
+            View::List(ListRef(List::Packet { first: start, len, arena }))
+        }
+        NodeKind::Tagged => {
+            let (tag, term) = match node.span().slice(arena.nodes) {
+                [tag, term] => (*tag, *term),
+                _ => (Node::UNDEFINED, Node::UNDEFINED),
+            };
+            View::Tagged(TextRef::new(tag.span().slice(arena.source), tag.flag()), TermRef::new(term, arena))
+        }
+    }
+}
+
+#[inline]
+fn view_term(term: &Term) -> View<'_> {
+    match term {
+        Term::Undefined => View::Undefined,
+        Term::Integer(value) => View::Integer(value.into()),
+        Term::Atom(text) => View::Atom(TextRef::plain(text.as_bytes())),
+        Term::String(text) => View::String(TextRef::plain(text.as_bytes())),
+        Term::Binary(bytes) => View::Binary(bytes),
+        Term::Tuple(terms) => View::Tuple(TupleRef(Tuple::Owned(terms))),
+        Term::List(terms) => View::List(ListRef(List::Owned(terms))),
+        Term::Tagged(tagged) => View::Tagged(TextRef::plain(tagged.tag().as_bytes()), tagged.term().into()),
+    }
+}
+
+impl<'a> From<&'a Term> for TermRef<'a> {
+    fn from(term: &'a Term) -> Self {
+        Self(Place::Owned(term))
+    }
+}
+
+/// A tuple by reference.
+#[derive(Clone, Copy)]
+pub struct TupleRef<'a>(Tuple<'a>);
+
+#[derive(Clone, Copy)]
+enum Tuple<'a> {
+    Packet(&'a [Node], Arena<'a>),
+    Owned(&'a [Term]),
+}
+
+impl<'a> TupleRef<'a> {
+    /// How many elements it has.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        match self.0 {
+            Tuple::Packet(nodes, _) => nodes.len(),
+            Tuple::Owned(terms) => terms.len(),
+        }
+    }
+
+    /// Whether it is `{}`.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The element at `index`, counted from 0.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<TermRef<'a>> {
+        match self.0 {
+            Tuple::Packet(nodes, arena) => nodes.get(index).map(|&node| TermRef::new(node, arena)),
+            Tuple::Owned(terms) => terms.get(index).map(TermRef::from),
+        }
+    }
+
+    /// The elements, first to last.
+    #[must_use]
+    pub fn iter(&self) -> TupleIter<'a> {
+        TupleIter(match self.0 {
+            Tuple::Packet(nodes, arena) => TupleElements::Packet(nodes.iter(), arena),
+            Tuple::Owned(terms) => TupleElements::Owned(terms.iter()),
+        })
+    }
+
+    /// The elements as an array, if there are exactly `N`: to match a tuple by its shape.
+    ///
+    /// ```
+    /// let packet = ubf_codec::decode(b"{'ok',7}$")?;
+    /// let ubf_codec::View::Tuple(tuple) = packet.root().view() else { panic!() };
+    /// let Some([tag, value]) = tuple.to_array() else { panic!() };
+    /// assert!(tag.is_atom("ok") && value.as_i64() == Some(7));
+    /// # Ok::<(), ubf_codec::DecodeError>(())
+    /// ```
+    #[must_use]
+    pub fn to_array<const N: usize>(&self) -> Option<[TermRef<'a>; N]> {
+        if self.len() != N {
+            return None;
+        }
+        let mut elements = self.iter();
+        // The count was checked: no element is missing.
+        Some(core::array::from_fn(|_| elements.next().unwrap_or(TermRef::from(&Term::Undefined))))
+    }
+}
+
+impl<'a> IntoIterator for TupleRef<'a> {
+    type Item = TermRef<'a>;
+    type IntoIter = TupleIter<'a>;
+
+    fn into_iter(self) -> TupleIter<'a> {
+        self.iter()
+    }
+}
+
+impl fmt::Debug for TupleRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "tuple of {}", self.len())
+    }
+}
+
+/// The elements of a tuple, from both ends.
+#[derive(Clone)]
+pub struct TupleIter<'a>(TupleElements<'a>);
+
+#[derive(Clone)]
+enum TupleElements<'a> {
+    Packet(slice::Iter<'a, Node>, Arena<'a>),
+    Owned(slice::Iter<'a, Term>),
+}
+
+impl<'a> Iterator for TupleIter<'a> {
+    type Item = TermRef<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<TermRef<'a>> {
+        match &mut self.0 {
+            TupleElements::Packet(nodes, arena) => nodes.next().map(|&node| TermRef::new(node, *arena)),
+            TupleElements::Owned(terms) => terms.next().map(TermRef::from),
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = match &self.0 {
+            TupleElements::Packet(nodes, _) => nodes.len(),
+            TupleElements::Owned(terms) => terms.len(),
+        };
+        (left, Some(left))
+    }
+}
+
+impl DoubleEndedIterator for TupleIter<'_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        match &mut self.0 {
+            TupleElements::Packet(nodes, arena) => nodes.next_back().map(|&node| TermRef::new(node, *arena)),
+            TupleElements::Owned(terms) => terms.next_back().map(TermRef::from),
+        }
+    }
+}
+
+impl ExactSizeIterator for TupleIter<'_> {}
+impl core::iter::FusedIterator for TupleIter<'_> {}
+
+impl fmt::Debug for TupleIter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} more elements", self.len())
+    }
+}
+
+/// A list by reference.
+///
+/// A list of a packet is a chain of cells, so it is walked from its head; there is no `get`.
+#[derive(Clone, Copy)]
+pub struct ListRef<'a>(List<'a>);
+
+#[derive(Clone, Copy)]
+enum List<'a> {
+    Packet { first: u32, len: u32, arena: Arena<'a> },
+    Owned(&'a [Term]),
+}
+
+impl<'a> ListRef<'a> {
+    /// How many elements it has. Costs nothing.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        match self.0 {
+            List::Packet { len, .. } => len as usize,
+            List::Owned(terms) => terms.len(),
+        }
+    }
+
+    /// Whether it is `#`.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The elements, head first.
+    #[must_use]
+    pub fn iter(&self) -> ListIter<'a> {
+        ListIter(match self.0 {
+            List::Packet { first, len, arena } => ListElements::Packet { next: first, left: len, arena },
+            List::Owned(terms) => ListElements::Owned(terms.iter()),
+        })
+    }
+}
+
+impl<'a> IntoIterator for ListRef<'a> {
+    type Item = TermRef<'a>;
+    type IntoIter = ListIter<'a>;
+
+    fn into_iter(self) -> ListIter<'a> {
+        self.iter()
+    }
+}
+
+impl fmt::Debug for ListRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "list of {}", self.len())
+    }
+}
+
+/// The elements of a list, head first.
+#[derive(Clone)]
+pub struct ListIter<'a>(ListElements<'a>);
+
+#[derive(Clone)]
+enum ListElements<'a> {
+    Packet { next: u32, left: u32, arena: Arena<'a> },
+    Owned(slice::Iter<'a, Term>),
+}
+
+impl<'a> Iterator for ListIter<'a> {
+    type Item = TermRef<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<TermRef<'a>> {
+        match &mut self.0 {
+            ListElements::Packet { next, left, arena } => {
+                *left = left.checked_sub(1)?;
+                let cell = *arena.nodes.get(*next as usize)?;
+                *next = cell.link();
+                Some(TermRef::new(cell, *arena))
+            }
+            ListElements::Owned(terms) => terms.next().map(TermRef::from),
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = match &self.0 {
+            ListElements::Packet { left, .. } => *left as usize,
+            ListElements::Owned(terms) => terms.len(),
+        };
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for ListIter<'_> {}
+impl core::iter::FusedIterator for ListIter<'_> {}
+
+impl fmt::Debug for ListIter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} more elements", self.len())
+    }
+}
