@@ -14,16 +14,19 @@ pub(crate) const fn is_control(byte: u8) -> bool {
         )
 }
 
-/// A byte for people: itself where it can be seen, `0x0A` where not.
+/// A byte for people: itself where it can be seen, its name or number where not.
 #[derive(Clone, Copy)]
 pub(crate) struct Shown(pub(crate) u8);
 
 impl core::fmt::Display for Shown {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        if self.0.is_ascii_graphic() {
-            write!(f, "'{}'", char::from(self.0))
-        } else {
-            write!(f, "0x{:02X}", self.0)
+        match self.0 {
+            b' ' => f.write_str("a space"),
+            b'\n' => f.write_str("a line feed"),
+            b'\t' => f.write_str("a tab"),
+            b'\r' => f.write_str("a carriage return"),
+            byte if byte.is_ascii_graphic() => write!(f, "'{}'", char::from(byte)),
+            byte => write!(f, "byte 0x{byte:02X}"),
         }
     }
 }

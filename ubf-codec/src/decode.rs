@@ -203,7 +203,7 @@ impl Decoder {
         &mut self,
         input: &'a [u8],
         start: usize,
-    ) -> Result<(H::Packet<Document<&'a [u8]>>, usize), DecodeError> {
+    ) -> Result<Ended<Versioned<'a, H>>, DecodeError> {
         let window = input.get(start..).unwrap_or_default();
         let limits = &self.machine.config.limits;
         let Some((header, header_bytes)) = H::read(window, start as u64, limits)? else {
@@ -222,7 +222,7 @@ impl Decoder {
         input: &'a [u8],
         start: usize,
         header_bytes: usize,
-    ) -> Result<(Document<&'a [u8]>, usize), DecodeError> {
+    ) -> Result<Ended<Document<&'a [u8]>>, DecodeError> {
         let window = input.get(start..).unwrap_or_default();
         let end = self.whole(window, start as u64, header_bytes)?;
         Ok((self.take(window.get(..end).unwrap_or_default()), start + end))
@@ -248,6 +248,12 @@ impl Decoder {
         Document::new(source, mem::take(self.machine.arena_mut()), root, summary)
     }
 }
+
+/// A versioned packet that borrows its input.
+type Versioned<'a, H> = <H as Header>::Packet<Document<&'a [u8]>>;
+
+/// Something that was read, and the place in the input where it ends.
+type Ended<T> = (T, usize);
 
 /// P1: only white space may follow the one packet that was expected.
 fn check_rest(input: &[u8], end: usize) -> Result<(), DecodeError> {

@@ -246,12 +246,15 @@ impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::MinusWithoutDigit { found } => write!(f, "'-' is followed by {} and not by a digit", Shown(found)),
-            Self::BadEscape { found, quote } => write!(
-                f,
-                "'\\' before {} in a text that only escapes {} and '\\'",
-                Shown(found),
-                Shown(quote)
-            ),
+            Self::BadEscape { found, quote } => {
+                let text = match quote {
+                    b'"' => "a string",
+                    b'\'' => "an atom",
+                    b'`' => "a tag",
+                    _ => "a comment",
+                };
+                write!(f, "'\\' before {} in {text}, where it may only escape the quote and itself", Shown(found))
+            }
             Self::BinaryWithoutLength { found: None } => f.write_str("'~' with no length before it"),
             Self::BinaryWithoutLength { found: Some(kind) } => {
                 write!(f, "'~' after {kind}, which is no length")

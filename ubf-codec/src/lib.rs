@@ -1,7 +1,93 @@
 #![forbid(unsafe_code)]
 #![no_std]
-#![cfg_attr(docsrs, feature(doc_cfg))]
-//! placeholder
+//! Bytes to terms to packets: a codec for UBF(A), Joe Armstrong's Universal Binary Format, with his extensions of 2003.
+//!
+//! It promises:
+//! - **Strangers' bytes are safe.** No input makes it panic, recurse, or take more memory than a small multiple of its length.
+//!   Everything a peer can grow has a [limit](Limits), checked before the memory is taken.
+//! - **Errors point.** They name the first wrong byte by its offset in the stream, what is wrong and what was expected.
+//! - **Nothing is copied that can be borrowed.** A decoded packet is one flat table over the bytes it came from.
+//! - **Cuts do not matter.** A stream is decoded in time linear in its bytes, in whatever pieces they come.
+//! - **Every peer can be read.** Packets of the Erlang, Java and JavaScript implementations decode to what their authors meant.
+//!
+//! It has no I/O, no clock and no opinion on what a message means. It runs without the standard library.
+//!
+//! # Example
+//! ```
+//! use ubf_codec::{Encoder, Term, View, decode, ubf};
+//!
+//! // Read: a packet borrows its texts from the input.
+//! let packet = decode(br#"'person'>p # {p "Joe" 123} & {p "Mike" 77} & $"#)?;
+//! assert_eq!(packet.to_string(), r#"[{person,"Mike",77},{person,"Joe",123}]"#);
+//!
+//! // Look: match on what a term is.
+//! let View::List(people) = packet.root().view() else { panic!("expected a list") };
+//! for person in people {
+//!     let View::Tuple(person) = person.view() else { panic!("expected a tuple") };
+//!     let Some([kind, name, number]) = person.to_array() else { panic!("expected three elements") };
+//!     assert!(kind.is_atom("person") && matches!(name.view(), View::String(_)) && number.as_i64() > Some(0));
+//! }
+//!
+//! // Write: a term is built as it prints.
+//! let reply = ubf!({ok, [1, 2], {size, (3_u8)}, ?});
+//! assert_eq!(Encoder::new().encode(&reply), b"{'ok'#2&1&{'size'3}?}$");
+//! assert_eq!(reply, "{ok, [1, 2], {size, 3}, ?}".parse::<Term>()?);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What UBF is
+//! UBF is how two programs send each other Erlang's terms: integers, atoms, strings, binaries, tuples, lists. UBF(A), the layer
+//! on the wire, is a byte code. A packet is a program for a machine with a *recognition stack*, and most of it pushes things:
+//!
+//! | bytes | what the machine does |
+//! |---|---|
+//! | `42`, `"Joe"`, `'ok'` | push an integer, a string, an atom |
+//! | `3~abc~` | pop the length, push a binary of the bytes between the tildes |
+//! | `{` … `}` | pop what was pushed since the `{`, push a tuple of it |
+//! | `#`, `&` | push the empty list; pop a term and put it in front of the list below |
+//! | `` `tag` `` | put a semantic tag on the term on top |
+//! | `>x`, `x` | pop a term into register `x`; push what register `x` holds |
+//! | `?` | push the undefined value: something that is absent |
+//! | `$` | the packet is complete; its term is all that is on the stack |
+//!
+//! `ubf trace`, of the crate `ubf-cli`, shows the machine at work on any packet, and [`Tracer`] does so for programs. The rules have numbers
+//! (W1 to W15 for the wire, P1 to P6 for packets, L1 for limits), which the specification in the repository's `spec/` explains and which
+//! errors and comments cite.
+//!
+//! # The pieces
+//! - **A packet by reference:** [`decode`] or a [`Decoder`] give a [`Document`], over a slice or over shared [`Bytes`](bytes::Bytes).
+//!   [`Document::root`] is a [`TermRef`], and [`TermRef::view`] a [`View`] to match on.
+//! - **A term of one's own:** [`Term`], built with [`ubf!`], [`From`] or its functions, cheap to clone, fit for other threads.
+//! - **Streams:** [`StreamDecoder`] takes packets out of a buffer that grows; module `tokio` has the same as `tokio_util` codecs.
+//! - **Encoding:** [`Encoder`] in three [styles](Style): plain, cached with registers, pretty for people.
+//! - **Versioned packets:** [`ClientHeader`] and [`ServerHeader`] before a packet say its [`Version`] and the [`NextIp`];
+//!   [`VersionedDecoder`] reads such packets from a stream and [`peek_version`] only the first bytes.
+//! - **For people:** terms print and parse in Erlang's [`notation`]; [`TermRef::postfix`] is an exact rendering for tests.
+//!
+//! # Dialects
+//! `?` is the undefined value in the extended [`Dialect`], which is the default and the one of all versioned packets. Older peers use
+//! `?` as a register: to them, speak [`Dialect::Classic`].
+//!
+//! # Limits
+//! [`Limits`] lists them with their defaults, which suit a server on the open network: packets of 16 MiB, 512 levels, a million
+//! terms. Registers can make a short packet mean a large term, so terms and bytes are counted as if every register read were
+//! written out, while the term itself is shared and small.
+//!
+//! Nothing here recurses on the depth of a term: not decoding, encoding, comparing, hashing, printing, parsing or dropping.
+//!
+//! # What it does not do
+//! It does not check that a string is UTF-8 (UBF's strings are bytes; [`TextRef::to_str`] checks when asked), does not turn tagged terms into
+//! other types by itself ([`TermRef::as_f64`] reads a float when asked), and knows no improper lists: they are an error.
+//!
+//! # Features
+//! | feature | adds |
+//! |---|---|
+//! | `std` (default) | run-time choice of the fastest byte search |
+//! | `tokio` | module `tokio`: codecs for `tokio_util::codec::Framed` |
+//! | `json` | module `json`: terms as JSON, without loss |
+//! | `arbitrary` | `Arbitrary` for [`Term`], for fuzzers |
+//!
+//! Features only add; none changes what another does.
 
 extern crate alloc;
 // The laws are tested with the standard library; `json` writes through it.

@@ -99,17 +99,14 @@ impl StreamDecoder {
     }
 
     /// As [`decode`](Self::decode), for a buffer of any kind: `window` holds all bytes of the stream since the last packet. The
-    /// packet is given with its length; the next window begins after it.
+    /// next window begins after the packet's [`source`](Document::source).
     ///
     /// # Errors
     /// What is wrong and at which byte of the stream. The error is final.
-    pub fn decode_slice<'a>(
-        &mut self,
-        window: &'a [u8],
-    ) -> Result<Option<(Document<&'a [u8]>, usize)>, DecodeError> {
+    pub fn decode_slice<'a>(&mut self, window: &'a [u8]) -> Result<Option<Document<&'a [u8]>>, DecodeError> {
         let Some(end) = self.advance(window)? else { return Ok(None) };
         let source = window.get(..end).unwrap_or_default();
-        Ok(Some((self.take(source, end), end)))
+        Ok(Some(self.take(source, end)))
     }
 
     /// Says that the stream has ended; `rest` is what no packet was made of.

@@ -183,9 +183,8 @@ impl Cache {
         }
         let hash = self.hasher.hash_one(token);
         let (written, entries) = (&self.written, &self.entries);
-        let is_same = |&entry: &usize| {
-            entries.get(entry).is_some_and(|entry| written.get(entry.start..entry.end) == Some(token))
-        };
+        let is_same =
+            |&entry: &usize| entries.get(entry).is_some_and(|entry| written.get(entry.start..entry.end) == Some(token));
         if let Some(&entry) = self.leaves.find(hash, is_same) {
             return Key::Entry(entry);
         }
@@ -344,7 +343,8 @@ mod tests {
 
     #[test]
     fn there_are_199_registers_and_70_for_old_peers() {
-        let distinct = |count: i64| Term::list((0..count).flat_map(|i| [Term::from(100_000 + i), Term::from(100_000 + i)]));
+        let distinct =
+            |count: i64| Term::list((0..count).flat_map(|i| [Term::from(100_000 + i), Term::from(100_000 + i)]));
         for (dialect, registers) in [(Dialect::Extended, 199), (Dialect::Classic, 70)] {
             let mut encoder = Encoder::new().with_dialect(dialect).with_style(Style::Cached);
             let packet = encoder.encode(&distinct(300));

@@ -48,10 +48,7 @@ pub struct Encoder {
 
 impl fmt::Debug for Encoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Encoder")
-            .field("dialect", &self.dialect)
-            .field("style", &self.style)
-            .finish_non_exhaustive()
+        f.debug_struct("Encoder").field("dialect", &self.dialect).field("style", &self.style).finish_non_exhaustive()
     }
 }
 

@@ -18,8 +18,8 @@ use alloc::vec::Vec;
 
 use nom::Parser as _;
 
-pub(crate) use self::size::Size;
 use self::registers::{Registers, Stored};
+pub(crate) use self::size::Size;
 use crate::byte;
 use crate::dialect::Dialect;
 use crate::error::{DecodeError, ErrorKind};
@@ -403,6 +403,7 @@ impl<A: Arena> Machine<A> {
             return Err(self.error(ErrorKind::NothingToTag, self.position));
         }
         self.check_depth(self.top_size().depth.saturating_add(1), self.position)?;
+        self.check_size(Size { nodes: 1, ..Size::default() }, self.position)?;
         self.text_from(window, Text::Tag)
     }
 
@@ -421,8 +422,7 @@ impl<A: Arena> Machine<A> {
     #[inline(always)]
     fn open_tuple(&mut self) -> Stepped {
         self.check_depth(1, self.position)?;
-        let frame =
-            Frame { floor: self.floor, sizes: self.sizes.len(), nodes: self.nodes, bytes: self.bytes };
+        let frame = Frame { floor: self.floor, sizes: self.sizes.len(), nodes: self.nodes, bytes: self.bytes };
         self.charge(Size { nodes: 1, bytes: 0, depth: 1 }, self.position)?;
         self.written += 1;
         self.frames.push(frame);
@@ -519,8 +519,8 @@ impl<A: Arena> Machine<A> {
         }
         let end = start + count;
         let binary = Node::binary(Span::of(start, end));
-        let without_length = Size { nodes: self.nodes - 1, bytes: self.bytes, depth: 0 };
-        self.check_size(without_length, Size::of_leaf(binary), at)?;
+        // The binary takes the place of its length, so that it is no further node.
+        self.check_size(Size { nodes: 0, ..Size::of_leaf(binary) }, at)?;
         match window.get(end) {
             None => Ok(Progress::Incomplete),
             Some(b'~') => {
@@ -634,20 +634,20 @@ impl<A: Arena> Machine<A> {
     /// Counts a term that comes onto the stack; nothing is counted if it does not fit.
     #[inline(always)]
     fn charge(&mut self, size: Size, at: usize) -> Result<(), DecodeError> {
-        let counted = Size { nodes: self.nodes, bytes: self.bytes, depth: 0 };
-        self.check_size(counted, size, at)?;
+        self.check_size(size, at)?;
         self.nodes += size.nodes;
         self.bytes += size.bytes;
         Ok(())
     }
 
+    /// W10, L1: whether so much more fits.
     #[inline(always)]
-    fn check_size(&self, counted: Size, more: Size, at: usize) -> Result<(), DecodeError> {
+    fn check_size(&self, more: Size, at: usize) -> Result<(), DecodeError> {
         let limits = &self.config.limits;
-        if counted.nodes.saturating_add(more.nodes) > limits.max_expanded_nodes {
+        if self.nodes.saturating_add(more.nodes) > limits.max_expanded_nodes {
             return Err(self.error(ErrorKind::Limit(Limit::ExpandedNodes(limits.max_expanded_nodes)), at));
         }
-        if counted.bytes.saturating_add(more.bytes) > limits.max_expanded_bytes {
+        if self.bytes.saturating_add(more.bytes) > limits.max_expanded_bytes {
             return Err(self.error(ErrorKind::Limit(Limit::ExpandedBytes(limits.max_expanded_bytes)), at));
         }
         Ok(())

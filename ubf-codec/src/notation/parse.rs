@@ -8,9 +8,9 @@ use core::fmt;
 use core::str::FromStr;
 
 use nom::branch::alt;
-use nom::bytes::complete::{tag, take_while, take_while_m_n};
-use nom::character::complete::{char, digit1, none_of, one_of, satisfy};
-use nom::combinator::{opt, recognize, verify};
+use nom::bytes::complete::{take_while, take_while_m_n};
+use nom::character::complete::{char, digit1, one_of, satisfy};
+use nom::combinator::{opt, recognize};
 use nom::error::{ErrorKind, ParseError};
 use nom::multi::many0;
 use nom::sequence::{delimited, preceded};
@@ -29,7 +29,11 @@ impl FromStr for Term {
         let (rest, _) = blank(rest).unwrap_or((rest, ()));
         let rest = rest.strip_prefix('.').unwrap_or(rest);
         let (rest, _) = blank(rest).unwrap_or((rest, ()));
-        if rest.is_empty() { Ok(term) } else { Err(Problem::new(rest, "the end of the text after the term").in_text(text)) }
+        if rest.is_empty() {
+            Ok(term)
+        } else {
+            Err(Problem::new(rest, "the end of the text after the term").in_text(text))
+        }
     }
 }
 
@@ -282,10 +286,9 @@ fn leaf(text: &str) -> Parsed<'_, Term> {
         'a'..='z' => bare_atom(text).map(|(rest, name)| (rest, Term::atom(name))),
         '0'..='9' | '-' | '+' | '$' => number(text),
         '#' => failure(text, "a term (UBF has no maps and records; write a tuple)"),
-        'A'..='Z' | '_' => failure(
-            text,
-            "a term (a name that begins with a capital is a variable; quote it to make it an atom)",
-        ),
+        'A'..='Z' | '_' => {
+            failure(text, "a term (a name that begins with a capital is a variable; quote it to make it an atom)")
+        }
         _ => failure(text, A_TERM),
     }
 }
@@ -384,10 +387,7 @@ fn code_point<'t>(text: &'t str, bytes: &mut Vec<u8>) -> Parsed<'t, ()> {
 
 /// `<<"text">>`, `<<"text"/utf8>>`, `<<1,2,255>>`, and segments of both kinds.
 fn binary(text: &str) -> Parsed<'_, Term> {
-    let (mut rest, _) = match tag::<_, _, Problem<'_>>("<<").parse(text) {
-        Ok(opened) => opened,
-        Err(_) => return failure(text, "'<<'"),
-    };
+    let Some(mut rest) = text.strip_prefix("<<") else { return failure(text, "'<<'") };
     let mut bytes = Vec::new();
     (rest, _) = blank(rest)?;
     if let Some(after) = rest.strip_prefix(">>") {
@@ -406,9 +406,8 @@ fn binary(text: &str) -> Parsed<'_, Term> {
 
 fn segment<'t>(text: &'t str, bytes: &mut Vec<u8>) -> Parsed<'t, ()> {
     if !text.starts_with('"') {
-        let (rest, number) = match number(text) {
-            Ok((rest, Term::Integer(number))) => (rest, number),
-            Ok(_) | Err(_) => return failure(text, "a byte (0 to 255) or a string"),
+        let Ok((rest, Term::Integer(number))) = number(text) else {
+            return failure(text, "a byte (0 to 255) or a string");
         };
         return match number.to_i64().and_then(|number| u8::try_from(number).ok()) {
             Some(byte) => {
@@ -499,8 +498,7 @@ fn recognized_float(text: &str) -> Parsed<'_, Number<'_>> {
 fn recognized_integer(text: &str) -> Parsed<'_, Number<'_>> {
     let underscored = recognize((digit1, many0(preceded(char('_'), digit1))));
     let (rest, digits) = { underscored }.parse(text)?;
-    let base = verify(char::<_, Problem<'_>>('#'), |_| true).parse(rest);
-    let Ok((after, _)) = base else { return Ok((rest, Number::Integer { base: None, digits })) };
+    let Some(after) = rest.strip_prefix('#') else { return Ok((rest, Number::Integer { base: None, digits })) };
     let Some(base) = digits.parse().ok().filter(|base| (2..=36).contains(base)) else {
         return failure(text, "a base from 2 to 36");
     };
@@ -523,9 +521,9 @@ fn character(text: &str) -> Parsed<'_, Term> {
         };
         return Ok((rest, Term::from(number)));
     }
-    match none_of::<_, _, Problem<'_>>("").parse(text) {
-        Ok((rest, character)) => Ok((rest, Term::from(u32::from(character)))),
-        Err(_) => failure(text, "a character"),
+    match text.chars().next() {
+        Some(character) => Ok((text.get(character.len_utf8()..).unwrap_or_default(), Term::from(u32::from(character)))),
+        None => failure(text, "a character"),
     }
 }
 
@@ -560,7 +558,7 @@ mod tests {
         assert_eq!(parsed("[$a, $\\n, 16#fF, 2#101, 1_000, +3]"), ubf!([97, 10, 255, 5, 1000, 3]));
         assert_eq!(parsed("-16#8000000000000000"), Term::from(i64::MIN));
         assert_eq!(parsed("<<\"ab\", 0, \"\u{e9}\", \"\u{e9}\"/utf8>>"), Term::from(b"ab\x00\xe9\xc3\xa9"));
-        assert_eq!(parsed("% a comment\n{ok % another\n}"), ubf!({ok}));
+        assert_eq!(parsed("% a comment\n{ok % another\n}"), ubf!({ ok }));
         assert_eq!(parsed(r#""\x41\102\x{43}\d\^""#), Term::from("ABC\u{7f}^"));
         assert_eq!(parsed("-1.5e3"), Term::float(-1500.0).unwrap());
         assert_eq!(parsed("foo@bar_1"), Term::atom("foo@bar_1"));

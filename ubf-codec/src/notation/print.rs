@@ -156,7 +156,7 @@ mod tests {
             (Term::from(b"\x00\xff"), "<<0,255>>"),
             (ubf!({(Term::float(1.5).unwrap()), (Term::float(1e-7).unwrap())}), "{1.5,1.0e-7}"),
             (Term::from("1.50").tagged("f"), "\"1.50\"`f`"),
-            (ubf!([{1}]).tagged("a`b").tagged(""), "[{1}]`a\\`b```"),
+            (ubf!([{ 1 }]).tagged("a`b").tagged(""), "[{1}]`a\\`b```"),
         ] {
             assert_eq!(term.to_string(), text);
             assert_eq!(text.parse::<Term>().unwrap(), term, "{text}");

@@ -76,9 +76,7 @@ fn unbracketed(text: &str) -> IResult<&str, Option<Host>> {
 
 /// Whether this is a name for the domain name system. The last label of a name is never a number: that would be an address.
 fn is_name(text: &str) -> bool {
-    let is_label = |label: &str| {
-        (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-')
-    };
+    let is_label = |label: &str| (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-');
     let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
     text.len() <= 253 && text.split('.').all(is_label) && !text.rsplit('.').next().is_some_and(is_number)
 }
@@ -121,7 +119,8 @@ mod tests {
 
     #[test]
     fn reads_numbers_and_names() {
-        for text in ["192.0.2.7:4000", "[2001:db8::1]:4000", "[::1]:1", "b.example:65535", "a_b-c.d1:80", "localhost:1"] {
+        for text in ["192.0.2.7:4000", "[2001:db8::1]:4000", "[::1]:1", "b.example:65535", "a_b-c.d1:80", "localhost:1"]
+        {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }
     }
@@ -131,9 +130,34 @@ mod tests {
         let long_label = ["a".repeat(64), ":1".into()].concat();
         let long_name = ["a.".repeat(127), "ab:1".into()].concat();
         for text in [
-            "", ":", "a", "a:", ":1", "a:0", "a:01", "a:65536", "a:-1", "a b:1", "256.1.1.1:1", "1.2.3:1", "1:2:3:1", "::1:1",
-            "[::1]", "[::1:1", "[1.2.3.4]:1", "[g::]:1", "-a:1", "a-.b:1", "a..b:1", ".a:1", "a.:1", "ä:1", "a:1 ", "[fe80::1%eth0]:1",
-            &long_label, &long_name,
+            "",
+            ":",
+            "a",
+            "a:",
+            ":1",
+            "a:0",
+            "a:01",
+            "a:65536",
+            "a:-1",
+            "a b:1",
+            "256.1.1.1:1",
+            "1.2.3:1",
+            "1:2:3:1",
+            "::1:1",
+            "[::1]",
+            "[::1:1",
+            "[1.2.3.4]:1",
+            "[g::]:1",
+            "-a:1",
+            "a-.b:1",
+            "a..b:1",
+            ".a:1",
+            "a.:1",
+            "ä:1",
+            "a:1 ",
+            "[fe80::1%eth0]:1",
+            &long_label,
+            &long_name,
         ] {
             assert!(text.parse::<Address>().is_err(), "{text}");
         }

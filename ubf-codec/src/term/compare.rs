@@ -172,7 +172,7 @@ mod tests {
             ubf!("a"),
             Term::binary(&b"a"[..]),
             ubf!({}),
-            ubf!({2}),
+            ubf!({ 2 }),
             ubf!({1, 1}),
             ubf!([]),
             ubf!([1]),

@@ -130,7 +130,13 @@ impl Ord for Integer {
             (Repr::Small(one), Repr::Small(two)) => one.cmp(two),
             (Repr::Big(one), Repr::Big(two)) => one.cmp(two),
             // A big one is larger in magnitude than any that is not, so its sign decides.
-            (Repr::Big(_), _) => if self.is_negative() { Ordering::Less } else { Ordering::Greater },
+            (Repr::Big(_), _) => {
+                if self.is_negative() {
+                    Ordering::Less
+                } else {
+                    Ordering::Greater
+                }
+            }
             (_, Repr::Big(_)) => other.cmp(self).reverse(),
             _ => self.to_i128().cmp(&other.to_i128()),
         }
@@ -191,7 +197,10 @@ pub struct IntegerRef<'a>(RefRepr<'a>);
 enum RefRepr<'a> {
     Small(i64),
     /// Digits of a value beyond 64 bits, without leading zeros.
-    Digits { negative: bool, digits: &'a [u8] },
+    Digits {
+        negative: bool,
+        digits: &'a [u8],
+    },
     /// A value beyond 64 bits.
     Owned(&'a Integer),
 }

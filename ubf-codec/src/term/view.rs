@@ -126,9 +126,7 @@ fn view_node<'a>(node: Node, arena: Arena<'a>) -> View<'a> {
     match node.kind() {
         NodeKind::Undefined => View::Undefined,
         NodeKind::Integer => View::Integer(IntegerRef::small(node.as_small())),
-        NodeKind::BigInteger => {
-            View::Integer(IntegerRef::digits(node.flag(), node.span().slice(arena.source)))
-        }
+        NodeKind::BigInteger => View::Integer(IntegerRef::digits(node.flag(), node.span().slice(arena.source))),
         NodeKind::Atom => View::Atom(text()),
         NodeKind::String => View::String(text()),
         NodeKind::Binary => View::Binary(node.span().slice(arena.source)),

@@ -1,0 +1,175 @@
+//! The laws of the codec, for terms and bytes that nobody chose.
+
+mod support;
+
+use bytes::{Bytes, BytesMut};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use ubf_codec::{
+    ClientHeader, DecodeError, Decoder, Dialect, Encoder, Header as _, Limits, Mode, StreamDecoder, Style, Term,
+    VersionedDecoder,
+};
+
+use support::{packet_like_bytes, terms, without_undefined};
+
+const STYLES: [Style; 3] = [Style::Plain, Style::Cached, Style::Pretty];
+
+fn encode(term: &Term, dialect: Dialect, style: Style) -> Vec<u8> {
+    Encoder::new().with_dialect(dialect).with_style(style).encode(term)
+}
+
+/// All packets of `stream`, which comes in pieces that end at `cuts`, and how it ended.
+fn decode_in_pieces(
+    mut decoder: StreamDecoder,
+    stream: &[u8],
+    cuts: impl IntoIterator<Item = usize>,
+) -> (Vec<Term>, Result<(), DecodeError>) {
+    let mut packets = Vec::new();
+    let mut buffer = BytesMut::new();
+    let mut fed = 0;
+    for cut in cuts.into_iter().chain([stream.len()]) {
+        let cut = cut.clamp(fed, stream.len());
+        buffer.extend_from_slice(&stream[fed..cut]);
+        fed = cut;
+        loop {
+            match decoder.decode(&mut buffer) {
+                Ok(Some(packet)) => packets.push(packet.to_term()),
+                Ok(None) => break,
+                Err(error) => return (packets, Err(error)),
+            }
+        }
+    }
+    (packets, decoder.finish(&buffer))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn what_is_encoded_is_decoded(term in terms()) {
+        for style in STYLES {
+            let packet = encode(&term, Dialect::Extended, style);
+            prop_assert_eq!(ubf_codec::decode(&packet).unwrap().to_term(), term.clone(), "{:?}", style);
+
+            let packet = encode(&term, Dialect::Classic, style);
+            let mut classic = Decoder::new().with_dialect(Dialect::Classic);
+            prop_assert_eq!(classic.decode(&packet).unwrap().to_term(), without_undefined(&term), "{:?}", style);
+        }
+    }
+
+    #[test]
+    fn cached_is_never_longer_than_plain(term in terms()) {
+        for dialect in [Dialect::Extended, Dialect::Classic] {
+            let cached = encode(&term, dialect, Style::Cached);
+            prop_assert!(cached.len() <= encode(&term, dialect, Style::Plain).len());
+            // A second time, and with memory that was used before, the same bytes come out.
+            let mut encoder = Encoder::new().with_dialect(dialect).with_style(Style::Cached);
+            encoder.encode(&Term::from("something else"));
+            prop_assert_eq!(encoder.encode(&term), cached);
+        }
+    }
+
+    #[test]
+    fn borrowed_shared_and_owned_are_the_same(term in terms()) {
+        let packet = encode(&term, Dialect::Extended, Style::Cached);
+        let mut decoder = Decoder::new();
+        let shared = decoder.decode_shared(Bytes::from(packet.clone())).unwrap();
+        let borrowed = decoder.decode(&packet).unwrap();
+        prop_assert_eq!(borrowed.root(), shared.root());
+        prop_assert_eq!(borrowed.to_term(), shared.to_term());
+        prop_assert_eq!(borrowed.summary(), shared.summary());
+        prop_assert_eq!(decoder.check(&packet).unwrap(), shared.summary());
+    }
+
+    #[test]
+    fn printed_terms_are_parsed(term in terms()) {
+        prop_assert_eq!(term.to_string().parse::<Term>().unwrap(), term);
+    }
+
+    #[test]
+    fn cuts_do_not_matter(
+        sent in vec((terms(), 0_usize..3), 0..4),
+        tail in packet_like_bytes(),
+        mut cuts in vec(0_usize..400, 0..12),
+    ) {
+        let mut stream = Vec::new();
+        for (term, style) in &sent {
+            stream.extend(encode(term, Dialect::Extended, STYLES[*style]));
+            stream.push(b'\n');
+        }
+        stream.extend(tail);
+        cuts.sort_unstable();
+        let whole = decode_in_pieces(StreamDecoder::new(), &stream, []);
+        prop_assert!(whole.0.len() >= sent.len());
+        prop_assert_eq!(&decode_in_pieces(StreamDecoder::new(), &stream, cuts), &whole);
+        prop_assert_eq!(&decode_in_pieces(StreamDecoder::new(), &stream, 0..stream.len()), &whole);
+    }
+
+    #[test]
+    fn small_limits_hold_wherever_the_cuts_are(
+        stream in packet_like_bytes(),
+        max_packet_bytes in 0_u32..60,
+        max_depth in 0_u32..4,
+        max_expanded_nodes in 0_u64..12,
+        max_expanded_bytes in 0_u64..20,
+    ) {
+        let limits = Limits::default()
+            .with_max_packet_bytes(max_packet_bytes)
+            .with_max_depth(max_depth)
+            .with_max_expanded_nodes(max_expanded_nodes)
+            .with_max_expanded_bytes(max_expanded_bytes)
+            .with_max_integer_digits(5)
+            .with_max_tag_bytes(3);
+        let decoder = StreamDecoder::new().with_limits(limits);
+        let whole = decode_in_pieces(decoder.clone(), &stream, []);
+        prop_assert_eq!(&decode_in_pieces(decoder, &stream, 0..stream.len()), &whole);
+        let mut decoder = Decoder::new().with_limits(limits);
+        for packet in decoder.packets(&stream).map_while(Result::ok) {
+            let summary = packet.summary();
+            prop_assert!(summary.packet_bytes <= u64::from(max_packet_bytes));
+            prop_assert!(summary.depth <= max_depth);
+            prop_assert!(summary.expanded_nodes <= max_expanded_nodes);
+            prop_assert!(summary.expanded_bytes <= max_expanded_bytes);
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(input in packet_like_bytes(), classic in any::<bool>(), any_escape in any::<bool>()) {
+        let dialect = if classic { Dialect::Classic } else { Dialect::Extended };
+        let mut decoder = Decoder::new().with_dialect(dialect).with_any_escape(any_escape);
+        match decoder.decode(&input) {
+            Ok(packet) => {
+                // What was accepted can be written and read again.
+                let again = encode(&packet.to_term(), dialect, Style::Cached);
+                prop_assert_eq!(decoder.decode(&again).unwrap().to_term(), packet.to_term());
+            }
+            Err(error) => prop_assert!(error.offset() <= input.len() as u64),
+        }
+        prop_assert_eq!(decoder.check(&input).is_ok(), decoder.decode(&input).is_ok());
+        for error in decoder.packets(&input).filter_map(Result::err) {
+            prop_assert!(error.offset() <= input.len() as u64);
+        }
+    }
+
+    #[test]
+    fn headers_stand_in_front_of_any_body(term in terms(), number in 0..=i32::MAX.unsigned_abs(), cut in 0_usize..200) {
+        let header = ClientHeader { mode: Mode::from_number(number).unwrap() };
+        let mut packet = b"\r\n".to_vec();
+        Encoder::new().encode_versioned(&header, &term, &mut packet);
+
+        let whole = Decoder::new().decode_client(&packet).unwrap();
+        prop_assert_eq!(whole.header, header);
+        prop_assert_eq!(whole.body.root(), term.as_ref());
+        let (_, header_bytes) = ClientHeader::read(&packet, 0, &Limits::default()).unwrap().unwrap();
+        prop_assert_eq!(whole.body.source(), &packet[header_bytes..]);
+
+        let (one, two) = packet.split_at(cut.min(packet.len() - 1));
+        let mut decoder = VersionedDecoder::<ClientHeader>::new();
+        let mut buffer = BytesMut::from(one);
+        prop_assert!(decoder.decode(&mut buffer).unwrap().is_none());
+        buffer.extend_from_slice(two);
+        let pieced = decoder.decode(&mut buffer).unwrap().unwrap();
+        prop_assert_eq!(pieced.header, header);
+        prop_assert_eq!(pieced.body.root(), term.as_ref());
+    }
+}

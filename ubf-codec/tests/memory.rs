@@ -1,0 +1,65 @@
+//! What strangers' packets cost in memory. One test, because it counts for the whole process.
+
+use bytes::BytesMut;
+use peak_alloc::PeakAlloc;
+use ubf_codec::{Decoder, Limits, StreamDecoder};
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+/// The most memory that `work` holds at a time, in bytes.
+fn peak_of(work: impl FnOnce()) -> usize {
+    MEMORY.reset_peak_usage();
+    let before = MEMORY.current_usage();
+    work();
+    MEMORY.peak_usage() - before
+}
+
+fn refused_as(input: &[u8]) -> &'static str {
+    Decoder::new().decode(input).expect_err("must be refused").kind().code()
+}
+
+#[test]
+fn bombs_cost_little_and_packets_a_small_multiple_of_their_bytes() {
+    let kibibyte = 1024;
+
+    // 'x'>a{aa}>b{bb}>c…: 2^30 terms out of some 180 bytes.
+    let mut doubling = b"'x'>a".to_vec();
+    for step in b'a'..=b'z' {
+        doubling.extend([b'{', step, step, b'}', b'>', step + 1]);
+    }
+    doubling.extend(b"{$");
+    assert!(doubling.len() < 185);
+    assert!(peak_of(|| assert_eq!(refused_as(&doubling), "limit-expanded-nodes")) < 8 * kibibyte);
+
+    let million_tuples = vec![b'{'; 1_000_000];
+    assert!(peak_of(|| assert_eq!(refused_as(&million_tuples), "limit-depth")) < 64 * kibibyte);
+
+    let announced = b"1000000000000000000~abc";
+    assert!(peak_of(|| assert_eq!(refused_as(announced), "limit-packet-bytes")) < 4 * kibibyte);
+
+    let digits = vec![b'7'; 10_000_000];
+    assert!(peak_of(|| assert_eq!(refused_as(&digits), "limit-integer-digits")) < 4 * kibibyte);
+
+    // Lists that share their tails: written out they would be 80 MB, in the packet they are 60 kB.
+    let lists = [&b"{#>a "[..], &b"a a1&>a ".repeat(10_000), b"a}$"].concat();
+    let limits = Limits::default().with_max_expanded_nodes(u64::MAX).with_max_depth(u32::MAX);
+    let most = peak_of(|| drop(Decoder::new().with_limits(limits).decode(&lists)));
+    assert!(most < 24 * lists.len(), "{most} for {}", lists.len());
+
+    // The worst honest packet: nothing but the shortest terms.
+    let units = [&b"{"[..], &b"?".repeat(500_000), b"}$"].concat();
+    let most = peak_of(|| drop(Decoder::new().decode(&units).unwrap()));
+    assert!(most < 80 * units.len(), "{most} for {}", units.len());
+
+    // A peer that never ends its packet is not collected beyond the limit.
+    let limits = Limits::default().with_max_packet_bytes(64 * 1024);
+    let most = peak_of(|| {
+        let mut decoder = StreamDecoder::new().with_limits(limits);
+        let mut buffer = BytesMut::from(&b"\""[..]);
+        while decoder.decode(&mut buffer).is_ok() {
+            buffer.extend_from_slice(&[b'x'; 1000]);
+        }
+    });
+    assert!(most < 512 * kibibyte, "{most}");
+}
