@@ -206,7 +206,7 @@ impl Decoder {
     ) -> Result<Ended<Versioned<'a, H>>, DecodeError> {
         let window = input.get(start..).unwrap_or_default();
         let limits = &self.machine.config.limits;
-        let Some((header, header_bytes)) = H::read(window, start as u64, limits)? else {
+        let Some((header, header_bytes)) = packet::read_within::<H>(window, start as u64, limits, 0)? else {
             return Err(DecodeError::new(ErrorKind::UnexpectedEnd, input.len() as u64));
         };
         let dialect = mem::replace(&mut self.machine.config.dialect, Dialect::Extended);

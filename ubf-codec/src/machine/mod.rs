@@ -310,11 +310,8 @@ impl<A: Arena> Machine<A> {
             return Err(self.error(ErrorKind::Limit(Limit::IntegerDigits(max)), digits_start + max as usize));
         }
         let Some(&found) = rest.first() else {
-            // A lone `-` is looked at again, digits are not.
-            if end > digits_start {
-                self.token = Token::Integer { start };
-                self.position = end;
-            }
+            self.token = Token::Integer { start };
+            self.position = end;
             return Ok(Progress::Incomplete);
         };
         if end == digits_start {

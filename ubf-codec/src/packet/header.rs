@@ -155,6 +155,24 @@ pub fn peek_version(input: &[u8]) -> Result<Option<Mode>, DecodeError> {
     Reader::new(input, 0).version()
 }
 
+/// Reads a header, of whose packet `spent` bytes went before `window`. L1: none of its bytes lies beyond the packet's limit.
+pub(crate) fn read_within<H: Header>(
+    window: &[u8],
+    origin: u64,
+    limits: &Limits,
+    spent: usize,
+) -> Result<Option<(H, usize)>, DecodeError> {
+    let allowed = (limits.max_packet_bytes as usize).saturating_sub(spent);
+    let seen = window.get(..allowed).unwrap_or(window);
+    match H::read(seen, origin, limits)? {
+        None if seen.len() >= allowed => {
+            let limit = ErrorKind::Limit(Limit::PacketBytes(limits.max_packet_bytes));
+            Err(DecodeError::new(limit, origin + allowed as u64))
+        }
+        header => Ok(header),
+    }
+}
+
 /// Whether a header begins in `window`, or only white space is there.
 pub(crate) fn has_more(window: &[u8]) -> bool {
     leading_space(window) < window.len()

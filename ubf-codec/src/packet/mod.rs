@@ -17,8 +17,8 @@ mod stream;
 mod version;
 
 pub use self::address::{Address, AddressError, Host};
-pub(crate) use self::header::has_more;
 pub use self::header::{ClientHeader, Header, ServerHeader, peek_version};
+pub(crate) use self::header::{has_more, read_within};
 pub use self::next_ip::NextIp;
 pub use self::stream::VersionedDecoder;
 pub use self::version::{Mode, Version};

@@ -2,10 +2,10 @@
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
-use super::header::{Header, leading_space};
+use super::header::{Header, leading_space, read_within};
 use crate::document::Document;
 use crate::error::{DecodeError, ErrorKind};
-use crate::limits::{Limit, Limits};
+use crate::limits::Limits;
 use crate::stream::StreamDecoder;
 
 /// Decodes versioned packets out of a stream: as [`StreamDecoder`], with a header before each packet.
@@ -96,20 +96,10 @@ impl<H: Header> VersionedDecoder<H> {
         buffer.advance(space);
         self.skipped += space;
         let origin = self.body.read() + self.skipped as u64;
-        let allowed = max.saturating_sub(self.skipped);
-        let window = buffer.get(..allowed).unwrap_or(buffer);
-        match H::read(window, origin, &limits)? {
-            Some((header, len)) => {
-                buffer.advance(len);
-                self.body.skip_header(self.skipped + len);
-                self.skipped = 0;
-                Ok(Some(header))
-            }
-            None if window.len() >= allowed => {
-                let limit = ErrorKind::Limit(Limit::PacketBytes(limits.max_packet_bytes));
-                Err(DecodeError::new(limit, origin + allowed as u64))
-            }
-            None => Ok(None),
-        }
+        let Some((header, len)) = read_within::<H>(buffer, origin, &limits, self.skipped)? else { return Ok(None) };
+        buffer.advance(len);
+        self.body.skip_header(self.skipped + len);
+        self.skipped = 0;
+        Ok(Some(header))
     }
 }
