@@ -30,6 +30,8 @@ pub struct Tracer<'a> {
     input: &'a [u8],
     /// Where the present packet begins.
     start: usize,
+    /// Where the last operator ends. The machine may have read further, into one that is not whole.
+    end: usize,
     /// The last operator was `$`; its packet is still there to be looked at.
     ended: bool,
     failed: bool,
@@ -42,7 +44,15 @@ impl<'a> Tracer<'a> {
     #[must_use]
     pub fn new(input: &'a [u8], dialect: Dialect, limits: Limits) -> Self {
         let config = Config { dialect, limits, any_escape: false };
-        Self { machine: Machine::new(config, Vec::new()), input, start: 0, ended: false, failed: false, deferred: None }
+        Self {
+            machine: Machine::new(config, Vec::new()),
+            input,
+            start: 0,
+            end: 0,
+            ended: false,
+            failed: false,
+            deferred: None,
+        }
     }
 
     /// Whether `\x` in a text stands for `x`: see [`Decoder::with_any_escape`](crate::Decoder::with_any_escape).
@@ -61,11 +71,11 @@ impl<'a> Tracer<'a> {
             return Ok(None);
         }
         if self.ended {
-            self.start += self.machine.position();
+            self.start = self.end;
             self.machine.reset(self.start as u64);
             self.ended = false;
         }
-        let start = self.start + self.machine.position();
+        let start = self.end;
         let operator = match self.advance() {
             Ok(Some(operator)) => operator,
             Ok(None) if self.machine.is_between_packets() => return Ok(None),
@@ -79,7 +89,7 @@ impl<'a> Tracer<'a> {
             }
         };
         self.ended = operator == Operator::End;
-        Ok(Some(Step { operator, start, end: self.start + self.machine.position() }))
+        Ok(Some(Step { operator, start, end: self.end }))
     }
 
     /// The recognition stack, bottom first.
@@ -101,11 +111,12 @@ impl<'a> Tracer<'a> {
             return Err(error);
         }
         let Progress::Done(operator) = self.machine.step(window)? else { return Ok(None) };
+        self.end = self.start + self.machine.position();
         if operator == Operator::Blank {
             let begins_blank = |byte: &u8| byte::is_space(*byte) || *byte == b'%';
             while window.get(self.machine.position()).is_some_and(begins_blank) {
                 match self.machine.step(window) {
-                    Ok(Progress::Done(_)) => {}
+                    Ok(Progress::Done(_)) => self.end = self.start + self.machine.position(),
                     Ok(Progress::Incomplete) => break,
                     Err(error) => {
                         self.deferred = Some(error);
@@ -161,5 +172,48 @@ impl fmt::Display for StackItem<'_> {
 impl fmt::Debug for StackItem<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn steps(input: &[u8]) -> (Vec<(Operator, usize, usize)>, Option<DecodeError>) {
+        let mut tracer = Tracer::new(input, Dialect::Extended, Limits::default());
+        let mut steps = Vec::new();
+        loop {
+            match tracer.step() {
+                Ok(Some(step)) => steps.push((step.operator, step.start, step.end)),
+                Ok(None) => return (steps, None),
+                Err(error) => return (steps, Some(error)),
+            }
+        }
+    }
+
+    #[test]
+    fn a_run_of_blanks_is_one_step_and_ends_before_a_comment_that_does_not() {
+        let (done, error) = steps(b"1 %c% ,$\n");
+        assert_eq!(
+            done,
+            [(Operator::Integer, 0, 1), (Operator::Blank, 1, 7), (Operator::End, 7, 8), (Operator::Blank, 8, 9)]
+        );
+        assert_eq!(error, None);
+
+        let (done, error) = steps(b"1 %c");
+        assert_eq!(done, [(Operator::Integer, 0, 1), (Operator::Blank, 1, 2)]);
+        assert!(error.is_some_and(|error| error.is_incomplete() && error.offset() == 4));
+
+        let (done, error) = steps(b"1 %\\c%$");
+        assert_eq!(done, [(Operator::Integer, 0, 1), (Operator::Blank, 1, 2)]);
+        assert!(error.is_some_and(|error| error.kind().code() == "bad-escape" && error.offset() == 4));
+    }
+
+    #[test]
+    fn the_stack_shows_tuples_where_they_were_opened() {
+        let mut tracer = Tracer::new(b"{1{{2", Dialect::Extended, Limits::default());
+        while let Ok(Some(_)) = tracer.step() {}
+        let shown: Vec<_> = tracer.stack().iter().map(alloc::string::ToString::to_string).collect();
+        assert_eq!(shown, ["{", "1", "{", "{"]);
     }
 }

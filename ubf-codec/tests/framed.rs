@@ -6,9 +6,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 use tokio_util::codec::Framed;
 use ubf_codec::tokio::{ClientCodec, CodecError, PacketCodec, ServerCodec};
-use ubf_codec::{
-    ClientHeader, ClientPacket, Dialect, Limits, NextIp, ServerHeader, ServerPacket, Version, ubf,
-};
+use ubf_codec::{ClientHeader, ClientPacket, Dialect, Limits, NextIp, ServerHeader, ServerPacket, Version, ubf};
 
 /// What the framed end answers for each packet that it reads, as text.
 async fn read_all(input: &[u8], codec: PacketCodec) -> Vec<String> {

@@ -1,0 +1,362 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args, Parser, Subcommand};
+use ubf_codec::{Dialect, Limits};
+
+/// Read, check, write, rewrite and explain UBF packets.
+///
+/// UBF(A) is Joe Armstrong's Universal Binary Format: a text of one-byte operators for a small stack machine that builds
+/// integers, atoms, strings, binaries, tuples and lists. A packet is one such text, up to its `$`.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ubf",
+    version,
+    arg_required_else_help = true,
+    max_term_width = 100,
+    after_long_help = include_str!("help/ubf.txt")
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Decode(Decode),
+    Encode(Encode),
+    Check(Check),
+    Fmt(Fmt),
+    Trace(Trace),
+}
+
+/// Show packets as terms, one line a packet.
+///
+/// Terms are shown in Erlang's notation: `{person,"Joe",123}` is a tuple of an atom, a string and an integer, `[1,2]` a
+/// list, `<<"abc">>` a binary, `?` the undefined value, and a semantic tag stands in backticks after its term. The input is
+/// read as it arrives: a packet is shown as soon as its `$` is there.
+#[derive(Debug, Args)]
+#[command(after_long_help = include_str!("help/decode.txt"))]
+#[command(group = ArgGroup::new("form").args(["json", "postfix"]))]
+pub(crate) struct Decode {
+    /// Show each packet as one JSON document; nothing is lost
+    ///
+    /// Atoms, strings, binaries, tuples and tags stay apart, and integers of any size are exact.
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Show each packet in postfix: i:1 a:6f6b t:2
+    ///
+    /// Tokens, each for one term: i:DECIMAL, a:HEX (atom), s:HEX (string), b:HEX (binary), u (undefined), t:N and l:N (the
+    /// tuple or list of the last N terms), g:HEX (a tag on the last term). Every value has exactly one such line.
+    #[arg(long)]
+    pub(crate) postfix: bool,
+
+    #[command(flatten)]
+    pub(crate) side: SideArgs,
+    #[command(flatten)]
+    pub(crate) dialect: DialectArgs,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+}
+
+/// Write terms as UBF packets.
+///
+/// Terms are read in Erlang's notation, as `ubf decode` writes it, from the command line (one term an argument), from
+/// files, or from stdin. In a file a term ends where its line ends, or, with brackets or quotes still open, at the end of
+/// the line that closes them. As in Erlang's own files, `.` and white space end a term too, and % begins a comment.
+#[derive(Debug, Args)]
+#[command(after_long_help = include_str!("help/encode.txt"))]
+#[command(group = ArgGroup::new("style").args(["cached", "pretty"]))]
+pub(crate) struct Encode {
+    /// Terms to write; without any, terms come from --file or from stdin
+    #[arg(value_name = "TERM", allow_negative_numbers = true)]
+    pub(crate) terms: Vec<String>,
+
+    /// Read terms from a file; `-` is stdin. May be given several times
+    #[arg(short, long = "file", value_name = "FILE", conflicts_with = "terms")]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// Put what comes twice into registers, where that saves bytes
+    #[arg(long)]
+    pub(crate) cached: bool,
+
+    /// Write white space and line breaks for people
+    #[arg(long)]
+    pub(crate) pretty: bool,
+
+    /// Write classic UBF(A), for peers that know nothing of the `?` value: it is written as 'undefined'
+    #[arg(long)]
+    pub(crate) classic: bool,
+
+    /// Write hex digits instead of the bytes
+    #[arg(long)]
+    pub(crate) hex: bool,
+
+    /// Write nothing between packets
+    ///
+    /// Without this, a newline follows each packet. That is legal: white space may stand before any packet.
+    #[arg(long)]
+    pub(crate) no_newline: bool,
+
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+}
+
+/// Say whether the input is valid, or show the first error.
+///
+/// The first error of an input is shown with the bytes around it, a caret below the byte that is wrong, and the rule that it
+/// breaks. An input that ends inside a packet is wrong. Errors go to stderr and verdicts to stdout; with --json an error is
+/// a part of the verdict.
+#[derive(Debug, Args)]
+#[command(after_long_help = include_str!("help/check.txt"))]
+pub(crate) struct Check {
+    /// Show statistics: what the packets hold and what decoding them costs
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+
+    /// Show the result and the statistics as one JSON document for each input
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) side: SideArgs,
+    #[command(flatten)]
+    pub(crate) dialect: DialectArgs,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+}
+
+/// Rewrite packets: indented for people, or as short as possible.
+///
+/// The terms stay the same. Comments, white space and the choice of registers are those of the new form.
+#[derive(Debug, Args)]
+#[command(after_long_help = include_str!("help/fmt.txt"))]
+#[command(group = ArgGroup::new("style").args(["pretty", "minimal", "cached"]))]
+pub(crate) struct Fmt {
+    /// Indent the packets for people (this is the default)
+    #[arg(long)]
+    pub(crate) pretty: bool,
+
+    /// No registers, no white space but where two integers meet: the one canonical form of a value
+    #[arg(long)]
+    pub(crate) minimal: bool,
+
+    /// Put what comes twice into registers, where that saves bytes
+    #[arg(long)]
+    pub(crate) cached: bool,
+
+    /// Write nothing; the exit status is 1 if an input is not in this form
+    #[arg(long)]
+    pub(crate) check: bool,
+
+    #[command(flatten)]
+    pub(crate) dialect: DialectArgs,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+}
+
+/// Explain packets operator by operator: a table of the stack and the registers.
+///
+/// Each row is one operator: the byte where it begins, its bytes, what it does, and the recognition stack (bottom first) and
+/// the registers after it. An open { stands on the stack until its } takes the terms above it. Comments have rows, other
+/// white space has none.
+#[derive(Debug, Args)]
+#[command(after_long_help = include_str!("help/trace.txt"))]
+pub(crate) struct Trace {
+    /// Trace a sample packet that comes with this tool
+    ///
+    /// The same happens without any file, if stdin is a terminal.
+    #[arg(long, conflicts_with_all = ["files", "hex"])]
+    pub(crate) example: bool,
+
+    /// Show at most this many rows, and count the rest; 0 shows all
+    #[arg(long, value_name = "ROWS", default_value_t = 1000)]
+    pub(crate) limit: u64,
+
+    /// Columns of the table. By default those of the terminal, or 100
+    #[arg(long, value_name = "COLUMNS", value_parser = clap::value_parser!(u16).range(50..))]
+    pub(crate) width: Option<u16>,
+
+    /// Show each row as one JSON document, with whole terms
+    #[arg(long, conflicts_with = "width")]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) dialect: DialectArgs,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+}
+
+/// What is read.
+#[derive(Debug, Args)]
+pub(crate) struct InputArgs {
+    /// Files to read; `-` is stdin, and so is no file at all
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// The input is hex digits. White space between them is ignored, a packet may span lines
+    #[arg(long)]
+    pub(crate) hex: bool,
+}
+
+/// Whether packets have headers, and whose.
+#[derive(Debug, Args)]
+// W7: a versioned packet is always in the extended dialect.
+#[command(group = ArgGroup::new("side").args(["client", "server"]).conflicts_with_all(["classic", "any_escape"]))]
+pub(crate) struct SideArgs {
+    /// Versioned packets from a client: a version before each body, as in `10 {…}$`
+    #[arg(long)]
+    pub(crate) client: bool,
+
+    /// Versioned packets from a server: a version and the NextIP before each body, as in `10 ? {…}$`
+    #[arg(long)]
+    pub(crate) server: bool,
+}
+
+/// What follows the version in a header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Client,
+    Server,
+}
+
+impl SideArgs {
+    pub(crate) const fn side(&self) -> Option<Side> {
+        match (self.client, self.server) {
+            (true, _) => Some(Side::Client),
+            (_, true) => Some(Side::Server),
+            _ => None,
+        }
+    }
+}
+
+/// How the input is read.
+#[derive(Debug, Args)]
+pub(crate) struct DialectArgs {
+    /// Read classic UBF(A), where `?` is a register like any other. Erlang's encoder uses it
+    #[arg(long)]
+    pub(crate) classic: bool,
+
+    /// Read `\` and any byte as that byte, as Erlang's and Java's decoders do
+    #[arg(long)]
+    pub(crate) any_escape: bool,
+}
+
+impl DialectArgs {
+    pub(crate) const fn dialect(&self) -> Dialect {
+        if self.classic { Dialect::Classic } else { Dialect::Extended }
+    }
+}
+
+/// What a packet may cost.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits of one packet")]
+pub(crate) struct LimitArgs {
+    /// Most bytes of a packet. KiB, MiB and GiB may follow the number
+    #[arg(long, value_name = "BYTES", value_parser = bytes_u32, default_value = "16MiB", hide_short_help = true)]
+    max_packet_bytes: u32,
+
+    /// Most tuples, lists and tags one in another
+    #[arg(long, value_name = "LEVELS", default_value_t = DEFAULTS.max_depth, hide_short_help = true)]
+    max_depth: u32,
+
+    /// Most terms, where each use of a register counts again
+    #[arg(long, value_name = "NODES", default_value_t = DEFAULTS.max_expanded_nodes, hide_short_help = true)]
+    max_expanded_nodes: u64,
+
+    /// Most bytes of text and binaries, where each use of a register counts again
+    #[arg(long, value_name = "BYTES", value_parser = bytes_u64, default_value = "64MiB", hide_short_help = true)]
+    max_expanded_bytes: u64,
+
+    /// Most digits of an integer
+    #[arg(long, value_name = "DIGITS", default_value_t = DEFAULTS.max_integer_digits, hide_short_help = true)]
+    max_integer_digits: u32,
+
+    /// Most bytes of a semantic tag
+    #[arg(long, value_name = "BYTES", value_parser = bytes_u32, default_value = "255", hide_short_help = true)]
+    max_tag_bytes: u32,
+
+    /// Most bytes of a NextIP
+    #[arg(long, value_name = "BYTES", value_parser = bytes_u32, default_value = "1KiB", hide_short_help = true)]
+    max_next_ip_bytes: u32,
+
+    /// Most addresses in a NextIP
+    #[arg(long, value_name = "COUNT", default_value_t = DEFAULTS.max_next_ip_addresses, hide_short_help = true)]
+    max_next_ip_addresses: u32,
+}
+
+const DEFAULTS: Limits = Limits::new();
+
+impl LimitArgs {
+    pub(crate) const fn limits(&self) -> Limits {
+        Limits::new()
+            .with_max_packet_bytes(self.max_packet_bytes)
+            .with_max_depth(self.max_depth)
+            .with_max_expanded_nodes(self.max_expanded_nodes)
+            .with_max_expanded_bytes(self.max_expanded_bytes)
+            .with_max_integer_digits(self.max_integer_digits)
+            .with_max_tag_bytes(self.max_tag_bytes)
+            .with_max_next_ip_bytes(self.max_next_ip_bytes)
+            .with_max_next_ip_addresses(self.max_next_ip_addresses)
+    }
+}
+
+/// `4096`, `64KiB`, `16MiB`, `1GiB`.
+fn bytes_u64(text: &str) -> Result<u64, String> {
+    let unit_start = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, unit) = text.split_at(unit_start);
+    let scale: u64 = match unit.trim_start().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        _ => return Err("a number of bytes is wanted, as in 4096, 64KiB, 16MiB or 1GiB".to_owned()),
+    };
+    let number: u64 = digits.parse().map_err(|_| "it does not begin with a number of bytes".to_owned())?;
+    number.checked_mul(scale).ok_or_else(|| "too many bytes".to_owned())
+}
+
+fn bytes_u32(text: &str) -> Result<u32, String> {
+    u32::try_from(bytes_u64(text)?).map_err(|_| "4GiB or more is too much".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn limits_are_the_codecs_unless_told_otherwise() {
+        let Command::Decode(plain) = Arguments::parse_from(["ubf", "decode"]).command else {
+            panic!("decode was asked for")
+        };
+        assert_eq!(plain.limits.limits(), Limits::default());
+    }
+
+    #[test]
+    fn sizes_have_binary_suffixes() {
+        assert_eq!(bytes_u64("4096"), Ok(4096));
+        assert_eq!(bytes_u64("64KiB"), Ok(65_536));
+        assert_eq!(bytes_u64("16 mib"), Ok(16 << 20));
+        assert_eq!(bytes_u32("4GiB").unwrap_err(), "4GiB or more is too much");
+        assert!(bytes_u64("12MB").unwrap_err().contains("64KiB"));
+        assert!(bytes_u64("").is_err());
+        assert!(bytes_u64("99999999999GiB").is_err());
+    }
+}

@@ -1,0 +1,92 @@
+//! The commands, and what they have in common: inputs one after the other, errors that do not stop the next input.
+
+mod check;
+mod decode;
+mod encode;
+mod fmt;
+mod trace;
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::args::{Command, DialectArgs, InputArgs, LimitArgs, Side};
+use crate::hints::Reading;
+use crate::input::{self, Input};
+use crate::output::Output;
+use crate::report::Report;
+use crate::status::Status;
+use crate::stream::Trouble;
+
+/// Runs a command. An error is one of stdout.
+pub(crate) fn run(command: &Command, output: &mut Output) -> io::Result<Status> {
+    match command {
+        Command::Decode(args) => decode::run(args, output),
+        Command::Encode(args) => encode::run(args, output),
+        Command::Check(args) => check::run(args, output),
+        Command::Fmt(args) => fmt::run(args, output),
+        Command::Trace(args) => trace::run(args, output),
+    }
+}
+
+/// Opens each input and hands it to `work`; reports what goes wrong, and goes on with the next.
+fn each_input(
+    files: &[PathBuf],
+    hex: bool,
+    output: &mut Output,
+    mut work: impl FnMut(Input, &mut Output) -> Result<Status, Trouble>,
+) -> io::Result<Status> {
+    let mut worst = Status::Good;
+    for path in input::named(files) {
+        let name = input::shown(&path);
+        if input::is_stdin(&path) && input::stdin_is_terminal() {
+            output.note("reading what you type; Ctrl-D ends it, Ctrl-C gives up, --help has examples");
+        }
+        let ended = match Input::open(&path, hex) {
+            Ok(input) => work(input, output),
+            Err(error) => Err(Trouble::Read(error)),
+        };
+        worst = worst.max(match ended {
+            Ok(status) => status,
+            Err(trouble) => report(trouble, &name, output)?,
+        });
+    }
+    Ok(worst)
+}
+
+/// Says what went wrong with an input.
+fn report(trouble: Trouble, path: &str, output: &mut Output) -> io::Result<Status> {
+    let name = if path == "-" { "stdin" } else { path };
+    match trouble {
+        Trouble::Write(error) => return Err(error),
+        Trouble::Wrong(wrong) => output.report(&wrong.brief(name))?,
+        Trouble::Hex(error) => output.report(
+            &Report::new(format!("{name}: {error}"))
+                .with_hint(Some("--hex wants hex digits and white space alone, as `xxd -p` writes them")),
+        )?,
+        Trouble::Read(error) => {
+            output.report(&Report::new(format!("cannot read {name}: {}", reason(&error))))?;
+            return Ok(Status::Trouble);
+        }
+    }
+    Ok(Status::WrongInput)
+}
+
+/// An error of the operating system without its number.
+pub(crate) fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(" (os error") {
+        Some((words, _)) => words.to_owned(),
+        None => text,
+    }
+}
+
+/// How the arguments want packets to be read.
+const fn reading(side: Option<Side>, dialect: &DialectArgs, limits: &LimitArgs, input: &InputArgs) -> Reading {
+    Reading {
+        side,
+        dialect: dialect.dialect(),
+        any_escape: dialect.any_escape,
+        limits: limits.limits(),
+        hex: input.hex,
+    }
+}

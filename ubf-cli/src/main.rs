@@ -1,0 +1,44 @@
+//! `ubf`: read, check, write, rewrite and explain UBF packets.
+
+mod args;
+mod brief;
+mod commands;
+mod excerpt;
+mod hints;
+mod input;
+mod json;
+mod output;
+mod report;
+mod status;
+mod steps;
+mod stream;
+mod table;
+mod terms;
+mod text;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::Arguments;
+use crate::output::Output;
+use crate::report::Report;
+use crate::status::Status;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let mut output = Output::new();
+    let ended = commands::run(&arguments.command, &mut output).and_then(|status| output.flush().map(|()| status));
+    match ended {
+        Ok(status) => status.into(),
+        // Whoever reads has seen enough, as in `ubf decode big.ubf | head`.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Status::Good.into(),
+        Err(error) => {
+            let message = format!("cannot write to stdout: {}", commands::reason(&error));
+            // Stdout is what failed: that this fails to flush it says nothing more.
+            output.report(&Report::new(message)).ok();
+            Status::Trouble.into()
+        }
+    }
+}

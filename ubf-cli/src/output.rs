@@ -1,0 +1,113 @@
+//! The one way out: data on stdout, messages on stderr.
+
+use std::fmt;
+use std::io::{self, BufWriter, IsTerminal as _, Stderr, Stdout, StdoutLock, Write};
+
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{AnsiColor, Style};
+
+use crate::report::Report;
+
+/// Columns of a table when stdout is no terminal.
+const DEFAULT_COLUMNS: usize = 100;
+
+/// Stdout and stderr.
+///
+/// Every error that a method returns comes from stdout. What cannot be said on stderr is lost: there is nobody to tell.
+pub(crate) struct Output {
+    data: BufWriter<StdoutLock<'static>>,
+    palette: Palette,
+    messages: AutoStream<Stderr>,
+    message_palette: Palette,
+    is_terminal: bool,
+}
+
+impl Output {
+    pub(crate) fn new() -> Self {
+        // Bytes of a packet may look like escape sequences, so nothing may ever be filtered out of stdout: colours are
+        // decided here, and the stream itself is left alone.
+        let colours = AutoStream::<Stdout>::auto(io::stdout()).current_choice() == ColorChoice::AlwaysAnsi;
+        Self {
+            is_terminal: io::stdout().is_terminal(),
+            data: BufWriter::with_capacity(1 << 16, io::stdout().lock()),
+            palette: Palette::new(colours),
+            messages: AutoStream::auto(io::stderr()),
+            message_palette: Palette::new(true),
+        }
+    }
+
+    /// Writes bytes as they are.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.data.write_all(bytes)
+    }
+
+    /// Writes text as it is.
+    pub(crate) fn text(&mut self, text: impl fmt::Display) -> io::Result<()> {
+        write!(self.data, "{text}")
+    }
+
+    /// Writes text and ends the line.
+    pub(crate) fn line(&mut self, text: impl fmt::Display) -> io::Result<()> {
+        writeln!(self.data, "{text}")
+    }
+
+    /// The styles for text on stdout: all plain if it is no terminal.
+    pub(crate) const fn palette(&self) -> Palette {
+        self.palette
+    }
+
+    /// How wide a table on stdout may be.
+    pub(crate) fn columns(&self) -> usize {
+        if !self.is_terminal {
+            return DEFAULT_COLUMNS;
+        }
+        terminal_size::terminal_size().map_or(DEFAULT_COLUMNS, |(width, _)| usize::from(width.0))
+    }
+
+    /// Gives away all that was written so far.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.data.flush()
+    }
+
+    /// Says on stderr what is wrong, after all that stdout was told before.
+    pub(crate) fn report(&mut self, report: &Report) -> io::Result<()> {
+        let flushed = self.data.flush();
+        // Best effort, see above.
+        self.messages.write_all(report.render(self.message_palette).as_bytes()).ok();
+        flushed
+    }
+
+    /// Says a line on stderr that is no error.
+    pub(crate) fn note(&mut self, text: impl fmt::Display) {
+        let Palette { faint, .. } = self.message_palette;
+        writeln!(self.messages, "{faint}{text}{faint:#}").ok();
+    }
+}
+
+/// What the parts of a text look like.
+#[derive(Clone, Copy)]
+pub(crate) struct Palette {
+    pub(crate) error: Style,
+    pub(crate) hint: Style,
+    pub(crate) good: Style,
+    pub(crate) strong: Style,
+    pub(crate) faint: Style,
+    pub(crate) wire: Style,
+}
+
+impl Palette {
+    pub(crate) const fn new(colours: bool) -> Self {
+        let plain = Style::new();
+        if !colours {
+            return Self { error: plain, hint: plain, good: plain, strong: plain, faint: plain, wire: plain };
+        }
+        Self {
+            error: AnsiColor::Red.on_default().bold(),
+            hint: AnsiColor::Cyan.on_default().bold(),
+            good: AnsiColor::Green.on_default().bold(),
+            strong: plain.bold(),
+            faint: plain.dimmed(),
+            wire: AnsiColor::Yellow.on_default(),
+        }
+    }
+}
