@@ -11,7 +11,7 @@ use crate::dialect::Dialect;
 use crate::document::{Document, Source};
 use crate::error::{DecodeError, ErrorKind};
 use crate::limits::Limits;
-use crate::machine::{Config, Machine, Operator, Progress, Summary};
+use crate::machine::{Config, Machine, Operator, Summary};
 use crate::node::{NoArena, Node};
 use crate::packet::{self, ClientHeader, ClientPacket, Header, ServerHeader, ServerPacket};
 
@@ -61,7 +61,7 @@ impl Default for Decoder {
 
 impl fmt::Debug for Decoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Decoder").field("config", &self.machine.config).finish_non_exhaustive()
+        f.debug_struct("Decoder").field("config", self.machine.config()).finish_non_exhaustive()
     }
 }
 
@@ -76,16 +76,16 @@ impl Decoder {
     /// This decoder for another dialect (W7). Versioned packets stay in the extended one.
     #[must_use]
     pub const fn with_dialect(mut self, dialect: Dialect) -> Self {
-        self.machine.config.dialect = dialect;
-        self.checker.config.dialect = dialect;
+        self.machine.config_mut().dialect = dialect;
+        self.checker.config_mut().dialect = dialect;
         self
     }
 
     /// This decoder with other limits (L1).
     #[must_use]
-    pub const fn with_limits(mut self, limits: Limits) -> Self {
-        self.machine.config.limits = limits;
-        self.checker.config.limits = limits;
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.machine.set_limits(limits);
+        self.checker.set_limits(limits);
         self
     }
 
@@ -94,8 +94,8 @@ impl Decoder {
     /// Erlang's decoders and the Java client read it so. No known program writes it; hand-written packets may have it.
     #[must_use]
     pub const fn with_any_escape(mut self, any_escape: bool) -> Self {
-        self.machine.config.any_escape = any_escape;
-        self.checker.config.any_escape = any_escape;
+        self.machine.config_mut().any_escape = any_escape;
+        self.checker.config_mut().any_escape = any_escape;
         self
     }
 
@@ -132,7 +132,7 @@ impl Decoder {
     /// # Errors
     /// As [`decode`](Self::decode).
     pub fn check(&mut self, input: &[u8]) -> Result<Summary, DecodeError> {
-        self.checker.reset(0);
+        self.checker.reset(0, 0);
         let Some(end) = self.checker.run(input)? else {
             return Err(DecodeError::new(ErrorKind::UnexpectedEnd, input.len() as u64));
         };
@@ -205,13 +205,13 @@ impl Decoder {
         start: usize,
     ) -> Result<Ended<Versioned<'a, H>>, DecodeError> {
         let window = input.get(start..).unwrap_or_default();
-        let limits = &self.machine.config.limits;
+        let limits = &self.machine.config().limits;
         let Some((header, header_bytes)) = packet::read_within::<H>(window, start as u64, limits, 0)? else {
             return Err(DecodeError::new(ErrorKind::UnexpectedEnd, input.len() as u64));
         };
-        let dialect = mem::replace(&mut self.machine.config.dialect, Dialect::Extended);
+        let dialect = mem::replace(&mut self.machine.config_mut().dialect, Dialect::Extended);
         let decoded = self.decode_at(input, start + header_bytes, header_bytes);
-        self.machine.config.dialect = dialect;
+        self.machine.config_mut().dialect = dialect;
         let (body, end) = decoded?;
         Ok((header.with_body(body), end))
     }
@@ -233,8 +233,7 @@ impl Decoder {
         if self.machine.arena().capacity() == 0 {
             *self.machine.arena_mut() = mem::take(&mut self.spare);
         }
-        self.machine.reset(origin);
-        self.machine.header_bytes = header_bytes;
+        self.machine.reset(origin, header_bytes);
         match self.machine.run(window)? {
             Some(end) => Ok(end),
             None => Err(DecodeError::new(ErrorKind::UnexpectedEnd, origin + window.len() as u64)),
@@ -273,7 +272,7 @@ fn blank_len(input: &[u8]) -> usize {
     loop {
         let before = machine.position();
         match machine.step(input) {
-            Ok(Progress::Done(Operator::Blank)) => {}
+            Ok(Some(Operator::Blank)) => {}
             Ok(_) | Err(_) => return before,
         }
     }

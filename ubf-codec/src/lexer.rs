@@ -20,27 +20,30 @@ pub(crate) fn digits(input: &[u8]) -> Run<'_, &[u8]> {
 /// Most texts are short: eight bytes are looked at in one go, four times, before the search that is faster on long texts begins.
 #[inline(always)]
 pub(crate) fn plain_text(quote: u8) -> impl Fn(&[u8]) -> Run<'_, &[u8]> {
-    const WORDS: usize = 4;
     move |input| {
-        let mut len = 0;
         let mut rest = input;
-        for _ in 0..WORDS {
-            let Some((word, tail)) = rest.split_first_chunk::<8>() else {
-                len += rest.iter().position(|&byte| byte == quote || byte == b'\\').unwrap_or(rest.len());
-                return Ok(split(input, len));
-            };
+        for _ in 0..SHORT_TEXT_WORDS {
+            let Some((word, tail)) = rest.split_first_chunk::<8>() else { break };
             let word = u64::from_le_bytes(*word);
             let found = bytes_equal(word, quote) | bytes_equal(word, b'\\');
             if found != 0 {
-                len += (found.trailing_zeros() / 8) as usize;
+                let len = input.len() - rest.len() + (found.trailing_zeros() / 8) as usize;
                 return Ok(split(input, len));
             }
-            len += 8;
             rest = tail;
         }
-        len += memchr::memchr2(quote, b'\\', rest).unwrap_or(rest.len());
+        let len = input.len() - rest.len() + long_text_len(quote, rest);
         Ok(split(input, len))
     }
+}
+
+/// Words of eight bytes that are looked at before the search for long texts. Measured.
+const SHORT_TEXT_WORDS: usize = 4;
+
+/// What is left of a text that is long, or near the end of the input.
+#[inline(never)]
+fn long_text_len(quote: u8, rest: &[u8]) -> usize {
+    memchr::memchr2(quote, b'\\', rest).unwrap_or(rest.len())
 }
 
 /// Has the high bit of each byte of `word` that equals `byte` set, at least for the lowest such byte: the borrow of the

@@ -52,7 +52,7 @@ impl Default for StreamDecoder {
 impl fmt::Debug for StreamDecoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StreamDecoder")
-            .field("config", &self.machine.config)
+            .field("config", self.machine.config())
             .field("failed", &self.failed)
             .finish_non_exhaustive()
     }
@@ -68,21 +68,21 @@ impl StreamDecoder {
     /// This decoder for another dialect (W7).
     #[must_use]
     pub const fn with_dialect(mut self, dialect: Dialect) -> Self {
-        self.machine.config.dialect = dialect;
+        self.machine.config_mut().dialect = dialect;
         self
     }
 
     /// This decoder with other limits (L1).
     #[must_use]
-    pub const fn with_limits(mut self, limits: Limits) -> Self {
-        self.machine.config.limits = limits;
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.machine.set_limits(limits);
         self
     }
 
     /// Whether `\x` in a text stands for `x`: see [`Decoder::with_any_escape`](crate::Decoder::with_any_escape).
     #[must_use]
     pub const fn with_any_escape(mut self, any_escape: bool) -> Self {
-        self.machine.config.any_escape = any_escape;
+        self.machine.config_mut().any_escape = any_escape;
         self
     }
 
@@ -118,7 +118,7 @@ impl StreamDecoder {
             None if self.machine.is_between_packets() => Ok(()),
             // A whole packet that nobody fetched is no end either.
             None | Some(_) => {
-                let offset = self.machine.origin + rest.len() as u64;
+                let offset = self.machine.origin() + rest.len() as u64;
                 Err(DecodeError::new(ErrorKind::UnexpectedEnd, offset))
             }
         }
@@ -127,7 +127,7 @@ impl StreamDecoder {
     /// How many bytes of the stream belong to the packets so far.
     #[must_use]
     pub const fn read(&self) -> u64 {
-        self.machine.origin
+        self.machine.origin()
     }
 
     /// Gives the memory of a packet back, for the next one.
@@ -137,12 +137,11 @@ impl StreamDecoder {
 
     /// Starts the next packet's window after its header, which is read elsewhere.
     pub(crate) fn skip_header(&mut self, header_bytes: usize) {
-        self.machine.origin += header_bytes as u64;
-        self.machine.header_bytes = header_bytes;
+        self.machine.reset(self.machine.origin() + header_bytes as u64, header_bytes);
     }
 
     pub(crate) const fn limits(&self) -> &Limits {
-        &self.machine.config.limits
+        &self.machine.config().limits
     }
 
     /// Remembers that the stream is broken.
@@ -166,7 +165,7 @@ impl StreamDecoder {
         let root = self.machine.top();
         let summary = self.machine.summary();
         let nodes = mem::replace(self.machine.arena_mut(), mem::take(&mut self.spare));
-        self.machine.reset(self.machine.origin + end as u64);
+        self.machine.reset(self.machine.origin() + end as u64, 0);
         Document::new(source, nodes, root, summary)
     }
 }

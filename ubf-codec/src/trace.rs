@@ -7,7 +7,7 @@ use crate::byte;
 use crate::dialect::Dialect;
 use crate::error::{DecodeError, ErrorKind};
 use crate::limits::Limits;
-use crate::machine::{Config, Machine, Operator, Progress};
+use crate::machine::{Config, Machine, Operator};
 use crate::node::Node;
 use crate::term::{Arena, TermRef};
 
@@ -58,7 +58,7 @@ impl<'a> Tracer<'a> {
     /// Whether `\x` in a text stands for `x`: see [`Decoder::with_any_escape`](crate::Decoder::with_any_escape).
     #[must_use]
     pub const fn with_any_escape(mut self, any_escape: bool) -> Self {
-        self.machine.config.any_escape = any_escape;
+        self.machine.config_mut().any_escape = any_escape;
         self
     }
 
@@ -72,7 +72,7 @@ impl<'a> Tracer<'a> {
         }
         if self.ended {
             self.start = self.end;
-            self.machine.reset(self.start as u64);
+            self.machine.reset(self.start as u64, 0);
             self.ended = false;
         }
         let start = self.end;
@@ -110,14 +110,14 @@ impl<'a> Tracer<'a> {
         if let Some(error) = self.deferred.take() {
             return Err(error);
         }
-        let Progress::Done(operator) = self.machine.step(window)? else { return Ok(None) };
+        let Some(operator) = self.machine.step(window)? else { return Ok(None) };
         self.end = self.start + self.machine.position();
         if operator == Operator::Blank {
             let begins_blank = |byte: &u8| byte::is_space(*byte) || *byte == b'%';
             while window.get(self.machine.position()).is_some_and(begins_blank) {
                 match self.machine.step(window) {
-                    Ok(Progress::Done(_)) => self.end = self.start + self.machine.position(),
-                    Ok(Progress::Incomplete) => break,
+                    Ok(Some(_)) => self.end = self.start + self.machine.position(),
+                    Ok(None) => break,
                     Err(error) => {
                         self.deferred = Some(error);
                         break;

@@ -4,7 +4,6 @@ use alloc::string::ToString as _;
 use alloc::vec::Vec;
 
 use bytes::BufMut;
-use nom::Parser as _;
 
 use super::next_ip::NextIp;
 use super::version::{Mode, Version};
@@ -205,7 +204,7 @@ impl<'w> Reader<'w> {
     /// A version and the space after it.
     fn version(&mut self) -> Result<Option<Mode>, DecodeError> {
         let start = self.position;
-        let Ok((rest, digits)) = lexer::digits.parse(self.rest()) else { return Ok(None) };
+        let Ok((rest, digits)) = lexer::digits(self.rest()) else { return Ok(None) };
         match (digits, rest) {
             ([], &[found, ..]) => return Err(self.error(ErrorKind::BadVersion { found }, start)),
             ([b'0', found, ..], _) => return Err(self.error(ErrorKind::BadVersion { found: *found }, start + 1)),

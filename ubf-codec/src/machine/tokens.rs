@@ -1,0 +1,265 @@
+//! What a packet writes out: integers, strings, atoms, tags, comments, binaries.
+
+use super::{Machine, Operator, Size, Stepped};
+use crate::error::{DecodeError, ErrorKind};
+use crate::lexer;
+use crate::limits::Limit;
+use crate::node::{Arena, Node, NodeKind, Span};
+
+/// A token whose beginning has been read and whose end has not come.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Token {
+    None,
+    /// `start` is the first digit or the sign.
+    Integer {
+        start: usize,
+    },
+    /// `start` is the first byte between the quotes.
+    Text {
+        text: Text,
+        start: usize,
+        escaped: bool,
+    },
+}
+
+/// What stands between equal quotes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Text {
+    String,
+    Atom,
+    Tag,
+    Comment,
+}
+
+impl Text {
+    const fn quote(self) -> u8 {
+        match self {
+            Self::String => b'"',
+            Self::Atom => b'\'',
+            Self::Tag => b'`',
+            Self::Comment => b'%',
+        }
+    }
+}
+
+impl<A: Arena> Machine<A> {
+    /// Goes on with the token that the last window cut; without one, nothing is done.
+    #[inline(always)]
+    pub(super) fn resume(&mut self, window: &[u8]) -> Stepped {
+        match core::mem::replace(&mut self.token, Token::None) {
+            Token::None => Ok(Some((Operator::Blank, self.position))),
+            Token::Integer { start } => self.integer_from(window, start, self.position),
+            Token::Text { text, start, escaped } => self.text(window, text, start, self.position, escaped),
+        }
+    }
+
+    /// W2: `-?[0-9]+`.
+    #[inline(always)]
+    pub(super) fn integer(&mut self, window: &[u8], at: usize) -> Stepped {
+        // Almost all integers are short, not negative, and whole: they are read in one go.
+        let unread = window.get(at..).unwrap_or_default();
+        let mut value = 0;
+        for (len, &byte) in unread.iter().take(SAFE_DIGITS + 1).enumerate() {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                if len == 0 || len > self.config.limits.max_integer_digits as usize {
+                    break;
+                }
+                return self.push_leaf(Node::integer(value), at, at + len, Operator::Integer);
+            }
+            if len == SAFE_DIGITS {
+                break;
+            }
+            value = value * 10 + i64::from(digit);
+        }
+        self.integer_from(window, at, at)
+    }
+
+    /// W2, from the sign on, without looking again at what stands before `from`.
+    #[inline(never)]
+    fn integer_from(&mut self, window: &[u8], start: usize, from: usize) -> Stepped {
+        let negative = window.get(start) == Some(&b'-');
+        let digits_start = start + usize::from(negative);
+        let unread = window.get(from.max(digits_start)..).unwrap_or_default();
+        let Ok((rest, _)) = lexer::digits(unread) else { return self.wait_at(start) };
+        let end = window.len() - rest.len();
+
+        let max = self.config.limits.max_integer_digits;
+        if end.saturating_sub(digits_start) > max as usize {
+            return Err(self.limit(Limit::IntegerDigits(max), digits_start + max as usize));
+        }
+        let Some(&found) = rest.first() else {
+            self.token = Token::Integer { start };
+            return self.wait_at(end);
+        };
+        if end == digits_start {
+            return Err(self.error(ErrorKind::MinusWithoutDigit { found }, end));
+        }
+        let digits = window.get(digits_start..end).unwrap_or_default();
+        self.push_leaf(integer_node(digits, digits_start, negative), start, end, Operator::Integer)
+    }
+
+    #[inline(always)]
+    pub(super) fn string(&mut self, window: &[u8], at: usize) -> Stepped {
+        self.text(window, Text::String, at + 1, at + 1, false)
+    }
+
+    #[inline(always)]
+    pub(super) fn atom(&mut self, window: &[u8], at: usize) -> Stepped {
+        self.text(window, Text::Atom, at + 1, at + 1, false)
+    }
+
+    #[inline(never)]
+    pub(super) fn comment(&mut self, window: &[u8], at: usize) -> Stepped {
+        self.text(window, Text::Comment, at + 1, at + 1, false)
+    }
+
+    /// W8: the opening backtick is judged before the rest of the tag.
+    #[inline(never)]
+    pub(super) fn tag(&mut self, window: &[u8], at: usize) -> Stepped {
+        if self.here() == 0 {
+            return Err(self.error(ErrorKind::NothingToTag, at));
+        }
+        self.check_depth(self.top_size().depth.saturating_add(1), at)?;
+        self.check_size(Size { nodes: 1, ..Size::default() }, at)?;
+        self.text(window, Text::Tag, at + 1, at + 1, false)
+    }
+
+    /// W1, W3, W8, W9: what stands between quotes. `start` is its first byte, `from` the first that is unread.
+    #[inline(always)]
+    fn text(&mut self, window: &[u8], text: Text, start: usize, from: usize, escaped: bool) -> Stepped {
+        let quote = text.quote();
+        let unread = window.get(from..).unwrap_or_default();
+        let Ok((rest, _)) = lexer::plain_text(quote)(unread) else { return self.wait_at(from) };
+        let stop = window.len() - rest.len();
+        match rest.first() {
+            Some(&found) if found == quote => self.text_whole(text, start, stop, escaped),
+            Some(_) | None => self.text_with_escapes(window, text, start, stop, escaped),
+        }
+    }
+
+    /// The same from `from` on, where a `\` stands or the window ends.
+    #[inline(never)]
+    fn text_with_escapes(
+        &mut self,
+        window: &[u8],
+        text: Text,
+        start: usize,
+        mut from: usize,
+        mut escaped: bool,
+    ) -> Stepped {
+        let quote = text.quote();
+        loop {
+            let unread = window.get(from..).unwrap_or_default();
+            let Ok((rest, _)) = lexer::plain_text(quote)(unread) else { return self.wait_at(from) };
+            let stop = window.len() - rest.len();
+            self.check_tag_bytes(text, start, stop)?;
+            match *rest {
+                [first, ..] if first == quote => return self.text_whole(text, start, stop, escaped),
+                [_, found, ..] => {
+                    if found != quote && found != b'\\' && !self.config.any_escape {
+                        return Err(self.error(ErrorKind::BadEscape { found, quote }, stop + 1));
+                    }
+                    self.check_tag_bytes(text, start, stop + 2)?;
+                    escaped = true;
+                    from = stop + 2;
+                }
+                // The end of the window, or a `\` whose second half has not come.
+                [] | [_] => {
+                    self.check_tag_bytes(text, start, stop + rest.len())?;
+                    self.token = Token::Text { text, start, escaped };
+                    return self.wait_at(stop);
+                }
+            }
+        }
+    }
+
+    /// L1: a tag from `start` that reaches to `end` at least.
+    #[inline(always)]
+    fn check_tag_bytes(&self, text: Text, start: usize, end: usize) -> Result<(), DecodeError> {
+        let max = self.config.limits.max_tag_bytes;
+        if text == Text::Tag && end - start > max as usize {
+            return Err(self.limit(Limit::TagBytes(max), start + max as usize));
+        }
+        Ok(())
+    }
+
+    /// A text from `start` to its closing quote at `stop`.
+    #[inline(always)]
+    fn text_whole(&mut self, text: Text, start: usize, stop: usize, escaped: bool) -> Stepped {
+        let (at, end) = (start - 1, stop + 1);
+        let node = |kind| Node::text(kind, Span::of(start, stop), escaped);
+        match text {
+            Text::String => self.push_leaf(node(NodeKind::String), at, end, Operator::String),
+            Text::Atom => self.push_leaf(node(NodeKind::Atom), at, end, Operator::Atom),
+            Text::Tag => {
+                self.check_tag_bytes(text, start, stop)?;
+                self.put_tag(node(NodeKind::Atom), at, end)
+            }
+            Text::Comment => Ok(Some((Operator::Blank, end))),
+        }
+    }
+
+    /// W4: `~`, the announced number of bytes, `~`.
+    #[inline(never)]
+    pub(super) fn binary(&mut self, window: &[u8], at: usize) -> Stepped {
+        let length = if self.here() == 0 { None } else { Some(self.top()) };
+        let Some(length) = length else {
+            return Err(self.error(ErrorKind::BinaryWithoutLength { found: None }, at));
+        };
+        let too_long = Limit::PacketBytes(self.config.limits.max_packet_bytes);
+        let count = match length.kind() {
+            NodeKind::Integer if length.as_small() < 0 => return Err(self.error(ErrorKind::NegativeBinaryLength, at)),
+            NodeKind::Integer => usize::try_from(length.as_small()).map_err(|_| self.limit(too_long, at))?,
+            NodeKind::BigInteger if length.flag() => return Err(self.error(ErrorKind::NegativeBinaryLength, at)),
+            NodeKind::BigInteger => return Err(self.limit(too_long, at)),
+            NodeKind::Undefined
+            | NodeKind::Atom
+            | NodeKind::String
+            | NodeKind::Binary
+            | NodeKind::Tuple
+            | NodeKind::List
+            | NodeKind::Tagged => {
+                let found = Some(length.term_kind());
+                return Err(self.error(ErrorKind::BinaryWithoutLength { found }, at));
+            }
+        };
+        // The closing `~` and a `$` have to come too.
+        let start = at + 1;
+        if count.saturating_add(start + 2) > self.max_window() {
+            return Err(self.limit(too_long, at));
+        }
+        let end = start + count;
+        let binary = Node::binary(Span::of(start, end));
+        // The binary takes the place of its length, so that it is no further node.
+        let size = Size { nodes: 0, ..Size::of_leaf(binary) };
+        self.check_size(size, at)?;
+        match window.get(end) {
+            None => self.wait_at(at),
+            Some(b'~') => {
+                self.charge(size, at)?;
+                self.replace_top(binary);
+                Ok(Some((Operator::Binary, end + 1)))
+            }
+            Some(&found) => Err(self.error(ErrorKind::BinaryNotClosed { found }, end)),
+        }
+    }
+}
+
+/// So many digits always fit an `i64`.
+const SAFE_DIGITS: usize = 18;
+
+/// The integer that `digits` write: a value where it fits 64 bits, else the span of its digits.
+fn integer_node(digits: &[u8], digits_start: usize, negative: bool) -> Node {
+    let zeros = digits.iter().position(|&digit| digit != b'0').unwrap_or(digits.len());
+    let significant = digits.get(zeros..).unwrap_or_default();
+    let value = significant.iter().try_fold(0_i64, |value, digit| {
+        // Counted downwards, because the lowest i64 has no positive counterpart.
+        value.checked_mul(10)?.checked_sub(i64::from(digit & 0x0F))
+    });
+    let value = if negative { value } else { value.and_then(i64::checked_neg) };
+    match value {
+        Some(value) => Node::integer(value),
+        None => Node::big_integer(Span::of(digits_start + zeros, digits_start + digits.len()), negative),
+    }
+}
