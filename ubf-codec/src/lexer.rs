@@ -19,22 +19,20 @@ pub(crate) fn digits(input: &[u8]) -> Run<'_, &[u8]> {
 ///
 /// Most texts are short: eight bytes are looked at in one go, four times, before the search that is faster on long texts begins.
 #[inline(always)]
-pub(crate) fn plain_text(quote: u8) -> impl Fn(&[u8]) -> Run<'_, &[u8]> {
-    move |input| {
-        let mut rest = input;
-        for _ in 0..SHORT_TEXT_WORDS {
-            let Some((word, tail)) = rest.split_first_chunk::<8>() else { break };
-            let word = u64::from_le_bytes(*word);
-            let found = bytes_equal(word, quote) | bytes_equal(word, b'\\');
-            if found != 0 {
-                let len = input.len() - rest.len() + (found.trailing_zeros() / 8) as usize;
-                return Ok(split(input, len));
-            }
-            rest = tail;
+pub(crate) fn plain_text(quote: u8, input: &[u8]) -> Run<'_, &[u8]> {
+    let mut rest = input;
+    for _ in 0..SHORT_TEXT_WORDS {
+        let Some((word, tail)) = rest.split_first_chunk::<8>() else { break };
+        let word = u64::from_le_bytes(*word);
+        let found = bytes_equal(word, quote) | bytes_equal(word, b'\\');
+        if found != 0 {
+            let len = input.len() - rest.len() + (found.trailing_zeros() / 8) as usize;
+            return Ok(split(input, len));
         }
-        let len = input.len() - rest.len() + long_text_len(quote, rest);
-        Ok(split(input, len))
+        rest = tail;
     }
+    let len = input.len() - rest.len() + long_text_len(quote, rest);
+    Ok(split(input, len))
 }
 
 /// Words of eight bytes that are looked at before the search for long texts. Measured.
@@ -65,12 +63,10 @@ fn split(input: &[u8], len: usize) -> (&[u8], &[u8]) {
 mod tests {
     use alloc::vec::Vec;
 
-    use nom::Parser as _;
-
     use super::*;
 
     fn text_len(input: &[u8]) -> usize {
-        let Ok((rest, run)) = plain_text(b'"').parse(input) else { panic!("runs do not fail") };
+        let Ok((rest, run)) = plain_text(b'"', input) else { panic!("runs do not fail") };
         assert_eq!([run, rest].concat(), input);
         run.len()
     }

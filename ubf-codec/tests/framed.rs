@@ -1,5 +1,6 @@
 //! The codecs under `tokio_util::codec::Framed` (W12).
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 #![cfg(feature = "tokio")]
 
 use futures_util::{SinkExt as _, StreamExt as _};

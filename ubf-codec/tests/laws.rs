@@ -1,5 +1,7 @@
 //! The laws of the codec, for terms and bytes that nobody chose.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
+
 mod support;
 
 use bytes::{Bytes, BytesMut};

@@ -1,5 +1,7 @@
 //! What strangers' packets cost in memory. One test, because it counts for the whole process.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
+
 use bytes::BytesMut;
 use peak_alloc::PeakAlloc;
 use ubf_codec::{Decoder, Limits, StreamDecoder};

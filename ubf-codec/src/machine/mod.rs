@@ -151,10 +151,7 @@ impl<A: Arena> Machine<A> {
     /// Reads on to the end of the packet. Gives the length of the packet in the window, or `None` if it is not whole yet.
     pub(crate) fn run(&mut self, window: &[u8]) -> Result<Option<usize>, DecodeError> {
         let seen = self.allowed(window);
-        let mut at = match self.resume(seen)? {
-            Some((_, end)) => end,
-            None => return self.incomplete(seen).map(|()| None),
-        };
+        let Some((_, mut at)) = self.resume(seen)? else { return self.incomplete(seen).map(|()| None) };
         // Where the machine is stays in a register of the processor until it has to wait.
         loop {
             match self.operator(seen, at)? {

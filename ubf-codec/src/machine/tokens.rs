@@ -130,7 +130,7 @@ impl<A: Arena> Machine<A> {
     fn text(&mut self, window: &[u8], text: Text, start: usize, from: usize, escaped: bool) -> Stepped {
         let quote = text.quote();
         let unread = window.get(from..).unwrap_or_default();
-        let Ok((rest, _)) = lexer::plain_text(quote)(unread) else { return self.wait_at(from) };
+        let Ok((rest, _)) = lexer::plain_text(quote, unread) else { return self.wait_at(from) };
         let stop = window.len() - rest.len();
         match rest.first() {
             Some(&found) if found == quote => self.text_whole(text, start, stop, escaped),
@@ -151,7 +151,7 @@ impl<A: Arena> Machine<A> {
         let quote = text.quote();
         loop {
             let unread = window.get(from..).unwrap_or_default();
-            let Ok((rest, _)) = lexer::plain_text(quote)(unread) else { return self.wait_at(from) };
+            let Ok((rest, _)) = lexer::plain_text(quote, unread) else { return self.wait_at(from) };
             let stop = window.len() - rest.len();
             self.check_tag_bytes(text, start, stop)?;
             match *rest {
