@@ -1,9 +1,9 @@
 //! Single tokens.
 
 use bytes::BufMut;
-use memchr::memchr2_iter;
 
 use crate::dialect::Dialect;
+use crate::lexer;
 use crate::term::{TextRef, View};
 
 /// Writes a term without parts. Compound terms are written by their operators.
@@ -51,23 +51,17 @@ fn quoted(text: TextRef<'_>, quote: u8, out: &mut impl BufMut) {
     out.put_u8(quote);
 }
 
-fn escaped(bytes: &[u8], quote: u8, out: &mut impl BufMut) {
-    let mut written = 0;
-    for special in memchr2_iter(quote, b'\\', bytes) {
-        out.put_slice(bytes.get(written..special).unwrap_or_default());
-        out.put_u8(b'\\');
-        written = special;
+fn escaped(mut bytes: &[u8], quote: u8, out: &mut impl BufMut) {
+    while let Ok((rest, plain)) = lexer::plain_text(quote, bytes) {
+        out.put_slice(plain);
+        let Some((&special, after)) = rest.split_first() else { return };
+        out.put_slice(&[b'\\', special]);
+        bytes = after;
     }
-    out.put_slice(bytes.get(written..).unwrap_or_default());
 }
 
 fn binary(bytes: &[u8], out: &mut impl BufMut) {
-    let length = View::Integer(crate::Integer::from(bytes.len()).to_i64().map_or_else(
-        // No slice is longer than an i64 counts.
-        || crate::term::IntegerRef::small(i64::MAX),
-        crate::term::IntegerRef::small,
-    ));
-    leaf(length, Dialect::Extended, out);
+    out.put_slice(itoa::Buffer::new().format(bytes.len()).as_bytes());
     out.put_u8(b'~');
     out.put_slice(bytes);
     out.put_u8(b'~');

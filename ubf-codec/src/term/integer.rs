@@ -253,10 +253,7 @@ impl<'a> IntegerRef<'a> {
     /// Hands the decimal form to `write`, in one or two pieces.
     pub(crate) fn write_decimal<E>(&self, mut write: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
         match self.0 {
-            RefRepr::Small(value) => {
-                let mut digits = Decimal::default();
-                write(digits.format(value))
-            }
+            RefRepr::Small(value) => write(itoa::Buffer::new().format(value).as_bytes()),
             RefRepr::Digits { negative, digits } => {
                 if negative {
                     write(b"-")?;
@@ -320,33 +317,6 @@ impl fmt::Display for IntegerRef<'_> {
 impl fmt::Debug for IntegerRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
-    }
-}
-
-/// Room for the decimal form of an `i64`.
-#[derive(Default)]
-struct Decimal([u8; 20]);
-
-impl Decimal {
-    fn format(&mut self, value: i64) -> &[u8] {
-        let mut magnitude = value.unsigned_abs();
-        let mut start = self.0.len();
-        for (place, slot) in self.0.iter_mut().enumerate().rev() {
-            *slot = b'0' + (magnitude % 10) as u8;
-            magnitude /= 10;
-            start = place;
-            if magnitude == 0 {
-                break;
-            }
-        }
-        // The largest magnitude has 19 digits, so that there is room for a sign.
-        if value < 0 {
-            start = start.saturating_sub(1);
-            if let Some(sign) = self.0.get_mut(start) {
-                *sign = b'-';
-            }
-        }
-        self.0.get(start..).unwrap_or_default()
     }
 }
 
