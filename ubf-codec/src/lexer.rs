@@ -39,8 +39,10 @@ pub(crate) fn plain_text(quote: u8, input: &[u8]) -> Run<'_, &[u8]> {
 const SHORT_TEXT_WORDS: usize = 4;
 
 /// What is left of a text that is long, or near the end of the input.
-#[inline(never)]
 fn long_text_len(quote: u8, rest: &[u8]) -> usize {
+    if rest.len() < 8 {
+        return rest.iter().position(|&byte| byte == quote || byte == b'\\').unwrap_or(rest.len());
+    }
     memchr::memchr2(quote, b'\\', rest).unwrap_or(rest.len())
 }
 
