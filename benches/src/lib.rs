@@ -23,10 +23,22 @@ pub fn records() -> Term {
 #[must_use]
 pub fn messages() -> Term {
     const WORDS: [&str; 12] = [
-        "the", "recognition", "stack", "naïve", "møøse", "\"quoted\"", "back\\slash", "register", "of", "a", "packet", "語",
+        "the",
+        "recognition",
+        "stack",
+        "naïve",
+        "møøse",
+        "\"quoted\"",
+        "back\\slash",
+        "register",
+        "of",
+        "a",
+        "packet",
+        "語",
     ];
     let text = |seed: usize, words: usize| {
-        let word = |place: usize| WORDS.get((seed * 7 + place * 5 + place * place) % WORDS.len()).copied().unwrap_or("");
+        let word =
+            |place: usize| WORDS.get((seed * 7 + place * 5 + place * place) % WORDS.len()).copied().unwrap_or("");
         (0..words).map(word).collect::<Vec<_>>().join(" ")
     };
     Term::list((0..1000).map(|number| {

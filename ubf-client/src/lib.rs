@@ -53,11 +53,7 @@ impl Connection {
     ///
     /// # Errors
     /// If the server cannot be reached in that time.
-    pub async fn connect_with(
-        address: impl ToSocketAddrs,
-        patience: Duration,
-        limits: Limits,
-    ) -> Result<Self, Error> {
+    pub async fn connect_with(address: impl ToSocketAddrs, patience: Duration, limits: Limits) -> Result<Self, Error> {
         let stream = timeout(patience, TcpStream::connect(address)).await.map_err(|_| Error::TimedOut)??;
         stream.set_nodelay(true)?;
         let framed = Framed::new(stream, ClientCodec::new().with_limits(limits));
