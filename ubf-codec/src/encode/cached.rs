@@ -19,7 +19,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::token;
 use crate::dialect::Dialect;
-use crate::term::{TermRef, TextRef, View, WireStep, WireWalk};
+use crate::term::{Leaf, TermRef, TextRef, WireVisitor};
 
 /// The ASCII bytes that name registers in what we write, best known first. Every known decoder accepts them.
 const ASCII_REGISTERS: &[u8; 70] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ!()*+./:;<=@[\\]^_|";
@@ -36,6 +36,7 @@ const SHORTEST: usize = DEFINITION_BYTES + USE_BYTES + 1;
 /// Working memory of the cached style.
 #[derive(Clone, Default)]
 pub(super) struct Cache {
+    dialect: Dialect,
     hasher: DefaultHashBuilder,
     /// The packet without definitions.
     written: Vec<u8>,
@@ -105,20 +106,8 @@ struct Open {
 impl Cache {
     pub(super) fn write(&mut self, term: TermRef<'_>, dialect: Dialect, out: &mut impl BufMut) {
         self.clear();
-        for step in WireWalk::new(term) {
-            match step {
-                WireStep::Leaf(view) => self.leaf(view, dialect),
-                WireStep::OpenTuple => self.open(b'{'),
-                WireStep::Nil => self.open(b'#'),
-                WireStep::CloseTuple => {
-                    self.written.push(b'}');
-                    self.close(Kind::Tuple, dialect);
-                }
-                WireStep::Cons => self.written.push(b'&'),
-                WireStep::CloseList => self.close(Kind::List, dialect),
-                WireStep::Tag(text) => self.tag(text, dialect),
-            }
-        }
+        self.dialect = dialect;
+        term.visit_wire(self);
         self.finish(out);
     }
 
@@ -133,44 +122,20 @@ impl Cache {
         self.open.clear();
     }
 
-    fn leaf(&mut self, view: View<'_>, dialect: Dialect) {
-        let start = self.written.len();
-        // No register that we give out is a digit: only an integer ends in one.
-        let after_integer = self.written.last().is_some_and(u8::is_ascii_digit);
-        if after_integer && token::begins_with_digit(&view) {
-            self.written.push(b' ');
-        }
-        let token_start = self.written.len();
-        token::leaf(view, dialect, &mut self.written);
-        let key = self.token_key(token_start);
-        self.finish_subterm(Done { key, start, defined: self.defined.len() }, token_start, dialect);
-    }
-
+    /// A tuple or list begins.
     fn open(&mut self, operator: u8) {
         let start = self.written.len();
         self.written.push(operator);
         self.open.push(Open { start, defined: self.defined.len(), first_part: self.done.len() });
     }
 
-    fn close(&mut self, kind: Kind, dialect: Dialect) {
+    /// The innermost open tuple or list ends.
+    fn close(&mut self, kind: Kind) {
         let Some(open) = self.open.pop() else { return };
         let first_key = self.parts.len();
         self.parts.extend(self.done.drain(open.first_part.min(self.done.len())..).map(|part| part.key));
         let key = self.compound_key(kind, first_key, open.start);
-        self.finish_subterm(Done { key, start: open.start, defined: open.defined }, open.start, dialect);
-    }
-
-    /// Puts a tag on the subterm that was written last.
-    fn tag(&mut self, text: TextRef<'_>, dialect: Dialect) {
-        let Some(inner) = self.done.pop() else { return };
-        let tag_start = self.written.len();
-        token::tag(text, &mut self.written);
-        // The tag's own key is that of its token, which is only ever a part.
-        let tag = self.token_key(tag_start);
-        let first_key = self.parts.len();
-        self.parts.extend([inner.key, tag]);
-        let key = self.compound_key(Kind::Tagged, first_key, inner.start);
-        self.finish_subterm(Done { key, ..inner }, inner.start, dialect);
+        self.finish_subterm(Done { key, start: open.start, defined: open.defined }, open.start);
     }
 
     /// The key of the token that begins at `start` and has just been written.
@@ -223,9 +188,9 @@ impl Cache {
 
     /// Counts a subterm as written, from `start` on. If it was there before and a register saves bytes, the register is read in
     /// its place.
-    fn finish_subterm(&mut self, done: Done, start: usize, dialect: Dialect) {
+    fn finish_subterm(&mut self, done: Done, start: usize) {
         if let Key::Entry(place) = done.key
-            && let Some(register) = self.register_for(place, start, done.defined, dialect)
+            && let Some(register) = self.register_for(place, start, done.defined)
         {
             // Registers that were given out inside of this copy have no reader left when it goes.
             self.take_back(done.defined);
@@ -237,7 +202,7 @@ impl Cache {
     }
 
     /// The register to read instead of the copy that begins at `start`, before which `defined` registers were given out.
-    fn register_for(&self, place: usize, start: usize, defined: usize, dialect: Dialect) -> Option<u8> {
+    fn register_for(&self, place: usize, start: usize, defined: usize) -> Option<u8> {
         let entry = self.entries.get(place)?;
         if entry.start == start {
             return None;
@@ -246,7 +211,7 @@ impl Cache {
         let bytes = self.written.len() - start + DEFINITION_BYTES * (self.defined.len() - defined);
         match entry.register {
             Some(register) if bytes > USE_BYTES => Some(register),
-            None if bytes >= SHORTEST => register(defined, dialect),
+            None if bytes >= SHORTEST => register(defined, self.dialect),
             Some(_) | None => None,
         }
     }
@@ -284,6 +249,54 @@ impl Cache {
         }
         out.put_slice(self.written.get(copied..).unwrap_or_default());
         out.put_u8(b'$');
+    }
+}
+
+impl WireVisitor for Cache {
+    fn leaf(&mut self, leaf: Leaf<'_>) {
+        let start = self.written.len();
+        // No register that we give out is a digit: only an integer ends in one.
+        let after_integer = self.written.last().is_some_and(u8::is_ascii_digit);
+        if after_integer && token::begins_with_digit(&leaf) {
+            self.written.push(b' ');
+        }
+        let token_start = self.written.len();
+        token::leaf(leaf, self.dialect, &mut self.written);
+        let key = self.token_key(token_start);
+        self.finish_subterm(Done { key, start, defined: self.defined.len() }, token_start);
+    }
+
+    fn open_tuple(&mut self) {
+        self.open(b'{');
+    }
+
+    fn close_tuple(&mut self) {
+        self.written.push(b'}');
+        self.close(Kind::Tuple);
+    }
+
+    fn nil(&mut self) {
+        self.open(b'#');
+    }
+
+    fn cons(&mut self) {
+        self.written.push(b'&');
+    }
+
+    fn close_list(&mut self) {
+        self.close(Kind::List);
+    }
+
+    fn tag(&mut self, tag: TextRef<'_>) {
+        let Some(inner) = self.done.pop() else { return };
+        let tag_start = self.written.len();
+        token::tag(tag, &mut self.written);
+        // The tag's own key is that of its token, which is only ever a part.
+        let tag = self.token_key(tag_start);
+        let first_key = self.parts.len();
+        self.parts.extend([inner.key, tag]);
+        let key = self.compound_key(Kind::Tagged, first_key, inner.start);
+        self.finish_subterm(Done { key, ..inner }, inner.start);
     }
 }
 

@@ -1,12 +1,12 @@
 //! The pretty style: for people. What fits is on one line, the rest is indented.
 
-use alloc::vec::Vec;
+use alloc::vec::{self, Vec};
 
 use bytes::BufMut;
 
 use super::token;
 use crate::dialect::Dialect;
-use crate::term::{TermRef, WireStep, WireWalk};
+use crate::term::{Leaf, TermRef, TextRef, WireVisitor};
 
 /// What has at most so many bytes stays on one line.
 const LINE_BYTES: usize = 72;
@@ -15,90 +15,153 @@ const INDENT: &[u8] = b"  ";
 const MAX_INDENT: usize = 32;
 
 pub(super) fn write(term: TermRef<'_>, dialect: Dialect, out: &mut impl BufMut) {
-    let fits = measure(term, dialect);
-    let mut fits = fits.iter();
-    // For each open tuple and list whether it is on one line, and how many elements it has so far.
-    let mut open: Vec<(bool, usize)> = Vec::new();
-    for step in WireWalk::new(term) {
-        let begins = matches!(step, WireStep::Leaf(_) | WireStep::OpenTuple | WireStep::Nil);
-        if begins {
-            begin_element(&mut open, out);
-        }
-        match step {
-            WireStep::Leaf(view) => token::leaf(view, dialect, out),
-            WireStep::OpenTuple | WireStep::Nil => {
-                out.put_u8(if matches!(step, WireStep::Nil) { b'#' } else { b'{' });
-                let in_one_line = open.last().is_some_and(|&(one_line, _)| one_line);
-                open.push((fits.next().copied().unwrap_or(true) || in_one_line, 0));
-            }
-            WireStep::CloseTuple => {
-                let (one_line, elements) = open.pop().unwrap_or((true, 0));
-                if !one_line && elements > 0 {
-                    new_line(open.len(), out);
-                }
-                out.put_u8(b'}');
-            }
-            WireStep::Cons => out.put_slice(b" &"),
-            WireStep::CloseList => {
-                open.pop();
-            }
-            WireStep::Tag(text) => token::tag(text, out),
-        }
-    }
-    out.put_slice(b" $");
+    let mut measure = Measure { dialect, ..Measure::default() };
+    term.visit_wire(&mut measure);
+    let mut pretty = Pretty { out, dialect, fits: measure.fits.into_iter(), open: Vec::new() };
+    term.visit_wire(&mut pretty);
+    pretty.out.put_slice(b" $");
 }
 
-/// What stands before an element of the innermost open term.
-fn begin_element(open: &mut [(bool, usize)], out: &mut impl BufMut) {
-    let depth = open.len();
-    if let Some((one_line, elements)) = open.last_mut() {
-        match (*one_line, *elements) {
-            (true, 0) => {}
-            (true, _) => out.put_u8(b' '),
-            (false, _) => new_line(depth, out),
-        }
-        *elements += 1;
-    }
+struct Pretty<'o, B> {
+    out: &'o mut B,
+    dialect: Dialect,
+    /// For each tuple and list that is still to come: whether it fits on one line.
+    fits: vec::IntoIter<bool>,
+    open: Vec<Open>,
 }
 
-fn new_line(depth: usize, out: &mut impl BufMut) {
-    out.put_u8(b'\n');
-    for _ in 0..depth.min(MAX_INDENT) {
-        out.put_slice(INDENT);
+/// A tuple or list that is being written.
+struct Open {
+    one_line: bool,
+    elements: usize,
+}
+
+impl<B: BufMut> Pretty<'_, B> {
+    /// What stands before an element of the innermost open term.
+    fn begin_element(&mut self) {
+        let Some(open) = self.open.last_mut() else { return };
+        open.elements += 1;
+        match (open.one_line, open.elements) {
+            (true, 1) => {}
+            (true, _) => self.out.put_u8(b' '),
+            (false, _) => self.new_line(),
+        }
+    }
+
+    fn new_line(&mut self) {
+        self.out.put_u8(b'\n');
+        for _ in 0..self.open.len().min(MAX_INDENT) {
+            self.out.put_slice(INDENT);
+        }
+    }
+
+    fn open(&mut self, operator: u8) {
+        self.begin_element();
+        self.out.put_u8(operator);
+        let in_one_line = self.open.last().is_some_and(|open| open.one_line);
+        let one_line = self.fits.next().unwrap_or(true) || in_one_line;
+        self.open.push(Open { one_line, elements: 0 });
     }
 }
 
-/// For each tuple and list, in the order in which they begin: whether it fits on one line.
-fn measure(term: TermRef<'_>, dialect: Dialect) -> Vec<bool> {
-    let mut fits = Vec::new();
-    let mut open: Vec<(usize, usize)> = Vec::new();
-    let mut bytes = 0_usize;
-    let mut scratch = Vec::new();
-    for step in WireWalk::new(term) {
-        match step {
-            WireStep::Leaf(view) => {
-                scratch.clear();
-                token::leaf(view, dialect, &mut scratch);
-                bytes += scratch.len() + 1;
-            }
-            WireStep::OpenTuple | WireStep::Nil => {
-                open.push((fits.len(), bytes));
-                fits.push(false);
-                bytes += 2;
-            }
-            WireStep::CloseTuple | WireStep::CloseList => {
-                bytes += 1;
-                if let Some((place, start)) = open.pop()
-                    && let Some(fits) = fits.get_mut(place)
-                {
-                    *fits = bytes - start <= LINE_BYTES;
-                }
-            }
-            WireStep::Cons => bytes += 2,
-            WireStep::Tag(text) => bytes += text.to_bytes().len() + 2,
+impl<B: BufMut> WireVisitor for Pretty<'_, B> {
+    fn leaf(&mut self, leaf: Leaf<'_>) {
+        self.begin_element();
+        token::leaf(leaf, self.dialect, self.out);
+    }
+
+    fn open_tuple(&mut self) {
+        self.open(b'{');
+    }
+
+    fn close_tuple(&mut self) {
+        if self.open.pop().is_some_and(|open| !open.one_line && open.elements > 0) {
+            self.new_line();
+        }
+        self.out.put_u8(b'}');
+    }
+
+    fn nil(&mut self) {
+        self.open(b'#');
+    }
+
+    fn cons(&mut self) {
+        self.out.put_slice(b" &");
+    }
+
+    fn close_list(&mut self) {
+        self.open.pop();
+    }
+
+    fn tag(&mut self, tag: TextRef<'_>) {
+        token::tag(tag, self.out);
+    }
+}
+
+/// Finds for each tuple and list, in the order in which they begin, whether it fits on one line.
+#[derive(Default)]
+struct Measure {
+    dialect: Dialect,
+    fits: Vec<bool>,
+    /// The places in `fits` of the open tuples and lists, and where they begin.
+    open: Vec<(usize, usize)>,
+    bytes: usize,
+    scratch: Vec<u8>,
+}
+
+impl Measure {
+    fn open(&mut self) {
+        self.open.push((self.fits.len(), self.bytes));
+        self.fits.push(false);
+        self.bytes += 2;
+    }
+
+    fn close(&mut self) {
+        self.bytes += 1;
+        if let Some((place, start)) = self.open.pop()
+            && let Some(fits) = self.fits.get_mut(place)
+        {
+            *fits = self.bytes - start <= LINE_BYTES;
         }
     }
-    fits
+
+    /// Counts a token and the space before it.
+    fn token(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        self.scratch.clear();
+        write(&mut self.scratch);
+        self.bytes += self.scratch.len() + 1;
+    }
+}
+
+impl WireVisitor for Measure {
+    fn leaf(&mut self, leaf: Leaf<'_>) {
+        let dialect = self.dialect;
+        self.token(|scratch| token::leaf(leaf, dialect, scratch));
+    }
+
+    fn open_tuple(&mut self) {
+        self.open();
+    }
+
+    fn close_tuple(&mut self) {
+        self.close();
+    }
+
+    fn nil(&mut self) {
+        self.open();
+    }
+
+    fn cons(&mut self) {
+        self.bytes += 2;
+    }
+
+    fn close_list(&mut self) {
+        self.close();
+    }
+
+    fn tag(&mut self, tag: TextRef<'_>) {
+        self.token(|scratch| token::tag(tag, scratch));
+    }
 }
 
 #[cfg(test)]

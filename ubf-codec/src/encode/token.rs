@@ -1,26 +1,28 @@
 //! Single tokens.
 
+use core::convert::Infallible;
+
 use bytes::BufMut;
 
 use crate::dialect::Dialect;
 use crate::lexer;
-use crate::term::{TextRef, View};
+use crate::term::{Leaf, TextRef};
 
-/// Writes a term without parts. Compound terms are written by their operators.
-pub(super) fn leaf(view: View<'_>, dialect: Dialect, out: &mut impl BufMut) {
-    match view {
-        View::Undefined => out.put_slice(undefined(dialect)),
-        View::Integer(value) => {
+/// Writes a term without parts.
+#[inline(always)]
+pub(super) fn leaf(leaf: Leaf<'_>, dialect: Dialect, out: &mut impl BufMut) {
+    match leaf {
+        Leaf::Undefined => out.put_slice(undefined(dialect)),
+        Leaf::Integer(value) => {
             // The closure cannot fail.
             let _ = value.write_decimal(|digits| {
                 out.put_slice(digits);
-                Ok::<(), core::convert::Infallible>(())
+                Ok::<(), Infallible>(())
             });
         }
-        View::Atom(text) => quoted(text, b'\'', out),
-        View::String(text) => quoted(text, b'"', out),
-        View::Binary(bytes) => binary(bytes, out),
-        View::Tuple(_) | View::List(_) | View::Tagged(..) => {}
+        Leaf::Atom(text) => quoted(text, b'\'', out),
+        Leaf::String(text) => quoted(text, b'"', out),
+        Leaf::Binary(bytes) => binary(bytes, out),
     }
 }
 
@@ -32,9 +34,9 @@ const fn undefined(dialect: Dialect) -> &'static [u8] {
     }
 }
 
-/// Whether a term begins with a digit: it may then not follow an integer directly.
-pub(super) const fn begins_with_digit(view: &View<'_>) -> bool {
-    matches!(view, View::Integer(_) | View::Binary(_))
+/// Whether a term begins with a digit, or a sign: it may then not follow an integer directly.
+pub(super) const fn begins_with_digit(leaf: &Leaf<'_>) -> bool {
+    matches!(leaf, Leaf::Integer(_) | Leaf::Binary(_))
 }
 
 pub(super) fn tag(text: TextRef<'_>, out: &mut impl BufMut) {

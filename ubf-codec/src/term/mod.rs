@@ -8,6 +8,7 @@ mod text;
 mod to_term;
 mod view;
 mod walk;
+mod wire;
 
 pub use self::integer::{Integer, IntegerRef, ParseIntegerError};
 pub use self::owned::{Elements, Tagged, Term};
@@ -15,4 +16,5 @@ pub use self::text::{Text, TextRef};
 pub(crate) use self::to_term::own;
 pub(crate) use self::view::Arena;
 pub use self::view::{ListIter, ListRef, TermRef, TupleIter, TupleRef, View};
-pub(crate) use self::walk::{Step, Walk, WireStep, WireWalk};
+pub(crate) use self::walk::{Step, Walk};
+pub(crate) use self::wire::{Leaf, WireVisitor};

@@ -8,6 +8,7 @@ use core::slice;
 use super::integer::IntegerRef;
 use super::owned::Term;
 use super::text::TextRef;
+use super::wire::{WireVisitor, visit_owned, visit_packet};
 use crate::node::{Node, NodeKind, Span};
 
 /// A term by reference: 48 bytes, `Copy`.
@@ -59,6 +60,17 @@ pub enum View<'a> {
     Tagged(TextRef<'a>, TermRef<'a>),
 }
 
+impl Arena<'_> {
+    /// The tag and the term of a tagged term.
+    pub(crate) fn tagged(&self, node: Node) -> (Node, Node) {
+        match node.span().slice(self.nodes) {
+            [tag, term] => (*tag, *term),
+            // The machine stores two nodes for each tagged term.
+            _ => (Node::UNDEFINED, Node::UNDEFINED),
+        }
+    }
+}
+
 impl<'a> TermRef<'a> {
     pub(crate) const fn new(node: Node, arena: Arena<'a>) -> Self {
         Self(Place::Packet(node, arena))
@@ -90,6 +102,14 @@ impl<'a> TermRef<'a> {
     #[must_use]
     pub fn as_f64(&self) -> Option<f64> {
         crate::float::read(*self)
+    }
+
+    /// Shows the term to `visitor` in the order of the wire.
+    pub(crate) fn visit_wire(&self, visitor: &mut impl WireVisitor) {
+        match self.0 {
+            Place::Packet(node, arena) => visit_packet(node, arena, visitor),
+            Place::Owned(term) => visit_owned(term, visitor),
+        }
     }
 
     /// Whether both are certainly the same term, because they lie in the same place.
@@ -136,10 +156,7 @@ fn view_node<'a>(node: Node, arena: Arena<'a>) -> View<'a> {
             View::List(ListRef(List::Packet { first: start, len, arena }))
         }
         NodeKind::Tagged => {
-            let (tag, term) = match node.span().slice(arena.nodes) {
-                [tag, term] => (*tag, *term),
-                _ => (Node::UNDEFINED, Node::UNDEFINED),
-            };
+            let (tag, term) = arena.tagged(node);
             View::Tagged(TextRef::new(tag.span().slice(arena.source), tag.flag()), TermRef::new(term, arena))
         }
     }
