@@ -104,9 +104,7 @@ impl Decoder {
     /// # Errors
     /// What is wrong and at which byte: broken syntax, a limit, an end inside the packet, or bytes after it.
     pub fn decode<'a>(&mut self, input: &'a [u8]) -> Result<Document<&'a [u8]>, DecodeError> {
-        let (packet, end) = self.decode_at(input, 0, 0)?;
-        check_rest(input, end)?;
-        Ok(packet)
+        self.decode_one(&input)
     }
 
     /// Decodes the one packet that `input` holds and shares `input` with the result, which can be kept and sent on.
@@ -115,16 +113,42 @@ impl Decoder {
     /// As [`decode`](Self::decode).
     #[expect(clippy::needless_pass_by_value, reason = "the usual way to share `Bytes`")]
     pub fn decode_shared(&mut self, input: Bytes) -> Result<Document<Bytes>, DecodeError> {
-        let end = self.whole(&input, 0, 0)?;
-        check_rest(&input, end)?;
-        Ok(self.take(input.slice(..end)))
+        self.decode_one(&input)
     }
 
     /// The packets of `input`, one after the other.
     ///
     /// Ends after the first error. Input that ends inside a packet is such an error.
-    pub fn packets<'d, 'a>(&'d mut self, input: &'a [u8]) -> Packets<'d, 'a> {
-        Packets { decoder: self, input, read: 0, failed: false }
+    pub fn packets<'d, 'a>(&'d mut self, input: &'a [u8]) -> Packets<'d, &'a [u8]> {
+        Packets::new(self, input)
+    }
+
+    /// The packets of `input`, one after the other, each of which shares `input` and can be kept and sent on.
+    ///
+    /// Ends as [`packets`](Self::packets) does.
+    pub fn packets_shared(&mut self, input: Bytes) -> Packets<'_, Bytes> {
+        Packets::new(self, input)
+    }
+
+    /// The length of the first packet in `input`, white space before it included; `None` if it has not come whole.
+    ///
+    /// Builds nothing: this is for whoever passes packets on, or leaves them out, without a look inside.
+    ///
+    /// ```
+    /// use ubf_codec::{ClientHeader, Decoder, Header as _, Limits};
+    ///
+    /// let stream = b"7 {'new' \"$\" 3~$$$~}$ 7 'next'$";
+    /// let (header, start) = ClientHeader::read(stream, 0, &Limits::default())?.unwrap();
+    /// let len = Decoder::new().packet_len(&stream[start..])?.unwrap();
+    /// assert_eq!((header.mode.number(), &stream[start..start + len]), (7, &b"{'new' \"$\" 3~$$$~}$"[..]));
+    /// # Ok::<(), ubf_codec::DecodeError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode). The limits hold here as well.
+    pub fn packet_len(&mut self, input: &[u8]) -> Result<Option<usize>, DecodeError> {
+        self.checker.reset(0, 0);
+        self.checker.run(input)
     }
 
     /// Checks the one packet that `input` holds, and builds nothing.
@@ -132,8 +156,7 @@ impl Decoder {
     /// # Errors
     /// As [`decode`](Self::decode).
     pub fn check(&mut self, input: &[u8]) -> Result<Summary, DecodeError> {
-        self.checker.reset(0, 0);
-        let Some(end) = self.checker.run(input)? else {
+        let Some(end) = self.packet_len(input)? else {
             return Err(DecodeError::new(ErrorKind::UnexpectedEnd, input.len() as u64));
         };
         check_rest(input, end)?;
@@ -210,22 +233,28 @@ impl Decoder {
             return Err(DecodeError::new(ErrorKind::UnexpectedEnd, input.len() as u64));
         };
         let dialect = mem::replace(&mut self.machine.config_mut().dialect, Dialect::Extended);
-        let decoded = self.decode_at(input, start + header_bytes, header_bytes);
+        let decoded = self.decode_at(&input, start + header_bytes, header_bytes);
         self.machine.config_mut().dialect = dialect;
         let (body, end) = decoded?;
         Ok((header.with_body(body), end))
     }
 
+    fn decode_one<S: Source>(&mut self, input: &S) -> Result<Document<S>, DecodeError> {
+        let (packet, end) = self.decode_at(input, 0, 0)?;
+        check_rest(input.as_ref(), end)?;
+        Ok(packet)
+    }
+
     /// Decodes the packet that begins at `start`, after a header of so many bytes. Also tells where it ends.
-    fn decode_at<'a>(
+    fn decode_at<S: Source>(
         &mut self,
-        input: &'a [u8],
+        input: &S,
         start: usize,
         header_bytes: usize,
-    ) -> Result<Ended<Document<&'a [u8]>>, DecodeError> {
-        let window = input.get(start..).unwrap_or_default();
-        let end = self.whole(window, start as u64, header_bytes)?;
-        Ok((self.take(window.get(..end).unwrap_or_default()), start + end))
+    ) -> Result<Ended<Document<S>>, DecodeError> {
+        let window = input.as_ref().get(start..).unwrap_or_default();
+        let end = start + self.whole(window, start as u64, header_bytes)?;
+        Ok((self.take(input.part(start..end)), end))
     }
 
     /// Runs the machine over a window that holds a whole packet, and tells where it ends.
@@ -278,16 +307,20 @@ fn blank_len(input: &[u8]) -> usize {
     }
 }
 
-/// The packets of a slice: see [`Decoder::packets`].
+/// The packets of an input: see [`Decoder::packets`].
 #[derive(Debug)]
-pub struct Packets<'d, 'a> {
+pub struct Packets<'d, S> {
     decoder: &'d mut Decoder,
-    input: &'a [u8],
+    input: S,
     read: usize,
     failed: bool,
 }
 
-impl Packets<'_, '_> {
+impl<'d, S: Source> Packets<'d, S> {
+    const fn new(decoder: &'d mut Decoder, input: S) -> Self {
+        Self { decoder, input, read: 0, failed: false }
+    }
+
     /// How many bytes of the input belong to the packets so far.
     #[must_use]
     pub const fn read(&self) -> usize {
@@ -295,19 +328,19 @@ impl Packets<'_, '_> {
     }
 
     /// Gives the memory of a packet back: see [`Decoder::recycle`].
-    pub fn recycle<S>(&mut self, document: Document<S>) {
+    pub fn recycle(&mut self, document: Document<S>) {
         self.decoder.recycle(document);
     }
 }
 
-impl<'a> Iterator for Packets<'_, 'a> {
-    type Item = Result<Document<&'a [u8]>, DecodeError>;
+impl<S: Source> Iterator for Packets<'_, S> {
+    type Item = Result<Document<S>, DecodeError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.failed {
             return None;
         }
-        match self.decoder.decode_at(self.input, self.read, 0) {
+        match self.decoder.decode_at(&self.input, self.read, 0) {
             Ok((packet, end)) => {
                 self.read = end;
                 Some(Ok(packet))

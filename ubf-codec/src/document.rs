@@ -16,21 +16,34 @@ impl Source for &[u8] {}
 impl Source for Bytes {}
 
 pub(crate) mod private {
+    use core::ops::Range;
+
     use bytes::Bytes;
 
     /// What only this crate knows of a source.
     pub trait Source: AsRef<[u8]> {
+        /// A part of the source, borrowed or shared as the source is. Nothing, if the source has no such part.
+        fn part(&self, range: Range<usize>) -> Self;
+
         /// `part`, which is a part of the source, as owned bytes.
         fn own(&self, part: &[u8]) -> Bytes;
     }
 
     impl Source for &[u8] {
+        fn part(&self, range: Range<usize>) -> Self {
+            self.get(range).unwrap_or_default()
+        }
+
         fn own(&self, part: &[u8]) -> Bytes {
             Bytes::copy_from_slice(part)
         }
     }
 
     impl Source for Bytes {
+        fn part(&self, range: Range<usize>) -> Self {
+            if range.start <= range.end && range.end <= self.len() { self.slice(range) } else { Self::new() }
+        }
+
         fn own(&self, part: &[u8]) -> Bytes {
             self.slice_ref(part)
         }

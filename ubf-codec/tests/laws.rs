@@ -81,6 +81,12 @@ proptest! {
         prop_assert_eq!(borrowed.to_term(), shared.to_term());
         prop_assert_eq!(borrowed.summary(), shared.summary());
         prop_assert_eq!(decoder.check(&packet).unwrap(), shared.summary());
+
+        let twice = [&packet[..], b"\n", &packet, b" "].concat();
+        let one_by_one: Vec<Term> = decoder.packets(&twice).map(|packet| packet.unwrap().to_term()).collect();
+        let kept: Vec<_> = decoder.packets_shared(Bytes::from(twice)).map(Result::unwrap).collect();
+        prop_assert_eq!(&one_by_one, &[term.clone(), term]);
+        prop_assert_eq!(one_by_one, kept.iter().map(Term::from).collect::<Vec<_>>());
     }
 
     #[test]
