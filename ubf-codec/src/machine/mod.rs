@@ -19,6 +19,7 @@ mod size;
 mod tokens;
 
 use alloc::vec::Vec;
+use core::convert::Infallible;
 
 use self::registers::Registers;
 use self::size::Budget;
@@ -86,11 +87,13 @@ pub(crate) struct Machine<A> {
     /// First place on the stack that belongs to the innermost open tuple. At most `stack.len()`.
     floor: usize,
     budget: Budget,
-    /// Terms written out in the packet; register reads are not counted.
-    written: u64,
+    /// Terms that stores took off the stack, and that register reads put onto it.
+    stored_nodes: u64,
+    read_nodes: u64,
     /// Everything in the window before this has been read.
     position: usize,
     token: Token,
+    failure: Option<DecodeError>,
 }
 
 /// An open tuple.
@@ -104,8 +107,19 @@ struct Frame {
     budget: Budget,
 }
 
-/// An operator that was carried out and the place in the window where it ends, or `None` if the window ends before it.
-type Stepped = Result<Option<(Operator, usize)>, DecodeError>;
+/// The place in the window where an operator ends that was carried out, or why the machine stops there.
+type Stepped = Result<usize, Stop>;
+
+/// Why the machine does not go on. Small, so that it costs nothing while it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    /// The packet has ended, or the one operator was carried out, at `position`.
+    Done,
+    /// The window ends before the operator does; `position` is where to go on.
+    Incomplete,
+    /// `failure` says what is wrong.
+    Failed,
+}
 
 impl<A: Arena> Machine<A> {
     pub(crate) fn new(config: Config, arena: A) -> Self {
@@ -120,9 +134,11 @@ impl<A: Arena> Machine<A> {
             registers: Registers::new(),
             floor: 0,
             budget: Budget::new(&config.limits),
-            written: 0,
+            stored_nodes: 0,
+            read_nodes: 0,
             position: 0,
             token: Token::None,
+            failure: None,
         }
     }
 
@@ -137,9 +153,11 @@ impl<A: Arena> Machine<A> {
         self.registers.clear();
         self.floor = 0;
         self.budget = Budget::new(&self.config.limits);
-        self.written = 0;
+        self.stored_nodes = 0;
+        self.read_nodes = 0;
         self.position = 0;
         self.token = Token::None;
+        self.failure = None;
     }
 
     /// Other limits, under which the present packet is read from its beginning.
@@ -151,53 +169,72 @@ impl<A: Arena> Machine<A> {
     /// Reads on to the end of the packet. Gives the length of the packet in the window, or `None` if it is not whole yet.
     pub(crate) fn run(&mut self, window: &[u8]) -> Result<Option<usize>, DecodeError> {
         let seen = self.allowed(window);
-        let Some((_, mut at)) = self.resume(seen)? else { return self.incomplete(seen).map(|()| None) };
-        // Where the machine is stays in a register of the processor until it has to wait.
-        loop {
-            match self.operator(seen, at)? {
-                Some((Operator::End, end)) => {
-                    self.position = end;
-                    return Ok(Some(end));
-                }
-                Some((_, end)) => at = end,
-                None => return self.incomplete(seen).map(|()| None),
-            }
-        }
+        let stopped = self.resume(seen).and_then(|end| self.operators::<false>(seen, end));
+        Ok(self.is_done(stopped, seen)?.then_some(self.position))
     }
 
     /// Carries out the next operator; `None` if the window ends before it does.
     pub(crate) fn step(&mut self, window: &[u8]) -> Result<Option<Operator>, DecodeError> {
         let seen = self.allowed(window);
-        let stepped =
-            if matches!(self.token, Token::None) { self.operator(seen, self.position)? } else { self.resume(seen)? };
-        match stepped {
-            Some((operator, end)) => {
-                self.position = end;
-                Ok(Some(operator))
+        let (operator, stopped) = match self.token.operator() {
+            Some(operator) => {
+                let resumed = self.resume(seen).map(|end| self.position = end);
+                (operator, resumed.and(Err(Stop::Done)))
             }
-            None => self.incomplete(seen).map(|()| None),
+            None => (self.operator_at(seen), self.operators::<true>(seen, self.position)),
+        };
+        Ok(self.is_done(stopped, seen)?.then_some(operator))
+    }
+
+    /// Carries out operators from `at` on until something stops the machine, or `ONE` of them.
+    ///
+    /// Where the machine is stays in a register of the processor in between.
+    #[inline(always)]
+    fn operators<const ONE: bool>(&mut self, window: &[u8], mut at: usize) -> Result<Infallible, Stop> {
+        loop {
+            let Some(&first) = window.get(at) else { return Err(self.wait_at(at)) };
+            at = match first {
+                b' ' | b'\t' | b'\n' | b'\r' | b',' => at + 1,
+                b'0'..=b'9' => self.digits(window, at)?,
+                b'-' => self.integer(window, at, at)?,
+                b'"' => self.string(window, at)?,
+                b'\'' => self.atom(window, at)?,
+                b'%' => self.comment(window, at)?,
+                b'`' => self.tag(window, at)?,
+                b'{' => self.open_tuple(at)?,
+                b'}' => self.close_tuple(at)?,
+                b'#' => self.nil(at)?,
+                b'&' => self.cons(at)?,
+                b'~' => self.binary(window, at)?,
+                b'>' => self.store(window, at)?,
+                b'$' => return Err(self.end(at)),
+                register => self.read(register, at)?,
+            };
+            if ONE {
+                self.position = at;
+                return Err(Stop::Done);
+            }
         }
     }
 
-    /// The operator that begins at `at`.
-    #[inline(always)]
-    fn operator(&mut self, window: &[u8], at: usize) -> Stepped {
-        let Some(&first) = window.get(at) else { return self.wait_at(at) };
-        match first {
-            b' ' | b'\t' | b'\n' | b'\r' | b',' => Ok(Some((Operator::Blank, at + 1))),
-            b'0'..=b'9' | b'-' => self.integer(window, at),
-            b'"' => self.string(window, at),
-            b'\'' => self.atom(window, at),
-            b'%' => self.comment(window, at),
-            b'`' => self.tag(window, at),
-            b'{' => self.open_tuple(at),
-            b'}' => self.close_tuple(at),
-            b'#' => self.nil(at),
-            b'&' => self.cons(at),
-            b'~' => self.binary(window, at),
-            b'>' => self.store(window, at),
-            b'$' => self.end(at),
-            register => self.read(register, at),
+    /// Which operator comes next. Where nothing comes, or not all of it, the answer means nothing.
+    fn operator_at(&self, window: &[u8]) -> Operator {
+        let next = |ahead: usize| window.get(self.position + ahead).copied().unwrap_or(b' ');
+        match next(0) {
+            b' ' | b'\t' | b'\n' | b'\r' | b',' | b'%' => Operator::Blank,
+            b'0'..=b'9' | b'-' => Operator::Integer,
+            b'"' => Operator::String,
+            b'\'' => Operator::Atom,
+            b'`' => Operator::Tag,
+            b'{' => Operator::OpenTuple,
+            b'}' => Operator::CloseTuple,
+            b'#' => Operator::Nil,
+            b'&' => Operator::Cons,
+            b'~' => Operator::Binary,
+            b'>' => Operator::Store(next(1)),
+            b'$' => Operator::End,
+            b'?' if self.is_undefined() => Operator::Undefined,
+            register => Operator::Read(register),
         }
     }
 
@@ -213,31 +250,34 @@ impl<A: Arena> Machine<A> {
         (self.config.limits.max_packet_bytes as usize).saturating_sub(self.header_bytes)
     }
 
-    /// More bytes are needed: there may be no room for them (L1).
-    fn incomplete(&self, seen: &[u8]) -> Result<(), DecodeError> {
+    /// Whether the machine has stopped where it was to stop, and not because more bytes are needed.
+    fn is_done(&mut self, stopped: Result<Infallible, Stop>, seen: &[u8]) -> Result<bool, DecodeError> {
+        let Err(stop) = stopped;
         let max = self.max_window();
-        if seen.len() >= max {
-            return Err(self.limit(Limit::PacketBytes(self.config.limits.max_packet_bytes), max));
+        if stop == Stop::Incomplete && seen.len() >= max {
+            // L1: there is no room for more.
+            self.limit(Limit::PacketBytes(self.config.limits.max_packet_bytes), max);
         }
-        Ok(())
+        self.failure.map_or(Ok(stop == Stop::Done), Err)
     }
 
     /// The operator at `at` has to be looked at again when there is more.
     #[inline(always)]
-    fn wait_at(&mut self, at: usize) -> Stepped {
+    fn wait_at(&mut self, at: usize) -> Stop {
         self.position = at;
-        Ok(None)
-    }
-
-    #[inline(always)]
-    fn limit(&self, limit: Limit, at: usize) -> DecodeError {
-        self.error(ErrorKind::Limit(limit), at)
+        Stop::Incomplete
     }
 
     #[cold]
     #[inline(never)]
-    fn error(&self, kind: ErrorKind, at: usize) -> DecodeError {
-        DecodeError::new(kind, self.origin + at as u64)
+    fn error(&mut self, kind: ErrorKind, at: usize) -> Stop {
+        self.failure = Some(DecodeError::new(kind, self.origin + at as u64));
+        Stop::Failed
+    }
+
+    #[cold]
+    fn limit(&mut self, limit: Limit, at: usize) -> Stop {
+        self.error(ErrorKind::Limit(limit), at)
     }
 }
 
@@ -308,7 +348,7 @@ impl<A> Machine<A> {
         let spent = self.budget.spent_since(&Budget::new(&self.config.limits), depth);
         Summary {
             packet_bytes: (self.header_bytes + self.position) as u64,
-            nodes: self.written,
+            nodes: spent.nodes + self.stored_nodes - self.read_nodes,
             expanded_nodes: spent.nodes,
             expanded_bytes: spent.bytes,
             depth,

@@ -1,10 +1,10 @@
 //! What a packet does with the terms that are on the stack.
 
 use super::registers::Stored;
-use super::{Frame, Machine, Operator, Size, Stepped};
+use super::{Frame, Machine, Size, Stepped, Stop};
 use crate::byte;
 use crate::dialect::Dialect;
-use crate::error::{DecodeError, ErrorKind};
+use crate::error::ErrorKind;
 use crate::limits::Limit;
 use crate::node::{Arena, Node, NodeKind, Span};
 
@@ -14,10 +14,9 @@ impl<A: Arena> Machine<A> {
         self.check_depth(1, at)?;
         let frame = Frame { floor: self.floor, sizes: self.sizes.len(), budget: self.budget };
         self.charge(Size::EMPTY, at)?;
-        self.written += 1;
         self.frames.push(frame);
         self.floor = self.stack.len();
-        Ok(Some((Operator::OpenTuple, at + 1)))
+        Ok(at + 1)
     }
 
     #[inline(always)]
@@ -35,16 +34,15 @@ impl<A: Arena> Machine<A> {
         self.floor = frame.floor;
         let size = self.budget.spent_since(&frame.budget, depth);
         self.push_compound(Node::compound(NodeKind::Tuple, first, count), size);
-        Ok(Some((Operator::CloseTuple, at + 1)))
+        Ok(at + 1)
     }
 
     #[inline(always)]
     pub(super) fn nil(&mut self, at: usize) -> Stepped {
         self.check_depth(Size::EMPTY.depth, at)?;
         self.charge(Size::EMPTY, at)?;
-        self.written += 1;
         self.push_compound(Node::compound(NodeKind::List, 0, 0), Size::EMPTY);
-        Ok(Some((Operator::Nil, at + 1)))
+        Ok(at + 1)
     }
 
     /// W5: the term on top becomes the first element of the list below it.
@@ -67,20 +65,19 @@ impl<A: Arena> Machine<A> {
         if let Some(size) = self.sizes.last_mut() {
             size.absorb(element_size);
         }
-        Ok(Some((Operator::Cons, at + 1)))
+        Ok(at + 1)
     }
 
     /// W8: puts a tag, which begins at `at`, on the term on top.
     #[inline(never)]
     pub(super) fn put_tag(&mut self, tag: Node, at: usize, end: usize) -> Stepped {
         self.charge(Size::of_leaf(tag), at)?;
-        self.written += 1;
         let (term, size) = self.pop();
         let mut tagged = Size::of_leaf(tag);
         tagged.absorb(size);
         let first = self.arena.extend(&[tag, term]);
         self.push_compound(Node::compound(NodeKind::Tagged, first, 2), tagged);
-        Ok(Some((Operator::Tag, end)))
+        Ok(end)
     }
 
     /// W6, W7: `>R`.
@@ -89,7 +86,7 @@ impl<A: Arena> Machine<A> {
         if self.here() == 0 {
             return Err(self.error(ErrorKind::NothingToStore, at));
         }
-        let Some(&register) = window.get(at + 1) else { return self.wait_at(at) };
+        let Some(&register) = window.get(at + 1) else { return Err(self.wait_at(at)) };
         if byte::is_control(register) {
             return Err(self.error(ErrorKind::StoreControl { found: register }, at + 1));
         }
@@ -98,48 +95,58 @@ impl<A: Arena> Machine<A> {
         }
         let (node, size) = self.pop();
         self.budget.refund(size);
+        self.stored_nodes += size.nodes;
         self.registers.store(register, Stored { node, size });
-        Ok(Some((Operator::Store(register), at + 2)))
+        Ok(at + 2)
     }
 
     /// W6, W7: a register is read, or `?` stands for the undefined value.
     #[inline(always)]
     pub(super) fn read(&mut self, register: u8, at: usize) -> Stepped {
-        if register == b'?' && (self.config.dialect == Dialect::Extended || self.registers.read(b'?').is_none()) {
-            return self.push_leaf(Node::UNDEFINED, at, at + 1, Operator::Undefined);
+        if register == b'?' && self.is_undefined() {
+            return self.push_leaf(Node::UNDEFINED, at, at + 1);
         }
         let Some(Stored { node, size }) = self.registers.read(register) else {
             return Err(self.error(ErrorKind::UnsetRegister { register }, at));
         };
         self.check_depth(size.depth, at)?;
         self.charge(size, at)?;
+        self.read_nodes += size.nodes;
         self.stack.push(node);
         if node.is_compound() {
             self.sizes.push(size);
         }
-        Ok(Some((Operator::Read(register), at + 1)))
+        Ok(at + 1)
+    }
+
+    /// W7: whether `?` stands for the undefined value, and not for a register.
+    #[inline(always)]
+    pub(super) fn is_undefined(&self) -> bool {
+        self.config.dialect == Dialect::Extended || self.registers.read(b'?').is_none()
     }
 
     /// W9: exactly one term is on the stack at `$`.
     #[inline(always)]
-    pub(super) fn end(&self, at: usize) -> Stepped {
+    pub(super) fn end(&mut self, at: usize) -> Stop {
         let count = Span::of(0, self.stack.len()).len;
         let kind = match (self.frames.len(), count) {
-            (0, 1) => return Ok(Some((Operator::End, at + 1))),
+            (0, 1) => {
+                self.position = at + 1;
+                return Stop::Done;
+            }
             (0, 0) => ErrorKind::EmptyPacket,
             (0, count) => ErrorKind::ExtraTerms { count },
             (open, _) => ErrorKind::OpenTuple { open: Span::of(0, open).len },
         };
-        Err(self.error(kind, at))
+        self.error(kind, at)
     }
 
     /// A term without parts, written from `at` to `end`.
     #[inline(always)]
-    pub(super) fn push_leaf(&mut self, node: Node, at: usize, end: usize, operator: Operator) -> Stepped {
+    pub(super) fn push_leaf(&mut self, node: Node, at: usize, end: usize) -> Stepped {
         self.charge(Size::of_leaf(node), at)?;
-        self.written += 1;
         self.stack.push(node);
-        Ok(Some((operator, end)))
+        Ok(end)
     }
 
     #[inline(always)]
@@ -182,18 +189,18 @@ impl<A: Arena> Machine<A> {
 
     /// Pays for a term that comes onto the stack.
     #[inline(always)]
-    pub(super) fn charge(&mut self, size: Size, at: usize) -> Result<(), DecodeError> {
+    pub(super) fn charge(&mut self, size: Size, at: usize) -> Result<(), Stop> {
         self.budget.charge(size, &self.config.limits).map_err(|limit| self.limit(limit, at))
     }
 
     #[inline(always)]
-    pub(super) fn check_size(&self, size: Size, at: usize) -> Result<(), DecodeError> {
+    pub(super) fn check_size(&mut self, size: Size, at: usize) -> Result<(), Stop> {
         self.budget.check(size, &self.config.limits).map_err(|limit| self.limit(limit, at))
     }
 
     /// L1: a term of this depth inside the open tuples.
     #[inline(always)]
-    pub(super) fn check_depth(&self, depth: u32, at: usize) -> Result<(), DecodeError> {
+    pub(super) fn check_depth(&mut self, depth: u32, at: usize) -> Result<(), Stop> {
         let max = self.config.limits.max_depth;
         if self.frames.len().saturating_add(depth as usize) > max as usize {
             return Err(self.limit(Limit::Depth(max), at));

@@ -1,7 +1,7 @@
 //! What a packet writes out: integers, strings, atoms, tags, comments, binaries.
 
-use super::{Machine, Operator, Size, Stepped};
-use crate::error::{DecodeError, ErrorKind};
+use super::{Machine, Operator, Size, Stepped, Stop};
+use crate::error::ErrorKind;
 use crate::lexer;
 use crate::limits::Limit;
 use crate::node::{Arena, Node, NodeKind, Span};
@@ -31,6 +31,20 @@ pub(super) enum Text {
     Comment,
 }
 
+impl Token {
+    /// Which operator goes on, if one does.
+    pub(super) const fn operator(&self) -> Option<Operator> {
+        match self {
+            Self::None => None,
+            Self::Integer { .. } => Some(Operator::Integer),
+            Self::Text { text: Text::String, .. } => Some(Operator::String),
+            Self::Text { text: Text::Atom, .. } => Some(Operator::Atom),
+            Self::Text { text: Text::Tag, .. } => Some(Operator::Tag),
+            Self::Text { text: Text::Comment, .. } => Some(Operator::Blank),
+        }
+    }
+}
+
 impl Text {
     const fn quote(self) -> u8 {
         match self {
@@ -47,41 +61,38 @@ impl<A: Arena> Machine<A> {
     #[inline(always)]
     pub(super) fn resume(&mut self, window: &[u8]) -> Stepped {
         match core::mem::replace(&mut self.token, Token::None) {
-            Token::None => Ok(Some((Operator::Blank, self.position))),
-            Token::Integer { start } => self.integer_from(window, start, self.position),
+            Token::None => Ok(self.position),
+            Token::Integer { start } => self.integer(window, start, self.position),
             Token::Text { text, start, escaped } => self.text(window, text, start, self.position, escaped),
         }
     }
 
-    /// W2: `-?[0-9]+`.
+    /// W2: an integer that begins with a digit. Almost all are short and whole: they are read in one go.
     #[inline(always)]
-    pub(super) fn integer(&mut self, window: &[u8], at: usize) -> Stepped {
-        // Almost all integers are short, not negative, and whole: they are read in one go.
+    pub(super) fn digits(&mut self, window: &[u8], at: usize) -> Stepped {
+        let mut value = 0_i64;
         let unread = window.get(at..).unwrap_or_default();
-        let mut value = 0;
-        for (len, &byte) in unread.iter().take(SAFE_DIGITS + 1).enumerate() {
+        for (count, &byte) in unread.iter().take(SAFE_DIGITS + 1).enumerate() {
             let digit = byte.wrapping_sub(b'0');
             if digit > 9 {
-                if len == 0 || len > self.config.limits.max_integer_digits as usize {
+                if count > self.config.limits.max_integer_digits as usize {
                     break;
                 }
-                return self.push_leaf(Node::integer(value), at, at + len, Operator::Integer);
+                return self.push_leaf(Node::integer(value), at, at + count);
             }
-            if len == SAFE_DIGITS {
-                break;
-            }
-            value = value * 10 + i64::from(digit);
+            // At one digit too many the value is of no use any more.
+            value = value.wrapping_mul(10).wrapping_add(i64::from(digit));
         }
-        self.integer_from(window, at, at)
+        self.integer(window, at, at)
     }
 
-    /// W2, from the sign on, without looking again at what stands before `from`.
+    /// W2: `-?[0-9]+`. `start` is the sign or the first digit; what stands before `from` is not looked at again.
     #[inline(never)]
-    fn integer_from(&mut self, window: &[u8], start: usize, from: usize) -> Stepped {
+    pub(super) fn integer(&mut self, window: &[u8], start: usize, from: usize) -> Stepped {
         let negative = window.get(start) == Some(&b'-');
         let digits_start = start + usize::from(negative);
         let unread = window.get(from.max(digits_start)..).unwrap_or_default();
-        let Ok((rest, _)) = lexer::digits(unread) else { return self.wait_at(start) };
+        let Ok((rest, _)) = lexer::digits(unread) else { return Err(self.wait_at(start)) };
         let end = window.len() - rest.len();
 
         let max = self.config.limits.max_integer_digits;
@@ -90,13 +101,13 @@ impl<A: Arena> Machine<A> {
         }
         let Some(&found) = rest.first() else {
             self.token = Token::Integer { start };
-            return self.wait_at(end);
+            return Err(self.wait_at(end));
         };
         if end == digits_start {
             return Err(self.error(ErrorKind::MinusWithoutDigit { found }, end));
         }
         let digits = window.get(digits_start..end).unwrap_or_default();
-        self.push_leaf(integer_node(digits, digits_start, negative), start, end, Operator::Integer)
+        self.push_leaf(integer_node(digits, digits_start, negative), start, end)
     }
 
     #[inline(always)]
@@ -130,7 +141,7 @@ impl<A: Arena> Machine<A> {
     fn text(&mut self, window: &[u8], text: Text, start: usize, from: usize, escaped: bool) -> Stepped {
         let quote = text.quote();
         let unread = window.get(from..).unwrap_or_default();
-        let Ok((rest, _)) = lexer::plain_text(quote, unread) else { return self.wait_at(from) };
+        let Ok((rest, _)) = lexer::plain_text(quote, unread) else { return Err(self.wait_at(from)) };
         let stop = window.len() - rest.len();
         match rest.first() {
             Some(&found) if found == quote => self.text_whole(text, start, stop, escaped),
@@ -151,7 +162,7 @@ impl<A: Arena> Machine<A> {
         let quote = text.quote();
         loop {
             let unread = window.get(from..).unwrap_or_default();
-            let Ok((rest, _)) = lexer::plain_text(quote, unread) else { return self.wait_at(from) };
+            let Ok((rest, _)) = lexer::plain_text(quote, unread) else { return Err(self.wait_at(from)) };
             let stop = window.len() - rest.len();
             self.check_tag_bytes(text, start, stop)?;
             match *rest {
@@ -168,7 +179,7 @@ impl<A: Arena> Machine<A> {
                 [] | [_] => {
                     self.check_tag_bytes(text, start, stop + rest.len())?;
                     self.token = Token::Text { text, start, escaped };
-                    return self.wait_at(stop);
+                    return Err(self.wait_at(stop));
                 }
             }
         }
@@ -176,7 +187,7 @@ impl<A: Arena> Machine<A> {
 
     /// L1: a tag from `start` that reaches to `end` at least.
     #[inline(always)]
-    fn check_tag_bytes(&self, text: Text, start: usize, end: usize) -> Result<(), DecodeError> {
+    fn check_tag_bytes(&mut self, text: Text, start: usize, end: usize) -> Result<(), Stop> {
         let max = self.config.limits.max_tag_bytes;
         if text == Text::Tag && end - start > max as usize {
             return Err(self.limit(Limit::TagBytes(max), start + max as usize));
@@ -190,13 +201,13 @@ impl<A: Arena> Machine<A> {
         let (at, end) = (start - 1, stop + 1);
         let node = |kind| Node::text(kind, Span::of(start, stop), escaped);
         match text {
-            Text::String => self.push_leaf(node(NodeKind::String), at, end, Operator::String),
-            Text::Atom => self.push_leaf(node(NodeKind::Atom), at, end, Operator::Atom),
+            Text::String => self.push_leaf(node(NodeKind::String), at, end),
+            Text::Atom => self.push_leaf(node(NodeKind::Atom), at, end),
             Text::Tag => {
                 self.check_tag_bytes(text, start, stop)?;
                 self.put_tag(node(NodeKind::Atom), at, end)
             }
-            Text::Comment => Ok(Some((Operator::Blank, end))),
+            Text::Comment => Ok(end),
         }
     }
 
@@ -207,12 +218,12 @@ impl<A: Arena> Machine<A> {
         let Some(length) = length else {
             return Err(self.error(ErrorKind::BinaryWithoutLength { found: None }, at));
         };
-        let too_long = Limit::PacketBytes(self.config.limits.max_packet_bytes);
+        let too_long = ErrorKind::Limit(Limit::PacketBytes(self.config.limits.max_packet_bytes));
         let count = match length.kind() {
             NodeKind::Integer if length.as_small() < 0 => return Err(self.error(ErrorKind::NegativeBinaryLength, at)),
-            NodeKind::Integer => usize::try_from(length.as_small()).map_err(|_| self.limit(too_long, at))?,
+            NodeKind::Integer => usize::try_from(length.as_small()).map_err(|_| self.error(too_long, at))?,
             NodeKind::BigInteger if length.flag() => return Err(self.error(ErrorKind::NegativeBinaryLength, at)),
-            NodeKind::BigInteger => return Err(self.limit(too_long, at)),
+            NodeKind::BigInteger => return Err(self.error(too_long, at)),
             NodeKind::Undefined
             | NodeKind::Atom
             | NodeKind::String
@@ -227,7 +238,7 @@ impl<A: Arena> Machine<A> {
         // The closing `~` and a `$` have to come too.
         let start = at + 1;
         if count.saturating_add(start + 2) > self.max_window() {
-            return Err(self.limit(too_long, at));
+            return Err(self.error(too_long, at));
         }
         let end = start + count;
         let binary = Node::binary(Span::of(start, end));
@@ -235,11 +246,11 @@ impl<A: Arena> Machine<A> {
         let size = Size { nodes: 0, ..Size::of_leaf(binary) };
         self.check_size(size, at)?;
         match window.get(end) {
-            None => self.wait_at(at),
+            None => Err(self.wait_at(at)),
             Some(b'~') => {
                 self.charge(size, at)?;
                 self.replace_top(binary);
-                Ok(Some((Operator::Binary, end + 1)))
+                Ok(end + 1)
             }
             Some(&found) => Err(self.error(ErrorKind::BinaryNotClosed { found }, end)),
         }
