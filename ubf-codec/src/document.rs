@@ -110,6 +110,14 @@ impl<S: Source> Document<S> {
     }
 }
 
+#[cfg(feature = "serde")]
+impl<'a> Document<&'a [u8]> {
+    /// The packet's bytes, its nodes and its root. What is borrowed from the bytes may outlive the nodes.
+    pub(crate) fn parts(&self) -> (&'a [u8], &[Node], Node) {
+        (self.source, &self.nodes, self.root)
+    }
+}
+
 impl<S> Document<S> {
     pub(crate) fn into_nodes(self) -> Vec<Node> {
         self.nodes

@@ -84,7 +84,8 @@
 //! |---|---|
 //! | `std` (default) | run-time choice of the fastest byte search |
 //! | `tokio` | module `tokio`: codecs for `tokio_util::codec::Framed` |
-//! | `json` | module `json`: terms as JSON, without loss |
+//! | `serde` | module `serde`: Rust values as terms and back |
+//! | `json` | module `json`: terms as JSON and back, without loss |
 //! | `arbitrary` | `Arbitrary` for [`Term`], for fuzzers |
 //!
 //! Features only add; none changes what another does.
@@ -112,6 +113,8 @@ mod node;
 pub mod notation;
 mod packet;
 mod postfix;
+#[cfg(feature = "serde")]
+pub mod serde;
 mod stream;
 mod term;
 #[cfg(feature = "tokio")]

@@ -3,7 +3,7 @@
 mod cached;
 mod plain;
 mod pretty;
-mod token;
+pub(crate) mod token;
 
 use alloc::vec::Vec;
 use core::fmt;

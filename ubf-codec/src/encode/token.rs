@@ -10,7 +10,7 @@ use crate::term::{Leaf, TextRef};
 
 /// Writes a term without parts.
 #[inline(always)]
-pub(super) fn leaf(leaf: Leaf<'_>, dialect: Dialect, out: &mut impl BufMut) {
+pub(crate) fn leaf(leaf: Leaf<'_>, dialect: Dialect, out: &mut impl BufMut) {
     match leaf {
         Leaf::Undefined => out.put_slice(undefined(dialect)),
         Leaf::Integer(value) => {
@@ -35,11 +35,11 @@ const fn undefined(dialect: Dialect) -> &'static [u8] {
 }
 
 /// Whether a term begins with a digit, or a sign: it may then not follow an integer directly.
-pub(super) const fn begins_with_digit(leaf: &Leaf<'_>) -> bool {
+pub(crate) const fn begins_with_digit(leaf: &Leaf<'_>) -> bool {
     matches!(leaf, Leaf::Integer(_) | Leaf::Binary(_))
 }
 
-pub(super) fn tag(text: TextRef<'_>, out: &mut impl BufMut) {
+pub(crate) fn tag(text: TextRef<'_>, out: &mut impl BufMut) {
     quoted(text, b'`', out);
 }
 

@@ -1,0 +1,139 @@
+//! The parts of lists, tuples and maps, one after the other.
+
+use alloc::borrow::Cow;
+use alloc::string::ToString as _;
+
+use serde_core::de::{DeserializeSeed, MapAccess, SeqAccess};
+
+use super::Deserializer;
+use crate::dialect::Dialect;
+use crate::serde::cursor::{Cursor, Items, Meaning};
+use crate::serde::error::{Error, Segment};
+
+/// The elements of a list or a tuple.
+pub(super) struct Sequence<'de, 'n> {
+    whole: Deserializer<'de, 'n>,
+    items: Items<'de, 'n>,
+    index: usize,
+    /// Elements that are missing and count as undefined: what a program of an earlier edition does not send.
+    missing: usize,
+}
+
+impl<'de, 'n> Sequence<'de, 'n> {
+    pub(super) const fn new(whole: Deserializer<'de, 'n>, items: Items<'de, 'n>) -> Self {
+        Self { whole, items, index: 0, missing: 0 }
+    }
+
+    /// `len` elements, however many there are.
+    pub(super) fn of_exactly(len: usize, whole: Deserializer<'de, 'n>, items: Items<'de, 'n>) -> Self {
+        let missing = len.saturating_sub(items.len());
+        Self { whole, items, index: 0, missing }
+    }
+}
+
+impl<'de> SeqAccess<'de> for Sequence<'de, '_> {
+    type Error = Error;
+
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
+        let cursor = match self.items.next() {
+            Some(cursor) => cursor,
+            None if self.missing > 0 => {
+                self.missing -= 1;
+                Cursor::undefined()
+            }
+            None => return Ok(None),
+        };
+        let index = self.index;
+        self.index += 1;
+        match seed.deserialize(self.whole.part(cursor)) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => Err(error.at(cursor.offset()).inside(Segment::Index(index))),
+        }
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.items.len().saturating_add(self.missing))
+    }
+}
+
+/// The entries of a list of pairs.
+pub(super) struct Entries<'de, 'n> {
+    whole: Deserializer<'de, 'n>,
+    items: Items<'de, 'n>,
+    /// Whether an undefined value is as good as none: in a struct.
+    skip_undefined: bool,
+    /// The entry whose key was read.
+    open: Option<(Cursor<'de, 'n>, Cursor<'de, 'n>)>,
+}
+
+impl<'de, 'n> Entries<'de, 'n> {
+    pub(super) const fn new(whole: Deserializer<'de, 'n>, items: Items<'de, 'n>) -> Self {
+        Self { whole, items, skip_undefined: false, open: None }
+    }
+
+    /// The fields of a struct, as a property list.
+    pub(super) const fn of_struct(whole: Deserializer<'de, 'n>, items: Items<'de, 'n>) -> Self {
+        Self { whole, items, skip_undefined: true, open: None }
+    }
+}
+
+impl<'de> MapAccess<'de> for Entries<'de, '_> {
+    type Error = Error;
+
+    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
+        for item in self.items.by_ref() {
+            let Some((key, value)) = entry(item) else {
+                return Err(self.whole.part(item).wrong(&"a pair of key and value"));
+            };
+            if self.skip_undefined && value.is_undefined(self.whole.dialect) {
+                continue;
+            }
+            self.open = Some((key, value));
+            return match seed.deserialize(self.whole.part(key)) {
+                Ok(key) => Ok(Some(key)),
+                Err(error) => Err(error.at(key.offset())),
+            };
+        }
+        Ok(None)
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
+        let Some((key, value)) = self.open.take() else {
+            return Err(Error::mismatch("a value was read before its key"));
+        };
+        seed.deserialize(self.whole.part(value)).map_err(|error| error.at(value.offset()).inside(segment(key)))
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.items.len())
+    }
+}
+
+/// A pair, or an atom that stands for itself and `'true'`, as in Erlang's property lists.
+fn entry<'de, 'n>(item: Cursor<'de, 'n>) -> Option<(Cursor<'de, 'n>, Cursor<'de, 'n>)> {
+    match item.meaning(Dialect::Extended) {
+        Meaning::Tuple(mut pair) if pair.len() == 2 => Some((pair.next()?, pair.next()?)),
+        Meaning::Atom(_) => Some((item, Cursor::truth())),
+        Meaning::Undefined
+        | Meaning::Integer(_)
+        | Meaning::Float(_)
+        | Meaning::String(_)
+        | Meaning::Binary(_)
+        | Meaning::Tuple(_)
+        | Meaning::List(_)
+        | Meaning::Pairs(_) => None,
+    }
+}
+
+/// Whether a list can be read as a map.
+pub(super) fn are_entries(mut items: Items<'_, '_>) -> bool {
+    items.all(|item| entry(item).is_some())
+}
+
+#[cold]
+pub(super) fn segment(key: Cursor<'_, '_>) -> Segment {
+    let (Meaning::Atom(text) | Meaning::String(text)) = key.meaning(Dialect::Extended) else {
+        return Segment::Key(key.term().to_string());
+    };
+    Segment::Name(text.to_str().map_or_else(|| text.to_latin1(), Cow::into_owned))
+}

@@ -1,0 +1,100 @@
+//! Enums: `'name'` or `{'name', Element, …}`.
+
+use serde_core::de::value::{BorrowedStrDeserializer, BytesDeserializer};
+use serde_core::de::{self, DeserializeSeed, EnumAccess, VariantAccess, Visitor};
+
+use super::Deserializer;
+use super::access::Sequence;
+use super::record::Fields;
+use crate::encode::Encoder;
+use crate::serde::cursor::{Cursor, Items};
+use crate::serde::error::Error;
+use crate::serde::term;
+use crate::term::TermRef;
+
+/// A variant of an enum. Elements that are missing count as undefined, those in excess are not looked at.
+pub(super) struct Variant<'de, 'n> {
+    whole: Deserializer<'de, 'n>,
+    name: Cursor<'de, 'n>,
+    elements: Items<'de, 'n>,
+}
+
+impl<'de, 'n> Variant<'de, 'n> {
+    pub(super) const fn new(whole: Deserializer<'de, 'n>, name: Cursor<'de, 'n>, elements: Items<'de, 'n>) -> Self {
+        Self { whole, name, elements }
+    }
+
+    fn place(&self) -> impl FnOnce(Error) -> Error + use<'de, 'n> {
+        let name = self.name;
+        move |error| error.inside(super::access::segment(name))
+    }
+}
+
+impl<'de> EnumAccess<'de> for Variant<'de, '_> {
+    type Error = Error;
+    type Variant = Self;
+
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Error> {
+        match seed.deserialize(self.whole.part(self.name)) {
+            Ok(name) => Ok((name, self)),
+            Err(error) => Err(error.at(self.name.offset())),
+        }
+    }
+}
+
+impl<'de> VariantAccess<'de> for Variant<'de, '_> {
+    type Error = Error;
+
+    fn unit_variant(self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(mut self, seed: S) -> Result<S::Value, Error> {
+        let element = self.elements.next().unwrap_or_else(Cursor::undefined);
+        seed.deserialize(self.whole.part(element)).map_err(|error| self.place()(error.at(element.offset())))
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Error> {
+        let place = self.place();
+        visitor.visit_seq(Sequence::of_exactly(len, self.whole, self.elements)).map_err(place)
+    }
+
+    fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Error> {
+        let place = self.place();
+        visitor.visit_map(Fields::new(self.whole, self.elements, fields)).map_err(place)
+    }
+}
+
+/// A whole term, for a [`Term`](crate::Term): the bytes of a packet, in an enum that no other format has.
+pub(super) struct PacketVariant<'n>(pub(super) TermRef<'n>);
+
+impl<'de> EnumAccess<'de> for PacketVariant<'_> {
+    type Error = Error;
+    type Variant = Self;
+
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Error> {
+        let name = BorrowedStrDeserializer::<Error>::new(term::NAME);
+        Ok((seed.deserialize(name)?, self))
+    }
+}
+
+impl<'de> VariantAccess<'de> for PacketVariant<'_> {
+    type Error = Error;
+
+    fn unit_variant(self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Error> {
+        let packet = Encoder::new().encode(self.0);
+        seed.deserialize(BytesDeserializer::<Error>::new(&packet))
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Error> {
+        Err(de::Error::invalid_type(de::Unexpected::NewtypeVariant, &visitor))
+    }
+
+    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], visitor: V) -> Result<V::Value, Error> {
+        Err(de::Error::invalid_type(de::Unexpected::NewtypeVariant, &visitor))
+    }
+}

@@ -1,0 +1,107 @@
+//! Rust values as terms and back (feature `serde`).
+//!
+//! ```
+//! use serde::{Deserialize, Serialize};
+//! use ubf_codec::serde::{from_slice, to_vec};
+//!
+//! #[derive(Serialize, Deserialize, PartialEq, Debug)]
+//! #[serde(rename_all = "snake_case")]
+//! enum Request {
+//!     List,
+//!     Get(String),
+//!     Put { name: String, tags: Vec<String>, owner: Option<Person> },
+//! }
+//!
+//! #[derive(Serialize, Deserialize, PartialEq, Debug)]
+//! #[serde(rename = "person")]
+//! struct Person {
+//!     name: String,
+//!     age: u8,
+//! }
+//!
+//! let owner = Some(Person { name: "Joe".into(), age: 68 });
+//! let put = Request::Put { name: "a".into(), tags: vec!["x".into(), "y".into()], owner };
+//! let packet = to_vec(&put)?;
+//! assert_eq!(packet, br##"{'put'"a"#"y"&"x"&{'person'"Joe"68}}$"##);
+//! assert_eq!(from_slice::<Request>(&packet)?, put);
+//! assert_eq!(from_slice::<Request>(b"'list'$")?, Request::List);
+//! # Ok::<(), ubf_codec::serde::Error>(())
+//! ```
+//!
+//! # What becomes what
+//! The forms are those that programs in Erlang, and contracts, use. Names are those of serde: `#[serde(rename = "…")]` changes them.
+//!
+//! | Rust | written | also read |
+//! |---|---|---|
+//! | `bool` | `'true'`, `'false'` | |
+//! | integers up to 128 bits | `7` | |
+//! | `f64`, `f32` | ``"1.5"`f` ``, the shortest digits that read back; infinity and NaN are errors | an integer; any decimal number tagged `f` |
+//! | `char`, `str`, `String` | `"Joe"` | an atom |
+//! | bytes (`serde_bytes`, `&[u8]`) | `3~abc~` | a string, an atom; a list of integers |
+//! | `None` | `?` | in the classic dialect also `'undefined'` |
+//! | `Some(value)` | the value | |
+//! | `()` | `{}` | `?` |
+//! | sequence: `Vec`, set | `#2&1&` | a binary, as its bytes |
+//! | tuple, array | `{1"a"}` | a list of as many elements |
+//! | unit struct | `'name'` | |
+//! | newtype struct | its content | |
+//! | tuple struct | `{'name' 1 2}` | |
+//! | struct | the record `{'name' 1 2}`, its fields in order | a property list: ``#{'b'2}&{'a'1}&`plist` `` |
+//! | struct, [as property list](Serializer::with_property_lists) | ``#{'b'2}&{'a'1}&`plist` `` | tagged `map`, or without a tag; keys may be strings; `'a'` is `{'a''true'}`; a record |
+//! | unit variant | `'name'` | `"name"` |
+//! | newtype variant | `{'name' 1}` | |
+//! | tuple variant | `{'name' 1 2}` | |
+//! | struct variant | `{'name' 1 2}`, its fields in order | |
+//! | map | ``#{"b"2}&{"a"1}&`map` `` | tagged `plist`, or without a tag; `'a'` is `{'a''true'}` |
+//! | [`Term`](crate::Term), [`TermRef`](crate::TermRef) | the term itself | |
+//!
+//! Tags that are not in this table are skipped when a term is read: a `u64` reads ``1577934245`dt` ``.
+//!
+//! # Editions of a type
+//! Programs of different age talk to each other. These changes of a type need no new version of the protocol:
+//!
+//! - **A field at the end of a record, a tuple struct or a variant.** An older program ignores what it does not know. To a newer one the
+//!   missing fields are undefined, so they should be `Option`s, or in a struct and a struct variant have a `#[serde(default)]`.
+//! - **Content for a unit variant or unit struct.** `'stop'` and `{'stop'}` are the same, and so the rule above holds.
+//! - **Any field of a property list**, anywhere, as long as names keep their meaning.
+//!
+//! A field whose value is undefined counts as missing: `Option`s are `None`, a [`Term`](crate::Term) is undefined, a default applies, and for
+//! other types it is the error that the field is missing. So `skip_serializing_if` writes `?` into a record, to keep the places of the other
+//! fields. A field with `#[serde(with = "…")]` needs a `default` if it can be `None`, as it does for JSON that lacks it.
+//!
+//! A new variant is an error to an older program; `#[serde(other)]` can catch it. `deny_unknown_fields` forbids surplus fields in records too.
+//!
+//! # What the format knows by itself
+//! `deserialize_any` works for every term: undefined is unit, an atom is a string except `true` and `false`, tuples and lists are
+//! sequences, a list of pairs tagged `map` or `plist` is a map, an integer beyond 128 bits is the string of its digits.
+//! But a record does not say the names of its fields, and an atom at the start of a tuple may be a name or not. So what serde
+//! reads before it knows the type has to be written in property lists:
+//!
+//! | serde | in records | in property lists |
+//! |---|---|---|
+//! | `flatten` | the struct is always a map, keyed by strings; structs and variants with content inside of it cannot be read | structs inside of it can be read |
+//! | `tag = "…"` | cannot be read | works |
+//! | `tag = "…", content = "…"` | works but for struct variants | works |
+//! | `untagged` | works for variants without structs | works |
+//! | `skip_serializing` or `skip_deserializing` alone | shifts the fields after it: use `skip` | works |
+//! | `alias` | works; paths in errors may name another field | works |
+//! | variants with content inside of `flatten`, `tag` and `untagged` | cannot be read | cannot be read: serde expects there a map with one key |
+//! | 128-bit integers in the same places | serde keeps none beyond 64 bits | likewise |
+//! | `Some(None)`, and `Some` of the undefined [`Term`](crate::Term) | read as `None` | likewise |
+//!
+//! # Limits
+//! Those of the [`Decoder`](crate::Decoder) hold for the packet. Types recurse into it 128 levels deep and no further
+//! ([`Deserializer::with_max_depth`]): with all the 512 levels that a decoder allows, the code that serde derives overflows the stack of a thread in
+//! a build without optimisation. [`Term`](crate::Term)s do not recurse and are not concerned.
+
+mod cursor;
+mod de;
+mod error;
+mod ser;
+mod term;
+
+pub use self::de::{Deserializer, from_bytes, from_slice, from_term};
+pub use self::error::{Error, ErrorKind};
+#[cfg(feature = "std")]
+pub use self::ser::to_writer;
+pub use self::ser::{PropertyList, Serializer, to_term, to_vec};

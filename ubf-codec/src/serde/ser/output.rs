@@ -1,0 +1,156 @@
+//! Bytes of a packet whose lists are written head first, and turned round at the end.
+//!
+//! On the wire a list has its last element first (W5). Serde brings the head first, and no element can be written before the
+//! ones after it are known. So the bytes are kept in the order of serde, with the places where elements begin, and copied once, in
+//! the order of the wire, when the packet is complete.
+//!
+//! ```text
+//! [1,[2,3]]      kept:    #1&#2&3&&          packet:  ##3&2&&1&
+//!                elements: ^ ^ of the outer, ^ ^ of the inner list
+//! ```
+
+use alloc::vec::Vec;
+
+use bytes::BufMut;
+
+use crate::dialect::Dialect;
+use crate::encode::token;
+use crate::term::{Leaf, TextRef};
+
+#[derive(Default)]
+pub(super) struct Output {
+    bytes: Vec<u8>,
+    /// In the order in which they begin.
+    lists: Vec<List>,
+    /// The elements of closed lists, each list's side by side.
+    elements: Vec<Element>,
+    /// The elements of open lists, innermost last.
+    open: Vec<Element>,
+    /// Whether the last byte belongs to an integer: another digit would belong to it too.
+    after_integer: bool,
+}
+
+struct List {
+    /// Its bytes, from the `#` to the last `&`.
+    start: usize,
+    end: usize,
+    /// Its elements in `elements`.
+    first: usize,
+    count: usize,
+    /// The first list that begins after its end.
+    next_list: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Element {
+    start: usize,
+    /// The first list that begins in it, or after it.
+    next_list: usize,
+}
+
+/// A list that is being written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OpenList {
+    list: usize,
+    /// Where its elements begin in `open`.
+    floor: usize,
+}
+
+impl Output {
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.lists.clear();
+        self.elements.clear();
+        self.open.clear();
+        self.after_integer = false;
+    }
+
+    pub(super) fn leaf(&mut self, leaf: Leaf<'_>, dialect: Dialect) {
+        if self.after_integer && token::begins_with_digit(&leaf) {
+            self.bytes.push(b' ');
+        }
+        token::leaf(leaf, dialect, &mut self.bytes);
+        self.after_integer = matches!(leaf, Leaf::Integer(_));
+    }
+
+    /// A term that is encoded already: a packet without its `$`.
+    pub(super) fn splice(&mut self, term: &[u8]) {
+        if self.after_integer && term.first().is_some_and(|&byte| byte == b'-' || byte.is_ascii_digit()) {
+            self.bytes.push(b' ');
+        }
+        self.bytes.extend_from_slice(term);
+        // Only integers end in a digit.
+        self.after_integer = term.last().is_some_and(u8::is_ascii_digit);
+    }
+
+    pub(super) fn open_tuple(&mut self) {
+        self.operator(b'{');
+    }
+
+    pub(super) fn close_tuple(&mut self) {
+        self.operator(b'}');
+    }
+
+    pub(super) fn tag(&mut self, tag: &str) {
+        token::tag(TextRef::plain(tag.as_bytes()), &mut self.bytes);
+        self.after_integer = false;
+    }
+
+    fn operator(&mut self, operator: u8) {
+        self.bytes.push(operator);
+        self.after_integer = false;
+    }
+
+    pub(super) fn open_list(&mut self) -> OpenList {
+        let open = OpenList { list: self.lists.len(), floor: self.open.len() };
+        self.lists.push(List { start: self.bytes.len(), end: 0, first: 0, count: 0, next_list: 0 });
+        self.operator(b'#');
+        open
+    }
+
+    pub(super) fn begin_element(&mut self) {
+        self.open.push(Element { start: self.bytes.len(), next_list: self.lists.len() });
+    }
+
+    pub(super) fn end_element(&mut self) {
+        self.operator(b'&');
+    }
+
+    pub(super) fn close_list(&mut self, open: OpenList) {
+        let next_list = self.lists.len();
+        let first = self.elements.len();
+        let count = self.open.len() - open.floor;
+        self.elements.extend(self.open.drain(open.floor..));
+        if let Some(list) = self.lists.get_mut(open.list) {
+            *list = List { end: self.bytes.len(), first, count, next_list, start: list.start };
+        }
+    }
+
+    /// Moves everything to `buffer`, in the order of the wire.
+    pub(super) fn finish(&mut self, buffer: &mut impl BufMut) {
+        /// Bytes to be copied, and the first list that may be among them.
+        struct Part {
+            start: usize,
+            end: usize,
+            next_list: usize,
+        }
+        let mut parts = alloc::vec![Part { start: 0, end: self.bytes.len(), next_list: 0 }];
+        while let Some(Part { start, end, next_list }) = parts.pop() {
+            let Some(list) = self.lists.get(next_list).filter(|list| list.start < end) else {
+                buffer.put_slice(self.bytes.get(start..end).unwrap_or_default());
+                continue;
+            };
+            // What stands before its elements, then these from the last to the first, then what follows.
+            buffer.put_slice(self.bytes.get(start..=list.start).unwrap_or_default());
+            parts.push(Part { start: list.end, end, next_list: list.next_list });
+            let elements = self.elements.get(list.first..list.first + list.count).unwrap_or_default();
+            let ends = elements.iter().skip(1).map(|next| next.start).chain([list.end]);
+            parts.extend(elements.iter().zip(ends).map(|(&Element { start, next_list }, end)| Part {
+                start,
+                end,
+                next_list,
+            }));
+        }
+        self.clear();
+    }
+}

@@ -1,0 +1,271 @@
+//! Programs of different editions read each other: what may change in a type without a new version of the protocol.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
+#![cfg(feature = "serde")]
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use ubf_codec::Term;
+use ubf_codec::serde::{PropertyList, Serializer, from_slice, to_vec};
+
+mod older {
+    use super::*;
+
+    #[derive(Serialize, Deserialize, PartialEq, Debug)]
+    pub(super) struct Order {
+        pub(super) id: u32,
+        pub(super) price: u32,
+    }
+
+    #[derive(Serialize, Deserialize, PartialEq, Debug)]
+    pub(super) enum Command {
+        Stop,
+        Move(i32),
+        Say { text: String },
+    }
+}
+
+mod newer {
+    use super::*;
+
+    #[derive(Serialize, Deserialize, PartialEq, Debug)]
+    pub(super) struct Order {
+        pub(super) id: u32,
+        #[serde(alias = "cost", alias = "amount")]
+        pub(super) price: u32,
+        pub(super) note: Option<String>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub(super) tags: Vec<String>,
+        #[serde(default = "one")]
+        pub(super) count: u32,
+        #[serde(default)]
+        pub(super) rest: Term,
+    }
+
+    fn one() -> u32 {
+        1
+    }
+
+    #[derive(Serialize, Deserialize, PartialEq, Debug)]
+    pub(super) enum Command {
+        Stop(Option<String>),
+        Move(i32, Option<i32>),
+        Say { text: String, loud: Option<bool> },
+        Jump,
+    }
+}
+
+/// One edition writes, the other reads.
+#[track_caller]
+fn passes<W: Serialize, R: DeserializeOwned + PartialEq + Debug>(written: &W, read: &R) {
+    assert_eq!(&from_slice::<R>(&to_vec(written).unwrap()).unwrap(), read);
+    let mut serializer = Serializer::new().with_property_lists(true);
+    assert_eq!(&from_slice::<R>(&serializer.encode(written).unwrap()).unwrap(), read);
+}
+
+fn newer_order() -> newer::Order {
+    newer::Order { id: 1, price: 2, note: None, tags: vec![], count: 1, rest: Term::Undefined }
+}
+
+#[test]
+fn the_older_reads_the_newer_record_with_more_fields() {
+    passes(&newer::Order { note: Some("n".into()), count: 9, ..newer_order() }, &older::Order { id: 1, price: 2 });
+}
+
+#[test]
+fn the_newer_reads_the_older_record_with_fewer_fields() {
+    passes(&older::Order { id: 1, price: 2 }, &newer_order());
+}
+
+#[test]
+fn a_field_that_is_skipped_keeps_its_place_in_the_record() {
+    let order = newer::Order { note: Some("n".into()), count: 5, rest: Term::atom("x"), ..newer_order() };
+    assert_eq!(to_vec(&order).unwrap(), b"{'Order'1 2\"n\"?5'x'}$");
+    passes(&order, &order);
+}
+
+#[test]
+fn a_field_with_aliases_does_not_shift_the_others() {
+    let order = newer::Order { tags: vec!["t".into()], count: 3, ..newer_order() };
+    passes(&order, &order);
+    assert_eq!(from_slice::<newer::Order>(b"#{'id'1}&{'cost'2}&$").unwrap(), newer_order());
+}
+
+#[test]
+fn variants_grow_at_their_end() {
+    use newer::Command as New;
+    use older::Command as Old;
+    passes(&Old::Stop, &New::Stop(None));
+    passes(&New::Stop(Some("why".into())), &Old::Stop);
+    passes(&Old::Move(3), &New::Move(3, None));
+    passes(&New::Move(3, Some(4)), &Old::Move(3));
+    passes(&Old::Say { text: "hi".into() }, &New::Say { text: "hi".into(), loud: None });
+    passes(&New::Say { text: "hi".into(), loud: Some(true) }, &Old::Say { text: "hi".into() });
+}
+
+#[test]
+fn a_variant_that_is_not_known_is_an_error() {
+    let error = from_slice::<Vec<older::Command>>(&to_vec(&[newer::Command::Jump].as_slice()).unwrap()).unwrap_err();
+    assert_eq!(error.to_string(), "unknown variant `Jump`, expected one of `Stop`, `Move`, `Say`, in [0], at byte 1");
+}
+
+#[test]
+fn a_field_in_the_middle_cannot_be_missing() {
+    let error = from_slice::<older::Order>(b"{'Order'? 2}$").unwrap_err();
+    assert_eq!(error.to_string(), "missing field `id`, at byte 1");
+}
+
+#[test]
+fn who_denies_unknown_fields_gets_none() {
+    #[derive(Deserialize, Debug)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code, reason = "only read")]
+    struct Order {
+        id: u32,
+    }
+    from_slice::<Order>(b"{'Order'1}$").unwrap();
+    from_slice::<Order>(b"{'Order'1?}$").unwrap();
+    from_slice::<Order>(b"{'Order'1 2}$").unwrap_err();
+    from_slice::<Order>(b"#{'id'1}&{'price'1}&$").unwrap_err();
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+struct Flat {
+    id: u32,
+    #[serde(flatten)]
+    inner: Inner,
+    #[serde(flatten)]
+    rest: BTreeMap<String, Term>,
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+struct Inner {
+    a: Option<u8>,
+    b: f64,
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+#[serde(tag = "type")]
+enum Internal {
+    A { x: u8, y: Option<String> },
+    B(Inner),
+    C,
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+#[serde(tag = "t", content = "c")]
+enum Adjacent {
+    A { x: u8 },
+    B(Inner),
+    C,
+    D(u8, Vec<Inner>),
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+#[serde(untagged)]
+enum Untagged {
+    Number(i64),
+    Float(f64),
+    Text(String),
+    Pair(u8, String),
+    Named { x: u8 },
+    Struct(Inner),
+    List(Vec<Self>),
+}
+
+#[test]
+fn flatten_is_a_map_of_strings() {
+    let rest = BTreeMap::from([("other".to_owned(), ubf_codec::ubf!(["x", 1]))]);
+    let flat = Flat { id: 1, inner: Inner { a: None, b: 1.5 }, rest };
+    assert_eq!(
+        String::from_utf8(to_vec(&flat).unwrap()).unwrap(),
+        "#{\"other\"#1&\"x\"&}&{\"b\"\"1.5\"`f`}&{\"a\"?}&{\"id\"1}&`map`$"
+    );
+    passes(&flat, &flat);
+    // From Erlang it may come as a property list.
+    let read: Flat = from_slice(b"#{'b'2}&{'id'1}&$").unwrap();
+    assert_eq!(read, Flat { id: 1, inner: Inner { a: None, b: 2.0 }, rest: BTreeMap::new() });
+}
+
+#[test]
+fn adjacently_tagged_enums_need_property_lists_for_struct_variants() {
+    for value in
+        [Adjacent::B(Inner { a: Some(1), b: 0.5 }), Adjacent::C, Adjacent::D(2, vec![Inner { a: None, b: 0.5 }])]
+    {
+        passes(&value, &value);
+    }
+    let named = Adjacent::A { x: 1 };
+    assert_eq!(to_vec(&named).unwrap(), b"{'Adjacent''A'{'A'1}}$");
+    from_slice::<Adjacent>(&to_vec(&named).unwrap()).unwrap_err();
+    assert_eq!(from_slice::<Adjacent>(&to_vec(&PropertyList(&named)).unwrap()).unwrap(), named);
+}
+
+#[test]
+fn internally_tagged_and_untagged_enums_need_property_lists() {
+    let internal = [Internal::A { x: 1, y: None }, Internal::B(Inner { a: Some(1), b: 0.5 }), Internal::C];
+    let packet = to_vec(&PropertyList(&internal)).unwrap();
+    assert_eq!(from_slice::<[Internal; 3]>(&packet).unwrap(), internal);
+    // A record has no names, and nobody knows the type when it is read.
+    from_slice::<[Internal; 3]>(&to_vec(&internal).unwrap()).unwrap_err();
+
+    let untagged = vec![
+        Untagged::Number(-1),
+        Untagged::Float(0.5),
+        Untagged::Text("x".into()),
+        Untagged::Pair(1, "x".into()),
+        Untagged::Named { x: 1 },
+        Untagged::Struct(Inner { a: None, b: 0.5 }),
+        Untagged::List(vec![Untagged::Number(1)]),
+    ];
+    let packet = to_vec(&PropertyList(&untagged)).unwrap();
+    assert_eq!(from_slice::<Vec<Untagged>>(&packet).unwrap(), untagged);
+}
+
+#[test]
+fn what_is_flattened_holds_structs_only_as_property_lists() {
+    #[derive(Serialize, Deserialize, PartialEq, Debug)]
+    struct Outer {
+        #[serde(flatten)]
+        holder: Holder,
+    }
+    #[derive(Serialize, Deserialize, PartialEq, Debug)]
+    struct Holder {
+        inner: Inner,
+        unit: Adjacent,
+    }
+    let outer = Outer { holder: Holder { inner: Inner { a: Some(1), b: 0.5 }, unit: Adjacent::C } };
+    from_slice::<Outer>(&to_vec(&outer).unwrap()).unwrap_err();
+    assert_eq!(from_slice::<Outer>(&to_vec(&PropertyList(&outer)).unwrap()).unwrap(), outer);
+}
+
+#[test]
+fn variants_with_content_cannot_be_read_where_serde_does_not_know_the_type() {
+    #[derive(Serialize, Deserialize, Debug)]
+    #[serde(untagged)]
+    #[allow(dead_code, reason = "only read")]
+    enum Either {
+        Command(older::Command),
+        Number(u64),
+    }
+    assert!(matches!(from_slice(b"'Stop'$").unwrap(), Either::Command(older::Command::Stop)));
+    for packet in [to_vec(&older::Command::Move(1)).unwrap(), to_vec(&PropertyList(older::Command::Move(1))).unwrap()] {
+        from_slice::<Either>(&packet).unwrap_err();
+    }
+}
+
+#[test]
+fn fields_skipped_on_one_side_shift_the_others() {
+    #[derive(Serialize, Deserialize, Debug)]
+    struct Lopsided {
+        #[serde(skip_serializing, default)]
+        local: u8,
+        shared: String,
+    }
+    let lopsided = Lopsided { local: 1, shared: "x".into() };
+    from_slice::<Lopsided>(&to_vec(&lopsided).unwrap()).unwrap_err();
+    let read: Lopsided = from_slice(&to_vec(&PropertyList(&lopsided)).unwrap()).unwrap();
+    assert_eq!((read.local, read.shared.as_str()), (0, "x"));
+}
