@@ -6,36 +6,71 @@ use arbitrary::{Arbitrary, Result, Unstructured};
 
 use crate::term::{Integer, Term, Text};
 
+/// Subterms of a term when all that is shared is written out. A copy costs two bytes of input and may double the term: without an end
+/// to it, short inputs would make terms that nobody can walk.
+const MAX_NODES: usize = 10_000;
+
 /// Terms are built on a stack, as in a packet, so that no input makes this recurse.
 impl<'a> Arbitrary<'a> for Term {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
-        let mut stack: Vec<Self> = Vec::new();
+        let mut stack: Vec<Counted> = Vec::new();
+        let mut nodes = 0;
         while !u.is_empty() {
-            let term = match u.int_in_range(0..=12)? {
-                0 => Self::Undefined,
-                1 | 2 => Self::from(u.arbitrary::<i64>()?),
-                3 => Self::Integer(big_integer(u)?),
-                4 | 5 => Self::atom(text(u)?),
-                6 | 7 => Self::string(text(u)?),
-                8 => Self::binary(u.arbitrary::<Vec<u8>>()?),
-                9 => Self::tuple(take(&mut stack, u)?),
-                10 => Self::list(take(&mut stack, u)?),
-                11 => stack.pop().unwrap_or_default().tagged(text(u)?),
+            let next = match u.int_in_range(0..=12)? {
+                0 => Counted::leaf(Self::Undefined),
+                1 | 2 => Counted::leaf(Self::from(u.arbitrary::<i64>()?)),
+                3 => Counted::leaf(Self::Integer(big_integer(u)?)),
+                4 | 5 => Counted::leaf(Self::atom(text(u)?)),
+                6 | 7 => Counted::leaf(Self::string(text(u)?)),
+                8 => Counted::leaf(Self::binary(u.arbitrary::<Vec<u8>>()?)),
+                9 => Counted::compound(take(&mut stack, u)?, Self::tuple),
+                10 => Counted::compound(take(&mut stack, u)?, Self::list),
+                11 => {
+                    let Counted { term, nodes } = stack.pop().unwrap_or_default();
+                    Counted { term: term.tagged(text(u)?), nodes: nodes + 1 }
+                }
                 // What comes again is what registers are for.
-                _ => match stack.len().checked_sub(1) {
-                    Some(last) => stack.get(u.int_in_range(0..=last)?).cloned().unwrap_or_default(),
-                    None => Self::Undefined,
-                },
+                _ => copy(&stack, u)?,
             };
-            stack.push(term);
+            nodes += next.nodes;
+            if nodes > MAX_NODES {
+                break;
+            }
+            stack.push(next);
         }
-        Ok(if stack.len() == 1 { stack.pop().unwrap_or_default() } else { Self::tuple(stack) })
+        let mut terms: Vec<Self> = stack.into_iter().map(|sized| sized.term).collect();
+        Ok(if terms.len() == 1 { terms.pop().unwrap_or_default() } else { Self::tuple(terms) })
     }
 }
 
-fn take(stack: &mut Vec<Term>, u: &mut Unstructured<'_>) -> Result<Vec<Term>> {
+/// A term, and how many subterms it has, itself included.
+#[derive(Clone, Default)]
+struct Counted {
+    term: Term,
+    nodes: usize,
+}
+
+impl Counted {
+    const fn leaf(term: Term) -> Self {
+        Self { term, nodes: 1 }
+    }
+
+    fn compound(parts: Vec<Self>, make: impl FnOnce(Vec<Term>) -> Term) -> Self {
+        let nodes = 1 + parts.iter().map(|part| part.nodes).sum::<usize>();
+        Self { term: make(parts.into_iter().map(|part| part.term).collect()), nodes }
+    }
+}
+
+fn take(stack: &mut Vec<Counted>, u: &mut Unstructured<'_>) -> Result<Vec<Counted>> {
     let count = u.int_in_range(0..=stack.len().min(8))?;
     Ok(stack.split_off(stack.len() - count))
+}
+
+fn copy(stack: &[Counted], u: &mut Unstructured<'_>) -> Result<Counted> {
+    match stack.len().checked_sub(1) {
+        Some(last) => Ok(stack.get(u.int_in_range(0..=last)?).cloned().unwrap_or_default()),
+        None => Ok(Counted::leaf(Term::Undefined)),
+    }
 }
 
 fn text(u: &mut Unstructured<'_>) -> Result<Text> {
@@ -47,4 +82,19 @@ fn big_integer(u: &mut Unstructured<'_>) -> Result<Integer> {
     let value = u.arbitrary::<i128>()?;
     let factor = u.arbitrary::<i128>()?;
     Ok(Integer::from(Integer::from(value).to_big_int() * Integer::from(factor).to_big_int()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::term::Walk;
+
+    #[test]
+    fn no_input_makes_a_term_that_cannot_be_walked() {
+        for byte in 0..=u8::MAX {
+            let input = [byte, 12, 0, 9, 2, byte.wrapping_mul(31)].repeat(300);
+            let term = Term::arbitrary(&mut Unstructured::new(&input)).unwrap_or_default();
+            assert!(Walk::new(term.as_ref()).count() <= 3 * MAX_NODES);
+        }
+    }
 }

@@ -159,7 +159,7 @@ impl Decoder {
         let Some(end) = self.packet_len(input)? else {
             return Err(DecodeError::new(ErrorKind::UnexpectedEnd, input.len() as u64));
         };
-        check_rest(input, end)?;
+        self.check_rest(input, end)?;
         Ok(self.checker.summary())
     }
 
@@ -174,7 +174,7 @@ impl Decoder {
     /// As [`decode`](Self::decode), or a malformed header.
     pub fn decode_client<'a>(&mut self, input: &'a [u8]) -> Result<ClientPacket<Document<&'a [u8]>>, DecodeError> {
         let (packet, end) = self.versioned_at::<ClientHeader>(input, 0)?;
-        check_rest(input, end)?;
+        self.check_rest(input, end)?;
         Ok(packet)
     }
 
@@ -184,7 +184,7 @@ impl Decoder {
     /// As [`decode`](Self::decode), or a malformed header.
     pub fn decode_server<'a>(&mut self, input: &'a [u8]) -> Result<ServerPacket<Document<&'a [u8]>>, DecodeError> {
         let (packet, end) = self.versioned_at::<ServerHeader>(input, 0)?;
-        check_rest(input, end)?;
+        self.check_rest(input, end)?;
         Ok(packet)
     }
 
@@ -211,7 +211,10 @@ impl Decoder {
         let mut read = Some(0);
         core::iter::from_fn(move || {
             let start = read.take()?;
-            if !packet::has_more(input.get(start..).unwrap_or_default()) {
+            let rest = input.get(start..).unwrap_or_default();
+            // White space after the last packet is no packet, unless there is more of it than a packet may have.
+            let max = self.machine.config().limits.max_packet_bytes as usize;
+            if rest.len() < max && !packet::has_more(rest) {
                 return None;
             }
             Some(self.versioned_at::<H>(input, start).map(|(packet, end)| {
@@ -241,7 +244,7 @@ impl Decoder {
 
     fn decode_one<S: Source>(&mut self, input: &S) -> Result<Document<S>, DecodeError> {
         let (packet, end) = self.decode_at(input, 0, 0)?;
-        check_rest(input.as_ref(), end)?;
+        self.check_rest(input.as_ref(), end)?;
         Ok(packet)
     }
 
@@ -269,6 +272,31 @@ impl Decoder {
         }
     }
 
+    /// P1: only white space may follow the one packet that was expected.
+    fn check_rest(&self, input: &[u8], end: usize) -> Result<(), DecodeError> {
+        let rest = input.get(end..).unwrap_or_default();
+        if rest.iter().all(|&byte| byte::is_space(byte)) {
+            return Ok(());
+        }
+        let blank = self.blank_len(rest);
+        if blank == rest.len() {
+            return Ok(());
+        }
+        Err(DecodeError::new(ErrorKind::TrailingBytes, (end + blank) as u64))
+    }
+
+    /// How many bytes of `input` are white space and whole comments (W9).
+    fn blank_len(&self, input: &[u8]) -> usize {
+        let mut machine = Machine::new(*self.machine.config(), NoArena);
+        loop {
+            let before = machine.position();
+            match machine.step(input) {
+                Ok(Some(Operator::Blank)) => {}
+                Ok(_) | Err(_) => return before,
+            }
+        }
+    }
+
     /// The packet that the machine has just read.
     fn take<S: Source>(&mut self, source: S) -> Document<S> {
         let root = self.machine.top();
@@ -282,30 +310,6 @@ type Versioned<'a, H> = <H as Header>::Packet<Document<&'a [u8]>>;
 
 /// Something that was read, and the place in the input where it ends.
 type Ended<T> = (T, usize);
-
-/// P1: only white space may follow the one packet that was expected.
-fn check_rest(input: &[u8], end: usize) -> Result<(), DecodeError> {
-    let rest = input.get(end..).unwrap_or_default();
-    if rest.iter().all(|&byte| byte::is_space(byte)) {
-        return Ok(());
-    }
-    match blank_len(rest) {
-        blank if blank == rest.len() => Ok(()),
-        blank => Err(DecodeError::new(ErrorKind::TrailingBytes, (end + blank) as u64)),
-    }
-}
-
-/// How many bytes of `input` are white space and whole comments (W9).
-fn blank_len(input: &[u8]) -> usize {
-    let mut machine = Machine::new(Config { any_escape: true, ..Config::default() }, NoArena);
-    loop {
-        let before = machine.position();
-        match machine.step(input) {
-            Ok(Some(Operator::Blank)) => {}
-            Ok(_) | Err(_) => return before,
-        }
-    }
-}
 
 /// The packets of an input: see [`Decoder::packets`].
 #[derive(Debug)]

@@ -168,6 +168,7 @@ impl<A: Arena> Machine<A> {
             match *rest {
                 [first, ..] if first == quote => return self.text_whole(text, start, stop, escaped),
                 [_, found, ..] => {
+                    self.check_tag_bytes(text, start, stop + 1)?;
                     if found != quote && found != b'\\' && !self.config.any_escape {
                         return Err(self.error(ErrorKind::BadEscape { found, quote }, stop + 1));
                     }
