@@ -1,0 +1,34 @@
+//! The bodies of the fuzz targets: functions over bytes that panic when a law is broken.
+//!
+//! They are called by libFuzzer in `fuzz/`, by the replay of the corpus and by the random tests of this crate.
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a broken law ends the run with a message")]
+
+mod any_term;
+mod decode;
+mod decode_chunks;
+mod differential;
+mod notation;
+mod packet;
+mod round_trip;
+mod scenario;
+
+pub use self::decode::decode;
+pub use self::decode_chunks::decode_chunks;
+pub use self::differential::differential;
+pub use self::notation::notation;
+pub use self::packet::packet;
+pub use self::round_trip::round_trip;
+pub use self::scenario::Scenario;
+
+/// A fuzz target's body.
+pub type Body = fn(&[u8]);
+
+/// Every target with its name, which is also that of its directory of inputs.
+pub const ALL: [(&str, Body); 6] = [
+    ("decode", decode),
+    ("decode_chunks", decode_chunks),
+    ("differential", differential),
+    ("round_trip", round_trip),
+    ("packet", packet),
+    ("notation", notation),
+];
