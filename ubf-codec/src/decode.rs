@@ -287,7 +287,9 @@ impl Decoder {
 
     /// How many bytes of `input` are white space and whole comments (W9).
     fn blank_len(&self, input: &[u8]) -> usize {
-        let mut machine = Machine::new(*self.machine.config(), NoArena);
+        // What stands after the packet is no packet, and may be of any length.
+        let limits = Limits::default().with_max_packet_bytes(u32::MAX);
+        let mut machine = Machine::new(Config { limits, ..*self.machine.config() }, NoArena);
         loop {
             let before = machine.position();
             match machine.step(input) {
