@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
-use ubf_codec::{Dialect, Limits};
+use ubf_codec::{Dialect, Limits, Style};
 
 /// Read, check, write, rewrite and explain UBF packets.
 ///
@@ -26,6 +26,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     Decode(Decode),
     Encode(Encode),
+    ToJson(ToJson),
+    FromJson(FromJson),
     Check(Check),
     Fmt(Fmt),
     Trace(Trace),
@@ -42,7 +44,7 @@ pub(crate) enum Command {
 pub(crate) struct Decode {
     /// Show each packet as one JSON document; nothing is lost
     ///
-    /// Atoms, strings, binaries, tuples and tags stay apart, and integers of any size are exact.
+    /// Atoms, strings, binaries, tuples and tags stay apart, and integers of any size are exact. As `ubf to-json` does.
     #[arg(long)]
     pub(crate) json: bool,
 
@@ -70,7 +72,6 @@ pub(crate) struct Decode {
 /// the line that closes them. As in Erlang's own files, `.` and white space end a term too, and % begins a comment.
 #[derive(Debug, Args)]
 #[command(after_long_help = include_str!("help/encode.txt"))]
-#[command(group = ArgGroup::new("style").args(["cached", "pretty"]))]
 pub(crate) struct Encode {
     /// Terms to write; without any, terms come from --file or from stdin
     #[arg(value_name = "TERM", allow_negative_numbers = true)]
@@ -80,28 +81,70 @@ pub(crate) struct Encode {
     #[arg(short, long = "file", value_name = "FILE", conflicts_with = "terms")]
     pub(crate) files: Vec<PathBuf>,
 
-    /// Put what comes twice into registers, where that saves bytes
-    #[arg(long)]
-    pub(crate) cached: bool,
+    #[command(flatten)]
+    pub(crate) packets: PacketArgs,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+}
 
-    /// Write white space and line breaks for people
+/// Write packets as JSON, one document a line.
+///
+/// What JSON has a word for stands as it is; everything else is an object whose keys begin with `$`: {"$atom":"ok"},
+/// {"$tuple":[1,2]}, {"$binary":"AP8="} (base64), {"$integer":"9007199254740992"} (beyond 53 bits),
+/// {"$tag":"dt","$term":7}, and {"$latin1":"é"} for a text that is no UTF-8. A list of pairs tagged `map` is an object, a
+/// number tagged `f` a number, and `?` is null. Nothing is lost: `ubf from-json` makes the same terms of it. With --client
+/// and --server a document holds the header, too; `jq -c .body` takes the term out.
+#[derive(Debug, Args)]
+#[command(after_long_help = include_str!("help/to-json.txt"))]
+#[command(group = ArgGroup::new("layout").args(["lines", "pretty"]))]
+pub(crate) struct ToJson {
+    /// For people, and for programs that know nothing of UBF: the terms cannot be had back
+    ///
+    /// Atoms, strings and binaries are strings, tuples and lists are arrays, integers are numbers however large, property
+    /// lists are objects, other tags are left out.
+    #[arg(long)]
+    pub(crate) plain: bool,
+
+    /// Write each document on one line, however many there are (this is the default)
+    #[arg(long)]
+    pub(crate) lines: bool,
+
+    /// Indent the documents for people, as jq does
     #[arg(long)]
     pub(crate) pretty: bool,
 
-    /// Write classic UBF(A), for peers that know nothing of the `?` value: it is written as 'undefined'
-    #[arg(long)]
-    pub(crate) classic: bool,
+    #[command(flatten)]
+    pub(crate) side: SideArgs,
+    #[command(flatten)]
+    pub(crate) dialect: DialectArgs,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+}
 
-    /// Write hex digits instead of the bytes
-    #[arg(long)]
-    pub(crate) hex: bool,
+/// Write JSON documents as UBF packets.
+///
+/// Reads what `ubf to-json` writes, and JSON from elsewhere: an object becomes a list of pairs tagged `map`, a number with
+/// a point or an exponent a string tagged `f`, an integer of any size itself, and null `?`. An object with a key that
+/// begins with `$` has to be one that `ubf to-json` writes. Documents stand one after the other, with white space between
+/// them or none, and are read as they arrive; each is a packet. Whatever the limits, JSON is read to 512 levels (an object
+/// is three) and 10,000 digits.
+#[derive(Debug, Args)]
+#[command(after_long_help = include_str!("help/from-json.txt"))]
+pub(crate) struct FromJson {
+    /// Files to read; `-` is stdin, and so is no file at all
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
 
-    /// Write nothing between packets
+    /// Each line is one document. Blank lines are skipped
     ///
-    /// Without this, a newline follows each packet. That is legal: white space may stand before any packet.
+    /// Without this a document may span lines, and a line may hold several.
     #[arg(long)]
-    pub(crate) no_newline: bool,
+    pub(crate) lines: bool,
 
+    #[command(flatten)]
+    pub(crate) packets: PacketArgs,
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
 }
@@ -255,6 +298,47 @@ pub(crate) struct DialectArgs {
 impl DialectArgs {
     pub(crate) const fn dialect(&self) -> Dialect {
         if self.classic { Dialect::Classic } else { Dialect::Extended }
+    }
+}
+
+/// How packets are written.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("style").args(["cached", "pretty"]))]
+pub(crate) struct PacketArgs {
+    /// Put what comes twice into registers, where that saves bytes
+    #[arg(long)]
+    pub(crate) cached: bool,
+
+    /// Write white space and line breaks for people
+    #[arg(long)]
+    pub(crate) pretty: bool,
+
+    /// Write classic UBF(A), for peers that know nothing of the `?` value: it is written as 'undefined'
+    #[arg(long)]
+    pub(crate) classic: bool,
+
+    /// Write hex digits instead of the bytes
+    #[arg(long)]
+    pub(crate) hex: bool,
+
+    /// Write nothing between packets
+    ///
+    /// Without this, a newline follows each packet. That is legal: white space may stand before any packet.
+    #[arg(long)]
+    pub(crate) no_newline: bool,
+}
+
+impl PacketArgs {
+    pub(crate) const fn dialect(&self) -> Dialect {
+        if self.classic { Dialect::Classic } else { Dialect::Extended }
+    }
+
+    pub(crate) const fn style(&self) -> Style {
+        match (self.cached, self.pretty) {
+            (true, _) => Style::Cached,
+            (_, true) => Style::Pretty,
+            _ => Style::Plain,
+        }
     }
 }
 

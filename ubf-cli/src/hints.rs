@@ -126,7 +126,7 @@ fn register_hint(register: u8, before: &[u8], from: &[u8]) -> String {
         (Some(b'0'..=b'9'), b'.' | b'e' | b'E') => "a float is a string with the tag f, as in \"1.5\"`f`",
         (Some(b'0'), b'x' | b'X') => "integers are decimal",
         (_, b'+') if next.is_some_and(u8::is_ascii_digit) => "a positive integer has no sign",
-        (Some(b'"'), b':') => "it looks like JSON",
+        (Some(b'"'), b':') => "it looks like JSON: ubf from-json reads that",
         (_, b'[' | b']' | b'|') => "UBF writes the list [1,2] as #2&1&; ubf encode does that",
         (_, b'<') if next == Some(&b'<') => "UBF writes the binary <<\"abc\">> as 3~abc~; ubf encode does that",
         _ if word.len() > 1 && register.is_ascii_alphabetic() => {

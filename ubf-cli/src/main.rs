@@ -3,11 +3,16 @@
 mod args;
 mod brief;
 mod commands;
+mod documents;
 mod excerpt;
 mod hints;
+mod indent;
 mod input;
 mod json;
+mod json_hints;
 mod output;
+mod packet_json;
+mod passage;
 mod report;
 mod status;
 mod steps;
@@ -15,6 +20,7 @@ mod stream;
 mod table;
 mod terms;
 mod text;
+mod writer;
 
 use std::io;
 use std::process::ExitCode;

@@ -4,7 +4,9 @@
 //! space ends one too, and `%` begins a comment, so that files for Erlang's `file:consult` can be read. `$"` is a character
 //! and no quote.
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
+
+use crate::passage::{Passage, Split, Start};
 
 /// Cuts text into terms.
 #[derive(Debug)]
@@ -13,9 +15,8 @@ pub(crate) struct TermSplitter {
     buffer: BytesMut,
     /// How much of the buffer has been looked at.
     scanned: usize,
-    /// The line on which the buffer begins, counted from 1, and the bytes before it on that line.
-    line: u64,
-    column: usize,
+    /// Where the buffer begins.
+    start: Start,
     open_brackets: u32,
     within: Within,
     /// Something else than white space and comments has been seen.
@@ -36,35 +37,39 @@ enum Within {
     Comment,
 }
 
-/// The text of one term. Comments are blanked out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct TermText {
-    pub(crate) text: Bytes,
-    /// The line on which the text begins, counted from 1, and the bytes before it on that line.
-    pub(crate) line: u64,
-    pub(crate) column: usize,
-}
-
 impl TermSplitter {
     pub(crate) fn new() -> Self {
         Self {
             buffer: BytesMut::new(),
             scanned: 0,
-            line: 1,
-            column: 0,
+            start: Start::new(),
             open_brackets: 0,
             within: Within::Nothing,
             has_begun: false,
         }
     }
 
-    /// Where more text is to be put, at the end.
-    pub(crate) const fn buffer(&mut self) -> &mut BytesMut {
+    /// Takes what has been looked at as a term, and throws `skip` bytes after it away.
+    fn cut(&mut self, skip: usize) -> Passage {
+        let text = self.buffer.split_to(self.scanned).freeze();
+        let skipped = self.buffer.split_to(skip.min(self.buffer.len()));
+        let start = self.start;
+        self.start = start.after(&text).after(&skipped);
+        self.scanned = 0;
+        self.open_brackets = 0;
+        self.within = Within::Nothing;
+        self.has_begun = false;
+        Passage { text, start }
+    }
+}
+
+/// Comments are blanked out.
+impl Split for TermSplitter {
+    fn buffer(&mut self) -> &mut BytesMut {
         &mut self.buffer
     }
 
-    /// The next term, if its end has come; at the end of the input whatever is left, if it is more than white space.
-    pub(crate) fn next(&mut self, is_end: bool) -> Option<TermText> {
+    fn next(&mut self, is_end: bool) -> Option<Passage> {
         while let Some(&byte) = self.buffer.get(self.scanned) {
             match self.within {
                 Within::Comment if byte != b'\n' => {
@@ -114,26 +119,6 @@ impl TermSplitter {
             self.scanned += 1;
         }
         (is_end && self.has_begun).then(|| self.cut(0))
-    }
-
-    /// Takes what has been looked at as a term, and throws `skip` bytes after it away.
-    fn cut(&mut self, skip: usize) -> TermText {
-        let text = self.buffer.split_to(self.scanned);
-        let (line, column) = (self.line, self.column);
-        let (skipped, _) = (self.buffer.split_to(skip.min(self.buffer.len())), ());
-        for &byte in text.iter().chain(&skipped) {
-            if byte == b'\n' {
-                self.line += 1;
-                self.column = 0;
-            } else {
-                self.column += 1;
-            }
-        }
-        self.scanned = 0;
-        self.open_brackets = 0;
-        self.within = Within::Nothing;
-        self.has_begun = false;
-        TermText { text: text.freeze(), line, column }
     }
 }
 
@@ -204,8 +189,8 @@ mod tests {
     fn knows_where_a_term_begins() {
         let mut splitter = TermSplitter::new();
         splitter.buffer().extend_from_slice(b"a.\n\n b. c");
-        let places: Vec<(u64, usize)> =
-            std::iter::from_fn(|| splitter.next(true)).map(|term| (term.line, term.column)).collect();
+        let places: Vec<(u64, u64)> =
+            std::iter::from_fn(|| splitter.next(true)).map(|term| (term.start.line, term.start.column)).collect();
         assert_eq!(places, [(1, 0), (1, 2), (3, 3)]);
     }
 }

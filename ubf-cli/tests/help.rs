@@ -33,9 +33,12 @@ fn run(command: &str) -> (i32, String) {
     (output.status.code().expect("it ends by itself"), String::from_utf8(output.stdout).expect("UTF-8"))
 }
 
+const COMMANDS: [&[&str]; 8] =
+    [&[], &["decode"], &["encode"], &["to-json"], &["from-json"], &["check"], &["fmt"], &["trace"]];
+
 #[test]
 fn every_example_does_what_the_help_says() {
-    for command in [&[][..], &["decode"], &["encode"], &["check"], &["fmt"], &["trace"]] {
+    for command in COMMANDS {
         let help = good(&[command, &["--help"]].concat(), "");
         let examples = examples(&help);
         assert!(examples.len() >= 3, "{command:?}");
@@ -51,7 +54,7 @@ fn every_example_does_what_the_help_says() {
 
 #[test]
 fn help_lines_fit_the_screen() {
-    for command in [&[][..], &["decode"], &["encode"], &["check"], &["fmt"], &["trace"]] {
+    for command in COMMANDS {
         let help = good(&[command, &["--help"]].concat(), "");
         assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
         let short = good(&[command, &["-h"]].concat(), "");

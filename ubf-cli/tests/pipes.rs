@@ -21,11 +21,25 @@ fn start(args: &[&str]) -> Child {
 
 #[test]
 fn a_closed_pipe_ends_it_quietly() {
-    for args in [&["decode"][..], &["encode"], &["fmt"], &["check", "--json"], &["trace", "--limit", "0"]] {
+    for args in [
+        &["decode"][..],
+        &["encode"],
+        &["to-json"],
+        &["to-json", "--pretty"],
+        &["from-json"],
+        &["from-json", "--lines"],
+        &["fmt"],
+        &["check", "--json"],
+        &["trace", "--limit", "0"],
+    ] {
         let mut child = start(args);
         drop(child.stdout.take());
         let mut stdin = child.stdin.take().unwrap();
-        let text: &[u8] = if args == ["encode"] { b"{1,2}.\n" } else { b"{1 2}$\n" };
+        let text: &[u8] = match args {
+            ["encode"] => b"{1,2}.\n",
+            ["from-json", ..] => b"[1,2]\n",
+            _ => b"{1 2}$\n",
+        };
         // It may be gone before all is written: that is the point.
         stdin.write_all(&text.repeat(50_000)).ok();
         drop(stdin);
@@ -51,6 +65,11 @@ fn a_packet_is_shown_as_soon_as_it_is_whole() {
         (&["decode", "--hex"], "3124", "1\n"),
         (&["fmt", "--minimal"], "{1,2}$", "{1 2}$\n"),
         (&["encode"], "{1,2}\n", "{1 2}$\n"),
+        (&["to-json"], "{1 2}$", "{\"$tuple\":[1,2]}\n"),
+        (&["from-json"], "[1,\n2]", "#2&1&$\n"),
+        (&["from-json"], "\"a\"", "\"a\"$\n"),
+        (&["from-json"], "12 ", "12$\n"),
+        (&["from-json", "--lines"], "[1]\n", "#1&$\n"),
         (&["trace", "--json"], "1$", ""),
     ] {
         let mut child = start(args);
@@ -77,14 +96,21 @@ fn peak_kib(child: &Child) -> u64 {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_long_stream_needs_no_more_memory_than_a_short_one() {
-    for args in
-        [&["decode", "--postfix"][..], &["decode", "--client", "--json"], &["check"], &["fmt", "--cached"], &["encode"]]
-    {
+    for args in [
+        &["decode", "--postfix"][..],
+        &["decode", "--client", "--json"],
+        &["check"],
+        &["fmt", "--cached"],
+        &["encode"],
+        &["to-json", "--pretty"],
+        &["from-json"],
+    ] {
         let mut child = start(args);
         let mut stdout = child.stdout.take().unwrap();
         let reader = std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()).unwrap());
         let packet = match args {
             ["encode"] => format!("{{\"{}\",[1,2,3]}}.\n", "x".repeat(1000)),
+            ["from-json"] => format!("{{\"{}\":\n[1,2,3]}}", "x".repeat(1000)),
             ["decode", "--client", ..] => format!("7 {{\"{}\" #1&2&3&}}$\n", "x".repeat(1000)),
             _ => format!("{{\"{}\" #1&2&3&}}$\n", "x".repeat(1000)),
         };
@@ -134,6 +160,9 @@ fn usage_errors_have_status_2() {
         &["decode", "--client", "--server"],
         &[],
         &["trace", "--limit", "x"],
+        &["to-json", "--lines", "--pretty"],
+        &["to-json", "--client", "--classic"],
+        &["from-json", "--cached", "--pretty"],
     ] {
         let ran = ubf(args, "");
         assert_eq!((ran.status, ran.out.as_str()), (2, ""), "{args:?}");

@@ -2,12 +2,10 @@
 
 use std::io;
 
-use ubf_codec::json::Json;
-
 use crate::args::Decode;
 use crate::commands::{each_input, reading};
-use crate::json::{Array, Text};
 use crate::output::Output;
+use crate::packet_json::PacketJson;
 use crate::status::Status;
 use crate::stream::{Header, Packet, PacketStream};
 
@@ -17,7 +15,7 @@ pub(crate) fn run(args: &Decode, output: &mut Output) -> io::Result<Status> {
         let mut packets = PacketStream::new(input, reading);
         while let Some(packet) = packets.next(output)? {
             if args.json {
-                show_json(&packet, output)?;
+                output.line(PacketJson::exact(&packet))?;
             } else {
                 show(&packet, args.postfix, output)?;
             }
@@ -38,26 +36,4 @@ fn show(packet: &Packet, postfix: bool, output: &mut Output) -> io::Result<()> {
     }
     let root = packet.document.root();
     if postfix { output.line(root.postfix()) } else { output.line(root) }
-}
-
-fn show_json(packet: &Packet, output: &mut Output) -> io::Result<()> {
-    let body = Json(packet.document.root());
-    match &packet.header {
-        None => output.line(body),
-        Some(Header::Client(header)) => {
-            output.line(format_args!(r#"{{"version":{},"body":{body}}}"#, header.mode.number()))
-        }
-        Some(Header::Server(header)) => {
-            output.text(format_args!(r#"{{"version":{},"next_ip":"#, header.mode.number()))?;
-            match &header.next_ip {
-                None => output.text("null")?,
-                Some(next_ip) => {
-                    let addresses: Vec<String> = next_ip.addresses().iter().map(ToString::to_string).collect();
-                    let addresses: Vec<Text<'_>> = addresses.iter().map(|address| Text(address)).collect();
-                    output.text(Array(&addresses))?;
-                }
-            }
-            output.line(format_args!(r#","body":{body}}}"#))
-        }
-    }
 }

@@ -4,6 +4,8 @@ mod check;
 mod decode;
 mod encode;
 mod fmt;
+mod from_json;
+mod to_json;
 mod trace;
 
 use std::io;
@@ -13,6 +15,7 @@ use crate::args::{Command, DialectArgs, InputArgs, LimitArgs, Side};
 use crate::hints::Reading;
 use crate::input::{self, Input};
 use crate::output::Output;
+use crate::passage::{Passage, Split};
 use crate::report::Report;
 use crate::status::Status;
 use crate::stream::Trouble;
@@ -22,6 +25,8 @@ pub(crate) fn run(command: &Command, output: &mut Output) -> io::Result<Status> 
     match command {
         Command::Decode(args) => decode::run(args, output),
         Command::Encode(args) => encode::run(args, output),
+        Command::ToJson(args) => to_json::run(args, output),
+        Command::FromJson(args) => from_json::run(args, output),
         Command::Check(args) => check::run(args, output),
         Command::Fmt(args) => fmt::run(args, output),
         Command::Trace(args) => trace::run(args, output),
@@ -51,6 +56,33 @@ fn each_input(
         });
     }
     Ok(worst)
+}
+
+/// Cuts each input into passages and hands them to `work`, with the input's name, as they arrive. The first that is wrong is
+/// reported and ends its input.
+fn each_passage<S: Split>(
+    files: &[PathBuf],
+    output: &mut Output,
+    splitter: impl Fn() -> S,
+    mut work: impl FnMut(&Passage, &str, &mut Output) -> io::Result<Result<(), Report>>,
+) -> io::Result<Status> {
+    each_input(files, false, output, |mut input, output| {
+        let mut splitter = splitter();
+        let mut is_end = false;
+        loop {
+            while let Some(passage) = splitter.next(is_end) {
+                if let Err(report) = work(&passage, input.name(), output)? {
+                    output.report(&report)?;
+                    return Ok(Status::WrongInput);
+                }
+            }
+            if is_end {
+                return Ok(Status::Good);
+            }
+            output.flush()?;
+            is_end = !input.fill(splitter.buffer())?;
+        }
+    })
 }
 
 /// Says what went wrong with an input.
