@@ -1,0 +1,104 @@
+//! Crashes of the caller's code, and quarantines (N6, N7).
+
+use ubf_codec::{Term, Version};
+
+use super::calls::Rendering;
+use super::input::CallId;
+use super::output::{CallError, Notice};
+use super::{ClientSession, Slot};
+use crate::time::Time;
+use crate::versions::Versions;
+
+impl ClientSession {
+    /// N6: the caller's code for a version crashed.
+    pub(super) fn crashed(&mut self, version: Version, call: Option<CallId>, why: &Term) {
+        let was_held = self.quarantine.holds(version, self.now);
+        let until = if was_held {
+            // N7: it was tried nevertheless, or this is a late report of the same crash. Only the first makes the time longer.
+            let is_forced = [&self.current, &self.next].into_iter().flatten().any(|link| link.forced == Some(version));
+            if is_forced {
+                self.quarantine.extend(version, self.now, &mut self.random)
+            } else {
+                self.quarantine.close(version, self.now, &mut self.random)
+            }
+        } else {
+            self.quarantine.close(version, self.now, &mut self.random)
+        };
+        if self.config.versions.contains(version) {
+            self.reasons.insert(version, why.clone());
+        }
+        self.notice(Notice::QuarantineOpened { version, until });
+        self.quarantine_due = Some(self.quarantine_due.map_or(until, |due| due.min(until)));
+        let asked = call.and_then(|id| self.waiting.find(id));
+        if let Some(asked) = asked
+            && asked.rendering == Rendering::Asked(version)
+        {
+            asked.rendering = Rendering::Needed;
+            // The version was the last one left, and it crashed on this call: to ask again would never end.
+            if was_held && let Some(call) = call.and_then(|id| self.waiting.remove(id)) {
+                self.end(&call, Err(CallError::Crashed { version }));
+            }
+        }
+        self.leave_version(version, why);
+    }
+
+    /// N7: another session of this service found out.
+    pub(super) fn quarantined(&mut self, version: Version, until: Time) {
+        if self.config.versions.contains(version) && self.now < until {
+            self.quarantine.close_until(version, until);
+            self.notice(Notice::QuarantineOpened { version, until });
+            self.quarantine_due = Some(self.quarantine_due.map_or(until, |due| due.min(until)));
+            self.leave_version(version, &Term::atom("elsewhere"));
+        }
+    }
+
+    /// N6: the next message goes out in the next lower version that this program has.
+    fn leave_version(&mut self, version: Version, why: &Term) {
+        let lower = self.willing().below(version);
+        if self.remembered == Some(version) {
+            self.remembered = lower;
+        }
+        for slot in [Slot::Current, Slot::Next] {
+            let Some(link) = self.slot(slot) else { continue };
+            if link.forced == Some(version) {
+                link.forced = None;
+            }
+            if link.force != Some(version) {
+                continue;
+            }
+            link.force = lower;
+            // With no lower version left, the two must see what else they have.
+            link.wants_negotiation |= lower.is_none();
+            self.statistics.fallbacks += 1;
+            self.notice(Notice::FellBack { from: version, to: lower, why: why.clone() });
+        }
+    }
+
+    /// N2, N9: what this program is willing to use now. May be empty.
+    pub(super) fn willing(&self) -> Versions {
+        self.quarantine.allowed(&self.acceptable(), self.now)
+    }
+
+    /// N9: what is not below the floor.
+    pub(super) fn acceptable(&self) -> Versions {
+        self.config.versions.iter().filter(|&version| Some(version) >= self.config.floor).collect()
+    }
+
+    /// N7: versions whose quarantine has ended are tried again, by a negotiation if the server speaks them.
+    pub(super) fn end_quarantines(&mut self) {
+        let ended: Versions =
+            self.reasons.keys().copied().filter(|&version| !self.quarantine.holds(version, self.now)).collect();
+        for version in ended.iter() {
+            self.reasons.remove(&version);
+            self.notice(Notice::QuarantineClosed { version });
+        }
+        let willing = self.willing();
+        if let Some(link) = &mut self.current
+            && link.agreed_at.is_some()
+            && willing.choose(&link.spoken) > link.force
+        {
+            link.wants_negotiation = true;
+        }
+        self.quarantine_due = self.quarantine.iter(self.now).map(|(_, until)| until).min();
+    }
+}

@@ -1,0 +1,232 @@
+//! One connection of a client session: what was sent on it and is not answered.
+
+use alloc::collections::VecDeque;
+use core::net::IpAddr;
+use core::time::Duration;
+
+use ubf_codec::{Address, NextIp, ServerHeader, Version};
+
+use super::calls::OpenCall;
+use super::config::Config;
+use super::output::{ConnectionId, LossReason};
+use crate::inbound::Inbound;
+use crate::packet::ClientHeads;
+use crate::rate::RateWindow;
+use crate::time::Time;
+use crate::versions::Versions;
+
+/// How long events wait for a later packet whose answer tells that they were taken. Chosen: few pings, and no long wait.
+const CONFIRM_EVENTS_AFTER: Duration = Duration::from_secs(1);
+
+/// A connection.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) id: ConnectionId,
+    pub(super) address: Address,
+    pub(super) stage: Stage,
+    /// R7: the server that named this address; `None` for those the session was started with.
+    pub(super) named_by: Option<NamedBy>,
+    pub(super) peer: Option<IpAddr>,
+    pub(super) inbound: Inbound<ServerHeader>,
+    pub(super) heads: ClientHeads,
+    /// P6: packets sent.
+    pub(super) packets: u64,
+    /// The version of the last message.
+    pub(super) sent_version: Option<Version>,
+    /// Packets without an answer, by ascending numbers.
+    pub(super) in_flight: VecDeque<Sent>,
+    /// When the first answer that is due became the first one.
+    pub(super) due_since: Time,
+    /// When the server agreed for the first time.
+    pub(super) agreed_at: Option<Time>,
+    /// The version of the next message; `None` until one is agreed on.
+    pub(super) force: Option<Version>,
+    /// What the server said last that it speaks.
+    pub(super) spoken: Versions,
+    pub(super) max_packet: Option<u64>,
+    pub(super) wants_negotiation: bool,
+    /// N7: the version to try although it is in quarantine.
+    pub(super) forced: Option<Version>,
+    pub(super) negotiations: RateWindow,
+    /// Where the next message goes.
+    pub(super) next_ip: Option<NextIp>,
+    /// The link ends when no answer is due.
+    pub(super) doomed: Option<LossReason>,
+    pub(super) unsent: usize,
+    pub(super) last_received: Time,
+    pub(super) last_sent: Time,
+    pub(super) last_written: Time,
+}
+
+/// A server that named an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NamedBy(pub(super) Option<IpAddr>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    Dialing { deadline: Time },
+    Open,
+}
+
+/// A packet without an answer.
+#[derive(Debug)]
+pub(super) struct Sent {
+    pub(super) packet: u64,
+    pub(super) awaited: Awaited,
+}
+
+/// What is awaited for it.
+#[derive(Debug)]
+pub(super) enum Awaited {
+    /// `agreed` or `no_common_version`.
+    Agreement {
+        versions: Versions,
+        grease: Option<Version>,
+    },
+    Pong,
+    /// A reply; of an event, that a later packet is answered and this one was not refused.
+    Reply {
+        call: OpenCall,
+        version: Version,
+    },
+    /// As before, but nobody waits for it.
+    Abandoned {
+        is_event: bool,
+        version: Version,
+    },
+}
+
+impl Awaited {
+    pub(super) const fn is_event(&self) -> bool {
+        match self {
+            Self::Agreement { .. } | Self::Pong => false,
+            Self::Reply { call, .. } => call.is_event,
+            Self::Abandoned { is_event, .. } => *is_event,
+        }
+    }
+
+    pub(super) const fn version(&self) -> Option<Version> {
+        match self {
+            Self::Agreement { .. } | Self::Pong => None,
+            Self::Reply { version, .. } | Self::Abandoned { version, .. } => Some(*version),
+        }
+    }
+}
+
+impl Link {
+    pub(super) fn new(
+        id: ConnectionId,
+        address: Address,
+        named_by: Option<NamedBy>,
+        deadline: Time,
+        config: &Config,
+        now: Time,
+    ) -> Self {
+        Self {
+            id,
+            address,
+            stage: Stage::Dialing { deadline },
+            named_by,
+            peer: None,
+            inbound: Inbound::new(config.limits),
+            heads: ClientHeads::default(),
+            packets: 0,
+            sent_version: None,
+            in_flight: VecDeque::new(),
+            due_since: now,
+            agreed_at: None,
+            force: None,
+            spoken: Versions::new(),
+            max_packet: None,
+            wants_negotiation: true,
+            forced: None,
+            negotiations: RateWindow::default(),
+            next_ip: None,
+            doomed: None,
+            unsent: 0,
+            last_received: now,
+            last_sent: now,
+            last_written: now,
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.stage == Stage::Open
+    }
+
+    /// P6: counts a packet that is sent.
+    pub(super) fn push(&mut self, awaited: Awaited, now: Time) {
+        self.packets += 1;
+        self.sent_version = awaited.version().or(self.sent_version);
+        if self.first_due().is_none() {
+            self.due_since = now;
+        }
+        self.last_sent = now;
+        self.in_flight.push_back(Sent { packet: self.packets, awaited });
+    }
+
+    /// The first packet that an answer is due for. Events have none.
+    pub(super) fn first_due(&self) -> Option<&Sent> {
+        self.in_flight.iter().find(|sent| !sent.awaited.is_event())
+    }
+
+    pub(super) fn is_negotiating(&self) -> bool {
+        self.in_flight.iter().any(|sent| matches!(sent.awaited, Awaited::Agreement { .. }))
+    }
+
+    /// Whether a message may be sent: there is a version, and the connection is not about to end.
+    pub(super) fn is_usable(&self) -> bool {
+        self.is_open() && self.doomed.is_none() && self.force.is_some()
+    }
+
+    /// Whether messages of another version than this are not answered. To overtake them could break the order, since they may yet be
+    /// refused.
+    pub(super) fn has_other_version_in_flight(&self, version: Version) -> bool {
+        // All messages in flight are of one version, just because of this.
+        self.sent_version != Some(version)
+            && self.in_flight.iter().any(|sent| sent.awaited.version().is_some_and(|other| other != version))
+    }
+
+    /// Whether nothing but the answer to a later packet can tell that the last event was taken.
+    pub(super) fn ends_with_event(&self) -> bool {
+        self.in_flight.back().is_some_and(|sent| sent.awaited.is_event())
+    }
+
+    /// L1, L2: what has taken too long.
+    pub(super) fn overdue(&self, config: &Config, now: Time) -> Option<LossReason> {
+        self.deadlines(config).into_iter().flatten().find(|(deadline, _)| now >= *deadline).map(|(_, reason)| reason)
+    }
+
+    /// When something will have taken too long, or a ping is due.
+    pub(super) fn timeout(&self, config: &Config) -> Option<Time> {
+        let deadlines = self.deadlines(config).into_iter().flatten().map(|(deadline, _)| deadline);
+        deadlines.chain(self.ping_at(config)).min()
+    }
+
+    /// When to ask for a sign of life.
+    pub(super) fn ping_at(&self, config: &Config) -> Option<Time> {
+        // An answer that is due is a sign of life of its own.
+        let is_quiet = self.is_open() && self.first_due().is_none();
+        // Whoever sent an event waits to hear that it was taken.
+        let confirm = self.ends_with_event().then(|| self.last_sent + CONFIRM_EVENTS_AFTER);
+        let alive = self.last_received + config.ping_after;
+        is_quiet.then(|| confirm.map_or(alive, |confirm| confirm.min(alive)))
+    }
+
+    fn deadlines(&self, config: &Config) -> [Option<(Time, LossReason)>; 3] {
+        if let Stage::Dialing { deadline } = self.stage {
+            return [Some((deadline, LossReason::ConnectTime)), None, None];
+        }
+        // Answers come in order (P5): the time of one begins when those before it have come.
+        let due = self.first_due().map(|sent| match sent.awaited {
+            Awaited::Agreement { .. } => (self.due_since + config.max_negotiation_time, LossReason::NegotiationTime),
+            Awaited::Pong => (self.due_since + config.max_pong_time, LossReason::PongTime),
+            Awaited::Reply { .. } | Awaited::Abandoned { .. } => {
+                (self.due_since.max(self.last_received) + config.max_silence, LossReason::Silence)
+            }
+        });
+        let packet = self.inbound.deadline(config.max_packet_time).map(|deadline| (deadline, LossReason::PacketTime));
+        let write = (self.unsent > 0).then(|| (self.last_written + config.max_write_time, LossReason::WriteTime));
+        [due, packet, write]
+    }
+}

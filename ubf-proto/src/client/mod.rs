@@ -1,0 +1,441 @@
+//! The client's side: one [`ClientSession`] outlives its connections.
+//!
+//! ```text
+//!                       ┌───────────── lost: NextIP, peers, start (R4) ─────────────┐
+//!                       v                                                           │
+//! BackingOff ──> Connecting ──> Negotiating ──agreed──> Ready ──NextIP──> Moving ───┤
+//!      ^               │              │                   ^                 │       │
+//!      └───all tried───┴──────────────┘                   └─agreed there,───┘       │
+//!                                                           or it does not work     │
+//!                                        Ready, Moving ─────────────────────────────┘
+//! ```
+
+mod calls;
+mod config;
+mod fallback;
+mod input;
+mod link;
+mod negotiate;
+mod output;
+mod receive;
+mod route;
+mod send;
+mod travel;
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+
+use ubf_codec::{Address, Host, Term, Version};
+
+pub use self::config::Config;
+pub use self::input::{Call, CallId, Input};
+pub use self::output::{CallError, ConnectionId, Done, LossReason, Notice, Output, Statistics, Violation};
+
+use self::calls::{OpenCall, Rendering, Waiting};
+use self::link::{Awaited, Link};
+use self::route::Route;
+use crate::quarantine::Quarantine;
+use crate::random::Random;
+use crate::time::Time;
+
+/// What a session waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// For the moment to try all addresses again.
+    BackingOff,
+    /// For a connection.
+    Connecting,
+    /// For the server's choice of a version.
+    Negotiating,
+    /// For calls.
+    Ready,
+    /// For another server to agree, while the old connection lives.
+    Moving,
+    /// For nothing: the session is closed.
+    Closed,
+}
+
+impl State {
+    /// The word for it in logs and answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BackingOff => "backing off",
+            Self::Connecting => "connecting",
+            Self::Negotiating => "negotiating",
+            Self::Ready => "ready",
+            Self::Moving => "moving",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// A client's session with a service, over one connection after the other.
+///
+/// Tell it what happens with [`handle`](Self::handle), do what [`poll_output`](Self::poll_output) says until that is nothing, and wake
+/// it at [`poll_timeout`](Self::poll_timeout) with [`Input::Tick`]. It begins to connect when it is first polled.
+///
+/// # Limits
+/// Outputs are made one at a time, when they are asked for. [`Config`] names all limits.
+#[derive(Debug)]
+pub struct ClientSession {
+    config: Config,
+    random: Random,
+    now: Time,
+    outputs: VecDeque<Output>,
+    quarantine: Quarantine,
+    /// N12: why versions are in quarantine.
+    reasons: BTreeMap<Version, Term>,
+    /// N3: the version agreed on last.
+    remembered: Option<Version>,
+    /// N13: the highest version that each server offered.
+    offered: Vec<(Address, Version)>,
+    waiting: Waiting,
+    /// Calls that have not ended: those that wait, and those in flight that were not abandoned.
+    open_calls: usize,
+    next_sequence: u64,
+    /// No open call's time is over before.
+    calls_due: Option<Time>,
+    /// No quarantine ends before.
+    quarantine_due: Option<Time>,
+    /// The connection that messages go to.
+    current: Option<Link>,
+    /// The one that they will go to when it has agreed.
+    next: Option<Link>,
+    next_connection: u64,
+    /// R7: the name of the last server that nobody else named.
+    original: Option<Host>,
+    route: Route,
+    /// Time is judged when all that came in has been taken out.
+    is_time_checked: bool,
+    is_closing: bool,
+    is_closed: bool,
+    statistics: Statistics,
+}
+
+/// Which of the two connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Slot {
+    Current,
+    Next,
+}
+
+impl ClientSession {
+    /// A session. `seed` decides all that is random: grease and jitter.
+    #[must_use]
+    pub fn new(config: Config, seed: u64, now: Time) -> Self {
+        let mut route = Route::default();
+        route.begin_round(&config.addresses);
+        Self {
+            random: Random::new(seed),
+            now,
+            outputs: VecDeque::new(),
+            quarantine: Quarantine::new(config.quarantine),
+            reasons: BTreeMap::new(),
+            remembered: config.remembered,
+            offered: Vec::new(),
+            waiting: Waiting::default(),
+            open_calls: 0,
+            next_sequence: 0,
+            calls_due: None,
+            quarantine_due: None,
+            current: None,
+            next: None,
+            next_connection: 0,
+            original: None,
+            route,
+            is_time_checked: false,
+            is_closing: false,
+            is_closed: false,
+            statistics: Statistics::default(),
+            config,
+        }
+    }
+
+    /// Takes in what happened. `now` never goes back.
+    pub fn handle(&mut self, input: Input, now: Time) {
+        self.now = self.now.max(now);
+        if self.is_closed {
+            if let Input::Call(call) = input {
+                self.outputs.push_back(Output::Ended { call: call.id, outcome: Err(CallError::Closed) });
+            }
+            return;
+        }
+        match input {
+            Input::Connected { connection, peer, tls } => self.connected(connection, peer, tls),
+            Input::ConnectFailed { connection } => self.lost(connection, LossReason::ConnectFailed),
+            Input::Received { connection, bytes } => {
+                let now = self.now;
+                if let Some(link) = self.link_mut(connection) {
+                    link.last_received = now;
+                    link.inbound.push(bytes, now);
+                }
+            }
+            Input::Written { connection, count } => {
+                let now = self.now;
+                if let Some(link) = self.link_mut(connection) {
+                    link.unsent = link.unsent.saturating_sub(count);
+                    link.last_written = now;
+                }
+            }
+            Input::Closed { connection } => {
+                // What came before the end is still read.
+                while self.link_mut(connection).is_some_and(|link| link.inbound.is_fresh()) && self.receive() {}
+                self.lost(connection, LossReason::Closed);
+            }
+            Input::Call(call) => self.call(call),
+            Input::Cancel { call } => self.cancel(call),
+            Input::Rendered { call, version, body } => {
+                if let Some(call) = self.waiting.find(call)
+                    && call.rendering == Rendering::Asked(version)
+                {
+                    call.rendering = Rendering::Ready(version, body);
+                }
+            }
+            Input::Inexpressible { call, version } => {
+                let is_asked = |call: &mut OpenCall| call.rendering == Rendering::Asked(version);
+                if self.waiting.find(call).is_some_and(is_asked)
+                    && let Some(call) = self.waiting.remove(call)
+                {
+                    self.end(&call, Err(CallError::Inexpressible { version }));
+                }
+            }
+            Input::Crashed { version, call, why } => self.crashed(version, call, &why),
+            Input::Quarantined { version, until } => self.quarantined(version, until),
+            Input::Close => self.is_closing = true,
+            Input::Tick => {}
+        }
+        self.is_time_checked = false;
+    }
+
+    /// The next thing to do.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        loop {
+            if let Some(output) = self.outputs.pop_front() {
+                return Some(output);
+            }
+            if self.is_closed || !self.step() {
+                return None;
+            }
+        }
+    }
+
+    /// When to give [`Input::Tick`] if nothing else happens.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Time> {
+        if self.is_closed {
+            return None;
+        }
+        let links = [&self.current, &self.next].into_iter().flatten().filter_map(|link| link.timeout(&self.config));
+        let travel = self.travel_at();
+        links.chain([self.calls_due, self.quarantine_due, travel, self.negotiation_at()].into_iter().flatten()).min()
+    }
+
+    /// What the session waits for.
+    #[must_use]
+    pub fn state(&self) -> State {
+        match (&self.current, &self.next) {
+            _ if self.is_closed => State::Closed,
+            (Some(_), Some(_)) => State::Moving,
+            (Some(link), None) if link.force.is_none() => State::Negotiating,
+            (Some(_), None) => State::Ready,
+            (None, Some(link)) if link.is_open() => State::Negotiating,
+            (None, Some(_)) => State::Connecting,
+            (None, None) if self.route.retry_at.is_some() => State::BackingOff,
+            (None, None) => State::Connecting,
+        }
+    }
+
+    /// The version of the next message, if one is agreed on.
+    #[must_use]
+    pub fn version(&self) -> Option<Version> {
+        self.current.as_ref().and_then(|link| link.force)
+    }
+
+    /// The address that messages go to.
+    #[must_use]
+    pub fn address(&self) -> Option<&Address> {
+        self.current.as_ref().map(|link| &link.address)
+    }
+
+    /// R5: moves since the last executed call.
+    #[must_use]
+    pub const fn hops(&self) -> u32 {
+        self.route.hops
+    }
+
+    /// The versions in quarantine, and until when.
+    pub fn quarantine(&self) -> impl Iterator<Item = (Version, Time)> + '_ {
+        self.quarantine.iter(self.now)
+    }
+
+    /// Calls that have not ended.
+    #[must_use]
+    pub const fn open_calls(&self) -> usize {
+        self.open_calls
+    }
+
+    /// Counters.
+    #[must_use]
+    pub const fn statistics(&self) -> Statistics {
+        self.statistics
+    }
+
+    /// One piece of work. `false` if there is none.
+    fn step(&mut self) -> bool {
+        self.receive()
+            || self.check_time()
+            || self.end_doomed()
+            || self.promote()
+            || self.travel()
+            || self.negotiate()
+            || self.send()
+            || self.finish()
+    }
+
+    fn call(&mut self, call: Call) {
+        self.statistics.calls += 1;
+        let refusal = if self.is_closing {
+            Some(CallError::Closed)
+        } else if self.open_calls >= self.config.max_pending {
+            Some(CallError::Overloaded { max_pending: self.config.max_pending })
+        } else {
+            None
+        };
+        if let Some(refusal) = refusal {
+            self.statistics.errors += 1;
+            self.outputs.push_back(Output::Ended { call: call.id, outcome: Err(refusal) });
+            return;
+        }
+        let deadline = self.now + call.time.unwrap_or(self.config.call_time);
+        self.calls_due = Some(self.calls_due.map_or(deadline, |due| due.min(deadline)));
+        self.open_calls += 1;
+        self.next_sequence += 1;
+        self.waiting.insert(OpenCall {
+            id: call.id,
+            sequence: self.next_sequence,
+            is_event: call.is_event,
+            is_idempotent: call.is_idempotent,
+            deadline,
+            rendering: call.rendered.map_or(Rendering::Needed, |(version, body)| Rendering::Ready(version, body)),
+            refusals: 0,
+            may_have_run: false,
+        });
+    }
+
+    fn cancel(&mut self, id: CallId) {
+        if let Some(call) = self.waiting.remove(id) {
+            let may_have_run = call.may_have_run;
+            return self.end(&call, Err(CallError::Cancelled { may_have_run }));
+        }
+        let is_it = |call: &OpenCall| call.id == id;
+        if let Some(call) = self.abandon(is_it) {
+            self.end(&call, Err(CallError::Cancelled { may_have_run: true }));
+        }
+    }
+
+    /// Waits for an answer no longer, but keeps its place in the order.
+    fn abandon(&mut self, is_it: impl Fn(&OpenCall) -> bool) -> Option<OpenCall> {
+        let links = [&mut self.current, &mut self.next].into_iter().flatten();
+        for sent in links.flat_map(|link| &mut link.in_flight) {
+            if let Awaited::Reply { call, version } = &sent.awaited
+                && is_it(call)
+            {
+                let (is_event, version) = (call.is_event, *version);
+                let awaited = core::mem::replace(&mut sent.awaited, Awaited::Abandoned { is_event, version });
+                return if let Awaited::Reply { call, .. } = awaited { Some(call) } else { None };
+            }
+        }
+        None
+    }
+
+    /// Ends a call. Whoever calls this has taken it out of where it was.
+    fn end(&mut self, call: &OpenCall, outcome: Result<Done, CallError>) {
+        self.open_calls -= 1;
+        // A call that was repeated may have run on the connection that was lost, whatever became of it after that.
+        let outcome = match outcome {
+            Err(error) if call.may_have_run && !error.may_have_run() => Err(CallError::Indeterminate),
+            outcome @ (Ok(_) | Err(_)) => outcome,
+        };
+        match &outcome {
+            Ok(_) => self.statistics.done += 1,
+            Err(error) => {
+                self.statistics.errors += 1;
+                self.statistics.indeterminate += u64::from(error.may_have_run());
+            }
+        }
+        self.outputs.push_back(Output::Ended { call: call.id, outcome });
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        self.outputs.push_back(Output::Notice(notice));
+    }
+
+    fn link_mut(&mut self, connection: ConnectionId) -> Option<&mut Link> {
+        [&mut self.current, &mut self.next].into_iter().flatten().find(|link| link.id == connection)
+    }
+
+    fn slot(&mut self, slot: Slot) -> &mut Option<Link> {
+        match slot {
+            Slot::Current => &mut self.current,
+            Slot::Next => &mut self.next,
+        }
+    }
+
+    /// Ends what has taken too long (L1, L2), once for each input.
+    fn check_time(&mut self) -> bool {
+        if self.is_time_checked {
+            return false;
+        }
+        self.is_time_checked = true;
+        for slot in [Slot::Current, Slot::Next] {
+            let link = match slot {
+                Slot::Current => &self.current,
+                Slot::Next => &self.next,
+            };
+            let overdue = link.as_ref().and_then(|link| Some((link.id, link.overdue(&self.config, self.now)?)));
+            if let Some((connection, reason)) = overdue {
+                self.lost(connection, reason);
+            }
+        }
+        if self.calls_due.is_some_and(|due| self.now >= due) {
+            self.end_due_calls();
+        }
+        if self.quarantine_due.is_some_and(|due| self.now >= due) {
+            self.end_quarantines();
+        }
+        true
+    }
+
+    fn end_due_calls(&mut self) {
+        let now = self.now;
+        while let Some(call) = self.waiting.pop_due(now) {
+            let may_have_run = call.may_have_run;
+            self.end(&call, Err(CallError::Deadline { may_have_run }));
+        }
+        while let Some(call) = self.abandon(|call| call.deadline <= now) {
+            self.end(&call, Err(CallError::Deadline { may_have_run: true }));
+        }
+        let links = [&self.current, &self.next].into_iter().flatten();
+        let in_flight = links.flat_map(|link| &link.in_flight).filter_map(|sent| match &sent.awaited {
+            Awaited::Reply { call, .. } => Some(call.deadline),
+            Awaited::Abandoned { .. } | Awaited::Agreement { .. } | Awaited::Pong => None,
+        });
+        self.calls_due = in_flight.chain(self.waiting.earliest_deadline()).min();
+    }
+
+    /// Closes the session when it shall and can.
+    fn finish(&mut self) -> bool {
+        if !self.is_closing || self.open_calls > 0 {
+            return false;
+        }
+        for slot in [Slot::Current, Slot::Next] {
+            if let Some(link) = self.slot(slot).take() {
+                self.outputs.push_back(Output::Close { connection: link.id });
+            }
+        }
+        self.is_closed = true;
+        self.outputs.push_back(Output::Finished);
+        true
+    }
+}

@@ -1,0 +1,207 @@
+//! Negotiation (N1 to N3, N9, N10, N12, N13).
+
+use ubf_codec::{NextIp, Version};
+
+use super::link::{Awaited, NamedBy};
+use super::output::{LossReason, Notice, Output, Violation};
+use super::route::Candidate;
+use super::{ClientSession, Slot};
+use crate::control::{Agreed, ClientControl, Negotiate, Options};
+use crate::time::Time;
+use crate::versions::Versions;
+
+/// N9: a random number of so many at the top.
+const GREASE_NUMBERS: u32 = 1024;
+
+/// N13: servers whose highest version is remembered.
+const MAX_REMEMBERED_SERVERS: usize = 64;
+
+impl ClientSession {
+    /// Negotiates where that is wanted and allowed.
+    pub(super) fn negotiate(&mut self) -> bool {
+        self.negotiate_on(Slot::Next) || self.negotiate_on(Slot::Current)
+    }
+
+    fn negotiate_on(&mut self, slot: Slot) -> bool {
+        let (now, max) = (self.now, self.config.max_negotiations);
+        let may_optimistic = self.config.optimistic_start && (self.current.is_none() || self.config.optimistic_moves);
+        let Some(link) = self.slot(slot) else { return false };
+        let is_ready = link.is_open() && link.wants_negotiation && link.doomed.is_none() && !link.is_negotiating();
+        // N10: more often in a minute is not allowed.
+        if !is_ready || link.negotiations.allowed_at(max, now) > now {
+            return false;
+        }
+        let (connection, forced, spoken) = (link.id, link.forced, link.spoken.clone());
+        let willing = self.willing();
+        let mut versions = willing.clone();
+        // N7: if all are in quarantine, the one whose time ends first is tried: of those that the server speaks, if that is known.
+        let forced = forced.or_else(|| {
+            let acceptable = self.acceptable();
+            let known: Versions = acceptable.iter().filter(|&version| spoken.contains(version)).collect();
+            let choice = if known.is_empty() { acceptable } else { known };
+            willing.is_empty().then(|| self.quarantine.first_to_end(&choice, now)).flatten()
+        });
+        if let Some(version) = forced {
+            versions.insert(version);
+            self.notice(Notice::QuarantineForced { version });
+        }
+        if versions.is_empty() {
+            // The program has no version that it accepts: nothing can be asked for.
+            self.lost(connection, LossReason::NoCommonVersion { spoken });
+            return true;
+        }
+        let remembered = self.remembered.filter(|&version| versions.contains(version));
+        let grease = self.grease();
+        let mut sent = versions.clone();
+        if let Some(grease) = grease {
+            sent.insert(grease);
+        }
+        let quarantined = self.quarantine.iter(now).filter(|&(version, _)| !versions.contains(version));
+        let why = |version: Version| self.reasons.get(&version).cloned().unwrap_or_default();
+        let options = Options {
+            agent: self.config.agent.clone(),
+            peers: alloc::vec::Vec::new(),
+            max_packet: Some(self.config.limits.max_packet_bytes.into()),
+            quarantined: quarantined.map(|(version, _)| (version, why(version))).collect(),
+        };
+        let service = self.config.service.clone();
+        let packet = ClientControl::Negotiate(Negotiate { service, versions: sent, options }).packet();
+        let Some(link) = self.slot(slot) else { return false };
+        link.wants_negotiation = false;
+        link.forced = forced;
+        link.negotiations.record(now);
+        link.push(Awaited::Agreement { versions, grease }, now);
+        // N3: calls may follow in the version that was agreed on before.
+        if link.agreed_at.is_none() && may_optimistic {
+            link.force = remembered;
+        }
+        self.transmit(connection, packet);
+        true
+    }
+
+    /// When a negotiation that is wanted will be allowed.
+    pub(super) fn negotiation_at(&self) -> Option<Time> {
+        let links = [&self.current, &self.next].into_iter().flatten();
+        let waiting = links.filter(|link| link.is_open() && link.wants_negotiation && !link.is_negotiating());
+        waiting
+            .filter(|link| link.doomed.is_none())
+            .map(|link| link.negotiations.peek(self.config.max_negotiations))
+            .min()
+    }
+
+    fn grease(&mut self) -> Option<Version> {
+        let offset = u32::try_from(self.random.below(GREASE_NUMBERS.into())).unwrap_or(0);
+        let grease = Version::new(Version::MAX.get() - offset);
+        grease.filter(|&version| self.config.grease && !self.config.versions.contains(version))
+    }
+
+    /// The server has chosen.
+    pub(super) fn agreed(&mut self, slot: Slot, version: Version, agreed: Agreed, asked: (Versions, Option<Version>)) {
+        let (asked, grease) = asked;
+        let Some(link) = self.slot(slot) else { return };
+        let (connection, address, peer) = (link.id, link.address.clone(), link.peer);
+        let expected = asked.choose(&agreed.versions);
+        let violation = if Some(version) == grease {
+            Some(Violation::ChoseGrease { grease: version })
+        } else if expected != Some(version) {
+            // N1: both sides compute the choice.
+            Some(Violation::WrongChoice { expected, found: version })
+        } else if agreed.service != self.config.service {
+            Some(Violation::WrongService)
+        } else {
+            None
+        };
+        if let Some(violation) = violation {
+            return self.violated(connection, violation);
+        }
+        if self.is_downgrade(&address, &agreed.versions) && self.config.refuse_downgrade {
+            return self.lost(connection, LossReason::Downgrade);
+        }
+        let in_force = if self.quarantine.holds(version, self.now) {
+            // It crashed while the server was choosing: unless it is tried nevertheless, the next lower one is used.
+            let is_forced = self.slot(slot).as_ref().is_some_and(|link| link.forced == Some(version));
+            if is_forced { Some(version) } else { self.willing().below(version) }
+        } else {
+            Some(version)
+        };
+        let now = self.now;
+        let Some(link) = self.slot(slot) else { return };
+        link.agreed_at.get_or_insert(now);
+        link.force = in_force;
+        link.wants_negotiation |= in_force.is_none();
+        link.spoken = agreed.versions.clone();
+        link.max_packet = agreed.options.max_packet;
+        self.remembered = in_force;
+        self.statistics.negotiations += 1;
+        // R4: peers are judged like redirections (R7).
+        let policy = self.config.policy;
+        let peers = agreed.options.peers.into_iter().filter(|peer_address| policy.judge(peer, peer_address).is_ok());
+        self.route.peers = peers.map(|address| Candidate { address, named_by: Some(NamedBy(peer)) }).collect();
+        let agent = agreed.options.agent;
+        self.notice(Notice::Agreed { address, version, spoken: agreed.versions, agent });
+    }
+
+    /// The server has nothing to choose from.
+    pub(super) fn no_common_version(&mut self, slot: Slot, spoken: Versions) {
+        let now = self.now;
+        let acceptable = self.acceptable();
+        let common: Versions = acceptable.iter().filter(|&version| spoken.contains(version)).collect();
+        // N7: what the two have in common may all be in quarantine.
+        let forced = self.quarantine.first_to_end(&common, now);
+        let Some(link) = self.slot(slot) else { return };
+        link.spoken = spoken.clone();
+        link.force = None;
+        match forced {
+            Some(version) if link.forced != Some(version) => {
+                link.forced = Some(version);
+                link.wants_negotiation = true;
+            }
+            // Calls that followed at once are refused one by one: the link ends when they are.
+            Some(_) | None => link.doomed = Some(LossReason::NoCommonVersion { spoken }),
+        }
+    }
+
+    /// N13: whether this server offered more before.
+    fn is_downgrade(&mut self, address: &ubf_codec::Address, versions: &Versions) -> bool {
+        let Some(after) = versions.highest() else { return false };
+        let keep = self.config.refuse_downgrade;
+        let Some((_, highest)) = self.offered.iter_mut().find(|(known, _)| known == address) else {
+            if self.offered.len() < MAX_REMEMBERED_SERVERS {
+                self.offered.push((address.clone(), after));
+            }
+            return false;
+        };
+        let before = *highest;
+        let is_downgrade = after < before;
+        // It is told once; what is to be refused is refused again and again.
+        if !is_downgrade || !keep {
+            *highest = after;
+        }
+        if is_downgrade {
+            self.notice(Notice::Downgraded { address: address.clone(), before, after });
+        }
+        is_downgrade
+    }
+
+    /// R1: where the next message goes, according to the last packet.
+    pub(super) fn note_next_ip(&mut self, slot: Slot, next_ip: Option<NextIp>) {
+        let Some(link) = self.slot(slot) else { return };
+        // What has been said before may be followed only since a call was executed (R5).
+        let is_worth_a_look = next_ip.is_some() || link.next_ip.is_some();
+        link.next_ip = next_ip;
+        if slot == Slot::Current && is_worth_a_look {
+            self.consider_next_ip(None);
+        }
+    }
+
+    pub(super) fn transmit(&mut self, connection: super::ConnectionId, packet: crate::packet::Packet) {
+        let now = self.now;
+        if let Some(link) = self.link_mut(connection) {
+            if link.unsent == 0 {
+                link.last_written = now;
+            }
+            link.unsent += packet.len();
+            self.outputs.push_back(Output::Transmit { connection, packet });
+        }
+    }
+}

@@ -1,0 +1,457 @@
+//! What a client session asks for.
+
+use core::fmt;
+
+use bytes::Bytes;
+use ubf_codec::{Address, DecodeError, Document, Host, NextIp, Term, Text, Version};
+
+use super::input::CallId;
+use crate::control::ControlError;
+use crate::packet::Packet;
+use crate::redirect::RedirectRefusal;
+use crate::time::Time;
+use crate::versions::Versions;
+
+/// A connection of a session, by a number that is not used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u64);
+
+/// What is to be done.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Make a connection, and answer with [`Input::Connected`](super::Input::Connected) or
+    /// [`Input::ConnectFailed`](super::Input::ConnectFailed).
+    Connect {
+        /// Its number.
+        connection: ConnectionId,
+        /// Where to.
+        address: Address,
+        /// The name that a certificate must be for, if the connection must be TLS: one of those the session was started with, whoever
+        /// named the address (R7).
+        tls: Option<Host>,
+    },
+    /// Write this. All that is there can be written at once.
+    Transmit {
+        /// Where.
+        connection: ConnectionId,
+        /// What.
+        packet: Packet,
+    },
+    /// Write what was handed out, then close. Nothing more is said about this connection.
+    Close {
+        /// Which.
+        connection: ConnectionId,
+    },
+    /// N8: write call `call` for this version: answer with [`Input::Rendered`](super::Input::Rendered),
+    /// [`Input::Inexpressible`](super::Input::Inexpressible) or [`Input::Crashed`](super::Input::Crashed).
+    Render {
+        /// Which call.
+        call: CallId,
+        /// For which version.
+        version: Version,
+    },
+    /// A call has ended. This comes exactly once for each.
+    Ended {
+        /// Which call.
+        call: CallId,
+        /// How.
+        outcome: Result<Done, CallError>,
+    },
+    /// An event from the server.
+    EventOut {
+        /// The version that it is written in.
+        version: Version,
+        /// `{'event_out',Event}`.
+        body: Document<Bytes>,
+    },
+    /// Something that people want to see.
+    Notice(Notice),
+    /// The session has ended. It is the last output.
+    Finished,
+}
+
+/// How a call ended well.
+#[derive(Clone, Debug)]
+pub enum Done {
+    /// The reply to a request.
+    Reply {
+        /// The version that request and reply are written in.
+        version: Version,
+        /// `{Response,State}`.
+        body: Document<Bytes>,
+    },
+    /// The server has taken an event.
+    Taken {
+        /// The version that it was written in.
+        version: Version,
+    },
+}
+
+/// How a call ended badly. [`may_have_run`](Self::may_have_run) tells what the caller must know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallError {
+    /// L1: too many calls are open.
+    Overloaded {
+        /// The limit.
+        max_pending: usize,
+    },
+    /// Its time is over.
+    Deadline {
+        /// Whether it was sent.
+        may_have_run: bool,
+    },
+    /// The caller did not wait for it.
+    Cancelled {
+        /// Whether it was sent.
+        may_have_run: bool,
+    },
+    /// The connection was lost before the reply came.
+    Indeterminate,
+    /// N8: it cannot be expressed in the version in force.
+    Inexpressible {
+        /// That version.
+        version: Version,
+    },
+    /// N6: the caller's code crashed on it in the last version that was left.
+    Crashed {
+        /// That version.
+        version: Version,
+    },
+    /// N6: the server's handler crashed on it.
+    Failed {
+        /// The version it was sent in.
+        version: Version,
+        /// What the server says.
+        why: Term,
+    },
+    /// The server refused it as often as [`Config::max_refusals`](super::Config::max_refusals) allows.
+    Refused {
+        /// What the server says.
+        why: Term,
+    },
+    /// The server does not accept packets so large (N12).
+    TooLarge {
+        /// The most bytes that it accepts.
+        max_packet: u64,
+    },
+    /// N1: no server that can be reached has a version in common with this program.
+    NoCommonVersion {
+        /// What the last one speaks.
+        spoken: Versions,
+    },
+    /// The session is closed.
+    Closed,
+}
+
+impl CallError {
+    /// Whether the server may have executed the call. If not, it is safe to call again.
+    #[must_use]
+    pub const fn may_have_run(&self) -> bool {
+        match self {
+            Self::Indeterminate | Self::Failed { .. } => true,
+            Self::Deadline { may_have_run } | Self::Cancelled { may_have_run } => *may_have_run,
+            Self::Overloaded { .. }
+            | Self::Inexpressible { .. }
+            | Self::Crashed { .. }
+            | Self::Refused { .. }
+            | Self::TooLarge { .. }
+            | Self::NoCommonVersion { .. }
+            | Self::Closed => false,
+        }
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Overloaded { max_pending } => write!(f, "more than {max_pending} calls are open (max_pending)"),
+            Self::Deadline { may_have_run: true } => f.write_str("no reply in time; the call may have run"),
+            Self::Deadline { may_have_run: false } => f.write_str("not sent in time"),
+            Self::Cancelled { may_have_run: true } => f.write_str("cancelled; the call may have run"),
+            Self::Cancelled { may_have_run: false } => f.write_str("cancelled before it was sent"),
+            Self::Indeterminate => f.write_str("the connection was lost; the call may have run"),
+            Self::Inexpressible { version } => write!(f, "cannot be expressed in version {version}"),
+            Self::Crashed { version } => write!(f, "the code for version {version} crashed, and no other is left"),
+            Self::Failed { version, why } => {
+                write!(f, "the server's handler for version {version} crashed: {}", why.as_ref())
+            }
+            Self::Refused { why } => write!(f, "refused by the server: {}", why.as_ref()),
+            Self::TooLarge { max_packet } => write!(f, "the server accepts packets of {max_packet} bytes at most"),
+            Self::NoCommonVersion { spoken } => write!(f, "no common version: the server speaks {spoken}"),
+            Self::Closed => f.write_str("the session is closed"),
+        }
+    }
+}
+
+impl core::error::Error for CallError {}
+
+/// Why a connection ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LossReason {
+    /// It could not be made.
+    ConnectFailed,
+    /// It was not made in time.
+    ConnectTime,
+    /// The server closed it, or it is gone.
+    Closed,
+    /// The server said that it closes: after client packet `last`, nothing was executed.
+    Closing {
+        /// What the server says.
+        why: Term,
+        /// The last packet that may have been executed.
+        last: u64,
+    },
+    /// The server did not agree in time (N10).
+    NegotiationTime,
+    /// The server did not answer `ping` in time (L2).
+    PongTime,
+    /// Nothing came while an answer was due (L2).
+    Silence,
+    /// A packet took too long (L1).
+    PacketTime,
+    /// Nothing could be written (L2).
+    WriteTime,
+    /// The server's bytes are no packets (L3).
+    BadSyntax(DecodeError),
+    /// The server's packet of version 0 is not one of those that are known.
+    BadControl(ControlError),
+    /// The server broke a rule.
+    Violation(Violation),
+    /// The server reports that our bytes are no packets.
+    ReportedError {
+        /// What it says.
+        why: Term,
+        /// At which byte.
+        offset: u64,
+    },
+    /// There is no version that both have.
+    NoCommonVersion {
+        /// What the server speaks.
+        spoken: Versions,
+    },
+    /// The server does not want to negotiate (N10).
+    NegotiationRefused {
+        /// What it says.
+        why: Term,
+    },
+    /// N13: the server offers only less than before, and that was to be refused.
+    Downgrade,
+    /// R7: the connection was not made where it may be made to.
+    Policy(RedirectRefusal),
+}
+
+/// A rule that a server broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Violation {
+    /// N1: it chose another version than the highest in both lists.
+    WrongChoice {
+        /// The right one, if any.
+        expected: Option<Version>,
+        /// The one in its header.
+        found: Version,
+    },
+    /// N9: it chose the number that no program has.
+    ChoseGrease {
+        /// That number.
+        grease: Version,
+    },
+    /// It agreed on another service.
+    WrongService,
+    /// P5: an answer to nothing that was asked.
+    UnexpectedAnswer,
+    /// A reply in another version than its request.
+    WrongVersion {
+        /// The request's version.
+        expected: Version,
+        /// The reply's.
+        found: Version,
+    },
+    /// P6: a packet number that cannot be meant.
+    WrongPacketNumber {
+        /// The number.
+        found: u64,
+    },
+}
+
+impl Violation {
+    /// A short name that does not change, for the `error` that the server is sent.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::WrongChoice { .. } => "wrong-choice",
+            Self::ChoseGrease { .. } => "chose-grease",
+            Self::WrongService => "wrong-service",
+            Self::UnexpectedAnswer => "unexpected-answer",
+            Self::WrongVersion { .. } => "wrong-version",
+            Self::WrongPacketNumber { .. } => "wrong-packet-number",
+        }
+    }
+}
+
+impl fmt::Display for LossReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ConnectFailed => f.write_str("cannot connect"),
+            Self::ConnectTime => f.write_str("not connected in time (max_connect_time)"),
+            Self::Closed => f.write_str("closed by the server, or lost"),
+            Self::Closing { why, last } => {
+                write!(f, "the server closes after packet {last}: {}", why.as_ref())
+            }
+            Self::NegotiationTime => f.write_str("no agreement in time (max_negotiation_time)"),
+            Self::PongTime => f.write_str("no answer to ping in time (max_pong_time)"),
+            Self::Silence => f.write_str("nothing received while a reply is due (max_silence)"),
+            Self::PacketTime => f.write_str("a packet took too long (max_packet_time)"),
+            Self::WriteTime => f.write_str("nothing could be written (max_write_time)"),
+            Self::BadSyntax(error) => write!(f, "the server broke the syntax: {error}"),
+            Self::BadControl(error) => error.fmt(f),
+            Self::Violation(violation) => violation.fmt(f),
+            Self::ReportedError { why, offset } => {
+                write!(f, "the server reports broken syntax: {}, at byte {offset}", why.as_ref())
+            }
+            Self::NoCommonVersion { spoken } => write!(f, "no common version: the server speaks {spoken}"),
+            Self::NegotiationRefused { why } => write!(f, "the server refuses to negotiate: {}", why.as_ref()),
+            Self::Downgrade => f.write_str("the server offers only lower versions than before"),
+            Self::Policy(refusal) => write!(f, "redirected {}", refusal.as_str()),
+        }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WrongChoice { expected: Some(expected), found } => {
+                write!(f, "the server chose version {found}, and {expected} is the highest in both lists")
+            }
+            Self::WrongChoice { expected: None, found } => {
+                write!(f, "the server chose version {found}, and there is none in both lists")
+            }
+            Self::ChoseGrease { grease } => write!(f, "the server chose version {grease}, which nobody has"),
+            Self::WrongService => f.write_str("the server agreed on another service"),
+            Self::UnexpectedAnswer => f.write_str("the server answers what was not asked"),
+            Self::WrongVersion { expected, found } => {
+                write!(f, "a reply in version {found} to a request in version {expected}")
+            }
+            Self::WrongPacketNumber { found } => {
+                write!(f, "the server speaks of packet {found}, which cannot be meant")
+            }
+        }
+    }
+}
+
+/// What people want to see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// A version was agreed on.
+    Agreed {
+        /// Where.
+        address: Address,
+        /// The version.
+        version: Version,
+        /// All that the server speaks.
+        spoken: Versions,
+        /// The server's software.
+        agent: Option<Text>,
+    },
+    /// N6: the next message goes out in another version.
+    FellBack {
+        /// The version that crashed.
+        from: Version,
+        /// The next lower one; `None` if there is none and the two must negotiate.
+        to: Option<Version>,
+        /// The reason.
+        why: Term,
+    },
+    /// N7: a version will not be used.
+    QuarantineOpened {
+        /// Which.
+        version: Version,
+        /// Until when.
+        until: Time,
+    },
+    /// N7: a quarantine has ended.
+    QuarantineClosed {
+        /// Which version.
+        version: Version,
+    },
+    /// N7: a version is used although it is in quarantine, since no other is left.
+    QuarantineForced {
+        /// Which.
+        version: Version,
+    },
+    /// N4: a call was refused, and is sent again.
+    Refused {
+        /// Which call.
+        call: CallId,
+        /// What the server says.
+        why: Term,
+    },
+    /// R1: the server names another address for the next message.
+    RedirectAnnounced {
+        /// The addresses, best first.
+        next_ip: NextIp,
+    },
+    /// R5, R7: an address that the server named is not gone to.
+    RedirectRefused {
+        /// Which.
+        address: Address,
+        /// Why.
+        refusal: RedirectRefusal,
+    },
+    /// R6: none of the addresses that the server named works.
+    RedirectFailed {
+        /// When it is tried again.
+        retry_at: Time,
+    },
+    /// R2: the session goes on at another address.
+    Moved {
+        /// From here.
+        from: Address,
+        /// To there.
+        to: Address,
+        /// R5: moves since the last executed call.
+        hops: u32,
+    },
+    /// A connection, or an attempt at one, has ended, and not because of a move.
+    Lost {
+        /// Where it was made to.
+        address: Address,
+        /// Why.
+        reason: LossReason,
+        /// Whether the session went on there, or was about to.
+        was_in_use: bool,
+    },
+    /// N13: a server offers only less than before.
+    Downgraded {
+        /// Which server.
+        address: Address,
+        /// The highest version it offered.
+        before: Version,
+        /// The highest version it offers.
+        after: Version,
+    },
+}
+
+/// Counters, in the words of the notices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Calls and events that were handed in.
+    pub calls: u64,
+    /// Requests that were replied to, and events that were taken.
+    pub done: u64,
+    /// Calls that ended badly.
+    pub errors: u64,
+    /// Calls that may have run, and nobody knows.
+    pub indeterminate: u64,
+    /// Calls that were refused and sent again.
+    pub refused: u64,
+    /// Negotiations that ended with a version.
+    pub negotiations: u64,
+    /// Fallbacks.
+    pub fallbacks: u64,
+    /// Moves that a server asked for.
+    pub moves: u64,
+    /// Connections that had agreed and were lost.
+    pub losses: u64,
+    /// Connections that servers closed with notice: a planned end is no loss.
+    pub closings: u64,
+}

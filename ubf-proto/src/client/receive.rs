@@ -1,0 +1,251 @@
+//! What becomes of a server's packet.
+
+use bytes::Bytes;
+use ubf_codec::{Document, Mode, ServerPacket, Term, Version};
+
+use super::calls::OpenCall;
+use super::link::{Awaited, Sent};
+use super::output::{CallError, ConnectionId, Done, LossReason, Notice, Output, Violation};
+use super::{ClientSession, Slot};
+use crate::control::{Agreed, ClientControl, ServerControl, is_event};
+use crate::versions::Versions;
+
+impl ClientSession {
+    /// Takes in one packet. `false` if there is none that is whole.
+    pub(super) fn receive(&mut self) -> bool {
+        self.receive_on(Slot::Current) || self.receive_on(Slot::Next)
+    }
+
+    fn receive_on(&mut self, slot: Slot) -> bool {
+        let now = self.now;
+        let Some(link) = self.slot(slot) else { return false };
+        let connection = link.id;
+        match link.inbound.next(now) {
+            Ok(None) => false,
+            Ok(Some((packet, end))) => {
+                self.receive_packet(slot, connection, packet, end);
+                true
+            }
+            Err(error) => {
+                self.complain(connection, Term::atom(error.kind().code()), error.offset());
+                self.lost(connection, LossReason::BadSyntax(error));
+                true
+            }
+        }
+    }
+
+    fn receive_packet(
+        &mut self,
+        slot: Slot,
+        connection: ConnectionId,
+        packet: ServerPacket<Document<Bytes>>,
+        end: u64,
+    ) {
+        let ServerPacket { header, body } = packet;
+        match header.mode {
+            Mode::Version(version) => {
+                // R1: first the packet itself, then where the next message goes.
+                self.receive_message(slot, connection, version, body, end);
+                self.note_next_ip(slot, header.next_ip);
+            }
+            Mode::Negotiation => match ServerControl::from_term(body.root()) {
+                Ok(ServerControl::Moved { grace }) => {
+                    if let Some(link) = self.slot(slot) {
+                        link.next_ip = header.next_ip;
+                    }
+                    if slot == Slot::Current {
+                        self.consider_next_ip(Some(grace));
+                    }
+                }
+                Ok(control) => {
+                    self.note_next_ip(slot, header.next_ip);
+                    self.receive_control(slot, connection, control);
+                }
+                Err(error) => {
+                    self.complain(connection, Term::atom("malformed"), end - body.source().len() as u64);
+                    self.lost(connection, LossReason::BadControl(error));
+                }
+            },
+        }
+    }
+
+    fn receive_message(
+        &mut self,
+        slot: Slot,
+        connection: ConnectionId,
+        version: Version,
+        body: Document<Bytes>,
+        end: u64,
+    ) {
+        // P5: events stand between any two answers.
+        if is_event(body.root(), "event_out") {
+            self.outputs.push_back(Output::EventOut { version, body });
+            return;
+        }
+        match self.pop_first_due(slot) {
+            Some(Sent { awaited: Awaited::Agreement { versions, grease }, .. }) => {
+                match Agreed::from_term(body.root()) {
+                    Ok(agreed) => self.agreed(slot, version, agreed, (versions, grease)),
+                    Err(error) => {
+                        self.complain(connection, Term::atom("malformed"), end - body.source().len() as u64);
+                        self.lost(connection, LossReason::BadControl(error));
+                    }
+                }
+            }
+            Some(Sent { awaited: Awaited::Reply { call, version: expected }, .. }) => {
+                if version == expected {
+                    self.route.call_was_executed();
+                    self.end(&call, Ok(Done::Reply { version, body }));
+                } else {
+                    self.end(&call, Err(CallError::Indeterminate));
+                    self.violated(connection, Violation::WrongVersion { expected, found: version });
+                }
+            }
+            Some(Sent { awaited: Awaited::Abandoned { version: expected, .. }, .. }) => {
+                if version == expected {
+                    self.route.call_was_executed();
+                } else {
+                    self.violated(connection, Violation::WrongVersion { expected, found: version });
+                }
+            }
+            Some(Sent { awaited: Awaited::Pong, .. }) | None => {
+                self.violated(connection, Violation::UnexpectedAnswer);
+            }
+        }
+    }
+
+    fn receive_control(&mut self, slot: Slot, connection: ConnectionId, control: ServerControl) {
+        match control {
+            ServerControl::Pong => match self.pop_first_due(slot) {
+                Some(Sent { awaited: Awaited::Pong, .. }) => {}
+                other => self.unexpected(connection, other),
+            },
+            ServerControl::NoCommonVersion { service: _, versions } => match self.pop_first_due(slot) {
+                Some(Sent { awaited: Awaited::Agreement { .. }, .. }) => self.no_common_version(slot, versions),
+                other => self.unexpected(connection, other),
+            },
+            ServerControl::Refused { why, versions, packet } => self.refused(slot, connection, why, versions, packet),
+            ServerControl::Failed { why, versions: _, packet } => match self.pop_answered(slot, packet) {
+                Some(Sent { awaited: Awaited::Reply { call, version }, .. }) if !call.is_event => {
+                    self.route.call_was_executed();
+                    self.end(&call, Err(CallError::Failed { version, why }));
+                }
+                Some(Sent { awaited: Awaited::Abandoned { is_event: false, .. }, .. }) => {
+                    self.route.call_was_executed();
+                }
+                other => self.unexpected_number(connection, other, packet),
+            },
+            ServerControl::Closing { why, packet } => {
+                self.lost(connection, LossReason::Closing { why, last: packet });
+            }
+            ServerControl::Error { why, offset } => {
+                self.lost(connection, LossReason::ReportedError { why, offset });
+            }
+            // Taken care of with its header.
+            ServerControl::Moved { grace: _ } => {}
+        }
+    }
+
+    /// N4: a packet was not executed.
+    fn refused(&mut self, slot: Slot, connection: ConnectionId, why: Term, spoken: Versions, packet: u64) {
+        match self.pop_answered(slot, packet) {
+            Some(Sent { awaited: Awaited::Reply { mut call, version }, .. }) => {
+                self.version_refused(slot, version, &why, spoken);
+                self.statistics.refused += 1;
+                call.refusals += 1;
+                if call.refusals > self.config.max_refusals {
+                    self.end(&call, Err(CallError::Refused { why }));
+                } else {
+                    self.notice(Notice::Refused { call: call.id, why });
+                    self.waiting.insert(call);
+                }
+            }
+            Some(Sent { awaited: Awaited::Abandoned { version, .. }, .. }) => {
+                self.version_refused(slot, version, &why, spoken);
+            }
+            Some(Sent { awaited: Awaited::Agreement { .. }, .. }) => {
+                self.lost(connection, LossReason::NegotiationRefused { why });
+            }
+            // Whoever refuses is alive.
+            Some(Sent { awaited: Awaited::Pong, .. }) => {}
+            None => self.unexpected_number(connection, None, packet),
+        }
+    }
+
+    /// N4, N5: the server asks for a negotiation by refusing a version.
+    fn version_refused(&mut self, slot: Slot, version: Version, why: &Term, spoken: Versions) {
+        let Some(link) = self.slot(slot) else { return };
+        if ServerControl::refused_version(why) == Some(version) && link.force == Some(version) {
+            link.force = None;
+            link.spoken = spoken;
+            link.wants_negotiation = true;
+        }
+    }
+
+    /// The answer to the first packet that one is due for has come, so that the events before it were taken.
+    fn pop_first_due(&mut self, slot: Slot) -> Option<Sent> {
+        let packet = self.slot(slot).as_ref()?.first_due()?.packet;
+        self.pop_answered(slot, packet)
+    }
+
+    /// The answer to this packet has come, so that the events before it were taken. `None` if it cannot have come yet (P5).
+    fn pop_answered(&mut self, slot: Slot, packet: u64) -> Option<Sent> {
+        loop {
+            let now = self.now;
+            let link = self.slot(slot).as_mut()?;
+            let first = link.in_flight.front()?;
+            if first.packet > packet || (first.packet < packet && !first.awaited.is_event()) {
+                return None;
+            }
+            let sent = link.in_flight.pop_front()?;
+            if sent.packet == packet {
+                link.due_since = now;
+                return Some(sent);
+            }
+            if let Awaited::Reply { call, version } = sent.awaited {
+                self.end(&call, Ok(Done::Taken { version }));
+            }
+        }
+    }
+
+    fn unexpected(&mut self, connection: ConnectionId, sent: Option<Sent>) {
+        self.give_up(sent);
+        self.violated(connection, Violation::UnexpectedAnswer);
+    }
+
+    fn unexpected_number(&mut self, connection: ConnectionId, sent: Option<Sent>, packet: u64) {
+        self.give_up(sent);
+        self.violated(connection, Violation::WrongPacketNumber { found: packet });
+    }
+
+    /// Ends the call that was taken out for an answer that makes no sense.
+    fn give_up(&mut self, sent: Option<Sent>) {
+        if let Some(Sent { awaited: Awaited::Reply { call, .. }, .. }) = sent {
+            self.end(&call, Err(CallError::Indeterminate));
+        }
+    }
+
+    pub(super) fn violated(&mut self, connection: ConnectionId, violation: Violation) {
+        let offset = self.link_mut(connection).map_or(0, |link| link.inbound.offset());
+        self.complain(connection, Term::atom(violation.code()), offset);
+        self.lost(connection, LossReason::Violation(violation));
+    }
+
+    /// L3: tells the server what is wrong with it.
+    fn complain(&mut self, connection: ConnectionId, why: Term, offset: u64) {
+        self.transmit(connection, ClientControl::Error { why, offset }.packet());
+    }
+
+    /// Decides about a call whose connection is gone.
+    pub(super) fn after_loss(&mut self, mut call: OpenCall, may_have_run: bool) {
+        if !may_have_run {
+            // The server said so: nothing is lost.
+            self.waiting.insert(call);
+        } else if call.is_idempotent {
+            call.may_have_run = true;
+            self.waiting.insert(call);
+        } else {
+            self.end(&call, Err(CallError::Indeterminate));
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Where to connect to: redirections, loops, failover (R1 to R7).
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use ubf_codec::{Address, NextIp};
+
+use super::link::NamedBy;
+use crate::backoff::Backoff;
+use crate::redirect::RedirectRefusal;
+use crate::time::Time;
+use crate::versions::Versions;
+
+/// Addresses are remembered for a failover up to this number: a NextIP and the option `peers` have 16 each.
+const MAX_CANDIDATES: usize = 64;
+
+/// An address and who named it.
+#[derive(Clone, Debug)]
+pub(super) struct Candidate {
+    pub(super) address: Address,
+    pub(super) named_by: Option<NamedBy>,
+}
+
+/// A redirection that is to be followed.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    pub(super) next_ip: NextIp,
+    /// Not before this moment.
+    pub(super) at: Time,
+}
+
+/// What is known about addresses.
+#[derive(Debug, Default)]
+pub(super) struct Route {
+    /// Addresses to try one by one in this round, or for this move.
+    pub(super) candidates: VecDeque<Candidate>,
+    /// R4: when the next round begins. `None` while one is in progress.
+    pub(super) retry_at: Option<Time>,
+    pub(super) backoff: Backoff,
+    /// R4: where to go when a connection is lost.
+    pub(super) next_ips: Vec<Candidate>,
+    pub(super) peers: Vec<Candidate>,
+    pub(super) wanted: Option<Wanted>,
+    /// A redirection that leads nowhere and is not reported again.
+    pub(super) futile: Option<NextIp>,
+    /// R6: when a move that is in progress must have made its connection.
+    pub(super) move_until: Option<Time>,
+    pub(super) move_backoff: Backoff,
+    /// R6: a failed move is not tried again before.
+    pub(super) move_again_at: Time,
+    /// R5: addresses visited in this chase, the first one included. Empty if there is no chase.
+    pub(super) visited: Vec<Address>,
+    pub(super) hops: u32,
+    pub(super) last_move: Option<Time>,
+    /// Whether all servers that answered in this round have no version in common with us.
+    pub(super) round: Round,
+    /// What the last of them speaks.
+    pub(super) spoken: Versions,
+}
+
+/// What came of the addresses of one round.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Round {
+    pub(super) tried: u32,
+    pub(super) without_version: u32,
+}
+
+impl Route {
+    /// R5: a call was executed, so that what follows is another chase. R4: and the server is no broken one.
+    pub(super) fn call_was_executed(&mut self) {
+        self.end_chase();
+        self.backoff.reset();
+    }
+
+    pub(super) fn end_chase(&mut self) {
+        if self.hops > 0 {
+            self.visited.clear();
+            self.hops = 0;
+            self.futile = None;
+        }
+    }
+
+    /// R5: judges an address by what was visited.
+    pub(super) fn judge(&self, address: &Address, max_hops: u32) -> Result<(), RedirectRefusal> {
+        if self.visited.contains(address) {
+            Err(RedirectRefusal::Visited)
+        } else if self.hops >= max_hops {
+            Err(RedirectRefusal::TooManyHops)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// R5: counts a move. Its first address is no visit if it is the last one too: that is to connect again.
+    pub(super) fn record_move(&mut self, from: &Address, to: &Address, now: Time) {
+        if self.visited.is_empty() && from != to {
+            self.visited.push(from.clone());
+        }
+        self.visited.push(to.clone());
+        self.hops += 1;
+        self.last_move = Some(now);
+        self.move_backoff.reset();
+        self.futile = None;
+    }
+
+    /// R4: the addresses of a round: the last NextIP, the peers, those of the start; each once.
+    pub(super) fn begin_round(&mut self, start: &[Address]) {
+        let start = start.iter().map(|address| Candidate { address: address.clone(), named_by: None });
+        let all: Vec<Candidate> = self.next_ips.iter().chain(&self.peers).cloned().chain(start).collect();
+        self.candidates.clear();
+        for candidate in all {
+            let is_known = self.candidates.iter().any(|known| known.address == candidate.address);
+            if !is_known && self.candidates.len() < MAX_CANDIDATES {
+                self.candidates.push_back(candidate);
+            }
+        }
+        self.retry_at = None;
+        self.round = Round::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> Address {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn r5_an_address_is_visited_once_in_a_chase() {
+        let (a, b, c) = (address("a:1"), address("b:1"), address("c:1"));
+        let mut route = Route::default();
+        route.record_move(&a, &b, Time::ZERO);
+        assert_eq!(route.judge(&a, 5), Err(RedirectRefusal::Visited));
+        assert_eq!(route.judge(&b, 5), Err(RedirectRefusal::Visited));
+        assert_eq!(route.judge(&c, 5), Ok(()));
+        assert_eq!(route.judge(&c, 1), Err(RedirectRefusal::TooManyHops));
+        route.call_was_executed();
+        assert_eq!(route.judge(&a, 1), Ok(()));
+    }
+
+    #[test]
+    fn r5_to_connect_to_the_same_address_again_is_legal_once() {
+        let a = address("a:1");
+        let mut route = Route::default();
+        assert_eq!(route.judge(&a, 5), Ok(()));
+        route.record_move(&a, &a, Time::ZERO);
+        assert_eq!(route.judge(&a, 5), Err(RedirectRefusal::Visited));
+    }
+
+    #[test]
+    fn r4_a_round_has_each_address_once_and_the_best_first() {
+        let named = |text| Candidate { address: address(text), named_by: Some(NamedBy(None)) };
+        let mut route =
+            Route { next_ips: alloc::vec![named("b:1")], peers: alloc::vec![named("c:1")], ..Route::default() };
+        route.peers.push(named("b:1"));
+        route.begin_round(&[address("a:1"), address("c:1")]);
+        let order: Vec<_> = route.candidates.iter().map(|candidate| alloc::format!("{}", candidate.address)).collect();
+        assert_eq!(order, ["b:1", "c:1", "a:1"]);
+    }
+}

@@ -1,0 +1,102 @@
+//! What is sent, and when.
+
+use bytes::Bytes;
+
+use super::calls::Rendering;
+use super::link::{Awaited, Link};
+use super::output::{CallError, Output};
+use super::{ClientSession, Slot};
+use crate::control::ClientControl;
+
+/// The longest header of a client's packet: ten digits and a space.
+const MAX_HEAD_BYTES: u64 = 11;
+
+impl ClientSession {
+    /// Sends one packet, or asks for what is missing. `false` if there is nothing to send.
+    pub(super) fn send(&mut self) -> bool {
+        self.ping(Slot::Current) || self.ping(Slot::Next) || self.send_call()
+    }
+
+    /// L2: asks for a sign of life; or, behind events, whether they were taken.
+    fn ping(&mut self, slot: Slot) -> bool {
+        let is_leaving = self.is_closing || (slot == Slot::Current && self.next.is_some());
+        let has_waiting = !self.waiting.is_empty();
+        let (now, max_in_flight) = (self.now, self.config.max_in_flight);
+        let link = match slot {
+            Slot::Current => &self.current,
+            Slot::Next => &self.next,
+        };
+        let Some(link) = link else { return false };
+        let is_barred = |link: &Link| {
+            let is_other = link.force.is_none_or(|version| link.has_other_version_in_flight(version));
+            is_other && has_waiting
+        };
+        let must_know = || {
+            let is_full = link.in_flight.len() >= max_in_flight;
+            link.ends_with_event() && (is_leaving || is_full || link.doomed.is_some() || is_barred(link))
+        };
+        let is_due = link.ping_at(&self.config).is_some_and(|at| now >= at);
+        if !link.is_open() || !(is_due || must_know()) {
+            return false;
+        }
+        let connection = link.id;
+        let Some(link) = self.slot(slot) else { return false };
+        link.push(Awaited::Pong, now);
+        self.transmit(connection, ClientControl::Ping.packet());
+        true
+    }
+
+    /// Where messages go. `None` while they are held back.
+    fn sending_slot(&self) -> Option<Slot> {
+        let Some(next) = &self.next else { return self.current.is_some().then_some(Slot::Current) };
+        match &self.current {
+            None => Some(Slot::Next),
+            // R2: nothing more is sent on the old connection.
+            Some(current) if next.is_open() => (next.is_usable() && current.in_flight.is_empty()).then_some(Slot::Next),
+            // R6: an address that did not work before is not waited for.
+            Some(_) => (!self.route.move_backoff.is_fresh()).then_some(Slot::Current),
+        }
+    }
+
+    fn send_call(&mut self) -> bool {
+        let Some(slot) = self.sending_slot() else { return false };
+        let (max_in_flight, max_unsent) = (self.config.max_in_flight, self.config.max_unsent_bytes);
+        let link = match slot {
+            Slot::Current => &mut self.current,
+            Slot::Next => &mut self.next,
+        };
+        let Some(link) = link.as_mut().filter(|link| link.is_usable()) else { return false };
+        let Some(version) = link.force else { return false };
+        // L1: the server's pace is ours.
+        if link.in_flight.len() >= max_in_flight || link.unsent >= max_unsent {
+            return false;
+        }
+        // What goes out in another version may be refused, and would then be overtaken.
+        if link.has_other_version_in_flight(version) {
+            return false;
+        }
+        let Some(call) = self.waiting.first() else { return false };
+        let body: Bytes = match &call.rendering {
+            Rendering::Ready(ready, body) if *ready == version => body.clone(),
+            Rendering::Asked(asked) if *asked == version => return false,
+            Rendering::Needed | Rendering::Asked(_) | Rendering::Ready(..) => {
+                // N8: rendered for the version that it is sent in.
+                call.rendering = Rendering::Asked(version);
+                self.outputs.push_back(Output::Render { call: call.id, version });
+                return true;
+            }
+        };
+        let connection = link.id;
+        let too_large = link.max_packet.filter(|&max| body.len() as u64 + MAX_HEAD_BYTES > max);
+        let packet = link.heads.packet(version, body);
+        let Some(call) = self.waiting.pop() else { return false };
+        if let Some(max_packet) = too_large {
+            self.end(&call, Err(CallError::TooLarge { max_packet }));
+            return true;
+        }
+        let now = self.now;
+        link.push(Awaited::Reply { call, version }, now);
+        self.transmit(connection, packet);
+        true
+    }
+}

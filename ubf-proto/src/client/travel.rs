@@ -1,0 +1,303 @@
+//! From one connection to the next: moves, losses, rounds (R1 to R7).
+
+use core::net::IpAddr;
+use core::time::Duration;
+
+use ubf_codec::Host;
+
+use super::link::{Awaited, Link, NamedBy, Stage};
+use super::output::{CallError, ConnectionId, Done, LossReason, Notice, Output};
+use super::route::{Candidate, Wanted};
+use super::{ClientSession, Slot};
+use crate::redirect::RedirectRefusal;
+use crate::time::Time;
+
+/// A connection that held so long was a good one: the next loss is the first of a series, and the next redirection of a chase (R5).
+/// Chosen: longer than the longest back-off.
+const STABLE: Duration = Duration::from_secs(60);
+
+impl ClientSession {
+    /// Connects where a connection is needed.
+    pub(super) fn travel(&mut self) -> bool {
+        if self.next.is_some() || (self.is_closing && self.open_calls == 0) {
+            return false;
+        }
+        if self.current.is_some() { self.travel_on() } else { self.travel_anywhere() }
+    }
+
+    /// When there will be something to do here.
+    pub(super) fn travel_at(&self) -> Option<Time> {
+        match (&self.current, &self.next) {
+            (_, Some(_)) => None,
+            (Some(_), None) if self.can_move() => self.route.wanted.as_ref().map(|wanted| wanted.at),
+            (Some(_), None) => None,
+            (None, None) => self.route.retry_at,
+        }
+    }
+
+    fn can_move(&self) -> bool {
+        self.current.as_ref().is_some_and(|link| link.doomed.is_none()) && !self.is_closing
+    }
+
+    /// R2: moves, while the old connection lives.
+    fn travel_on(&mut self) -> bool {
+        if let Some(until) = self.route.move_until {
+            if self.now < until
+                && let Some(candidate) = self.route.candidates.pop_front()
+            {
+                self.dial(candidate, until.min(self.now + self.config.max_connect_time));
+            } else {
+                self.move_failed();
+            }
+            return true;
+        }
+        let is_due = self.can_move() && self.route.wanted.as_ref().is_some_and(|wanted| self.now >= wanted.at);
+        if is_due {
+            self.begin_move();
+        }
+        is_due
+    }
+
+    fn begin_move(&mut self) {
+        let Some(Wanted { next_ip, .. }) = self.route.wanted.clone() else { return };
+        let peer = self.current.as_ref().and_then(|link| link.peer);
+        self.route.candidates.clear();
+        for address in next_ip.addresses() {
+            let judgement = self.route.judge(address, self.config.max_hops);
+            match judgement.and_then(|()| self.config.policy.judge(peer, address)) {
+                Ok(()) => self
+                    .route
+                    .candidates
+                    .push_back(Candidate { address: address.clone(), named_by: Some(NamedBy(peer)) }),
+                Err(refusal) => {
+                    self.outputs
+                        .push_back(Output::Notice(Notice::RedirectRefused { address: address.clone(), refusal }));
+                }
+            }
+        }
+        if self.route.candidates.is_empty() {
+            // R7: the client stays. The same list is not looked at again in this chase.
+            self.route.futile = Some(next_ip);
+            self.route.wanted = None;
+        } else {
+            self.route.move_until = Some(self.now + self.config.max_move_time);
+        }
+    }
+
+    /// R6: stay on the old connection, report, back off.
+    fn move_failed(&mut self) {
+        let retry_at = self.now + self.route.move_backoff.next(&self.config.move_backoff, &mut self.random);
+        self.route.move_until = None;
+        self.route.candidates.clear();
+        self.route.move_again_at = retry_at;
+        if let Some(wanted) = &mut self.route.wanted {
+            wanted.at = retry_at;
+        }
+        self.notice(Notice::RedirectFailed { retry_at });
+    }
+
+    /// R4: connects to any address that is known.
+    fn travel_anywhere(&mut self) -> bool {
+        self.route.move_until = None;
+        if let Some(candidate) = self.route.candidates.pop_front() {
+            self.route.round.tried += 1;
+            self.dial(candidate, self.now + self.config.max_connect_time);
+            return true;
+        }
+        match self.route.retry_at {
+            None => {
+                self.end_round();
+                true
+            }
+            Some(at) if self.now >= at => {
+                self.route.begin_round(&self.config.addresses);
+                true
+            }
+            Some(_) => false,
+        }
+    }
+
+    /// No address of this round works.
+    fn end_round(&mut self) {
+        let round = self.route.round;
+        self.route.retry_at = Some(self.now + self.route.backoff.next(&self.config.backoff, &mut self.random));
+        // N1: to wait would help only if a server were replaced; who calls must be told what is the matter.
+        if round.tried > 0 && round.without_version == round.tried {
+            while let Some(call) = self.waiting.pop() {
+                let spoken = self.route.spoken.clone();
+                self.end(&call, Err(CallError::NoCommonVersion { spoken }));
+            }
+        }
+    }
+
+    fn dial(&mut self, candidate: Candidate, deadline: Time) {
+        let connection = ConnectionId(self.next_connection);
+        self.next_connection += 1;
+        let Candidate { address, named_by } = candidate;
+        // R7: whoever names an address does not name what its certificate must be for.
+        let tls = self.config.tls.then(|| match (&named_by, &self.original) {
+            (Some(_), Some(original)) => original.clone(),
+            (Some(_) | None, _) => address.host.clone(),
+        });
+        self.outputs.push_back(Output::Connect { connection, address: address.clone(), tls });
+        self.next = Some(Link::new(connection, address, named_by, deadline, &self.config, self.now));
+    }
+
+    pub(super) fn connected(&mut self, connection: ConnectionId, peer: Option<IpAddr>, tls: bool) {
+        let (now, must_tls, policy) = (self.now, self.config.tls, self.config.policy);
+        let Some(link) = self.link_mut(connection) else { return };
+        let named_by = link.named_by;
+        let judgement = match (named_by, peer) {
+            _ if must_tls && !tls => Err(RedirectRefusal::TlsToPlain),
+            (Some(NamedBy(from)), Some(peer)) => policy.judge_ip(from, peer),
+            (Some(_) | None, _) => Ok(()),
+        };
+        if let Err(refusal) = judgement {
+            let address = link.address.clone();
+            if named_by.is_some() {
+                self.notice(Notice::RedirectRefused { address, refusal });
+            }
+            return self.lost(connection, LossReason::Policy(refusal));
+        }
+        link.stage = Stage::Open;
+        link.peer = peer;
+        link.last_received = now;
+    }
+
+    /// R2: goes on where the server has agreed, once the old connection owes nothing.
+    pub(super) fn promote(&mut self) -> bool {
+        let has_agreed = self.next.as_ref().is_some_and(|next| next.agreed_at.is_some() && next.doomed.is_none());
+        let owes_nothing = self.current.as_ref().is_none_or(|current| current.in_flight.is_empty());
+        if !has_agreed || !owes_nothing {
+            return false;
+        }
+        let Some(next) = self.next.take() else { return false };
+        if let Some(old) = self.current.take() {
+            self.outputs.push_back(Output::Close { connection: old.id });
+            self.route.record_move(&old.address, &next.address, self.now);
+            self.statistics.moves += 1;
+            let hops = self.route.hops;
+            self.notice(Notice::Moved { from: old.address, to: next.address.clone(), hops });
+        }
+        if next.named_by.is_none() {
+            self.original = Some(next.address.host.clone());
+        }
+        self.route.candidates.clear();
+        self.route.move_until = None;
+        self.route.retry_at = None;
+        self.current = Some(next);
+        self.consider_next_ip(None);
+        true
+    }
+
+    /// R1, R3: decides when to follow the NextIP of the last packet. A notice leaves time.
+    pub(super) fn consider_next_ip(&mut self, grace: Option<Duration>) {
+        if self.route.last_move.is_some_and(|at| self.now >= at + STABLE) {
+            self.route.end_chase();
+        }
+        let Some(current) = &self.current else { return };
+        let (peer, next_ip) = (current.peer, current.next_ip.clone());
+        let Some(next_ip) = next_ip else {
+            self.route.wanted = None;
+            return;
+        };
+        if self.route.futile.as_ref() == Some(&next_ip) {
+            return;
+        }
+        // R5: a second voluntary move waits.
+        let rested = self.route.last_move.map_or(self.now, |at| at + self.config.move_interval);
+        let earliest = self.now.max(rested).max(self.route.move_again_at);
+        // R3: at random in the first half of the grace, so that not all move at once.
+        let at = grace.map_or(earliest, |grace| earliest.max(self.now + self.random.up_to(grace / 2)));
+        if let Some(wanted) = self.route.wanted.as_mut().filter(|wanted| wanted.next_ip == next_ip) {
+            wanted.at = wanted.at.min(at);
+            return;
+        }
+        let policy = self.config.policy;
+        let allowed = next_ip.addresses().iter().filter(|address| policy.judge(peer, address).is_ok());
+        self.route.next_ips =
+            allowed.map(|address| Candidate { address: address.clone(), named_by: Some(NamedBy(peer)) }).collect();
+        self.route.wanted = Some(Wanted { next_ip: next_ip.clone(), at });
+        self.notice(Notice::RedirectAnnounced { next_ip });
+    }
+
+    /// Ends connections to servers that have no version in common with us, once they owe nothing.
+    pub(super) fn end_doomed(&mut self) -> bool {
+        let is_over = |link: &&Link| link.doomed.is_some() && link.in_flight.is_empty();
+        let over = [&self.current, &self.next].into_iter().flatten().find(is_over);
+        let Some((connection, Some(reason))) = over.map(|link| (link.id, link.doomed.clone())) else { return false };
+        self.lost(connection, reason);
+        true
+    }
+
+    /// A connection is gone, or is given up.
+    pub(super) fn lost(&mut self, connection: ConnectionId, reason: LossReason) {
+        let is_it = |link: &Option<Link>| link.as_ref().is_some_and(|link| link.id == connection);
+        let slot = if is_it(&self.current) {
+            Slot::Current
+        } else if is_it(&self.next) {
+            Slot::Next
+        } else {
+            return;
+        };
+        let Some(link) = self.slot(slot).take() else { return };
+        if !matches!(reason, LossReason::Closed | LossReason::ConnectFailed) {
+            self.outputs.push_back(Output::Close { connection });
+        }
+        if let LossReason::NoCommonVersion { spoken } = &reason {
+            self.route.round.without_version += 1;
+            self.route.spoken = spoken.clone();
+        }
+        let was_agreed = link.agreed_at.is_some();
+        let last = if let LossReason::Closing { last, .. } = &reason { Some(*last) } else { None };
+        match last {
+            Some(_) => self.statistics.closings += 1,
+            None => self.statistics.losses += u64::from(was_agreed),
+        }
+        self.notice(Notice::Lost { address: link.address, reason, was_in_use: slot == Slot::Current });
+        let mut is_answer_missing = false;
+        for sent in link.in_flight {
+            let may_have_run = last.is_none_or(|last| sent.packet <= last);
+            // After the last words no refusal can come any more (P5): unless an earlier answer is missing too, an event was taken.
+            let was_taken = last.is_some() && may_have_run && sent.awaited.is_event() && !is_answer_missing;
+            is_answer_missing |= !sent.awaited.is_event();
+            match sent.awaited {
+                Awaited::Reply { call, version } if was_taken => self.end(&call, Ok(Done::Taken { version })),
+                Awaited::Reply { call, .. } => self.after_loss(call, may_have_run),
+                Awaited::Abandoned { .. } | Awaited::Agreement { .. } | Awaited::Pong => {}
+            }
+        }
+        if slot == Slot::Current {
+            self.route.wanted = None;
+            self.route.move_until = None;
+            if link.agreed_at.is_some_and(|at| self.now >= at + STABLE) {
+                self.route.backoff.reset();
+            }
+            // A move in progress is the first attempt of the failover.
+            if self.next.is_none() {
+                self.begin_failover();
+            }
+        } else if was_agreed && self.current.is_none() {
+            self.begin_failover();
+        }
+    }
+
+    /// R4: the first round begins at once, later ones wait.
+    fn begin_failover(&mut self) {
+        self.route.candidates.clear();
+        let wait = if self.route.backoff.is_fresh() {
+            // It counts as one: a server that agrees and then closes, again and again, is waited for.
+            let _counted = self.route.backoff.next(&self.config.backoff, &mut self.random);
+            Duration::ZERO
+        } else {
+            self.route.backoff.next(&self.config.backoff, &mut self.random)
+        };
+        self.route.retry_at = Some(self.now + wait);
+    }
+
+    /// The name that certificates must be for (R7).
+    #[must_use]
+    pub const fn original_host(&self) -> Option<&Host> {
+        self.original.as_ref()
+    }
+}

@@ -1,0 +1,91 @@
+//! Bytes that came in, until they are packets.
+
+use core::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use ubf_codec::{DecodeError, Document, Header, Limits, VersionedDecoder};
+
+use crate::time::Time;
+
+/// A packet, and the offset in the stream at which it ends.
+pub(crate) type Whole<H> = (<H as Header>::Packet<Document<Bytes>>, u64);
+
+/// What came in on a connection and is not yet taken out.
+#[derive(Debug)]
+pub(crate) struct Inbound<H> {
+    decoder: VersionedDecoder<H>,
+    buffer: BytesMut,
+    /// Bytes of the stream that came in.
+    received: u64,
+    /// When the first bytes of the packet came that is not whole yet.
+    partial_since: Option<Time>,
+    /// Whether the buffer may hold a whole packet: it is not looked at again until more has come.
+    fresh: bool,
+    is_broken: bool,
+}
+
+impl<H: Header> Inbound<H> {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
+            decoder: VersionedDecoder::new().with_limits(limits),
+            buffer: BytesMut::new(),
+            received: 0,
+            partial_since: None,
+            fresh: false,
+            is_broken: false,
+        }
+    }
+
+    /// Adds bytes. What continues the buffer in memory, as reads into one buffer do, is joined without a copy.
+    pub(crate) fn push(&mut self, bytes: BytesMut, now: Time) {
+        if bytes.is_empty() || self.is_broken {
+            return;
+        }
+        self.received += bytes.len() as u64;
+        self.partial_since.get_or_insert(now);
+        self.fresh = true;
+        if self.buffer.is_empty() {
+            self.buffer = bytes;
+        } else {
+            self.buffer.unsplit(bytes);
+        }
+    }
+
+    /// The next packet that has come whole.
+    pub(crate) fn next(&mut self, now: Time) -> Result<Option<Whole<H>>, DecodeError> {
+        if !self.fresh {
+            return Ok(None);
+        }
+        let Some(packet) = self.decoder.decode(&mut self.buffer).inspect_err(|_| self.is_broken = true)? else {
+            self.fresh = false;
+            // White space between packets begins no packet.
+            if self.decoder.finish(&self.buffer).is_ok() {
+                self.partial_since = None;
+            }
+            return Ok(None);
+        };
+        let end = self.offset();
+        self.partial_since = (!self.buffer.is_empty()).then_some(now);
+        Ok(Some((packet, end)))
+    }
+
+    /// Whether there may be a packet to take out.
+    pub(crate) const fn is_fresh(&self) -> bool {
+        self.fresh
+    }
+
+    /// Counts the time of a packet that is not whole yet from here on.
+    pub(crate) fn restart_clock(&mut self, now: Time) {
+        self.partial_since = self.partial_since.map(|_| now);
+    }
+
+    /// The offset in the stream up to which packets were taken out.
+    pub(crate) fn offset(&self) -> u64 {
+        self.received - self.buffer.len() as u64
+    }
+
+    /// L1: when the packet that has begun must be whole.
+    pub(crate) fn deadline(&self, max_packet_time: Duration) -> Option<Time> {
+        self.partial_since.map(|since| since + max_packet_time)
+    }
+}

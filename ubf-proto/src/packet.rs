@@ -1,0 +1,131 @@
+//! Packets on their way out: a header and a body that nobody copied.
+
+use alloc::vec::Vec;
+
+use bytes::{Bytes, BytesMut};
+use ubf_codec::{ClientHeader, Encoder, Header, Mode, NextIp, ServerHeader, Term, Version};
+
+/// Bytes to write to a connection: `head`, then `body`. They are one versioned packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packet {
+    /// The header; of a packet of version 0 or an `agreed`, the whole packet.
+    pub head: Bytes,
+    /// The body as it was handed in, up to and with its `$`; empty if `head` is the whole packet.
+    pub body: Bytes,
+}
+
+impl Packet {
+    /// How many bytes there are to write. Never 0.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.head.len() + self.body.len()
+    }
+
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The bytes in one piece, copied. Shells write the two pieces instead.
+    #[must_use]
+    pub fn to_bytes(&self) -> Bytes {
+        let mut bytes = BytesMut::with_capacity(self.len());
+        bytes.extend_from_slice(&self.head);
+        bytes.extend_from_slice(&self.body);
+        bytes.freeze()
+    }
+}
+
+/// Encodes a term as a body, for callers that have one: up to and with its `$`.
+///
+/// ```
+/// use ubf_codec::ubf;
+///
+/// assert_eq!(&ubf_proto::body(&ubf!({{ok, 1}, start}))[..], b"{{'ok'1}'start'}$");
+/// ```
+#[must_use]
+pub fn body(term: &Term) -> Bytes {
+    Encoder::new().encode(term).into()
+}
+
+/// A packet made of a header and a body of the engine's own.
+pub(crate) fn whole(header: &impl Header, term: &Term) -> Packet {
+    let mut bytes = Vec::new();
+    Encoder::new().encode_versioned(header, term, &mut bytes);
+    Packet { head: bytes.into(), body: Bytes::new() }
+}
+
+/// The client's last header, which is mostly the next one too.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ClientHeads(Option<(Version, Bytes)>);
+
+impl ClientHeads {
+    pub(crate) fn packet(&mut self, version: Version, body: Bytes) -> Packet {
+        let head = match &self.0 {
+            Some((last, head)) if *last == version => head.clone(),
+            Some(_) | None => {
+                let head = written(&ClientHeader { mode: version.into() });
+                self.0 = Some((version, head.clone()));
+                head
+            }
+        };
+        Packet { head, body }
+    }
+}
+
+/// The server's NextIP, and its last header, which is mostly the next one too.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ServerHeads {
+    next_ip: Option<NextIp>,
+    last: Option<(Mode, Bytes)>,
+}
+
+impl ServerHeads {
+    pub(crate) const fn next_ip(&self) -> Option<&NextIp> {
+        self.next_ip.as_ref()
+    }
+
+    pub(crate) fn set_next_ip(&mut self, next_ip: Option<NextIp>) {
+        self.next_ip = next_ip;
+        self.last = None;
+    }
+
+    pub(crate) fn packet(&mut self, mode: Mode, body: Bytes) -> Packet {
+        let head = match &self.last {
+            Some((last, head)) if *last == mode => head.clone(),
+            Some(_) | None => {
+                let head = written(&ServerHeader { mode, next_ip: self.next_ip.clone() });
+                self.last = Some((mode, head.clone()));
+                head
+            }
+        };
+        Packet { head, body }
+    }
+}
+
+fn written(header: &impl Header) -> Bytes {
+    let mut bytes = Vec::new();
+    header.write(&mut bytes);
+    bytes.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_is_the_one_asked_for_and_not_the_last() {
+        let one = Version::new(1).unwrap();
+        let ten = Version::new(10).unwrap();
+        let mut client = ClientHeads::default();
+        for (version, head) in [(one, &b"1 "[..]), (one, b"1 "), (ten, b"10 "), (one, b"1 ")] {
+            assert_eq!(client.packet(version, Bytes::new()).head, head);
+        }
+        let mut server = ServerHeads::default();
+        assert_eq!(server.packet(ten.into(), Bytes::new()).head, &b"10 ? "[..]);
+        server.set_next_ip("b:1".parse().ok());
+        assert_eq!(server.packet(ten.into(), Bytes::new()).head, &b"10 \"b:1\" "[..]);
+        assert_eq!(server.packet(Mode::Negotiation, Bytes::new()).head, &b"0 \"b:1\" "[..]);
+    }
+}

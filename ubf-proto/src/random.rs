@@ -1,0 +1,68 @@
+//! Random numbers out of a seed: jitter, grease, moments. Nothing here is secret.
+
+use core::time::Duration;
+
+use crate::time::millis;
+
+/// A generator of random numbers (`SplitMix64`). The same seed gives the same numbers.
+#[derive(Clone, Debug)]
+pub struct Random(u64);
+
+impl Random {
+    /// A generator that begins at `seed`.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// The next number.
+    pub const fn next_u64(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below `bound`; 0 if there is none.
+    pub const fn below(&mut self, bound: u64) -> u64 {
+        match self.next_u64().checked_rem(bound) {
+            Some(number) => number,
+            None => 0,
+        }
+    }
+
+    /// A duration from zero to `longest`.
+    pub fn up_to(&mut self, longest: Duration) -> Duration {
+        Duration::from_millis(self.below(millis(longest).saturating_add(1)))
+    }
+
+    /// `duration`, varied by up to `percent` of itself to both sides.
+    pub fn around(&mut self, duration: Duration, percent: u64) -> Duration {
+        let center = millis(duration);
+        let reach = center.saturating_mul(percent) / 100;
+        let offset = self.below(reach.saturating_mul(2).saturating_add(1));
+        Duration::from_millis(center.saturating_sub(reach).saturating_add(offset))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stays_within_twenty_percent() {
+        let mut random = Random::new(1);
+        for _ in 0..1000 {
+            let varied = random.around(Duration::from_secs(30), 20).as_millis();
+            assert!((24_000..=36_000).contains(&varied), "{varied}");
+        }
+    }
+
+    #[test]
+    fn zero_is_no_trap() {
+        let mut random = Random::new(1);
+        assert_eq!(random.below(0), 0);
+        assert_eq!(random.up_to(Duration::ZERO), Duration::ZERO);
+        assert_eq!(random.around(Duration::ZERO, 20), Duration::ZERO);
+    }
+}

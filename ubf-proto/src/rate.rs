@@ -1,0 +1,56 @@
+//! At most so many events in any minute (N10).
+
+use alloc::collections::VecDeque;
+use core::time::Duration;
+
+use crate::time::Time;
+
+/// N10: the minute in which negotiations are counted.
+const WINDOW: Duration = Duration::from_secs(60);
+
+/// The times of the last events, oldest first.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RateWindow(VecDeque<Time>);
+
+impl RateWindow {
+    /// When the next event is allowed, if `max` may come in a minute: now or later.
+    pub(crate) fn allowed_at(&mut self, max: u32, now: Time) -> Time {
+        while self.0.front().is_some_and(|&oldest| now >= oldest + WINDOW) {
+            self.0.pop_front();
+        }
+        match self.0.front() {
+            Some(&oldest) if self.0.len() >= max as usize => oldest + WINDOW,
+            Some(_) | None => now,
+        }
+    }
+
+    /// When the next event is allowed, at the earliest.
+    pub(crate) fn peek(&self, max: u32) -> Time {
+        match self.0.front() {
+            Some(&oldest) if self.0.len() >= max as usize => oldest + WINDOW,
+            Some(_) | None => Time::ZERO,
+        }
+    }
+
+    /// Counts an event, which was allowed.
+    pub(crate) fn record(&mut self, now: Time) {
+        self.0.push_back(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn n10_the_ninth_in_a_minute_waits() {
+        let mut window = RateWindow::default();
+        for millis in 0..8 {
+            let now = Time::from_millis(millis);
+            assert_eq!(window.allowed_at(8, now), now);
+            window.record(now);
+        }
+        assert_eq!(window.allowed_at(8, Time::from_millis(8)), Time::from_millis(60_000));
+        assert_eq!(window.allowed_at(8, Time::from_millis(60_000)), Time::from_millis(60_000));
+    }
+}

@@ -1,0 +1,69 @@
+//! What a server session is told.
+
+use alloc::sync::Arc;
+use core::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use ubf_codec::{NextIp, Term, Version};
+
+use crate::offer::Offer;
+use crate::time::Time;
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Bytes came in. They are not copied if they continue the last ones in memory.
+    Received(BytesMut),
+    /// So many bytes of what was handed out were written.
+    Written(usize),
+    /// The client will send no more. It may still read.
+    EndOfStream,
+    /// The connection is gone.
+    Lost,
+    /// A handler answers a request.
+    Reply {
+        /// The number of the client's packet.
+        packet: u64,
+        /// `{Response,State}`, encoded up to and with its `$`.
+        body: Bytes,
+    },
+    /// N6: a handler crashed. The shell counts it in its [`Offer`] too.
+    Failed {
+        /// The number of the client's packet.
+        packet: u64,
+        /// The reason, for the client.
+        why: Term,
+    },
+    /// An event for the client.
+    EventOut {
+        /// The version of the contract that it belongs to.
+        version: Version,
+        /// `{'event_out',Event}`, encoded up to and with its `$`.
+        body: Bytes,
+    },
+    /// What the server speaks has changed.
+    Offer(Arc<Offer>),
+    /// R9: where replies send the client from here on; `None` is "stay here". During a drain it is ignored, and after an `Undrain`
+    /// to be said again.
+    NextIp(Option<NextIp>),
+    /// R8: this server goes away.
+    Drain {
+        /// Where the client shall go.
+        next_ip: Option<NextIp>,
+        /// When the grace ends.
+        until: Time,
+        /// R3: when a client that has not been told by a reply is told by a notice.
+        notice_at: Time,
+    },
+    /// R8: this server stays after all.
+    Undrain,
+    /// R8: no further packet is executed; calls in progress may take so long.
+    Close {
+        /// The reason, for the client.
+        why: Term,
+        /// How long calls in progress may take.
+        within: Duration,
+    },
+    /// Time has passed.
+    Tick,
+}

@@ -1,0 +1,398 @@
+//! The server's side: one [`ServerSession`] for each connection.
+//!
+//! ```text
+//! bytes ─> packets ─┬─ version 0 ──────────────> answered here ─────────┐
+//!                   ├─ a version not spoken ───> refused ───────────────┤
+//!                   └─ a version ──> Request ──> the handler ──> Reply ─┴─> in order (P5) ─> Transmit
+//! ```
+
+mod config;
+mod input;
+mod output;
+mod pending;
+mod receive;
+
+use alloc::collections::{BTreeSet, VecDeque};
+use alloc::sync::Arc;
+
+use bytes::Bytes;
+use ubf_codec::{ClientHeader, Mode, NextIp, Term, Version};
+
+pub use self::config::Config;
+pub use self::input::Input;
+pub use self::output::{CloseReason, Message, Notice, Output};
+
+use self::pending::{Answer, Pending};
+use crate::control::ServerControl;
+use crate::drain::Phase;
+use crate::inbound::Inbound;
+use crate::offer::Offer;
+use crate::packet::{self, Packet, ServerHeads};
+use crate::rate::RateWindow;
+use crate::service::Service;
+use crate::time::Time;
+
+/// The server's end of one connection.
+///
+/// Tell it what happens with [`handle`](Self::handle), do what [`poll_output`](Self::poll_output) says until that is nothing, read
+/// from the socket only while [`is_reading`](Self::is_reading), and wake it at [`poll_timeout`](Self::poll_timeout) with
+/// [`Input::Tick`].
+///
+/// # Limits
+/// Outputs are made one at a time, when they are asked for: a flood of packets waits in the bytes that came in, and no more are read
+/// while [`Config::max_pending`] or [`Config::max_unread_bytes`] is reached.
+#[derive(Debug)]
+pub struct ServerSession {
+    config: Arc<Config>,
+    offer: Arc<Offer>,
+    now: Time,
+    phase: Phase,
+    outputs: VecDeque<Output>,
+    inbound: Inbound<ClientHeader>,
+    /// The client will send no more.
+    has_ended: bool,
+    /// P6: packets of the client so far.
+    packets: u64,
+    service: Service,
+    agreed: Option<Version>,
+    /// N12: the most bytes of a packet that the client accepts.
+    max_reply_bytes: Option<u64>,
+    negotiations: RateWindow,
+    /// N4: versions that stay refused until the client has negotiated again.
+    refused: BTreeSet<Version>,
+    pending: Pending,
+    heads: ServerHeads,
+    drain: Option<DrainNotice>,
+    ending: Option<Ending>,
+    unsent: usize,
+    started: Time,
+    last_traffic: Time,
+    last_written: Time,
+    /// Time is judged when all that came in has been taken out.
+    is_time_checked: bool,
+}
+
+/// A drain, as far as one session has to do with it.
+#[derive(Clone, Copy, Debug)]
+struct DrainNotice {
+    until: Time,
+    /// `None` once the client has been told.
+    notice_at: Option<Time>,
+}
+
+/// The connection closes when no answer is due, or at `deadline`.
+#[derive(Debug)]
+struct Ending {
+    last_words: Option<ServerControl>,
+    reason: CloseReason,
+    deadline: Time,
+}
+
+impl ServerSession {
+    /// The session of a connection that was just made.
+    #[must_use]
+    pub fn new(config: Arc<Config>, offer: Arc<Offer>, now: Time) -> Self {
+        let limits = config.limits;
+        Self {
+            config,
+            offer,
+            now,
+            phase: Phase::Serving,
+            outputs: VecDeque::new(),
+            inbound: Inbound::new(limits),
+            has_ended: false,
+            packets: 0,
+            service: Service::DEFAULT,
+            agreed: None,
+            max_reply_bytes: None,
+            negotiations: RateWindow::default(),
+            refused: BTreeSet::new(),
+            pending: Pending::default(),
+            heads: ServerHeads::default(),
+            drain: None,
+            ending: None,
+            unsent: 0,
+            started: now,
+            last_traffic: now,
+            last_written: now,
+            is_time_checked: false,
+        }
+    }
+
+    /// Takes in what happened. `now` never goes back.
+    pub fn handle(&mut self, input: Input, now: Time) {
+        self.now = self.now.max(now);
+        if self.phase == Phase::Stopped {
+            return;
+        }
+        match input {
+            Input::Received(bytes) => {
+                self.last_traffic = self.now;
+                if self.ending.is_none() {
+                    self.inbound.push(bytes, self.now);
+                }
+            }
+            Input::Written(count) => {
+                self.unsent = self.unsent.saturating_sub(count);
+                self.last_written = self.now;
+                self.last_traffic = self.now;
+            }
+            Input::EndOfStream => self.has_ended = true,
+            Input::Lost => self.stop(CloseReason::Lost),
+            Input::Reply { packet, body } => self.pending.complete(packet, None, body),
+            Input::Failed { packet, why } => {
+                let versions = self.offer.spoken(&self.service, self.now);
+                let failed = ServerControl::Failed { why, versions, packet };
+                self.pending.complete(packet, Some(Mode::Negotiation), packet::body(&failed.to_term()));
+            }
+            Input::EventOut { version, body } => self.send_event(version, body),
+            Input::Offer(offer) => self.offer = offer,
+            Input::NextIp(next_ip) => {
+                // A drain has the last word.
+                if self.drain.is_none() {
+                    self.heads.set_next_ip(next_ip);
+                }
+            }
+            Input::Drain { next_ip, until, notice_at } => self.begin_drain(next_ip, until, notice_at),
+            Input::Undrain => {
+                if self.drain.take().is_some() && self.phase == Phase::Draining {
+                    self.phase = Phase::Serving;
+                    self.heads.set_next_ip(None);
+                }
+            }
+            Input::Close { why, within } => {
+                let last_words = ServerControl::Closing { why, packet: self.packets };
+                self.end(Some(last_words), CloseReason::Shutdown, within);
+            }
+            Input::Tick => {}
+        }
+        if !self.is_decoding() {
+            // Time during which nothing is read is not the client's fault.
+            self.inbound.restart_clock(self.now);
+        }
+        self.is_time_checked = false;
+    }
+
+    /// The next thing to do.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        loop {
+            if let Some(output) = self.outputs.pop_front() {
+                return Some(output);
+            }
+            if self.phase == Phase::Stopped || !self.step() {
+                return None;
+            }
+        }
+    }
+
+    /// When to give [`Input::Tick`] if nothing else happens.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Time> {
+        if self.phase == Phase::Stopped {
+            return None;
+        }
+        let write = (self.unsent > 0).then(|| self.last_written + self.config.max_write_time);
+        let ending = self.ending.as_ref().map(|ending| ending.deadline);
+        let notice = self.drain.and_then(|drain| drain.notice_at).filter(|_| self.ending.is_none());
+        let others = [self.packet_deadline(), self.negotiation_deadline(), self.idle_deadline()];
+        others.into_iter().chain([write, ending, notice]).flatten().min()
+    }
+
+    /// Whether bytes are wanted. While they are not, leave them in the socket: this is the back-pressure.
+    #[must_use]
+    pub fn is_reading(&self) -> bool {
+        !self.has_ended && self.is_decoding()
+    }
+
+    fn is_decoding(&self) -> bool {
+        self.ending.is_none()
+            && self.phase != Phase::Stopped
+            && self.pending.len() < self.config.max_pending
+            && self.unsent < self.config.max_unread_bytes
+    }
+
+    /// The phase of this session.
+    #[must_use]
+    pub const fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// The version agreed on last.
+    #[must_use]
+    pub const fn version(&self) -> Option<Version> {
+        self.agreed
+    }
+
+    /// The service negotiated last.
+    #[must_use]
+    pub const fn service(&self) -> &Service {
+        &self.service
+    }
+
+    /// Requests whose handlers run.
+    #[must_use]
+    pub const fn running(&self) -> usize {
+        self.pending.running()
+    }
+
+    /// Client packets so far (P6).
+    #[must_use]
+    pub const fn packets(&self) -> u64 {
+        self.packets
+    }
+
+    /// One piece of work. `false` if there is none.
+    fn step(&mut self) -> bool {
+        if let Some(answer) = self.pending.pop_ready() {
+            self.answer_in_turn(answer);
+            return true;
+        }
+        if self.is_decoding() && self.receive() {
+            return true;
+        }
+        if !self.is_time_checked {
+            self.is_time_checked = true;
+            self.check_time();
+            return true;
+        }
+        if self.ending.is_some() {
+            return self.try_to_end();
+        }
+        if self.drain.is_some_and(|drain| drain.notice_at.is_some_and(|at| self.now >= at)) {
+            return self.send_moved();
+        }
+        // What came before the end was executed.
+        let is_over = self.has_ended && !self.inbound.is_fresh() && self.ending.is_none();
+        if is_over {
+            self.end(None, CloseReason::ByClient, self.config.max_close_time);
+        }
+        is_over
+    }
+
+    fn answer_in_turn(&mut self, answer: Answer) {
+        let Answer { packet: number, mode, body, is_reply } = answer;
+        let packet = self.heads.packet(mode, body);
+        if is_reply && self.max_reply_bytes.is_some_and(|max| packet.len() as u64 > max) {
+            // N12: a reply that the client would not accept would end its connection.
+            let versions = self.offer.spoken(&self.service, self.now);
+            let why = Term::atom("reply_too_large");
+            let failed = ServerControl::Failed { why, versions, packet: number };
+            return self.transmit(Mode::Negotiation, packet::body(&failed.to_term()));
+        }
+        self.transmit_packet(packet);
+    }
+
+    fn transmit(&mut self, mode: Mode, body: Bytes) {
+        let packet = self.heads.packet(mode, body);
+        self.transmit_packet(packet);
+    }
+
+    fn transmit_packet(&mut self, packet: Packet) {
+        if self.heads.next_ip().is_some()
+            && let Some(drain) = &mut self.drain
+        {
+            // R3: a reply has told the client; it needs no notice.
+            drain.notice_at = None;
+        }
+        if self.unsent == 0 {
+            self.last_written = self.now;
+        }
+        self.unsent += packet.len();
+        self.last_traffic = self.now;
+        self.outputs.push_back(Output::Transmit(packet));
+    }
+
+    fn send_event(&mut self, version: Version, body: Bytes) {
+        if self.ending.is_some() {
+            return;
+        }
+        // L1: events are not asked for, so they cannot be held back by not reading.
+        if self.unsent >= self.config.max_unread_bytes {
+            return self.stop(CloseReason::SlowReader);
+        }
+        self.transmit(version.into(), body);
+    }
+
+    fn begin_drain(&mut self, next_ip: Option<NextIp>, until: Time, notice_at: Time) {
+        if self.phase > Phase::Draining {
+            return;
+        }
+        self.phase = Phase::Draining;
+        let notice_at = next_ip.is_some().then_some(notice_at);
+        self.heads.set_next_ip(next_ip);
+        self.drain = Some(DrainNotice { until, notice_at });
+    }
+
+    fn send_moved(&mut self) -> bool {
+        let Some(drain) = &mut self.drain else { return false };
+        drain.notice_at = None;
+        let grace = drain.until.since(self.now);
+        let notice = packet::body(&ServerControl::Moved { grace }.to_term());
+        self.transmit(Mode::Negotiation, notice);
+        self.outputs.push_back(Output::Notice(Notice::MovedSent));
+        true
+    }
+
+    /// Executes no further packet, and closes when the answers that are due are out.
+    fn end(&mut self, last_words: Option<ServerControl>, reason: CloseReason, within: core::time::Duration) {
+        let deadline = self.now + within;
+        match &mut self.ending {
+            // What was first wrong is said; a stricter time counts.
+            Some(ending) => ending.deadline = ending.deadline.min(deadline),
+            None => self.ending = Some(Ending { last_words, reason, deadline }),
+        }
+        self.phase = Phase::Closing;
+    }
+
+    fn try_to_end(&mut self) -> bool {
+        let is_due = |ending: &mut Ending| self.pending.len() == 0 || self.now >= ending.deadline;
+        let Some(ending) = self.ending.take_if(|ending| is_due(ending)) else { return false };
+        if let Some(last_words) = ending.last_words {
+            self.transmit(Mode::Negotiation, packet::body(&last_words.to_term()));
+        }
+        self.stop(ending.reason);
+        true
+    }
+
+    fn stop(&mut self, reason: CloseReason) {
+        self.phase = Phase::Stopped;
+        self.outputs.push_back(Output::Close { reason, calls_cut: self.pending.running() });
+        self.pending.clear();
+        self.ending = None;
+    }
+
+    /// Ends a connection whose client takes too long.
+    fn check_time(&mut self) {
+        if self.unsent > 0 && self.now >= self.last_written + self.config.max_write_time {
+            return self.stop(CloseReason::SlowReader);
+        }
+        let is_over = |deadline: Option<Time>| deadline.is_some_and(|deadline| self.now >= deadline);
+        let (reason, why) = if is_over(self.negotiation_deadline()) {
+            (CloseReason::NegotiationTime, "negotiation_time")
+        } else if is_over(self.packet_deadline()) {
+            (CloseReason::PacketTime, "packet_time")
+        } else if is_over(self.idle_deadline()) {
+            (CloseReason::IdleTime, "idle_time")
+        } else {
+            return;
+        };
+        let last_words = ServerControl::Closing { why: Term::atom(why), packet: self.packets };
+        self.end(Some(last_words), reason, self.config.max_close_time);
+    }
+
+    /// L1: the first packet must have come.
+    fn negotiation_deadline(&self) -> Option<Time> {
+        let is_waiting = self.packets == 0 && self.ending.is_none() && !self.inbound.is_fresh();
+        is_waiting.then(|| self.started + self.config.max_negotiation_time)
+    }
+
+    fn packet_deadline(&self) -> Option<Time> {
+        let is_waiting = self.is_decoding() && !self.inbound.is_fresh();
+        if is_waiting { self.inbound.deadline(self.config.max_packet_time) } else { None }
+    }
+
+    fn idle_deadline(&self) -> Option<Time> {
+        let is_waiting = self.pending.len() == 0 && self.ending.is_none() && !self.inbound.is_fresh();
+        is_waiting.then(|| self.last_traffic + self.config.max_idle_time)
+    }
+}

@@ -1,0 +1,124 @@
+//! What a server session asks for.
+
+use bytes::Bytes;
+use core::fmt;
+use ubf_codec::{DecodeError, Document, Term, Text, Version};
+
+use crate::packet::Packet;
+use crate::service::Service;
+use crate::versions::Versions;
+
+/// What is to be done.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Write this. All that is there can be written at once.
+    Transmit(Packet),
+    /// Run the handler of a request, and answer with [`Input::Reply`](super::Input::Reply) or
+    /// [`Input::Failed`](super::Input::Failed), in any order.
+    Request(Message),
+    /// Run the handler of an event. There is no answer.
+    Event(Message),
+    /// Write what was handed out, then close the connection. It is the last output.
+    Close {
+        /// Why.
+        reason: CloseReason,
+        /// Requests that were begun and will not be answered.
+        calls_cut: usize,
+    },
+    /// Something that people want to see.
+    Notice(Notice),
+}
+
+/// A message of the application from the client.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// The number of the client's packet (P6).
+    pub packet: u64,
+    /// The service that was negotiated; the default one if none was.
+    pub service: Service,
+    /// The version that it is written in.
+    pub version: Version,
+    /// The body. Of an event, `{'event_in',Event}`.
+    pub body: Document<Bytes>,
+}
+
+/// Why a connection is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// The client closed it.
+    ByClient,
+    /// It is gone.
+    Lost,
+    /// [`Input::Close`](super::Input::Close).
+    Shutdown,
+    /// L3: the client's bytes are no packets.
+    BadSyntax(DecodeError),
+    /// The client's packet of version 0 is malformed.
+    BadControl,
+    /// The client reports that our bytes are no packets.
+    ReportedError,
+    /// L1: nothing came in time after the connection was made.
+    NegotiationTime,
+    /// L1: a packet took too long.
+    PacketTime,
+    /// L1: no traffic.
+    IdleTime,
+    /// L2: the client does not read.
+    SlowReader,
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ByClient => f.write_str("closed by the client"),
+            Self::Lost => f.write_str("the connection is gone"),
+            Self::Shutdown => f.write_str("the server closes"),
+            Self::BadSyntax(error) => write!(f, "the client broke the syntax: {error}"),
+            Self::BadControl => f.write_str("the client sent a malformed packet of version 0"),
+            Self::ReportedError => f.write_str("the client reports broken syntax"),
+            Self::NegotiationTime => f.write_str("no packet in time (max_negotiation_time)"),
+            Self::PacketTime => f.write_str("a packet took too long (max_packet_time)"),
+            Self::IdleTime => f.write_str("no traffic (max_idle_time)"),
+            Self::SlowReader => f.write_str("the client does not read (max_write_time, max_unread_bytes)"),
+        }
+    }
+}
+
+/// What people want to see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// A version was agreed on.
+    Agreed {
+        /// The service.
+        service: Service,
+        /// The version.
+        version: Version,
+        /// The client's software.
+        agent: Option<Text>,
+        /// N12: what the client has and does not use, with the reasons.
+        quarantined: alloc::vec::Vec<(Version, Term)>,
+    },
+    /// There was no version to agree on.
+    NoCommonVersion {
+        /// The service.
+        service: Service,
+        /// What the client was willing to use.
+        asked: Versions,
+    },
+    /// N4: a packet was not executed.
+    Refused {
+        /// Its version.
+        version: Version,
+        /// Its number.
+        packet: u64,
+    },
+    /// R3: a silent client was told to move.
+    MovedSent,
+    /// The client reports that our bytes are no packets.
+    ReportedError {
+        /// What the client says.
+        why: Term,
+        /// At which byte of our stream.
+        offset: u64,
+    },
+}

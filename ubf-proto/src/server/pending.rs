@@ -1,0 +1,88 @@
+//! Answers in the order of the client's packets, in whatever order they are ready (P5).
+
+use alloc::collections::VecDeque;
+
+use bytes::Bytes;
+use ubf_codec::{Mode, Version};
+
+/// A packet that will be answered.
+#[derive(Debug)]
+struct Slot {
+    packet: u64,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Its handler runs.
+    Running(Version),
+    /// Its answer waits for those before it.
+    Ready(Answer),
+}
+
+/// An answer that is ready.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// The number of the packet that it answers.
+    pub(super) packet: u64,
+    pub(super) mode: Mode,
+    pub(super) body: Bytes,
+    /// Whether a handler made it.
+    pub(super) is_reply: bool,
+}
+
+/// Packets that are not answered yet, by ascending numbers.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    slots: VecDeque<Slot>,
+    running: usize,
+}
+
+impl Pending {
+    pub(super) fn push_running(&mut self, packet: u64, version: Version) {
+        self.slots.push_back(Slot { packet, state: State::Running(version) });
+        self.running += 1;
+    }
+
+    pub(super) fn push_ready(&mut self, packet: u64, mode: Mode, body: Bytes) {
+        let answer = Answer { packet, mode, body, is_reply: false };
+        self.slots.push_back(Slot { packet, state: State::Ready(answer) });
+    }
+
+    /// Completes a running packet with an answer in its own version, or in another mode. Answers that nobody waits for are dropped: the
+    /// shell may be late.
+    pub(super) fn complete(&mut self, packet: u64, mode: Option<Mode>, body: Bytes) {
+        let place = self.slots.partition_point(|slot| slot.packet < packet);
+        let Some(slot) = self.slots.get_mut(place).filter(|slot| slot.packet == packet) else { return };
+        if let State::Running(version) = slot.state {
+            let is_reply = mode.is_none();
+            let mode = mode.unwrap_or(version.into());
+            slot.state = State::Ready(Answer { packet, mode, body, is_reply });
+            self.running -= 1;
+        }
+    }
+
+    /// The answer whose turn it is, if it is ready.
+    pub(super) fn pop_ready(&mut self) -> Option<Answer> {
+        if !matches!(self.slots.front()?.state, State::Ready(_)) {
+            return None;
+        }
+        match self.slots.pop_front()?.state {
+            State::Ready(answer) => Some(answer),
+            State::Running(_) => None,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    pub(super) const fn running(&self) -> usize {
+        self.running
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.slots.clear();
+        self.running = 0;
+    }
+}

@@ -1,0 +1,121 @@
+//! What becomes of a client's packet.
+
+use bytes::Bytes;
+use ubf_codec::{ClientPacket, Document, Mode, Term, Version};
+
+use super::ServerSession;
+use super::output::{CloseReason, Message, Notice, Output};
+use crate::control::{Agreed, ClientControl, ControlError, Negotiate, Options, ServerControl, is_event};
+use crate::packet;
+
+impl ServerSession {
+    /// Takes in one packet. `false` if there is none that is whole.
+    pub(super) fn receive(&mut self) -> bool {
+        let (packet, end) = match self.inbound.next(self.now) {
+            Ok(Some(received)) => received,
+            Ok(None) => return false,
+            Err(error) => {
+                // L3: the stream is lost, and with it the connection; calls in progress are answered first.
+                let why = Term::atom(error.kind().code());
+                let last_words = ServerControl::Error { why, offset: error.offset() };
+                self.end(Some(last_words), CloseReason::BadSyntax(error), self.config.max_close_time);
+                return true;
+            }
+        };
+        self.packets += 1;
+        match packet.header.mode {
+            Mode::Negotiation => self.receive_control(&packet, end),
+            Mode::Version(version) => self.receive_message(version, packet),
+        }
+        true
+    }
+
+    fn receive_message(&mut self, version: Version, packet: ClientPacket<Document<Bytes>>) {
+        let number = self.packets;
+        if self.refused.contains(&version) || !self.offer.speaks(&self.service, version, self.now) {
+            // N4: refused until the client has negotiated again. Of versions that this server never speaks none needs to be remembered
+            // beyond the bound: they are refused anyway.
+            if self.refused.len() < crate::versions::Versions::MAX_LEN {
+                self.refused.insert(version);
+            }
+            self.refuse(ServerControl::version_refusal(version));
+            self.outputs.push_back(Output::Notice(Notice::Refused { version, packet: number }));
+            return;
+        }
+        let is_event = is_event(packet.body.root(), "event_in");
+        let message = Message { packet: number, service: self.service.clone(), version, body: packet.body };
+        if is_event {
+            self.outputs.push_back(Output::Event(message));
+        } else {
+            self.pending.push_running(number, version);
+            self.outputs.push_back(Output::Request(message));
+        }
+    }
+
+    fn receive_control(&mut self, packet: &ClientPacket<Document<Bytes>>, end: u64) {
+        match ClientControl::from_term(packet.body.root()) {
+            Ok(ClientControl::Negotiate(negotiate)) => self.negotiate(negotiate),
+            Ok(ClientControl::Ping) => self.answer(Mode::Negotiation, &ServerControl::Pong.to_term()),
+            Ok(ClientControl::Error { why, offset }) => {
+                self.outputs.push_back(Output::Notice(Notice::ReportedError { why, offset }));
+                self.end(None, CloseReason::ReportedError, self.config.max_close_time);
+            }
+            // A later version of the rules may know the packet: it is told that this server does not.
+            Err(ControlError::Unknown) => self.refuse(Term::atom("unknown_packet")),
+            Err(ControlError::Malformed { packet: name, field }) => {
+                let why = Term::tuple([Term::atom("malformed"), Term::atom(name), Term::atom(field)]);
+                let offset = end - packet.body.source().len() as u64;
+                let last_words = ServerControl::Error { why, offset };
+                self.end(Some(last_words), CloseReason::BadControl, self.config.max_close_time);
+            }
+        }
+    }
+
+    fn negotiate(&mut self, negotiate: Negotiate) {
+        if self.negotiations.allowed_at(self.config.max_negotiations, self.now) > self.now {
+            // N10: it was not executed, and may be sent again later.
+            return self.refuse(Term::atom("too_many_negotiations"));
+        }
+        self.negotiations.record(self.now);
+        self.refused.clear();
+        self.service = negotiate.service;
+        self.max_reply_bytes = negotiate.options.max_packet;
+        let service = self.service.clone();
+        let spoken = self.offer.spoken(&service, self.now);
+        // N1: the highest version in both lists.
+        let Some(version) = spoken.choose(&negotiate.versions) else {
+            self.outputs.push_back(Output::Notice(Notice::NoCommonVersion {
+                service: service.clone(),
+                asked: negotiate.versions,
+            }));
+            let answer = ServerControl::NoCommonVersion { service, versions: spoken };
+            return self.answer(Mode::Negotiation, &answer.to_term());
+        };
+        self.agreed = Some(version);
+        let options = Options {
+            agent: self.config.agent.clone(),
+            peers: self.config.peers.clone(),
+            max_packet: Some(self.config.limits.max_packet_bytes.into()),
+            quarantined: alloc::vec::Vec::new(),
+        };
+        let agreed = Agreed { service: service.clone(), versions: spoken, options };
+        self.answer(version.into(), &agreed.to_term());
+        self.outputs.push_back(Output::Notice(Notice::Agreed {
+            service,
+            version,
+            agent: negotiate.options.agent,
+            quarantined: negotiate.options.quarantined,
+        }));
+    }
+
+    /// P6: the packet just taken in was not executed.
+    fn refuse(&mut self, why: Term) {
+        let versions = self.offer.spoken(&self.service, self.now);
+        let refused = ServerControl::Refused { why, versions, packet: self.packets };
+        self.answer(Mode::Negotiation, &refused.to_term());
+    }
+
+    fn answer(&mut self, mode: Mode, body: &Term) {
+        self.pending.push_ready(self.packets, mode, packet::body(body));
+    }
+}

@@ -1,0 +1,45 @@
+//! The name of a service.
+
+use core::fmt;
+
+use ubf_codec::{Term, Text};
+
+/// What a client wants to talk to: a named service, or `?`, the default one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Service(Option<Text>);
+
+impl Service {
+    /// The default service, `?` on the wire.
+    pub const DEFAULT: Self = Self(None);
+
+    /// The service of this name.
+    #[must_use]
+    pub fn named(name: impl Into<Text>) -> Self {
+        Self(Some(name.into()))
+    }
+
+    /// The name; `None` is the default service.
+    #[must_use]
+    pub const fn name(&self) -> Option<&Text> {
+        self.0.as_ref()
+    }
+
+    pub(crate) fn to_term(&self) -> Term {
+        self.0.clone().map_or(Term::Undefined, Term::String)
+    }
+}
+
+impl From<&str> for Service {
+    fn from(name: &str) -> Self {
+        Self::named(name)
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(name) => f.write_str(&name.to_latin1()),
+            None => f.write_str("?"),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The time that callers pass in. The core has no clock.
+
+use core::fmt;
+use core::ops::Add;
+use core::time::Duration;
+
+/// A moment: milliseconds since a moment of the caller's choice. It must never go back.
+///
+/// ```
+/// use core::time::Duration;
+/// use ubf_proto::Time;
+///
+/// let start = Time::from_millis(1_000);
+/// assert_eq!((start + Duration::from_secs(2)).since(start), Duration::from_secs(2));
+/// assert_eq!(start.since(start + Duration::from_secs(2)), Duration::ZERO);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Time(u64);
+
+impl Time {
+    /// The moment the caller counts from.
+    pub const ZERO: Self = Self(0);
+
+    /// The moment so many milliseconds after [`Time::ZERO`].
+    #[must_use]
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since [`Time::ZERO`].
+    #[must_use]
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+
+    /// The time from `earlier` to this moment; zero if that lies later.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Add<Duration> for Time {
+    type Output = Self;
+
+    /// Saturates: a moment that cannot be expressed never comes.
+    fn add(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(millis(duration)))
+    }
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:03} s", self.0 / 1000, self.0 % 1000)
+    }
+}
+
+/// Whole milliseconds of a duration, saturating.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,254 @@
+//! Every packet of version 0, whole and malformed in every way: a table of shapes, tried on the types and on both sessions.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::cast_lossless,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test fails by a panic, and names only the variants that it is about"
+)]
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use ubf_codec::{Encoder, decode};
+use ubf_proto::client::{self, ConnectionId, LossReason, Notice};
+use ubf_proto::control::{Agreed, ClientControl, ControlError, ServerControl};
+use ubf_proto::server::{self, CloseReason, ServerSession};
+use ubf_proto::{ClientSession, Offer, Time, Versions};
+
+/// A packet, its fields in order with their names, and for each what it may not be.
+struct Shape {
+    name: &'static str,
+    fields: &'static [(&'static str, &'static str, &'static [&'static str])],
+}
+
+const NOT_A_NUMBER: &[&str] = &["?", "'a'", "\"1\"", "-1", "18446744073709551616", "{}", "#", "1`t`"];
+const NOT_A_PACKET_NUMBER: &[&str] = &["?", "'a'", "\"1\"", "0", "-1", "18446744073709551616", "{}", "#"];
+const NOT_A_UBF_VERSION: &[&str] = &["?", "'a'", "\"1\"", "0", "-1", "{}", "#"];
+const NOT_A_SERVICE: &[&str] = &["'files'", "5~files~", "1", "{}", "#", "\"files\"`t`"];
+const NOT_VERSIONS: &[&str] = &["?", "1", "{1}", "#0&", "#-1&", "#2147483648&", "#'1'&", "#1&1&", "#1&?&", "#\"1\"&"];
+const NOT_OPTIONS: &[&str] = &[
+    "?",
+    "1",
+    "{}",
+    "{'agent'\"a\"}",
+    "#'agent'&",
+    "#{}&",
+    "#{\"agent\"\"a\"}&",
+    "#{'agent'}&",
+    "#{'agent''a'}&",
+    "#{'peers'\"\"}&",
+    "#{'peers'\"a\"}&",
+    "#{'peers''a:1'}&",
+    "#{'max_packet'-1}&",
+    "#{'max_packet'?}&",
+    "#{'quarantined'1}&",
+    "#{'quarantined'#1&}&",
+    "#{'quarantined'#{10}&}&",
+    "#{'quarantined'#{0'crash'}&}&",
+];
+
+const FROM_CLIENT: &[Shape] = &[
+    Shape {
+        name: "negotiate",
+        fields: &[
+            ("UbfVersion", "1", NOT_A_UBF_VERSION),
+            ("Service", "\"files\"", NOT_A_SERVICE),
+            ("Versions", "#3&10&", NOT_VERSIONS),
+            (
+                "Options",
+                "#{'peers'\"a:1,b:2\"}&{'agent'\"x 1\"}&{'quarantined'#{10'crash'}&}&{'max_packet'9}&{'later'?}&",
+                NOT_OPTIONS,
+            ),
+        ],
+    },
+    Shape { name: "error", fields: &[("Why", "'any'", &[]), ("Offset", "0", NOT_A_NUMBER)] },
+];
+
+const FROM_SERVER: &[Shape] = &[
+    Shape {
+        name: "no_common_version",
+        fields: &[
+            ("UbfVersion", "1", NOT_A_UBF_VERSION),
+            ("Service", "?", NOT_A_SERVICE),
+            ("Versions", "#3&10&", NOT_VERSIONS),
+        ],
+    },
+    Shape {
+        name: "refused",
+        fields: &[("Why", "{'version'8}", &[]), ("Versions", "#3&", NOT_VERSIONS), ("N", "1", NOT_A_PACKET_NUMBER)],
+    },
+    Shape {
+        name: "failed",
+        fields: &[("Why", "?", &[]), ("Versions", "#", NOT_VERSIONS), ("N", "1", NOT_A_PACKET_NUMBER)],
+    },
+    Shape { name: "moved", fields: &[("GraceMs", "0", NOT_A_NUMBER)] },
+    Shape { name: "closing", fields: &[("Why", "'bye'", &[]), ("N", "0", NOT_A_NUMBER)] },
+    Shape { name: "error", fields: &[("Why", "\"text\"", &[]), ("Offset", "7", NOT_A_NUMBER)] },
+];
+
+const AGREED: Shape = Shape {
+    name: "agreed",
+    fields: &[
+        ("UbfVersion", "1", &["?", "'a'", "0", "2", "-1", "{}"]),
+        ("Service", "?", NOT_A_SERVICE),
+        ("Versions", "#3&10&", NOT_VERSIONS),
+        ("Options", "#", NOT_OPTIONS),
+    ],
+};
+
+impl Shape {
+    fn body(&self, fields: &[&str]) -> String {
+        format!("{{'{}' {}}}$", self.name, fields.join(" "))
+    }
+
+    fn good(&self) -> Vec<&'static str> {
+        self.fields.iter().map(|(_, good, _)| *good).collect()
+    }
+
+    /// All malformed bodies, with the field that is wrong: fields left out at the end, and each field replaced.
+    fn bad(&self) -> Vec<(String, &'static str)> {
+        let good = self.good();
+        let cut = self.fields.iter().enumerate().map(|(count, (name, ..))| (self.body(&good[..count]), *name));
+        let replaced = self.fields.iter().enumerate().flat_map(|(index, (name, _, bad))| {
+            let good = good.clone();
+            bad.iter().map(move |bad| {
+                let mut fields = good.clone();
+                fields[index] = bad;
+                (self.body(&fields), *name)
+            })
+        });
+        cut.chain(replaced).collect()
+    }
+}
+
+fn check<T>(shapes: &[Shape], read: impl Fn(&str) -> Result<T, ControlError>, write: impl Fn(T) -> Vec<u8>) {
+    for shape in shapes {
+        let good = shape.body(&shape.good());
+        let value = read(&good).unwrap_or_else(|error| panic!("{good}: {error}"));
+        // What is written is read again as the same.
+        let written = String::from_utf8(write(value)).unwrap();
+        assert_eq!(written, String::from_utf8(write(read(&written).unwrap())).unwrap());
+        // P4: terms at the end are ignored.
+        let mut grown = shape.good();
+        grown.extend(["'later'", "{1 2}"]);
+        assert!(read(&shape.body(&grown)).is_ok(), "{}", shape.body(&grown));
+        for (bad, field) in shape.bad() {
+            let Err(error) = read(&bad) else { panic!("{bad} is accepted") };
+            let ControlError::Malformed { packet, field: found } = error else { panic!("{bad}: {error}") };
+            assert_eq!(packet, shape.name, "{bad}");
+            let is_option = field == "Options" && found.starts_with(|letter: char| letter.is_lowercase());
+            assert!(found == field || is_option, "{bad}: {found}");
+        }
+    }
+}
+
+const UNKNOWN: &[&str] =
+    &["?$", "1$", "\"ping\"$", "'pang'$", "{}$", "{1}$", "{'ping'}$", "{\"moved\" 1}$", "#$", "'ping'`t`$"];
+
+#[test]
+fn p4_client_packets_are_read_and_malformed_ones_named() {
+    let read = |body: &str| ClientControl::from_term(decode(body.as_bytes()).unwrap().root());
+    check(FROM_CLIENT, read, |control| Encoder::new().encode(&control.to_term()));
+    assert_eq!(read("'ping'$"), Ok(ClientControl::Ping));
+    for unknown in UNKNOWN {
+        assert_eq!(read(unknown), Err(ControlError::Unknown), "{unknown}");
+    }
+}
+
+#[test]
+fn p4_server_packets_are_read_and_malformed_ones_named() {
+    let read = |body: &str| ServerControl::from_term(decode(body.as_bytes()).unwrap().root());
+    check(FROM_SERVER, read, |control| Encoder::new().encode(&control.to_term()));
+    assert_eq!(read("'pong'$"), Ok(ServerControl::Pong));
+    for unknown in UNKNOWN {
+        assert_eq!(read(unknown), Err(ControlError::Unknown), "{unknown}");
+    }
+    let read = |body: &str| Agreed::from_term(decode(body.as_bytes()).unwrap().root());
+    check(&[AGREED], read, |agreed| Encoder::new().encode(&agreed.to_term()));
+}
+
+#[test]
+fn n2_a_list_has_1_to_1024_versions() {
+    let list = |count: u32| (1..=count).fold("#".to_owned(), |list, number| format!("{list}{number}&"));
+    let read = |list: &str| {
+        ClientControl::from_term(decode(format!("{{'negotiate'1?{list} #}}$").as_bytes()).unwrap().root()).is_ok()
+    };
+    assert_eq!([0, 1, 1024, 1025].map(|count| read(&list(count))), [false, true, true, false]);
+}
+
+#[test]
+fn l3_a_server_tells_what_is_malformed_and_closes() {
+    for (bad, _) in FROM_CLIENT.iter().flat_map(Shape::bad) {
+        let config = Arc::new(server::Config::default());
+        let mut session = ServerSession::new(config, Arc::new(Offer::from(Versions::of([3, 10]))), Time::ZERO);
+        session.handle(server::Input::Received(BytesMut::from(format!("0 {bad}").as_bytes())), Time::ZERO);
+        let mut sent = Vec::new();
+        let mut reason = None;
+        while let Some(output) = session.poll_output() {
+            match output {
+                server::Output::Transmit(packet) => sent.extend_from_slice(&packet.to_bytes()),
+                server::Output::Close { reason: found, .. } => reason = Some(found),
+                other => panic!("{bad}: {other:?}"),
+            }
+        }
+        assert_eq!(reason, Some(CloseReason::BadControl), "{bad}");
+        let sent = String::from_utf8(sent).unwrap();
+        // The body begins after `0 `.
+        assert!(sent.starts_with("0 ? {'error'{'malformed'") && sent.ends_with("2}$"), "{bad}: {sent}");
+    }
+}
+
+#[test]
+fn l3_a_server_refuses_a_packet_that_it_does_not_know_and_goes_on() {
+    for unknown in UNKNOWN {
+        let config = Arc::new(server::Config::default());
+        let mut session = ServerSession::new(config, Arc::new(Offer::from(Versions::of([3, 10]))), Time::ZERO);
+        session.handle(server::Input::Received(BytesMut::from(format!("0 {unknown}0 'ping'$").as_bytes())), Time::ZERO);
+        let mut sent = Vec::new();
+        while let Some(output) = session.poll_output() {
+            let server::Output::Transmit(packet) = output else { panic!("{unknown}: {output:?}") };
+            sent.extend_from_slice(&packet.to_bytes());
+        }
+        let sent = String::from_utf8(sent).unwrap();
+        assert_eq!(sent, "0 ? {'refused''unknown_packet'#3&10&1}$0 ? 'pong'$", "{unknown}");
+    }
+}
+
+#[test]
+fn l3_a_client_tells_what_is_malformed_and_leaves() {
+    let malformed = FROM_SERVER.iter().flat_map(Shape::bad).map(|(body, _)| format!("0 ? {body}"));
+    let agreed = AGREED.bad().into_iter().map(|(body, _)| format!("10 ? {body}"));
+    let unknown = UNKNOWN.iter().map(|body| format!("0 ? {body}"));
+    for bad in malformed.chain(agreed).chain(unknown) {
+        let addresses = vec!["192.0.2.1:4000".parse().unwrap()];
+        let mut session = ClientSession::new(client::Config::new(addresses, Versions::of([3, 10])), 1, Time::ZERO);
+        let connection = ConnectionId(0);
+        assert!(matches!(session.poll_output(), Some(client::Output::Connect { .. })));
+        session.handle(client::Input::Connected { connection, peer: None, tls: false }, Time::ZERO);
+        assert!(matches!(session.poll_output(), Some(client::Output::Transmit { .. })));
+        session.handle(client::Input::Received { connection, bytes: BytesMut::from(bad.as_bytes()) }, Time::ZERO);
+        let mut sent = Vec::new();
+        let mut is_named = false;
+        while let Some(output) = session.poll_output() {
+            match output {
+                client::Output::Transmit { packet, .. } => sent.extend_from_slice(&packet.to_bytes()),
+                client::Output::Notice(Notice::Lost { reason, .. }) => {
+                    is_named = matches!(reason, LossReason::BadControl(_));
+                }
+                _ => {}
+            }
+        }
+        let sent = String::from_utf8(sent).unwrap();
+        assert!(is_named && sent.starts_with("0 {'error''malformed'"), "{bad}: {sent}");
+    }
+}

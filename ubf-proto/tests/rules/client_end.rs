@@ -1,0 +1,142 @@
+//! A client session whose inputs and outputs are lines of text.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use ubf_codec::{Term, Version};
+use ubf_proto::client::{Call, CallId, Config, ConnectionId, Done, Input, Notice, Output};
+use ubf_proto::{ClientSession, Time, Versions};
+
+pub(crate) struct Client {
+    pub(crate) session: ClientSession,
+    pub(crate) now: u64,
+    pub(crate) notices: Vec<Notice>,
+}
+
+/// Settings that make all bytes exact.
+pub(crate) fn config(addresses: &str, versions: &[u32]) -> Config {
+    let addresses = addresses.split(',').map(|address| address.parse().unwrap()).collect();
+    let mut config = Config::new(addresses, Versions::of(versions.iter().copied()));
+    config.grease = false;
+    config.limits = config.limits.with_max_packet_bytes(999);
+    config.quarantine.jitter_percent = 0;
+    config
+}
+
+pub(crate) fn version(number: u32) -> Version {
+    Version::new(number).unwrap()
+}
+
+impl Client {
+    pub(crate) fn new(config: Config) -> Self {
+        Self { session: ClientSession::new(config, 1, Time::ZERO), now: 0, notices: Vec::new() }
+    }
+
+    /// A client of `192.0.2.1:4000` that has agreed on `agreed` out of `versions` with a server that speaks `spoken`.
+    pub(crate) fn agreed(config: Config, agreed: u32, spoken: &str) -> Self {
+        let mut client = Self::new(config);
+        client.poll();
+        client.connected(0);
+        client.receive(0, &format!("{agreed} ? {{'agreed'1?{spoken}#}}$"));
+        client
+    }
+
+    pub(crate) fn tell(&mut self, input: Input) -> Vec<String> {
+        self.session.handle(input, Time::from_millis(self.now));
+        self.poll()
+    }
+
+    pub(crate) fn connected(&mut self, connection: u64) -> Vec<String> {
+        let connection = ConnectionId(connection);
+        self.tell(Input::Connected { connection, peer: None, tls: false })
+    }
+
+    pub(crate) fn connected_to(&mut self, connection: u64, ip: &str, tls: bool) -> Vec<String> {
+        let (connection, peer) = (ConnectionId(connection), Some(ip.parse().unwrap()));
+        self.tell(Input::Connected { connection, peer, tls })
+    }
+
+    pub(crate) fn receive(&mut self, connection: u64, bytes: &str) -> Vec<String> {
+        let connection = ConnectionId(connection);
+        self.tell(Input::Received { connection, bytes: BytesMut::from(bytes.as_bytes()) })
+    }
+
+    pub(crate) fn lose(&mut self, connection: u64) -> Vec<String> {
+        self.tell(Input::Closed { connection: ConnectionId(connection) })
+    }
+
+    pub(crate) fn call(&mut self, id: u64) -> Vec<String> {
+        self.tell(Input::Call(Call::request(CallId(id))))
+    }
+
+    pub(crate) fn event(&mut self, id: u64) -> Vec<String> {
+        self.tell(Input::Call(Call::event(CallId(id))))
+    }
+
+    pub(crate) fn rendered(&mut self, id: u64, number: u32, body: &str) -> Vec<String> {
+        let body = Bytes::from(body.to_owned());
+        self.tell(Input::Rendered { call: CallId(id), version: version(number), body })
+    }
+
+    /// Makes a call that is at hand in this version.
+    pub(crate) fn send(&mut self, id: u64, number: u32, body: &str) -> Vec<String> {
+        let rendered = Some((version(number), Bytes::from(body.to_owned())));
+        self.tell(Input::Call(Call { rendered, ..Call::request(CallId(id)) }))
+    }
+
+    pub(crate) fn crash(&mut self, number: u32, call: Option<u64>) -> Vec<String> {
+        self.tell(Input::Crashed { version: version(number), call: call.map(CallId), why: Term::atom("crash") })
+    }
+
+    pub(crate) fn wait(&mut self, millis: u64) -> Vec<String> {
+        self.now += millis;
+        self.tell(Input::Tick)
+    }
+
+    /// Waits until the session wants to be woken, and wakes it.
+    pub(crate) fn wait_until_woken(&mut self) -> (Duration, Vec<String>) {
+        let at = self.session.poll_timeout().expect("it waits for something").as_millis();
+        let waited = Duration::from_millis(at.saturating_sub(self.now));
+        self.now = self.now.max(at);
+        (waited, self.tell(Input::Tick))
+    }
+
+    pub(crate) fn poll(&mut self) -> Vec<String> {
+        let mut lines = Vec::new();
+        while let Some(output) = self.session.poll_output() {
+            lines.push(match output {
+                Output::Connect { connection, address, tls: None } => format!("connect {} {address}", connection.0),
+                Output::Connect { connection, address, tls: Some(name) } => {
+                    format!("connect {} {address} tls {name}", connection.0)
+                }
+                Output::Transmit { connection, packet } => {
+                    let bytes = packet.to_bytes();
+                    let line = format!("send {} {}", connection.0, String::from_utf8_lossy(&bytes));
+                    let (connection, count) = (connection, packet.len());
+                    self.session.handle(Input::Written { connection, count }, Time::from_millis(self.now));
+                    line
+                }
+                Output::Close { connection } => format!("close {}", connection.0),
+                Output::Render { call, version } => format!("render {} {version}", call.0),
+                Output::Ended { call, outcome: Ok(Done::Reply { version, body }) } => {
+                    format!("end {} {version} {body}", call.0)
+                }
+                Output::Ended { call, outcome: Ok(Done::Taken { version }) } => {
+                    format!("end {} {version} taken", call.0)
+                }
+                Output::Ended { call, outcome: Err(error) } => format!("end {} error: {error}", call.0),
+                Output::EventOut { version, body } => format!("event {version} {body}"),
+                Output::Notice(notice) => {
+                    self.notices.push(notice);
+                    continue;
+                }
+                Output::Finished => "finished".to_owned(),
+            });
+        }
+        lines
+    }
+
+    pub(crate) fn has_notice(&self, is_it: impl Fn(&Notice) -> bool) -> bool {
+        self.notices.iter().any(is_it)
+    }
+}

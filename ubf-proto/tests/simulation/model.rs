@@ -1,0 +1,108 @@
+//! What must come out, computed with plain sets.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What became of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Done,
+    /// It certainly did not run.
+    NotRun,
+    /// Nobody knows.
+    MayHaveRun,
+}
+
+#[derive(Debug, Default)]
+struct Fate {
+    is_idempotent: bool,
+    executions: u32,
+    end: Option<End>,
+}
+
+/// All calls of all clients.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    calls: BTreeMap<(usize, u64), Fate>,
+    /// By client: the last call that ended well, and when it was executed.
+    last_done: BTreeMap<usize, (u64, u64)>,
+    executions: u64,
+}
+
+impl Ledger {
+    pub(crate) fn begin(&mut self, client: usize, call: u64, is_idempotent: bool) {
+        let fate = Fate { is_idempotent, ..Fate::default() };
+        assert!(self.calls.insert((client, call), fate).is_none());
+    }
+
+    /// A server executes a call: the number of this execution.
+    pub(crate) fn execute(&mut self, client: usize, call: u64) -> u64 {
+        let fate = self.calls.get_mut(&(client, call)).expect("a call that somebody made");
+        fate.executions += 1;
+        assert!(fate.executions == 1 || fate.is_idempotent, "call {call} of client {client} was executed twice");
+        assert_ne!(fate.end, Some(End::NotRun), "call {call} of client {client} was said not to have run");
+        self.executions += 1;
+        self.executions
+    }
+
+    pub(crate) fn end(&mut self, client: usize, call: u64, end: End) {
+        let fate = self.calls.get_mut(&(client, call)).expect("a call that somebody made");
+        assert_eq!(fate.end.replace(end), None, "call {call} of client {client} ended twice");
+        match end {
+            End::Done => assert!(fate.executions > 0, "call {call} of client {client} was answered and not executed"),
+            End::NotRun => assert_eq!(fate.executions, 0, "call {call} of client {client} has run"),
+            End::MayHaveRun => {}
+        }
+    }
+
+    /// The order of one client's calls: of replies, and of executions.
+    pub(crate) fn reply(&mut self, client: usize, call: u64, execution: u64) {
+        let (last_call, last_execution) = self.last_done.insert(client, (call, execution)).unwrap_or_default();
+        assert!(call > last_call, "client {client}: the reply to {call} came after that to {last_call}");
+        assert!(execution > last_execution, "client {client}: {call} was executed before {last_call}");
+    }
+
+    pub(crate) fn open(&self) -> Vec<(usize, u64)> {
+        self.calls.iter().filter(|(_, fate)| fate.end.is_none()).map(|(&key, _)| key).collect()
+    }
+}
+
+/// The versions of one side, and those it does not use now.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Side {
+    pub(crate) versions: BTreeSet<u32>,
+    pub(crate) floor: u32,
+    /// Until when each is not used.
+    pub(crate) held: BTreeMap<u32, u64>,
+    pub(crate) withdrawn: BTreeSet<u32>,
+}
+
+impl Side {
+    pub(crate) fn willing(&self, now: u64) -> BTreeSet<u32> {
+        let is_held = |version: &u32| self.held.get(version).is_some_and(|&until| now < until);
+        let all = self.acceptable().into_iter();
+        all.filter(|version| !self.withdrawn.contains(version) && !is_held(version)).collect()
+    }
+
+    pub(crate) fn acceptable(&self) -> BTreeSet<u32> {
+        self.versions.iter().copied().filter(|&version| version >= self.floor).collect()
+    }
+
+    /// N2, N7, N9: whether a client may send this list.
+    pub(crate) fn check_list(&self, list: &BTreeSet<u32>, now: u64) {
+        let grease = list.iter().filter(|&&version| version > 2_147_483_647 - 1024).count();
+        assert_eq!(grease, 1, "N9: {list:?}");
+        let list: BTreeSet<u32> = list.iter().copied().filter(|&version| version <= 2_147_483_647 - 1024).collect();
+        let willing = self.willing(now);
+        assert!(willing.is_subset(&list), "N2: {willing:?} are willing, {list:?} are asked for");
+        let forced: Vec<u32> = list.difference(&willing).copied().collect();
+        assert!(
+            forced.len() <= 1 && forced.iter().all(|version| self.acceptable().contains(version)),
+            "N7: {forced:?}"
+        );
+    }
+}
+
+/// N1.
+pub(crate) fn choose(one: &BTreeSet<u32>, two: &BTreeSet<u32>) -> Option<u32> {
+    one.intersection(two).max().copied()
+}

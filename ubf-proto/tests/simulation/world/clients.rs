@@ -1,0 +1,191 @@
+//! The callers: they call, render, and look at what comes back.
+
+use ubf_codec::{Term, Version, View, ubf};
+use ubf_proto::client::{self, Call, CallId, ConnectionId, Notice};
+use ubf_proto::control::{ClientControl, Negotiate};
+use ubf_proto::{Time, body};
+
+use super::{Event, MAX_HOPS, MAX_PENDING, Node, Piece, World, log, node_of, numbers};
+use crate::model::{End, choose};
+
+impl World {
+    pub(super) fn make_call(&mut self, client: usize, is_probe: bool) {
+        let is_event = !is_probe && self.random.below(8) == 0;
+        let is_idempotent = !is_probe && self.random.below(4) == 0;
+        let is_cancelled = !is_probe && !self.is_calm && self.random.below(20) == 0;
+        let caller = &mut self.clients[client];
+        caller.next_call += 1;
+        let number = caller.next_call;
+        if is_probe {
+            caller.probes.insert(number);
+        }
+        if is_event {
+            caller.events.insert(number);
+        }
+        self.ledger.begin(client, number, is_idempotent);
+        let call = Call { is_event, is_idempotent, ..Call::request(CallId(number)) };
+        log!(
+            self,
+            "client {client} calls {number}{}{}",
+            if is_event { ", an event" } else { "" },
+            if is_idempotent { ", idempotent" } else { "" }
+        );
+        self.tell_client(client, client::Input::Call(call));
+        if is_cancelled {
+            self.tell_client(client, client::Input::Cancel { call: CallId(number) });
+        }
+    }
+
+    pub(super) fn tell_client(&mut self, index: usize, input: client::Input) {
+        let now = self.time();
+        self.clients[index].session.handle(input, now);
+        let mut outputs = 0;
+        while let Some(output) = self.clients[index].session.poll_output() {
+            outputs += 1;
+            assert!(outputs < 10_000, "client {index} has no end of things to do");
+            self.do_for_client(index, output);
+        }
+        let session = &self.clients[index].session;
+        assert!(session.hops() <= MAX_HOPS, "R5");
+        assert!(session.open_calls() <= MAX_PENDING, "L1");
+        if let Some(at) = session.poll_timeout() {
+            let at = at.as_millis();
+            if at < self.clients[index].woken {
+                self.clients[index].woken = at;
+                self.at(at, Event::WakeClient(index));
+            }
+        }
+    }
+
+    pub(super) fn do_for_client(&mut self, index: usize, output: client::Output) {
+        match output {
+            client::Output::Connect { connection, address, tls: None } => {
+                log!(self, "client {index} dials {address} as {}", connection.0);
+                let delay = 1 + self.random.below(50);
+                self.at(self.now + delay, Event::Arrive { client: index, connection, address });
+            }
+            client::Output::Connect { tls: Some(_), .. } => panic!("nobody asked for TLS"),
+            client::Output::Transmit { connection, packet } => {
+                let count = packet.len();
+                let bytes = packet.to_bytes();
+                log!(self, "client {index} on {}: {}", connection.0, bytes.escape_ascii());
+                self.check_negotiation(index, connection, &bytes);
+                if let Some(&pipe) = self.clients[index].pipes.get(&connection) {
+                    self.put(pipe, true, bytes);
+                    let now = self.time();
+                    self.clients[index].session.handle(client::Input::Written { connection, count }, now);
+                }
+            }
+            client::Output::Close { connection } => {
+                log!(self, "client {index} closes {}", connection.0);
+                if let Some(pipe) = self.clients[index].pipes.remove(&connection) {
+                    self.put_piece(pipe, true, Piece::End);
+                }
+            }
+            client::Output::Render { call, version } => self.render(index, call, version),
+            client::Output::Ended { call, outcome } => self.ended(index, call, outcome),
+            client::Output::EventOut { .. } => {}
+            client::Output::Notice(notice) => self.noticed(index, &notice),
+            client::Output::Finished => panic!("nobody closed the session"),
+        }
+    }
+
+    pub(super) fn render(&mut self, index: usize, call: CallId, version: Version) {
+        let number = version.get();
+        let client = &mut self.clients[index];
+        assert!(client.side.acceptable().contains(&number), "N9: asked for version {number}");
+        let now = Time::from_millis(self.now);
+        let input = if client.crashing.contains(&number) {
+            client::Input::Crashed { version, call: Some(call), why: Term::atom("crash") }
+        } else if (call.0 + u64::from(number)).is_multiple_of(29) {
+            client::Input::Inexpressible { call, version }
+        } else {
+            let request = ubf!({do_, (index), (call.0), (number)});
+            let is_event = client.events.contains(&call.0);
+            let body = if is_event { body(&ubf!({event_in, (request)})) } else { body(&request) };
+            client::Input::Rendered { call, version, body }
+        };
+        client.session.handle(input, now);
+    }
+
+    pub(super) fn ended(&mut self, index: usize, call: CallId, outcome: Result<client::Done, client::CallError>) {
+        log!(self, "client {index}: call {} ends: {outcome:?}", call.0);
+        let is_probe = self.clients[index].probes.contains(&call.0);
+        match outcome {
+            Ok(client::Done::Reply { body, version }) => {
+                let View::Tuple(reply) = body.root().view() else { panic!("a reply is a tuple") };
+                let Some([response, _]) = reply.to_array() else { panic!("of two") };
+                let View::Tuple(response) = response.view() else { panic!("ours is a tuple") };
+                let Some(fields) = response.to_array::<4>() else { panic!("of four") };
+                let [to, number, execution, written] = fields.map(|field| field.as_i64().unwrap() as u64);
+                assert_eq!((to, number), (index as u64, call.0), "the reply to another call");
+                assert_eq!(written, u64::from(version.get()));
+                self.ledger.reply(index, call.0, execution);
+                self.ledger.end(index, call.0, End::Done);
+                self.summary.ok += 1;
+            }
+            Ok(client::Done::Taken { .. }) => {
+                self.ledger.end(index, call.0, End::Done);
+                self.summary.ok += 1;
+            }
+            Err(error) => {
+                let may_have_run = error.may_have_run();
+                self.ledger.end(index, call.0, if may_have_run { End::MayHaveRun } else { End::NotRun });
+                let is_failed = matches!(error, client::CallError::Failed { .. });
+                self.summary.failed += u64::from(is_failed);
+                self.summary.indeterminate += u64::from(may_have_run && !is_failed);
+                self.summary.not_run += u64::from(!may_have_run);
+                // What is planned leaves no call in doubt.
+                assert!(
+                    !self.is_calm || is_failed || !may_have_run || matches!(error, client::CallError::Deadline { .. }),
+                    "R1: {error}"
+                );
+                let is_expected = match error {
+                    client::CallError::Inexpressible { .. } => true,
+                    client::CallError::NoCommonVersion { .. } | client::CallError::Deadline { .. } => {
+                        let client = &self.clients[index].side;
+                        let has_common = |node: &Node| choose(&client.acceptable(), &node.side.versions).is_some();
+                        !self.nodes.iter().all(has_common)
+                    }
+                    _ => false,
+                };
+                assert!(!is_probe || is_expected, "nothing is wrong any more, and client {index} gets: {error}");
+            }
+        }
+    }
+
+    pub(super) fn check_negotiation(&mut self, index: usize, connection: ConnectionId, bytes: &[u8]) {
+        let Some(body) = bytes.strip_prefix(b"0 ") else { return };
+        let document = ubf_codec::decode(body).unwrap();
+        if let Ok(ClientControl::Negotiate(Negotiate { versions, .. })) = ClientControl::from_term(document.root()) {
+            let list = numbers(&versions);
+            let client = &mut self.clients[index];
+            client.side.check_list(&list, self.now);
+            client.asked.insert(connection, list);
+        }
+    }
+
+    pub(super) fn noticed(&mut self, index: usize, notice: &Notice) {
+        log!(self, "client {index}: {notice:?}");
+        let client = &mut self.clients[index];
+        match notice {
+            Notice::Agreed { version, spoken, address: at, .. } => {
+                let spoken = numbers(spoken);
+                let is_right = client.asked.values().any(|asked| choose(asked, &spoken) == Some(version.get()));
+                assert!(is_right, "N1: {version} of {spoken:?}");
+                assert!(version.get() >= client.side.floor, "N9");
+                assert!(node_of(at, self.nodes.len()).is_some());
+            }
+            Notice::QuarantineOpened { version, until } => {
+                let longest = 3_600_000 * 6 / 5;
+                assert!(until.as_millis() <= self.now + longest, "N7");
+                client.side.held.insert(version.get(), until.as_millis());
+            }
+            Notice::Lost { reason: client::LossReason::Violation(violation), .. } => panic!("{violation}"),
+            Notice::Lost { reason: client::LossReason::BadSyntax(error), .. } => panic!("{error}"),
+            Notice::Lost { reason: client::LossReason::BadControl(error), .. } => panic!("{error}"),
+            Notice::Lost { reason: client::LossReason::ReportedError { why, .. }, .. } => panic!("{why:?}"),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! Servers, clients, the wires between them, and what goes wrong.
+
+mod clients;
+mod faults;
+mod servers;
+mod wires;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
+use std::time::Duration;
+
+use bytes::Bytes;
+use ubf_codec::{Address, NextIp, Term, Version};
+use ubf_proto::client::{self, ConnectionId};
+use ubf_proto::server::{self, ServerSession};
+use ubf_proto::{ClientSession, CrashRule, Offer, Random, Service, Time, Versions};
+
+use crate::model::{Ledger, Side};
+
+/// Faults happen until then.
+const HEAL_MS: u64 = 60_000;
+/// Then calls are made that must go well.
+const PROBE_MS: u64 = HEAL_MS + 60_000;
+/// Then all is over: the longest time of a call, and more than any wait.
+const END_MS: u64 = PROBE_MS + 60_000;
+const MAX_HOPS: u32 = 5;
+const MAX_PENDING: usize = 64;
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Summary {
+    pub(crate) ok: u64,
+    pub(crate) not_run: u64,
+    pub(crate) indeterminate: u64,
+    pub(crate) failed: u64,
+    pub(crate) refused: u64,
+    pub(crate) fallbacks: u64,
+    pub(crate) moves: u64,
+    pub(crate) losses: u64,
+    pub(crate) events: u64,
+}
+
+impl Summary {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.ok += other.ok;
+        self.not_run += other.not_run;
+        self.indeterminate += other.indeterminate;
+        self.failed += other.failed;
+        self.refused += other.refused;
+        self.fallbacks += other.fallbacks;
+        self.moves += other.moves;
+        self.losses += other.losses;
+        self.events += other.events;
+    }
+}
+
+#[derive(Debug)]
+enum Event {
+    WakeClient(usize),
+    WakePipe(usize),
+    /// A dial has come to its end.
+    Arrive {
+        client: usize,
+        connection: ConnectionId,
+        address: Address,
+    },
+    /// The next piece on a wire.
+    Flow {
+        pipe: usize,
+        to_server: bool,
+    },
+    HandlerDone {
+        pipe: usize,
+        packet: u64,
+        reply: Option<Bytes>,
+    },
+    MakeCall {
+        client: usize,
+        is_probe: bool,
+    },
+    Fault,
+    /// The grace of a drain is over.
+    CloseNode {
+        node: usize,
+        generation: u64,
+    },
+    /// A node that was closed starts again, perhaps as another program.
+    StartNode {
+        node: usize,
+    },
+    Heal,
+}
+
+/// What runs through a wire.
+#[derive(Debug)]
+enum Piece {
+    Bytes(Bytes),
+    End,
+}
+
+#[derive(Debug, Default)]
+struct Wire {
+    pieces: VecDeque<Piece>,
+    last: u64,
+    /// Pieces that arrived while nothing could pass.
+    stalled: u32,
+}
+
+#[derive(Debug)]
+struct Pipe {
+    client: usize,
+    connection: ConnectionId,
+    node: usize,
+    server: Option<ServerSession>,
+    to_server: Wire,
+    to_client: Wire,
+    /// Nothing passes any more, and nobody is told.
+    is_dead: bool,
+    woken: u64,
+}
+
+#[derive(Debug)]
+struct Node {
+    side: Side,
+    offer: Offer,
+    is_up: bool,
+    /// Dials to it get no answer, while it is down.
+    is_silent: bool,
+    is_draining: bool,
+    next_ip: Option<NextIp>,
+    generation: u64,
+    crashing: BTreeSet<u32>,
+}
+
+#[derive(Debug)]
+struct Client {
+    session: ClientSession,
+    side: Side,
+    crashing: BTreeSet<u32>,
+    next_call: u64,
+    asked: BTreeMap<ConnectionId, BTreeSet<u32>>,
+    probes: BTreeSet<u64>,
+    events: BTreeSet<u64>,
+    pipes: BTreeMap<ConnectionId, usize>,
+    woken: u64,
+}
+
+pub(crate) struct World {
+    seed: u64,
+    is_logged: bool,
+    /// Only what is planned happens: then no call may be in doubt.
+    is_calm: bool,
+    now: u64,
+    random: Random,
+    queue: BinaryHeap<Reverse<(u64, u64)>>,
+    events: BTreeMap<u64, Event>,
+    next_event: u64,
+    nodes: Vec<Node>,
+    clients: Vec<Client>,
+    pipes: Vec<Pipe>,
+    /// Pairs of client and node between which nothing passes.
+    partitions: BTreeSet<(usize, usize)>,
+    ledger: Ledger,
+    summary: Summary,
+}
+
+macro_rules! log {
+    ($world:expr, $($arguments:tt)*) => {
+        if $world.is_logged {
+            println!("{:>9.3} {}", $world.now as f64 / 1000.0, format_args!($($arguments)*));
+        }
+    };
+}
+
+use log;
+
+fn address(node: usize) -> Address {
+    format!("10.0.0.{}:4000", node + 1).parse().unwrap()
+}
+
+fn node_of(address: &Address, nodes: usize) -> Option<usize> {
+    (0..nodes).find(|&node| self::address(node) == *address)
+}
+
+fn numbers(versions: &Versions) -> BTreeSet<u32> {
+    versions.iter().map(Version::get).collect()
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, is_logged: bool) -> Self {
+        let mut random = Random::new(seed);
+        let is_calm = random.below(3) == 0;
+        let node_count = 2 + random.below(4) as usize;
+        let client_count = 1 + random.below(4) as usize;
+        let set = |random: &mut Random| {
+            let mut set: BTreeSet<u32> = (1..=12).filter(|_| random.below(2) == 0).collect();
+            // Mostly there is something in common.
+            if random.below(8) > 0 {
+                set.insert(3);
+            }
+            if set.is_empty() {
+                set.insert(1);
+            }
+            set
+        };
+        let nodes = (0..node_count).map(|_| {
+            let side = Side { versions: set(&mut random), ..Side::default() };
+            Node {
+                offer: offer(&side.versions),
+                side,
+                is_up: true,
+                is_silent: false,
+                is_draining: false,
+                next_ip: None,
+                generation: 0,
+                crashing: BTreeSet::new(),
+            }
+        });
+        let nodes: Vec<Node> = nodes.collect();
+        let clients = (0..client_count).map(|_| {
+            let side = Side { versions: set(&mut random), floor: random.below(3) as u32, ..Side::default() };
+            let starts = 1 + random.below(2) as usize;
+            let starts = (0..starts).map(|_| address(random.below(node_count as u64) as usize)).collect();
+            let mut config = client::Config::new(starts, Versions::of(side.versions.iter().copied()));
+            config.floor = Version::new(side.floor);
+            config.optimistic_start = random.below(4) > 0;
+            config.optimistic_moves = random.below(4) == 0;
+            config.max_pending = MAX_PENDING;
+            config.max_in_flight = 1 + random.below(16) as usize;
+            config.max_hops = MAX_HOPS;
+            config.quarantine.first = Duration::from_secs(1 + random.below(10));
+            Client {
+                session: ClientSession::new(config, random.next_u64(), Time::ZERO),
+                side,
+                crashing: BTreeSet::new(),
+                next_call: 0,
+                asked: BTreeMap::new(),
+                probes: BTreeSet::new(),
+                events: BTreeSet::new(),
+                pipes: BTreeMap::new(),
+                woken: u64::MAX,
+            }
+        });
+        let clients = clients.collect();
+        let mut world = Self {
+            seed,
+            is_logged,
+            is_calm,
+            now: 0,
+            random,
+            queue: BinaryHeap::new(),
+            events: BTreeMap::new(),
+            next_event: 0,
+            nodes,
+            clients,
+            pipes: Vec::new(),
+            partitions: BTreeSet::new(),
+            ledger: Ledger::default(),
+            summary: Summary::default(),
+        };
+        for client in 0..client_count {
+            world.at(0, Event::WakeClient(client));
+            for _ in 0..10 + world.random.below(30) {
+                let at = world.random.below(HEAL_MS);
+                // Bursts, so that calls are pipelined.
+                for _ in 0..1 + world.random.below(6) {
+                    world.at(at, Event::MakeCall { client, is_probe: false });
+                }
+            }
+            for _ in 0..3 {
+                let at = PROBE_MS + world.random.below(5_000);
+                world.at(at, Event::MakeCall { client, is_probe: true });
+            }
+        }
+        for _ in 0..world.random.below(12) {
+            let at = world.random.below(HEAL_MS);
+            world.at(at, Event::Fault);
+        }
+        world.at(HEAL_MS, Event::Heal);
+        world
+    }
+
+    fn at(&mut self, time: u64, event: Event) {
+        self.next_event += 1;
+        self.queue.push(Reverse((time.max(self.now), self.next_event)));
+        self.events.insert(self.next_event, event);
+    }
+
+    fn time(&self) -> Time {
+        Time::from_millis(self.now)
+    }
+
+    pub(crate) fn run(mut self) -> Summary {
+        log!(
+            self,
+            "seed {}: {} nodes, {} clients, calm: {}",
+            self.seed,
+            self.nodes.len(),
+            self.clients.len(),
+            self.is_calm
+        );
+        if self.is_logged {
+            for (index, node) in self.nodes.iter().enumerate() {
+                println!("          node {index} speaks {:?}", node.side.versions);
+            }
+            for (index, client) in self.clients.iter().enumerate() {
+                println!("          client {index} has {:?}, from {} on", client.side.versions, client.side.floor);
+            }
+        }
+        let mut at_once = 0;
+        while let Some(Reverse((time, number))) = self.queue.pop() {
+            if time > END_MS {
+                break;
+            }
+            at_once = if time == self.now { at_once + 1 } else { 0 };
+            assert!(at_once < 5_000, "the world stands still at {time}");
+            self.now = time;
+            self.summary.events += 1;
+            if let Some(event) = self.events.remove(&number) {
+                self.happen(event);
+            }
+        }
+        let open = self.ledger.open();
+        assert!(open.is_empty(), "calls that never ended: {open:?}");
+        for (index, client) in self.clients.iter().enumerate() {
+            assert_eq!(client.session.open_calls(), 0, "client {index}");
+            let statistics = client.session.statistics();
+            self.summary.refused += statistics.refused;
+            self.summary.fallbacks += statistics.fallbacks;
+            self.summary.moves += statistics.moves;
+            self.summary.losses += statistics.losses;
+        }
+        self.summary
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::WakeClient(client) => {
+                self.clients[client].woken = u64::MAX;
+                self.tell_client(client, client::Input::Tick);
+            }
+            Event::WakePipe(pipe) => {
+                self.pipes[pipe].woken = u64::MAX;
+                self.tell_server(pipe, server::Input::Tick);
+            }
+            Event::Arrive { client, connection, address } => self.arrive(client, connection, &address),
+            Event::Flow { pipe, to_server } => self.flow(pipe, to_server),
+            Event::HandlerDone { pipe, packet, reply } => match reply {
+                Some(body) => self.tell_server(pipe, server::Input::Reply { packet, body }),
+                None => self.tell_server(pipe, server::Input::Failed { packet, why: Term::atom("crash") }),
+            },
+            Event::MakeCall { client, is_probe } => self.make_call(client, is_probe),
+            Event::Fault => self.fault(),
+            Event::CloseNode { node, generation } => self.close_node(node, generation),
+            Event::StartNode { node } => self.start_node(node),
+            Event::Heal => self.heal(),
+        }
+    }
+}
+
+fn offer(versions: &BTreeSet<u32>) -> Offer {
+    let rule = CrashRule { max_crashes: 2, ..CrashRule::default() };
+    Offer::new().with_crash_rule(rule).with_service(Service::DEFAULT, Versions::of(versions.iter().copied()))
+}
