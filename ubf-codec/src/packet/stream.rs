@@ -72,6 +72,11 @@ impl<H: Header> VersionedDecoder<H> {
         Ok(self.header.take().map(|header| header.with_body(body)))
     }
 
+    /// Gives the memory of a body back, for the next one.
+    pub fn recycle<S>(&mut self, body: Document<S>) {
+        self.body.recycle(body);
+    }
+
     /// Says that the stream has ended; `rest` is what no packet was made of.
     ///
     /// # Errors
