@@ -177,7 +177,8 @@ pub(crate) struct Check {
 
 /// Rewrite packets: indented for people, or as short as possible.
 ///
-/// The terms stay the same. Comments, white space and the choice of registers are those of the new form.
+/// The terms stay the same, but for the undefined value with --classic: that dialect cannot write it, and it becomes the
+/// atom 'undefined'. Comments, white space and the choice of registers are those of the new form.
 #[derive(Debug, Args)]
 #[command(after_long_help = include_str!("help/fmt.txt"))]
 #[command(group = ArgGroup::new("style").args(["pretty", "minimal", "cached"]))]

@@ -25,6 +25,8 @@ impl core::fmt::Display for Shown {
             b'\n' => f.write_str("a line feed"),
             b'\t' => f.write_str("a tab"),
             b'\r' => f.write_str("a carriage return"),
+            b'\'' => f.write_str("a single quote"),
+            b'`' => f.write_str("a backtick"),
             byte if byte.is_ascii_graphic() => write!(f, "'{}'", char::from(byte)),
             byte => write!(f, "byte 0x{byte:02X}"),
         }

@@ -109,6 +109,8 @@ impl Decoder {
 
     /// Decodes the one packet that `input` holds and shares `input` with the result, which can be kept and sent on.
     ///
+    /// What shares memory keeps all of it: one atom of this packet holds the whole of `input`'s allocation.
+    ///
     /// # Errors
     /// As [`decode`](Self::decode).
     #[expect(clippy::needless_pass_by_value, reason = "the usual way to share `Bytes`")]
@@ -144,8 +146,11 @@ impl Decoder {
     /// # Ok::<(), ubf_codec::DecodeError>(())
     /// ```
     ///
+    /// Each call begins at the first byte of `input`: for bytes that come in pieces there are stream decoders. The dialect is the
+    /// decoder's own, offsets count from the beginning of `input`, and so does the packet limit.
+    ///
     /// # Errors
-    /// As [`decode`](Self::decode). The limits hold here as well.
+    /// What is wrong and at which byte: broken syntax, or a limit.
     pub fn packet_len(&mut self, input: &[u8]) -> Result<Option<usize>, DecodeError> {
         self.checker.reset(0, 0);
         self.checker.run(input)

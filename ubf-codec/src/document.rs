@@ -79,7 +79,8 @@ impl<S: Source> Document<S> {
         TermRef::new(self.root, Arena { source: self.source.as_ref(), nodes: &self.nodes })
     }
 
-    /// The packet's term, owned. Out of a `Document<Bytes>` texts are shared and not copied.
+    /// The packet's term, owned. Out of a `Document<Bytes>` texts are shared and not copied, so that the term keeps the buffer that the
+    /// packet was read into. To keep a small part of much for long, copy it: [`TermRef::to_term`] does.
     ///
     /// # Limits
     /// Terms that registers share are shared in the copy as well, but for lists that share a part: see [`TermRef::to_term`].

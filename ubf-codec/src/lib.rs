@@ -3,8 +3,8 @@
 //! Bytes to terms to packets: a codec for UBF(A), Joe Armstrong's Universal Binary Format, with his extensions of 2003.
 //!
 //! It promises:
-//! - **Strangers' bytes are safe.** No input makes it panic, recurse, or take more memory than a small multiple of its length.
-//!   Everything a peer can grow has a [limit](Limits), checked before the memory is taken.
+//! - **Strangers' bytes are safe.** No input makes it panic or recurse, and within the default limits decoding takes at most
+//!   48 bytes of memory for each of its bytes. Everything a peer can grow has a [limit](Limits), checked before the memory is taken.
 //! - **Errors point.** They name the first wrong byte by its offset in the stream, what is wrong and what was expected.
 //! - **Nothing is copied that can be borrowed.** A decoded packet is one flat table over the bytes it came from.
 //! - **Cuts do not matter.** A stream is decoded in time linear in its bytes, in whatever pieces they come.
@@ -82,7 +82,7 @@
 //! # Features
 //! | feature | adds |
 //! |---|---|
-//! | `std` (default) | run-time choice of the fastest byte search |
+//! | `std` (default) | run-time choice of the fastest byte search; `serde::to_writer` |
 //! | `tokio` | module `tokio`: codecs for `tokio_util::codec::Framed` |
 //! | `serde` | module `serde`: Rust values as terms and back |
 //! | `json` | module `json`: terms as JSON and back, without loss |
@@ -130,8 +130,8 @@ pub use self::limits::{Limit, Limits};
 pub use self::machine::{Operator, Summary};
 pub use self::notation::NotationError;
 pub use self::packet::{
-    Address, AddressError, ClientHeader, ClientPacket, Header, Host, Mode, NextIp, ServerHeader, ServerPacket, Version,
-    VersionedDecoder, peek_version,
+    Address, AddressError, ClientHeader, ClientPacket, Header, Host, HostName, Mode, NextIp, ServerHeader,
+    ServerPacket, Version, VersionedDecoder, peek_version,
 };
 pub use self::postfix::Postfix;
 pub use self::stream::StreamDecoder;

@@ -105,6 +105,11 @@ impl Node {
         Span::unpack(self.payload)
     }
 
+    /// Whether it is `{}` or `#`.
+    pub(crate) const fn is_empty_compound(self) -> bool {
+        self.is_compound() && self.span().len == 0
+    }
+
     pub(crate) const fn is_compound(self) -> bool {
         matches!(self.kind, NodeKind::Tuple | NodeKind::List | NodeKind::Tagged)
     }

@@ -109,17 +109,17 @@ impl StreamDecoder {
         Ok(Some(self.take(source, end)))
     }
 
-    /// Says that the stream has ended; `rest` is what no packet was made of.
+    /// Says that the stream has ended; `rest` is what no packet was made of. Fetch all packets before.
     ///
     /// # Errors
-    /// If the stream ended inside a packet.
+    /// If the stream ended inside a packet, or a packet was not fetched. The error is final.
     pub fn finish(&mut self, rest: &[u8]) -> Result<(), DecodeError> {
         match self.advance(rest)? {
             None if self.machine.is_between_packets() => Ok(()),
             // A whole packet that nobody fetched is no end either.
             None | Some(_) => {
                 let offset = self.machine.origin() + rest.len() as u64;
-                Err(DecodeError::new(ErrorKind::UnexpectedEnd, offset))
+                Err(self.fail(DecodeError::new(ErrorKind::UnexpectedEnd, offset)))
             }
         }
     }
@@ -196,6 +196,7 @@ mod tests {
             let finished = decoder.finish(rest);
             assert_eq!(finished.is_ok(), ends_well, "{rest:?}");
             if let Err(error) = finished {
+                assert_eq!(decoder.decode_slice(b"1$").err(), Some(error), "an error is final");
                 assert!(error.is_incomplete());
                 assert_eq!(error.offset(), rest.len() as u64);
             }

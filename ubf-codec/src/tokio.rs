@@ -103,6 +103,12 @@ impl PacketCodec {
         Self { decoder: self.decoder.with_limits(limits), ..self }
     }
 
+    /// Whether `\x` in a text stands for `x`: see [`Decoder::with_any_escape`](crate::Decoder::with_any_escape).
+    #[must_use]
+    pub fn with_any_escape(self, any_escape: bool) -> Self {
+        Self { decoder: self.decoder.with_any_escape(any_escape), ..self }
+    }
+
     /// This codec with another style for what is sent.
     #[must_use]
     pub fn with_style(self, style: Style) -> Self {
@@ -235,6 +241,26 @@ impl codec::Encoder<ServerPacket<Term>> for ServerCodec {
 
     fn encode(&mut self, packet: ServerPacket<Term>, buffer: &mut BytesMut) -> Result<(), CodecError> {
         self.encoder.encode_versioned(&packet.header, &packet.body, buffer);
+        Ok(())
+    }
+}
+
+/// A body that was received can be sent on.
+impl codec::Encoder<ServerPacket<TermRef<'_>>> for ServerCodec {
+    type Error = CodecError;
+
+    fn encode(&mut self, packet: ServerPacket<TermRef<'_>>, buffer: &mut BytesMut) -> Result<(), CodecError> {
+        self.encoder.encode_versioned(&packet.header, packet.body, buffer);
+        Ok(())
+    }
+}
+
+/// A body that was received can be sent on.
+impl codec::Encoder<ClientPacket<TermRef<'_>>> for ClientCodec {
+    type Error = CodecError;
+
+    fn encode(&mut self, packet: ClientPacket<TermRef<'_>>, buffer: &mut BytesMut) -> Result<(), CodecError> {
+        self.encoder.encode_versioned(&packet.header, packet.body, buffer);
         Ok(())
     }
 }

@@ -181,3 +181,13 @@ proptest! {
         prop_assert_eq!(pieced.body.root(), term.as_ref());
     }
 }
+
+#[test]
+fn no_limit_is_so_high_that_the_sizes_overflow() {
+    let limits =
+        Limits::default().with_max_expanded_nodes(u64::MAX).with_max_expanded_bytes(u64::MAX).with_max_depth(u32::MAX);
+    // 2^62 terms in a register, moved to and fro.
+    let input = [&b"1>a "[..], &b"{aa}>a ".repeat(62), &b"a>a ".repeat(10), b"a$"].concat();
+    let packet = Decoder::new().with_limits(limits).decode(&input).map(|packet| packet.summary().expanded_nodes);
+    assert!(packet.is_ok_and(|nodes| nodes > 1 << 62));
+}

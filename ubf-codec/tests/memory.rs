@@ -49,10 +49,20 @@ fn bombs_cost_little_and_packets_a_small_multiple_of_their_bytes() {
     let most = peak_of(|| drop(Decoder::new().with_limits(limits).decode(&lists)));
     assert!(most < 24 * lists.len(), "{most} for {}", lists.len());
 
-    // The worst honest packet: nothing but the shortest terms.
-    let units = [&b"{"[..], &b"?".repeat(500_000), b"}$"].concat();
-    let most = peak_of(|| drop(Decoder::new().decode(&units).unwrap()));
-    assert!(most < 80 * units.len(), "{most} for {}", units.len());
+    // The worst packets: nothing but terms of one byte, one more than fits where memory was doubled last.
+    for unit in [b"?", b"#"] {
+        let units = [&b"{"[..], &unit.repeat((1 << 19) + 1), b"}$"].concat();
+        let most = peak_of(|| drop(Decoder::new().decode(&units).unwrap()));
+        assert!(most < 49 * units.len(), "{most} for {}", units.len());
+    }
+
+    // What a connection keeps when its largest packet is gone.
+    let units = [&b"{"[..], &b"{1}".repeat(100_000), b"}$"].concat();
+    let mut decoder = StreamDecoder::new();
+    let before = MEMORY.current_usage();
+    drop(decoder.decode_slice(&units).unwrap().unwrap());
+    let kept = MEMORY.current_usage().saturating_sub(before);
+    assert!(kept < 32 * kibibyte, "{kept}");
 
     // A peer that never ends its packet is not collected beyond the limit.
     let limits = Limits::default().with_max_packet_bytes(64 * 1024);

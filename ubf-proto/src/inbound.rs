@@ -59,7 +59,7 @@ impl<H: Header> Inbound<H> {
         let Some(packet) = self.decoder.decode(&mut self.buffer).inspect_err(|_| self.is_broken = true)? else {
             self.fresh = false;
             // White space between packets begins no packet.
-            if self.decoder.finish(&self.buffer).is_ok() {
+            if self.decoder.is_between_packets(&self.buffer) {
                 self.partial_since = None;
             }
             return Ok(None);

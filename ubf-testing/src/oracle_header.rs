@@ -155,7 +155,12 @@ fn is_name(host: &str) -> bool {
             && !label.ends_with('-')
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
     };
-    let last_is_a_number = labels.last().is_some_and(|label| label.bytes().all(|byte| byte.is_ascii_digit()));
+    let is_a_number = |label: &str| {
+        let lower = label.to_ascii_lowercase();
+        let is_hex = lower.starts_with("0x") && lower.bytes().skip(2).all(|byte| byte.is_ascii_hexdigit());
+        is_hex || label.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let last_is_a_number = labels.last().is_some_and(|label| is_a_number(label));
     host.len() <= 253 && labels.iter().all(good) && !last_is_a_number
 }
 

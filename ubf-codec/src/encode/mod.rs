@@ -77,6 +77,9 @@ impl Encoder {
     }
 
     /// The packet that holds `term`, up to and with its `$`.
+    ///
+    /// # Limits
+    /// None are checked here: a decoder may refuse a packet that is larger or deeper than its [`Limits`](crate::Limits).
     pub fn encode<'a>(&mut self, term: impl Into<TermRef<'a>>) -> Vec<u8> {
         let mut packet = Vec::new();
         self.write(term.into(), self.dialect, &mut packet);

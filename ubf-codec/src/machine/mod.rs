@@ -5,7 +5,7 @@
 //! (W12). Nothing here borrows from the window: texts are spans that are resolved when the packet is whole.
 //!
 //! ```text
-//!   stack    { 'person' "Joe" [           sizes: one for each compound term on the stack, in the same order
+//!   stack    { 'person' "Joe" [           sizes: one for each term with parts on the stack, in the same order
 //!            ^ frame: where the open tuple begins, and what was left to spend before it
 //! ```
 //! What comes onto the stack is charged to a budget: a register read costs the whole stored term again, a store gives it back.
@@ -147,9 +147,9 @@ impl<A: Arena> Machine<A> {
         self.origin = origin;
         self.header_bytes = header_bytes;
         self.arena.clear();
-        self.stack.clear();
-        self.sizes.clear();
-        self.frames.clear();
+        clear(&mut self.stack);
+        clear(&mut self.sizes);
+        clear(&mut self.frames);
         self.registers.clear();
         self.floor = 0;
         self.budget = Budget::new(&self.config.limits);
@@ -184,6 +184,20 @@ impl<A: Arena> Machine<A> {
             None => (self.operator_at(seen), self.operators::<true>(seen, self.position)),
         };
         Ok(self.is_done(stopped, seen)?.then_some(operator))
+    }
+
+    /// What the packet cost, once it has ended.
+    pub(crate) fn summary(&self) -> Summary {
+        let depth = self.top_size().depth;
+        let spent = self.budget.spent_since(&Budget::new(&self.config.limits), depth);
+        Summary {
+            packet_bytes: (self.header_bytes + self.position) as u64,
+            nodes: spent.nodes.wrapping_add(self.stored_nodes).wrapping_sub(self.read_nodes),
+            expanded_nodes: spent.nodes,
+            expanded_bytes: spent.bytes,
+            depth,
+            registers: self.registers.count(),
+        }
     }
 
     /// Carries out operators from `at` on until something stops the machine, or `ONE` of them.
@@ -281,6 +295,15 @@ impl<A: Arena> Machine<A> {
     }
 }
 
+/// Entries of working memory that are kept from packet to packet. Chosen: few packets need more, and a connection that once had a
+/// large packet should not hold its memory for ever.
+const KEPT_ENTRIES: usize = 256;
+
+fn clear<T>(memory: &mut Vec<T>) {
+    memory.clear();
+    memory.shrink_to(KEPT_ENTRIES);
+}
+
 /// What others see of the machine.
 impl<A> Machine<A> {
     pub(crate) const fn config(&self) -> &Config {
@@ -340,20 +363,6 @@ impl<A> Machine<A> {
         }
         items.extend(floors.map(|_| None));
         items
-    }
-
-    /// What the packet cost, once it has ended.
-    pub(crate) fn summary(&self) -> Summary {
-        let depth = self.sizes.last().map_or(0, |size| size.depth);
-        let spent = self.budget.spent_since(&Budget::new(&self.config.limits), depth);
-        Summary {
-            packet_bytes: (self.header_bytes + self.position) as u64,
-            nodes: spent.nodes + self.stored_nodes - self.read_nodes,
-            expanded_nodes: spent.nodes,
-            expanded_bytes: spent.bytes,
-            depth,
-            registers: self.registers.count(),
-        }
     }
 }
 

@@ -26,14 +26,16 @@ impl<A: Arena> Machine<A> {
         };
         let elements = self.stack.get(self.floor..).unwrap_or_default();
         let count = Span::of(0, elements.len()).len;
+        // Elements with parts are deeper than `{}` and `#`, which have no size of their own.
+        let empties = u32::from(elements.iter().any(|element| element.is_empty_compound()));
         let first = self.arena.extend(elements);
         self.stack.truncate(self.floor);
         let inner = self.sizes.get(frame.sizes..).unwrap_or_default();
-        let depth = inner.iter().map(|size| size.depth).max().unwrap_or(0) + 1;
+        let depth = inner.iter().map(|size| size.depth).max().unwrap_or(empties) + 1;
         self.sizes.truncate(frame.sizes);
         self.floor = frame.floor;
         let size = self.budget.spent_since(&frame.budget, depth);
-        self.push_compound(Node::compound(NodeKind::Tuple, first, count), size);
+        self.push_sized(Node::compound(NodeKind::Tuple, first, count), size);
         Ok(at + 1)
     }
 
@@ -41,7 +43,7 @@ impl<A: Arena> Machine<A> {
     pub(super) fn nil(&mut self, at: usize) -> Stepped {
         self.check_depth(Size::EMPTY.depth, at)?;
         self.charge(Size::EMPTY, at)?;
-        self.push_compound(Node::compound(NodeKind::List, 0, 0), Size::EMPTY);
+        self.stack.push(Node::compound(NodeKind::List, 0, 0));
         Ok(at + 1)
     }
 
@@ -61,7 +63,10 @@ impl<A: Arena> Machine<A> {
         let cells = list.span();
         let first = self.arena.push(element.linked(cells.start));
         self.replace_top(Node::compound(NodeKind::List, first, cells.len + 1));
-        // The list is compound and is on top, so the last size is its own.
+        if cells.len == 0 {
+            self.sizes.push(Size::EMPTY);
+        }
+        // The list has elements and is on top, so the last size is its own.
         if let Some(size) = self.sizes.last_mut() {
             size.absorb(element_size);
         }
@@ -76,7 +81,7 @@ impl<A: Arena> Machine<A> {
         let mut tagged = Size::of_leaf(tag);
         tagged.absorb(size);
         let first = self.arena.extend(&[tag, term]);
-        self.push_compound(Node::compound(NodeKind::Tagged, first, 2), tagged);
+        self.push_sized(Node::compound(NodeKind::Tagged, first, 2), tagged);
         Ok(end)
     }
 
@@ -95,7 +100,8 @@ impl<A: Arena> Machine<A> {
         }
         let (node, size) = self.pop();
         self.budget.refund(size);
-        self.stored_nodes += size.nodes;
+        // Only the difference to what was read is of interest, and that is exact.
+        self.stored_nodes = self.stored_nodes.wrapping_add(size.nodes);
         self.registers.store(register, Stored { node, size });
         Ok(at + 2)
     }
@@ -111,11 +117,8 @@ impl<A: Arena> Machine<A> {
         };
         self.check_depth(size.depth, at)?;
         self.charge(size, at)?;
-        self.read_nodes += size.nodes;
-        self.stack.push(node);
-        if node.is_compound() {
-            self.sizes.push(size);
-        }
+        self.read_nodes = self.read_nodes.wrapping_add(size.nodes);
+        self.push_sized(node, size);
         Ok(at + 1)
     }
 
@@ -149,10 +152,13 @@ impl<A: Arena> Machine<A> {
         Ok(end)
     }
 
+    /// Puts a term on the stack whose size is known.
     #[inline(always)]
-    fn push_compound(&mut self, node: Node, size: Size) {
+    fn push_sized(&mut self, node: Node, size: Size) {
         self.stack.push(node);
-        self.sizes.push(size);
+        if keeps_size(node) {
+            self.sizes.push(size);
+        }
     }
 
     #[inline(always)]
@@ -167,7 +173,7 @@ impl<A: Arena> Machine<A> {
     fn pop(&mut self) -> (Node, Size) {
         let size = self.top_size();
         let node = self.stack.pop().unwrap_or(Node::UNDEFINED);
-        if node.is_compound() {
+        if keeps_size(node) {
             self.sizes.pop();
         }
         (node, size)
@@ -177,8 +183,11 @@ impl<A: Arena> Machine<A> {
     #[inline(always)]
     pub(super) fn top_size(&self) -> Size {
         let node = self.top();
-        let compound = if node.is_compound() { self.sizes.last().copied() } else { None };
-        compound.unwrap_or_else(|| Size::of_leaf(node))
+        if node.is_empty_compound() {
+            return Size::EMPTY;
+        }
+        let kept = if keeps_size(node) { self.sizes.last().copied() } else { None };
+        kept.unwrap_or_else(|| Size::of_leaf(node))
     }
 
     /// How many terms the innermost open tuple has so far.
@@ -207,4 +216,11 @@ impl<A: Arena> Machine<A> {
         }
         Ok(())
     }
+}
+
+/// Whether `sizes` has an entry for a term on the stack: for those that have parts. The size of any other follows from its node,
+/// so that the shortest packets do not cost most.
+#[inline(always)]
+const fn keeps_size(node: Node) -> bool {
+    node.is_compound() && node.span().len > 0
 }

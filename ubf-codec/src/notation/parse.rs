@@ -18,6 +18,7 @@ use nom::{IResult, Parser};
 use num_bigint::BigInt;
 
 use crate::byte::Shown;
+use crate::limits::Limits;
 use crate::term::{Integer, Term, Text};
 
 impl FromStr for Term {
@@ -50,6 +51,9 @@ impl Term {
     ///
     /// # Errors
     /// What was expected, and where.
+    ///
+    /// # Limits
+    /// Integers of 10,000 digits. Nothing else is limited but by the length of the text: limit that where strangers write it.
     pub fn parse_prefix(text: &str) -> Result<(Self, usize), NotationError> {
         parse_term(text).map(|(rest, term)| (term, text.len() - rest.len()))
     }
@@ -145,6 +149,8 @@ struct Open {
     bracket: Bracket,
     terms: Vec<Term>,
     expect: Expect,
+    /// Lists after `|` that are open too. Their elements go to `terms` like all others: `[a|[b|[c]]]` is `[a,b,c]`.
+    tails: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -178,11 +184,24 @@ fn parse(text: &str) -> Parsed<'_, Term> {
     loop {
         (rest, _) = blank(rest)?;
         let expect = open.last().map_or(Expect::Element, |innermost| innermost.expect);
-        if matches!(expect, Expect::Element | Expect::ElementOrClose | Expect::Tail)
+        if expect == Expect::Tail {
+            rest = open_tail(rest, &mut open)?;
+            continue;
+        }
+        if matches!(expect, Expect::Element | Expect::ElementOrClose)
             && let Some((after, bracket)) = opening(rest)
         {
-            open.push(Open { bracket, terms: Vec::new(), expect: Expect::ElementOrClose });
+            open.push(Open { bracket, terms: Vec::new(), expect: Expect::ElementOrClose, tails: 0 });
             rest = after;
+            continue;
+        }
+        if is_closing(rest, &open)
+            && expect != Expect::Element
+            && let Some(innermost) = open.last_mut().filter(|innermost| innermost.tails > 0)
+        {
+            innermost.tails -= 1;
+            innermost.expect = Expect::Close;
+            rest = rest.get(1..).unwrap_or_default();
             continue;
         }
         let (after, term) = match expect {
@@ -194,25 +213,16 @@ fn parse(text: &str) -> Parsed<'_, Term> {
                 };
                 (rest.get(1..).unwrap_or_default(), term)
             }
-            Expect::Element | Expect::ElementOrClose | Expect::Tail => leaf(rest)?,
-            Expect::CommaOrClose | Expect::Close => {
+            Expect::Element | Expect::ElementOrClose => leaf(rest)?,
+            Expect::CommaOrClose | Expect::Close | Expect::Tail => {
                 rest = separator(rest, &mut open)?;
                 continue;
             }
         };
         let (after, term) = tags(after, term)?;
         let Some(innermost) = open.last_mut() else { return Ok((after, term)) };
-        match (innermost.expect, term) {
-            (Expect::Tail, Term::List(tail)) => {
-                innermost.terms.extend(tail.iter().cloned());
-                innermost.expect = Expect::Close;
-            }
-            (Expect::Tail, _) => return failure(rest, "a list after '|' (UBF has proper lists only)"),
-            (_, term) => {
-                innermost.terms.push(term);
-                innermost.expect = Expect::CommaOrClose;
-            }
-        }
+        innermost.terms.push(term);
+        innermost.expect = Expect::CommaOrClose;
         rest = after;
     }
 }
@@ -224,6 +234,18 @@ fn opening(rest: &str) -> Option<(&str, Bracket)> {
         _ => return None,
     };
     Some((rest.get(1..).unwrap_or_default(), bracket))
+}
+
+/// The list after `|`.
+fn open_tail<'t>(rest: &'t str, open: &mut [Open]) -> Result<&'t str, nom::Err<Problem<'t>>> {
+    match (rest.strip_prefix('['), open.last_mut()) {
+        (Some(after), Some(innermost)) => {
+            innermost.tails += 1;
+            innermost.expect = Expect::ElementOrClose;
+            Ok(after)
+        }
+        _ => Err(nom::Err::Failure(Problem::new(rest, "a list after '|' (UBF has proper lists only)"))),
+    }
 }
 
 fn is_closing(rest: &str, open: &[Open]) -> bool {
@@ -354,6 +376,7 @@ fn escape<'t>(text: &'t str, bytes: &mut Vec<u8>) -> Parsed<'t, ()> {
                 Err(_) => failure(rest, "an octal number up to 377"),
             };
         }
+        '^' => return control(after, bytes),
         'x' if after.starts_with('{') => return code_point(after, bytes),
         'x' => {
             let hex = take_while_m_n(2, 2, |c: char| c.is_ascii_hexdigit());
@@ -369,6 +392,16 @@ fn escape<'t>(text: &'t str, bytes: &mut Vec<u8>) -> Parsed<'t, ()> {
         other => push(other),
     }
     Ok((after, ()))
+}
+
+/// `A` of `\^A`: the control character that a keyboard makes of it.
+fn control<'t>(text: &'t str, bytes: &mut Vec<u8>) -> Parsed<'t, ()> {
+    match text.bytes().next() {
+        Some(b'?') => bytes.push(0x7f),
+        Some(letter @ (b'@'..=b'_' | b'a'..=b'z')) => bytes.push(letter & 0x1f),
+        _ => return failure(text, "a letter after '\\^'"),
+    }
+    Ok((text.get(1..).unwrap_or_default(), ()))
 }
 
 /// `{1F600}` of `\x{1F600}`: the character of that number, as UTF-8.
@@ -452,6 +485,9 @@ fn number(text: &str) -> Parsed<'_, Term> {
                 None => failure(rest, "a float that a double can hold"),
             }
         }
+        Ok((_, Number::Integer { digits, .. })) if digits.len() > MAX_DIGITS => {
+            failure(rest.get(MAX_DIGITS..).unwrap_or_default(), "an integer of at most 10000 digits")
+        }
         Ok((after, Number::Integer { base, digits })) => {
             let digits: Vec<u8> = digits.bytes().filter(|&digit| digit != b'_').collect();
             let value = match base {
@@ -467,6 +503,9 @@ fn number(text: &str) -> Parsed<'_, Term> {
         Err(_) => failure(rest, "a digit"),
     }
 }
+
+/// Digits of an integer: what a decoder accepts by default. Conversion takes time that grows with the square of the digits.
+const MAX_DIGITS: usize = Limits::new().max_integer_digits as usize;
 
 fn negate(value: &Integer) -> Integer {
     match value.to_i64().and_then(i64::checked_neg) {
@@ -559,7 +598,7 @@ mod tests {
         assert_eq!(parsed("-16#8000000000000000"), Term::from(i64::MIN));
         assert_eq!(parsed("<<\"ab\", 0, \"\u{e9}\", \"\u{e9}\"/utf8>>"), Term::from(b"ab\x00\xe9\xc3\xa9"));
         assert_eq!(parsed("% a comment\n{ok % another\n}"), ubf!({ ok }));
-        assert_eq!(parsed(r#""\x41\102\x{43}\d\^""#), Term::from("ABC\u{7f}^"));
+        assert_eq!(parsed(r#""\x41\102\x{43}\d\^A\^?""#), Term::from("ABC\u{7f}\u{1}\u{7f}"));
         assert_eq!(parsed("-1.5e3"), Term::float(-1500.0).unwrap());
         assert_eq!(parsed("foo@bar_1"), Term::atom("foo@bar_1"));
     }
@@ -579,6 +618,8 @@ mod tests {
         assert_eq!(refused("37#1"), (0, "a base from 2 to 36"));
         assert_eq!(refused("2#12"), (0, "digits of that base"));
         assert_eq!(refused("-"), (1, "a digit"));
+        assert_eq!(refused("\"\\^1\"").0, 3);
+        assert_eq!(refused(&"9".repeat(10_001)), (10_000, "an integer of at most 10000 digits"));
         assert_eq!(refused("1.0e999"), (0, "a float that a double can hold"));
     }
 
@@ -587,5 +628,7 @@ mod tests {
         let text = ["[".repeat(100_000), "]".repeat(100_000)].concat();
         assert_eq!(parsed(&text).to_string(), text);
         assert_eq!(refused(&"{".repeat(100_000)).0, 100_000);
+        let tails = ["[1|".repeat(100_000), "[]".into(), "]".repeat(100_000)].concat();
+        assert_eq!(parsed(&tails), Term::list((0..100_000).map(|_| Term::from(1))));
     }
 }

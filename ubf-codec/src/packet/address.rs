@@ -3,6 +3,7 @@
 use alloc::string::String;
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::ops::Deref;
 use core::str::FromStr;
 
 use nom::branch::alt;
@@ -14,11 +15,20 @@ use nom::{IResult, Parser};
 
 /// A host and a port: `192.0.2.7:4000`, `[2001:db8::1]:4000`, `b.example:4000`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub struct Address {
     /// The host.
     pub host: Host,
-    /// The port: not 0 in an address that was parsed.
+    /// The port.
     pub port: u16,
+}
+
+impl Address {
+    /// The address of this host and port; `None` for port 0, to which nobody can connect.
+    #[must_use]
+    pub fn new(host: Host, port: u16) -> Option<Self> {
+        (port != 0).then_some(Self { host, port })
+    }
 }
 
 /// A host by number or by name.
@@ -28,8 +38,41 @@ pub enum Host {
     V4(Ipv4Addr),
     /// `2001:db8::1`, in brackets where a port follows.
     V6(Ipv6Addr),
-    /// `b.example`: letters, digits, `-`, `_` and dots; at most 253 bytes.
-    Name(String),
+    /// `b.example`.
+    Name(HostName),
+}
+
+/// A name for the domain name system: labels of letters, digits, `-` and `_`, at most 63 bytes each and 253 in all. The last
+/// label is no number, decimal or hexadecimal: many programs would take such a name for an IPv4 address.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HostName(String);
+
+impl HostName {
+    /// The name, if it is one.
+    #[must_use]
+    pub fn new(name: &str) -> Option<Self> {
+        is_name(name).then(|| Self(name.into()))
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Deref for HostName {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for HostName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// The text is not `host:port`.
@@ -51,11 +94,9 @@ impl FromStr for Address {
         let parsed: IResult<&str, (Option<Host>, &str)> =
             all_consuming(separated_pair(alt((bracketed, unbracketed)), char(':'), digit1)).parse(text);
         let Ok((_, (Some(host), port))) = parsed else { return Err(AddressError(())) };
-        // P2: no leading zeros, and no port 0, to which nobody can connect.
-        match port.parse() {
-            Ok(number) if !port.starts_with('0') => Ok(Self { host, port: number }),
-            Ok(_) | Err(_) => Err(AddressError(())),
-        }
+        // P2: no leading zeros.
+        let port = port.parse().ok().filter(|_| !port.starts_with('0'));
+        port.and_then(|port| Self::new(host, port)).ok_or(AddressError(()))
     }
 }
 
@@ -69,15 +110,22 @@ fn unbracketed(text: &str) -> IResult<&str, Option<Host>> {
     let name = take_while(|c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
     let host = |name: &str| match name.parse() {
         Ok(number) => Some(Host::V4(number)),
-        Err(_) => is_name(name).then(|| Host::Name(name.into())),
+        Err(_) => HostName::new(name).map(Host::Name),
     };
     name.map(host).parse(text)
 }
 
-/// Whether this is a name for the domain name system. The last label of a name is never a number: that would be an address.
 fn is_name(text: &str) -> bool {
-    let is_label = |label: &str| (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-');
-    let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let is_number = |label: &str| match label.strip_prefix("0x").or_else(|| label.strip_prefix("0X")) {
+        Some(digits) => digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        None => label.bytes().all(|byte| byte.is_ascii_digit()),
+    };
     text.len() <= 253 && text.split('.').all(is_label) && !text.rsplit('.').next().is_some_and(is_number)
 }
 
@@ -156,6 +204,9 @@ mod tests {
             "ä:1",
             "a:1 ",
             "[fe80::1%eth0]:1",
+            "0x7f000001:1",
+            "127.0.0.0X1:1",
+            "a.0x:1",
             &long_label,
             &long_name,
         ] {

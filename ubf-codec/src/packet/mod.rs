@@ -16,7 +16,7 @@ mod next_ip;
 mod stream;
 mod version;
 
-pub use self::address::{Address, AddressError, Host};
+pub use self::address::{Address, AddressError, Host, HostName};
 pub use self::header::{ClientHeader, Header, ServerHeader, peek_version};
 pub(crate) use self::header::{has_more, read_within};
 pub use self::next_ip::NextIp;

@@ -77,19 +77,25 @@ impl<H: Header> VersionedDecoder<H> {
         self.body.recycle(body);
     }
 
+    /// Whether no packet has begun; `rest` is what no packet was made of.
+    #[must_use]
+    pub fn is_between_packets(&self, rest: &[u8]) -> bool {
+        self.header.is_none() && self.body.failure().is_none() && leading_space(rest) == rest.len()
+    }
+
     /// Says that the stream has ended; `rest` is what no packet was made of.
     ///
     /// # Errors
     /// If the stream ended inside a packet.
     pub fn finish(&mut self, rest: &[u8]) -> Result<(), DecodeError> {
-        if self.header.is_none() && self.body.failure().is_none() && leading_space(rest) == rest.len() {
+        if self.is_between_packets(rest) {
             return Ok(());
         }
         if let Some(error) = self.body.failure() {
             return Err(error);
         }
         let offset = self.body.read() + (self.skipped + rest.len()) as u64;
-        Err(DecodeError::new(ErrorKind::UnexpectedEnd, offset))
+        Err(self.body.fail(DecodeError::new(ErrorKind::UnexpectedEnd, offset)))
     }
 
     /// Takes a header out of `buffer`.

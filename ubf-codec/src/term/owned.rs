@@ -26,7 +26,8 @@ use super::view::TermRef;
 /// assert!(matches!(&elements[..], [Term::Atom(name), Term::String(_), Term::List(_)] if name == "put"));
 /// ```
 ///
-/// Comparing, hashing, printing and dropping do not recurse, however deep a term is (W13). Terms are ordered first by kind, in the
+/// Comparing, hashing, printing and dropping do not recurse, however deep a term is (W13). All but dropping take time for each place
+/// in which a shared part stands; only parts that are the same in memory are compared at once. Terms are ordered first by kind, in the
 /// order of the variants, then by what they hold; tuples by their length first.
 #[derive(Clone, Default)]
 pub enum Term {
