@@ -90,7 +90,7 @@ pub(crate) struct Encode {
 /// Write packets as JSON, one document a line.
 ///
 /// What JSON has a word for stands as it is; everything else is an object whose keys begin with `$`: {"$atom":"ok"},
-/// {"$tuple":[1,2]}, {"$binary":"AP8="} (base64), {"$integer":"9007199254740992"} (beyond 53 bits),
+/// `{"$tuple":[1,2]}`, `{"$binary":"AP8="}` (base64), `{"$integer":"9007199254740992"}` (beyond 53 bits),
 /// {"$tag":"dt","$term":7}, and {"$latin1":"é"} for a text that is no UTF-8. A list of pairs tagged `map` is an object, a
 /// number tagged `f` a number, and `?` is null. Nothing is lost: `ubf from-json` makes the same terms of it. With --client
 /// and --server a document holds the header, too; `jq -c .body` takes the term out.
