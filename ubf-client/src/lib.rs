@@ -1,177 +1,98 @@
-//! A connection to a server that speaks versioned UBF packets.
+//! A client of servers that speak versioned UBF: it agrees with them on a version of the contract, falls back when the program's code
+//! for a version crashes, and follows them to another address, while its callers notice nothing of it.
 //!
-//! A [`Connection`] sends one request at a time, in the version that the caller names, and gives back the reply with its header. What a
-//! client has to know of the *protocol* is not here: it does not negotiate a version, fall back, or follow the NextIP of
-//! a reply.
+//! # What it refuses to do
+//! - **To execute a call twice,** unless its caller has declared that harmless ([`Call::idempotent`]). What was sent and not answered
+//!   when a server died ends as [`CallError::Indeterminate`].
+//! - **To leave a call without an end.** Each has a deadline, and its error says whether it may have run
+//!   ([`CallError::may_have_run`]).
+//! - **To follow a server anywhere.** The [`RedirectPolicy`] judges each address, and each IP address that a name stands for.
+//! - **To grow without a bound.** Calls, bytes, events and hops have limits; who makes one call too many waits.
 //!
+//! # Example
 //! ```no_run
-//! use std::time::Duration;
-//! use ubf_client::Connection;
-//! use ubf_codec::{Version, ubf};
+//! use ubf_client::Client;
+//! use ubf_codec::ubf;
 //!
-//! # async fn example() -> Result<(), ubf_client::Error> {
-//! let mut connection = Connection::connect("localhost:4000", Duration::from_secs(5)).await?;
-//! let reply = connection.call(Version::MIN, ubf!({get, "colour"})).await?;
-//! println!("{}", reply.body);
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::builder()
+//!     .address("a.example:4000")
+//!     .address("b.example:4000")
+//!     .service("kv")
+//!     .versions([1, 2, 3])
+//!     .connect()
+//!     .await?;
+//! let reply = client.call(ubf!({get, "colour"})).await?;
+//! println!("in version {}: {}", reply.version(), reply.response());
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Concepts
+//! - A [`Client`] is a handle of a task that owns the connection. Clones are cheap; calls from many tasks share the connection and are
+//!   pipelined in order. The task ends with the last handle.
+//! - A **request** is written for the version in which it is sent (N8), which may be another one after a fallback. A
+//!   [`Term`](ubf_codec::Term) is the same in all versions; a closure or a [`Request`] of one's own tells them apart.
+//! - A **crash** of that code, by a panic, puts its version into quarantine; the same call goes out in the next lower version (N6). For
+//!   code that reads replies there is [`Client::read`], and for all else [`Client::crashed`].
+//! - **Events** go to the server with [`Client::cast`] and come from it through [`Events`].
+//! - [`Status`] is what people want to see, to be watched; each decision is a `tracing` event too, in a span `ubf_client` and in
+//!   the words of [`Notice`], and [`Builder::on_notice`] has them for programs.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use ubf_client::{CallError, Client, Unsupported};
+//! use ubf_codec::{Term, Version, ubf};
+//!
+//! # async fn example(client: Client) -> Result<(), CallError> {
+//! // The contract's third version gave it another name.
+//! let fetch = |version: Version| -> Result<Term, Unsupported> {
+//!     Ok(if version.get() < 3 { ubf!({get, "a.txt"}) } else { ubf!({fetch, "a.txt"}) })
+//! };
+//! match client.call(fetch).within(Duration::from_secs(2)).idempotent().await {
+//!     Ok(reply) => println!("{}", reply.response()),
+//!     Err(error) if error.may_have_run() => println!("nobody knows: {error}"),
+//!     Err(error) => println!("certainly not: {error}"),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where the rules are
+//! Not here. `ubf_proto::ClientSession` decides all that the protocol is about, without I/O. This crate has the sockets, the clock and
+//! the tasks; [`Builder::configure`] reaches all settings of the session.
+//!
+//! # What it does not do
+//! - TLS.
+//! - Sessions that survive the loss of a connection: see [`CallError::Indeterminate`].
+//! - To look into responses and states: contracts are checked elsewhere.
+//!
+//! # Cost
+//! A connection on which nothing comes in holds no read buffer. What is ready to be sent goes out in one write of many pieces, without
+//! a copy of the bodies; a reply shares the memory that it was read into.
 
 #![forbid(unsafe_code)]
 
-use std::fmt;
-use std::io;
-use std::time::Duration;
+mod request;
 
-use bytes::Bytes;
-use futures_util::{SinkExt as _, StreamExt as _};
-use tokio::net::{TcpStream, ToSocketAddrs};
-use tokio::time::timeout;
-use tokio_util::codec::Framed;
-use ubf_codec::tokio::{ClientCodec, CodecError};
-use ubf_codec::{ClientHeader, ClientPacket, DecodeError, Document, Limits, ServerPacket, Term, Version};
+mod events;
+mod reply;
+mod status;
 
-/// A connection to one server.
-#[derive(Debug)]
-pub struct Connection {
-    framed: Framed<TcpStream, ClientCodec>,
-    patience: Duration,
-    /// A call that was not answered in time: the answer may still come, and would be taken for that of the next call.
-    broken: bool,
-}
+mod builder;
+mod handle;
 
-impl Connection {
-    /// Connects to a server. Connecting, and later each call, may take as long as `patience`.
-    ///
-    /// # Errors
-    /// If the server cannot be reached in that time.
-    pub async fn connect(address: impl ToSocketAddrs, patience: Duration) -> Result<Self, Error> {
-        Self::connect_with(address, patience, Limits::default()).await
-    }
+mod dial;
+mod driver;
+mod link;
+mod notices;
+mod socket;
 
-    /// As [`connect`](Self::connect), with other limits for what the server sends.
-    ///
-    /// # Errors
-    /// If the server cannot be reached in that time.
-    pub async fn connect_with(address: impl ToSocketAddrs, patience: Duration, limits: Limits) -> Result<Self, Error> {
-        let stream = timeout(patience, TcpStream::connect(address)).await.map_err(|_| Error::TimedOut)??;
-        stream.set_nodelay(true)?;
-        let framed = Framed::new(stream, ClientCodec::new().with_limits(limits));
-        Ok(Self { framed, patience, broken: false })
-    }
-
-    /// Sends `request` in `version` and waits for the reply.
-    ///
-    /// # Errors
-    /// If the connection fails, the reply is malformed, or takes too long. The connection is of no use then.
-    pub async fn call(&mut self, version: Version, request: Term) -> Result<ServerPacket<Document<Bytes>>, Error> {
-        if self.broken {
-            return Err(Error::Closed);
-        }
-        // A call that is dropped in the middle leaves its reply behind, too.
-        self.broken = true;
-        let framed = &mut self.framed;
-        let exchange = async {
-            framed.send(ClientPacket { header: ClientHeader { mode: version.into() }, body: request }).await?;
-            framed.next().await.ok_or(Error::Closed)?.map_err(Error::from)
-        };
-        let reply = timeout(self.patience, exchange).await.map_err(|_| Error::TimedOut)??;
-        self.broken = false;
-        Ok(reply)
-    }
-}
-
-/// Why there is no reply.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Error {
-    /// The server's bytes are wrong.
-    Decode(DecodeError),
-    /// The transport failed.
-    Io(io::Error),
-    /// It took too long.
-    TimedOut,
-    /// The server has closed the connection, or an earlier call has failed on it.
-    Closed,
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Decode(error) => write!(f, "the server's packet is malformed: {error}"),
-            Self::Io(error) => error.fmt(f),
-            Self::TimedOut => f.write_str("the server did not answer in time"),
-            Self::Closed => f.write_str("the connection is closed"),
-        }
-    }
-}
-
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Decode(error) => Some(error),
-            Self::Io(error) => Some(error),
-            Self::TimedOut | Self::Closed => None,
-        }
-    }
-}
-
-impl From<io::Error> for Error {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
-impl From<CodecError> for Error {
-    fn from(error: CodecError) -> Self {
-        match error {
-            CodecError::Decode(error) => Self::Decode(error),
-            CodecError::Io(error) => Self::Io(error),
-            other => Self::Io(io::Error::other(other)),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::net::TcpListener;
-    use ubf_codec::ubf;
-
-    use super::*;
-
-    /// A server that reads `request` and answers `reply`, literally, and what the client makes of it.
-    async fn exchange(request: &'static [u8], reply: &'static [u8]) -> (Connection, Result<String, Error>) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut client = Connection::connect(listener.local_addr().unwrap(), Duration::from_secs(10)).await.unwrap();
-        let serve = async {
-            let (mut socket, _) = listener.accept().await.unwrap();
-            let mut received = vec![0; request.len()];
-            socket.read_exact(&mut received).await.unwrap();
-            assert_eq!(received, request);
-            socket.write_all(reply).await.unwrap();
-        };
-        let (reply, ()) = tokio::join!(client.call(Version::new(3).unwrap(), ubf!({get, "colour"})), serve);
-        let text = reply.map(|reply| format!("{} {}", reply.header.mode, reply.body));
-        (client, text)
-    }
-
-    #[tokio::test]
-    async fn a_call_sends_its_version_and_gives_the_reply() {
-        let (_, reply) = exchange(b"3 {'get'\"colour\"}$", b"3 ? {\"blue\"'start'}$\n").await;
-        assert_eq!(reply.unwrap(), "3 {\"blue\",start}");
-    }
-
-    #[tokio::test]
-    async fn a_malformed_reply_names_its_byte() {
-        let (mut client, reply) = exchange(b"3 {'get'\"colour\"}$", b"3 ? {x}$").await;
-        assert!(matches!(reply, Err(Error::Decode(error)) if error.offset() == 5));
-        assert!(matches!(client.call(Version::MIN, ubf!(again)).await, Err(Error::Closed)));
-    }
-
-    #[tokio::test]
-    async fn a_server_that_hangs_up_is_no_reply() {
-        let (_, reply) = exchange(b"3 {'get'\"colour\"}$", b"").await;
-        assert!(matches!(reply, Err(Error::Closed)));
-    }
-}
+pub use self::builder::{Builder, ConnectError};
+pub use self::events::Events;
+pub use self::handle::{Call, Cast, Client, ReadCrashed};
+pub use self::reply::{Event, Reply};
+pub use self::request::{Request, Unsupported};
+pub use self::status::{Loss, Status};
+pub use ubf_proto::client::{CallError, Config, LossReason, Notice, State, Statistics};
+pub use ubf_proto::{BackoffTimes, QuarantineTimes, RedirectPolicy, Service, Versions};

@@ -1,221 +1,89 @@
-//! An accept loop for servers that speak versioned UBF packets.
+#![forbid(unsafe_code)]
+//! Servers that speak versioned UBF: the rules of [`ubf_proto::ServerSession`], with sockets, tasks and time of tokio.
 //!
-//! [`Server`] accepts connections, a bounded number of them, hands each client packet to a function and writes the term that
-//! it returns, in the same version, in the order of the requests. What a server has to know of the *protocol* is not
-//! here: it does not negotiate, refuse a version, drain, or send clients elsewhere.
+//! A service says what it does in each version of its contract. The rest is done here: clients agree on a version, are told when one is
+//! withdrawn, and are sent to another address without the loss of a call when the server goes away.
 //!
-//! ```no_run
-//! use tokio::net::TcpListener;
+//! # Example
+//! ```
 //! use ubf_codec::ubf;
-//! use ubf_server::Server;
+//! use ubf_server::{Call, Handlers, Reply, Server, Service, Versions};
 //!
-//! # async fn example() -> std::io::Result<()> {
-//! let listener = TcpListener::bind("127.0.0.1:4000").await?;
-//! let stop = async { tokio::signal::ctrl_c().await.unwrap_or(()) };
-//! Server::new().serve(listener, |request| ubf!({(request.body.to_term()), start}), stop).await;
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // The reply of version 1 is an atom. Version 2 says more.
+//! let greeter = Handlers::new()
+//!     .on(Versions::of([1]), |_: Call<()>| async { Reply::new(ubf!(hello), "start") })
+//!     .on(Versions::of([2]), |call: Call<()>| async move {
+//!         Reply::new(ubf!({hello, (call.peer().to_string())}), "start")
+//!     });
+//! let server = Server::builder().listen("127.0.0.1:0").service(Service::DEFAULT, greeter).bind().await?;
+//! println!("listening on {:?}", server.addresses());
+//!
+//! let handle = server.handle();
+//! let running = tokio::spawn(server.run());
+//! // A real server waits for a signal here.
+//! handle.shut_down(std::time::Duration::from_secs(10));
+//! assert!(running.await?.is_clean(), "no call was cut");
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # What it promises
+//! - **Replies come in the order of the requests** (P5), one for each, though handlers that wait run side by side.
+//! - **A panic costs one call,** which is answered `failed`. All else lives on; a version that panics again and again is withdrawn for a
+//!   while, and clients negotiate (N6).
+//! - **A drain loses no call** (R8): clients are told where to go, in replies and by notice, and a call that was begun is answered.
+//!   [`Report::is_clean`] says whether the hard stop cut one.
+//! - **No client can make the server wait or grow without bound** (L1, L2): [`ServerLimits`] and [`Config`] name all limits.
+//!
+//! # Concepts
+//! - A [`Handler`] is the code of a service, and [`Handlers`] makes one out of closures. A [`Call`] is what it is given: the term, the
+//!   version that it is written in, the client's address, what the service keeps for the connection, and a way to send events.
+//! - A [`Reply`] is a response and the state in which the service is after it, as UBF(C) has it.
+//! - A [`Server`] listens, and [`Server::run`] serves. A [`ServerHandle`] shows its [`Status`], drains it, withdraws versions, sets
+//!   load marks ([`LoadPlan`], R9) and stops it.
+//!
+//! # How it runs
+//! One task serves a connection. It reads what is there, runs the handlers of all requests in it, and writes all replies that are ready
+//! together. Bodies are not copied between the socket and the handler. An idle connection holds no buffer for reading, and no two connections share
+//! a lock in the course of a call. A client that does not read its replies is not read from, and is cut off in the end.
+//!
+//! Decisions of the protocol are made by the session, so that all of them are tested without sockets.
+//!
+//! # Logs
+//! It speaks through [`tracing`], with the words of the session's notices. [`Counts`] has the same words.
+//!
+//! # What it does not do
+//! - There is no TLS, and no authentication.
+//! - A handler has no time limit: a call that never ends is ended by its client, or by the server's hard stop.
+//! - Handlers of one connection share one task, so one that blocks its thread stops the others of that connection.
+//!
+//! # The reference server
+//! The program `ubf-server` serves [`services`]; `ubf-server --help` tells how.
 
-#![forbid(unsafe_code)]
+mod clock;
+mod counters;
+mod settings;
 
-use std::io;
-use std::sync::Arc;
-use std::time::Duration;
+mod handler;
+mod handlers;
 
-use bytes::Bytes;
-use futures_util::{SinkExt as _, StreamExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
-use tokio_util::codec::Framed;
-use ubf_codec::tokio::{CodecError, ServerCodec};
-use ubf_codec::{ClientPacket, Document, Limits, ServerHeader, ServerPacket, Term};
+mod erased;
+mod mailbox;
 
-/// A request: the version it came in, and the term.
-pub type Request = ClientPacket<Document<Bytes>>;
+mod connection;
+mod handle;
+mod hub;
+mod server;
 
-/// How long to wait before the next try when no connection can be accepted, because descriptors are used up for example.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+pub mod services;
 
-/// How connections are served.
-#[derive(Clone, Debug)]
-pub struct Server {
-    max_connections: usize,
-    patience: Duration,
-    limits: Limits,
-}
-
-impl Default for Server {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Server {
-    /// 1,024 connections at a time, a minute of patience, and the default limits of the codec.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { max_connections: 1024, patience: Duration::from_secs(60), limits: Limits::new() }
-    }
-
-    /// How many connections are served at a time. Further ones wait to be accepted.
-    #[must_use]
-    pub const fn with_max_connections(mut self, max_connections: usize) -> Self {
-        self.max_connections = max_connections;
-        self
-    }
-
-    /// How long a client may take to send a packet, or to read a reply, before its connection is closed.
-    #[must_use]
-    pub const fn with_patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
-        self
-    }
-
-    /// What a packet may cost.
-    #[must_use]
-    pub const fn with_limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
-        self
-    }
-
-    /// Serves until `stop` is done: then accepts no more, answers what has been read, and closes.
-    ///
-    /// A handler that panics costs its own connection and no other.
-    pub async fn serve<H>(self, listener: TcpListener, handler: H, stop: impl Future<Output = ()>)
-    where
-        H: Fn(Request) -> Term + Send + Sync + 'static,
-    {
-        let handler = Arc::new(handler);
-        let places = Arc::new(Semaphore::new(self.max_connections));
-        let (stopping, stopped) = watch::channel(());
-        let mut connections = JoinSet::new();
-        let accept = async {
-            loop {
-                // The semaphore is never closed.
-                let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-                let Ok((stream, _)) = listener.accept().await else {
-                    sleep(ACCEPT_PAUSE).await;
-                    continue;
-                };
-                while connections.try_join_next().is_some() {}
-                let (server, handler, stopped) = (self.clone(), Arc::clone(&handler), stopped.clone());
-                connections.spawn(async move {
-                    // How a client's connection ends concerns nobody else.
-                    let _ended: Result<(), CodecError> = server.serve_connection(stream, &*handler, stopped).await;
-                    drop(place);
-                });
-            }
-        };
-        tokio::select! {
-            () = accept => {}
-            () = stop => {}
-        }
-        drop(stopping);
-        while connections.join_next().await.is_some() {}
-    }
-
-    async fn serve_connection(
-        &self,
-        stream: TcpStream,
-        handler: &(impl Fn(Request) -> Term + Sync),
-        mut stopped: watch::Receiver<()>,
-    ) -> Result<(), CodecError> {
-        stream.set_nodelay(true)?;
-        let mut framed = Framed::new(stream, ServerCodec::new().with_limits(self.limits));
-        loop {
-            let next = tokio::select! {
-                next = timeout(self.patience, framed.next()) => next,
-                // The other end of the channel is dropped when the server stops.
-                _ = stopped.changed() => return Ok(()),
-            };
-            let Some(request) = next.map_err(|_| slow("the client sends nothing"))? else { return Ok(()) };
-            let request = request?;
-            let header = ServerHeader { mode: request.header.mode, next_ip: None };
-            let reply = ServerPacket { header, body: handler(request) };
-            timeout(self.patience, framed.send(reply)).await.map_err(|_| slow("the client reads nothing"))??;
-        }
-    }
-}
-
-fn slow(what: &str) -> CodecError {
-    CodecError::Io(io::Error::new(io::ErrorKind::TimedOut, what))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::SocketAddr;
-
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::sync::oneshot;
-    use tokio::task::JoinHandle;
-    use ubf_codec::ubf;
-
-    use super::*;
-
-    /// A server that says what it was asked, and panics when asked to.
-    async fn start(server: Server) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<()>) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (stop, stopped) = oneshot::channel();
-        let handler = |request: Request| {
-            assert!(!request.body.root().is_atom("crash"), "asked to");
-            ubf!({(request.body.to_term()), start})
-        };
-        let serving = tokio::spawn(server.serve(listener, handler, async { stopped.await.unwrap_or(()) }));
-        (address, stop, serving)
-    }
-
-    async fn exchange(address: SocketAddr, request: &[u8]) -> Vec<u8> {
-        let mut socket = TcpStream::connect(address).await.unwrap();
-        socket.write_all(request).await.unwrap();
-        socket.shutdown().await.unwrap();
-        let mut reply = Vec::new();
-        socket.read_to_end(&mut reply).await.unwrap();
-        reply
-    }
-
-    #[tokio::test]
-    async fn replies_come_in_the_order_and_the_version_of_the_requests() {
-        let (address, stop, serving) = start(Server::new()).await;
-        let replies = exchange(address, b"1 'one'$ 7 {'two'}$\n1 ?$").await;
-        assert_eq!(replies, b"1 ? {'one''start'}$7 ? {{'two'}'start'}$1 ? {?'start'}$");
-        stop.send(()).unwrap();
-        serving.await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_panic_and_broken_bytes_cost_their_own_connection_only() {
-        let (address, stop, serving) = start(Server::new().with_max_connections(1)).await;
-        assert_eq!(exchange(address, b"1 'crash'$").await, b"");
-        assert_eq!(exchange(address, b"1 'fine'$ 1 x$").await, b"1 ? {'fine''start'}$");
-        assert_eq!(exchange(address, b"1 'fine'$").await, b"1 ? {'fine''start'}$");
-        stop.send(()).unwrap();
-        serving.await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn stopping_closes_idle_connections() {
-        let (address, stop, serving) = start(Server::new()).await;
-        let mut idle = TcpStream::connect(address).await.unwrap();
-        idle.write_all(b"1 'here'$").await.unwrap();
-        let mut reply = [0; 20];
-        idle.read_exact(&mut reply).await.unwrap();
-        assert_eq!(&reply, b"1 ? {'here''start'}$");
-        stop.send(()).unwrap();
-        serving.await.unwrap();
-        assert_eq!(idle.read(&mut [0; 1]).await.unwrap(), 0);
-    }
-
-    #[tokio::test]
-    async fn a_silent_client_is_cut_off() {
-        let (address, stop, serving) = start(Server::new().with_patience(Duration::from_millis(20))).await;
-        let mut silent = TcpStream::connect(address).await.unwrap();
-        silent.write_all(b"1 {").await.unwrap();
-        assert_eq!(silent.read(&mut [0; 1]).await.unwrap(), 0);
-        stop.send(()).unwrap();
-        serving.await.unwrap();
-    }
-}
+pub use self::counters::Counts;
+pub use self::handle::{Report, ServerHandle, Status};
+pub use self::handler::{Call, Client, EventError, EventSender, Handler, Reply};
+pub use self::handlers::Handlers;
+pub use self::server::{BindError, Server, ServerBuilder};
+pub use self::settings::{LoadPlan, LoadUnit, ServerLimits};
+pub use ubf_proto::server::Config;
+pub use ubf_proto::{CrashRule, DrainPlan, Phase, Service, Versions};

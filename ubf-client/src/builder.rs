@@ -1,0 +1,298 @@
+//! From settings to a client.
+
+use std::fmt;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tracing::{Instrument as _, info_span};
+use ubf_codec::{Address, AddressError, Limits, Text, Version};
+use ubf_proto::client::{Config, Notice};
+use ubf_proto::{BackoffTimes, RedirectPolicy, Service, Versions};
+
+use crate::driver::{Driver, Ends, FirstOutcome, NoticeHook};
+use crate::events;
+use crate::handle::{Client, Shared};
+use crate::status::{Loss, Status};
+
+/// Settings of a client. [`Client::builder`] makes one.
+///
+/// An address and a version are needed; all else has a default, which [`Config`] names.
+#[must_use]
+pub struct Builder {
+    config: Config,
+    bad_address: Option<(String, AddressError)>,
+    seed: Option<u64>,
+    max_events: usize,
+    max_event_bytes: usize,
+    close_time: Duration,
+    notice_hook: Option<NoticeHook>,
+}
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        Self {
+            config: Config::new(Vec::new(), Versions::new()),
+            bad_address: None,
+            seed: None,
+            max_events: 1024,
+            max_event_bytes: 16 << 20,
+            close_time: Duration::from_secs(5),
+            notice_hook: None,
+        }
+    }
+
+    /// One more address to start from: `192.0.2.7:4000`, `[2001:db8::1]:4000`, `b.example:4000`. They are tried in the order in which
+    /// they are given.
+    pub fn address(mut self, address: impl AsRef<str>) -> Self {
+        match address.as_ref().parse() {
+            Ok(address) => self.config.addresses.push(address),
+            Err(error) => {
+                self.bad_address.get_or_insert((address.as_ref().to_owned(), error));
+            }
+        }
+        self
+    }
+
+    /// More addresses to start from.
+    pub fn addresses<A: Into<Address>>(mut self, addresses: impl IntoIterator<Item = A>) -> Self {
+        self.config.addresses.extend(addresses.into_iter().map(Into::into));
+        self
+    }
+
+    /// Whom to talk to. Default: the server's default service.
+    pub fn service(mut self, service: impl Into<Service>) -> Self {
+        self.config.service = service.into();
+        self
+    }
+
+    /// The versions of the contract that this program has. What is no version (0, and above 2,147,483,647) is left out.
+    pub fn versions(mut self, versions: impl IntoIterator<Item = u32>) -> Self {
+        self.config.versions = Versions::of(versions);
+        self
+    }
+
+    /// N9: the lowest version that is accepted.
+    pub fn floor(mut self, floor: Version) -> Self {
+        self.config.floor = Some(floor);
+        self
+    }
+
+    /// N12: name and version of the software, for the server's operator.
+    pub fn agent(mut self, agent: impl Into<Text>) -> Self {
+        self.config.agent = Some(agent.into());
+        self
+    }
+
+    /// R7: which redirections are followed. Default: the strictest.
+    pub fn redirect_policy(mut self, policy: RedirectPolicy) -> Self {
+        self.config.policy = policy;
+        self
+    }
+
+    /// L2: how long a call may take, if it says nothing else. Default 30 s.
+    pub fn call_time(mut self, time: Duration) -> Self {
+        self.config.call_time = time;
+        self
+    }
+
+    /// L2: how long it may take to make a connection. Default 5 s.
+    pub fn connect_time(mut self, time: Duration) -> Self {
+        self.config.max_connect_time = time;
+        self
+    }
+
+    /// L2: how long calls may take to end when the last handle is dropped; [`Client::close`] has a time of its own. Default 5 s.
+    pub fn close_time(mut self, time: Duration) -> Self {
+        self.close_time = time;
+        self
+    }
+
+    /// R4: waits between rounds over all addresses. Default: 100 ms, doubling to 10 s.
+    pub fn backoff(mut self, times: BackoffTimes) -> Self {
+        self.config.backoff = times;
+        self
+    }
+
+    /// Limits of one packet from the server.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.config.limits = limits;
+        self
+    }
+
+    /// L1: calls that have not ended, at least 1. Who makes one more waits for a place. Default 4096.
+    pub fn max_pending(mut self, count: usize) -> Self {
+        self.config.max_pending = count.clamp(1, Semaphore::MAX_PERMITS);
+        self
+    }
+
+    /// L1: the depth of the pipeline: calls that were sent and have no answer, at least 1. Others wait. Default 1024.
+    pub fn max_in_flight(mut self, count: usize) -> Self {
+        self.config.max_in_flight = count.max(1);
+        self
+    }
+
+    /// L1: events from the server that wait to be read, at least 1: see [`Events`](crate::Events). Default 1024.
+    pub fn max_events(mut self, count: usize) -> Self {
+        self.max_events = count;
+        self
+    }
+
+    /// L1: bytes of events that wait to be read. One event is always kept. Default 16 MiB.
+    pub fn max_event_bytes(mut self, bytes: usize) -> Self {
+        self.max_event_bytes = bytes;
+        self
+    }
+
+    /// A function that is shown each notice, in order, as it comes. It should not block: the client waits for it.
+    pub fn on_notice(mut self, hook: impl Fn(&Notice) + Send + 'static) -> Self {
+        self.notice_hook = Some(Box::new(hook));
+        self
+    }
+
+    /// Makes all that is random depend on this number. Default: another one for each client.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Sets what has no function of its own here.
+    ///
+    /// ```
+    /// let builder = ubf_client::Client::builder().configure(|config| config.grease = false);
+    /// ```
+    pub fn configure(mut self, set: impl FnOnce(&mut Config)) -> Self {
+        set(&mut self.config);
+        self
+    }
+
+    /// Connects, and waits until a server has agreed on a version.
+    ///
+    /// Later losses are the client's business: it goes on trying for as long as it lives.
+    ///
+    /// # Errors
+    /// If the settings are of no use, or if none of the addresses works, each tried once.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub async fn connect(self) -> Result<Client, ConnectError> {
+        let (first_outcome, outcome) = oneshot::channel();
+        let client = self.begin(Some(first_outcome))?;
+        match outcome.await {
+            Ok(Ok(())) => Ok(client),
+            Ok(Err(losses)) => Err(ConnectError::Unreachable { losses }),
+            // The driver never gives up before it has told.
+            Err(_gone) => Err(ConnectError::Unreachable { losses: Vec::new() }),
+        }
+    }
+
+    /// Begins to connect, and waits for nothing: calls wait until a server has agreed on a version, and end at their deadlines.
+    ///
+    /// # Errors
+    /// If the settings are of no use.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn start(self) -> Result<Client, ConnectError> {
+        self.begin(None)
+    }
+
+    fn begin(self, first_outcome: Option<oneshot::Sender<FirstOutcome>>) -> Result<Client, ConnectError> {
+        let Self { mut config, bad_address, seed, max_events, max_event_bytes, close_time, notice_hook } = self;
+        if let Some((address, error)) = bad_address {
+            return Err(ConnectError::BadAddress { address, error });
+        }
+        if config.addresses.is_empty() {
+            return Err(ConnectError::NoAddress);
+        }
+        if !config.versions.iter().any(|version| Some(version) >= config.floor) {
+            return Err(ConnectError::NoVersion);
+        }
+        if config.tls {
+            return Err(ConnectError::TlsUnavailable);
+        }
+        config.max_pending = config.max_pending.clamp(1, Semaphore::MAX_PERMITS);
+        config.max_in_flight = config.max_in_flight.max(1);
+        // Nothing here is secret (N9, N7): two clients should not do the same at the same moment.
+        let seed = seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
+        let (commands, command_receiver) = mpsc::unbounded_channel();
+        let (status_sender, status) = watch::channel(Status::new());
+        let (event_sink, events) = events::channel(max_events, max_event_bytes);
+        let permits = Arc::new(Semaphore::new(config.max_pending));
+        let version = Arc::new(AtomicU32::new(0));
+        let shared = Shared {
+            commands,
+            permits: Arc::clone(&permits),
+            version: Arc::clone(&version),
+            status,
+            events: Mutex::new(Some(events)),
+            next_call: AtomicU64::new(0),
+            call_time: config.call_time,
+        };
+        let ends = Ends {
+            commands: command_receiver,
+            permits,
+            version,
+            status: status_sender,
+            events: event_sink,
+            notice_hook,
+            first_outcome,
+        };
+        // The task ends when the last handle is dropped: nobody has to hold it.
+        let span = info_span!("ubf_client", service = %config.service);
+        drop(tokio::spawn(Driver::new(config, seed, close_time, ends).run().instrument(span)));
+        Ok(Client::new(shared))
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// Why there is no client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// No address was given.
+    NoAddress,
+    /// This is not an address.
+    BadAddress {
+        /// What was given.
+        address: String,
+        /// What is wrong with it.
+        error: AddressError,
+    },
+    /// No version was given, or none that the floor allows.
+    NoVersion,
+    /// Connections were to be TLS, which this crate cannot do.
+    TlsUnavailable,
+    /// No server could be reached that has a version in common with this program.
+    Unreachable {
+        /// What happened at each address.
+        losses: Vec<Loss>,
+    },
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoAddress => f.write_str("no address to connect to"),
+            Self::BadAddress { address, error } => write!(f, "'{}': {error}", address.escape_default()),
+            Self::NoVersion => f.write_str("no version that may be used"),
+            Self::TlsUnavailable => f.write_str("TLS is not available"),
+            Self::Unreachable { losses } => {
+                f.write_str("no server can be used")?;
+                for (index, Loss { address, reason }) in losses.iter().enumerate() {
+                    write!(f, "{}{address}: {reason}", if index == 0 { ": " } else { "; " })?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl std::error::Error for ConnectError {}

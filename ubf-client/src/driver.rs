@@ -1,0 +1,487 @@
+//! The task that owns the session and its sockets.
+//!
+//! ```text
+//! handles ──commands──> ┌────────┐ ──Input──> ┌───────────────┐
+//! sockets ──bytes─────> │ Driver │            │ ClientSession │    nothing is decided here
+//! clock ────ticks─────> └────────┘ <─Output── └───────────────┘
+//! ```
+
+use std::collections::HashMap;
+use std::future::{Future as _, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::time::{Instant, Sleep, sleep_until};
+use tracing::{debug, warn};
+use ubf_codec::{Address, Term, Version};
+use ubf_proto::client::{Call, CallError, CallId, Config, ConnectionId, Done, Input, Notice, Output, State};
+use ubf_proto::{ClientSession, RedirectPolicy, Time};
+
+use crate::dial::Dial;
+use crate::events::EventSink;
+use crate::link::Link;
+use crate::notices;
+use crate::reply::Event;
+use crate::request::{Kind, Rendering, Request, render};
+use crate::status::{Loss, Status};
+
+/// Commands taken in at once. Chosen: fills a batch.
+const MAX_COMMANDS: usize = 64;
+/// Inputs before what there is to write is written, though more could be taken in. Chosen: batches grow no further than this.
+const MAX_INPUTS_BEFORE_WRITE: u32 = 64;
+/// The longest time to sleep. Chosen: any; it keeps far moments within what a clock can express.
+const MAX_SLEEP: Duration = Duration::from_secs(24 * 3600);
+
+/// Where the outcome of a call goes.
+pub(crate) type ReplySender = oneshot::Sender<Result<Done, CallError>>;
+
+/// What a handle wants.
+pub(crate) enum Command {
+    Call(Submission),
+    Cancel(CallId),
+    Crashed { version: Version, why: Term },
+    Quarantined { version: Version, time: Duration },
+    Close { within: Duration },
+}
+
+/// A call on its way to the session.
+pub(crate) struct Submission {
+    pub(crate) call: Call,
+    pub(crate) request: Box<dyn Request>,
+    pub(crate) reply: Option<ReplySender>,
+    pub(crate) permit: OwnedSemaphorePermit,
+}
+
+/// A call that has not ended.
+struct OpenCall {
+    request: Box<dyn Request>,
+    kind: Kind,
+    /// `None` for an event that nobody waits for.
+    reply: Option<ReplySender>,
+    /// L1: its place. The next one is let in when it is given up.
+    _permit: OwnedSemaphorePermit,
+}
+
+/// A function of the program that is shown each notice.
+pub(crate) type NoticeHook = Box<dyn Fn(&Notice) + Send>;
+
+/// The losses before the first agreement, if there was none.
+pub(crate) type FirstOutcome = Result<(), Vec<Loss>>;
+
+/// What connects a driver to its handles.
+pub(crate) struct Ends {
+    pub(crate) commands: mpsc::UnboundedReceiver<Command>,
+    pub(crate) permits: Arc<Semaphore>,
+    pub(crate) version: Arc<AtomicU32>,
+    pub(crate) status: watch::Sender<Status>,
+    pub(crate) events: EventSink,
+    pub(crate) notice_hook: Option<NoticeHook>,
+    pub(crate) first_outcome: Option<oneshot::Sender<FirstOutcome>>,
+}
+
+pub(crate) struct Driver {
+    session: ClientSession,
+    start: Instant,
+    ends: Ends,
+    close_time: Duration,
+    commands_are_open: bool,
+    /// When the calls that are still open are given up.
+    close_at: Option<Time>,
+    /// What the session has to do with where it may go, once more for names that are looked up.
+    policy: RedirectPolicy,
+    max_connect_time: Duration,
+    own_addresses: Vec<Address>,
+    /// R7: the last server in use, which may name others.
+    last_peer: Option<std::net::IpAddr>,
+    /// At most two that the session knows, and those that are about to be gone.
+    links: Vec<Link>,
+    calls: HashMap<CallId, OpenCall>,
+    /// Outcomes that are told when the status shows them.
+    ended: Vec<(ReplySender, Result<Done, CallError>)>,
+    /// Losses before the first agreement: at most one for each address in a round.
+    first_losses: Vec<Loss>,
+    status: Status,
+    has_notices: bool,
+    timer: Pin<Box<Sleep>>,
+    /// When the timer wakes us. It may be earlier than is needed.
+    armed: Option<Time>,
+    inputs_since_write: u32,
+    is_commands_turn: bool,
+    is_finished: bool,
+}
+
+/// The one thing that was waited for.
+enum Happening {
+    Input(Input),
+    Commands(Vec<Command>),
+    /// All handles are gone.
+    NoHandles,
+    LinkGone,
+}
+
+impl Driver {
+    pub(crate) fn new(config: Config, seed: u64, close_time: Duration, ends: Ends) -> Self {
+        let start = Instant::now();
+        Self {
+            start,
+            ends,
+            close_time,
+            commands_are_open: true,
+            close_at: None,
+            policy: config.policy,
+            max_connect_time: config.max_connect_time,
+            own_addresses: config.addresses.clone(),
+            last_peer: None,
+            links: Vec::new(),
+            calls: HashMap::new(),
+            ended: Vec::new(),
+            first_losses: Vec::new(),
+            status: Status::new(),
+            has_notices: false,
+            timer: Box::pin(sleep_until(start + MAX_SLEEP)),
+            armed: None,
+            inputs_since_write: 0,
+            is_commands_turn: false,
+            is_finished: false,
+            session: ClientSession::new(config, seed, Time::ZERO),
+        }
+    }
+
+    /// Runs until the session has ended and its last bytes are written.
+    pub(crate) async fn run(mut self) {
+        loop {
+            while let Some(output) = self.session.poll_output() {
+                self.obey(output);
+            }
+            self.links.retain(|link| !link.is_gone());
+            self.publish();
+            if self.is_finished && self.links.is_empty() {
+                return;
+            }
+            let happening = poll_fn(|cx| self.poll(cx)).await;
+            self.feed(happening);
+        }
+    }
+
+    fn now(&self) -> Time {
+        let millis = self.start.elapsed().as_millis();
+        Time::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Happening> {
+        if self.poll_timer(cx).is_ready() {
+            return Poll::Ready(Happening::Input(Input::Tick));
+        }
+        // To take in all that there is before anything is written makes the batches large; to go on with it for ever would be too much.
+        if self.inputs_since_write >= MAX_INPUTS_BEFORE_WRITE
+            && let Poll::Ready(written) = self.poll_write(cx)
+        {
+            return Poll::Ready(written);
+        }
+        // Whoever was heard goes to the end: a server that talks without a pause does not silence the others.
+        self.is_commands_turn = !self.is_commands_turn;
+        let is_first = self.is_commands_turn;
+        if is_first && let Poll::Ready(commands) = self.poll_commands(cx) {
+            return Poll::Ready(commands);
+        }
+        if let Poll::Ready(received) = self.poll_read(cx) {
+            return Poll::Ready(received);
+        }
+        if !is_first && let Poll::Ready(commands) = self.poll_commands(cx) {
+            return Poll::Ready(commands);
+        }
+        self.poll_write(cx)
+    }
+
+    fn poll_commands(&mut self, cx: &mut Context<'_>) -> Poll<Happening> {
+        if !self.commands_are_open {
+            return Poll::Pending;
+        }
+        let mut commands = Vec::new();
+        let count = ready!(self.ends.commands.poll_recv_many(cx, &mut commands, MAX_COMMANDS));
+        self.inputs_since_write += 1;
+        Poll::Ready(if count > 0 { Happening::Commands(commands) } else { Happening::NoHandles })
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Happening> {
+        for index in 0..self.links.len() {
+            let Some(link) = self.links.get_mut(index) else { break };
+            let input = link.poll_read(cx);
+            if link.is_gone() && input.is_pending() {
+                return Poll::Ready(Happening::LinkGone);
+            }
+            if let Poll::Ready(input) = input {
+                self.links.rotate_left(index + 1);
+                self.inputs_since_write += 1;
+                return Poll::Ready(Happening::Input(input));
+            }
+        }
+        Poll::Pending
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Happening> {
+        self.inputs_since_write = 0;
+        for link in &mut self.links {
+            if let Poll::Ready(input) = link.poll_write(cx) {
+                return Poll::Ready(Happening::Input(input));
+            }
+        }
+        Poll::Pending
+    }
+
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let wanted = self.session.poll_timeout().into_iter().chain(self.close_at).min();
+        // A timer that is set too early wakes us once in vain. To move it at each input would cost more.
+        if let Some(wanted) = wanted
+            && self.armed.is_none_or(|armed| wanted < armed)
+        {
+            let wait = wanted.since(Time::ZERO).min(self.now().since(Time::ZERO) + MAX_SLEEP);
+            self.timer.as_mut().reset(self.start + wait);
+            self.armed = Some(wanted);
+        }
+        if self.armed.is_none() || self.timer.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        self.armed = None;
+        Poll::Ready(())
+    }
+
+    fn feed(&mut self, happening: Happening) {
+        let now = self.now();
+        match happening {
+            Happening::Input(input) => self.session.handle(input, now),
+            Happening::Commands(commands) => {
+                for command in commands {
+                    self.feed_command(command, now);
+                }
+            }
+            Happening::NoHandles => {
+                self.commands_are_open = false;
+                self.close(self.close_time, now);
+            }
+            Happening::LinkGone => {}
+        }
+        if self.close_at.is_some_and(|at| now >= at) {
+            self.close_at = None;
+            for &call in self.calls.keys() {
+                self.session.handle(Input::Cancel { call }, now);
+            }
+        }
+    }
+
+    fn feed_command(&mut self, command: Command, now: Time) {
+        let input = match command {
+            Command::Call(Submission { call, request, reply, permit }) => {
+                let kind = if call.is_event { Kind::Event } else { Kind::Request };
+                self.calls.insert(call.id, OpenCall { request, kind, reply, _permit: permit });
+                Input::Call(call)
+            }
+            Command::Cancel(call) => Input::Cancel { call },
+            Command::Crashed { version, why } => Input::Crashed { version, call: None, why },
+            Command::Quarantined { version, time } => Input::Quarantined { version, until: now + time },
+            Command::Close { within } => return self.close(within, now),
+        };
+        self.session.handle(input, now);
+    }
+
+    fn close(&mut self, within: Duration, now: Time) {
+        let at = now + within;
+        self.close_at = Some(self.close_at.map_or(at, |earlier| earlier.min(at)));
+        self.session.handle(Input::Close, now);
+    }
+
+    fn obey(&mut self, output: Output) {
+        match output {
+            Output::Connect { connection, address, tls } => self.connect(connection, address, tls.is_some()),
+            Output::Transmit { connection, packet } => {
+                if let Some(link) = self.link_mut(connection) {
+                    link.push(packet);
+                }
+            }
+            Output::Close { connection } => {
+                if let Some(link) = self.link_mut(connection) {
+                    link.leave();
+                }
+            }
+            Output::Render { call, version } => self.render(call, version),
+            Output::Ended { call, outcome } => self.end(call, outcome),
+            Output::EventOut { version, body } => {
+                let is_kept = self.ends.events.push(Event { version, body });
+                let counter = if is_kept { &mut self.status.events } else { &mut self.status.events_missed };
+                *counter += 1;
+            }
+            Output::Notice(notice) => self.note(&notice),
+            Output::Finished => {
+                self.is_finished = true;
+                // What is still on its way to us was not executed.
+                self.ends.permits.close();
+                self.ends.commands.close();
+            }
+        }
+    }
+
+    fn connect(&mut self, connection: ConnectionId, address: Address, must_be_tls: bool) {
+        if must_be_tls {
+            let now = self.now();
+            warn!(%address, "TLS is not available");
+            return self.session.handle(Input::ConnectFailed { connection }, now);
+        }
+        let is_own = self.own_addresses.contains(&address);
+        let named_by = (!is_own).then_some((self.policy, self.last_peer));
+        self.links.push(Link::new(connection, Dial { address, named_by, within: self.max_connect_time }));
+    }
+
+    fn link_mut(&mut self, connection: ConnectionId) -> Option<&mut Link> {
+        self.links.iter_mut().find(|link| link.id == connection)
+    }
+
+    /// N8: the caller's code may crash (N6).
+    fn render(&mut self, call: CallId, version: Version) {
+        let now = self.now();
+        let rendering = self
+            .calls
+            .get(&call)
+            .map_or(Rendering::Unsupported, |open| render(open.request.as_ref(), open.kind, version));
+        self.session.handle(
+            match rendering {
+                Rendering::Body(body) => Input::Rendered { call, version, body },
+                Rendering::Unsupported => Input::Inexpressible { call, version },
+                Rendering::Crashed => Input::Crashed { version, call: Some(call), why: crash() },
+            },
+            now,
+        );
+    }
+
+    fn end(&mut self, call: CallId, outcome: Result<Done, CallError>) {
+        let Some(OpenCall { request, reply, .. }) = self.calls.remove(&call) else { return };
+        // What the caller's code does when it is dropped is its own, too.
+        if catch_unwind(AssertUnwindSafe(|| drop(request))).is_err() {
+            warn!("a request crashed when it was dropped");
+        }
+        match (reply, &outcome) {
+            (Some(reply), _) => self.ended.push((reply, outcome)),
+            (None, Ok(_)) => {}
+            (None, Err(error)) => warn!(%error, "event lost"),
+        }
+    }
+
+    fn note(&mut self, notice: &Notice) {
+        self.has_notices = true;
+        notices::trace(notice, self.now());
+        match notice {
+            Notice::Agreed { .. } => {
+                self.first_losses = Vec::new();
+                self.tell_first_outcome(Ok(()));
+            }
+            Notice::Lost { address, reason, was_in_use: _ } => {
+                let loss = Loss { address: address.clone(), reason: reason.clone() };
+                if self.ends.first_outcome.is_some() {
+                    self.first_losses.push(loss.clone());
+                }
+                self.status.last_loss = Some(loss);
+            }
+            Notice::FellBack { .. }
+            | Notice::QuarantineOpened { .. }
+            | Notice::QuarantineClosed { .. }
+            | Notice::QuarantineForced { .. }
+            | Notice::Refused { .. }
+            | Notice::RedirectAnnounced { .. }
+            | Notice::RedirectRefused { .. }
+            | Notice::RedirectFailed { .. }
+            | Notice::Moved { .. }
+            | Notice::Downgraded { .. } => {}
+        }
+        if let Some(hook) = &self.ends.notice_hook
+            && catch_unwind(AssertUnwindSafe(|| hook(notice))).is_err()
+        {
+            warn!("the program's function for notices crashed");
+        }
+    }
+
+    fn tell_first_outcome(&mut self, outcome: FirstOutcome) {
+        if let Some(first) = self.ends.first_outcome.take()
+            && first.send(outcome).is_err()
+        {
+            debug!("nobody waits for the first agreement");
+        }
+    }
+
+    /// Shows what has become of the session, then tells the callers: whoever has a reply finds it counted.
+    fn publish(&mut self) {
+        let state = self.session.state();
+        if state == State::BackingOff && self.ends.first_outcome.is_some() {
+            let losses = std::mem::take(&mut self.first_losses);
+            self.tell_first_outcome(Err(losses));
+        }
+        let is_new = |status: &Status| {
+            (status.state, status.version, status.hops) != (state, self.session.version(), self.session.hops())
+        };
+        let is_changed =
+            self.has_notices || is_new(&self.status) || self.status.address.as_ref() != self.session.address();
+        self.status.statistics = self.session.statistics();
+        if is_changed {
+            self.has_notices = false;
+            self.show(state);
+        }
+        let status = &self.status;
+        self.ends.status.send_if_modified(|shown| {
+            if is_changed {
+                shown.clone_from(status);
+            } else {
+                shown.statistics = status.statistics;
+                shown.events = status.events;
+                shown.events_missed = status.events_missed;
+            }
+            is_changed
+        });
+        for (reply, outcome) in self.ended.drain(..) {
+            if reply.send(outcome).is_err() {
+                debug!("nobody waits for this call");
+            }
+        }
+    }
+
+    fn show(&mut self, state: State) {
+        self.status.state = state;
+        self.status.version = self.session.version();
+        self.status.address = self.session.address().cloned();
+        self.status.hops = self.session.hops();
+        let start = self.start.into_std();
+        let moment = |until: Time| start.checked_add(until.since(Time::ZERO));
+        self.status.quarantine =
+            self.session.quarantine().filter_map(|(version, until)| Some((version, moment(until)?))).collect();
+        self.ends.version.store(self.status.version.map_or(0, Version::get), Ordering::Relaxed);
+        // The server in use is the one that may name others.
+        if state == State::Ready
+            && let Some(peer) = self.links.iter().find_map(Link::peer)
+        {
+            self.last_peer = Some(peer);
+        }
+    }
+}
+
+/// N12: what the server's operator is told. What the panic says stays here: it may hold what is nobody else's business.
+pub(crate) fn crash() -> Term {
+    Term::atom("crash")
+}
+
+impl Drop for Driver {
+    /// Nobody waits for what will not come. Calls that the session knows end as indeterminate, since their senders are dropped; those
+    /// that never reached it did not run.
+    fn drop(&mut self) {
+        self.ends.permits.close();
+        self.ends.commands.close();
+        while let Ok(command) = self.ends.commands.try_recv() {
+            if let Command::Call(Submission { reply: Some(reply), .. }) = command
+                && reply.send(Err(CallError::Closed)).is_err()
+            {
+                debug!("nobody waits for this call");
+            }
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! The handle that programs hold, and the calls they make with it.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::time::{Instant, timeout_at};
+use ubf_codec::{Term, Version};
+use ubf_proto::client::{self, CallError, CallId, Done};
+
+use crate::builder::Builder;
+use crate::driver::{Command, ReplySender, Submission, crash};
+use crate::events::Events;
+use crate::reply::Reply;
+use crate::request::{Kind, Rendering, Request, render};
+use crate::status::Status;
+
+/// A session with a service: a handle, cheap to clone, for any number of tasks.
+///
+/// All its clones share one connection, on which calls are pipelined in the order in which they were made. When the last one is dropped, the
+/// client ends: events that were cast are still sent, for [`close_time`](Builder::close_time) at most.
+#[derive(Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) commands: mpsc::UnboundedSender<Command>,
+    /// L1: places for calls.
+    pub(crate) permits: Arc<Semaphore>,
+    /// The version in force, 0 if there is none. It may be out of date: then the driver asks again.
+    pub(crate) version: Arc<AtomicU32>,
+    pub(crate) status: watch::Receiver<Status>,
+    pub(crate) events: Mutex<Option<Events>>,
+    pub(crate) next_call: AtomicU64,
+    pub(crate) call_time: Duration,
+}
+
+impl Client {
+    /// Settings for a client.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Makes a call: `client.call(request).await` gives the reply.
+    ///
+    /// The request is a [`Term`], or what [`Request`] says. It is sent behind those that were made before it.
+    ///
+    /// A call whose future is dropped does no harm: if it was not sent yet it never will be, and otherwise its reply is read and dropped.
+    /// Nothing is sent before the future is polled.
+    pub fn call(&self, request: impl Request) -> Call<'_> {
+        Call(Message { client: self, request: Box::new(request), is_idempotent: false, within: None })
+    }
+
+    /// Sends an event, which has no reply: `client.cast(event).await` waits for a place in the pipeline and no longer, and an event that
+    /// is lost after that is a line in the log. [`Cast::taken`] waits until the server has it.
+    pub fn cast(&self, event: impl Request) -> Cast<'_> {
+        Cast(Message { client: self, request: Box::new(event), is_idempotent: false, within: None })
+    }
+
+    /// The events of the server. There is one reader: the first who asks gets them, from the first event on.
+    #[must_use]
+    pub fn events(&self) -> Option<Events> {
+        self.shared.events.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The client's state and counters, to look at or to wait for a change of. The latest is always there.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.shared.status.clone()
+    }
+
+    /// N6: says that the program's code for a version crashed, or is not fit, so that the version is put into quarantine and the next
+    /// message goes out in another one.
+    ///
+    /// A call whose *reply* was being read has run already, and is not run again (N11). [`read`](Self::read) does both.
+    pub fn crashed(&self, version: Version) {
+        self.crashed_because(version, crash());
+    }
+
+    /// As [`crashed`](Self::crashed), with a reason for the server's operator (N12).
+    pub fn crashed_because(&self, version: Version, why: Term) {
+        self.tell(Command::Crashed { version, why });
+    }
+
+    /// N7: puts a version into quarantine because another client of the same service found out.
+    pub fn quarantine(&self, version: Version, time: Duration) {
+        self.tell(Command::Quarantined { version, time });
+    }
+
+    /// Reads a reply with code that may crash. If it does, its version is put into quarantine, and the session goes on.
+    ///
+    /// # Errors
+    /// If the code crashed. The call has run (N11).
+    pub fn read<T>(&self, reply: &Reply, read: impl FnOnce(&Reply) -> T) -> Result<T, ReadCrashed> {
+        // Whatever else the code was at is its caller's to judge: there is an error to judge by.
+        catch_unwind(AssertUnwindSafe(|| read(reply))).map_err(|_panic| {
+            self.crashed(reply.version);
+            ReadCrashed { version: reply.version }
+        })
+    }
+
+    /// Ends the client, for all its handles: no further calls, those that are open may take until `within`, then the connection is
+    /// closed. Returns when all that is done.
+    ///
+    /// Calls that have not ended by then end with [`CallError::Cancelled`].
+    pub async fn close(&self, within: Duration) {
+        self.tell(Command::Close { within });
+        let mut status = self.status();
+        // The driver's end goes with it.
+        while status.changed().await.is_ok() {}
+    }
+
+    /// A driver that is gone has nothing to be told.
+    fn tell(&self, command: Command) {
+        drop(self.shared.commands.send(command));
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = self.shared.status.borrow();
+        f.debug_struct("Client")
+            .field("state", &status.state)
+            .field("version", &status.version)
+            .field("address", &status.address)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is to be sent, and how.
+struct Message<'a> {
+    client: &'a Client,
+    request: Box<dyn Request>,
+    is_idempotent: bool,
+    within: Option<Duration>,
+}
+
+/// A call that is about to be made. Await it.
+#[must_use = "a call is made when it is awaited"]
+pub struct Call<'a>(Message<'a>);
+
+impl Call<'_> {
+    /// L2: how long the call may take, the wait for a place in the pipeline included.
+    pub fn within(mut self, time: Duration) -> Self {
+        self.0.within = Some(time);
+        self
+    }
+
+    /// Declares that the call may be executed more than once. Then it is sent again if the connection is lost before the reply has come.
+    pub fn idempotent(mut self) -> Self {
+        self.0.is_idempotent = true;
+        self
+    }
+}
+
+impl<'a> IntoFuture for Call<'a> {
+    type Output = Result<Reply, CallError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            match self.0.send(Kind::Request).await?.outcome().await? {
+                Done::Reply { version, body } => Ok(Reply { version, body }),
+                // The session never takes a request for an event.
+                Done::Taken { .. } => Err(CallError::Indeterminate),
+            }
+        })
+    }
+}
+
+/// An event that is about to be sent. Await it, or [`taken`](Self::taken).
+#[must_use = "an event is sent when it is awaited"]
+pub struct Cast<'a>(Message<'a>);
+
+impl<'a> Cast<'a> {
+    /// L2: how long it may take to send the event, and to hear that it was taken.
+    pub fn within(mut self, time: Duration) -> Self {
+        self.0.within = Some(time);
+        self
+    }
+
+    /// Declares that the event may be taken more than once. Then it is sent again if the connection is lost.
+    pub fn idempotent(mut self) -> Self {
+        self.0.is_idempotent = true;
+        self
+    }
+
+    /// Waits until the server has taken the event, and gives the version that it was written in. An event has no answer of its own: what
+    /// tells is the answer to the next packet, which is asked for after a second if nothing else is sent.
+    ///
+    /// # Errors
+    /// As for a call.
+    pub async fn taken(self) -> Result<Version, CallError> {
+        match self.0.send(Kind::Event).await?.outcome().await? {
+            Done::Taken { version } | Done::Reply { version, .. } => Ok(version),
+        }
+    }
+}
+
+impl<'a> IntoFuture for Cast<'a> {
+    type Output = Result<(), CallError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move { self.0.submit(Kind::Event, None).await.map(|_id| ()) })
+    }
+}
+
+impl<'a> Message<'a> {
+    /// Hands it to the driver, and stays in touch.
+    async fn send(self, kind: Kind) -> Result<Sent<'a>, CallError> {
+        let client = self.client;
+        let (reply, outcome) = oneshot::channel();
+        let id = self.submit(kind, Some(reply)).await?;
+        Ok(Sent { id, outcome: Some(outcome), client })
+    }
+
+    /// Waits for a place, and hands it to the driver.
+    async fn submit(self, kind: Kind, reply: Option<ReplySender>) -> Result<CallId, CallError> {
+        let Self { client, request, is_idempotent, within } = self;
+        let shared = &client.shared;
+        let within = within.unwrap_or(shared.call_time);
+        let permits = Arc::clone(&shared.permits);
+        let (permit, time) = match permits.try_acquire_owned() {
+            Ok(permit) => (permit, within),
+            Err(_full) => {
+                let start = Instant::now();
+                let place = Arc::clone(&shared.permits).acquire_owned();
+                let place = match start.checked_add(within) {
+                    Some(deadline) => timeout_at(deadline, place)
+                        .await
+                        .map_err(|_elapsed| CallError::Deadline { may_have_run: false })?,
+                    None => place.await,
+                };
+                (place.map_err(|_closed| CallError::Closed)?, within.saturating_sub(start.elapsed()))
+            }
+        };
+        let id = CallId(shared.next_call.fetch_add(1, Ordering::Relaxed));
+        // Here, the work is the caller's and not the driver's, which all callers share. If the version is another one by the time that
+        // the call is sent, the driver does it again.
+        let version = Version::new(shared.version.load(Ordering::Relaxed));
+        let rendered = version.and_then(|version| match render(request.as_ref(), kind, version) {
+            Rendering::Body(body) => Some((version, body)),
+            Rendering::Unsupported => None,
+            Rendering::Crashed => {
+                client.crashed(version);
+                None
+            }
+        });
+        let call = client::Call { id, is_event: kind == Kind::Event, is_idempotent, time: Some(time), rendered };
+        let submission = Submission { call, request, reply, permit };
+        shared.commands.send(Command::Call(submission)).map_err(|_gone| CallError::Closed)?;
+        Ok(id)
+    }
+}
+
+/// A call that the driver has. When it is dropped, nobody waits for it.
+struct Sent<'a> {
+    id: CallId,
+    /// `None` once it has ended.
+    outcome: Option<oneshot::Receiver<Result<Done, CallError>>>,
+    client: &'a Client,
+}
+
+impl Sent<'_> {
+    async fn outcome(mut self) -> Result<Done, CallError> {
+        let Some(outcome) = &mut self.outcome else { return Err(CallError::Indeterminate) };
+        let outcome = outcome.await;
+        self.outcome = None;
+        // The driver went away with its runtime. Nobody knows how far the call came.
+        outcome.unwrap_or(Err(CallError::Indeterminate))
+    }
+}
+
+impl Drop for Sent<'_> {
+    fn drop(&mut self) {
+        if self.outcome.is_some() {
+            self.client.tell(Command::Cancel(self.id));
+        }
+    }
+}
+
+impl fmt::Debug for Call<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt_as("Call", f)
+    }
+}
+
+impl fmt::Debug for Cast<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt_as("Cast", f)
+    }
+}
+
+impl Message<'_> {
+    fn fmt_as(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct(name);
+        debug.field("is_idempotent", &self.is_idempotent).field("within", &self.within).finish_non_exhaustive()
+    }
+}
+
+/// The program's code for a version crashed while it read a reply. The call has run, and is not run again (N11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadCrashed {
+    /// The version, which is in quarantine.
+    pub version: Version,
+}
+
+impl fmt::Display for ReadCrashed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the code for version {} crashed on a reply; the call has run", self.version)
+    }
+}
+
+impl std::error::Error for ReadCrashed {}

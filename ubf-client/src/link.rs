@@ -1,0 +1,122 @@
+//! One connection of the session, from the wish for it to its end.
+
+use std::fmt;
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
+use ubf_proto::Packet;
+use ubf_proto::client::{ConnectionId, Input};
+
+use crate::dial::Dial;
+use crate::socket::Socket;
+
+/// For the last bytes of a connection that is given up. Chosen: they are few, and nobody waits for them.
+const LEAVE_TIME: Duration = Duration::from_secs(1);
+
+pub(crate) struct Link {
+    pub(crate) id: ConnectionId,
+    stage: Stage,
+}
+
+enum Stage {
+    Dialing(Pin<Box<dyn Future<Output = Option<TcpStream>> + Send>>),
+    Open { socket: Socket, peer: Option<IpAddr> },
+    Leaving { socket: Socket, until: Pin<Box<Sleep>> },
+    Gone,
+}
+
+impl Link {
+    pub(crate) fn new(id: ConnectionId, dial: Dial) -> Self {
+        Self { id, stage: Stage::Dialing(Box::pin(dial.connect())) }
+    }
+
+    /// R7: the IP address at the other end.
+    pub(crate) const fn peer(&self) -> Option<IpAddr> {
+        match &self.stage {
+            Stage::Open { peer, .. } => *peer,
+            Stage::Dialing(_) | Stage::Leaving { .. } | Stage::Gone => None,
+        }
+    }
+
+    pub(crate) fn push(&mut self, packet: Packet) {
+        if let Stage::Open { socket, .. } = &mut self.stage {
+            socket.push(packet);
+        }
+    }
+
+    /// Writes the rest, then closes.
+    pub(crate) fn leave(&mut self) {
+        self.stage = match std::mem::replace(&mut self.stage, Stage::Gone) {
+            Stage::Open { socket, .. } => Stage::Leaving { socket, until: Box::pin(sleep(LEAVE_TIME)) },
+            leaving @ Stage::Leaving { .. } => leaving,
+            Stage::Dialing(_) | Stage::Gone => Stage::Gone,
+        };
+    }
+
+    /// Whether there is nothing left to be done. The session has been told what it must know.
+    pub(crate) const fn is_gone(&self) -> bool {
+        matches!(self.stage, Stage::Gone)
+    }
+
+    /// What came from the other end.
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
+        let connection = self.id;
+        match &mut self.stage {
+            Stage::Dialing(dialing) => match dialing.as_mut().poll(cx) {
+                Poll::Ready(Some(stream)) => {
+                    let peer = stream.peer_addr().ok().map(|peer| peer.ip());
+                    self.stage = Stage::Open { socket: Socket::new(stream), peer };
+                    Poll::Ready(Input::Connected { connection, peer, tls: false })
+                }
+                Poll::Ready(None) => {
+                    self.stage = Stage::Gone;
+                    Poll::Ready(Input::ConnectFailed { connection })
+                }
+                Poll::Pending => Poll::Pending,
+            },
+            Stage::Open { socket, .. } => match socket.poll_read(cx) {
+                Poll::Ready(Some(bytes)) => Poll::Ready(Input::Received { connection, bytes }),
+                Poll::Ready(None) => {
+                    self.stage = Stage::Gone;
+                    Poll::Ready(Input::Closed { connection })
+                }
+                Poll::Pending => Poll::Pending,
+            },
+            Stage::Leaving { socket, until } => {
+                if socket.poll_leave(cx).is_ready() || until.as_mut().poll(cx).is_ready() {
+                    self.stage = Stage::Gone;
+                }
+                Poll::Pending
+            }
+            Stage::Gone => Poll::Pending,
+        }
+    }
+
+    /// Writes what is there.
+    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
+        match &mut self.stage {
+            Stage::Open { socket, .. } => {
+                let connection = self.id;
+                socket.poll_write(cx).map(|count| Input::Written { connection, count })
+            }
+            Stage::Dialing(_) | Stage::Leaving { .. } | Stage::Gone => Poll::Pending,
+        }
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stage = match &self.stage {
+            Stage::Dialing(_) => "dialing",
+            Stage::Open { .. } => "open",
+            Stage::Leaving { .. } => "leaving",
+            Stage::Gone => "gone",
+        };
+        f.debug_struct("Link").field("id", &self.id).field("stage", &stage).finish()
+    }
+}

@@ -1,0 +1,135 @@
+//! What a caller hands in: something that can be written for the version in force (N8).
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use bytes::Bytes;
+use ubf_codec::{Term, Version, View};
+
+/// A request or an event that can be written for a version of the contract.
+///
+/// Which version it is sent in is known only at that moment, and after a fallback it is written anew. So it may be asked several times,
+/// for any version of the program's, and on other threads than the caller's: it should only look at what it holds, and not block.
+///
+/// If it panics, the version is put into quarantine, and it is asked for the next lower one (N6). That takes a program that unwinds: one
+/// built with `panic = "abort"` aborts.
+///
+/// A [`Term`] is the same in all versions. A closure tells them apart:
+///
+/// ```
+/// use ubf_client::{Request, Unsupported};
+/// use ubf_codec::{Term, Version, ubf};
+///
+/// let get = |version: Version| -> Result<Term, Unsupported> {
+///     match version.get() {
+///         1 => Err(Unsupported),
+///         2..=5 => Ok(ubf!({fetch, "a.txt"})),
+///         _ => Ok(ubf!({get, "a.txt"})),
+///     }
+/// };
+/// assert_eq!(get.render(Version::new(3).unwrap())?, ubf!({fetch, "a.txt"}));
+/// # Ok::<(), Unsupported>(())
+/// ```
+pub trait Request: Send + 'static {
+    /// The request, or the event, in `version`.
+    ///
+    /// # Errors
+    /// [`Unsupported`] if this version has no words for it. Then this call ends with
+    /// [`CallError::Inexpressible`](crate::CallError::Inexpressible), and nothing else happens.
+    fn render(&self, version: Version) -> Result<Term, Unsupported>;
+}
+
+impl Request for Term {
+    fn render(&self, _: Version) -> Result<Term, Unsupported> {
+        Ok(self.clone())
+    }
+}
+
+impl<F> Request for F
+where
+    F: Fn(Version) -> Result<Term, Unsupported> + Send + 'static,
+{
+    fn render(&self, version: Version) -> Result<Term, Unsupported> {
+        self(version)
+    }
+}
+
+/// A version has no words for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unsupported;
+
+impl fmt::Display for Unsupported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cannot be expressed in this version")
+    }
+}
+
+impl std::error::Error for Unsupported {}
+
+/// Whether something has a reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Request,
+    Event,
+}
+
+/// What came of the attempt to write a request.
+#[derive(Debug)]
+pub(crate) enum Rendering {
+    Body(Bytes),
+    Unsupported,
+    Crashed,
+}
+
+/// Writes a request for a version. The caller's code may crash.
+pub(crate) fn render(request: &dyn Request, kind: Kind, version: Version) -> Rendering {
+    // What the request holds is looked at again after a crash, in another version: that is the caller's promise, not memory safety.
+    match catch_unwind(AssertUnwindSafe(|| request.render(version))) {
+        Ok(Ok(term)) => match kind {
+            // P3: the server would take it for an event, and never reply.
+            Kind::Request if is_event_in(&term) => Rendering::Unsupported,
+            Kind::Request => Rendering::Body(ubf_proto::body(&term)),
+            Kind::Event => Rendering::Body(ubf_proto::body(&Term::tuple([Term::atom("event_in"), term]))),
+        },
+        Ok(Err(Unsupported)) => Rendering::Unsupported,
+        Err(_panic) => Rendering::Crashed,
+    }
+}
+
+fn is_event_in(term: &Term) -> bool {
+    let View::Tuple(tuple) = term.as_ref().view() else { return false };
+    tuple.to_array().is_some_and(|[name, _event]| name.is_atom("event_in"))
+}
+
+#[cfg(test)]
+mod tests {
+    use ubf_codec::ubf;
+
+    use super::*;
+
+    fn rendered(request: &dyn Request, kind: Kind) -> Option<Bytes> {
+        match render(request, kind, Version::MIN) {
+            Rendering::Body(body) => Some(body),
+            Rendering::Unsupported | Rendering::Crashed => None,
+        }
+    }
+
+    #[test]
+    fn an_event_is_wrapped_and_a_request_is_not() {
+        assert_eq!(rendered(&ubf!({a, 1}), Kind::Request).unwrap(), &b"{'a'1}$"[..]);
+        assert_eq!(rendered(&ubf!({a, 1}), Kind::Event).unwrap(), &b"{'event_in'{'a'1}}$"[..]);
+    }
+
+    #[test]
+    fn p3_a_request_that_looks_like_an_event_is_not_sent() {
+        assert!(rendered(&ubf!({event_in, 1}), Kind::Request).is_none());
+        assert!(rendered(&ubf!({event_in, 1, 2}), Kind::Request).is_some());
+        assert!(rendered(&ubf!({event_in, 1}), Kind::Event).is_some());
+    }
+
+    #[test]
+    fn n6_a_panic_is_an_answer() {
+        let crashing = |_: Version| -> Result<Term, Unsupported> { panic!("as the test wants it") };
+        assert!(matches!(render(&crashing, Kind::Request, Version::MIN), Rendering::Crashed));
+    }
+}

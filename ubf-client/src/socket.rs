@@ -1,0 +1,114 @@
+//! One socket: reads without a buffer that waits, writes of whole batches.
+
+use std::collections::VecDeque;
+use std::future::Future as _;
+use std::io::IoSlice;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use tokio::io::{AsyncReadExt as _, AsyncWrite as _};
+use tokio::net::TcpStream;
+use ubf_proto::Packet;
+
+/// Bytes of a read buffer. Chosen: holds a batch of a hundred small replies.
+const READ_BYTES: usize = 16 * 1024;
+/// A buffer with less room than this left is not used for another read. Chosen: a read costs more than the memory.
+const MIN_READ_BYTES: usize = 4 * 1024;
+/// Pieces in one write. Chosen: 64 packets of a header and a body; the system's limit is 1024.
+const MAX_SLICES: usize = 128;
+
+#[derive(Debug)]
+pub(crate) struct Socket {
+    stream: TcpStream,
+    /// What the last read left of its buffer. None is held while nothing can be read.
+    spare: BytesMut,
+    unsent: VecDeque<Bytes>,
+    can_write: bool,
+}
+
+impl Socket {
+    pub(crate) fn new(stream: TcpStream) -> Self {
+        Self { stream, spare: BytesMut::new(), unsent: VecDeque::new(), can_write: true }
+    }
+
+    /// Puts a packet behind those that are to be written.
+    pub(crate) fn push(&mut self, packet: Packet) {
+        if self.can_write {
+            self.unsent.extend([packet.head, packet.body].into_iter().filter(|bytes| !bytes.is_empty()));
+        }
+    }
+
+    /// Bytes that came in; `None` at the end of the stream, or if it is broken.
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<BytesMut>> {
+        let read = match self.stream.poll_read_ready(cx) {
+            Poll::Ready(_) => {
+                if self.spare.capacity() < MIN_READ_BYTES {
+                    self.spare = BytesMut::with_capacity(READ_BYTES);
+                }
+                pin!(self.stream.read_buf(&mut self.spare)).poll(cx)
+            }
+            Poll::Pending => Poll::Pending,
+        };
+        match read {
+            Poll::Ready(Ok(1..)) => Poll::Ready(Some(self.spare.split())),
+            Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(None),
+            Poll::Pending => {
+                self.spare = BytesMut::new();
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Writes what is there, and tells how much of it was taken. Waits if there is nothing.
+    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
+        if self.unsent.is_empty() {
+            return Poll::Pending;
+        }
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        let mut count = 0;
+        for (slice, bytes) in slices.iter_mut().zip(&self.unsent) {
+            *slice = IoSlice::new(bytes);
+            count += 1;
+        }
+        let batch = slices.get(..count).unwrap_or_default();
+        match ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, batch)) {
+            Ok(written @ 1..) => {
+                self.take_out(written);
+                Poll::Ready(written)
+            }
+            // What the server said last may still be in the way: the end of what can be read tells that it is gone.
+            Ok(0) | Err(_) => {
+                self.can_write = false;
+                self.unsent.clear();
+                Poll::Pending
+            }
+        }
+    }
+
+    fn take_out(&mut self, mut written: usize) {
+        while let Some(first) = self.unsent.front_mut() {
+            if written < first.len() {
+                first.advance(written);
+                return;
+            }
+            written -= first.len();
+            self.unsent.pop_front();
+        }
+        // One large batch shall not cost memory for ever.
+        if self.unsent.capacity() > 8 * MAX_SLICES {
+            self.unsent = VecDeque::new();
+        }
+    }
+
+    /// Writes the rest, then waits for the server to close its side too: a socket that is closed with bytes unread takes our last
+    /// words with it.
+    pub(crate) fn poll_leave(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while let Poll::Ready(_written) = self.poll_write(cx) {}
+        if self.unsent.is_empty() && self.can_write && Pin::new(&mut self.stream).poll_shutdown(cx).is_ready() {
+            self.can_write = false;
+        }
+        while ready!(self.poll_read(cx)).is_some() {}
+        Poll::Ready(())
+    }
+}

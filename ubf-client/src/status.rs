@@ -1,0 +1,56 @@
+//! What people can see of a client.
+
+use std::time::Instant;
+
+use ubf_codec::{Address, Version};
+use ubf_proto::client::{LossReason, State, Statistics};
+
+/// The state of a client, to be watched with [`Client::status`](crate::Client::status).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Status {
+    /// What the session waits for.
+    pub state: State,
+    /// The version of the next message, if one is agreed on.
+    pub version: Option<Version>,
+    /// The address that messages go to, if there is a connection.
+    pub address: Option<Address>,
+    /// R5: moves since the last executed call.
+    pub hops: u32,
+    /// N7: the versions in quarantine, lowest first, and until when.
+    pub quarantine: Vec<(Version, Instant)>,
+    /// The last connection, or attempt at one, that ended otherwise than by a move.
+    pub last_loss: Option<Loss>,
+    /// Calls, fallbacks, moves and the like. A change of these alone wakes nobody who waits for a change.
+    pub statistics: Statistics,
+    /// Events from the server that were kept for the reader.
+    pub events: u64,
+    /// Events from the server that were dropped: see [`Events`](crate::Events).
+    pub events_missed: u64,
+}
+
+impl Status {
+    pub(crate) fn new() -> Self {
+        Self {
+            state: State::Connecting,
+            version: None,
+            address: None,
+            hops: 0,
+            quarantine: Vec::new(),
+            last_loss: None,
+            statistics: Statistics::default(),
+            events: 0,
+            events_missed: 0,
+        }
+    }
+}
+
+/// A connection, or an attempt at one, that has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Loss {
+    /// Where it was made to.
+    pub address: Address,
+    /// Why it ended.
+    pub reason: LossReason,
+}

@@ -1,0 +1,20 @@
+//! The client against servers on loopback: scripted ones that speak literal bytes, and small ones built on the server session.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test fails by a panic, and names only the variants that it is about"
+)]
+
+mod echo;
+mod script;
+
+mod calls;
+mod events;
+mod failures;
+mod life;
+mod load;
+mod travel;
+mod worked_example;

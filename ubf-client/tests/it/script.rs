@@ -1,0 +1,94 @@
+//! A server that says and hears literal bytes.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+use ubf_client::{Builder, Client};
+
+/// How long anything may take in these tests. Nothing waits for it unless a test fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
+    timeout(PATIENCE, future).await.expect("it takes too long")
+}
+
+/// A listening server.
+pub(crate) struct Script {
+    listener: TcpListener,
+}
+
+impl Script {
+    pub(crate) async fn new() -> Self {
+        Self { listener: TcpListener::bind("127.0.0.1:0").await.unwrap() }
+    }
+
+    pub(crate) fn address(&self) -> String {
+        self.listener.local_addr().unwrap().to_string()
+    }
+
+    pub(crate) async fn accept(&self) -> Peer {
+        Peer(within(self.listener.accept()).await.unwrap().0)
+    }
+
+    /// Accepts a connection and agrees on version 3, or whatever the client of [`builder`] has.
+    pub(crate) async fn agree(&self) -> Peer {
+        let mut peer = self.accept().await;
+        peer.agree().await;
+        peer
+    }
+
+    /// A client of this server, and its connection.
+    pub(crate) async fn client(&self) -> (Client, Peer) {
+        let (client, peer) = tokio::join!(builder(&self.address()).connect(), self.agree());
+        (client.unwrap(), peer)
+    }
+}
+
+/// The settings of a client whose bytes are exact: it has version 3 alone.
+pub(crate) fn builder(address: &str) -> Builder {
+    Client::builder().address(address).versions([3]).configure(|config| config.grease = false)
+}
+
+/// One connection.
+pub(crate) struct Peer(TcpStream);
+
+impl Peer {
+    /// These bytes come, and no others before them.
+    pub(crate) async fn hears(&mut self, expected: &str) {
+        let mut found = vec![0; expected.len()];
+        let mut len = 0;
+        while len < expected.len() {
+            let count = within(self.0.read(&mut found[len..])).await.unwrap();
+            len += count;
+            assert!(
+                count > 0 && expected.as_bytes().starts_with(&found[..len]),
+                "expected {expected}, found {}",
+                String::from_utf8_lossy(&found[..len])
+            );
+        }
+    }
+
+    pub(crate) async fn says(&mut self, bytes: &str) {
+        within(self.0.write_all(bytes.as_bytes())).await.unwrap();
+    }
+
+    pub(crate) async fn agree(&mut self) {
+        self.hears("0 {'negotiate'1?#3&#{'max_packet'16777216}&}$").await;
+        self.says("3 ? {'agreed'1?#3&#}$").await;
+    }
+
+    /// The client closes its side, and says nothing more before that.
+    pub(crate) async fn hears_the_end(&mut self) {
+        let mut rest = Vec::new();
+        let end = within(self.0.read_to_end(&mut rest)).await;
+        assert!(end.is_ok() && rest.is_empty(), "{end:?} {}", String::from_utf8_lossy(&rest));
+    }
+
+    /// Nothing has come that was not heard.
+    pub(crate) fn has_heard_all(&self) -> bool {
+        let mut byte = [0];
+        matches!(self.0.try_read(&mut byte), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
+    }
+}

@@ -1,0 +1,319 @@
+//! What can be set: on the command line, or in a TOML file with the same words.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use serde::Deserialize;
+use ubf_codec::{Address, NextIp, Text};
+use ubf_server::{Config, ServerLimits, Versions};
+
+const EXAMPLES: &str = "\
+Examples:
+  Serve echo in versions 1 to 3 on port 4000:
+    ubf-server --listen 127.0.0.1:4000 --versions 1-3
+
+  A store, and echo beside it, on two addresses; clients go to b when this server drains or is lost:
+    ubf-server --listen 0.0.0.0:4000 --listen '[::]:4000' --service kv --service echo \\
+        --advertise a.example:4000 --peers a.example:4000,b.example:4000
+
+  The same from a file, but for the port:
+    ubf-server --config server.toml --listen 127.0.0.1:4001
+
+      # server.toml: the words are those of the flags
+      listen = [\"0.0.0.0:4000\", \"[::]:4000\"]
+      advertise = \"a.example:4000\"
+      peers = \"a.example:4000,b.example:4000\"
+      service = [\"kv\", \"echo\"]
+      versions = \"1-5,9,10,14\"
+      grace-ms = 30000
+
+Signals:
+  SIGTERM  drains: clients are sent to --peers for --grace-ms, then calls in progress have --hard-stop-ms.
+           Without peers there is no grace: nobody could take the clients over.
+  SIGTERM again, or SIGINT: stops now.
+
+Exit status:
+  0  stopped; each call that was begun was answered
+  1  could not start
+  2  the command line or the file is wrong
+  3  stopped, and a call was cut";
+
+/// A server of Joe Armstrong's UBF with versions, fallback and NextIP.
+///
+/// Clients and this server agree on the highest version that both speak. Each packet says its version, and each reply says
+/// where the next message goes: so clients can be moved to another server between two messages.
+#[derive(Debug, Default, Parser, Deserialize)]
+#[command(name = "ubf-server", version, after_long_help = EXAMPLES)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Options {
+    /// A TOML file with these options. Flags win.
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
+    config: Option<PathBuf>,
+
+    /// Where to listen; may be given several times. [default: 127.0.0.1:4000]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Vec<String>,
+
+    /// The address by which clients know this server. It is left out of the peers.
+    #[arg(long, value_name = "ADDRESS")]
+    advertise: Option<String>,
+
+    /// What to serve; may be given several times. Clients that name no service get the first. [default: echo]
+    #[arg(long, value_name = "NAME")]
+    service: Vec<ServiceName>,
+
+    /// The versions to speak, as "1-5,9,10,14". A service speaks those of them that it has. [default: 1-3]
+    #[arg(long, value_name = "LIST")]
+    versions: Option<String>,
+
+    /// Where clients go when this server drains or is lost, best first, with commas.
+    #[arg(long, value_name = "ADDRESSES")]
+    peers: Option<String>,
+
+    /// How long clients may take to move in a drain. [default: 30000]
+    #[arg(long, value_name = "MS")]
+    grace_ms: Option<u64>,
+
+    /// How long calls in progress may take after that. [default: 10000]
+    #[arg(long, value_name = "MS")]
+    hard_stop_ms: Option<u64>,
+
+    /// Connections at a time. [default: 10000]
+    #[arg(long, value_name = "COUNT")]
+    max_connections: Option<usize>,
+
+    /// Connections at a time from one IP address. [default: 1000]
+    #[arg(long, value_name = "COUNT")]
+    max_connections_per_address: Option<usize>,
+
+    /// Bytes of a packet. [default: 16777216]
+    #[arg(long, value_name = "BYTES")]
+    max_packet_bytes: Option<u32>,
+
+    /// How logs look. They go to stderr. [default: text]
+    #[arg(long, value_name = "FORM")]
+    log: Option<LogForm>,
+
+    /// What is logged: error, warn, info, debug, trace, or a filter like `ubf_server=debug`. [default: info]
+    #[arg(long, value_name = "FILTER")]
+    log_filter: Option<String>,
+}
+
+/// The services of this program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ServiceName {
+    /// Answers each request with itself, in any version.
+    Echo,
+    /// Keeps values by key, in versions 1, 2 and 3.
+    Kv,
+}
+
+impl ServiceName {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Echo => "echo",
+            Self::Kv => "kv",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogForm {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+/// What the server is to do, complete and checked.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) listen: Vec<String>,
+    pub(crate) services: Vec<ServiceName>,
+    pub(crate) versions: Versions,
+    /// Where a drain sends the clients.
+    pub(crate) next_ip: Option<NextIp>,
+    pub(crate) grace: Duration,
+    pub(crate) hard_stop: Duration,
+    pub(crate) config: Config,
+    pub(crate) limits: ServerLimits,
+    pub(crate) log: LogForm,
+    pub(crate) log_filter: String,
+}
+
+/// What is wrong with an option: one line, and perhaps a hint.
+#[derive(Debug)]
+pub(crate) struct OptionError {
+    text: String,
+    hint: Option<&'static str>,
+}
+
+impl OptionError {
+    fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), hint: None }
+    }
+}
+
+impl fmt::Display for OptionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)?;
+        self.hint.map_or(Ok(()), |hint| write!(f, "\n\nhint: {hint}"))
+    }
+}
+
+impl Options {
+    /// These options, with those of the file where there is none, and the defaults.
+    pub(crate) fn settings(mut self) -> Result<Settings, OptionError> {
+        if let Some(path) = self.config.take() {
+            self = self.or(Self::read(&path)?);
+        }
+        let peers = self.peers.as_deref().map(addresses).transpose()?.unwrap_or_default();
+        let own = self.advertise.as_deref().map(address).transpose()?;
+        let peers: Vec<_> = peers.into_iter().filter(|peer| Some(peer) != own.as_ref()).collect();
+        let mut config = Config::default();
+        config.agent = Some(Text::from_static(concat!("ubf-server/", env!("CARGO_PKG_VERSION"))));
+        config.peers.clone_from(&peers);
+        if let Some(max) = self.max_packet_bytes {
+            config.limits.max_packet_bytes = max;
+        }
+        let mut limits = ServerLimits::default();
+        limits.max_connections = self.max_connections.unwrap_or(limits.max_connections);
+        limits.max_connections_per_address =
+            self.max_connections_per_address.unwrap_or(limits.max_connections_per_address);
+        let mut services = Vec::new();
+        for service in self.service {
+            if !services.contains(&service) {
+                services.push(service);
+            }
+        }
+        if services.is_empty() {
+            services.push(ServiceName::Echo);
+        }
+        if self.listen.is_empty() {
+            self.listen.push("127.0.0.1:4000".into());
+        }
+        Ok(Settings {
+            listen: self.listen,
+            services,
+            versions: versions(self.versions.as_deref().unwrap_or("1-3"))?,
+            next_ip: NextIp::new(peers),
+            grace: Duration::from_millis(self.grace_ms.unwrap_or(30_000)),
+            hard_stop: Duration::from_millis(self.hard_stop_ms.unwrap_or(10_000)),
+            config,
+            limits,
+            log: self.log.unwrap_or_default(),
+            log_filter: self.log_filter.unwrap_or_else(|| "info".into()),
+        })
+    }
+
+    fn read(path: &Path) -> Result<Self, OptionError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| OptionError::new(format!("cannot read {}: {error}", path.display())))?;
+        toml::from_str(&text).map_err(|error| {
+            let line = error.span().map_or(1, |span| text.get(..span.start).unwrap_or_default().lines().count().max(1));
+            let message = error.message().lines().next().unwrap_or_default();
+            OptionError::new(format!("{}, line {line}: {message}", path.display()))
+        })
+    }
+
+    fn or(self, other: Self) -> Self {
+        let or = |ours: Vec<String>, theirs| if ours.is_empty() { theirs } else { ours };
+        Self {
+            config: None,
+            listen: or(self.listen, other.listen),
+            advertise: self.advertise.or(other.advertise),
+            service: if self.service.is_empty() { other.service } else { self.service },
+            versions: self.versions.or(other.versions),
+            peers: self.peers.or(other.peers),
+            grace_ms: self.grace_ms.or(other.grace_ms),
+            hard_stop_ms: self.hard_stop_ms.or(other.hard_stop_ms),
+            max_connections: self.max_connections.or(other.max_connections),
+            max_connections_per_address: self.max_connections_per_address.or(other.max_connections_per_address),
+            max_packet_bytes: self.max_packet_bytes.or(other.max_packet_bytes),
+            log: self.log.or(other.log),
+            log_filter: self.log_filter.or(other.log_filter),
+        }
+    }
+}
+
+fn address(text: &str) -> Result<Address, OptionError> {
+    text.trim().parse().map_err(|error| OptionError::new(format!("{text}: {error}")))
+}
+
+fn addresses(text: &str) -> Result<Vec<Address>, OptionError> {
+    text.split(',').filter(|part| !part.trim().is_empty()).map(address).collect()
+}
+
+/// Versions and ranges of them, with commas.
+fn versions(text: &str) -> Result<Versions, OptionError> {
+    let bad = || OptionError {
+        text: format!("{text}: not a list of versions"),
+        hint: Some("versions are 1 to 2147483647, at most 1024 of them: --versions 1-5,9,10,14"),
+    };
+    let mut versions = Versions::new();
+    for part in text.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let first: u32 = first.trim().parse().map_err(|_| bad())?;
+        let last: u32 = last.trim().parse().map_err(|_| bad())?;
+        if first > last || (last - first) as usize >= Versions::MAX_LEN {
+            return Err(bad());
+        }
+        for number in first..=last {
+            let version = ubf_codec::Version::new(number).ok_or_else(bad)?;
+            if !versions.insert(version) && !versions.contains(version) {
+                return Err(bad());
+            }
+        }
+    }
+    Ok(versions)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Options::command().debug_assert();
+    }
+
+    #[test]
+    fn versions_are_numbers_and_ranges() {
+        assert_eq!(versions("1-5,9, 10,14,9").unwrap().to_string(), "1-5,9,10,14");
+        for text in ["", "0", "1-", "-1", "5-1", "1-4000000000", "1-1025", "2147483648", "one"] {
+            assert!(versions(text).is_err(), "{text}");
+        }
+        assert_eq!(versions("1-1024").unwrap().len(), 1024);
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_the_file_over_the_defaults() {
+        let file: Options = toml::from_str("listen = ['a:1']\nversions = '7'\nservice = ['kv']\ngrace-ms = 5").unwrap();
+        let flags = Options::parse_from(["ubf-server", "--listen", "b:2", "--versions", "9"]);
+        let settings = flags.or(file).settings().unwrap();
+        assert_eq!((settings.listen, settings.versions.to_string()), (vec!["b:2".into()], "9".into()));
+        assert_eq!((settings.services, settings.grace.as_millis()), (vec![ServiceName::Kv], 5));
+        assert_eq!(settings.hard_stop.as_secs(), 10);
+    }
+
+    #[test]
+    fn a_word_that_is_not_known_is_an_error() {
+        assert!(toml::from_str::<Options>("listn = ['a:1']").is_err());
+    }
+
+    #[test]
+    fn a_server_is_not_its_own_peer() {
+        let flags = ["ubf-server", "--advertise", "a:1", "--peers", "a:1,b:2"];
+        let settings = Options::parse_from(flags).settings().unwrap();
+        assert_eq!(settings.next_ip.unwrap().to_string(), "b:2");
+        assert_eq!(settings.config.peers.len(), 1);
+    }
+}

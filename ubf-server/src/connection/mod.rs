@@ -1,0 +1,431 @@
+//! One connection: the task that moves bytes, runs handlers and keeps time for a [`ServerSession`].
+//!
+//! ```text
+//! loop { do what the session says; wait for one of: mail, a handler, room to write, bytes, time; tell the session }
+//! ```
+//!
+//! No decision of the protocol is made here.
+
+mod farewell;
+mod outbox;
+
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep_until};
+use tokio_util::io::poll_read_buf;
+use tracing::{debug, info, warn};
+use ubf_codec::{NextIp, Term};
+use ubf_proto::server::{CloseReason, Input, Message, Notice, Output};
+use ubf_proto::{Offer, ServerSession, Service, Time};
+
+use self::outbox::Outbox;
+use crate::erased::{AnyConnection, Finished, Running};
+use crate::handler::Client;
+use crate::hub::{Hub, Link, Seat};
+use crate::mailbox::{Letter, Order};
+
+/// Room for the first read: chosen small, since a session may hold on to it while it is idle.
+const MIN_READ: usize = 512;
+/// The most room for a read: chosen, more makes nothing faster.
+const MAX_READ: usize = 64 << 10;
+
+struct Connection {
+    hub: Arc<Hub>,
+    link: Arc<Link>,
+    stream: TcpStream,
+    session: ServerSession,
+    outbox: Outbox,
+    /// Empty, and without memory, while nothing comes.
+    inbox: BytesMut,
+    /// Room for the next read.
+    read_size: usize,
+    /// Those that the client has used: seldom more than one.
+    services: Vec<(Service, Box<dyn AnyConnection>)>,
+    handlers: FuturesUnordered<Running>,
+    event_handlers: usize,
+    timer: Option<(Time, Pin<Box<Sleep>>)>,
+    last_tick: Option<Time>,
+    is_aborted: bool,
+    end: Option<End>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct End {
+    reason: CloseReason,
+    calls_cut: usize,
+}
+
+/// Serves a connection until it ends.
+pub(crate) async fn serve(stream: TcpStream, seat: Seat, offer: Arc<Offer>, inputs: Vec<Input>) {
+    let hub = Arc::clone(&seat.hub);
+    let now = hub.clock.now();
+    let mut session = ServerSession::new(Arc::clone(&hub.config), offer, now);
+    for input in inputs {
+        session.handle(input, now);
+    }
+    debug!(peer = %seat.link.peer, "connected");
+    // A future holds what it moves in each place that it is in: boxed, it is held once.
+    let connection = Box::new(Connection {
+        link: Arc::clone(&seat.link),
+        hub,
+        stream,
+        session,
+        outbox: Outbox::default(),
+        inbox: BytesMut::new(),
+        read_size: MIN_READ,
+        services: Vec::new(),
+        handlers: FuturesUnordered::new(),
+        event_handlers: 0,
+        timer: None,
+        last_tick: None,
+        is_aborted: false,
+        end: None,
+    });
+    connection.run().await;
+    drop(seat);
+}
+
+/// Tells a client why it is not served.
+pub(crate) async fn turn_away(
+    mut stream: TcpStream,
+    hub: Arc<Hub>,
+    offer: Arc<Offer>,
+    next_ip: Option<NextIp>,
+    why: &'static str,
+) {
+    let now = hub.clock.now();
+    let mut session = ServerSession::new(Arc::clone(&hub.config), offer, now);
+    session.handle(Input::NextIp(next_ip), now);
+    session.handle(Input::Close { why: Term::atom(why), within: Duration::ZERO }, now);
+    let mut outbox = Outbox::default();
+    while let Some(output) = session.poll_output() {
+        if let Output::Transmit(packet) = output {
+            outbox.push(packet);
+        }
+    }
+    if farewell::flush(&mut stream, &mut outbox, hub.limits.max_linger_time).await {
+        farewell::linger(&stream, hub.limits.max_linger_time).await;
+    }
+}
+
+impl Connection {
+    async fn run(mut self: Box<Self>) {
+        let end = poll_fn(|cx| self.poll(cx)).await;
+        self.record_end(end);
+        Box::pin(self.close(end)).await;
+    }
+
+    async fn close(self: Box<Self>, end: End) {
+        let Self { hub, link, mut stream, mut outbox, is_aborted, session, handlers, services, .. } = *self;
+        // Handlers are not kept waiting for a client that reads slowly.
+        drop((session, handlers, services));
+        let is_gone = matches!(end.reason, CloseReason::Lost | CloseReason::SlowReader);
+        let (max_write, max_linger) = (hub.config.max_write_time, hub.limits.max_linger_time);
+        let is_flushed = if is_gone {
+            !is_aborted || outbox.len() == 0
+        } else {
+            let mut is_flushed = false;
+            let say_farewell = async {
+                is_flushed = farewell::flush(&mut stream, &mut outbox, max_write).await;
+                if is_flushed && end.reason != CloseReason::ByClient {
+                    farewell::linger(&stream, max_linger).await;
+                }
+            };
+            // What can be written at once is written, even when the server stops now.
+            tokio::select! {
+                biased;
+                () = say_farewell => {}
+                () = aborted(&link) => {}
+            }
+            is_flushed
+        };
+        if !is_flushed && (is_aborted || end.reason == CloseReason::Shutdown) {
+            // Replies that the client cannot have read whole.
+            link.counters.calls_cut.add(outbox.len() as u64);
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        self.link.mailbox.register(cx.waker());
+        loop {
+            self.do_outputs(cx);
+            if let Some(end) = self.end {
+                return Poll::Ready(end);
+            }
+            let running = self.session.running();
+            self.link.running.store(running, Ordering::Relaxed);
+            let Poll::Ready(input) = self.poll_input(cx) else {
+                if self.handlers.is_empty() {
+                    self.inbox = BytesMut::new();
+                }
+                return Poll::Pending;
+            };
+            if let Some(input) = input {
+                self.session.handle(input, self.hub.clock.now());
+            }
+        }
+    }
+
+    /// Waits for one thing. `None`: it does not concern the session.
+    fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Option<Input>> {
+        if let Some(input) = self.take_mail() {
+            return Poll::Ready(Some(input));
+        }
+        if let Poll::Ready(Some(finished)) = self.handlers.poll_next_unpin(cx) {
+            return Poll::Ready(self.finish(finished));
+        }
+        if self.outbox.bytes() > 0
+            && let Poll::Ready(written) = self.outbox.poll_write(&mut self.stream, cx)
+        {
+            return Poll::Ready(Some(written.map_or(Input::Lost, Input::Written)));
+        }
+        if self.session.is_reading()
+            && !self.is_held()
+            && let Poll::Ready(input) = self.poll_read(cx)
+        {
+            return Poll::Ready(Some(input));
+        }
+        self.poll_time(cx).map(Some)
+    }
+
+    /// L1: events have no answers that the session could count, so their handlers are counted here.
+    fn is_held(&self) -> bool {
+        self.event_handlers >= self.hub.limits.max_event_handlers
+    }
+
+    fn take_mail(&mut self) -> Option<Input> {
+        if !self.link.mailbox.has_mail() {
+            return None;
+        }
+        // Events wait while the client does not read: the session would end the connection for them.
+        let is_room = self.outbox.bytes() < self.hub.config.max_unread_bytes;
+        Some(match self.link.mailbox.take(is_room)? {
+            Letter::Order(Order::Tell(input)) => *input,
+            Letter::Order(Order::Abort) => {
+                self.is_aborted = true;
+                Input::Lost
+            }
+            Letter::Event(event) => {
+                self.link.counters.events_out.add(1);
+                Input::EventOut { version: event.version, body: event.body }
+            }
+        })
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
+        if self.inbox.capacity() < self.read_size / 2 {
+            self.inbox.reserve(self.read_size);
+        }
+        let room = self.inbox.capacity();
+        let Ok(count) = std::task::ready!(poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.inbox)) else {
+            return Poll::Ready(Input::Lost);
+        };
+        if count == 0 {
+            return Poll::Ready(Input::EndOfStream);
+        }
+        if count == room {
+            self.read_size = (self.read_size * 2).min(MAX_READ);
+        } else if count < self.read_size / 4 {
+            self.read_size = (self.read_size / 2).max(MIN_READ);
+        }
+        Poll::Ready(Input::Received(self.inbox.split()))
+    }
+
+    fn poll_time(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
+        loop {
+            let Some(deadline) = self.session.poll_timeout().filter(|_| !self.is_held()) else { return Poll::Pending };
+            let now = self.hub.clock.now();
+            // A session is told of a moment once.
+            if deadline <= now && self.last_tick != Some(now) {
+                self.last_tick = Some(now);
+                return Poll::Ready(Input::Tick);
+            }
+            let at = deadline.max(now + Duration::from_millis(1));
+            let clock = self.hub.clock;
+            let (_, sleep) = match &mut self.timer {
+                // A deadline that moved back is found out about when the timer fires: most never do.
+                Some(timer) if timer.0 <= at => timer,
+                Some(timer) => {
+                    timer.0 = at;
+                    timer.1.as_mut().reset(clock.instant(at));
+                    timer
+                }
+                None => self.timer.insert((at, Box::pin(sleep_until(clock.instant(at))))),
+            };
+            std::task::ready!(sleep.as_mut().poll(cx));
+            self.timer = None;
+        }
+    }
+
+    fn do_outputs(&mut self, cx: &mut Context<'_>) {
+        while !self.is_held() {
+            match self.session.poll_output() {
+                Some(Output::Transmit(packet)) => self.outbox.push(packet),
+                Some(Output::Request(message)) => self.begin(message, false, cx),
+                Some(Output::Event(message)) => self.begin(message, true, cx),
+                Some(Output::Close { reason, calls_cut }) => self.end = Some(End { reason, calls_cut }),
+                Some(Output::Notice(notice)) => self.note(notice),
+                None => return,
+            }
+        }
+        // Of a connection that is held back, only the end is of interest.
+        if self.is_aborted {
+            self.end.get_or_insert(End { reason: CloseReason::Lost, calls_cut: self.session.running() });
+        }
+    }
+
+    /// Runs a handler as far as it goes. Most are done at once, and are never put aside.
+    fn begin(&mut self, message: Message, is_event: bool, cx: &mut Context<'_>) {
+        let counters = &self.link.counters;
+        if is_event {
+            counters.events_in.add(1);
+        } else {
+            counters.requests.add(1);
+        }
+        let (packet, version) = (message.packet, message.version);
+        let service = message.service.clone();
+        let Some(connection) = self.service(&service) else {
+            let failed = Finished { packet, service, version, is_event, body: None };
+            return self.finish_at_once(failed);
+        };
+        let mut running = connection.begin(message, is_event);
+        match running.as_mut().poll(cx) {
+            Poll::Ready(finished) => self.finish_at_once(finished),
+            Poll::Pending => {
+                self.event_handlers += usize::from(is_event);
+                self.handlers.push(running);
+            }
+        }
+    }
+
+    /// The code of a service on this connection; `None` if it panicked as it was told of the client.
+    fn service(&mut self, name: &Service) -> Option<&dyn AnyConnection> {
+        let place = match self.services.iter().position(|(known, _)| known == name) {
+            Some(place) => place,
+            None => {
+                let service = Arc::clone(self.hub.services.get(name)?);
+                let client = Client { peer: self.link.peer, mailbox: Arc::clone(&self.link.mailbox) };
+                let connection = catch_unwind(AssertUnwindSafe(|| service.open(client))).ok()?;
+                self.services.push((name.clone(), connection));
+                self.services.len() - 1
+            }
+        };
+        self.services.get(place).map(|(_, connection)| &**connection)
+    }
+
+    fn finish_at_once(&mut self, finished: Finished) {
+        let now = self.hub.clock.now();
+        if let Some(input) = self.outcome(finished) {
+            self.session.handle(input, now);
+        }
+    }
+
+    fn finish(&mut self, finished: Finished) -> Option<Input> {
+        self.event_handlers -= usize::from(finished.is_event);
+        self.outcome(finished)
+    }
+
+    fn outcome(&self, finished: Finished) -> Option<Input> {
+        let Finished { packet, service, version, is_event, body } = finished;
+        if body.is_none() {
+            // N6
+            warn!(peer = %self.link.peer, %service, %version, packet, is_event, "failed: the handler panicked");
+            self.link.counters.failed.add(1);
+            self.hub.handler_crashed(&service, version);
+        }
+        match body {
+            _ if is_event => None,
+            Some(body) => Some(Input::Reply { packet, body }),
+            None => Some(Input::Failed { packet, why: Term::atom("crash") }),
+        }
+    }
+
+    fn note(&self, notice: Notice) {
+        let (peer, counters) = (self.link.peer, &self.link.counters);
+        match notice {
+            Notice::Agreed { service, version, agent, quarantined } => {
+                counters.agreed.add(1);
+                let agent = agent.map(|agent| agent.to_latin1());
+                debug!(%peer, %service, %version, agent, quarantined = quarantined.len(), "agreed");
+                self.link.agree(service, version);
+            }
+            Notice::NoCommonVersion { service, asked } => {
+                counters.no_common_version.add(1);
+                info!(%peer, %service, %asked, "no common version");
+            }
+            Notice::Refused { version, packet } => {
+                counters.refused.add(1);
+                debug!(%peer, %version, packet, "refused");
+            }
+            Notice::MovedSent => {
+                counters.moved.add(1);
+                debug!(%peer, "moved");
+            }
+            Notice::ReportedError { why, offset } => {
+                counters.reported_errors.add(1);
+                warn!(%peer, why = %why.as_ref(), offset, "the client reports an error");
+            }
+        }
+    }
+
+    fn record_end(&self, end: End) {
+        let (peer, counters) = (self.link.peer, &self.link.counters);
+        self.link.running.store(0, Ordering::Relaxed);
+        let is_ours = self.is_aborted || end.reason == CloseReason::Shutdown;
+        if is_ours && end.calls_cut > 0 {
+            counters.calls_cut.add(end.calls_cut as u64);
+            warn!(%peer, calls_cut = end.calls_cut, "calls cut");
+        }
+        match end.reason {
+            CloseReason::ByClient | CloseReason::Shutdown => {}
+            CloseReason::Lost => counters.lost.add(u64::from(!self.is_aborted)),
+            CloseReason::BadSyntax(_) | CloseReason::BadControl => counters.bad_syntax.add(1),
+            // Counted with its notice.
+            CloseReason::ReportedError => {}
+            CloseReason::NegotiationTime
+            | CloseReason::PacketTime
+            | CloseReason::IdleTime
+            | CloseReason::SlowReader => counters.too_slow.add(1),
+        }
+        debug!(%peer, reason = %end.reason, packets = self.session.packets(), "closed");
+    }
+}
+
+/// Waits until the server stops now.
+async fn aborted(link: &Link) {
+    poll_fn(|cx| {
+        link.mailbox.register(cx.waker());
+        while let Some(letter) = link.mailbox.take(true) {
+            if matches!(letter, Letter::Order(Order::Abort)) {
+                return Poll::Ready(());
+            }
+        }
+        Poll::Pending
+    })
+    .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn future_bytes<F>(_: fn(TcpStream, Seat, Arc<Offer>, Vec<Input>) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn an_idle_connection_is_small() {
+        // Of the 8 KiB that it may cost, the rest is for the socket, the allocator and what the session keeps.
+        let bytes = future_bytes(serve) + size_of::<Connection>() + size_of::<Link>() + MIN_READ;
+        assert!(bytes <= 4096, "{bytes}");
+    }
+}

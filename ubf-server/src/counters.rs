@@ -1,0 +1,91 @@
+//! What is counted. The words are those of the notices and of the logs.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// What a server has counted since it was started.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct Counts {
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        /// Each connection counts for itself, and is added to the server's when it ends: no two of them write to one place.
+        #[derive(Debug, Default)]
+        pub(crate) struct Counters {
+            $(pub(crate) $name: Counter,)*
+        }
+
+        impl Counters {
+            pub(crate) fn add(&self, other: &Counts) {
+                $(self.$name.add(other.$name);)*
+            }
+
+            pub(crate) fn counts(&self) -> Counts {
+                Counts { $($name: self.$name.count(),)* }
+            }
+        }
+
+        impl Counts {
+            /// The counters by name, for logs and metrics.
+            #[must_use]
+            pub fn named(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($name), self.$name),)*]
+            }
+
+            pub(crate) fn plus(mut self, other: &Self) -> Self {
+                $(self.$name += other.$name;)*
+                self
+            }
+        }
+    };
+}
+
+counters! {
+    /// Connections that were served.
+    connections,
+    /// Connections that were closed at once, since there were too many in all or from their address.
+    connections_refused,
+    /// Requests that were handed to handlers.
+    requests,
+    /// Events that were handed to handlers.
+    events_in,
+    /// Events for clients.
+    events_out,
+    /// Negotiations that agreed on a version.
+    agreed,
+    /// Negotiations without a common version.
+    no_common_version,
+    /// Packets that were not executed because of their version (N4).
+    refused,
+    /// Handlers that panicked (N6).
+    failed,
+    /// Versions that crashes have withdrawn (N6).
+    withdrawn,
+    /// Silent clients that were told to move (R3).
+    moved,
+    /// Clients that broke the syntax or sent a malformed packet of version 0 (L3).
+    bad_syntax,
+    /// Clients that reported that our bytes are no packets.
+    reported_errors,
+    /// Clients that were too slow: to negotiate, to send a packet, to read, or that were silent for too long (L1).
+    too_slow,
+    /// Connections that were lost, and not closed by either side.
+    lost,
+    /// Calls that were begun and never answered because the server stopped (R8).
+    calls_cut,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}

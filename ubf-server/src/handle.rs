@@ -1,0 +1,106 @@
+//! What an operator can see and do.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ubf_codec::{NextIp, Version};
+use ubf_proto::{DrainPlan, Phase, Service, Versions};
+
+use crate::counters::Counts;
+use crate::hub::Hub;
+use crate::settings::LoadPlan;
+
+/// A hold on a server that runs: to look at it, to drain it, to stop it. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct ServerHandle(pub(crate) Arc<Hub>);
+
+impl ServerHandle {
+    /// How the server is.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.0.status()
+    }
+
+    /// R8: sends all clients elsewhere, then stops. `false` if the server is closing already.
+    ///
+    /// While the server drains, replies carry the plan's NextIP and silent clients are told (R3). The grace ends when no
+    /// connection is left, or when its time is over; then no further call is executed, and those in progress have until the hard stop.
+    #[must_use = "a server that is closing cannot be drained"]
+    pub fn drain(&self, plan: DrainPlan) -> bool {
+        self.0.drain(plan)
+    }
+
+    /// Goes back to serving. `false` if the server does not drain, or is beyond that.
+    #[must_use = "a server that is closing cannot be brought back"]
+    pub fn undrain(&self) -> bool {
+        self.0.undrain()
+    }
+
+    /// Withdraws a version until it is restored: clients that use it are told so, and negotiate. `false` if the service does not have it.
+    #[must_use = "the service may not have this version"]
+    pub fn withdraw(&self, service: &Service, version: Version) -> bool {
+        self.0.withdraw(service, version)
+    }
+
+    /// Offers a version again, whether an operator or crashes withdrew it. `false` if the service does not have it.
+    #[must_use = "the service may not have this version"]
+    pub fn restore(&self, service: &Service, version: Version) -> bool {
+        self.0.restore(service, version)
+    }
+
+    /// R9: sends clients elsewhere while the load is high; `None`: whatever the load is, they stay.
+    pub fn set_load_marks(&self, plan: Option<LoadPlan>) {
+        self.0.set_load(plan);
+    }
+
+    /// Executes no further call, gives those in progress so much time, and stops. The grace of a drain ends at once.
+    pub fn shut_down(&self, hard_stop: Duration) {
+        self.0.shut_down(hard_stop);
+    }
+
+    /// Stops at once. Calls in progress are cut.
+    pub fn stop(&self) {
+        self.0.abort();
+    }
+}
+
+/// How a server is at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Status {
+    /// Where it is on its way from serving to stopped (R8).
+    pub phase: Phase,
+    /// Until the phase changes by itself.
+    pub time_left: Option<Duration>,
+    /// Where replies send the clients.
+    pub next_ip: Option<NextIp>,
+    /// R9: whether that is because of the load.
+    pub is_overloaded: bool,
+    /// Connections.
+    pub sessions: usize,
+    /// Those of them that have agreed on a version.
+    pub sessions_by_version: BTreeMap<(Service, Version), usize>,
+    /// Requests whose handlers run.
+    pub calls: usize,
+    /// The versions of each service that clients may use.
+    pub spoken: BTreeMap<Service, Versions>,
+    /// What was counted.
+    pub counts: Counts,
+}
+
+/// How a server ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Report {
+    /// What was counted; [`Counts::calls_cut`] is not 0 if a promise was broken.
+    pub counts: Counts,
+}
+
+impl Report {
+    /// Whether all calls that were begun were answered.
+    #[must_use]
+    pub const fn is_clean(&self) -> bool {
+        self.counts.calls_cut == 0
+    }
+}

@@ -1,0 +1,125 @@
+//! A service made of closures, some for each version.
+
+use std::borrow::Borrow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use ubf_codec::Version;
+use ubf_proto::Versions;
+
+use crate::handler::{Call, Client, Handler, Reply};
+
+type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+type RequestFn<S> = Arc<dyn Fn(Call<S>) -> Boxed<Reply> + Send + Sync>;
+type EventFn<S> = Arc<dyn Fn(Call<S>) -> Boxed<()> + Send + Sync>;
+
+/// A [`Handler`] made of closures.
+///
+/// ```
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use ubf_codec::ubf;
+/// use ubf_proto::Versions;
+/// use ubf_server::{Call, Handlers, Reply};
+///
+/// // Version 1 counts the requests of a connection; version 2 says where they come from, too.
+/// let service = Handlers::with_state(|_client| AtomicU64::new(0))
+///     .on(Versions::of([1]), |call: Call<AtomicU64>| async move {
+///         Reply::new(call.state().fetch_add(1, Ordering::Relaxed), "start")
+///     })
+///     .on(Versions::of([2]), |call: Call<AtomicU64>| async move {
+///         let count = call.state().fetch_add(1, Ordering::Relaxed);
+///         Reply::new(ubf!({(count), (call.peer().to_string())}), "start")
+///     });
+/// # drop(service);
+/// ```
+pub struct Handlers<S> {
+    connect: Box<dyn Fn(&Client) -> S + Send + Sync>,
+    requests: BTreeMap<Version, RequestFn<S>>,
+    events: BTreeMap<Version, EventFn<S>>,
+}
+
+impl Handlers<()> {
+    /// No version yet, and nothing kept for a connection.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_state(|_| ())
+    }
+}
+
+impl Default for Handlers<()> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S: Send + Sync + 'static> Handlers<S> {
+    /// No version yet; `connect` makes what is kept for a connection.
+    #[must_use]
+    pub fn with_state(connect: impl Fn(&Client) -> S + Send + Sync + 'static) -> Self {
+        Self { connect: Box::new(connect), requests: BTreeMap::new(), events: BTreeMap::new() }
+    }
+
+    /// Answers requests in these versions with `handler`.
+    #[must_use]
+    pub fn on<F>(
+        mut self,
+        versions: impl Borrow<Versions>,
+        handler: impl Fn(Call<S>) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Reply> + Send + 'static,
+    {
+        let handler: RequestFn<S> = Arc::new(move |call| Box::pin(handler(call)));
+        self.requests.extend(versions.borrow().iter().map(|version| (version, Arc::clone(&handler))));
+        self
+    }
+
+    /// Takes events in these versions with `handler`. It adds no version: one without requests is not spoken.
+    #[must_use]
+    pub fn on_event<F>(
+        mut self,
+        versions: impl Borrow<Versions>,
+        handler: impl Fn(Call<S>) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let handler: EventFn<S> = Arc::new(move |call| Box::pin(handler(call)));
+        self.events.extend(versions.borrow().iter().map(|version| (version, Arc::clone(&handler))));
+        self
+    }
+}
+
+impl<S: Send + Sync + 'static> Handler for Handlers<S> {
+    type State = S;
+
+    fn versions(&self) -> Versions {
+        self.requests.keys().copied().collect()
+    }
+
+    fn connect(&self, client: &Client) -> S {
+        (self.connect)(client)
+    }
+
+    async fn request(&self, call: Call<S>) -> Reply {
+        match self.requests.get(&call.version()) {
+            Some(handler) => handler(call).await,
+            // The session hands over no request in a version that is not offered.
+            None => Reply::broken_contract(call.term(), &[], "start"),
+        }
+    }
+
+    async fn event(&self, event: Call<S>) {
+        if let Some(handler) = self.events.get(&event.version()) {
+            handler(event).await;
+        }
+    }
+}
+
+impl<S> fmt::Debug for Handlers<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handlers").field("versions", &self.requests.keys()).finish_non_exhaustive()
+    }
+}

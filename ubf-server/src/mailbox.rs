@@ -1,0 +1,174 @@
+//! What others want of a connection: orders of the server, and events for the client.
+//!
+//! Each connection has its own, so that no two of them meet at a lock. An idle one holds no memory but its own few words, which is
+//! why this is not a channel.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use bytes::Bytes;
+use futures_util::task::AtomicWaker;
+use tokio::sync::Semaphore;
+use ubf_codec::Version;
+use ubf_proto::server::Input;
+
+/// An event for the client, encoded.
+#[derive(Debug)]
+pub(crate) struct Event {
+    pub(crate) version: Version,
+    pub(crate) body: Bytes,
+}
+
+/// What the server wants of a connection.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// The session is told.
+    Tell(Box<Input>),
+    /// The connection ends at once.
+    Abort,
+}
+
+#[derive(Debug)]
+pub(crate) struct Mailbox {
+    /// Whether there may be mail: looked at before the lock is taken.
+    has_mail: AtomicBool,
+    letters: Mutex<Letters>,
+    waker: AtomicWaker,
+    /// A permit for each event that may be put in. Closed with the connection.
+    room: Semaphore,
+}
+
+#[derive(Debug, Default)]
+struct Letters {
+    orders: VecDeque<Order>,
+    events: VecDeque<Event>,
+}
+
+impl Mailbox {
+    /// A mailbox for at most so many events at a time.
+    pub(crate) fn new(max_events: usize) -> Self {
+        Self {
+            has_mail: AtomicBool::new(false),
+            letters: Mutex::default(),
+            waker: AtomicWaker::new(),
+            room: Semaphore::new(max_events.min(Semaphore::MAX_PERMITS)),
+        }
+    }
+
+    pub(crate) fn order(&self, order: Order) {
+        self.letters().orders.push_back(order);
+        self.announce();
+    }
+
+    /// Waits for room. `false` if the connection is gone.
+    pub(crate) async fn send(&self, event: Event) -> bool {
+        let Ok(permit) = self.room.acquire().await else { return false };
+        permit.forget();
+        self.put(event);
+        true
+    }
+
+    /// `None` if the connection is gone, `false` if there is no room.
+    pub(crate) fn try_send(&self, event: Event) -> Option<bool> {
+        match self.room.try_acquire() {
+            Ok(permit) => permit.forget(),
+            Err(_) => return (!self.room.is_closed()).then_some(false),
+        }
+        self.put(event);
+        Some(true)
+    }
+
+    fn put(&self, event: Event) {
+        self.letters().events.push_back(event);
+        self.announce();
+    }
+
+    fn announce(&self) {
+        self.has_mail.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+
+    /// The connection's task is woken by mail from here on.
+    pub(crate) fn register(&self, waker: &Waker) {
+        self.waker.register(waker);
+    }
+
+    /// Whether it is worth it to look for mail.
+    pub(crate) fn has_mail(&self) -> bool {
+        self.has_mail.load(Ordering::Acquire)
+    }
+
+    /// The next order; when there is none and there is room for events on the way out, the next event.
+    pub(crate) fn take(&self, with_events: bool) -> Option<Letter> {
+        let mut letters = self.letters();
+        if let Some(order) = letters.orders.pop_front() {
+            return Some(Letter::Order(order));
+        }
+        let event = if with_events { letters.events.pop_front() } else { None };
+        if event.is_none() {
+            // Under the lock, so that no letter is overlooked. Events that are held back are asked for again by the connection.
+            self.has_mail.store(!letters.events.is_empty(), Ordering::Release);
+            return None;
+        }
+        drop(letters);
+        self.room.add_permits(1);
+        event.map(Letter::Event)
+    }
+
+    /// The connection is gone: who waits for room is told.
+    pub(crate) fn close(&self) {
+        self.room.close();
+        let letters = std::mem::take(&mut *self.letters());
+        drop(letters);
+    }
+
+    fn letters(&self) -> MutexGuard<'_, Letters> {
+        self.letters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) enum Letter {
+    Order(Order),
+    Event(Event),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event() -> Event {
+        Event { version: Version::MIN, body: Bytes::from_static(b"{'event_out'1}$") }
+    }
+
+    #[test]
+    fn orders_overtake_events_and_events_can_be_held_back() {
+        let mailbox = Mailbox::new(4);
+        assert_eq!(mailbox.try_send(event()), Some(true));
+        mailbox.order(Order::Abort);
+        assert!(matches!(mailbox.take(false), Some(Letter::Order(Order::Abort))));
+        assert!(mailbox.take(false).is_none());
+        assert!(mailbox.has_mail());
+        assert!(matches!(mailbox.take(true), Some(Letter::Event(_))));
+        assert!(mailbox.take(true).is_none());
+        assert!(!mailbox.has_mail());
+    }
+
+    #[test]
+    fn there_is_room_for_so_many_events_and_no_more() {
+        let mailbox = Mailbox::new(1);
+        assert_eq!([mailbox.try_send(event()), mailbox.try_send(event())], [Some(true), Some(false)]);
+        assert!(mailbox.take(true).is_some());
+        assert_eq!(mailbox.try_send(event()), Some(true));
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_room_is_told_that_the_connection_is_gone() {
+        let mailbox = Mailbox::new(0);
+        let (sent, ()) = tokio::join!(mailbox.send(event()), async { mailbox.close() });
+        assert!(!sent);
+        assert_eq!(mailbox.try_send(event()), None);
+    }
+}

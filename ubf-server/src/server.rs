@@ -1,0 +1,319 @@
+//! A server: its listeners, and the task that takes it through its phases.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, sleep_until, timeout};
+use tracing::{debug, info, warn};
+use ubf_proto::server::Config;
+use ubf_proto::{CrashRule, Offer, Phase, Service};
+
+use crate::connection;
+use crate::erased::AnyService;
+use crate::handle::{Report, ServerHandle};
+use crate::handler::Handler;
+use crate::hub::{Admission, Hub};
+use crate::settings::ServerLimits;
+
+/// The waits after a connection could not be accepted, because descriptors are used up for example: doubled up to the longest.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+const MAX_ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+/// How long connections may take to end when they are told to end at once: only a handler that blocks its thread takes any time.
+const ABORT_TIME: Duration = Duration::from_secs(1);
+
+/// A server that listens. [`run`](Self::run) serves.
+#[derive(Debug)]
+pub struct Server {
+    hub: Arc<Hub>,
+    listeners: Vec<TcpListener>,
+    addresses: Vec<SocketAddr>,
+}
+
+impl Server {
+    /// Says what to serve, where, and within which limits.
+    #[must_use]
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder::default()
+    }
+
+    /// The addresses that it listens on, in the order in which they were given.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// A hold on the server, to look at it and to stop it.
+    #[must_use]
+    pub fn handle(&self) -> ServerHandle {
+        ServerHandle(Arc::clone(&self.hub))
+    }
+
+    /// Serves until the server is drained, shut down or stopped by its handle. A server that is dropped before stops at once.
+    pub async fn run(self) -> Report {
+        let Self { hub, listeners, addresses } = self;
+        let stop_when_dropped = StopWhenDropped(Arc::clone(&hub));
+        let mut acceptors = JoinSet::new();
+        for listener in listeners {
+            acceptors.spawn(accept(listener, Arc::clone(&hub)));
+        }
+        info!(?addresses, "serving");
+        loop {
+            match hub.advance() {
+                (Phase::Serving | Phase::Draining, _) => {}
+                // Nobody listens any longer: clients find the next server.
+                (Phase::Closing, _) => acceptors.shutdown().await,
+                (Phase::Stopped, _) => break,
+            }
+            let deadline = hub.deadline().map(|deadline| hub.clock.instant(deadline));
+            let load_period = hub.load_period();
+            tokio::select! {
+                () = hub.wake.notified() => {}
+                () = async { sleep_until(deadline.unwrap_or_else(tokio::time::Instant::now)).await }, if deadline.is_some() => {}
+                () = sleep(load_period.unwrap_or_default()), if load_period.is_some() => hub.observe_load(),
+            }
+        }
+        acceptors.shutdown().await;
+        let left = async {
+            while hub.advance().1 > 0 {
+                hub.wake.notified().await;
+            }
+        };
+        let counts = match timeout(ABORT_TIME, left).await {
+            Ok(()) => hub.counts(),
+            Err(_) => {
+                let calls_left = hub.calls_left();
+                warn!(calls_left, "handlers that block their threads are left behind");
+                let mut counts = hub.counts();
+                counts.calls_cut += calls_left;
+                counts
+            }
+        };
+        drop(stop_when_dropped);
+        Report { counts }
+    }
+}
+
+struct StopWhenDropped(Arc<Hub>);
+
+impl Drop for StopWhenDropped {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn accept(listener: TcpListener, hub: Arc<Hub>) {
+    let mut pause = ACCEPT_PAUSE;
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                pause = ACCEPT_PAUSE;
+                welcome(stream, peer, &hub);
+            }
+            // That connection is gone, the next one is not.
+            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {
+            }
+            Err(error) => {
+                warn!(%error, ?pause, "cannot accept");
+                sleep(pause).await;
+                pause = (pause * 2).min(MAX_ACCEPT_PAUSE);
+            }
+        }
+    }
+}
+
+fn welcome(stream: TcpStream, peer: SocketAddr, hub: &Arc<Hub>) {
+    // Replies are written together already. A connection that is gone is found out about when it is read.
+    let _is_set = stream.set_nodelay(true).is_ok();
+    match hub.admit(peer) {
+        Admission::Seated { seat, offer, inputs } => {
+            tokio::spawn(connection::serve(stream, seat, offer, inputs));
+        }
+        Admission::Refused { why, offer, next_ip } => {
+            debug!(%peer, why, "turned away");
+            // Under a flood, some are closed without a word.
+            if let Ok(permit) = Arc::clone(&hub.farewells).try_acquire_owned() {
+                let hub = Arc::clone(hub);
+                tokio::spawn(async move {
+                    connection::turn_away(stream, hub, offer, next_ip, why).await;
+                    drop(permit);
+                });
+            }
+        }
+    }
+}
+
+/// What a server will be. [`bind`](Self::bind) makes it.
+#[derive(Default)]
+pub struct ServerBuilder {
+    addresses: Vec<String>,
+    listeners: Vec<std::net::TcpListener>,
+    services: BTreeMap<Service, Arc<dyn AnyService>>,
+    offer: Vec<(Service, ubf_proto::Versions)>,
+    config: Config,
+    limits: ServerLimits,
+    crash_rule: CrashRule,
+    seed: Option<u64>,
+}
+
+impl ServerBuilder {
+    /// Listens here, too: `"127.0.0.1:4000"`; port 0 is any that is free.
+    #[must_use]
+    pub fn listen(mut self, address: impl Into<String>) -> Self {
+        self.addresses.push(address.into());
+        self
+    }
+
+    /// Takes connections from this listener, too, which somebody else has opened.
+    #[must_use]
+    pub fn listener(mut self, listener: std::net::TcpListener) -> Self {
+        self.listeners.push(listener);
+        self
+    }
+
+    /// Serves one more service, in the versions of its handler. [`Service::DEFAULT`] is the one of clients that name none.
+    #[must_use]
+    pub fn service(self, name: impl Into<Service>, handler: impl Handler) -> Self {
+        self.shared_service(name, Arc::new(handler))
+    }
+
+    /// The same for a handler that others hold, too, or that is served under two names.
+    #[must_use]
+    pub fn shared_service(mut self, name: impl Into<Service>, handler: Arc<impl Handler>) -> Self {
+        let name = name.into();
+        self.offer.push((name.clone(), handler.versions()));
+        self.services.insert(name, handler);
+        self
+    }
+
+    /// Sets what concerns each session: the limits of packets, waits, queues; peers and agent.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Sets the limits of one packet, which are a part of [`config`](Self::config).
+    #[must_use]
+    pub const fn packet_limits(mut self, limits: ubf_codec::Limits) -> Self {
+        self.config.limits = limits;
+        self
+    }
+
+    /// Sets the limits that concern no single session.
+    #[must_use]
+    pub const fn limits(mut self, limits: ServerLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// N6: says when crashes withdraw a version.
+    #[must_use]
+    pub const fn crash_rule(mut self, rule: CrashRule) -> Self {
+        self.crash_rule = rule;
+        self
+    }
+
+    /// Sets the seed of the randomness in the times of quarantines. By default it is the time of day.
+    #[must_use]
+    pub const fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Opens the listeners. Connections wait in them until the server [runs](Server::run).
+    ///
+    /// # Errors
+    /// If there is nothing to serve or nowhere to listen.
+    pub async fn bind(self) -> Result<Server, BindError> {
+        let mut offer = Offer::new().with_crash_rule(self.crash_rule);
+        for (service, versions) in self.offer {
+            if versions.is_empty() {
+                return Err(BindError::NoVersion(service));
+            }
+            offer = offer.with_service(service, versions);
+        }
+        if self.services.is_empty() {
+            return Err(BindError::NoService);
+        }
+        let mut listeners = Vec::new();
+        for address in self.addresses {
+            match TcpListener::bind(&*address).await {
+                Ok(listener) => listeners.push(listener),
+                Err(error) => return Err(BindError::Listen { address, error }),
+            }
+        }
+        for listener in self.listeners {
+            let address = listener.local_addr().map_or_else(|_| "?".into(), |address| address.to_string());
+            let opened = listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener));
+            listeners.push(opened.map_err(|error| BindError::Listen { address, error })?);
+        }
+        if listeners.is_empty() {
+            return Err(BindError::NoListener);
+        }
+        let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>();
+        let addresses = addresses.map_err(|error| BindError::Listen { address: "?".into(), error })?;
+        let time_of_day = || {
+            let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+            u64::from(since_1970.subsec_nanos()) ^ since_1970.as_secs()
+        };
+        let seed = self.seed.unwrap_or_else(time_of_day);
+        let hub = Hub::new(self.config, self.limits, self.services, offer, seed);
+        Ok(Server { hub: Arc::new(hub), listeners, addresses })
+    }
+}
+
+impl fmt::Debug for ServerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerBuilder")
+            .field("addresses", &self.addresses)
+            .field("services", &self.services.keys())
+            .field("config", &self.config)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a server cannot be made.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum BindError {
+    /// No address to listen on was given.
+    NoListener,
+    /// No service was given.
+    NoService,
+    /// This service has no version.
+    NoVersion(Service),
+    /// An address cannot be listened on.
+    Listen {
+        /// The address.
+        address: String,
+        /// What the system says.
+        error: io::Error,
+    },
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoListener => f.write_str("no address to listen on"),
+            Self::NoService => f.write_str("no service to serve"),
+            Self::NoVersion(service) => write!(f, "service {service} has no version"),
+            Self::Listen { address, error } => write!(f, "cannot listen on {address}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for BindError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Listen { error, .. } => Some(error),
+            Self::NoListener | Self::NoService | Self::NoVersion(_) => None,
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! `echo`: the reply to a request R is `{R,'start'}`, in any version.
+
+use ubf_proto::Versions;
+
+use crate::handler::{Call, Client, Handler, Reply};
+
+/// Answers each request with itself.
+///
+/// The request's bytes are put into the reply as they came: what the client shortened with registers stays short.
+#[derive(Clone, Debug)]
+pub struct Echo {
+    versions: Versions,
+}
+
+impl Echo {
+    /// The service in these versions.
+    #[must_use]
+    pub const fn new(versions: Versions) -> Self {
+        Self { versions }
+    }
+}
+
+impl Handler for Echo {
+    type State = ();
+
+    fn versions(&self) -> Versions {
+        self.versions.clone()
+    }
+
+    fn connect(&self, _: &Client) {}
+
+    async fn request(&self, call: Call<()>) -> Reply {
+        // A packet that was decoded leaves one term on the stack, and it does so inside of a tuple, too.
+        let packet = call.body().source().trim_ascii_start();
+        let request = packet.strip_suffix(b"$").unwrap_or(packet);
+        Reply::encoded([b"{", request, b"'start'}$"].concat())
+    }
+}

@@ -1,0 +1,55 @@
+//! What is set for a server, beside what its sessions need.
+
+use std::time::Duration;
+
+use ubf_codec::NextIp;
+
+/// Limits of a server that concern no single session (L1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServerLimits {
+    /// Connections at a time. Further ones are told `closing` and closed. Default 10,000.
+    pub max_connections: usize,
+    /// Connections at a time from one IP address. Default 1,000.
+    pub max_connections_per_address: usize,
+    /// Events that wait for their turn on one connection; beyond it, senders wait. Default 64.
+    pub max_events: usize,
+    /// Event handlers at work on one connection; beyond it, nothing more of it is looked at. Default 64.
+    pub max_event_handlers: usize,
+    /// How long a connection that the server closes may take to read its last words. Default 1 s.
+    pub max_linger_time: Duration,
+}
+
+impl Default for ServerLimits {
+    fn default() -> Self {
+        Self {
+            max_connections: 10_000,
+            max_connections_per_address: 1_000,
+            max_events: 64,
+            max_event_handlers: 64,
+            max_linger_time: Duration::from_secs(1),
+        }
+    }
+}
+
+/// What a load is counted in (R9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoadUnit {
+    /// Connections.
+    Sessions,
+    /// Calls in progress, looked at ten times a second.
+    Calls,
+}
+
+/// R9: above `high`, replies name `next_ip`, until the load is below `low`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadPlan {
+    /// What is counted.
+    pub unit: LoadUnit,
+    /// The low-water mark.
+    pub low: u64,
+    /// The high-water mark.
+    pub high: u64,
+    /// Where clients are sent.
+    pub next_ip: NextIp,
+}

@@ -1,0 +1,131 @@
+//! R8 and R9: how a server goes away, and how it sends clients elsewhere.
+
+use std::time::Duration;
+
+use ubf_server::{DrainPlan, LoadPlan, LoadUnit, Phase, Server};
+
+use crate::support::start;
+
+const LONG: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn r8_a_drain_tells_silent_clients_and_names_the_next_server_in_replies() {
+    let server = start(Server::builder()).await;
+    let (mut idle, mut busy) = (server.connect().await, server.connect().await);
+    idle.exchange("1 'here'$", "1 ? {'here''start'}$").await;
+    busy.exchange("1 'here'$", "1 ? {'here''start'}$").await;
+    // Nobody may wait for the grace: its first quarter is over at once, and all is over when the clients are gone.
+    let plan = DrainPlan { next_ip: "b.example:4000".parse().ok(), grace: Duration::from_secs(2), hard_stop: LONG };
+    assert!(server.handle.drain(plan));
+    assert_eq!(server.handle.status().phase, Phase::Draining);
+    busy.send("1 'work'$").await;
+    let mut packets = vec![busy.packet().await];
+    if packets[0].contains("'moved'") {
+        packets.push(busy.packet().await);
+    }
+    assert_eq!(packets.pop().unwrap(), "1 \"b.example:4000\" {'work''start'}$");
+    assert!(idle.packet().await.starts_with("0 \"b.example:4000\" {'moved'"));
+    // A client that comes now is served, and told.
+    let mut late = server.connect().await;
+    late.send("1 'work'$").await;
+    while !late.packet().await.starts_with("1 \"b.example:4000\" {'work'") {}
+    drop((idle, busy, late));
+    assert!(server.report().await.is_clean());
+}
+
+#[tokio::test]
+async fn r8_a_drain_can_be_undone() {
+    let server = start(Server::builder()).await;
+    let mut client = server.connect().await;
+    client.exchange("1 'here'$", "1 ? {'here''start'}$").await;
+    let plan = DrainPlan { next_ip: "b.example:4000".parse().ok(), grace: 1000 * LONG, hard_stop: LONG };
+    assert!(server.handle.drain(plan));
+    client.send("1 'work'$").await;
+    while !client.packet().await.starts_with("1 \"b.example:4000\"") {}
+    assert!(server.handle.undrain());
+    assert!(!server.handle.undrain());
+    client.exchange("1 'here'$", "1 ? {'here''start'}$").await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn r8_a_shutdown_answers_what_was_begun_and_says_what_was_not() {
+    let server = start(Server::builder()).await;
+    let (mut client, mut idle) = (server.connect().await, server.connect().await);
+    idle.exchange("1 'here'$", "1 ? {'here''start'}$").await;
+    client.exchange("1 'here'$1 'wait'$", "1 ? {'here''start'}$").await;
+    while server.handle.status().calls < 1 {
+        tokio::task::yield_now().await;
+    }
+    client.send("1 'open'$").await;
+    client.expect("1 ? {'wait''start'}$1 ? {'open''start'}$").await;
+    server.handle.shut_down(LONG);
+    client.expect_end("0 ? {'closing''shutdown'3}$").await;
+    idle.expect_end("0 ? {'closing''shutdown'1}$").await;
+    let report = server.report().await;
+    assert!(report.is_clean());
+    assert_eq!((report.counts.connections, report.counts.requests), (2, 4));
+}
+
+#[tokio::test]
+async fn r8_the_hard_stop_cuts_calls_and_the_report_says_so() {
+    let server = start(Server::builder()).await;
+    let mut client = server.connect().await;
+    client.send("1 'here'$1 'never'$").await;
+    client.expect("1 ? {'here''start'}$").await;
+    while server.handle.status().calls < 1 {
+        tokio::task::yield_now().await;
+    }
+    server.handle.shut_down(Duration::from_millis(30));
+    client.expect_end("0 ? {'closing''shutdown'2}$").await;
+    assert_eq!(server.report().await.counts.calls_cut, 1);
+}
+
+#[tokio::test]
+async fn stopping_now_cuts_calls_and_the_report_says_so() {
+    let server = start(Server::builder()).await;
+    let mut client = server.connect().await;
+    client.exchange("1 'here'$1 'never'$", "1 ? {'here''start'}$").await;
+    while server.handle.status().calls < 1 {
+        tokio::task::yield_now().await;
+    }
+    server.handle.stop();
+    client.expect_end("").await;
+    assert_eq!(server.report().await.counts.calls_cut, 1);
+}
+
+#[tokio::test]
+async fn a_server_that_is_dropped_takes_its_connections_with_it() {
+    let server = Server::builder().listen("127.0.0.1:0");
+    let server =
+        server.service(ubf_server::Service::DEFAULT, ubf_server::services::Echo::new(ubf_server::Versions::of([1])));
+    let server = server.bind().await.unwrap();
+    let address = server.addresses()[0];
+    let running = tokio::spawn(server.run());
+    let mut client = crate::support::Peer { stream: tokio::net::TcpStream::connect(address).await.unwrap() };
+    client.exchange("1 {'R'>r r 7~binary$~}$", "1 ? {{'R'>r r 7~binary$~}'start'}$").await;
+    running.abort();
+    client.expect_end("").await;
+}
+
+#[tokio::test]
+async fn r9_above_the_high_mark_replies_name_another_server() {
+    for unit in [LoadUnit::Sessions, LoadUnit::Calls] {
+        let server = start(Server::builder()).await;
+        let mut client = server.connect().await;
+        client.exchange("1 'wait'$1 'wait'$0 'ping'$1 'open'$", "1 ? {'wait''start'}$").await;
+        let next_ip = "b.example:4000".parse().unwrap();
+        server.handle.set_load_marks(Some(LoadPlan { unit, low: 0, high: 0, next_ip }));
+        while !server.handle.status().is_overloaded {
+            tokio::task::yield_now().await;
+        }
+        client.send("1 'open'$").await;
+        client.expect("1 \"b.example:4000\" {'wait''start'}$0 \"b.example:4000\" 'pong'$").await;
+        client.packet().await;
+        client.packet().await;
+        server.handle.set_load_marks(None);
+        client.exchange("1 'here'$", "1 ? {'here''start'}$").await;
+        drop(client);
+        server.stop().await;
+    }
+}

@@ -1,0 +1,9 @@
+//! Servers on loopback, seen from the other end of a socket.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, unreachable_pub)]
+
+mod lifecycle;
+mod limits;
+mod process;
+mod support;
+mod wire;

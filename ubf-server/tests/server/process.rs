@@ -1,0 +1,165 @@
+//! The program `ubf-server`, its signals and exit statuses.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::time::Duration;
+
+struct Program {
+    child: Child,
+    log: BufReader<ChildStderr>,
+    address: String,
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ubf-server"));
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    command(arguments).stdout(Stdio::piped()).output().unwrap()
+}
+
+impl Program {
+    /// Starts the program, and waits until it listens.
+    fn start(arguments: &[&str]) -> Self {
+        let arguments = [&["--listen", "127.0.0.1:0", "--log", "json"], arguments].concat();
+        let mut child = command(&arguments).spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let address = loop {
+            let mut line = String::new();
+            assert!(log.read_line(&mut line).unwrap() > 0, "the program ended");
+            let entry: serde_json::Value = serde_json::from_str(&line).unwrap();
+            if entry["message"] == "listening" {
+                break entry["address"].as_str().unwrap().to_owned();
+            }
+        };
+        Self { child, log, address }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream
+    }
+
+    fn signal(&self, name: &str) {
+        assert!(Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap().success());
+    }
+
+    /// The exit status. The log is read to its end, so that the program never waits for this one.
+    fn status(mut self) -> Option<i32> {
+        let mut rest = String::new();
+        self.log.read_to_string(&mut rest).unwrap();
+        self.child.wait().unwrap().code()
+    }
+}
+
+/// A test that fails leaves no program behind.
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _is_killed = self.child.kill().is_ok();
+        let _has_ended = self.child.wait().is_ok();
+    }
+}
+
+fn exchange(stream: &mut TcpStream, request: &str, reply: &str) {
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut seen = vec![0; reply.len()];
+    stream.read_exact(&mut seen).unwrap();
+    assert_eq!(String::from_utf8_lossy(&seen), reply);
+}
+
+fn rest(mut stream: TcpStream) -> String {
+    let mut seen = String::new();
+    stream.read_to_string(&mut seen).unwrap();
+    seen
+}
+
+#[test]
+fn sigterm_without_peers_answers_says_goodbye_and_exits_with_0() {
+    let program = Program::start(&["--versions", "1-5,9,10,14"]);
+    let mut client = program.connect();
+    let agreed = format!(
+        "10 ? {{'agreed'1?#1&2&3&4&5&9&10&14&#{{'max_packet'16777216}}&{{'agent'\"ubf-server/{}\"}}&}}$",
+        env!("CARGO_PKG_VERSION")
+    );
+    exchange(&mut client, "0 {'negotiate'1?#1&2&3&6&8&10&11&#}$", &agreed);
+    exchange(&mut client, "10 {'a'?}$", "10 ? {{'a'?}'start'}$");
+    program.signal("TERM");
+    assert_eq!(rest(client), "0 ? {'closing''shutdown'2}$");
+    assert_eq!(program.status(), Some(0));
+}
+
+#[test]
+fn sigterm_with_peers_drains_until_the_clients_are_gone() {
+    let program = Program::start(&["--peers", "b.example:4000"]);
+    let mut client = program.connect();
+    exchange(&mut client, "1 'here'$", "1 ? {'here''start'}$");
+    program.signal("TERM");
+    // An idle client is told where to go.
+    let moved = "0 \"b.example:4000\" {'moved'";
+    exchange(&mut client, "", moved);
+    drop(client);
+    assert_eq!(program.status(), Some(0));
+}
+
+#[test]
+fn a_second_sigterm_stops_now() {
+    let program = Program::start(&["--peers", "b.example:4000", "--grace-ms", "1000000"]);
+    let mut client = program.connect();
+    exchange(&mut client, "1 'here'$", "1 ? {'here''start'}$");
+    program.signal("TERM");
+    exchange(&mut client, "", "0 \"b.example:4000\" {'moved'");
+    program.signal("TERM");
+    assert_eq!(program.status(), Some(0));
+}
+
+#[test]
+fn a_reply_that_was_cut_shows_in_the_exit_status() {
+    let program = Program::start(&[]);
+    let mut client = program.connect();
+    // More than two sockets hold: the reply is on its way when the program is told to stop.
+    let text = "x".repeat(15_000_000);
+    exchange(&mut client, &format!("1 \"{text}\"$"), "1 ? {\"");
+    program.signal("INT");
+    assert_eq!(program.status(), Some(3));
+}
+
+#[test]
+fn services_are_found_by_name_and_the_file_says_the_same_as_flags() {
+    let file = std::env::temp_dir().join(format!("ubf-server-test-{}.toml", std::process::id()));
+    std::fs::write(&file, "service = [\"echo\", \"kv\"]\nversions = \"1-5\"\n").unwrap();
+    let program = Program::start(&["--config", file.to_str().unwrap()]);
+    let mut client = program.connect();
+    exchange(&mut client, "0 {'negotiate'1\"kv\"#1&2&3&4&#}$", "3 ? {'agreed'1\"kv\"#1&2&3&#{'max_packet'");
+    let mut others = TcpStream::connect(&program.address).unwrap();
+    exchange(&mut others, "4 {'put'1 2}$", "4 ? {{'put'1 2}'start'}$");
+    std::fs::remove_file(&file).unwrap();
+    program.signal("TERM");
+    assert_eq!(program.status(), Some(0));
+}
+
+#[test]
+fn what_is_wrong_is_said_in_one_line() {
+    for (arguments, status, text) in [
+        (&["--versions", "0"][..], 2, "ubf-server: 0: not a list of versions\n\nhint: "),
+        (&["--peers", "b"], 2, "ubf-server: b: not an address"),
+        (&["--config", "/nonexistent.toml"], 2, "ubf-server: cannot read /nonexistent.toml"),
+        (
+            &["--service", "kv", "--versions", "9", "--listen", "127.0.0.1:0"],
+            1,
+            "ubf-server: service kv has no version",
+        ),
+        (&["--listen", "nowhere"], 1, "ubf-server: cannot listen on nowhere"),
+    ] {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}");
+        let seen = String::from_utf8(output.stderr).unwrap();
+        assert!(seen.starts_with(text), "{seen}");
+    }
+    let help = run(&["--help"]);
+    assert_eq!(help.status.code(), Some(0));
+    assert!(String::from_utf8(help.stdout).unwrap().contains("Exit status:"));
+}
