@@ -31,6 +31,13 @@ pub(crate) enum Command {
     Check(Check),
     Fmt(Fmt),
     Trace(Trace),
+    /// Run a server that speaks versions, fallback and NextIP.
+    ///
+    /// Clients and this server agree on the highest version that both speak. Each packet says its version, and each reply says
+    /// where the next message goes: so clients can be moved to another server between two messages. The program `ubf-server`
+    /// is the same.
+    #[command(after_long_help = ubf_server::reference::examples("ubf serve"))]
+    Serve(Box<ubf_server::reference::Options>),
 }
 
 /// Show packets as terms, one line a packet.

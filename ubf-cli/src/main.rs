@@ -27,13 +27,17 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::args::Arguments;
+use crate::args::{Arguments, Command};
 use crate::output::Output;
 use crate::report::Report;
 use crate::status::Status;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Command::Serve(options) = arguments.command {
+        // It has a runtime, logs and exit statuses of its own.
+        return ubf_server::reference::run("ubf serve", *options);
+    }
     let mut output = Output::new();
     let ended = commands::run(&arguments.command, &mut output).and_then(|status| output.flush().map(|()| status));
     match ended {

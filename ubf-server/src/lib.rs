@@ -60,7 +60,13 @@
 //! - Handlers of one connection share one task, so one that blocks its thread stops the others of that connection.
 //!
 //! # The reference server
-//! The program `ubf-server` serves [`services`]; `ubf-server --help` tells how.
+//! The program `ubf-server` serves [`services`]; `ubf-server --help` tells how. It is module `reference`, too, so that other programs can
+//! have it as a command.
+//!
+//! # Features
+//! | feature | adds |
+//! |---|---|
+//! | `reference` (default) | module `reference` and the program `ubf-server`; with them clap, serde, toml, tracing-subscriber |
 
 mod clock;
 mod counters;
@@ -77,6 +83,8 @@ mod handle;
 mod hub;
 mod server;
 
+#[cfg(feature = "reference")]
+pub mod reference;
 pub mod services;
 
 pub use self::counters::Counts;

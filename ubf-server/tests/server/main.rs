@@ -4,6 +4,7 @@
 
 mod lifecycle;
 mod limits;
+#[cfg(feature = "reference")]
 mod process;
 mod support;
 mod wire;

@@ -4,22 +4,23 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use ubf_codec::{Address, NextIp, Text};
-use ubf_server::{Config, ServerLimits, Versions};
+
+use crate::{Config, ServerLimits, Versions};
 
 const EXAMPLES: &str = "\
 Examples:
   Serve echo in versions 1 to 3 on port 4000:
-    ubf-server --listen 127.0.0.1:4000 --versions 1-3
+    PROGRAM --listen 127.0.0.1:4000 --versions 1-3
 
   A store, and echo beside it, on two addresses; clients go to b when this server drains or is lost:
-    ubf-server --listen 0.0.0.0:4000 --listen '[::]:4000' --service kv --service echo \\
+    PROGRAM --listen 0.0.0.0:4000 --listen '[::]:4000' --service kv --service echo \\
         --advertise a.example:4000 --peers a.example:4000,b.example:4000
 
   The same from a file, but for the port:
-    ubf-server --config server.toml --listen 127.0.0.1:4001
+    PROGRAM --config server.toml --listen 127.0.0.1:4001
 
       # server.toml: the words are those of the flags
       listen = [\"0.0.0.0:4000\", \"[::]:4000\"]
@@ -30,8 +31,9 @@ Examples:
       grace-ms = 30000
 
 Signals:
-  SIGTERM  drains: clients are sent to --peers for --grace-ms, then calls in progress have --hard-stop-ms.
-           Without peers there is no grace: nobody could take the clients over.
+  SIGTERM  drains: clients are sent to --peers for --grace-ms, then calls in
+           progress have --hard-stop-ms. Without peers there is no grace: nobody
+           could take the clients over.
   SIGTERM again, or SIGINT: stops now.
 
 Exit status:
@@ -40,14 +42,20 @@ Exit status:
   2  the command line or the file is wrong
   3  stopped, and a call was cut";
 
+/// What the end of the help says, for a program of this name.
+#[must_use]
+pub fn examples(program: &str) -> String {
+    EXAMPLES.replace("PROGRAM", program)
+}
+
 /// A server of Joe Armstrong's UBF with versions, fallback and NextIP.
 ///
 /// Clients and this server agree on the highest version that both speak. Each packet says its version, and each reply says
 /// where the next message goes: so clients can be moved to another server between two messages.
-#[derive(Debug, Default, Parser, Deserialize)]
-#[command(name = "ubf-server", version, after_long_help = EXAMPLES)]
+#[derive(Clone, Debug, Default, Args, Deserialize)]
+#[command(after_long_help = examples("ubf-server"))]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct Options {
+pub struct Options {
     /// A TOML file with these options. Flags win.
     #[arg(long, value_name = "FILE")]
     #[serde(skip)]
@@ -276,13 +284,19 @@ fn versions(text: &str) -> Result<Versions, OptionError> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
+    use clap::{CommandFactory as _, Parser};
 
     use super::*;
 
+    #[derive(Parser)]
+    struct Program {
+        #[command(flatten)]
+        options: Options,
+    }
+
     #[test]
     fn the_command_line_is_consistent() {
-        Options::command().debug_assert();
+        Program::command().debug_assert();
     }
 
     #[test]
@@ -297,7 +311,7 @@ mod tests {
     #[test]
     fn flags_win_over_the_file_and_the_file_over_the_defaults() {
         let file: Options = toml::from_str("listen = ['a:1']\nversions = '7'\nservice = ['kv']\ngrace-ms = 5").unwrap();
-        let flags = Options::parse_from(["ubf-server", "--listen", "b:2", "--versions", "9"]);
+        let flags = Program::parse_from(["ubf-server", "--listen", "b:2", "--versions", "9"]).options;
         let settings = flags.or(file).settings().unwrap();
         assert_eq!((settings.listen, settings.versions.to_string()), (vec!["b:2".into()], "9".into()));
         assert_eq!((settings.services, settings.grace.as_millis()), (vec![ServiceName::Kv], 5));
@@ -312,7 +326,7 @@ mod tests {
     #[test]
     fn a_server_is_not_its_own_peer() {
         let flags = ["ubf-server", "--advertise", "a:1", "--peers", "a:1,b:2"];
-        let settings = Options::parse_from(flags).settings().unwrap();
+        let settings = Program::parse_from(flags).options.settings().unwrap();
         assert_eq!(settings.next_ip.unwrap().to_string(), "b:2");
         assert_eq!(settings.config.peers.len(), 1);
     }

@@ -1,45 +1,57 @@
-//! The reference server. `ubf-server --help` tells what it does.
+//! The reference server as a function: `ubf-server` is this, and so is `ubf serve`.
 
 mod options;
+mod signals;
 
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Parser as _;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 use tracing_subscriber::EnvFilter;
-use ubf_server::services::{Echo, Kv};
-use ubf_server::{DrainPlan, Report, Server, ServerHandle, Service};
 
-use self::options::{LogForm, Options, ServiceName, Settings};
+pub use self::options::{Options, examples};
+
+use self::options::{LogForm, ServiceName, Settings};
+use self::signals::Signals;
+use crate::services::{Echo, Kv};
+use crate::{Report, Server, Service};
 
 /// The exit statuses, beside 0. Two is the one that clap uses.
 const CANNOT_START: u8 = 1;
 const BAD_OPTION: u8 = 2;
 const CALL_CUT: u8 = 3;
 
-fn main() -> ExitCode {
-    let settings = match Options::parse().settings() {
+/// Serves until a signal or an operator ends it, and tells how it went by the exit status. Logs and errors go to stderr; an error
+/// begins with the name of the program.
+///
+/// It installs what handles signals and logs in the whole process, and has a runtime of its own: it is the last thing that a
+/// program does.
+#[must_use]
+pub fn run(program: &str, options: Options) -> ExitCode {
+    let settings = match options.settings() {
         Ok(settings) => settings,
-        Err(error) => return fail(&error.to_string(), BAD_OPTION),
+        Err(error) => return fail(program, &error.to_string(), BAD_OPTION),
     };
     let filter = match settings.log_filter.parse::<EnvFilter>() {
         Ok(filter) => filter,
-        Err(error) => return fail(&format!("{}: {error}", settings.log_filter), BAD_OPTION),
+        Err(error) => return fail(program, &format!("{}: {error}", settings.log_filter), BAD_OPTION),
     };
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match settings.log {
+    let installed = match settings.log {
         LogForm::Text => {
             let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-            log.with_ansi(is_terminal && std::env::var_os("NO_COLOR").is_none()).init();
+            log.with_ansi(is_terminal && std::env::var_os("NO_COLOR").is_none()).try_init()
         }
-        LogForm::Json => log.json().flatten_event(true).init(),
+        LogForm::Json => log.json().flatten_event(true).try_init(),
+    };
+    if let Err(error) = installed {
+        return fail(program, &format!("cannot log: {error}"), CANNOT_START);
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&format!("cannot start: {error}"), CANNOT_START),
+        Err(error) => return fail(program, &format!("cannot start: {error}"), CANNOT_START),
     };
     let ended = runtime.block_on(serve(settings));
     // A handler that blocks its thread does not keep the program.
@@ -50,13 +62,13 @@ fn main() -> ExitCode {
             error!(calls_cut = report.counts.calls_cut, "calls were cut");
             ExitCode::from(CALL_CUT)
         }
-        Err(error) => fail(&error.to_string(), CANNOT_START),
+        Err(error) => fail(program, &error.to_string(), CANNOT_START),
     }
 }
 
-fn fail(text: &str, status: u8) -> ExitCode {
+fn fail(program: &str, text: &str, status: u8) -> ExitCode {
     // If stderr is gone, there is nobody to tell.
-    let _is_told = writeln!(std::io::stderr(), "ubf-server: {text}").is_ok();
+    let _is_told = writeln!(std::io::stderr(), "{program}: {text}").is_ok();
     ExitCode::from(status)
 }
 
@@ -92,66 +104,4 @@ async fn serve(settings: Settings) -> Result<Report, Box<dyn std::error::Error>>
         info!(name, count, "counted");
     }
     Ok(report)
-}
-
-/// What the system tells this program, from the moment this is made.
-#[cfg(unix)]
-struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Signals {
-    fn install() -> std::io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    async fn obey(mut self, handle: ServerHandle, settings: Settings) {
-        tokio::select! {
-            _ = self.terminate.recv() => {
-                drain(&handle, settings);
-                tokio::select! {
-                    _ = self.terminate.recv() => {}
-                    _ = self.interrupt.recv() => {}
-                }
-            }
-            _ = self.interrupt.recv() => {}
-        }
-        info!("told to stop now");
-        handle.stop();
-    }
-}
-
-#[cfg(not(unix))]
-struct Signals;
-
-#[cfg(not(unix))]
-impl Signals {
-    fn install() -> std::io::Result<Self> {
-        Ok(Self)
-    }
-
-    /// There is one signal: it drains, and stops when it comes again.
-    async fn obey(self, handle: ServerHandle, settings: Settings) {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            drain(&handle, settings);
-        }
-        if tokio::signal::ctrl_c().await.is_ok() {
-            handle.stop();
-        }
-    }
-}
-
-fn drain(handle: &ServerHandle, settings: Settings) {
-    let Settings { next_ip, grace, hard_stop, .. } = settings;
-    if next_ip.is_none() {
-        // Nobody takes the clients over: they need no time to move.
-        return handle.shut_down(hard_stop);
-    }
-    if !handle.drain(DrainPlan { next_ip, grace, hard_stop }) {
-        warn!("the server is closing already");
-    }
 }

@@ -1,0 +1,68 @@
+//! SIGTERM and SIGINT.
+
+use tracing::{info, warn};
+
+use super::options::Settings;
+use crate::{DrainPlan, ServerHandle};
+
+/// What the system tells this program, from the moment this is made.
+#[cfg(unix)]
+pub(super) struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    pub(super) fn install() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    pub(super) async fn obey(mut self, handle: ServerHandle, settings: Settings) {
+        tokio::select! {
+            _ = self.terminate.recv() => {
+                drain(&handle, settings);
+                tokio::select! {
+                    _ = self.terminate.recv() => {}
+                    _ = self.interrupt.recv() => {}
+                }
+            }
+            _ = self.interrupt.recv() => {}
+        }
+        info!("told to stop now");
+        handle.stop();
+    }
+}
+
+#[cfg(not(unix))]
+pub(super) struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    pub(super) fn install() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    /// There is one signal: it drains, and stops when it comes again.
+    pub(super) async fn obey(self, handle: ServerHandle, settings: Settings) {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            drain(&handle, settings);
+        }
+        if tokio::signal::ctrl_c().await.is_ok() {
+            handle.stop();
+        }
+    }
+}
+
+fn drain(handle: &ServerHandle, settings: Settings) {
+    let Settings { next_ip, grace, hard_stop, .. } = settings;
+    if next_ip.is_none() {
+        // Nobody takes the clients over: they need no time to move.
+        return handle.shut_down(hard_stop);
+    }
+    if !handle.drain(DrainPlan { next_ip, grace, hard_stop }) {
+        warn!("the server is closing already");
+    }
+}
