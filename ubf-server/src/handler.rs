@@ -92,6 +92,12 @@ impl<S> Call<S> {
         &self.message.body
     }
 
+    /// The body's bytes without the `$`: they leave one term on the stack, and do so inside of a tuple, too.
+    pub(crate) fn source(&self) -> &[u8] {
+        let packet = self.body().source().trim_ascii_start();
+        packet.strip_suffix(b"$").unwrap_or(packet)
+    }
+
     /// The version that it is written in, and that the reply is read in.
     #[must_use]
     pub const fn version(&self) -> Version {

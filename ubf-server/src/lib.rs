@@ -41,6 +41,7 @@
 //! - A [`Handler`] is the code of a service, and [`Handlers`] makes one out of closures. A [`Call`] is what it is given: the term, the
 //!   version that it is written in, the client's address, what the service keeps for the connection, and a way to send events.
 //! - A [`Reply`] is a response and the state in which the service is after it, as UBF(C) has it.
+//! - A [`Journal`] is a file with a record of all that was executed.
 //! - A [`Server`] listens, and [`Server::run`] serves. A [`ServerHandle`] shows its [`Status`], drains it, withdraws versions, sets
 //!   load marks ([`LoadPlan`], R9) and stops it.
 //!
@@ -74,6 +75,7 @@ mod settings;
 
 mod handler;
 mod handlers;
+mod journal;
 
 mod erased;
 mod mailbox;
@@ -91,6 +93,7 @@ pub use self::counters::Counts;
 pub use self::handle::{Report, ServerHandle, Status};
 pub use self::handler::{Call, Client, EventError, EventSender, Handler, Reply};
 pub use self::handlers::Handlers;
+pub use self::journal::{Journal, Journaled};
 pub use self::server::{BindError, Server, ServerBuilder};
 pub use self::settings::{LoadPlan, LoadUnit, ServerLimits};
 pub use ubf_proto::server::Config;

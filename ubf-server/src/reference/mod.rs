@@ -16,7 +16,7 @@ pub use self::options::{Options, examples};
 use self::options::{LogForm, ServiceName, Settings};
 use self::signals::Signals;
 use crate::services::{Echo, Kv};
-use crate::{Report, Server, Service};
+use crate::{Handler, Journal, Report, Server, ServerBuilder, Service};
 
 /// The exit statuses, beside 0. Two is the one that clap uses.
 const CANNOT_START: u8 = 1;
@@ -77,19 +77,19 @@ async fn serve(settings: Settings) -> Result<Report, Box<dyn std::error::Error>>
     for address in &settings.listen {
         builder = builder.listen(address);
     }
+    let journal = settings
+        .journal
+        .as_ref()
+        .map(|path| Journal::append_to(path).map_err(|error| format!("cannot write {}: {error}", path.display())));
+    let journal = journal.transpose()?;
     for (index, &service) in settings.services.iter().enumerate() {
         // The first one has no name, too.
         let names = [Some(Service::from(service.as_str())), (index == 0).then_some(Service::DEFAULT)];
         let names = names.into_iter().flatten();
+        let journal = journal.clone();
         builder = match service {
-            ServiceName::Echo => {
-                let echo = Arc::new(Echo::new(settings.versions.clone()));
-                names.fold(builder, |builder, name| builder.shared_service(name, Arc::clone(&echo)))
-            }
-            ServiceName::Kv => {
-                let kv = Arc::new(Kv::new(&settings.versions));
-                names.fold(builder, |builder, name| builder.shared_service(name, Arc::clone(&kv)))
-            }
+            ServiceName::Echo => add(builder, names, Echo::new(settings.versions.clone()), journal),
+            ServiceName::Kv => add(builder, names, Kv::new(&settings.versions), journal),
         };
     }
     let server = builder.bind().await?;
@@ -104,4 +104,24 @@ async fn serve(settings: Settings) -> Result<Report, Box<dyn std::error::Error>>
         info!(name, count, "counted");
     }
     Ok(report)
+}
+
+/// Adds a service under some names.
+fn add(
+    builder: ServerBuilder,
+    names: impl Iterator<Item = Service>,
+    handler: impl Handler,
+    journal: Option<Journal>,
+) -> ServerBuilder {
+    fn under(
+        builder: ServerBuilder,
+        names: impl Iterator<Item = Service>,
+        handler: &Arc<impl Handler>,
+    ) -> ServerBuilder {
+        names.fold(builder, |builder, name| builder.shared_service(name, Arc::clone(handler)))
+    }
+    match journal {
+        Some(journal) => under(builder, names, &Arc::new(journal.of(handler))),
+        None => under(builder, names, &Arc::new(handler)),
+    }
 }

@@ -101,6 +101,14 @@ pub struct Options {
     #[arg(long, value_name = "BYTES")]
     max_packet_bytes: Option<u32>,
 
+    /// A file to which a record is appended of each call, before it is executed.
+    ///
+    /// A record is an UBF(A) packet on a line of its own, which `ubf decode` reads: {executed,Service,Version,Request}, and for an
+    /// event {event,Service,Version,Event}. Service is ? if the client named none. A call that was answered is in the
+    /// file, even if this process was killed right after.
+    #[arg(long, value_name = "FILE")]
+    journal: Option<PathBuf>,
+
     /// How logs look. They go to stderr. [default: text]
     #[arg(long, value_name = "FORM")]
     log: Option<LogForm>,
@@ -151,6 +159,7 @@ pub(crate) struct Settings {
     pub(crate) hard_stop: Duration,
     pub(crate) config: Config,
     pub(crate) limits: ServerLimits,
+    pub(crate) journal: Option<PathBuf>,
     pub(crate) log: LogForm,
     pub(crate) log_filter: String,
 }
@@ -215,6 +224,7 @@ impl Options {
             hard_stop: Duration::from_millis(self.hard_stop_ms.unwrap_or(10_000)),
             config,
             limits,
+            journal: self.journal,
             log: self.log.unwrap_or_default(),
             log_filter: self.log_filter.unwrap_or_else(|| "info".into()),
         })
@@ -244,6 +254,7 @@ impl Options {
             max_connections: self.max_connections.or(other.max_connections),
             max_connections_per_address: self.max_connections_per_address.or(other.max_connections_per_address),
             max_packet_bytes: self.max_packet_bytes.or(other.max_packet_bytes),
+            journal: self.journal.or(other.journal),
             log: self.log.or(other.log),
             log_filter: self.log_filter.or(other.log_filter),
         }

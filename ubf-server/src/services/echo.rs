@@ -30,9 +30,6 @@ impl Handler for Echo {
     fn connect(&self, _: &Client) {}
 
     async fn request(&self, call: Call<()>) -> Reply {
-        // A packet that was decoded leaves one term on the stack, and it does so inside of a tuple, too.
-        let packet = call.body().source().trim_ascii_start();
-        let request = packet.strip_suffix(b"$").unwrap_or(packet);
-        Reply::encoded([b"{", request, b"'start'}$"].concat())
+        Reply::encoded([b"{", call.source(), b"'start'}$"].concat())
     }
 }

@@ -142,6 +142,21 @@ fn services_are_found_by_name_and_the_file_says_the_same_as_flags() {
 }
 
 #[test]
+fn what_was_answered_is_in_the_journal_even_after_sigkill() {
+    let file = std::env::temp_dir().join(format!("ubf-server-test-{}.journal", std::process::id()));
+    let program = Program::start(&["--journal", file.to_str().unwrap()]);
+    let mut client = program.connect();
+    let requests: String = (0..1000).map(|number| format!("1 {{'call'7 {number}}}$")).collect();
+    let replies: String = (0..1000).map(|number| format!("1 ? {{{{'call'7 {number}}}'start'}}$")).collect();
+    exchange(&mut client, &requests, &replies);
+    program.signal("KILL");
+    assert_eq!(program.status(), None);
+    let expected: String = (0..1000).map(|number| format!("{{'executed'?1 {{'call'7 {number}}}}}$\n")).collect();
+    assert!(std::fs::read_to_string(&file).unwrap() == expected);
+    std::fs::remove_file(&file).unwrap();
+}
+
+#[test]
 fn what_is_wrong_is_said_in_one_line() {
     for (arguments, status, text) in [
         (&["--versions", "0"][..], 2, "ubf-server: 0: not a list of versions\n\nhint: "),
@@ -152,6 +167,7 @@ fn what_is_wrong_is_said_in_one_line() {
             1,
             "ubf-server: service kv has no version",
         ),
+        (&["--journal", "/nonexistent/journal"], 1, "ubf-server: cannot write /nonexistent/journal"),
         (&["--listen", "nowhere"], 1, "ubf-server: cannot listen on nowhere"),
     ] {
         let output = run(arguments);
