@@ -15,7 +15,7 @@ use ubf_codec::{Dialect, Limits, Style};
     version,
     arg_required_else_help = true,
     max_term_width = 100,
-    after_long_help = include_str!("help/ubf.txt")
+    after_long_help = include_str!("../help/ubf.txt")
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -46,7 +46,7 @@ pub(crate) enum Command {
 /// list, `<<"abc">>` a binary, `?` the undefined value, and a semantic tag stands in backticks after its term. The input is
 /// read as it arrives: a packet is shown as soon as its `$` is there.
 #[derive(Debug, Args)]
-#[command(after_long_help = include_str!("help/decode.txt"))]
+#[command(after_long_help = include_str!("../help/decode.txt"))]
 #[command(group = ArgGroup::new("form").args(["json", "postfix"]))]
 pub(crate) struct Decode {
     /// Show each packet as one JSON document; nothing is lost
@@ -78,7 +78,7 @@ pub(crate) struct Decode {
 /// files, or from stdin. In a file a term ends where its line ends, or, with brackets or quotes still open, at the end of
 /// the line that closes them. As in Erlang's own files, `.` and white space end a term too, and % begins a comment.
 #[derive(Debug, Args)]
-#[command(after_long_help = include_str!("help/encode.txt"))]
+#[command(after_long_help = include_str!("../help/encode.txt"))]
 pub(crate) struct Encode {
     /// Terms to write; without any, terms come from --file or from stdin
     #[arg(value_name = "TERM", allow_negative_numbers = true)]
@@ -102,7 +102,7 @@ pub(crate) struct Encode {
 /// number tagged `f` a number, and `?` is null. Nothing is lost: `ubf from-json` makes the same terms of it. With --client
 /// and --server a document holds the header, too; `jq -c .body` takes the term out.
 #[derive(Debug, Args)]
-#[command(after_long_help = include_str!("help/to-json.txt"))]
+#[command(after_long_help = include_str!("../help/to-json.txt"))]
 #[command(group = ArgGroup::new("layout").args(["lines", "pretty"]))]
 pub(crate) struct ToJson {
     /// For people, and for programs that know nothing of UBF: the terms cannot be had back
@@ -138,7 +138,7 @@ pub(crate) struct ToJson {
 /// them or none, and are read as they arrive; each is a packet. Whatever the limits, JSON is read to 512 levels (an object
 /// is three) and 10,000 digits.
 #[derive(Debug, Args)]
-#[command(after_long_help = include_str!("help/from-json.txt"))]
+#[command(after_long_help = include_str!("../help/from-json.txt"))]
 pub(crate) struct FromJson {
     /// Files to read; `-` is stdin, and so is no file at all
     #[arg(value_name = "FILE")]
@@ -162,7 +162,7 @@ pub(crate) struct FromJson {
 /// breaks. An input that ends inside a packet is wrong. Errors go to stderr and verdicts to stdout; with --json an error is
 /// a part of the verdict.
 #[derive(Debug, Args)]
-#[command(after_long_help = include_str!("help/check.txt"))]
+#[command(after_long_help = include_str!("../help/check.txt"))]
 pub(crate) struct Check {
     /// Show statistics: what the packets hold and what decoding them costs
     #[arg(short, long)]
@@ -187,7 +187,7 @@ pub(crate) struct Check {
 /// The terms stay the same, but for the undefined value with --classic: that dialect cannot write it, and it becomes the
 /// atom 'undefined'. Comments, white space and the choice of registers are those of the new form.
 #[derive(Debug, Args)]
-#[command(after_long_help = include_str!("help/fmt.txt"))]
+#[command(after_long_help = include_str!("../help/fmt.txt"))]
 #[command(group = ArgGroup::new("style").args(["pretty", "minimal", "cached"]))]
 pub(crate) struct Fmt {
     /// Indent the packets for people (this is the default)
@@ -220,7 +220,7 @@ pub(crate) struct Fmt {
 /// the registers after it. An open { stands on the stack until its } takes the terms above it. Comments have rows, other
 /// white space has none.
 #[derive(Debug, Args)]
-#[command(after_long_help = include_str!("help/trace.txt"))]
+#[command(after_long_help = include_str!("../help/trace.txt"))]
 pub(crate) struct Trace {
     /// Trace a sample packet that comes with this tool
     ///
