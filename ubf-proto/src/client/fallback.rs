@@ -12,15 +12,11 @@ use crate::versions::Versions;
 impl ClientSession {
     /// N6: the caller's code for a version crashed.
     pub(super) fn crashed(&mut self, version: Version, call: Option<CallId>, why: &Term) {
-        let was_held = self.quarantine.holds(version, self.now);
-        let until = if was_held {
-            // N7: it was tried nevertheless, or this is a late report of the same crash. Only the first makes the time longer.
-            let is_forced = [&self.current, &self.next].into_iter().flatten().any(|link| link.forced == Some(version));
-            if is_forced {
-                self.quarantine.extend(version, self.now, &mut self.random)
-            } else {
-                self.quarantine.close(version, self.now, &mut self.random)
-            }
+        // N7: it is used although it is in quarantine. What else comes during one is a late report of the same crash.
+        let is_forced = self.quarantine.holds(version, self.now)
+            && [&self.current, &self.next].into_iter().flatten().any(|link| link.forced == Some(version));
+        let until = if is_forced {
+            self.quarantine.extend(version, self.now, &mut self.random)
         } else {
             self.quarantine.close(version, self.now, &mut self.random)
         };
@@ -35,7 +31,7 @@ impl ClientSession {
         {
             asked.rendering = Rendering::Needed;
             // The version was the last one left, and it crashed on this call: to ask again would never end.
-            if was_held && let Some(call) = call.and_then(|id| self.waiting.remove(id)) {
+            if is_forced && let Some(call) = call.and_then(|id| self.waiting.remove(id)) {
                 self.end(&call, Err(CallError::Crashed { version }));
             }
         }

@@ -1,6 +1,7 @@
 //! The client: negotiation, fallback, calls.
 
 use bytes::Bytes;
+use ubf_proto::Time;
 use ubf_proto::client::{Call, CallId, Input, LossReason, Notice, State, Violation};
 
 use crate::client_end::{Client, config, version};
@@ -101,6 +102,16 @@ fn n7_when_all_are_in_quarantine_the_first_to_end_is_tried_and_the_caller_told()
     assert_eq!(client.call(1), ["render 1 10"]);
     let lines = client.crash(10, Some(1));
     assert_eq!(lines[0], "end 1 error: the code for version 10 crashed, and no other is left");
+}
+
+#[test]
+fn n7_a_quarantine_heard_of_before_the_crash_ends_no_call_while_a_lower_version_is_left() {
+    let mut client = Client::agreed(config(ADDRESS, &[3, 10]), 10, "#3&10&");
+    assert_eq!(client.call(1), ["render 1 10"]);
+    let until = Time::from_millis(30_000);
+    // Both come before the session is asked what to do.
+    client.session.handle(Input::Quarantined { version: version(10), until }, Time::ZERO);
+    assert_eq!(client.crash(10, Some(1)), ["render 1 3"]);
 }
 
 #[test]
@@ -379,7 +390,7 @@ fn r4_what_may_have_run_is_indeterminate_and_what_is_idempotent_is_sent_again() 
 #[test]
 fn n7_what_another_session_found_out_counts_here_too() {
     let mut client = Client::agreed(config(ADDRESS, &[3, 10]), 10, "#3&10&");
-    client.tell(Input::Quarantined { version: version(10), until: ubf_proto::Time::from_millis(9_000) });
+    client.tell(Input::Quarantined { version: version(10), until: Time::from_millis(9_000) });
     assert_eq!(client.session.version(), Some(version(3)));
     client.now = 9_000;
     assert_eq!(client.wait(0), ["send 0 0 {'negotiate'1?#3&10&#{'max_packet'999}&}$"]);
