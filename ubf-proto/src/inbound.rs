@@ -62,11 +62,20 @@ impl<H: Header> Inbound<H> {
             if self.decoder.is_between_packets(&self.buffer) {
                 self.partial_since = None;
             }
+            self.let_go();
             return Ok(None);
         };
         let end = self.offset();
+        self.let_go();
         self.partial_since = (!self.buffer.is_empty()).then_some(now);
         Ok(Some((packet, end)))
+    }
+
+    /// What is empty still holds on to the block that it was read into: an idle connection is not to.
+    fn let_go(&mut self) {
+        if self.buffer.is_empty() {
+            self.buffer = BytesMut::new();
+        }
     }
 
     /// Whether there may be a packet to take out.
@@ -87,5 +96,34 @@ impl<H: Header> Inbound<H> {
     /// L1: when the packet that has begun must be whole.
     pub(crate) fn deadline(&self, max_packet_time: Duration) -> Option<Time> {
         self.partial_since.map(|since| since + max_packet_time)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ubf_codec::ClientHeader;
+
+    use super::*;
+
+    #[test]
+    fn an_idle_connection_holds_on_to_no_block_that_was_read() {
+        for bytes in [&b"3 1$"[..], b"3 1$3 2$", b"3 1$\n", b"3 1$ \r\n"] {
+            let mut inbound: Inbound<ClientHeader> = Inbound::new(Limits::default());
+            let mut block = BytesMut::with_capacity(16_384);
+            block.extend_from_slice(bytes);
+            inbound.push(block, Time::ZERO);
+            while inbound.next(Time::ZERO).unwrap().is_some() {}
+            assert_eq!(inbound.buffer.capacity(), 0, "{}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn white_space_behind_a_packet_counts_for_the_next_packet() {
+        let mut inbound: Inbound<ClientHeader> = Inbound::new(Limits::default());
+        for (bytes, end) in [("3 1$\n", 4), ("3 2$\n", 9), (" 3 3$", 15)] {
+            inbound.push(BytesMut::from(bytes), Time::ZERO);
+            assert_eq!(inbound.next(Time::ZERO).unwrap().unwrap().1, end);
+            assert!(inbound.next(Time::ZERO).unwrap().is_none());
+        }
     }
 }
