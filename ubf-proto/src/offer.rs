@@ -117,6 +117,9 @@ impl Offer {
     }
 
     /// N6: counts a crash of a handler. If that withdraws the version, tells until when.
+    ///
+    /// Crashes of a version that is withdrawn already are those of handlers that were running: they count for nothing. After that the
+    /// version is on trial (N7): for as long as it was withdrawn, one crash withdraws it again.
     pub fn handler_crashed(
         &mut self,
         service: &Service,
@@ -125,6 +128,14 @@ impl Offer {
         random: &mut Random,
     ) -> Option<Time> {
         let entry = self.services.get_mut(service).filter(|entry| entry.versions.contains(version))?;
+        if entry.quarantine.holds(version, now) {
+            // It is withdrawn, or spoken since no other is left (N7).
+            return None;
+        }
+        if entry.quarantine.is_on_trial(version, now) {
+            entry.crashes.remove(&version);
+            return Some(entry.quarantine.close(version, now, random));
+        }
         let crashes = entry.crashes.entry(version).or_default();
         while crashes.front().is_some_and(|&oldest| now.since(oldest) > self.rule.window) {
             crashes.pop_front();
@@ -196,6 +207,23 @@ mod tests {
             }
         }
         assert_eq!(offer.spoken(&Service::DEFAULT, Time::from_millis(10)).len(), 1);
+    }
+
+    #[test]
+    fn n7_on_trial_one_crash_withdraws_again_for_twice_the_time() {
+        let times = QuarantineTimes { jitter_percent: 0, ..QuarantineTimes::default() };
+        let rule = CrashRule { times, ..CrashRule::default() };
+        for (after, is_on_trial) in [(0, true), (29_999, true), (30_000, false)] {
+            let mut offer = Offer::new().with_crash_rule(rule).with_service(Service::DEFAULT, Versions::of([3, 10]));
+            let mut random = Random::new(1);
+            let mut crash =
+                |millis| offer.handler_crashed(&Service::DEFAULT, version(10), Time::from_millis(millis), &mut random);
+            assert_eq!([crash(0), crash(0), crash(0)], [None, None, Some(Time::from_millis(30_000))]);
+            // Handlers that were running then count neither for the trial nor against the time.
+            assert_eq!([crash(1), crash(1)], [None, None]);
+            let found = crash(30_000 + after);
+            assert_eq!(found, is_on_trial.then_some(Time::from_millis(30_000 + after + 60_000)), "{after}");
+        }
     }
 
     #[test]

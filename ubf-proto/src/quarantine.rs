@@ -71,7 +71,7 @@ impl Quarantine {
     pub fn close(&mut self, version: Version, now: Time, random: &mut Random) -> Time {
         let length = match self.entries.get(&version) {
             Some(entry) if now < entry.until => return entry.until,
-            Some(entry) if now.since(entry.until) < entry.length => (entry.length * 2).min(self.times.longest),
+            Some(entry) if self.is_on_trial(version, now) => (entry.length * 2).min(self.times.longest),
             Some(_) | None => self.times.first,
         };
         let until = now + random.around(length, self.times.jitter_percent);
@@ -79,6 +79,13 @@ impl Quarantine {
             self.entries.insert(version, Entry { until, length });
         }
         until
+    }
+
+    /// Whether the version has been allowed again for a shorter time than it was out of use: one crash more, and it is closed for
+    /// twice as long.
+    #[must_use]
+    pub fn is_on_trial(&self, version: Version, now: Time) -> bool {
+        self.entries.get(&version).is_some_and(|entry| now >= entry.until && now.since(entry.until) < entry.length)
     }
 
     /// Closes a version again that was tried although it was in quarantine (N7): the time begins anew, and doubles.
