@@ -34,7 +34,8 @@ pub enum Input {
         /// The reason, for the client.
         why: Term,
     },
-    /// An event for the client.
+    /// An event for the client. One that is larger than the client accepts is not sent (N12): see
+    /// [`Notice::EventTooLarge`](super::Notice::EventTooLarge).
     EventOut {
         /// The version of the contract that it belongs to.
         version: Version,

@@ -56,7 +56,7 @@ pub struct ServerSession {
     service: Service,
     agreed: Option<Version>,
     /// N12: the most bytes of a packet that the client accepts.
-    max_reply_bytes: Option<u64>,
+    max_packet: Option<u64>,
     negotiations: RateWindow,
     /// N4: versions that stay refused until the client has negotiated again.
     refused: BTreeSet<Version>,
@@ -104,7 +104,7 @@ impl ServerSession {
             packets: 0,
             service: Service::DEFAULT,
             agreed: None,
-            max_reply_bytes: None,
+            max_packet: None,
             negotiations: RateWindow::default(),
             refused: BTreeSet::new(),
             pending: Pending::default(),
@@ -270,9 +270,9 @@ impl ServerSession {
     }
 
     fn answer_in_turn(&mut self, answer: Answer) {
-        let Answer { packet: number, mode, body, is_reply } = answer;
+        let Answer { packet: number, mode, body, is_made_by_handler } = answer;
         let packet = self.heads.packet(mode, body);
-        if is_reply && self.max_reply_bytes.is_some_and(|max| packet.len() as u64 > max) {
+        if is_made_by_handler && self.max_packet.is_some_and(|max| packet.len() as u64 > max) {
             // N12: a reply that the client would not accept would end its connection.
             let versions = self.offer.spoken(&self.service, self.now);
             let why = Term::atom("reply_too_large");
@@ -310,7 +310,15 @@ impl ServerSession {
         if self.unsent >= self.config.max_unread_bytes {
             return self.stop(CloseReason::SlowReader);
         }
-        self.transmit(version.into(), body);
+        let packet = self.heads.packet(version.into(), body);
+        let bytes = packet.len() as u64;
+        match self.max_packet {
+            // N12: it would end the connection, and has no answer in whose place something else could be said.
+            Some(max_packet) if bytes > max_packet => {
+                self.outputs.push_back(Output::Notice(Notice::EventTooLarge { version, bytes, max_packet }));
+            }
+            Some(_) | None => self.transmit_packet(packet),
+        }
     }
 
     fn begin_drain(&mut self, next_ip: Option<NextIp>, until: Time, notice_at: Time) {

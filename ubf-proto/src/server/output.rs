@@ -112,6 +112,15 @@ pub enum Notice {
         /// Its number.
         packet: u64,
     },
+    /// N12: an event was not sent, since the client does not accept packets so large.
+    EventTooLarge {
+        /// Its version.
+        version: Version,
+        /// Its bytes, header included.
+        bytes: u64,
+        /// The most bytes that the client accepts.
+        max_packet: u64,
+    },
     /// R3: a silent client was told to move.
     MovedSent,
     /// The client reports that our bytes are no packets.

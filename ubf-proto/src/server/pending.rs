@@ -27,8 +27,8 @@ pub(super) struct Answer {
     pub(super) packet: u64,
     pub(super) mode: Mode,
     pub(super) body: Bytes,
-    /// Whether a handler made it.
-    pub(super) is_reply: bool,
+    /// Whether a handler made it, so that it may be of any size.
+    pub(super) is_made_by_handler: bool,
 }
 
 /// Packets that are not answered yet, by ascending numbers.
@@ -38,6 +38,9 @@ pub(super) struct Pending {
     running: usize,
 }
 
+/// Room that is kept while nothing is pending. Chosen: little enough for a hundred thousand idle connections.
+const KEPT_SLOTS: usize = 8;
+
 impl Pending {
     pub(super) fn push_running(&mut self, packet: u64, version: Version) {
         self.slots.push_back(Slot { packet, state: State::Running(version) });
@@ -45,7 +48,7 @@ impl Pending {
     }
 
     pub(super) fn push_ready(&mut self, packet: u64, mode: Mode, body: Bytes) {
-        let answer = Answer { packet, mode, body, is_reply: false };
+        let answer = Answer { packet, mode, body, is_made_by_handler: false };
         self.slots.push_back(Slot { packet, state: State::Ready(answer) });
     }
 
@@ -55,9 +58,8 @@ impl Pending {
         let place = self.slots.partition_point(|slot| slot.packet < packet);
         let Some(slot) = self.slots.get_mut(place).filter(|slot| slot.packet == packet) else { return };
         if let State::Running(version) = slot.state {
-            let is_reply = mode.is_none();
             let mode = mode.unwrap_or(version.into());
-            slot.state = State::Ready(Answer { packet, mode, body, is_reply });
+            slot.state = State::Ready(Answer { packet, mode, body, is_made_by_handler: true });
             self.running -= 1;
         }
     }
@@ -67,7 +69,11 @@ impl Pending {
         if !matches!(self.slots.front()?.state, State::Ready(_)) {
             return None;
         }
-        match self.slots.pop_front()?.state {
+        let first = self.slots.pop_front()?;
+        if self.slots.is_empty() {
+            self.slots.shrink_to(KEPT_SLOTS);
+        }
+        match first.state {
             State::Ready(answer) => Some(answer),
             State::Running(_) => None,
         }

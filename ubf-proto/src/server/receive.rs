@@ -79,7 +79,7 @@ impl ServerSession {
         self.negotiations.record(self.now);
         self.refused.clear();
         self.service = negotiate.service;
-        self.max_reply_bytes = negotiate.options.max_packet;
+        self.max_packet = negotiate.options.max_packet;
         let service = self.service.clone();
         let spoken = self.offer.spoken(&service, self.now);
         // N1: the highest version in both lists.

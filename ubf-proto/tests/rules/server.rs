@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ubf_codec::Term;
-use ubf_proto::server::Input;
+use ubf_proto::server::{Input, Notice};
 use ubf_proto::{Offer, Phase, Service, Time, Versions};
 
 use crate::client_end::version;
@@ -304,6 +304,28 @@ fn n12_a_reply_that_the_client_does_not_accept_is_not_sent() {
     // `3 ? ` and the body are 13 bytes, then 14.
     assert_eq!(server.reply(2, "{123's'}$"), ["send 3 ? {123's'}$"]);
     assert_eq!(server.reply(3, "{1234's'}$"), ["send 0 ? {'failed''reply_too_large'#3&3}$"]);
+}
+
+#[test]
+fn n12_a_crash_whose_reason_the_client_does_not_accept_is_told_without_it() {
+    let mut server = Server::new(&[3]);
+    server.receive("0 {'negotiate',1,?,#3&,#{'max_packet',60}&}$3 1$");
+    let why = Term::string("x".repeat(60));
+    let lines = server.tell(Input::Failed { packet: 2, why });
+    assert_eq!(lines, ["send 0 ? {'failed''reply_too_large'#3&2}$"]);
+}
+
+#[test]
+fn n12_an_event_that_the_client_does_not_accept_is_not_sent() {
+    let mut server = Server::new(&[3]);
+    server.receive("0 {'negotiate',1,?,#3&,#{'max_packet',21}&}$");
+    // `3 ? ` and the body are 21 bytes, then 22.
+    assert_eq!(server.event_out(3, "{'event_out'123}$"), ["send 3 ? {'event_out'123}$"]);
+    assert_eq!(server.event_out(3, "{'event_out'1234}$"), NONE);
+    let dropped = Notice::EventTooLarge { version: version(3), bytes: 22, max_packet: 21 };
+    assert_eq!(server.notices.last(), Some(&dropped));
+    // The connection goes on.
+    assert_eq!(server.receive("0 'ping'$"), ["send 0 ? 'pong'$"]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use ubf_codec::{Term, Version};
-use ubf_proto::server::{Config, Input, Output, ServerSession};
+use ubf_proto::server::{Config, Input, Notice, Output, ServerSession};
 use ubf_proto::{Offer, Time, Versions};
 
 pub(crate) struct Server {
@@ -12,6 +12,7 @@ pub(crate) struct Server {
     pub(crate) now: u64,
     /// Whether what is sent counts as written at once.
     pub(crate) is_written: bool,
+    pub(crate) notices: Vec<Notice>,
 }
 
 pub(crate) fn config() -> Config {
@@ -27,7 +28,7 @@ impl Server {
 
     pub(crate) fn with(config: Config, offer: Offer) -> Self {
         let session = ServerSession::new(Arc::new(config), Arc::new(offer), Time::ZERO);
-        Self { session, now: 0, is_written: true }
+        Self { session, now: 0, is_written: true, notices: Vec::new() }
     }
 
     pub(crate) fn tell(&mut self, input: Input) -> Vec<String> {
@@ -46,7 +47,10 @@ impl Server {
                 }
                 Output::Event(message) => format!("event {} {} {}", message.packet, message.version, message.body),
                 Output::Close { reason, calls_cut } => format!("close, {calls_cut} cut: {reason}"),
-                Output::Notice(_) => continue,
+                Output::Notice(notice) => {
+                    self.notices.push(notice);
+                    continue;
+                }
             });
         }
         lines

@@ -366,6 +366,9 @@ impl Connection {
                 counters.refused.add(1);
                 debug!(%peer, %version, packet, "refused");
             }
+            Notice::EventTooLarge { version, bytes, max_packet } => {
+                warn!(%peer, %version, bytes, max_packet, "event not sent: the client does not accept packets so large");
+            }
             Notice::MovedSent => {
                 counters.moved.add(1);
                 debug!(%peer, "moved");
