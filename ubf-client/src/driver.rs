@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tracing::{debug, warn};
-use ubf_codec::{Address, Term, Version};
+use ubf_codec::{Term, Version};
 use ubf_proto::client::{Call, CallError, CallId, Config, ConnectionId, Done, Input, Notice, Output, State};
 use ubf_proto::{ClientSession, RedirectPolicy, Time};
 
@@ -94,10 +94,6 @@ pub(crate) struct Driver {
     close_at: Option<Time>,
     /// What the session has to do with where it may go, once more for names that are looked up.
     policy: RedirectPolicy,
-    max_connect_time: Duration,
-    own_addresses: Vec<Address>,
-    /// R7: the last server in use, which may name others.
-    last_peer: Option<std::net::IpAddr>,
     /// At most two that the session knows, and those that are about to be gone.
     links: Vec<Link>,
     calls: HashMap<CallId, OpenCall>,
@@ -134,9 +130,6 @@ impl Driver {
             commands_are_open: true,
             close_at: None,
             policy: config.policy,
-            max_connect_time: config.max_connect_time,
-            own_addresses: config.addresses.clone(),
-            last_peer: None,
             links: Vec::new(),
             calls: HashMap::new(),
             ended: Vec::new(),
@@ -297,7 +290,15 @@ impl Driver {
 
     fn obey(&mut self, output: Output) {
         match output {
-            Output::Connect { connection, address, tls } => self.connect(connection, address, tls.is_some()),
+            Output::Connect { connection, address, tls: Some(_), .. } => {
+                warn!(%address, "TLS is not available");
+                let now = self.now();
+                self.session.handle(Input::ConnectFailed { connection }, now);
+            }
+            Output::Connect { connection, address, named_by, within, tls: None } => {
+                let named_by = named_by.server().map(|server| (self.policy, server));
+                self.links.push(Link::new(connection, Dial { address, named_by, within }));
+            }
             Output::Transmit { connection, packet } => {
                 if let Some(link) = self.link_mut(connection) {
                     link.push(packet);
@@ -323,17 +324,6 @@ impl Driver {
                 self.ends.commands.close();
             }
         }
-    }
-
-    fn connect(&mut self, connection: ConnectionId, address: Address, must_be_tls: bool) {
-        if must_be_tls {
-            let now = self.now();
-            warn!(%address, "TLS is not available");
-            return self.session.handle(Input::ConnectFailed { connection }, now);
-        }
-        let is_own = self.own_addresses.contains(&address);
-        let named_by = (!is_own).then_some((self.policy, self.last_peer));
-        self.links.push(Link::new(connection, Dial { address, named_by, within: self.max_connect_time }));
     }
 
     fn link_mut(&mut self, connection: ConnectionId) -> Option<&mut Link> {
@@ -456,12 +446,6 @@ impl Driver {
         self.status.quarantine =
             self.session.quarantine().filter_map(|(version, until)| Some((version, moment(until)?))).collect();
         self.ends.version.store(self.status.version.map_or(0, Version::get), Ordering::Relaxed);
-        // The server in use is the one that may name others.
-        if state == State::Ready
-            && let Some(peer) = self.links.iter().find_map(Link::peer)
-        {
-            self.last_peer = Some(peer);
-        }
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::Future;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -25,7 +24,7 @@ pub(crate) struct Link {
 
 enum Stage {
     Dialing(Pin<Box<dyn Future<Output = Option<TcpStream>> + Send>>),
-    Open { socket: Socket, peer: Option<IpAddr> },
+    Open { socket: Socket },
     Leaving { socket: Socket, until: Pin<Box<Sleep>> },
     Gone,
 }
@@ -35,16 +34,8 @@ impl Link {
         Self { id, stage: Stage::Dialing(Box::pin(dial.connect())) }
     }
 
-    /// R7: the IP address at the other end.
-    pub(crate) const fn peer(&self) -> Option<IpAddr> {
-        match &self.stage {
-            Stage::Open { peer, .. } => *peer,
-            Stage::Dialing(_) | Stage::Leaving { .. } | Stage::Gone => None,
-        }
-    }
-
     pub(crate) fn push(&mut self, packet: Packet) {
-        if let Stage::Open { socket, .. } = &mut self.stage {
+        if let Stage::Open { socket } = &mut self.stage {
             socket.push(packet);
         }
     }
@@ -52,7 +43,7 @@ impl Link {
     /// Writes the rest, then closes.
     pub(crate) fn leave(&mut self) {
         self.stage = match std::mem::replace(&mut self.stage, Stage::Gone) {
-            Stage::Open { socket, .. } => Stage::Leaving { socket, until: Box::pin(sleep(LEAVE_TIME)) },
+            Stage::Open { socket } => Stage::Leaving { socket, until: Box::pin(sleep(LEAVE_TIME)) },
             leaving @ Stage::Leaving { .. } => leaving,
             Stage::Dialing(_) | Stage::Gone => Stage::Gone,
         };
@@ -70,7 +61,7 @@ impl Link {
             Stage::Dialing(dialing) => match dialing.as_mut().poll(cx) {
                 Poll::Ready(Some(stream)) => {
                     let peer = stream.peer_addr().ok().map(|peer| peer.ip());
-                    self.stage = Stage::Open { socket: Socket::new(stream), peer };
+                    self.stage = Stage::Open { socket: Socket::new(stream) };
                     Poll::Ready(Input::Connected { connection, peer, tls: false })
                 }
                 Poll::Ready(None) => {
@@ -79,7 +70,7 @@ impl Link {
                 }
                 Poll::Pending => Poll::Pending,
             },
-            Stage::Open { socket, .. } => match socket.poll_read(cx) {
+            Stage::Open { socket } => match socket.poll_read(cx) {
                 Poll::Ready(Some(bytes)) => Poll::Ready(Input::Received { connection, bytes }),
                 Poll::Ready(None) => {
                     self.stage = Stage::Gone;
@@ -100,7 +91,7 @@ impl Link {
     /// Writes what is there.
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
         match &mut self.stage {
-            Stage::Open { socket, .. } => {
+            Stage::Open { socket } => {
                 let connection = self.id;
                 socket.poll_write(cx).map(|count| Input::Written { connection, count })
             }

@@ -98,11 +98,12 @@
 //! # What it does not do
 //! - It looks into bodies of the application only to tell events from the rest (`event_in`, `event_out`); contracts are checked
 //!   elsewhere.
-//! - It resolves no names. A shell that does should ask [`RedirectPolicy::judge_ip`] about each IP address before it connects; the
-//!   session judges the address of a connection before it sends anything.
+//! - It resolves no names. A shell that does asks [`RedirectPolicy::judge_ip`] about each IP address before it connects, with
+//!   the server that [`NamedBy`](client::NamedBy) says; the session judges the address of a connection before it sends anything.
 //! - Calls without a reply when a connection is lost are indeterminate. Sessions that survive a connection (S1 to S5) are another step.
-//! - Quarantine is kept by each client session; a shell with several of the same service passes the notice
-//!   [`QuarantineOpened`](client::Notice::QuarantineOpened) on with [`Input::Quarantined`](client::Input::Quarantined).
+//! - Quarantine is kept by each client session, which is the one that tries a version again (N7); a shell with several of the same
+//!   service passes the notice [`QuarantineOpened`](client::Notice::QuarantineOpened) on with
+//!   [`Input::Quarantined`](client::Input::Quarantined).
 
 extern crate alloc;
 

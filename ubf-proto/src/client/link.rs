@@ -8,7 +8,7 @@ use ubf_codec::{Address, NextIp, ServerHeader, Version};
 
 use super::calls::OpenCall;
 use super::config::Config;
-use super::output::{ConnectionId, LossReason};
+use super::output::{ConnectionId, LossReason, NamedBy};
 use crate::inbound::Inbound;
 use crate::packet::ClientHeads;
 use crate::rate::RateWindow;
@@ -24,8 +24,9 @@ pub(super) struct Link {
     pub(super) id: ConnectionId,
     pub(super) address: Address,
     pub(super) stage: Stage,
-    /// R7: the server that named this address; `None` for those the session was started with.
-    pub(super) named_by: Option<NamedBy>,
+    pub(super) named_by: NamedBy,
+    /// When the connection was made.
+    pub(super) opened_at: Time,
     pub(super) peer: Option<IpAddr>,
     pub(super) inbound: Inbound<ServerHeader>,
     pub(super) heads: ClientHeads,
@@ -57,10 +58,6 @@ pub(super) struct Link {
     pub(super) last_sent: Time,
     pub(super) last_written: Time,
 }
-
-/// A server that named an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct NamedBy(pub(super) Option<IpAddr>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -117,7 +114,7 @@ impl Link {
     pub(super) fn new(
         id: ConnectionId,
         address: Address,
-        named_by: Option<NamedBy>,
+        named_by: NamedBy,
         deadline: Time,
         config: &Config,
         now: Time,
@@ -127,6 +124,7 @@ impl Link {
             address,
             stage: Stage::Dialing { deadline },
             named_by,
+            opened_at: now,
             peer: None,
             inbound: Inbound::new(config.limits),
             heads: ClientHeads::default(),

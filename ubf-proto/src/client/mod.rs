@@ -29,7 +29,7 @@ use ubf_codec::{Address, Host, Term, Version};
 
 pub use self::config::Config;
 pub use self::input::{Call, CallId, Input};
-pub use self::output::{CallError, ConnectionId, Done, LossReason, Notice, Output, Statistics, Violation};
+pub use self::output::{CallError, ConnectionId, Done, LossReason, NamedBy, Notice, Output, Statistics, Violation};
 
 use self::calls::{OpenCall, Rendering, Waiting};
 use self::link::{Awaited, Link};

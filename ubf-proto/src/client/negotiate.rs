@@ -2,8 +2,8 @@
 
 use ubf_codec::{NextIp, Version};
 
-use super::link::{Awaited, NamedBy};
-use super::output::{LossReason, Notice, Output, Violation};
+use super::link::Awaited;
+use super::output::{LossReason, NamedBy, Notice, Output, Violation};
 use super::route::Candidate;
 use super::{ClientSession, Slot};
 use crate::control::{Agreed, ClientControl, Negotiate, Options};
@@ -136,7 +136,8 @@ impl ClientSession {
         // R4: peers are judged like redirections (R7).
         let policy = self.config.policy;
         let peers = agreed.options.peers.into_iter().filter(|peer_address| policy.judge(peer, peer_address).is_ok());
-        self.route.peers = peers.map(|address| Candidate { address, named_by: Some(NamedBy(peer)) }).collect();
+        self.route.peers =
+            peers.map(|address| Candidate { address, named_by: NamedBy::Peers { server: peer } }).collect();
         let agent = agreed.options.agent;
         self.notice(Notice::Agreed { address, version, spoken: agreed.versions, agent });
     }

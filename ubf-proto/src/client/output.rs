@@ -1,6 +1,8 @@
 //! What a client session asks for.
 
 use core::fmt;
+use core::net::IpAddr;
+use core::time::Duration;
 
 use bytes::Bytes;
 use ubf_codec::{Address, DecodeError, Document, Host, NextIp, Term, Text, Version};
@@ -26,6 +28,11 @@ pub enum Output {
         connection: ConnectionId,
         /// Where to.
         address: Address,
+        /// Whoever named the address: what a name stands for is judged with
+        /// [`RedirectPolicy::judge_ip`](crate::RedirectPolicy::judge_ip) before the connection is made (R7).
+        named_by: NamedBy,
+        /// L2: how long it may take, over all IP addresses that a name stands for. After that the session gives it up.
+        within: Duration,
         /// The name that a certificate must be for, if the connection must be TLS: one of those the session was started with, whoever
         /// named the address (R7).
         tls: Option<Host>,
@@ -68,6 +75,34 @@ pub enum Output {
     Notice(Notice),
     /// The session has ended. It is the last output.
     Finished,
+}
+
+/// Who named an address (R7). A server is known by the IP address at which it was connected to, if the shell has told it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NamedBy {
+    /// The program: it is one of [`Config::addresses`](super::Config::addresses), and nobody judges it.
+    Program,
+    /// A server, with the option `peers` (R4).
+    Peers {
+        /// Which one.
+        server: Option<IpAddr>,
+    },
+    /// A server, with a NextIP.
+    NextIp {
+        /// Which one.
+        server: Option<IpAddr>,
+    },
+}
+
+impl NamedBy {
+    /// The IP address of the server that named it, as far as it is known; `None` if the program did.
+    #[must_use]
+    pub const fn server(self) -> Option<Option<IpAddr>> {
+        match self {
+            Self::Program => None,
+            Self::Peers { server } | Self::NextIp { server } => Some(server),
+        }
+    }
 }
 
 /// How a call ended well.

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use ubf_codec::{Address, NextIp};
 
-use super::link::NamedBy;
+use super::output::NamedBy;
 use crate::backoff::Backoff;
 use crate::redirect::RedirectRefusal;
 use crate::time::Time;
@@ -18,7 +18,7 @@ const MAX_CANDIDATES: usize = 64;
 #[derive(Clone, Debug)]
 pub(super) struct Candidate {
     pub(super) address: Address,
-    pub(super) named_by: Option<NamedBy>,
+    pub(super) named_by: NamedBy,
 }
 
 /// A redirection that is to be followed.
@@ -45,6 +45,8 @@ pub(super) struct Route {
     pub(super) futile: Option<NextIp>,
     /// R6: when a move that is in progress must have made its connection.
     pub(super) move_until: Option<Time>,
+    /// R6: whether an address of a move has failed since the last one that was made: then the old connection is used meanwhile.
+    pub(super) is_move_doubtful: bool,
     pub(super) move_backoff: Backoff,
     /// R6: a failed move is not tried again before.
     pub(super) move_again_at: Time,
@@ -100,15 +102,20 @@ impl Route {
         self.hops += 1;
         self.last_move = Some(now);
         self.move_backoff.reset();
+        self.is_move_doubtful = false;
         self.futile = None;
     }
 
     /// R4: the addresses of a round: the last NextIP, the peers, those of the start; each once.
     pub(super) fn begin_round(&mut self, start: &[Address]) {
-        let start = start.iter().map(|address| Candidate { address: address.clone(), named_by: None });
-        let all: Vec<Candidate> = self.next_ips.iter().chain(&self.peers).cloned().chain(start).collect();
+        let own = start.iter().map(|address| Candidate { address: address.clone(), named_by: NamedBy::Program });
+        let all: Vec<Candidate> = self.next_ips.iter().chain(&self.peers).cloned().chain(own).collect();
         self.candidates.clear();
-        for candidate in all {
+        for mut candidate in all {
+            if start.contains(&candidate.address) {
+                // R7: what the program named is not judged, whoever names it too.
+                candidate.named_by = NamedBy::Program;
+            }
             let is_known = self.candidates.iter().any(|known| known.address == candidate.address);
             if !is_known && self.candidates.len() < MAX_CANDIDATES {
                 self.candidates.push_back(candidate);
@@ -151,7 +158,7 @@ mod tests {
 
     #[test]
     fn r4_a_round_has_each_address_once_and_the_best_first() {
-        let named = |text| Candidate { address: address(text), named_by: Some(NamedBy(None)) };
+        let named = |text| Candidate { address: address(text), named_by: NamedBy::NextIp { server: None } };
         let mut route =
             Route { next_ips: alloc::vec![named("b:1")], peers: alloc::vec![named("c:1")], ..Route::default() };
         route.peers.push(named("b:1"));

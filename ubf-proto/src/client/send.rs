@@ -52,9 +52,9 @@ impl ClientSession {
         match &self.current {
             None => Some(Slot::Next),
             // R2: nothing more is sent on the old connection.
-            Some(current) if next.is_open() => (next.is_usable() && current.in_flight.is_empty()).then_some(Slot::Next),
-            // R6: an address that did not work before is not waited for.
-            Some(_) => (!self.route.move_backoff.is_fresh()).then_some(Slot::Current),
+            Some(current) if next.is_usable() => current.in_flight.is_empty().then_some(Slot::Next),
+            // R6: after an address that did not work none is waited for.
+            Some(_) => self.route.is_move_doubtful.then_some(Slot::Current),
         }
     }
 

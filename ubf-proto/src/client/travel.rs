@@ -5,8 +5,8 @@ use core::time::Duration;
 
 use ubf_codec::Host;
 
-use super::link::{Awaited, Link, NamedBy, Stage};
-use super::output::{CallError, ConnectionId, Done, LossReason, Notice, Output};
+use super::link::{Awaited, Link, Stage};
+use super::output::{CallError, ConnectionId, Done, LossReason, NamedBy, Notice, Output};
 use super::route::{Candidate, Wanted};
 use super::{ClientSession, Slot};
 use crate::redirect::RedirectRefusal;
@@ -42,10 +42,13 @@ impl ClientSession {
     /// R2: moves, while the old connection lives.
     fn travel_on(&mut self) -> bool {
         if let Some(until) = self.route.move_until {
+            // R6: what is left of the time is shared by the addresses that are left, so that each has its turn.
+            let left = u32::try_from(self.route.candidates.len()).unwrap_or(u32::MAX);
             if self.now < until
                 && let Some(candidate) = self.route.candidates.pop_front()
             {
-                self.dial(candidate, until.min(self.now + self.config.max_connect_time));
+                let share = until.since(self.now) / left.max(1);
+                self.dial(candidate, share.min(self.config.max_connect_time));
             } else {
                 self.move_failed();
             }
@@ -68,7 +71,7 @@ impl ClientSession {
                 Ok(()) => self
                     .route
                     .candidates
-                    .push_back(Candidate { address: address.clone(), named_by: Some(NamedBy(peer)) }),
+                    .push_back(Candidate { address: address.clone(), named_by: NamedBy::NextIp { server: peer } }),
                 Err(refusal) => {
                     self.outputs
                         .push_back(Output::Notice(Notice::RedirectRefused { address: address.clone(), refusal }));
@@ -101,7 +104,7 @@ impl ClientSession {
         self.route.move_until = None;
         if let Some(candidate) = self.route.candidates.pop_front() {
             self.route.round.tried += 1;
-            self.dial(candidate, self.now + self.config.max_connect_time);
+            self.dial(candidate, self.config.max_connect_time);
             return true;
         }
         match self.route.retry_at {
@@ -130,36 +133,37 @@ impl ClientSession {
         }
     }
 
-    fn dial(&mut self, candidate: Candidate, deadline: Time) {
+    fn dial(&mut self, candidate: Candidate, within: Duration) {
         let connection = ConnectionId(self.next_connection);
         self.next_connection += 1;
         let Candidate { address, named_by } = candidate;
         // R7: whoever names an address does not name what its certificate must be for.
-        let tls = self.config.tls.then(|| match (&named_by, &self.original) {
+        let tls = self.config.tls.then(|| match (named_by.server(), &self.original) {
             (Some(_), Some(original)) => original.clone(),
             (Some(_) | None, _) => address.host.clone(),
         });
-        self.outputs.push_back(Output::Connect { connection, address: address.clone(), tls });
-        self.next = Some(Link::new(connection, address, named_by, deadline, &self.config, self.now));
+        self.outputs.push_back(Output::Connect { connection, address: address.clone(), named_by, within, tls });
+        self.next = Some(Link::new(connection, address, named_by, self.now + within, &self.config, self.now));
     }
 
     pub(super) fn connected(&mut self, connection: ConnectionId, peer: Option<IpAddr>, tls: bool) {
         let (now, must_tls, policy) = (self.now, self.config.tls, self.config.policy);
         let Some(link) = self.link_mut(connection) else { return };
         let named_by = link.named_by;
-        let judgement = match (named_by, peer) {
+        let judgement = match (named_by.server(), peer) {
             _ if must_tls && !tls => Err(RedirectRefusal::TlsToPlain),
-            (Some(NamedBy(from)), Some(peer)) => policy.judge_ip(from, peer),
+            (Some(server), Some(peer)) => policy.judge_ip(server, peer),
             (Some(_) | None, _) => Ok(()),
         };
         if let Err(refusal) = judgement {
             let address = link.address.clone();
-            if named_by.is_some() {
+            if named_by != NamedBy::Program {
                 self.notice(Notice::RedirectRefused { address, refusal });
             }
             return self.lost(connection, LossReason::Policy(refusal));
         }
         link.stage = Stage::Open;
+        link.opened_at = now;
         link.peer = peer;
         link.last_received = now;
     }
@@ -179,7 +183,7 @@ impl ClientSession {
             let hops = self.route.hops;
             self.notice(Notice::Moved { from: old.address, to: next.address.clone(), hops });
         }
-        if next.named_by.is_none() {
+        if next.named_by == NamedBy::Program {
             self.original = Some(next.address.host.clone());
         }
         self.route.candidates.clear();
@@ -215,8 +219,9 @@ impl ClientSession {
         }
         let policy = self.config.policy;
         let allowed = next_ip.addresses().iter().filter(|address| policy.judge(peer, address).is_ok());
-        self.route.next_ips =
-            allowed.map(|address| Candidate { address: address.clone(), named_by: Some(NamedBy(peer)) }).collect();
+        self.route.next_ips = allowed
+            .map(|address| Candidate { address: address.clone(), named_by: NamedBy::NextIp { server: peer } })
+            .collect();
         self.route.wanted = Some(Wanted { next_ip: next_ip.clone(), at });
         self.notice(Notice::RedirectAnnounced { next_ip });
     }
@@ -248,7 +253,7 @@ impl ClientSession {
             self.route.round.without_version += 1;
             self.route.spoken = spoken.clone();
         }
-        let was_agreed = link.agreed_at.is_some();
+        let (was_agreed, is_open) = (link.agreed_at.is_some(), link.is_open());
         let last = if let LossReason::Closing { last, .. } = &reason { Some(*last) } else { None };
         match last {
             Some(_) => self.statistics.closings += 1,
@@ -277,7 +282,14 @@ impl ClientSession {
             if self.next.is_none() {
                 self.begin_failover();
             }
-        } else if was_agreed && self.current.is_none() {
+        } else if self.current.is_some() {
+            self.route.is_move_doubtful = true;
+            if is_open {
+                // R6: the time of a move is for making connections; to agree has its own.
+                let (opened_at, now) = (link.opened_at, self.now);
+                self.route.move_until = self.route.move_until.map(|until| until + now.since(opened_at));
+            }
+        } else if was_agreed {
             self.begin_failover();
         }
     }

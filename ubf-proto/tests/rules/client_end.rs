@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use ubf_codec::{Term, Version};
-use ubf_proto::client::{Call, CallId, Config, ConnectionId, Done, Input, Notice, Output};
+use ubf_proto::client::{Call, CallId, Config, ConnectionId, Done, Input, NamedBy, Notice, Output};
 use ubf_proto::{ClientSession, Time, Versions};
 
 pub(crate) struct Client {
     pub(crate) session: ClientSession,
     pub(crate) now: u64,
     pub(crate) notices: Vec<Notice>,
+    /// Every address that was to be connected to, and who named it.
+    pub(crate) dials: Vec<(String, NamedBy)>,
 }
 
 /// Settings that make all bytes exact.
@@ -29,7 +31,7 @@ pub(crate) fn version(number: u32) -> Version {
 
 impl Client {
     pub(crate) fn new(config: Config) -> Self {
-        Self { session: ClientSession::new(config, 1, Time::ZERO), now: 0, notices: Vec::new() }
+        Self { session: ClientSession::new(config, 1, Time::ZERO), now: 0, notices: Vec::new(), dials: Vec::new() }
     }
 
     /// A client of `192.0.2.1:4000` that has agreed on `agreed` out of `versions` with a server that speaks `spoken`.
@@ -105,9 +107,10 @@ impl Client {
         let mut lines = Vec::new();
         while let Some(output) = self.session.poll_output() {
             lines.push(match output {
-                Output::Connect { connection, address, tls: None } => format!("connect {} {address}", connection.0),
-                Output::Connect { connection, address, tls: Some(name) } => {
-                    format!("connect {} {address} tls {name}", connection.0)
+                Output::Connect { connection, address, named_by, tls, within: _ } => {
+                    self.dials.push((address.to_string(), named_by));
+                    let tls = tls.map(|name| format!(" tls {name}")).unwrap_or_default();
+                    format!("connect {} {address}{tls}", connection.0)
                 }
                 Output::Transmit { connection, packet } => {
                     let bytes = packet.to_bytes();

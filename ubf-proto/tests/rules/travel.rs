@@ -1,7 +1,7 @@
 //! The client: NextIP, moves, failover, policy.
 
 use ubf_proto::RedirectRefusal;
-use ubf_proto::client::{LossReason, Notice, State};
+use ubf_proto::client::{LossReason, NamedBy, Notice, State};
 
 use crate::client_end::{Client, config};
 
@@ -169,6 +169,65 @@ fn r6_the_next_address_of_the_list_is_tried() {
     let connection = ubf_proto::client::ConnectionId(1);
     let lines = client.tell(ubf_proto::client::Input::ConnectFailed { connection });
     assert_eq!(lines, ["connect 2 192.0.2.3:4000"]);
+}
+
+#[test]
+fn r6_the_time_of_a_move_is_divided_among_the_addresses_that_are_left() {
+    let mut client = ready();
+    client.receive(0, "0 \"192.0.2.2:4000,192.0.2.3:4000,192.0.2.4:4000\" {'moved'0}$");
+    assert_eq!(client.wait(1_665), NONE);
+    assert_eq!(client.wait(1), ["close 1", "connect 2 192.0.2.3:4000"]);
+    // What one does not need is for the others.
+    let connection = ubf_proto::client::ConnectionId(2);
+    let lines = client.tell(ubf_proto::client::Input::ConnectFailed { connection });
+    assert_eq!(lines, ["connect 3 192.0.2.4:4000"]);
+    assert_eq!(client.wait(3_333), NONE);
+    assert_eq!(client.wait(1), ["close 3"]);
+    assert!(client.has_notice(|notice| matches!(notice, Notice::RedirectFailed { .. })));
+}
+
+#[test]
+fn r6_an_address_that_connects_and_never_agrees_does_not_keep_the_next_one_from_its_turn() {
+    let mut client = ready();
+    client.receive(0, "0 \"192.0.2.2:4000,192.0.2.3:4000\" {'moved'0}$");
+    client.connected(1);
+    client.send(1, 3, "1$");
+    let lines = client.wait(5_000);
+    // A target that has failed does not slow down a server that answers.
+    assert_eq!(lines, ["close 1", "connect 2 192.0.2.3:4000", "send 0 3 1$"]);
+    client.receive(0, "3 \"192.0.2.2:4000,192.0.2.3:4000\" {1's'}$");
+    client.connected(2);
+    assert_eq!(client.send(2, 3, "2$"), ["send 0 3 2$"]);
+    assert_eq!(client.receive(2, AGREED), NONE);
+    assert_eq!(client.send(3, 3, "3$"), NONE);
+    assert_eq!(client.receive(0, "3 ? {2's'}$"), ["end 2 3 {2,s}", "close 0", "send 2 3 3$"]);
+}
+
+#[test]
+fn r7_the_shell_is_told_who_named_an_address() {
+    let mut client = Client::new(config("192.0.2.1:4000,d.example:4000", &[3]));
+    client.poll();
+    client.connected_to(0, "198.51.100.1", false);
+    client.receive(0, "3 ? {'agreed'1?#3&#{'peers'\"c.example:4000,d.example:4000\"}&}$");
+    client.receive(0, "0 \"b.example:4000\" {'moved'0}$");
+    for connection in 1..=4 {
+        if connection == 2 {
+            client.lose(0);
+        }
+        client
+            .tell(ubf_proto::client::Input::ConnectFailed { connection: ubf_proto::client::ConnectionId(connection) });
+    }
+    let server = "198.51.100.1".parse().ok();
+    let named = [
+        ("192.0.2.1:4000", NamedBy::Program),
+        ("b.example:4000", NamedBy::NextIp { server }),
+        ("b.example:4000", NamedBy::NextIp { server }),
+        ("c.example:4000", NamedBy::Peers { server }),
+        // The program named it too, and nobody is to judge it.
+        ("d.example:4000", NamedBy::Program),
+        ("192.0.2.1:4000", NamedBy::Program),
+    ];
+    assert_eq!(client.dials, named.map(|(address, named_by)| (address.to_owned(), named_by)));
 }
 
 #[test]

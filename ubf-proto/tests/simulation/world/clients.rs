@@ -59,7 +59,7 @@ impl World {
 
     pub(super) fn do_for_client(&mut self, index: usize, output: client::Output) {
         match output {
-            client::Output::Connect { connection, address, tls: None } => {
+            client::Output::Connect { connection, address, tls: None, .. } => {
                 log!(self, "client {index} dials {address} as {}", connection.0);
                 let delay = 1 + self.random.below(50);
                 self.at(self.now + delay, Event::Arrive { client: index, connection, address });
