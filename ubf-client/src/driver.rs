@@ -107,6 +107,10 @@ pub(crate) struct Driver {
     /// When the timer wakes us. It may be earlier than is needed.
     armed: Option<Time>,
     inputs_since_write: u32,
+    /// Calls taken in since then, and those of the time before.
+    calls_since_write: u32,
+    last_batch: u32,
+    has_stepped_back: bool,
     is_commands_turn: bool,
     is_finished: bool,
 }
@@ -139,6 +143,9 @@ impl Driver {
             timer: Box::pin(sleep_until(start + MAX_SLEEP)),
             armed: None,
             inputs_since_write: 0,
+            calls_since_write: 0,
+            last_batch: 0,
+            has_stepped_back: false,
             is_commands_turn: false,
             is_finished: false,
             session: ClientSession::new(config, seed, Time::ZERO),
@@ -188,6 +195,13 @@ impl Driver {
         if !is_first && let Poll::Ready(commands) = self.poll_commands(cx) {
             return Poll::Ready(commands);
         }
+        // A scheduler runs a task that was woken as soon as it can: after the first of many callers, and each would have a write of its own.
+        // So this task goes to the end of the queue once, behind those who are about to call, if there were several of late.
+        if self.calls_since_write > 0 && self.calls_since_write.max(self.last_batch) > 1 && !self.has_stepped_back {
+            self.has_stepped_back = true;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         self.poll_write(cx)
     }
 
@@ -219,6 +233,10 @@ impl Driver {
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Happening> {
         self.inputs_since_write = 0;
+        self.has_stepped_back = false;
+        if self.calls_since_write > 0 {
+            self.last_batch = std::mem::take(&mut self.calls_since_write);
+        }
         for link in &mut self.links {
             if let Poll::Ready(input) = link.poll_write(cx) {
                 return Poll::Ready(Happening::Input(input));
@@ -271,6 +289,7 @@ impl Driver {
         let input = match command {
             Command::Call(Submission { call, request, reply, permit }) => {
                 let kind = if call.is_event { Kind::Event } else { Kind::Request };
+                self.calls_since_write += 1;
                 self.calls.insert(call.id, OpenCall { request, kind, reply, _permit: permit });
                 Input::Call(call)
             }
