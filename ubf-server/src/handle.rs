@@ -1,10 +1,11 @@
 //! What an operator can see and do.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ubf_codec::{NextIp, Version};
+use ubf_codec::{Address, NextIp, Text, Version};
 use ubf_proto::{DrainPlan, Phase, Service, Versions};
 
 use crate::counters::Counts;
@@ -26,12 +27,15 @@ impl ServerHandle {
     ///
     /// While the server drains, replies carry the plan's NextIP and silent clients are told (R3). The grace ends when no
     /// connection is left, or when its time is over; then no further call is executed, and those in progress have until the hard stop.
+    ///
+    /// A plan that names this server's own address leaves it to a successor, in place (R5): this server stops to listen, and then
+    /// tells its clients to connect again.
     #[must_use = "a server that is closing cannot be drained"]
     pub fn drain(&self, plan: DrainPlan) -> bool {
         self.0.drain(plan)
     }
 
-    /// Goes back to serving. `false` if the server does not drain, or is beyond that.
+    /// Goes back to serving. `false` if the server does not drain, is beyond that, or has left its address to a successor.
     #[must_use = "a server that is closing cannot be brought back"]
     pub fn undrain(&self) -> bool {
         self.0.undrain()
@@ -52,6 +56,12 @@ impl ServerHandle {
     /// R9: sends clients elsewhere while the load is high; `None`: whatever the load is, they stay.
     pub fn set_load_marks(&self, plan: Option<LoadPlan>) {
         self.0.set_load(plan);
+    }
+
+    /// R4: says where clients go when this server is lost; each client learns of it when it negotiates next. The server's own
+    /// addresses are left out.
+    pub fn set_peers(&self, peers: Vec<Address>) {
+        self.0.set_peers(peers);
     }
 
     /// Executes no further call, gives those in progress so much time, and stops. The grace of a drain ends at once.
@@ -85,6 +95,22 @@ pub struct Status {
     pub calls: usize,
     /// The versions of each service that clients may use.
     pub spoken: BTreeMap<Service, Versions>,
+    /// Those that they may not use: an operator or crashes have withdrawn them (N6).
+    pub withdrawn: BTreeMap<Service, Versions>,
+    /// R9: the load marks.
+    pub load: Option<LoadPlan>,
+    /// R4: where clients go when this server is lost.
+    pub peers: Vec<Address>,
+    /// The network addresses that it was told to listen on.
+    pub addresses: Vec<SocketAddr>,
+    /// The addresses by which clients know it, if they are others.
+    pub advertised: Vec<Address>,
+    /// Whether clients can connect.
+    pub is_listening: bool,
+    /// Name and version of the software.
+    pub agent: Option<Text>,
+    /// Since the server was built.
+    pub uptime: Duration,
     /// What was counted.
     pub counts: Counts,
 }

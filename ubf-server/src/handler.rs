@@ -41,17 +41,47 @@ pub trait Handler: Send + Sync + 'static {
     }
 }
 
+/// Where a connection comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Peer {
+    /// An address of the network.
+    Tcp(SocketAddr),
+    /// This machine, by a socket in its file system.
+    Unix,
+}
+
+impl Peer {
+    /// The address, if it comes from the network.
+    #[must_use]
+    pub const fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(address) => Some(*address),
+            Self::Unix => None,
+        }
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix => f.write_str("unix"),
+        }
+    }
+}
+
 /// The other end of a connection.
 #[derive(Clone, Debug)]
 pub struct Client {
-    pub(crate) peer: SocketAddr,
+    pub(crate) peer: Peer,
     pub(crate) mailbox: Arc<Mailbox>,
 }
 
 impl Client {
-    /// The client's address.
+    /// Where the client is.
     #[must_use]
-    pub const fn peer(&self) -> SocketAddr {
+    pub const fn peer(&self) -> Peer {
         self.peer
     }
 
@@ -116,9 +146,9 @@ impl<S> Call<S> {
         self.message.packet
     }
 
-    /// The client's address.
+    /// Where the client is.
     #[must_use]
-    pub fn peer(&self) -> SocketAddr {
+    pub fn peer(&self) -> Peer {
         self.connection.client.peer
     }
 

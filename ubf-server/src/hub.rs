@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
 use tracing::{info, warn};
-use ubf_codec::{NextIp, Term, Version};
+use ubf_codec::{Address, NextIp, Term, Version};
 use ubf_proto::server::{Config, Input};
 use ubf_proto::{Drain, DrainPlan, LoadMarks, Offer, Phase, Random, Service, Time, Versions};
 
@@ -17,14 +17,19 @@ use crate::clock::Clock;
 use crate::counters::{Counters, Counts};
 use crate::erased::AnyService;
 use crate::handle::Status;
+use crate::handler::Peer;
 use crate::mailbox::{Mailbox, Order};
 use crate::settings::{LoadPlan, LoadUnit, ServerLimits};
 
 pub(crate) struct Hub {
     pub(crate) clock: Clock,
+    /// As it was at the start: peers may have changed.
     pub(crate) config: Arc<Config>,
     pub(crate) limits: ServerLimits,
     pub(crate) services: BTreeMap<Service, Arc<dyn AnyService>>,
+    /// All versions of the services, spoken or not.
+    versions: BTreeMap<Service, Versions>,
+    own: Own,
     /// Connections that are being turned away, while they read why: a few at a time.
     pub(crate) farewells: Arc<Semaphore>,
     /// Wakes the one that runs the server.
@@ -33,7 +38,23 @@ pub(crate) struct Hub {
     state: Mutex<State>,
 }
 
+/// Where this server is.
+#[derive(Debug, Default)]
+pub(crate) struct Own {
+    pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) advertised: Vec<Address>,
+}
+
+impl Own {
+    /// Whether that is this server.
+    fn has(&self, address: &Address) -> bool {
+        let listens = || self.addresses.iter().any(|own| own.to_string().parse::<Address>().as_ref() == Ok(address));
+        self.advertised.contains(address) || listens()
+    }
+}
+
 struct State {
+    config: Arc<Config>,
     /// Counts crashes; sessions have a copy of what it says.
     offer: Offer,
     shared_offer: Arc<Offer>,
@@ -44,7 +65,18 @@ struct State {
     links: HashMap<u64, Arc<Link>>,
     /// Never 0.
     per_address: HashMap<IpAddr, usize>,
+    listening: Listening,
     is_aborted: bool,
+}
+
+/// R5: a server that drains to its own address leaves it to its successor. Clients are told when they cannot reach this one any
+/// longer: a connection that waits to be accepted when a listener is closed is reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Listening {
+    Yes,
+    /// The one that runs the server is to stop it.
+    Ending,
+    No,
 }
 
 struct Load {
@@ -84,6 +116,23 @@ impl State {
         }
     }
 
+    /// What a drain says to new sessions, and whether it has been said to the others.
+    fn drain_in_force(&self) -> Option<(&DrainPlan, Time)> {
+        let is_said = self.drain.phase() == Phase::Draining && self.listening != Listening::Ending;
+        if is_said { self.drain.plan().zip(self.drain.deadline()) } else { None }
+    }
+
+    fn tell_drain(&self) {
+        let Some((plan, until)) = self.drain_in_force() else { return };
+        let sessions = self.links.len();
+        for (index, link) in self.links.values().enumerate() {
+            // R3: paced, so that not all move at once.
+            let notice_at = self.drain.notice_at(index, sessions).unwrap_or(until);
+            let input = Input::Drain { next_ip: plan.next_ip.clone(), until, notice_at };
+            link.mailbox.order(Order::Tell(Box::new(input)));
+        }
+    }
+
     fn abort(&mut self) {
         self.is_aborted = true;
         for link in self.links.values() {
@@ -96,7 +145,7 @@ impl State {
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) id: u64,
-    pub(crate) peer: SocketAddr,
+    pub(crate) peer: Peer,
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) running: AtomicUsize,
     pub(crate) counters: Counters,
@@ -122,8 +171,9 @@ impl Drop for Seat {
         // Counted under the lock: a status counts this connection once.
         self.hub.totals.add(&self.link.counters.counts());
         state.links.remove(&self.link.id);
-        let ip = self.link.peer.ip();
-        if let Some(count) = state.per_address.get_mut(&ip) {
+        if let Some(ip) = self.link.peer.address().map(|address| address.ip())
+            && let Some(count) = state.per_address.get_mut(&ip)
+        {
             *count -= 1;
             if *count == 0 {
                 state.per_address.remove(&ip);
@@ -141,9 +191,16 @@ impl Drop for Seat {
 /// What becomes of a connection that was accepted.
 pub(crate) enum Admission {
     /// It is served; its session is told these things first.
-    Seated { seat: Seat, offer: Arc<Offer>, inputs: Vec<Input> },
+    Seated { seat: Seat, start: Start },
     /// It is told this and closed.
-    Refused { why: &'static str, offer: Arc<Offer>, next_ip: Option<NextIp> },
+    Refused { why: &'static str, start: Start },
+}
+
+/// What a session begins with.
+pub(crate) struct Start {
+    pub(crate) config: Arc<Config>,
+    pub(crate) offer: Arc<Offer>,
+    pub(crate) input: Input,
 }
 
 impl Hub {
@@ -151,10 +208,13 @@ impl Hub {
         config: Config,
         limits: ServerLimits,
         services: BTreeMap<Service, Arc<dyn AnyService>>,
+        own: Own,
         offer: Offer,
         seed: u64,
     ) -> Self {
+        let config = Arc::new(config);
         let state = State {
+            config: Arc::clone(&config),
             shared_offer: Arc::new(offer.clone()),
             offer,
             random: Random::new(seed),
@@ -163,13 +223,17 @@ impl Hub {
             next_id: 0,
             links: HashMap::new(),
             per_address: HashMap::new(),
+            listening: Listening::Yes,
             is_aborted: false,
         };
+        let all = |service: &Service| (service.clone(), state.offer.spoken(service, Time::ZERO));
         Self {
             clock: Clock::start(),
-            config: Arc::new(config),
+            config,
             limits,
+            versions: services.keys().map(all).collect(),
             services,
+            own,
             farewells: Arc::new(Semaphore::new(64)),
             wake: Notify::new(),
             totals: Counters::default(),
@@ -181,11 +245,12 @@ impl Hub {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn admit(self: &Arc<Self>, peer: SocketAddr) -> Admission {
+    pub(crate) fn admit(self: &Arc<Self>, peer: Peer) -> Admission {
         let now = self.clock.now();
         let mut state = self.state();
-        let offer = Arc::clone(&state.shared_offer);
-        let from_there = state.per_address.get(&peer.ip()).copied().unwrap_or(0);
+        let (config, offer) = (Arc::clone(&state.config), Arc::clone(&state.shared_offer));
+        let ip = peer.address().map(|address| address.ip());
+        let from_there = ip.and_then(|ip| state.per_address.get(&ip).copied()).unwrap_or(0);
         let why = if state.links.len() >= self.limits.max_connections {
             "too_many_connections"
         } else if from_there >= self.limits.max_connections_per_address {
@@ -193,11 +258,9 @@ impl Hub {
         } else if state.drain.phase() >= Phase::Closing || state.is_aborted {
             "shutdown"
         } else {
-            let inputs = match (state.drain.phase(), state.drain.plan(), state.drain.deadline()) {
-                (Phase::Draining, Some(plan), Some(until)) => {
-                    vec![Input::Drain { next_ip: plan.next_ip.clone(), until, notice_at: now }]
-                }
-                _ => vec![Input::NextIp(state.load_next_ip())],
+            let input = match state.drain_in_force() {
+                Some((plan, until)) => Input::Drain { next_ip: plan.next_ip.clone(), until, notice_at: now },
+                None => Input::NextIp(state.load_next_ip()),
             };
             let id = state.next_id;
             state.next_id += 1;
@@ -211,16 +274,21 @@ impl Hub {
             });
             link.counters.connections.add(1);
             state.links.insert(id, Arc::clone(&link));
-            *state.per_address.entry(peer.ip()).or_default() += 1;
+            if let Some(ip) = ip {
+                *state.per_address.entry(ip).or_default() += 1;
+            }
             if state.load.as_ref().is_some_and(|load| load.plan.unit == LoadUnit::Sessions) {
                 // The new session is told by mail, as all are.
                 state.observe_load();
             }
-            return Admission::Seated { seat: Seat { hub: Arc::clone(self), link }, offer, inputs };
+            return Admission::Seated {
+                seat: Seat { hub: Arc::clone(self), link },
+                start: Start { config, offer, input },
+            };
         };
         self.totals.connections_refused.add(1);
-        let plan = state.drain.plan().and_then(|plan| plan.next_ip.clone());
-        Admission::Refused { why, offer, next_ip: plan.or_else(|| state.load_next_ip()) }
+        let next_ip = state.drain.plan().and_then(|plan| plan.next_ip.clone()).or_else(|| state.load_next_ip());
+        Admission::Refused { why, start: Start { config, offer, input: Input::NextIp(next_ip) } }
     }
 
     /// N6: counts the crash of a handler; the sessions learn of it if the version is withdrawn for that.
@@ -286,21 +354,18 @@ impl Hub {
         }
         let goal = next_ip.as_ref().map_or_else(|| "?".into(), ToString::to_string);
         info!(phase = "draining", next_ip = goal, ?grace, ?hard_stop, "drain");
-        let until = now + grace;
-        let sessions = state.links.len();
-        for (index, link) in state.links.values().enumerate() {
-            // R3: paced, so that not all move at once.
-            let notice_at = state.drain.notice_at(index, sessions).unwrap_or(now);
-            let input = Input::Drain { next_ip: next_ip.clone(), until, notice_at };
-            link.mailbox.order(Order::Tell(Box::new(input)));
+        let is_own = next_ip.is_some_and(|next_ip| next_ip.addresses().iter().any(|next| self.own.has(next)));
+        if is_own && state.listening == Listening::Yes {
+            state.listening = Listening::Ending;
         }
+        state.tell_drain();
         self.wake.notify_one();
         true
     }
 
     pub(crate) fn undrain(&self) -> bool {
         let mut state = self.state();
-        if !state.drain.undo() {
+        if state.listening != Listening::Yes || !state.drain.undo() {
             return false;
         }
         info!(phase = "serving", "undrain");
@@ -308,6 +373,29 @@ impl Hub {
         let next_ip = state.load_next_ip();
         state.tell_all(&Input::NextIp(next_ip));
         true
+    }
+
+    /// Whether the listeners are to be closed though the server goes on. It is asked again after that was done.
+    pub(crate) fn must_leave(&self) -> bool {
+        self.state().listening == Listening::Ending
+    }
+
+    /// Nobody reaches this server any longer.
+    pub(crate) fn has_left(&self) {
+        let mut state = self.state();
+        state.listening = Listening::No;
+        info!("no longer listening");
+        state.tell_drain();
+    }
+
+    pub(crate) fn set_peers(&self, peers: Vec<Address>) {
+        let mut state = self.state();
+        let mut config = Config::clone(&state.config);
+        config.peers = peers;
+        config.peers.retain(|peer| !self.own.has(peer));
+        info!(peers = %join(&config.peers), "peers");
+        state.config = Arc::new(config);
+        state.tell_all(&Input::Config(Arc::clone(&state.config)));
     }
 
     pub(crate) fn shut_down(&self, hard_stop: Duration) {
@@ -387,6 +475,10 @@ impl Hub {
         }
         let spoken = |service: &Service| (service.clone(), state.offer.spoken(service, now));
         let spoken: BTreeMap<Service, Versions> = self.services.keys().map(spoken).collect();
+        let withdrawn = self.versions.iter().map(|(service, versions)| {
+            let is_spoken = |version| spoken.get(service).is_some_and(|spoken| spoken.contains(version));
+            (service.clone(), versions.iter().filter(|&version| !is_spoken(version)).collect())
+        });
         Status {
             phase: if state.is_aborted { Phase::Stopped } else { state.drain.phase() },
             time_left: state.drain.deadline().map(|deadline| deadline.since(now)),
@@ -395,7 +487,17 @@ impl Hub {
             sessions: state.links.len(),
             sessions_by_version,
             calls: state.links.values().map(|link| link.running.load(Ordering::Relaxed)).sum(),
+            withdrawn: withdrawn.collect(),
             spoken,
+            load: state.load.as_ref().map(|load| load.plan.clone()),
+            peers: state.config.peers.clone(),
+            addresses: self.own.addresses.clone(),
+            advertised: self.own.advertised.clone(),
+            is_listening: state.listening == Listening::Yes
+                && state.drain.phase() < Phase::Closing
+                && !state.is_aborted,
+            agent: state.config.agent.clone(),
+            uptime: now.since(Time::ZERO),
             counts,
         }
     }
@@ -403,6 +505,12 @@ impl Hub {
     pub(crate) fn counts(&self) -> Counts {
         self.status().counts
     }
+}
+
+/// Addresses with commas.
+pub(crate) fn join(addresses: &[Address]) -> String {
+    let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+    addresses.join(",")
 }
 
 impl std::fmt::Debug for Hub {

@@ -41,6 +41,7 @@
 //! - A [`Handler`] is the code of a service, and [`Handlers`] makes one out of closures. A [`Call`] is what it is given: the term, the
 //!   version that it is written in, the client's address, what the service keeps for the connection, and a way to send events.
 //! - A [`Reply`] is a response and the state in which the service is after it, as UBF(C) has it.
+//! - [`control`] is a service for operators, to be served where nobody else is.
 //! - A [`Journal`] is a file with a record of all that was executed.
 //! - A [`Server`] listens, and [`Server::run`] serves. A [`ServerHandle`] shows its [`Status`], drains it, withdraws versions, sets
 //!   load marks ([`LoadPlan`], R9) and stops it.
@@ -80,18 +81,24 @@ mod journal;
 mod erased;
 mod mailbox;
 
+mod listener;
+mod socket;
+#[cfg(unix)]
+mod unix_socket;
+
 mod connection;
 mod handle;
 mod hub;
 mod server;
 
+pub mod control;
 #[cfg(feature = "reference")]
 pub mod reference;
 pub mod services;
 
 pub use self::counters::Counts;
 pub use self::handle::{Report, ServerHandle, Status};
-pub use self::handler::{Call, Client, EventError, EventSender, Handler, Reply};
+pub use self::handler::{Call, Client, EventError, EventSender, Handler, Peer, Reply};
 pub use self::handlers::Handlers;
 pub use self::journal::{Journal, Journaled};
 pub use self::server::{BindError, Server, ServerBuilder};

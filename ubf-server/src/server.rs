@@ -4,22 +4,27 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+#[cfg(unix)]
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until, timeout};
 use tracing::{debug, info, warn};
+use ubf_codec::Address;
 use ubf_proto::server::Config;
 use ubf_proto::{CrashRule, Offer, Phase, Service};
 
 use crate::connection;
 use crate::erased::AnyService;
 use crate::handle::{Report, ServerHandle};
-use crate::handler::Handler;
-use crate::hub::{Admission, Hub};
+use crate::handler::{Handler, Peer};
+use crate::hub::{Admission, Hub, Own};
+use crate::listener::Listener;
 use crate::settings::ServerLimits;
+use crate::socket::Socket;
 
 /// The waits after a connection could not be accepted, because descriptors are used up for example: doubled up to the longest.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
@@ -31,7 +36,7 @@ const ABORT_TIME: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Server {
     hub: Arc<Hub>,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listener>,
     addresses: Vec<SocketAddr>,
 }
 
@@ -42,7 +47,7 @@ impl Server {
         ServerBuilder::default()
     }
 
-    /// The addresses that it listens on, in the order in which they were given.
+    /// The network addresses that it listens on, in the order in which they were given.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
@@ -58,16 +63,17 @@ impl Server {
     pub async fn run(self) -> Report {
         let Self { hub, listeners, addresses } = self;
         let stop_when_dropped = StopWhenDropped(Arc::clone(&hub));
-        let mut acceptors = JoinSet::new();
-        for listener in listeners {
-            acceptors.spawn(accept(listener, Arc::clone(&hub)));
-        }
+        let mut acceptors = Acceptors::start(listeners, &hub);
         info!(?addresses, "serving");
         loop {
+            if hub.must_leave() {
+                acceptors.close().await;
+                hub.has_left();
+            }
             match hub.advance() {
                 (Phase::Serving | Phase::Draining, _) => {}
                 // Nobody listens any longer: clients find the next server.
-                (Phase::Closing, _) => acceptors.shutdown().await,
+                (Phase::Closing, _) => acceptors.close().await,
                 (Phase::Stopped, _) => break,
             }
             let deadline = hub.deadline().map(|deadline| hub.clock.instant(deadline));
@@ -78,7 +84,7 @@ impl Server {
                 () = sleep(load_period.unwrap_or_default()), if load_period.is_some() => hub.observe_load(),
             }
         }
-        acceptors.shutdown().await;
+        acceptors.close().await;
         let left = async {
             while hub.advance().1 > 0 {
                 hub.wake.notified().await;
@@ -107,10 +113,39 @@ impl Drop for StopWhenDropped {
     }
 }
 
-async fn accept(listener: TcpListener, hub: Arc<Hub>) {
+/// The tasks that accept connections, one for each listener.
+struct Acceptors {
+    tasks: JoinSet<()>,
+    /// They end when it is dropped.
+    stop: Option<watch::Sender<()>>,
+}
+
+impl Acceptors {
+    fn start(listeners: Vec<Listener>, hub: &Arc<Hub>) -> Self {
+        let (stop, stopped) = watch::channel(());
+        let mut tasks = JoinSet::new();
+        for listener in listeners {
+            tasks.spawn(accept(listener, Arc::clone(hub), stopped.clone()));
+        }
+        Self { tasks, stop: Some(stop) }
+    }
+
+    /// Waits until nobody can connect any longer, and all who have are welcome.
+    async fn close(&mut self) {
+        drop(self.stop.take());
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+async fn accept(listener: Listener, hub: Arc<Hub>, mut stopped: watch::Receiver<()>) {
     let mut pause = ACCEPT_PAUSE;
     loop {
-        match listener.accept().await {
+        let accepted = tokio::select! {
+            biased;
+            _ = stopped.changed() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
             Ok((stream, peer)) => {
                 pause = ACCEPT_PAUSE;
                 welcome(stream, peer, &hub);
@@ -120,27 +155,31 @@ async fn accept(listener: TcpListener, hub: Arc<Hub>) {
             }
             Err(error) => {
                 warn!(%error, ?pause, "cannot accept");
-                sleep(pause).await;
+                tokio::select! {
+                    _ = stopped.changed() => break,
+                    () = sleep(pause) => {}
+                }
                 pause = (pause * 2).min(MAX_ACCEPT_PAUSE);
             }
         }
     }
+    for (stream, peer) in listener.close() {
+        welcome(stream, peer, &hub);
+    }
 }
 
-fn welcome(stream: TcpStream, peer: SocketAddr, hub: &Arc<Hub>) {
-    // Replies are written together already. A connection that is gone is found out about when it is read.
-    let _is_set = stream.set_nodelay(true).is_ok();
+fn welcome(stream: Socket, peer: Peer, hub: &Arc<Hub>) {
     match hub.admit(peer) {
-        Admission::Seated { seat, offer, inputs } => {
-            tokio::spawn(connection::serve(stream, seat, offer, inputs));
+        Admission::Seated { seat, start } => {
+            tokio::spawn(connection::serve(stream, seat, start));
         }
-        Admission::Refused { why, offer, next_ip } => {
+        Admission::Refused { why, start } => {
             debug!(%peer, why, "turned away");
             // Under a flood, some are closed without a word.
             if let Ok(permit) = Arc::clone(&hub.farewells).try_acquire_owned() {
                 let hub = Arc::clone(hub);
                 tokio::spawn(async move {
-                    connection::turn_away(stream, hub, offer, next_ip, why).await;
+                    connection::turn_away(stream, hub, start, why).await;
                     drop(permit);
                 });
             }
@@ -153,6 +192,10 @@ fn welcome(stream: TcpStream, peer: SocketAddr, hub: &Arc<Hub>) {
 pub struct ServerBuilder {
     addresses: Vec<String>,
     listeners: Vec<std::net::TcpListener>,
+    #[cfg(unix)]
+    paths: Vec<PathBuf>,
+    shares_port: bool,
+    own: Vec<Address>,
     services: BTreeMap<Service, Arc<dyn AnyService>>,
     offer: Vec<(Service, ubf_proto::Versions)>,
     config: Config,
@@ -173,6 +216,33 @@ impl ServerBuilder {
     #[must_use]
     pub fn listener(mut self, listener: std::net::TcpListener) -> Self {
         self.listeners.push(listener);
+        self
+    }
+
+    /// Listens on a Unix socket of this name, too: no network, and nobody but the user that runs the server.
+    ///
+    /// Its file has mode 0600. The file of a server that is dead is replaced; one of a server that lives is an error, and so is any
+    /// other file. It is removed when the server stops to listen.
+    #[cfg(unix)]
+    #[must_use]
+    pub fn listen_unix(mut self, path: impl Into<PathBuf>) -> Self {
+        self.paths.push(path.into());
+        self
+    }
+
+    /// Lets another process of this user listen on the same addresses at the same time (`SO_REUSEPORT`), so that a successor can be
+    /// there before this server leaves. Both have to say so. It concerns [`listen`](Self::listen), on systems that have it.
+    #[must_use]
+    pub const fn reuse_port(mut self, shares_port: bool) -> Self {
+        self.shares_port = shares_port;
+        self
+    }
+
+    /// An address by which clients know this server, beside those that it listens on: a drain that names it is one to a successor in
+    /// place (R5), and it is no [peer](ServerHandle::set_peers).
+    #[must_use]
+    pub fn advertise(mut self, address: Address) -> Self {
+        self.own.push(address);
         self
     }
 
@@ -243,27 +313,34 @@ impl ServerBuilder {
         }
         let mut listeners = Vec::new();
         for address in self.addresses {
-            match TcpListener::bind(&*address).await {
+            match Listener::tcp(&address, self.shares_port).await {
                 Ok(listener) => listeners.push(listener),
                 Err(error) => return Err(BindError::Listen { address, error }),
             }
         }
         for listener in self.listeners {
             let address = listener.local_addr().map_or_else(|_| "?".into(), |address| address.to_string());
-            let opened = listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener));
+            let opened = Listener::from_std(listener);
             listeners.push(opened.map_err(|error| BindError::Listen { address, error })?);
+        }
+        #[cfg(unix)]
+        for path in self.paths {
+            let opened = Listener::unix(&path);
+            listeners.push(opened.map_err(|error| BindError::Listen { address: path.display().to_string(), error })?);
         }
         if listeners.is_empty() {
             return Err(BindError::NoListener);
         }
-        let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>();
+        let addresses = listeners.iter().filter_map(|listener| listener.address().transpose());
+        let addresses = addresses.collect::<io::Result<Vec<_>>>();
         let addresses = addresses.map_err(|error| BindError::Listen { address: "?".into(), error })?;
+        let own = Own { addresses: addresses.clone(), advertised: self.own };
         let time_of_day = || {
             let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
             u64::from(since_1970.subsec_nanos()) ^ since_1970.as_secs()
         };
         let seed = self.seed.unwrap_or_else(time_of_day);
-        let hub = Hub::new(self.config, self.limits, self.services, offer, seed);
+        let hub = Hub::new(self.config, self.limits, self.services, own, offer, seed);
         Ok(Server { hub: Arc::new(hub), listeners, addresses })
     }
 }

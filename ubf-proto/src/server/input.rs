@@ -6,6 +6,7 @@ use core::time::Duration;
 use bytes::{Bytes, BytesMut};
 use ubf_codec::{NextIp, Term, Version};
 
+use super::Config;
 use crate::offer::Offer;
 use crate::time::Time;
 
@@ -44,6 +45,8 @@ pub enum Input {
     },
     /// What the server speaks has changed.
     Offer(Arc<Offer>),
+    /// The settings have changed: peers, for example, which the next `agreed` tells. The limits of packets stay as they were.
+    Config(Arc<Config>),
     /// R9: where replies send the client from here on; `None` is "stay here". During a drain it is ignored, and after an `Undrain`
     /// to be said again.
     NextIp(Option<NextIp>),

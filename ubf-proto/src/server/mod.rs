@@ -147,6 +147,7 @@ impl ServerSession {
             }
             Input::EventOut { version, body } => self.send_event(version, body),
             Input::Offer(offer) => self.offer = offer,
+            Input::Config(config) => self.config = config,
             Input::NextIp(next_ip) => {
                 // A drain has the last word.
                 if self.drain.is_none() {

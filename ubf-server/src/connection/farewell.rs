@@ -7,17 +7,17 @@ use std::future::poll_fn;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::io::{AsyncWriteExt as _, Interest};
-use tokio::net::TcpStream;
+use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
 
 use super::outbox::Outbox;
+use crate::socket::Socket;
 
 /// The most bytes that are read and forgotten: chosen, a client that floods is not listened to.
 const MAX_FORGOTTEN: usize = 1 << 20;
 
 /// Writes what is left, as far as the client reads it in time. `false` if something is left.
-pub(super) async fn flush(stream: &mut TcpStream, outbox: &mut Outbox, within: Duration) -> bool {
+pub(super) async fn flush(stream: &mut Socket, outbox: &mut Outbox, within: Duration) -> bool {
     let write = async {
         while outbox.len() > 0 {
             if poll_fn(|cx| outbox.poll_write(stream, cx)).await.is_err() {
@@ -30,11 +30,11 @@ pub(super) async fn flush(stream: &mut TcpStream, outbox: &mut Outbox, within: D
 }
 
 /// Waits until the client has closed, too.
-pub(super) async fn linger(stream: &TcpStream, within: Duration) {
+pub(super) async fn linger(stream: &Socket, within: Duration) {
     let read = async {
         let mut forgotten = 0;
         let mut buffer = BytesMut::with_capacity(4096);
-        while forgotten < MAX_FORGOTTEN && stream.ready(Interest::READABLE).await.is_ok() {
+        while forgotten < MAX_FORGOTTEN && stream.readable().await.is_ok() {
             buffer.clear();
             match stream.try_read_buf(&mut buffer) {
                 Ok(0) => return,

@@ -19,19 +19,19 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep_until};
 use tokio_util::io::poll_read_buf;
 use tracing::{debug, info, warn};
-use ubf_codec::{NextIp, Term};
+use ubf_codec::Term;
 use ubf_proto::server::{CloseReason, Input, Message, Notice, Output};
-use ubf_proto::{Offer, ServerSession, Service, Time};
+use ubf_proto::{ServerSession, Service, Time};
 
 use self::outbox::Outbox;
 use crate::erased::{AnyConnection, Finished, Running};
 use crate::handler::Client;
-use crate::hub::{Hub, Link, Seat};
+use crate::hub::{Hub, Link, Seat, Start};
 use crate::mailbox::{Letter, Order};
+use crate::socket::Socket;
 
 /// Room for the first read: chosen small, since a session may hold on to it while it is idle.
 const MIN_READ: usize = 512;
@@ -41,7 +41,7 @@ const MAX_READ: usize = 64 << 10;
 struct Connection {
     hub: Arc<Hub>,
     link: Arc<Link>,
-    stream: TcpStream,
+    stream: Socket,
     session: ServerSession,
     outbox: Outbox,
     /// Empty, and without memory, while nothing comes.
@@ -65,13 +65,11 @@ struct End {
 }
 
 /// Serves a connection until it ends.
-pub(crate) async fn serve(stream: TcpStream, seat: Seat, offer: Arc<Offer>, inputs: Vec<Input>) {
+pub(crate) async fn serve(stream: Socket, seat: Seat, start: Start) {
     let hub = Arc::clone(&seat.hub);
     let now = hub.clock.now();
-    let mut session = ServerSession::new(Arc::clone(&hub.config), offer, now);
-    for input in inputs {
-        session.handle(input, now);
-    }
+    let mut session = ServerSession::new(start.config, start.offer, now);
+    session.handle(start.input, now);
     debug!(peer = %seat.link.peer, "connected");
     // A future holds what it moves in each place that it is in: boxed, it is held once.
     let connection = Box::new(Connection {
@@ -95,16 +93,10 @@ pub(crate) async fn serve(stream: TcpStream, seat: Seat, offer: Arc<Offer>, inpu
 }
 
 /// Tells a client why it is not served.
-pub(crate) async fn turn_away(
-    mut stream: TcpStream,
-    hub: Arc<Hub>,
-    offer: Arc<Offer>,
-    next_ip: Option<NextIp>,
-    why: &'static str,
-) {
+pub(crate) async fn turn_away(mut stream: Socket, hub: Arc<Hub>, start: Start, why: &'static str) {
     let now = hub.clock.now();
-    let mut session = ServerSession::new(Arc::clone(&hub.config), offer, now);
-    session.handle(Input::NextIp(next_ip), now);
+    let mut session = ServerSession::new(start.config, start.offer, now);
+    session.handle(start.input, now);
     session.handle(Input::Close { why: Term::atom(why), within: Duration::ZERO }, now);
     let mut outbox = Outbox::default();
     while let Some(output) = session.poll_output() {
@@ -421,7 +413,7 @@ async fn aborted(link: &Link) {
 mod tests {
     use super::*;
 
-    fn future_bytes<F>(_: fn(TcpStream, Seat, Arc<Offer>, Vec<Input>) -> F) -> usize {
+    fn future_bytes<F>(_: fn(Socket, Seat, Start) -> F) -> usize {
         size_of::<F>()
     }
 

@@ -10,8 +10,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::AsyncWrite;
-use tokio::net::TcpStream;
 use ubf_proto::Packet;
+
+use crate::socket::Socket;
 
 /// The most pieces that systems take in one write (`IOV_MAX` on Linux and macOS).
 const MAX_PIECES: usize = 1024;
@@ -40,7 +41,7 @@ impl Outbox {
     }
 
     /// Writes as much as goes in one call. What cannot be written ends the connection.
-    pub(super) fn poll_write(&mut self, stream: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    pub(super) fn poll_write(&mut self, stream: &mut Socket, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut pieces = Vec::with_capacity((self.packets.len() * 2).min(MAX_PIECES));
         let mut skipped = self.written;
         for piece in self.packets.iter().flat_map(|packet| [&packet.head, &packet.body]).take(MAX_PIECES) {
@@ -76,7 +77,7 @@ impl Outbox {
 mod tests {
     use bytes::Bytes;
     use tokio::io::AsyncReadExt as _;
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
 
@@ -85,7 +86,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (sender, receiver) = tokio::join!(TcpStream::connect(address), listener.accept());
-        let (mut sender, (mut receiver, _)) = (sender.unwrap(), receiver.unwrap());
+        let (mut sender, (mut receiver, _)) = (Socket::Tcp(sender.unwrap()), receiver.unwrap());
         let mut outbox = Outbox::default();
         let mut expected = Vec::new();
         // More pieces than one write takes, and more bytes than the sockets hold.

@@ -1,5 +1,6 @@
 //! The reference server as a function: `ubf-server` is this, and so is `ubf serve`.
 
+mod operator;
 mod options;
 mod signals;
 
@@ -73,7 +74,10 @@ fn fail(program: &str, text: &str, status: u8) -> ExitCode {
 }
 
 async fn serve(settings: Settings) -> Result<Report, Box<dyn std::error::Error>> {
-    let mut builder = Server::builder().config(settings.config.clone()).limits(settings.limits);
+    let mut builder = Server::builder().config(settings.config).limits(settings.limits).reuse_port(settings.reuse_port);
+    if let Some(address) = settings.advertise {
+        builder = builder.advertise(address);
+    }
     for address in &settings.listen {
         builder = builder.listen(address);
     }
@@ -94,12 +98,20 @@ async fn serve(settings: Settings) -> Result<Report, Box<dyn std::error::Error>>
     }
     let server = builder.bind().await?;
     let signals = Signals::install()?;
-    let signals = tokio::spawn(signals.obey(server.handle(), settings));
+    let signals = tokio::spawn(signals.obey(server.handle(), settings.waits));
+    server.handle().set_load_marks(settings.load);
+    let operator = match &settings.control {
+        Some(path) => Some(operator::serve(path, server.handle(), settings.waits).await?),
+        None => None,
+    };
     for address in server.addresses() {
         info!(%address, "listening");
     }
     let report = server.run().await;
     signals.abort();
+    if let Some(operator) = operator {
+        operator.end().await;
+    }
     for (name, count) in report.counts.named().into_iter().filter(|&(_, count)| count > 0) {
         info!(name, count, "counted");
     }

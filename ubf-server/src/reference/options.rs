@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use ubf_codec::{Address, NextIp, Text};
 
-use crate::{Config, ServerLimits, Versions};
+use crate::{Config, LoadPlan, LoadUnit, ServerLimits, Versions};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -29,6 +29,10 @@ Examples:
       service = [\"kv\", \"echo\"]
       versions = \"1-5,9,10,14\"
       grace-ms = 30000
+
+  Under an operator's control:
+    PROGRAM --listen 127.0.0.1:4000 --control /run/ubf.socket &
+    ubf admin /run/ubf.socket status
 
 Signals:
   SIGTERM  drains: clients are sent to --peers for --grace-ms, then calls in
@@ -89,6 +93,29 @@ pub struct Options {
     #[arg(long, value_name = "MS")]
     hard_stop_ms: Option<u64>,
 
+    /// Let a successor listen on the same addresses before this server leaves them (`SO_REUSEPORT`).
+    ///
+    /// Both processes need it. Then, drain this one to its own address: it stops to listen at once, its clients connect again and find
+    /// the successor, and calls in progress are finished here.
+    #[arg(long)]
+    reuse_port: bool,
+
+    /// A Unix socket for the operator, to be used with `ubf admin`. Nobody but this user can open it.
+    #[arg(long, value_name = "PATH")]
+    control: Option<PathBuf>,
+
+    /// Above this load, replies send clients to --peers.
+    #[arg(long, value_name = "COUNT")]
+    load_high: Option<u64>,
+
+    /// Until the load is below this one. [default: four fifths of --load-high]
+    #[arg(long, value_name = "COUNT")]
+    load_low: Option<u64>,
+
+    /// What the load is counted in. [default: sessions]
+    #[arg(long, value_name = "UNIT")]
+    load_unit: Option<Unit>,
+
     /// Connections at a time. [default: 10000]
     #[arg(long, value_name = "COUNT")]
     max_connections: Option<usize>,
@@ -147,21 +174,39 @@ pub(crate) enum LogForm {
     Json,
 }
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+enum Unit {
+    /// Connections.
+    #[default]
+    Sessions,
+    /// Calls in progress.
+    Calls,
+}
+
 /// What the server is to do, complete and checked.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) listen: Vec<String>,
     pub(crate) services: Vec<ServiceName>,
     pub(crate) versions: Versions,
-    /// Where a drain sends the clients.
-    pub(crate) next_ip: Option<NextIp>,
-    pub(crate) grace: Duration,
-    pub(crate) hard_stop: Duration,
+    pub(crate) advertise: Option<Address>,
+    pub(crate) reuse_port: bool,
+    pub(crate) control: Option<PathBuf>,
+    pub(crate) load: Option<LoadPlan>,
+    pub(crate) waits: Waits,
     pub(crate) config: Config,
     pub(crate) limits: ServerLimits,
     pub(crate) journal: Option<PathBuf>,
     pub(crate) log: LogForm,
     pub(crate) log_filter: String,
+}
+
+/// How long a drain takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waits {
+    pub(crate) grace: Duration,
+    pub(crate) hard_stop: Duration,
 }
 
 /// What is wrong with an option: one line, and perhaps a hint.
@@ -219,9 +264,14 @@ impl Options {
             listen: self.listen,
             services,
             versions: versions(self.versions.as_deref().unwrap_or("1-3"))?,
-            next_ip: NextIp::new(peers),
-            grace: Duration::from_millis(self.grace_ms.unwrap_or(30_000)),
-            hard_stop: Duration::from_millis(self.hard_stop_ms.unwrap_or(10_000)),
+            load: load(self.load_unit, self.load_low, self.load_high, NextIp::new(peers))?,
+            advertise: own,
+            reuse_port: self.reuse_port,
+            control: self.control,
+            waits: Waits {
+                grace: Duration::from_millis(self.grace_ms.unwrap_or(30_000)),
+                hard_stop: Duration::from_millis(self.hard_stop_ms.unwrap_or(10_000)),
+            },
             config,
             limits,
             journal: self.journal,
@@ -249,6 +299,11 @@ impl Options {
             service: if self.service.is_empty() { other.service } else { self.service },
             versions: self.versions.or(other.versions),
             peers: self.peers.or(other.peers),
+            reuse_port: self.reuse_port || other.reuse_port,
+            control: self.control.or(other.control),
+            load_high: self.load_high.or(other.load_high),
+            load_low: self.load_low.or(other.load_low),
+            load_unit: self.load_unit.or(other.load_unit),
             grace_ms: self.grace_ms.or(other.grace_ms),
             hard_stop_ms: self.hard_stop_ms.or(other.hard_stop_ms),
             max_connections: self.max_connections.or(other.max_connections),
@@ -259,6 +314,38 @@ impl Options {
             log_filter: self.log_filter.or(other.log_filter),
         }
     }
+}
+
+/// R9: load marks without a place to send clients to are a mistake.
+fn load(
+    unit: Option<Unit>,
+    low: Option<u64>,
+    high: Option<u64>,
+    next_ip: Option<NextIp>,
+) -> Result<Option<LoadPlan>, OptionError> {
+    let wrong = |text, hint| Err(OptionError { text: String::from(text), hint: Some(hint) });
+    let (high, next_ip) = match (high, next_ip) {
+        (Some(high), Some(next_ip)) => (high, next_ip),
+        (Some(_), None) => {
+            return wrong("load marks without peers", "clients are sent to other servers: --peers b:4000");
+        }
+        (None, _) if low.is_some() || unit.is_some() => {
+            return wrong("load marks without the high one", "--load-high says when clients are sent away");
+        }
+        (None, _) => return Ok(None),
+    };
+    let low = low.unwrap_or(high / 5 * 4);
+    if low > high {
+        return wrong(
+            "the low load mark is above the high one",
+            "clients are sent away above --load-high, until below --load-low",
+        );
+    }
+    let unit = match unit.unwrap_or_default() {
+        Unit::Sessions => LoadUnit::Sessions,
+        Unit::Calls => LoadUnit::Calls,
+    };
+    Ok(Some(LoadPlan { unit, low, high, next_ip }))
 }
 
 fn address(text: &str) -> Result<Address, OptionError> {
@@ -325,8 +412,8 @@ mod tests {
         let flags = Program::parse_from(["ubf-server", "--listen", "b:2", "--versions", "9"]).options;
         let settings = flags.or(file).settings().unwrap();
         assert_eq!((settings.listen, settings.versions.to_string()), (vec!["b:2".into()], "9".into()));
-        assert_eq!((settings.services, settings.grace.as_millis()), (vec![ServiceName::Kv], 5));
-        assert_eq!(settings.hard_stop.as_secs(), 10);
+        assert_eq!((settings.services, settings.waits.grace.as_millis()), (vec![ServiceName::Kv], 5));
+        assert_eq!(settings.waits.hard_stop.as_secs(), 10);
     }
 
     #[test]
@@ -338,7 +425,18 @@ mod tests {
     fn a_server_is_not_its_own_peer() {
         let flags = ["ubf-server", "--advertise", "a:1", "--peers", "a:1,b:2"];
         let settings = Program::parse_from(flags).options.settings().unwrap();
-        assert_eq!(settings.next_ip.unwrap().to_string(), "b:2");
-        assert_eq!(settings.config.peers.len(), 1);
+        assert_eq!(settings.config.peers, ["b:2".parse().unwrap()]);
+    }
+
+    #[test]
+    fn load_marks_are_complete_or_an_error() {
+        let settings = |flags: &[&str]| Program::parse_from([&["ubf-server"], flags].concat()).options.settings();
+        let plan = settings(&["--load-high", "100", "--peers", "b:2"]).unwrap().load.unwrap();
+        assert_eq!((plan.unit, plan.low, plan.high), (LoadUnit::Sessions, 80, 100));
+        let plan = settings(&["--load-high", "9", "--load-low", "9", "--load-unit", "calls", "--peers", "b:2"]);
+        assert_eq!(plan.unwrap().load.unwrap().unit, LoadUnit::Calls);
+        assert!(settings(&["--load-high", "9"]).is_err());
+        assert!(settings(&["--load-low", "9", "--peers", "b:2"]).is_err());
+        assert!(settings(&["--load-high", "9", "--load-low", "10", "--peers", "b:2"]).is_err());
     }
 }

@@ -1,8 +1,9 @@
 //! SIGTERM and SIGINT.
 
 use tracing::{info, warn};
+use ubf_codec::NextIp;
 
-use super::options::Settings;
+use super::options::Waits;
 use crate::{DrainPlan, ServerHandle};
 
 /// What the system tells this program, from the moment this is made.
@@ -20,10 +21,10 @@ impl Signals {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    pub(super) async fn obey(mut self, handle: ServerHandle, settings: Settings) {
+    pub(super) async fn obey(mut self, handle: ServerHandle, waits: Waits) {
         tokio::select! {
             _ = self.terminate.recv() => {
-                drain(&handle, settings);
+                drain(&handle, waits);
                 tokio::select! {
                     _ = self.terminate.recv() => {}
                     _ = self.interrupt.recv() => {}
@@ -46,9 +47,9 @@ impl Signals {
     }
 
     /// There is one signal: it drains, and stops when it comes again.
-    pub(super) async fn obey(self, handle: ServerHandle, settings: Settings) {
+    pub(super) async fn obey(self, handle: ServerHandle, waits: Waits) {
         if tokio::signal::ctrl_c().await.is_ok() {
-            drain(&handle, settings);
+            drain(&handle, waits);
         }
         if tokio::signal::ctrl_c().await.is_ok() {
             handle.stop();
@@ -56,8 +57,10 @@ impl Signals {
     }
 }
 
-fn drain(handle: &ServerHandle, settings: Settings) {
-    let Settings { next_ip, grace, hard_stop, .. } = settings;
+fn drain(handle: &ServerHandle, waits: Waits) {
+    // Those of the moment: an operator may have changed them.
+    let next_ip = NextIp::new(handle.status().peers);
+    let Waits { grace, hard_stop } = waits;
     if next_ip.is_none() {
         // Nobody takes the clients over: they need no time to move.
         return handle.shut_down(hard_stop);

@@ -156,6 +156,27 @@ fn what_was_answered_is_in_the_journal_even_after_sigkill() {
     std::fs::remove_file(&file).unwrap();
 }
 
+#[cfg(unix)]
+#[test]
+fn an_operator_who_knows_nothing_but_bytes_shuts_the_program_down() {
+    use std::os::unix::net::UnixStream;
+
+    let socket = std::env::temp_dir().join(format!("ubf-server-test-{}.socket", std::process::id()));
+    let program = Program::start(&["--control", socket.to_str().unwrap(), "--peers", "b.example:4000"]);
+    let mut client = program.connect();
+    exchange(&mut client, "1 'here'$", "1 ? {'here''start'}$");
+    let mut operator = UnixStream::connect(&socket).unwrap();
+    let requests = "1 {'drain'?1000000?}$1 'undrain'$1 {'withdraw'\"echo\"3}$1 {'shut_down'?}$";
+    operator.write_all(requests.as_bytes()).unwrap();
+    let mut seen = String::new();
+    operator.read_to_string(&mut seen).unwrap();
+    let replies = "1 ? {'ok''draining'}$1 ? {'ok''serving'}$1 ? {'ok''serving'}$1 ? {'ok''closing'}$";
+    assert_eq!(seen, format!("{replies}0 ? {{'closing''shutdown'4}}$"));
+    assert!(rest(client).ends_with("0 ? {'closing''shutdown'1}$"));
+    assert_eq!(program.status(), Some(0));
+    assert!(!socket.exists());
+}
+
 #[test]
 fn what_is_wrong_is_said_in_one_line() {
     for (arguments, status, text) in [
@@ -167,6 +188,8 @@ fn what_is_wrong_is_said_in_one_line() {
             1,
             "ubf-server: service kv has no version",
         ),
+        (&["--load-high", "9"], 2, "ubf-server: load marks without peers\n\nhint: "),
+        (&["--listen", "127.0.0.1:0", "--control", "/nonexistent/s"], 1, "ubf-server: cannot listen on /nonexistent/s"),
         (&["--journal", "/nonexistent/journal"], 1, "ubf-server: cannot write /nonexistent/journal"),
         (&["--listen", "nowhere"], 1, "ubf-server: cannot listen on nowhere"),
     ] {

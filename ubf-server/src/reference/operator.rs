@@ -1,0 +1,66 @@
+//! The socket for the operator.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tracing::Instrument as _;
+
+use super::options::Waits;
+use crate::control::Control;
+use crate::{BindError, Config, Report, Server, ServerHandle, ServerLimits, Service};
+
+/// Operators at a time.
+const MAX_OPERATORS: usize = 16;
+/// Bytes of a packet: a request is a list of addresses at most.
+const MAX_PACKET_BYTES: u32 = 64 << 10;
+/// Who types by hand needs time.
+const MAX_SILENCE: Duration = Duration::from_secs(600);
+/// For the last answers, when the server has stopped.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// A server of its own, beside the one that it controls.
+pub(super) struct Operator {
+    handle: ServerHandle,
+    running: JoinHandle<Report>,
+}
+
+#[cfg(unix)]
+pub(super) async fn serve(path: &Path, server: ServerHandle, waits: Waits) -> Result<Operator, BindError> {
+    let mut config = Config::default();
+    config.limits.max_packet_bytes = MAX_PACKET_BYTES;
+    config.max_negotiation_time = MAX_SILENCE;
+    config.max_packet_time = MAX_SILENCE;
+    config.max_idle_time = MAX_SILENCE;
+    config.agent = server.status().agent;
+    let limits = ServerLimits { max_connections: MAX_OPERATORS, ..ServerLimits::default() };
+    let control = std::sync::Arc::new(Control::new(server).drains(waits.grace, waits.hard_stop));
+    let server = Server::builder()
+        .listen_unix(path)
+        .config(config)
+        .limits(limits)
+        // By hand, one does not negotiate.
+        .shared_service(Service::DEFAULT, std::sync::Arc::clone(&control))
+        .shared_service(Control::NAME, control)
+        .bind()
+        .await?;
+    tracing::info!(path = %path.display(), "control socket");
+    Ok(Operator {
+        handle: server.handle(),
+        running: tokio::spawn(server.run().instrument(tracing::info_span!("control"))),
+    })
+}
+
+#[cfg(not(unix))]
+pub(super) async fn serve(path: &Path, _: ServerHandle, _: Waits) -> Result<Operator, BindError> {
+    let error = std::io::Error::new(std::io::ErrorKind::Unsupported, "this system has no Unix sockets");
+    Err(BindError::Listen { address: path.display().to_string(), error })
+}
+
+impl Operator {
+    pub(super) async fn end(self) {
+        self.handle.shut_down(FAREWELL);
+        // How it went is of no interest: the server that matters has stopped.
+        let _has_ended = self.running.await.is_ok();
+    }
+}

@@ -1,0 +1,67 @@
+//! A socket with a name in the file system, which nobody but its owner may use.
+
+use std::fs::{self, DirBuilder, Metadata};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use tokio::net::{UnixListener, UnixStream};
+
+/// Listens, and removes its file when it is dropped.
+#[derive(Debug)]
+pub(crate) struct UnixSocket {
+    listener: UnixListener,
+    path: PathBuf,
+    /// Device and number of the file.
+    identity: (u64, u64),
+}
+
+impl UnixSocket {
+    /// Takes the place of a socket that a dead server has left behind, and of nothing else.
+    pub(crate) fn bind(path: &Path) -> io::Result<Self> {
+        match fs::symlink_metadata(path) {
+            Ok(file) if !file.file_type().is_socket() => {
+                return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file that is no socket"));
+            }
+            Ok(_) if std::os::unix::net::UnixStream::connect(path).is_ok() => {
+                return Err(io::Error::new(io::ErrorKind::AddrInUse, "another server listens there"));
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        // Nobody else can reach the socket before its permissions are set, and then it is there at once.
+        let private = path.with_file_name(format!(".ubf-{}", std::process::id()));
+        DirBuilder::new().mode(0o700).create(&private)?;
+        let bound = Self::bind_in(&private, path);
+        let _is_removed = fs::remove_file(private.join("s")).is_ok();
+        fs::remove_dir(&private)?;
+        bound
+    }
+
+    fn bind_in(private: &Path, path: &Path) -> io::Result<Self> {
+        let place = private.join("s");
+        let listener = UnixListener::bind(&place)?;
+        fs::set_permissions(&place, fs::Permissions::from_mode(0o600))?;
+        let identity = identity(&fs::symlink_metadata(&place)?);
+        fs::rename(&place, path)?;
+        Ok(Self { listener, path: path.to_owned(), identity })
+    }
+
+    pub(crate) async fn accept(&self) -> io::Result<UnixStream> {
+        self.listener.accept().await.map(|(stream, _)| stream)
+    }
+}
+
+impl Drop for UnixSocket {
+    fn drop(&mut self) {
+        // Somebody may have put another one in its place.
+        if fs::symlink_metadata(&self.path).is_ok_and(|file| identity(&file) == self.identity) {
+            let _is_removed = fs::remove_file(&self.path).is_ok();
+        }
+    }
+}
+
+fn identity(file: &Metadata) -> (u64, u64) {
+    (file.dev(), file.ino())
+}
