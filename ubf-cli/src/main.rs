@@ -10,6 +10,9 @@ mod indent;
 mod input;
 mod json;
 mod json_hints;
+mod load;
+mod load_report;
+mod network;
 mod output;
 mod packet_json;
 mod passage;
@@ -20,6 +23,7 @@ mod stream;
 mod table;
 mod terms;
 mod text;
+mod units;
 mod writer;
 
 use std::io;

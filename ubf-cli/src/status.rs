@@ -7,9 +7,9 @@ use std::process::ExitCode;
 pub(crate) enum Status {
     /// All is well.
     Good,
-    /// The input is wrong.
+    /// The input is wrong, or a call failed.
     WrongInput,
-    /// The command line is wrong, or something could not be read or written.
+    /// The command line is wrong, or something could not be read, written or reached.
     Trouble,
 }
 

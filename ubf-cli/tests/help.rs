@@ -3,11 +3,14 @@
 #![cfg(unix)]
 
 mod common;
+#[path = "common/server.rs"]
+mod server;
 
 use std::path::Path;
 use std::process::Command;
 
 use common::good;
+use server::Server;
 
 /// The examples of a help text: command line and output, without the indent.
 fn examples(help: &str) -> Vec<(String, String)> {
@@ -25,6 +28,9 @@ fn examples(help: &str) -> Vec<(String, String)> {
     found
 }
 
+/// Where the examples say that a server is.
+const EXAMPLE_ADDRESS: &str = "127.0.0.1:4000";
+
 fn run(command: &str) -> (i32, String) {
     let folder = Path::new(env!("CARGO_BIN_EXE_ubf")).parent().expect("ubf is in a folder");
     let path = format!("{}:{}", folder.display(), std::env::var("PATH").expect("a PATH"));
@@ -33,17 +39,18 @@ fn run(command: &str) -> (i32, String) {
     (output.status.code().expect("it ends by itself"), String::from_utf8(output.stdout).expect("UTF-8"))
 }
 
-const COMMANDS: [&[&str]; 8] =
-    [&[], &["decode"], &["encode"], &["to-json"], &["from-json"], &["check"], &["fmt"], &["trace"]];
+const COMMANDS: [&[&str]; 9] =
+    [&[], &["decode"], &["encode"], &["to-json"], &["from-json"], &["check"], &["fmt"], &["trace"], &["load"]];
 
 #[test]
 fn every_example_does_what_the_help_says() {
+    let server = Server::of_2003();
     for command in COMMANDS {
         let help = good(&[command, &["--help"]].concat(), "");
         let examples = examples(&help);
         assert!(examples.len() >= 3, "{command:?}");
         for (line, expected) in examples {
-            let (status, output) = run(&line);
+            let (status, output) = run(&line.replace(EXAMPLE_ADDRESS, &server.address));
             assert!(status < 2, "{line}: {output}");
             if !expected.trim().is_empty() {
                 assert_eq!(output.trim_end(), expected.trim_end(), "{line}");

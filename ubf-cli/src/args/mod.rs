@@ -1,9 +1,14 @@
 //! The command line.
 
+mod connect;
+mod load;
+
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use ubf_codec::{Dialect, Limits, Style};
+
+pub(crate) use self::load::Load;
 
 /// Read, check, write, rewrite and explain UBF packets.
 ///
@@ -38,6 +43,7 @@ pub(crate) enum Command {
     /// is the same.
     #[command(after_long_help = ubf_server::reference::examples("ubf serve"))]
     Serve(Box<ubf_server::reference::Options>),
+    Load(Load),
 }
 
 /// Show packets as terms, one line a packet.

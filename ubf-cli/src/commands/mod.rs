@@ -5,6 +5,7 @@ mod decode;
 mod encode;
 mod fmt;
 mod from_json;
+mod load;
 mod to_json;
 mod trace;
 
@@ -32,6 +33,7 @@ pub(crate) fn run(command: &Command, output: &mut Output) -> io::Result<Status> 
         Command::Trace(args) => trace::run(args, output),
         // `main` runs it before there is an output.
         Command::Serve(_) => Ok(Status::Good),
+        Command::Load(args) => load::run(args, output),
     }
 }
 

@@ -1,0 +1,135 @@
+//! Arguments of the commands that talk to a server.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use ubf_client::{RedirectPolicy, Service, Versions};
+use ubf_codec::Version;
+
+use super::LimitArgs;
+
+/// Whom to talk to.
+#[derive(Debug, Args)]
+pub(crate) struct ConnectArgs {
+    /// The service to talk to, if it is not the server's default one
+    #[arg(long, value_name = "NAME")]
+    pub(crate) service: Option<String>,
+
+    /// The versions to offer; the highest that both have is used
+    #[arg(long, value_name = "LIST", value_parser = versions, default_value = "1-20")]
+    pub(crate) versions: Versions,
+
+    /// Allow redirections that the policy forbids: from public to private addresses, from private ones to the loopback
+    /// address of another host, to ports below 1024
+    #[arg(long, value_name = "KIND", value_enum, value_delimiter = ',', hide_short_help = true)]
+    allow_redirects: Vec<Redirects>,
+
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+}
+
+/// Redirections that are not followed unless they are allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Redirects {
+    Private,
+    Loopback,
+    LowPorts,
+}
+
+impl ConnectArgs {
+    pub(crate) fn service(&self) -> Service {
+        self.service.as_deref().map_or(Service::DEFAULT, Service::named)
+    }
+
+    pub(crate) fn policy(&self) -> RedirectPolicy {
+        RedirectPolicy {
+            allow_private: self.allow_redirects.contains(&Redirects::Private),
+            allow_loopback: self.allow_redirects.contains(&Redirects::Loopback),
+            allow_low_ports: self.allow_redirects.contains(&Redirects::LowPorts),
+        }
+    }
+}
+
+/// `1-3,10`.
+pub(crate) fn versions(text: &str) -> Result<Versions, String> {
+    let wanted = || "versions are numbers from 1 and ranges of them, as in 1-3,10".to_owned();
+    let mut versions = Versions::new();
+    for part in text.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let [first, last] = [first, last].map(|number| number.trim().parse().ok().and_then(Version::new));
+        let (Some(first), Some(last)) = (first, last) else { return Err(wanted()) };
+        if first > last {
+            return Err(wanted());
+        }
+        for version in (first.get()..=last.get()).filter_map(Version::new) {
+            // N2: one place is the client's own, for the number that no program has (N9).
+            if !versions.contains(version) && versions.len() + 1 >= Versions::MAX_LEN {
+                return Err(format!("{} versions at most", Versions::MAX_LEN - 1));
+            }
+            versions.insert(version);
+        }
+    }
+    Ok(versions)
+}
+
+/// `250ms`, `10s`, `1.5m`, `1h`; a number alone is seconds.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let unit_start = text.find(|character: char| !character.is_ascii_digit() && character != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(unit_start);
+    let scale = match unit.trim() {
+        "us" | "µs" => 1e-6,
+        "ms" => 1e-3,
+        "" | "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        _ => return Err("a time is wanted, as in 250ms, 10s, 1.5m or 1h".to_owned()),
+    };
+    let number: f64 =
+        number.parse().map_err(|_| "a time begins with a number, as in 250ms, 10s, 1.5m or 1h".to_owned())?;
+    match Duration::try_from_secs_f64(number * scale) {
+        Ok(time) if time <= MAX_TIME => Ok(time),
+        Ok(_) | Err(_) => Err("a year is the longest time".to_owned()),
+    }
+}
+
+/// As [`duration`], but not 0.
+pub(crate) fn some_time(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("it must be more than 0".to_owned()),
+        time => Ok(time),
+    }
+}
+
+/// Chosen: what a clock can add to the present without care.
+const MAX_TIME: Duration = Duration::from_secs(366 * 24 * 3600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_numbers_and_ranges() {
+        assert_eq!(versions("1-3, 6,8,10,11,2").unwrap().to_string(), "1-3,6,8,10,11");
+        assert_eq!(versions("1-1023").unwrap().len(), 1023);
+        for text in ["", "0", "0-3", "1-", "-1", "5-1", "2147483648", "one", "1,,2"] {
+            assert!(versions(text).unwrap_err().contains("as in 1-3,10"), "{text}");
+        }
+        for text in ["1-1024", "1-2147483647"] {
+            assert_eq!(versions(text).unwrap_err(), "1023 versions at most");
+        }
+    }
+
+    #[test]
+    fn times_have_units() {
+        let times = [("250ms", 250), ("10s", 10_000), ("10", 10_000), ("1.5m", 90_000), ("1h", 3_600_000), ("0", 0)];
+        for (text, millis) in times {
+            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        assert_eq!(duration("20us"), Ok(Duration::from_micros(20)));
+        for text in ["", "s", "-1s", "1x", "1.2.3s", "1e9"] {
+            assert!(duration(text).unwrap_err().contains("as in 250ms"), "{text}");
+        }
+        assert!(duration("9000000h").is_err());
+        assert!(some_time("0s").is_err());
+    }
+}

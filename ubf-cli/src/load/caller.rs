@@ -1,0 +1,148 @@
+//! One client of a load, and the callers that share its connection.
+
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+
+use ubf_client::{Client, Unsupported, Versions};
+use ubf_codec::{Term, Version};
+
+use super::ClientView;
+use super::outcome::Outcome;
+use super::pace::{Pace, Turn};
+use super::requests::Requests;
+use super::tally::{Tally, lock};
+
+/// How long a caller waits after a call that ended badly, if it is not on a schedule. Chosen: a server that refuses all is not asked a million times
+/// a second.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(10);
+
+/// What all clients of a load share.
+pub(super) struct Common {
+    pub(super) pace: Arc<Pace>,
+    pub(super) tally: Tally,
+    pub(super) requests: Requests,
+    pub(super) call_time: Duration,
+    pub(super) is_idempotent: bool,
+    pub(super) expects_echo: bool,
+    pub(super) keeps_journal: bool,
+    /// The versions for which the clients' code is to crash.
+    pub(super) broken: RwLock<Versions>,
+}
+
+/// A client of the load.
+pub(super) struct LoadClient {
+    /// Counted from 1.
+    pub(super) number: u64,
+    pub(super) client: Client,
+    common: Arc<Common>,
+    next_call: AtomicU64,
+    /// How each call ended; the first is call 1.
+    journal: Mutex<Vec<Outcome>>,
+}
+
+impl LoadClient {
+    pub(super) fn new(number: u64, client: Client, common: Arc<Common>) -> Self {
+        Self { number, client, common, next_call: AtomicU64::new(1), journal: Mutex::new(Vec::new()) }
+    }
+
+    /// Makes one call after the other until there are no more to make.
+    pub(super) async fn run_caller(&self) {
+        while let Some(turn) = self.common.pace.next().await {
+            let outcome = self.call(turn).await;
+            if outcome.is_bad() && !self.common.pace.is_scheduled() {
+                tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
+            }
+        }
+    }
+
+    async fn call(&self, turn: Turn) -> Outcome {
+        let mut open =
+            OpenCall { client: self, number: self.next_call.fetch_add(1, Ordering::Relaxed), turn: Some(turn) };
+        self.note(open.number, Outcome::Open);
+        let term = self.common.requests.term(self.number, open.number);
+        let expected = self.common.expects_echo.then(|| term.clone());
+        let mut call = self.client.call(self.request(term)).within(self.common.call_time);
+        if self.common.is_idempotent {
+            call = call.idempotent();
+        }
+        let (outcome, version) = match call.await {
+            Ok(reply) => {
+                let is_right = expected.is_none_or(|expected| reply.response().to_term() == expected);
+                (if is_right { Outcome::Answered } else { Outcome::WrongReply }, Some(reply.version()))
+            }
+            Err(error) => (Outcome::of(&error), None),
+        };
+        open.end(outcome, version);
+        outcome
+    }
+
+    /// Code that can be made to crash. Nobody has to read about it on stderr: this panic goes by the hook.
+    fn request(&self, term: Term) -> impl Fn(Version) -> Result<Term, Unsupported> + Send + 'static {
+        let common = Arc::clone(&self.common);
+        move |version| {
+            let is_broken = common.broken.read().is_ok_and(|broken| broken.contains(version));
+            if is_broken {
+                resume_unwind(Box::new("a simulated crash"));
+            }
+            Ok(term.clone())
+        }
+    }
+
+    fn note(&self, number: u64, outcome: Outcome) {
+        if !self.common.keeps_journal {
+            return;
+        }
+        let mut journal = lock(&self.journal);
+        let index = usize::try_from(number - 1).unwrap_or(usize::MAX);
+        // Callers may come here in another order than that of their numbers.
+        while journal.len() <= index {
+            journal.push(Outcome::Open);
+        }
+        if let Some(slot) = journal.get_mut(index) {
+            *slot = outcome;
+        }
+    }
+
+    pub(super) fn take_journal(&self) -> Vec<Outcome> {
+        std::mem::take(&mut *lock(&self.journal))
+    }
+
+    pub(super) fn view(&self) -> ClientView {
+        let status = self.client.status();
+        let status = status.borrow();
+        ClientView {
+            number: self.number,
+            state: status.state,
+            version: status.version,
+            address: status.address.clone(),
+            statistics: status.statistics,
+        }
+    }
+}
+
+/// A call that has not ended. If it is dropped, it was cut.
+struct OpenCall<'a> {
+    client: &'a LoadClient,
+    number: u64,
+    /// `None` once it has ended.
+    turn: Option<Turn>,
+}
+
+impl OpenCall<'_> {
+    fn end(&mut self, outcome: Outcome, version: Option<Version>) {
+        let Some(Turn { due, is_measured }) = self.turn.take() else { return };
+        self.client.note(self.number, outcome);
+        if is_measured {
+            let place = usize::try_from(self.client.number).unwrap_or_default();
+            self.client.common.tally.add(place, outcome, version, due.elapsed());
+        }
+    }
+}
+
+impl Drop for OpenCall<'_> {
+    fn drop(&mut self) {
+        self.end(Outcome::Cut, None);
+    }
+}

@@ -1,0 +1,152 @@
+//! What is measured, where many callers can put it down at a time.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use ubf_codec::Version;
+
+use super::outcome::{Counts, Outcome};
+
+/// Places to put results down. Chosen: more than there are cores in most machines.
+const SHARDS: usize = 16;
+/// The longest latency that is told apart from longer ones.
+const MAX_LATENCY: Duration = Duration::from_secs(3600);
+
+/// Results that nobody has looked at.
+pub(crate) struct Tally {
+    shards: Vec<Mutex<Results>>,
+}
+
+/// Results of calls.
+#[derive(Clone, Debug)]
+pub(crate) struct Results {
+    /// How they ended.
+    pub(crate) counts: Counts,
+    /// How many were answered in each version.
+    pub(crate) versions: BTreeMap<Version, u64>,
+    /// Nanoseconds from the moment when a call was due to its reply.
+    latency: Histogram<u64>,
+}
+
+/// Latencies of the calls that were answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Latency {
+    pub(crate) mean: Duration,
+    pub(crate) p50: Duration,
+    pub(crate) p90: Duration,
+    pub(crate) p99: Duration,
+    pub(crate) p999: Duration,
+    pub(crate) max: Duration,
+}
+
+impl Results {
+    pub(crate) fn new() -> Self {
+        let longest = u64::try_from(MAX_LATENCY.as_nanos()).unwrap_or(u64::MAX);
+        let latency =
+            Histogram::new_with_max(longest, 3).expect("3 digits up to an hour are within the histogram's bounds");
+        Self { counts: Counts::default(), versions: BTreeMap::new(), latency }
+    }
+
+    fn add(&mut self, outcome: Outcome, version: Option<Version>, took: Duration) {
+        self.counts.add(outcome);
+        if let Some(version) = version {
+            *self.versions.entry(version).or_default() += 1;
+            self.latency.saturating_record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        }
+    }
+
+    /// Adds other results.
+    pub(crate) fn add_all(&mut self, other: &Self) {
+        self.counts.add_all(&other.counts);
+        for (&version, count) in &other.versions {
+            *self.versions.entry(version).or_default() += count;
+        }
+        self.latency.add(&other.latency).expect("all histograms have the same bounds");
+    }
+
+    fn clear(&mut self) {
+        self.counts = Counts::default();
+        self.versions.clear();
+        self.latency.reset();
+    }
+
+    /// What the latencies come to.
+    pub(crate) fn latency(&self) -> Latency {
+        let at = |quantile| Duration::from_nanos(self.latency.value_at_quantile(quantile));
+        Latency {
+            mean: Duration::from_secs_f64(self.latency.mean() / 1e9),
+            p50: at(0.5),
+            p90: at(0.9),
+            p99: at(0.99),
+            p999: at(0.999),
+            max: Duration::from_nanos(self.latency.max()),
+        }
+    }
+}
+
+impl Tally {
+    pub(crate) fn new(clients: usize) -> Self {
+        let count = clients.clamp(1, SHARDS);
+        Self { shards: (0..count).map(|_| Mutex::new(Results::new())).collect() }
+    }
+
+    /// Puts down how a call of a client ended, and, if it was answered, in which version.
+    pub(crate) fn add(&self, client: usize, outcome: Outcome, version: Option<Version>, took: Duration) {
+        if let Some(shard) = self.shards.get(client % self.shards.len().max(1)) {
+            lock(shard).add(outcome, version, took);
+        }
+    }
+
+    /// Takes out all that is there.
+    pub(crate) fn take(&self) -> Results {
+        let mut all = Results::new();
+        for shard in &self.shards {
+            let mut shard = lock(shard);
+            all.add_all(&shard);
+            shard.clear();
+        }
+        all
+    }
+}
+
+/// What a panic leaves behind is counters: they are as good as before.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_put_down_is_taken_out_once() {
+        let tally = Tally::new(100);
+        for client in 0..100 {
+            tally.add(client, Outcome::Answered, Version::new(3), Duration::from_micros(10 * (client as u64 + 1)));
+        }
+        tally.add(7, Outcome::Indeterminate, None, Duration::from_secs(9));
+        let results = tally.take();
+        assert_eq!((results.counts.of(Outcome::Answered), results.counts.bad()), (100, 1));
+        assert_eq!(results.versions, BTreeMap::from([(Version::new(3).unwrap(), 100)]));
+        // What was not answered has no latency. The histogram is exact to three digits.
+        let latency = results.latency();
+        let is_near =
+            |left: Duration, right: u64| left.abs_diff(Duration::from_micros(right)) < Duration::from_micros(1);
+        assert!(is_near(latency.p50, 500) && is_near(latency.p99, 990) && is_near(latency.max, 1000), "{latency:?}");
+        assert_eq!(tally.take().counts, Counts::default());
+    }
+
+    #[test]
+    fn an_endless_latency_is_counted_as_the_longest() {
+        let mut results = Results::new();
+        results.add(Outcome::Answered, Version::new(1), Duration::MAX);
+        assert!(results.latency().max >= MAX_LATENCY);
+    }
+
+    #[test]
+    fn no_results_have_no_latency() {
+        assert_eq!(Results::new().latency(), Latency::default());
+    }
+}

@@ -1,0 +1,48 @@
+//! What the commands that talk to a server have in common.
+
+use std::io;
+
+use tokio::runtime::{Builder, Runtime};
+use ubf_client::{ConnectError, LossReason};
+use ubf_codec::{NotationError, Term};
+
+use crate::passage::Passage;
+use crate::report::Report;
+
+/// Threads for tasks: as many as there are cores, or one besides the main thread.
+pub(crate) fn runtime(is_parallel: bool) -> Result<Runtime, Report> {
+    let mut builder = Builder::new_multi_thread();
+    if !is_parallel {
+        builder.worker_threads(1);
+    }
+    builder.enable_all().build().map_err(|error: io::Error| Report::new(format!("cannot start threads: {error}")))
+}
+
+/// A term of the command line.
+pub(crate) fn term(text: &str) -> Result<Term, Report> {
+    text.trim().parse().map_err(|error: NotationError| {
+        let leading = text.len() - text.trim_start().len();
+        Passage::of(text).report(None, &error.to_string(), leading + error.offset())
+    })
+}
+
+/// Why there is no connection, and what to look at.
+pub(crate) fn cannot_connect(error: &ConnectError) -> Report {
+    Report::new(error.to_string()).with_hint(connect_hint(error))
+}
+
+fn connect_hint(error: &ConnectError) -> Option<&'static str> {
+    let ConnectError::Unreachable { losses } = error else { return None };
+    let is = |test: fn(&LossReason) -> bool| losses.iter().any(|loss| test(&loss.reason));
+    if is(|reason| matches!(reason, LossReason::NoCommonVersion { .. })) {
+        Some("--versions says which versions to offer, as in --versions 1-3,10")
+    } else if is(|reason| matches!(reason, LossReason::NegotiationRefused { .. })) {
+        Some("--service says which service to talk to")
+    } else if is(|reason| matches!(reason, LossReason::NegotiationTime | LossReason::BadSyntax(_))) {
+        Some("is that a server that speaks versioned UBF?")
+    } else if is(|reason| matches!(reason, LossReason::ConnectFailed | LossReason::ConnectTime)) {
+        Some("is the server running, and is the port right?")
+    } else {
+        None
+    }
+}

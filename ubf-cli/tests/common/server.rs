@@ -1,0 +1,84 @@
+//! A server to talk to, in a thread of the test.
+
+#![allow(dead_code, reason = "each test file uses a part of this")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
+
+use std::sync::mpsc;
+use std::thread;
+
+use ubf_server::services::Echo;
+use ubf_server::{Call, Handlers, Reply, ServerHandle, Service, Versions};
+
+/// A server with three services. It stops when it is dropped.
+///
+/// The default one answers each request with itself. `crash` panics at every request. `chat` sends
+/// each event and each request to its client as an event.
+pub(crate) struct Server {
+    pub(crate) address: String,
+    pub(crate) handle: ServerHandle,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Server {
+    /// Starts it with these versions of the default service, and waits until it listens.
+    pub(crate) fn start(versions: &[u32]) -> Self {
+        let versions = Versions::of(versions.iter().copied());
+        let (started, server) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async move {
+                let server = ubf_server::Server::builder()
+                    .listen("127.0.0.1:0")
+                    .service(Service::DEFAULT, Echo::new(versions))
+                    .service("crash", crash())
+                    .service("chat", chat())
+                    .bind()
+                    .await
+                    .unwrap();
+                started.send((server.addresses()[0].to_string(), server.handle())).unwrap();
+                // Whether a call was cut is not the matter here.
+                let _report = server.run().await;
+            });
+        });
+        let (address, handle) = server.recv().unwrap();
+        Self { address, handle, thread: Some(thread) }
+    }
+
+    /// The server of the example of 2003.
+    pub(crate) fn of_2003() -> Self {
+        Self::start(&[1, 2, 3, 4, 5, 9, 10, 14])
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.handle.shut_down(std::time::Duration::ZERO);
+        if let Some(thread) = self.thread.take() {
+            thread.join().ok();
+        }
+    }
+}
+
+fn crash() -> Handlers<()> {
+    // A panic that nobody has to read about.
+    Handlers::new().on(Versions::of([1]), |_: Call<()>| async { std::panic::resume_unwind(Box::new("asked to")) })
+}
+
+fn chat() -> Handlers<()> {
+    Handlers::new()
+        .on(Versions::of([1, 2, 3]), |call: Call<()>| async move {
+            let said = call.term().to_term();
+            call.events().send(call.version(), said.clone()).await.unwrap();
+            Reply::new(said, "active")
+        })
+        .on_event(Versions::of([1, 2, 3]), |event: Call<()>| async move {
+            let said = event.term().to_term();
+            event.events().send(event.version(), said).await.unwrap();
+        })
+}
+
+/// An address at which nobody listens.
+pub(crate) fn nobody() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
+}
