@@ -12,10 +12,11 @@ use ubf_codec::{Address, AddressError, Limits, Text, Version};
 use ubf_proto::client::{Config, Notice};
 use ubf_proto::{BackoffTimes, RedirectPolicy, Service, Versions};
 
-use crate::driver::{Driver, Ends, FirstOutcome, NoticeHook};
+use crate::driver::{Driver, Ends, FirstOutcome, NoticeHook, WireHook};
 use crate::events;
 use crate::handle::{Client, Shared};
 use crate::status::{Loss, Status};
+use crate::wire::Traffic;
 
 /// Settings of a client. [`Client::builder`] makes one.
 ///
@@ -29,6 +30,7 @@ pub struct Builder {
     max_event_bytes: usize,
     close_time: Duration,
     notice_hook: Option<NoticeHook>,
+    wire_hook: Option<WireHook>,
 }
 
 impl Builder {
@@ -41,6 +43,7 @@ impl Builder {
             max_event_bytes: 16 << 20,
             close_time: Duration::from_secs(5),
             notice_hook: None,
+            wire_hook: None,
         }
     }
 
@@ -152,6 +155,13 @@ impl Builder {
         self
     }
 
+    /// A function that is shown all bytes that come in and go out: to look at, as a tool or a test wants to. It should not block: the
+    /// client waits for it.
+    pub fn on_wire(mut self, hook: impl Fn(Traffic<'_>) + Send + 'static) -> Self {
+        self.wire_hook = Some(Box::new(hook));
+        self
+    }
+
     /// Makes all that is random depend on this number. Default: another one for each client.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
@@ -200,7 +210,8 @@ impl Builder {
     }
 
     fn begin(self, first_outcome: Option<oneshot::Sender<FirstOutcome>>) -> Result<Client, ConnectError> {
-        let Self { mut config, bad_address, seed, max_events, max_event_bytes, close_time, notice_hook } = self;
+        let Self { mut config, bad_address, seed, max_events, max_event_bytes, close_time, notice_hook, wire_hook } =
+            self;
         if let Some((address, error)) = bad_address {
             return Err(ConnectError::BadAddress { address, error });
         }
@@ -238,6 +249,7 @@ impl Builder {
             status: status_sender,
             events: event_sink,
             notice_hook,
+            wire_hook,
             first_outcome,
         };
         // The task ends when the last handle is dropped: nobody has to hold it.

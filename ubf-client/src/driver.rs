@@ -29,6 +29,7 @@ use crate::notices;
 use crate::reply::Event;
 use crate::request::{Kind, Rendering, Request, render};
 use crate::status::{Loss, Status};
+use crate::wire::{Direction, Traffic};
 
 /// Commands taken in at once. Chosen: fills a batch.
 const MAX_COMMANDS: usize = 64;
@@ -70,6 +71,9 @@ struct OpenCall {
 /// A function of the program that is shown each notice.
 pub(crate) type NoticeHook = Box<dyn Fn(&Notice) + Send>;
 
+/// A function of the program that is shown all bytes.
+pub(crate) type WireHook = Box<dyn Fn(Traffic<'_>) + Send>;
+
 /// The losses before the first agreement, if there was none.
 pub(crate) type FirstOutcome = Result<(), Vec<Loss>>;
 
@@ -81,6 +85,7 @@ pub(crate) struct Ends {
     pub(crate) status: watch::Sender<Status>,
     pub(crate) events: EventSink,
     pub(crate) notice_hook: Option<NoticeHook>,
+    pub(crate) wire_hook: Option<WireHook>,
     pub(crate) first_outcome: Option<oneshot::Sender<FirstOutcome>>,
 }
 
@@ -265,7 +270,12 @@ impl Driver {
     fn feed(&mut self, happening: Happening) {
         let now = self.now();
         match happening {
-            Happening::Input(input) => self.session.handle(input, now),
+            Happening::Input(input) => {
+                if let Input::Received { connection, bytes } = &input {
+                    self.show_wire(*connection, Direction::FromServer, bytes);
+                }
+                self.session.handle(input, now);
+            }
             Happening::Commands(commands) => {
                 for command in commands {
                     self.feed_command(command, now);
@@ -319,6 +329,9 @@ impl Driver {
                 self.links.push(Link::new(connection, Dial { address, named_by, within }));
             }
             Output::Transmit { connection, packet } => {
+                if self.ends.wire_hook.is_some() {
+                    self.show_wire(connection, Direction::ToServer, &packet.to_bytes());
+                }
                 if let Some(link) = self.link_mut(connection) {
                     link.push(packet);
                 }
@@ -452,6 +465,14 @@ impl Driver {
             if reply.send(outcome).is_err() {
                 debug!("nobody waits for this call");
             }
+        }
+    }
+
+    fn show_wire(&self, ConnectionId(connection): ConnectionId, direction: Direction, bytes: &[u8]) {
+        if let Some(hook) = &self.ends.wire_hook
+            && catch_unwind(AssertUnwindSafe(|| hook(Traffic { connection, direction, bytes }))).is_err()
+        {
+            warn!("the program's code for the wire crashed");
         }
     }
 

@@ -87,6 +87,7 @@ mod driver;
 mod link;
 mod notices;
 mod socket;
+mod wire;
 
 pub use self::builder::{Builder, ConnectError};
 pub use self::events::Events;
@@ -94,5 +95,6 @@ pub use self::handle::{Call, Cast, Client, ReadCrashed};
 pub use self::reply::{Event, Reply};
 pub use self::request::{Request, Unsupported};
 pub use self::status::{Loss, Status};
+pub use self::wire::{Direction, Traffic};
 pub use ubf_proto::client::{CallError, Config, LossReason, Notice, State, Statistics};
 pub use ubf_proto::{BackoffTimes, QuarantineTimes, RedirectPolicy, Service, Versions};

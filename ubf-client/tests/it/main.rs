@@ -17,4 +17,5 @@ mod failures;
 mod life;
 mod load;
 mod travel;
+mod wire;
 mod worked_example;
