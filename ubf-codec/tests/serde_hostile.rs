@@ -9,7 +9,7 @@ use std::thread;
 use proptest::prelude::*;
 use serde::Deserialize;
 use ubf_codec::serde::{Deserializer, ErrorKind, from_slice, from_term};
-use ubf_codec::{Decoder, Limits, Term, ubf};
+use ubf_codec::{Decoder, Limits, Term, View, decode, ubf};
 
 #[derive(Deserialize, Debug)]
 #[allow(dead_code, reason = "only read")]
@@ -52,7 +52,7 @@ fn recursive_types_end_before_the_stack_does() {
             (nested(&format!("{{'Wide'{{{zeros}}}"), "{'Leaf'1}", "}", 127), 128),
         ] {
             from_slice::<Tree>(&packet).unwrap();
-            let document = ubf_codec::decode(&packet).unwrap();
+            let document = decode(&packet).unwrap();
             Deserializer::from_document(&document).with_max_depth(levels).read::<Tree>().unwrap();
             let deeper = [&b"{'Named'{'Named'"[..], packet.strip_suffix(b"$").unwrap(), b"}}$"].concat();
             let error = from_slice::<Tree>(&deeper).unwrap_err();
@@ -149,8 +149,18 @@ proptest! {
         drop(from_slice::<Vec<Everything>>(&packet));
         drop(from_slice::<Option<Endless>>(&packet));
         drop(from_slice::<(f32, u8, String)>(&packet));
-        let is_packet = ubf_codec::decode(&packet).is_ok();
+        let is_packet = decode(&packet).is_ok();
         prop_assert_eq!(from_slice::<serde::de::IgnoredAny>(&packet).is_ok(), is_packet);
         prop_assert_eq!(from_slice::<Term>(&packet).is_ok(), is_packet);
     }
+}
+
+#[test]
+fn an_error_in_a_part_of_a_packet_says_at_which_byte_of_the_packet() {
+    let packet = decode(b"{{'order' 7'dear'}'start'}$").unwrap();
+    let order = if let View::Tuple(reply) = packet.root().view() { reply.get(0) } else { None };
+    let error = from_term::<(String, u32, u32)>(order.unwrap()).unwrap_err();
+    assert_eq!((error.path().as_str(), error.offset()), ("[2]", Some(11)));
+    let owned = packet.to_term();
+    assert_eq!(from_term::<u32>(&owned).unwrap_err().offset(), None);
 }

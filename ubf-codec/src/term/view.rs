@@ -104,6 +104,33 @@ impl<'a> TermRef<'a> {
         crate::float::read(*self)
     }
 
+    /// Where the term is in the packet that it was decoded from, or the first of its parts that is text: small integers and empty terms
+    /// leave no trace.
+    #[cfg(feature = "serde")]
+    pub(crate) fn offset(&self) -> Option<u64> {
+        let Place::Packet(mut node, Arena { nodes, .. }) = self.0 else { return None };
+        let mut tag_offset = None;
+        loop {
+            let Span { start, len } = node.span();
+            let before_start = u64::from(start).saturating_sub(1);
+            match node.kind() {
+                NodeKind::Undefined | NodeKind::Integer => return tag_offset,
+                NodeKind::BigInteger if !node.flag() => return Some(u64::from(start)),
+                // The minus sign, the opening quote or the `~`.
+                NodeKind::BigInteger | NodeKind::Atom | NodeKind::String | NodeKind::Binary => {
+                    return Some(before_start);
+                }
+                NodeKind::Tuple | NodeKind::List | NodeKind::Tagged if len == 0 => return tag_offset,
+                NodeKind::Tuple | NodeKind::List => node = *nodes.get(start as usize)?,
+                NodeKind::Tagged => {
+                    let tag = nodes.get(start as usize)?;
+                    tag_offset = Some(u64::from(tag.span().start).saturating_sub(1));
+                    node = *nodes.get(start as usize + 1)?;
+                }
+            }
+        }
+    }
+
     /// Shows the term to `visitor` in the order of the wire.
     pub(crate) fn visit_wire(&self, visitor: &mut impl WireVisitor) {
         match self.0 {
