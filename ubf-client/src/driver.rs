@@ -27,7 +27,7 @@ use crate::events::EventSink;
 use crate::link::Link;
 use crate::notices;
 use crate::reply::Event;
-use crate::request::{Kind, Rendering, Request, render};
+use crate::request::{Kind, Rendering, Source};
 use crate::status::{Loss, Status};
 use crate::wire::{Direction, Traffic};
 
@@ -53,14 +53,14 @@ pub(crate) enum Command {
 /// A call on its way to the session.
 pub(crate) struct Submission {
     pub(crate) call: Call,
-    pub(crate) request: Box<dyn Request>,
+    pub(crate) request: Source,
     pub(crate) reply: Option<ReplySender>,
     pub(crate) permit: OwnedSemaphorePermit,
 }
 
 /// A call that has not ended.
 struct OpenCall {
-    request: Box<dyn Request>,
+    request: Source,
     kind: Kind,
     /// `None` for an event that nobody waits for.
     reply: Option<ReplySender>,
@@ -365,10 +365,8 @@ impl Driver {
     /// N8: the caller's code may crash (N6).
     fn render(&mut self, call: CallId, version: Version) {
         let now = self.now();
-        let rendering = self
-            .calls
-            .get(&call)
-            .map_or(Rendering::Unsupported, |open| render(open.request.as_ref(), open.kind, version));
+        let rendering =
+            self.calls.get(&call).map_or(Rendering::Unsupported, |open| open.request.render(open.kind, version));
         self.session.handle(
             match rendering {
                 Rendering::Body(body) => Input::Rendered { call, version, body },

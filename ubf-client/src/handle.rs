@@ -17,7 +17,7 @@ use crate::builder::Builder;
 use crate::driver::{Command, ReplySender, Submission, crash};
 use crate::events::Events;
 use crate::reply::Reply;
-use crate::request::{Kind, Rendering, Request, render};
+use crate::request::{Kind, Rendering, Request, Source};
 use crate::status::Status;
 
 /// A session with a service: a handle, cheap to clone, for any number of tasks.
@@ -58,13 +58,17 @@ impl Client {
     /// A call whose future is dropped does no harm: if it was not sent yet it never will be, and otherwise its reply is read and dropped.
     /// Nothing is sent before the future is polled.
     pub fn call(&self, request: impl Request) -> Call<'_> {
-        Call(Message { client: self, request: Box::new(request), is_idempotent: false, within: None })
+        Call(self.message(Source::Request(Box::new(request))))
     }
 
     /// Sends an event, which has no reply: `client.cast(event).await` waits for a place in the pipeline and no longer, and an event that
     /// is lost after that is a line in the log. [`Cast::taken`] waits until the server has it.
     pub fn cast(&self, event: impl Request) -> Cast<'_> {
-        Cast(Message { client: self, request: Box::new(event), is_idempotent: false, within: None })
+        Cast(self.message(Source::Request(Box::new(event))))
+    }
+
+    pub(crate) const fn message(&self, request: Source) -> Message<'_> {
+        Message { client: self, request, is_idempotent: false, within: None }
     }
 
     /// The events of the server. There is one reader: the first who asks gets them, from the first event on.
@@ -138,16 +142,16 @@ impl fmt::Debug for Client {
 }
 
 /// What is to be sent, and how.
-struct Message<'a> {
-    client: &'a Client,
-    request: Box<dyn Request>,
+pub(crate) struct Message<'a> {
+    pub(crate) client: &'a Client,
+    request: Source,
     is_idempotent: bool,
     within: Option<Duration>,
 }
 
 /// A call that is about to be made. Await it.
 #[must_use = "a call is made when it is awaited"]
-pub struct Call<'a>(Message<'a>);
+pub struct Call<'a>(pub(crate) Message<'a>);
 
 impl Call<'_> {
     /// L2: how long the call may take, the wait for a place in the pipeline included.
@@ -168,19 +172,13 @@ impl<'a> IntoFuture for Call<'a> {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
-            match self.0.send(Kind::Request).await?.outcome().await? {
-                Done::Reply { version, body } => Ok(Reply { version, body }),
-                // The session never takes a request for an event.
-                Done::Taken { .. } => Err(CallError::Indeterminate),
-            }
-        })
+        Box::pin(self.0.reply())
     }
 }
 
 /// An event that is about to be sent. Await it, or [`taken`](Self::taken).
 #[must_use = "an event is sent when it is awaited"]
-pub struct Cast<'a>(Message<'a>);
+pub struct Cast<'a>(pub(crate) Message<'a>);
 
 impl<'a> Cast<'a> {
     /// L2: how long it may take to send the event, and to hear that it was taken.
@@ -217,6 +215,15 @@ impl<'a> IntoFuture for Cast<'a> {
 }
 
 impl<'a> Message<'a> {
+    /// Sends it as a request.
+    pub(crate) async fn reply(self) -> Result<Reply, CallError> {
+        match self.send(Kind::Request).await?.outcome().await? {
+            Done::Reply { version, body } => Ok(Reply { version, body }),
+            // The session never takes a request for an event.
+            Done::Taken { .. } => Err(CallError::Indeterminate),
+        }
+    }
+
     /// Hands it to the driver, and stays in touch.
     async fn send(self, kind: Kind) -> Result<Sent<'a>, CallError> {
         let client = self.client;
@@ -249,7 +256,7 @@ impl<'a> Message<'a> {
         // Here, the work is the caller's and not the driver's, which all callers share. If the version is another one by the time that
         // the call is sent, the driver does it again.
         let version = Version::new(shared.version.load(Ordering::Relaxed));
-        let rendered = version.and_then(|version| match render(request.as_ref(), kind, version) {
+        let rendered = version.and_then(|version| match request.render(kind, version) {
             Rendering::Body(body) => Some((version, body)),
             Rendering::Unsupported => None,
             Rendering::Crashed => {

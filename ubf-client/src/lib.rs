@@ -9,23 +9,18 @@
 //! - **To follow a server anywhere.** The [`RedirectPolicy`] judges each address, and each IP address that a name stands for.
 //! - **To grow without a bound.** Calls, bytes, events and hops have limits; who makes one call too many waits.
 //!
-//! # Example
+//! # A client in ten lines
 //! ```no_run
 //! use ubf_client::Client;
 //! use ubf_codec::ubf;
 //!
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let client = Client::builder()
-//!     .address("a.example:4000")
-//!     .address("b.example:4000")
-//!     .service("kv")
-//!     .versions([1, 2, 3])
-//!     .connect()
-//!     .await?;
-//! let reply = client.call(ubf!({get, "colour"})).await?;
-//! println!("in version {}: {}", reply.version(), reply.response());
-//! # Ok(())
-//! # }
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let client = Client::builder().address("a.example:4000").address("b.example:4000").versions([1, 2, 3]).connect().await?;
+//!     let reply = client.call(ubf!({get, "colour"})).await?;
+//!     println!("in version {}: {}", reply.version(), reply.response());
+//!     Ok(())
+//! }
 //! ```
 //!
 //! # Concepts
@@ -35,6 +30,7 @@
 //!   [`Term`](ubf_codec::Term) is the same in all versions; a closure or a [`Request`] of one's own tells them apart.
 //! - A **crash** of that code, by a panic, puts its version into quarantine; the same call goes out in the next lower version (N6). For
 //!   code that reads replies there is [`Client::read`], and for all else [`Client::crashed`].
+//! - A reply that **cannot be understood** is the caller's business, and its call has run (N11): nothing here makes it again.
 //! - **Events** go to the server with [`Client::cast`] and come from it through [`Events`].
 //! - [`Status`] is what people want to see, to be watched; each decision is a `tracing` event too, in a span `ubf_client` and in
 //!   the words of [`Notice`], and [`Builder::on_notice`] has them for programs.
@@ -57,6 +53,11 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Rust values for terms
+//! With the feature `serde`, a request is any `Serialize` and a response any `DeserializeOwned` (`Client::call_typed`, `Call::typed`), and so
+//! are events (`Client::cast_typed`, `Events::typed`). The forms are those of `ubf_codec::serde`. Errors say where a reply is not what the
+//! type expects, and that the call has run (`TypedCallError`).
 //!
 //! # Where the rules are
 //! Not here. `ubf_proto::ClientSession` decides all that the protocol is about, without I/O. This crate has the sockets, the clock and
@@ -89,6 +90,9 @@ mod notices;
 mod socket;
 mod wire;
 
+#[cfg(feature = "serde")]
+mod typed;
+
 pub use self::builder::{Builder, ConnectError};
 pub use self::events::Events;
 pub use self::handle::{Call, Cast, Client, ReadCrashed};
@@ -96,5 +100,7 @@ pub use self::reply::{Event, Reply};
 pub use self::request::{Request, Unsupported};
 pub use self::status::{Loss, Status};
 pub use self::wire::{Direction, Traffic};
+#[cfg(feature = "serde")]
+pub use self::typed::{TypedCall, TypedCallError, TypedEvent, TypedEvents, TypedReply, UnreadableEvent};
 pub use ubf_proto::client::{CallError, Config, LossReason, Notice, State, Statistics};
 pub use ubf_proto::{BackoffTimes, QuarantineTimes, RedirectPolicy, Service, Versions};

@@ -4,7 +4,10 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
-use ubf_codec::{Term, Version, View};
+use ubf_codec::{Encoder, Term, TermRef, Version, View};
+
+/// Room for a body at first. Chosen: most requests fit, and what is left over is not kept for long.
+const BODY_BYTES: usize = 128;
 
 /// A request or an event that can be written for a version of the contract.
 ///
@@ -37,11 +40,20 @@ pub trait Request: Send + 'static {
     /// [`Unsupported`] if this version has no words for it. Then this call ends with
     /// [`CallError::Inexpressible`](crate::CallError::Inexpressible), and nothing else happens.
     fn render(&self, version: Version) -> Result<Term, Unsupported>;
+
+    /// What [`render`](Self::render) gives for all versions, if that is always the same and at hand: then it is not asked.
+    fn constant(&self) -> Option<&Term> {
+        None
+    }
 }
 
 impl Request for Term {
     fn render(&self, _: Version) -> Result<Term, Unsupported> {
         Ok(self.clone())
+    }
+
+    fn constant(&self) -> Option<&Term> {
+        Some(self)
     }
 }
 
@@ -73,6 +85,14 @@ pub(crate) enum Kind {
     Event,
 }
 
+/// What a message is written from.
+pub(crate) enum Source {
+    Request(Box<dyn Request>),
+    /// A request, or an event with its `event_in`, that is the same in all versions and written already.
+    #[cfg(feature = "serde")]
+    Body(Bytes),
+}
+
 /// What came of the attempt to write a request.
 #[derive(Debug)]
 pub(crate) enum Rendering {
@@ -81,23 +101,49 @@ pub(crate) enum Rendering {
     Crashed,
 }
 
-/// Writes a request for a version. The caller's code may crash.
-pub(crate) fn render(request: &dyn Request, kind: Kind, version: Version) -> Rendering {
-    // What the request holds is looked at again after a crash, in another version: that is the caller's promise, not memory safety.
-    match catch_unwind(AssertUnwindSafe(|| request.render(version))) {
-        Ok(Ok(term)) => match kind {
-            // P3: the server would take it for an event, and never reply.
-            Kind::Request if is_event_in(&term) => Rendering::Unsupported,
-            Kind::Request => Rendering::Body(ubf_proto::body(&term)),
-            Kind::Event => Rendering::Body(ubf_proto::body(&Term::tuple([Term::atom("event_in"), term]))),
-        },
-        Ok(Err(Unsupported)) => Rendering::Unsupported,
-        Err(_panic) => Rendering::Crashed,
+impl Source {
+    /// Writes it for a version. The caller's code may crash.
+    pub(crate) fn render(&self, kind: Kind, version: Version) -> Rendering {
+        let request = match self {
+            Self::Request(request) => request,
+            #[cfg(feature = "serde")]
+            Self::Body(body) => return Rendering::Body(body.clone()),
+        };
+        // What the request holds is looked at again after a crash, in another version: that is the caller's promise, not memory safety.
+        let rendering = catch_unwind(AssertUnwindSafe(|| match request.constant() {
+            Some(term) => body(term, kind),
+            None => body(&request.render(version)?, kind),
+        }));
+        match rendering {
+            Ok(Ok(body)) => Rendering::Body(body),
+            Ok(Err(Unsupported)) => Rendering::Unsupported,
+            Err(_panic) => Rendering::Crashed,
+        }
     }
 }
 
-fn is_event_in(term: &Term) -> bool {
-    let View::Tuple(tuple) = term.as_ref().view() else { return false };
+/// The body of a packet, up to and with its `$`.
+fn body(term: &Term, kind: Kind) -> Result<Bytes, Unsupported> {
+    let mut body = Vec::with_capacity(BODY_BYTES);
+    match kind {
+        // P3: the server would take it for an event, and never reply.
+        Kind::Request if is_event_in(term.as_ref()) => return Err(Unsupported),
+        Kind::Request => Encoder::new().encode_to(term, &mut body),
+        Kind::Event => {
+            Encoder::new().encode_to(term, &mut body);
+            body = as_event(&body);
+        }
+    }
+    Ok(body.into())
+}
+
+/// Puts `{'event_in',Event}` around an event that is written.
+pub(crate) fn as_event(event: &[u8]) -> Vec<u8> {
+    [b"{'event_in'", event.strip_suffix(b"$").unwrap_or(event), b"}$"].concat()
+}
+
+pub(crate) fn is_event_in(term: TermRef<'_>) -> bool {
+    let View::Tuple(tuple) = term.view() else { return false };
     tuple.to_array().is_some_and(|[name, _event]| name.is_atom("event_in"))
 }
 
@@ -107,8 +153,8 @@ mod tests {
 
     use super::*;
 
-    fn rendered(request: &dyn Request, kind: Kind) -> Option<Bytes> {
-        match render(request, kind, Version::MIN) {
+    fn rendered(request: &Term, kind: Kind) -> Option<Bytes> {
+        match Source::Request(Box::new(request.clone())).render(kind, Version::MIN) {
             Rendering::Body(body) => Some(body),
             Rendering::Unsupported | Rendering::Crashed => None,
         }
@@ -130,6 +176,6 @@ mod tests {
     #[test]
     fn n6_a_panic_is_an_answer() {
         let crashing = |_: Version| -> Result<Term, Unsupported> { panic!("as the test wants it") };
-        assert!(matches!(render(&crashing, Kind::Request, Version::MIN), Rendering::Crashed));
+        assert!(matches!(Source::Request(Box::new(crashing)).render(Kind::Request, Version::MIN), Rendering::Crashed));
     }
 }
