@@ -46,6 +46,8 @@
 //! - A [`Server`] listens, and [`Server::run`] serves. A [`ServerHandle`] shows its [`Status`], drains it, withdraws versions, sets
 //!   load marks ([`LoadPlan`], R9) and stops it.
 //!
+//! With the feature `serde`, requests and responses are Rust values: `Handlers::on_typed`, `Reply::typed`.
+//!
 //! # How it runs
 //! One task serves a connection. It reads what is there, runs the handlers of all requests in it, and writes all replies that are ready
 //! together. Bodies are not copied between the socket and the handler. An idle connection holds no buffer for reading, and no two connections share
@@ -77,6 +79,8 @@ mod settings;
 mod handler;
 mod handlers;
 mod journal;
+#[cfg(feature = "serde")]
+mod typed;
 
 mod erased;
 mod mailbox;

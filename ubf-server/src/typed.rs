@@ -1,0 +1,156 @@
+//! Handlers whose requests, responses and events are Rust values, by way of serde (feature `serde`).
+
+use std::borrow::Borrow;
+use std::panic::resume_unwind;
+
+use serde_core::Serialize;
+use serde_core::de::DeserializeOwned;
+use tracing::{debug, error};
+use ubf_codec::serde::{Error, from_term, to_vec};
+use ubf_codec::{Encoder, Term, Text};
+use ubf_proto::Versions;
+
+use crate::handler::{Call, Reply};
+use crate::handlers::Handlers;
+
+impl<S: Send + Sync + 'static> Handlers<S> {
+    /// Answers requests in these versions with `handler`, which is given the request as a `Q` and answers with [`Reply::typed`].
+    ///
+    /// A request that is no `Q` is answered `{'clientBrokeContract',Request,Expected}`, where `Expected` says what was expected and where;
+    /// the handler is not called, and the session goes on (L3). A response that cannot be written is a bug of the program, and treated
+    /// as a panic of the handler is.
+    ///
+    /// ```
+    /// use serde::{Deserialize, Serialize};
+    /// use ubf_server::{Call, Handlers, Reply, Versions};
+    ///
+    /// #[derive(Deserialize)]
+    /// #[serde(rename_all = "snake_case")]
+    /// enum Request {
+    ///     Add(i64, i64),
+    ///     Divide { dividend: i64, divisor: i64 },
+    /// }
+    ///
+    /// #[derive(Serialize)]
+    /// #[serde(rename_all = "snake_case")]
+    /// enum Response {
+    ///     Result(i64),
+    ///     Error(String),
+    /// }
+    ///
+    /// fn answer(request: Request) -> Response {
+    ///     match request {
+    ///         Request::Add(a, b) => Response::Result(a.wrapping_add(b)),
+    ///         Request::Divide { dividend, divisor } => match dividend.checked_div(divisor) {
+    ///             Some(quotient) => Response::Result(quotient),
+    ///             None => Response::Error("no such number".into()),
+    ///         },
+    ///     }
+    /// }
+    ///
+    /// // 1 {'add'1 2}$ is answered 1 ? {{'result'3}'start'}$
+    /// let service = Handlers::new().on_typed(Versions::of([1]), |_: Call<()>, request: Request| async {
+    ///     Reply::typed(&answer(request), "start")
+    /// });
+    /// # drop(service);
+    /// ```
+    #[must_use]
+    pub fn on_typed<Q, F>(
+        self,
+        versions: impl Borrow<Versions>,
+        handler: impl Fn(Call<S>, Q) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        Q: DeserializeOwned + 'static,
+        F: Future<Output = Result<Reply, Error>> + Send + 'static,
+    {
+        self.on_either(versions, move |call, state_name| {
+            let version = call.version();
+            match from_term(call.term()) {
+                Ok(request) => {
+                    let reply = handler(call, request);
+                    Ok(async move {
+                        reply.await.unwrap_or_else(|error| {
+                            error!(%version, %error, "a response cannot be written");
+                            // N6: the session has a word for it, `failed`, and counts it.
+                            resume_unwind(Box::new(error.to_string()))
+                        })
+                    })
+                }
+                Err(error) => {
+                    debug!(peer = %call.peer(), %version, %error, "the client broke the contract");
+                    Err(Reply::broken_contract(call.term(), &[&error.to_string()], state_name(call.state())))
+                }
+            }
+        })
+    }
+
+    /// Takes events in these versions with `handler`, which is given the event as an `E`. An event that is no `E` is a line in the log,
+    /// since events have no answers.
+    ///
+    /// To the client, events go with [`EventSender::send`](crate::EventSender::send) and [`to_term`](ubf_codec::serde::to_term):
+    ///
+    /// ```
+    /// use serde::{Deserialize, Serialize};
+    /// use ubf_codec::serde::to_term;
+    /// use ubf_server::{Call, Handlers, Versions};
+    ///
+    /// #[derive(Serialize, Deserialize)]
+    /// #[serde(rename = "joined")]
+    /// struct Joined(String);
+    ///
+    /// let service = Handlers::new().on_event_typed(Versions::of([1]), |call: Call<()>, joined: Joined| async move {
+    ///     let Ok(news) = to_term(&joined) else { return };
+    ///     if let Err(error) = call.events().send(call.version(), news).await {
+    ///         println!("{}: {error}", call.peer());
+    ///     }
+    /// });
+    /// # drop(service);
+    /// ```
+    #[must_use]
+    pub fn on_event_typed<E, F>(
+        self,
+        versions: impl Borrow<Versions>,
+        handler: impl Fn(Call<S>, E) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        E: DeserializeOwned + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.on_event(versions, move |call| {
+            let taken = match from_term(call.term()) {
+                Ok(event) => Some(handler(call, event)),
+                Err(error) => {
+                    debug!(peer = %call.peer(), version = %call.version(), %error, "an event broke the contract");
+                    None
+                }
+            };
+            async move {
+                if let Some(taken) = taken {
+                    taken.await;
+                }
+            }
+        })
+    }
+}
+
+impl Reply {
+    /// A response that is a Rust value, and the name of the state in which the service is after it.
+    ///
+    /// ```
+    /// use ubf_server::Reply;
+    ///
+    /// let reply = Reply::typed(&(1, "one", None::<u8>), "start")?;
+    /// assert_eq!(&reply.into_body()[..], b"{{1\"one\"?}'start'}$");
+    /// # Ok::<(), ubf_codec::serde::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the response has no form in UBF: a NaN, say.
+    pub fn typed(response: &(impl Serialize + ?Sized), state: impl Into<Text>) -> Result<Self, Error> {
+        let response = to_vec(response)?;
+        let state = Encoder::new().encode(&Term::Atom(state.into()));
+        let [response, state] = [&response, &state].map(|packet| packet.strip_suffix(b"$").unwrap_or(packet));
+        Ok(Self::encoded([b"{", response, state, b"}$"].concat()))
+    }
+}
