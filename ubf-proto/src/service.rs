@@ -12,7 +12,10 @@ impl Service {
     /// The default service, `?` on the wire.
     pub const DEFAULT: Self = Self(None);
 
-    /// The service of this name.
+    /// The most bytes of a name on the wire (L1). Chosen: as many as a tag may have.
+    pub const MAX_NAME_BYTES: usize = 255;
+
+    /// The service of this name. A longer one than [`MAX_NAME_BYTES`](Self::MAX_NAME_BYTES) is understood by nobody.
     #[must_use]
     pub fn named(name: impl Into<Text>) -> Self {
         Self(Some(name.into()))

@@ -65,8 +65,12 @@ pub(super) fn text(term: TermRef<'_>) -> Option<Text> {
     if let View::String(text) = term.view() { Some(text.to_text()) } else { None }
 }
 
+/// L1: a session keeps the name for as long as it lasts, and a log shows it.
 pub(super) fn service(term: TermRef<'_>) -> Option<Service> {
-    if matches!(term.view(), View::Undefined) { Some(Service::DEFAULT) } else { text(term).map(Service::named) }
+    if matches!(term.view(), View::Undefined) {
+        return Some(Service::DEFAULT);
+    }
+    text(term).filter(|name| name.as_bytes().len() <= Service::MAX_NAME_BYTES).map(Service::named)
 }
 
 /// N2: distinct versions, at most 1024.

@@ -235,6 +235,17 @@ fn l1_a_packet_must_be_whole_in_30_seconds_however_slowly_its_bytes_drip() {
 }
 
 #[test]
+fn l1_the_name_of_a_service_has_255_bytes_at_most() {
+    let mut server = Server::new(&[3]);
+    let negotiate = |name: &str| format!("0 {{'negotiate'1\"{name}\"#3&#}}$");
+    let longest = "x".repeat(255);
+    let lines = server.receive(&negotiate(&longest));
+    assert_eq!(lines, [format!("send 0 ? {{'no_common_version'1\"{longest}\"#}}$")]);
+    let lines = server.receive(&negotiate(&format!("{longest}x")));
+    assert_eq!(lines[0], "send 0 ? {'error'{'malformed''negotiate''Service'}280}$");
+}
+
+#[test]
 fn l1_white_space_between_packets_begins_none() {
     let mut server = Server::new(&[3]);
     server.receive("0 'ping'$\n");
