@@ -8,6 +8,7 @@
 
 mod farewell;
 mod outbox;
+mod short;
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,6 +28,7 @@ use ubf_proto::server::{CloseReason, Input, Message, Notice, Output};
 use ubf_proto::{ServerSession, Service, Time};
 
 use self::outbox::Outbox;
+use self::short::Short;
 use crate::erased::{AnyConnection, Finished, Running};
 use crate::handler::Client;
 use crate::hub::{Hub, Link, Seat, Start};
@@ -346,7 +348,7 @@ impl Connection {
         match notice {
             Notice::Agreed { service, version, agent, quarantined } => {
                 counters.agreed.add(1);
-                let agent = agent.map(|agent| agent.to_latin1());
+                let agent = agent.map(|agent| Short(agent.to_latin1()).to_string());
                 debug!(%peer, %service, %version, agent, quarantined = quarantined.len(), "agreed");
                 self.link.agree(service, version);
             }
@@ -367,7 +369,7 @@ impl Connection {
             }
             Notice::ReportedError { why, offset } => {
                 counters.reported_errors.add(1);
-                warn!(%peer, why = %why.as_ref(), offset, "the client reports an error");
+                warn!(%peer, why = %Short(why.as_ref()), offset, "the client reports an error");
             }
         }
     }

@@ -1,0 +1,52 @@
+//! Words of a client in a log: cut, since a packet may be a log's worth.
+
+use std::fmt::{self, Write};
+
+/// Bytes of a client's that a line of the log shows. Chosen: a line or two.
+const MAX_BYTES: usize = 200;
+
+/// Shows the beginning of what it holds. The rest is not even written.
+pub(super) struct Short<T>(pub(super) T);
+
+impl<T: fmt::Display> fmt::Display for Short<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut cut = Cut { text: f, room: MAX_BYTES };
+        match write!(cut, "{}", self.0) {
+            Err(fmt::Error) if cut.room == 0 => f.write_str("…"),
+            written => written,
+        }
+    }
+}
+
+/// Takes no more than there is room for.
+struct Cut<'a, 'b> {
+    text: &'a mut fmt::Formatter<'b>,
+    room: usize,
+}
+
+impl Write for Cut<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if text.len() <= self.room {
+            self.room -= text.len();
+            return self.text.write_str(text);
+        }
+        let end = (0..=self.room).rev().find(|&end| text.is_char_boundary(end)).unwrap_or_default();
+        self.room = 0;
+        self.text.write_str(text.get(..end).unwrap_or_default())?;
+        Err(fmt::Error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ubf_codec::{Term, ubf};
+
+    use super::*;
+
+    #[test]
+    fn short_words_are_shown_whole_and_long_ones_cut() {
+        assert_eq!(Short(ubf!({oops, 1})).to_string(), "{oops,1}");
+        let long = Short(Term::string("é".repeat(1 << 20))).to_string();
+        assert_eq!(long, format!("\"{}…", "é".repeat(99)));
+    }
+}
