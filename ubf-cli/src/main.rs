@@ -1,6 +1,7 @@
 //! `ubf`: read, check, write, rewrite and explain UBF packets.
 
 mod args;
+mod attack;
 mod brief;
 mod commands;
 mod documents;

@@ -39,8 +39,18 @@ fn run(command: &str) -> (i32, String) {
     (output.status.code().expect("it ends by itself"), String::from_utf8(output.stdout).expect("UTF-8"))
 }
 
-const COMMANDS: [&[&str]; 9] =
-    [&[], &["decode"], &["encode"], &["to-json"], &["from-json"], &["check"], &["fmt"], &["trace"], &["load"]];
+const COMMANDS: [&[&str]; 10] = [
+    &[],
+    &["decode"],
+    &["encode"],
+    &["to-json"],
+    &["from-json"],
+    &["check"],
+    &["fmt"],
+    &["trace"],
+    &["load"],
+    &["attack"],
+];
 
 #[test]
 fn every_example_does_what_the_help_says() {

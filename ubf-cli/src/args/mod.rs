@@ -1,5 +1,6 @@
 //! The command line.
 
+mod attack;
 mod connect;
 mod load;
 
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use ubf_codec::{Dialect, Limits, Style};
 
+pub(crate) use self::attack::Attack;
 pub(crate) use self::load::Load;
 
 /// Read, check, write, rewrite and explain UBF packets.
@@ -44,6 +46,7 @@ pub(crate) enum Command {
     #[command(after_long_help = ubf_server::reference::examples("ubf serve"))]
     Serve(Box<ubf_server::reference::Options>),
     Load(Load),
+    Attack(Attack),
 }
 
 /// Show packets as terms, one line a packet.
@@ -422,6 +425,12 @@ fn bytes_u64(text: &str) -> Result<u64, String> {
     };
     let number: u64 = digits.parse().map_err(|_| "it does not begin with a number of bytes".to_owned())?;
     number.checked_mul(scale).ok_or_else(|| "too many bytes".to_owned())
+}
+
+/// More than nothing, and less than a day.
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds: f64 = text.parse().map_err(|_| "a number of seconds is wanted".to_owned())?;
+    if (0.01..86_400.0).contains(&seconds) { Ok(seconds) } else { Err("0.01 to 86400 seconds are possible".to_owned()) }
 }
 
 fn bytes_u32(text: &str) -> Result<u32, String> {

@@ -1,5 +1,6 @@
 //! The commands, and what they have in common: inputs one after the other, errors that do not stop the next input.
 
+mod attack;
 mod check;
 mod decode;
 mod encode;
@@ -34,6 +35,7 @@ pub(crate) fn run(command: &Command, output: &mut Output) -> io::Result<Status> 
         // `main` runs it before there is an output.
         Command::Serve(_) => Ok(Status::Good),
         Command::Load(args) => load::run(args, output),
+        Command::Attack(args) => attack::run(args, output),
     }
 }
 

@@ -1,0 +1,142 @@
+//! Attacks on a server: each tries to crash, hang or bloat it, and a well-behaved client beside it tells what others notice.
+//!
+//! ```text
+//! for each attack:  begin to watch ─> attack, and let go of every connection ─> a new client is served? ─> verdict
+//! all the while:    a bystander calls and measures; /proc is looked at
+//! ```
+
+mod bystander;
+mod control;
+mod crowd;
+mod endless;
+mod finding;
+mod foreign;
+mod list;
+mod pipeline;
+mod process;
+mod slow;
+mod target;
+mod verdict;
+mod wire;
+
+use std::time::{Duration, Instant};
+
+use self::bystander::Bystander;
+use self::finding::Finding;
+use self::process::Watch;
+use self::wire::Wire;
+
+pub(crate) use self::finding::bytes_in_words;
+pub(crate) use self::list::{ATTACKS, Attack};
+pub(crate) use self::target::Target;
+pub(crate) use self::verdict::{Latency, Verdict};
+
+/// How long the bystander is looked at before the first attack.
+const BASELINE: Duration = Duration::from_millis(500);
+/// How long it is looked at in each attack, at least.
+const MIN_WATCH: Duration = Duration::from_millis(50);
+
+/// What is wrong, beside what attacks themselves find.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// The longest call of a bystander.
+    pub(crate) max_latency: Duration,
+    /// The most by which the process may grow in one attack.
+    pub(crate) max_growth: u64,
+    /// The process to watch.
+    pub(crate) pid: Option<u32>,
+}
+
+/// Attacks, one after the other, and hands each verdict on. An error is one of ours: the server cannot be attacked.
+pub(crate) fn run<E: From<String>>(
+    mut target: Target,
+    attacks: &[&Attack],
+    bounds: Bounds,
+    mut tell: impl FnMut(Verdict) -> Result<(), E>,
+) -> Result<(), E> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    let watch = match bounds.pid {
+        Some(pid) => Some(Watch::start(pid).map_err(|error| format!("cannot watch process {pid}: {error}"))?),
+        None => None,
+    };
+    runtime.block_on(async {
+        target.ask_versions().await?;
+        let bystander = Bystander::start(target.clone());
+        tokio::time::sleep(BASELINE).await;
+        let (before, faults) = bystander.take();
+        if let Some(fault) = faults.first() {
+            return Err(format!("before any attack, {fault}").into());
+        }
+        for attack in attacks {
+            tell(one(&target, attack, bounds, &bystander, before, watch.as_ref()).await?)?;
+        }
+        Ok(())
+    })
+}
+
+async fn one(
+    target: &Target,
+    attack: &Attack,
+    bounds: Bounds,
+    bystander: &Bystander,
+    before: Latency,
+    watch: Option<&Watch>,
+) -> Result<Verdict, String> {
+    let gone = |error: std::io::Error| format!("the process cannot be watched any longer: {error}");
+    let look = watch.map(Watch::begin).transpose().map_err(gone)?;
+    // What it noticed of the attack before is told already.
+    drop(bystander.take());
+    let start = Instant::now();
+    let mut finding = (attack.run)(target).await;
+    let took = start.elapsed();
+    tokio::time::sleep(MIN_WATCH.saturating_sub(took)).await;
+    let newcomer = newcomer(target, bounds.max_latency).await;
+    let (meanwhile, noticed) = bystander.take();
+    finding.faults.extend(newcomer);
+    finding.faults.extend(noticed);
+    let is_slow = meanwhile.max > bounds.max_latency;
+    let slow = format!("a call beside it took {:.0} ms", meanwhile.max.as_secs_f64() * 1e3);
+    let Finding { saw, mut faults } = finding.but(is_slow, slow);
+    let process = match (watch, look) {
+        (Some(watch), Some(look)) => Some(watch.end(look, target.max_wait).await.map_err(gone)?),
+        _ => None,
+    };
+    if let Some(usage) = &process {
+        if usage.growth() > bounds.max_growth {
+            faults.push(format!("the process grew by {}", bytes_in_words(usage.growth())));
+        }
+        if usage.descriptors_after > usage.descriptors_before {
+            let left = usage.descriptors_after - usage.descriptors_before;
+            faults.push(format!("{left} descriptors are left open"));
+        }
+    }
+    Ok(Verdict {
+        name: attack.name,
+        rule: attack.rule,
+        held: faults.is_empty(),
+        did: attack.about,
+        saw,
+        faults,
+        took,
+        before,
+        meanwhile,
+        process,
+    })
+}
+
+/// Whether somebody new is served.
+async fn newcomer(target: &Target, max_latency: Duration) -> Option<String> {
+    let start = Instant::now();
+    let mut wire = match Wire::greet(target).await {
+        Ok(wire) => wire,
+        Err(heard) => return Some(format!("a new client is not served: {heard}")),
+    };
+    wire.send(&target.call()).await;
+    let heard = wire.hear(target.max_wait).await;
+    if heard.version() != Some(target.version()) {
+        return Some(format!("a new client has no answer: {}", heard.text()));
+    }
+    let took = start.elapsed();
+    (took > max_latency).then(|| format!("a new client is served after {:.0} ms", took.as_secs_f64() * 1e3))
+}

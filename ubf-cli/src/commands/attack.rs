@@ -1,0 +1,137 @@
+//! `ubf attack`: tries to break a server, and says what became of it.
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::time::Duration;
+
+use crate::args::Attack as Args;
+use crate::attack::{ATTACKS, Attack, Bounds, Latency, Target, Verdict, bytes_in_words, run as attack};
+use crate::output::{Output, Palette};
+use crate::report::Report;
+use crate::status::Status;
+use crate::text::counted;
+
+/// Why a run ends early.
+enum Stop {
+    Trouble(String),
+    Write(io::Error),
+}
+
+impl From<String> for Stop {
+    fn from(message: String) -> Self {
+        Self::Trouble(message)
+    }
+}
+
+pub(crate) fn run(args: &Args, output: &mut Output) -> io::Result<Status> {
+    if args.list {
+        return list(output);
+    }
+    let chosen = match chosen(&args.only) {
+        Ok(chosen) => chosen,
+        Err(report) => return trouble(&report, output),
+    };
+    let address = match address(args) {
+        Ok(address) => address,
+        Err(report) => return trouble(&report, output),
+    };
+    let target = Target {
+        address,
+        service: args.service.as_ref().map_or_else(|| "?".to_owned(), |name| format!("{name:?}")),
+        versions: Vec::new(),
+        max_wait: Duration::from_secs_f64(args.max_wait),
+        connections: args.connections,
+        max_bytes: args.max_bytes.try_into().unwrap_or(usize::MAX),
+        packets: args.packets,
+    };
+    let bounds =
+        Bounds { max_latency: Duration::from_millis(args.max_latency_ms), max_growth: args.max_growth, pid: args.pid };
+    let (mut held, mut failed, mut growth) = (0, 0, None);
+    let ended = attack(target, &chosen, bounds, |verdict| {
+        *(if verdict.held { &mut held } else { &mut failed }) += 1;
+        growth = growth.max(verdict.process.map(|usage| usage.growth()));
+        show(&verdict, args.json, output).and_then(|()| output.flush()).map_err(Stop::Write)
+    });
+    match ended {
+        Ok(()) => {}
+        Err(Stop::Write(error)) => return Err(error),
+        Err(Stop::Trouble(message)) => {
+            output.report(&Report::new(message))?;
+            return Ok(Status::Trouble);
+        }
+    }
+    if !args.json {
+        let grown = growth.map(|growth| format!("; the process grew by {} at most", bytes_in_words(growth)));
+        let grown = grown.unwrap_or_default();
+        output.line(format_args!("\n{} held, {failed} failed{grown}", counted(held, "attack")))?;
+    }
+    Ok(if failed == 0 { Status::Good } else { Status::WrongInput })
+}
+
+fn trouble(report: &Report, output: &mut Output) -> io::Result<Status> {
+    output.report(report)?;
+    Ok(Status::Trouble)
+}
+
+fn list(output: &mut Output) -> io::Result<Status> {
+    for Attack { name, rule, about, .. } in ATTACKS {
+        output.line(format_args!("{name:24} {rule:4} {about}"))?;
+    }
+    Ok(Status::Good)
+}
+
+fn chosen(only: &[String]) -> Result<Vec<&'static Attack>, Report> {
+    let unknown = only.iter().find(|name| ATTACKS.iter().all(|attack| attack.name != **name));
+    if let Some(name) = unknown {
+        return Err(Report::new(format!("{name}: no such attack")).with_hint(Some("ubf attack --list names them")));
+    }
+    Ok(ATTACKS.iter().filter(|attack| only.is_empty() || only.iter().any(|name| name == attack.name)).collect())
+}
+
+/// A server that belongs to somebody else is none of our business.
+fn address(args: &Args) -> Result<SocketAddr, Report> {
+    let given = args.address.as_deref().unwrap_or_default();
+    let found = given.to_socket_addrs().map(|mut addresses| addresses.next());
+    let address = match found {
+        Ok(Some(address)) => address,
+        Ok(None) => return Err(Report::new(format!("{given}: no such address"))),
+        Err(error) => {
+            let reason = super::reason(&error);
+            return Err(Report::new(format!("{given}: {reason}"))
+                .with_hint(Some("an address has a host and a port, as in 127.0.0.1:4000")));
+        }
+    };
+    if !address.ip().is_loopback() && !args.this_server_is_mine {
+        return Err(Report::new(format!("{address} is on another machine"))
+            .with_hint(Some("--this-server-is-mine attacks it nevertheless")));
+    }
+    Ok(address)
+}
+
+fn show(verdict: &Verdict, json: bool, output: &mut Output) -> io::Result<()> {
+    if json {
+        return output.line(serde_json::to_string(verdict)?);
+    }
+    let Palette { good, error, faint, strong, .. } = output.palette();
+    let Verdict { name, rule, held, saw, faults, took, before, meanwhile, process, .. } = verdict;
+    let (word, style) = if *held { ("held  ", good) } else { ("FAILED", error) };
+    output.line(format_args!(
+        "{style}{word}{style:#} {strong}{name}{strong:#} ({rule}, {:.1} s): {saw}",
+        took.as_secs_f64()
+    ))?;
+    for fault in faults {
+        output.line(format_args!("       {error}wrong:{error:#} {fault}"))?;
+    }
+    let memory = process.map_or_else(String::new, |usage| {
+        let (rss, growth) = (bytes_in_words(usage.rss_bytes_peak), bytes_in_words(usage.growth()));
+        format!("; memory {rss}, grown by {growth}; descriptors {}", usage.descriptors_peak)
+    });
+    let beside = format!("beside it: {} (before: {}){memory}", latency(meanwhile), latency(before));
+    output.line(format_args!("       {faint}{beside}{faint:#}"))
+}
+
+fn latency(latency: &Latency) -> String {
+    let millis = |time: Duration| time.as_secs_f64() * 1e3;
+    let Latency { calls, p50, p99, max } = latency;
+    format!("{calls} calls, p50 {:.2}, p99 {:.2}, max {:.2} ms", millis(*p50), millis(*p99), millis(*max))
+}

@@ -1,0 +1,82 @@
+//! `ubf attack` against servers that do not hold, and whom it does not attack.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by a panic")]
+
+mod common;
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
+
+use common::{bad, ubf};
+
+/// A server that answers what has to be answered for an attack to begin, and whatever else comes with the same.
+fn parrot(answer: &'static [u8]) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    // It ends with the test's process.
+    drop(std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            drop(std::thread::spawn(move || {
+                let mut bytes = [0; 4096];
+                while let Ok(count @ 1..) = stream.read(&mut bytes) {
+                    let heard = String::from_utf8_lossy(&bytes[..count]);
+                    let said: &[u8] = if heard.contains("2147483646") {
+                        b"0 ? {'no_common_version'1?#1&}$"
+                    } else if heard.contains("'negotiate'") {
+                        b"1 ? {'agreed'1?#1&#}$"
+                    } else if heard.contains("ubf_attack") {
+                        b"1 ? 'ok'$"
+                    } else {
+                        answer
+                    };
+                    if stream.write_all(said).is_err() {
+                        break;
+                    }
+                }
+            }));
+        }
+    }));
+    address
+}
+
+#[test]
+fn a_server_that_hangs_at_a_bomb_has_failed() {
+    let address = parrot(b"").to_string();
+    let ran = ubf(&["attack", &address, "--only", "deep-tuples", "--max-wait", "0.2"], "");
+    assert_eq!(ran.status, 1, "{}", ran.err);
+    assert!(ran.out.starts_with("FAILED deep-tuples (L1, "), "{}", ran.out);
+    assert!(ran.out.contains("wrong: silence, and not 0 {error,'limit-depth',"), "{}", ran.out);
+    assert!(ran.out.ends_with("0 attacks held, 1 failed\n"), "{}", ran.out);
+}
+
+#[test]
+fn a_server_that_goes_on_after_an_error_has_failed() {
+    let address = parrot(b"0 ? {'error''limit-depth'7}$").to_string();
+    let ran = ubf(&["attack", &address, "--only", "deep-tuples", "--max-wait", "0.2", "--json"], "");
+    assert_eq!(ran.status, 1, "{}", ran.err);
+    let verdict: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(verdict["held"], false);
+    assert!(verdict["faults"][0].as_str().unwrap().contains(", then "), "{verdict}");
+}
+
+#[test]
+fn only_servers_on_this_machine_are_attacked_unasked() {
+    let message = bad(2, &["attack", "192.0.2.7:4000"], "");
+    let expected =
+        "error: 192.0.2.7:4000 is on another machine\n\nhint: --this-server-is-mine attacks it nevertheless\n";
+    assert_eq!(message, expected);
+}
+
+#[test]
+fn what_cannot_be_attacked_is_said_in_one_line() {
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    assert!(bad(2, &["attack", &nobody], "").starts_with(&format!("error: cannot connect to {nobody}: ")));
+    assert!(bad(2, &["attack", "nowhere"], "").contains("\n\nhint: an address has a host and a port"));
+    let message = bad(2, &["attack", "127.0.0.1:1", "--only", "tickling"], "");
+    assert_eq!(message, "error: tickling: no such attack\n\nhint: ubf attack --list names them\n");
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    let message = bad(2, &["attack", &address, "--max-wait", "0.1"], "");
+    assert_eq!(message, format!("error: {address} does not answer a negotiation: silence\n"));
+}
