@@ -1,5 +1,7 @@
 //! `ubf`: read, check, write, rewrite and explain UBF packets.
 
+#[cfg(unix)]
+mod admin;
 mod args;
 mod attack;
 mod brief;

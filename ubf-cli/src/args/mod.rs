@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Serve(Box<ubf_server::reference::Options>),
     Load(Load),
     Attack(Attack),
+    #[cfg(unix)]
+    Admin(Box<crate::commands::admin::AdminArgs>),
 }
 
 /// Show packets as terms, one line a packet.

@@ -1,5 +1,7 @@
 //! The commands, and what they have in common: inputs one after the other, errors that do not stop the next input.
 
+#[cfg(unix)]
+pub(crate) mod admin;
 mod attack;
 mod check;
 mod decode;
@@ -36,6 +38,8 @@ pub(crate) fn run(command: &Command, output: &mut Output) -> io::Result<Status> 
         Command::Serve(_) => Ok(Status::Good),
         Command::Load(args) => load::run(args, output),
         Command::Attack(args) => attack::run(args, output),
+        #[cfg(unix)]
+        Command::Admin(args) => admin::run(args, output),
     }
 }
 

@@ -1,0 +1,183 @@
+//! The command line of `ubf admin`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+use ubf_codec::{NextIp, Version};
+use ubf_server::LoadUnit;
+
+use crate::admin::Which;
+
+/// Look at a server and steer it, by its control socket.
+///
+/// The socket is the file that the server was given with --control. What changes the server is answered with its status after
+/// the change. Addresses are HOST:PORT; several, best first, have commas between them. Times are numbers with a unit: 500ms, 30s, 5m.
+#[derive(Debug, Args)]
+#[command(after_long_help = include_str!("../../help/admin.txt"), subcommand_value_name = "COMMAND")]
+pub(crate) struct AdminArgs {
+    /// The server's control socket
+    pub(crate) socket: PathBuf,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Show the answer as one JSON document
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// Give up when the server is silent for so long
+    #[arg(long, global = true, value_name = "TIME", value_parser = time, default_value = "5s")]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show how the server is
+    Status,
+    /// Show how many clients use which version
+    Sessions,
+    /// Send all clients elsewhere, then end
+    ///
+    /// Replies carry the new address, and silent clients are told. The server ends when no client is left or the grace is over.
+    /// Its own address is legal: it leaves it to a successor that listens there, too (--reuse-port).
+    Drain(Drain),
+    /// Go on serving: the drain is off
+    Undrain,
+    /// Withdraw a version: clients that use it negotiate another one
+    Withdraw(VersionArgs),
+    /// Offer a version again, whoever withdrew it
+    Restore(VersionArgs),
+    /// Send clients elsewhere while the load is high; without --high, no longer
+    Load(Load),
+    /// Say where clients go when the server is lost; without addresses, nowhere
+    Peers(Peers),
+    /// Execute no further call, finish those in progress, and end
+    Shutdown(Shutdown),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Drain {
+    /// Where clients are sent. By default to the server's peers
+    pub(crate) address: Option<NextIp>,
+
+    /// How long clients may take to move. By default what the server was started with
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) grace: Option<Duration>,
+
+    /// How long calls in progress may take after that. By default what the server was started with
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) hard_stop: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VersionArgs {
+    /// The version
+    #[arg(value_parser = version)]
+    pub(crate) version: Version,
+
+    /// The service. By default each one that has this version; ? is the one of clients that name none
+    #[arg(long, value_name = "NAME")]
+    service: Option<String>,
+}
+
+impl VersionArgs {
+    pub(crate) fn which(&self) -> Which {
+        match self.service.as_deref() {
+            None => Which::All,
+            Some("?") => Which::Default,
+            Some(name) => Which::Named(name.to_owned()),
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Load {
+    /// Where clients are sent. By default to the server's peers
+    #[arg(requires = "high")]
+    pub(crate) address: Option<NextIp>,
+
+    /// Above this load clients are sent away
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) high: Option<u64>,
+
+    /// Until the load is below this one. By default four fifths of --high
+    #[arg(long, value_name = "COUNT", requires = "high")]
+    low: Option<u64>,
+
+    /// What the load is counted in
+    #[arg(long, default_value = "sessions")]
+    pub(crate) unit: Unit,
+}
+
+impl Load {
+    pub(crate) fn low(&self, high: u64) -> u64 {
+        self.low.unwrap_or(high / 5 * 4)
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Unit {
+    /// Connections
+    Sessions,
+    /// Calls in progress
+    Calls,
+}
+
+impl Unit {
+    pub(crate) const fn unit(self) -> LoadUnit {
+        match self {
+            Self::Sessions => LoadUnit::Sessions,
+            Self::Calls => LoadUnit::Calls,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Peers {
+    /// The addresses, best first, with commas. The server's own is left out
+    pub(crate) addresses: Option<NextIp>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Shutdown {
+    /// How long calls in progress may take. By default what the server was started with
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) hard_stop: Option<Duration>,
+}
+
+fn version(text: &str) -> Result<Version, &'static str> {
+    text.parse().ok().and_then(Version::new).ok_or("a version is 1 to 2147483647")
+}
+
+/// A time of at most 30 days, which is the most that servers take.
+fn time(text: &str) -> Result<Duration, &'static str> {
+    const MOST_MS: u64 = 30 * 86_400_000;
+    let bad = "a time is a number with a unit, as in 500ms, 30s, 5m, 1h; at most 30 days";
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at_checked(digits).ok_or(bad)?;
+    let unit_ms = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err(bad),
+    };
+    let millis = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit_ms));
+    millis.filter(|&millis| millis <= MOST_MS).map(Duration::from_millis).ok_or(bad)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_has_a_unit_and_an_end() {
+        assert_eq!(time("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(time("0s"), Ok(Duration::ZERO));
+        assert_eq!(time("720h"), Ok(Duration::from_secs(30 * 86_400)));
+        for text in ["", "5", "s", "-1s", "1.5s", "721h", "99999999999999999999s", "5 s"] {
+            assert!(time(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The answers of a server, for people.
+
+use std::io;
+use std::time::Duration;
+
+use ubf_server::Versions;
+
+use crate::admin::{ServiceVersion, Sessions, Status};
+use crate::output::{Output, Palette};
+use crate::text::{counted, thousands};
+
+pub(super) fn status(status: &Status, output: &mut Output) -> io::Result<()> {
+    let Palette { strong, faint, .. } = output.palette();
+    let mut line = |name: &str, value: String| output.line(format_args!("{faint}{name:<10}{faint:#}  {value}"));
+    let time_left = status.time_left_ms.map(|left| format!(", {} left", time(left))).unwrap_or_default();
+    let listening = if status.listening { "" } else { ", not listening" };
+    line("phase", format!("{strong}{}{strong:#}{time_left}{listening}", status.phase))?;
+    if !status.addresses.is_empty() {
+        line("listens on", status.addresses.join(", "))?;
+    }
+    if let Some(advertised) = &status.advertised {
+        line("known as", advertised.clone())?;
+    }
+    line("sessions", thousands(status.sessions))?;
+    line("calls", format!("{} in progress", thousands(status.calls)))?;
+    let because = if status.overloaded { ", because of the load" } else { "" };
+    line("NextIP", status.next_ip.as_ref().map_or("?, clients stay".into(), |next_ip| format!("{next_ip}{because}")))?;
+    line("peers", status.peers.clone().unwrap_or_else(|| "none".into()))?;
+    if let Some(load) = &status.load_marks {
+        let marks = format!("above {} {} to {}", thousands(load.high), load.unit, load.next_ip);
+        line("load marks", format!("{marks}, until below {}", thousands(load.low)))?;
+    }
+    line("up", time(status.uptime_ms))?;
+    line("process", format!("{} {}", status.pid, status.agent.as_deref().unwrap_or_default()))?;
+
+    let rows = status.services.iter().map(|service| {
+        let versions = |versions: &[u32]| Versions::of(versions.iter().copied()).to_string();
+        [
+            name(service.service.as_deref()).to_owned(),
+            dash(versions(&service.spoken)),
+            dash(versions(&service.withdrawn)),
+        ]
+    });
+    table(["service", "speaks", "withdrawn"], &rows.collect::<Vec<_>>(), output)?;
+    if !status.sessions_by_version.is_empty() {
+        by_version(&status.sessions_by_version, output)?;
+    }
+    let counted = status.counters.iter().filter(|(_, count)| **count > 0);
+    let rows: Vec<_> = counted.map(|(name, count)| [name.replace('_', " "), thousands(*count)]).collect();
+    if rows.is_empty() { Ok(()) } else { table(["counter", "count"], &rows, output) }
+}
+
+pub(super) fn sessions(sessions: &Sessions, output: &mut Output) -> io::Result<()> {
+    let agreed: u64 = sessions.by_version.iter().map(|entry| entry.sessions).sum();
+    let others = sessions.sessions.saturating_sub(agreed);
+    let but = if others > 0 { format!(", {} without negotiation", thousands(others)) } else { String::new() };
+    output.line(format_args!("{}{but}", counted(sessions.sessions, "session")))?;
+    if sessions.by_version.is_empty() { Ok(()) } else { by_version(&sessions.by_version, output) }
+}
+
+fn by_version(entries: &[ServiceVersion], output: &mut Output) -> io::Result<()> {
+    let row = |entry: &ServiceVersion| {
+        [name(entry.service.as_deref()).to_owned(), entry.version.to_string(), thousands(entry.sessions)]
+    };
+    table(["service", "version", "sessions"], &entries.iter().map(row).collect::<Vec<_>>(), output)
+}
+
+/// A blank line, the heads and the rows.
+fn table<const N: usize>(heads: [&str; N], rows: &[[String; N]], output: &mut Output) -> io::Result<()> {
+    let Palette { strong, .. } = output.palette();
+    let heads = heads.map(str::to_owned);
+    let mut widths = [0; N];
+    for row in rows.iter().chain([&heads]) {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let text = |row: &[String; N]| {
+        let cells: Vec<_> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        cells.join("  ").trim_end().to_owned()
+    };
+    output.line("")?;
+    output.line(format_args!("{strong}{}{strong:#}", text(&heads)))?;
+    rows.iter().try_for_each(|row| output.line(text(row)))
+}
+
+fn name(service: Option<&str>) -> &str {
+    service.unwrap_or("? (default)")
+}
+
+fn dash(text: String) -> String {
+    if text.is_empty() { "-".into() } else { text }
+}
+
+/// To a tenth of a second below a minute, then to the second.
+fn time(millis: u64) -> String {
+    let time = Duration::from_millis(millis);
+    let seconds = time.as_secs();
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, _) => format!("{:.1} s", time.as_secs_f64()),
+        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
+        (hours, minutes, _) => format!("{hours} h {minutes} min"),
+    }
+}

@@ -1,0 +1,110 @@
+//! `ubf admin`: what it shows, and what it says when something is wrong.
+
+use std::io::Write as _;
+use std::os::unix::net::UnixListener;
+
+use crate::program::{Server, socket, ubf};
+
+const ANYWHERE: &str = "127.0.0.1:0";
+
+#[test]
+fn shows_and_changes_a_server() {
+    let server = Server::start("shows", ANYWHERE, &["--versions", "1-5,9,10,14", "--service", "echo"]);
+    let status = server.admin(&["status"]);
+    assert_eq!((status.status, status.err.as_str()), (0, ""));
+    assert!(status.out.starts_with("phase       serving\nlistens on  127.0.0.1:"), "{}", status.out);
+    assert!(status.out.contains("\necho         1-5,9,10,14  -\n"), "{}", status.out);
+
+    let withdrawn = server.admin(&["withdraw", "10"]).out;
+    assert!(withdrawn.contains("\n? (default)  1-5,9,14  10\necho         1-5,9,14  10\n"), "{withdrawn}");
+    let restored = server.admin(&["restore", "10", "--service", "echo"]).out;
+    assert!(restored.contains("\n? (default)  1-5,9,14     10\necho         1-5,9,10,14  -\n"), "{restored}");
+    let restored = server.admin(&["restore", "10", "--service", "?"]).out;
+    assert!(restored.contains("\n? (default)  1-5,9,10,14  -\n"), "{restored}");
+
+    assert!(server.admin(&["peers", "b.example:4000"]).out.contains("\npeers       b.example:4000\n"));
+    let load = server.admin(&["load", "--high", "10", "--unit", "calls"]).out;
+    assert!(load.contains("\nload marks  above 10 calls to b.example:4000, until below 8\n"), "{load}");
+    assert!(!server.admin(&["load"]).out.contains("load marks"));
+    assert!(server.admin(&["peers"]).out.contains("\npeers       none\n"));
+
+    let sessions = server.admin(&["sessions", "--json"]).out;
+    assert_eq!(sessions, "{\"sessions\":0,\"by_version\":[]}\n");
+    let json: serde_json::Value = serde_json::from_str(&server.admin(&["--json", "status"]).out).expect("JSON");
+    assert_eq!((&json["phase"], &json["addresses"][0]), (&"serving".into(), &server.address.clone().into()));
+
+    let ended = server.admin(&["shutdown"]);
+    assert_eq!(ended.status, 0, "{ended:?}");
+    assert_eq!(server.status(), Some(0));
+}
+
+#[test]
+fn what_the_server_refuses_is_said_and_shows_in_the_exit_status() {
+    let server = Server::start("refuses", ANYWHERE, &[]);
+    for (arguments, why) in [
+        (&["undrain"][..], "it does not drain"),
+        (&["drain"], "it has no peers to send clients to"),
+        (&["withdraw", "99"], "no service has this version"),
+        (&["restore", "1", "--service", "kv"], "no service has this version"),
+    ] {
+        let ran = server.admin(arguments);
+        let expected = format!("error: {}: the server refuses: {why}\n", server.socket.display());
+        assert_eq!((ran.status, ran.err, ran.out.as_str()), (1, expected, ""));
+    }
+}
+
+#[test]
+fn a_drain_shows_where_clients_go_and_can_be_undone() {
+    let server = Server::start("drain", ANYWHERE, &[]);
+    // Somebody has to be there, or the server ends at once.
+    let mut client = std::net::TcpStream::connect(&server.address).expect("it listens");
+    client.write_all(b"1 'here'$").expect("it reads");
+    while !server.admin(&["sessions"]).out.starts_with("1 session, 1 without negotiation") {}
+    let drain = server.admin(&["drain", "b.example:4000,c.example:4000", "--grace", "1h"]).out;
+    assert!(drain.starts_with("phase       draining, 1 h 0 min left\n") || drain.contains(", 59 min "), "{drain}");
+    assert!(drain.contains("\nNextIP      b.example:4000,c.example:4000\n"), "{drain}");
+    assert!(server.admin(&["undrain"]).out.starts_with("phase       serving\n"));
+}
+
+#[test]
+fn who_is_no_server_is_told_from_one_that_is_dead() {
+    let path = socket("strangers");
+    let name = path.to_str().expect("UTF-8").to_owned();
+    let status = |arguments: &[&str]| {
+        let ran = ubf(&[&["admin", &name, "status"], arguments].concat());
+        assert_eq!((ran.status, ran.out.as_str()), (2, ""));
+        ran.err
+    };
+    let hint = "\n\nhint: a server makes this file when it is started with --control PATH\n";
+    assert_eq!(status(&[]), format!("error: {name}: No such file or directory{hint}"));
+
+    let listener = UnixListener::bind(&path).expect("the folder can be written");
+    assert!(
+        status(&["--timeout", "20ms"]).starts_with(&format!("error: {name}: no answer in time\n\nhint: --timeout"))
+    );
+    let stranger = std::thread::spawn(move || {
+        // The first is the one that gave up.
+        drop(listener.accept());
+        let (mut stream, _) = listener.accept().expect("a client");
+        stream.write_all(b"220 mail.example ESMTP\r\n").expect("it reads");
+        let (stream, _) = listener.accept().expect("a client");
+        drop((stream, listener));
+    });
+    assert!(status(&[]).contains("what answers does not speak UBF: "));
+    assert!(status(&[]).contains("the connection is lost: "));
+    stranger.join().expect("no panic");
+
+    // A process that another test is about to start may hold the listener for a moment.
+    let hint = ": Connection refused\n\nhint: the file is there, but its server is dead";
+    assert!((0..100).any(|_| status(&[]).contains(hint)));
+    std::fs::remove_file(&path).expect("it is there");
+}
+
+#[test]
+fn help_lines_fit_the_screen() {
+    for help in [&["admin", "--help"][..], &["admin", "-h"], &["admin", "x", "drain", "--help"], &["serve", "--help"]] {
+        let help = ubf(help).out;
+        assert!(help.contains("Usage: ubf "), "{help}");
+        assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
+    }
+}
