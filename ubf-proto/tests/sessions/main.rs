@@ -19,28 +19,29 @@
     reason = "a test fails by a panic, and names only the variants that it is about"
 )]
 
+mod client;
 mod script;
+mod server;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
-use ubf_codec::{Term, Version};
-use ubf_proto::client::{self, Call, CallId, ConnectionId};
-use ubf_proto::server::{self, ServerSession};
-use ubf_proto::{ClientSession, Offer, Service, Time, Versions};
+use ubf_codec::Version;
 
-use crate::script::{Session, Step};
+use crate::script::{Case, Session, Step};
+
+/// The rules of packets, negotiation, fallback, NextIP and limits that show in bytes and events.
+const RULES: &str = "P3 P4 P5 P6 N1 N2 N3 N4 N5 N6 N7 N8 N9 N10 N11 N12 N13 R1 R2 R3 R4 R5 R6 R7 R8 R9 L1 L2 L3";
 
 fn sessions() -> Vec<(String, Session)> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spec/vectors/sessions");
     let mut sessions = Vec::new();
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
-        let file: script::File = toml::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let file: script::File =
+            toml::from_str(&fs::read_to_string(&path).unwrap()).unwrap_or_else(|error| panic!("{name}: {error}"));
         sessions.extend(file.session.into_iter().map(|session| (format!("{name}: {}", session.name), session)));
     }
     assert!(!sessions.is_empty());
@@ -55,16 +56,32 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// What the session asked for, as steps; bytes are joined.
+/// What an end has done, as far as the vector has not told of it.
 #[derive(Default)]
 struct Seen {
     steps: VecDeque<Step>,
+    notices: VecDeque<String>,
 }
 
 impl Seen {
+    fn push(&mut self, step: Step) {
+        self.steps.push_back(step);
+    }
+
+    fn len(&self) -> usize {
+        self.steps.len()
+    }
+
     fn expect(&mut self, expected: &Step, name: &str, index: usize) {
         let found = self.steps.pop_front();
-        assert_eq!(found.as_ref(), Some(expected), "{name}: step {index}");
+        assert_eq!(found.as_ref(), Some(expected), "{name}: step {index}, found left");
+    }
+
+    /// Notices have an order of their own, and those that the vector does not name do not matter.
+    fn expect_notice(&mut self, expected: &str, name: &str, index: usize) {
+        let place = self.notices.iter().position(|notice| notice == expected);
+        let place = place.unwrap_or_else(|| panic!("{name}: step {index}: {expected} not in {:?}", self.notices));
+        self.notices.drain(..=place);
     }
 
     fn expect_nothing(&self, name: &str, index: usize) {
@@ -72,171 +89,50 @@ impl Seen {
     }
 }
 
-#[test]
-fn the_client_sends_what_the_vectors_say() {
+/// All failures at once, so that a change of the rules shows all that it changes.
+fn run_all(run: impl Fn(&str, &Session) + std::panic::RefUnwindSafe) {
+    let mut failures = Vec::new();
     for (name, session) in sessions() {
-        let now = Time::ZERO;
-        let mut config = client::Config::new(
-            vec!["192.0.2.1:4000".parse().unwrap()],
-            Versions::of(session.client_versions.iter().copied()),
-        );
-        config.grease = false;
-        config.service = session.service.as_deref().map_or(Service::DEFAULT, Service::from);
-        config.remembered = session.remembered.map(version);
-        let mut client = ClientSession::new(config, 1, now);
-        let connection = ConnectionId(0);
-        let mut seen = Seen::default();
-        drive_client(&mut client, &mut seen);
-        client.handle(client::Input::Connected { connection, peer: None, tls: false }, now);
-        drive_client(&mut client, &mut seen);
-        let mut ids: Vec<String> = Vec::new();
-        for (index, step) in session.step.iter().enumerate() {
-            match step {
-                // What the client does by itself.
-                Step::Client { .. } | Step::Done { .. } | Step::Failed { .. } | Step::EventOut { .. } => {
-                    seen.expect(step, &name, index);
-                    continue;
-                }
-                Step::Render { render, version: number, body } => {
-                    let question = Step::Render { render: render.clone(), version: *number, body: String::new() };
-                    seen.expect(&question, &name, index);
-                    let call = CallId(render_id(render, &mut ids));
-                    let body = Bytes::from(body.clone());
-                    client.handle(client::Input::Rendered { call, version: version(*number), body }, now);
-                }
-                // What happens at the server.
-                Step::Request { .. }
-                | Step::Reply { .. }
-                | Step::Fail { .. }
-                | Step::EventIn { .. }
-                | Step::Notify { .. } => continue,
-                Step::Server { server } => {
-                    seen.expect_nothing(&name, index);
-                    let bytes = BytesMut::from(server.as_bytes());
-                    client.handle(client::Input::Received { connection, bytes }, now);
-                }
-                Step::Call { call } => {
-                    seen.expect_nothing(&name, index);
-                    client.handle(client::Input::Call(Call::request(CallId(render_id(call, &mut ids)))), now);
-                }
-                Step::Event { event } => {
-                    seen.expect_nothing(&name, index);
-                    client.handle(client::Input::Call(Call::event(CallId(render_id(event, &mut ids)))), now);
-                }
-                Step::Crash { crash } => {
-                    seen.expect_nothing(&name, index);
-                    let why = Term::atom("crash");
-                    client.handle(client::Input::Crashed { version: version(*crash), call: None, why }, now);
-                }
-                Step::Withdraw { .. } => continue,
-            }
-            drive_client(&mut client, &mut seen);
-        }
-        seen.expect_nothing(&name, session.step.len());
-    }
-}
-
-fn render_id(name: &str, ids: &mut Vec<String>) -> u64 {
-    NAMES.iter().position(|known| *known == name).unwrap_or_else(|| {
-        ids.push(name.to_owned());
-        panic!("calls are named one, two, three, four, five: {ids:?}")
-    }) as u64
-}
-
-const NAMES: [&str; 6] = ["zero", "one", "two", "three", "four", "five"];
-
-fn drive_client(client: &mut ClientSession, seen: &mut Seen) {
-    while let Some(output) = client.poll_output() {
-        let name = |call: CallId| NAMES[call.0 as usize].to_owned();
-        match output {
-            client::Output::Transmit { packet, .. } => {
-                seen.steps.push_back(Step::Client { client: text(&packet.to_bytes()) });
-            }
-            client::Output::Render { call, version } => {
-                seen.steps.push_back(Step::Render { render: name(call), version: version.get(), body: String::new() });
-            }
-            client::Output::Ended { call, outcome: Ok(client::Done::Reply { version, body }) } => {
-                let body = text(body.source());
-                seen.steps.push_back(Step::Done { done: name(call), version: version.get(), body });
-            }
-            client::Output::Ended { call, outcome: Ok(client::Done::Taken { version }) } => {
-                seen.steps.push_back(Step::Done { done: name(call), version: version.get(), body: String::new() });
-            }
-            client::Output::Ended { call, outcome: Err(client::CallError::Failed { .. }) } => {
-                seen.steps.push_back(Step::Failed { failed: name(call), why: "failed".to_owned() });
-            }
-            client::Output::Ended { call, outcome: Err(error) } => {
-                seen.steps.push_back(Step::Failed { failed: name(call), why: error.to_string() });
-            }
-            client::Output::EventOut { version, body } => {
-                let body = text(body.source());
-                seen.steps.push_back(Step::EventOut { event_out: body, version: version.get() });
-            }
-            client::Output::Connect { .. } | client::Output::Notice(_) => {}
-            other @ (client::Output::Close { .. } | client::Output::Finished) => panic!("{other:?}"),
+        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&name, &session))).is_err() {
+            failures.push(name);
         }
     }
+    assert!(failures.is_empty(), "{failures:#?}");
 }
 
 #[test]
-fn the_server_sends_what_the_vectors_say() {
+fn the_client_does_what_the_vectors_say() {
+    run_all(client::run);
+}
+
+#[test]
+fn the_server_does_what_the_vectors_say() {
+    run_all(server::run);
+}
+
+#[test]
+fn each_rule_has_a_usual_vector_and_one_of_its_edge() {
+    let mut shown: BTreeMap<String, Vec<Case>> = BTreeMap::new();
     for (name, session) in sessions() {
-        let now = Time::ZERO;
-        let service = session.service.as_deref().map_or(Service::DEFAULT, Service::from);
-        let versions = Versions::of(session.server_versions.iter().copied());
-        let mut offer = Offer::new().with_service(service.clone(), versions);
-        let mut server = ServerSession::new(Arc::new(server::Config::default()), Arc::new(offer.clone()), now);
-        let mut seen = Seen::default();
-        for (index, step) in session.step.iter().enumerate() {
-            match step {
-                Step::Server { .. } | Step::Request { .. } | Step::EventIn { .. } => {
-                    seen.expect(step, &name, index);
-                    continue;
-                }
-                Step::Client { client } => {
-                    // What the server has sent may still be on its way: the order is checked, each way for itself.
-                    server.handle(server::Input::Received(BytesMut::from(client.as_bytes())), now);
-                }
-                Step::Reply { reply, body } => {
-                    let body = Bytes::from(body.clone());
-                    server.handle(server::Input::Reply { packet: *reply, body }, now);
-                }
-                Step::Fail { fail } => {
-                    server.handle(server::Input::Failed { packet: *fail, why: Term::atom("crash") }, now);
-                }
-                Step::Notify { notify, body } => {
-                    let body = Bytes::from(body.clone());
-                    server.handle(server::Input::EventOut { version: version(*notify), body }, now);
-                }
-                Step::Withdraw { withdraw } => {
-                    assert!(offer.withdraw(&service, version(*withdraw)), "{name}: step {index}");
-                    server.handle(server::Input::Offer(Arc::new(offer.clone())), now);
-                }
-                Step::Call { .. }
-                | Step::Event { .. }
-                | Step::Crash { .. }
-                | Step::Render { .. }
-                | Step::Done { .. }
-                | Step::Failed { .. }
-                | Step::EventOut { .. } => continue,
-            }
-            while let Some(output) = server.poll_output() {
-                match output {
-                    server::Output::Transmit(packet) => {
-                        seen.steps.push_back(Step::Server { server: text(&packet.to_bytes()) });
-                    }
-                    server::Output::Request(message) => {
-                        seen.steps.push_back(Step::Request { request: message.packet, version: message.version.get() });
-                    }
-                    server::Output::Event(message) => {
-                        seen.steps
-                            .push_back(Step::EventIn { event_in: message.packet, version: message.version.get() });
-                    }
-                    server::Output::Notice(_) => {}
-                    other @ server::Output::Close { .. } => panic!("{name}: {other:?}"),
-                }
-            }
+        for rule in session.rules {
+            assert!(RULES.split(' ').any(|known| known == rule), "{name}: there is no rule {rule}");
+            shown.entry(rule).or_default().push(session.case);
         }
-        seen.expect_nothing(&name, session.step.len());
     }
+    let is_usual = |cases: &Vec<Case>| cases.contains(&Case::Usual);
+    let is_edge = |cases: &Vec<Case>| cases.iter().any(|case| *case != Case::Usual);
+    let missing: Vec<&str> = RULES
+        .split(' ')
+        .filter(|rule| !shown.get(*rule).is_some_and(|cases| is_usual(cases) && is_edge(cases)))
+        .collect();
+    assert!(missing.is_empty(), "these have no usual vector, or none of an edge or a fault: {missing:?}");
+}
+
+#[test]
+fn each_vector_has_a_name_of_its_own() {
+    let mut names: Vec<String> = sessions().into_iter().map(|(name, _)| name).collect();
+    let count = names.len();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), count);
 }
