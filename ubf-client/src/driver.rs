@@ -6,7 +6,6 @@
 //! clock ────ticks─────> └────────┘ <─Output── └───────────────┘
 //! ```
 
-use std::collections::HashMap;
 use std::future::{Future as _, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -22,6 +21,7 @@ use ubf_codec::{Term, Version};
 use ubf_proto::client::{Call, CallError, CallId, Config, ConnectionId, Done, Input, Notice, Output, State};
 use ubf_proto::{ClientSession, RedirectPolicy, Time};
 
+use crate::calls::Calls;
 use crate::dial::Dial;
 use crate::events::EventSink;
 use crate::link::Link;
@@ -101,7 +101,7 @@ pub(crate) struct Driver {
     policy: RedirectPolicy,
     /// At most two that the session knows, and those that are about to be gone.
     links: Vec<Link>,
-    calls: HashMap<CallId, OpenCall>,
+    calls: Calls<OpenCall>,
     /// Outcomes that are told when the status shows them.
     ended: Vec<(ReplySender, Result<Done, CallError>)>,
     /// Losses before the first agreement: at most one for each address in a round.
@@ -140,7 +140,7 @@ impl Driver {
             close_at: None,
             policy: config.policy,
             links: Vec::new(),
-            calls: HashMap::new(),
+            calls: Calls::default(),
             ended: Vec::new(),
             first_losses: Vec::new(),
             status: Status::new(),

@@ -83,6 +83,7 @@ mod status;
 mod builder;
 mod handle;
 
+mod calls;
 mod dial;
 mod driver;
 mod link;
