@@ -1,5 +1,6 @@
 //! Packets out of a slice.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 use core::mem;
@@ -28,7 +29,9 @@ use crate::packet::{self, ClientHeader, ClientPacket, Header, ServerHeader, Serv
 /// # Errors
 /// What is wrong and at which byte: broken syntax, a limit, an end inside the packet, or bytes after it.
 pub fn decode(input: &[u8]) -> Result<Document<&[u8]>, DecodeError> {
-    Decoder::new().decode(input)
+    let mut decoder = Decoder::new();
+    decoder.machine.reserve_for(input.len());
+    decoder.decode(input)
 }
 
 /// Decodes packets out of slices. Keeps its working memory from one packet to the next.
@@ -48,7 +51,8 @@ pub fn decode(input: &[u8]) -> Result<Document<&[u8]>, DecodeError> {
 #[derive(Clone)]
 pub struct Decoder {
     machine: Machine<Vec<Node>>,
-    checker: Machine<NoArena>,
+    /// Made when it is needed first.
+    checker: Option<Box<Machine<NoArena>>>,
     /// Memory that [`recycle`](Self::recycle) gave back.
     spare: Vec<Node>,
 }
@@ -69,15 +73,13 @@ impl Decoder {
     /// A decoder of the extended dialect, with the default limits.
     #[must_use]
     pub fn new() -> Self {
-        let config = Config::default();
-        Self { machine: Machine::new(config, Vec::new()), checker: Machine::new(config, NoArena), spare: Vec::new() }
+        Self { machine: Machine::new(Config::default(), Vec::new()), checker: None, spare: Vec::new() }
     }
 
     /// This decoder for another dialect (W7). Versioned packets stay in the extended one.
     #[must_use]
     pub const fn with_dialect(mut self, dialect: Dialect) -> Self {
         self.machine.config_mut().dialect = dialect;
-        self.checker.config_mut().dialect = dialect;
         self
     }
 
@@ -85,7 +87,6 @@ impl Decoder {
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.machine.set_limits(limits);
-        self.checker.set_limits(limits);
         self
     }
 
@@ -95,7 +96,6 @@ impl Decoder {
     #[must_use]
     pub const fn with_any_escape(mut self, any_escape: bool) -> Self {
         self.machine.config_mut().any_escape = any_escape;
-        self.checker.config_mut().any_escape = any_escape;
         self
     }
 
@@ -152,8 +152,7 @@ impl Decoder {
     /// # Errors
     /// What is wrong and at which byte: broken syntax, or a limit.
     pub fn packet_len(&mut self, input: &[u8]) -> Result<Option<usize>, DecodeError> {
-        self.checker.reset(0, 0);
-        self.checker.run(input)
+        self.checker().run(input)
     }
 
     /// Checks the one packet that `input` holds, and builds nothing.
@@ -161,11 +160,13 @@ impl Decoder {
     /// # Errors
     /// As [`decode`](Self::decode).
     pub fn check(&mut self, input: &[u8]) -> Result<Summary, DecodeError> {
-        let Some(end) = self.packet_len(input)? else {
+        let checker = self.checker();
+        let Some(end) = checker.run(input)? else {
             return Err(DecodeError::new(ErrorKind::UnexpectedEnd, input.len() as u64));
         };
+        let summary = checker.summary();
         self.check_rest(input, end)?;
-        Ok(self.checker.summary())
+        Ok(summary)
     }
 
     /// Gives the memory of a document back, for the next packet: then decoding takes no memory at all, once it has taken enough.
@@ -207,6 +208,15 @@ impl Decoder {
         input: &'a [u8],
     ) -> impl Iterator<Item = Result<ServerPacket<Document<&'a [u8]>>, DecodeError>> + use<'d, 'a> {
         self.versioned_packets::<ServerHeader>(input)
+    }
+
+    /// The machine that builds nothing, ready for a packet.
+    fn checker(&mut self) -> &mut Machine<NoArena> {
+        let config = *self.machine.config();
+        let checker = self.checker.get_or_insert_with(|| Box::new(Machine::new(config, NoArena::default())));
+        *checker.config_mut() = config;
+        checker.reset(0, 0);
+        checker
     }
 
     fn versioned_packets<'d, 'a, H: Header + 'd>(
@@ -294,7 +304,7 @@ impl Decoder {
     fn blank_len(&self, input: &[u8]) -> usize {
         // What stands after the packet is no packet, and may be of any length.
         let limits = Limits::default().with_max_packet_bytes(u32::MAX);
-        let mut machine = Machine::new(Config { limits, ..*self.machine.config() }, NoArena);
+        let mut machine = Machine::new(Config { limits, ..*self.machine.config() }, NoArena::default());
         loop {
             let before = machine.position();
             match machine.step(input) {

@@ -41,44 +41,57 @@ pub(crate) enum NodeKind {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Node {
     payload: u64,
-    /// In a cell: the place of the next cell. Elsewhere nothing.
+    /// In a cell: the place of the next cell. Elsewhere the depth: 0 for a leaf, else one more than the deepest part.
     link: u32,
     kind: NodeKind,
     flag: bool,
+    /// Fills the node up, so that copies of it are whole words.
+    _filler: u16,
 }
 
 // The arena is the largest thing that decoding makes: keep its unit small.
 const _: () = assert!(size_of::<Node>() == 16);
 
 impl Node {
-    pub(crate) const UNDEFINED: Self = Self { payload: 0, link: 0, kind: NodeKind::Undefined, flag: false };
+    pub(crate) const UNDEFINED: Self = Self { payload: 0, link: 0, kind: NodeKind::Undefined, flag: false, _filler: 0 };
 
     #[expect(clippy::cast_sign_loss, reason = "the bits come back in `as_small`")]
     pub(crate) const fn integer(value: i64) -> Self {
-        Self { payload: value as u64, link: 0, kind: NodeKind::Integer, flag: false }
+        Self { payload: value as u64, link: 0, kind: NodeKind::Integer, flag: false, _filler: 0 }
     }
 
     pub(crate) const fn big_integer(digits: Span, negative: bool) -> Self {
-        Self { payload: digits.pack(), link: 0, kind: NodeKind::BigInteger, flag: negative }
+        Self { payload: digits.pack(), link: 0, kind: NodeKind::BigInteger, flag: negative, _filler: 0 }
     }
 
     pub(crate) const fn text(kind: NodeKind, span: Span, escaped: bool) -> Self {
-        Self { payload: span.pack(), link: 0, kind, flag: escaped }
+        Self { payload: span.pack(), link: 0, kind, flag: escaped, _filler: 0 }
     }
 
     pub(crate) const fn binary(span: Span) -> Self {
-        Self { payload: span.pack(), link: 0, kind: NodeKind::Binary, flag: false }
+        Self { payload: span.pack(), link: 0, kind: NodeKind::Binary, flag: false, _filler: 0 }
     }
 
     /// A tuple, list or tagged term, whose parts begin at `first`.
     pub(crate) const fn compound(kind: NodeKind, first: u32, count: u32) -> Self {
-        Self { payload: Span { start: first, len: count }.pack(), link: 0, kind, flag: false }
+        Self { payload: Span { start: first, len: count }.pack(), link: 0, kind, flag: false, _filler: 0 }
     }
 
     /// This term as the element of a list whose further cells begin at `next`.
     pub(crate) const fn linked(mut self, next: u32) -> Self {
         self.link = next;
         self
+    }
+
+    /// This term with its depth; it has none as long as nobody says so.
+    pub(crate) const fn with_depth(mut self, depth: u32) -> Self {
+        self.link = depth;
+        self
+    }
+
+    /// How deep the term is, if it is no cell.
+    pub(crate) const fn depth(self) -> u32 {
+        self.link
     }
 
     pub(crate) const fn kind(self) -> NodeKind {
@@ -103,11 +116,6 @@ impl Node {
     /// The span of a text, or the place and count of a compound term.
     pub(crate) const fn span(self) -> Span {
         Span::unpack(self.payload)
-    }
-
-    /// Whether it is `{}` or `#`.
-    pub(crate) const fn is_empty_compound(self) -> bool {
-        self.is_compound() && self.span().len == 0
     }
 
     pub(crate) const fn is_compound(self) -> bool {
@@ -171,25 +179,48 @@ impl Span {
 
 /// Where the machine puts the parts of compound terms.
 pub(crate) trait Arena {
-    /// Stores `nodes` side by side and tells where.
-    fn extend(&mut self, nodes: &[Node]) -> u32;
+    /// Stores `nodes` side by side and tells where, and the depth of the deepest of them.
+    fn extend(&mut self, nodes: &[Node]) -> (u32, u32);
     /// Stores one node and tells where.
     fn push(&mut self, node: Node) -> u32;
+    /// How many nodes were stored.
+    fn len(&self) -> u64;
+    /// Makes room for so many nodes.
+    fn reserve(&mut self, nodes: usize);
     /// Forgets all nodes and keeps the memory.
     fn clear(&mut self);
 }
 
 impl Arena for alloc::vec::Vec<Node> {
-    fn extend(&mut self, nodes: &[Node]) -> u32 {
+    #[inline(always)]
+    fn extend(&mut self, nodes: &[Node]) -> (u32, u32) {
         let first = Span::of(0, self.len()).len;
-        self.extend_from_slice(nodes);
-        first
+        let mut deepest = 0;
+        // Most tuples are short: one loop for both is faster than a call to copy and a second look.
+        Extend::extend(
+            self,
+            nodes.iter().map(|node| {
+                deepest = node.depth().max(deepest);
+                *node
+            }),
+        );
+        (first, deepest)
     }
 
+    #[inline(always)]
     fn push(&mut self, node: Node) -> u32 {
         let first = Span::of(0, self.len()).len;
         Self::push(self, node);
         first
+    }
+
+    #[inline(always)]
+    fn len(&self) -> u64 {
+        Self::len(self) as u64
+    }
+
+    fn reserve(&mut self, nodes: usize) {
+        Self::reserve(self, nodes);
     }
 
     fn clear(&mut self) {
@@ -197,18 +228,31 @@ impl Arena for alloc::vec::Vec<Node> {
     }
 }
 
-/// The arena of someone who only wants to know whether a packet is well-formed.
+/// The arena of someone who only wants to know whether a packet is well-formed: it counts.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct NoArena;
+pub(crate) struct NoArena(u64);
 
 impl Arena for NoArena {
-    fn extend(&mut self, _: &[Node]) -> u32 {
-        0
+    #[inline(always)]
+    fn extend(&mut self, nodes: &[Node]) -> (u32, u32) {
+        self.0 += nodes.len() as u64;
+        (0, nodes.iter().map(|node| node.depth()).max().unwrap_or_default())
     }
 
+    #[inline(always)]
     fn push(&mut self, _: Node) -> u32 {
+        self.0 += 1;
         0
     }
 
-    fn clear(&mut self) {}
+    #[inline(always)]
+    fn len(&self) -> u64 {
+        self.0
+    }
+
+    fn reserve(&mut self, _: usize) {}
+
+    fn clear(&mut self) {
+        self.0 = 0;
+    }
 }

@@ -1,7 +1,7 @@
 //! What a packet does with the terms that are on the stack.
 
 use super::registers::Stored;
-use super::{Frame, Machine, Size, Stepped, Stop};
+use super::{Machine, Mark, Size, Stepped, Stop};
 use crate::byte;
 use crate::dialect::Dialect;
 use crate::error::ErrorKind;
@@ -12,63 +12,76 @@ impl<A: Arena> Machine<A> {
     #[inline(always)]
     pub(super) fn open_tuple(&mut self, at: usize) -> Stepped {
         self.check_depth(1, at)?;
-        let frame = Frame { floor: self.floor, sizes: self.sizes.len(), budget: self.budget };
-        self.charge(Size::EMPTY, at)?;
-        self.frames.push(frame);
+        self.check_room(Size { nodes: 1, bytes: 0 }, at)?;
+        let mark = Mark { spent: self.spent(), floor: self.floor, outer: self.innermost };
         self.floor = self.stack.len();
+        self.innermost = self.marks.len();
+        self.open += 1;
+        self.marks.push(mark);
         Ok(at + 1)
     }
 
     #[inline(always)]
     pub(super) fn close_tuple(&mut self, at: usize) -> Stepped {
-        let Some(frame) = self.frames.pop() else {
+        let (Some(&mark), Some(elements)) = (self.marks.get(self.innermost), self.stack.get(self.floor..)) else {
             return Err(self.error(ErrorKind::CloseWithoutOpen, at));
         };
-        let elements = self.stack.get(self.floor..).unwrap_or_default();
+        if self.open == 0 {
+            return Err(self.error(ErrorKind::CloseWithoutOpen, at));
+        }
         let count = Span::of(0, elements.len()).len;
-        // Elements with parts are deeper than `{}` and `#`, which have no size of their own.
-        let empties = u32::from(elements.iter().any(|element| element.is_empty_compound()));
-        let first = self.arena.extend(elements);
-        self.stack.truncate(self.floor);
-        let inner = self.sizes.get(frame.sizes..).unwrap_or_default();
-        let depth = inner.iter().map(|size| size.depth).max().unwrap_or(empties) + 1;
-        self.sizes.truncate(frame.sizes);
-        self.floor = frame.floor;
-        let size = self.budget.spent_since(&frame.budget, depth);
-        self.push_sized(Node::compound(NodeKind::Tuple, first, count), size);
+        let (first, deepest) = self.arena.extend(elements);
+        let tuple = Node::compound(NodeKind::Tuple, first, count).with_depth(deepest + 1);
+        // The tuple takes the place of its elements. The marks of its parts go; its own stays, if it has parts.
+        if let Some(place) = self.stack.get_mut(self.floor) {
+            *place = tuple;
+            self.stack.truncate(self.floor + 1);
+            self.marks.truncate(self.innermost + 1);
+        } else {
+            self.stack.push(tuple);
+            self.marks.truncate(self.innermost);
+        }
+        self.floor = mark.floor;
+        self.innermost = mark.outer;
+        self.open -= 1;
         Ok(at + 1)
     }
 
     #[inline(always)]
     pub(super) fn nil(&mut self, at: usize) -> Stepped {
-        self.check_depth(Size::EMPTY.depth, at)?;
-        self.charge(Size::EMPTY, at)?;
-        self.stack.push(Node::compound(NodeKind::List, 0, 0));
-        Ok(at + 1)
+        self.check_depth(1, at)?;
+        self.push_leaf(Node::compound(NodeKind::List, 0, 0).with_depth(1), at, at + 1)
     }
 
     /// W5: the term on top becomes the first element of the list below it.
     #[inline(always)]
     pub(super) fn cons(&mut self, at: usize) -> Stepped {
-        let below = match self.here() {
-            0 | 1 => return Err(self.error(ErrorKind::NothingToCons, at)),
-            _ => self.stack.len() - 2,
+        let Some([.., list, element]) = self.stack.get_mut(self.floor..) else {
+            return Err(self.error(ErrorKind::NothingToCons, at));
         };
-        let list = self.stack.get(below).copied().unwrap_or(Node::UNDEFINED);
         if list.kind() != NodeKind::List {
-            return Err(self.error(ErrorKind::ConsOntoNonList { found: list.term_kind() }, at));
+            let found = list.term_kind();
+            return Err(self.error(ErrorKind::ConsOntoNonList { found }, at));
         }
-        self.check_depth(self.top_size().depth.saturating_add(1), at)?;
-        let (element, element_size) = self.pop();
+        let depth = element.depth().saturating_add(1);
+        if depth_exceeds(self.open, depth, self.config.limits.max_depth) {
+            return Err(self.limit(Limit::Depth(self.config.limits.max_depth), at));
+        }
         let cells = list.span();
         let first = self.arena.push(element.linked(cells.start));
-        self.replace_top(Node::compound(NodeKind::List, first, cells.len + 1));
-        if cells.len == 0 {
-            self.sizes.push(Size::EMPTY);
-        }
-        // The list has elements and is on top, so the last size is its own.
-        if let Some(size) = self.sizes.last_mut() {
-            size.absorb(element_size);
+        *list = Node::compound(NodeKind::List, first, cells.len + 1).with_depth(depth.max(list.depth()));
+        let element = *element;
+        self.stack.pop();
+        // The list has a mark from its first element on.
+        match (has_mark(element), cells.len) {
+            (true, 0) => {
+                if let Some(mark) = self.marks.last_mut() {
+                    mark.spent.nodes -= 1;
+                }
+            }
+            (true, _) => drop(self.marks.pop()),
+            (false, 0) => self.mark_since(Size::of_leaf(element).plus(Size { nodes: 1, bytes: 0 })),
+            (false, _) => {}
         }
         Ok(at + 1)
     }
@@ -76,12 +89,20 @@ impl<A: Arena> Machine<A> {
     /// W8: puts a tag, which begins at `at`, on the term on top.
     #[inline(never)]
     pub(super) fn put_tag(&mut self, tag: Node, at: usize, end: usize) -> Stepped {
-        self.charge(Size::of_leaf(tag), at)?;
-        let (term, size) = self.pop();
-        let mut tagged = Size::of_leaf(tag);
-        tagged.absorb(size);
-        let first = self.arena.extend(&[tag, term]);
-        self.push_sized(Node::compound(NodeKind::Tagged, first, 2), tagged);
+        let size = Size::of_leaf(tag);
+        self.check_size(size, at)?;
+        let Some(term) = self.stack.last_mut() else {
+            return Err(self.error(ErrorKind::NothingToTag, at));
+        };
+        let untagged = *term;
+        let (first, depth) = self.arena.extend(&[tag, untagged]);
+        *term = Node::compound(NodeKind::Tagged, first, 2).with_depth(depth.saturating_add(1));
+        // Tag and term are two nodes more, and one term.
+        self.unseen_nodes -= 1;
+        self.text_bytes += size.bytes;
+        if !has_mark(untagged) {
+            self.mark_since(Size::of_leaf(untagged).plus(size));
+        }
         Ok(end)
     }
 
@@ -98,27 +119,40 @@ impl<A: Arena> Machine<A> {
         if register == b'?' && self.config.dialect == Dialect::Extended {
             return Err(self.error(ErrorKind::StoreUndefined, at + 1));
         }
-        let (node, size) = self.pop();
-        self.budget.refund(size);
-        // Only the difference to what was read is of interest, and that is exact.
-        self.stored_nodes = self.stored_nodes.wrapping_add(size.nodes);
+        let size = self.top_size();
+        let Some(node) = self.stack.pop() else {
+            return Err(self.error(ErrorKind::NothingToStore, at));
+        };
+        if has_mark(node) {
+            self.marks.pop();
+        }
+        self.unseen_nodes += 1;
+        self.text_bytes -= size.bytes;
+        // May fall below zero in between, when what is stored was written out.
+        self.read_nodes = self.read_nodes.wrapping_sub(size.nodes);
         self.registers.store(register, Stored { node, size });
         Ok(at + 2)
     }
 
     /// W6, W7: a register is read, or `?` stands for the undefined value.
     #[inline(always)]
-    pub(super) fn read(&mut self, register: u8, at: usize) -> Stepped {
+    pub(super) fn read(&mut self, window: &[u8], register: u8, at: usize) -> Stepped {
         if register == b'?' && self.is_undefined() {
             return self.push_leaf(Node::UNDEFINED, at, at + 1);
         }
         let Some(Stored { node, size }) = self.registers.read(register) else {
             return Err(self.error(ErrorKind::UnsetRegister { register }, at));
         };
-        self.check_depth(size.depth, at)?;
-        self.charge(size, at)?;
+        self.check_depth(node.depth(), at)?;
+        self.check_size(size, at)?;
+        self.stack.push(node);
+        self.unseen_nodes -= 1;
+        self.text_bytes += size.bytes;
         self.read_nodes = self.read_nodes.wrapping_add(size.nodes);
-        self.push_sized(node, size);
+        if has_mark(node) {
+            self.mark_since(size);
+        }
+        self.look_ahead(window.len() - at);
         Ok(at + 1)
     }
 
@@ -132,14 +166,14 @@ impl<A: Arena> Machine<A> {
     #[inline(always)]
     pub(super) fn end(&mut self, at: usize) -> Stop {
         let count = Span::of(0, self.stack.len()).len;
-        let kind = match (self.frames.len(), count) {
+        let kind = match (self.open, count) {
             (0, 1) => {
                 self.position = at + 1;
                 return Stop::Done;
             }
             (0, 0) => ErrorKind::EmptyPacket,
             (0, count) => ErrorKind::ExtraTerms { count },
-            (open, _) => ErrorKind::OpenTuple { open: Span::of(0, open).len },
+            (open, _) => ErrorKind::OpenTuple { open },
         };
         self.error(kind, at)
     }
@@ -147,18 +181,10 @@ impl<A: Arena> Machine<A> {
     /// A term without parts, written from `at` to `end`.
     #[inline(always)]
     pub(super) fn push_leaf(&mut self, node: Node, at: usize, end: usize) -> Stepped {
-        self.charge(Size::of_leaf(node), at)?;
+        self.check_room(Size::of_leaf(node), at)?;
+        self.text_bytes += node.leaf_bytes();
         self.stack.push(node);
         Ok(end)
-    }
-
-    /// Puts a term on the stack whose size is known.
-    #[inline(always)]
-    fn push_sized(&mut self, node: Node, size: Size) {
-        self.stack.push(node);
-        if keeps_size(node) {
-            self.sizes.push(size);
-        }
     }
 
     #[inline(always)]
@@ -168,26 +194,31 @@ impl<A: Arena> Machine<A> {
         }
     }
 
-    /// Takes the term on top, and leaves what was charged for it.
-    #[inline(always)]
-    fn pop(&mut self) -> (Node, Size) {
-        let size = self.top_size();
-        let node = self.stack.pop().unwrap_or(Node::UNDEFINED);
-        if keeps_size(node) {
-            self.sizes.pop();
-        }
-        (node, size)
+    /// Marks the beginning of the term on top, for which so much was spent.
+    fn mark_since(&mut self, size: Size) {
+        self.marks.push(Mark { spent: self.spent().minus(size), floor: 0, outer: 0 });
     }
 
     /// The size of the term on top.
-    #[inline(always)]
-    pub(super) fn top_size(&self) -> Size {
+    fn top_size(&self) -> Size {
         let node = self.top();
-        if node.is_empty_compound() {
-            return Size::EMPTY;
+        match self.marks.last() {
+            Some(mark) if has_mark(node) => self.spent().minus(mark.spent),
+            Some(_) | None => Size::of_leaf(node),
         }
-        let kept = if keeps_size(node) { self.sizes.last().copied() } else { None };
-        kept.unwrap_or_else(|| Size::of_leaf(node))
+    }
+
+    /// What is on the stack, expanded.
+    #[inline(always)]
+    pub(super) fn spent(&self) -> Size {
+        Size { nodes: self.written_nodes().wrapping_add(self.read_nodes), bytes: self.text_bytes }
+    }
+
+    /// Terms that the packet has written out. Each is a node in one place, or an open tuple, but for the few that are unseen.
+    #[inline(always)]
+    pub(super) fn written_nodes(&self) -> u64 {
+        let seen = self.stack.len() as u64 + self.arena.len() + u64::from(self.open);
+        seen.wrapping_add_signed(self.unseen_nodes)
     }
 
     /// How many terms the innermost open tuple has so far.
@@ -196,31 +227,44 @@ impl<A: Arena> Machine<A> {
         self.stack.len() - self.floor
     }
 
-    /// Pays for a term that comes onto the stack.
+    /// L1: sees whether so many further bytes, read as they stand, can cost more than there is left to spend. They cost no more
+    /// than a term and a byte of text each.
     #[inline(always)]
-    pub(super) fn charge(&mut self, size: Size, at: usize) -> Result<(), Stop> {
-        self.budget.charge(size, &self.config.limits).map_err(|limit| self.limit(limit, at))
+    pub(super) fn look_ahead(&mut self, further: usize) {
+        let room = self.spent().room(&self.config.limits);
+        self.is_tight = room.nodes.min(room.bytes) < further as u64;
     }
 
+    /// L1: room for something that the packet writes out.
     #[inline(always)]
+    pub(super) fn check_room(&mut self, size: Size, at: usize) -> Result<(), Stop> {
+        if self.is_tight { self.check_size(size, at) } else { Ok(()) }
+    }
+
+    #[inline(never)]
     pub(super) fn check_size(&mut self, size: Size, at: usize) -> Result<(), Stop> {
-        self.budget.check(size, &self.config.limits).map_err(|limit| self.limit(limit, at))
+        self.spent().check(size, &self.config.limits).map_err(|limit| self.limit(limit, at))
     }
 
     /// L1: a term of this depth inside the open tuples.
     #[inline(always)]
     pub(super) fn check_depth(&mut self, depth: u32, at: usize) -> Result<(), Stop> {
         let max = self.config.limits.max_depth;
-        if self.frames.len().saturating_add(depth as usize) > max as usize {
+        if depth_exceeds(self.open, depth, max) {
             return Err(self.limit(Limit::Depth(max), at));
         }
         Ok(())
     }
 }
 
-/// Whether `sizes` has an entry for a term on the stack: for those that have parts. The size of any other follows from its node,
-/// so that the shortest packets do not cost most.
 #[inline(always)]
-const fn keeps_size(node: Node) -> bool {
+const fn depth_exceeds(open: u32, depth: u32, max: u32) -> bool {
+    open as u64 + depth as u64 > max as u64
+}
+
+/// Whether a term on the stack has a mark: if it has parts. The size of any other follows from its node, so that the shortest
+/// packets do not cost most.
+#[inline(always)]
+const fn has_mark(node: Node) -> bool {
     node.is_compound() && node.span().len > 0
 }

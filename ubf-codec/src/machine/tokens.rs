@@ -32,6 +32,14 @@ pub(super) enum Text {
 }
 
 impl Token {
+    /// Its first byte, or the one after it.
+    pub(super) const fn start(&self) -> Option<usize> {
+        match *self {
+            Self::None => None,
+            Self::Integer { start } | Self::Text { start, .. } => Some(start),
+        }
+    }
+
     /// Which operator goes on, if one does.
     pub(super) const fn operator(&self) -> Option<Operator> {
         match self {
@@ -67,23 +75,15 @@ impl<A: Arena> Machine<A> {
         }
     }
 
-    /// W2: an integer that begins with a digit. Almost all are short and whole: they are read in one go.
+    /// W2: an integer that begins with a digit. Almost all are short and whole.
     #[inline(always)]
     pub(super) fn digits(&mut self, window: &[u8], at: usize) -> Stepped {
-        let mut value = 0_i64;
-        let unread = window.get(at..).unwrap_or_default();
-        for (count, &byte) in unread.iter().take(SAFE_DIGITS + 1).enumerate() {
-            let digit = byte.wrapping_sub(b'0');
-            if digit > 9 {
-                if count > self.config.limits.max_integer_digits as usize {
-                    break;
-                }
-                return self.push_leaf(Node::integer(value), at, at + count);
+        match lexer::short_integer(window.get(at..).unwrap_or_default()) {
+            Some((value, len)) if len <= self.config.limits.max_integer_digits as usize => {
+                self.push_leaf(Node::integer(value), at, at + len)
             }
-            // At one digit too many the value is of no use any more.
-            value = value.wrapping_mul(10).wrapping_add(i64::from(digit));
+            Some(_) | None => self.integer(window, at, at),
         }
-        self.integer(window, at, at)
     }
 
     /// W2: `-?[0-9]+`. `start` is the sign or the first digit; what stands before `from` is not looked at again.
@@ -131,25 +131,21 @@ impl<A: Arena> Machine<A> {
         if self.here() == 0 {
             return Err(self.error(ErrorKind::NothingToTag, at));
         }
-        self.check_depth(self.top_size().depth.saturating_add(1), at)?;
-        self.check_size(Size { nodes: 1, ..Size::default() }, at)?;
+        self.check_depth(self.top().depth().saturating_add(1), at)?;
+        self.check_size(Size { nodes: 1, bytes: 0 }, at)?;
         self.text(window, Text::Tag, at + 1, at + 1, false)
     }
 
     /// W1, W3, W8, W9: what stands between quotes. `start` is its first byte, `from` the first that is unread.
     #[inline(always)]
     fn text(&mut self, window: &[u8], text: Text, start: usize, from: usize, escaped: bool) -> Stepped {
-        let quote = text.quote();
-        let unread = window.get(from..).unwrap_or_default();
-        let Ok((rest, _)) = lexer::plain_text(quote, unread) else { return Err(self.wait_at(from)) };
-        let stop = window.len() - rest.len();
-        match rest.first() {
-            Some(&found) if found == quote => self.text_whole(text, start, stop, escaped),
-            Some(_) | None => self.text_with_escapes(window, text, start, stop, escaped),
+        match lexer::short_text(text.quote(), window.get(from..).unwrap_or_default()) {
+            Ok(len) => self.text_whole(text, start, from + len, escaped),
+            Err(looked) => self.text_with_escapes(window, text, start, from + looked, escaped),
         }
     }
 
-    /// The same from `from` on, where a `\` stands or the window ends.
+    /// The same, where the text is long, has escapes or is cut by the window's end.
     #[inline(never)]
     fn text_with_escapes(
         &mut self,
@@ -249,7 +245,7 @@ impl<A: Arena> Machine<A> {
         match window.get(end) {
             None => Err(self.wait_at(at)),
             Some(b'~') => {
-                self.charge(size, at)?;
+                self.text_bytes += size.bytes;
                 self.replace_top(binary);
                 Ok(end + 1)
             }
@@ -258,13 +254,17 @@ impl<A: Arena> Machine<A> {
     }
 }
 
-/// So many digits always fit an `i64`.
-const SAFE_DIGITS: usize = 18;
-
 /// The integer that `digits` write: a value where it fits 64 bits, else the span of its digits.
 fn integer_node(digits: &[u8], digits_start: usize, negative: bool) -> Node {
+    /// So many digits always fit an `i64`.
+    const SAFE_DIGITS: usize = 18;
+
     let zeros = digits.iter().position(|&digit| digit != b'0').unwrap_or(digits.len());
     let significant = digits.get(zeros..).unwrap_or_default();
+    if significant.len() <= SAFE_DIGITS {
+        let value = significant.iter().fold(0_i64, |value, digit| value * 10 + i64::from(digit & 0x0F));
+        return Node::integer(if negative { -value } else { value });
+    }
     let value = significant.iter().try_fold(0_i64, |value, digit| {
         // Counted downwards, because the lowest i64 has no positive counterpart.
         value.checked_mul(10)?.checked_sub(i64::from(digit & 0x0F))
