@@ -15,6 +15,7 @@ mod calls;
 mod events;
 mod failures;
 mod life;
+mod limits;
 mod load;
 mod travel;
 mod wire;
