@@ -194,3 +194,22 @@ async fn l1_a_call_is_sent_again_after_so_many_refusals_and_no_more() {
     assert!(!error.may_have_run(), "{error}");
     assert!(peer.has_heard_all());
 }
+
+#[tokio::test]
+async fn l1_events_beyond_max_event_bytes_are_dropped_and_one_is_always_kept() {
+    for (max, kept) in [(1, 1), (46, 2), (45, 1)] {
+        let script = Script::new().await;
+        let build = builder(&script.address()).max_event_bytes(max).connect();
+        let (client, mut peer) = within(async { tokio::join!(build, script.agree()) }).await;
+        let client = client.unwrap();
+        let server = async {
+            peer.hears("3 'a'$").await;
+            peer.says(&"3 ? {'event_out'\"0123456\"}$".repeat(3)).await;
+            peer.says("3 ? {1's'}$").await;
+        };
+        let (reply, ()) = within(async { tokio::join!(client.call(ubf!(a)).into_future(), server) }).await;
+        reply.unwrap();
+        let status = client.status().borrow().clone();
+        assert_eq!((status.events, status.events_missed), (kept, 3 - kept), "{max}");
+    }
+}

@@ -7,6 +7,7 @@ mod control;
 mod journal;
 mod lifecycle;
 mod limits;
+mod limits_of_connections;
 mod limits_of_packets;
 #[cfg(feature = "reference")]
 mod process;

@@ -1,0 +1,78 @@
+//! L1 and L2, connection by connection: calls in progress, negotiations, and the time to say goodbye.
+
+use std::time::Duration;
+
+use ubf_server::{Config, Server, ServerLimits};
+
+use crate::support::start;
+
+fn config(change: impl FnOnce(&mut Config)) -> Config {
+    let mut config = Config::default();
+    change(&mut config);
+    config
+}
+
+#[tokio::test]
+async fn as_many_calls_as_max_pending_are_begun_and_the_next_waits_in_the_socket() {
+    for (max_pending, is_read) in [(2, true), (1, false)] {
+        let server = start(Server::builder().config(config(|it| it.max_pending = max_pending))).await;
+        let mut client = server.connect().await;
+        let mut beside = server.connect().await;
+        client.send("1 'wait'$1 'open'$").await;
+        if is_read {
+            client.expect("1 ? {'wait''start'}$1 ? {'open''start'}$").await;
+        } else {
+            while server.handle.status().calls < 1 {
+                tokio::task::yield_now().await;
+            }
+        }
+        for _ in 0..10 {
+            beside.exchange("1 'here'$", "1 ? {'here''start'}$").await;
+        }
+        let begun = if is_read { 12 } else { 11 };
+        assert_eq!(server.handle.status().counts.requests, begun);
+        // The call that waits for ever ends with its connection.
+        drop((client, beside));
+        server.handle.shut_down(Duration::ZERO);
+        drop(server.report().await);
+    }
+}
+
+#[tokio::test]
+async fn as_many_negotiations_as_max_negotiations_are_answered_in_a_minute() {
+    let server = start(Server::builder().config(config(|it| it.max_negotiations = 2))).await;
+    let mut client = server.connect().await;
+    let mut beside = server.connect().await;
+    let agreed = "1 ? {'agreed'1?#1&2&3&4&5&9&10&14&#{'max_packet'16777216}&}$";
+    client.exchange("0 {'negotiate'1?#1&#}$", agreed).await;
+    client.exchange("0 {'negotiate'1?#1&#}$", agreed).await;
+    let refused = "0 ? {'refused''too_many_negotiations'#1&2&3&4&5&9&10&14&3}$";
+    client.exchange("0 {'negotiate'1?#1&#}$", refused).await;
+    client.exchange("1 'here'$", "1 ? {'here''start'}$").await;
+    beside.exchange("0 {'negotiate'1?#1&#}$", agreed).await;
+    drop((client, beside));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_call_in_progress_has_max_close_time_when_its_client_breaks_the_syntax() {
+    let server = start(Server::builder().config(config(|it| it.max_close_time = Duration::from_millis(30)))).await;
+    let mut client = server.connect().await;
+    client.send("1 'never'$1 }$").await;
+    client.expect_end("0 ? {'error''close-without-open'12}$").await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_close_has_max_linger_time() {
+    let mut limits = ServerLimits::default();
+    limits.max_linger_time = Duration::from_millis(30);
+    let server = start(Server::builder().limits(limits)).await;
+    let mut client = server.connect().await;
+    client.exchange("1 }$", "0 ? {'error''close-without-open'2}$").await;
+    while server.handle.status().sessions > 0 {
+        tokio::task::yield_now().await;
+    }
+    drop(client);
+    server.stop().await;
+}
