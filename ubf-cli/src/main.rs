@@ -27,6 +27,8 @@ mod table;
 mod terms;
 mod text;
 mod units;
+mod wire_trace;
+mod wire_words;
 mod writer;
 
 use std::io;

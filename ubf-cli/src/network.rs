@@ -3,7 +3,7 @@
 use std::io;
 
 use tokio::runtime::{Builder, Runtime};
-use ubf_client::{ConnectError, LossReason};
+use ubf_client::{CallError, ConnectError, LossReason};
 use ubf_codec::{NotationError, Term};
 
 use crate::passage::Passage;
@@ -34,7 +34,9 @@ pub(crate) fn cannot_connect(error: &ConnectError) -> Report {
 fn connect_hint(error: &ConnectError) -> Option<&'static str> {
     let ConnectError::Unreachable { losses } = error else { return None };
     let is = |test: fn(&LossReason) -> bool| losses.iter().any(|loss| test(&loss.reason));
-    if is(|reason| matches!(reason, LossReason::NoCommonVersion { .. })) {
+    if is(|reason| matches!(reason, LossReason::NoCommonVersion { spoken } if spoken.is_empty())) {
+        Some("it has no such service, or none of its versions works: --service says which one to talk to")
+    } else if is(|reason| matches!(reason, LossReason::NoCommonVersion { .. })) {
         Some("--versions says which versions to offer, as in --versions 1-3,10")
     } else if is(|reason| matches!(reason, LossReason::NegotiationRefused { .. })) {
         Some("--service says which service to talk to")
@@ -44,5 +46,24 @@ fn connect_hint(error: &ConnectError) -> Option<&'static str> {
         Some("is the server running, and is the port right?")
     } else {
         None
+    }
+}
+
+/// What to do about a call that failed.
+pub(crate) const fn call_hint(error: &CallError) -> Option<&'static str> {
+    match error {
+        CallError::Deadline { .. } => Some("--timeout gives it more time"),
+        CallError::Indeterminate => Some("if it does no harm to run it twice, --idempotent sends it again"),
+        CallError::Inexpressible { .. } => {
+            Some("{event_in,X} is an event: --event sends one, and adds these words itself")
+        }
+        CallError::NoCommonVersion { .. } => Some("--versions says which versions to offer, as in --versions 1-3,10"),
+        CallError::Overloaded { .. }
+        | CallError::Cancelled { .. }
+        | CallError::Crashed { .. }
+        | CallError::Failed { .. }
+        | CallError::Refused { .. }
+        | CallError::TooLarge { .. }
+        | CallError::Closed => None,
     }
 }

@@ -39,7 +39,7 @@ fn run(command: &str) -> (i32, String) {
     (output.status.code().expect("it ends by itself"), String::from_utf8(output.stdout).expect("UTF-8"))
 }
 
-const COMMANDS: [&[&str]; 10] = [
+const COMMANDS: [&[&str]; 11] = [
     &[],
     &["decode"],
     &["encode"],
@@ -48,6 +48,7 @@ const COMMANDS: [&[&str]; 10] = [
     &["check"],
     &["fmt"],
     &["trace"],
+    &["call"],
     &["load"],
     &["attack"],
 ];
@@ -63,6 +64,7 @@ fn every_example_does_what_the_help_says() {
             let (status, output) = run(&line.replace(EXAMPLE_ADDRESS, &server.address));
             assert!(status < 2, "{line}: {output}");
             if !expected.trim().is_empty() {
+                let expected = expected.replace(EXAMPLE_ADDRESS, &server.address);
                 assert_eq!(output.trim_end(), expected.trim_end(), "{line}");
             }
         }

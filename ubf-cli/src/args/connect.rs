@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use ubf_client::{RedirectPolicy, Service, Versions};
-use ubf_codec::Version;
+use ubf_client::{Builder, Client, RedirectPolicy, Service, Versions};
+use ubf_codec::{Address, Version};
 
 use super::LimitArgs;
 
@@ -47,6 +47,17 @@ impl ConnectArgs {
             allow_loopback: self.allow_redirects.contains(&Redirects::Loopback),
             allow_low_ports: self.allow_redirects.contains(&Redirects::LowPorts),
         }
+    }
+
+    /// A client that does what the arguments say.
+    pub(crate) fn builder(&self, addresses: &[Address]) -> Builder {
+        Client::builder()
+            .addresses(addresses.iter().cloned())
+            .service(self.service())
+            .versions(self.versions.iter().map(Version::get))
+            .redirect_policy(self.policy())
+            .limits(self.limits.limits())
+            .agent(concat!("ubf/", env!("CARGO_PKG_VERSION")))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod attack;
+mod call;
 mod connect;
 mod load;
 
@@ -10,6 +11,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand};
 use ubf_codec::{Dialect, Limits, Style};
 
 pub(crate) use self::attack::Attack;
+pub(crate) use self::call::Call;
 pub(crate) use self::load::Load;
 
 /// Read, check, write, rewrite and explain UBF packets.
@@ -45,6 +47,7 @@ pub(crate) enum Command {
     /// is the same.
     #[command(after_long_help = ubf_server::reference::examples("ubf serve"))]
     Serve(Box<ubf_server::reference::Options>),
+    Call(Call),
     Load(Load),
     Attack(Attack),
     #[cfg(unix)]

@@ -3,6 +3,7 @@
 #[cfg(unix)]
 pub(crate) mod admin;
 mod attack;
+mod call;
 mod check;
 mod decode;
 mod encode;
@@ -36,6 +37,7 @@ pub(crate) fn run(command: &Command, output: &mut Output) -> io::Result<Status> 
         Command::Trace(args) => trace::run(args, output),
         // `main` runs it before there is an output.
         Command::Serve(_) => Ok(Status::Good),
+        Command::Call(args) => call::run(args, output),
         Command::Load(args) => load::run(args, output),
         Command::Attack(args) => attack::run(args, output),
         #[cfg(unix)]
