@@ -60,6 +60,21 @@ fn the_corpus_of_notation_passes() {
 }
 
 #[test]
+fn the_corpus_of_serde_passes() {
+    replay("serde");
+}
+
+#[test]
+fn the_corpus_of_client_session_passes() {
+    replay("client_session");
+}
+
+#[test]
+fn the_corpus_of_server_session_passes() {
+    replay("server_session");
+}
+
+#[test]
 fn every_target_has_its_test_and_its_fuzzer() {
     for (target, _) in targets::ALL {
         let fuzzer = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/fuzz_targets").join(format!("{target}.rs"));

@@ -35,11 +35,13 @@ fn seed() -> Result<(), String> {
             seeds.entry(target).or_default().push(seed);
         }
     }
-    // The bytes that make a term have no meaning that could be written down.
+    // The bytes that make a term, or a script, have no meaning that could be written down.
     let mut random = Random::new(0);
-    for _ in 0..64 {
-        let length = 1 + random.below(256);
-        seeds.entry("round_trip").or_default().push((0..length).map(|_| random.byte()).collect());
+    for target in ["round_trip", "client_session", "server_session"] {
+        for _ in 0..64 {
+            let length = 1 + random.below(256);
+            seeds.entry(target).or_default().push((0..length).map(|_| random.byte()).collect());
+        }
     }
 
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus");
@@ -69,6 +71,7 @@ fn seeds_of(vector: &Vector) -> Result<Vec<(&'static str, Vec<u8>)>, String> {
         seeds.push(("differential", scenario));
     }
     if let Expected::Accept { terms, .. } = &vector.expected {
+        seeds.push(("serde", vector.input.clone()));
         for term in terms {
             seeds.push(("notation", postfix::term(term)?.to_string().into_bytes()));
         }

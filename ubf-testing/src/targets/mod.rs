@@ -4,14 +4,20 @@
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a broken law ends the run with a message")]
 
 mod any_term;
+mod client_session;
 mod decode;
 mod decode_chunks;
 mod differential;
 mod notation;
 mod packet;
+mod peer;
 mod round_trip;
 mod scenario;
+mod script;
+mod serde;
+mod server_session;
 
+pub use self::client_session::client_session;
 pub use self::decode::decode;
 pub use self::decode_chunks::decode_chunks;
 pub use self::differential::differential;
@@ -19,16 +25,21 @@ pub use self::notation::notation;
 pub use self::packet::packet;
 pub use self::round_trip::round_trip;
 pub use self::scenario::Scenario;
+pub use self::serde::serde;
+pub use self::server_session::server_session;
 
 /// A fuzz target's body.
 pub type Body = fn(&[u8]);
 
 /// Every target with its name, which is also that of its directory of inputs.
-pub const ALL: [(&str, Body); 6] = [
+pub const ALL: [(&str, Body); 9] = [
     ("decode", decode),
     ("decode_chunks", decode_chunks),
     ("differential", differential),
     ("round_trip", round_trip),
     ("packet", packet),
     ("notation", notation),
+    ("serde", serde),
+    ("client_session", client_session),
+    ("server_session", server_session),
 ];
