@@ -20,7 +20,47 @@ use crate::wire::Traffic;
 
 /// Settings of a client. [`Client::builder`] makes one.
 ///
-/// An address and a version are needed; all else has a default, which [`Config`] names.
+/// An address and a version are needed; all else has a default.
+///
+/// | setting | default |
+/// |---|---|
+/// | [`address`](Self::address), [`addresses`](Self::addresses) | none: at least one is needed |
+/// | [`versions`](Self::versions) | none: at least one is needed |
+/// | [`service`](Self::service) | the server's default service |
+/// | [`floor`](Self::floor) | none: any version that both have |
+/// | [`agent`](Self::agent) | none: the server is not told |
+/// | [`redirect_policy`](Self::redirect_policy) | the strictest |
+/// | [`call_time`](Self::call_time) | 30 s |
+/// | [`connect_time`](Self::connect_time) | 5 s |
+/// | [`close_time`](Self::close_time) | 5 s |
+/// | [`backoff`](Self::backoff) | 100 ms, doubling to 10 s, shortened or lengthened at random |
+/// | [`limits`](Self::limits) | those of the codec: packets of 16 MiB |
+/// | [`max_pending`](Self::max_pending) | 4096 calls |
+/// | [`max_in_flight`](Self::max_in_flight) | 1024 packets |
+/// | [`max_events`](Self::max_events) | 1024 events |
+/// | [`max_event_bytes`](Self::max_event_bytes) | 16 MiB |
+/// | [`on_notice`](Self::on_notice) | none: notices go to `tracing` alone |
+/// | [`seed`](Self::seed) | another one for each client |
+/// | [`configure`](Self::configure) | [`Config`] names the defaults of all that it reaches: optimism, grease, quarantine, hops, pings, … |
+///
+/// ```
+/// use std::time::Duration;
+/// use ubf_client::{Client, RedirectPolicy};
+/// use ubf_codec::Version;
+///
+/// let builder = Client::builder()
+///     .address("a.example:4000")
+///     .address("b.example:4000")
+///     .service("kv")
+///     .versions([1, 2, 3])
+///     .floor(Version::new(2).expect("2 is a version"))
+///     .agent("till/7.1")
+///     .call_time(Duration::from_secs(2))
+///     .max_in_flight(64)
+///     .redirect_policy(RedirectPolicy::default())
+///     .on_notice(|notice| println!("{notice:?}"));
+/// # drop(builder);
+/// ```
 #[must_use]
 pub struct Builder {
     config: Config,
@@ -48,7 +88,7 @@ impl Builder {
     }
 
     /// One more address to start from: `192.0.2.7:4000`, `[2001:db8::1]:4000`, `b.example:4000`. They are tried in the order in which
-    /// they are given.
+    /// they are given. Default: none, and at least one is needed.
     pub fn address(mut self, address: impl AsRef<str>) -> Self {
         match address.as_ref().parse() {
             Ok(address) => self.config.addresses.push(address),
@@ -59,7 +99,7 @@ impl Builder {
         self
     }
 
-    /// More addresses to start from.
+    /// More addresses to start from, behind those that are there.
     pub fn addresses<A: Into<Address>>(mut self, addresses: impl IntoIterator<Item = A>) -> Self {
         self.config.addresses.extend(addresses.into_iter().map(Into::into));
         self
@@ -72,24 +112,26 @@ impl Builder {
     }
 
     /// The versions of the contract that this program has. What is no version (0, and above 2,147,483,647) is left out.
+    /// Default: none, and at least one is needed.
     pub fn versions(mut self, versions: impl IntoIterator<Item = u32>) -> Self {
         self.config.versions = Versions::of(versions);
         self
     }
 
-    /// N9: the lowest version that is accepted.
+    /// N9: the lowest version that is accepted. Default: none, any version that both have is.
     pub fn floor(mut self, floor: Version) -> Self {
         self.config.floor = Some(floor);
         self
     }
 
-    /// N12: name and version of the software, for the server's operator.
+    /// N12: name and version of the software, for the server's operator: `till/7.1`. Default: none.
     pub fn agent(mut self, agent: impl Into<Text>) -> Self {
         self.config.agent = Some(agent.into());
         self
     }
 
-    /// R7: which redirections are followed. Default: the strictest.
+    /// R7: which redirections are followed. Default: the strictest, [`RedirectPolicy::default`]. What is refused is a notice, and the client
+    /// stays where it is.
     pub fn redirect_policy(mut self, policy: RedirectPolicy) -> Self {
         self.config.policy = policy;
         self
@@ -119,7 +161,8 @@ impl Builder {
         self
     }
 
-    /// Limits of one packet from the server.
+    /// L1: limits of one packet from the server, which is told of the bytes (N12). Default: [`Limits::default`], 16 MiB. A server that sends
+    /// a larger one is left.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.config.limits = limits;
         self
@@ -149,7 +192,8 @@ impl Builder {
         self
     }
 
-    /// A function that is shown each notice, in order, as it comes. It should not block: the client waits for it.
+    /// A function that is shown each notice, in order, as it comes. It should not block: the client waits for it. If it panics, that is a line
+    /// in the log. Default: none.
     pub fn on_notice(mut self, hook: impl Fn(&Notice) + Send + 'static) -> Self {
         self.notice_hook = Some(Box::new(hook));
         self

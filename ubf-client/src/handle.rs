@@ -62,7 +62,10 @@ impl Client {
     }
 
     /// Sends an event, which has no reply: `client.cast(event).await` waits for a place in the pipeline and no longer, and an event that
-    /// is lost after that is a line in the log. [`Cast::taken`] waits until the server has it.
+    /// is lost after that is a line in the log. [`Cast::taken`] waits until the server has it, and says what became of it.
+    ///
+    /// An event larger than the packets that the server accepts (N12) is not sent, and neither the connection nor other events suffer: it ends
+    /// with [`CallError::TooLarge`], which names the limit.
     pub fn cast(&self, event: impl Request) -> Cast<'_> {
         Cast(self.message(Source::Request(Box::new(event))))
     }
