@@ -17,6 +17,9 @@ use crate::dialect::Dialect;
 use crate::encode::token;
 use crate::term::{Leaf, TextRef};
 
+/// Room for a packet at first. Chosen: most messages fit, where a vector that grows byte by byte is moved five times.
+const BYTES: usize = 128;
+
 #[derive(Default)]
 pub(super) struct Output {
     bytes: Vec<u8>,
@@ -59,6 +62,7 @@ pub(super) struct OpenList {
 impl Output {
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
+        self.bytes.reserve(BYTES);
         self.lists.clear();
         self.elements.clear();
         self.open.clear();
