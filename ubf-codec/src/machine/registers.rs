@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::size::Size;
-use crate::node::Node;
+use crate::node::{Node, Span};
 
 /// A stored term and what it counts when it is read.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +35,7 @@ impl Registers {
 
     /// How many different registers are set.
     pub(super) fn count(&self) -> u32 {
-        self.set.iter().map(|word| word.count_ones()).sum()
+        Span::of(0, self.slots.len()).len
     }
 
     pub(super) fn read(&self, register: u8) -> Option<Stored> {
