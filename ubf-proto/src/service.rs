@@ -1,6 +1,6 @@
 //! The name of a service.
 
-use core::fmt;
+use core::fmt::{self, Write as _};
 
 use ubf_codec::{Term, Text};
 
@@ -38,11 +38,30 @@ impl From<&str> for Service {
     }
 }
 
+/// On one line: a name comes from strangers and goes into logs, so its control characters are shown as `\n` or `\u{1b}`.
 impl fmt::Display for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Some(name) => f.write_str(&name.to_latin1()),
-            None => f.write_str("?"),
+        let Some(name) = &self.0 else { return f.write_str("?") };
+        for letter in name.to_latin1().chars() {
+            if letter.is_control() {
+                write!(f, "{}", letter.escape_default())?;
+            } else {
+                f.write_char(letter)?;
+            }
         }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString as _;
+
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_forge_a_line_of_a_log() {
+        assert_eq!(Service::from("kv\nERROR \x1b[31mforged").to_string(), "kv\\nERROR \\u{1b}[31mforged");
+        assert_eq!(Service::DEFAULT.to_string(), "?");
     }
 }
