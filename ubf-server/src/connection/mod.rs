@@ -144,7 +144,7 @@ impl Connection {
         };
         if !is_flushed && (is_aborted || end.reason == CloseReason::Shutdown) {
             // Replies that the client cannot have read whole.
-            link.counters.calls_cut.add(outbox.len() as u64);
+            link.counters.calls_cut.add(outbox.answers() as u64);
         }
     }
 

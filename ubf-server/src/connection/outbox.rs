@@ -35,6 +35,16 @@ impl Outbox {
         self.packets.len()
     }
 
+    /// Those of them that answer a client's packet: neither events nor notices.
+    pub(super) fn answers(&self) -> usize {
+        let is_answer = |packet: &&Packet| {
+            let unasked: &[&[u8]] =
+                if packet.head.starts_with(b"0 ") { &[b"{'moved'", b"{'closing'"] } else { &[b"{'event_out'"] };
+            !unasked.iter().any(|unasked| packet.body.starts_with(unasked))
+        };
+        self.packets.iter().filter(is_answer).count()
+    }
+
     /// Bytes that are not written.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
@@ -80,6 +90,21 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
+
+    #[test]
+    fn events_and_notices_are_no_answers() {
+        let mut outbox = Outbox::default();
+        for (head, body) in [
+            ("1 ? ", "{'ok''start'}$"),
+            ("1 ? ", "{'event_out''ok'}$"),
+            ("0 ? ", "{'moved'1}$"),
+            ("0 ? ", "{'closing''shutdown'7}$"),
+            ("0 ? ", "{'failed''crash'#1&7}$"),
+        ] {
+            outbox.push(Packet { head: Bytes::from(head), body: Bytes::from(body) });
+        }
+        assert_eq!((outbox.len(), outbox.answers()), (5, 2));
+    }
 
     #[tokio::test]
     async fn packets_come_out_whole_however_they_are_cut() {

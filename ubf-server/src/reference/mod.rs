@@ -16,7 +16,7 @@ pub use self::options::{Options, examples};
 
 use self::options::{LogForm, ServiceName, Settings};
 use self::signals::Signals;
-use crate::services::{Echo, Kv};
+use crate::services::{Echo, Irc, Kv};
 use crate::{Handler, Journal, Report, Server, ServerBuilder, Service};
 
 /// The exit statuses, beside 0. Two is the one that clap uses.
@@ -94,6 +94,7 @@ async fn serve(settings: Settings) -> Result<Report, Box<dyn std::error::Error>>
         builder = match service {
             ServiceName::Echo => add(builder, names, Echo::new(settings.versions.clone()), journal),
             ServiceName::Kv => add(builder, names, Kv::new(&settings.versions), journal),
+            ServiceName::Irc => add(builder, names, Irc::new(&settings.versions), journal),
         };
     }
     let server = builder.bind().await?;

@@ -153,6 +153,8 @@ pub(crate) enum ServiceName {
     Echo,
     /// Keeps values by key, in versions 1, 2 and 3.
     Kv,
+    /// Groups of people who write to each other, in versions 1 and 2.
+    Irc,
 }
 
 impl ServiceName {
@@ -160,6 +162,7 @@ impl ServiceName {
         match self {
             Self::Echo => "echo",
             Self::Kv => "kv",
+            Self::Irc => "irc",
         }
     }
 }

@@ -4,6 +4,7 @@
 
 #[cfg(unix)]
 mod control;
+mod irc;
 mod journal;
 mod lifecycle;
 mod limits;

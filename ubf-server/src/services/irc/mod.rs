@@ -1,0 +1,219 @@
+//! `irc`: people with nicknames in groups, whose messages go to the others as events. It has two states and two versions.
+//!
+//! | state | request | version 1 | version 2 |
+//! |---|---|---|---|
+//! | start | `logon` | `{ok,Nick}`, a nickname of the server's choice; active | the same |
+//! | start | `{logon,Nick}` | | `{ok,Nick}`; active |
+//! | active | `groups` | `[Group]` | `[{Group,Count}]` |
+//! | active | `{join,Group}`, `{leave,Group}` | `true` or `false` | `ok` |
+//! | active | `{nick,Nick}` | `true` or `false` | `ok` |
+//! | active | `{msg,Group,Text}` | `true` or `false` | `ok` |
+//! | active | `{members,Group}` | | `[Nick]` |
+//! | active | `{private,Nick,Text}` | | `ok` |
+//! | active | `logoff` | | `ok`; start |
+//!
+//! What cannot be done is `false` in version 1, and `{error,Why}` in version 2: `bad_name`, `bad_text`, `full`, `nick_taken`, `no_such_group`,
+//! `no_such_nick`, `not_a_member`, `too_old`. All else is answered `clientBrokeContract`, with what the version knows in this state.
+//!
+//! | event | to | version 1 | version 2 |
+//! |---|---|---|---|
+//! | somebody comes, goes | the others in the group | `{joins,Nick,Group}`, `{leaves,Nick,Group}` | the same |
+//! | somebody has another name | who shares a group | `{changesName,Old,New,Group}` for each group | `{renamed,Old,New}`, once |
+//! | a message | the others in the group | `{msg,Nick,Group,Text}` | the same |
+//! | a private message | its addressee | cannot be said: the sender gets `too_old` | `{private,Nick,Text}` |
+//!
+//! A client's version is the one of its last request. Nicknames, groups and texts are strings.
+
+mod world;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ubf_codec::{Term, TermRef, Text, Version, View, ubf};
+use ubf_proto::Versions;
+
+use self::world::{Contract, Sink, Why, World};
+use crate::handler::{Call, Client, EventSender, Handler, Reply};
+
+/// Groups of people who write to each other. The module's source has tables of its two versions.
+///
+/// | version | requests when logged on |
+/// |---|---|
+/// | 1 | `groups`, `{join,Group}`, `{leave,Group}`, `{nick,Nick}`, `{msg,Group,Text}` |
+/// | 2 | also `{members,Group}`, `{private,Nick,Text}`, `logoff`; errors say why |
+///
+/// # Limits
+/// 10,000 people, 1,024 groups with 1,000 members each, 16 groups for each of them; names of 32 bytes without control bytes, texts of
+/// 4,096 bytes. Who does not read is logged off when [`max_events`](crate::ServerLimits::max_events) events wait for it: so nobody
+/// waits for a slow reader, and nobody misses an event without being told.
+#[derive(Debug)]
+pub struct Irc {
+    versions: Versions,
+    world: Arc<Mutex<World<EventSender>>>,
+}
+
+impl Irc {
+    /// All versions of the contract: 1 and 2.
+    pub const VERSIONS: [u32; 2] = [1, 2];
+
+    /// Nobody is there yet. It speaks those of `versions` that the contract has.
+    #[must_use]
+    pub fn new(versions: &Versions) -> Self {
+        let known = Versions::of(Self::VERSIONS);
+        let versions = versions.iter().filter(|&version| known.contains(version)).collect();
+        Self { versions, world: Arc::default() }
+    }
+}
+
+/// A connection's place in the world. Who is gone is logged off.
+pub struct Person {
+    world: Arc<Mutex<World<EventSender>>>,
+    id: u64,
+}
+
+impl Person {
+    fn world(&self) -> MutexGuard<'_, World<EventSender>> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Person {
+    fn drop(&mut self) {
+        self.world().log_off(self.id);
+    }
+}
+
+impl fmt::Debug for Person {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Person").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl Sink for EventSender {
+    fn send(&self, contract: Contract, event: Term) -> bool {
+        Version::new(contract.number()).is_some_and(|version| self.try_send(version, event).is_ok())
+    }
+}
+
+impl Handler for Irc {
+    type State = Person;
+
+    fn versions(&self) -> Versions {
+        self.versions.clone()
+    }
+
+    fn connect(&self, _: &Client) -> Person {
+        let id = self.world.lock().unwrap_or_else(PoisonError::into_inner).next_id();
+        Person { world: Arc::clone(&self.world), id }
+    }
+
+    async fn request(&self, call: Call<Person>) -> Reply {
+        let contract = Contract::of(call.version());
+        let person = call.state();
+        let mut world = person.world();
+        let response = answer(&mut world, person.id, contract, call.term(), || call.events());
+        let is_active = world.is_logged_on(person.id);
+        drop(world);
+        let state = if is_active { "active" } else { "start" };
+        match response {
+            Some(response) => Reply::new(response, state),
+            None => Reply::broken_contract(call.term(), shapes(contract, is_active), state),
+        }
+    }
+}
+
+const fn shapes(contract: Contract, is_active: bool) -> &'static [&'static str] {
+    match (contract, is_active) {
+        (Contract::One, false) => &["logon"],
+        (Contract::Two, false) => &["logon", "{logon,Nick}"],
+        (Contract::One, true) => &["groups", "{join,Group}", "{leave,Group}", "{nick,Nick}", "{msg,Group,Text}"],
+        (Contract::Two, true) => &[
+            "groups",
+            "{join,Group}",
+            "{leave,Group}",
+            "{nick,Nick}",
+            "{msg,Group,Text}",
+            "{members,Group}",
+            "{private,Nick,Text}",
+            "logoff",
+        ],
+    }
+}
+
+/// `None`: the contract has no such request in this state.
+fn answer<S: Sink>(
+    world: &mut World<S>,
+    id: u64,
+    contract: Contract,
+    request: TermRef<'_>,
+    sink: impl FnOnce() -> S,
+) -> Option<Term> {
+    let is_two = contract == Contract::Two;
+    let (name, parts) = match request.view() {
+        View::Tuple(tuple) => (tuple.get(0)?, tuple.iter().skip(1).map(string).collect::<Option<Vec<_>>>()?),
+        // A tuple of one is another term than its element.
+        View::Integer(_)
+        | View::Atom(_)
+        | View::String(_)
+        | View::Binary(_)
+        | View::List(_)
+        | View::Tagged(..)
+        | View::Undefined => (request, Vec::new()),
+    };
+    if parts.is_empty() && matches!(request.view(), View::Tuple(_)) {
+        return None;
+    }
+    if !world.is_logged_on(id) {
+        let nick = match parts.as_slice() {
+            [] if name.is_atom("logon") => None,
+            [nick] if is_two && name.is_atom("logon") => Some(nick.clone()),
+            _ => return None,
+        };
+        let logged_on = world.log_on(id, contract, nick, sink());
+        return Some(match logged_on {
+            Ok(nick) => ubf!({ok, (Term::String(nick))}),
+            Err(why) => done(contract, Err(why)),
+        });
+    }
+    world.speaks(id, contract);
+    match parts.as_slice() {
+        [] if name.is_atom("groups") => Some(groups(world, contract)),
+        [] if is_two && name.is_atom("logoff") => {
+            world.log_off(id);
+            Some(ubf!(ok))
+        }
+        [group] if name.is_atom("join") => Some(done(contract, world.join(id, group))),
+        [group] if name.is_atom("leave") => Some(done(contract, world.leave(id, group))),
+        [nick] if name.is_atom("nick") => Some(done(contract, world.rename(id, nick))),
+        [group] if is_two && name.is_atom("members") => Some(match world.members(group) {
+            Ok(nicks) => Term::list(nicks.into_iter().map(Term::String)),
+            Err(why) => done(contract, Err(why)),
+        }),
+        [group, text] if name.is_atom("msg") => Some(done(contract, world.message(id, group, text))),
+        [nick, text] if is_two && name.is_atom("private") => Some(done(contract, world.private(id, nick, text))),
+        _ => None,
+    }
+}
+
+fn groups<S: Sink>(world: &World<S>, contract: Contract) -> Term {
+    Term::list(world.groups().map(|(group, count)| match contract {
+        Contract::One => Term::String(group.clone()),
+        Contract::Two => ubf!({(Term::String(group.clone())), (count as u64)}),
+    }))
+}
+
+fn done(contract: Contract, done: Result<(), Why>) -> Term {
+    match (contract, done) {
+        (Contract::One, done) => Term::from(done.is_ok()),
+        (Contract::Two, Ok(())) => ubf!(ok),
+        (Contract::Two, Err(why)) => ubf!({error, (Term::atom(why.as_str()))}),
+    }
+}
+
+/// What is kept must not hold on to the buffer that it was read into: it is copied.
+fn string(term: TermRef<'_>) -> Option<Text> {
+    if let View::String(text) = term.view() { Some(text.to_text()) } else { None }
+}
+
+#[cfg(test)]
+mod tests;
