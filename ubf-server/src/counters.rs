@@ -61,6 +61,8 @@ counters! {
     refused,
     /// Handlers that panicked (N6).
     failed,
+    /// Handlers that took too long, and were dropped (L2).
+    timed_out,
     /// Versions that crashes have withdrawn (N6).
     withdrawn,
     /// Silent clients that were told to move (R3).

@@ -33,8 +33,18 @@ pub(crate) struct Finished {
     pub(crate) service: Service,
     pub(crate) version: Version,
     pub(crate) is_event: bool,
-    /// `None` if the handler panicked. Of an event, nothing.
-    pub(crate) body: Option<Bytes>,
+    pub(crate) outcome: Outcome,
+}
+
+/// How a handler ended.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// The body of the reply. Of an event, nothing.
+    Done(Bytes),
+    /// N6: it panicked.
+    Crashed,
+    /// L2: it took too long, and was dropped.
+    TimedOut,
 }
 
 struct ConnectionOf<H: Handler> {
@@ -64,8 +74,8 @@ impl<H: Handler> AnyConnection for ConnectionOf<H> {
             }
         };
         Box::pin(async move {
-            let body = AssertUnwindSafe(work).catch_unwind().await.ok();
-            Finished { packet, service, version, is_event, body }
+            let outcome = AssertUnwindSafe(work).catch_unwind().await.map_or(Outcome::Crashed, Outcome::Done);
+            Finished { packet, service, version, is_event, outcome }
         })
     }
 }

@@ -20,7 +20,8 @@ use crate::mailbox::{Event, Mailbox};
 /// [`tokio::task::spawn_blocking`].
 ///
 /// A panic costs its own call, which is answered `failed`, and nothing else; a version that panics again and again is withdrawn
-/// for a while (N6). The state of the connection is kept: a handler that may panic should leave it whole.
+/// for a while (N6). The state of the connection is kept: a handler that may panic should leave it whole. So should one that may take
+/// longer than [`max_call_time`](crate::ServerLimits::max_call_time): it is dropped where it waits, and its call is answered `failed`.
 pub trait Handler: Send + Sync + 'static {
     /// What is kept for each connection. It is dropped with the connection.
     type State: Send + Sync + 'static;

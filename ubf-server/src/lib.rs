@@ -60,8 +60,8 @@
 //!
 //! # What it does not do
 //! - There is no TLS, and no authentication.
-//! - A handler has no time limit: a call that never ends is ended by its client, or by the server's hard stop.
-//! - Handlers of one connection share one task, so one that blocks its thread stops the others of that connection.
+//! - Handlers of one connection share one task, so one that blocks its thread stops the others of that connection, and no time limit
+//!   ends it.
 //!
 //! # The reference server
 //! The program `ubf-server` serves [`services`]; `ubf-server --help` tells how. It is module `reference`, too, so that other programs can

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use tokio::time::{Sleep, sleep_until};
+use tokio::time::{Sleep, sleep_until, timeout};
 use tokio_util::io::poll_read_buf;
 use tracing::{debug, info, warn};
 use ubf_codec::Term;
@@ -29,7 +29,7 @@ use ubf_proto::{ServerSession, Service, Time};
 
 use self::outbox::Outbox;
 use self::short::Short;
-use crate::erased::{AnyConnection, Finished, Running};
+use crate::erased::{AnyConnection, Finished, Outcome, Running};
 use crate::handler::Client;
 use crate::hub::{Hub, Link, Seat, Start};
 use crate::mailbox::{Letter, Order};
@@ -288,7 +288,7 @@ impl Connection {
         let (packet, version) = (message.packet, message.version);
         let service = message.service.clone();
         let Some(connection) = self.service(&service) else {
-            let failed = Finished { packet, service, version, is_event, body: None };
+            let failed = Finished { packet, service, version, is_event, outcome: Outcome::Crashed };
             return self.finish_at_once(failed);
         };
         let mut running = connection.begin(message, is_event);
@@ -296,7 +296,11 @@ impl Connection {
             Poll::Ready(finished) => self.finish_at_once(finished),
             Poll::Pending => {
                 self.event_handlers += usize::from(is_event);
-                self.handlers.push(running);
+                let max_time = self.hub.limits.max_call_time;
+                self.handlers.push(Box::pin(async move {
+                    let timed_out = Finished { packet, service, version, is_event, outcome: Outcome::TimedOut };
+                    timeout(max_time, running).await.unwrap_or(timed_out)
+                }));
             }
         }
     }
@@ -329,18 +333,25 @@ impl Connection {
     }
 
     fn outcome(&self, finished: Finished) -> Option<Input> {
-        let Finished { packet, service, version, is_event, body } = finished;
-        if body.is_none() {
-            // N6
-            warn!(peer = %self.link.peer, %service, %version, packet, is_event, "failed: the handler panicked");
-            self.link.counters.failed.add(1);
-            self.hub.handler_crashed(&service, version);
-        }
-        match body {
-            _ if is_event => None,
-            Some(body) => Some(Input::Reply { packet, body }),
-            None => Some(Input::Failed { packet, why: Term::atom("crash") }),
-        }
+        let Finished { packet, service, version, is_event, outcome } = finished;
+        let (peer, counters) = (self.link.peer, &self.link.counters);
+        let why = match outcome {
+            Outcome::Done(body) => return (!is_event).then_some(Input::Reply { packet, body }),
+            Outcome::Crashed => {
+                // N6
+                warn!(%peer, %service, %version, packet, is_event, "failed: the handler panicked");
+                counters.failed.add(1);
+                self.hub.handler_crashed(&service, version);
+                "crash"
+            }
+            Outcome::TimedOut => {
+                // L2: that says nothing about the version.
+                warn!(%peer, %service, %version, packet, is_event, "failed: the handler took too long");
+                counters.timed_out.add(1);
+                "call_time"
+            }
+        };
+        (!is_event).then(|| Input::Failed { packet, why: Term::atom(why) })
     }
 
     fn note(&self, notice: Notice) {

@@ -124,6 +124,10 @@ pub struct Options {
     #[arg(long, value_name = "COUNT")]
     max_connections_per_address: Option<usize>,
 
+    /// For the handler of a call: beyond it, the call is answered `failed`. [default: 60000]
+    #[arg(long, value_name = "MS")]
+    max_call_ms: Option<u64>,
+
     /// Bytes of a packet. [default: 16777216]
     #[arg(long, value_name = "BYTES")]
     max_packet_bytes: Option<u32>,
@@ -251,6 +255,7 @@ impl Options {
         limits.max_connections = self.max_connections.unwrap_or(limits.max_connections);
         limits.max_connections_per_address =
             self.max_connections_per_address.unwrap_or(limits.max_connections_per_address);
+        limits.max_call_time = self.max_call_ms.map_or(limits.max_call_time, Duration::from_millis);
         let mut services = Vec::new();
         for service in self.service {
             if !services.contains(&service) {
@@ -311,6 +316,7 @@ impl Options {
             hard_stop_ms: self.hard_stop_ms.or(other.hard_stop_ms),
             max_connections: self.max_connections.or(other.max_connections),
             max_connections_per_address: self.max_connections_per_address.or(other.max_connections_per_address),
+            max_call_ms: self.max_call_ms.or(other.max_call_ms),
             max_packet_bytes: self.max_packet_bytes.or(other.max_packet_bytes),
             journal: self.journal.or(other.journal),
             log: self.log.or(other.log),

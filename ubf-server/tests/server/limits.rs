@@ -45,6 +45,21 @@ async fn who_sends_nothing_is_cut_off() {
 }
 
 #[tokio::test]
+async fn l2_a_handler_that_never_ends_is_dropped_and_says_nothing_about_its_version() {
+    let mut limits = ServerLimits::default();
+    limits.max_call_time = Duration::from_millis(30);
+    let server = start(Server::builder().limits(limits)).await;
+    let mut client = server.connect().await;
+    client.send(&"1 'never'$".repeat(4)).await;
+    let failed = |packet| format!("0 ? {{'failed''call_time'#1&2&3&4&5&9&10&14&{packet}}}$");
+    client.expect(&(1..=4).map(failed).collect::<String>()).await;
+    client.exchange("1 'here'$", "1 ? {'here''start'}$").await;
+    let counts = server.handle.status().counts;
+    assert_eq!((counts.timed_out, counts.failed, counts.withdrawn), (4, 0, 0));
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_packet_that_never_ends_is_cut_off() {
     let server = start(Server::builder().config(config(|it| it.max_packet_time = Duration::from_millis(30)))).await;
     let mut slow = server.connect().await;
