@@ -4,6 +4,8 @@
 
 #[cfg(unix)]
 mod control;
+#[cfg(unix)]
+mod crowd;
 mod irc;
 mod journal;
 mod lifecycle;
