@@ -1,4 +1,4 @@
-//! `ubf`: read, check, write, rewrite and explain UBF packets.
+//! `ubf`: read, check, write, rewrite and explain UBF packets, and talk to servers.
 
 #[cfg(unix)]
 mod admin;
@@ -19,6 +19,7 @@ mod network;
 mod output;
 mod packet_json;
 mod passage;
+mod repl;
 mod report;
 mod status;
 mod steps;

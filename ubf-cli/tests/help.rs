@@ -49,6 +49,7 @@ const COMMANDS: [&[&str]; 11] = [
     &["fmt"],
     &["trace"],
     &["call"],
+    &["repl"],
     &["load"],
     &["attack"],
 ];

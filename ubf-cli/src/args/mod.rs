@@ -4,6 +4,7 @@ mod attack;
 mod call;
 mod connect;
 mod load;
+mod repl;
 
 use std::path::PathBuf;
 
@@ -13,8 +14,9 @@ use ubf_codec::{Dialect, Limits, Style};
 pub(crate) use self::attack::Attack;
 pub(crate) use self::call::Call;
 pub(crate) use self::load::Load;
+pub(crate) use self::repl::Repl;
 
-/// Read, check, write, rewrite and explain UBF packets.
+/// Read, check, write, rewrite and explain UBF packets, and talk to servers.
 ///
 /// UBF(A) is Joe Armstrong's Universal Binary Format: a text of one-byte operators for a small stack machine that builds
 /// integers, atoms, strings, binaries, tuples and lists. A packet is one such text, up to its `$`.
@@ -48,6 +50,7 @@ pub(crate) enum Command {
     #[command(after_long_help = ubf_server::reference::examples("ubf serve"))]
     Serve(Box<ubf_server::reference::Options>),
     Call(Call),
+    Repl(Repl),
     Load(Load),
     Attack(Attack),
     #[cfg(unix)]

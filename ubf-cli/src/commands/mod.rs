@@ -10,6 +10,7 @@ mod encode;
 mod fmt;
 mod from_json;
 mod load;
+mod repl;
 mod to_json;
 mod trace;
 
@@ -38,6 +39,7 @@ pub(crate) fn run(command: &Command, output: &mut Output) -> io::Result<Status> 
         // `main` runs it before there is an output.
         Command::Serve(_) => Ok(Status::Good),
         Command::Call(args) => call::run(args, output),
+        Command::Repl(args) => repl::run(args, output),
         Command::Load(args) => load::run(args, output),
         Command::Attack(args) => attack::run(args, output),
         #[cfg(unix)]

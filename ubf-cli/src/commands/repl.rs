@@ -1,0 +1,161 @@
+//! `ubf repl`: a conversation with a server.
+
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, mpsc};
+
+use tokio::runtime::Runtime;
+use tokio::signal::ctrl_c;
+
+use crate::args::Repl;
+use crate::input::{self, Input, InputError};
+use crate::network;
+use crate::output::Output;
+use crate::passage::{Passage, Split as _};
+use crate::repl::{Done, Session, Shown, Terminal, Typed};
+use crate::report::Report;
+use crate::status::Status;
+use crate::terms::TermSplitter;
+
+pub(crate) fn run(args: &Repl, output: &mut Output) -> io::Result<Status> {
+    let ended = network::runtime(false).and_then(|runtime| {
+        Ok(if input::stdin_is_terminal() { talk(args, &runtime, output)? } else { script(args, &runtime, output) })
+    });
+    match ended {
+        Ok(ended) => ended,
+        Err(report) => {
+            output.report(&report)?;
+            Ok(Status::Trouble)
+        }
+    }
+}
+
+/// Someone types.
+fn talk(args: &Repl, runtime: &Runtime, output: &mut Output) -> Result<io::Result<Status>, Report> {
+    let palette = output.palette();
+    let trouble = |error: rustyline::error::ReadlineError| Report::new(format!("cannot use the terminal: {error}"));
+    let (mut terminal, screen) = Terminal::open(palette, !args.no_history).map_err(trouble)?;
+    let connecting = Session::connect(args, Arc::clone(&screen), palette);
+    let mut session = runtime.block_on(connecting).map_err(|error| network::cannot_connect(&error))?;
+    terminal.help_with(session.words(), palette);
+    screen(Shown::Note(":help lists the commands, Ctrl-D leaves".to_owned()));
+    loop {
+        let text = match terminal.read(&session.prompt()).map_err(trouble)? {
+            Typed::Line(text) => text,
+            Typed::Interrupted => continue,
+            Typed::End => break,
+        };
+        let done = runtime.block_on(async {
+            tokio::select! {
+                done = session.obey(&text) => done,
+                _ = ctrl_c() => Done::Bad(Report::new("given up; what was sent may have run")),
+            }
+        });
+        match done {
+            Done::Good => {}
+            Done::Bad(report) => screen(Shown::Data(report.render(palette).trim_end().to_owned())),
+            Done::Quit => break,
+        }
+    }
+    runtime.block_on(session.close());
+    Ok(Ok(Status::Good))
+}
+
+/// What is on stdin is carried out.
+fn script(args: &Repl, runtime: &Runtime, output: &mut Output) -> io::Result<Status> {
+    // Others may not write to stdout: what they have to show waits here until a line is done.
+    let (sender, shown) = mpsc::channel();
+    let connecting = Session::connect(
+        args,
+        Arc::new(move |shown| {
+            // Nobody looks any more when the script is over.
+            sender.send(shown).ok();
+        }),
+        // Stderr takes colours out where they do not belong.
+        output.palette(),
+    );
+    let mut session = match runtime.block_on(connecting) {
+        Ok(session) => session,
+        Err(error) => {
+            output.report(&network::cannot_connect(&error))?;
+            return Ok(Status::Trouble);
+        }
+    };
+    let mut worst = Status::Good;
+    let mut obey = |passage: &Passage, output: &mut Output| -> io::Result<bool> {
+        let done = match passage.utf8(Some("stdin")) {
+            Ok(text) => runtime.block_on(session.obey(text)),
+            Err(report) => Done::Bad(report),
+        };
+        show(&shown, output)?;
+        match done {
+            Done::Good => Ok(true),
+            Done::Bad(report) => {
+                worst = Status::WrongInput;
+                output.report(&report.with_remark(format!("line {} of the script", first_line(passage))))?;
+                Ok(true)
+            }
+            Done::Quit => Ok(false),
+        }
+    };
+    let ended = each_line(&mut obey, output);
+    runtime.block_on(session.close());
+    show(&shown, output)?;
+    match ended? {
+        Ok(()) => Ok(worst),
+        Err(InputError::Io(error)) => {
+            output.report(&Report::new(format!("cannot read stdin: {}", super::reason(&error))))?;
+            Ok(Status::Trouble)
+        }
+        // It is not read as hex.
+        Err(InputError::Hex(_)) => Ok(Status::Trouble),
+    }
+}
+
+/// The line on which a passage's text begins: blank lines may stand before it.
+fn first_line(passage: &Passage) -> u64 {
+    let blank =
+        passage.text.iter().take_while(|byte| byte.is_ascii_whitespace()).filter(|&&byte| byte == b'\n').count();
+    passage.start.line + blank as u64
+}
+
+/// Hands over each line until one says that it is the last. The outer error is one of stdout.
+fn each_line(
+    obey: &mut impl FnMut(&Passage, &mut Output) -> io::Result<bool>,
+    output: &mut Output,
+) -> io::Result<Result<(), InputError>> {
+    let mut input = match Input::open(Path::new("-"), false) {
+        Ok(input) => input,
+        Err(error) => return Ok(Err(InputError::Io(error))),
+    };
+    let mut splitter = TermSplitter::new();
+    let mut is_end = false;
+    loop {
+        while let Some(passage) = splitter.next(is_end) {
+            if !obey(&passage, output)? {
+                return Ok(Ok(()));
+            }
+        }
+        if is_end {
+            return Ok(Ok(()));
+        }
+        output.flush()?;
+        match input.fill(splitter.buffer()) {
+            Ok(has_more) => is_end = !has_more,
+            Err(error) => return Ok(Err(error)),
+        }
+    }
+}
+
+fn show(shown: &mpsc::Receiver<Shown>, output: &mut Output) -> io::Result<()> {
+    for shown in shown.try_iter() {
+        match shown {
+            Shown::Data(text) => output.line(text)?,
+            Shown::Note(text) => {
+                output.flush()?;
+                output.note(text);
+            }
+        }
+    }
+    Ok(())
+}

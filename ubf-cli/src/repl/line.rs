@@ -1,0 +1,108 @@
+//! What a line wants.
+
+use ubf_codec::Version;
+
+/// The commands and what follows them, for help, hints and completion.
+pub(super) const COMMANDS: [(&str, &str, &str); 9] = [
+    (":event", " TERM", "send an event, which has no reply"),
+    (":fail", " [VERSION]", "the client's code for a version crashes"),
+    (":help", "", "show this"),
+    (":quit", "", "leave, as Ctrl-D does"),
+    (":service", " [NAME]", "talk to another service; ? is the default one"),
+    (":status", "", "where the client is, and what has happened to it"),
+    (":trace", " on|off", "show every packet of the wire"),
+    (":versions", "", "the versions of both sides, and those in quarantine"),
+    (":wait", " [COUNT]", "wait for events"),
+];
+
+/// What a line wants. Terms are not parsed: their errors point into the line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Line<'a> {
+    Nothing,
+    Request(&'a str),
+    Event(&'a str),
+    /// `None` is the version in force.
+    Fail(Option<Version>),
+    Help,
+    Quit,
+    /// `None` asks for its name.
+    Service(Option<&'a str>),
+    Status,
+    Trace(bool),
+    Versions,
+    Wait(u64),
+}
+
+impl<'a> Line<'a> {
+    /// Reads a line, or says what is wrong with it.
+    pub(super) fn parse(text: &'a str) -> Result<Self, String> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Ok(Self::Nothing);
+        }
+        if !text.starts_with(':') {
+            return Ok(Self::Request(text));
+        }
+        let (typed, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+        let rest = rest.trim();
+        let mut matching = COMMANDS.iter().filter(|(name, ..)| name.starts_with(typed));
+        let (name, usage) = match (matching.next(), matching.next()) {
+            (Some((name, usage, _)), None) => (*name, *usage),
+            (None, _) => return Err(format!("no such command: {typed}")),
+            (Some((one, ..)), Some((other, ..))) => return Err(format!("{typed} may be {one} or {other}")),
+        };
+        let wanted = || format!("{name}{usage} is wanted");
+        let word = (!rest.is_empty()).then_some(rest);
+        match (name, word) {
+            (":event", Some(term)) => Ok(Self::Event(term)),
+            (":fail", None) => Ok(Self::Fail(None)),
+            (":fail", Some(version)) => {
+                version.parse().ok().and_then(Version::new).map(|version| Self::Fail(Some(version))).ok_or_else(wanted)
+            }
+            (":service", name) => Ok(Self::Service(name)),
+            (":trace", Some("on")) => Ok(Self::Trace(true)),
+            (":trace", Some("off")) => Ok(Self::Trace(false)),
+            (":wait", None) => Ok(Self::Wait(1)),
+            (":wait", Some(count)) => count.parse().map(Self::Wait).map_err(|_| wanted()),
+            (":help", None) => Ok(Self::Help),
+            (":quit", None) => Ok(Self::Quit),
+            (":status", None) => Ok(Self::Status),
+            (":versions", None) => Ok(Self::Versions),
+            _ => Err(wanted()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_a_request_or_a_command() {
+        assert_eq!(Line::parse("  "), Ok(Line::Nothing));
+        assert_eq!(Line::parse(" {a,\n1} "), Ok(Line::Request("{a,\n1}")));
+        assert_eq!(Line::parse(":event  {a,1}"), Ok(Line::Event("{a,1}")));
+        assert_eq!(Line::parse(":fail 10"), Ok(Line::Fail(Version::new(10))));
+        assert_eq!(Line::parse(":fail"), Ok(Line::Fail(None)));
+        assert_eq!(Line::parse(":trace off"), Ok(Line::Trace(false)));
+        assert_eq!(Line::parse(":service kv"), Ok(Line::Service(Some("kv"))));
+        assert_eq!(Line::parse(":wait 3"), Ok(Line::Wait(3)));
+    }
+
+    #[test]
+    fn a_command_can_be_cut_short_while_it_is_clear() {
+        assert_eq!(Line::parse(":q"), Ok(Line::Quit));
+        assert_eq!(Line::parse(":se kv"), Ok(Line::Service(Some("kv"))));
+        assert_eq!(Line::parse(":s").unwrap_err(), ":s may be :service or :status");
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_command_is_said() {
+        assert_eq!(Line::parse(":nope 1").unwrap_err(), "no such command: :nope");
+        assert_eq!(Line::parse(":fail x").unwrap_err(), ":fail [VERSION] is wanted");
+        assert_eq!(Line::parse(":fail 0").unwrap_err(), ":fail [VERSION] is wanted");
+        assert_eq!(Line::parse(":trace").unwrap_err(), ":trace on|off is wanted");
+        assert_eq!(Line::parse(":quit now").unwrap_err(), ":quit is wanted");
+        assert_eq!(Line::parse(":event").unwrap_err(), ":event TERM is wanted");
+    }
+}

@@ -1,0 +1,10 @@
+//! A conversation with a server, line by line: typed at a terminal, or written down before.
+
+mod editor;
+mod line;
+mod news;
+mod session;
+mod terminal;
+
+pub(crate) use self::session::{Done, Session, Shown};
+pub(crate) use self::terminal::{Terminal, Typed};
