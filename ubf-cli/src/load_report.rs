@@ -23,8 +23,8 @@ pub(crate) fn progress(snapshot: &Snapshot) -> String {
         "{:>5.0} s  {:>9} calls/s  p50 {:>7}  p99 {:>7}  versions {}  at {}",
         snapshot.measured.as_secs_f64(),
         rate(answered as f64 / snapshot.recent_time.as_secs_f64().max(1e-9)),
-        time(recent.p50),
-        time(recent.p99),
+        latency(recent.p50),
+        latency(recent.p99),
         tally(&in_use(&snapshot.clients, |client| client.version.map(|version| version.to_string()))),
         tally(&in_use(&snapshot.clients, |client| client.address.as_ref().map(ToString::to_string))),
     );
@@ -36,6 +36,11 @@ pub(crate) fn progress(snapshot: &Snapshot) -> String {
         let _ = write!(line, "  errors {}", count(snapshot.counts.bad()));
     }
     line
+}
+
+/// A latency; `-` if there is none, since nothing was answered.
+fn latency(value: Duration) -> String {
+    if value == Duration::ZERO { "-".to_owned() } else { time(value) }
 }
 
 /// How many clients have what.
@@ -92,7 +97,7 @@ impl fmt::Display for LoadReport<'_> {
         let Latency { mean, p50, p90, p99, p999, max } = results.latency();
         let latencies = [("p50", p50), ("p90", p90), ("p99", p99), ("p99.9", p999), ("max", max), ("mean", mean)];
         for (label, (name, value)) in ["latency"].into_iter().chain(iter::repeat("")).zip(latencies) {
-            writeln!(f, "{label:<10} {name:<5} {:>9}", time(value))?;
+            writeln!(f, "{label:<10} {name:<5} {:>9}", latency(value))?;
         }
         let versions: Vec<String> =
             results.versions.iter().map(|(version, calls)| format!("{} in version {version}", count(*calls))).collect();

@@ -1,6 +1,6 @@
 //! What happens to a session, in words.
 
-use ubf_client::Notice;
+use ubf_client::{LossReason, Notice};
 
 /// A notice as a line.
 pub(super) fn in_words(notice: &Notice) -> String {
@@ -22,6 +22,9 @@ pub(super) fn in_words(notice: &Notice) -> String {
         Notice::RedirectRefused { address, refusal } => format!("not sent on to {address}: {}", refusal.as_str()),
         Notice::RedirectFailed { .. } => "none of those addresses works: staying here for now".to_owned(),
         Notice::Moved { from, to, .. } => format!("moved from {from} to {to}"),
+        Notice::Lost { address, reason: reason @ (LossReason::ConnectFailed | LossReason::ConnectTime), .. } => {
+            format!("{address}: {reason}")
+        }
         Notice::Lost { address, reason, .. } => format!("lost {address}: {reason}"),
         Notice::Downgraded { address, before, after } => {
             format!("{address} offered version {before} before, and now {after} at most")

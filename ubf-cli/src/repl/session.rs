@@ -287,6 +287,7 @@ impl Connecting<'_> {
         let Self { args, screen, palette, is_tracing, spoken, words } = self;
         let (notes, spoken) = (Arc::clone(screen), Arc::clone(spoken));
         let (traces, is_tracing) = (Arc::clone(screen), Arc::clone(is_tracing));
+        let last = Mutex::new(String::new());
         let trace = Mutex::new(WireTrace::new(args.connect.limits.limits(), palette));
         let client = args
             .connect
@@ -298,7 +299,13 @@ impl Connecting<'_> {
                 if let Notice::Agreed { spoken: versions, .. } = notice {
                     spoken.lock().unwrap_or_else(PoisonError::into_inner).clone_from(versions);
                 }
-                notes(Shown::Note(news::in_words(notice)));
+                let news = news::in_words(notice);
+                // A server that is gone is tried again and again.
+                let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+                if *last != news {
+                    last.clone_from(&news);
+                    notes(Shown::Note(news));
+                }
             })
             .on_wire(move |traffic| {
                 // Looked at even while nothing is shown: packets may be cut anywhere.
