@@ -166,4 +166,13 @@ mod tests {
         let order: Vec<_> = route.candidates.iter().map(|candidate| alloc::format!("{}", candidate.address)).collect();
         assert_eq!(order, ["b:1", "c:1", "a:1"]);
     }
+
+    #[test]
+    fn l1_a_round_has_64_addresses_at_most() {
+        let start: Vec<Address> = (1..=65).map(|port| address(&alloc::format!("a:{port}"))).collect();
+        let mut route = Route::default();
+        route.begin_round(&start);
+        assert_eq!(route.candidates.len(), 64);
+        assert_eq!(route.candidates.back().map(|candidate| candidate.address.port), Some(64));
+    }
 }

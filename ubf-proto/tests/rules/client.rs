@@ -395,3 +395,52 @@ fn n7_what_another_session_found_out_counts_here_too() {
     client.now = 9_000;
     assert_eq!(client.wait(0), ["send 0 0 {'negotiate'1?#3&10&#{'max_packet'999}&}$"]);
 }
+
+#[test]
+fn l1_a_call_that_is_refused_nine_times_ends_and_has_not_run() {
+    let mut client = Client::agreed(config(ADDRESS, &[3]), 3, "#3&");
+    assert_eq!(client.send(1, 3, "1$"), ["send 0 3 1$"]);
+    for packet in 2..=9 {
+        assert_eq!(client.receive(0, &format!("0 ? {{'refused''busy'#3&{packet}}}$")), ["send 0 3 1$"]);
+    }
+    let lines = client.receive(0, "0 ? {'refused''busy'#3&10}$");
+    assert_eq!(lines, ["end 1 error: refused by the server: busy"]);
+}
+
+#[test]
+fn l1_no_more_is_sent_than_the_network_takes() {
+    let mut settings = config(ADDRESS, &[3]);
+    settings.max_unsent_bytes = 5;
+    let mut client = Client::agreed(settings, 3, "#3&");
+    client.is_written = false;
+    assert_eq!(client.send(1, 3, "1$"), ["send 0 3 1$"]);
+    assert_eq!(client.send(2, 3, "2$"), ["send 0 3 2$"]);
+    assert_eq!(client.send(3, 3, "3$"), NONE);
+    let connection = ubf_proto::client::ConnectionId(0);
+    assert_eq!(client.tell(Input::Written { connection, count: 4 }), ["send 0 3 3$"]);
+}
+
+#[test]
+fn l2_a_server_that_takes_nothing_for_30_seconds_is_left() {
+    let mut client = Client::agreed(config(ADDRESS, &[3]), 3, "#3&");
+    client.is_written = false;
+    client.send(1, 3, "1$");
+    client.now += 29_999;
+    client.receive(0, "3 ? {'event_out'1}$");
+    assert_eq!(client.session.state(), State::Ready);
+    client.wait(1);
+    assert!(client.has_notice(|notice| matches!(notice, Notice::Lost { reason: LossReason::WriteTime, .. })));
+}
+
+#[test]
+fn l1_a_servers_packet_must_be_whole_in_30_seconds_however_slowly_its_bytes_drip() {
+    let mut client = Client::agreed(config(ADDRESS, &[3]), 3, "#3&");
+    client.receive(0, "3 ? {'event_out'");
+    for _ in 0..29 {
+        client.now += 1_000;
+        assert_eq!(client.receive(0, " "), NONE);
+    }
+    client.now += 1_000;
+    client.receive(0, " ");
+    assert!(client.has_notice(|notice| matches!(notice, Notice::Lost { reason: LossReason::PacketTime, .. })));
+}

@@ -11,6 +11,8 @@ pub(crate) struct Client {
     pub(crate) session: ClientSession,
     pub(crate) now: u64,
     pub(crate) notices: Vec<Notice>,
+    /// Whether what is sent counts as written at once.
+    pub(crate) is_written: bool,
     /// Every address that was to be connected to, and who named it.
     pub(crate) dials: Vec<(String, NamedBy)>,
 }
@@ -31,7 +33,13 @@ pub(crate) fn version(number: u32) -> Version {
 
 impl Client {
     pub(crate) fn new(config: Config) -> Self {
-        Self { session: ClientSession::new(config, 1, Time::ZERO), now: 0, notices: Vec::new(), dials: Vec::new() }
+        Self {
+            session: ClientSession::new(config, 1, Time::ZERO),
+            now: 0,
+            is_written: true,
+            notices: Vec::new(),
+            dials: Vec::new(),
+        }
     }
 
     /// A client of `192.0.2.1:4000` that has agreed on `agreed` out of `versions` with a server that speaks `spoken`.
@@ -116,7 +124,9 @@ impl Client {
                     let bytes = packet.to_bytes();
                     let line = format!("send {} {}", connection.0, String::from_utf8_lossy(&bytes));
                     let (connection, count) = (connection, packet.len());
-                    self.session.handle(Input::Written { connection, count }, Time::from_millis(self.now));
+                    if self.is_written {
+                        self.session.handle(Input::Written { connection, count }, Time::from_millis(self.now));
+                    }
                     line
                 }
                 Output::Close { connection } => format!("close {}", connection.0),

@@ -348,3 +348,13 @@ fn l2_a_session_that_closes_wants_to_be_woken_for_nothing_but_its_end() {
     assert_eq!(server.wait(600), NONE);
     assert_eq!(server.session.poll_timeout(), Some(Time::from_millis(5_000)));
 }
+
+#[test]
+fn l1_a_handler_has_10_seconds_when_its_client_broke_the_syntax() {
+    let mut server = Server::new(&[3]);
+    server.receive("3 1$3 }$");
+    assert_eq!(server.wait(9_999), NONE);
+    let lines = server.wait(1);
+    assert_eq!(lines[0], "send 0 ? {'error''close-without-open'6}$");
+    assert!(lines[1].starts_with("close, 1 cut: the client broke the syntax"), "{lines:?}");
+}
