@@ -37,7 +37,7 @@ impl Client {
         let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
         let mut config = client::Config::new(addresses, Versions::of(session.client_versions.iter().copied()));
         let settings = &session.client;
-        config.grease = settings.grease;
+        config.grease = false;
         config.quarantine.jitter_percent = 0;
         config.service = session.service.as_deref().map_or(Service::DEFAULT, Service::from);
         config.remembered = session.remembered.map(version);

@@ -128,6 +128,37 @@ fn each_rule_has_a_usual_vector_and_one_of_its_edge() {
     assert!(missing.is_empty(), "these have no usual vector, or none of an edge or a fault: {missing:?}");
 }
 
+/// The specification's section of a rule, which begins with its anchor.
+fn section(rule: &str) -> String {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spec/src");
+    let anchor = format!(" {{#{}}}", rule.to_lowercase());
+    for entry in fs::read_dir(directory).unwrap() {
+        let Ok(chapter) = fs::read_to_string(entry.unwrap().path()) else { continue };
+        if let Some(at) = chapter.find(&anchor) {
+            let rest = &chapter[at..];
+            return rest.split("\n#").next().unwrap_or(rest).to_owned();
+        }
+    }
+    panic!("{rule} has no section");
+}
+
+#[test]
+fn each_rule_says_which_vectors_show_it() {
+    let mut files: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, session) in sessions() {
+        let file = name.split(".toml").next().unwrap_or_default();
+        for rule in session.rules {
+            files.entry(rule).or_default().push(format!("`sessions/{file}`"));
+        }
+    }
+    for (rule, mut files) in files {
+        files.sort();
+        files.dedup();
+        let line = format!("*Vectors: {}.*", files.join(", "));
+        assert!(section(&rule).contains(&line), "the section of {rule} does not say: {line}");
+    }
+}
+
 #[test]
 fn each_vector_has_a_name_of_its_own() {
     let mut names: Vec<String> = sessions().into_iter().map(|(name, _)| name).collect();

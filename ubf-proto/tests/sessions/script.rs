@@ -54,7 +54,6 @@ pub(crate) enum Side {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ClientSettings {
     pub(crate) floor: Option<u32>,
-    pub(crate) grease: bool,
     pub(crate) refuse_downgrade: bool,
     pub(crate) tls: bool,
     pub(crate) max_pending: Option<usize>,
