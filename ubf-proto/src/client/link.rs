@@ -168,6 +168,11 @@ impl Link {
         self.in_flight.iter().find(|sent| !sent.awaited.is_event())
     }
 
+    /// Whether a message of the application is not answered.
+    pub(super) fn has_messages_in_flight(&self) -> bool {
+        self.in_flight.iter().any(|sent| sent.awaited.version().is_some())
+    }
+
     pub(super) fn is_negotiating(&self) -> bool {
         self.in_flight.iter().any(|sent| matches!(sent.awaited, Awaited::Agreement { .. }))
     }

@@ -53,8 +53,8 @@ impl ClientSession {
             None => Some(Slot::Next),
             // R2: nothing more is sent on the old connection.
             Some(current) if next.is_usable() => current.in_flight.is_empty().then_some(Slot::Next),
-            // R6: after an address that did not work none is waited for.
-            Some(_) => self.route.is_move_doubtful.then_some(Slot::Current),
+            // R6: after an address that did not work none is waited for; but calls that went there at once (N3) are not overtaken.
+            Some(_) => (self.route.is_move_doubtful && !next.has_messages_in_flight()).then_some(Slot::Current),
         }
     }
 
