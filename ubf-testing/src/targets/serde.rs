@@ -39,8 +39,14 @@ enum Untagged {
     Keys(BTreeMap<String, i64>),
 }
 
+/// Registers make a million nodes out of two hundred bytes, as the default limit allows: to read them as many types takes seconds.
+const MAX_NODES: u64 = 20_000;
+
 /// The bytes are a packet.
 pub fn serde(bytes: &[u8]) {
+    if ubf_codec::decode(bytes).is_ok_and(|document| document.summary().expanded_nodes > MAX_NODES) {
+        return;
+    }
     read::<Term>(bytes);
     read::<Shape>(bytes);
     read::<Record>(bytes);
