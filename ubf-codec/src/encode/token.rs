@@ -14,6 +14,9 @@ pub(crate) fn leaf(leaf: Leaf<'_>, dialect: Dialect, out: &mut impl BufMut) {
     match leaf {
         Leaf::Undefined => out.put_slice(undefined(dialect)),
         Leaf::Integer(value) => {
+            if let Some(value) = value.as_small() {
+                return out.put_slice(itoa::Buffer::new().format(value).as_bytes());
+            }
             // The closure cannot fail.
             let _ = value.write_decimal(|digits| {
                 out.put_slice(digits);
@@ -44,15 +47,19 @@ pub(crate) fn tag(text: TextRef<'_>, out: &mut impl BufMut) {
 }
 
 /// W3: only the quote and `\` are escaped.
+#[inline(always)]
 fn quoted(text: TextRef<'_>, quote: u8, out: &mut impl BufMut) {
     out.put_u8(quote);
     match text.as_plain() {
+        // Most texts are short and need no escape: they are looked through by words, and copied whole.
+        Some(bytes) if lexer::is_short_and_plain(quote, bytes) => out.put_slice(bytes),
         Some(bytes) => escaped(bytes, quote, out),
         None => escaped(&text.to_bytes(), quote, out),
     }
     out.put_u8(quote);
 }
 
+#[inline(never)]
 fn escaped(mut bytes: &[u8], quote: u8, out: &mut impl BufMut) {
     while let Ok((rest, plain)) = lexer::plain_text(quote, bytes) {
         out.put_slice(plain);

@@ -250,6 +250,11 @@ impl<'a> IntegerRef<'a> {
         }
     }
 
+    /// The value, if it is kept in 64 bits: as all are that fit.
+    pub(crate) const fn as_small(&self) -> Option<i64> {
+        if let RefRepr::Small(value) = self.0 { Some(value) } else { None }
+    }
+
     /// Hands the decimal form to `write`, in one or two pieces.
     pub(crate) fn write_decimal<E>(&self, mut write: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
         match self.0 {

@@ -254,6 +254,11 @@ impl Tagged {
         Self([Term::Atom(tag), term].into_iter().collect())
     }
 
+    /// The tag, as an atom, and the term.
+    pub(crate) fn parts(&self) -> &[Term] {
+        &self.0
+    }
+
     /// The tag.
     #[must_use]
     pub fn tag(&self) -> &Text {

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::slice;
 
 use super::integer::IntegerRef;
-use super::owned::{Elements, Term};
+use super::owned::Term;
 use super::text::TextRef;
 use super::view::Arena;
 use crate::node::{Node, NodeKind, Span};
@@ -34,173 +34,189 @@ pub(crate) enum Leaf<'a> {
     Binary(&'a [u8]),
 }
 
-/// A term of a tree.
-trait Tree<'a>: Copy {
-    type Tuple: Iterator<Item = Self>;
-    type List;
+/// Where terms of one kind live: packets, or owned terms.
+trait Forest<'a>: Copy {
+    type Term: Copy;
+    /// The parts of a compound term that are still to be written: those of a tuple from the front, those of a list from the back. A
+    /// tagged term has two, the tag and the term.
+    type Parts;
 
-    fn shape(self) -> Shape<'a, Self>;
-
-    /// Appends the elements of a list, head first.
-    fn extend(elements: &mut Vec<Self>, list: Self::List);
+    /// `cells` is room for the elements of lists whose last cannot be found without the first.
+    fn shape(self, term: Self::Term, cells: &mut Vec<Self::Term>) -> Shape<'a, Self::Parts>;
+    fn front(parts: &mut Self::Parts) -> Option<Self::Term>;
+    fn back(parts: &mut Self::Parts, cells: &mut Vec<Self::Term>) -> Option<Self::Term>;
+    /// The text of a tag.
+    fn tag(self, term: Self::Term) -> TextRef<'a>;
 }
 
-enum Shape<'a, T: Tree<'a>> {
+enum Shape<'a, P> {
     Leaf(Leaf<'a>),
-    Tuple(T::Tuple),
-    List(T::List),
-    Tagged(TextRef<'a>, T),
+    Compound(Compound, P),
 }
 
-/// A compound term that is being written.
-enum Open<'a, T: Tree<'a>> {
-    Tuple(T::Tuple),
-    /// A list, whose elements still to come are those from `first` on; `&` is due for the one that was written last.
-    List {
-        first: usize,
-        cons_due: bool,
-    },
-    Tagged(TextRef<'a>),
+/// Which compound term, and what is due before its next part.
+#[derive(Clone, Copy)]
+enum Compound {
+    Tuple,
+    List,
+    /// A list of which an element was written: `&` is due.
+    Cons,
+    Tagged,
+    /// A tagged term whose tag is due.
+    Tag,
 }
 
 pub(super) fn visit_owned(term: &Term, visitor: &mut impl WireVisitor) {
-    visit(term, visitor);
+    visit(Owned, term, visitor);
 }
 
 pub(super) fn visit_packet(node: Node, arena: Arena<'_>, visitor: &mut impl WireVisitor) {
-    visit(NodeRef { node, arena: &arena }, visitor);
+    visit(&arena, node, visitor);
 }
 
-fn visit<'a, T: Tree<'a>>(root: T, visitor: &mut impl WireVisitor) {
-    let mut open: Vec<Open<'a, T>> = Vec::new();
-    let mut elements: Vec<T> = Vec::new();
-    let mut next = Some(root);
+fn visit<'a, F: Forest<'a>>(forest: F, root: F::Term, visitor: &mut impl WireVisitor) {
+    let mut cells: Vec<F::Term> = Vec::new();
+    let mut outside: Vec<(Compound, F::Parts)> = Vec::new();
+    let mut next = root;
     loop {
-        if let Some(term) = next.take() {
-            match term.shape() {
-                Shape::Leaf(leaf) => visitor.leaf(leaf),
-                Shape::Tuple(tuple) => {
-                    visitor.open_tuple();
-                    open.push(Open::Tuple(tuple));
+        match forest.shape(next, &mut cells) {
+            Shape::Leaf(leaf) => visitor.leaf(leaf),
+            Shape::Compound(kind, parts) => {
+                match kind {
+                    Compound::Tuple => visitor.open_tuple(),
+                    Compound::List | Compound::Cons => visitor.nil(),
+                    Compound::Tagged | Compound::Tag => {}
                 }
-                Shape::List(list) => {
-                    visitor.nil();
-                    open.push(Open::List { first: elements.len(), cons_due: false });
-                    T::extend(&mut elements, list);
-                }
-                Shape::Tagged(tag, inner) => {
-                    open.push(Open::Tagged(tag));
-                    next = Some(inner);
-                    continue;
-                }
+                outside.push((kind, parts));
             }
         }
-        match open.last_mut() {
-            None => return,
-            Some(Open::Tuple(tuple)) => {
-                next = tuple.next();
-                if next.is_none() {
-                    visitor.close_tuple();
-                    open.pop();
+        next = loop {
+            let Some((kind, parts)) = outside.last_mut() else { return };
+            let part = match kind {
+                Compound::Tuple => F::front(parts),
+                Compound::List => {
+                    *kind = Compound::Cons;
+                    F::back(parts, &mut cells)
                 }
-            }
-            Some(Open::List { first, cons_due }) => {
-                if *cons_due {
+                Compound::Cons => {
                     visitor.cons();
+                    F::back(parts, &mut cells)
                 }
-                if elements.len() > *first {
-                    *cons_due = true;
-                    next = elements.pop();
-                } else {
-                    visitor.close_list();
-                    open.pop();
+                Compound::Tagged => {
+                    *kind = Compound::Tag;
+                    F::back(parts, &mut cells)
+                }
+                Compound::Tag => None,
+            };
+            if let Some(part) = part {
+                break part;
+            }
+            match kind {
+                Compound::Tuple => visitor.close_tuple(),
+                Compound::List | Compound::Cons => visitor.close_list(),
+                Compound::Tagged | Compound::Tag => {
+                    if let Some(tag) = F::front(parts) {
+                        visitor.tag(forest.tag(tag));
+                    }
                 }
             }
-            Some(Open::Tagged(tag)) => {
-                visitor.tag(*tag);
-                open.pop();
-            }
-        }
+            outside.pop();
+        };
     }
 }
 
-impl<'a> Tree<'a> for &'a Term {
-    type Tuple = slice::Iter<'a, Term>;
-    type List = &'a Elements;
-
-    #[inline(always)]
-    fn shape(self) -> Shape<'a, Self> {
-        match self {
-            Term::Undefined => Shape::Leaf(Leaf::Undefined),
-            Term::Integer(value) => Shape::Leaf(Leaf::Integer(value.into())),
-            Term::Atom(text) => Shape::Leaf(Leaf::Atom(TextRef::plain(text.as_bytes()))),
-            Term::String(text) => Shape::Leaf(Leaf::String(TextRef::plain(text.as_bytes()))),
-            Term::Binary(bytes) => Shape::Leaf(Leaf::Binary(bytes)),
-            Term::Tuple(terms) => Shape::Tuple(terms.iter()),
-            Term::List(terms) => Shape::List(terms),
-            Term::Tagged(tagged) => Shape::Tagged(TextRef::plain(tagged.tag().as_bytes()), tagged.term()),
-        }
-    }
-
-    fn extend(elements: &mut Vec<Self>, list: &'a Elements) {
-        elements.extend(list);
-    }
-}
-
-/// A term of a packet.
+/// Owned terms.
 #[derive(Clone, Copy)]
-struct NodeRef<'a> {
-    node: Node,
-    arena: &'a Arena<'a>,
-}
+struct Owned;
 
-/// Nodes that stand side by side.
-struct NodeIter<'a> {
-    nodes: slice::Iter<'a, Node>,
-    arena: &'a Arena<'a>,
-}
-
-impl<'a> Iterator for NodeIter<'a> {
-    type Item = NodeRef<'a>;
+impl<'a> Forest<'a> for Owned {
+    type Term = &'a Term;
+    type Parts = slice::Iter<'a, Term>;
 
     #[inline(always)]
-    fn next(&mut self) -> Option<NodeRef<'a>> {
-        self.nodes.next().map(|&node| NodeRef { node, arena: self.arena })
+    fn shape(self, term: &'a Term, _: &mut Vec<&'a Term>) -> Shape<'a, Self::Parts> {
+        Shape::Leaf(match term {
+            Term::Undefined => Leaf::Undefined,
+            Term::Integer(value) => Leaf::Integer(value.into()),
+            Term::Atom(text) => Leaf::Atom(TextRef::plain(text.as_bytes())),
+            Term::String(text) => Leaf::String(TextRef::plain(text.as_bytes())),
+            Term::Binary(bytes) => Leaf::Binary(bytes),
+            Term::Tuple(terms) => return Shape::Compound(Compound::Tuple, terms.iter()),
+            Term::List(terms) => return Shape::Compound(Compound::List, terms.iter()),
+            Term::Tagged(tagged) => return Shape::Compound(Compound::Tagged, tagged.parts().iter()),
+        })
+    }
+
+    #[inline(always)]
+    fn front(parts: &mut Self::Parts) -> Option<&'a Term> {
+        parts.next()
+    }
+
+    #[inline(always)]
+    fn back(parts: &mut Self::Parts, _: &mut Vec<&'a Term>) -> Option<&'a Term> {
+        parts.next_back()
+    }
+
+    fn tag(self, term: &'a Term) -> TextRef<'a> {
+        TextRef::plain(if let Term::Atom(tag) = term { tag.as_bytes() } else { &[] })
     }
 }
 
-impl<'a> Tree<'a> for NodeRef<'a> {
-    type Tuple = NodeIter<'a>;
-    /// The chain of cells.
-    type List = Self;
+/// Nodes of a packet: side by side, or a chain of cells, whose elements are those of `cells` from this place on.
+enum NodeParts<'a> {
+    Side(slice::Iter<'a, Node>),
+    Cells(usize),
+}
+
+impl<'a> Forest<'a> for &'a Arena<'a> {
+    type Term = Node;
+    type Parts = NodeParts<'a>;
 
     #[inline(always)]
-    fn shape(self) -> Shape<'a, Self> {
-        let Self { node, arena } = self;
-        let bytes = || node.span().slice(arena.source);
-        match node.kind() {
-            NodeKind::Undefined => Shape::Leaf(Leaf::Undefined),
-            NodeKind::Integer => Shape::Leaf(Leaf::Integer(IntegerRef::small(node.as_small()))),
-            NodeKind::BigInteger => Shape::Leaf(Leaf::Integer(IntegerRef::digits(node.flag(), bytes()))),
-            NodeKind::Atom => Shape::Leaf(Leaf::Atom(TextRef::new(bytes(), node.flag()))),
-            NodeKind::String => Shape::Leaf(Leaf::String(TextRef::new(bytes(), node.flag()))),
-            NodeKind::Binary => Shape::Leaf(Leaf::Binary(bytes())),
-            NodeKind::Tuple => Shape::Tuple(NodeIter { nodes: node.span().slice(arena.nodes).iter(), arena }),
-            NodeKind::List => Shape::List(self),
-            NodeKind::Tagged => {
-                let (tag, term) = arena.tagged(node);
-                Shape::Tagged(TextRef::new(tag.span().slice(arena.source), tag.flag()), Self { node: term, arena })
+    fn shape(self, node: Node, cells: &mut Vec<Node>) -> Shape<'a, NodeParts<'a>> {
+        let bytes = || node.span().slice(self.source);
+        let side = || NodeParts::Side(node.span().slice(self.nodes).iter());
+        Shape::Leaf(match node.kind() {
+            NodeKind::Undefined => Leaf::Undefined,
+            NodeKind::Integer => Leaf::Integer(IntegerRef::small(node.as_small())),
+            NodeKind::BigInteger => Leaf::Integer(IntegerRef::digits(node.flag(), bytes())),
+            NodeKind::Atom => Leaf::Atom(TextRef::new(bytes(), node.flag())),
+            NodeKind::String => Leaf::String(TextRef::new(bytes(), node.flag())),
+            NodeKind::Binary => Leaf::Binary(bytes()),
+            NodeKind::Tuple => return Shape::Compound(Compound::Tuple, side()),
+            NodeKind::Tagged => return Shape::Compound(Compound::Tagged, side()),
+            NodeKind::List => {
+                let first = cells.len();
+                let Span { start: mut place, len } = node.span();
+                cells.reserve(len as usize);
+                for _ in 0..len {
+                    let Some(&cell) = self.nodes.get(place as usize) else { break };
+                    place = cell.link();
+                    cells.push(cell);
+                }
+                return Shape::Compound(Compound::List, NodeParts::Cells(first));
             }
+        })
+    }
+
+    #[inline(always)]
+    fn front(parts: &mut NodeParts<'a>) -> Option<Node> {
+        match parts {
+            NodeParts::Side(nodes) => nodes.next().copied(),
+            NodeParts::Cells(_) => None,
         }
     }
 
-    fn extend(elements: &mut Vec<Self>, list: Self) {
-        let Span { start: mut place, len } = list.node.span();
-        elements.reserve(len as usize);
-        for _ in 0..len {
-            let Some(&node) = list.arena.nodes.get(place as usize) else { return };
-            place = node.link();
-            elements.push(Self { node, arena: list.arena });
+    #[inline(always)]
+    fn back(parts: &mut NodeParts<'a>, cells: &mut Vec<Node>) -> Option<Node> {
+        match parts {
+            NodeParts::Side(nodes) => nodes.next_back().copied(),
+            NodeParts::Cells(first) if cells.len() > *first => cells.pop(),
+            NodeParts::Cells(_) => None,
         }
+    }
+
+    fn tag(self, tag: Node) -> TextRef<'a> {
+        TextRef::new(tag.span().slice(self.source), tag.flag())
     }
 }
