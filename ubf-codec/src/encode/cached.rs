@@ -10,11 +10,15 @@
 //! ```
 //! Subterms are compared by *keys*, numbers that equal subterms share: a short token is its own key, any other subterm is
 //! numbered when it is new. A compound term is known by the keys of its parts, so that its size does not matter.
+//!
+//! Once all registers are given out and none can come back, nothing that is new can get one: from there on, terms are only compared
+//! with those that were there before. Large packets spend their time so, and in small tables.
 
 use alloc::vec::Vec;
-use core::hash::BuildHasher;
+use core::hash::{BuildHasher, Hasher as _};
 
 use bytes::BufMut;
+use hashbrown::hash_table::Entry as Slot;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::token;
@@ -38,6 +42,8 @@ const SHORTEST: usize = DEFINITION_BYTES + USE_BYTES + 1;
 pub(super) struct Cache {
     dialect: Dialect,
     hasher: DefaultHashBuilder,
+    /// No register will be given out or taken back any more.
+    is_settled: bool,
     /// The packet without definitions.
     written: Vec<u8>,
     /// Distinct subterms, in the order of their first copy.
@@ -54,12 +60,33 @@ pub(super) struct Cache {
     open: Vec<Open>,
 }
 
-/// Equal for equal subterms, and for no others.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Key {
-    /// A token shorter than any that is worth a register: its bytes, and zeros.
-    Short([u8; SHORTEST - 1]),
-    Entry(usize),
+/// Equal for equal subterms, and for no others. Of a token shorter than any that is worth a register it is made of its bytes, which do
+/// not begin with zero; of any other subterm it is the number of its entry.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Key(u64);
+
+impl Key {
+    /// Of a subterm that was not there before, when nothing is added any more. No entry has it.
+    const UNKNOWN: Self = Self(u64::MAX);
+    /// Entries are counted from here, above the bytes of short tokens.
+    const FIRST_ENTRY: u64 = 1 << (8 * (SHORTEST - 1));
+
+    /// The key of `token`, if it is short.
+    #[inline(always)]
+    fn short(token: &[u8]) -> Option<Self> {
+        if token.len() >= SHORTEST {
+            return None;
+        }
+        Some(Self(token.iter().fold(0, |key, &byte| key << 8 | u64::from(byte))))
+    }
+
+    const fn of_entry(place: usize) -> Self {
+        Self(Self::FIRST_ENTRY + place as u64)
+    }
+
+    fn entry(self) -> Option<usize> {
+        self.0.checked_sub(Self::FIRST_ENTRY).and_then(|place| usize::try_from(place).ok())
+    }
 }
 
 /// A distinct subterm.
@@ -76,7 +103,7 @@ struct Entry {
     register: Option<u8>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Leaf,
     Tuple,
@@ -107,6 +134,7 @@ impl Cache {
     pub(super) fn write(&mut self, term: TermRef<'_>, dialect: Dialect, out: &mut impl BufMut) {
         self.clear();
         self.dialect = dialect;
+        self.is_settled = false;
         term.visit_wire(self);
         self.finish(out);
     }
@@ -133,63 +161,89 @@ impl Cache {
     fn close(&mut self, kind: Kind) {
         let Some(open) = self.open.pop() else { return };
         let first_key = self.parts.len();
-        self.parts.extend(self.done.drain(open.first_part.min(self.done.len())..).map(|part| part.key));
+        self.parts.extend(self.done.get(open.first_part..).unwrap_or_default().iter().map(|part| part.key));
+        self.done.truncate(open.first_part);
         let key = self.compound_key(kind, first_key, open.start);
         self.finish_subterm(Done { key, start: open.start, defined: open.defined }, open.start);
     }
 
     /// The key of the token that begins at `start` and has just been written.
+    #[inline(always)]
     fn token_key(&mut self, start: usize) -> Key {
         let token = self.written.get(start..).unwrap_or_default();
-        let mut short = [0; SHORTEST - 1];
-        if let Some(room) = short.get_mut(..token.len()) {
-            room.copy_from_slice(token);
-            return Key::Short(short);
-        }
+        Key::short(token).unwrap_or_else(|| self.leaf_key(start))
+    }
+
+    /// The same for a token that is not short.
+    fn leaf_key(&mut self, start: usize) -> Key {
+        let token = self.written.get(start..).unwrap_or_default();
         let hash = self.hasher.hash_one(token);
         let (written, entries) = (&self.written, &self.entries);
         let is_same =
             |&entry: &usize| entries.get(entry).is_some_and(|entry| written.get(entry.start..entry.end) == Some(token));
-        if let Some(&entry) = self.leaves.find(hash, is_same) {
-            return Key::Entry(entry);
+        if self.is_settled {
+            return self.leaves.find(hash, is_same).map_or(Key::UNKNOWN, |&entry| Key::of_entry(entry));
         }
-        let entry = self.add(Kind::Leaf, hash, start, 0, 0);
-        let entries = &self.entries;
-        self.leaves.insert_unique(hash, entry, |&entry| entries.get(entry).map_or(0, |entry| entry.hash));
-        Key::Entry(entry)
+        let place = self.entries.len();
+        match self.leaves.entry(hash, is_same, |&entry| entries.get(entry).map_or(0, |entry| entry.hash)) {
+            Slot::Occupied(slot) => return Key::of_entry(*slot.get()),
+            Slot::Vacant(slot) => drop(slot.insert(place)),
+        }
+        self.add(Kind::Leaf, hash, start, 0, 0)
     }
 
     /// The key of the compound term whose parts' keys are the last of `parts`.
     fn compound_key(&mut self, kind: Kind, first_key: usize, start: usize) -> Key {
         let keys = self.parts.get(first_key..).unwrap_or_default();
-        let hash = self.hasher.hash_one((kind, keys));
+        if self.is_settled && keys.contains(&Key::UNKNOWN) {
+            self.parts.truncate(first_key);
+            return Key::UNKNOWN;
+        }
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write_u8(kind as u8);
+        keys.iter().for_each(|key| hasher.write_u64(key.0));
+        let hash = hasher.finish();
+        let count = keys.len();
         let (parts, entries) = (&self.parts, &self.entries);
         let is_same = |&entry: &usize| {
             entries.get(entry).is_some_and(|entry| {
                 entry.kind == kind && parts.get(entry.first_part..entry.first_part + entry.part_count) == Some(keys)
             })
         };
-        if let Some(&entry) = self.compounds.find(hash, is_same) {
-            self.parts.truncate(first_key);
-            return Key::Entry(entry);
+        let known = if self.is_settled {
+            Some(self.compounds.find(hash, is_same).map_or(Key::UNKNOWN, |&entry| Key::of_entry(entry)))
+        } else {
+            match self.compounds.entry(hash, is_same, |&entry| entries.get(entry).map_or(0, |entry| entry.hash)) {
+                Slot::Occupied(slot) => Some(Key::of_entry(*slot.get())),
+                Slot::Vacant(slot) => {
+                    slot.insert(self.entries.len());
+                    None
+                }
+            }
+        };
+        match known {
+            Some(key) => {
+                self.parts.truncate(first_key);
+                key
+            }
+            None => self.add(kind, hash, start, first_key, count),
         }
-        let entry = self.add(kind, hash, start, first_key, keys.len());
-        let entries = &self.entries;
-        self.compounds.insert_unique(hash, entry, |&entry| entries.get(entry).map_or(0, |entry| entry.hash));
-        Key::Entry(entry)
     }
 
     /// A subterm that is there for the first time.
-    fn add(&mut self, kind: Kind, hash: u64, start: usize, first_part: usize, part_count: usize) -> usize {
+    fn add(&mut self, kind: Kind, hash: u64, start: usize, first_part: usize, part_count: usize) -> Key {
+        let place = self.entries.len();
         let end = self.written.len();
         self.entries.push(Entry { hash, start, end, kind, first_part, part_count, register: None });
-        self.entries.len() - 1
+        // Every term around this one is there for the first time too. So none of them goes, and no register with it.
+        self.is_settled = register(self.defined.len(), self.dialect).is_none();
+        Key::of_entry(place)
     }
 
     /// Counts a subterm as written, from `start` on. If it was there before and a register saves bytes, the register is read in
     /// its place.
     fn finish_subterm(&mut self, done: Done, start: usize) {
-        if let Key::Entry(place) = done.key
+        if let Some(place) = done.key.entry()
             && let Some(register) = self.register_for(place, start, done.defined)
         {
             // Registers that were given out inside of this copy have no reader left when it goes.
