@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::machine::Summary;
 use crate::node::Node;
-use crate::term::{Arena, Term, TermRef, own};
+use crate::term::{Arena, Term, TermRef, own, own_nodes};
 
 /// Where a decoded packet's bytes are: borrowed (`&[u8]`) or shared ([`Bytes`]).
 pub trait Source: AsRef<[u8]> + private::Source {}
@@ -86,9 +86,13 @@ impl<S: Source> Document<S> {
     /// Terms that registers share are shared in the copy as well, but for lists that share a part: see [`TermRef::to_term`].
     #[must_use]
     pub fn to_term(&self) -> Term {
+        let bytes = |part: &[u8]| private::Source::own(&self.source, part);
+        if self.summary.registers == 0 {
+            return own_nodes(self.root, Arena { source: self.source.as_ref(), nodes: &self.nodes }, &bytes);
+        }
         // Without repetition there is nothing to share, and no table to keep.
         let shared = self.summary.expanded_nodes > self.summary.nodes;
-        own(self.root(), shared, &|part| private::Source::own(&self.source, part))
+        own(self.root(), shared, &bytes)
     }
 
     /// The packet as it was on the wire, from after the previous `$` (white space included) up to and with its `$`. Of a versioned

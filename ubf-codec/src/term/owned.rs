@@ -254,6 +254,11 @@ impl Tagged {
         Self([Term::Atom(tag), term].into_iter().collect())
     }
 
+    /// Of the tag, as an atom, and the term.
+    pub(super) const fn of_parts(parts: Elements) -> Self {
+        Self(parts)
+    }
+
     /// The tag, as an atom, and the term.
     pub(crate) fn parts(&self) -> &[Term] {
         &self.0
