@@ -8,7 +8,6 @@
 
 mod farewell;
 mod outbox;
-mod short;
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -25,10 +24,9 @@ use tokio_util::io::poll_read_buf;
 use tracing::{debug, info, warn};
 use ubf_codec::Term;
 use ubf_proto::server::{CloseReason, Input, Message, Notice, Output};
-use ubf_proto::{ServerSession, Service, Time};
+use ubf_proto::{ServerSession, Service, Short, Time};
 
 use self::outbox::Outbox;
-use self::short::Short;
 use crate::erased::{AnyConnection, Finished, Outcome, Running};
 use crate::handler::Client;
 use crate::hub::{Hub, Link, Seat, Start};

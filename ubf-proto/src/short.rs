@@ -1,12 +1,21 @@
-//! Words of a client in a log: cut, since a packet may be a log's worth.
+//! Words of a peer in a log: cut, since a packet may be a log's worth.
 
-use std::fmt::{self, Write};
+use core::fmt::{self, Write};
 
-/// Bytes of a client's that a line of the log shows. Chosen: a line or two.
+/// Bytes of a peer's that a line of a log shows. Chosen: a line or two.
 const MAX_BYTES: usize = 200;
 
-/// Shows the beginning of what it holds. The rest is not even written.
-pub(super) struct Short<T>(pub(super) T);
+/// Shows the first 200 bytes of what it holds, for logs. The rest is not even written.
+///
+/// ```
+/// use ubf_codec::Term;
+/// use ubf_proto::Short;
+///
+/// assert_eq!(Short(Term::atom("crash")).to_string(), "crash");
+/// assert_eq!(Short(Term::string("x".repeat(1 << 20))).to_string().len(), 200 + "…".len());
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Short<T>(pub T);
 
 impl<T: fmt::Display> fmt::Display for Short<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -39,6 +48,9 @@ impl Write for Cut<'_, '_> {
 
 #[cfg(test)]
 mod tests {
+    use alloc::format;
+    use alloc::string::ToString as _;
+
     use ubf_codec::{Term, ubf};
 
     use super::*;
