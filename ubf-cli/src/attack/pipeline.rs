@@ -97,7 +97,7 @@ pub(crate) async fn calls_then_garbage(target: &Target) -> Finding {
 /// One call in each version after the other, again and again.
 pub(crate) async fn ping_pong(target: &Target) -> Finding {
     let versions = target.versions.clone();
-    let pattern: Vec<String> = versions.iter().map(|version| format!("{version} {}$", REQUEST)).collect();
+    let pattern: Vec<String> = versions.iter().map(|version| format!("{version} {REQUEST}$")).collect();
     let chunks = flight(&pattern, target.packets);
     let is_in_turn =
         move |place: usize, heard: &Heard| heard.version() == versions.get(place % versions.len()).copied();
