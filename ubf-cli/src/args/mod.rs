@@ -1,6 +1,5 @@
 //! The command line.
 
-mod attack;
 mod call;
 mod connect;
 mod load;
@@ -11,7 +10,6 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use ubf_codec::{Dialect, Limits, Style};
 
-pub(crate) use self::attack::Attack;
 pub(crate) use self::call::Call;
 pub(crate) use self::load::Load;
 pub(crate) use self::repl::Repl;
@@ -52,7 +50,7 @@ pub(crate) enum Command {
     Call(Call),
     Repl(Repl),
     Load(Load),
-    Attack(Attack),
+    Attack(crate::attack::Options),
     #[cfg(unix)]
     Admin(Box<crate::commands::admin::AdminArgs>),
 }
@@ -421,7 +419,7 @@ impl LimitArgs {
 }
 
 /// `4096`, `64KiB`, `16MiB`, `1GiB`.
-fn bytes_u64(text: &str) -> Result<u64, String> {
+pub(crate) fn bytes_u64(text: &str) -> Result<u64, String> {
     let unit_start = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(unit_start);
     let scale: u64 = match unit.trim_start().to_ascii_lowercase().as_str() {
@@ -433,12 +431,6 @@ fn bytes_u64(text: &str) -> Result<u64, String> {
     };
     let number: u64 = digits.parse().map_err(|_| "it does not begin with a number of bytes".to_owned())?;
     number.checked_mul(scale).ok_or_else(|| "too many bytes".to_owned())
-}
-
-/// More than nothing, and less than a day.
-fn seconds(text: &str) -> Result<f64, String> {
-    let seconds: f64 = text.parse().map_err(|_| "a number of seconds is wanted".to_owned())?;
-    if (0.01..86_400.0).contains(&seconds) { Ok(seconds) } else { Err("0.01 to 86400 seconds are possible".to_owned()) }
 }
 
 fn bytes_u32(text: &str) -> Result<u32, String> {

@@ -12,6 +12,7 @@ mod endless;
 mod finding;
 mod foreign;
 mod list;
+mod options;
 mod pipeline;
 mod process;
 mod slow;
@@ -28,6 +29,7 @@ use self::wire::Wire;
 
 pub(crate) use self::finding::bytes_in_words;
 pub(crate) use self::list::{ATTACKS, Attack};
+pub(crate) use self::options::Options;
 pub(crate) use self::target::Target;
 pub(crate) use self::verdict::{Latency, Verdict};
 

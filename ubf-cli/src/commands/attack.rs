@@ -4,8 +4,7 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::time::Duration;
 
-use crate::args::Attack as Args;
-use crate::attack::{ATTACKS, Attack, Bounds, Latency, Target, Verdict, bytes_in_words, run as attack};
+use crate::attack::{ATTACKS, Attack, Bounds, Latency, Options, Target, Verdict, bytes_in_words, run as attack};
 use crate::output::{Output, Palette};
 use crate::report::Report;
 use crate::status::Status;
@@ -23,7 +22,7 @@ impl From<String> for Stop {
     }
 }
 
-pub(crate) fn run(args: &Args, output: &mut Output) -> io::Result<Status> {
+pub(crate) fn run(args: &Options, output: &mut Output) -> io::Result<Status> {
     if args.list {
         return list(output);
     }
@@ -89,7 +88,7 @@ fn chosen(only: &[String]) -> Result<Vec<&'static Attack>, Report> {
 }
 
 /// A server that belongs to somebody else is none of our business.
-fn address(args: &Args) -> Result<SocketAddr, Report> {
+fn address(args: &Options) -> Result<SocketAddr, Report> {
     let given = args.address.as_deref().unwrap_or_default();
     let found = given.to_socket_addrs().map(|mut addresses| addresses.next());
     let address = match found {

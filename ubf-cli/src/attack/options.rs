@@ -1,8 +1,8 @@
-//! Arguments of `ubf attack`.
+//! The command line of `ubf attack`.
 
 use clap::Args;
 
-use super::{bytes_u64, seconds};
+use crate::args::bytes_u64;
 
 /// Try to break a server on this machine, and say what became of it.
 ///
@@ -10,7 +10,7 @@ use super::{bytes_u64, seconds};
 /// each attack has a verdict. Sizes and times are bounded.
 #[derive(Debug, Args)]
 #[command(after_long_help = include_str!("../help/attack.txt"))]
-pub(crate) struct Attack {
+pub(crate) struct Options {
     /// The server, as in 127.0.0.1:4000
     #[arg(required_unless_present = "list")]
     pub(crate) address: Option<String>,
@@ -62,4 +62,10 @@ pub(crate) struct Attack {
     /// Attack a server on another machine
     #[arg(long)]
     pub(crate) this_server_is_mine: bool,
+}
+
+/// More than nothing, and less than a day.
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds: f64 = text.parse().map_err(|_| "a number of seconds is wanted".to_owned())?;
+    if (0.01..86_400.0).contains(&seconds) { Ok(seconds) } else { Err("0.01 to 86400 seconds are possible".to_owned()) }
 }
