@@ -196,18 +196,14 @@ impl Arena for alloc::vec::Vec<Node> {
     fn extend(&mut self, nodes: &[Node]) -> (u32, u32) {
         let first = Span::of(0, self.len()).len;
         let mut deepest = 0;
-        let mut rest = nodes;
-        // Most tuples are short: two nodes at a time are copied without a call, and without what a loop of copies prepares.
-        while let Some((pair, others)) = rest.split_first_chunk::<2>() {
-            let [one, two] = pair;
-            deepest = one.depth().max(two.depth()).max(deepest);
-            self.extend_from_slice(pair);
-            rest = others;
-        }
-        if let [last] = rest {
-            deepest = last.depth().max(deepest);
-            self.push(*last);
-        }
+        // Most tuples are short: one loop for both is faster than a call to copy and a second look.
+        Extend::extend(
+            self,
+            nodes.iter().map(|node| {
+                deepest = node.depth().max(deepest);
+                *node
+            }),
+        );
         (first, deepest)
     }
 
