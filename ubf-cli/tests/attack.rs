@@ -6,17 +6,27 @@ mod common;
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
+#[cfg(target_os = "linux")]
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+#[cfg(target_os = "linux")]
+use std::sync::Mutex;
 
 use common::{bad, ubf};
 
-/// A server that answers what has to be answered for an attack to begin, and whatever else comes with the same.
 fn parrot(answer: &'static [u8]) -> SocketAddr {
+    stooge(move || answer)
+}
+
+/// A server that answers what has to be answered for an attack to begin, and does this when something else comes.
+fn stooge(answer: impl Fn() -> &'static [u8] + Send + Sync + 'static) -> SocketAddr {
+    let answer = Arc::new(answer);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     // It ends with the test's process.
     drop(std::thread::spawn(move || {
         for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
+            let (mut stream, answer) = (stream.unwrap(), Arc::clone(&answer));
             drop(std::thread::spawn(move || {
                 let mut bytes = [0; 4096];
                 while let Ok(count @ 1..) = stream.read(&mut bytes) {
@@ -28,7 +38,7 @@ fn parrot(answer: &'static [u8]) -> SocketAddr {
                     } else if heard.contains("ubf_attack") {
                         b"1 ? 'ok'$"
                     } else {
-                        answer
+                        answer()
                     };
                     if stream.write_all(said).is_err() {
                         break;
@@ -58,6 +68,24 @@ fn a_server_that_goes_on_after_an_error_has_failed() {
     let verdict: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!(verdict["held"], false);
     assert!(verdict["faults"][0].as_str().unwrap().contains(", then "), "{verdict}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_server_whose_process_dies_has_failed() {
+    let process = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let pid = process.id().to_string();
+    let process = Mutex::new(process);
+    let address = stooge(move || {
+        let mut process = process.lock().unwrap();
+        process.kill().unwrap();
+        process.wait().unwrap();
+        b""
+    });
+    let address = address.to_string();
+    let ran = ubf(&["attack", &address, "--only", "deep-tuples", "--max-wait", "0.2", "--pid", &pid], "");
+    assert_eq!(ran.status, 1, "{}", ran.err);
+    assert!(ran.out.contains("wrong: the process is gone: "), "{}", ran.out);
 }
 
 #[test]

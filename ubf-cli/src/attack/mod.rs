@@ -71,7 +71,7 @@ pub(crate) fn run<E: From<String>>(
             return Err(format!("before any attack, {fault}").into());
         }
         for attack in attacks {
-            tell(one(&target, attack, bounds, &bystander, before, watch.as_ref()).await?)?;
+            tell(one(&target, attack, bounds, &bystander, before, watch.as_ref()).await)?;
         }
         Ok(())
     })
@@ -84,9 +84,8 @@ async fn one(
     bystander: &Bystander,
     before: Latency,
     watch: Option<&Watch>,
-) -> Result<Verdict, String> {
-    let gone = |error: std::io::Error| format!("the process cannot be watched any longer: {error}");
-    let look = watch.map(Watch::begin).transpose().map_err(gone)?;
+) -> Verdict {
+    let look = watch.map(Watch::begin);
     // What it noticed of the attack before is told already.
     drop(bystander.take());
     let start = Instant::now();
@@ -101,9 +100,15 @@ async fn one(
     let slow = format!("a call beside it took {:.0} ms", meanwhile.max.as_secs_f64() * 1e3);
     let Finding { saw, mut faults } = finding.but(is_slow, slow);
     let process = match (watch, look) {
-        (Some(watch), Some(look)) => Some(watch.end(look, target.max_wait).await.map_err(gone)?),
-        _ => None,
+        (Some(watch), Some(Ok(look))) => watch.end(look, target.max_wait).await.map(Some),
+        (_, Some(Err(error))) => Err(error),
+        (_, None) | (None, _) => Ok(None),
     };
+    // What an attack can do at worst.
+    let process = process.unwrap_or_else(|error| {
+        faults.push(format!("the process is gone: {}", crate::commands::reason(&error)));
+        None
+    });
     if let Some(usage) = &process {
         if usage.growth() > bounds.max_growth {
             faults.push(format!("the process grew by {}", bytes_in_words(usage.growth())));
@@ -113,7 +118,7 @@ async fn one(
             faults.push(format!("{left} descriptors are left open"));
         }
     }
-    Ok(Verdict {
+    Verdict {
         name: attack.name,
         rule: attack.rule,
         held: faults.is_empty(),
@@ -124,7 +129,7 @@ async fn one(
         before,
         meanwhile,
         process,
-    })
+    }
 }
 
 /// Whether somebody new is served.
