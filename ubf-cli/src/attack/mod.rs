@@ -49,7 +49,8 @@ pub(crate) struct Bounds {
     pub(crate) pid: Option<u32>,
 }
 
-/// Attacks, one after the other, and hands each verdict on. An error is one of ours: the server cannot be attacked.
+/// Attacks, one after the other, and hands each verdict on; ends early when the server takes no connections any longer. An error is
+/// one of ours: the server cannot be attacked.
 pub(crate) fn run<E: From<String>>(
     mut target: Target,
     attacks: &[&Attack],
@@ -71,7 +72,12 @@ pub(crate) fn run<E: From<String>>(
             return Err(format!("before any attack, {fault}").into());
         }
         for attack in attacks {
-            tell(one(&target, attack, bounds, &bystander, before, watch.as_ref()).await)?;
+            let verdict = one(&target, attack, bounds, &bystander, before, watch.as_ref()).await;
+            let is_gone = !verdict.held && Wire::open(&target).await.is_err();
+            tell(verdict)?;
+            if is_gone {
+                break;
+            }
         }
         Ok(())
     })

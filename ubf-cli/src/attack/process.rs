@@ -44,7 +44,7 @@ impl Look {
         let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
         let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kibibytes = rss.and_then(|rss| rss.trim().trim_end_matches(" kB").parse::<u64>().ok());
-        let kibibytes = kibibytes.ok_or_else(|| io::Error::other("it has no memory of its own"))?;
+        let kibibytes = kibibytes.ok_or_else(|| io::Error::other("it has ended"))?;
         let descriptors = fs::read_dir(format!("/proc/{pid}/fd"))?.count();
         Ok(Self { rss_bytes: kibibytes << 10, descriptors })
     }

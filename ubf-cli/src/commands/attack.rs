@@ -63,6 +63,10 @@ pub(crate) fn run(args: &Options, output: &mut Output) -> io::Result<Status> {
         let grown = growth.map(|growth| format!("; the process grew by {} at most", bytes_in_words(growth)));
         let grown = grown.unwrap_or_default();
         output.line(format_args!("\n{} held, {failed} failed{grown}", counted(held, "attack")))?;
+        let left = chosen.len() as u64 - held - failed;
+        if left > 0 {
+            output.line(format_args!("{} not made: the server takes no connections", counted(left, "attack")))?;
+        }
     }
     Ok(if failed == 0 { Status::Good } else { Status::WrongInput })
 }
