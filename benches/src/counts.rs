@@ -1,0 +1,166 @@
+//! Instruction counts, which neighbours' load does not change, held to those that are kept in the repository.
+//!
+//! callgrind counts while the program is in [`counted`], and writes a file each time that it leaves it.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::hint::black_box;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{self, Command, ExitCode, Stdio};
+
+use benches::Error;
+use benches::work::{Key, Operation, UBF, Work, operations};
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use crate::toolchain;
+
+/// How much more a count may be: compilers and hash seeds are not the same everywhere.
+const TOLERANCE_PERCENT: u64 = 5;
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Writes COUNTS.toml instead of comparing with it
+    #[arg(long)]
+    write: bool,
+}
+
+/// The file COUNTS.toml: instructions by document and operation.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Counts {
+    /// Counts of different compilers cannot be compared.
+    pub(crate) rustc: String,
+    counts: BTreeMap<String, BTreeMap<String, u64>>,
+}
+
+impl Counts {
+    /// Those that are kept.
+    pub(crate) fn read() -> Result<Self, Error> {
+        Ok(toml::from_str(&fs::read_to_string(Self::path())?)?)
+    }
+
+    pub(crate) fn get(&self, document: &str, work: Work) -> Option<u64> {
+        self.counts.get(document)?.get(work.as_str()).copied()
+    }
+
+    fn path() -> PathBuf {
+        toolchain::folder().join("COUNTS.toml")
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<ExitCode, Error> {
+    let is_there = Command::new("valgrind").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if !is_there.is_ok_and(|status| status.success()) {
+        writeln!(out, "skipped: there is no valgrind to count instructions with")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let rustc = toolchain::rustc()?;
+    if arguments.write {
+        let counts = Counts { rustc, counts: count()? };
+        let text = toml::to_string(&counts)?;
+        let heading =
+            "# Instructions of each operation, written by `cargo run -p benches --release -- counts --write`.\n";
+        fs::write(Counts::path(), format!("{heading}{text}"))?;
+        writeln!(out, "wrote {} counts", counts.counts.values().map(BTreeMap::len).sum::<usize>())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let kept = Counts::read()?;
+    if kept.rustc != rustc {
+        writeln!(out, "skipped: counts were made with {}, and this is {rustc}", kept.rustc)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let is_kept = compare(&kept.counts, &count()?, out)?;
+    Ok(if is_kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+type ByDocument = BTreeMap<String, BTreeMap<String, u64>>;
+
+/// Says what has changed, and whether that is within the tolerance.
+fn compare(kept: &ByDocument, found: &ByDocument, out: &mut impl Write) -> Result<bool, Error> {
+    let (mut more, mut less, mut compared) = (0, 0, 0);
+    for (document, works) in found {
+        for (work, &count) in works {
+            compared += 1;
+            let Some(&before) = kept.get(document).and_then(|works| works.get(work)) else {
+                writeln!(out, "{document}, {work}: {count} instructions, and nothing to compare with")?;
+                more += 1;
+                continue;
+            };
+            let is_more = count * 100 > before * (100 + TOLERANCE_PERCENT);
+            let is_less = count * (100 + TOLERANCE_PERCENT) < before * 100;
+            if is_more || is_less {
+                #[expect(clippy::cast_precision_loss, reason = "for people")]
+                let change = (count as f64 / before as f64 - 1.0) * 100.0;
+                writeln!(out, "{document}, {work}: {change:+.1} %, from {before} to {count} instructions")?;
+            }
+            more += u32::from(is_more);
+            less += u32::from(is_less);
+        }
+    }
+    writeln!(out, "{compared} counts: {more} more than {TOLERANCE_PERCENT} % above COUNTS.toml, {less} as far below")?;
+    if more + less > 0 {
+        writeln!(out, "\nhint: if that is meant, cargo run -p benches --release -- counts --write")?;
+    }
+    Ok(more == 0)
+}
+
+/// Counts every operation, under callgrind.
+fn count() -> Result<ByDocument, Error> {
+    let folder = env::temp_dir().join(format!("ubf-benches-{}", process::id()));
+    fs::create_dir(&folder)?;
+    let counted = count_in(&folder);
+    fs::remove_dir_all(&folder)?;
+    counted
+}
+
+fn count_in(folder: &Path) -> Result<ByDocument, Error> {
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--collect-atstart=no", "--toggle-collect=*counted_operation*"])
+        .args(["--dump-after=*counted_operation*", "--combine-dumps=no"])
+        .arg(format!("--callgrind-out-file={}", folder.join("out").display()))
+        .arg(env::current_exe()?)
+        .arg("counted")
+        .stdin(Stdio::null())
+        .output()?;
+    if !output.status.success() {
+        return Err(format!("valgrind: {}", String::from_utf8_lossy(&output.stderr)).into());
+    }
+    let mut counts = ByDocument::new();
+    for (place, line) in String::from_utf8(output.stdout)?.lines().enumerate() {
+        let (document, operation) = line.split_once('\t').ok_or("a line names a document and an operation")?;
+        let dump = fs::read_to_string(folder.join(format!("out.{}", place + 1)))?;
+        let total = dump.lines().rev().find_map(|line| line.strip_prefix("totals: ")).ok_or("a dump has a total")?;
+        counts.entry(document.to_owned()).or_default().insert(operation.to_owned(), total.trim().parse()?);
+    }
+    Ok(counts)
+}
+
+/// What runs under callgrind: every operation of ours, once before it is counted, so that what it keeps is there.
+pub(crate) fn run_counted() -> Result<(), Error> {
+    let mut out = std::io::stdout().lock();
+    // 64 MiB at once and in pieces are compared by time.
+    for document in benches::work::documents().filter(|&document| document != "long text") {
+        for mut operation in operations(document)? {
+            let Some(name) = name(&operation.key) else { continue };
+            operation.run();
+            counted_operation(&mut operation);
+            writeln!(out, "{document}\t{name}")?;
+        }
+    }
+    Ok(())
+}
+
+/// The operation's name, if it is ours.
+fn name(key: &Key) -> Option<String> {
+    key.by.strip_prefix(UBF).map(|variant| format!("{}{variant}", key.work))
+}
+
+/// A function of its own, by whose name callgrind knows when to count.
+#[inline(never)]
+fn counted_operation(operation: &mut Operation) {
+    operation.run();
+    // Or else the call above could be a jump, and callgrind would not see the end.
+    black_box(());
+}

@@ -1,0 +1,52 @@
+//! Compares the codec, the client and the server with their peers: see `--help`.
+
+#![forbid(unsafe_code)]
+
+mod counts;
+mod report;
+mod server;
+mod toolchain;
+
+use std::io;
+use std::process::ExitCode;
+
+use benches::Error;
+use clap::{Parser, Subcommand};
+
+/// Compares the codec, the client and the server with their peers.
+#[derive(Debug, Parser)]
+#[command(name = "benches")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Measures all and writes RESULTS.md, and the figures of the README where it has a place for them.
+    Report(report::Arguments),
+    /// Holds instruction counts to those in COUNTS.toml; needs valgrind.
+    Counts(counts::Arguments),
+    /// Measures servers: calls a second, latency, CPU time, memory.
+    Server(server::Arguments),
+    /// Serves, as a process of its own: what `server` starts.
+    #[command(hide = true)]
+    Serve(server::ServeArguments),
+    /// Runs each operation that is counted once: what `counts` starts under valgrind.
+    #[command(hide = true)]
+    Counted,
+}
+
+fn main() -> Result<ExitCode, Error> {
+    if cfg!(debug_assertions) {
+        return Err("figures of a build without optimisation say nothing: use cargo run --release".into());
+    }
+    let out = &mut io::stdout();
+    match Arguments::parse().command {
+        Command::Report(arguments) => report::run(&arguments, out).map(|()| ExitCode::SUCCESS),
+        Command::Counts(arguments) => counts::run(&arguments, out),
+        Command::Server(arguments) => server::run(&arguments, out).map(|()| ExitCode::SUCCESS),
+        Command::Serve(arguments) => server::serve(arguments, &mut io::stdout()).map(|()| ExitCode::SUCCESS),
+        Command::Counted => counts::run_counted().map(|()| ExitCode::SUCCESS),
+    }
+}

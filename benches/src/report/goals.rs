@@ -1,0 +1,119 @@
+//! What is to be reached.
+
+use benches::work::{UBF, Work};
+
+use super::figures::{Figures, count};
+use crate::server::{self, Kind, Scenario};
+
+/// The peers of the table of goals for decoding, and what each row wants of them.
+pub(crate) const PEERS: [&str; 5] =
+    ["serde_json Value", "simd-json tape", "simd-json borrowed", "sonic-rs Value", "erltf borrowed"];
+
+/// By document: how many times as long as the codec each of the [`PEERS`] should take to decode.
+pub(crate) const DECODE: [(&str, [Option<f64>; 5]); 6] = [
+    ("rpc", [Some(5.5), Some(1.6), Some(3.9), Some(2.3), Some(3.9)]),
+    ("twitter", [Some(8.0), Some(1.2), Some(3.0), Some(1.0), Some(5.0)]),
+    ("citm", [Some(6.0), Some(1.0), Some(3.4), Some(0.75), Some(5.3)]),
+    ("records", [Some(9.0), Some(1.7), Some(4.5), Some(1.05), Some(4.9)]),
+    ("strings", [Some(6.0), Some(1.4), Some(2.3), Some(0.95), Some(1.7)]),
+    ("canada", [Some(4.4), Some(1.3), None, Some(1.1), None]),
+];
+
+/// One more goal.
+pub(crate) struct Goal {
+    pub(crate) what: String,
+    pub(crate) limit: Limit,
+    /// `None` if it was not measured.
+    pub(crate) reached: Option<f64>,
+}
+
+/// What a figure should be.
+#[derive(Clone, Copy)]
+pub(crate) enum Limit {
+    AtLeast(f64),
+    AtMost(f64),
+}
+
+impl Limit {
+    pub(crate) fn is_met_by(self, figure: f64) -> bool {
+        match self {
+            Self::AtLeast(limit) => figure >= limit,
+            Self::AtMost(limit) => figure <= limit,
+        }
+    }
+}
+
+/// The goals of the codec beside those for decoding.
+pub(crate) fn of_the_codec(figures: &Figures) -> Vec<Goal> {
+    use Limit::{AtLeast, AtMost};
+    let goal = |what: String, limit, reached| Goal { what, limit, reached };
+    let mut goals = Vec::new();
+    for document in ["twitter", "records"] {
+        let times = figures.times(document, Work::Visit, "serde_json Value");
+        goals.push(goal(format!("decode and visit {document}, vs serde_json `Value`"), AtLeast(5.0), times));
+    }
+    for (document, least) in [("twitter", 1.1), ("records", 1.1), ("citm", 1.0)] {
+        let times = figures.times(document, Work::Validate, "sonic-rs skip");
+        goals.push(goal(format!("validate {document}, vs sonic-rs skip"), AtLeast(least), times));
+    }
+    let instructions = figures.instructions.as_ref();
+    let a_token = instructions.map(|instructions| instructions.a_token_validated);
+    let a_node = instructions.map(|instructions| instructions.a_node_decoded);
+    goals.push(goal("instructions a token, twitter, validated".into(), AtMost(36.0), a_token));
+    goals.push(goal("instructions a node, twitter, decoded".into(), AtMost(64.0), a_node));
+    for (document, peer, least) in
+        [("ints", "sonic-rs Value", 1.15), ("ints", "rmpv ValueRef", 1.0), ("bins", "rmpv ValueRef", 1.4)]
+    {
+        let times = figures.times(document, Work::Decode, peer);
+        goals.push(goal(format!("decode {document}, vs {peer}"), AtLeast(least), times));
+    }
+    let allocations = |figure: &super::figures::Figure| figure.allocations.and_then(|count| u32::try_from(count).ok());
+    let reused =
+        figures.operations.iter().filter(|figure| figure.key.work == Work::DecodeReused && figure.key.by == UBF);
+    let most = reused.filter_map(allocations).max().map(f64::from);
+    goals.push(goal("allocations, reused buffers, the most of any document".into(), AtMost(0.0), most));
+    let fresh = figures.get("rpc", Work::Decode, UBF).and_then(allocations).map(f64::from);
+    goals.push(goal("allocations, rpc, fresh buffers".into(), AtMost(1.0), fresh));
+    for document in ["twitter", "citm"] {
+        let times = figures.times(document, Work::Encode, "serde_json Value");
+        goals.push(goal(format!("encode {document}, vs serde_json `Value`"), AtLeast(1.5), times));
+    }
+    for document in ["twitter", "citm", "records"] {
+        let times = figures.cached_time(document);
+        goals.push(goal(format!("encode {document} cached, time vs plain"), AtMost(1.2), times));
+    }
+    for (document, most) in [("records", 0.32), ("twitter", 0.6)] {
+        let times = figures.cached_bytes(document);
+        goals.push(goal(format!("encode {document} cached, bytes vs plain"), AtMost(most), times));
+    }
+    let worst =
+        benches::data::NAMES.iter().filter_map(|document| figures.cached_bytes(document)).max_by(f64::total_cmp);
+    goals.push(goal("encode cached, bytes vs plain, the most of any document".into(), AtMost(1.0), worst));
+    let trees = figures.get("parse trees", Work::EncodeCached, UBF);
+    let trees = trees.map(|figure| count(figure.bytes) / count(figures.parse_trees_etf_bytes));
+    goals.push(goal("encode parse trees cached, bytes vs Erlang's external term format".into(), AtMost(0.5), trees));
+    let long_text = |by| Some(figures.get("long text", Work::LongText, by)?.nanoseconds);
+    let in_pieces = long_text("ubf-codec, in pieces of 1 KiB").zip(long_text("ubf-codec, at once"));
+    let in_pieces = in_pieces.map(|(pieces, once)| pieces / once);
+    goals.push(goal("a packet of 64 MiB in pieces of 1 KiB, time vs at once".into(), AtMost(1.15), in_pieces));
+    goals
+}
+
+/// The goals of client and server.
+pub(crate) fn of_the_servers(figures: &server::Figures) -> Vec<Goal> {
+    use Limit::{AtLeast, AtMost};
+    let goal = |what: &str, limit, reached| Goal { what: what.to_owned(), limit, reached };
+    let in_flight = figures.get(Kind::Ubf, Scenario::InFlight);
+    let connections = figures.connections(Kind::Ubf);
+    vec![
+        goal("calls a second, 64 in flight, vs bare tokio", AtLeast(0.8), figures.speed(Kind::Ubf, Scenario::InFlight)),
+        goal("server CPU µs a call, 64 in flight", AtMost(0.75), in_flight.map(|figure| figure.server_cpu_us)),
+        goal(
+            "calls a second, 64 connections, vs bare tokio",
+            AtLeast(0.95),
+            figures.speed(Kind::Ubf, Scenario::Connections),
+        ),
+        goal("KiB of the server an idle connection", AtMost(2.0), connections.map(|figure| figure.bytes_idle / 1024.0)),
+        goal("connect, negotiate and call, time vs bare connect and call", AtMost(1.3), figures.first_call(Kind::Ubf)),
+    ]
+}

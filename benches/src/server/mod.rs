@@ -1,0 +1,45 @@
+//! Servers side by side: echo over loopback, the client in this process and the server in another.
+
+mod bare;
+mod child;
+mod figures;
+mod load;
+mod measure;
+mod peer;
+mod redirect;
+mod tables;
+mod tarpc;
+mod tonic;
+mod ubf;
+
+use std::io::Write;
+
+use ::benches::Error;
+use clap::Args;
+
+pub(crate) use self::child::{ServeArguments, serve};
+pub(crate) use self::figures::{Figures, Scenario};
+pub(crate) use self::measure::{Plan, measure};
+pub(crate) use self::peer::Kind;
+pub(crate) use self::tables::write as write_tables;
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Measures little, to see that all works
+    #[arg(long)]
+    quick: bool,
+    /// Prints the figures as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<(), Error> {
+    let figures = measure(if arguments.quick { Plan::QUICK } else { Plan::FULL })?;
+    if arguments.json {
+        serde_json::to_writer_pretty(&mut *out, &figures)?;
+        return Ok(writeln!(out)?);
+    }
+    let mut text = String::new();
+    write_tables(&figures, &mut text)?;
+    Ok(out.write_all(text.as_bytes())?)
+}

@@ -1,0 +1,60 @@
+//! What a server and its client have to offer to be measured.
+
+use std::net::SocketAddr;
+
+use benches::Error;
+use clap::ValueEnum;
+use serde::Serialize;
+use tokio::net::TcpListener;
+
+use super::load::Load;
+
+/// The text that goes there and back: with it, requests have about a hundred bytes.
+pub(crate) const TEXT: &str =
+    "the recognition stack of a packet holds one term when it ends, and every register is empty";
+
+/// Whose server it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Kind {
+    Ubf,
+    Bare,
+    Tarpc,
+    Tonic,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 4] = [Self::Ubf, Self::Bare, Self::Tarpc, Self::Tonic];
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ubf => "ubf",
+            Self::Bare => "bare tokio",
+            Self::Tarpc => "tarpc",
+            Self::Tonic => "tonic",
+        }
+    }
+}
+
+/// An echo server and its client.
+pub(crate) trait Peer {
+    /// A connection.
+    type Client: 'static;
+
+    /// Serves until the process ends.
+    async fn serve(listener: TcpListener) -> Result<(), Error>;
+
+    /// Makes a connection that can be called.
+    async fn connect(address: SocketAddr) -> Result<Self::Client, Error>;
+
+    /// Calls once, and looks whether the reply is the request.
+    async fn call(client: &mut Self::Client) -> Result<(), Error>;
+
+    /// Calls with so many calls in flight on one connection, for as long as the load goes on.
+    async fn pipeline(client: Self::Client, depth: usize, load: &Load) -> Result<(), Error>;
+}
+
+/// `Ok` if the reply is what it should be.
+pub(crate) fn check<T: PartialEq + ?Sized>(reply: &T, expected: &T) -> Result<(), Error> {
+    if reply == expected { Ok(()) } else { Err("a reply is not the request".into()) }
+}

@@ -1,0 +1,58 @@
+//! The servers' figures as Markdown.
+
+use std::fmt::{self, Write as _};
+
+use super::figures::{Figures, Scenario};
+use super::peer::Kind;
+use crate::report::{header, ratio};
+
+/// Writes all tables.
+pub(crate) fn write(figures: &Figures, out: &mut String) -> fmt::Result {
+    write!(
+        out,
+        "
+## Servers
+
+Echo of about 100 bytes over loopback, client and server in separate processes of one thread each, {} interleaved rounds. Calls a second
+and server CPU time a call: the tenth percentile of the times a call; latency: of all calls. The bare server echoes frames of tokio-util's
+`LengthDelimitedCodec` and flushes all that is ready together; its client has no handle but a loop that does the same. The others are called
+through the handles that programs use. tonic sends plain bytes as messages.
+",
+        figures.rounds
+    )?;
+    for scenario in Scenario::ALL {
+        write!(out, "\n### {}", scenario.as_str())?;
+        if scenario == Scenario::AmongIdle {
+            write!(out, " ({} of them)", figures.idle)?;
+        }
+        out.push_str("\n\n");
+        header("", &["calls/s", "of bare tokio", "p50 µs", "p99 µs", "server CPU µs/call"], out)?;
+        for kind in Kind::ALL {
+            let (Some(figure), Some(speed)) = (figures.get(kind, scenario), figures.speed(kind, scenario)) else {
+                continue;
+            };
+            writeln!(
+                out,
+                "| {} | {:.0} | {} | {} | {} | {} |",
+                kind.as_str(),
+                figure.calls_a_second,
+                ratio(speed),
+                ratio(figure.p50_us),
+                ratio(figure.p99_us),
+                ratio(figure.server_cpu_us)
+            )?;
+        }
+    }
+    out.push_str("\n### Connections\n\nThe median of connecting (and negotiating) and a first call, and the growth of the server's memory with idle connections.\n\n");
+    header("", &["connect + first call µs", "of bare tokio", "bytes an idle connection"], out)?;
+    for kind in Kind::ALL {
+        let (Some(connections), Some(first)) = (figures.connections(kind), figures.first_call(kind)) else { continue };
+        let (name, time) = (kind.as_str(), ratio(connections.first_call_us));
+        writeln!(out, "| {name} | {time} | {} | {:.0} |", ratio(first), connections.bytes_idle)?;
+    }
+    writeln!(
+        out,
+        "\nA redirect, from the reply that names another server to the first reply from there: {} µs, the median.",
+        ratio(figures.redirect_us)
+    )
+}

@@ -1,0 +1,65 @@
+//! This project: `ubf-server` with its service `echo`, `ubf-client` with its handle.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use benches::Error;
+use tokio::net::TcpListener;
+use ubf_client::Client;
+use ubf_codec::{Encoder, NextIp, Term, ubf};
+use ubf_server::services::Echo;
+use ubf_server::{LoadPlan, LoadUnit, Server, ServerLimits, Service, Versions};
+
+use super::load::{self, Load};
+use super::peer::{Peer, TEXT, check};
+
+pub(crate) struct Ubf;
+
+/// A client, the request that it sends, and the body of the reply.
+#[derive(Clone)]
+pub(crate) struct Caller {
+    pub(crate) client: Client,
+    request: Term,
+    reply: Vec<u8>,
+}
+
+impl Peer for Ubf {
+    type Client = Caller;
+
+    async fn serve(listener: TcpListener) -> Result<(), Error> {
+        serve(listener, None).await
+    }
+
+    async fn connect(address: SocketAddr) -> Result<Self::Client, Error> {
+        // A connection that was measured to be idle must be that.
+        let never = Duration::from_secs(24 * 60 * 60);
+        let builder = Client::builder().address(address.to_string()).versions([1]);
+        let client = builder.configure(|config| config.ping_after = never).connect().await?;
+        let request = ubf!({call, 4711, (TEXT)});
+        let reply = Encoder::new().encode(&ubf!({(request.clone()), start}));
+        Ok(Caller { client, request, reply })
+    }
+
+    async fn call(caller: &mut Self::Client) -> Result<(), Error> {
+        let reply = caller.client.call(caller.request.clone()).await?;
+        check(reply.body().source(), &caller.reply)
+    }
+
+    async fn pipeline(client: Self::Client, depth: usize, load: &Load) -> Result<(), Error> {
+        load::callers(client, depth, load, Self::call).await
+    }
+}
+
+/// Serves; if there is somewhere else to go, each reply says so.
+pub(crate) async fn serve(listener: TcpListener, next_ip: Option<NextIp>) -> Result<(), Error> {
+    let mut limits = ServerLimits::default();
+    limits.max_connections = 1 << 20;
+    limits.max_connections_per_address = 1 << 20;
+    let echo = Echo::new(Versions::of([1]));
+    let server = Server::builder().listener(listener.into_std()?).limits(limits).service(Service::DEFAULT, echo);
+    let server = server.bind().await?;
+    let handle = server.handle();
+    handle.set_load_marks(next_ip.map(|next_ip| LoadPlan { unit: LoadUnit::Sessions, low: 0, high: 0, next_ip }));
+    let _report = server.run().await;
+    Ok(())
+}

@@ -1,0 +1,105 @@
+//! Rust structs through serde, ours and the peers'.
+
+use std::fmt::Debug;
+use std::hint::black_box;
+use std::rc::Rc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use ubf_codec::Encoder;
+use ubf_codec::serde::{Serializer, from_slice};
+
+use super::{Bench, UBF, Work, msgpack};
+use crate::Error;
+use crate::data::Value;
+use crate::formats::{json, ubf};
+
+/// Structs as records, which have no names of fields: what UBF's programs use, and what the other formats have no word for.
+const RECORDS: &str = "ubf-codec, as records";
+
+pub(super) fn operations<T>(bench: &mut Bench, value: &Value, typed: T) -> Result<(), Error>
+where
+    T: Serialize + DeserializeOwned + PartialEq + Debug + 'static,
+{
+    let typed = Rc::new(typed);
+    let packet = Encoder::new().encode(&ubf::term(value));
+    let record = Serializer::new().encode(&*typed)?;
+    let text = serde_json::to_vec(&json::json(value))?;
+    let message = msgpack::encoded(value)?;
+
+    decoder(bench, UBF, packet, &typed, |input| Ok(from_slice(input)?))?;
+    decoder(bench, RECORDS, record, &typed, |input| Ok(from_slice(input)?))?;
+    decoder(bench, "serde_json", text.clone(), &typed, |input| Ok(serde_json::from_slice(input)?))?;
+    decoder(bench, "sonic-rs", text.clone(), &typed, |input| Ok(sonic_rs::from_slice(input)?))?;
+    let mut copy = Vec::with_capacity(text.len());
+    decoder(bench, "simd-json", text, &typed, move |input| {
+        copy.clear();
+        copy.extend_from_slice(input);
+        Ok(simd_json::serde::from_slice(&mut copy)?)
+    })?;
+    decoder(bench, "rmp-serde", message, &typed, |input| Ok(rmp_serde::from_slice(input)?))?;
+
+    let mut lists = Serializer::new().with_property_lists(true);
+    encoder(bench, UBF, &typed, move |value, out| Ok(lists.encode_to(value, out)?), |input| Ok(from_slice(input)?))?;
+    let mut records = Serializer::new();
+    encoder(
+        bench,
+        RECORDS,
+        &typed,
+        move |value, out| Ok(records.encode_to(value, out)?),
+        |input| Ok(from_slice(input)?),
+    )?;
+    encoder(
+        bench,
+        "serde_json",
+        &typed,
+        |value, out| Ok(serde_json::to_writer(out, value)?),
+        |input| Ok(serde_json::from_slice(input)?),
+    )?;
+    encoder(
+        bench,
+        "sonic-rs",
+        &typed,
+        |value, out| Ok(sonic_rs::to_writer(out, value)?),
+        |input| Ok(serde_json::from_slice(input)?),
+    )?;
+    encoder(
+        bench,
+        "rmp-serde",
+        &typed,
+        |value, out| Ok(rmp_serde::encode::write_named(out, value)?),
+        |input| Ok(rmp_serde::from_slice(input)?),
+    )
+}
+
+fn decoder<T: PartialEq + 'static>(
+    bench: &mut Bench,
+    by: &str,
+    input: Vec<u8>,
+    expected: &T,
+    mut decode: impl FnMut(&[u8]) -> Result<T, Error> + 'static,
+) -> Result<(), Error> {
+    bench.check(by, &decode(&input)?, expected)?;
+    bench.add(Work::Typed, by, input.len(), move || {
+        black_box(decode(black_box(&input)).is_ok());
+    });
+    Ok(())
+}
+
+fn encoder<T: PartialEq + 'static>(
+    bench: &mut Bench,
+    by: &str,
+    value: &Rc<T>,
+    mut encode: impl FnMut(&T, &mut Vec<u8>) -> Result<(), Error> + 'static,
+    decode: impl Fn(&[u8]) -> Result<T, Error>,
+) -> Result<(), Error> {
+    let mut buffer = Vec::new();
+    encode(value, &mut buffer)?;
+    bench.check(by, &decode(&buffer)?, &**value)?;
+    let value = Rc::clone(value);
+    bench.add(Work::EncodeTyped, by, buffer.len(), move || {
+        buffer.clear();
+        black_box(encode(black_box(&value), &mut buffer).is_ok());
+    });
+    Ok(())
+}
