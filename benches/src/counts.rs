@@ -1,6 +1,6 @@
 //! Instruction counts, which neighbours' load does not change, held to those that are kept in the repository.
 //!
-//! callgrind counts while the program is in [`counted`], and writes a file each time that it leaves it.
+//! callgrind counts while the program is in [`counted_operation`], and writes a file each time that it leaves it.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{self, Command, ExitCode, Stdio};
 
 use benches::Error;
-use benches::work::{Key, Operation, UBF, Work, operations};
+use benches::work::{Key, Operation, UBF, Work, our_operations};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,9 @@ use crate::toolchain;
 
 /// How much more a count may be: compilers and hash seeds are not the same everywhere.
 const TOLERANCE_PERCENT: u64 = 5;
+
+/// The name of [`counted_operation`] in the program.
+const COUNTED: &str = "benches::counts::counted_operation";
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -117,8 +120,9 @@ fn count() -> Result<ByDocument, Error> {
 
 fn count_in(folder: &Path) -> Result<ByDocument, Error> {
     let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--collect-atstart=no", "--toggle-collect=*counted_operation*"])
-        .args(["--dump-after=*counted_operation*", "--combine-dumps=no"])
+        .args(["--tool=callgrind", "--collect-atstart=no"])
+        .arg(format!("--toggle-collect={COUNTED}"))
+        .arg(format!("--dump-after={COUNTED}"))
         .arg(format!("--callgrind-out-file={}", folder.join("out").display()))
         .arg(env::current_exe()?)
         .arg("counted")
@@ -129,9 +133,10 @@ fn count_in(folder: &Path) -> Result<ByDocument, Error> {
     }
     let mut counts = ByDocument::new();
     for (place, line) in String::from_utf8(output.stdout)?.lines().enumerate() {
-        let (document, operation) = line.split_once('\t').ok_or("a line names a document and an operation")?;
-        let dump = fs::read_to_string(folder.join(format!("out.{}", place + 1)))?;
-        let total = dump.lines().rev().find_map(|line| line.strip_prefix("totals: ")).ok_or("a dump has a total")?;
+        let (document, operation) = line.split_once('\t').ok_or("a line does not name an operation")?;
+        let dump = fs::read_to_string(folder.join(format!("out.{}", place + 1)));
+        let dump = dump.map_err(|error| format!("callgrind has not seen {COUNTED}: {error}"))?;
+        let total = dump.lines().rev().find_map(|line| line.strip_prefix("totals: ")).ok_or("a dump has no total")?;
         counts.entry(document.to_owned()).or_default().insert(operation.to_owned(), total.trim().parse()?);
     }
     Ok(counts)
@@ -142,7 +147,7 @@ pub(crate) fn run_counted() -> Result<(), Error> {
     let mut out = std::io::stdout().lock();
     // 64 MiB at once and in pieces are compared by time.
     for document in benches::work::documents().filter(|&document| document != "long text") {
-        for mut operation in operations(document)? {
+        for mut operation in our_operations(document)? {
             let Some(name) = name(&operation.key) else { continue };
             operation.run();
             counted_operation(&mut operation);
@@ -163,4 +168,25 @@ fn counted_operation(operation: &mut Operation) {
     operation.run();
     // Or else the call above could be a jump, and callgrind would not see the end.
     black_box(());
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+    use super::*;
+
+    fn counts(decode: u64) -> ByDocument {
+        BTreeMap::from([("rpc".to_owned(), BTreeMap::from([("decode".to_owned(), decode)]))])
+    }
+
+    #[test]
+    fn a_count_may_grow_by_the_tolerance_and_no_further() {
+        let mut out = Vec::new();
+        for (kept, found, is_kept) in [(1000, 1050, true), (1000, 1051, false), (1000, 1, true)] {
+            assert_eq!(compare(&counts(kept), &counts(found), &mut out).unwrap(), is_kept, "{kept} to {found}");
+        }
+        assert!(!compare(&ByDocument::new(), &counts(1), &mut out).unwrap(), "a count that nobody keeps");
+        assert!(String::from_utf8(out).unwrap().contains("rpc, decode: +5.1 %, from 1000 to 1051 instructions\n"));
+    }
 }

@@ -15,7 +15,7 @@ use super::peer::{Peer, TEXT, check};
 
 pub(crate) struct Bare;
 
-type Frames = Framed<TcpStream, LengthDelimitedCodec>;
+pub(crate) type Frames = Framed<TcpStream, LengthDelimitedCodec>;
 
 pub(crate) fn frames(stream: TcpStream) -> Result<Frames, Error> {
     stream.set_nodelay(true)?;
@@ -23,7 +23,7 @@ pub(crate) fn frames(stream: TcpStream) -> Result<Frames, Error> {
 }
 
 /// A request of a hundred bytes.
-fn request() -> Bytes {
+pub(crate) fn request() -> Bytes {
     Bytes::from(format!("{TEXT:>100}"))
 }
 

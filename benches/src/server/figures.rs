@@ -61,9 +61,9 @@ impl Figures {
         self.figures.iter().find(|figure| figure.kind == kind && figure.scenario == scenario)
     }
 
-    /// Calls a second for one of the bare server.
-    pub(crate) fn speed(&self, kind: Kind, scenario: Scenario) -> Option<f64> {
-        Some(self.get(kind, scenario)?.calls_a_second / self.get(Kind::Bare, scenario)?.calls_a_second)
+    /// Calls a second for one of another server.
+    pub(crate) fn speed(&self, kind: Kind, scenario: Scenario, beside: Kind) -> Option<f64> {
+        Some(self.get(kind, scenario)?.calls_a_second / self.get(beside, scenario)?.calls_a_second)
     }
 
     pub(crate) fn connections(&self, kind: Kind) -> Option<&Connections> {

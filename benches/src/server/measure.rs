@@ -10,6 +10,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use super::bare::Bare;
 use super::child::Child;
 use super::figures::{Connections, Figure, Figures, Scenario};
+use super::handle::Handle;
 use super::load::{self, Outcome};
 use super::peer::{Kind, Peer};
 use super::redirect;
@@ -57,12 +58,14 @@ fn descriptors() -> Result<usize, Error> {
 async fn measure_all(plan: Plan) -> Result<Figures, Error> {
     let mut ubf = Candidate::<Ubf>::start(Kind::Ubf)?;
     let mut bare = Candidate::<Bare>::start(Kind::Bare)?;
+    let mut handle = Candidate::<Handle>::start(Kind::Handle)?;
     let mut tarpc = Candidate::<Tarpc>::start(Kind::Tarpc)?;
     let mut tonic = Candidate::<Tonic>::start(Kind::Tonic)?;
     for scenario in [Scenario::Sequential, Scenario::InFlight, Scenario::Connections] {
         for _ in 0..plan.rounds {
             ubf.turn(scenario, plan).await?;
             bare.turn(scenario, plan).await?;
+            handle.turn(scenario, plan).await?;
             tarpc.turn(scenario, plan).await?;
             tonic.turn(scenario, plan).await?;
         }
@@ -70,18 +73,21 @@ async fn measure_all(plan: Plan) -> Result<Figures, Error> {
     for _ in 0..plan.rounds {
         ubf.first_calls(plan).await?;
         bare.first_calls(plan).await?;
+        handle.first_calls(plan).await?;
         tarpc.first_calls(plan).await?;
         tonic.first_calls(plan).await?;
     }
     // Idle connections are many: one server after the other has them, and then they are closed.
     ubf.among_idle(plan).await?;
     bare.among_idle(plan).await?;
+    handle.among_idle(plan).await?;
     tarpc.among_idle(plan).await?;
     tonic.among_idle(plan).await?;
 
     let mut figures = Vec::new();
     let mut connections = Vec::new();
-    for (mut of_scenarios, of_connections) in [ubf.figures()?, bare.figures()?, tarpc.figures()?, tonic.figures()?] {
+    let found = [ubf.figures()?, bare.figures()?, handle.figures()?, tarpc.figures()?, tonic.figures()?];
+    for (mut of_scenarios, of_connections) in found {
         figures.append(&mut of_scenarios);
         connections.push(of_connections);
     }

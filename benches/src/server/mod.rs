@@ -3,6 +3,7 @@
 mod bare;
 mod child;
 mod figures;
+mod handle;
 mod load;
 mod measure;
 mod peer;

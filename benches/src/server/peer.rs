@@ -19,17 +19,20 @@ pub(crate) const TEXT: &str =
 pub(crate) enum Kind {
     Ubf,
     Bare,
+    /// The bare server, its client having a handle.
+    Handle,
     Tarpc,
     Tonic,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 4] = [Self::Ubf, Self::Bare, Self::Tarpc, Self::Tonic];
+    pub(crate) const ALL: [Self; 5] = [Self::Ubf, Self::Bare, Self::Handle, Self::Tarpc, Self::Tonic];
 
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Ubf => "ubf",
             Self::Bare => "bare tokio",
+            Self::Handle => "bare tokio, client with a handle",
             Self::Tarpc => "tarpc",
             Self::Tonic => "tonic",
         }

@@ -50,7 +50,7 @@ impl Peer for Ubf {
     }
 }
 
-/// Serves; if there is somewhere else to go, each reply says so.
+/// Serves; if there is somewhere else to go, replies say so from the second connection on, until there is none.
 pub(crate) async fn serve(listener: TcpListener, next_ip: Option<NextIp>) -> Result<(), Error> {
     let mut limits = ServerLimits::default();
     limits.max_connections = 1 << 20;
@@ -59,7 +59,7 @@ pub(crate) async fn serve(listener: TcpListener, next_ip: Option<NextIp>) -> Res
     let server = Server::builder().listener(listener.into_std()?).limits(limits).service(Service::DEFAULT, echo);
     let server = server.bind().await?;
     let handle = server.handle();
-    handle.set_load_marks(next_ip.map(|next_ip| LoadPlan { unit: LoadUnit::Sessions, low: 0, high: 0, next_ip }));
+    handle.set_load_marks(next_ip.map(|next_ip| LoadPlan { unit: LoadUnit::Sessions, low: 1, high: 1, next_ip }));
     let _report = server.run().await;
     Ok(())
 }

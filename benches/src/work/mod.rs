@@ -141,7 +141,19 @@ pub fn documents() -> impl Iterator<Item = &'static str> {
 /// # Errors
 /// If one of them does not do what it should.
 pub fn operations(name: &str) -> Result<Vec<Operation>, Error> {
-    let mut bench = Bench { document: name.to_owned(), operations: Vec::new() };
+    gather(name, true)
+}
+
+/// The operations on the document of this name that are this project's, without the time that it takes to make the peers'.
+///
+/// # Errors
+/// If one of them does not do what it should.
+pub fn our_operations(name: &str) -> Result<Vec<Operation>, Error> {
+    gather(name, false)
+}
+
+fn gather(name: &str, with_peers: bool) -> Result<Vec<Operation>, Error> {
+    let mut bench = Bench { document: name.to_owned(), with_peers, operations: Vec::new() };
     match name {
         stream::RPC_STREAM => stream::rpc_stream(&mut bench)?,
         stream::LONG_TEXT => stream::long_text(&mut bench)?,
@@ -156,10 +168,12 @@ pub fn operations(name: &str) -> Result<Vec<Operation>, Error> {
 fn of_document(bench: &mut Bench, document: &Document) -> Result<(), Error> {
     let (value, found) = (&document.value, digest(&document.value, false));
     ubf::operations(bench, value, found)?;
-    json::operations(bench, value)?;
-    msgpack::operations(bench, value, found)?;
-    erlang::operations(bench, value, found)?;
-    redis::operations(bench, value, found)?;
+    if bench.with_peers {
+        json::operations(bench, value)?;
+        msgpack::operations(bench, value, found)?;
+        erlang::operations(bench, value, found)?;
+        redis::operations(bench, value, found)?;
+    }
     match document.name {
         "rpc" => typed::operations(bench, value, data::rpc::typed()),
         "twitter" => typed::operations(bench, value, data::twitter::typed()),
@@ -171,6 +185,7 @@ fn of_document(bench: &mut Bench, document: &Document) -> Result<(), Error> {
 /// Where operations on one document are gathered.
 struct Bench {
     document: String,
+    with_peers: bool,
     operations: Vec<Operation>,
 }
 

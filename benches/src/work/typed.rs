@@ -1,6 +1,5 @@
 //! Rust structs through serde, ours and the peers'.
 
-use std::fmt::Debug;
 use std::hint::black_box;
 use std::rc::Rc;
 
@@ -19,57 +18,50 @@ const RECORDS: &str = "ubf-codec, as records";
 
 pub(super) fn operations<T>(bench: &mut Bench, value: &Value, typed: T) -> Result<(), Error>
 where
-    T: Serialize + DeserializeOwned + PartialEq + Debug + 'static,
+    T: Serialize + DeserializeOwned + PartialEq + 'static,
 {
     let typed = Rc::new(typed);
+    ours(bench, value, &typed)?;
+    if bench.with_peers { peers(bench, value, &typed) } else { Ok(()) }
+}
+
+fn ours<T>(bench: &mut Bench, value: &Value, typed: &Rc<T>) -> Result<(), Error>
+where
+    T: Serialize + DeserializeOwned + PartialEq + 'static,
+{
     let packet = Encoder::new().encode(&ubf::term(value));
-    let record = Serializer::new().encode(&*typed)?;
+    let record = Serializer::new().encode(&**typed)?;
+    decoder(bench, UBF, packet, typed, |input| Ok(from_slice(input)?))?;
+    decoder(bench, RECORDS, record, typed, |input| Ok(from_slice(input)?))?;
+    for (by, as_lists) in [(UBF, true), (RECORDS, false)] {
+        let mut serializer = Serializer::new().with_property_lists(as_lists);
+        let encode = move |value: &T, out: &mut Vec<u8>| Ok(serializer.encode_to(value, out)?);
+        encoder(bench, by, typed, encode, |input| Ok(from_slice(input)?))?;
+    }
+    Ok(())
+}
+
+fn peers<T>(bench: &mut Bench, value: &Value, typed: &Rc<T>) -> Result<(), Error>
+where
+    T: Serialize + DeserializeOwned + PartialEq + 'static,
+{
     let text = serde_json::to_vec(&json::json(value))?;
     let message = msgpack::encoded(value)?;
-
-    decoder(bench, UBF, packet, &typed, |input| Ok(from_slice(input)?))?;
-    decoder(bench, RECORDS, record, &typed, |input| Ok(from_slice(input)?))?;
-    decoder(bench, "serde_json", text.clone(), &typed, |input| Ok(serde_json::from_slice(input)?))?;
-    decoder(bench, "sonic-rs", text.clone(), &typed, |input| Ok(sonic_rs::from_slice(input)?))?;
+    decoder(bench, "serde_json", text.clone(), typed, |input| Ok(serde_json::from_slice(input)?))?;
+    decoder(bench, "sonic-rs", text.clone(), typed, |input| Ok(sonic_rs::from_slice(input)?))?;
     let mut copy = Vec::with_capacity(text.len());
-    decoder(bench, "simd-json", text, &typed, move |input| {
+    decoder(bench, "simd-json", text, typed, move |input| {
         copy.clear();
         copy.extend_from_slice(input);
         Ok(simd_json::serde::from_slice(&mut copy)?)
     })?;
-    decoder(bench, "rmp-serde", message, &typed, |input| Ok(rmp_serde::from_slice(input)?))?;
+    decoder(bench, "rmp-serde", message, typed, |input| Ok(rmp_serde::from_slice(input)?))?;
 
-    let mut lists = Serializer::new().with_property_lists(true);
-    encoder(bench, UBF, &typed, move |value, out| Ok(lists.encode_to(value, out)?), |input| Ok(from_slice(input)?))?;
-    let mut records = Serializer::new();
-    encoder(
-        bench,
-        RECORDS,
-        &typed,
-        move |value, out| Ok(records.encode_to(value, out)?),
-        |input| Ok(from_slice(input)?),
-    )?;
-    encoder(
-        bench,
-        "serde_json",
-        &typed,
-        |value, out| Ok(serde_json::to_writer(out, value)?),
-        |input| Ok(serde_json::from_slice(input)?),
-    )?;
-    encoder(
-        bench,
-        "sonic-rs",
-        &typed,
-        |value, out| Ok(sonic_rs::to_writer(out, value)?),
-        |input| Ok(serde_json::from_slice(input)?),
-    )?;
-    encoder(
-        bench,
-        "rmp-serde",
-        &typed,
-        |value, out| Ok(rmp_serde::encode::write_named(out, value)?),
-        |input| Ok(rmp_serde::from_slice(input)?),
-    )
+    let read_json = |input: &[u8]| Ok(serde_json::from_slice(input)?);
+    encoder(bench, "serde_json", typed, |value, out| Ok(serde_json::to_writer(out, value)?), read_json)?;
+    encoder(bench, "sonic-rs", typed, |value, out| Ok(sonic_rs::to_writer(out, value)?), read_json)?;
+    let write_named = |value: &T, out: &mut Vec<u8>| Ok(rmp_serde::encode::write_named(out, value)?);
+    encoder(bench, "rmp-serde", typed, write_named, |input| Ok(rmp_serde::from_slice(input)?))
 }
 
 fn decoder<T: PartialEq + 'static>(
