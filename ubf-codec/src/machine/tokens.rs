@@ -71,7 +71,7 @@ impl<A: Arena> Machine<A> {
         match core::mem::replace(&mut self.token, Token::None) {
             Token::None => Ok(self.position),
             Token::Integer { start } => self.integer(window, start, self.position),
-            Token::Text { text, start, escaped } => self.text(window, text, start, self.position, escaped),
+            Token::Text { text, start, escaped } => self.text_with_escapes(window, text, start, self.position, escaped),
         }
     }
 
