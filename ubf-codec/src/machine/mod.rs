@@ -111,9 +111,12 @@ struct Mark {
     /// What was spent before it.
     spent: Size,
     /// For a tuple, the `floor` and the `innermost` outside of it.
-    floor: usize,
-    outer: usize,
+    floor: u32,
+    outer: u32,
 }
+
+// Short packets of many small terms cost most: keep what each of them takes small.
+const _: () = assert!(size_of::<Mark>() == 24);
 
 /// The place in the window where an operator ends that was carried out, or why the machine stops there.
 type Stepped = Result<usize, Stop>;
@@ -384,7 +387,7 @@ impl<A> Machine<A> {
         for _ in 0..self.open {
             floors.push(floor);
             let Some(outside) = self.marks.get(mark) else { break };
-            (floor, mark) = (outside.floor, outside.outer);
+            (floor, mark) = (outside.floor as usize, outside.outer as usize);
         }
         let mut floors = floors.into_iter().rev().peekable();
         let mut items = Vec::with_capacity(self.stack.len() + floors.len());

@@ -13,7 +13,8 @@ impl<A: Arena> Machine<A> {
     pub(super) fn open_tuple(&mut self, at: usize) -> Stepped {
         self.check_depth(1, at)?;
         self.check_room(Size { nodes: 1, bytes: 0 }, at)?;
-        let mark = Mark { spent: self.spent(), floor: self.floor, outer: self.innermost };
+        let (floor, outer) = (Span::of(0, self.floor).len, Span::of(0, self.innermost).len);
+        let mark = Mark { spent: self.spent(), floor, outer };
         self.floor = self.stack.len();
         self.innermost = self.marks.len();
         self.open += 1;
@@ -41,8 +42,8 @@ impl<A: Arena> Machine<A> {
             self.stack.push(tuple);
             self.marks.truncate(self.innermost);
         }
-        self.floor = mark.floor;
-        self.innermost = mark.outer;
+        self.floor = mark.floor as usize;
+        self.innermost = mark.outer as usize;
         self.open -= 1;
         Ok(at + 1)
     }
