@@ -4,7 +4,8 @@
 //!
 //! It promises:
 //! - **Strangers' bytes are safe.** No input makes it panic or recurse, and within the default limits decoding takes at most
-//!   48 bytes of memory for each of its bytes. Everything a peer can grow has a [limit](Limits), checked before the memory is taken.
+//!   48 bytes of memory for each of its bytes, 80 where they read registers. Everything a peer can grow has a [limit](Limits), checked
+//!   before the memory is taken.
 //! - **Errors point.** They name the first wrong byte by its offset in the stream, what is wrong and what was expected.
 //! - **Nothing is copied that can be borrowed.** A decoded packet is one flat table over the bytes it came from.
 //! - **Cuts do not matter.** A stream is decoded in time linear in its bytes, in whatever pieces they come.

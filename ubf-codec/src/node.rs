@@ -13,6 +13,9 @@
 //! copy 16 bytes, however large the term is (W10). A list is a chain of cells, each with its element and the place of the next,
 //! so that lists which share their tail share its memory (W5).
 
+use alloc::vec::Vec;
+use core::ops::Range;
+
 use crate::error::TermKind;
 
 /// What a node is.
@@ -179,6 +182,11 @@ impl Span {
 
 /// Where the machine puts the parts of compound terms.
 pub(crate) trait Arena {
+    /// Whether `nodes` has them.
+    const KEEPS_NODES: bool;
+
+    /// Some of the nodes that were stored.
+    fn nodes(&self, places: Range<usize>) -> &[Node];
     /// Stores `nodes` side by side and tells where, and the depth of the deepest of them.
     fn extend(&mut self, nodes: &[Node]) -> (u32, u32);
     /// Stores one node and tells where.
@@ -191,7 +199,13 @@ pub(crate) trait Arena {
     fn clear(&mut self);
 }
 
-impl Arena for alloc::vec::Vec<Node> {
+impl Arena for Vec<Node> {
+    const KEEPS_NODES: bool = true;
+
+    fn nodes(&self, places: Range<usize>) -> &[Node] {
+        self.get(places).unwrap_or_default()
+    }
+
     #[inline(always)]
     fn extend(&mut self, nodes: &[Node]) -> (u32, u32) {
         let first = Span::of(0, self.len()).len;
@@ -233,6 +247,12 @@ impl Arena for alloc::vec::Vec<Node> {
 pub(crate) struct NoArena(u64);
 
 impl Arena for NoArena {
+    const KEEPS_NODES: bool = false;
+
+    fn nodes(&self, _: Range<usize>) -> &[Node] {
+        &[]
+    }
+
     #[inline(always)]
     fn extend(&mut self, nodes: &[Node]) -> (u32, u32) {
         self.0 += nodes.len() as u64;

@@ -56,6 +56,18 @@ fn bombs_cost_little_and_packets_a_small_multiple_of_their_bytes() {
         assert!(most < 49 * units.len(), "{most} for {}", units.len());
     }
 
+    // The same for terms of three bytes that have a part: a node, its part, and where it begins.
+    for unit in [&b"{?}"[..], b"#?&"] {
+        let units = [&b"{"[..], &unit.repeat((1 << 18) + 1), b"}$"].concat();
+        let most = peak_of(|| drop(Decoder::new().decode(&units).unwrap()));
+        assert!(most < 49 * units.len(), "{most} for {}", units.len());
+    }
+
+    // Registers cost a place on the stack and a mark for each byte.
+    let reads = [&b"{{?}>a"[..], &b"a".repeat((1 << 18) + 1), b"}$"].concat();
+    let most = peak_of(|| drop(Decoder::new().decode(&reads).unwrap()));
+    assert!(most < 81 * reads.len(), "{most} for {}", reads.len());
+
     // What a connection keeps when its largest packet is gone.
     let units = [&b"{"[..], &b"{1}".repeat(100_000), b"}$"].concat();
     let mut decoder = StreamDecoder::new();

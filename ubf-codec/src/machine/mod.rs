@@ -5,13 +5,16 @@
 //! (W12). Nothing here borrows from the window: texts are spans that are resolved when the packet is whole.
 //!
 //! ```text
-//!   stack    { 'person' "Joe" [           marks: one for each open tuple and each term with parts, in the same order:
-//!            ^ floor          ^           what was spent before it began
+//!   stack    { 'person' "Joe" [          marks: one for each open tuple and each term with parts, in the same order:
+//!              ^ floor                          what was spent before it began
 //! ```
 //! What comes onto the stack is spent: a register read costs the whole stored term again, a store gives it back. So the expanded
-//! size is known before anything is built (W10). What terms cost that the packet writes out follows from how many nodes there are,
-//! and need not be counted; and since each costs a byte of the packet at least, it need not be checked while the rest of the window
-//! fits into what the limits leave. That saves one instruction in eight.
+//! size is known before anything is built (W10). What the packet writes out need not be counted one by one:
+//!
+//! - How many terms there are follows from how many nodes there are. And since a term takes a byte of the packet at least, limits are
+//!   not checked while the rest of the window fits into what they leave. That saves one instruction in eight.
+//! - The size of one term is of interest when it is stored, and not before: marks are kept from the first store on. That saves a
+//!   quarter of the memory that small tuples take.
 //!
 //! `tokens.rs` reads what is written out (integers, texts, binaries), `operators.rs` works on what is there.
 
@@ -83,14 +86,14 @@ pub(crate) struct Machine<A> {
     arena: A,
     /// Each node's link is the depth of its term: see [`Node::with_depth`].
     stack: Vec<Node>,
-    marks: Vec<Mark>,
+    /// The open tuples, innermost last.
+    frames: Vec<Frame>,
+    /// If `keeps_marks`: for each open tuple and each term with parts on the stack, in the same order, what was spent before it.
+    marks: Vec<Size>,
+    keeps_marks: bool,
     registers: Registers,
-    /// How many tuples are open.
-    open: u32,
     /// First place on the stack that belongs to the innermost open tuple. At most `stack.len()`.
     floor: usize,
-    /// The mark of the innermost open tuple.
-    innermost: usize,
     /// Bytes of text on the stack, expanded.
     text_bytes: u64,
     /// How many more terms were written than there are nodes and open tuples. May be negative.
@@ -105,18 +108,14 @@ pub(crate) struct Machine<A> {
     failure: Option<DecodeError>,
 }
 
-/// Where an open tuple or a term with parts begins.
+/// An open tuple.
 #[derive(Clone, Copy, Debug)]
-struct Mark {
-    /// What was spent before it.
-    spent: Size,
-    /// For a tuple, the `floor` and the `innermost` outside of it.
-    floor: u32,
-    outer: u32,
+struct Frame {
+    /// The `floor` outside of it.
+    floor: usize,
+    /// The place of its mark.
+    mark: usize,
 }
-
-// Short packets of many small terms cost most: keep what each of them takes small.
-const _: () = assert!(size_of::<Mark>() == 24);
 
 /// The place in the window where an operator ends that was carried out, or why the machine stops there.
 type Stepped = Result<usize, Stop>;
@@ -140,11 +139,11 @@ impl<A: Arena> Machine<A> {
             header_bytes: 0,
             arena,
             stack: Vec::new(),
+            frames: Vec::new(),
             marks: Vec::new(),
+            keeps_marks: !A::KEEPS_NODES,
             registers: Registers::new(),
-            open: 0,
             floor: 0,
-            innermost: 0,
             text_bytes: 0,
             unseen_nodes: 0,
             read_nodes: 0,
@@ -161,7 +160,7 @@ impl<A: Arena> Machine<A> {
         let nodes = (packet_bytes / BYTES_PER_NODE).min(64);
         self.arena.reserve(nodes);
         self.stack.reserve(nodes);
-        self.marks.reserve(nodes / 4);
+        self.frames.reserve(nodes / 4);
     }
 
     /// Makes ready for the next packet, whose window begins at `origin`, after a header of so many bytes.
@@ -170,11 +169,11 @@ impl<A: Arena> Machine<A> {
         self.header_bytes = header_bytes;
         self.arena.clear();
         clear(&mut self.stack);
+        clear(&mut self.frames);
         clear(&mut self.marks);
+        self.keeps_marks = !A::KEEPS_NODES;
         self.registers.clear();
-        self.open = 0;
         self.floor = 0;
-        self.innermost = 0;
         self.text_bytes = 0;
         self.unseen_nodes = 0;
         self.read_nodes = 0;
@@ -366,7 +365,10 @@ impl<A> Machine<A> {
 
     /// Whether nothing but white space and whole comments has been read since the last `$`.
     pub(crate) fn is_between_packets(&self) -> bool {
-        self.stack.is_empty() && self.open == 0 && self.registers.count() == 0 && matches!(self.token, Token::None)
+        self.stack.is_empty()
+            && self.frames.is_empty()
+            && self.registers.count() == 0
+            && matches!(self.token, Token::None)
     }
 
     /// The term on top of the stack: the packet's term, once it has ended.
@@ -379,18 +381,17 @@ impl<A> Machine<A> {
         self.registers.iter()
     }
 
+    /// Where the open tuples begin on the stack, outermost first.
+    fn floors(&self) -> impl Iterator<Item = usize> {
+        // A frame knows the floor outside of it.
+        let floors = self.frames.iter().skip(1).map(|frame| frame.floor).chain([self.floor]);
+        floors.take(self.frames.len())
+    }
+
     /// The stack from the bottom up; `None` marks an open tuple.
     pub(crate) fn stack(&self) -> Vec<Option<Node>> {
-        // A tuple's mark knows the floor outside of it.
-        let mut floors = Vec::new();
-        let (mut floor, mut mark) = (self.floor, self.innermost);
-        for _ in 0..self.open {
-            floors.push(floor);
-            let Some(outside) = self.marks.get(mark) else { break };
-            (floor, mark) = (outside.floor as usize, outside.outer as usize);
-        }
-        let mut floors = floors.into_iter().rev().peekable();
-        let mut items = Vec::with_capacity(self.stack.len() + floors.len());
+        let mut floors = self.floors().peekable();
+        let mut items = Vec::with_capacity(self.stack.len() + self.frames.len());
         for (place, &node) in self.stack.iter().enumerate() {
             while floors.next_if(|&floor| floor <= place).is_some() {
                 items.push(None);

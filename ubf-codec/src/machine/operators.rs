@@ -1,7 +1,9 @@
 //! What a packet does with the terms that are on the stack.
 
+use alloc::vec::Vec;
+
 use super::registers::Stored;
-use super::{Machine, Mark, Size, Stepped, Stop};
+use super::{Frame, Machine, Size, Stepped, Stop};
 use crate::byte;
 use crate::dialect::Dialect;
 use crate::error::ErrorKind;
@@ -13,38 +15,35 @@ impl<A: Arena> Machine<A> {
     pub(super) fn open_tuple(&mut self, at: usize) -> Stepped {
         self.check_depth(1, at)?;
         self.check_room(Size { nodes: 1, bytes: 0 }, at)?;
-        let (floor, outer) = (Span::of(0, self.floor).len, Span::of(0, self.innermost).len);
-        let mark = Mark { spent: self.spent(), floor, outer };
+        self.frames.push(Frame { floor: self.floor, mark: self.marks.len() });
         self.floor = self.stack.len();
-        self.innermost = self.marks.len();
-        self.open += 1;
-        self.marks.push(mark);
+        if self.keeps_marks {
+            self.mark_since(Size { nodes: 1, bytes: 0 });
+        }
         Ok(at + 1)
     }
 
     #[inline(always)]
     pub(super) fn close_tuple(&mut self, at: usize) -> Stepped {
-        let (Some(&mark), Some(elements)) = (self.marks.get(self.innermost), self.stack.get(self.floor..)) else {
+        let (Some(&frame), Some(elements)) = (self.frames.last(), self.stack.get(self.floor..)) else {
             return Err(self.error(ErrorKind::CloseWithoutOpen, at));
         };
-        if self.open == 0 {
-            return Err(self.error(ErrorKind::CloseWithoutOpen, at));
-        }
         let count = Span::of(0, elements.len()).len;
         let (first, deepest) = self.arena.extend(elements);
         let tuple = Node::compound(NodeKind::Tuple, first, count).with_depth(deepest + 1);
-        // The tuple takes the place of its elements. The marks of its parts go; its own stays, if it has parts.
+        // The tuple takes the place of its elements.
         if let Some(place) = self.stack.get_mut(self.floor) {
             *place = tuple;
             self.stack.truncate(self.floor + 1);
-            self.marks.truncate(self.innermost + 1);
         } else {
             self.stack.push(tuple);
-            self.marks.truncate(self.innermost);
         }
-        self.floor = mark.floor as usize;
-        self.innermost = mark.outer as usize;
-        self.open -= 1;
+        if self.keeps_marks {
+            // Those of its parts go; its own stays, if it has parts.
+            self.marks.truncate(frame.mark + usize::from(count > 0));
+        }
+        self.floor = frame.floor;
+        self.frames.pop();
         Ok(at + 1)
     }
 
@@ -65,7 +64,7 @@ impl<A: Arena> Machine<A> {
             return Err(self.error(ErrorKind::ConsOntoNonList { found }, at));
         }
         let depth = element.depth().saturating_add(1);
-        if depth_exceeds(self.open, depth, self.config.limits.max_depth) {
+        if depth_exceeds(self.frames.len(), depth, self.config.limits.max_depth) {
             return Err(self.limit(Limit::Depth(self.config.limits.max_depth), at));
         }
         let cells = list.span();
@@ -73,18 +72,24 @@ impl<A: Arena> Machine<A> {
         *list = Node::compound(NodeKind::List, first, cells.len + 1).with_depth(depth.max(list.depth()));
         let element = *element;
         self.stack.pop();
-        // The list has a mark from its first element on.
-        match (has_mark(element), cells.len) {
-            (true, 0) => {
-                if let Some(mark) = self.marks.last_mut() {
-                    mark.spent.nodes -= 1;
-                }
-            }
-            (true, _) => drop(self.marks.pop()),
-            (false, 0) => self.mark_since(Size::of_leaf(element).plus(Size { nodes: 1, bytes: 0 })),
-            (false, _) => {}
+        if self.keeps_marks {
+            self.mark_cons(element, cells.len == 0);
         }
         Ok(at + 1)
+    }
+
+    /// The list on top has got `element`; it has a mark from its first element on.
+    fn mark_cons(&mut self, element: Node, is_first: bool) {
+        match (has_mark(element), is_first) {
+            (true, true) => {
+                if let Some(mark) = self.marks.last_mut() {
+                    mark.nodes -= 1;
+                }
+            }
+            (true, false) => drop(self.marks.pop()),
+            (false, true) => self.mark_since(Size::of_leaf(element).plus(Size { nodes: 1, bytes: 0 })),
+            (false, false) => {}
+        }
     }
 
     /// W8: puts a tag, which begins at `at`, on the term on top.
@@ -101,7 +106,7 @@ impl<A: Arena> Machine<A> {
         // Tag and term are two nodes more, and one term.
         self.unseen_nodes -= 1;
         self.text_bytes += size.bytes;
-        if !has_mark(untagged) {
+        if self.keeps_marks && !has_mark(untagged) {
             self.mark_since(Size::of_leaf(untagged).plus(size));
         }
         Ok(end)
@@ -119,6 +124,9 @@ impl<A: Arena> Machine<A> {
         }
         if register == b'?' && self.config.dialect == Dialect::Extended {
             return Err(self.error(ErrorKind::StoreUndefined, at + 1));
+        }
+        if !self.keeps_marks {
+            self.keep_marks();
         }
         let size = self.top_size();
         let Some(node) = self.stack.pop() else {
@@ -167,7 +175,7 @@ impl<A: Arena> Machine<A> {
     #[inline(always)]
     pub(super) fn end(&mut self, at: usize) -> Stop {
         let count = Span::of(0, self.stack.len()).len;
-        let kind = match (self.open, count) {
+        let kind = match (Span::of(0, self.frames.len()).len, count) {
             (0, 1) => {
                 self.position = at + 1;
                 return Stop::Done;
@@ -195,16 +203,47 @@ impl<A: Arena> Machine<A> {
         }
     }
 
-    /// Marks the beginning of the term on top, for which so much was spent.
+    /// Marks the beginning of the term on top, or of the tuple that was opened, for which so much was spent.
     fn mark_since(&mut self, size: Size) {
-        self.marks.push(Mark { spent: self.spent().minus(size), floor: 0, outer: 0 });
+        self.marks.push(self.spent().minus(size));
+    }
+
+    /// Keeps marks from here on. As long as no register was stored, the arena has the parts of the terms on the stack in the same
+    /// order, so that one look at it is enough to know where each of them begins.
+    #[cold]
+    fn keep_marks(&mut self) {
+        self.keeps_marks = true;
+        let floors: Vec<usize> = self.floors().collect();
+        let mut opened = self.frames.iter_mut().zip(floors).peekable();
+        let mut spent = Size::default();
+        let mut seen = 0;
+        for (place, node) in self.stack.iter().enumerate() {
+            while let Some((frame, _)) = opened.next_if(|&(_, floor)| floor <= place) {
+                frame.mark = self.marks.len();
+                self.marks.push(spent);
+                spent.nodes += 1;
+            }
+            if has_mark(*node) {
+                self.marks.push(spent);
+                let end =
+                    if node.kind() == NodeKind::List { node.span().start as usize + 1 } else { node.span().end() };
+                spent = self.arena.nodes(seen..end).iter().fold(spent, |spent, &part| spent.plus(Size::of_node(part)));
+                seen = end;
+            }
+            spent = spent.plus(Size::of_node(*node));
+        }
+        for (frame, _) in opened {
+            frame.mark = self.marks.len();
+            self.marks.push(spent);
+            spent.nodes += 1;
+        }
     }
 
     /// The size of the term on top.
     fn top_size(&self) -> Size {
         let node = self.top();
         match self.marks.last() {
-            Some(mark) if has_mark(node) => self.spent().minus(mark.spent),
+            Some(&mark) if has_mark(node) => self.spent().minus(mark),
             Some(_) | None => Size::of_leaf(node),
         }
     }
@@ -218,7 +257,7 @@ impl<A: Arena> Machine<A> {
     /// Terms that the packet has written out. Each is a node in one place, or an open tuple, but for the few that are unseen.
     #[inline(always)]
     pub(super) fn written_nodes(&self) -> u64 {
-        let seen = self.stack.len() as u64 + self.arena.len() + u64::from(self.open);
+        let seen = (self.stack.len() + self.frames.len()) as u64 + self.arena.len();
         seen.wrapping_add_signed(self.unseen_nodes)
     }
 
@@ -251,7 +290,7 @@ impl<A: Arena> Machine<A> {
     #[inline(always)]
     pub(super) fn check_depth(&mut self, depth: u32, at: usize) -> Result<(), Stop> {
         let max = self.config.limits.max_depth;
-        if depth_exceeds(self.open, depth, max) {
+        if depth_exceeds(self.frames.len(), depth, max) {
             return Err(self.limit(Limit::Depth(max), at));
         }
         Ok(())
@@ -259,7 +298,7 @@ impl<A: Arena> Machine<A> {
 }
 
 #[inline(always)]
-const fn depth_exceeds(open: u32, depth: u32, max: u32) -> bool {
+const fn depth_exceeds(open: usize, depth: u32, max: u32) -> bool {
     open as u64 + depth as u64 > max as u64
 }
 
