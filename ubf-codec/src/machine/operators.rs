@@ -308,3 +308,25 @@ const fn depth_exceeds(open: usize, depth: u32, max: u32) -> bool {
 const fn has_mark(node: Node) -> bool {
     node.is_compound() && node.span().len > 0
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{Decoder, Summary};
+
+    /// Of a packet: terms, terms and bytes with registers written out, depth.
+    fn sizes(packet: &[u8]) -> (u64, u64, u64, u32) {
+        let mut decoder = Decoder::new();
+        let Summary { nodes, expanded_nodes, expanded_bytes, depth, .. } = decoder.decode(packet).unwrap().summary();
+        // The checker keeps marks from the beginning.
+        assert_eq!(decoder.check(packet).map(|summary| summary.expanded_nodes), Ok(expanded_nodes));
+        (nodes, expanded_nodes, expanded_bytes, depth)
+    }
+
+    #[test]
+    fn the_first_store_knows_how_large_terms_are_that_were_there_before() {
+        assert_eq!(sizes(br#"{"ab"{"c"}`t`#{2}&{1{"de"}>a a a}}$"#), (12, 14, 8, 3));
+        assert_eq!(sizes(br#"{"ab" #{"c"}&>a a a}$"#), (5, 8, 4, 3));
+        assert_eq!(sizes(br#"{"ab"{"c"}`t`>a a a{}#}$"#), (7, 10, 6, 3));
+        assert_eq!(sizes(br#"{{{"ab"{1}{}>a a}a}a}$"#), (7, 9, 2, 4));
+    }
+}
