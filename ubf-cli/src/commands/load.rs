@@ -69,6 +69,8 @@ fn plan(args: &args::Load) -> Result<Plan, Report> {
         is_idempotent: args.idempotent,
         expects_echo: args.check,
         keeps_journal: false,
+        seed: None,
+        notices: None,
     })
 }
 

@@ -15,10 +15,10 @@ mod tests;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use ubf_client::{Client, ConnectError, RedirectPolicy, Service, State, Statistics, Versions};
+use ubf_client::{Client, ConnectError, Notice, RedirectPolicy, Service, State, Statistics, Versions};
 use ubf_codec::{Address, Version};
 
 use self::caller::{Common, LoadClient};
@@ -64,6 +64,10 @@ pub(crate) struct Plan {
     pub(crate) expects_echo: bool,
     /// Whether the outcome of each call is kept, a byte each.
     pub(crate) keeps_journal: bool,
+    /// Makes what is random in the clients depend on this number.
+    pub(crate) seed: Option<u64>,
+    /// Where the clients' notices go, with the client's number. Those for which there is no room are left out.
+    pub(crate) notices: Option<mpsc::Sender<(u64, Notice)>>,
 }
 
 /// A load that runs. When it is dropped, it ends.
@@ -138,8 +142,8 @@ impl Load {
             keeps_journal: plan.keeps_journal,
             broken: RwLock::new(Versions::new()),
         });
-        let clients: Vec<_> = (1..)
-            .zip(connected)
+        let clients: Vec<_> = connected
+            .into_iter()
             .map(|(number, client)| Arc::new(LoadClient::new(number, client, Arc::clone(&common))))
             .collect();
         let mut callers = JoinSet::new();
@@ -234,16 +238,17 @@ impl Drop for Load {
     }
 }
 
-async fn connect_all(plan: &Plan) -> Result<Vec<Client>, ConnectError> {
+/// The clients with their numbers, from 1 and in order.
+async fn connect_all(plan: &Plan) -> Result<Vec<(u64, Client)>, ConnectError> {
     let places = Arc::new(Semaphore::new(MAX_CONNECTING));
     let mut connecting = JoinSet::new();
-    for index in 0..plan.connections {
-        let (places, builder) = (Arc::clone(&places), builder(plan, index));
+    for (number, index) in (1..).zip(0..plan.connections) {
+        let (places, builder) = (Arc::clone(&places), builder(plan, index, number));
         connecting.spawn(async move {
             let place = places.acquire().await;
             let connected = builder.connect().await;
             drop(place);
-            connected
+            connected.map(|client| (number, client))
         });
     }
     let mut clients = Vec::with_capacity(plan.connections);
@@ -252,16 +257,24 @@ async fn connect_all(plan: &Plan) -> Result<Vec<Client>, ConnectError> {
         let Ok(connected) = joined else { continue };
         clients.push(connected?);
     }
+    clients.sort_unstable_by_key(|(number, _)| *number);
     Ok(clients)
 }
 
-fn builder(plan: &Plan, index: usize) -> ubf_client::Builder {
+fn builder(plan: &Plan, index: usize, number: u64) -> ubf_client::Builder {
     let mut addresses = plan.addresses.clone();
     if plan.spreads && !addresses.is_empty() {
         let first = index % addresses.len();
         addresses.rotate_left(first);
     }
-    Client::builder()
+    let mut builder = Client::builder();
+    if let Some(seed) = plan.seed {
+        builder = builder.seed(seed.wrapping_add(number));
+    }
+    if let Some(notices) = plan.notices.clone() {
+        builder = builder.on_notice(move |notice| drop(notices.try_send((number, notice.clone()))));
+    }
+    builder
         .addresses(addresses)
         .service(plan.service.clone())
         .versions(plan.versions.iter().map(Version::get))

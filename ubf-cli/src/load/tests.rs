@@ -52,6 +52,8 @@ fn plan(address: Address) -> Plan {
         is_idempotent: false,
         expects_echo: true,
         keeps_journal: true,
+        seed: None,
+        notices: None,
     }
 }
 
@@ -66,8 +68,15 @@ fn versions(results: &Results) -> Vec<u32> {
 #[tokio::test]
 async fn each_call_is_made_once_and_noted_by_its_number() {
     let (address, journal, _handle) = server().await;
-    let mut load = Load::start(plan(address.clone())).await.unwrap();
+    let (notices, mut noticed) = mpsc::channel(100);
+    let mut load = Load::start(Plan { notices: Some(notices), seed: Some(1), ..plan(address.clone()) }).await.unwrap();
     ended(&mut load).await;
+    let mut agreed = Vec::new();
+    while let Ok((client, notice)) = noticed.try_recv() {
+        agreed.extend(matches!(notice, Notice::Agreed { .. }).then_some(client));
+    }
+    agreed.sort_unstable();
+    assert_eq!(agreed, [1, 2, 3]);
     let summary = load.finish(PATIENCE).await;
     assert_eq!((summary.results.counts.of(Outcome::Answered), summary.results.counts.bad()), (600, 0));
     assert_eq!(summary.clients.iter().map(|client| client.number).collect::<Vec<_>>(), [1, 2, 3]);
