@@ -3,7 +3,7 @@
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ubf_client::{Client, Unsupported, Versions};
 use ubf_codec::{Term, Version};
@@ -40,11 +40,20 @@ pub(super) struct LoadClient {
     next_call: AtomicU64,
     /// How each call ended; the first is call 1.
     journal: Mutex<Vec<Outcome>>,
+    /// When the first call was due that ended without a reply, if no other call of this client has been answered after that.
+    waits_since: Mutex<Option<Instant>>,
 }
 
 impl LoadClient {
     pub(super) fn new(number: u64, client: Client, common: Arc<Common>) -> Self {
-        Self { number, client, common, next_call: AtomicU64::new(1), journal: Mutex::new(Vec::new()) }
+        Self {
+            number,
+            client,
+            common,
+            next_call: AtomicU64::new(1),
+            journal: Mutex::new(Vec::new()),
+            waits_since: Mutex::new(None),
+        }
     }
 
     /// Makes one call after the other until there are no more to make.
@@ -137,6 +146,12 @@ impl OpenCall<'_> {
         if is_measured {
             let place = usize::try_from(self.client.number).unwrap_or_default();
             self.client.common.tally.add(place, outcome, version, due.elapsed());
+            let mut waits_since = lock(&self.client.waits_since);
+            if version.is_none() {
+                *waits_since = Some(waits_since.map_or(due, |since| since.min(due)));
+            } else if let Some(since) = waits_since.take() {
+                self.client.common.tally.add_pause(place, since.elapsed());
+            }
         }
     }
 }

@@ -28,6 +28,9 @@ pub(crate) struct Results {
     pub(crate) versions: BTreeMap<Version, u64>,
     /// Nanoseconds from the moment when a call was due to its reply.
     latency: Histogram<u64>,
+    /// The longest time from the moment when a call of a client was due to that client's next reply. For a call that is answered that is its
+    /// latency; one that is not has none, and its client waits all the same.
+    pub(crate) longest_pause: Duration,
 }
 
 /// Latencies of the calls that were answered.
@@ -46,7 +49,7 @@ impl Results {
         let longest = u64::try_from(MAX_LATENCY.as_nanos()).unwrap_or(u64::MAX);
         let latency =
             Histogram::new_with_max(longest, 3).expect("3 digits up to an hour are within the histogram's bounds");
-        Self { counts: Counts::default(), versions: BTreeMap::new(), latency }
+        Self { counts: Counts::default(), versions: BTreeMap::new(), latency, longest_pause: Duration::ZERO }
     }
 
     fn add(&mut self, outcome: Outcome, version: Option<Version>, took: Duration) {
@@ -54,6 +57,7 @@ impl Results {
         if let Some(version) = version {
             *self.versions.entry(version).or_default() += 1;
             self.latency.saturating_record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+            self.longest_pause = self.longest_pause.max(took);
         }
     }
 
@@ -63,6 +67,7 @@ impl Results {
         for (&version, count) in &other.versions {
             *self.versions.entry(version).or_default() += count;
         }
+        self.longest_pause = self.longest_pause.max(other.longest_pause);
         self.latency.add(&other.latency).expect("all histograms have the same bounds");
     }
 
@@ -70,6 +75,7 @@ impl Results {
         self.counts = Counts::default();
         self.versions.clear();
         self.latency.reset();
+        self.longest_pause = Duration::ZERO;
     }
 
     /// What the latencies come to.
@@ -96,6 +102,14 @@ impl Tally {
     pub(crate) fn add(&self, client: usize, outcome: Outcome, version: Option<Version>, took: Duration) {
         if let Some(shard) = self.shards.get(client % self.shards.len().max(1)) {
             lock(shard).add(outcome, version, took);
+        }
+    }
+
+    /// Puts down how long a client waited for a reply.
+    pub(crate) fn add_pause(&self, client: usize, pause: Duration) {
+        if let Some(shard) = self.shards.get(client % self.shards.len().max(1)) {
+            let mut shard = lock(shard);
+            shard.longest_pause = shard.longest_pause.max(pause);
         }
     }
 
@@ -136,6 +150,22 @@ mod tests {
             |left: Duration, right: u64| left.abs_diff(Duration::from_micros(right)) < Duration::from_micros(1);
         assert!(is_near(latency.p50, 500) && is_near(latency.p99, 990) && is_near(latency.max, 1000), "{latency:?}");
         assert_eq!(tally.take().counts, Counts::default());
+    }
+
+    #[test]
+    fn the_longest_pause_may_be_longer_than_any_latency() {
+        let tally = Tally::new(100);
+        let millis = Duration::from_millis;
+        tally.add(1, Outcome::Answered, Version::new(3), millis(5));
+        // Its end came soon, and the next reply did not.
+        tally.add(2, Outcome::Indeterminate, None, millis(1));
+        assert_eq!(tally.take().longest_pause, millis(5));
+        tally.add(2, Outcome::Answered, Version::new(3), millis(2));
+        tally.add_pause(2, millis(70));
+        let results = tally.take();
+        assert_eq!(results.longest_pause, millis(70));
+        assert!(results.latency().max < millis(3));
+        assert_eq!(tally.take().longest_pause, Duration::ZERO);
     }
 
     #[test]
