@@ -6,6 +6,8 @@ mod args;
 mod attack;
 mod brief;
 mod commands;
+#[cfg(unix)]
+mod demo;
 mod documents;
 mod excerpt;
 mod hints;

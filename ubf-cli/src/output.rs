@@ -77,6 +77,18 @@ impl Output {
         flushed
     }
 
+    /// Writes text to stderr as it is, in the styles of [`Self::message_palette`].
+    #[cfg(unix)]
+    pub(crate) fn aside(&self, text: &str) {
+        io::stderr().write_all(text.as_bytes()).ok();
+    }
+
+    /// The styles for text on stderr that nobody filters: all plain if it is no terminal.
+    #[cfg(unix)]
+    pub(crate) fn message_palette(&self) -> Palette {
+        Palette::new(self.messages.current_choice() == ColorChoice::AlwaysAnsi)
+    }
+
     /// Says a line on stderr that is no error.
     pub(crate) fn note(&mut self, text: impl fmt::Display) {
         let Palette { faint, .. } = self.message_palette;

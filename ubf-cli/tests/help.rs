@@ -52,6 +52,7 @@ const COMMANDS: [&[&str]; 12] = [
     &["repl"],
     &["load"],
     &["attack"],
+    &["demo"],
 ];
 
 #[test]

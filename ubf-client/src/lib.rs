@@ -100,8 +100,8 @@ pub use self::handle::{Call, Cast, Client, ReadCrashed};
 pub use self::reply::{Event, Reply};
 pub use self::request::{Request, Unsupported};
 pub use self::status::{Loss, Status};
-pub use self::wire::{Direction, Traffic};
 #[cfg(feature = "serde")]
 pub use self::typed::{TypedCall, TypedCallError, TypedEvent, TypedEvents, TypedReply, UnreadableEvent};
+pub use self::wire::{Direction, Traffic};
 pub use ubf_proto::client::{CallError, Config, LossReason, Notice, State, Statistics};
 pub use ubf_proto::{BackoffTimes, QuarantineTimes, RedirectPolicy, Service, Versions};

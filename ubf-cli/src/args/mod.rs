@@ -2,6 +2,8 @@
 
 mod call;
 mod connect;
+#[cfg(unix)]
+mod demo;
 mod load;
 mod repl;
 
@@ -11,6 +13,8 @@ use clap::{ArgGroup, Args, Parser, Subcommand};
 use ubf_codec::{Dialect, Limits, Style};
 
 pub(crate) use self::call::Call;
+#[cfg(unix)]
+pub(crate) use self::demo::Demo;
 pub(crate) use self::load::Load;
 pub(crate) use self::repl::Repl;
 
@@ -53,6 +57,8 @@ pub(crate) enum Command {
     Attack(crate::attack::Options),
     #[cfg(unix)]
     Admin(Box<crate::commands::admin::AdminArgs>),
+    #[cfg(unix)]
+    Demo(Demo),
 }
 
 /// Show packets as terms, one line a packet.

@@ -6,6 +6,8 @@ mod attack;
 mod call;
 mod check;
 mod decode;
+#[cfg(unix)]
+mod demo;
 mod encode;
 mod fmt;
 mod from_json;
@@ -44,6 +46,8 @@ pub(crate) fn run(command: &Command, output: &mut Output) -> io::Result<Status> 
         Command::Attack(args) => attack::run(args, output),
         #[cfg(unix)]
         Command::Admin(args) => admin::run(args, output),
+        #[cfg(unix)]
+        Command::Demo(args) => demo::run(args, output),
     }
 }
 

@@ -1,0 +1,308 @@
+//! The seven phases of a demo.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use ubf_client::{Notice, RedirectPolicy, Service, Versions};
+use ubf_codec::{Address, NextIp, Version};
+use ubf_server::LoadUnit;
+
+use super::Settings;
+use super::check::{ByVersion, Evidence, judge};
+use super::folder::Folder;
+use super::journal;
+use super::node::{Place, SERVER_VERSIONS};
+use super::report::{Ended, Totals};
+use super::screen::Screen;
+use super::stage::{PATIENCE, Stage, Stop};
+use crate::load::{Load, Outcome, Plan, Requests};
+use crate::output::Output;
+use crate::report::Report;
+use crate::text::counted;
+
+/// What the clients speak, as in Armstrong's example of 2003.
+const CLIENT_VERSIONS: [u32; 7] = [1, 2, 3, 6, 8, 10, 11];
+const PHASES: usize = 7;
+/// Calls in flight of one client at most. Chosen: some, so that order matters.
+const DEPTH: usize = 4;
+/// For a call. Longer than the machine can be busy with other things.
+const CALL_TIME: Duration = Duration::from_secs(60);
+/// For the clients of a server that is drained, and for their calls after that.
+const GRACE: Duration = Duration::from_secs(60);
+const HARD_STOP: Duration = Duration::from_secs(10);
+/// Attempts to connect all clients: each of them tries its address once.
+const MAX_STARTS: u32 = 5;
+/// Notices that wait to be looked at.
+const MAX_NOTICES: usize = 1 << 16;
+/// A server that hangs is killed when so many calls are open, or when this time is over.
+const OPEN_CALLS_AT_KILL: u64 = 8;
+const MAX_HANG: Duration = Duration::from_secs(1);
+/// It does so for this time at least. Chosen: as long as a client waits from one call to the next.
+const MIN_HANG: Duration = Duration::from_millis(50);
+
+/// Plays all of it.
+pub(crate) async fn play(settings: &Settings, output: &mut Output) -> Result<Ended, Stop> {
+    let start = Instant::now();
+    let folder = Folder::new(settings.keep.as_deref())?;
+    let mut stage = Stage::new(Screen::new(output, settings.json), folder);
+    let cannot = |error: std::io::Error| Report::new(format!("no port is free: {}", crate::commands::reason(&error)));
+    let [place_a, place_b] = [Place::find().map_err(cannot)?, Place::find().map_err(cannot)?];
+    let (at_a, at_b) = (&place_a.address, &place_b.address);
+    let everyone = counted(settings.clients, "client");
+    let mut evidence = Evidence { max_in_flight: DEPTH, ..Evidence::default() };
+
+    stage.begin(
+        "negotiate",
+        PHASES,
+        "Negotiate: clients and servers agree on a version",
+        "Not all programs are of the same age. Each client names its versions, the server its own, and the highest that both have is used.",
+    )?;
+    let a1 = stage.start("A", at_a, at_b).await?;
+    let b1 = stage.start("B", at_b, at_a).await?;
+    let pids = [stage.actor(a1)?.node.pid(), stage.actor(b1)?.node.pid()];
+    stage.event(&format!(
+        "servers A (process {}) and B (process {}) are up; they speak {SERVER_VERSIONS}",
+        pids[0], pids[1]
+    ))?;
+    connect(&mut stage, settings, at_a).await?;
+    stage.until("all clients are ready", |stage| stage.is_calm() && !stage.clients.is_empty()).await?;
+    evidence.agreed = stage.by_version();
+    let ours = Versions::of(CLIENT_VERSIONS);
+    stage.event(&format!("{everyone} with {ours} are connected to A; agreed version: {}", words(&evidence.agreed)))?;
+    stage.dwell(settings.dwell).await?;
+
+    stage.begin(
+        "fall back",
+        PHASES,
+        "Fall back: the clients' code for version 10 crashes",
+        "The next message goes out in 8, which the servers lack. They refuse it without executing it, both sides negotiate again, and the call is sent in 3.",
+    )?;
+    if let Some(version) = Version::new(10)
+        && let Some(load) = &stage.load
+    {
+        load.crash(version);
+    }
+    let fell = |stage: &Stage<'_>| stage.clients.iter().all(|client| client.statistics.fallbacks > 0);
+    stage.until("all clients have fallen back", |stage| fell(stage) && in_force(stage, 3)).await?;
+    evidence.agreed_after_crash = stage.by_version();
+    for line in first_clients_way(&stage.first_client) {
+        stage.event(&line)?;
+    }
+    let refused = counted(stage.told().refused, "call");
+    let versions = words(&evidence.agreed_after_crash);
+    stage.event(&format!("version in use: {versions}; {refused} refused, not executed, and sent again"))?;
+    stage.dwell(settings.dwell).await?;
+
+    stage.begin(
+        "drain",
+        PHASES,
+        "Drain: an operator takes server A out of service",
+        "From now on each of A's replies names B as the address of the next message. Clients finish what is in flight at A, go on at B, and A ends.",
+    )?;
+    drain(&mut stage, a1, at_b).await?;
+    stage
+        .until("all clients are at B", |stage| stage.is_calm() && stage.clients_at(at_b).len() == stage.clients.len())
+        .await?;
+    ended(&mut stage, a1, &mut evidence)?;
+    stage.dwell(settings.dwell).await?;
+
+    stage.begin(
+        "share load",
+        PHASES,
+        "Share load: A is back, and B sends it some of its clients",
+        "Above its high mark a server names another one in its replies, until its load is below the low mark.",
+    )?;
+    let a2 = stage.start("A", at_a, at_b).await?;
+    let (high, low) = (settings.clients * 3 / 4, settings.clients / 2);
+    stage.event(&format!("A is back; B has {everyone}: its high mark is {high}, its low mark {low}"))?;
+    let goal = NextIp::from(at_a.clone());
+    stage.order(b1, move |admin| admin.set_load_marks(LoadUnit::Sessions, low, high, Some(&goal))).await?;
+    stage
+        .until("B has fewer clients than its low mark", |stage| {
+            let status = stage.actor(b1).ok().and_then(super::stage::Actor::status);
+            status.is_some_and(|status| !status.overloaded && status.load_marks.is_some() && status.sessions < low)
+        })
+        .await?;
+    stage.order(b1, crate::admin::Admin::clear_load_marks).await?;
+    stage.until("all clients have arrived", Stage::is_calm).await?;
+    let [count_a, count_b] = [stage.clients_at(at_a).len(), stage.clients_at(at_b).len()];
+    stage.event(&format!("{count_a} clients moved to A, {count_b} stayed at B"))?;
+    stage.dwell(settings.dwell).await?;
+
+    stage.begin(
+        "restart in place",
+        PHASES,
+        "Restart in place: a new process takes over B's address",
+        "Both listen there for a moment. The old one sends its clients to its own address, where they find the new one; it finishes their calls, and ends.",
+    )?;
+    let b2 = stage.start("B", at_b, at_a).await?;
+    let pid = stage.actor(b2)?.node.pid();
+    stage.event(&format!("process {pid} listens at {at_b}, too"))?;
+    drain(&mut stage, b1, at_b).await?;
+    stage
+        .until("all clients have arrived", |stage| {
+            stage.is_calm() && stage.clients.iter().all(|client| client.address.is_some())
+        })
+        .await?;
+    ended(&mut stage, b1, &mut evidence)?;
+    stage.dwell(settings.dwell).await?;
+
+    stage.begin(
+        "kill",
+        PHASES,
+        "Kill: A hangs, and is killed (kill -9)",
+        "A dead server tells nobody where to go. Its clients know B all the same: A named its peers when they agreed. Calls in flight may have run, so they are not repeated.",
+    )?;
+    stage.until("all clients are ready", Stage::is_calm).await?;
+    evidence.bad_in_planned_work = stage.counts.bad();
+    evidence.at_killed = stage.clients_at(at_a);
+    kill(&mut stage, a2).await?;
+    stage
+        .until("all clients are at B", |stage| stage.is_calm() && stage.clients_at(at_b).len() == stage.clients.len())
+        .await?;
+    let cut = stage.counts.indeterminate();
+    let orphans = counted(evidence.at_killed.len() as u64, "client");
+    stage.event(&format!("{orphans} lost A and went on at B; {} in flight: indeterminate", counted(cut, "call")))?;
+    stage.dwell(settings.dwell).await?;
+
+    stage.begin(
+        "proof",
+        PHASES,
+        "Proof: what clients were told, against what servers wrote down",
+        "Each server writes each call into a journal before it executes it.",
+    )?;
+    let Some(load) = stage.load.take() else { return Err(Report::new("there are no clients").into()) };
+    let summary = load.finish(PATIENCE).await;
+    evidence.told = summary.journals;
+    stage.actor_mut(b2)?.may_end = true;
+    stage.order(b2, |admin| admin.shut_down(Some(HARD_STOP))).await?;
+    stage.until("B has ended", |stage| stage.actor(b2).is_ok_and(|actor| actor.node.ended.is_some())).await?;
+    ended(&mut stage, b2, &mut evidence)?;
+    let mut records = 0;
+    for (index, actor) in stage.actors.iter().enumerate() {
+        records += journal::read(&actor.node.journal, index == a2, &mut evidence.executed)?;
+    }
+    let verdict = judge(&evidence);
+    let journals = stage.actors.len();
+    stage.event(&format!(
+        "{} of clients, {} in {journals} journals",
+        counted(verdict.sent, "record"),
+        counted(records, "record")
+    ))?;
+    stage.end_phase()?;
+    stage.screen.finish()?;
+    let refused = summary.clients.iter().map(|client| client.statistics.refused).sum();
+    let totals = Totals { clients: settings.clients, seed: settings.seed, took: start.elapsed(), refused };
+    let kept = stage.folder.kept().map(std::path::Path::to_owned);
+    Ok(Ended::new(verdict, &totals, &summary.results, std::mem::take(&mut stage.phases), kept))
+}
+
+async fn connect(stage: &mut Stage<'_>, settings: &Settings, address: &Address) -> Result<(), Stop> {
+    let (notices, noticed) = mpsc::channel(MAX_NOTICES);
+    stage.listen(noticed);
+    let plan = Plan {
+        // The other one they learn from A, as its peer (R4).
+        addresses: vec![address.clone()],
+        spreads: false,
+        service: Service::DEFAULT,
+        versions: Versions::of(CLIENT_VERSIONS),
+        policy: RedirectPolicy::default(),
+        requests: Requests::Numbered,
+        connections: usize::try_from(settings.clients).unwrap_or(usize::MAX),
+        depth: DEPTH,
+        rate: Some(settings.calls_per_second),
+        warm_up: Duration::ZERO,
+        duration: None,
+        calls: None,
+        call_time: CALL_TIME,
+        is_idempotent: false,
+        expects_echo: true,
+        keeps_journal: true,
+        seed: settings.seed,
+        notices: Some(notices),
+    };
+    let mut attempt = 1;
+    loop {
+        match Load::start(plan.clone()).await {
+            Ok(load) => {
+                stage.load = Some(load);
+                return stage.look();
+            }
+            Err(error) if attempt == MAX_STARTS => return Err(crate::network::cannot_connect(&error).into()),
+            Err(_) => attempt += 1,
+        }
+    }
+}
+
+/// Drains a server to an address, and waits for its end.
+async fn drain(stage: &mut Stage<'_>, index: usize, to: &Address) -> Result<(), Stop> {
+    let name = stage.actor(index)?.node.name();
+    stage.event(&format!("operator: drain {name} to {to}"))?;
+    stage.actor_mut(index)?.may_end = true;
+    let to = NextIp::from(to.clone());
+    stage.order(index, move |admin| admin.drain(Some(&to), Some(GRACE), Some(HARD_STOP))).await?;
+    stage.until("it has ended", |stage| stage.actor(index).is_ok_and(|actor| actor.node.ended.is_some())).await
+}
+
+/// Says how a server ended that was told to.
+fn ended(stage: &mut Stage<'_>, index: usize, evidence: &mut Evidence) -> Result<(), Stop> {
+    let node = &stage.actor(index)?.node;
+    let status = node.ended.and_then(|ended| ended.code());
+    let exit = status.map_or_else(|| "by a signal".to_owned(), |status| format!("with exit status {status}"));
+    let text = format!("{} (process {}) ended {exit}", node.place, node.pid());
+    evidence.exits.push((node.name(), status));
+    let moved = stage.told().moved;
+    let clients = if moved == 0 { String::new() } else { format!("{} moved; ", counted(moved, "client")) };
+    stage.event(&format!("{clients}{text}"))
+}
+
+/// Lets calls pile up at a server, and kills it.
+async fn kill(stage: &mut Stage<'_>, index: usize) -> Result<(), Stop> {
+    let cannot =
+        |error: std::io::Error| Report::new(format!("cannot kill server A: {}", crate::commands::reason(&error)));
+    stage.actor_mut(index)?.may_end = true;
+    stage.actor(index)?.node.hang().map_err(cannot)?;
+    let start = Instant::now();
+    loop {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        stage.look()?;
+        let hangs_for = start.elapsed();
+        let has_calls = stage.counts.of(Outcome::Open) >= OPEN_CALLS_AT_KILL;
+        if (has_calls && hangs_for >= MIN_HANG) || hangs_for >= MAX_HANG {
+            break;
+        }
+    }
+    let hung = crate::units::time(start.elapsed());
+    let node = &mut stage.actor_mut(index)?.node;
+    let pid = node.pid();
+    node.kill().map_err(cannot)?;
+    stage.event(&format!("A (process {pid}) stood still for {hung}, then: kill -9"))
+}
+
+/// Whether all clients use this version.
+fn in_force(stage: &Stage<'_>, version: u32) -> bool {
+    stage.is_calm() && stage.clients.iter().all(|client| client.version == Version::new(version))
+}
+
+fn words(versions: &ByVersion) -> String {
+    let words: Vec<_> =
+        versions.keys().map(|version| if *version == 0 { "none".into() } else { version.to_string() }).collect();
+    words.join(", ")
+}
+
+/// What happened to the first client, step by step.
+fn first_clients_way(notices: &[Notice]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for notice in notices {
+        if let Notice::FellBack { from, to: Some(to), .. } = notice {
+            lines.push(format!("client 1: its code for {from} crashes; the next message is in {to}"));
+        } else if let Notice::Refused { why, .. } = notice
+            && lines.len() == 1
+        {
+            lines.push(format!("client 1: the server refuses that, {}; it was not executed", why.as_ref()));
+        } else if let Notice::Agreed { version, spoken, .. } = notice {
+            lines.push(format!("client 1: the server speaks {spoken}; agreed version: {version}"));
+        }
+    }
+    lines
+}

@@ -1,0 +1,124 @@
+//! `ubf demo`, as it is called.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use common::{bad, ubf};
+use serde_json::Value;
+
+#[test]
+fn keeps_all_promises_and_says_so_in_numbers() {
+    let keep = folder("keep");
+    let args = ["demo", "--fast", "--json", "--seed", "7", "--keep", keep.to_str().unwrap()];
+    let ran = ubf(&args, "");
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let report: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(report["kept_all_promises"], true);
+    assert_eq!((&report["lost"], &report["executed_twice"], &report["seed"]), (&0.into(), &0.into(), &7.into()));
+    let number = |name: &str| report[name].as_u64().unwrap();
+    assert_eq!(number("sent"), number("answered") + number("indeterminate"));
+    assert!(number("indeterminate_that_had_run") <= number("indeterminate"));
+    // Each client had a call refused when its code crashed.
+    assert!(number("refused_and_sent_again") >= number("clients"));
+    let promises = report["promises"].as_array().unwrap();
+    assert!(promises.len() == 8 && promises.iter().all(|promise| promise["kept"] == true), "{report}");
+    let phases = report["phases"].as_array().unwrap();
+    let names: Vec<_> = phases.iter().map(|phase| phase["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["negotiate", "fall back", "drain", "share load", "restart in place", "kill", "proof"]);
+    let lost: Vec<_> = phases.iter().map(|phase| phase["lost_connections"].as_u64().unwrap()).collect();
+    assert!(lost[..5].iter().all(|lost| *lost == 0), "planned work loses no connection: {lost:?}");
+    assert!(phases[2]["moved"].as_u64() == Some(20) && phases[3]["moved"].as_u64() > Some(0), "{report}");
+
+    // What is shown meanwhile is for people, and is plain where nobody draws.
+    for line in ["1/7 Negotiate", "next message is in 8", "agreed version: 3", "kill -9", "7/7 Proof"] {
+        assert!(ran.err.contains(line), "{line}: {}", ran.err);
+    }
+    assert!(!ran.err.contains('\x1b') && ran.err.lines().all(|line| line.chars().count() <= 80), "{}", ran.err);
+
+    // The journals say the same.
+    let mut records = 0;
+    for name in ["a1", "a2", "b1", "b2"] {
+        let journal = std::fs::read_to_string(keep.join(name).with_extension("journal")).unwrap();
+        records += journal.lines().filter(|line| line.starts_with("{'executed'")).count() as u64;
+    }
+    assert_eq!(records, number("answered") + number("indeterminate_that_had_run"));
+    let message = bad(2, &args, "");
+    assert!(message.contains("the folder is not empty\n\nhint: --keep"), "{message}");
+    std::fs::remove_dir_all(keep).unwrap();
+}
+
+#[test]
+fn an_interrupt_leaves_no_process_and_no_file_behind() {
+    for signal in ["INT", "TERM"] {
+        let folder = folder(signal);
+        let mut demo = Demo(
+            Command::new(env!("CARGO_BIN_EXE_ubf"))
+                .arg("demo")
+                .env("TMPDIR", &folder)
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap(),
+        );
+        let mut shown = BufReader::new(demo.0.stderr.take().unwrap());
+        let mut text = String::new();
+        while !text.contains("are connected to A") {
+            assert!(shown.read_line(&mut text).unwrap() > 0, "{text}");
+        }
+        let servers = processes(&text);
+        assert!(servers.len() == 2 && servers.iter().all(|pid| is_alive(pid)), "{text}");
+        let pid = demo.0.id().to_string();
+        assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
+        shown.read_to_string(&mut text).unwrap();
+        assert_eq!(demo.0.wait().unwrap().code(), Some(2));
+        assert!(text.ends_with("error: interrupted; the servers are ended\n"), "{text}");
+        assert!(servers.iter().all(|pid| !is_alive(pid)), "{text}");
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "its folder is gone");
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}
+
+#[test]
+fn arguments_that_are_of_no_use_are_refused() {
+    assert!(bad(2, &["demo", "--clients", "3"], "").contains("4..=400"));
+    let message = bad(2, &["demo", "--clients", "50", "--rate", "10"], "");
+    assert!(message.contains("50 clients, and only 10 calls a second\n\nhint: --rate"), "{message}");
+}
+
+/// A test that fails leaves no demo behind, and the demo no server.
+struct Demo(Child);
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let pid = self.0.id().to_string();
+        if self.0.try_wait().is_ok_and(|ended| ended.is_none()) {
+            let _is_told = Command::new("kill").args(["-s", "TERM", &pid]).status().is_ok();
+            let _has_ended = self.0.wait().is_ok();
+        }
+    }
+}
+
+/// The numbers in `(process 123)`.
+fn processes(text: &str) -> BTreeSet<String> {
+    let found = text.split("(process ").skip(1).filter_map(|rest| rest.split_once(')'));
+    found.map(|(pid, _)| pid.to_owned()).collect()
+}
+
+fn is_alive(pid: &str) -> bool {
+    Command::new("kill").args(["-0", pid]).stderr(Stdio::null()).status().unwrap().success()
+}
+
+/// An empty folder whose path is short, as those of sockets have to be.
+fn folder(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("ubf-test-{}-{name}", std::process::id()));
+    std::fs::create_dir(&folder).unwrap();
+    folder
+}
