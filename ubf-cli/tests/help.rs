@@ -39,7 +39,7 @@ fn run(command: &str) -> (i32, String) {
     (output.status.code().expect("it ends by itself"), String::from_utf8(output.stdout).expect("UTF-8"))
 }
 
-const COMMANDS: [&[&str]; 12] = [
+const COMMANDS: &[&[&str]] = &[
     &[],
     &["decode"],
     &["encode"],
@@ -58,7 +58,7 @@ const COMMANDS: [&[&str]; 12] = [
 #[test]
 fn every_example_does_what_the_help_says() {
     let server = Server::of_2003();
-    for command in COMMANDS {
+    for &command in COMMANDS {
         let help = good(&[command, &["--help"]].concat(), "");
         let examples = examples(&help);
         assert!(examples.len() >= 3, "{command:?}");
@@ -75,7 +75,7 @@ fn every_example_does_what_the_help_says() {
 
 #[test]
 fn help_lines_fit_the_screen() {
-    for command in COMMANDS {
+    for &command in COMMANDS {
         let help = good(&[command, &["--help"]].concat(), "");
         assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
         let short = good(&[command, &["-h"]].concat(), "");
