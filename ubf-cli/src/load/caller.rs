@@ -3,7 +3,7 @@
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ubf_client::{Client, Unsupported, Versions};
 use ubf_codec::{Term, Version};
@@ -40,8 +40,8 @@ pub(super) struct LoadClient {
     next_call: AtomicU64,
     /// How each call ended; the first is call 1.
     journal: Mutex<Vec<Outcome>>,
-    /// When the first call was due that ended without a reply, if no other call of this client has been answered after that.
-    waits_since: Mutex<Option<Instant>>,
+    /// For how long a call was open that ended without a reply, if none has been answered after that.
+    waited_in_vain: Mutex<Duration>,
 }
 
 impl LoadClient {
@@ -52,7 +52,7 @@ impl LoadClient {
             common,
             next_call: AtomicU64::new(1),
             journal: Mutex::new(Vec::new()),
-            waits_since: Mutex::new(None),
+            waited_in_vain: Mutex::new(Duration::ZERO),
         }
     }
 
@@ -145,12 +145,13 @@ impl OpenCall<'_> {
         self.client.note(self.number, outcome);
         if is_measured {
             let place = usize::try_from(self.client.number).unwrap_or_default();
-            self.client.common.tally.add(place, outcome, version, due.elapsed());
-            let mut waits_since = lock(&self.client.waits_since);
+            let took = due.elapsed();
+            self.client.common.tally.add(place, outcome, version, took);
+            let mut waited_in_vain = lock(&self.client.waited_in_vain);
             if version.is_none() {
-                *waits_since = Some(waits_since.map_or(due, |since| since.min(due)));
-            } else if let Some(since) = waits_since.take() {
-                self.client.common.tally.add_pause(place, since.elapsed());
+                *waited_in_vain = waited_in_vain.max(took);
+            } else if *waited_in_vain > Duration::ZERO {
+                self.client.common.tally.add_pause(place, std::mem::take(&mut *waited_in_vain) + took);
             }
         }
     }

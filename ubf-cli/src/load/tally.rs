@@ -28,8 +28,8 @@ pub(crate) struct Results {
     pub(crate) versions: BTreeMap<Version, u64>,
     /// Nanoseconds from the moment when a call was due to its reply.
     latency: Histogram<u64>,
-    /// The longest time from the moment when a call of a client was due to that client's next reply. For a call that is answered that is its
-    /// latency; one that is not has none, and its client waits all the same.
+    /// The longest time that a client waited for a reply. For a call that is answered that is its latency; the time of one that is not
+    /// is added to that of the client's next reply.
     pub(crate) longest_pause: Duration,
 }
 
