@@ -5,10 +5,9 @@
 
 mod common;
 
-use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 
 use common::{bad, ubf};
 use serde_json::Value;
@@ -57,33 +56,23 @@ fn keeps_all_promises_and_says_so_in_numbers() {
 #[test]
 fn an_interrupt_leaves_no_process_and_no_file_behind() {
     for signal in ["INT", "TERM"] {
-        let folder = folder(signal);
-        let mut demo = Demo(
-            Command::new(env!("CARGO_BIN_EXE_ubf"))
-                .arg("demo")
-                .env("TMPDIR", &folder)
-                .stdin(Stdio::null())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .spawn()
-                .unwrap(),
-        );
-        let mut shown = BufReader::new(demo.0.stderr.take().unwrap());
-        let mut text = String::new();
-        while !text.contains("are connected to A") {
-            assert!(shown.read_line(&mut text).unwrap() > 0, "{text}");
-        }
-        let servers = processes(&text);
-        assert!(servers.len() == 2 && servers.iter().all(|pid| is_alive(pid)), "{text}");
-        let pid = demo.0.id().to_string();
-        assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
-        shown.read_to_string(&mut text).unwrap();
-        assert_eq!(demo.0.wait().unwrap().code(), Some(2));
-        assert!(text.ends_with("error: interrupted; the servers are ended\n"), "{text}");
-        assert!(servers.iter().all(|pid| !is_alive(pid)), "{text}");
-        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "its folder is gone");
-        std::fs::remove_dir_all(folder).unwrap();
+        let mut demo = Demo::start(signal);
+        let servers = demo.servers();
+        send(signal, &demo.child.id().to_string());
+        let said = demo.end();
+        assert!(said.ends_with("error: interrupted; the servers are ended\n"), "{said}");
+        assert!(servers.iter().all(|pid| !is_alive(pid)), "{said}");
     }
+}
+
+#[test]
+fn a_server_that_ends_unasked_ends_the_demo_and_is_named() {
+    let mut demo = Demo::start("unasked");
+    let servers = demo.servers();
+    send("KILL", &servers[1]);
+    let said = demo.end();
+    assert!(said.contains("error: server B ended (signal: 9 (SIGKILL)), unasked\n  its last words: "), "{said}");
+    assert!(servers.iter().all(|pid| !is_alive(pid)), "{said}");
 }
 
 #[test]
@@ -93,21 +82,61 @@ fn arguments_that_are_of_no_use_are_refused() {
     assert!(message.contains("50 clients, and only 10 calls a second\n\nhint: --rate"), "{message}");
 }
 
-/// A test that fails leaves no demo behind, and the demo no server.
-struct Demo(Child);
+/// A demo that runs. A test that fails leaves none behind, and the demo no server.
+struct Demo {
+    child: Child,
+    shown: BufReader<ChildStderr>,
+    text: String,
+    folder: PathBuf,
+}
 
-impl Drop for Demo {
-    fn drop(&mut self) {
-        let pid = self.0.id().to_string();
-        if self.0.try_wait().is_ok_and(|ended| ended.is_none()) {
-            let _is_told = Command::new("kill").args(["-s", "TERM", &pid]).status().is_ok();
-            let _has_ended = self.0.wait().is_ok();
+impl Demo {
+    /// Starts one, and waits until its clients are connected.
+    fn start(name: &str) -> Self {
+        let folder = folder(name);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ubf"));
+        command.arg("demo").env("TMPDIR", &folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let shown = BufReader::new(child.stderr.take().unwrap());
+        let mut demo = Self { child, shown, text: String::new(), folder };
+        while !demo.text.contains("are connected to A") {
+            assert!(demo.shown.read_line(&mut demo.text).unwrap() > 0, "{}", demo.text);
         }
+        demo
+    }
+
+    /// The processes of its servers, A first.
+    fn servers(&self) -> Vec<String> {
+        let servers = processes(&self.text);
+        assert!(servers.len() == 2 && servers.iter().all(|pid| is_alive(pid)), "{}", self.text);
+        servers
+    }
+
+    /// All that it has said, when it has ended and has left no file.
+    fn end(&mut self) -> String {
+        self.shown.read_to_string(&mut self.text).unwrap();
+        assert_eq!(self.child.wait().unwrap().code(), Some(2), "{}", self.text);
+        assert_eq!(std::fs::read_dir(&self.folder).unwrap().count(), 0, "its folder is gone");
+        std::mem::take(&mut self.text)
     }
 }
 
+impl Drop for Demo {
+    fn drop(&mut self) {
+        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            send("TERM", &self.child.id().to_string());
+            let _has_ended = self.child.wait().is_ok();
+        }
+        let _is_removed = std::fs::remove_dir_all(&self.folder).is_ok();
+    }
+}
+
+fn send(signal: &str, pid: &str) {
+    assert!(Command::new("kill").args(["-s", signal, pid]).status().unwrap().success());
+}
+
 /// The numbers in `(process 123)`.
-fn processes(text: &str) -> BTreeSet<String> {
+fn processes(text: &str) -> Vec<String> {
     let found = text.split("(process ").skip(1).filter_map(|rest| rest.split_once(')'));
     found.map(|(pid, _)| pid.to_owned()).collect()
 }
@@ -116,7 +145,7 @@ fn is_alive(pid: &str) -> bool {
     Command::new("kill").args(["-0", pid]).stderr(Stdio::null()).status().unwrap().success()
 }
 
-/// An empty folder whose path is short, as those of sockets have to be.
+/// An empty folder.
 fn folder(name: &str) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("ubf-test-{}-{name}", std::process::id()));
     std::fs::create_dir(&folder).unwrap();

@@ -154,16 +154,16 @@ pub(crate) fn judge(evidence: &Evidence) -> Verdict {
     verdict.executed_twice = twice.count;
 
     let records: u64 = executed.values().copied().map(u64::from).sum();
-    let saw = lost.or_else(|| format!("{} of {} answered", count(verdict.answered), counted(verdict.sent, "call")));
+    let saw = lost.or_else(|| format!("{}, each with its record", counted(verdict.answered, "answer")));
     verdict.promise("lost", lost.count == 0, saw);
     let saw = twice.or_else(|| format!("{}, no two alike", counted(records, "record")));
     verdict.promise("executed_twice", twice.count == 0, saw);
     let planned = evidence.bad_in_planned_work;
-    let saw = if planned == 0 { "none failed".to_owned() } else { format!("{planned} failed") };
+    let saw = format!("{planned} failed");
     verdict.promise("planned_work_fails_no_call", planned == 0, saw);
     let saw = match (unexplained.count, verdict.indeterminate) {
         (0, 0) => "none was in flight".to_owned(),
-        (0, all) => format!("all {all} were in flight there"),
+        (0, all) => format!("all {} were in flight", count(all)),
         (others, _) => format!("{others} were not{}", unexplained.words()),
     };
     verdict.promise("indeterminate_only_after_the_kill", unexplained.count == 0, saw);

@@ -48,7 +48,7 @@ pub(super) struct PhaseReport {
     calls_per_second: f64,
     p50_ms: f64,
     p99_ms: f64,
-    /// The longest time from the moment when a call was due to the next reply to its client.
+    /// The longest time that a client waited for a reply, calls that ended without one included.
     longest_pause_ms: f64,
     moved: u64,
     lost_connections: u64,
@@ -128,15 +128,12 @@ impl fmt::Display for DemoReport<'_> {
         writeln!(f, "\ncalls sent              {strong}{:>9}{strong:#}", count(verdict.sent))?;
         writeln!(f, "answered                {strong}{:>9}{strong:#}", count(verdict.answered))?;
         writeln!(f, "refused and sent again  {:>9}", count(ended.refused_and_sent_again))?;
-        let reason = match verdict.indeterminate {
-            0 => String::new(),
-            _ => format!(
-                "  in flight when A was killed; of these, {} had run,\n{:35}which only the journal knows: not repeated",
-                count(verdict.indeterminate_that_had_run),
-                ""
-            ),
-        };
-        writeln!(f, "indeterminate           {:>9}{reason}", count(verdict.indeterminate))?;
+        write!(f, "indeterminate           {:>9}", count(verdict.indeterminate))?;
+        match (verdict.indeterminate, verdict.indeterminate_that_had_run) {
+            (0, _) => writeln!(f)?,
+            (_, 0) => writeln!(f, "  in flight when A was killed; none of them had run")?,
+            (_, had_run) => writeln!(f, "  in flight when A was killed; {} of them had run", count(had_run))?,
+        }
         writeln!(f, "lost                    {strong}{:>9}{strong:#}", count(verdict.lost))?;
         writeln!(f, "executed twice          {strong}{:>9}{strong:#}\n", count(verdict.executed_twice))?;
         for promise in &verdict.promises {
@@ -157,14 +154,14 @@ impl fmt::Display for DemoReport<'_> {
 /// A promise as a sentence.
 fn words(name: &'static str) -> &'static str {
     match name {
-        "lost" => "no call was lost: each answer has its record, each call its end",
+        "lost" => "no call was lost",
         "executed_twice" => "no call was executed twice",
-        "planned_work_fails_no_call" => "planned work, phases 1 to 5, let no call fail",
-        "indeterminate_only_after_the_kill" => "indeterminate are only calls to the server that was killed",
-        "nothing_else_executed" => "nothing was executed that clients were told was not",
+        "planned_work_fails_no_call" => "in planned work, phases 1 to 5, no call failed",
+        "indeterminate_only_after_the_kill" => "only calls to the killed server are indeterminate",
+        "nothing_else_executed" => "nothing ran that clients were told had not",
         "agreed_on_10" => "clients and servers agreed on version 10",
         "fell_back_to_3" => "after the crash of 10 they agreed on 3",
-        "servers_end_cleanly" => "servers that were told to go cut no call",
+        "servers_end_cleanly" => "servers told to go cut no call",
         other => other,
     }
 }

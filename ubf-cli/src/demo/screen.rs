@@ -126,7 +126,7 @@ impl<'a> Screen<'a> {
             ])
         }));
         table.push(format!(
-            "last second: {calls} calls/s, p50 {p50}, p99 {p99}; {} answered, {} failed in all",
+            "last second {calls} calls/s, p50 {p50}, p99 {p99}; {} answered, {} failed",
             count(answered),
             count(bad)
         ));

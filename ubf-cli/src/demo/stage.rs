@@ -265,8 +265,12 @@ impl<'a> Stage<'a> {
         }
         for actor in &mut self.actors {
             if actor.node.has_ended() && !actor.may_end {
-                let report = Report::new(format!("server {} ended, and nobody had asked it to", actor.node.name()));
-                return Err(report.with_hint(actor.node.last_words()).into());
+                let how = actor.node.ended.map_or_else(String::new, |ended| format!(" ({ended})"));
+                let mut report = Report::new(format!("server {} ended{how}, unasked", actor.node.name()));
+                if let Some(words) = actor.node.last_words() {
+                    report = report.with_remark(format!("its last words: {words}"));
+                }
+                return Err(report.into());
             }
         }
         Ok(())
@@ -310,6 +314,20 @@ impl<'a> Stage<'a> {
             self.tick().await?;
         }
         Ok(())
+    }
+
+    /// Waits until each of these clients has had so many more replies: then it has heard what its server said when this began.
+    pub(super) async fn until_answered(&mut self, clients: &BTreeSet<u64>, replies: u64) -> Result<(), Stop> {
+        self.look()?;
+        let chosen = |stage: &Self| -> Vec<u64> {
+            let chosen = stage.clients.iter().filter(|client| clients.contains(&client.number));
+            chosen.map(|client| client.statistics.done).collect()
+        };
+        let before = chosen(self);
+        self.until("clients have had replies", |stage| {
+            chosen(stage).iter().zip(&before).all(|(done, before)| *done >= before + replies)
+        })
+        .await
     }
 
     /// Lets some time pass.

@@ -40,6 +40,9 @@ const MAX_HANG: Duration = Duration::from_secs(1);
 /// It does so for this time at least. Chosen: as long as a client waits from one call to the next.
 const MIN_HANG: Duration = Duration::from_millis(50);
 
+/// R5: clients wait so long before a second move.
+const MOVE_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Plays all of it.
 pub(crate) async fn play(settings: &Settings, output: &mut Output) -> Result<Ended, Stop> {
     let start = Instant::now();
@@ -75,7 +78,7 @@ pub(crate) async fn play(settings: &Settings, output: &mut Output) -> Result<End
         "fall back",
         PHASES,
         "Fall back: the clients' code for version 10 crashes",
-        "The next message goes out in 8, which the servers lack. They refuse it without executing it, both sides negotiate again, and the call is sent in 3.",
+        "The next message goes out in 8, which the servers lack. They refuse it, both sides negotiate again, and the call is sent in 3.",
     )?;
     if let Some(version) = Version::new(10)
         && let Some(load) = &stage.load
@@ -103,6 +106,7 @@ pub(crate) async fn play(settings: &Settings, output: &mut Output) -> Result<End
     stage
         .until("all clients are at B", |stage| stage.is_calm() && stage.clients_at(at_b).len() == stage.clients.len())
         .await?;
+    let moved_at = Instant::now();
     ended(&mut stage, a1, &mut evidence)?;
     stage.dwell(settings.dwell).await?;
 
@@ -113,6 +117,8 @@ pub(crate) async fn play(settings: &Settings, output: &mut Output) -> Result<End
         "Above its high mark a server names another one in its replies, until its load is below the low mark.",
     )?;
     let a2 = stage.start("A", at_a, at_b).await?;
+    // R5: a client that has just moved waits before it moves again. That wait over, they go one after the other.
+    stage.dwell(MOVE_INTERVAL.saturating_sub(moved_at.elapsed())).await?;
     let (high, low) = (settings.clients * 3 / 4, settings.clients / 2);
     stage.event(&format!("A is back; B has {everyone}: its high mark is {high}, its low mark {low}"))?;
     let goal = NextIp::from(at_a.clone());
@@ -124,6 +130,9 @@ pub(crate) async fn play(settings: &Settings, output: &mut Output) -> Result<End
         })
         .await?;
     stage.order(b1, crate::admin::Admin::clear_load_marks).await?;
+    // Who was told to go, and has not gone, hears that it may stay.
+    let all = (1..=settings.clients).collect();
+    stage.until_answered(&all, DEPTH as u64 + 1).await?;
     stage.until("all clients have arrived", Stage::is_calm).await?;
     let [count_a, count_b] = [stage.clients_at(at_a).len(), stage.clients_at(at_b).len()];
     stage.event(&format!("{count_a} clients moved to A, {count_b} stayed at B"))?;
@@ -160,8 +169,10 @@ pub(crate) async fn play(settings: &Settings, output: &mut Output) -> Result<End
     stage
         .until("all clients are at B", |stage| stage.is_calm() && stage.clients_at(at_b).len() == stage.clients.len())
         .await?;
+    let orphans = evidence.at_killed.clone();
+    stage.until_answered(&orphans, 1).await?;
     let cut = stage.counts.indeterminate();
-    let orphans = counted(evidence.at_killed.len() as u64, "client");
+    let orphans = counted(orphans.len() as u64, "client");
     stage.event(&format!("{orphans} lost A and went on at B; {} in flight: indeterminate", counted(cut, "call")))?;
     stage.dwell(settings.dwell).await?;
 
