@@ -159,11 +159,11 @@ pub(crate) fn judge(evidence: &Evidence) -> Verdict {
     let saw = twice.or_else(|| format!("{}, no two alike", counted(records, "record")));
     verdict.promise("executed_twice", twice.count == 0, saw);
     let planned = evidence.bad_in_planned_work;
-    let saw = format!("{planned} failed");
+    let saw = format!("bad ends: {planned}");
     verdict.promise("planned_work_fails_no_call", planned == 0, saw);
     let saw = match (unexplained.count, verdict.indeterminate) {
         (0, 0) => "none was in flight".to_owned(),
-        (0, all) => format!("all {} were in flight", count(all)),
+        (0, all) => format!("in flight at the kill: {all} of {all}", all = count(all)),
         (others, _) => format!("{others} were not{}", unexplained.words()),
     };
     verdict.promise("indeterminate_only_after_the_kill", unexplained.count == 0, saw);
