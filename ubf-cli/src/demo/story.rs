@@ -43,169 +43,231 @@ const MIN_HANG: Duration = Duration::from_millis(50);
 /// R5: clients wait so long before a second move.
 const MOVE_INTERVAL: Duration = Duration::from_secs(1);
 
+/// A demo, between two phases.
+struct Story<'a> {
+    stage: Stage<'a>,
+    settings: &'a Settings,
+    start: Instant,
+    at_a: Address,
+    at_b: Address,
+    evidence: Evidence,
+}
+
 /// Plays all of it.
 pub(crate) async fn play(settings: &Settings, output: &mut Output) -> Result<Ended, Stop> {
     let start = Instant::now();
     let folder = Folder::new(settings.keep.as_deref())?;
-    let mut stage = Stage::new(Screen::new(output, settings.json), folder);
+    let stage = Stage::new(Screen::new(output, settings.json), folder);
     let cannot = |error: std::io::Error| Report::new(format!("no port is free: {}", crate::commands::reason(&error)));
+    // Held to the end: between two servers the ports stay ours.
     let [place_a, place_b] = [Place::find().map_err(cannot)?, Place::find().map_err(cannot)?];
-    let (at_a, at_b) = (&place_a.address, &place_b.address);
-    let everyone = counted(settings.clients, "client");
-    let mut evidence = Evidence { max_in_flight: DEPTH, ..Evidence::default() };
+    let (at_a, at_b) = (place_a.address.clone(), place_b.address.clone());
+    let evidence = Evidence { max_in_flight: DEPTH, ..Evidence::default() };
+    let mut story = Story { stage, settings, start, at_a, at_b, evidence };
+    let [a1, b1] = story.negotiate().await?;
+    story.fall_back().await?;
+    let moved_at = story.drain_a(a1).await?;
+    let a2 = story.share_load(b1, moved_at).await?;
+    let b2 = story.restart_b(b1).await?;
+    story.kill_a(a2).await?;
+    story.prove(a2, b2).await
+}
 
-    stage.begin(
-        "negotiate",
-        PHASES,
-        "Negotiate: clients and servers agree on a version",
-        "Not all programs are of the same age. Each client names its versions, the server its own, and the highest that both have is used.",
-    )?;
-    let a1 = stage.start("A", at_a, at_b).await?;
-    let b1 = stage.start("B", at_b, at_a).await?;
-    let pids = [stage.actor(a1)?.node.pid(), stage.actor(b1)?.node.pid()];
-    stage.event(&format!(
-        "servers A (process {}) and B (process {}) are up; they speak {SERVER_VERSIONS}",
-        pids[0], pids[1]
-    ))?;
-    connect(&mut stage, settings, at_a).await?;
-    stage.until("all clients are ready", |stage| stage.is_calm() && !stage.clients.is_empty()).await?;
-    evidence.agreed = stage.by_version();
-    let ours = Versions::of(CLIENT_VERSIONS);
-    stage.event(&format!("{everyone} with {ours} are connected to A; agreed version: {}", words(&evidence.agreed)))?;
-    stage.dwell(settings.dwell).await?;
-
-    stage.begin(
-        "fall back",
-        PHASES,
-        "Fall back: the clients' code for version 10 crashes",
-        "The next message goes out in 8, which the servers lack. They refuse it, both sides negotiate again, and the call is sent in 3.",
-    )?;
-    if let Some(version) = Version::new(10)
-        && let Some(load) = &stage.load
-    {
-        load.crash(version);
+impl Story<'_> {
+    /// Starts both servers and the clients. Gives A and B.
+    async fn negotiate(&mut self) -> Result<[usize; 2], Stop> {
+        let Self { stage, settings, at_a, at_b, evidence, .. } = self;
+        stage.begin(
+            "negotiate",
+            PHASES,
+            "Negotiate: clients and servers agree on a version",
+            "Not all programs are of the same age. Each client names its versions, the server its own, and the highest that both have is used.",
+        )?;
+        let a1 = stage.start("A", at_a, at_b).await?;
+        let b1 = stage.start("B", at_b, at_a).await?;
+        let pids = [stage.actor(a1)?.node.pid(), stage.actor(b1)?.node.pid()];
+        stage.event(&format!(
+            "servers A (process {}) and B (process {}) are up; they speak {SERVER_VERSIONS}",
+            pids[0], pids[1]
+        ))?;
+        connect(stage, settings, at_a).await?;
+        stage.until("all clients are ready", |stage| stage.is_calm() && !stage.clients.is_empty()).await?;
+        evidence.agreed = stage.by_version();
+        let ours = Versions::of(CLIENT_VERSIONS);
+        stage.event(&format!(
+            "{} with {ours} are connected to A; agreed version: {}",
+            counted(settings.clients, "client"),
+            words(&evidence.agreed)
+        ))?;
+        stage.dwell(settings.dwell).await?;
+        Ok([a1, b1])
     }
-    let fell = |stage: &Stage<'_>| stage.clients.iter().all(|client| client.statistics.fallbacks > 0);
-    stage.until("all clients have fallen back", |stage| fell(stage) && in_force(stage, 3)).await?;
-    evidence.agreed_after_crash = stage.by_version();
-    for line in first_clients_way(&stage.first_client) {
-        stage.event(&line)?;
+
+    /// N6, N4.
+    async fn fall_back(&mut self) -> Result<(), Stop> {
+        let Self { stage, settings, evidence, .. } = self;
+        stage.begin(
+            "fall back",
+            PHASES,
+            "Fall back: the clients' code for version 10 crashes",
+            "The next message goes out in 8, which the servers lack. They refuse it, both sides negotiate again, and the call is sent in 3.",
+        )?;
+        if let Some(version) = Version::new(10)
+            && let Some(load) = &stage.load
+        {
+            load.crash(version);
+        }
+        let fell = |stage: &Stage<'_>| stage.clients.iter().all(|client| client.statistics.fallbacks > 0);
+        stage.until("all clients have fallen back", |stage| fell(stage) && in_force(stage, 3)).await?;
+        evidence.agreed_after_crash = stage.by_version();
+        for line in first_clients_way(&stage.first_client) {
+            stage.event(&line)?;
+        }
+        let refused = counted(stage.told().refused, "call");
+        let versions = words(&evidence.agreed_after_crash);
+        stage.event(&format!("version in use: {versions}; {refused} refused, not executed, and sent again"))?;
+        stage.dwell(settings.dwell).await
     }
-    let refused = counted(stage.told().refused, "call");
-    let versions = words(&evidence.agreed_after_crash);
-    stage.event(&format!("version in use: {versions}; {refused} refused, not executed, and sent again"))?;
-    stage.dwell(settings.dwell).await?;
 
-    stage.begin(
-        "drain",
-        PHASES,
-        "Drain: an operator takes server A out of service",
-        "From now on each of A's replies names B as the address of the next message. Clients finish what is in flight at A, go on at B, and A ends.",
-    )?;
-    drain(&mut stage, a1, at_b).await?;
-    stage
-        .until("all clients are at B", |stage| stage.is_calm() && stage.clients_at(at_b).len() == stage.clients.len())
-        .await?;
-    let moved_at = Instant::now();
-    ended(&mut stage, a1, &mut evidence)?;
-    stage.dwell(settings.dwell).await?;
-
-    stage.begin(
-        "share load",
-        PHASES,
-        "Share load: A is back, and B sends it some of its clients",
-        "Above its high mark a server names another one in its replies, until its load is below the low mark.",
-    )?;
-    let a2 = stage.start("A", at_a, at_b).await?;
-    // R5: a client that has just moved waits before it moves again. That wait over, they go one after the other.
-    stage.dwell(MOVE_INTERVAL.saturating_sub(moved_at.elapsed())).await?;
-    let (high, low) = (settings.clients * 3 / 4, settings.clients / 2);
-    stage.event(&format!("A is back; B has {everyone}: its high mark is {high}, its low mark {low}"))?;
-    let goal = NextIp::from(at_a.clone());
-    stage.order(b1, move |admin| admin.set_load_marks(LoadUnit::Sessions, low, high, Some(&goal))).await?;
-    stage
-        .until("B has fewer clients than its low mark", |stage| {
-            let status = stage.actor(b1).ok().and_then(super::stage::Actor::status);
-            status.is_some_and(|status| !status.overloaded && status.load_marks.is_some() && status.sessions < low)
-        })
-        .await?;
-    stage.order(b1, crate::admin::Admin::clear_load_marks).await?;
-    // Who was told to go, and has not gone, hears that it may stay.
-    let all = (1..=settings.clients).collect();
-    stage.until_answered(&all, DEPTH as u64 + 1).await?;
-    stage.until("all clients have arrived", Stage::is_calm).await?;
-    let [count_a, count_b] = [stage.clients_at(at_a).len(), stage.clients_at(at_b).len()];
-    stage.event(&format!("{count_a} clients moved to A, {count_b} stayed at B"))?;
-    stage.dwell(settings.dwell).await?;
-
-    stage.begin(
-        "restart in place",
-        PHASES,
-        "Restart in place: a new process takes over B's address",
-        "Both listen there for a moment. The old one sends its clients to its own address, where they find the new one; it finishes their calls, and ends.",
-    )?;
-    let b2 = stage.start("B", at_b, at_a).await?;
-    let pid = stage.actor(b2)?.node.pid();
-    stage.event(&format!("process {pid} listens at {at_b}, too"))?;
-    drain(&mut stage, b1, at_b).await?;
-    stage
-        .until("all clients have arrived", |stage| {
-            stage.is_calm() && stage.clients.iter().all(|client| client.address.is_some())
-        })
-        .await?;
-    ended(&mut stage, b1, &mut evidence)?;
-    stage.dwell(settings.dwell).await?;
-
-    stage.begin(
-        "kill",
-        PHASES,
-        "Kill: A hangs, and is killed (kill -9)",
-        "A dead server tells nobody where to go. Its clients know B all the same: A named its peers when they agreed. Calls in flight may have run, so they are not repeated.",
-    )?;
-    stage.until("all clients are ready", Stage::is_calm).await?;
-    evidence.bad_in_planned_work = stage.counts.bad();
-    evidence.at_killed = stage.clients_at(at_a);
-    kill(&mut stage, a2).await?;
-    stage
-        .until("all clients are at B", |stage| stage.is_calm() && stage.clients_at(at_b).len() == stage.clients.len())
-        .await?;
-    let orphans = evidence.at_killed.clone();
-    stage.until_answered(&orphans, 1).await?;
-    let cut = stage.counts.indeterminate();
-    let orphans = counted(orphans.len() as u64, "client");
-    stage.event(&format!("{orphans} lost A and went on at B; {} in flight: indeterminate", counted(cut, "call")))?;
-    stage.dwell(settings.dwell).await?;
-
-    stage.begin(
-        "proof",
-        PHASES,
-        "Proof: what clients were told, against what servers wrote down",
-        "Each server writes each call into a journal before it executes it.",
-    )?;
-    let Some(load) = stage.load.take() else { return Err(Report::new("there are no clients").into()) };
-    let summary = load.finish(PATIENCE).await;
-    evidence.told = summary.journals;
-    stage.actor_mut(b2)?.may_end = true;
-    stage.order(b2, |admin| admin.shut_down(Some(HARD_STOP))).await?;
-    stage.until("B has ended", |stage| stage.actor(b2).is_ok_and(|actor| actor.node.ended.is_some())).await?;
-    ended(&mut stage, b2, &mut evidence)?;
-    let mut records = 0;
-    for (index, actor) in stage.actors.iter().enumerate() {
-        records += journal::read(&actor.node.journal, index == a2, &mut evidence.executed)?;
+    /// R8. Gives the moment when all had moved.
+    async fn drain_a(&mut self, a1: usize) -> Result<Instant, Stop> {
+        let Self { stage, settings, at_b, evidence, .. } = self;
+        stage.begin(
+            "drain",
+            PHASES,
+            "Drain: an operator takes server A out of service",
+            "From now on each of A's replies names B as the address of the next message. Clients finish what is in flight at A, go on at B, and A ends.",
+        )?;
+        drain(stage, a1, at_b).await?;
+        stage
+            .until("all clients are at B", |stage| {
+                stage.is_calm() && stage.clients_at(at_b).len() == stage.clients.len()
+            })
+            .await?;
+        let moved_at = Instant::now();
+        ended(stage, a1, evidence)?;
+        stage.dwell(settings.dwell).await?;
+        Ok(moved_at)
     }
-    let verdict = judge(&evidence);
-    let journals = stage.actors.len();
-    stage.event(&format!(
-        "{} of clients, {} in {journals} journals",
-        counted(verdict.sent, "record"),
-        counted(records, "record")
-    ))?;
-    stage.end_phase()?;
-    stage.screen.finish()?;
-    let refused = summary.clients.iter().map(|client| client.statistics.refused).sum();
-    let totals = Totals { clients: settings.clients, seed: settings.seed, took: start.elapsed(), refused };
-    let kept = stage.folder.kept().map(std::path::Path::to_owned);
-    Ok(Ended::new(verdict, &totals, &summary.results, std::mem::take(&mut stage.phases), kept))
+
+    /// R9. Gives the second A.
+    async fn share_load(&mut self, b1: usize, moved_at: Instant) -> Result<usize, Stop> {
+        let Self { stage, settings, at_a, at_b, .. } = self;
+        stage.begin(
+            "share load",
+            PHASES,
+            "Share load: A is back, and B sends it some of its clients",
+            "Above its high mark a server names another one in its replies, until its load is below the low mark.",
+        )?;
+        let a2 = stage.start("A", at_a, at_b).await?;
+        // R5: a client that has just moved waits before it moves again. That wait over, they go one after the other.
+        stage.dwell(MOVE_INTERVAL.saturating_sub(moved_at.elapsed())).await?;
+        let everyone = counted(settings.clients, "client");
+        let (high, low) = (settings.clients * 3 / 4, settings.clients / 2);
+        stage.event(&format!("A is back; B has {everyone}: its high mark is {high}, its low mark {low}"))?;
+        let goal = NextIp::from(at_a.clone());
+        stage.order(b1, move |admin| admin.set_load_marks(LoadUnit::Sessions, low, high, Some(&goal))).await?;
+        stage
+            .until("B has fewer clients than its low mark", |stage| {
+                let status = stage.actor(b1).ok().and_then(super::stage::Actor::status);
+                status.is_some_and(|status| !status.overloaded && status.load_marks.is_some() && status.sessions < low)
+            })
+            .await?;
+        stage.order(b1, crate::admin::Admin::clear_load_marks).await?;
+        // Who was told to go, and has not gone, hears that it may stay.
+        let all = (1..=settings.clients).collect();
+        stage.until_answered(&all, DEPTH as u64 + 1).await?;
+        stage.until("all clients have arrived", Stage::is_calm).await?;
+        let [count_a, count_b] = [stage.clients_at(at_a).len(), stage.clients_at(at_b).len()];
+        stage.event(&format!("{count_a} clients moved to A, {count_b} stayed at B"))?;
+        stage.dwell(settings.dwell).await?;
+        Ok(a2)
+    }
+
+    /// R5, in place. Gives the second B.
+    async fn restart_b(&mut self, b1: usize) -> Result<usize, Stop> {
+        let Self { stage, settings, at_a, at_b, evidence, .. } = self;
+        stage.begin(
+            "restart in place",
+            PHASES,
+            "Restart in place: a new process takes over B's address",
+            "Both listen there for a moment. The old one sends its clients to its own address, where they find the new one; it finishes their calls, and ends.",
+        )?;
+        let b2 = stage.start("B", at_b, at_a).await?;
+        let pid = stage.actor(b2)?.node.pid();
+        stage.event(&format!("process {pid} listens at {at_b}, too"))?;
+        drain(stage, b1, at_b).await?;
+        stage
+            .until("all clients have arrived", |stage| {
+                stage.is_calm() && stage.clients.iter().all(|client| client.address.is_some())
+            })
+            .await?;
+        ended(stage, b1, evidence)?;
+        stage.dwell(settings.dwell).await?;
+        Ok(b2)
+    }
+
+    /// R4.
+    async fn kill_a(&mut self, a2: usize) -> Result<(), Stop> {
+        let Self { stage, settings, at_a, at_b, evidence, .. } = self;
+        stage.begin(
+            "kill",
+            PHASES,
+            "Kill: A hangs, and is killed (kill -9)",
+            "A dead server tells nobody where to go. Its clients know B all the same: A named its peers when they agreed. Calls in flight may have run, so they are not repeated.",
+        )?;
+        stage.until("all clients are ready", Stage::is_calm).await?;
+        evidence.bad_in_planned_work = stage.counts.bad();
+        evidence.at_killed = stage.clients_at(at_a);
+        kill(stage, a2).await?;
+        stage
+            .until("all clients are at B", |stage| {
+                stage.is_calm() && stage.clients_at(at_b).len() == stage.clients.len()
+            })
+            .await?;
+        let orphans = evidence.at_killed.clone();
+        stage.until_answered(&orphans, 1).await?;
+        let cut = stage.counts.indeterminate();
+        let orphans = counted(orphans.len() as u64, "client");
+        stage
+            .event(&format!("{orphans} lost A and went on at B; {} in flight: indeterminate", counted(cut, "call")))?;
+        stage.dwell(settings.dwell).await
+    }
+
+    /// All journals against all clients. `a2` is the one that was killed.
+    async fn prove(&mut self, a2: usize, b2: usize) -> Result<Ended, Stop> {
+        let Self { stage, settings, evidence, .. } = self;
+        stage.begin(
+            "proof",
+            PHASES,
+            "Proof: what clients were told, against what servers wrote down",
+            "Each server writes each call into a journal before it executes it.",
+        )?;
+        let Some(load) = stage.load.take() else { return Err(Report::new("there are no clients").into()) };
+        let summary = load.finish(PATIENCE).await;
+        evidence.told = summary.journals;
+        stage.actor_mut(b2)?.may_end = true;
+        stage.order(b2, |admin| admin.shut_down(Some(HARD_STOP))).await?;
+        stage.until("B has ended", |stage| stage.actor(b2).is_ok_and(|actor| actor.node.ended.is_some())).await?;
+        ended(stage, b2, evidence)?;
+        let mut records = 0;
+        for (index, actor) in stage.actors.iter().enumerate() {
+            records += journal::read(&actor.node.journal, index == a2, &mut evidence.executed)?;
+        }
+        let verdict = judge(evidence);
+        let journals = stage.actors.len();
+        stage.event(&format!(
+            "{} of clients, {} in {journals} journals",
+            counted(verdict.sent, "record"),
+            counted(records, "record")
+        ))?;
+        stage.end_phase()?;
+        stage.screen.finish()?;
+        let refused = summary.clients.iter().map(|client| client.statistics.refused).sum();
+        let totals = Totals { clients: settings.clients, seed: settings.seed, took: self.start.elapsed(), refused };
+        let kept = stage.folder.kept().map(std::path::Path::to_owned);
+        Ok(Ended::new(verdict, &totals, &summary.results, std::mem::take(&mut stage.phases), kept))
+    }
 }
 
 async fn connect(stage: &mut Stage<'_>, settings: &Settings, address: &Address) -> Result<(), Stop> {
