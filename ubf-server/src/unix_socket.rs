@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::{UnixListener, UnixStream};
 
+/// Names tried for a folder that must be new. Chosen: more sockets than one program opens at once.
+const MAX_ATTEMPTS: u32 = 100;
+
 /// Listens, and removes its file when it is dropped.
 #[derive(Debug)]
 pub(crate) struct UnixSocket {
@@ -31,8 +34,7 @@ impl UnixSocket {
             Err(error) => return Err(error),
         }
         // Nobody else can reach the socket before its permissions are set, and then it is there at once.
-        let private = path.with_file_name(format!(".ubf-{}", std::process::id()));
-        DirBuilder::new().mode(0o700).create(&private)?;
+        let private = private_folder(path)?;
         let bound = Self::bind_in(&private, path);
         let _is_removed = fs::remove_file(private.join("s")).is_ok();
         fs::remove_dir(&private)?;
@@ -62,6 +64,49 @@ impl Drop for UnixSocket {
     }
 }
 
+/// A new folder beside `path` that only its owner may enter.
+fn private_folder(path: &Path) -> io::Result<PathBuf> {
+    let mut attempt = 0;
+    loop {
+        let folder = path.with_file_name(format!(".ubf-{}-{attempt}", std::process::id()));
+        match DirBuilder::new().mode(0o700).create(&folder) {
+            Ok(()) => return Ok(folder),
+            // Another socket is being opened beside this one, or a process of the same number ended half-way.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < MAX_ATTEMPTS => attempt += 1,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 fn identity(file: &Metadata) -> (u64, u64) {
     (file.dev(), file.ino())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn many_sockets_open_at_once_beside_each_other_and_beside_what_is_left() {
+        let folder = std::env::temp_dir().join(format!("ubf-sockets-{}", std::process::id()));
+        fs::create_dir(&folder).unwrap();
+        fs::create_dir(folder.join(format!(".ubf-{}-0", std::process::id()))).unwrap();
+        let runtime = tokio::runtime::Handle::current();
+        let sockets: Vec<_> = std::thread::scope(|scope| {
+            let open = |number: u32| {
+                let (runtime, path) = (runtime.clone(), folder.join(number.to_string()));
+                scope.spawn(move || {
+                    let _entered = runtime.enter();
+                    UnixSocket::bind(&path).unwrap()
+                })
+            };
+            let threads: Vec<_> = (0..16).map(open).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(sockets.len(), 16);
+        drop(sockets);
+        // Only what was left before is left.
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }
