@@ -97,23 +97,23 @@ fn peak_kib(child: &Child) -> u64 {
 #[cfg(target_os = "linux")]
 fn peak_of_stream(args: &[&str], megabytes: usize) -> u64 {
     let mut child = start(args);
-    let mut stdout = child.stdout.take().unwrap();
-    let reader = std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()).unwrap());
+    let mut stdout = child.stdout.take().expect("the tool works");
+    let reader = std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()).expect("the tool works"));
     let packet = match args {
         ["encode"] => format!("{{\"{}\",[1,2,3]}}.\n", "x".repeat(1000)),
         ["from-json"] => format!("{{\"{}\":\n[1,2,3]}}", "x".repeat(1000)),
         ["decode", "--client", ..] => format!("7 {{\"{}\" #1&2&3&}}$\n", "x".repeat(1000)),
         _ => format!("{{\"{}\" #1&2&3&}}$\n", "x".repeat(1000)),
     };
-    let mut stdin = child.stdin.take().unwrap();
+    let mut stdin = child.stdin.take().expect("the tool works");
     let chunk = packet.repeat(1000);
     for _ in 0..megabytes {
-        stdin.write_all(chunk.as_bytes()).unwrap();
+        stdin.write_all(chunk.as_bytes()).expect("the tool works");
     }
     let peak = peak_kib(&child);
     drop(stdin);
-    assert!(child.wait().unwrap().success());
-    reader.join().unwrap();
+    assert!(child.wait().expect("the tool works").success());
+    reader.join().expect("the tool works");
     peak
 }
 
