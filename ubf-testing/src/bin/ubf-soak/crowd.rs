@@ -1,0 +1,141 @@
+//! Clients that come, call and go.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use ubf_client::{BackoffTimes, Builder, Client, State};
+use ubf_testing::random::Random;
+
+use super::requests::{CALL_TIME, Caller};
+use super::world::{PLACES, Stage, World};
+
+/// The services, the more often the more is known of what their answers have to be.
+const SERVICES: [&str; 8] = ["", "", "", "", "", "echo", "kv", "irc"];
+/// How long a client may take to end.
+const CLOSE_TIME: Duration = Duration::from_secs(1);
+/// Keys of one seat. They are used again when none of the calls that were made with them can be under way.
+const KEYS: u64 = 64;
+
+/// How a client goes.
+#[derive(Clone, Copy, Debug)]
+enum Leaving {
+    /// When all its calls have ended.
+    Closed,
+    /// The same, by dropping the last handle.
+    Dropped,
+    /// In the midst of calls.
+    Abruptly,
+    /// Its callers do not wait for their calls.
+    Deserted,
+}
+
+/// One seat: a client at a time, until it is time to leave.
+pub(crate) async fn seat(world: Arc<World>, seat: usize, mut random: Random) {
+    let mut visit = 0;
+    while !world.has_entered(Stage::Leaving) {
+        visit += 1;
+        world.count("clients", 1);
+        let service = *random.choose(&SERVICES).unwrap_or(&"");
+        let client = if random.once_in(2) {
+            settings(&world, service, &mut random).start()
+        } else {
+            settings(&world, service, &mut random).connect().await
+        };
+        match client {
+            Ok(client) => stay(&world, &client, service, &format!("{seat}/{}", visit % KEYS), &mut random).await,
+            Err(_) => {
+                world.count("clients that did not connect", 1);
+                world.rest(Duration::from_millis(20), Stage::Leaving).await;
+            }
+        }
+    }
+}
+
+fn settings(world: &World, service: &str, random: &mut Random) -> Builder {
+    let versions: Vec<u32> = (1..=4).filter(|_| !random.once_in(3)).collect();
+    let order = random.order(PLACES).into_iter().take(1 + random.below(PLACES));
+    let addresses: Vec<_> = order.filter_map(|place| world.addresses.get(place).copied()).collect();
+    let builder = Client::builder()
+        .addresses(addresses)
+        // 1 is always there: all services have it.
+        .versions(versions.into_iter().chain([1]))
+        .agent("soak")
+        .call_time(CALL_TIME)
+        .connect_time(Duration::from_secs(1))
+        .close_time(CLOSE_TIME)
+        .backoff(BackoffTimes { first: Duration::from_millis(5), longest: Duration::from_millis(200) })
+        .max_pending(*random.choose(&[1, 8, 1000]).unwrap_or(&8))
+        .max_in_flight(*random.choose(&[1, 8, 64]).unwrap_or(&8))
+        .max_events(16)
+        .seed(random.below(1 << 40) as u64);
+    if service.is_empty() { builder } else { builder.service(service) }
+}
+
+/// A client's life, once it is there.
+async fn stay(world: &Arc<World>, client: &Client, service: &'static str, key: &str, random: &mut Random) {
+    let leaving = *random
+        .choose(&[Leaving::Closed, Leaving::Dropped, Leaving::Abruptly, Leaving::Deserted])
+        .unwrap_or(&Leaving::Closed);
+    let mut callers = JoinSet::new();
+    if random.once_in(2)
+        && let Some(mut events) = client.events()
+    {
+        let world = Arc::clone(world);
+        // It ends with the client. Who leaves does not wait for it.
+        drop(tokio::spawn(async move {
+            while events.recv().await.is_some() {
+                world.count("events read", 1);
+            }
+        }));
+    }
+    for caller in 0..1 + random.below(6) {
+        let mut caller = Caller {
+            client: client.clone(),
+            random: Random::new(random.below(1 << 40) as u64),
+            key: format!("{key}/{caller}"),
+            stored: None,
+        };
+        let (world, calls) = (Arc::clone(world), random.below(300));
+        callers.spawn(async move {
+            for _ in 0..calls {
+                if world.has_entered(Stage::Leaving) || caller.client.status().borrow().state == State::Closed {
+                    break;
+                }
+                caller.ask(&world, service).await;
+            }
+            if service == "kv" {
+                caller.tidy(&world).await;
+            }
+        });
+    }
+    let time = Duration::from_millis(random.below(400) as u64);
+    match leaving {
+        Leaving::Closed => {
+            join(world, &mut callers).await;
+            client.close(CLOSE_TIME).await;
+        }
+        Leaving::Dropped => join(world, &mut callers).await,
+        Leaving::Abruptly => {
+            world.rest(time, Stage::Leaving).await;
+            client.close(Duration::ZERO).await;
+            join(world, &mut callers).await;
+        }
+        // What they have opened in the ledger stays open.
+        Leaving::Deserted => {
+            world.rest(time, Stage::Leaving).await;
+            callers.shutdown().await;
+        }
+    }
+    let statistics = client.status().borrow().statistics;
+    world.count("fallbacks", statistics.fallbacks);
+    world.count("moves", statistics.moves);
+    world.count("losses", statistics.losses);
+    world.count("calls refused and sent again", statistics.refused);
+}
+
+async fn join(world: &World, callers: &mut JoinSet<()>) {
+    while let Some(outcome) = callers.join_next().await {
+        world.check(outcome.map_err(|error| format!("a caller: {error}")));
+    }
+}

@@ -1,0 +1,60 @@
+//! The soak's own service: it writes each call into the ledger, takes its time, and crashes when its version is in that mood.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+use ubf_codec::{Term, View, ubf};
+use ubf_server::{Call, Client, Handler, Reply, Versions};
+
+use super::world::{World, crash};
+
+pub(crate) const VERSIONS: [u32; 4] = [1, 2, 3, 4];
+
+/// `{run,Version,Number,DelayMs,Padding}` is answered `{done,Version,Number,Padding}`. Events go back to their sender.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    pub(crate) world: Arc<World>,
+    pub(crate) place: usize,
+}
+
+impl Recorder {
+    /// What is in a request, if it is one.
+    fn parts(call: &Call<()>) -> Option<(i64, u64, Term)> {
+        let View::Tuple(parts) = call.term().view() else { return None };
+        let [name, version, number, delay, padding] = parts.to_array()?;
+        let is_ours = name.is_atom("run") && version.as_i64() == Some(call.version().get().into());
+        is_ours.then(|| Some((number.as_i64()?, delay.as_i64()?.unsigned_abs(), padding.to_term())))?
+    }
+}
+
+impl Handler for Recorder {
+    type State = ();
+
+    fn versions(&self) -> Versions {
+        Versions::of(VERSIONS)
+    }
+
+    fn connect(&self, _: &Client) {}
+
+    async fn request(&self, call: Call<()>) -> Reply {
+        // N8: a request is written in the version that it is sent in.
+        let Some((number, delay_ms, padding)) = Self::parts(&call) else {
+            self.world.broke(format!("a request of version {} is {}", call.version(), call.term()));
+            return Reply::broken_contract(call.term(), &[], "start");
+        };
+        self.world.check(self.world.ledger.executed(number));
+        if self.world.crashes(self.place, call.version()) {
+            crash();
+        }
+        if delay_ms > 0 {
+            sleep(Duration::from_millis(delay_ms)).await;
+        }
+        Reply::new(ubf!({done, (call.version().get()), (number), (padding)}), "start")
+    }
+
+    async fn event(&self, event: Call<()>) {
+        // Who does not read its events gets fewer of them.
+        let _ = event.events().try_send(event.version(), event.term().to_term());
+    }
+}
