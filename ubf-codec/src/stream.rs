@@ -41,7 +41,12 @@ pub struct StreamDecoder {
     machine: Machine<Vec<Node>>,
     failed: Option<DecodeError>,
     spare: Vec<Node>,
+    /// How many nodes the last packet had, if they were few: the next one mostly has as many.
+    expected_nodes: usize,
 }
+
+/// Memory is taken at once for so many nodes at most. Chosen: a kilobyte, which many documents may waste.
+const MAX_EXPECTED_NODES: usize = 64;
 
 impl Default for StreamDecoder {
     fn default() -> Self {
@@ -62,7 +67,12 @@ impl StreamDecoder {
     /// A decoder of the extended dialect, with the default limits.
     #[must_use]
     pub fn new() -> Self {
-        Self { machine: Machine::new(Config::default(), Vec::new()), failed: None, spare: Vec::new() }
+        Self {
+            machine: Machine::new(Config::default(), Vec::new()),
+            failed: None,
+            spare: Vec::new(),
+            expected_nodes: 0,
+        }
     }
 
     /// This decoder for another dialect (W7).
@@ -157,6 +167,11 @@ impl StreamDecoder {
         if let Some(error) = self.failed {
             return Err(error);
         }
+        let arena = self.machine.arena_mut();
+        if arena.capacity() == 0 {
+            // A node costs a byte of the packet at least.
+            arena.reserve_exact(self.expected_nodes.min(window.len()));
+        }
         self.machine.run(window).map_err(|error| self.fail(error))
     }
 
@@ -165,6 +180,7 @@ impl StreamDecoder {
         let root = self.machine.top();
         let summary = self.machine.summary();
         let nodes = mem::replace(self.machine.arena_mut(), mem::take(&mut self.spare));
+        self.expected_nodes = nodes.len().min(MAX_EXPECTED_NODES);
         self.machine.reset(self.machine.origin() + end as u64, 0);
         Document::new(source, nodes, root, summary)
     }
