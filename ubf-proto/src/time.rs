@@ -57,5 +57,5 @@ impl fmt::Display for Time {
 
 /// Whole milliseconds of a duration, saturating.
 pub(crate) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+    duration.as_secs().saturating_mul(1000).saturating_add(duration.subsec_millis().into())
 }

@@ -195,41 +195,74 @@ impl Link {
         self.in_flight.back().is_some_and(|sent| sent.awaited.is_event())
     }
 
+    /// Whether an answer is due to the last packet.
+    pub(super) fn ends_with_question(&self) -> bool {
+        self.in_flight.back().is_some_and(|sent| !sent.awaited.is_event())
+    }
+
     /// L1, L2: what has taken too long.
     pub(super) fn overdue(&self, config: &Config, now: Time) -> Option<LossReason> {
-        self.deadlines(config).into_iter().flatten().find(|(deadline, _)| now >= *deadline).map(|(_, reason)| reason)
+        let is_over = |deadline: Option<Time>| deadline.is_some_and(|deadline| now >= deadline);
+        let Deadlines { connect, answer, packet, write } = self.deadlines(config);
+        if is_over(connect) {
+            Some(LossReason::ConnectTime)
+        } else if is_over(answer) {
+            self.first_due().map(|sent| match sent.awaited {
+                Awaited::Agreement { .. } => LossReason::NegotiationTime,
+                Awaited::Pong => LossReason::PongTime,
+                Awaited::Reply { .. } | Awaited::Abandoned { .. } => LossReason::Silence,
+            })
+        } else if is_over(packet) {
+            Some(LossReason::PacketTime)
+        } else {
+            is_over(write).then_some(LossReason::WriteTime)
+        }
     }
 
     /// When something will have taken too long, or a ping is due.
     pub(super) fn timeout(&self, config: &Config) -> Option<Time> {
-        let deadlines = self.deadlines(config).into_iter().flatten().map(|(deadline, _)| deadline);
-        deadlines.chain(self.ping_at(config)).min()
+        let Deadlines { connect, answer, packet, write } = self.deadlines(config);
+        let first = |one: Option<Time>, other: Option<Time>| match (one, other) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        first(first(first(connect, answer), first(packet, write)), self.ping_at(config))
     }
 
     /// When to ask for a sign of life.
     pub(super) fn ping_at(&self, config: &Config) -> Option<Time> {
         // An answer that is due is a sign of life of its own.
-        let is_quiet = self.is_open() && self.first_due().is_none();
-        // Whoever sent an event waits to hear that it was taken.
-        let confirm = self.ends_with_event().then(|| self.last_sent + CONFIRM_EVENTS_AFTER);
+        if !self.is_open() || self.first_due().is_some() {
+            return None;
+        }
         let alive = self.last_received + config.ping_after;
-        is_quiet.then(|| confirm.map_or(alive, |confirm| confirm.min(alive)))
+        // Whoever sent an event waits to hear that it was taken.
+        Some(if self.ends_with_event() { alive.min(self.last_sent + CONFIRM_EVENTS_AFTER) } else { alive })
     }
 
-    fn deadlines(&self, config: &Config) -> [Option<(Time, LossReason)>; 3] {
+    fn deadlines(&self, config: &Config) -> Deadlines {
         if let Stage::Dialing { deadline } = self.stage {
-            return [Some((deadline, LossReason::ConnectTime)), None, None];
+            return Deadlines { connect: Some(deadline), ..Deadlines::default() };
         }
         // Answers come in order (P5): the time of one begins when those before it have come.
-        let due = self.first_due().map(|sent| match sent.awaited {
-            Awaited::Agreement { .. } => (self.due_since + config.max_negotiation_time, LossReason::NegotiationTime),
-            Awaited::Pong => (self.due_since + config.max_pong_time, LossReason::PongTime),
+        let answer = self.first_due().map(|sent| match sent.awaited {
+            Awaited::Agreement { .. } => self.due_since + config.max_negotiation_time,
+            Awaited::Pong => self.due_since + config.max_pong_time,
             Awaited::Reply { .. } | Awaited::Abandoned { .. } => {
-                (self.due_since.max(self.last_received) + config.max_silence, LossReason::Silence)
+                self.due_since.max(self.last_received) + config.max_silence
             }
         });
-        let packet = self.inbound.deadline(config.max_packet_time).map(|deadline| (deadline, LossReason::PacketTime));
-        let write = (self.unsent > 0).then(|| (self.last_written + config.max_write_time, LossReason::WriteTime));
-        [due, packet, write]
+        let packet = self.inbound.deadline(config.max_packet_time);
+        let write = (self.unsent > 0).then(|| self.last_written + config.max_write_time);
+        Deadlines { connect: None, answer, packet, write }
     }
+}
+
+/// When a connection will have taken too long for something (L1, L2).
+#[derive(Clone, Copy, Debug, Default)]
+struct Deadlines {
+    connect: Option<Time>,
+    answer: Option<Time>,
+    packet: Option<Time>,
+    write: Option<Time>,
 }

@@ -108,6 +108,8 @@ pub struct ClientSession {
     route: Route,
     /// Time is judged when all that came in has been taken out.
     is_time_checked: bool,
+    /// Nothing came in since the last call was sent.
+    is_sending: bool,
     is_closing: bool,
     is_closed: bool,
     statistics: Statistics,
@@ -145,6 +147,7 @@ impl ClientSession {
             original: None,
             route,
             is_time_checked: false,
+            is_sending: false,
             is_closing: false,
             is_closed: false,
             statistics: Statistics::default(),
@@ -206,6 +209,7 @@ impl ClientSession {
             Input::Tick => {}
         }
         self.is_time_checked = false;
+        self.is_sending = false;
     }
 
     /// The next thing to do.
@@ -283,14 +287,22 @@ impl ClientSession {
 
     /// One piece of work. `false` if there is none.
     fn step(&mut self) -> bool {
-        self.receive()
+        // A call that is sent leaves all else as it was: a batch of them does not look at it again and again.
+        if self.is_sending && self.send_call() {
+            return true;
+        }
+        self.is_sending = false;
+        if self.receive()
             || self.check_time()
             || self.end_doomed()
             || self.promote()
             || self.travel()
             || self.negotiate()
-            || self.send()
-            || self.finish()
+        {
+            return true;
+        }
+        self.is_sending = self.send();
+        self.is_sending || self.finish()
     }
 
     fn call(&mut self, call: Call) {

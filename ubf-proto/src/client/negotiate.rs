@@ -2,7 +2,7 @@
 
 use ubf_codec::{NextIp, Version};
 
-use super::link::Awaited;
+use super::link::{Awaited, Link};
 use super::output::{LossReason, NamedBy, Notice, Output, Violation};
 use super::route::Candidate;
 use super::{ClientSession, Slot};
@@ -23,10 +23,14 @@ impl ClientSession {
     }
 
     fn negotiate_on(&mut self, slot: Slot) -> bool {
+        let is_wanted = |link: &Option<Link>| link.as_ref().is_some_and(|link| link.wants_negotiation);
+        if !is_wanted(self.slot(slot)) {
+            return false;
+        }
         let (now, max) = (self.now, self.config.max_negotiations);
         let may_optimistic = self.config.optimistic_start && (self.current.is_none() || self.config.optimistic_moves);
         let Some(link) = self.slot(slot) else { return false };
-        let is_ready = link.is_open() && link.wants_negotiation && link.doomed.is_none() && !link.is_negotiating();
+        let is_ready = link.is_open() && link.doomed.is_none() && !link.is_negotiating();
         // N10: more often in a minute is not allowed.
         if !is_ready || link.negotiations.allowed_at(max, now) > now {
             return false;

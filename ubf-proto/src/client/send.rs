@@ -19,6 +19,11 @@ impl ClientSession {
 
     /// L2: asks for a sign of life; or, behind events, whether they were taken.
     fn ping(&mut self, slot: Slot) -> bool {
+        // An answer is due to the last packet: nothing is quiet, and nothing is in doubt.
+        let is_answer_last = |link: &Option<Link>| link.as_ref().is_none_or(Link::ends_with_question);
+        if is_answer_last(self.slot(slot)) {
+            return false;
+        }
         let is_leaving = self.is_closing || (slot == Slot::Current && self.next.is_some());
         let has_waiting = !self.waiting.is_empty();
         let (now, max_in_flight) = (self.now, self.config.max_in_flight);
@@ -58,7 +63,7 @@ impl ClientSession {
         }
     }
 
-    fn send_call(&mut self) -> bool {
+    pub(super) fn send_call(&mut self) -> bool {
         let Some(slot) = self.sending_slot() else { return false };
         let (max_in_flight, max_unsent) = (self.config.max_in_flight, self.config.max_unsent_bytes);
         let link = match slot {
