@@ -11,10 +11,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tracing::{debug, warn};
 use ubf_codec::{Term, Version};
@@ -55,7 +55,6 @@ pub(crate) struct Submission {
     pub(crate) call: Call,
     pub(crate) request: Source,
     pub(crate) reply: Option<ReplySender>,
-    pub(crate) permit: OwnedSemaphorePermit,
 }
 
 /// A call that has not ended.
@@ -64,8 +63,6 @@ struct OpenCall {
     kind: Kind,
     /// `None` for an event that nobody waits for.
     reply: Option<ReplySender>,
-    /// L1: its place. The next one is let in when it is given up.
-    _permit: OwnedSemaphorePermit,
 }
 
 /// A function of the program that is shown each notice.
@@ -102,6 +99,10 @@ pub(crate) struct Driver {
     /// At most two that the session knows, and those that are about to be gone.
     links: Vec<Link>,
     calls: Calls<OpenCall>,
+    /// Empty but while commands are taken in.
+    commands: Vec<Command>,
+    /// L1: places of calls that have ended, which are given back together.
+    freed_places: usize,
     /// Outcomes that are told when the status shows them.
     ended: Vec<(ReplySender, Result<Done, CallError>)>,
     /// Losses before the first agreement: at most one for each address in a round.
@@ -120,15 +121,6 @@ pub(crate) struct Driver {
     is_finished: bool,
 }
 
-/// The one thing that was waited for.
-enum Happening {
-    Input(Input),
-    Commands(Vec<Command>),
-    /// All handles are gone.
-    NoHandles,
-    LinkGone,
-}
-
 impl Driver {
     pub(crate) fn new(config: Config, seed: u64, close_time: Duration, ends: Ends) -> Self {
         let start = Instant::now();
@@ -141,6 +133,8 @@ impl Driver {
             policy: config.policy,
             links: Vec::new(),
             calls: Calls::default(),
+            commands: Vec::new(),
+            freed_places: 0,
             ended: Vec::new(),
             first_losses: Vec::new(),
             status: Status::new(),
@@ -159,18 +153,7 @@ impl Driver {
 
     /// Runs until the session has ended and its last bytes are written.
     pub(crate) async fn run(mut self) {
-        loop {
-            while let Some(output) = self.session.poll_output() {
-                self.obey(output);
-            }
-            self.links.retain(|link| !link.is_gone());
-            self.publish();
-            if self.is_finished && self.links.is_empty() {
-                return;
-            }
-            let happening = poll_fn(|cx| self.poll(cx)).await;
-            self.feed(happening);
-        }
+        poll_fn(|cx| self.poll(cx)).await;
     }
 
     fn now(&self) -> Time {
@@ -178,65 +161,92 @@ impl Driver {
         Time::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Happening> {
-        if self.poll_timer(cx).is_ready() {
-            return Poll::Ready(Happening::Input(Input::Tick));
+    /// Goes on until there is nothing to do but to wait. What is shown and what is armed is seen to once for all that came in.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            while let Some(output) = self.session.poll_output() {
+                self.obey(output);
+            }
+            self.links.retain(|link| !link.is_gone());
+            // To take in all that there is before anything is written makes the batches large; to go on with it for ever would be too much.
+            let is_full = self.inputs_since_write >= MAX_INPUTS_BEFORE_WRITE;
+            if !is_full && self.take_in(cx) {
+                self.inputs_since_write += 1;
+                continue;
+            }
+            self.publish();
+            if self.is_finished && self.links.is_empty() {
+                return Poll::Ready(());
+            }
+            // A scheduler runs a task that was woken as soon as it can: after the first of many callers, and each would have a write of its own.
+            // So this task goes to the end of the queue once, behind those who are about to call, if there were several of late.
+            let is_in_company = self.calls_since_write > 0 && self.calls_since_write.max(self.last_batch) > 1;
+            if is_in_company && !is_full && !self.has_stepped_back {
+                self.has_stepped_back = true;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            // What cannot be written does not keep us from reading.
+            if !self.write(cx) && !is_full && !self.has_time_come(cx) {
+                return Poll::Pending;
+            }
         }
-        // To take in all that there is before anything is written makes the batches large; to go on with it for ever would be too much.
-        if self.inputs_since_write >= MAX_INPUTS_BEFORE_WRITE
-            && let Poll::Ready(written) = self.poll_write(cx)
-        {
-            return Poll::Ready(written);
-        }
+    }
+
+    /// Tells the session one thing that came from outside. `false` if there is none; the next one will wake us.
+    fn take_in(&mut self, cx: &mut Context<'_>) -> bool {
         // Whoever was heard goes to the end: a server that talks without a pause does not silence the others.
         self.is_commands_turn = !self.is_commands_turn;
-        let is_first = self.is_commands_turn;
-        if is_first && let Poll::Ready(commands) = self.poll_commands(cx) {
-            return Poll::Ready(commands);
+        if self.is_commands_turn {
+            self.take_commands(cx) || self.read(cx)
+        } else {
+            self.read(cx) || self.take_commands(cx)
         }
-        if let Poll::Ready(received) = self.poll_read(cx) {
-            return Poll::Ready(received);
-        }
-        if !is_first && let Poll::Ready(commands) = self.poll_commands(cx) {
-            return Poll::Ready(commands);
-        }
-        // A scheduler runs a task that was woken as soon as it can: after the first of many callers, and each would have a write of its own.
-        // So this task goes to the end of the queue once, behind those who are about to call, if there were several of late.
-        if self.calls_since_write > 0 && self.calls_since_write.max(self.last_batch) > 1 && !self.has_stepped_back {
-            self.has_stepped_back = true;
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        self.poll_write(cx)
     }
 
-    fn poll_commands(&mut self, cx: &mut Context<'_>) -> Poll<Happening> {
+    fn take_commands(&mut self, cx: &mut Context<'_>) -> bool {
         if !self.commands_are_open {
-            return Poll::Pending;
+            return false;
         }
-        let mut commands = Vec::new();
-        let count = ready!(self.ends.commands.poll_recv_many(cx, &mut commands, MAX_COMMANDS));
-        self.inputs_since_write += 1;
-        Poll::Ready(if count > 0 { Happening::Commands(commands) } else { Happening::NoHandles })
+        let mut commands = std::mem::take(&mut self.commands);
+        let Poll::Ready(count) = self.ends.commands.poll_recv_many(cx, &mut commands, MAX_COMMANDS) else {
+            self.commands = commands;
+            return false;
+        };
+        let now = self.now();
+        if count == 0 {
+            // All handles are gone.
+            self.commands_are_open = false;
+            self.close(self.close_time, now);
+        }
+        for command in commands.drain(..) {
+            self.feed_command(command, now);
+        }
+        self.commands = commands;
+        self.give_up_calls(now);
+        true
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Happening> {
+    fn read(&mut self, cx: &mut Context<'_>) -> bool {
         for index in 0..self.links.len() {
             let Some(link) = self.links.get_mut(index) else { break };
             let input = link.poll_read(cx);
             if link.is_gone() && input.is_pending() {
-                return Poll::Ready(Happening::LinkGone);
+                return true;
             }
             if let Poll::Ready(input) = input {
                 self.links.rotate_left(index + 1);
-                self.inputs_since_write += 1;
-                return Poll::Ready(Happening::Input(input));
+                if let Input::Received { connection, bytes } = &input {
+                    self.show_wire(*connection, Direction::FromServer, bytes);
+                }
+                self.feed(input);
+                return true;
             }
         }
-        Poll::Pending
+        false
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Happening> {
+    fn write(&mut self, cx: &mut Context<'_>) -> bool {
         self.inputs_since_write = 0;
         self.has_stepped_back = false;
         if self.calls_since_write > 0 {
@@ -244,13 +254,14 @@ impl Driver {
         }
         for link in &mut self.links {
             if let Poll::Ready(input) = link.poll_write(cx) {
-                return Poll::Ready(Happening::Input(input));
+                self.feed(input);
+                return true;
             }
         }
-        Poll::Pending
+        false
     }
 
-    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn has_time_come(&mut self, cx: &mut Context<'_>) -> bool {
         let wanted = self.session.poll_timeout().into_iter().chain(self.close_at).min();
         // A timer that is set too early wakes us once in vain. To move it at each input would cost more.
         if let Some(wanted) = wanted
@@ -261,32 +272,21 @@ impl Driver {
             self.armed = Some(wanted);
         }
         if self.armed.is_none() || self.timer.as_mut().poll(cx).is_pending() {
-            return Poll::Pending;
+            return false;
         }
         self.armed = None;
-        Poll::Ready(())
+        self.feed(Input::Tick);
+        true
     }
 
-    fn feed(&mut self, happening: Happening) {
+    fn feed(&mut self, input: Input) {
         let now = self.now();
-        match happening {
-            Happening::Input(input) => {
-                if let Input::Received { connection, bytes } = &input {
-                    self.show_wire(*connection, Direction::FromServer, bytes);
-                }
-                self.session.handle(input, now);
-            }
-            Happening::Commands(commands) => {
-                for command in commands {
-                    self.feed_command(command, now);
-                }
-            }
-            Happening::NoHandles => {
-                self.commands_are_open = false;
-                self.close(self.close_time, now);
-            }
-            Happening::LinkGone => {}
-        }
+        self.session.handle(input, now);
+        self.give_up_calls(now);
+    }
+
+    /// Ends the calls that are open when the time to close is over.
+    fn give_up_calls(&mut self, now: Time) {
         if self.close_at.is_some_and(|at| now >= at) {
             self.close_at = None;
             for &call in self.calls.keys() {
@@ -297,10 +297,10 @@ impl Driver {
 
     fn feed_command(&mut self, command: Command, now: Time) {
         let input = match command {
-            Command::Call(Submission { call, request, reply, permit }) => {
+            Command::Call(Submission { call, request, reply }) => {
                 let kind = if call.is_event { Kind::Event } else { Kind::Request };
                 self.calls_since_write += 1;
-                self.calls.insert(call.id, OpenCall { request, kind, reply, _permit: permit });
+                self.calls.insert(call.id, OpenCall { request, kind, reply });
                 Input::Call(call)
             }
             Command::Cancel(call) => Input::Cancel { call },
@@ -379,6 +379,7 @@ impl Driver {
 
     fn end(&mut self, call: CallId, outcome: Result<Done, CallError>) {
         let Some(OpenCall { request, reply, .. }) = self.calls.remove(&call) else { return };
+        self.freed_places += 1;
         // What the caller's code does when it is dropped is its own, too.
         if catch_unwind(AssertUnwindSafe(|| drop(request))).is_err() {
             warn!("a request crashed when it was dropped");
@@ -459,6 +460,9 @@ impl Driver {
             }
             is_changed
         });
+        if self.freed_places > 0 {
+            self.ends.permits.add_permits(std::mem::take(&mut self.freed_places));
+        }
         for (reply, outcome) in self.ended.drain(..) {
             if reply.send(outcome).is_err() {
                 debug!("nobody waits for this call");

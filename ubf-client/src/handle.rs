@@ -4,20 +4,20 @@ use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::{Semaphore, mpsc, watch};
 use ubf_codec::{Term, Version};
-use ubf_proto::client::{self, CallError, CallId, Done};
+use ubf_proto::client::{CallError, Done};
 
 use crate::builder::Builder;
-use crate::driver::{Command, ReplySender, Submission, crash};
+use crate::driver::{Command, crash};
 use crate::events::Events;
+use crate::message::{Message, Replying};
 use crate::reply::Reply;
-use crate::request::{Kind, Rendering, Request, Source};
+use crate::request::{Kind, Request, Source};
 use crate::status::Status;
 
 /// A session with a service: a handle, cheap to clone, for any number of tasks.
@@ -26,7 +26,7 @@ use crate::status::Status;
 /// client ends: events that were cast are still sent, for [`close_time`](Builder::close_time) at most.
 #[derive(Clone)]
 pub struct Client {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 pub(crate) struct Shared {
@@ -128,7 +128,7 @@ impl Client {
     }
 
     /// A driver that is gone has nothing to be told.
-    fn tell(&self, command: Command) {
+    pub(crate) fn tell(&self, command: Command) {
         drop(self.shared.commands.send(command));
     }
 }
@@ -142,14 +142,6 @@ impl fmt::Debug for Client {
             .field("address", &status.address)
             .finish_non_exhaustive()
     }
-}
-
-/// What is to be sent, and how.
-pub(crate) struct Message<'a> {
-    pub(crate) client: &'a Client,
-    request: Source,
-    is_idempotent: bool,
-    within: Option<Duration>,
 }
 
 /// A call that is about to be made. Await it.
@@ -172,10 +164,10 @@ impl Call<'_> {
 
 impl<'a> IntoFuture for Call<'a> {
     type Output = Result<Reply, CallError>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
+    type IntoFuture = Replying<'a>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.0.reply())
+        self.0.replying()
     }
 }
 
@@ -217,89 +209,6 @@ impl<'a> IntoFuture for Cast<'a> {
     }
 }
 
-impl<'a> Message<'a> {
-    /// Sends it as a request.
-    pub(crate) async fn reply(self) -> Result<Reply, CallError> {
-        match self.send(Kind::Request).await?.outcome().await? {
-            Done::Reply { version, body } => Ok(Reply { version, body }),
-            // The session never takes a request for an event.
-            Done::Taken { .. } => Err(CallError::Indeterminate),
-        }
-    }
-
-    /// Hands it to the driver, and stays in touch.
-    async fn send(self, kind: Kind) -> Result<Sent<'a>, CallError> {
-        let client = self.client;
-        let (reply, outcome) = oneshot::channel();
-        let id = self.submit(kind, Some(reply)).await?;
-        Ok(Sent { id, outcome: Some(outcome), client })
-    }
-
-    /// Waits for a place, and hands it to the driver.
-    async fn submit(self, kind: Kind, reply: Option<ReplySender>) -> Result<CallId, CallError> {
-        let Self { client, request, is_idempotent, within } = self;
-        let shared = &client.shared;
-        let within = within.unwrap_or(shared.call_time);
-        let permits = Arc::clone(&shared.permits);
-        let (permit, time) = match permits.try_acquire_owned() {
-            Ok(permit) => (permit, within),
-            Err(_full) => {
-                let start = Instant::now();
-                let place = Arc::clone(&shared.permits).acquire_owned();
-                let place = match start.checked_add(within) {
-                    Some(deadline) => timeout_at(deadline, place)
-                        .await
-                        .map_err(|_elapsed| CallError::Deadline { may_have_run: false })?,
-                    None => place.await,
-                };
-                (place.map_err(|_closed| CallError::Closed)?, within.saturating_sub(start.elapsed()))
-            }
-        };
-        let id = CallId(shared.next_call.fetch_add(1, Ordering::Relaxed));
-        // Here, the work is the caller's and not the driver's, which all callers share. If the version is another one by the time that
-        // the call is sent, the driver does it again.
-        let version = Version::new(shared.version.load(Ordering::Relaxed));
-        let rendered = version.and_then(|version| match request.render(kind, version) {
-            Rendering::Body(body) => Some((version, body)),
-            Rendering::Unsupported => None,
-            Rendering::Crashed => {
-                client.crashed(version);
-                None
-            }
-        });
-        let call = client::Call { id, is_event: kind == Kind::Event, is_idempotent, time: Some(time), rendered };
-        let submission = Submission { call, request, reply, permit };
-        shared.commands.send(Command::Call(submission)).map_err(|_gone| CallError::Closed)?;
-        Ok(id)
-    }
-}
-
-/// A call that the driver has. When it is dropped, nobody waits for it.
-struct Sent<'a> {
-    id: CallId,
-    /// `None` once it has ended.
-    outcome: Option<oneshot::Receiver<Result<Done, CallError>>>,
-    client: &'a Client,
-}
-
-impl Sent<'_> {
-    async fn outcome(mut self) -> Result<Done, CallError> {
-        let Some(outcome) = &mut self.outcome else { return Err(CallError::Indeterminate) };
-        let outcome = outcome.await;
-        self.outcome = None;
-        // The driver went away with its runtime. Nobody knows how far the call came.
-        outcome.unwrap_or(Err(CallError::Indeterminate))
-    }
-}
-
-impl Drop for Sent<'_> {
-    fn drop(&mut self) {
-        if self.outcome.is_some() {
-            self.client.tell(Command::Cancel(self.id));
-        }
-    }
-}
-
 impl fmt::Debug for Call<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt_as("Call", f)
@@ -309,13 +218,6 @@ impl fmt::Debug for Call<'_> {
 impl fmt::Debug for Cast<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt_as("Cast", f)
-    }
-}
-
-impl Message<'_> {
-    fn fmt_as(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut debug = f.debug_struct(name);
-        debug.field("is_idempotent", &self.is_idempotent).field("within", &self.within).finish_non_exhaustive()
     }
 }
 

@@ -69,8 +69,8 @@
 //! - To look into responses and states: contracts are checked elsewhere.
 //!
 //! # Cost
-//! A connection on which nothing comes in holds no read buffer. What is ready to be sent goes out in one write of many pieces, without
-//! a copy of the bodies; a reply shares the memory that it was read into.
+//! What is ready to be sent goes out in one write: bodies up to a kilobyte side by side, larger ones where they are, without a copy. A reply
+//! shares the memory that it was read into. A connection keeps a read buffer of 16 KiB.
 
 #![forbid(unsafe_code)]
 
@@ -82,6 +82,7 @@ mod status;
 
 mod builder;
 mod handle;
+mod message;
 
 mod calls;
 mod dial;
@@ -97,6 +98,7 @@ mod typed;
 pub use self::builder::{Builder, ConnectError};
 pub use self::events::Events;
 pub use self::handle::{Call, Cast, Client, ReadCrashed};
+pub use self::message::Replying;
 pub use self::reply::{Event, Reply};
 pub use self::request::{Request, Unsupported};
 pub use self::status::{Loss, Status};

@@ -1,13 +1,20 @@
 //! What a caller hands in: something that can be written for the version in force (N8).
 
+use std::cell::RefCell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use ubf_codec::{Encoder, Term, TermRef, Version, View};
 
-/// Room for a body at first. Chosen: most requests fit, and what is left over is not kept for long.
-const BODY_BYTES: usize = 128;
+/// What bodies are written into. Chosen: holds some dozens, and a call that is open for long keeps no more than that.
+const BLOCK_BYTES: usize = 4 * 1024;
+/// A block with less room than this left is given up. Chosen: most requests fit.
+const MIN_BODY_BYTES: usize = 256;
+
+thread_local! {
+    static BLOCK: RefCell<BytesMut> = RefCell::new(BytesMut::new());
+}
 
 /// A request or an event that can be written for a version of the contract.
 ///
@@ -124,17 +131,25 @@ impl Source {
 
 /// The body of a packet, up to and with its `$`.
 fn body(term: &Term, kind: Kind) -> Result<Bytes, Unsupported> {
-    let mut body = Vec::with_capacity(BODY_BYTES);
     match kind {
         // P3: the server would take it for an event, and never reply.
-        Kind::Request if is_event_in(term.as_ref()) => return Err(Unsupported),
-        Kind::Request => Encoder::new().encode_to(term, &mut body),
-        Kind::Event => {
-            Encoder::new().encode_to(term, &mut body);
-            body = as_event(&body);
-        }
+        Kind::Request if is_event_in(term.as_ref()) => Err(Unsupported),
+        Kind::Request => Ok(encoded(term)),
+        Kind::Event => Ok(as_event(&encoded(term)).into()),
     }
-    Ok(body.into())
+}
+
+/// Bodies of requests lie side by side: to take memory for each costs as much as to write it.
+fn encoded(term: &Term) -> Bytes {
+    let encode = |block: &mut BytesMut| {
+        if block.capacity() < MIN_BODY_BYTES {
+            *block = BytesMut::with_capacity(BLOCK_BYTES);
+        }
+        Encoder::new().encode_to(term, block);
+        block.split().freeze()
+    };
+    // A thread that is about to end has no block any more.
+    BLOCK.try_with(|block| encode(&mut block.borrow_mut())).unwrap_or_else(|_ended| encode(&mut BytesMut::new()))
 }
 
 /// Puts `{'event_in',Event}` around an event that is written.

@@ -15,56 +15,74 @@ use ubf_proto::Packet;
 const READ_BYTES: usize = 16 * 1024;
 /// A buffer with less room than this left is not used for another read. Chosen: a read costs more than the memory.
 const MIN_READ_BYTES: usize = 4 * 1024;
-/// Pieces in one write. Chosen: 64 packets of a header and a body; the system's limit is 1024.
-const MAX_SLICES: usize = 128;
+/// Bodies up to this size are copied, so that a batch of them is one piece. Chosen: a piece costs as much as to copy some hundred bytes.
+const MAX_COPIED_BYTES: usize = 1024;
+/// Room for packets that are copied, at least. Chosen: a batch of a few.
+const BATCH_BYTES: usize = 1024;
+/// A larger batch is not kept for the next one.
+const MAX_KEPT_BYTES: usize = 64 * 1024;
+/// Pieces in one write. Chosen: 32 packets too large to be copied; the system's limit is 1024.
+const MAX_SLICES: usize = 64;
 
 #[derive(Debug)]
 pub(crate) struct Socket {
     stream: TcpStream,
-    /// What the last read left of its buffer. None is held while nothing can be read.
+    /// What the last read left of its buffer.
     spare: BytesMut,
     unsent: VecDeque<Bytes>,
+    /// Small packets, behind those.
+    batch: BytesMut,
     can_write: bool,
 }
 
 impl Socket {
     pub(crate) fn new(stream: TcpStream) -> Self {
-        Self { stream, spare: BytesMut::new(), unsent: VecDeque::new(), can_write: true }
+        Self { stream, spare: BytesMut::new(), unsent: VecDeque::new(), batch: BytesMut::new(), can_write: true }
     }
 
     /// Puts a packet behind those that are to be written.
     pub(crate) fn push(&mut self, packet: Packet) {
-        if self.can_write {
-            self.unsent.extend([packet.head, packet.body].into_iter().filter(|bytes| !bytes.is_empty()));
+        if !self.can_write {
+            return;
+        }
+        let Packet { head, body } = packet;
+        if self.batch.capacity() == 0 {
+            self.batch.reserve(BATCH_BYTES);
+        }
+        self.batch.extend_from_slice(&head);
+        if body.len() <= MAX_COPIED_BYTES {
+            self.batch.extend_from_slice(&body);
+        } else {
+            self.close_batch();
+            self.unsent.push_back(body);
+        }
+    }
+
+    fn close_batch(&mut self) {
+        if !self.batch.is_empty() {
+            self.unsent.push_back(self.batch.split().freeze());
         }
     }
 
     /// Bytes that came in; `None` at the end of the stream, or if it is broken.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<BytesMut>> {
-        let read = match self.stream.poll_read_ready(cx) {
-            Poll::Ready(_) => {
-                if self.spare.capacity() < MIN_READ_BYTES {
-                    self.spare = BytesMut::with_capacity(READ_BYTES);
-                }
-                pin!(self.stream.read_buf(&mut self.spare)).poll(cx)
-            }
-            Poll::Pending => Poll::Pending,
-        };
-        match read {
-            Poll::Ready(Ok(1..)) => Poll::Ready(Some(self.spare.split())),
-            Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(None),
-            Poll::Pending => {
-                self.spare = BytesMut::new();
-                Poll::Pending
-            }
+        // A connection that nothing was ever read from needs no buffer.
+        ready!(self.stream.poll_read_ready(cx)).ok();
+        if self.spare.capacity() < MIN_READ_BYTES {
+            self.spare = BytesMut::with_capacity(READ_BYTES);
+        }
+        match ready!(pin!(self.stream.read_buf(&mut self.spare)).poll(cx)) {
+            Ok(1..) => Poll::Ready(Some(self.spare.split())),
+            Ok(0) | Err(_) => Poll::Ready(None),
         }
     }
 
     /// Writes what is there, and tells how much of it was taken. Waits if there is nothing.
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
         if self.unsent.is_empty() {
-            return Poll::Pending;
+            return self.poll_write_batch(cx);
         }
+        self.close_batch();
         let mut slices = [IoSlice::new(&[]); MAX_SLICES];
         let mut count = 0;
         for (slice, bytes) in slices.iter_mut().zip(&self.unsent) {
@@ -77,13 +95,37 @@ impl Socket {
                 self.take_out(written);
                 Poll::Ready(written)
             }
-            // What the server said last may still be in the way: the end of what can be read tells that it is gone.
-            Ok(0) | Err(_) => {
-                self.can_write = false;
-                self.unsent.clear();
-                Poll::Pending
-            }
+            Ok(0) | Err(_) => self.give_up_writing(),
         }
+    }
+
+    /// Writes small packets alone, in place.
+    fn poll_write_batch(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
+        if self.batch.is_empty() {
+            return Poll::Pending;
+        }
+        match ready!(Pin::new(&mut self.stream).poll_write(cx, &self.batch)) {
+            Ok(written) if written == self.batch.len() => {
+                self.batch.clear();
+                if self.batch.capacity() > MAX_KEPT_BYTES {
+                    self.batch = BytesMut::new();
+                }
+                Poll::Ready(written)
+            }
+            Ok(written @ 1..) => {
+                self.batch.advance(written);
+                Poll::Ready(written)
+            }
+            Ok(0) | Err(_) => self.give_up_writing(),
+        }
+    }
+
+    /// What the server said last may still be in the way: the end of what can be read tells that it is gone.
+    fn give_up_writing(&mut self) -> Poll<usize> {
+        self.can_write = false;
+        self.unsent.clear();
+        self.batch.clear();
+        Poll::Pending
     }
 
     fn take_out(&mut self, mut written: usize) {
@@ -105,7 +147,11 @@ impl Socket {
     /// words with it.
     pub(crate) fn poll_leave(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while let Poll::Ready(_written) = self.poll_write(cx) {}
-        if self.unsent.is_empty() && self.can_write && Pin::new(&mut self.stream).poll_shutdown(cx).is_ready() {
+        if self.unsent.is_empty()
+            && self.batch.is_empty()
+            && self.can_write
+            && Pin::new(&mut self.stream).poll_shutdown(cx).is_ready()
+        {
             self.can_write = false;
         }
         while ready!(self.poll_read(cx)).is_some() {}

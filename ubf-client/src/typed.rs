@@ -142,7 +142,7 @@ impl<'a, T: DeserializeOwned + 'a> IntoFuture for TypedCall<'a, T> {
         Box::pin(async move {
             let Call(message) = self.call.map_err(TypedCallError::Unwritable)?;
             let client = message.client;
-            let reply = message.reply().await?;
+            let reply = message.replying().await?;
             // N11: the call has run. Code that reads may crash; the version is to blame, and not the call.
             match client.read(&reply, Reply::typed)? {
                 Ok(reply) => Ok(reply),
