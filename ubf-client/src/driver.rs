@@ -6,7 +6,7 @@
 //! clock ────ticks─────> └────────┘ <─Output── └───────────────┘
 //! ```
 
-use std::future::{Future as _, poll_fn};
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -152,8 +152,10 @@ impl Driver {
     }
 
     /// Runs until the session has ended and its last bytes are written.
-    pub(crate) async fn run(mut self) {
-        poll_fn(|cx| self.poll(cx)).await;
+    pub(crate) fn run(self) -> impl Future<Output = ()> + Send {
+        // A task is moved some times before it runs, and this is large.
+        let mut driver = Box::new(self);
+        poll_fn(move |cx| driver.poll(cx))
     }
 
     fn now(&self) -> Time {
@@ -197,11 +199,8 @@ impl Driver {
     fn take_in(&mut self, cx: &mut Context<'_>) -> bool {
         // Whoever was heard goes to the end: a server that talks without a pause does not silence the others.
         self.is_commands_turn = !self.is_commands_turn;
-        if self.is_commands_turn {
-            self.take_commands(cx) || self.read(cx)
-        } else {
-            self.read(cx) || self.take_commands(cx)
-        }
+        let is_first = self.is_commands_turn;
+        (is_first && self.take_commands(cx)) || self.read(cx) || (!is_first && self.take_commands(cx))
     }
 
     fn take_commands(&mut self, cx: &mut Context<'_>) -> bool {

@@ -158,3 +158,40 @@ impl Socket {
         Poll::Ready(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn packets_that_are_copied_and_packets_that_are_not_keep_their_order() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut peer, _address) = listener.accept().await.unwrap();
+        let mut socket = Socket::new(stream);
+        // More than the system's buffers hold, so that writes end anywhere.
+        let lens = [1, MAX_COPIED_BYTES, MAX_COPIED_BYTES + 1, 7, 16 << 20, 3, 3, 2048, 5];
+        let mut expected = Vec::new();
+        for (byte, len) in (b'a'..).zip(lens) {
+            let packet = Packet { head: Bytes::from_static(b"1 "), body: vec![byte; len].into() };
+            expected.extend_from_slice(&packet.to_bytes());
+            socket.push(packet);
+        }
+        let total = expected.len();
+        let writing = async {
+            let mut written = 0;
+            while written < total {
+                written += poll_fn(|cx| socket.poll_write(cx)).await;
+            }
+        };
+        let mut read = vec![0; total];
+        let (_read, ()) = tokio::join!(peer.read_exact(&mut read), writing);
+        assert!(read == expected);
+        assert!(socket.unsent.is_empty() && socket.batch.is_empty());
+    }
+}
