@@ -1,4 +1,4 @@
-//! One socket: reads without a buffer that waits, writes of whole batches.
+//! One socket: reads into a buffer that is kept, writes of whole batches.
 
 use std::collections::VecDeque;
 use std::future::Future as _;
