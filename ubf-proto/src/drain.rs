@@ -199,4 +199,40 @@ mod tests {
         let moments: alloc::vec::Vec<_> = (0..5).map(|index| drain.notice_at(index, 5).unwrap().as_millis()).collect();
         assert_eq!(moments, [0, 5_000, 10_000, 15_000, 20_000]);
     }
+
+    #[test]
+    fn r8_each_phase_lasts_until_its_time_is_over() {
+        let mut drain = draining(10);
+        assert_eq!(drain.deadline(), Some(Time::from_millis(10_000)));
+        assert_eq!(drain.advance(Time::from_millis(9_999), 1), Phase::Draining);
+        assert_eq!(drain.advance(Time::from_millis(10_000), 1), Phase::Closing);
+        assert_eq!(drain.deadline(), Some(Time::from_millis(11_000)));
+        assert_eq!(drain.advance(Time::from_millis(10_999), 1), Phase::Closing);
+        assert_eq!(drain.advance(Time::from_millis(11_000), 1), Phase::Stopped);
+        assert_eq!(drain.deadline(), None);
+    }
+
+    #[test]
+    fn r8_the_grace_can_be_ended_and_the_hard_stop_cannot_be_put_off() {
+        let mut drain = draining(10);
+        assert!(drain.plan().is_some_and(|plan| plan.grace == Duration::from_secs(10)));
+        drain.close_now(Duration::from_secs(2), Time::from_millis(500));
+        assert_eq!((drain.phase(), drain.deadline()), (Phase::Closing, Some(Time::from_millis(2_500))));
+        drain.close_now(Duration::from_secs(9), Time::from_millis(1_000));
+        assert_eq!(drain.deadline(), Some(Time::from_millis(2_500)));
+        drain.advance(Time::from_millis(2_500), 1);
+        drain.close_now(Duration::from_secs(9), Time::from_millis(2_500));
+        assert_eq!(drain.phase(), Phase::Stopped);
+    }
+
+    #[test]
+    fn r8_cut_calls_are_counted_and_phases_have_names() {
+        let mut drain = draining(10);
+        assert_eq!(drain.calls_cut(), 0);
+        drain.record_cut(2);
+        drain.record_cut(3);
+        assert_eq!(drain.calls_cut(), 5);
+        let names = [Phase::Serving, Phase::Draining, Phase::Closing, Phase::Stopped].map(Phase::as_str);
+        assert_eq!(names, ["serving", "draining", "closing", "stopped"]);
+    }
 }

@@ -118,6 +118,16 @@ mod tests {
     }
 
     #[test]
+    fn l3_what_comes_after_an_error_is_not_kept() {
+        let mut inbound: Inbound<ClientHeader> = Inbound::new(Limits::default());
+        inbound.push(BytesMut::from("3 }$"), Time::ZERO);
+        assert!(inbound.next(Time::ZERO).is_err());
+        let kept = inbound.buffer.len();
+        inbound.push(BytesMut::from("3 1$"), Time::ZERO);
+        assert_eq!(inbound.buffer.len(), kept);
+    }
+
+    #[test]
     fn white_space_behind_a_packet_counts_for_the_next_packet() {
         let mut inbound: Inbound<ClientHeader> = Inbound::new(Limits::default());
         for (bytes, end) in [("3 1$\n", 4), ("3 2$\n", 9), (" 3 3$", 15)] {

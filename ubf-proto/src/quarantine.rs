@@ -193,4 +193,33 @@ mod tests {
         assert!(quarantine.allowed(&versions, Time::from_millis(5)).is_empty());
         assert_eq!(quarantine.first_to_end(&versions, Time::from_millis(5)), Some(ten()));
     }
+
+    #[test]
+    fn n7_the_quarantine_of_another_session_counts_and_the_later_end_is_kept() {
+        let mut quarantine = exact();
+        quarantine.close_until(ten(), Time::from_millis(9_000));
+        quarantine.close_until(ten(), Time::from_millis(5_000));
+        assert!(quarantine.holds(ten(), Time::from_millis(8_999)));
+        assert!(!quarantine.holds(ten(), Time::from_millis(9_000)));
+    }
+
+    #[test]
+    fn n7_a_quarantine_can_be_ended_and_is_forgotten() {
+        let mut quarantine = exact();
+        let mut random = Random::new(1);
+        quarantine.close(ten(), Time::ZERO, &mut random);
+        quarantine.open(ten());
+        assert!(!quarantine.holds(ten(), Time::ZERO));
+        assert_eq!(quarantine.close(ten(), Time::ZERO, &mut random).as_millis(), 30_000);
+    }
+
+    #[test]
+    fn l1_no_more_versions_are_kept_than_a_list_may_have() {
+        let mut quarantine = exact();
+        let mut random = Random::new(1);
+        for number in 1..=1025 {
+            quarantine.close(Version::new(number).unwrap(), Time::ZERO, &mut random);
+        }
+        assert_eq!(quarantine.iter(Time::ZERO).count(), 1024);
+    }
 }

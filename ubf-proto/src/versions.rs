@@ -161,6 +161,14 @@ mod tests {
     }
 
     #[test]
+    fn n6_a_version_is_not_below_itself() {
+        let versions = Versions::of([3, 10]);
+        assert_eq!(versions.below(Version::new(10).unwrap()), Version::new(3));
+        assert_eq!(versions.below(Version::new(11).unwrap()), Version::new(10));
+        assert_eq!(versions.below(Version::new(3).unwrap()), None);
+    }
+
+    #[test]
     fn prints_ranges() {
         assert_eq!(Versions::of([1, 2, 3, 4, 6, 7, 9]).to_string(), "1-4,6,7,9");
         assert_eq!(Versions::new().to_string(), "");

@@ -392,6 +392,7 @@ fn n7_what_another_session_found_out_counts_here_too() {
     let mut client = Client::agreed(config(ADDRESS, &[3, 10]), 10, "#3&10&");
     client.tell(Input::Quarantined { version: version(10), until: Time::from_millis(9_000) });
     assert_eq!(client.session.version(), Some(version(3)));
+    assert!(client.send(1, 10, "'a'$").iter().any(|line| line == "render 1 3"));
     client.now = 9_000;
     assert_eq!(client.wait(0), ["send 0 0 {'negotiate'1?#3&10&#{'max_packet'999}&}$"]);
 }

@@ -285,6 +285,30 @@ fn l3_broken_syntax_is_told_with_its_offset_after_what_was_begun() {
 }
 
 #[test]
+fn l2_time_in_which_nothing_is_read_does_not_count() {
+    let mut config = config();
+    config.max_pending = 1;
+    let mut server = Server::with(config, Offer::from(Versions::of([3])));
+    server.receive("3 1$3 ");
+    server.now += 29_000;
+    assert_eq!(server.reply(1, "{1's'}$"), ["send 3 ? {1's'}$"]);
+    // The packet that has begun could not be read on: its 30 seconds begin here.
+    assert_eq!(server.wait(29_999), NONE);
+    assert_eq!(server.wait(1)[1], "close, 0 cut: a packet took too long (max_packet_time)");
+}
+
+#[test]
+fn what_waits_for_its_turn_before_the_end_is_executed() {
+    let mut config = config();
+    config.max_pending = 1;
+    let mut server = Server::with(config, Offer::from(Versions::of([3])));
+    assert_eq!(server.receive("3 1$3 2$"), ["request 1 3 1"]);
+    assert_eq!(server.tell(Input::EndOfStream), NONE);
+    assert_eq!(server.reply(1, "{1's'}$"), ["send 3 ? {1's'}$", "request 2 3 2"]);
+    assert_eq!(server.reply(2, "{2's'}$"), ["send 3 ? {2's'}$", "close, 0 cut: closed by the client"]);
+}
+
+#[test]
 fn what_came_before_the_end_is_executed() {
     let mut server = Server::new(&[3]);
     server.session.handle(Input::Received("3 1$3 2$".as_bytes().into()), Time::ZERO);

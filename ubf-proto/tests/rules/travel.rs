@@ -99,6 +99,19 @@ fn r4_after_a_loss_next_ip_peers_and_start_are_tried_in_this_order() {
 }
 
 #[test]
+fn r4_a_server_that_agrees_and_then_closes_again_and_again_is_waited_for() {
+    let mut client = ready();
+    assert_eq!(client.lose(0), ["connect 1 192.0.2.1:4000"]);
+    client.connected(1);
+    client.receive(1, "3 ? {'agreed'1?#3&#}$");
+    assert_eq!(client.lose(1), [""; 0]);
+    assert_eq!(client.session.state(), State::BackingOff);
+    let (waited, lines) = client.wait_until_woken();
+    assert!((50..=200).contains(&waited.as_millis()), "{waited:?}");
+    assert_eq!(lines, ["connect 2 192.0.2.1:4000"]);
+}
+
+#[test]
 fn r5_a_second_voluntary_move_waits_a_second() {
     let mut client = moved();
     client.send(2, 3, "2$");
