@@ -150,8 +150,11 @@ impl Offer {
 
     /// Withdraws a version until it is restored. `false` if the service does not have it.
     pub fn withdraw(&mut self, service: &Service, version: Version) -> bool {
-        let entry = self.services.get_mut(service).filter(|entry| entry.versions.contains(version));
-        entry.is_some_and(|entry| entry.withdrawn.insert(version))
+        let Some(entry) = self.services.get_mut(service).filter(|entry| entry.versions.contains(version)) else {
+            return false;
+        };
+        entry.withdrawn.insert(version);
+        true
     }
 
     /// Offers a version again, whoever withdrew it. `false` if the service does not have it.
@@ -230,6 +233,7 @@ mod tests {
     fn an_operator_withdraws_and_restores() {
         let mut offer = Offer::from(Versions::of([3, 10]));
         assert!(offer.withdraw(&Service::DEFAULT, version(10)));
+        assert!(offer.withdraw(&Service::DEFAULT, version(10)), "it has the version, and it stays withdrawn");
         assert!(!offer.speaks(&Service::DEFAULT, version(10), Time::ZERO));
         assert!(offer.restore(&Service::DEFAULT, version(10)));
         assert!(offer.speaks(&Service::DEFAULT, version(10), Time::ZERO));
