@@ -35,3 +35,18 @@ impl LoadMarks {
         self.is_over
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r9_from_above_the_high_mark_until_below_the_low_one() {
+        let mut marks = LoadMarks::new(80, 100);
+        let loads = [(79, false), (100, false), (101, true), (90, true), (80, true), (79, false), (90, false)];
+        for (load, is_over) in loads {
+            assert_eq!(marks.observe(load), is_over, "{load}");
+            assert_eq!(marks.is_over(), is_over, "{load}");
+        }
+    }
+}

@@ -53,4 +53,14 @@ mod tests {
         assert_eq!(window.allowed_at(8, Time::from_millis(8)), Time::from_millis(60_000));
         assert_eq!(window.allowed_at(8, Time::from_millis(60_000)), Time::from_millis(60_000));
     }
+
+    #[test]
+    fn n10_nothing_is_waited_for_while_there_is_room() {
+        let mut window = RateWindow::default();
+        assert_eq!(window.peek(2), Time::ZERO);
+        window.record(Time::from_millis(5));
+        assert_eq!(window.peek(2), Time::ZERO);
+        window.record(Time::from_millis(6));
+        assert_eq!(window.peek(2), Time::from_millis(60_005));
+    }
 }

@@ -184,7 +184,15 @@ mod tests {
             ("::", Scope::Loopback),
             ("fe80::1", Scope::LinkLocal),
             ("fd00::1", Scope::Private),
+            ("169.254.0.1", Scope::LinkLocal),
+            ("224.0.0.1", Scope::LinkLocal),
+            ("255.255.255.255", Scope::LinkLocal),
+            ("ff02::1", Scope::LinkLocal),
             ("100.64.0.1", Scope::Private),
+            ("100.127.255.255", Scope::Private),
+            ("100.63.255.255", Scope::Public),
+            ("100.128.0.0", Scope::Public),
+            ("101.64.0.1", Scope::Public),
             ("172.31.255.255", Scope::Private),
             ("172.32.0.0", Scope::Public),
             ("2001:db8::1", Scope::Public),
@@ -194,7 +202,18 @@ mod tests {
         let policy = RedirectPolicy::default();
         let from = Some(ip("198.51.100.1"));
         assert_eq!(policy.judge(from, &"LOCALHOST:4000".parse().unwrap()), Err(RedirectRefusal::PublicToPrivate));
+        assert_eq!(policy.judge(from, &"a.localhost:4000".parse().unwrap()), Err(RedirectRefusal::PublicToPrivate));
         assert_eq!(policy.judge(from, &"b.example:4000".parse().unwrap()), Ok(()));
+    }
+
+    #[test]
+    fn r7_each_refusal_has_words_of_its_own() {
+        use RedirectRefusal::{LowPort, PrivateToLoopback, PublicToPrivate, TlsToPlain, TooManyHops, Visited};
+        let refusals = [PublicToPrivate, PrivateToLoopback, LowPort, TlsToPlain, Visited, TooManyHops];
+        let mut words = refusals.map(RedirectRefusal::as_str);
+        assert_eq!(words[2], "to a port below 1024");
+        words.sort_unstable();
+        assert!(words.windows(2).all(|pair| pair[0] != pair[1]));
     }
 
     #[test]
