@@ -107,27 +107,10 @@ pub(crate) fn plain_text(quote: u8, input: &[u8]) -> Run<'_, &[u8]> {
     Ok(split(input, len))
 }
 
-/// Whether a text is short and holds neither `quote` nor `\\`. The last word may overlap with the one before it.
+/// Whether one of eight bytes is `quote` or `\`.
 #[inline(always)]
-pub(crate) fn is_short_and_plain(quote: u8, text: &[u8]) -> bool {
-    let special = |word: u64| bytes_equal(word, quote) | bytes_equal(word, b'\\');
-    if text.len() > 8 * SHORT_TEXT_WORDS {
-        return false;
-    }
-    if let Some(last) = text.last_chunk::<8>() {
-        let mut found = special(u64::from_le_bytes(*last));
-        let mut rest = text;
-        while let Some((word, tail)) = rest.split_first_chunk::<8>() {
-            found |= special(u64::from_le_bytes(*word));
-            rest = tail;
-        }
-        return found == 0;
-    }
-    if let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) {
-        let word = u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last));
-        return special(word) == 0;
-    }
-    text.iter().all(|&byte| byte != quote && byte != b'\\')
+pub(crate) const fn has_special(quote: u8, word: u64) -> bool {
+    bytes_equal(word, quote) | bytes_equal(word, b'\\') != 0
 }
 
 /// What is left of a text that is long, or near the end of the input.

@@ -3,6 +3,7 @@
 mod cached;
 mod plain;
 mod pretty;
+mod sink;
 pub(crate) mod token;
 
 use alloc::vec::Vec;

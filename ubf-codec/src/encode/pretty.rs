@@ -4,6 +4,7 @@ use alloc::vec::{self, Vec};
 
 use bytes::BufMut;
 
+use super::sink::{Block, Sink as _};
 use super::token;
 use crate::dialect::Dialect;
 use crate::term::{Leaf, TermRef, TextRef, WireVisitor};
@@ -17,13 +18,14 @@ const MAX_INDENT: usize = 32;
 pub(super) fn write(term: TermRef<'_>, dialect: Dialect, out: &mut impl BufMut) {
     let mut measure = Measure { dialect, ..Measure::default() };
     term.visit_wire(&mut measure);
-    let mut pretty = Pretty { out, dialect, fits: measure.fits.into_iter(), open: Vec::new() };
+    let mut pretty = Pretty { out: Block::new(out), dialect, fits: measure.fits.into_iter(), open: Vec::new() };
     term.visit_wire(&mut pretty);
-    pretty.out.put_slice(b" $");
+    pretty.out.slice(b" $");
+    pretty.out.flush();
 }
 
-struct Pretty<'o, B> {
-    out: &'o mut B,
+struct Pretty<'o, B: BufMut> {
+    out: Block<'o, B>,
     dialect: Dialect,
     /// For each tuple and list that is still to come: whether it fits on one line.
     fits: vec::IntoIter<bool>,
@@ -43,21 +45,21 @@ impl<B: BufMut> Pretty<'_, B> {
         open.elements += 1;
         match (open.one_line, open.elements) {
             (true, 1) => {}
-            (true, _) => self.out.put_u8(b' '),
+            (true, _) => self.out.byte(b' '),
             (false, _) => self.new_line(),
         }
     }
 
     fn new_line(&mut self) {
-        self.out.put_u8(b'\n');
+        self.out.byte(b'\n');
         for _ in 0..self.open.len().min(MAX_INDENT) {
-            self.out.put_slice(INDENT);
+            self.out.slice(INDENT);
         }
     }
 
     fn open(&mut self, operator: u8) {
         self.begin_element();
-        self.out.put_u8(operator);
+        self.out.byte(operator);
         let in_one_line = self.open.last().is_some_and(|open| open.one_line);
         let one_line = self.fits.next().unwrap_or(true) || in_one_line;
         self.open.push(Open { one_line, elements: 0 });
@@ -67,7 +69,7 @@ impl<B: BufMut> Pretty<'_, B> {
 impl<B: BufMut> WireVisitor for Pretty<'_, B> {
     fn leaf(&mut self, leaf: Leaf<'_>) {
         self.begin_element();
-        token::leaf(leaf, self.dialect, self.out);
+        token::leaf(leaf, self.dialect, &mut self.out);
     }
 
     fn open_tuple(&mut self) {
@@ -78,7 +80,7 @@ impl<B: BufMut> WireVisitor for Pretty<'_, B> {
         if self.open.pop().is_some_and(|open| !open.one_line && open.elements > 0) {
             self.new_line();
         }
-        self.out.put_u8(b'}');
+        self.out.byte(b'}');
     }
 
     fn nil(&mut self) {
@@ -86,7 +88,7 @@ impl<B: BufMut> WireVisitor for Pretty<'_, B> {
     }
 
     fn cons(&mut self) {
-        self.out.put_slice(b" &");
+        self.out.slice(b" &");
     }
 
     fn close_list(&mut self) {
@@ -94,7 +96,7 @@ impl<B: BufMut> WireVisitor for Pretty<'_, B> {
     }
 
     fn tag(&mut self, tag: TextRef<'_>) {
-        token::tag(tag, self.out);
+        token::tag(tag, &mut self.out);
     }
 }
 

@@ -2,31 +2,22 @@
 
 use core::convert::Infallible;
 
-use bytes::BufMut;
-
+use super::sink::{SHORT_TEXT, Sink};
 use crate::dialect::Dialect;
 use crate::lexer;
-use crate::term::{Leaf, TextRef};
+use crate::term::{IntegerRef, Leaf, TextRef};
 
 /// Writes a term without parts.
 #[inline(always)]
-pub(crate) fn leaf(leaf: Leaf<'_>, dialect: Dialect, out: &mut impl BufMut) {
-    match leaf {
-        Leaf::Undefined => out.put_slice(undefined(dialect)),
-        Leaf::Integer(value) => {
-            if let Some(value) = value.as_small() {
-                return out.put_slice(itoa::Buffer::new().format(value).as_bytes());
-            }
-            // The closure cannot fail.
-            let _ = value.write_decimal(|digits| {
-                out.put_slice(digits);
-                Ok::<(), Infallible>(())
-            });
-        }
-        Leaf::Atom(text) => quoted(text, b'\'', out),
-        Leaf::String(text) => quoted(text, b'"', out),
-        Leaf::Binary(bytes) => binary(bytes, out),
-    }
+pub(crate) fn leaf(leaf: Leaf<'_>, dialect: Dialect, out: &mut impl Sink) {
+    let (text, quote) = match leaf {
+        Leaf::Atom(text) => (text, b'\''),
+        Leaf::String(text) => (text, b'"'),
+        Leaf::Undefined => return out.slice(undefined(dialect)),
+        Leaf::Integer(value) => return integer(value, out),
+        Leaf::Binary(bytes) => return binary(bytes, out),
+    };
+    quoted(text, quote, out);
 }
 
 /// W7: a peer that knows no `?` gets the atom that stands for it there.
@@ -42,36 +33,149 @@ pub(crate) const fn begins_with_digit(leaf: &Leaf<'_>) -> bool {
     matches!(leaf, Leaf::Integer(_) | Leaf::Binary(_))
 }
 
-pub(crate) fn tag(text: TextRef<'_>, out: &mut impl BufMut) {
+pub(crate) fn tag(text: TextRef<'_>, out: &mut impl Sink) {
     quoted(text, b'`', out);
 }
 
 /// W3: only the quote and `\` are escaped.
 #[inline(always)]
-fn quoted(text: TextRef<'_>, quote: u8, out: &mut impl BufMut) {
-    out.put_u8(quote);
-    match text.as_plain() {
-        // Most texts are short and need no escape: they are looked through by words, and copied whole.
-        Some(bytes) if lexer::is_short_and_plain(quote, bytes) => out.put_slice(bytes),
-        Some(bytes) => escaped(bytes, quote, out),
-        None => escaped(&text.to_bytes(), quote, out),
+fn quoted(text: TextRef<'_>, quote: u8, out: &mut impl Sink) {
+    let bytes = match text.as_plain() {
+        Some(bytes) if bytes.len() <= SHORT_TEXT => bytes,
+        Some(bytes) => return escaped(bytes, quote, out),
+        None => return escaped(&text.to_bytes(), quote, out),
+    };
+    let Some(room) = out.room() else { return };
+    let [open, inside @ .., _] = room;
+    *open = quote;
+    if copy_short(bytes, inside, |word| lexer::has_special(quote, word)) == Some(false)
+        && let Some(close) = room.get_mut(1 + bytes.len())
+    {
+        *close = quote;
+        return out.take(bytes.len() + 2);
     }
-    out.put_u8(quote);
+    out.take(0);
+    escaped(bytes, quote, out);
 }
 
 #[inline(never)]
-fn escaped(mut bytes: &[u8], quote: u8, out: &mut impl BufMut) {
+fn escaped(mut bytes: &[u8], quote: u8, out: &mut impl Sink) {
+    out.byte(quote);
     while let Ok((rest, plain)) = lexer::plain_text(quote, bytes) {
-        out.put_slice(plain);
-        let Some((&special, after)) = rest.split_first() else { return };
-        out.put_slice(&[b'\\', special]);
+        out.slice(plain);
+        let Some((&special, after)) = rest.split_first() else { break };
+        out.slice(&[b'\\', special]);
         bytes = after;
     }
+    out.byte(quote);
 }
 
-fn binary(bytes: &[u8], out: &mut impl BufMut) {
-    out.put_slice(itoa::Buffer::new().format(bytes.len()).as_bytes());
-    out.put_u8(b'~');
-    out.put_slice(bytes);
-    out.put_u8(b'~');
+#[inline(always)]
+fn integer(value: IntegerRef<'_>, out: &mut impl Sink) {
+    let Some(value) = value.as_small() else { return big_integer(value, out) };
+    let mut buffer = itoa::Buffer::new();
+    let digits = buffer.format(value).as_bytes();
+    let Some([inside @ .., _, _]) = out.room() else { return };
+    // No 64 bits have more than 20 digits.
+    copy_short(digits, inside, |_| false);
+    out.take(digits.len());
+}
+
+#[inline(never)]
+fn big_integer(value: IntegerRef<'_>, out: &mut impl Sink) {
+    // The closure cannot fail.
+    let _ = value.write_decimal(|digits| {
+        out.slice(digits);
+        Ok::<(), Infallible>(())
+    });
+}
+
+/// Copies at most [`SHORT_TEXT`] bytes in a few words, which overlap where the text is no multiple of them. Whether one of the words
+/// `is_special`.
+#[inline(always)]
+fn copy_short(text: &[u8], room: &mut [u8; SHORT_TEXT], is_special: impl Fn(u64) -> bool) -> Option<bool> {
+    let len = text.len();
+    if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+        *room.first_chunk_mut()? = *first;
+        *room.get_mut(len - 8..)?.first_chunk_mut()? = *last;
+        let mut found = is_special(u64::from_le_bytes(*first)) | is_special(u64::from_le_bytes(*last));
+        if len > 16 {
+            let (second, third) = (text.get(8..)?.first_chunk::<8>()?, text.get(len - 16..)?.first_chunk::<8>()?);
+            *room.get_mut(8..)?.first_chunk_mut()? = *second;
+            *room.get_mut(len - 16..)?.first_chunk_mut()? = *third;
+            found |= is_special(u64::from_le_bytes(*second)) | is_special(u64::from_le_bytes(*third));
+        }
+        return Some(found);
+    }
+    if let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) {
+        *room.first_chunk_mut()? = *first;
+        *room.get_mut(len - 4..)?.first_chunk_mut()? = *last;
+        return Some(is_special(u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last))));
+    }
+    let (Some(&first), Some(&middle), Some(&last)) = (text.first(), text.get(len / 2), text.last()) else {
+        return Some(false);
+    };
+    *room.first_mut()? = first;
+    *room.get_mut(len / 2)? = middle;
+    *room.get_mut(len - 1)? = last;
+    Some(is_special(u64::from_le_bytes([first, middle, last, 0, 0, 0, 0, 0])))
+}
+
+fn binary(bytes: &[u8], out: &mut impl Sink) {
+    out.slice(itoa::Buffer::new().format(bytes.len()).as_bytes());
+    out.byte(b'~');
+    out.slice(bytes);
+    out.byte(b'~');
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+    use crate::encode::sink::Block;
+
+    fn written(text: &[u8]) -> Vec<u8> {
+        let mut vector = b"before".to_vec();
+        quoted(TextRef::plain(text), b'"', &mut vector);
+        let mut buffer = Vec::new();
+        let mut block = Block::new(&mut buffer);
+        block.slice(b"before");
+        quoted(TextRef::plain(text), b'"', &mut block);
+        block.flush();
+        assert_eq!(vector, buffer);
+        vector
+    }
+
+    #[test]
+    fn texts_of_every_length_are_whole_and_escaped_at_every_place() {
+        for len in 0..3 * SHORT_TEXT {
+            let text: Vec<u8> = (b'a'..=b'z').cycle().take(len).collect();
+            assert_eq!(written(&text), [b"before\"", &text[..], b"\""].concat(), "{len}");
+            for place in 0..len {
+                for special in *b"\"\\" {
+                    let mut text = text.clone();
+                    text[place] = special;
+                    let expected = [b"before\"", &text[..place], &[b'\\', special], &text[place + 1..], b"\""].concat();
+                    assert_eq!(written(&text), expected, "{len}, {place}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn integers_of_every_length_are_whole_across_the_ends_of_blocks() {
+        let values: Vec<i64> = (0..63).flat_map(|bits| [1 << bits, -1 << bits, i64::MAX >> bits]).collect();
+        let mut buffer = Vec::new();
+        let mut block = Block::new(&mut buffer);
+        let mut expected = Vec::new();
+        for value in values {
+            integer(IntegerRef::small(value), &mut block);
+            block.byte(b',');
+            expected.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+            expected.push(b',');
+        }
+        block.flush();
+        assert_eq!(buffer, expected);
+    }
 }
