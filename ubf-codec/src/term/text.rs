@@ -129,17 +129,34 @@ impl<'a> TextRef<'a> {
 
     /// The bytes; copied only if the text has escapes.
     #[must_use]
+    #[inline]
     pub fn to_bytes(&self) -> Cow<'a, [u8]> {
-        if self.escaped { Cow::Owned(self.iter().collect()) } else { Cow::Borrowed(self.raw) }
+        if self.escaped { Cow::Owned(self.unescaped()) } else { Cow::Borrowed(self.raw) }
     }
 
     /// The text, if it is UTF-8; copied only if it has escapes.
     #[must_use]
+    #[inline]
     pub fn to_str(&self) -> Option<Cow<'a, str>> {
-        match self.to_bytes() {
-            Cow::Borrowed(bytes) => str::from_utf8(bytes).ok().map(Cow::Borrowed),
-            Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
+        if self.escaped {
+            return String::from_utf8(self.unescaped()).ok().map(Cow::Owned);
         }
+        str::from_utf8(self.raw).ok().map(Cow::Borrowed)
+    }
+
+    /// The bytes without their escapes, copied run by run.
+    #[inline(never)]
+    fn unescaped(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.raw.len());
+        let mut rest = self.raw;
+        while let Some((plain, after)) = memchr::memchr(b'\\', rest).and_then(|place| rest.split_at_checked(place)) {
+            bytes.extend_from_slice(plain);
+            let [_, escaped, tail @ ..] = after else { return bytes };
+            bytes.push(*escaped);
+            rest = tail;
+        }
+        bytes.extend_from_slice(rest);
+        bytes
     }
 
     /// The text, each byte being the character of that number: Latin-1.
@@ -151,7 +168,7 @@ impl<'a> TextRef<'a> {
     /// An owned copy.
     #[must_use]
     pub fn to_text(&self) -> Text {
-        Text::from(self.to_bytes().into_owned())
+        Text::from(if self.escaped { self.unescaped() } else { self.raw.to_vec() })
     }
 
     /// The bytes one by one, escapes resolved.
