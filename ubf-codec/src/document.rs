@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::machine::Summary;
 use crate::node::Node;
-use crate::term::{Arena, Term, TermRef, own, own_nodes};
+use crate::term::{Arena, Term, TermRef, all_plain_bytes, own, own_nodes};
 
 /// Where a decoded packet's bytes are: borrowed (`&[u8]`) or shared ([`Bytes`]).
 pub trait Source: AsRef<[u8]> + private::Source {}
@@ -27,6 +27,9 @@ pub(crate) mod private {
 
         /// `part`, which is a part of the source, as owned bytes.
         fn own(&self, part: &[u8]) -> Bytes;
+
+        /// Whether that copies them.
+        const IS_BORROWED: bool;
     }
 
     impl Source for &[u8] {
@@ -37,6 +40,8 @@ pub(crate) mod private {
         fn own(&self, part: &[u8]) -> Bytes {
             Bytes::copy_from_slice(part)
         }
+
+        const IS_BORROWED: bool = true;
     }
 
     impl Source for Bytes {
@@ -47,6 +52,8 @@ pub(crate) mod private {
         fn own(&self, part: &[u8]) -> Bytes {
             self.slice_ref(part)
         }
+
+        const IS_BORROWED: bool = false;
     }
 }
 
@@ -80,15 +87,22 @@ impl<S: Source> Document<S> {
     }
 
     /// The packet's term, owned. Out of a `Document<Bytes>` texts are shared and not copied, so that the term keeps the buffer that the
-    /// packet was read into. To keep a small part of much for long, copy it: [`TermRef::to_term`] does.
+    /// packet was read into. Out of a `Document<&[u8]>` they are copied into one buffer, which all of them keep. To keep a small part of
+    /// much for long, copy it: [`TermRef::to_term`] does.
     ///
     /// # Limits
     /// Terms that registers share are shared in the copy as well, but for lists that share a part: see [`TermRef::to_term`].
     #[must_use]
     pub fn to_term(&self) -> Term {
         let bytes = |part: &[u8]| private::Source::own(&self.source, part);
-        if self.summary.registers == 0 {
-            return own_nodes(self.root, Arena { source: self.source.as_ref(), nodes: &self.nodes }, &bytes);
+        let arena = Arena { source: self.source.as_ref(), nodes: &self.nodes };
+        match (self.summary.registers, S::IS_BORROWED) {
+            (0, false) => return own_nodes(self.root, arena, bytes),
+            (0, true) => {
+                let mut rest = all_plain_bytes(self.root, arena);
+                return own_nodes(self.root, arena, |part| rest.split_to(part.len().min(rest.len())));
+            }
+            (1.., _) => {}
         }
         // Without repetition there is nothing to share, and no table to keep.
         let shared = self.summary.expanded_nodes > self.summary.nodes;

@@ -97,6 +97,10 @@ impl Term {
         Self::Tagged(Tagged::new(tag.into(), self))
     }
 
+    const fn is_compound(&self) -> bool {
+        matches!(self, Self::Tuple(_) | Self::List(_) | Self::Tagged(_))
+    }
+
     /// A look at this term that can be passed on by value.
     #[must_use]
     pub fn as_ref(&self) -> TermRef<'_> {
@@ -232,7 +236,8 @@ impl Elements {
         for term in Arc::get_mut(&mut self.0).unwrap_or_default() {
             match term {
                 Term::Tuple(elements) | Term::List(elements) | Term::Tagged(Tagged(elements)) => {
-                    if !elements.is_empty() {
+                    // Those without compound elements of their own may be dropped here: that goes no deeper.
+                    if elements.iter().any(Term::is_compound) {
                         pending.push(mem::take(elements));
                     }
                 }
