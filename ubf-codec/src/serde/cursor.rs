@@ -75,7 +75,17 @@ impl<'de, 'n> Cursor<'de, 'n> {
         }
     }
 
+    #[inline]
     pub(super) fn meaning(&self, dialect: Dialect) -> Meaning<'de, 'n> {
+        match self.shape() {
+            Shape::Meaning(Meaning::Atom(name)) if is_classic_undefined(name, dialect) => Meaning::Undefined,
+            Shape::Meaning(meaning) => meaning,
+            Shape::Tagged(..) => self.tagged_meaning(dialect),
+        }
+    }
+
+    /// The same for a term that has tags.
+    fn tagged_meaning(&self, dialect: Dialect) -> Meaning<'de, 'n> {
         let mut cursor = *self;
         loop {
             let (tag, inner) = match cursor.shape() {
@@ -96,6 +106,7 @@ impl<'de, 'n> Cursor<'de, 'n> {
     }
 
     /// Whether the term is the undefined value, and nothing else: a tag on it makes it something.
+    #[inline]
     pub(super) fn is_undefined(&self, dialect: Dialect) -> bool {
         match self.shape() {
             Shape::Meaning(Meaning::Undefined) => true,
@@ -104,6 +115,7 @@ impl<'de, 'n> Cursor<'de, 'n> {
         }
     }
 
+    #[inline]
     fn shape(&self) -> Shape<'de, 'n> {
         match self.0 {
             Place::Node(node, document) => Self::shape_of_node(node, document),
@@ -120,6 +132,7 @@ impl<'de, 'n> Cursor<'de, 'n> {
         }
     }
 
+    #[inline]
     fn shape_of_node(node: Node, document: &'n Document<&'de [u8]>) -> Shape<'de, 'n> {
         let (source, nodes, _) = document.parts();
         let text = || TextRef::new(node.span().slice(source), node.flag());
@@ -201,6 +214,7 @@ impl Items<'_, '_> {
 impl<'de, 'n> Iterator for Items<'de, 'n> {
     type Item = Cursor<'de, 'n>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         Some(Cursor(match &mut self.0 {
             Parts::None => return None,

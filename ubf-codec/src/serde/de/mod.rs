@@ -265,11 +265,16 @@ fn visit_integer<'de, V: Visitor<'de>>(
     visitor: V,
     beyond: impl FnOnce(V) -> Result<V::Value, Error>,
 ) -> Result<V::Value, Error> {
-    match (value.to_u64(), value.to_i64(), value.to_i128()) {
-        (Some(value), ..) => visitor.visit_u64(value),
-        (None, Some(value), _) => visitor.visit_i64(value),
-        (None, None, Some(value)) => visitor.visit_i128(value),
-        (None, None, None) => match value.to_string().parse() {
+    if let Some(value) = value.to_i64() {
+        return match u64::try_from(value) {
+            Ok(value) => visitor.visit_u64(value),
+            Err(_) => visitor.visit_i64(value),
+        };
+    }
+    match (value.to_u64(), value.to_i128()) {
+        (Some(value), _) => visitor.visit_u64(value),
+        (None, Some(value)) => visitor.visit_i128(value),
+        (None, None) => match value.to_string().parse() {
             Ok(value) => visitor.visit_u128(value),
             Err(_) => beyond(visitor),
         },
