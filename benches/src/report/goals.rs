@@ -111,6 +111,11 @@ pub(crate) fn of_the_servers(figures: &server::Figures) -> Vec<Goal> {
             AtLeast(0.8),
             figures.speed(Kind::Ubf, Scenario::InFlight, Kind::Bare),
         ),
+        goal(
+            "calls a second, 64 in flight, called as the bare server is, vs bare tokio",
+            AtLeast(0.5),
+            figures.speed(Kind::Packets, Scenario::InFlight, Kind::Bare),
+        ),
         goal("server CPU µs a call, 64 in flight", AtMost(0.75), in_flight.map(|figure| figure.server_cpu_us)),
         goal(
             "calls a second, 64 connections, vs bare tokio",

@@ -1,14 +1,15 @@
 //! The yardstick: frames with a length before them, over tokio, all that is ready being flushed together.
 
 use std::collections::VecDeque;
+use std::io;
 use std::net::SocketAddr;
 use std::time::Instant;
 
 use benches::Error;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt as _, SinkExt, StreamExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_util::codec::{Framed, LengthDelimitedCodec};
+use tokio_util::codec::{Decoder, Encoder, Framed, LengthDelimitedCodec};
 
 use super::load::Load;
 use super::peer::{Peer, TEXT, check};
@@ -48,23 +49,37 @@ impl Peer for Bare {
     }
 
     async fn pipeline((mut frames, request): Self::Client, depth: usize, load: &Load) -> Result<(), Error> {
-        let mut in_flight = VecDeque::with_capacity(depth);
-        loop {
-            while in_flight.len() < depth && load.goes_on(Instant::now()) {
-                in_flight.push_back(Instant::now());
-                frames.feed(request.clone()).await?;
-            }
-            if in_flight.is_empty() {
-                return Ok(());
-            }
-            SinkExt::<Bytes>::flush(&mut frames).await?;
-            let mut next = Some(frames.next().await);
-            while let Some(reply) = next {
-                check(&*reply.ok_or("the connection was closed")??, &*request)?;
-                let start = in_flight.pop_front().ok_or("a reply that nobody has asked for")?;
-                load.record(start, Instant::now());
-                next = if in_flight.is_empty() { None } else { frames.next().now_or_never() };
-            }
+        batches(&mut frames, &request, &request, depth, load).await
+    }
+}
+
+/// Calls in a loop, without a handle: all replies that are there are taken, then as many requests are written together.
+pub(crate) async fn batches<C>(
+    frames: &mut Framed<TcpStream, C>,
+    request: &Bytes,
+    reply: &[u8],
+    depth: usize,
+    load: &Load,
+) -> Result<(), Error>
+where
+    C: Decoder<Item = BytesMut, Error = io::Error> + Encoder<Bytes, Error = io::Error>,
+{
+    let mut in_flight = VecDeque::with_capacity(depth);
+    loop {
+        while in_flight.len() < depth && load.goes_on(Instant::now()) {
+            in_flight.push_back(Instant::now());
+            frames.feed(request.clone()).await?;
+        }
+        if in_flight.is_empty() {
+            return Ok(());
+        }
+        SinkExt::<Bytes>::flush(frames).await?;
+        let mut next = Some(frames.next().await);
+        while let Some(received) = next {
+            check(&*received.ok_or("the connection was closed")??, reply)?;
+            let start = in_flight.pop_front().ok_or("a reply that nobody has asked for")?;
+            load.record(start, Instant::now());
+            next = if in_flight.is_empty() { None } else { frames.next().now_or_never() };
         }
     }
 }

@@ -12,6 +12,7 @@ use super::child::Child;
 use super::figures::{Connections, Figure, Figures, Scenario};
 use super::handle::Handle;
 use super::load::{self, Outcome};
+use super::packets::Packets;
 use super::peer::{Kind, Peer};
 use super::redirect;
 use super::tarpc::Tarpc;
@@ -57,6 +58,7 @@ fn descriptors() -> Result<usize, Error> {
 
 async fn measure_all(plan: Plan) -> Result<Figures, Error> {
     let mut ubf = Candidate::<Ubf>::start(Kind::Ubf)?;
+    let mut packets = Candidate::<Packets>::start(Kind::Packets)?;
     let mut bare = Candidate::<Bare>::start(Kind::Bare)?;
     let mut handle = Candidate::<Handle>::start(Kind::Handle)?;
     let mut tarpc = Candidate::<Tarpc>::start(Kind::Tarpc)?;
@@ -64,6 +66,7 @@ async fn measure_all(plan: Plan) -> Result<Figures, Error> {
     for scenario in [Scenario::Sequential, Scenario::InFlight, Scenario::Connections] {
         for _ in 0..plan.rounds {
             ubf.turn(scenario, plan).await?;
+            packets.turn(scenario, plan).await?;
             bare.turn(scenario, plan).await?;
             handle.turn(scenario, plan).await?;
             tarpc.turn(scenario, plan).await?;
@@ -72,6 +75,7 @@ async fn measure_all(plan: Plan) -> Result<Figures, Error> {
     }
     for _ in 0..plan.rounds {
         ubf.first_calls(plan).await?;
+        packets.first_calls(plan).await?;
         bare.first_calls(plan).await?;
         handle.first_calls(plan).await?;
         tarpc.first_calls(plan).await?;
@@ -79,6 +83,7 @@ async fn measure_all(plan: Plan) -> Result<Figures, Error> {
     }
     // Idle connections are many: one server after the other has them, and then they are closed.
     ubf.among_idle(plan).await?;
+    packets.among_idle(plan).await?;
     bare.among_idle(plan).await?;
     handle.among_idle(plan).await?;
     tarpc.among_idle(plan).await?;
@@ -86,7 +91,8 @@ async fn measure_all(plan: Plan) -> Result<Figures, Error> {
 
     let mut figures = Vec::new();
     let mut connections = Vec::new();
-    let found = [ubf.figures()?, bare.figures()?, handle.figures()?, tarpc.figures()?, tonic.figures()?];
+    let found =
+        [ubf.figures()?, packets.figures()?, bare.figures()?, handle.figures()?, tarpc.figures()?, tonic.figures()?];
     for (mut of_scenarios, of_connections) in found {
         figures.append(&mut of_scenarios);
         connections.push(of_connections);

@@ -6,6 +6,7 @@ mod figures;
 mod handle;
 mod load;
 mod measure;
+mod packets;
 mod peer;
 mod redirect;
 mod tables;

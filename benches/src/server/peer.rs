@@ -18,6 +18,8 @@ pub(crate) const TEXT: &str =
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Kind {
     Ubf,
+    /// The same server, its client having no handle.
+    Packets,
     Bare,
     /// The bare server, its client having a handle.
     Handle,
@@ -26,11 +28,12 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 5] = [Self::Ubf, Self::Bare, Self::Handle, Self::Tarpc, Self::Tonic];
+    pub(crate) const ALL: [Self; 6] = [Self::Ubf, Self::Packets, Self::Bare, Self::Handle, Self::Tarpc, Self::Tonic];
 
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Ubf => "ubf",
+            Self::Packets => "ubf, client without a handle",
             Self::Bare => "bare tokio",
             Self::Handle => "bare tokio, client with a handle",
             Self::Tarpc => "tarpc",

@@ -17,7 +17,7 @@ Echo of about 100 bytes over loopback, client and server in separate processes o
 and server CPU time a call: the tenth percentile of the times a call; latency: of all calls. The bare server echoes frames of tokio-util's
 `LengthDelimitedCodec` and flushes all that is ready together; its client has no handle but a loop that does the same, so that with 64 calls in
 flight batches of 64 go there and back. The others are called by as many tasks through the handles that programs use; the bare server is too,
-through a handle of a channel and a task. tonic sends plain bytes as messages.
+through a handle of a channel and a task, and ubf by the loop of the bare server's client, so that servers can be compared without clients. tonic sends plain bytes as messages.
 ",
         figures.rounds
     )?;
