@@ -94,3 +94,37 @@ async fn a_client_and_a_server_exchange_versioned_packets() {
     assert_eq!(reply.header, ServerHeader { mode, next_ip: Some(next_ip) });
     assert_eq!(reply.body.to_string(), "{{get,\"colour\"},start}");
 }
+
+#[tokio::test]
+async fn a_stream_of_versioned_packets_may_end_between_packets_only() {
+    for (input, end) in [
+        (&b"3 1$ \n"[..], None),
+        (b"3 1$3", Some("the input ends inside a packet, at byte 5")),
+        (b"3 1$3 ", Some("the input ends inside a packet, at byte 6")),
+        (b"3 1$ 3 {2", Some("the input ends inside a packet, at byte 9")),
+    ] {
+        let (near, mut far) = duplex(64);
+        let mut server = Framed::new(near, ServerCodec::new());
+        far.write_all(input).await.unwrap();
+        far.shutdown().await.unwrap();
+        assert_eq!(server.next().await.unwrap().unwrap().body.to_string(), "1");
+        let found = server.next().await.map(|packet| packet.unwrap_err().to_string());
+        assert_eq!(found.as_deref(), end, "{}", input.escape_ascii());
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_was_received_is_sent_on() {
+    let (near, mut far) = duplex(64);
+    let mut server = Framed::new(near, ServerCodec::new().with_limits(Limits::default().with_max_packet_bytes(9)));
+    far.write_all(b"3 {'a'1}$").await.unwrap();
+    let ClientPacket { header, body } = server.next().await.unwrap().unwrap();
+    let header = ServerHeader { mode: header.mode, next_ip: None };
+    server.send(ServerPacket { header, body: body.root() }).await.unwrap();
+    let mut sent = [0; 11];
+    far.read_exact(&mut sent).await.unwrap();
+    assert_eq!(&sent, b"3 ? {'a'1}$");
+    far.write_all(b"3 {'ab'1}$").await.unwrap();
+    let error = server.next().await.unwrap().unwrap_err();
+    assert!(matches!(error, CodecError::Decode(error) if error.is_limit()));
+}

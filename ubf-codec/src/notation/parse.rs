@@ -599,6 +599,7 @@ mod tests {
         assert_eq!(parsed("<<\"ab\", 0, \"\u{e9}\", \"\u{e9}\"/utf8>>"), Term::from(b"ab\x00\xe9\xc3\xa9"));
         assert_eq!(parsed("% a comment\n{ok % another\n}"), ubf!({ ok }));
         assert_eq!(parsed(r#""\x41\102\x{43}\d\^A\^?""#), Term::from("ABC\u{7f}\u{1}\u{7f}"));
+        assert_eq!(parsed(r#""\n\r\t\b\e\f\s\v\q""#), Term::from("\n\r\t\u{8}\u{1b}\u{c} \u{b}q"));
         assert_eq!(parsed("-1.5e3"), Term::float(-1500.0).unwrap());
         assert_eq!(parsed("foo@bar_1"), Term::atom("foo@bar_1"));
     }

@@ -22,3 +22,4 @@ mod limits;
 mod server;
 mod server_end;
 mod travel;
+mod words;

@@ -1,0 +1,89 @@
+//! Versioned packets from slices: one, several, none, and where they end (P1, P2, L1).
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
+
+use ubf_codec::{DecodeError, Decoder, Limits};
+
+/// The packets of a client, each as its version and its body; then the error, if there is one.
+fn client(decoder: &mut Decoder, input: &[u8]) -> Vec<String> {
+    let line = |packet: Result<_, DecodeError>| match packet {
+        Ok(ubf_codec::ClientPacket { header, body }) => format!("{} {body}", header.mode.number()),
+        Err(error) => error.to_string(),
+    };
+    decoder.client_packets(input).map(line).collect()
+}
+
+fn server(decoder: &mut Decoder, input: &[u8]) -> Vec<String> {
+    let line = |packet: Result<_, DecodeError>| match packet {
+        Ok(ubf_codec::ServerPacket { header, body }) => {
+            let next_ip = header.next_ip.map_or_else(|| "?".into(), |next_ip| next_ip.to_string());
+            format!("{} {next_ip} {body}", header.mode.number())
+        }
+        Err(error) => error.to_string(),
+    };
+    decoder.server_packets(input).map(line).collect()
+}
+
+#[test]
+fn packets_come_one_after_the_other_and_white_space_at_the_end_is_none() {
+    let mut decoder = Decoder::new();
+    assert_eq!(client(&mut decoder, b"3 'a'$\n0 'ping'$ \n"), ["3 a", "0 ping"]);
+    assert_eq!(server(&mut decoder, b"3 ? 'a'$4 \"b.example:4000\" 'b'$"), ["3 ? a", "4 b.example:4000 b"]);
+    assert!(client(&mut decoder, b"").is_empty());
+    assert!(client(&mut decoder, b" \n").is_empty());
+}
+
+#[test]
+fn the_first_error_is_the_last_thing_said() {
+    let mut decoder = Decoder::new();
+    let lines = client(&mut decoder, b"3 'a'$3 }$3 'b'$");
+    assert_eq!(lines, ["3 a", "'}' with no tuple open, at byte 8"]);
+    assert_eq!(client(&mut decoder, b"3 'a'$3 'b")[1], "the input ends inside a packet, at byte 10");
+}
+
+#[test]
+fn where_one_packet_is_expected_there_are_no_two() {
+    let mut decoder = Decoder::new();
+    assert_eq!(decoder.decode_server(b"3 ? 1$\n").unwrap().body.to_string(), "1");
+    assert_eq!(decoder.decode_server(b"3 ? 1$3 ? 2$").unwrap_err().offset(), 6);
+    assert_eq!(decoder.decode_client(b"3 1$3 2$").unwrap_err().offset(), 4);
+    assert_eq!(decoder.decode_server(b"3 ? 1").unwrap_err().offset(), 5);
+}
+
+#[test]
+fn the_length_of_a_body_is_found_without_building_it() {
+    let mut decoder = Decoder::new();
+    assert_eq!(decoder.packet_len(b"{\"$\" 1~$~}$ 2$").unwrap(), Some(11));
+    assert_eq!(decoder.packet_len(b"{\"$\" 1~$~}").unwrap(), None);
+    assert_eq!(decoder.packet_len(b"{}}$").unwrap_err().offset(), 2);
+}
+
+#[test]
+fn l1_a_next_ip_has_so_many_bytes_and_addresses_and_no_more() {
+    let limits = Limits::default().with_max_next_ip_bytes(16).with_max_next_ip_addresses(2);
+    let mut decoder = Decoder::new().with_limits(limits);
+    assert_eq!(server(&mut decoder, b"3 \"a:1,b.example:22\" 1$")[0], "3 a:1,b.example:22 1");
+    let error = decoder.decode_server(b"3 \"a:1,b.example:222\" 1$").unwrap_err();
+    assert!(error.is_limit() && error.to_string().contains("max_next_ip_bytes"), "{error}");
+    let error = decoder.decode_server(b"3 \"a:1,b:1,c:1\" 1$").unwrap_err();
+    assert!(error.is_limit() && error.to_string().contains("max_next_ip_addresses"), "{error}");
+}
+
+#[test]
+fn l1_a_header_counts_as_a_part_of_its_packet() {
+    let mut decoder = Decoder::new().with_limits(Limits::default().with_max_packet_bytes(6));
+    assert_eq!(client(&mut decoder, b"3 'a'$3 'b'$"), ["3 a", "3 b"]);
+    let error = decoder.decode_client(b"3 'ab'$").unwrap_err();
+    assert!(error.is_limit() && error.to_string().contains("max_packet_bytes"), "{error}");
+    // More white space than a packet may have is no wait for the next one.
+    assert!(client(&mut decoder, b"3 'a'$     ").len() == 1);
+    assert!(client(&mut decoder, b"3 'a'$       ")[1].contains("max_packet_bytes"));
+}
+
+#[test]
+fn the_memory_of_a_document_serves_the_next_one() {
+    let mut decoder = Decoder::new();
+    let first = decoder.decode_client(b"3 {1 2 3}$").unwrap();
+    decoder.recycle(first.body);
+    assert_eq!(decoder.decode_client(b"3 {4}$").unwrap().body.to_string(), "{4}");
+}
