@@ -4,6 +4,8 @@
 //! goes on from there, so that no byte of a long token is looked at twice (W12). Which token begins is decided by its first byte,
 //! in the machine.
 
+use core::hint::black_box;
+
 use nom::IResult;
 
 /// A run never fails, so its error says nothing.
@@ -64,26 +66,44 @@ const fn leading_digits(bytes: [u8; 8]) -> (u64, usize) {
     (hundreds.wrapping_mul(10_000 << 32 | 1) >> 32, len as usize)
 }
 
-/// The length of a text without escapes that is short and ends in the input; or else how many of its first bytes are neither
+/// The length of a text without escapes that is not long and ends in the input; or else how many of its first bytes are neither
 /// `quote` nor `\`, as far as was looked.
 ///
-/// Most texts are short: eight bytes are looked at in one go, in 17 instructions.
+/// Most texts are short: the first eight bytes are looked at by arithmetic, whose answer is there soonest, then sixteen at a time.
 #[inline(always)]
 pub(crate) fn short_text(quote: u8, input: &[u8]) -> Result<usize, usize> {
-    let mut rest = input;
-    for words in 0..SHORT_TEXT_WORDS {
-        let Some((word, tail)) = rest.split_first_chunk::<8>() else { return Err(8 * words) };
-        let word = u64::from_le_bytes(*word);
-        if bytes_equal(word, b'\\') != 0 {
-            return Err(8 * words);
+    let Some((word, mut rest)) = input.split_first_chunk::<8>() else { return Err(0) };
+    let word = u64::from_le_bytes(*word);
+    let special = bytes_equal(word, quote) | bytes_equal(word, b'\\');
+    let mut len = (special.trailing_zeros() / 8) as usize;
+    if special == 0 {
+        while let Some((block, tail)) = rest.split_first_chunk::<16>() {
+            let place = special_in_block(quote, block);
+            len += place;
+            if place < 16 || len > MAX_SHORT_TEXT {
+                break;
+            }
+            rest = tail;
         }
-        let quotes = bytes_equal(word, quote);
-        if quotes != 0 {
-            return Ok(8 * words + (quotes.trailing_zeros() / 8) as usize);
-        }
-        rest = tail;
     }
-    Err(8 * SHORT_TEXT_WORDS)
+    if input.get(len) == Some(&quote) { Ok(len) } else { Err(len) }
+}
+
+/// Longer texts are worth a call of the search that is fastest on this processor.
+const MAX_SHORT_TEXT: usize = 256;
+
+/// The place of the first `quote` or `\` in 16 bytes; 16 if there is none.
+///
+/// The loop is written so that the compiler makes vector instructions of it where the processor has them: strings of 80 bytes are
+/// read in 40 % of the time that words of eight bytes take.
+#[inline(always)]
+fn special_in_block(quote: u8, block: &[u8; 16]) -> usize {
+    let mut special = [0; 16];
+    for (is_special, &byte) in special.iter_mut().zip(block) {
+        *is_special = if (byte == quote) | (byte == b'\\') { u8::MAX } else { 0 };
+    }
+    // Without the hint, compilers look for the first of them in vectors too: in 40 instructions, and not in five.
+    (u128::from_le_bytes(black_box(special)).trailing_zeros() / 8) as usize
 }
 
 /// Words of eight bytes that are looked at before the search for long texts. Measured.
@@ -188,12 +208,23 @@ mod tests {
 
     #[test]
     fn short_texts_end_at_their_quote() {
-        for len in 0..8 * SHORT_TEXT_WORDS {
+        for len in 0..=MAX_SHORT_TEXT {
             let mut input = [&b"a".repeat(len)[..], b"\"", &b"b".repeat(40)].concat();
             assert_eq!(short_text(b'"', &input), Ok(len));
             input[len] = b'\\';
-            assert_eq!(short_text(b'"', &input), Err(len / 8 * 8));
-            assert_eq!(short_text(b'"', &input[..len]), Err(len / 8 * 8), "cut");
+            assert_eq!(short_text(b'"', &input), Err(len));
+            let looked = if len < 8 { 0 } else { 8 + (len - 8) / 16 * 16 };
+            assert_eq!(short_text(b'"', &input[..len]), Err(looked), "cut");
+        }
+    }
+
+    #[test]
+    fn short_texts_are_not_fooled_by_bytes_next_to_the_quote() {
+        let mut input = [0x21, 0x23, 0x5b, 0x5d, 0xa2, 0xdc, 0x00, 0xff].repeat(20);
+        for len in 0..100 {
+            let byte = core::mem::replace(&mut input[len], b'"');
+            assert_eq!(short_text(b'"', &input), Ok(len));
+            input[len] = byte;
         }
     }
 
