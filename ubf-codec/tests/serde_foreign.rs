@@ -1,4 +1,4 @@
-//! Terms in another format, and back: JSON by serde_json stands for all of them.
+//! Terms in another format, and back: JSON by `serde_json` stands for all of them.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 #![cfg(feature = "serde")]
