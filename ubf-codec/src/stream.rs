@@ -150,6 +150,11 @@ impl StreamDecoder {
         self.machine.reset(self.machine.origin() + header_bytes as u64, header_bytes);
     }
 
+    /// The next window begins at this offset of the stream.
+    pub(crate) fn start_at(&mut self, offset: u64) {
+        self.machine.reset(offset, 0);
+    }
+
     pub(crate) const fn limits(&self) -> &Limits {
         &self.machine.config().limits
     }

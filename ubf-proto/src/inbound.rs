@@ -1,5 +1,6 @@
 //! Bytes that came in, until they are packets.
 
+use alloc::boxed::Box;
 use core::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -13,10 +14,14 @@ pub(crate) type Whole<H> = (<H as Header>::Packet<Document<Bytes>>, u64);
 /// What came in on a connection and is not yet taken out.
 #[derive(Debug)]
 pub(crate) struct Inbound<H> {
-    decoder: VersionedDecoder<H>,
+    limits: Limits,
+    /// `None` between packets: most of a session is its decoder, and an idle connection does without.
+    decoder: Option<Box<VersionedDecoder<H>>>,
     buffer: BytesMut,
     /// Bytes of the stream that came in.
     received: u64,
+    /// Those of them that the packets so far are made of. At most `received`.
+    end: u64,
     /// When the first bytes of the packet came that is not whole yet.
     partial_since: Option<Time>,
     /// Whether the buffer may hold a whole packet: it is not looked at again until more has come.
@@ -27,9 +32,11 @@ pub(crate) struct Inbound<H> {
 impl<H: Header> Inbound<H> {
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
-            decoder: VersionedDecoder::new().with_limits(limits),
+            limits,
+            decoder: None,
             buffer: BytesMut::new(),
             received: 0,
+            end: 0,
             partial_since: None,
             fresh: false,
             is_broken: false,
@@ -56,19 +63,25 @@ impl<H: Header> Inbound<H> {
         if !self.fresh {
             return Ok(None);
         }
-        let Some(packet) = self.decoder.decode(&mut self.buffer).inspect_err(|_| self.is_broken = true)? else {
+        let begin = || Box::new(VersionedDecoder::new().with_limits(self.limits).starting_at(self.end));
+        let decoder = self.decoder.get_or_insert_with(begin);
+        let Some(packet) = decoder.decode(&mut self.buffer).inspect_err(|_| self.is_broken = true)? else {
             self.fresh = false;
             // White space between packets begins no packet.
-            if self.decoder.is_between_packets(&self.buffer) {
+            if decoder.is_between_packets(&self.buffer) {
                 self.partial_since = None;
+            }
+            // White space counts for the next packet: then that one has a decoder already.
+            if self.received == self.end {
+                self.decoder = None;
             }
             self.let_go();
             return Ok(None);
         };
-        let end = self.offset();
+        self.end = self.received - self.buffer.len() as u64;
         self.let_go();
         self.partial_since = (!self.buffer.is_empty()).then_some(now);
-        Ok(Some((packet, end)))
+        Ok(Some((packet, self.end)))
     }
 
     /// What is empty still holds on to the block that it was read into: an idle connection is not to.

@@ -52,6 +52,13 @@ impl<H: Header> VersionedDecoder<H> {
         Self { body: self.body.with_limits(limits), ..self }
     }
 
+    /// This decoder for the rest of a stream, of which so many bytes were read already: they count in the offsets of errors.
+    #[must_use]
+    pub fn starting_at(mut self, offset: u64) -> Self {
+        self.body.start_at(offset);
+        self
+    }
+
     /// Takes the next packet out of `buffer`, or gives `None` if it has not come whole: then read more and call again.
     ///
     /// Between two calls, `buffer` may only be added to at its end.
