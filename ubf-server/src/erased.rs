@@ -33,6 +33,8 @@ pub(crate) struct Finished {
     pub(crate) service: Service,
     pub(crate) version: Version,
     pub(crate) is_event: bool,
+    /// Of the packet.
+    pub(crate) bytes: usize,
     pub(crate) outcome: Outcome,
 }
 
@@ -63,6 +65,7 @@ impl<H: Handler> AnyConnection for ConnectionOf<H> {
     fn begin(&self, message: Message, is_event: bool) -> Running {
         let handler = Arc::clone(&self.handler);
         let (packet, service, version) = (message.packet, message.service.clone(), message.version);
+        let bytes = message.body.source().len();
         let call = Call { message, is_event, connection: Arc::clone(&self.connected) };
         // The handler is called inside of the future: it may panic before it returns one.
         let work = async move {
@@ -75,7 +78,7 @@ impl<H: Handler> AnyConnection for ConnectionOf<H> {
         };
         Box::pin(async move {
             let outcome = AssertUnwindSafe(work).catch_unwind().await.map_or(Outcome::Crashed, Outcome::Done);
-            Finished { packet, service, version, is_event, outcome }
+            Finished { packet, service, version, is_event, bytes, outcome }
         })
     }
 }

@@ -34,6 +34,11 @@ impl Socket {
         either!(self, stream => stream.readable().await)
     }
 
+    /// Whether there is something to read.
+    pub(crate) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self, stream => stream.poll_read_ready(cx))
+    }
+
     pub(crate) fn try_read_buf(&self, buffer: &mut BytesMut) -> io::Result<usize> {
         either!(self, stream => stream.try_read_buf(buffer))
     }

@@ -13,6 +13,9 @@ pub struct Config {
     pub limits: Limits,
     /// Packets that are being worked on or wait for their turn to be answered. Beyond it nothing is read. Default 1024.
     pub max_pending: usize,
+    /// Bytes of these packets: of a request while its handler runs, then of its answer while that waits for its turn. Beyond it nothing is
+    /// read, so a packet that is larger is still served, alone. Default 32 MiB.
+    pub max_pending_bytes: usize,
     /// Bytes of replies that were handed out and not written. Beyond it nothing is read; events beyond it close the
     /// connection. Default 1 MiB.
     pub max_unread_bytes: usize,
@@ -39,6 +42,7 @@ impl Default for Config {
         Self {
             limits: Limits::default(),
             max_pending: 1024,
+            max_pending_bytes: 32 << 20,
             max_unread_bytes: 1 << 20,
             max_negotiation_time: Duration::from_secs(5),
             max_packet_time: Duration::from_secs(30),

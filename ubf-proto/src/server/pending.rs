@@ -15,7 +15,11 @@ struct Slot {
 #[derive(Debug)]
 enum State {
     /// Its handler runs.
-    Running(Version),
+    Running {
+        version: Version,
+        /// Of the request, which its handler holds.
+        bytes: usize,
+    },
     /// Its answer waits for those before it.
     Ready(Answer),
 }
@@ -36,18 +40,19 @@ pub(super) struct Answer {
 pub(super) struct Pending {
     slots: VecDeque<Slot>,
     running: usize,
+    /// Of the requests that run, and of the answers that wait.
+    bytes: usize,
 }
 
-/// Room that is kept while nothing is pending. Chosen: little enough for a hundred thousand idle connections.
-const KEPT_SLOTS: usize = 8;
-
 impl Pending {
-    pub(super) fn push_running(&mut self, packet: u64, version: Version) {
-        self.slots.push_back(Slot { packet, state: State::Running(version) });
+    pub(super) fn push_running(&mut self, packet: u64, version: Version, bytes: usize) {
+        self.slots.push_back(Slot { packet, state: State::Running { version, bytes } });
         self.running += 1;
+        self.bytes += bytes;
     }
 
     pub(super) fn push_ready(&mut self, packet: u64, mode: Mode, body: Bytes) {
+        self.bytes += body.len();
         let answer = Answer { packet, mode, body, is_made_by_handler: false };
         self.slots.push_back(Slot { packet, state: State::Ready(answer) });
     }
@@ -57,7 +62,8 @@ impl Pending {
     pub(super) fn complete(&mut self, packet: u64, mode: Option<Mode>, body: Bytes) {
         let place = self.slots.partition_point(|slot| slot.packet < packet);
         let Some(slot) = self.slots.get_mut(place).filter(|slot| slot.packet == packet) else { return };
-        if let State::Running(version) = slot.state {
+        if let State::Running { version, bytes } = slot.state {
+            self.bytes = self.bytes - bytes + body.len();
             let mode = mode.unwrap_or(version.into());
             slot.state = State::Ready(Answer { packet, mode, body, is_made_by_handler: true });
             self.running -= 1;
@@ -69,18 +75,28 @@ impl Pending {
         if !matches!(self.slots.front()?.state, State::Ready(_)) {
             return None;
         }
-        let first = self.slots.pop_front()?;
-        if self.slots.is_empty() {
-            self.slots.shrink_to(KEPT_SLOTS);
-        }
-        match first.state {
-            State::Ready(answer) => Some(answer),
-            State::Running(_) => None,
+        match self.slots.pop_front()?.state {
+            State::Ready(answer) => {
+                self.bytes -= answer.body.len();
+                Some(answer)
+            }
+            State::Running { .. } => None,
         }
     }
 
     pub(super) fn len(&self) -> usize {
         self.slots.len()
+    }
+
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Keeps no room while nothing is pending.
+    pub(super) fn let_go(&mut self) {
+        if self.slots.is_empty() {
+            self.slots = VecDeque::new();
+        }
     }
 
     pub(super) const fn running(&self) -> usize {
@@ -90,5 +106,6 @@ impl Pending {
     pub(super) fn clear(&mut self) {
         self.slots.clear();
         self.running = 0;
+        self.bytes = 0;
     }
 }

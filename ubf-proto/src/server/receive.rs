@@ -47,7 +47,7 @@ impl ServerSession {
         if is_event {
             self.outputs.push_back(Output::Event(message));
         } else {
-            self.pending.push_running(number, version);
+            self.pending.push_running(number, version, message.body.source().len());
             self.outputs.push_back(Output::Request(message));
         }
     }

@@ -181,6 +181,25 @@ fn l1_no_more_than_max_pending_are_begun() {
 }
 
 #[test]
+fn l1_no_more_bytes_than_max_pending_bytes_are_begun() {
+    let mut config = config();
+    config.max_pending_bytes = 6;
+    let mut server = Server::with(config, Offer::from(Versions::of([3])));
+    // 123$ has 4 bytes: a second one begins below the limit, a third one would begin above it.
+    assert_eq!(server.receive("3 123$3 456$3 789$"), ["request 1 3 123", "request 2 3 456"]);
+    assert!(!server.session.is_reading());
+    // An answer that waits for its turn counts in the place of its request.
+    assert_eq!(server.reply(2, "{2's'}$"), NONE);
+    assert!(!server.session.is_reading());
+    assert_eq!(server.reply(1, "{1's'}$"), ["send 3 ? {1's'}$", "send 3 ? {2's'}$", "request 3 3 789"]);
+    assert!(server.session.is_reading());
+    // What is larger than the limit passes, alone.
+    assert_eq!(server.reply(3, "{3's'}$"), ["send 3 ? {3's'}$"]);
+    assert_eq!(server.receive("3 1234567$3 8$"), ["request 4 3 1234567"]);
+    assert!(!server.session.is_reading());
+}
+
+#[test]
 fn l1_a_client_that_does_not_read_is_not_read_and_then_cut_off() {
     let mut config = config();
     config.max_unread_bytes = 10;

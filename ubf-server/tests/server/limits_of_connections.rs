@@ -39,6 +39,33 @@ async fn as_many_calls_as_max_pending_are_begun_and_the_next_waits_in_the_socket
 }
 
 #[tokio::test]
+async fn as_many_bytes_of_calls_as_max_pending_bytes_are_begun_and_the_next_call_waits_in_the_socket() {
+    // 'wait'$ has 7 bytes. What is below the limit lets one more packet pass, however large it is.
+    for (max_pending_bytes, is_read) in [(8, true), (7, false), (1, false)] {
+        let config = config(|it| it.max_pending_bytes = max_pending_bytes);
+        let server = start(Server::builder().config(config)).await;
+        let mut client = server.connect().await;
+        let mut beside = server.connect().await;
+        client.send("1 'wait'$1 'open'$").await;
+        if is_read {
+            client.expect("1 ? {'wait''start'}$1 ? {'open''start'}$").await;
+        } else {
+            while server.handle.status().calls < 1 {
+                tokio::task::yield_now().await;
+            }
+        }
+        for _ in 0..10 {
+            beside.exchange("1 'here'$", "1 ? {'here''start'}$").await;
+        }
+        let begun = if is_read { 12 } else { 11 };
+        assert_eq!(server.handle.status().counts.requests, begun);
+        drop((client, beside));
+        server.handle.shut_down(Duration::ZERO);
+        assert_eq!(server.report().await.counts.calls_cut, u64::from(!is_read));
+    }
+}
+
+#[tokio::test]
 async fn as_many_negotiations_as_max_negotiations_are_answered_in_a_minute() {
     let server = start(Server::builder().config(config(|it| it.max_negotiations = 2))).await;
     let mut client = server.connect().await;
