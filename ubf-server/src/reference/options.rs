@@ -132,6 +132,34 @@ pub struct Options {
     #[arg(long, value_name = "BYTES")]
     max_packet_bytes: Option<u32>,
 
+    /// For the first packet of a connection to come whole: beyond it, the connection is closed. [default: 5000]
+    #[arg(long, value_name = "MS")]
+    max_negotiation_time_ms: Option<u64>,
+
+    /// From the first byte of a packet to its end: beyond it, the connection is closed. [default: 30000]
+    #[arg(long, value_name = "MS")]
+    max_packet_time_ms: Option<u64>,
+
+    /// Without traffic, while no answer is due: beyond it, the connection is closed. [default: 120000]
+    #[arg(long, value_name = "MS")]
+    max_idle_time_ms: Option<u64>,
+
+    /// For a client to read on, while there is something for it: beyond it, the connection is closed. [default: 30000]
+    #[arg(long, value_name = "MS")]
+    max_write_time_ms: Option<u64>,
+
+    /// Packets of a connection whose answers are not sent: beyond it, nothing more of it is read. [default: 1024]
+    #[arg(long, value_name = "COUNT")]
+    max_pending: Option<usize>,
+
+    /// Bytes of these packets. One passes, however large it is. [default: 33554432]
+    #[arg(long, value_name = "BYTES")]
+    max_pending_bytes: Option<usize>,
+
+    /// Bytes that a client may leave unread: beyond it, nothing more of it is read. [default: 1048576]
+    #[arg(long, value_name = "BYTES")]
+    max_unread_bytes: Option<usize>,
+
     /// A file to which a record is appended of each call, before it is executed.
     ///
     /// A record is an UBF(A) packet on a line of its own, which `ubf decode` reads: {executed,Service,Version,Request}, and for an
@@ -251,6 +279,15 @@ impl Options {
         if let Some(max) = self.max_packet_bytes {
             config.limits.max_packet_bytes = max;
         }
+        let wait = |ms: Option<u64>, default| ms.map_or(default, Duration::from_millis);
+        config.max_negotiation_time = wait(self.max_negotiation_time_ms, config.max_negotiation_time);
+        config.max_packet_time = wait(self.max_packet_time_ms, config.max_packet_time);
+        config.max_idle_time = wait(self.max_idle_time_ms, config.max_idle_time);
+        config.max_write_time = wait(self.max_write_time_ms, config.max_write_time);
+        config.max_pending = at_least_one("--max-pending", self.max_pending, config.max_pending)?;
+        config.max_pending_bytes =
+            at_least_one("--max-pending-bytes", self.max_pending_bytes, config.max_pending_bytes)?;
+        config.max_unread_bytes = at_least_one("--max-unread-bytes", self.max_unread_bytes, config.max_unread_bytes)?;
         let mut limits = ServerLimits::default();
         limits.max_connections = self.max_connections.unwrap_or(limits.max_connections);
         limits.max_connections_per_address =
@@ -318,10 +355,25 @@ impl Options {
             max_connections_per_address: self.max_connections_per_address.or(other.max_connections_per_address),
             max_call_ms: self.max_call_ms.or(other.max_call_ms),
             max_packet_bytes: self.max_packet_bytes.or(other.max_packet_bytes),
+            max_negotiation_time_ms: self.max_negotiation_time_ms.or(other.max_negotiation_time_ms),
+            max_packet_time_ms: self.max_packet_time_ms.or(other.max_packet_time_ms),
+            max_idle_time_ms: self.max_idle_time_ms.or(other.max_idle_time_ms),
+            max_write_time_ms: self.max_write_time_ms.or(other.max_write_time_ms),
+            max_pending: self.max_pending.or(other.max_pending),
+            max_pending_bytes: self.max_pending_bytes.or(other.max_pending_bytes),
+            max_unread_bytes: self.max_unread_bytes.or(other.max_unread_bytes),
             journal: self.journal.or(other.journal),
             log: self.log.or(other.log),
             log_filter: self.log_filter.or(other.log_filter),
         }
+    }
+}
+
+/// A server with room for nothing would never read.
+fn at_least_one(flag: &str, limit: Option<usize>, default: usize) -> Result<usize, OptionError> {
+    match limit {
+        Some(0) => Err(OptionError::new(format!("{flag} is 0: nothing would ever be read"))),
+        limit => Ok(limit.unwrap_or(default)),
     }
 }
 
@@ -423,6 +475,20 @@ mod tests {
         assert_eq!((settings.listen, settings.versions.to_string()), (vec!["b:2".into()], "9".into()));
         assert_eq!((settings.services, settings.waits.grace.as_millis()), (vec![ServiceName::Kv], 5));
         assert_eq!(settings.waits.hard_stop.as_secs(), 10);
+    }
+
+    #[test]
+    fn waits_and_queues_are_set_by_flags_and_by_the_file() {
+        let file = "max-negotiation-time-ms = 1\nmax-packet-time-ms = 2\nmax-idle-time-ms = 3\nmax-pending = 7";
+        let file: Options = toml::from_str(file).unwrap();
+        let flags = ["ubf-server", "--max-idle-time-ms=4", "--max-write-time-ms=5", "--max-pending-bytes=8"];
+        let config = Program::parse_from(flags).options.or(file).settings().unwrap().config;
+        let waits = [config.max_negotiation_time, config.max_packet_time, config.max_idle_time, config.max_write_time];
+        assert_eq!(waits.map(|wait| wait.as_millis()), [1, 2, 4, 5]);
+        assert_eq!((config.max_pending, config.max_pending_bytes, config.max_unread_bytes), (7, 8, 1 << 20));
+        for flag in ["--max-pending=0", "--max-pending-bytes=0", "--max-unread-bytes=0"] {
+            assert!(Program::parse_from(["ubf-server", flag]).options.settings().is_err(), "{flag}");
+        }
     }
 
     #[test]
