@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
-use ubf_codec::{DecodeError, Decoder, Limits};
+use ubf_codec::{DecodeError, Decoder, Limits, peek_version};
 
 /// The packets of a client, each as its version and its body; then the error, if there is one.
 fn client(decoder: &mut Decoder, input: &[u8]) -> Vec<String> {
@@ -86,4 +86,40 @@ fn the_memory_of_a_document_serves_the_next_one() {
     let first = decoder.decode_client(b"3 {1 2 3}$").unwrap();
     decoder.recycle(first.body);
     assert_eq!(decoder.decode_client(b"3 {4}$").unwrap().body.to_string(), "{4}");
+}
+
+#[test]
+fn p2_the_first_wrong_byte_of_a_header_is_named() {
+    let mut decoder = Decoder::new();
+    for (input, words) in [
+        (&b"x $"[..], "'x' in the place of a version number, at byte 0"),
+        (b"01 1$", "'1' in the place of a version number, at byte 1"),
+        (b"0x1$", "'x' where one space should stand, at byte 1"),
+        (b"2147483648 1$", "version number above 2147483647, at byte 9"),
+        (b"99999999999 1$", "version number above 2147483647, at byte 9"),
+        (b"  -3 1$", "'-' in the place of a version number, at byte 2"),
+        (b"3 'a'$ 7y$", "'y' where one space should stand, at byte 8"),
+        (b"3 'a'$ 07 1$", "'7' in the place of a version number, at byte 8"),
+        (b"3 'a'$ 2147483648 1$", "version number above 2147483647, at byte 16"),
+    ] {
+        assert_eq!(client(&mut decoder, input).last().unwrap(), words);
+    }
+    assert_eq!(client(&mut decoder, b"2147483647 1$"), ["2147483647 1"]);
+}
+
+#[test]
+fn p1_a_switch_needs_the_first_bytes_only() {
+    assert_eq!(peek_version(b" 17 {'anything").unwrap().unwrap().number(), 17);
+    assert_eq!(peek_version(b"17").unwrap(), None);
+    assert_eq!(peek_version(b"").unwrap(), None);
+    assert_eq!(peek_version(b"17x").unwrap_err().offset(), 2);
+}
+
+#[test]
+fn l1_a_header_without_end_is_refused_at_the_limit() {
+    let mut decoder = Decoder::new().with_limits(Limits::default().with_max_packet_bytes(6));
+    let error = decoder.decode_client(b"3 'a'$          ").err();
+    assert!(error.is_none(), "white space behind the one packet is none");
+    let lines = client(&mut decoder, b"3 'a'$            ");
+    assert_eq!(lines[1], "packet of more than 6 bytes (max_packet_bytes), at byte 12");
 }
