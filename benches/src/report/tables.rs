@@ -11,13 +11,14 @@ use super::figures::{Figure, Figures};
 use super::goals::{self, Goal, Limit};
 use crate::{server, toolchain};
 
-const PEER_PACKAGES: [&str; 12] = [
+const PEER_PACKAGES: [&str; 13] = [
     "serde_json",
     "simd-json",
     "sonic-rs",
     "rmpv",
     "rmp-serde",
     "erltf",
+    "erltf_serde",
     "eetf",
     "redis-protocol",
     "tokio",
