@@ -91,6 +91,8 @@ pub struct Status {
     pub sessions: usize,
     /// Those of them that have agreed on a version.
     pub sessions_by_version: BTreeMap<(Service, Version), usize>,
+    /// What clients say that they are, most common first: at most 64 of them, of at most 64 bytes each, and the sum of the rest as `other`.
+    pub sessions_by_agent: Vec<(String, usize)>,
     /// Requests whose handlers run.
     pub calls: usize,
     /// The versions of each service that clients may use.

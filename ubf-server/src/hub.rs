@@ -21,6 +21,11 @@ use crate::handler::Peer;
 use crate::mailbox::{Mailbox, Order};
 use crate::settings::{LoadPlan, LoadUnit, ServerLimits};
 
+/// Bytes of what a client says of itself that are kept. Chosen: a name and a version.
+const MAX_AGENT_BYTES: usize = 64;
+/// Agents that a status names. Chosen: more than a fleet has, and a page to read.
+const MAX_AGENTS: usize = 64;
+
 pub(crate) struct Hub {
     pub(crate) clock: Clock,
     /// As it was at the start: peers may have changed.
@@ -149,13 +154,44 @@ pub(crate) struct Link {
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) running: AtomicUsize,
     pub(crate) counters: Counters,
-    agreed: Mutex<Option<(Service, Version)>>,
+    agreed: Mutex<Option<Agreed>>,
+}
+
+/// What was agreed on last, and with whom.
+#[derive(Debug)]
+struct Agreed {
+    service: Service,
+    version: Version,
+    agent: Option<Box<str>>,
 }
 
 impl Link {
-    pub(crate) fn agree(&self, service: Service, version: Version) {
-        *self.agreed.lock().unwrap_or_else(PoisonError::into_inner) = Some((service, version));
+    pub(crate) fn agree(&self, service: Service, version: Version, agent: Option<&str>) {
+        let agreed = Agreed { service, version, agent: agent.map(shortened) };
+        *self.agreed.lock().unwrap_or_else(PoisonError::into_inner) = Some(agreed);
     }
+}
+
+/// A copy of what a client says of itself: no more than that is kept, and nothing that could forge a line on a terminal.
+fn shortened(agent: &str) -> Box<str> {
+    let mut text = String::new();
+    for letter in agent.chars().map(|letter| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter }) {
+        if text.len() + letter.len_utf8() > MAX_AGENT_BYTES {
+            break;
+        }
+        text.push(letter);
+    }
+    text.into()
+}
+
+/// The agents that most sessions have; the others are counted together, last.
+fn most_common(sessions_by_agent: BTreeMap<Box<str>, usize>) -> Vec<(String, usize)> {
+    let mut agents: Vec<_> = sessions_by_agent.into_iter().map(|(agent, count)| (String::from(agent), count)).collect();
+    agents.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
+    let others: usize = agents.iter().skip(MAX_AGENTS).map(|&(_, count)| count).sum();
+    agents.truncate(MAX_AGENTS);
+    agents.extend((others > 0).then(|| ("other".into(), others)));
+    agents
 }
 
 /// A connection's place: given back when it is dropped, however the connection ends.
@@ -465,12 +501,16 @@ impl Hub {
         let now = self.clock.now();
         let state = self.state();
         let mut sessions_by_version: BTreeMap<(Service, Version), usize> = BTreeMap::new();
+        let mut sessions_by_agent: BTreeMap<Box<str>, usize> = BTreeMap::new();
         let mut counts = self.totals.counts();
         for link in state.links.values() {
             counts = counts.plus(&link.counters.counts());
             let agreed = link.agreed.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(agreed) = agreed.clone() {
-                *sessions_by_version.entry(agreed).or_default() += 1;
+            if let Some(Agreed { service, version, agent }) = &*agreed {
+                *sessions_by_version.entry((service.clone(), *version)).or_default() += 1;
+                if let Some(agent) = agent {
+                    *sessions_by_agent.entry(agent.clone()).or_default() += 1;
+                }
             }
         }
         let spoken = |service: &Service| (service.clone(), state.offer.spoken(service, now));
@@ -486,6 +526,7 @@ impl Hub {
             is_overloaded: state.load_next_ip().is_some(),
             sessions: state.links.len(),
             sessions_by_version,
+            sessions_by_agent: most_common(sessions_by_agent),
             calls: state.links.values().map(|link| link.running.load(Ordering::Relaxed)).sum(),
             withdrawn: withdrawn.collect(),
             spoken,
@@ -516,5 +557,27 @@ pub(crate) fn join(addresses: &[Address]) -> String {
 impl std::fmt::Debug for Hub {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Hub").field("services", &self.services.keys()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_is_kept_in_64_bytes_on_one_line() {
+        assert_eq!(&*shortened("ubf/1\nforged"), "ubf/1\u{fffd}forged");
+        assert_eq!(shortened(&"a".repeat(64)).len(), 64);
+        assert_eq!(shortened(&"a".repeat(65)).len(), 64);
+        assert_eq!(shortened(&"é".repeat(40)).len(), 64);
+    }
+
+    #[test]
+    fn agents_beyond_the_64_most_common_are_counted_together() {
+        let agents = |number: usize| (0..number).map(|agent| (format!("a{agent:03}").into(), 1 + agent)).collect();
+        assert_eq!(most_common(agents(64)).last(), Some(&("a000".into(), 1)));
+        let agents = most_common(agents(66));
+        assert_eq!(agents.first(), Some(&("a065".into(), 66)));
+        assert_eq!((agents.len(), agents.last()), (65, Some(&("other".into(), 1 + 2))));
     }
 }

@@ -381,9 +381,10 @@ impl Connection {
         match notice {
             Notice::Agreed { service, version, agent, quarantined } => {
                 counters.agreed.add(1);
-                let agent = agent.map(|agent| Short(agent.to_latin1()).to_string());
-                debug!(%peer, %service, %version, agent, quarantined = quarantined.len(), "agreed");
-                self.link.agree(service, version);
+                let agent = agent.as_ref().map(ubf_codec::Text::to_latin1);
+                let shown = agent.as_deref().map(Short);
+                debug!(%peer, %service, %version, agent = shown.map(tracing::field::display), quarantined = quarantined.len(), "agreed");
+                self.link.agree(service, version, agent.as_deref());
             }
             Notice::NoCommonVersion { service, asked } => {
                 counters.no_common_version.add(1);

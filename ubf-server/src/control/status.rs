@@ -10,7 +10,7 @@ use crate::handle::Status;
 
 /// `{status,[{Name,Value}]}`. Readers skip names that they do not know, so that it can grow.
 pub(super) fn term(status: &Status) -> Term {
-    let pairs: [(&'static str, Term); 17] = [
+    let pairs: [(&'static str, Term); 18] = [
         ("phase", Term::atom(status.phase.as_str())),
         ("time_left_ms", status.time_left.map_or(Term::Undefined, millis)),
         ("next_ip", addresses(status.next_ip.as_ref().map_or(&[], NextIp::addresses))),
@@ -18,6 +18,7 @@ pub(super) fn term(status: &Status) -> Term {
         ("overloaded", status.is_overloaded.into()),
         ("sessions", count(status.sessions)),
         ("sessions_by_version", by_version(&status.sessions_by_version)),
+        ("sessions_by_agent", by_agent(&status.sessions_by_agent)),
         ("calls", count(status.calls)),
         ("services", services(status)),
         ("load_marks", load_marks(status)),
@@ -61,6 +62,11 @@ fn addresses(addresses: &[Address]) -> Term {
 fn by_version(sessions: &BTreeMap<(Service, Version), usize>) -> Term {
     let entry = |((name, version), sessions): (&(Service, Version), &usize)| ubf!({(service(name)), (version.get()), (count(*sessions))});
     Term::list(sessions.iter().map(entry))
+}
+
+/// `[{Agent,Count}]`.
+fn by_agent(sessions: &[(String, usize)]) -> Term {
+    Term::list(sessions.iter().map(|(agent, sessions)| ubf!({(agent.as_str()), (count(*sessions))})))
 }
 
 /// `[{Service,Spoken,Withdrawn}]`.

@@ -34,6 +34,23 @@ async fn the_example_of_2003() {
 }
 
 #[tokio::test]
+async fn n12_a_status_counts_sessions_by_what_their_clients_say_they_are() {
+    let server = start(Server::builder()).await;
+    let mut clients = Vec::new();
+    for agent in ["one/1", "two/2", "two/2"] {
+        let mut client = server.connect().await;
+        let agreed = "1 ? {'agreed'1?#1&2&3&4&5&9&10&14&#{'max_packet'16777216}&}$";
+        client.exchange(&format!("0 {{'negotiate'1?#1&#{{'agent'\"{agent}\"}}&}}$"), agreed).await;
+        clients.push(client);
+    }
+    // The reply of a ping comes after all that the negotiation did.
+    clients[2].exchange("0 'ping'$", "0 ? 'pong'$").await;
+    assert_eq!(server.handle.status().sessions_by_agent, [("two/2".into(), 2), ("one/1".into(), 1)]);
+    drop(clients);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn n1_no_common_version_is_an_answer() {
     let server = start(Server::builder()).await;
     let mut client = server.connect().await;
