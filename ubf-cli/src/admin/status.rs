@@ -15,6 +15,8 @@ pub(crate) struct Status {
     pub(crate) overloaded: bool,
     pub(crate) sessions: u64,
     pub(crate) sessions_by_version: Vec<ServiceVersion>,
+    /// Most common first.
+    pub(crate) sessions_by_agent: Vec<AgentSessions>,
     pub(crate) calls: u64,
     pub(crate) services: Vec<ServiceStatus>,
     pub(crate) load_marks: Option<LoadMarks>,
@@ -40,6 +42,13 @@ pub(crate) struct ServiceVersion {
     /// `None` is the default service.
     pub(crate) service: Option<String>,
     pub(crate) version: u32,
+    pub(crate) sessions: u64,
+}
+
+/// The sessions of clients that say they are this.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct AgentSessions {
+    pub(crate) agent: String,
     pub(crate) sessions: u64,
 }
 
@@ -75,6 +84,9 @@ impl Status {
             overloaded: value("overloaded")?.is_atom("true"),
             sessions: number(value("sessions")?)?,
             sessions_by_version: list(value("sessions_by_version")?, ServiceVersion::read)?,
+            // A server that does not count them says nothing of them.
+            sessions_by_agent: value("sessions_by_agent")
+                .map_or(Some(Vec::new()), |agents| list(agents, AgentSessions::read))?,
             calls: number(value("calls")?)?,
             services: list(value("services")?, ServiceStatus::read)?,
             load_marks: optional(value("load_marks")?, LoadMarks::read)?,
@@ -107,6 +119,13 @@ impl ServiceVersion {
         let [service, version, sessions] = tuple(term)?;
         let version = number(version)?.try_into().ok()?;
         Some(Self { service: optional(service, text)?, version, sessions: number(sessions)? })
+    }
+}
+
+impl AgentSessions {
+    fn read(term: TermRef<'_>) -> Option<Self> {
+        let [agent, sessions] = tuple(term)?;
+        Some(Self { agent: text(agent)?, sessions: number(sessions)? })
     }
 }
 

@@ -39,6 +39,22 @@ fn shows_and_changes_a_server() {
 }
 
 #[test]
+fn clients_are_counted_by_what_they_say_they_are() {
+    use std::io::{Read as _, Write as _};
+
+    let server = Server::start("agents", ANYWHERE, &[]);
+    let mut client = std::net::TcpStream::connect(&server.address).expect("it listens");
+    client.write_all(b"0 {'negotiate'1?#3&#{'agent'\"old/1\"}&}$").expect("it reads");
+    // It has agreed when its answer begins.
+    client.read_exact(&mut [0; 4]).expect("it answers");
+    let out = server.admin(&["status"]).out;
+    assert!(out.contains("\nagent  sessions\nold/1  1\n"), "{out}");
+    let json: serde_json::Value = serde_json::from_str(&server.admin(&["--json", "status"]).out).expect("JSON");
+    assert_eq!(json["sessions_by_agent"][0]["agent"], "old/1");
+    assert_eq!(server.admin(&["shutdown"]).status, 0);
+}
+
+#[test]
 fn what_the_server_refuses_is_said_and_shows_in_the_exit_status() {
     let server = Server::start("refuses", ANYWHERE, &[]);
     for (arguments, why) in [

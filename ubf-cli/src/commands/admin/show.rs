@@ -45,6 +45,11 @@ pub(super) fn status(status: &Status, output: &mut Output) -> io::Result<()> {
     if !status.sessions_by_version.is_empty() {
         by_version(&status.sessions_by_version, output)?;
     }
+    if !status.sessions_by_agent.is_empty() {
+        let agents = status.sessions_by_agent.iter();
+        let rows: Vec<_> = agents.map(|entry| [entry.agent.clone(), thousands(entry.sessions)]).collect();
+        table(["agent", "sessions"], &rows, output)?;
+    }
     let counted = status.counters.iter().filter(|(_, count)| **count > 0);
     let rows: Vec<_> = counted.map(|(name, count)| [name.replace('_', " "), thousands(*count)]).collect();
     if rows.is_empty() { Ok(()) } else { table(["counter", "count"], &rows, output) }
