@@ -3,23 +3,38 @@
 //! A [`TermRef`] has one lifetime, the shorter one. What serde borrows has to live as long as the input, while the nodes of the
 //! packet are gone when [`from_slice`](super::from_slice) returns.
 
+use core::cell::Cell;
 use core::fmt;
 use core::slice;
 
 use crate::dialect::Dialect;
-use crate::document::Document;
 use crate::node::{Node, NodeKind, Span};
-use crate::term::{Arena, IntegerRef, ListIter, Term, TermRef, TextRef, TupleIter, View};
+use crate::term::{Arena, IntegerRef, Place, Term, TermRef, TextRef};
+
+/// What all parts of a term that is read have in common.
+pub(super) struct Whole<'de, 'n> {
+    pub(super) source: &'de [u8],
+    /// As much of `source` as is UTF-8 from its start: texts in it need no check of their own.
+    pub(super) text: &'de str,
+    pub(super) nodes: &'n [Node],
+    pub(super) dialect: Dialect,
+    pub(super) max_depth: u32,
+    /// Whether serde has read a term that looks like a record without knowing the type: it cannot be read as one afterwards.
+    pub(super) met_unknown_record: Cell<bool>,
+}
 
 /// A term that is read. Bytes are borrowed for `'de`, nodes for `'n`.
 #[derive(Clone, Copy)]
-pub(super) struct Cursor<'de, 'n>(Place<'de, 'n>);
+pub(super) struct Cursor<'de, 'n> {
+    at: At<'de>,
+    whole: &'n Whole<'de, 'n>,
+}
 
+/// Where a term lies, in an arena that is known.
 #[derive(Clone, Copy)]
-enum Place<'de, 'n> {
-    Node(Node, &'n Document<&'de [u8]>),
-    /// Both lifetimes are the same.
-    Term(TermRef<'de>),
+pub(super) enum At<'de> {
+    Node(Node),
+    Term(&'de Term),
 }
 
 /// What a term means to serde: tags are taken off, but for those that say what kind of value there is.
@@ -43,55 +58,56 @@ enum Shape<'de, 'n> {
     Tagged(TextRef<'de>, Cursor<'de, 'n>),
 }
 
+static UNDEFINED: Term = Term::Undefined;
+static TRUE: Term = Term::Atom(crate::term::Text::from_static("true"));
+
 impl<'de, 'n> Cursor<'de, 'n> {
-    pub(super) fn of_document(document: &'n Document<&'de [u8]>) -> Self {
-        let (_, _, root) = document.parts();
-        Self(Place::Node(root, document))
+    pub(super) const fn new(at: At<'de>, whole: &'n Whole<'de, 'n>) -> Self {
+        Self { at, whole }
     }
 
-    pub(super) const fn of_term(term: TermRef<'de>) -> Self {
-        Self(Place::Term(term))
+    pub(super) const fn whole(&self) -> &'n Whole<'de, 'n> {
+        self.whole
     }
 
-    /// A term that is missing.
-    pub(super) fn undefined() -> Self {
-        Self(Place::Term(TermRef::from(&Term::Undefined)))
+    const fn at(self, at: At<'de>) -> Self {
+        Self { at, ..self }
+    }
+
+    /// A term that is missing here.
+    pub(super) const fn undefined(self) -> Self {
+        self.at(At::Term(&UNDEFINED))
     }
 
     /// What `'debug'` in a property list is short for: `{'debug','true'}`.
-    pub(super) fn truth() -> Self {
-        static TRUE: Term = Term::Atom(crate::term::Text::from_static("true"));
-        Self(Place::Term(TermRef::from(&TRUE)))
+    const fn truth(self) -> Self {
+        self.at(At::Term(&TRUE))
     }
 
     /// The same term with the shorter lifetime.
     pub(super) fn term(&self) -> TermRef<'n> {
-        match self.0 {
-            Place::Node(node, document) => {
-                let (source, nodes, _) = document.parts();
-                TermRef::new(node, Arena { source, nodes })
-            }
-            Place::Term(term) => term,
+        match self.at {
+            At::Node(node) => TermRef::new(node, Arena { source: self.whole.source, nodes: self.whole.nodes }),
+            At::Term(term) => TermRef::from(term),
         }
     }
 
     #[inline]
-    pub(super) fn meaning(&self, dialect: Dialect) -> Meaning<'de, 'n> {
+    pub(super) fn meaning(&self) -> Meaning<'de, 'n> {
         match self.shape() {
-            Shape::Meaning(Meaning::Atom(name)) if is_classic_undefined(name, dialect) => Meaning::Undefined,
+            Shape::Meaning(Meaning::Atom(name)) if self.is_undefined_atom(name) => Meaning::Undefined,
             Shape::Meaning(meaning) => meaning,
-            Shape::Tagged(..) => self.tagged_meaning(dialect),
+            Shape::Tagged(..) => self.tagged_meaning(),
         }
     }
 
     /// The same for a term that has tags.
-    fn tagged_meaning(&self, dialect: Dialect) -> Meaning<'de, 'n> {
+    #[inline(never)]
+    fn tagged_meaning(&self) -> Meaning<'de, 'n> {
         let mut cursor = *self;
         loop {
             let (tag, inner) = match cursor.shape() {
-                Shape::Meaning(Meaning::Atom(name)) if is_classic_undefined(name, dialect) => {
-                    return Meaning::Undefined;
-                }
+                Shape::Meaning(Meaning::Atom(name)) if self.is_undefined_atom(name) => return Meaning::Undefined,
                 Shape::Meaning(meaning) => return meaning,
                 Shape::Tagged(tag, inner) => (tag, inner),
             };
@@ -107,55 +123,116 @@ impl<'de, 'n> Cursor<'de, 'n> {
 
     /// Whether the term is the undefined value, and nothing else: a tag on it makes it something.
     #[inline]
-    pub(super) fn is_undefined(&self, dialect: Dialect) -> bool {
-        match self.shape() {
-            Shape::Meaning(Meaning::Undefined) => true,
-            Shape::Meaning(Meaning::Atom(name)) => is_classic_undefined(name, dialect),
-            Shape::Meaning(_) | Shape::Tagged(..) => false,
+    pub(super) fn is_undefined(&self) -> bool {
+        let is_extended = self.whole.dialect == Dialect::Extended;
+        match self.at {
+            At::Node(node) if is_extended => node.kind() == NodeKind::Undefined,
+            At::Node(_) | At::Term(_) => match self.shape() {
+                Shape::Meaning(Meaning::Undefined) => true,
+                Shape::Meaning(Meaning::Atom(name)) => self.is_undefined_atom(name),
+                Shape::Meaning(_) | Shape::Tagged(..) => false,
+            },
         }
+    }
+
+    /// W7: undefined, as it is written towards peers that do not know it.
+    #[inline]
+    fn is_undefined_atom(&self, name: TextRef<'_>) -> bool {
+        self.whole.dialect == Dialect::Classic && name == "undefined"
     }
 
     #[inline]
     fn shape(&self) -> Shape<'de, 'n> {
-        match self.0 {
-            Place::Node(node, document) => Self::shape_of_node(node, document),
-            Place::Term(term) => Shape::Meaning(match term.view() {
-                View::Undefined => Meaning::Undefined,
-                View::Integer(value) => Meaning::Integer(value),
-                View::Atom(text) => Meaning::Atom(text),
-                View::String(text) => Meaning::String(text),
-                View::Binary(bytes) => Meaning::Binary(bytes),
-                View::Tuple(tuple) => Meaning::Tuple(Items(Parts::Tuple(tuple.iter()))),
-                View::List(list) => Meaning::List(Items(Parts::List(list.iter()))),
-                View::Tagged(tag, inner) => return Shape::Tagged(tag, Self(Place::Term(inner))),
-            }),
+        match self.at {
+            At::Node(node) => self.shape_of_node(node),
+            At::Term(term) => self.shape_of_term(term),
         }
     }
 
     #[inline]
-    fn shape_of_node(node: Node, document: &'n Document<&'de [u8]>) -> Shape<'de, 'n> {
-        let (source, nodes, _) = document.parts();
-        let text = || TextRef::new(node.span().slice(source), node.flag());
+    fn shape_of_node(&self, node: Node) -> Shape<'de, 'n> {
+        let Whole { source, nodes, .. } = *self.whole;
         Shape::Meaning(match node.kind() {
             NodeKind::Undefined => Meaning::Undefined,
             NodeKind::Integer => Meaning::Integer(IntegerRef::small(node.as_small())),
             NodeKind::BigInteger => Meaning::Integer(IntegerRef::digits(node.flag(), node.span().slice(source))),
-            NodeKind::Atom => Meaning::Atom(text()),
-            NodeKind::String => Meaning::String(text()),
+            NodeKind::Atom => Meaning::Atom(self.text(node)),
+            NodeKind::String => Meaning::String(self.text(node)),
             NodeKind::Binary => Meaning::Binary(node.span().slice(source)),
-            NodeKind::Tuple => Meaning::Tuple(Items(Parts::Nodes(node.span().slice(nodes).iter(), document))),
+            NodeKind::Tuple => Meaning::Tuple(self.items(Parts::Nodes(node.span().slice(nodes).iter()))),
             NodeKind::List => {
                 let Span { start, len } = node.span();
-                Meaning::List(Items(Parts::Cells { next: start, left: len, document }))
+                Meaning::List(self.items(Parts::Cells { next: start, left: len }))
             }
             NodeKind::Tagged => match *node.span().slice(nodes) {
-                [tag, term] => {
-                    let tag = TextRef::new(tag.span().slice(source), tag.flag());
-                    return Shape::Tagged(tag, Self(Place::Node(term, document)));
-                }
+                [tag, term] => return Shape::Tagged(self.text(tag), self.at(At::Node(term))),
                 _ => Meaning::Undefined,
             },
         })
+    }
+
+    #[inline]
+    fn text(&self, node: Node) -> TextRef<'de> {
+        TextRef::in_packet(self.whole.source, self.whole.text, node)
+    }
+
+    fn shape_of_term(&self, term: &'de Term) -> Shape<'de, 'n> {
+        Shape::Meaning(match term {
+            Term::Undefined => Meaning::Undefined,
+            Term::Integer(value) => Meaning::Integer(value.into()),
+            Term::Atom(text) => Meaning::Atom(TextRef::plain(text.as_bytes())),
+            Term::String(text) => Meaning::String(TextRef::plain(text.as_bytes())),
+            Term::Binary(bytes) => Meaning::Binary(bytes),
+            Term::Tuple(terms) => Meaning::Tuple(self.items(Parts::Terms(terms.iter()))),
+            Term::List(terms) => Meaning::List(self.items(Parts::Terms(terms.iter()))),
+            Term::Tagged(tagged) => {
+                return Shape::Tagged(TextRef::plain(tagged.tag().as_bytes()), self.at(At::Term(tagged.term())));
+            }
+        })
+    }
+
+    #[inline]
+    const fn items(&self, parts: Parts<'de, 'n>) -> Items<'de, 'n> {
+        Items { parts, whole: self.whole }
+    }
+
+    /// No elements.
+    pub(super) fn no_items(&self) -> Items<'de, 'n> {
+        self.items(Parts::Nodes([].as_slice().iter()))
+    }
+
+    /// A pair, or an atom that stands for itself and `'true'`, as in Erlang's property lists.
+    #[inline]
+    pub(super) fn entry(self) -> Option<(Self, Self)> {
+        if let At::Node(node) = self.at
+            && node.kind() == NodeKind::Tuple
+        {
+            return match *node.span().slice(self.whole.nodes) {
+                [key, value] => Some((self.at(At::Node(key)), self.at(At::Node(value)))),
+                _ => None,
+            };
+        }
+        self.other_entry()
+    }
+
+    #[inline(never)]
+    fn other_entry(self) -> Option<(Self, Self)> {
+        match self.meaning() {
+            Meaning::Tuple(mut pair) if pair.len() == 2 => Some((pair.next()?, pair.next()?)),
+            // In the classic dialect too: as a key it is a name like others.
+            Meaning::Atom(_) => Some((self, self.truth())),
+            Meaning::Undefined if matches!(self.shape(), Shape::Meaning(Meaning::Atom(_))) => {
+                Some((self, self.truth()))
+            }
+            Meaning::Undefined
+            | Meaning::Integer(_)
+            | Meaning::Float(_)
+            | Meaning::String(_)
+            | Meaning::Binary(_)
+            | Meaning::Tuple(_)
+            | Meaning::List(_)
+            | Meaning::Pairs(_) => None,
+        }
     }
 
     /// Where the term is in its packet: see [`TermRef::offset`].
@@ -164,14 +241,20 @@ impl<'de, 'n> Cursor<'de, 'n> {
     }
 }
 
-/// W7: undefined, as it is written towards peers that do not know it.
-fn is_classic_undefined(name: TextRef<'_>, dialect: Dialect) -> bool {
-    dialect == Dialect::Classic && name == "undefined"
+impl<'de> At<'de> {
+    /// A term, and the arena that it lies in.
+    pub(super) fn of_term(term: TermRef<'de>) -> (Self, Arena<'de>) {
+        match term.place() {
+            Place::Packet(node, arena) => (Self::Node(node), arena),
+            Place::Owned(term) => (Self::Term(term), Arena { source: &[], nodes: &[] }),
+        }
+    }
 }
 
 /// Says what a term is, for an error: leaves as they print, if they are short.
 impl fmt::Display for Cursor<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use crate::term::View;
         /// Longer ones would hide the rest of the message.
         const MAX_BYTES: usize = 40;
         let term = self.term();
@@ -194,21 +277,16 @@ impl fmt::Display for Cursor<'_, '_> {
 
 /// The elements of a tuple or a list.
 #[derive(Clone)]
-pub(super) struct Items<'de, 'n>(Parts<'de, 'n>);
+pub(super) struct Items<'de, 'n> {
+    parts: Parts<'de, 'n>,
+    whole: &'n Whole<'de, 'n>,
+}
 
 #[derive(Clone)]
 enum Parts<'de, 'n> {
-    None,
-    Nodes(slice::Iter<'n, Node>, &'n Document<&'de [u8]>),
-    Cells { next: u32, left: u32, document: &'n Document<&'de [u8]> },
-    Tuple(TupleIter<'de>),
-    List(ListIter<'de>),
-}
-
-impl Items<'_, '_> {
-    pub(super) const fn empty() -> Self {
-        Self(Parts::None)
-    }
+    Nodes(slice::Iter<'n, Node>),
+    Cells { next: u32, left: u32 },
+    Terms(slice::Iter<'de, Term>),
 }
 
 impl<'de, 'n> Iterator for Items<'de, 'n> {
@@ -216,29 +294,27 @@ impl<'de, 'n> Iterator for Items<'de, 'n> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        Some(Cursor(match &mut self.0 {
-            Parts::None => return None,
-            Parts::Nodes(nodes, document) => Place::Node(*nodes.next()?, document),
-            Parts::Cells { next, left, document } => {
+        let at = match &mut self.parts {
+            Parts::Nodes(nodes) => At::Node(*nodes.next()?),
+            Parts::Cells { next, left } => {
                 *left = left.checked_sub(1)?;
-                let (_, nodes, _) = document.parts();
-                let cell = *nodes.get(*next as usize)?;
+                let cell = *self.whole.nodes.get(*next as usize)?;
                 *next = cell.link();
-                Place::Node(cell, document)
+                At::Node(cell)
             }
-            Parts::Tuple(elements) => Place::Term(elements.next()?),
-            Parts::List(elements) => Place::Term(elements.next()?),
-        }))
+            Parts::Terms(terms) => At::Term(terms.next()?),
+        };
+        Some(Cursor::new(at, self.whole))
     }
 
+    #[inline]
     fn size_hint(&self) -> (usize, Option<usize>) {
-        match &self.0 {
-            Parts::None => (0, Some(0)),
-            Parts::Nodes(nodes, _) => nodes.size_hint(),
-            Parts::Cells { left, .. } => (*left as usize, Some(*left as usize)),
-            Parts::Tuple(elements) => elements.size_hint(),
-            Parts::List(elements) => elements.size_hint(),
-        }
+        let left = match &self.parts {
+            Parts::Nodes(nodes) => nodes.len(),
+            Parts::Cells { left, .. } => *left as usize,
+            Parts::Terms(terms) => terms.len(),
+        };
+        (left, Some(left))
     }
 }
 

@@ -91,6 +91,16 @@ impl Error {
         self
     }
 
+    /// Adds to what is wrong what can be done about it.
+    #[cold]
+    pub(super) fn advise(mut self, advice: &str) -> Self {
+        if let ErrorKind::Mismatch(message) = &mut self.0.kind {
+            message.push_str("; ");
+            message.push_str(advice);
+        }
+        self
+    }
+
     /// Adds the part of the value in which it happened.
     pub(super) fn inside(mut self, segment: Segment) -> Self {
         self.0.path.push(segment);

@@ -15,6 +15,8 @@ pub use self::owned::{Elements, Tagged, Term};
 pub use self::text::{Text, TextRef};
 pub(crate) use self::to_term::{all_plain_bytes, own, own_nodes};
 pub(crate) use self::view::Arena;
+#[cfg(feature = "serde")]
+pub(crate) use self::view::Place;
 pub use self::view::{ListIter, ListRef, TermRef, TupleIter, TupleRef, View};
 pub(crate) use self::walk::{Step, Walk};
 pub(crate) use self::wire::{Leaf, WireVisitor};

@@ -8,6 +8,8 @@ use core::hash::{Hash, Hasher};
 
 use bytes::Bytes;
 
+use crate::node::Node;
+
 /// The bytes of an owned string, atom or tag. Cheap to clone.
 ///
 /// UBF's texts are bytes (W1). Most peers mean UTF-8 by them, some mean Latin-1; both views are there.
@@ -106,49 +108,86 @@ impl PartialEq<&str> for Text {
 ///
 /// Two of them are equal when they mean the same bytes, however they are written.
 #[derive(Clone, Copy)]
-pub struct TextRef<'a> {
-    raw: &'a [u8],
-    /// Whether `raw` has escapes. If not, it is the text itself.
-    escaped: bool,
+pub struct TextRef<'a>(Raw<'a>);
+
+/// The bytes as they are where the text is.
+#[derive(Clone, Copy)]
+enum Raw<'a> {
+    /// Without escapes, and known to be UTF-8.
+    Utf8(&'a str),
+    /// Without escapes.
+    Plain(&'a [u8]),
+    Escaped(&'a [u8]),
 }
 
 impl<'a> TextRef<'a> {
+    #[inline]
     pub(crate) const fn new(raw: &'a [u8], escaped: bool) -> Self {
-        Self { raw, escaped }
+        Self(if escaped { Raw::Escaped(raw) } else { Raw::Plain(raw) })
     }
 
+    #[inline]
     pub(crate) const fn plain(raw: &'a [u8]) -> Self {
-        Self { raw, escaped: false }
+        Self(Raw::Plain(raw))
+    }
+
+    /// The text of a node of a packet, of whose `source` as much as is `text` was found to be UTF-8.
+    #[inline]
+    pub(crate) fn in_packet(source: &'a [u8], text: &'a str, node: Node) -> Self {
+        let span = node.span();
+        if node.flag() {
+            return Self(Raw::Escaped(span.slice(source)));
+        }
+        // Quotes are ASCII: what stands between two of them begins and ends where characters do.
+        match text.get(span.start as usize..span.end()) {
+            Some(part) => Self(Raw::Utf8(part)),
+            None => Self(Raw::Plain(span.slice(source))),
+        }
+    }
+
+    #[inline]
+    const fn raw(&self) -> &'a [u8] {
+        match self.0 {
+            Raw::Utf8(text) => text.as_bytes(),
+            Raw::Plain(raw) | Raw::Escaped(raw) => raw,
+        }
+    }
+
+    #[inline]
+    const fn is_escaped(&self) -> bool {
+        matches!(self.0, Raw::Escaped(_))
     }
 
     /// The bytes if nothing had to be unescaped to get them; they are part of the packet then.
     #[must_use]
+    #[inline]
     pub const fn as_plain(&self) -> Option<&'a [u8]> {
-        if self.escaped { None } else { Some(self.raw) }
+        if self.is_escaped() { None } else { Some(self.raw()) }
     }
 
     /// The bytes; copied only if the text has escapes.
     #[must_use]
     #[inline]
     pub fn to_bytes(&self) -> Cow<'a, [u8]> {
-        if self.escaped { Cow::Owned(self.unescaped()) } else { Cow::Borrowed(self.raw) }
+        if self.is_escaped() { Cow::Owned(self.unescaped()) } else { Cow::Borrowed(self.raw()) }
     }
 
     /// The text, if it is UTF-8; copied only if it has escapes.
     #[must_use]
     #[inline]
     pub fn to_str(&self) -> Option<Cow<'a, str>> {
-        if self.escaped {
-            return String::from_utf8(self.unescaped()).ok().map(Cow::Owned);
+        match self.0 {
+            Raw::Utf8(text) => Some(Cow::Borrowed(text)),
+            Raw::Plain(raw) => str::from_utf8(raw).ok().map(Cow::Borrowed),
+            Raw::Escaped(_) => String::from_utf8(self.unescaped()).ok().map(Cow::Owned),
         }
-        str::from_utf8(self.raw).ok().map(Cow::Borrowed)
     }
 
     /// The bytes without their escapes, copied run by run.
     #[inline(never)]
     fn unescaped(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.raw.len());
-        let mut rest = self.raw;
+        let mut bytes = Vec::with_capacity(self.raw().len());
+        let mut rest = self.raw();
         while let Some((plain, after)) = memchr::memchr(b'\\', rest).and_then(|place| rest.split_at_checked(place)) {
             bytes.extend_from_slice(plain);
             let [_, escaped, tail @ ..] = after else { return bytes };
@@ -168,13 +207,13 @@ impl<'a> TextRef<'a> {
     /// An owned copy.
     #[must_use]
     pub fn to_text(&self) -> Text {
-        Text::from(if self.escaped { self.unescaped() } else { self.raw.to_vec() })
+        Text::from(if self.is_escaped() { self.unescaped() } else { self.raw().to_vec() })
     }
 
     /// The bytes one by one, escapes resolved.
     pub(crate) fn iter(&self) -> impl Iterator<Item = u8> + use<'a> {
-        let escaped = self.escaped;
-        let mut raw = self.raw.iter().copied();
+        let escaped = self.is_escaped();
+        let mut raw = self.raw().iter().copied();
         core::iter::from_fn(move || match raw.next()? {
             b'\\' if escaped => raw.next(),
             byte => Some(byte),
@@ -184,7 +223,7 @@ impl<'a> TextRef<'a> {
 
 impl PartialEq for TextRef<'_> {
     fn eq(&self, other: &Self) -> bool {
-        if self.escaped || other.escaped { self.iter().eq(other.iter()) } else { self.raw == other.raw }
+        if self.is_escaped() || other.is_escaped() { self.iter().eq(other.iter()) } else { self.raw() == other.raw() }
     }
 }
 
@@ -198,7 +237,11 @@ impl PartialOrd for TextRef<'_> {
 
 impl Ord for TextRef<'_> {
     fn cmp(&self, other: &Self) -> core::cmp::Ordering {
-        if self.escaped || other.escaped { self.iter().cmp(other.iter()) } else { self.raw.cmp(other.raw) }
+        if self.is_escaped() || other.is_escaped() {
+            self.iter().cmp(other.iter())
+        } else {
+            self.raw().cmp(other.raw())
+        }
     }
 }
 

@@ -26,8 +26,9 @@ use crate::node::{Node, NodeKind, Span};
 #[derive(Clone, Copy)]
 pub struct TermRef<'a>(Place<'a>);
 
+/// Where a term lives.
 #[derive(Clone, Copy)]
-enum Place<'a> {
+pub(crate) enum Place<'a> {
     Packet(Node, Arena<'a>),
     Owned(&'a Term),
 }
@@ -74,6 +75,11 @@ impl Arena<'_> {
 impl<'a> TermRef<'a> {
     pub(crate) const fn new(node: Node, arena: Arena<'a>) -> Self {
         Self(Place::Packet(node, arena))
+    }
+
+    #[cfg(feature = "serde")]
+    pub(crate) const fn place(self) -> Place<'a> {
+        self.0
     }
 
     /// What the term is.

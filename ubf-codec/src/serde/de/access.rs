@@ -5,14 +5,13 @@ use alloc::string::ToString as _;
 
 use serde_core::de::{DeserializeSeed, MapAccess, SeqAccess};
 
-use super::Deserializer;
-use crate::dialect::Dialect;
+use super::part::Part;
 use crate::serde::cursor::{Cursor, Items, Meaning};
 use crate::serde::error::{Error, Segment};
 
 /// The elements of a list or a tuple.
 pub(super) struct Sequence<'de, 'n> {
-    whole: Deserializer<'de, 'n>,
+    whole: Part<'de, 'n>,
     items: Items<'de, 'n>,
     index: usize,
     /// Elements that are missing and count as undefined: what a program of an earlier edition does not send.
@@ -20,12 +19,12 @@ pub(super) struct Sequence<'de, 'n> {
 }
 
 impl<'de, 'n> Sequence<'de, 'n> {
-    pub(super) const fn new(whole: Deserializer<'de, 'n>, items: Items<'de, 'n>) -> Self {
+    pub(super) const fn new(whole: Part<'de, 'n>, items: Items<'de, 'n>) -> Self {
         Self { whole, items, index: 0, missing: 0 }
     }
 
     /// `len` elements, however many there are.
-    pub(super) fn of_exactly(len: usize, whole: Deserializer<'de, 'n>, items: Items<'de, 'n>) -> Self {
+    pub(super) fn of_exactly(len: usize, whole: Part<'de, 'n>, items: Items<'de, 'n>) -> Self {
         let missing = len.saturating_sub(items.len());
         Self { whole, items, index: 0, missing }
     }
@@ -34,12 +33,13 @@ impl<'de, 'n> Sequence<'de, 'n> {
 impl<'de> SeqAccess<'de> for Sequence<'de, '_> {
     type Error = Error;
 
+    #[inline]
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
         let cursor = match self.items.next() {
             Some(cursor) => cursor,
             None if self.missing > 0 => {
                 self.missing -= 1;
-                Cursor::undefined()
+                self.whole.missing()
             }
             None => return Ok(None),
         };
@@ -47,7 +47,7 @@ impl<'de> SeqAccess<'de> for Sequence<'de, '_> {
         self.index += 1;
         match seed.deserialize(self.whole.part(cursor)) {
             Ok(value) => Ok(Some(value)),
-            Err(error) => Err(error.at(cursor.offset()).inside(Segment::Index(index))),
+            Err(error) => Err(element_error(error, cursor, index)),
         }
     }
 
@@ -58,7 +58,7 @@ impl<'de> SeqAccess<'de> for Sequence<'de, '_> {
 
 /// The entries of a list of pairs.
 pub(super) struct Entries<'de, 'n> {
-    whole: Deserializer<'de, 'n>,
+    whole: Part<'de, 'n>,
     items: Items<'de, 'n>,
     /// Whether an undefined value is as good as none: in a struct.
     skip_undefined: bool,
@@ -67,12 +67,12 @@ pub(super) struct Entries<'de, 'n> {
 }
 
 impl<'de, 'n> Entries<'de, 'n> {
-    pub(super) const fn new(whole: Deserializer<'de, 'n>, items: Items<'de, 'n>) -> Self {
+    pub(super) const fn new(whole: Part<'de, 'n>, items: Items<'de, 'n>) -> Self {
         Self { whole, items, skip_undefined: false, open: None }
     }
 
     /// The fields of a struct, as a property list.
-    pub(super) const fn of_struct(whole: Deserializer<'de, 'n>, items: Items<'de, 'n>) -> Self {
+    pub(super) const fn of_struct(whole: Part<'de, 'n>, items: Items<'de, 'n>) -> Self {
         Self { whole, items, skip_undefined: true, open: None }
     }
 }
@@ -80,28 +80,30 @@ impl<'de, 'n> Entries<'de, 'n> {
 impl<'de> MapAccess<'de> for Entries<'de, '_> {
     type Error = Error;
 
+    #[inline]
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
         for item in self.items.by_ref() {
-            let Some((key, value)) = entry(item) else {
+            let Some((key, value)) = item.entry() else {
                 return Err(self.whole.part(item).wrong(&"a pair of key and value"));
             };
-            if self.skip_undefined && value.is_undefined(self.whole.dialect) {
+            if self.skip_undefined && value.is_undefined() {
                 continue;
             }
             self.open = Some((key, value));
             return match seed.deserialize(self.whole.part(key)) {
                 Ok(key) => Ok(Some(key)),
-                Err(error) => Err(error.at(key.offset())),
+                Err(error) => Err(key_error(error, key)),
             };
         }
         Ok(None)
     }
 
+    #[inline]
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
         let Some((key, value)) = self.open.take() else {
             return Err(Error::mismatch("a value was read before its key"));
         };
-        seed.deserialize(self.whole.part(value)).map_err(|error| error.at(value.offset()).inside(segment(key)))
+        seed.deserialize(self.whole.part(value)).map_err(|error| entry_error(error, key, value))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -109,30 +111,34 @@ impl<'de> MapAccess<'de> for Entries<'de, '_> {
     }
 }
 
-/// A pair, or an atom that stands for itself and `'true'`, as in Erlang's property lists.
-fn entry<'de, 'n>(item: Cursor<'de, 'n>) -> Option<(Cursor<'de, 'n>, Cursor<'de, 'n>)> {
-    match item.meaning(Dialect::Extended) {
-        Meaning::Tuple(mut pair) if pair.len() == 2 => Some((pair.next()?, pair.next()?)),
-        Meaning::Atom(_) => Some((item, Cursor::truth())),
-        Meaning::Undefined
-        | Meaning::Integer(_)
-        | Meaning::Float(_)
-        | Meaning::String(_)
-        | Meaning::Binary(_)
-        | Meaning::Tuple(_)
-        | Meaning::List(_)
-        | Meaning::Pairs(_) => None,
-    }
-}
-
 /// Whether a list can be read as a map.
 pub(super) fn are_entries(mut items: Items<'_, '_>) -> bool {
-    items.all(|item| entry(item).is_some())
+    items.all(|item| item.entry().is_some())
+}
+
+/// Whether a tuple of these elements may be a record, or a variant with content.
+pub(super) fn begin_with_a_name(mut items: Items<'_, '_>) -> bool {
+    items.len() > 1 && items.next().is_some_and(|first| matches!(first.meaning(), Meaning::Atom(_)))
+}
+
+#[cold]
+fn element_error(error: Error, element: Cursor<'_, '_>, index: usize) -> Error {
+    error.at(element.offset()).inside(Segment::Index(index))
+}
+
+#[cold]
+pub(super) fn key_error(error: Error, key: Cursor<'_, '_>) -> Error {
+    error.at(key.offset())
+}
+
+#[cold]
+fn entry_error(error: Error, key: Cursor<'_, '_>, value: Cursor<'_, '_>) -> Error {
+    error.at(value.offset()).inside(segment(key))
 }
 
 #[cold]
 pub(super) fn segment(key: Cursor<'_, '_>) -> Segment {
-    let (Meaning::Atom(text) | Meaning::String(text)) = key.meaning(Dialect::Extended) else {
+    let (Meaning::Atom(text) | Meaning::String(text)) = key.meaning() else {
         return Segment::Key(key.term().to_string());
     };
     Segment::Name(text.to_str().map_or_else(|| text.to_latin1(), Cow::into_owned))

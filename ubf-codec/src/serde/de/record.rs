@@ -5,13 +5,14 @@ use core::fmt::{self, Write as _};
 use serde_core::de::{self, DeserializeSeed, Expected, MapAccess, Visitor};
 use serde_core::forward_to_deserialize_any;
 
-use super::Deserializer;
+use super::access::key_error;
+use super::part::Part;
 use crate::serde::cursor::{Cursor, Items};
 use crate::serde::error::{Error, Segment};
 
 /// A record, as a map: only as a map does derived code let fields be missing, be in excess, or have a default.
 pub(super) struct Fields<'de, 'n> {
-    whole: Deserializer<'de, 'n>,
+    whole: Part<'de, 'n>,
     elements: Items<'de, 'n>,
     /// The names that the type knows; of a field with aliases, all of them.
     names: &'static [&'static str],
@@ -19,53 +20,55 @@ pub(super) struct Fields<'de, 'n> {
     index: usize,
     /// The element whose key was read.
     open: Option<Cursor<'de, 'n>>,
-    /// Whether the type takes numbers for names.
-    takes_index: bool,
+    /// Whether the type takes numbers for names; known when it has read its first key.
+    takes_index: Option<bool>,
 }
 
 impl<'de, 'n> Fields<'de, 'n> {
-    pub(super) const fn new(
-        whole: Deserializer<'de, 'n>,
-        elements: Items<'de, 'n>,
-        names: &'static [&'static str],
-    ) -> Self {
-        Self { whole, elements, names, index: 0, open: None, takes_index: false }
+    pub(super) const fn new(whole: Part<'de, 'n>, elements: Items<'de, 'n>, names: &'static [&'static str]) -> Self {
+        Self { whole, elements, names, index: 0, open: None, takes_index: None }
+    }
+
+    /// Says in which field it happened: the one whose key was read last.
+    #[cold]
+    fn place(&self, error: Error, element: Cursor<'_, '_>) -> Error {
+        let index = self.index.saturating_sub(1);
+        let segment = self.names.get(index).map_or(Segment::Index(index), |&name| Segment::Name(name.into()));
+        error.at(element.offset()).inside(segment)
     }
 }
 
 impl<'de> MapAccess<'de> for Fields<'de, '_> {
     type Error = Error;
 
+    #[inline]
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
         for element in self.elements.by_ref() {
             let index = self.index;
             self.index += 1;
             // A field that its program left out, or has no value for.
-            if element.is_undefined(self.whole.dialect) {
+            if element.is_undefined() {
                 continue;
             }
             let name = self.names.get(index).copied();
             // A program of a later edition sends more. Only derived types can say what they think of it.
-            if name.is_none() && !self.takes_index {
+            if name.is_none() && self.takes_index != Some(true) {
                 return Ok(None);
             }
             self.open = Some(element);
             let key = Key { index, name, takes_index: &mut self.takes_index };
             return match seed.deserialize(key) {
                 Ok(key) => Ok(Some(key)),
-                Err(error) => Err(error.at(element.offset())),
+                Err(error) => Err(key_error(error, element)),
             };
         }
         Ok(None)
     }
 
+    #[inline]
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
         let Some(element) = self.open.take() else { return Err(Error::mismatch("a value was read before its key")) };
-        seed.deserialize(self.whole.part(element)).map_err(|error| {
-            let index = self.index.saturating_sub(1);
-            let segment = self.names.get(index).map_or(Segment::Index(index), |&name| Segment::Name(name.into()));
-            error.at(element.offset()).inside(segment)
-        })
+        seed.deserialize(self.whole.part(element)).map_err(|error| self.place(error, element))
     }
 }
 
@@ -73,7 +76,7 @@ impl<'de> MapAccess<'de> for Fields<'de, '_> {
 struct Key<'k> {
     index: usize,
     name: Option<&'static str>,
-    takes_index: &'k mut bool,
+    takes_index: &'k mut Option<bool>,
 }
 
 impl<'de> de::Deserializer<'de> for Key<'_> {
@@ -82,9 +85,9 @@ impl<'de> de::Deserializer<'de> for Key<'_> {
     /// Derived types know their fields by number, and with aliases only by number: they have more names than fields then. Types whose
     /// `Deserialize` is written by hand, such as `Duration`, know only names.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        *self.takes_index = is_derived(&visitor);
+        let takes_index = *self.takes_index.get_or_insert_with(|| is_derived(&visitor));
         match self.name {
-            Some(name) if !*self.takes_index => visitor.visit_borrowed_str(name),
+            Some(name) if !takes_index => visitor.visit_borrowed_str(name),
             _ => visitor.visit_u64(self.index as u64),
         }
     }

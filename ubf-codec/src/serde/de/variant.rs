@@ -3,25 +3,33 @@
 use serde_core::de::value::{BorrowedStrDeserializer, BytesDeserializer};
 use serde_core::de::{self, DeserializeSeed, EnumAccess, VariantAccess, Visitor};
 
-use super::Deserializer;
-use super::access::Sequence;
+use super::access::{Entries, Sequence, key_error};
+use super::part::Part;
 use super::record::Fields;
 use crate::encode::Encoder;
-use crate::serde::cursor::{Cursor, Items};
+use crate::serde::cursor::{Cursor, Items, Meaning};
 use crate::serde::error::Error;
 use crate::serde::term;
 use crate::term::TermRef;
 
 /// A variant of an enum. Elements that are missing count as undefined, those in excess are not looked at.
 pub(super) struct Variant<'de, 'n> {
-    whole: Deserializer<'de, 'n>,
+    whole: Part<'de, 'n>,
     name: Cursor<'de, 'n>,
-    elements: Items<'de, 'n>,
+    content: Content<'de, 'n>,
+}
+
+/// What a variant holds.
+pub(super) enum Content<'de, 'n> {
+    /// `{'name' 1 2}`: what comes after the name.
+    Elements(Items<'de, 'n>),
+    /// `[{'name',{1,2}}]`: one term, whatever the variant has.
+    Alone(Cursor<'de, 'n>),
 }
 
 impl<'de, 'n> Variant<'de, 'n> {
-    pub(super) const fn new(whole: Deserializer<'de, 'n>, name: Cursor<'de, 'n>, elements: Items<'de, 'n>) -> Self {
-        Self { whole, name, elements }
+    pub(super) const fn new(whole: Part<'de, 'n>, name: Cursor<'de, 'n>, content: Content<'de, 'n>) -> Self {
+        Self { whole, name, content }
     }
 
     fn place(&self) -> impl FnOnce(Error) -> Error + use<'de, 'n> {
@@ -37,11 +45,12 @@ impl<'de> EnumAccess<'de> for Variant<'de, '_> {
     fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Error> {
         match seed.deserialize(self.whole.part(self.name)) {
             Ok(name) => Ok((name, self)),
-            Err(error) => Err(error.at(self.name.offset())),
+            Err(error) => Err(key_error(error, self.name)),
         }
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "each kind of variant takes some terms and refuses all others")]
 impl<'de> VariantAccess<'de> for Variant<'de, '_> {
     type Error = Error;
 
@@ -49,19 +58,47 @@ impl<'de> VariantAccess<'de> for Variant<'de, '_> {
         Ok(())
     }
 
-    fn newtype_variant_seed<S: DeserializeSeed<'de>>(mut self, seed: S) -> Result<S::Value, Error> {
-        let element = self.elements.next().unwrap_or_else(Cursor::undefined);
-        seed.deserialize(self.whole.part(element)).map_err(|error| self.place()(error.at(element.offset())))
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Error> {
+        let place = self.place();
+        let element = match self.content {
+            Content::Elements(mut elements) => elements.next().unwrap_or_else(|| self.name.undefined()),
+            Content::Alone(element) => element,
+        };
+        seed.deserialize(self.whole.part(element)).map_err(|error| place(key_error(error, element)))
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Error> {
         let place = self.place();
-        visitor.visit_seq(Sequence::of_exactly(len, self.whole, self.elements)).map_err(place)
+        match self.content {
+            Content::Elements(elements) => visitor.visit_seq(Sequence::of_exactly(len, self.whole, elements)),
+            Content::Alone(element) => {
+                let part = self.whole.part(element);
+                match element.meaning() {
+                    Meaning::Tuple(elements) | Meaning::List(elements) => {
+                        part.enter().and_then(|part| visitor.visit_seq(Sequence::of_exactly(len, part, elements)))
+                    }
+                    _ => Err(part.wrong(&visitor)),
+                }
+            }
+        }
+        .map_err(place)
     }
 
     fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Error> {
         let place = self.place();
-        visitor.visit_map(Fields::new(self.whole, self.elements, fields)).map_err(place)
+        match self.content {
+            Content::Elements(elements) => visitor.visit_map(Fields::new(self.whole, elements, fields)),
+            Content::Alone(element) => {
+                let part = self.whole.part(element);
+                match element.meaning() {
+                    Meaning::Pairs(items) | Meaning::List(items) => {
+                        part.enter().and_then(|part| visitor.visit_map(Entries::of_struct(part, items)))
+                    }
+                    _ => Err(part.wrong(&visitor)),
+                }
+            }
+        }
+        .map_err(place)
     }
 }
 

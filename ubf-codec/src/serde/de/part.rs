@@ -1,0 +1,360 @@
+//! A part of a term: how each kind of Rust value is read from it.
+
+use alloc::borrow::Cow;
+use alloc::string::ToString as _;
+
+use serde_core::de::{self, Expected, Visitor};
+
+use super::access::{self, Entries, Sequence};
+use super::record::Fields;
+use super::variant::{Content, PacketVariant, Variant};
+use crate::serde::cursor::{At, Cursor, Items, Meaning, Whole};
+use crate::serde::error::{Error, ErrorKind};
+use crate::serde::term;
+use crate::term::{IntegerRef, TextRef};
+
+/// How many `Option`s and newtypes may stand around one term. They leave no trace in the packet, so that a type like
+/// `struct Endless(Option<Box<Endless>>)` would recurse for ever.
+const MAX_WRAPPERS: u8 = 64;
+
+/// A part of a term, or all of it.
+#[derive(Clone, Copy)]
+pub(in crate::serde) struct Part<'de, 'n> {
+    cursor: Cursor<'de, 'n>,
+    /// Levels that are left of `max_depth`.
+    levels: u32,
+    wrappers: u8,
+}
+
+impl<'de, 'n> Whole<'de, 'n> {
+    pub(super) const fn root(&'n self, at: At<'de>) -> Part<'de, 'n> {
+        Part { cursor: Cursor::new(at, self), levels: self.max_depth, wrappers: 0 }
+    }
+}
+
+impl<'de, 'n> Part<'de, 'n> {
+    pub(super) fn term(&self) -> crate::term::TermRef<'n> {
+        self.cursor.term()
+    }
+
+    #[cold]
+    pub(super) fn offset(&self) -> Option<u64> {
+        self.cursor.offset()
+    }
+
+    #[inline]
+    fn meaning(&self) -> Meaning<'de, 'n> {
+        self.cursor.meaning()
+    }
+
+    /// A part of this term.
+    #[inline]
+    pub(super) const fn part(&self, cursor: Cursor<'de, 'n>) -> Self {
+        Self { cursor, wrappers: 0, levels: self.levels }
+    }
+
+    /// What counts for a part that is missing.
+    pub(super) const fn missing(&self) -> Cursor<'de, 'n> {
+        self.cursor.undefined()
+    }
+
+    /// This term, whose parts are about to be read.
+    pub(super) fn enter(mut self) -> Result<Self, Error> {
+        self.levels = self.levels.checked_sub(1).ok_or_else(|| self.too_deep())?;
+        Ok(self)
+    }
+
+    /// This term without the `Option` or the newtype around it.
+    fn unwrap(mut self) -> Result<Self, Error> {
+        self.wrappers += 1;
+        if self.wrappers > MAX_WRAPPERS { Err(self.too_deep()) } else { Ok(self) }
+    }
+
+    #[cold]
+    fn too_deep(&self) -> Error {
+        Error::new(ErrorKind::Depth(self.cursor.whole().max_depth)).at(self.cursor.offset())
+    }
+
+    #[cold]
+    pub(super) fn wrong(&self, expected: &dyn Expected) -> Error {
+        Error::mismatch(format_args!("invalid type: {}, expected {expected}", self.cursor)).at(self.cursor.offset())
+    }
+
+    /// W8: a number from a string tagged `f`, or from an integer.
+    fn float<F: core::str::FromStr>(&self, expected: &dyn Expected) -> Result<F, Error> {
+        let meaning = self.meaning();
+        let digits = if let Meaning::Float(digits) = meaning {
+            digits.to_str()
+        } else if let Meaning::Integer(value) = meaning {
+            Some(Cow::Owned(value.to_string()))
+        } else {
+            None
+        };
+        digits.and_then(|digits| digits.parse().ok()).ok_or_else(|| self.wrong(expected))
+    }
+
+    fn visit_seq<V: Visitor<'de>>(self, items: Items<'de, 'n>, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_seq(Sequence::new(self.enter()?, items))
+    }
+
+    fn visit_entries<V: Visitor<'de>>(self, items: Items<'de, 'n>, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_map(Entries::new(self.enter()?, items))
+    }
+
+    /// The elements of a record after its name. The atom alone is a record without elements.
+    fn record(self, name: &'static str, expected: &dyn Expected) -> Result<Items<'de, 'n>, Error> {
+        let Some((found, elements)) = self.name_and_elements() else { return Err(self.wrong(expected)) };
+        if matches!(found.meaning(), Meaning::Atom(text) if text == name) {
+            return Ok(elements);
+        }
+        let message = format_args!("invalid name: {found}, expected atom '{name}' of {expected}");
+        Err(Error::mismatch(message).at(self.cursor.offset()))
+    }
+
+    /// `{Name, Element, …}`, or the name alone.
+    fn name_and_elements(&self) -> Option<(Cursor<'de, 'n>, Items<'de, 'n>)> {
+        match self.meaning() {
+            Meaning::Atom(_) | Meaning::String(_) => Some((self.cursor, self.cursor.no_items())),
+            Meaning::Tuple(mut items) => Some((items.next()?, items)),
+            Meaning::Undefined
+            | Meaning::Integer(_)
+            | Meaning::Float(_)
+            | Meaning::Binary(_)
+            | Meaning::List(_)
+            | Meaning::Pairs(_) => None,
+        }
+    }
+}
+
+/// Beyond 128 bits serde has no integers: then `beyond` says what to do.
+fn visit_integer<'de, V: Visitor<'de>>(
+    value: IntegerRef<'de>,
+    visitor: V,
+    beyond: impl FnOnce(V) -> Result<V::Value, Error>,
+) -> Result<V::Value, Error> {
+    if let Some(value) = value.to_i64() {
+        return match u64::try_from(value) {
+            Ok(value) => visitor.visit_u64(value),
+            Err(_) => visitor.visit_i64(value),
+        };
+    }
+    match (value.to_u64(), value.to_i128()) {
+        (Some(value), _) => visitor.visit_u64(value),
+        (None, Some(value)) => visitor.visit_i128(value),
+        (None, None) => match value.to_string().parse() {
+            Ok(value) => visitor.visit_u128(value),
+            Err(_) => beyond(visitor),
+        },
+    }
+}
+
+/// W1: a text is usually UTF-8. One that is not is bytes.
+fn visit_text<'de, V: Visitor<'de>>(text: TextRef<'de>, visitor: V) -> Result<V::Value, Error> {
+    match text.to_str() {
+        Some(Cow::Borrowed(text)) => visitor.visit_borrowed_str(text),
+        Some(Cow::Owned(text)) => visitor.visit_string(text),
+        None => visit_bytes(text, visitor),
+    }
+}
+
+fn visit_bytes<'de, V: Visitor<'de>>(text: TextRef<'de>, visitor: V) -> Result<V::Value, Error> {
+    match text.to_bytes() {
+        Cow::Borrowed(bytes) => visitor.visit_borrowed_bytes(bytes),
+        Cow::Owned(bytes) => visitor.visit_byte_buf(bytes),
+    }
+}
+
+macro_rules! as_number {
+    ($($method:ident)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+            match self.meaning() {
+                Meaning::Integer(value) => visit_integer(value, visitor, |visitor| Err(self.wrong(&visitor))),
+                _ => Err(self.wrong(&visitor)),
+            }
+        }
+    )*};
+}
+
+macro_rules! as_text {
+    ($($method:ident)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+            match self.meaning() {
+                Meaning::String(text) | Meaning::Atom(text) => visit_text(text, visitor),
+                _ => Err(self.wrong(&visitor)),
+            }
+        }
+    )*};
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "each method takes some kinds of terms and refuses all others")]
+impl<'de> de::Deserializer<'de> for Part<'de, '_> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.meaning() {
+            Meaning::Undefined => visitor.visit_unit(),
+            Meaning::Integer(value) => visit_integer(value, visitor, |visitor| visitor.visit_string(value.to_string())),
+            Meaning::Float(_) => visitor.visit_f64(self.float(&"a float")?),
+            Meaning::Atom(name) if name == "true" => visitor.visit_bool(true),
+            Meaning::Atom(name) if name == "false" => visitor.visit_bool(false),
+            Meaning::Atom(text) | Meaning::String(text) => visit_text(text, visitor),
+            Meaning::Binary(bytes) => visitor.visit_borrowed_bytes(bytes),
+            Meaning::Tuple(items) if items.len() == 0 => visitor.visit_unit(),
+            Meaning::Pairs(items) if access::are_entries(items.clone()) => self.visit_entries(items, visitor),
+            Meaning::Tuple(items) => {
+                if access::begin_with_a_name(items.clone()) {
+                    self.cursor.whole().met_unknown_record.set(true);
+                }
+                self.visit_seq(items, visitor)
+            }
+            Meaning::List(items) | Meaning::Pairs(items) => self.visit_seq(items, visitor),
+        }
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.meaning() {
+            Meaning::Atom(name) if name == "true" => visitor.visit_bool(true),
+            Meaning::Atom(name) if name == "false" => visitor.visit_bool(false),
+            _ => Err(self.wrong(&visitor)),
+        }
+    }
+
+    as_number! {
+        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
+        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128
+    }
+
+    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        // Not by way of an f64: rounding twice can give a neighbour.
+        match self.float::<f32>(&visitor)? {
+            value if value.is_finite() => visitor.visit_f32(value),
+            _ => Err(self.wrong(&visitor)),
+        }
+    }
+
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.float::<f64>(&visitor)? {
+            value if value.is_finite() => visitor.visit_f64(value),
+            _ => Err(self.wrong(&visitor)),
+        }
+    }
+
+    as_text! { deserialize_char deserialize_str deserialize_string deserialize_identifier }
+
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.meaning() {
+            Meaning::Binary(bytes) => visitor.visit_borrowed_bytes(bytes),
+            Meaning::String(text) | Meaning::Atom(text) => visit_bytes(text, visitor),
+            Meaning::List(items) => self.visit_seq(items, visitor),
+            _ => Err(self.wrong(&visitor)),
+        }
+    }
+
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_bytes(visitor)
+    }
+
+    #[inline]
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        if self.cursor.is_undefined() {
+            return visitor.visit_none();
+        }
+        visitor.visit_some(self.unwrap()?)
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.meaning() {
+            Meaning::Undefined => visitor.visit_unit(),
+            Meaning::Tuple(items) if items.len() == 0 => visitor.visit_unit(),
+            _ => Err(self.wrong(&visitor)),
+        }
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Error> {
+        self.record(name, &visitor)?;
+        visitor.visit_unit()
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Error> {
+        if name == term::NAME {
+            return visitor.visit_enum(PacketVariant(self.cursor.term()));
+        }
+        visitor.visit_newtype_struct(self.unwrap()?)
+    }
+
+    #[inline]
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.meaning() {
+            Meaning::List(items) | Meaning::Pairs(items) => self.visit_seq(items, visitor),
+            Meaning::Binary(bytes) => visitor.visit_seq(de::value::SeqDeserializer::new(bytes.iter().copied())),
+            _ => Err(self.wrong(&visitor)),
+        }
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Error> {
+        match self.meaning() {
+            Meaning::Tuple(items) | Meaning::List(items) if items.len() == len => self.visit_seq(items, visitor),
+            _ => Err(self.wrong(&visitor)),
+        }
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        let elements = self.record(name, &visitor)?;
+        visitor.visit_seq(Sequence::of_exactly(len, self.enter()?, elements))
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.meaning() {
+            Meaning::Pairs(items) | Meaning::List(items) => self.visit_entries(items, visitor),
+            _ => Err(self.wrong(&visitor)),
+        }
+    }
+
+    #[inline]
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        match self.meaning() {
+            Meaning::Pairs(items) | Meaning::List(items) => visitor.visit_map(Entries::of_struct(self.enter()?, items)),
+            _ => {
+                let elements = self.record(name, &visitor)?;
+                visitor.visit_map(Fields::new(self.enter()?, elements, fields))
+            }
+        }
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        if let Some((name, elements)) = self.name_and_elements() {
+            return visitor.visit_enum(Variant::new(self.enter()?, name, Content::Elements(elements)));
+        }
+        match self.meaning() {
+            // `[{'name', Content}]`: what describes itself.
+            Meaning::Pairs(mut items) | Meaning::List(mut items) if items.len() == 1 => {
+                match items.next().and_then(Cursor::entry) {
+                    Some((name, content)) => {
+                        visitor.visit_enum(Variant::new(self.enter()?, name, Content::Alone(content)))
+                    }
+                    None => Err(self.wrong(&visitor)),
+                }
+            }
+            _ => Err(self.wrong(&visitor)),
+        }
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_unit()
+    }
+}
