@@ -105,8 +105,10 @@ proptest! {
     }
 
     #[test]
-    fn property_lists_hold_the_same(record in record()) {
+    fn property_lists_and_what_describes_itself_hold_the_same(record in record()) {
         let packet = Serializer::new().with_property_lists(true).encode(&record).unwrap();
+        prop_assert_eq!(&from_slice::<Record>(&packet).unwrap(), &record);
+        let packet = Serializer::new().with_self_description(true).encode(&record).unwrap();
         prop_assert_eq!(&from_slice::<Record>(&packet).unwrap(), &record);
     }
 

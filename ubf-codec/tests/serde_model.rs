@@ -212,9 +212,11 @@ fn a_record_of_another_name_is_refused() {
         "invalid name: atom animal, expected atom 'person' of struct Person, at byte 1",
     );
     refuses::<Vec<Point>>(
-        "#{'Point'1 2}&{1 2}&$",
+        "#{'Point'1 2}&{1 2 3}&$",
         "invalid name: integer 1, expected atom 'Point' of tuple struct Point, in [0]",
     );
+    // A plain tuple of its size is what describes itself.
+    reads("#{'Point'1 2}&{1 2}&$", &vec![Point(1, 2), Point(1, 2)]);
     refuses::<Unit>("'Other'$", "invalid name: atom 'Other', expected atom 'Unit' of unit struct Unit, at byte 0");
 }
 

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 #![cfg(feature = "serde")]
 
-use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use serde::de::DeserializeOwned;
@@ -130,130 +129,6 @@ fn who_denies_unknown_fields_gets_none() {
     from_slice::<Order>(b"{'Order'1?}$").unwrap();
     from_slice::<Order>(b"{'Order'1 2}$").unwrap_err();
     from_slice::<Order>(b"#{'id'1}&{'price'1}&$").unwrap_err();
-}
-
-#[derive(Serialize, Deserialize, PartialEq, Debug)]
-struct Flat {
-    id: u32,
-    #[serde(flatten)]
-    inner: Inner,
-    #[serde(flatten)]
-    rest: BTreeMap<String, Term>,
-}
-
-#[derive(Serialize, Deserialize, PartialEq, Debug)]
-struct Inner {
-    a: Option<u8>,
-    b: f64,
-}
-
-#[derive(Serialize, Deserialize, PartialEq, Debug)]
-#[serde(tag = "type")]
-enum Internal {
-    A { x: u8, y: Option<String> },
-    B(Inner),
-    C,
-}
-
-#[derive(Serialize, Deserialize, PartialEq, Debug)]
-#[serde(tag = "t", content = "c")]
-enum Adjacent {
-    A { x: u8 },
-    B(Inner),
-    C,
-    D(u8, Vec<Inner>),
-}
-
-#[derive(Serialize, Deserialize, PartialEq, Debug)]
-#[serde(untagged)]
-enum Untagged {
-    Number(i64),
-    Float(f64),
-    Text(String),
-    Pair(u8, String),
-    Named { x: u8 },
-    Struct(Inner),
-    List(Vec<Self>),
-}
-
-#[test]
-fn flatten_is_a_map_of_strings() {
-    let rest = BTreeMap::from([("other".to_owned(), ubf_codec::ubf!(["x", 1]))]);
-    let flat = Flat { id: 1, inner: Inner { a: None, b: 1.5 }, rest };
-    assert_eq!(
-        String::from_utf8(to_vec(&flat).unwrap()).unwrap(),
-        "#{\"other\"#1&\"x\"&}&{\"b\"\"1.5\"`f`}&{\"a\"?}&{\"id\"1}&`map`$"
-    );
-    passes(&flat, &flat);
-    // From Erlang it may come as a property list.
-    let read: Flat = from_slice(b"#{'b'2}&{'id'1}&$").unwrap();
-    assert_eq!(read, Flat { id: 1, inner: Inner { a: None, b: 2.0 }, rest: BTreeMap::new() });
-}
-
-#[test]
-fn adjacently_tagged_enums_need_property_lists_for_struct_variants() {
-    for value in
-        [Adjacent::B(Inner { a: Some(1), b: 0.5 }), Adjacent::C, Adjacent::D(2, vec![Inner { a: None, b: 0.5 }])]
-    {
-        passes(&value, &value);
-    }
-    let named = Adjacent::A { x: 1 };
-    assert_eq!(to_vec(&named).unwrap(), b"{'Adjacent''A'{'A'1}}$");
-    from_slice::<Adjacent>(&to_vec(&named).unwrap()).unwrap_err();
-    assert_eq!(from_slice::<Adjacent>(&to_vec(&PropertyList(&named)).unwrap()).unwrap(), named);
-}
-
-#[test]
-fn internally_tagged_and_untagged_enums_need_property_lists() {
-    let internal = [Internal::A { x: 1, y: None }, Internal::B(Inner { a: Some(1), b: 0.5 }), Internal::C];
-    let packet = to_vec(&PropertyList(&internal)).unwrap();
-    assert_eq!(from_slice::<[Internal; 3]>(&packet).unwrap(), internal);
-    // A record has no names, and nobody knows the type when it is read.
-    from_slice::<[Internal; 3]>(&to_vec(&internal).unwrap()).unwrap_err();
-
-    let untagged = vec![
-        Untagged::Number(-1),
-        Untagged::Float(0.5),
-        Untagged::Text("x".into()),
-        Untagged::Pair(1, "x".into()),
-        Untagged::Named { x: 1 },
-        Untagged::Struct(Inner { a: None, b: 0.5 }),
-        Untagged::List(vec![Untagged::Number(1)]),
-    ];
-    let packet = to_vec(&PropertyList(&untagged)).unwrap();
-    assert_eq!(from_slice::<Vec<Untagged>>(&packet).unwrap(), untagged);
-}
-
-#[test]
-fn what_is_flattened_holds_structs_only_as_property_lists() {
-    #[derive(Serialize, Deserialize, PartialEq, Debug)]
-    struct Outer {
-        #[serde(flatten)]
-        holder: Holder,
-    }
-    #[derive(Serialize, Deserialize, PartialEq, Debug)]
-    struct Holder {
-        inner: Inner,
-        unit: Adjacent,
-    }
-    let outer = Outer { holder: Holder { inner: Inner { a: Some(1), b: 0.5 }, unit: Adjacent::C } };
-    from_slice::<Outer>(&to_vec(&outer).unwrap()).unwrap_err();
-    assert_eq!(from_slice::<Outer>(&to_vec(&PropertyList(&outer)).unwrap()).unwrap(), outer);
-}
-
-#[test]
-fn variants_with_content_cannot_be_read_where_serde_does_not_know_the_type() {
-    #[derive(Serialize, Deserialize, Debug)]
-    #[serde(untagged)]
-    #[allow(dead_code, reason = "only read")]
-    enum Either {
-        Command(older::Command),
-        Number(u64),
-    }
-    assert!(matches!(from_slice(b"'Stop'$").unwrap(), Either::Command(older::Command::Stop)));
-    for packet in [to_vec(&older::Command::Move(1)).unwrap(), to_vec(&PropertyList(older::Command::Move(1))).unwrap()] {
-        from_slice::<Either>(&packet).unwrap_err();
-    }
 }
 
 #[test]

@@ -43,15 +43,15 @@
 //! | `()` | `{}` | `?` |
 //! | sequence: `Vec`, set | `#2&1&` | a binary, as its bytes |
 //! | tuple, array | `{1"a"}` | a list of as many elements |
-//! | unit struct | `'name'` | |
+//! | unit struct | `'name'` | `{}` |
 //! | newtype struct | its content | |
-//! | tuple struct | `{'name' 1 2}` | |
+//! | tuple struct | `{'name' 1 2}` | `{1 2}` |
 //! | struct | the record `{'name' 1 2}`, its fields in order | a property list: ``#{'b'2}&{'a'1}&`plist` `` |
 //! | struct, [as property list](Serializer::with_property_lists) | ``#{'b'2}&{'a'1}&`plist` `` | tagged `map`, or without a tag; keys may be strings; `'a'` is `{'a''true'}`; a record |
 //! | unit variant | `'name'` | `"name"` |
-//! | newtype variant | `{'name' 1}` | |
-//! | tuple variant | `{'name' 1 2}` | |
-//! | struct variant | `{'name' 1 2}`, its fields in order | |
+//! | newtype variant | `{'name' 1}` | ``#{'name'1}&`plist` ``, tagged `map` or without a tag |
+//! | tuple variant | `{'name' 1 2}` | a list of one pair likewise: its name, and a tuple or a list |
+//! | struct variant | `{'name' 1 2}`, its fields in order | a list of one pair likewise: its name, and a property list |
 //! | map | ``#{"b"2}&{"a"1}&`map` `` | tagged `plist`, or without a tag; `'a'` is `{'a''true'}` |
 //! | [`Term`](crate::Term), [`TermRef`](crate::TermRef) | the term itself | |
 //!
@@ -75,18 +75,35 @@
 //! `deserialize_any` works for every term: undefined is unit, an atom is a string except `true` and `false`, tuples and lists are
 //! sequences, a list of pairs tagged `map` or `plist` is a map, an integer beyond 128 bits is the string of its digits.
 //! But a record does not say the names of its fields, and an atom at the start of a tuple may be a name or not. So what serde
-//! reads before it knows the type has to be written in property lists:
+//! reads before it knows the type has to describe itself. That is so
+//!
+//! - by itself in `flatten`, `tag = "…"` and `tag = "…", content = "…"`, of which the serializer knows that they are going to be read so;
+//! - in `untagged`, where serde gives no sign, if you write the value in [`SelfDescribing`] or with [`Serializer::with_self_description`].
+//!   Variants without structs, enums and tuple structs need nothing.
+//!
+//! | Rust | written where the type will not be known |
+//! |---|---|
+//! | struct | ``#{'b'2}&{'a'1}&`plist` `` |
+//! | internally tagged enum | the same, the tag first: ``#{'a'1}&{'type'"Name"}&`plist` `` |
+//! | tuple struct | `{1 2}` |
+//! | unit struct | `{}` |
+//! | unit variant | `'name'` |
+//! | newtype variant | ``#{'name'1}&`plist` `` |
+//! | tuple variant | ``#{'name'{1 2}}&`plist` `` |
+//! | struct variant | ``#{'name'#{'a'1}&`plist`}&`plist` `` |
+//!
+//! Every type reads these forms everywhere, and the other ones. The error of a value that was written otherwise says what to do.
+//!
+//! Serde gives the serializer one sign: it writes tags and the names of flattened fields as plain `str`s, where a field or a key that a
+//! type has is a reference or an owned string. So a type whose `Serialize` is written by hand, and which passes a `str` as the
+//! first field of its struct or as the key of its map, is written in this way, too.
 //!
 //! | serde | in records | in property lists |
 //! |---|---|---|
-//! | `flatten` | the struct is always a map, keyed by strings; structs and variants with content inside of it cannot be read | structs inside of it can be read |
-//! | `tag = "…"` | cannot be read | works |
-//! | `tag = "…", content = "…"` | works but for struct variants | works |
-//! | `untagged` | works for variants without structs | works |
+//! | `flatten` | the struct is always a map, keyed by strings; what is in a flattened map before the first field describes itself only if you ask for it | likewise |
 //! | `skip_serializing` or `skip_deserializing` alone | shifts the fields after it: use `skip` | works |
 //! | `alias` | works; paths in errors may name another field | works |
-//! | variants with content inside of `flatten`, `tag` and `untagged` | cannot be read | cannot be read: serde expects there a map with one key |
-//! | 128-bit integers in the same places | serde keeps none beyond 64 bits | likewise |
+//! | 128-bit integers in `flatten`, `tag` and `untagged` | serde keeps none beyond 64 bits | likewise |
 //! | `Some(None)`, and `Some` of the undefined [`Term`](crate::Term) | read as `None` | likewise |
 //!
 //! # Limits
@@ -104,4 +121,4 @@ pub use self::de::{Deserializer, from_bytes, from_slice, from_term};
 pub use self::error::{Error, ErrorKind};
 #[cfg(feature = "std")]
 pub use self::ser::to_writer;
-pub use self::ser::{PropertyList, Serializer, to_term, to_vec};
+pub use self::ser::{PropertyList, SelfDescribing, Serializer, to_term, to_vec};

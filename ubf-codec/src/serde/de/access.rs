@@ -121,6 +121,11 @@ pub(super) fn begin_with_a_name(mut items: Items<'_, '_>) -> bool {
     items.len() > 1 && items.next().is_some_and(|first| matches!(first.meaning(), Meaning::Atom(_)))
 }
 
+/// Whether the first of these elements is the atom of this name.
+pub(super) fn begin_with(mut items: Items<'_, '_>, name: &str) -> bool {
+    items.next().is_some_and(|first| matches!(first.meaning(), Meaning::Atom(text) if text == name))
+}
+
 #[cold]
 fn element_error(error: Error, element: Cursor<'_, '_>, index: usize) -> Error {
     error.at(element.offset()).inside(Segment::Index(index))

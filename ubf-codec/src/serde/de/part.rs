@@ -271,7 +271,13 @@ impl<'de> de::Deserializer<'de> for Part<'de, '_> {
     }
 
     fn deserialize_unit_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Error> {
-        self.record(name, &visitor)?;
+        match self.meaning() {
+            // What describes itself.
+            Meaning::Tuple(items) if items.len() == 0 => {}
+            _ => {
+                self.record(name, &visitor)?;
+            }
+        }
         visitor.visit_unit()
     }
 
@@ -304,7 +310,11 @@ impl<'de> de::Deserializer<'de> for Part<'de, '_> {
         len: usize,
         visitor: V,
     ) -> Result<V::Value, Error> {
-        let elements = self.record(name, &visitor)?;
+        let elements = match self.meaning() {
+            // What describes itself: without the name.
+            Meaning::Tuple(items) if items.len() == len && !access::begin_with(items.clone(), name) => items,
+            _ => self.record(name, &visitor)?,
+        };
         visitor.visit_seq(Sequence::of_exactly(len, self.enter()?, elements))
     }
 

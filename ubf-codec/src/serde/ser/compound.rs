@@ -1,6 +1,7 @@
 //! Values with parts: tuples, records, lists, maps.
 
 use alloc::string::ToString as _;
+use core::any;
 
 use serde_core::Serialize;
 use serde_core::ser::{
@@ -8,8 +9,8 @@ use serde_core::ser::{
     SerializeTupleVariant,
 };
 
-use super::Serializer;
-use super::output::OpenList;
+use super::output::{Mark, OpenList};
+use super::{Serializer, Structs};
 use crate::serde::error::{Error, Segment};
 
 /// A value whose parts are being written.
@@ -18,25 +19,64 @@ pub struct Compound<'s> {
     serializer: &'s mut Serializer,
     /// None for tuples.
     list: Option<OpenList>,
+    /// Where a struct begins, as long as it has no field.
+    start: Option<Mark>,
     /// The variant of an enum, for the paths of errors.
     variant: Option<&'static str>,
+    /// The list around a variant that describes itself.
+    around: Option<OpenList>,
+    /// How structs are written outside, where that differs.
+    outside: Option<Structs>,
     index: usize,
 }
 
 impl<'s> Compound<'s> {
-    /// A tuple whose `{` is written.
-    pub(super) const fn tuple(serializer: &'s mut Serializer) -> Self {
-        Self { serializer, list: None, variant: None, index: 0 }
+    const fn new(serializer: &'s mut Serializer, list: Option<OpenList>) -> Self {
+        Self { serializer, list, start: None, variant: None, around: None, outside: None, index: 0 }
     }
 
-    /// A tuple whose `{'name'` is written.
-    pub(super) const fn variant(serializer: &'s mut Serializer, variant: &'static str) -> Self {
-        Self { serializer, list: None, variant: Some(variant), index: 0 }
+    /// A tuple whose `{` is written.
+    pub(super) const fn tuple(serializer: &'s mut Serializer) -> Self {
+        Self::new(serializer, None)
     }
 
     pub(super) fn list(serializer: &'s mut Serializer) -> Self {
-        let list = Some(serializer.output.open_list());
-        Self { serializer, list, variant: None, index: 0 }
+        let list = serializer.output.open_list();
+        Self::new(serializer, Some(list))
+    }
+
+    /// A struct that begins at `start`.
+    pub(super) fn of_struct(self, start: Mark) -> Self {
+        Self { start: Some(start), ..self }
+    }
+
+    pub(super) fn of_variant(self, variant: &'static str, around: Option<OpenList>) -> Self {
+        Self { variant: Some(variant), around, ..self }
+    }
+
+    /// Serde is going to read what comes from here on before it knows the type.
+    #[cold]
+    fn describe_self(&mut self) {
+        let outside = core::mem::replace(&mut self.serializer.structs, Structs::SelfDescribing);
+        self.outside.get_or_insert(outside);
+    }
+
+    /// The first field of a struct may give an enum away whose variant it names: serde writes the name, and nothing else, as a `str`.
+    #[inline]
+    fn begin_struct<T: ?Sized>(&mut self) {
+        let Some(start) = self.start.take() else { return };
+        let first = any::type_name::<T>();
+        if first == "str" {
+            // `#[serde(tag = "…")]`: not a record, of which nobody could tell where the tag is.
+            if self.list.is_none() {
+                self.serializer.output.take_back(start);
+                self.list = Some(self.serializer.output.open_list());
+            }
+            self.describe_self();
+        } else if first.ends_with("::AdjacentlyTaggedEnumVariant") {
+            // `#[serde(tag = "…", content = "…")]`: a record of two, whose second is read without its type.
+            self.describe_self();
+        }
     }
 
     fn element<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Error> {
@@ -53,6 +93,7 @@ impl<'s> Compound<'s> {
     }
 
     fn field<T: ?Sized + Serialize>(&mut self, key: &'static str, value: &T) -> Result<(), Error> {
+        self.begin_struct::<T>();
         if self.list.is_some() {
             self.open_entry();
             self.serializer.atom(key);
@@ -66,6 +107,7 @@ impl<'s> Compound<'s> {
 
     /// A record keeps the places of its fields, a property list their names.
     fn skip(&mut self) {
+        self.start = None;
         if self.list.is_none() {
             self.serializer.leaf(crate::term::Leaf::Undefined);
         }
@@ -91,6 +133,12 @@ impl<'s> Compound<'s> {
                 }
             }
             None => output.close_tuple(),
+        }
+        if let Some(list) = self.around {
+            self.serializer.close_variant(list);
+        }
+        if let Some(outside) = self.outside {
+            self.serializer.structs = outside;
         }
     }
 
@@ -162,6 +210,10 @@ impl SerializeMap for Compound<'_> {
     type Error = Error;
 
     fn serialize_key<T: ?Sized + Serialize>(&mut self, key: &T) -> Result<(), Error> {
+        // The fields of a struct of which some are flattened; maps have their keys by reference, or own them.
+        if self.outside.is_none() && any::type_name::<T>() == "str" {
+            self.describe_self();
+        }
         self.open_entry();
         key.serialize(&mut *self.serializer)
     }

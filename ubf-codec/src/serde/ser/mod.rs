@@ -2,6 +2,7 @@
 
 mod compound;
 mod output;
+mod wrappers;
 
 use alloc::vec::Vec;
 use core::cell::Cell;
@@ -12,7 +13,9 @@ use serde_core::Serialize;
 use serde_core::ser;
 
 use self::compound::Compound;
-use self::output::Output;
+use self::output::{OpenList, Output};
+use self::wrappers::{PROPERTY_LIST, SELF_DESCRIBING};
+pub use self::wrappers::{PropertyList, SelfDescribing};
 use super::error::Error;
 use super::term;
 use crate::decode::Decoder;
@@ -119,8 +122,22 @@ pub(super) fn read_own(packet: Bytes) -> Result<Term, Error> {
 pub struct Serializer {
     output: Output,
     dialect: Dialect,
-    property_lists: bool,
+    /// What was asked for.
+    chosen: Structs,
+    /// What is written at this place.
+    structs: Structs,
     whole_term: Cell<WholeTerm>,
+}
+
+/// How structs and the variants of enums are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Structs {
+    #[default]
+    Records,
+    /// Structs as property lists, variants as records.
+    PropertyLists,
+    /// All in forms that tell what they are: see [`SelfDescribing`].
+    SelfDescribing,
 }
 
 /// How far a [`Term`] and the serializer have agreed that the term comes as a packet.
@@ -139,7 +156,7 @@ impl fmt::Debug for Serializer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Serializer")
             .field("dialect", &self.dialect)
-            .field("property_lists", &self.property_lists)
+            .field("structs", &self.chosen)
             .finish_non_exhaustive()
     }
 }
@@ -160,11 +177,24 @@ impl Serializer {
 
     /// Whether structs are written as property lists, with the names of their fields: off by default.
     ///
-    /// They take more bytes, may change in any way that keeps the names, and are what untagged and internally tagged enums need.
-    /// [`PropertyList`] does the same for one value. The variants of enums are not concerned.
+    /// They take more bytes, and may change in any way that keeps the names. [`PropertyList`] does the same for one value. The variants
+    /// of enums are not concerned.
     #[must_use]
-    pub const fn with_property_lists(mut self, property_lists: bool) -> Self {
-        self.property_lists = property_lists;
+    pub const fn with_property_lists(self, property_lists: bool) -> Self {
+        self.with_structs(if property_lists { Structs::PropertyLists } else { Structs::Records })
+    }
+
+    /// Whether structs and variants are written so that they can be read where serde does not know the type: off by default.
+    ///
+    /// [`SelfDescribing`] does the same for one value, and says what is written.
+    #[must_use]
+    pub const fn with_self_description(self, self_describing: bool) -> Self {
+        self.with_structs(if self_describing { Structs::SelfDescribing } else { Structs::Records })
+    }
+
+    const fn with_structs(mut self, structs: Structs) -> Self {
+        self.chosen = structs;
+        self.structs = structs;
         self
     }
 
@@ -187,6 +217,9 @@ impl Serializer {
     /// Only if `buffer` cannot grow and is too small: see [`BufMut`]. `Vec<u8>` and `BytesMut` grow.
     pub fn encode_to<T: ?Sized + Serialize>(&mut self, value: &T, buffer: &mut impl BufMut) -> Result<(), Error> {
         self.output.clear();
+        // An error may have left these as they were where it happened.
+        self.structs = self.chosen;
+        self.whole_term.set(WholeTerm::No);
         value.serialize(&mut *self)?;
         self.finish_to(buffer);
         Ok(())
@@ -344,6 +377,9 @@ impl<'s> ser::Serializer for &'s mut Serializer {
     }
 
     fn serialize_unit_struct(self, name: &'static str) -> Result<(), Error> {
+        if self.structs == Structs::SelfDescribing {
+            return self.serialize_unit();
+        }
         self.atom(name);
         Ok(())
     }
@@ -361,12 +397,8 @@ impl<'s> ser::Serializer for &'s mut Serializer {
                 self.whole_term.set(WholeTerm::No);
                 written
             }
-            PROPERTY_LIST => {
-                let outside = core::mem::replace(&mut self.property_lists, true);
-                let written = value.serialize(&mut *self);
-                self.property_lists = outside;
-                written
-            }
+            PROPERTY_LIST => self.as_structs(Structs::PropertyLists, value),
+            SELF_DESCRIBING => self.as_structs(Structs::SelfDescribing, value),
             _ => value.serialize(self),
         }
     }
@@ -378,9 +410,15 @@ impl<'s> ser::Serializer for &'s mut Serializer {
         variant: &'static str,
         value: &T,
     ) -> Result<(), Error> {
-        self.open_record(variant);
+        let entry = self.open_variant(variant);
+        if entry.is_none() {
+            self.open_record(variant);
+        }
         value.serialize(&mut *self).map_err(|error| compound::inside_field(error, variant))?;
-        self.output.close_tuple();
+        match entry {
+            Some(list) => self.close_variant(list),
+            None => self.output.close_tuple(),
+        }
         Ok(())
     }
 
@@ -394,7 +432,11 @@ impl<'s> ser::Serializer for &'s mut Serializer {
     }
 
     fn serialize_tuple_struct(self, name: &'static str, _: usize) -> Result<Compound<'s>, Error> {
-        self.open_record(name);
+        if self.structs == Structs::SelfDescribing {
+            self.output.open_tuple();
+        } else {
+            self.open_record(name);
+        }
         Ok(Compound::tuple(self))
     }
 
@@ -405,8 +447,13 @@ impl<'s> ser::Serializer for &'s mut Serializer {
         variant: &'static str,
         _: usize,
     ) -> Result<Compound<'s>, Error> {
-        self.open_record(variant);
-        Ok(Compound::variant(self, variant))
+        let entry = self.open_variant(variant);
+        if entry.is_some() {
+            self.output.open_tuple();
+        } else {
+            self.open_record(variant);
+        }
+        Ok(Compound::tuple(self).of_variant(variant, entry))
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Compound<'s>, Error> {
@@ -414,11 +461,12 @@ impl<'s> ser::Serializer for &'s mut Serializer {
     }
 
     fn serialize_struct(self, name: &'static str, _: usize) -> Result<Compound<'s>, Error> {
-        if self.property_lists {
-            return Ok(Compound::list(self));
+        let start = self.output.mark();
+        if self.structs != Structs::Records {
+            return Ok(Compound::list(self).of_struct(start));
         }
         self.open_record(name);
-        Ok(Compound::tuple(self))
+        Ok(Compound::tuple(self).of_struct(start))
     }
 
     fn serialize_struct_variant(
@@ -428,44 +476,39 @@ impl<'s> ser::Serializer for &'s mut Serializer {
         variant: &'static str,
         _: usize,
     ) -> Result<Compound<'s>, Error> {
+        let entry = self.open_variant(variant);
+        if entry.is_some() {
+            return Ok(Compound::list(self).of_variant(variant, entry));
+        }
         self.open_record(variant);
-        Ok(Compound::variant(self, variant))
+        Ok(Compound::tuple(self).of_variant(variant, None))
     }
 }
 
-/// The name of the newtype that is a [`PropertyList`].
-const PROPERTY_LIST: &str = "$ubf_codec::serde::PropertyList";
-
-/// Writes the structs in `T` as property lists, whatever the serializer does with others. Reading, it is as if it were not there: a
-/// struct reads records and property lists.
-///
-/// ```
-/// use serde::{Deserialize, Serialize};
-/// use ubf_codec::serde::{PropertyList, from_slice, to_vec};
-///
-/// #[derive(Serialize, Deserialize, PartialEq, Debug)]
-/// struct Options {
-///     depth: u8,
-///     quick: bool,
-/// }
-///
-/// let options = Options { depth: 3, quick: true };
-/// let packet = to_vec(&("find", PropertyList(&options)))?;
-/// assert_eq!(packet, b"{\"find\"#{'quick''true'}&{'depth'3}&`plist`}$");
-/// assert_eq!(from_slice::<(&str, Options)>(&packet)?, ("find", options));
-/// # Ok::<(), ubf_codec::serde::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PropertyList<T>(pub T);
-
-impl<T: Serialize> Serialize for PropertyList<T> {
-    fn serialize<S: ser::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_newtype_struct(PROPERTY_LIST, &self.0)
+impl Serializer {
+    fn as_structs<T: ?Sized + Serialize>(&mut self, structs: Structs, value: &T) -> Result<(), Error> {
+        let outside = core::mem::replace(&mut self.structs, structs);
+        let written = value.serialize(&mut *self);
+        self.structs = outside;
+        written
     }
-}
 
-impl<'de, T: serde_core::Deserialize<'de>> serde_core::Deserialize<'de> for PropertyList<T> {
-    fn deserialize<D: serde_core::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        T::deserialize(deserializer).map(Self)
+    /// `#{'variant'`, to which the content comes, if variants describe themselves.
+    fn open_variant(&mut self, variant: &str) -> Option<OpenList> {
+        if self.structs != Structs::SelfDescribing {
+            return None;
+        }
+        let list = self.output.open_list();
+        self.output.begin_element();
+        self.output.open_tuple();
+        self.atom(variant);
+        Some(list)
+    }
+
+    fn close_variant(&mut self, list: OpenList) {
+        self.output.close_tuple();
+        self.output.end_element();
+        self.output.close_list(list);
+        self.output.tag("plist");
     }
 }

@@ -51,6 +51,13 @@ struct Element {
     next_list: usize,
 }
 
+/// How much was written at some time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    bytes: usize,
+    after_integer: bool,
+}
+
 /// A list that is being written.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OpenList {
@@ -67,6 +74,16 @@ impl Output {
         self.elements.clear();
         self.open.clear();
         self.after_integer = false;
+    }
+
+    pub(super) const fn mark(&self) -> Mark {
+        Mark { bytes: self.bytes.len(), after_integer: self.after_integer }
+    }
+
+    /// Takes back what was written since, in which no list may have begun.
+    pub(super) fn take_back(&mut self, mark: Mark) {
+        self.bytes.truncate(mark.bytes);
+        self.after_integer = mark.after_integer;
     }
 
     pub(super) fn leaf(&mut self, leaf: Leaf<'_>, dialect: Dialect) {
