@@ -174,7 +174,8 @@ fn welcome(stream: Socket, peer: Peer, hub: &Arc<Hub>) {
             tokio::spawn(connection::serve(stream, seat, start));
         }
         Admission::Refused { why, start } => {
-            debug!(%peer, why, "turned away");
+            let ServerLimits { max_connections, max_connections_per_address, .. } = hub.limits;
+            debug!(%peer, why, max_connections, max_connections_per_address, "turned away");
             // Under a flood, some are closed without a word.
             if let Ok(permit) = Arc::clone(&hub.farewells).try_acquire_owned() {
                 let hub = Arc::clone(hub);

@@ -201,6 +201,33 @@ fn n13_a_server_that_offers_less_than_before_is_seen_and_can_be_left() {
 }
 
 #[test]
+fn n13_the_highest_version_of_64_servers_is_remembered() {
+    let address = |server: u64| format!("192.0.2.{server}:4000");
+    // The last of so many servers offers less than before.
+    for (count, is_seen) in [(64, true), (65, false)] {
+        let mut client = Client::agreed(config(&address(0), &[3, 10]), 10, "#3&10&");
+        for server in 1..count {
+            client.send(server, 10, "'a'$");
+            client.receive(server - 1, &format!("10 \"{}\" {{1's'}}$", address(server)));
+            client.wait(1_000);
+            client.connected(server);
+            client.receive(server, "10 ? {'agreed'1?#3&10&#}$");
+        }
+        let last = count - 1;
+        // It says that it is to be connected to again.
+        client.send(count, 10, "'a'$");
+        client.receive(last, &format!("10 \"{}\" {{1's'}}$", address(last)));
+        let lines = client.wait(1_000);
+        assert!(lines.contains(&format!("connect {count} {}", address(last))), "{lines:?}");
+        client.connected(count);
+        client.receive(count, "3 ? {'agreed'1?#3&#}$");
+        assert_eq!(client.session.state(), State::Ready);
+        let is_told = client.has_notice(|notice| matches!(notice, Notice::Downgraded { .. }));
+        assert_eq!(is_told, is_seen, "{count}");
+    }
+}
+
+#[test]
 fn n1_without_a_common_version_calls_end_with_what_the_server_speaks() {
     let mut client = Client::new(config(ADDRESS, &[3]));
     client.call(1);

@@ -23,7 +23,7 @@ use tokio::time::{Sleep, sleep_until, timeout};
 use tokio_util::io::poll_read_buf;
 use tracing::{debug, info, warn};
 use ubf_codec::Term;
-use ubf_proto::server::{CloseReason, Input, Message, Notice, Output};
+use ubf_proto::server::{CloseReason, Config, Input, Message, Notice, Output};
 use ubf_proto::{ServerSession, Service, Short, Time};
 
 use self::outbox::Outbox;
@@ -368,7 +368,8 @@ impl Connection {
             }
             Outcome::TimedOut => {
                 // L2: that says nothing about the version.
-                warn!(%peer, %service, %version, packet, is_event, "failed: the handler took too long");
+                let max_call_time = self.hub.limits.max_call_time;
+                warn!(%peer, %service, %version, packet, is_event, ?max_call_time, "failed: the handler took too long");
                 counters.timed_out.add(1);
                 "call_time"
             }
@@ -427,7 +428,29 @@ impl Connection {
             | CloseReason::IdleTime
             | CloseReason::SlowReader => counters.too_slow.add(1),
         }
-        debug!(%peer, reason = %end.reason, packets = self.session.packets(), "closed");
+        let packets = self.session.packets();
+        match exceeded(&end.reason, &self.hub.config) {
+            // Whoever finds its clients cut off sees what to raise.
+            Some((limit, value)) => debug!(%peer, reason = %end.reason, limit, ?value, packets, "closed"),
+            None => debug!(%peer, reason = %end.reason, packets, "closed"),
+        }
+    }
+}
+
+/// The limit that ended a connection, by its field in [`Config`], and its value.
+const fn exceeded(reason: &CloseReason, config: &Config) -> Option<(&'static str, Duration)> {
+    match reason {
+        CloseReason::NegotiationTime => Some(("max_negotiation_time", config.max_negotiation_time)),
+        CloseReason::PacketTime => Some(("max_packet_time", config.max_packet_time)),
+        CloseReason::IdleTime => Some(("max_idle_time", config.max_idle_time)),
+        CloseReason::SlowReader => Some(("max_write_time", config.max_write_time)),
+        // A limit of packets is in the error, with its value.
+        CloseReason::BadSyntax(_)
+        | CloseReason::ByClient
+        | CloseReason::Lost
+        | CloseReason::Shutdown
+        | CloseReason::BadControl
+        | CloseReason::ReportedError => None,
     }
 }
 

@@ -64,6 +64,50 @@ impl Drop for Program {
     }
 }
 
+impl Program {
+    /// The next line of the log with this message.
+    fn logs(&mut self, message: &str) -> serde_json::Value {
+        loop {
+            let mut line = String::new();
+            assert!(self.log.read_line(&mut line).unwrap() > 0, "the program ended");
+            let entry: serde_json::Value = serde_json::from_str(&line).unwrap();
+            if entry["message"] == message {
+                return entry;
+            }
+        }
+    }
+}
+
+#[test]
+fn the_log_names_the_limit_that_was_met_and_its_value() {
+    let start = |limit| Program::start(&["--log-filter=ubf_server=debug", limit]);
+    let ends = |program: &mut Program, limit: &str, value: &str| {
+        let closed = program.logs("closed");
+        assert_eq!((&closed["limit"], &closed["value"]), (&limit.into(), &value.into()), "{closed}");
+    };
+    let mut program = start("--max-negotiation-time-ms=20");
+    assert_eq!(rest(program.connect()), "0 ? {'closing''negotiation_time'0}$");
+    ends(&mut program, "max_negotiation_time", "20ms");
+
+    let mut program = start("--max-packet-time-ms=30");
+    let mut slow = program.connect();
+    exchange(&mut slow, "1 1$", "1 ? {1'start'}$");
+    slow.write_all(b"1 {").unwrap();
+    assert_eq!(rest(slow), "0 ? {'closing''packet_time'1}$");
+    ends(&mut program, "max_packet_time", "30ms");
+
+    let mut program = start("--max-connections=1");
+    let mut deep = program.connect();
+    exchange(&mut deep, "1 1$", "1 ? {1'start'}$");
+    assert_eq!(rest(program.connect()), "0 ? {'closing''too_many_connections'0}$");
+    assert_eq!(program.logs("turned away")["max_connections"], 1);
+    deep.write_all(format!("1 {}", "{".repeat(513)).as_bytes()).unwrap();
+    // The first packet had four bytes, and the header of this one has two.
+    assert_eq!(rest(deep), "0 ? {'error''limit-depth'518}$");
+    let reason = program.logs("closed")["reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("deeper than 512 (max_depth)"), "{reason}");
+}
+
 fn exchange(stream: &mut TcpStream, request: &str, reply: &str) {
     stream.write_all(request.as_bytes()).unwrap();
     let mut seen = vec![0; reply.len()];
