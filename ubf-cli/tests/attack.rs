@@ -4,55 +4,41 @@
 
 mod common;
 
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 #[cfg(target_os = "linux")]
-use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::process::{Child, Command, Stdio};
 #[cfg(target_os = "linux")]
 use std::sync::Mutex;
 
+use common::stooge::{Weakness, stooge};
 use common::{bad, ubf};
 
-fn parrot(answer: &'static [u8]) -> SocketAddr {
-    stooge(move || answer)
+/// Says this to whatever an attack sends.
+struct Parrot(&'static [u8]);
+
+impl Weakness for Parrot {
+    fn answers(&self) -> Option<&'static [u8]> {
+        Some(self.0)
+    }
 }
 
-/// A server that answers what has to be answered for an attack to begin, and does this when something else comes.
-fn stooge(answer: impl Fn() -> &'static [u8] + Send + Sync + 'static) -> SocketAddr {
-    let answer = Arc::new(answer);
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    // It ends with the test's process.
-    drop(std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let (mut stream, answer) = (stream.unwrap(), Arc::clone(&answer));
-            drop(std::thread::spawn(move || {
-                let mut bytes = [0; 4096];
-                while let Ok(count @ 1..) = stream.read(&mut bytes) {
-                    let heard = String::from_utf8_lossy(&bytes[..count]);
-                    let said: &[u8] = if heard.contains("2147483646") {
-                        b"0 ? {'no_common_version'1?#1&}$"
-                    } else if heard.contains("'negotiate'") {
-                        b"1 ? {'agreed'1?#1&#}$"
-                    } else if heard.contains("ubf_attack") {
-                        b"1 ? 'ok'$"
-                    } else {
-                        answer()
-                    };
-                    if stream.write_all(said).is_err() {
-                        break;
-                    }
-                }
-            }));
-        }
-    }));
-    address
+/// Kills this process then.
+#[cfg(target_os = "linux")]
+struct Murder(Mutex<Child>);
+
+#[cfg(target_os = "linux")]
+impl Weakness for Murder {
+    fn answers(&self) -> Option<&'static [u8]> {
+        let mut process = self.0.lock().unwrap();
+        process.kill().unwrap();
+        process.wait().unwrap();
+        Some(b"")
+    }
 }
 
 #[test]
 fn a_server_that_hangs_at_a_bomb_has_failed() {
-    let address = parrot(b"").to_string();
+    let address = stooge(Parrot(b"")).to_string();
     let ran = ubf(&["attack", &address, "--only", "deep-tuples", "--max-wait", "0.2"], "");
     assert_eq!(ran.status, 1, "{}", ran.err);
     assert!(ran.out.starts_with("FAILED deep-tuples (L1, "), "{}", ran.out);
@@ -62,7 +48,7 @@ fn a_server_that_hangs_at_a_bomb_has_failed() {
 
 #[test]
 fn a_server_that_goes_on_after_an_error_has_failed() {
-    let address = parrot(b"0 ? {'error''limit-depth'7}$").to_string();
+    let address = stooge(Parrot(b"0 ? {'error''limit-depth'7}$")).to_string();
     let ran = ubf(&["attack", &address, "--only", "deep-tuples", "--max-wait", "0.2", "--json"], "");
     assert_eq!(ran.status, 1, "{}", ran.err);
     let verdict: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
@@ -75,14 +61,7 @@ fn a_server_that_goes_on_after_an_error_has_failed() {
 fn a_server_whose_process_dies_has_failed() {
     let process = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let pid = process.id().to_string();
-    let process = Mutex::new(process);
-    let address = stooge(move || {
-        let mut process = process.lock().unwrap();
-        process.kill().unwrap();
-        process.wait().unwrap();
-        b""
-    });
-    let address = address.to_string();
+    let address = stooge(Murder(Mutex::new(process))).to_string();
     let ran = ubf(&["attack", &address, "--only", "deep-tuples", "--max-wait", "0.2", "--pid", &pid], "");
     assert_eq!(ran.status, 1, "{}", ran.err);
     assert!(ran.out.contains("wrong: the process is gone: "), "{}", ran.out);
