@@ -137,8 +137,8 @@ pub use self::packet::{
 pub use self::postfix::Postfix;
 pub use self::stream::StreamDecoder;
 pub use self::term::{
-    Elements, Integer, IntegerRef, ListIter, ListRef, ParseIntegerError, Tagged, Term, TermRef, Text, TextRef,
-    TupleIter, TupleRef, View,
+    Elements, Integer, IntegerRef, ListIter, ListRef, ParseIntegerError, Parts, Tagged, Term, TermRef, Text, TextRef,
+    TupleIter, TupleRef, View, Visitor,
 };
 pub use self::trace::{StackItem, Step, Tracer};
 pub use num_bigint::BigInt;

@@ -1,6 +1,6 @@
 //! UBF(A): names are atoms, records are lists of pairs, floats are strings tagged `f`.
 
-use ubf_codec::{Term, TermRef, View};
+use ubf_codec::{Document, IntegerRef, Parts, Source, Term, TermRef, TextRef};
 
 use super::Visitor;
 use crate::data::Value;
@@ -25,14 +25,49 @@ pub fn term(value: &Value) -> Term {
 }
 
 /// Shows the visitor every value. Texts are checked to be UTF-8, and unescaped.
-pub fn visit(term: TermRef<'_>, visitor: &mut impl Visitor) {
-    match term.view() {
-        View::Undefined => visitor.null(),
-        View::Integer(integer) => visitor.integer(integer.to_i64().unwrap_or_default()),
-        View::Atom(text) | View::String(text) => visitor.text(text.to_str().unwrap_or_default().as_bytes()),
-        View::Binary(bytes) => visitor.text(bytes),
-        View::Tuple(elements) => elements.iter().for_each(|element| visit(element, visitor)),
-        View::List(elements) => elements.iter().for_each(|element| visit(element, visitor)),
-        View::Tagged { .. } => visitor.float(term.as_f64().unwrap_or_default()),
+pub fn visit<S: Source>(document: &Document<S>, visitor: &mut impl Visitor) {
+    document.visit(&mut Values(visitor));
+}
+
+/// A visitor of terms, with the words of the visitor of values.
+struct Values<'v, V>(&'v mut V);
+
+impl<V: Visitor> Values<'_, V> {
+    #[inline]
+    fn text(&mut self, text: TextRef<'_>) {
+        self.0.text(text.to_str().unwrap_or_default().as_bytes());
+    }
+}
+
+impl<'a, V: Visitor> ubf_codec::Visitor<'a> for Values<'_, V> {
+    #[inline]
+    fn undefined(&mut self) {
+        self.0.null();
+    }
+
+    #[inline]
+    fn integer(&mut self, value: IntegerRef<'a>) {
+        self.0.integer(value.to_i64().unwrap_or_default());
+    }
+
+    #[inline]
+    fn atom(&mut self, name: TextRef<'a>) {
+        self.text(name);
+    }
+
+    #[inline]
+    fn string(&mut self, text: TextRef<'a>) {
+        self.text(text);
+    }
+
+    #[inline]
+    fn binary(&mut self, bytes: &'a [u8]) {
+        self.0.text(bytes);
+    }
+
+    #[inline]
+    fn open_tagged(&mut self, _: TextRef<'a>, whole: TermRef<'a>) -> Parts {
+        self.0.float(whole.as_f64().unwrap_or_default());
+        Parts::Skip
     }
 }

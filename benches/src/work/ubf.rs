@@ -22,7 +22,7 @@ pub(super) fn operations(bench: &mut Bench, value: &Value, expected: Digest) -> 
 
     let decoded = ubf_codec::decode(&packet)?;
     bench.check(UBF, &decoded.to_term(), &term)?;
-    bench.check_visit(UBF, |visitor| ubf::visit(decoded.root(), visitor), expected)?;
+    bench.check_visit(UBF, |visitor| ubf::visit(&decoded, visitor), expected)?;
     bench.check(UBF, &Decoder::new().check(&packet)?, &decoded.summary())?;
     drop(decoded);
 
@@ -44,7 +44,7 @@ pub(super) fn operations(bench: &mut Bench, value: &Value, expected: Digest) -> 
     bench.add(Work::Visit, UBF, bytes, move || {
         let mut sum = Sum::default();
         if let Ok(packet) = ubf_codec::decode(black_box(&input)) {
-            ubf::visit(packet.root(), &mut sum);
+            ubf::visit(&packet, &mut sum);
         }
         black_box(sum);
     });

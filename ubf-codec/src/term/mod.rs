@@ -7,16 +7,20 @@ mod owned;
 mod text;
 mod to_term;
 mod view;
+mod visit;
 mod walk;
 mod wire;
 
 pub use self::integer::{Integer, IntegerRef, ParseIntegerError};
 pub use self::owned::{Elements, Tagged, Term};
+pub(crate) use self::text::utf8_prefix;
 pub use self::text::{Text, TextRef};
 pub(crate) use self::to_term::{all_plain_bytes, own, own_nodes};
 pub(crate) use self::view::Arena;
 #[cfg(feature = "serde")]
 pub(crate) use self::view::Place;
 pub use self::view::{ListIter, ListRef, TermRef, TupleIter, TupleRef, View};
+pub(crate) use self::visit::visit_packet;
+pub use self::visit::{Parts, Visitor};
 pub(crate) use self::walk::{Step, Walk};
 pub(crate) use self::wire::{Leaf, WireVisitor};

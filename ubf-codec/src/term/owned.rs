@@ -222,6 +222,10 @@ impl fmt::Debug for Elements {
 /// W13: terms are taken apart level by level, so that a deep one does not exhaust the machine's stack.
 impl Drop for Elements {
     fn drop(&mut self) {
+        // Most tuples are of leaves.
+        if !self.iter().any(Term::is_compound) {
+            return;
+        }
         let mut pending = Vec::new();
         self.detach_into(&mut pending);
         while let Some(mut elements) = pending.pop() {

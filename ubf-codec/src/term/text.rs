@@ -21,74 +21,160 @@ use crate::node::Node;
 /// assert_eq!(text.as_str(), Some("smörgås"));
 /// assert_eq!(Text::from(b"sm\xf6rg\xe5s".to_vec()).to_latin1(), "smörgås");
 /// ```
-#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Text(Bytes);
+#[derive(Clone)]
+pub struct Text(Stored);
+
+/// Short texts stand in the text itself: most names and many strings are short, and to share them costs more than to copy them.
+#[derive(Clone)]
+enum Stored {
+    Short(Short),
+    Shared(Bytes),
+}
+
+/// At most as many bytes as fit beside what tells the two forms apart.
+#[derive(Clone, Copy)]
+struct Short {
+    len: u8,
+    bytes: [u8; SHORT],
+}
+
+const SHORT: usize = 23;
+
+// Otherwise a term would grow.
+const _: () = assert!(size_of::<Text>() == size_of::<Bytes>());
+
+impl Short {
+    #[inline]
+    fn new(text: &[u8]) -> Option<Self> {
+        let mut bytes = [0; SHORT];
+        bytes.get_mut(..text.len())?.copy_from_slice(text);
+        Some(Self { len: u8::try_from(text.len()).ok()?, bytes })
+    }
+
+    #[inline]
+    fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+}
 
 impl Text {
     /// A text that is part of the program.
     #[must_use]
     pub const fn from_static(text: &'static str) -> Self {
-        Self(Bytes::from_static(text.as_bytes()))
+        Self(Stored::Shared(Bytes::from_static(text.as_bytes())))
+    }
+
+    /// `text`, out of `share` if it is too long to be copied.
+    #[inline]
+    pub(crate) fn copied_or(text: &[u8], share: impl FnOnce() -> Bytes) -> Self {
+        Self(Short::new(text).map_or_else(|| Stored::Shared(share()), Stored::Short))
+    }
+
+    /// Whether a text of so many bytes is shared, and not copied.
+    pub(crate) const fn is_shared(len: usize) -> bool {
+        len > SHORT
     }
 
     /// The bytes.
     #[must_use]
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        match &self.0 {
+            Stored::Short(short) => short.as_bytes(),
+            Stored::Shared(bytes) => bytes,
+        }
     }
 
     /// The text, if it is UTF-8.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
-        str::from_utf8(&self.0).ok()
+        str::from_utf8(self.as_bytes()).ok()
     }
 
     /// The text, each byte being the character of that number: Latin-1.
     #[must_use]
     pub fn to_latin1(&self) -> String {
-        latin1(&self.0)
+        latin1(self.as_bytes())
     }
 
-    /// The bytes, shared and not copied.
+    /// The bytes; shared, unless they are few.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
-        self.0
+        match self.0 {
+            Stored::Short(short) => Bytes::copy_from_slice(short.as_bytes()),
+            Stored::Shared(bytes) => bytes,
+        }
     }
 }
 
 impl fmt::Debug for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&TextRef::plain(&self.0), f)
+        fmt::Debug::fmt(&TextRef::plain(self.as_bytes()), f)
+    }
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Self::from_static("")
+    }
+}
+
+impl PartialEq for Text {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Text {}
+
+impl PartialOrd for Text {
+    fn partial_cmp(&self, other: &Self) -> Option<core::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Text {
+    fn cmp(&self, other: &Self) -> core::cmp::Ordering {
+        self.as_bytes().cmp(other.as_bytes())
+    }
+}
+
+impl Hash for Text {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
     }
 }
 
 impl From<&str> for Text {
     fn from(text: &str) -> Self {
-        Self(Bytes::copy_from_slice(text.as_bytes()))
+        Self::from(text.as_bytes())
     }
 }
 
 impl From<String> for Text {
     fn from(text: String) -> Self {
-        Self(Bytes::from(text))
+        Self::from(text.into_bytes())
     }
 }
 
 impl From<Vec<u8>> for Text {
     fn from(bytes: Vec<u8>) -> Self {
-        Self(Bytes::from(bytes))
+        let short = Short::new(&bytes);
+        Self(short.map_or_else(|| Stored::Shared(Bytes::from(bytes)), Stored::Short))
     }
 }
 
 impl From<&[u8]> for Text {
     fn from(bytes: &[u8]) -> Self {
-        Self(Bytes::copy_from_slice(bytes))
+        Self::copied_or(bytes, || Bytes::copy_from_slice(bytes))
     }
 }
 
 impl From<Bytes> for Text {
     fn from(bytes: Bytes) -> Self {
-        Self(bytes)
+        let short = Short::new(&bytes);
+        Self(short.map_or_else(|| Stored::Shared(bytes), Stored::Short))
     }
 }
 
@@ -174,13 +260,18 @@ impl<'a> TextRef<'a> {
 
     /// The text, if it is UTF-8; copied only if it has escapes.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn to_str(&self) -> Option<Cow<'a, str>> {
         match self.0 {
             Raw::Utf8(text) => Some(Cow::Borrowed(text)),
-            Raw::Plain(raw) => str::from_utf8(raw).ok().map(Cow::Borrowed),
-            Raw::Escaped(_) => String::from_utf8(self.unescaped()).ok().map(Cow::Owned),
+            Raw::Plain(raw) => from_utf8(raw).map(Cow::Borrowed),
+            Raw::Escaped(_) => self.unescaped_str().map(Cow::Owned),
         }
+    }
+
+    #[inline(never)]
+    fn unescaped_str(&self) -> Option<String> {
+        String::from_utf8(self.unescaped()).ok()
     }
 
     /// The bytes without their escapes, copied run by run.
@@ -207,7 +298,7 @@ impl<'a> TextRef<'a> {
     /// An owned copy.
     #[must_use]
     pub fn to_text(&self) -> Text {
-        Text::from(if self.is_escaped() { self.unescaped() } else { self.raw().to_vec() })
+        if self.is_escaped() { Text::from(self.unescaped()) } else { Text::from(self.raw()) }
     }
 
     /// The bytes one by one, escapes resolved.
@@ -285,6 +376,23 @@ impl fmt::Debug for TextRef<'_> {
     }
 }
 
+/// As much of `bytes` as is UTF-8.
+pub(crate) fn utf8_prefix(bytes: &[u8]) -> &str {
+    if let Some(text) = from_utf8(bytes) {
+        return text;
+    }
+    let end = str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
+    bytes.get(..end).and_then(from_utf8).unwrap_or_default()
+}
+
+/// Where ASCII and other characters are mixed, ten times as fast as the standard library.
+#[inline(never)]
+fn from_utf8(bytes: &[u8]) -> Option<&str> {
+    /// What is shorter gains nothing, and loses a call.
+    const SHORT_ENOUGH: usize = 64;
+    if bytes.len() < SHORT_ENOUGH { str::from_utf8(bytes).ok() } else { simdutf8::basic::from_utf8(bytes).ok() }
+}
+
 fn latin1(bytes: &[u8]) -> String {
     bytes.iter().copied().map(char::from).collect()
 }
@@ -303,6 +411,27 @@ mod tests {
         assert_eq!(escaped.to_text(), "a\"b\\c");
         assert_eq!(escaped.as_plain(), None);
         assert!(matches!(plain.to_bytes(), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn short_and_long_texts_are_the_same_texts() {
+        for len in [0, 1, SHORT, SHORT + 1, 100] {
+            let bytes = alloc::vec![b'x'; len];
+            let shared = Text(Stored::Shared(Bytes::from(bytes.clone())));
+            let text = Text::from(bytes.clone());
+            assert_eq!(matches!(text.0, Stored::Shared(_)), Text::is_shared(len));
+            assert_eq!(text, shared);
+            assert_eq!(text.cmp(&shared), core::cmp::Ordering::Equal);
+            assert_eq!(text.as_bytes(), bytes);
+            assert_eq!(text.into_bytes(), bytes);
+        }
+    }
+
+    #[test]
+    fn utf8_ends_where_something_else_begins() {
+        assert_eq!(utf8_prefix(b"a\xc3\xa4\xff\"b\""), "a\u{e4}");
+        assert_eq!(utf8_prefix(b"a\xc3"), "a");
+        assert_eq!(utf8_prefix(b""), "");
     }
 
     #[test]

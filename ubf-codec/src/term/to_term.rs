@@ -85,7 +85,7 @@ pub(crate) fn all_plain_bytes(root: Node, arena: Arena<'_>) -> Bytes {
 /// The bytes that an owned form of `node` takes over as they are.
 const fn plain_bytes(node: Node) -> Option<Span> {
     match node.kind() {
-        NodeKind::Atom | NodeKind::String if node.flag() => None,
+        NodeKind::Atom | NodeKind::String if node.flag() || !Text::is_shared(node.span().len as usize) => None,
         NodeKind::Atom | NodeKind::String | NodeKind::Binary => Some(node.span()),
         NodeKind::Undefined
         | NodeKind::Integer
@@ -149,7 +149,7 @@ fn own_leaf(view: View<'_>, bytes: &mut impl FnMut(&[u8]) -> Bytes) -> Term {
 }
 
 fn own_text(text: TextRef<'_>, bytes: &mut impl FnMut(&[u8]) -> Bytes) -> Text {
-    text.as_plain().map_or_else(|| text.to_text(), |plain| Text::from(bytes(plain)))
+    text.as_plain().map_or_else(|| text.to_text(), |plain| Text::copied_or(plain, || bytes(plain)))
 }
 
 #[cfg(test)]

@@ -77,7 +77,6 @@ impl<'a> TermRef<'a> {
         Self(Place::Packet(node, arena))
     }
 
-    #[cfg(feature = "serde")]
     pub(crate) const fn place(self) -> Place<'a> {
         self.0
     }

@@ -18,7 +18,7 @@ use crate::decode::decode;
 use crate::dialect::Dialect;
 use crate::document::Document;
 use crate::node::Node;
-use crate::term::{Arena, TermRef};
+use crate::term::{Arena, TermRef, utf8_prefix};
 
 /// How deep types may recurse where nobody says otherwise. Chosen: the depth that `serde_json` allows; a level of derived code
 /// takes some kilobytes of stack in an unoptimised build, and threads have two megabytes.
@@ -200,15 +200,6 @@ impl<'de, 'n> Deserializer<'de, 'n> {
 /// What to do about an error in something that serde has to read before it knows the type.
 const RECORD_ADVICE: &str =
     "a record or variant stands where serde reads before it knows the type: see ubf_codec::serde::SelfDescribing";
-
-/// As much of `bytes` as is UTF-8.
-fn utf8_prefix(bytes: &[u8]) -> &str {
-    match str::from_utf8(bytes) {
-        Ok(text) => text,
-        // What is cut off is what is wrong.
-        Err(error) => bytes.get(..error.valid_up_to()).and_then(|valid| str::from_utf8(valid).ok()).unwrap_or_default(),
-    }
-}
 
 macro_rules! of_the_root {
     ($($method:ident($($argument:ident: $type:ty),*))*) => {$(
