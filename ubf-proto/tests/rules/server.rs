@@ -200,6 +200,68 @@ fn l1_no_more_bytes_than_max_pending_bytes_are_begun() {
 }
 
 #[test]
+fn l1_bytes_are_wanted_below_max_pending_bytes_and_max_unread_bytes_and_not_at_them() {
+    // The request has 4 bytes, the reply 11 with its header.
+    for (pending, unread, is_reading, is_reading_then) in
+        [(5, 12, true, true), (4, 12, false, true), (5, 11, true, false), (4, 11, false, false)]
+    {
+        let mut config = config();
+        (config.max_pending_bytes, config.max_unread_bytes) = (pending, unread);
+        let mut server = Server::with(config, Offer::from(Versions::of([3])));
+        server.is_written = false;
+        server.receive("3 123$");
+        assert_eq!(server.session.is_reading(), is_reading, "{pending}");
+        assert_eq!(server.reply(1, "{1's'}$"), ["send 3 ? {1's'}$"]);
+        assert_eq!(server.session.is_reading(), is_reading_then, "{unread}");
+    }
+}
+
+#[test]
+fn l2_the_time_to_write_counts_while_there_is_something_to_write() {
+    let mut server = Server::new(&[3]);
+    server.is_written = false;
+    server.receive("3 1$");
+    server.now = 1_000;
+    server.reply(1, "{1's'}$");
+    assert_eq!(server.session.poll_timeout(), Some(Time::from_millis(31_000)));
+    server.now = 2_000;
+    server.tell(Input::Written(10));
+    assert_eq!(server.session.poll_timeout(), Some(Time::from_millis(32_000)));
+    // All is written: what comes next is the end of the silence.
+    server.tell(Input::Written(1));
+    assert_eq!(server.session.poll_timeout(), Some(Time::from_millis(122_000)));
+}
+
+#[test]
+fn a_session_says_what_it_has_agreed_on_and_what_it_does() {
+    let mut server = Server::new(&[3, 10]);
+    let said = |server: &Server| {
+        let session = &server.session;
+        (session.version().map(ubf_codec::Version::get), session.packets(), session.running())
+    };
+    assert_eq!(said(&server), (None, 0, 0));
+    server.receive("0 {'negotiate'1?#3&#}$");
+    assert_eq!(said(&server), (Some(3), 1, 0));
+    server.receive("3 1$3 2$3 {'event_in'1}$");
+    assert_eq!(said(&server), (Some(3), 4, 2));
+    server.reply(3, "{2's'}$");
+    assert_eq!(said(&server), (Some(3), 4, 1));
+}
+
+#[test]
+fn r8_a_drain_that_is_called_off_does_not_reopen_a_session_that_closes() {
+    let mut server = Server::new(&[3]);
+    server.receive("3 1$");
+    let until = Time::from_millis(60_000);
+    server.tell(Input::Drain { next_ip: "b.example:4000".parse().ok(), until, notice_at: Time::from_millis(9_000) });
+    server.tell(Input::Close { why: Term::atom("shutdown"), within: Duration::from_secs(5) });
+    assert_eq!(server.session.phase(), Phase::Closing);
+    server.tell(Input::Undrain);
+    assert_eq!(server.session.phase(), Phase::Closing);
+    assert!(!server.session.is_reading());
+}
+
+#[test]
 fn l1_a_client_that_does_not_read_is_not_read_and_then_cut_off() {
     let mut config = config();
     config.max_unread_bytes = 10;
