@@ -16,6 +16,7 @@ use ubf_server::{
 use ubf_testing::random::Random;
 
 use super::recorder::{self, Recorder};
+use super::sabotage::Sabotage;
 use super::world::{PLACES, Stage, World};
 
 /// L1: the largest packet from a client.
@@ -196,7 +197,9 @@ impl Keeper {
             _ => {
                 self.world.count("stopped without warning", 1);
                 running.handle.stop();
-                self.see_off(running, Duration::ZERO, false).await;
+                // A server that is stopped cuts calls, and no drain may do so.
+                let is_drain = self.world.sabotage == Some(Sabotage::Unclean);
+                self.see_off(running, Duration::ZERO, is_drain).await;
                 let time = Duration::from_millis(self.number(0, 500));
                 self.world.rest(time, Stage::Closing).await;
                 self.start().await

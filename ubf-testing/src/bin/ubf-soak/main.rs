@@ -8,10 +8,13 @@
 //! a drain cuts nothing, and nobody panics who was not asked to. At the end, when all have left: no task, no more
 //! descriptors than before, and no more memory than after the warm-up.
 //!
+//! `--sabotage` makes a fault of our own, to see that it is found.
+//!
 //! The seed gives the same choices again. When they happen is the machine's affair, so a failure may need more than one run of its seed.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is a program for the terminal")]
 
 mod options;
+mod sabotage;
 
 mod ledger;
 mod world;

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use clap::Parser;
 
+use super::sabotage::Sabotage;
+
 /// Soaks UBF clients and servers in valid traffic, faults, drains and restarts, and shows that nothing is lost, repeated or leaked.
 ///
 /// The exit status is 0 if all was well, 1 if something broke, 2 if there was no run.
@@ -28,6 +30,9 @@ pub(crate) struct Options {
     /// How many per cent more memory is taken for the same, beside 16 MiB.
     #[arg(long, default_value_t = 20)]
     pub(crate) margin_percent: u64,
+    /// Does something wrong, to see that the run finds it.
+    #[arg(long)]
+    pub(crate) sabotage: Option<Sabotage>,
     /// Prints the report as JSON.
     #[arg(long)]
     pub(crate) json: bool,

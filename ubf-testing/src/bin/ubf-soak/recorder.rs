@@ -7,6 +7,7 @@ use tokio::time::sleep;
 use ubf_codec::{Term, View, ubf};
 use ubf_server::{Call, Client, Handler, Reply, Versions};
 
+use super::sabotage::Sabotage;
 use super::world::{World, crash};
 
 pub(crate) const VERSIONS: [u32; 4] = [1, 2, 3, 4];
@@ -43,7 +44,14 @@ impl Handler for Recorder {
             self.world.broke(format!("a request of version {} is {}", call.version(), call.term()));
             return Reply::broken_contract(call.term(), &[], "start");
         };
-        self.world.check(self.world.ledger.executed(number));
+        let times = match self.world.sabotage {
+            Some(Sabotage::Never) => 0,
+            Some(Sabotage::Twice) => 2,
+            _ => 1,
+        };
+        for _ in 0..times {
+            self.world.check(self.world.ledger.executed(number));
+        }
         if self.world.crashes(self.place, call.version()) {
             crash();
         }

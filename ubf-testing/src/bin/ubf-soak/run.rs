@@ -16,6 +16,7 @@ use super::gauge::Gauge;
 use super::keeper::{self, Keeper};
 use super::options::Options;
 use super::report::Report;
+use super::sabotage::Sabotage;
 use super::world::{PLACES, Stage, World};
 use super::{crowd, strangers};
 
@@ -42,8 +43,9 @@ async fn soak(options: &Options, seed: u64) -> Result<Report, String> {
     let (ports, addresses): (Vec<_>, Vec<SocketAddr>) =
         reserved.map_err(|error| format!("no port: {error}"))?.into_iter().unzip();
     let addresses = addresses.try_into().map_err(|_| "no port")?;
-    let world = Arc::new(World::new(addresses));
+    let world = Arc::new(World::new(addresses, options.sabotage));
 
+    options.sabotage.map_or(Ok(()), Sabotage::begin)?;
     let mut random = Random::new(seed);
     let mut fork = || Random::new(random.below(1 << 40) as u64);
     let kv = Arc::new(Kv::new(&Versions::of(Kv::VERSIONS)));
@@ -78,6 +80,9 @@ async fn watch(world: &World, options: &Options) -> Result<Vec<Gauge>, String> {
         && world.ledger.made() < options.max_calls
     {
         world.rest(GAUGE_PERIOD.min(options.time().saturating_sub(start.elapsed())), Stage::Leaving).await;
+        if let Some(sabotage) = options.sabotage {
+            sabotage.go_on();
+        }
         let gauge = Gauge::read(start.elapsed().as_secs())?;
         gauges.push(gauge);
         if gauges.len().is_multiple_of(PROGRESS) {

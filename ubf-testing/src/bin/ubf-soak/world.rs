@@ -13,6 +13,7 @@ use ubf_codec::Version;
 use ubf_server::Report;
 
 use super::ledger::Ledger;
+use super::sabotage::Sabotage;
 
 /// How many servers there are.
 pub(crate) const PLACES: usize = 3;
@@ -59,6 +60,7 @@ pub(crate) enum Stage {
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) ledger: Ledger,
+    pub(crate) sabotage: Option<Sabotage>,
     /// Where the servers are.
     pub(crate) addresses: [SocketAddr; PLACES],
     /// The versions of which the code crashes now, at each server: a bit for each.
@@ -70,9 +72,10 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(addresses: [SocketAddr; PLACES]) -> Self {
+    pub(crate) fn new(addresses: [SocketAddr; PLACES], sabotage: Option<Sabotage>) -> Self {
         Self {
             ledger: Ledger::default(),
+            sabotage,
             addresses,
             moods: Default::default(),
             stage: watch::Sender::new(Stage::Open),
