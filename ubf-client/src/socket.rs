@@ -1,26 +1,19 @@
 //! One socket: reads into a buffer that is kept, writes of whole batches.
 
-use std::collections::VecDeque;
 use std::future::Future as _;
 use std::io::IoSlice;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::BytesMut;
 use tokio::io::{AsyncReadExt as _, AsyncWrite as _};
 use tokio::net::TcpStream;
-use ubf_proto::Packet;
+use ubf_proto::{Outbound, Packet};
 
 /// Bytes of a read buffer. Chosen: holds a batch of a hundred small replies.
 const READ_BYTES: usize = 16 * 1024;
 /// A buffer with less room than this left is not used for another read. Chosen: a read costs more than the memory.
 const MIN_READ_BYTES: usize = 4 * 1024;
-/// Bodies up to this size are copied, so that a batch of them is one piece. Chosen: a piece costs as much as to copy some hundred bytes.
-const MAX_COPIED_BYTES: usize = 1024;
-/// Room for packets that are copied, at least. Chosen: a batch of a few.
-const BATCH_BYTES: usize = 1024;
-/// A larger batch is not kept for the next one.
-const MAX_KEPT_BYTES: usize = 64 * 1024;
 /// Pieces in one write. Chosen: 32 packets too large to be copied; the system's limit is 1024.
 const MAX_SLICES: usize = 64;
 
@@ -29,38 +22,19 @@ pub(crate) struct Socket {
     stream: TcpStream,
     /// What the last read left of its buffer.
     spare: BytesMut,
-    unsent: VecDeque<Bytes>,
-    /// Small packets, behind those.
-    batch: BytesMut,
+    unsent: Outbound,
     can_write: bool,
 }
 
 impl Socket {
     pub(crate) fn new(stream: TcpStream) -> Self {
-        Self { stream, spare: BytesMut::new(), unsent: VecDeque::new(), batch: BytesMut::new(), can_write: true }
+        Self { stream, spare: BytesMut::new(), unsent: Outbound::default(), can_write: true }
     }
 
     /// Puts a packet behind those that are to be written.
     pub(crate) fn push(&mut self, packet: Packet) {
-        if !self.can_write {
-            return;
-        }
-        let Packet { head, body } = packet;
-        if self.batch.capacity() == 0 {
-            self.batch.reserve(BATCH_BYTES);
-        }
-        self.batch.extend_from_slice(&head);
-        if body.len() <= MAX_COPIED_BYTES {
-            self.batch.extend_from_slice(&body);
-        } else {
-            self.close_batch();
-            self.unsent.push_back(body);
-        }
-    }
-
-    fn close_batch(&mut self) {
-        if !self.batch.is_empty() {
-            self.unsent.push_back(self.batch.split().freeze());
+        if self.can_write {
+            self.unsent.push(packet);
         }
     }
 
@@ -80,66 +54,31 @@ impl Socket {
     /// Writes what is there, and tells how much of it was taken. Waits if there is nothing.
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
         if self.unsent.is_empty() {
-            return self.poll_write_batch(cx);
-        }
-        self.close_batch();
-        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-        let mut count = 0;
-        for (slice, bytes) in slices.iter_mut().zip(&self.unsent) {
-            *slice = IoSlice::new(bytes);
-            count += 1;
-        }
-        let batch = slices.get(..count).unwrap_or_default();
-        match ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, batch)) {
-            Ok(written @ 1..) => {
-                self.take_out(written);
-                Poll::Ready(written)
-            }
-            Ok(0) | Err(_) => self.give_up_writing(),
-        }
-    }
-
-    /// Writes small packets alone, in place.
-    fn poll_write_batch(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
-        if self.batch.is_empty() {
             return Poll::Pending;
         }
-        match ready!(Pin::new(&mut self.stream).poll_write(cx, &self.batch)) {
-            Ok(written) if written == self.batch.len() => {
-                self.batch.clear();
-                if self.batch.capacity() > MAX_KEPT_BYTES {
-                    self.batch = BytesMut::new();
-                }
-                Poll::Ready(written)
-            }
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        let mut count = 0;
+        for (slice, piece) in slices.iter_mut().zip(self.unsent.pieces()) {
+            *slice = IoSlice::new(piece);
+            count += 1;
+        }
+        let stream = Pin::new(&mut self.stream);
+        let written = match slices.get(..count) {
+            // Mostly, it is one batch.
+            Some([batch]) => stream.poll_write(cx, batch),
+            batch => stream.poll_write_vectored(cx, batch.unwrap_or_default()),
+        };
+        match ready!(written) {
             Ok(written @ 1..) => {
-                self.batch.advance(written);
+                self.unsent.advance(written);
                 Poll::Ready(written)
             }
-            Ok(0) | Err(_) => self.give_up_writing(),
-        }
-    }
-
-    /// What the server said last may still be in the way: the end of what can be read tells that it is gone.
-    fn give_up_writing(&mut self) -> Poll<usize> {
-        self.can_write = false;
-        self.unsent.clear();
-        self.batch.clear();
-        Poll::Pending
-    }
-
-    fn take_out(&mut self, mut written: usize) {
-        while let Some(first) = self.unsent.front_mut() {
-            if written < first.len() {
-                first.advance(written);
-                return;
+            Ok(0) | Err(_) => {
+                // What the server said last may still be in the way: the end of what can be read tells that it is gone.
+                self.can_write = false;
+                self.unsent.clear();
+                Poll::Pending
             }
-            written -= first.len();
-            self.unsent.pop_front();
-        }
-        // One large batch shall not cost memory for ever.
-        if self.unsent.capacity() > 8 * MAX_SLICES {
-            self.unsent = VecDeque::new();
         }
     }
 
@@ -147,11 +86,7 @@ impl Socket {
     /// words with it.
     pub(crate) fn poll_leave(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while let Poll::Ready(_written) = self.poll_write(cx) {}
-        if self.unsent.is_empty()
-            && self.batch.is_empty()
-            && self.can_write
-            && Pin::new(&mut self.stream).poll_shutdown(cx).is_ready()
-        {
+        if self.unsent.is_empty() && self.can_write && Pin::new(&mut self.stream).poll_shutdown(cx).is_ready() {
             self.can_write = false;
         }
         while ready!(self.poll_read(cx)).is_some() {}
@@ -163,6 +98,7 @@ impl Socket {
 mod tests {
     use std::future::poll_fn;
 
+    use bytes::Bytes;
     use tokio::io::AsyncReadExt as _;
     use tokio::net::TcpListener;
 
@@ -175,7 +111,7 @@ mod tests {
         let (mut peer, _address) = listener.accept().await.unwrap();
         let mut socket = Socket::new(stream);
         // More than the system's buffers hold, so that writes end anywhere.
-        let lens = [1, MAX_COPIED_BYTES, MAX_COPIED_BYTES + 1, 7, 16 << 20, 3, 3, 2048, 5];
+        let lens = [1, 1024, 1025, 7, 16 << 20, 3, 3, 2048, 5];
         let mut expected = Vec::new();
         for (byte, len) in (b'a'..).zip(lens) {
             let packet = Packet { head: Bytes::from_static(b"1 "), body: vec![byte; len].into() };
@@ -192,6 +128,6 @@ mod tests {
         let mut read = vec![0; total];
         let (_read, ()) = tokio::join!(peer.read_exact(&mut read), writing);
         assert!(read == expected);
-        assert!(socket.unsent.is_empty() && socket.batch.is_empty());
+        assert!(socket.unsent.is_empty());
     }
 }

@@ -118,6 +118,7 @@ mod versions;
 
 pub mod control;
 mod inbound;
+mod outbound;
 mod packet;
 
 mod backoff;
@@ -134,6 +135,7 @@ pub use self::client::ClientSession;
 pub use self::drain::{Drain, DrainPlan, Phase};
 pub use self::load::LoadMarks;
 pub use self::offer::{CrashRule, Offer};
+pub use self::outbound::Outbound;
 pub use self::packet::{Packet, body};
 pub use self::quarantine::{Quarantine, QuarantineTimes};
 pub use self::random::Random;

@@ -90,6 +90,22 @@ struct Ending {
     deadline: Time,
 }
 
+/// What came of a piece of work.
+enum Step {
+    /// There was none.
+    None,
+    /// What it made, if anything, is queued.
+    Done,
+    /// Mostly, it makes one thing, which needs no queue.
+    Output(Output),
+}
+
+impl Step {
+    const fn done_if(is_done: bool) -> Self {
+        if is_done { Self::Done } else { Self::None }
+    }
+}
+
 impl ServerSession {
     /// The session of a connection that was just made.
     #[must_use]
@@ -182,9 +198,14 @@ impl ServerSession {
             if let Some(output) = self.outputs.pop_front() {
                 return Some(output);
             }
-            if self.phase == Phase::Stopped || !self.step() {
-                self.let_go();
-                return None;
+            let step = if self.phase == Phase::Stopped { Step::None } else { self.step() };
+            match step {
+                Step::Output(output) => return Some(output),
+                Step::Done => {}
+                Step::None => {
+                    self.let_go();
+                    return None;
+                }
             }
         }
     }
@@ -252,35 +273,37 @@ impl ServerSession {
         self.packets
     }
 
-    /// One piece of work. `false` if there is none.
-    fn step(&mut self) -> bool {
+    /// One piece of work.
+    fn step(&mut self) -> Step {
         if let Some(answer) = self.pending.pop_ready() {
-            self.answer_in_turn(answer);
-            return true;
+            return Step::Output(self.answer_in_turn(answer));
         }
-        if self.is_decoding() && self.receive() {
-            return true;
+        if self.is_decoding() {
+            let step = self.receive();
+            if !matches!(step, Step::None) {
+                return step;
+            }
         }
         if !self.is_time_checked {
             self.is_time_checked = true;
             self.check_time();
-            return true;
+            return Step::Done;
         }
         if self.ending.is_some() {
-            return self.try_to_end();
+            return Step::done_if(self.try_to_end());
         }
         if self.drain.is_some_and(|drain| drain.notice_at.is_some_and(|at| self.now >= at)) {
-            return self.send_moved();
+            return Step::done_if(self.send_moved());
         }
         // What came before the end was executed.
         let is_over = self.has_ended && !self.inbound.is_fresh() && self.ending.is_none();
         if is_over {
             self.end(None, CloseReason::ByClient, self.config.max_close_time);
         }
-        is_over
+        Step::done_if(is_over)
     }
 
-    fn answer_in_turn(&mut self, answer: Answer) {
+    fn answer_in_turn(&mut self, answer: Answer) -> Output {
         let Answer { packet: number, mode, body, is_made_by_handler } = answer;
         let packet = self.heads.packet(mode, body);
         if is_made_by_handler && self.max_packet.is_some_and(|max| packet.len() as u64 > max) {
@@ -288,17 +311,20 @@ impl ServerSession {
             let versions = self.offer.spoken(&self.service, self.now);
             let why = Term::atom("reply_too_large");
             let failed = ServerControl::Failed { why, versions, packet: number };
-            return self.transmit(Mode::Negotiation, packet::body(&failed.to_term()));
+            let packet = self.heads.packet(Mode::Negotiation, packet::body(&failed.to_term()));
+            return self.transmission(packet);
         }
-        self.transmit_packet(packet);
+        self.transmission(packet)
     }
 
     fn transmit(&mut self, mode: Mode, body: Bytes) {
         let packet = self.heads.packet(mode, body);
-        self.transmit_packet(packet);
+        let output = self.transmission(packet);
+        self.outputs.push_back(output);
     }
 
-    fn transmit_packet(&mut self, packet: Packet) {
+    /// A packet on its way out.
+    fn transmission(&mut self, packet: Packet) -> Output {
         if self.heads.next_ip().is_some()
             && let Some(drain) = &mut self.drain
         {
@@ -310,7 +336,7 @@ impl ServerSession {
         }
         self.unsent += packet.len();
         self.last_traffic = self.now;
-        self.outputs.push_back(Output::Transmit(packet));
+        Output::Transmit(packet)
     }
 
     fn send_event(&mut self, version: Version, body: Bytes) {
@@ -328,7 +354,10 @@ impl ServerSession {
             Some(max_packet) if bytes > max_packet => {
                 self.outputs.push_back(Output::Notice(Notice::EventTooLarge { version, bytes, max_packet }));
             }
-            Some(_) | None => self.transmit_packet(packet),
+            Some(_) | None => {
+                let output = self.transmission(packet);
+                self.outputs.push_back(output);
+            }
         }
     }
 

@@ -3,34 +3,36 @@
 use bytes::Bytes;
 use ubf_codec::{ClientPacket, Document, Mode, Term, Version};
 
-use super::ServerSession;
 use super::output::{CloseReason, Message, Notice, Output};
+use super::{ServerSession, Step};
 use crate::control::{Agreed, ClientControl, ControlError, Negotiate, Options, ServerControl, is_event};
 use crate::packet;
 
 impl ServerSession {
-    /// Takes in one packet. `false` if there is none that is whole.
-    pub(super) fn receive(&mut self) -> bool {
+    /// Takes in one packet, if one is whole.
+    pub(super) fn receive(&mut self) -> Step {
         let (packet, end) = match self.inbound.next(self.now) {
             Ok(Some(received)) => received,
-            Ok(None) => return false,
+            Ok(None) => return Step::None,
             Err(error) => {
                 // L3: the stream is lost, and with it the connection; calls in progress are answered first.
                 let why = Term::atom(error.kind().code());
                 let last_words = ServerControl::Error { why, offset: error.offset() };
                 self.end(Some(last_words), CloseReason::BadSyntax(error), self.config.max_close_time);
-                return true;
+                return Step::Done;
             }
         };
         self.packets += 1;
         match packet.header.mode {
-            Mode::Negotiation => self.receive_control(&packet, end),
+            Mode::Negotiation => {
+                self.receive_control(&packet, end);
+                Step::Done
+            }
             Mode::Version(version) => self.receive_message(version, packet),
         }
-        true
     }
 
-    fn receive_message(&mut self, version: Version, packet: ClientPacket<Document<Bytes>>) {
+    fn receive_message(&mut self, version: Version, packet: ClientPacket<Document<Bytes>>) -> Step {
         let number = self.packets;
         if self.refused.contains(&version) || !self.offer.speaks(&self.service, version, self.now) {
             // N4: refused until the client has negotiated again. Of versions that this server never speaks none needs to be remembered
@@ -40,16 +42,16 @@ impl ServerSession {
             }
             self.refuse(ServerControl::version_refusal(version));
             self.outputs.push_back(Output::Notice(Notice::Refused { version, packet: number }));
-            return;
+            return Step::Done;
         }
         let is_event = is_event(packet.body.root(), "event_in");
         let message = Message { packet: number, service: self.service.clone(), version, body: packet.body };
-        if is_event {
-            self.outputs.push_back(Output::Event(message));
+        Step::Output(if is_event {
+            Output::Event(message)
         } else {
             self.pending.push_running(number, version, message.body.source().len());
-            self.outputs.push_back(Output::Request(message));
-        }
+            Output::Request(message)
+        })
     }
 
     fn receive_control(&mut self, packet: &ClientPacket<Document<Bytes>>, end: u64) {

@@ -19,7 +19,7 @@ const MAX_FORGOTTEN: usize = 1 << 20;
 /// Writes what is left, as far as the client reads it in time. `false` if something is left.
 pub(super) async fn flush(stream: &mut Socket, outbox: &mut Outbox, within: Duration) -> bool {
     let write = async {
-        while outbox.len() > 0 {
+        while outbox.bytes() > 0 {
             if poll_fn(|cx| outbox.poll_write(stream, cx)).await.is_err() {
                 return false;
             }

@@ -10,15 +10,17 @@ mod farewell;
 mod outbox;
 
 use std::future::poll_fn;
+use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::BytesMut;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::time::{Sleep, sleep_until, timeout};
 use tokio_util::io::poll_read_buf;
 use tracing::{debug, info, warn};
@@ -33,10 +35,10 @@ use crate::hub::{Hub, Link, Seat, Start};
 use crate::mailbox::{Letter, Order};
 use crate::socket::Socket;
 
-/// Room for the first read: chosen small, since a session may hold on to it while it is idle.
-const MIN_READ: usize = 512;
-/// The most room for a read: chosen, more makes nothing faster.
-const MAX_READ: usize = 64 << 10;
+/// Room for a read on the stack, from where a copy is made that takes no more memory than came. Chosen: a copy costs little beside a read.
+const STACK_READ: usize = 16 << 10;
+/// Room for a read when more than that came. It is not copied. Chosen: more makes nothing faster.
+const LARGE_READ: usize = 64 << 10;
 
 struct Connection {
     hub: Arc<Hub>,
@@ -44,10 +46,8 @@ struct Connection {
     stream: Socket,
     session: ServerSession,
     outbox: Outbox,
-    /// Empty, and without memory, while nothing comes.
-    inbox: BytesMut,
-    /// Room for the next read.
-    read_size: usize,
+    /// The last read left something in the socket.
+    is_flooded: bool,
     /// Those that the client has used: seldom more than one.
     services: Vec<(Service, Box<dyn AnyConnection>)>,
     /// `None` while no handler waits.
@@ -84,8 +84,7 @@ pub(crate) fn serve(stream: Socket, seat: Seat, start: Start) -> impl Future<Out
         stream,
         session,
         outbox: Outbox::default(),
-        inbox: BytesMut::new(),
-        read_size: MIN_READ,
+        is_flooded: false,
         services: Vec::new(),
         handlers: None,
         event_handlers: 0,
@@ -130,7 +129,7 @@ impl Connection {
         let is_gone = matches!(end.reason, CloseReason::Lost | CloseReason::SlowReader);
         let (max_write, max_linger) = (hub.config.max_write_time, hub.limits.max_linger_time);
         let is_flushed = if is_gone {
-            !is_aborted || outbox.len() == 0
+            !is_aborted || outbox.bytes() == 0
         } else {
             let mut is_flushed = false;
             let say_farewell = async {
@@ -156,10 +155,18 @@ impl Connection {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         self.link.mailbox.register(cx.waker());
+        let mut now = self.hub.clock.now();
         loop {
-            self.do_outputs(cx);
+            self.do_outputs(now, cx);
             if let Some(end) = self.end {
                 return Poll::Ready(end);
+            }
+            if self.outbox.is_due() {
+                // The client gets something to do before all is done.
+                if let Poll::Ready(input) = self.poll_write(cx) {
+                    self.session.handle(input, now);
+                }
+                continue;
             }
             let running = self.session.running();
             self.link.running.store(running, Ordering::Relaxed);
@@ -167,12 +174,12 @@ impl Connection {
                 if self.handlers.as_ref().is_none_or(FuturesUnordered::is_empty) {
                     // An idle connection keeps no room.
                     self.handlers = None;
-                    self.inbox = BytesMut::new();
                 }
                 return Poll::Pending;
             };
+            now = self.hub.clock.now();
             if let Some(input) = input {
-                self.session.handle(input, self.hub.clock.now());
+                self.session.handle(input, now);
             }
         }
     }
@@ -187,10 +194,8 @@ impl Connection {
         {
             return Poll::Ready(self.finish(finished));
         }
-        if self.outbox.bytes() > 0
-            && let Poll::Ready(written) = self.outbox.poll_write(&mut self.stream, cx)
-        {
-            return Poll::Ready(Some(written.map_or(Input::Lost, Input::Written)));
+        if let Poll::Ready(input) = self.poll_write(cx) {
+            return Poll::Ready(Some(input));
         }
         if self.session.is_reading()
             && !self.is_held()
@@ -226,27 +231,34 @@ impl Connection {
         })
     }
 
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
+        self.outbox.poll_write(&mut self.stream, cx).map(|written| written.map_or(Input::Lost, Input::Written))
+    }
+
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
-        // No room is made for what is not there.
-        if std::task::ready!(self.stream.poll_read_ready(cx)).is_err() {
+        if self.is_flooded {
+            return self.poll_large_read(cx);
+        }
+        let mut room = [const { MaybeUninit::uninit() }; STACK_READ];
+        let mut room = ReadBuf::uninit(&mut room);
+        if ready!(Pin::new(&mut self.stream).poll_read(cx, &mut room)).is_err() {
             return Poll::Ready(Input::Lost);
         }
-        if self.inbox.capacity() < self.read_size / 2 {
-            self.inbox.reserve(self.read_size);
+        self.is_flooded = room.remaining() == 0;
+        Poll::Ready(received(BytesMut::from(room.filled())))
+    }
+
+    fn poll_large_read(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
+        // No room is made for what is not there.
+        if ready!(self.stream.poll_read_ready(cx)).is_err() {
+            return Poll::Ready(Input::Lost);
         }
-        let room = self.inbox.capacity();
-        let Ok(count) = std::task::ready!(poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.inbox)) else {
+        let mut room = BytesMut::with_capacity(LARGE_READ);
+        let Ok(count) = ready!(poll_read_buf(Pin::new(&mut self.stream), cx, &mut room)) else {
             return Poll::Ready(Input::Lost);
         };
-        if count == 0 {
-            return Poll::Ready(Input::EndOfStream);
-        }
-        if count == room {
-            self.read_size = (self.read_size * 2).min(MAX_READ);
-        } else if count < self.read_size / 4 {
-            self.read_size = (self.read_size / 2).max(MIN_READ);
-        }
-        Poll::Ready(Input::Received(self.inbox.split()))
+        self.is_flooded = count >= STACK_READ;
+        Poll::Ready(received(room))
     }
 
     fn poll_time(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
@@ -270,30 +282,31 @@ impl Connection {
                 }
                 None => self.timer.insert((at, Box::pin(sleep_until(clock.instant(at))))),
             };
-            std::task::ready!(sleep.as_mut().poll(cx));
+            ready!(sleep.as_mut().poll(cx));
             self.timer = None;
         }
     }
 
-    fn do_outputs(&mut self, cx: &mut Context<'_>) {
-        while !self.is_held() {
+    /// Does what the session says, until there is something to write.
+    fn do_outputs(&mut self, now: Time, cx: &mut Context<'_>) {
+        while !self.is_held() && !self.outbox.is_due() {
             match self.session.poll_output() {
                 Some(Output::Transmit(packet)) => self.outbox.push(packet),
-                Some(Output::Request(message)) => self.begin(message, false, cx),
-                Some(Output::Event(message)) => self.begin(message, true, cx),
+                Some(Output::Request(message)) => self.begin(message, false, now, cx),
+                Some(Output::Event(message)) => self.begin(message, true, now, cx),
                 Some(Output::Close { reason, calls_cut }) => self.end = Some(End { reason, calls_cut }),
                 Some(Output::Notice(notice)) => self.note(notice),
                 None => return,
             }
         }
         // Of a connection that is held back, only the end is of interest.
-        if self.is_aborted {
+        if self.is_aborted && self.is_held() {
             self.end.get_or_insert(End { reason: CloseReason::Lost, calls_cut: self.session.running() });
         }
     }
 
     /// Runs a handler as far as it goes. Most are done at once, and are never put aside.
-    fn begin(&mut self, message: Message, is_event: bool, cx: &mut Context<'_>) {
+    fn begin(&mut self, message: Message, is_event: bool, now: Time, cx: &mut Context<'_>) {
         let counters = &self.link.counters;
         if is_event {
             counters.events_in.add(1);
@@ -304,11 +317,11 @@ impl Connection {
         let (service, bytes) = (message.service.clone(), message.body.source().len());
         let Some(connection) = self.service(&service) else {
             let failed = Finished { packet, service, version, is_event, bytes, outcome: Outcome::Crashed };
-            return self.finish_at_once(failed);
+            return self.finish_at_once(failed, now);
         };
         let mut running = connection.begin(message, is_event);
         match running.as_mut().poll(cx) {
-            Poll::Ready(finished) => self.finish_at_once(finished),
+            Poll::Ready(finished) => self.finish_at_once(finished, now),
             Poll::Pending => {
                 if is_event {
                     self.event_handlers += 1;
@@ -339,8 +352,7 @@ impl Connection {
         self.services.get(place).map(|(_, connection)| &**connection)
     }
 
-    fn finish_at_once(&mut self, finished: Finished) {
-        let now = self.hub.clock.now();
+    fn finish_at_once(&mut self, finished: Finished, now: Time) {
         if let Some(input) = self.outcome(finished) {
             self.session.handle(input, now);
         }
@@ -452,6 +464,11 @@ const fn exceeded(reason: &CloseReason, config: &Config) -> Option<(&'static str
         | CloseReason::BadControl
         | CloseReason::ReportedError => None,
     }
+}
+
+/// Bytes that were read. To read nothing is to read the end.
+fn received(bytes: BytesMut) -> Input {
+    if bytes.is_empty() { Input::EndOfStream } else { Input::Received(bytes) }
 }
 
 /// Makes a future where it stays: one that is made first and boxed then takes its room in the task, too, from the start.

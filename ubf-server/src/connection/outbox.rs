@@ -1,86 +1,109 @@
-//! Packets on their way out: written together, never copied.
-//!
-//! ```text
-//! packets: [10 ? |body$] [10 ? |body$] …     written: bytes of the first packet that are out already
-//! ```
+//! Packets on their way out, and what is lost with those that are not written.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use tokio::io::AsyncWrite;
-use ubf_proto::Packet;
+use tokio::io::AsyncWrite as _;
+use ubf_proto::{Outbound, Packet};
 
 use crate::socket::Socket;
 
-/// The most pieces that systems take in one write (`IOV_MAX` on Linux and macOS).
-const MAX_PIECES: usize = 1024;
+/// Pieces in one write. Chosen: 32 packets too large to be copied; the system's limit is 1024.
+const MAX_SLICES: usize = 64;
+/// So much is written before more is made. Chosen: the client has work for a while, and a write is still cheap for each of its packets.
+const BATCH_BYTES: usize = 16 << 10;
+
+/// Takes no memory while it is empty: so is that of an idle connection.
+#[derive(Debug, Default)]
+pub(super) struct Outbox(Option<Box<Unwritten>>);
 
 #[derive(Debug, Default)]
-pub(super) struct Outbox {
-    packets: VecDeque<Packet>,
+struct Unwritten {
+    outbound: Outbound,
+    /// What is not written, or not all of it.
+    packets: VecDeque<Unread>,
+    /// Bytes of the first packet that are out already.
     written: usize,
+    /// The socket has taken nothing since it was full.
+    is_blocked: bool,
+}
+
+#[derive(Debug)]
+struct Unread {
     bytes: usize,
+    /// It answers a client's packet: it is neither an event nor a notice.
+    is_answer: bool,
 }
 
 impl Outbox {
     pub(super) fn push(&mut self, packet: Packet) {
-        self.bytes += packet.len();
-        self.packets.push_back(packet);
+        let Unwritten { outbound, packets, .. } = &mut **self.0.get_or_insert_default();
+        packets.push_back(Unread { bytes: packet.len(), is_answer: is_answer(&packet) });
+        outbound.push(packet);
     }
 
-    /// Packets that are not written, or not all of them.
-    pub(super) fn len(&self) -> usize {
-        self.packets.len()
-    }
-
-    /// Those of them that answer a client's packet: neither events nor notices.
+    /// Answers that are not written, or not all of them.
     pub(super) fn answers(&self) -> usize {
-        let is_answer = |packet: &&Packet| {
-            let unasked: &[&[u8]] =
-                if packet.head.starts_with(b"0 ") { &[b"{'moved'", b"{'closing'"] } else { &[b"{'event_out'"] };
-            !unasked.iter().any(|unasked| packet.body.starts_with(unasked))
-        };
-        self.packets.iter().filter(is_answer).count()
+        let packets = self.0.iter().flat_map(|unwritten| &unwritten.packets);
+        packets.filter(|packet| packet.is_answer).count()
     }
 
     /// Bytes that are not written.
-    pub(super) const fn bytes(&self) -> usize {
-        self.bytes
+    pub(super) fn bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, |unwritten| unwritten.outbound.len())
     }
 
-    /// Writes as much as goes in one call. What cannot be written ends the connection.
+    /// Whether there is enough for a write, and the socket may take it.
+    pub(super) fn is_due(&self) -> bool {
+        self.0.as_ref().is_some_and(|unwritten| unwritten.outbound.len() >= BATCH_BYTES && !unwritten.is_blocked)
+    }
+
+    /// Writes as much as goes in one call, if there is something. What cannot be written ends the connection.
     pub(super) fn poll_write(&mut self, stream: &mut Socket, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let mut pieces = Vec::with_capacity((self.packets.len() * 2).min(MAX_PIECES));
-        let mut skipped = self.written;
-        for piece in self.packets.iter().flat_map(|packet| [&packet.head, &packet.body]).take(MAX_PIECES) {
-            let rest = piece.get(skipped..).unwrap_or_default();
-            skipped = skipped.saturating_sub(piece.len());
-            if !rest.is_empty() {
-                pieces.push(IoSlice::new(rest));
-            }
+        let Some(unwritten) = &mut self.0 else { return Poll::Pending };
+        let written = ready!(unwritten.poll_write(stream, cx))?;
+        if unwritten.outbound.is_empty() {
+            self.0 = None;
         }
-        let count = std::task::ready!(Pin::new(stream).poll_write_vectored(cx, &pieces))?;
-        if count == 0 {
+        Poll::Ready(Ok(written))
+    }
+}
+
+impl Unwritten {
+    fn poll_write(&mut self, stream: &mut Socket, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        let mut count = 0;
+        for (slice, piece) in slices.iter_mut().zip(self.outbound.pieces()) {
+            *slice = IoSlice::new(piece);
+            count += 1;
+        }
+        let stream = Pin::new(stream);
+        let written = match slices.get(..count) {
+            // Mostly, it is one batch.
+            Some([batch]) => stream.poll_write(cx, batch),
+            batch => stream.poll_write_vectored(cx, batch.unwrap_or_default()),
+        };
+        self.is_blocked = written.is_pending();
+        let written = ready!(written)?;
+        if written == 0 {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }
-        self.advance(count);
-        Poll::Ready(Ok(count))
-    }
-
-    fn advance(&mut self, count: usize) {
-        self.bytes -= count;
-        self.written += count;
-        while let Some(first) = self.packets.front().map(Packet::len).filter(|&first| first <= self.written) {
-            self.written -= first;
+        self.outbound.advance(written);
+        self.written += written;
+        while let Some(first) = self.packets.front().filter(|first| first.bytes <= self.written) {
+            self.written -= first.bytes;
             self.packets.pop_front();
         }
-        if self.packets.is_empty() {
-            // An idle connection keeps nothing.
-            self.packets = VecDeque::new();
-        }
+        Poll::Ready(Ok(written))
     }
+}
+
+fn is_answer(packet: &Packet) -> bool {
+    let unasked: &[&[u8]] =
+        if packet.head.starts_with(b"0 ") { &[b"{'moved'", b"{'closing'"] } else { &[b"{'event_out'"] };
+    !unasked.iter().any(|unasked| packet.body.starts_with(unasked))
 }
 
 #[cfg(test)]
@@ -103,7 +126,7 @@ mod tests {
         ] {
             outbox.push(Packet { head: Bytes::from(head), body: Bytes::from(body) });
         }
-        assert_eq!((outbox.len(), outbox.answers()), (5, 2));
+        assert_eq!(outbox.answers(), 2);
     }
 
     #[tokio::test]
@@ -114,7 +137,7 @@ mod tests {
         let (mut sender, (mut receiver, _)) = (Socket::Tcp(sender.unwrap()), receiver.unwrap());
         let mut outbox = Outbox::default();
         let mut expected = Vec::new();
-        // More pieces than one write takes, and more bytes than the sockets hold.
+        // Small and large, more pieces than one write takes, and more bytes than the sockets hold.
         for number in 0..2_000_u32 {
             let packet = Packet {
                 head: Bytes::from(format!("{number} ? ")),
@@ -123,9 +146,9 @@ mod tests {
             expected.extend_from_slice(&packet.to_bytes());
             outbox.push(packet);
         }
-        assert_eq!(outbox.bytes(), expected.len());
+        assert_eq!((outbox.bytes(), outbox.answers()), (expected.len(), 2_000));
         let write = async {
-            while outbox.len() > 0 {
+            while outbox.bytes() > 0 {
                 std::future::poll_fn(|cx| outbox.poll_write(&mut sender, cx)).await.unwrap();
             }
             drop(sender);
@@ -134,6 +157,7 @@ mod tests {
         let (_, read) = tokio::join!(write, receiver.read_to_end(&mut seen));
         read.unwrap();
         assert!(seen == expected);
-        assert_eq!(outbox.bytes(), 0);
+        assert_eq!((outbox.bytes(), outbox.answers()), (0, 0));
+        assert!(outbox.0.is_none());
     }
 }
