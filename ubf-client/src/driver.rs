@@ -109,6 +109,7 @@ pub(crate) struct Driver {
     first_losses: Vec<Loss>,
     status: Status,
     has_notices: bool,
+    has_events: bool,
     timer: Pin<Box<Sleep>>,
     /// When the timer wakes us. It may be earlier than is needed.
     armed: Option<Time>,
@@ -139,6 +140,7 @@ impl Driver {
             first_losses: Vec::new(),
             status: Status::new(),
             has_notices: false,
+            has_events: false,
             timer: Box::pin(sleep_until(start + MAX_SLEEP)),
             armed: None,
             inputs_since_write: 0,
@@ -346,6 +348,7 @@ impl Driver {
                 let is_kept = self.ends.events.push(Event { version, body });
                 let counter = if is_kept { &mut self.status.events } else { &mut self.status.events_missed };
                 *counter += 1;
+                self.has_events = true;
             }
             Output::Notice(notice) => self.note(&notice),
             Output::Finished => {
@@ -443,6 +446,12 @@ impl Driver {
         };
         let is_changed =
             self.has_notices || is_new(&self.status) || self.status.address.as_ref() != self.session.address();
+        let is_counted = self.status.statistics != self.session.statistics() || self.has_events;
+        // What came in is mostly no news but for the session.
+        if !is_changed && !is_counted && self.ended.is_empty() {
+            return;
+        }
+        self.has_events = false;
         self.status.statistics = self.session.statistics();
         if is_changed {
             self.has_notices = false;

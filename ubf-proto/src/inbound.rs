@@ -27,6 +27,8 @@ pub(crate) struct Inbound<H> {
     /// Whether the buffer may hold a whole packet: it is not looked at again until more has come.
     fresh: bool,
     is_broken: bool,
+    /// Whether the decoder outlives its packets: of a client there are few connections.
+    keeps_decoder: bool,
 }
 
 impl<H: Header> Inbound<H> {
@@ -40,7 +42,14 @@ impl<H: Header> Inbound<H> {
             partial_since: None,
             fresh: false,
             is_broken: false,
+            keeps_decoder: false,
         }
+    }
+
+    /// Keeps the decoder between packets, with the room that they needed.
+    pub(crate) const fn keeping_decoder(mut self) -> Self {
+        self.keeps_decoder = true;
+        self
     }
 
     /// Adds bytes. What continues the buffer in memory, as reads into one buffer do, is joined without a copy.
@@ -72,7 +81,7 @@ impl<H: Header> Inbound<H> {
                 self.partial_since = None;
             }
             // White space counts for the next packet: then that one has a decoder already.
-            if self.received == self.end {
+            if self.received == self.end && !self.keeps_decoder {
                 self.decoder = None;
             }
             self.let_go();

@@ -11,17 +11,13 @@ macro_rules! counters {
             $($(#[$doc])* pub $name: u64,)*
         }
 
-        /// Each connection counts for itself, and is added to the server's when it ends: no two of them write to one place.
+        /// What the connections of a server count together.
         #[derive(Debug, Default)]
         pub(crate) struct Counters {
             $(pub(crate) $name: Counter,)*
         }
 
         impl Counters {
-            pub(crate) fn add(&self, other: &Counts) {
-                $(self.$name.add(other.$name);)*
-            }
-
             pub(crate) fn counts(&self) -> Counts {
                 Counts { $($name: self.$name.count(),)* }
             }
@@ -32,11 +28,6 @@ macro_rules! counters {
             #[must_use]
             pub fn named(&self) -> Vec<(&'static str, u64)> {
                 vec![$((stringify!($name), self.$name),)*]
-            }
-
-            pub(crate) fn plus(mut self, other: &Self) -> Self {
-                $(self.$name += other.$name;)*
-                self
             }
         }
     };
@@ -77,6 +68,34 @@ counters! {
     lost,
     /// Calls that were begun and never answered because the server stopped (R8).
     calls_cut,
+}
+
+/// What is counted for each message: each connection does so for itself, and is added to the server's when it ends, so that no two of them
+/// write to one place.
+#[derive(Debug, Default)]
+pub(crate) struct Messages {
+    pub(crate) requests: Counter,
+    pub(crate) events_in: Counter,
+    pub(crate) events_out: Counter,
+}
+
+impl Counters {
+    pub(crate) fn add(&self, messages: &Messages) {
+        let Messages { requests, events_in, events_out } = messages;
+        self.requests.add(requests.count());
+        self.events_in.add(events_in.count());
+        self.events_out.add(events_out.count());
+    }
+}
+
+impl Counts {
+    pub(crate) fn plus(mut self, messages: &Messages) -> Self {
+        let Messages { requests, events_in, events_out } = messages;
+        self.requests += requests.count();
+        self.events_in += events_in.count();
+        self.events_out += events_out.count();
+        self
+    }
 }
 
 #[derive(Debug, Default)]

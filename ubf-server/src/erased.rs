@@ -6,8 +6,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use ubf_codec::Version;
-use ubf_proto::Service;
 use ubf_proto::server::Message;
 
 use crate::handler::{Call, Client, Connected, Handler};
@@ -23,20 +21,11 @@ pub(crate) trait AnyConnection: Send {
     fn begin(&self, message: Message, is_event: bool) -> Running;
 }
 
-/// A handler at work.
-pub(crate) type Running = Pin<Box<dyn Future<Output = Finished> + Send>>;
+/// A handler at work, and how it ends: with a body, or with a panic.
+pub(crate) type Running = Pin<Box<dyn Future<Output = Ended> + Send>>;
 
-/// What became of a request or an event.
-#[derive(Debug)]
-pub(crate) struct Finished {
-    pub(crate) packet: u64,
-    pub(crate) service: Service,
-    pub(crate) version: Version,
-    pub(crate) is_event: bool,
-    /// Of the packet.
-    pub(crate) bytes: usize,
-    pub(crate) outcome: Outcome,
-}
+/// The body of the reply, of an event nothing; or what the handler panicked with.
+pub(crate) type Ended = std::thread::Result<Bytes>;
 
 /// How a handler ended.
 #[derive(Debug)]
@@ -47,6 +36,12 @@ pub(crate) enum Outcome {
     Crashed,
     /// L2: it took too long, and was dropped.
     TimedOut,
+}
+
+impl From<Ended> for Outcome {
+    fn from(ended: Ended) -> Self {
+        ended.map_or(Self::Crashed, Self::Done)
+    }
 }
 
 struct ConnectionOf<H: Handler> {
@@ -64,8 +59,6 @@ impl<H: Handler> AnyService for H {
 impl<H: Handler> AnyConnection for ConnectionOf<H> {
     fn begin(&self, message: Message, is_event: bool) -> Running {
         let handler = Arc::clone(&self.handler);
-        let (packet, service, version) = (message.packet, message.service.clone(), message.version);
-        let bytes = message.body.source().len();
         let call = Call { message, is_event, connection: Arc::clone(&self.connected) };
         // The handler is called inside of the future: it may panic before it returns one.
         let work = async move {
@@ -76,9 +69,6 @@ impl<H: Handler> AnyConnection for ConnectionOf<H> {
                 handler.request(call).await.into_body()
             }
         };
-        Box::pin(async move {
-            let outcome = AssertUnwindSafe(work).catch_unwind().await.map_or(Outcome::Crashed, Outcome::Done);
-            Finished { packet, service, version, is_event, bytes, outcome }
-        })
+        Box::pin(AssertUnwindSafe(work).catch_unwind())
     }
 }

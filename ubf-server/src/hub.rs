@@ -14,7 +14,7 @@ use ubf_proto::server::{Config, Input};
 use ubf_proto::{Drain, DrainPlan, LoadMarks, Offer, Phase, Random, Service, Time, Versions};
 
 use crate::clock::Clock;
-use crate::counters::{Counters, Counts};
+use crate::counters::{Counters, Counts, Messages};
 use crate::erased::AnyService;
 use crate::handle::Status;
 use crate::handler::Peer;
@@ -39,7 +39,7 @@ pub(crate) struct Hub {
     pub(crate) farewells: Arc<Semaphore>,
     /// Wakes the one that runs the server.
     pub(crate) wake: Notify,
-    totals: Counters,
+    pub(crate) totals: Counters,
     state: Mutex<State>,
 }
 
@@ -153,7 +153,7 @@ pub(crate) struct Link {
     pub(crate) peer: Peer,
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) running: AtomicUsize,
-    pub(crate) counters: Counters,
+    pub(crate) messages: Messages,
     agreed: Mutex<Option<Agreed>>,
 }
 
@@ -205,7 +205,7 @@ impl Drop for Seat {
         self.link.mailbox.close();
         let mut state = self.hub.state();
         // Counted under the lock: a status counts this connection once.
-        self.hub.totals.add(&self.link.counters.counts());
+        self.hub.totals.add(&self.link.messages);
         state.links.remove(&self.link.id);
         if let Some(ip) = self.link.peer.address().map(|address| address.ip())
             && let Some(count) = state.per_address.get_mut(&ip)
@@ -305,10 +305,10 @@ impl Hub {
                 peer,
                 mailbox: Arc::new(Mailbox::new(self.limits.max_events)),
                 running: AtomicUsize::new(0),
-                counters: Counters::default(),
+                messages: Messages::default(),
                 agreed: Mutex::new(None),
             });
-            link.counters.connections.add(1);
+            self.totals.connections.add(1);
             state.links.insert(id, Arc::clone(&link));
             if let Some(ip) = ip {
                 *state.per_address.entry(ip).or_default() += 1;
@@ -504,7 +504,7 @@ impl Hub {
         let mut sessions_by_agent: BTreeMap<Box<str>, usize> = BTreeMap::new();
         let mut counts = self.totals.counts();
         for link in state.links.values() {
-            counts = counts.plus(&link.counters.counts());
+            counts = counts.plus(&link.messages);
             let agreed = link.agreed.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(Agreed { service, version, agent }) = &*agreed {
                 *sessions_by_version.entry((service.clone(), *version)).or_default() += 1;

@@ -34,7 +34,8 @@ pub(crate) enum Order {
 pub(crate) struct Mailbox {
     /// Whether there may be mail: looked at before the lock is taken.
     has_mail: AtomicBool,
-    letters: Mutex<Letters>,
+    /// `None` while there are none.
+    letters: Mutex<Option<Box<Letters>>>,
     waker: AtomicWaker,
     /// A permit for each event that may be put in. Closed with the connection.
     room: Semaphore,
@@ -58,7 +59,7 @@ impl Mailbox {
     }
 
     pub(crate) fn order(&self, order: Order) {
-        self.letters().orders.push_back(order);
+        self.letters().get_or_insert_default().orders.push_back(order);
         self.announce();
     }
 
@@ -81,7 +82,7 @@ impl Mailbox {
     }
 
     fn put(&self, event: Event) {
-        self.letters().events.push_back(event);
+        self.letters().get_or_insert_default().events.push_back(event);
         self.announce();
     }
 
@@ -102,17 +103,22 @@ impl Mailbox {
 
     /// The next order; when there is none and there is room for events on the way out, the next event.
     pub(crate) fn take(&self, with_events: bool) -> Option<Letter> {
-        let mut letters = self.letters();
+        let mut all = self.letters();
+        let letters = all.get_or_insert_default();
         if let Some(order) = letters.orders.pop_front() {
             return Some(Letter::Order(order));
         }
         let event = if with_events { letters.events.pop_front() } else { None };
         if event.is_none() {
             // Under the lock, so that no letter is overlooked. Events that are held back are asked for again by the connection.
-            self.has_mail.store(!letters.events.is_empty(), Ordering::Release);
+            let has_mail = !letters.events.is_empty();
+            self.has_mail.store(has_mail, Ordering::Release);
+            if !has_mail {
+                *all = None;
+            }
             return None;
         }
-        drop(letters);
+        drop(all);
         self.room.add_permits(1);
         event.map(Letter::Event)
     }
@@ -120,11 +126,11 @@ impl Mailbox {
     /// The connection is gone: who waits for room is told.
     pub(crate) fn close(&self) {
         self.room.close();
-        let letters = std::mem::take(&mut *self.letters());
+        let letters = self.letters().take();
         drop(letters);
     }
 
-    fn letters(&self) -> MutexGuard<'_, Letters> {
+    fn letters(&self) -> MutexGuard<'_, Option<Box<Letters>>> {
         self.letters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

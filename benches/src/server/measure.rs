@@ -41,6 +41,11 @@ impl Plan {
         Self { rounds: 12, turn: Duration::from_millis(250), idle: 10_000, first_calls: 100, redirects: 200 };
     pub(crate) const QUICK: Self =
         Self { rounds: 2, turn: Duration::from_millis(50), idle: 200, first_calls: 10, redirects: 10 };
+
+    /// The same with so many rounds, and so many idle connections.
+    pub(crate) fn with(self, rounds: Option<usize>, idle: Option<usize>) -> Self {
+        Self { rounds: rounds.unwrap_or(self.rounds).max(1), idle: idle.unwrap_or(self.idle).max(1), ..self }
+    }
 }
 
 pub(crate) fn measure(plan: Plan) -> Result<Figures, Error> {
@@ -156,9 +161,9 @@ impl<P: Peer> Candidate<P> {
     async fn first_calls(&mut self, plan: Plan) -> Result<(), Error> {
         for _ in 0..plan.first_calls {
             let start = Instant::now();
-            let mut client = P::connect(self.child.address).await?;
-            P::call(&mut client).await?;
+            let client = P::connect_and_call(self.child.address).await?;
             self.first_calls_us.push(start.elapsed().as_secs_f64() * 1e6);
+            drop(client);
         }
         Ok(())
     }

@@ -30,13 +30,20 @@ pub(crate) struct Arguments {
     /// Measures little, to see that all works
     #[arg(long)]
     quick: bool,
+    /// Takes so many rounds: few tell roughly
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// Opens so many idle connections
+    #[arg(long)]
+    idle: Option<usize>,
     /// Prints the figures as JSON
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<(), Error> {
-    let figures = measure(if arguments.quick { Plan::QUICK } else { Plan::FULL })?;
+    let plan = if arguments.quick { Plan::QUICK } else { Plan::FULL };
+    let figures = measure(plan.with(arguments.rounds, arguments.idle))?;
     if arguments.json {
         serde_json::to_writer_pretty(&mut *out, &figures)?;
         return Ok(writeln!(out)?);

@@ -56,6 +56,13 @@ pub(crate) trait Peer {
     /// Calls once, and looks whether the reply is the request.
     async fn call(client: &mut Self::Client) -> Result<(), Error>;
 
+    /// Connects and calls, as fast as it can be done.
+    async fn connect_and_call(address: SocketAddr) -> Result<Self::Client, Error> {
+        let mut client = Self::connect(address).await?;
+        Self::call(&mut client).await?;
+        Ok(client)
+    }
+
     /// Calls with so many calls in flight on one connection, for as long as the load goes on.
     async fn pipeline(client: Self::Client, depth: usize, load: &Load) -> Result<(), Error>;
 }

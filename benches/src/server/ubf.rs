@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use benches::Error;
 use tokio::net::TcpListener;
-use ubf_client::Client;
-use ubf_codec::{Encoder, NextIp, Term, ubf};
+use ubf_client::{Builder, Client};
+use ubf_codec::{Encoder, NextIp, Term, Version, ubf};
 use ubf_server::services::Echo;
 use ubf_server::{LoadPlan, LoadUnit, Server, ServerLimits, Service, Versions};
 
@@ -31,13 +31,15 @@ impl Peer for Ubf {
     }
 
     async fn connect(address: SocketAddr) -> Result<Self::Client, Error> {
-        // A connection that was measured to be idle must be that.
-        let never = Duration::from_secs(24 * 60 * 60);
-        let builder = Client::builder().address(address.to_string()).versions([1]);
-        let client = builder.configure(|config| config.ping_after = never).connect().await?;
-        let request = ubf!({call, 4711, (TEXT)});
-        let reply = Encoder::new().encode(&ubf!({(request.clone()), start}));
-        Ok(Caller { client, request, reply })
+        Ok(Caller::new(builder(address).connect().await?))
+    }
+
+    /// N3: the version of an earlier session is remembered, so that the call follows the negotiation in the same flight.
+    async fn connect_and_call(address: SocketAddr) -> Result<Self::Client, Error> {
+        let builder = builder(address).configure(|config| config.remembered = Some(Version::MIN));
+        let mut caller = Caller::new(builder.start()?);
+        Self::call(&mut caller).await?;
+        Ok(caller)
     }
 
     async fn call(caller: &mut Self::Client) -> Result<(), Error> {
@@ -48,6 +50,21 @@ impl Peer for Ubf {
     async fn pipeline(client: Self::Client, depth: usize, load: &Load) -> Result<(), Error> {
         load::callers(client, depth, load, Self::call).await
     }
+}
+
+impl Caller {
+    fn new(client: Client) -> Self {
+        let request = ubf!({call, 4711, (TEXT)});
+        let reply = Encoder::new().encode(&ubf!({(request.clone()), start}));
+        Self { client, request, reply }
+    }
+}
+
+fn builder(address: SocketAddr) -> Builder {
+    // A connection that was measured to be idle must be that.
+    let never = Duration::from_secs(24 * 60 * 60);
+    let builder = Client::builder().address(address.to_string()).versions([1]);
+    builder.configure(|config| config.ping_after = never)
 }
 
 /// Serves; if there is somewhere else to go, replies say so from the second connection on, until there is none.

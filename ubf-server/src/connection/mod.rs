@@ -24,12 +24,12 @@ use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::time::{Sleep, sleep_until, timeout};
 use tokio_util::io::poll_read_buf;
 use tracing::{debug, info, warn};
-use ubf_codec::Term;
+use ubf_codec::{Term, Version};
 use ubf_proto::server::{CloseReason, Config, Input, Message, Notice, Output};
 use ubf_proto::{ServerSession, Service, Short, Time};
 
 use self::outbox::Outbox;
-use crate::erased::{AnyConnection, Finished, Outcome, Running};
+use crate::erased::{AnyConnection, Outcome};
 use crate::handler::Client;
 use crate::hub::{Hub, Link, Seat, Start};
 use crate::mailbox::{Letter, Order};
@@ -51,7 +51,7 @@ struct Connection {
     /// Those that the client has used: seldom more than one.
     services: Vec<(Service, Box<dyn AnyConnection>)>,
     /// `None` while no handler waits.
-    handlers: Option<FuturesUnordered<Running>>,
+    handlers: Option<FuturesUnordered<Finishing>>,
     event_handlers: usize,
     /// Bytes of the events that they were given.
     event_bytes: usize,
@@ -61,6 +61,21 @@ struct Connection {
     end: Option<End>,
     /// Last: given back when all else is gone.
     seat: Seat,
+}
+
+/// A handler that waits.
+type Finishing = Pin<Box<dyn Future<Output = Finished> + Send>>;
+
+/// What became of a request or an event.
+#[derive(Debug)]
+struct Finished {
+    packet: u64,
+    service: Service,
+    version: Version,
+    is_event: bool,
+    /// Of the packet.
+    bytes: usize,
+    outcome: Outcome,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -148,7 +163,7 @@ impl Connection {
         };
         if !is_flushed && (is_aborted || end.reason == CloseReason::Shutdown) {
             // Replies that the client cannot have read whole.
-            link.counters.calls_cut.add(outbox.answers() as u64);
+            hub.totals.calls_cut.add(outbox.answers() as u64);
         }
         drop((stream, seat));
     }
@@ -225,7 +240,7 @@ impl Connection {
                 Input::Lost
             }
             Letter::Event(event) => {
-                self.link.counters.events_out.add(1);
+                self.link.messages.events_out.add(1);
                 Input::EventOut { version: event.version, body: event.body }
             }
         })
@@ -307,12 +322,9 @@ impl Connection {
 
     /// Runs a handler as far as it goes. Most are done at once, and are never put aside.
     fn begin(&mut self, message: Message, is_event: bool, now: Time, cx: &mut Context<'_>) {
-        let counters = &self.link.counters;
-        if is_event {
-            counters.events_in.add(1);
-        } else {
-            counters.requests.add(1);
-        }
+        let messages = &self.link.messages;
+        let counter = if is_event { &messages.events_in } else { &messages.requests };
+        counter.add(1);
         let (packet, version) = (message.packet, message.version);
         let (service, bytes) = (message.service.clone(), message.body.source().len());
         let Some(connection) = self.service(&service) else {
@@ -321,7 +333,10 @@ impl Connection {
         };
         let mut running = connection.begin(message, is_event);
         match running.as_mut().poll(cx) {
-            Poll::Ready(finished) => self.finish_at_once(finished, now),
+            Poll::Ready(ended) => {
+                let finished = Finished { packet, service, version, is_event, bytes, outcome: ended.into() };
+                self.finish_at_once(finished, now);
+            }
             Poll::Pending => {
                 if is_event {
                     self.event_handlers += 1;
@@ -329,8 +344,8 @@ impl Connection {
                 }
                 let max_time = self.hub.limits.max_call_time;
                 self.handlers.get_or_insert_default().push(Box::pin(async move {
-                    let timed_out = Finished { packet, service, version, is_event, bytes, outcome: Outcome::TimedOut };
-                    timeout(max_time, running).await.unwrap_or(timed_out)
+                    let outcome = timeout(max_time, running).await.map_or(Outcome::TimedOut, Outcome::from);
+                    Finished { packet, service, version, is_event, bytes, outcome }
                 }));
             }
         }
@@ -368,7 +383,7 @@ impl Connection {
 
     fn outcome(&self, finished: Finished) -> Option<Input> {
         let Finished { packet, service, version, is_event, bytes: _, outcome } = finished;
-        let (peer, counters) = (self.link.peer, &self.link.counters);
+        let (peer, counters) = (self.link.peer, &self.hub.totals);
         let why = match outcome {
             Outcome::Done(body) => return (!is_event).then_some(Input::Reply { packet, body }),
             Outcome::Crashed => {
@@ -390,7 +405,7 @@ impl Connection {
     }
 
     fn note(&self, notice: Notice) {
-        let (peer, counters) = (self.link.peer, &self.link.counters);
+        let (peer, counters) = (self.link.peer, &self.hub.totals);
         match notice {
             Notice::Agreed { service, version, agent, quarantined } => {
                 counters.agreed.add(1);
@@ -422,7 +437,7 @@ impl Connection {
     }
 
     fn record_end(&self, end: End) {
-        let (peer, counters) = (self.link.peer, &self.link.counters);
+        let (peer, counters) = (self.link.peer, &self.hub.totals);
         self.link.running.store(0, Ordering::Relaxed);
         let is_ours = self.is_aborted || end.reason == CloseReason::Shutdown;
         if is_ours && end.calls_cut > 0 {
