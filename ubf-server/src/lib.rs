@@ -50,8 +50,8 @@
 //!
 //! # How it runs
 //! One task serves a connection. It reads what is there, runs the handlers of all requests in it, and writes all replies that are ready
-//! together. Bodies are not copied between the socket and the handler. An idle connection
-//! holds no buffer and no decoder, about 2 KiB in all (`tests/memory.rs`), and no two connections share
+//! together, or 16 KiB of them. Large bodies are not copied between the socket and the handler; small replies are put together. An idle connection
+//! holds no buffer and no decoder, less than 2 KiB in all (`tests/memory.rs`), and no two connections share
 //! a lock in the course of a call. A client that does not read its replies is not read from, and is cut off in the end.
 //!
 //! Decisions of the protocol are made by the session, so that all of them are tested without sockets.
