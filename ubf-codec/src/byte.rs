@@ -1,17 +1,90 @@
 //! Which bytes mean what: control bytes, white space, registers.
 
+/// What a byte means outside of quotes and binaries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Class {
+    /// White space (W9). A comma is.
+    Space,
+    Digit,
+    Minus,
+    /// `"`.
+    String,
+    /// `'`.
+    Atom,
+    /// `` ` ``.
+    Tag,
+    /// `%`.
+    Comment,
+    /// `~`.
+    Binary,
+    /// `{`.
+    Open,
+    /// `}`.
+    Close,
+    /// `#`.
+    Nil,
+    /// `&`.
+    Cons,
+    /// `>`.
+    Store,
+    /// `$`.
+    End,
+    /// `?`, which is a register or the undefined value (W7).
+    Question,
+    /// Every other byte (W6).
+    Register,
+}
+
+impl Class {
+    /// The class of `byte`.
+    #[inline(always)]
+    pub(crate) fn of(byte: u8) -> Self {
+        CLASSES.get(usize::from(byte)).copied().unwrap_or(Self::Register)
+    }
+
+    const fn new(byte: u8) -> Self {
+        match byte {
+            b' ' | b'\t' | b'\n' | b'\r' | b',' => Self::Space,
+            b'0'..=b'9' => Self::Digit,
+            b'-' => Self::Minus,
+            b'"' => Self::String,
+            b'\'' => Self::Atom,
+            b'`' => Self::Tag,
+            b'%' => Self::Comment,
+            b'~' => Self::Binary,
+            b'{' => Self::Open,
+            b'}' => Self::Close,
+            b'#' => Self::Nil,
+            b'&' => Self::Cons,
+            b'>' => Self::Store,
+            b'$' => Self::End,
+            b'?' => Self::Question,
+            _ => Self::Register,
+        }
+    }
+}
+
+/// The class of each byte: one look here saves the comparisons of a `match` on bytes.
+#[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "runs in the compiler, from 0 to 255")]
+static CLASSES: [Class; 256] = {
+    let mut classes = [Class::Register; 256];
+    let mut byte = 0;
+    while byte < classes.len() {
+        classes[byte] = Class::new(byte as u8);
+        byte += 1;
+    }
+    classes
+};
+
 /// Whether `byte` is white space outside of quotes (W9). A comma is.
 pub(crate) const fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b',')
+    matches!(Class::new(byte), Class::Space)
 }
 
 /// Whether `byte` has a meaning of its own in UBF(A) and can therefore not name a register (W6).
 pub(crate) const fn is_control(byte: u8) -> bool {
-    is_space(byte)
-        || matches!(
-            byte,
-            b'%' | b'"' | b'~' | b'\'' | b'`' | b'{' | b'}' | b'#' | b'&' | b'$' | b'>' | b'-' | b'0'..=b'9'
-        )
+    !matches!(Class::new(byte), Class::Question | Class::Register)
 }
 
 /// A byte for people: itself where it can be seen, its name or number where not.

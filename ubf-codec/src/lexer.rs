@@ -16,76 +16,104 @@ pub(crate) fn digits(input: &[u8]) -> Run<'_, &[u8]> {
     Ok(split(input, len))
 }
 
-/// The value of a run of at most 18 digits that `input` begins with, and its length; `None` if the run is longer, or may end with the
-/// input.
+/// The value of the run of at most 18 digits that begins at `at`, and where it ends; `None` if the run is longer, or begins within the
+/// last 16 bytes of the window.
 ///
-/// Eight digits at a time: 20 instructions for a short integer, where a loop takes seven for each digit and a branch that the
-/// processor cannot foresee.
+/// Without a branch for up to 15 digits, since no processor can foresee how long numbers are: that took longer than the arithmetic.
 #[inline(always)]
-pub(crate) fn short_integer(input: &[u8]) -> Option<(i64, usize)> {
-    let (word, rest) = input.split_first_chunk::<8>()?;
-    let (value, len) = leading_digits(*word);
-    if len < 8 {
-        return Some((value.cast_signed(), len));
+pub(crate) fn short_integer(window: &[u8], at: usize) -> Option<(i64, usize)> {
+    let (block, rest) = window.get(at..)?.split_first_chunk::<16>()?;
+    let (digits, len) = digits_in_block(block);
+    let value = value_of(digits, len);
+    if len < 16 {
+        return Some((value, at + len));
     }
-    let (word, rest) = rest.split_first_chunk::<8>()?;
-    let (more, more_len) = leading_digits(*word);
-    if let Some(scale) = POWERS_OF_TEN.get(more_len) {
-        return Some(((value * scale + more).cast_signed(), 8 + more_len));
-    }
-    let value = value * 100_000_000 + more;
+    let value = value.cast_unsigned();
     match *rest {
         [last, next, ..] if last.is_ascii_digit() && !next.is_ascii_digit() => {
-            Some(((value * 10 + u64::from(last & 0x0F)).cast_signed(), 17))
+            Some(((value * 10 + u64::from(last & 0x0F)).cast_signed(), at + 17))
         }
         [tens, ones, next, ..] if tens.is_ascii_digit() && ones.is_ascii_digit() && !next.is_ascii_digit() => {
-            Some(((value * 100 + u64::from(tens & 0x0F) * 10 + u64::from(ones & 0x0F)).cast_signed(), 18))
+            Some(((value * 100 + u64::from(tens & 0x0F) * 10 + u64::from(ones & 0x0F)).cast_signed(), at + 18))
         }
-        [next, ..] if !next.is_ascii_digit() => Some((value.cast_signed(), 16)),
+        [next, ..] if !next.is_ascii_digit() => Some((value.cast_signed(), at + 16)),
         _ => None,
     }
 }
 
-/// For up to seven digits: with eight, a number has no end in its word.
-const POWERS_OF_TEN: [u64; 8] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000];
+/// The most digits of a [`short_integer`].
+pub(crate) const MAX_SHORT_DIGITS: u32 = 18;
 
-/// The digits that eight bytes begin with: their value, and how many there are.
-#[inline(always)]
-const fn leading_digits(bytes: [u8; 8]) -> (u64, usize) {
-    // 0 to 9 where there is a digit, else more.
-    let digits = u64::from_le_bytes(bytes) ^ (ONES * b'0' as u64);
-    // No byte carries into the next: the sum is at most 0x7F + 0x76.
-    let not_digits = (((digits & !HIGHS) + ONES * 0x76) | digits) & HIGHS;
-    let len = not_digits.trailing_zeros() / 8;
-    // The digits go to the upper end, with zeros before them, and then each two neighbours into one number: 8 of one digit, 4 of two,
-    // 2 of four, 1 of eight.
-    let ones = digits.unbounded_shl(64 - 8 * len);
-    let tens = (ones.wrapping_mul(10 << 8 | 1) >> 8) & 0x00FF_00FF_00FF_00FF;
-    let hundreds = (tens.wrapping_mul(100 << 16 | 1) >> 16) & 0x0000_FFFF_0000_FFFF;
-    (hundreds.wrapping_mul(10_000 << 32 | 1) >> 32, len as usize)
+/// The same within the last 16 bytes of the window, by a look at all of them; `None` if the run may go on after the window.
+pub(crate) fn last_integer(window: &[u8], at: usize) -> Option<(i64, usize)> {
+    let before = (at + 16).checked_sub(window.len())?;
+    let mut block = *window.last_chunk::<16>()?;
+    block.rotate_left(before);
+    let (digits, len) = digits_in_block(&block);
+    // What was before the run stands after it now, and what follows the run has to be seen.
+    (at + len < window.len()).then(|| (value_of(digits, len), at + len))
 }
 
-/// The length of a text without escapes that is not long and ends in the input; or else how many of its first bytes are neither
-/// `quote` nor `\`, as far as was looked.
+/// Of 16 bytes: 0 to 9 where there is a digit, else more, the first byte lowest; and how many digits they begin with.
 #[inline(always)]
-pub(crate) fn short_text(quote: u8, input: &[u8]) -> Result<usize, usize> {
-    let mut rest = input;
-    let mut len = 0;
+fn digits_in_block(block: &[u8; 16]) -> (u128, usize) {
+    let digits = u8x16::new(*block) ^ u8x16::splat(b'0');
+    let len = digits.min(u8x16::splat(9)).simd_eq(digits).to_bitmask().trailing_ones();
+    (u128::from_le_bytes(digits.to_array()), len as usize)
+}
+
+/// The number that the first `len` digits write, of which each byte is one.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "takes the halves apart; a shift is at most 128")]
+const fn value_of(digits: u128, len: usize) -> i64 {
+    // The digits go to the upper end, with zeros before them.
+    let ones = digits.unbounded_shl(128 - 8 * len as u32);
+    (eight_digits(ones as u64) * 100_000_000 + eight_digits((ones >> 64) as u64)).cast_signed()
+}
+
+/// The number that eight digits write, of which each byte is one, the first in the lowest.
+#[inline(always)]
+const fn eight_digits(ones: u64) -> u64 {
+    // Each two neighbours become one number: 8 of one digit, 4 of two, 2 of four, 1 of eight.
+    let tens = (ones.wrapping_mul(10 << 8 | 1) >> 8) & 0x00FF_00FF_00FF_00FF;
+    let hundreds = (tens.wrapping_mul(100 << 16 | 1) >> 16) & 0x0000_FFFF_0000_FFFF;
+    hundreds.wrapping_mul(10_000 << 32 | 1) >> 32
+}
+
+/// Where the text from `start` on meets its closing `quote`, if it has no escapes, is not long and ends in the window; or else a place
+/// before which there is neither `quote` nor `\`.
+#[inline(always)]
+pub(crate) fn short_text(quote: u8, window: &[u8], start: usize) -> Result<usize, usize> {
+    let mut rest = window.get(start..).unwrap_or_default();
+    let mut at = start;
     while let Some((block, tail)) = rest.split_first_chunk::<16>() {
         let (quotes, escapes) = specials(quote, block);
         if quotes.trailing_zeros() < escapes.trailing_zeros() {
-            return Ok(len + quotes.trailing_zeros() as usize);
+            return Ok(at + quotes.trailing_zeros() as usize);
         }
         if escapes != 0 {
-            return Err(len + escapes.trailing_zeros() as usize);
+            return Err(at + escapes.trailing_zeros() as usize);
         }
-        len += block.len();
+        at += block.len();
         rest = tail;
-        if len >= MAX_SHORT_TEXT {
+        if at - start >= MAX_SHORT_TEXT {
             break;
         }
     }
-    Err(len)
+    Err(at)
+}
+
+/// The same within the last 16 bytes of the window, where a [`short_text`] ends its search: by a look at all of them.
+pub(crate) fn last_text(quote: u8, window: &[u8], at: usize) -> Result<usize, usize> {
+    let (Some(block), Some(before)) = (window.last_chunk::<16>(), (at + 16).checked_sub(window.len())) else {
+        return Err(at);
+    };
+    let (quotes, escapes) = specials(quote, block);
+    let (quotes, escapes) = (quotes >> before, escapes >> before);
+    if quotes.trailing_zeros() < escapes.trailing_zeros() {
+        return Ok(at + quotes.trailing_zeros() as usize);
+    }
+    Err(if escapes == 0 { window.len() } else { at + escapes.trailing_zeros() as usize })
 }
 
 /// Longer texts are worth a call of the search that is fastest on this processor.
@@ -98,19 +126,15 @@ fn specials(quote: u8, block: &[u8; 16]) -> (u32, u32) {
     (block.simd_eq(u8x16::splat(quote)).to_bitmask(), block.simd_eq(u8x16::splat(b'\\')).to_bitmask())
 }
 
-/// Words of eight bytes that are looked at before the search for long texts. Measured.
-const SHORT_TEXT_WORDS: usize = 4;
-
 /// Takes bytes up to the next `quote` or `\`, which stays, or all that there are.
 #[inline(always)]
 pub(crate) fn plain_text(quote: u8, input: &[u8]) -> Run<'_, &[u8]> {
     let mut rest = input;
-    for _ in 0..SHORT_TEXT_WORDS {
-        let Some((word, tail)) = rest.split_first_chunk::<8>() else { break };
-        let word = u64::from_le_bytes(*word);
-        let found = bytes_equal(word, quote) | bytes_equal(word, b'\\');
-        if found != 0 {
-            let len = input.len() - rest.len() + (found.trailing_zeros() / 8) as usize;
+    for _ in 0..SHORT_TEXT_BLOCKS {
+        let Some((block, tail)) = rest.split_first_chunk::<16>() else { break };
+        let (quotes, escapes) = specials(quote, block);
+        if quotes | escapes != 0 {
+            let len = input.len() - rest.len() + (quotes | escapes).trailing_zeros() as usize;
             return Ok(split(input, len));
         }
         rest = tail;
@@ -118,6 +142,9 @@ pub(crate) fn plain_text(quote: u8, input: &[u8]) -> Run<'_, &[u8]> {
     let len = input.len() - rest.len() + long_text_len(quote, rest);
     Ok(split(input, len))
 }
+
+/// Blocks of 16 bytes that are looked at before the search for long texts. Measured.
+const SHORT_TEXT_BLOCKS: usize = 4;
 
 /// Whether one of eight bytes is `quote` or `\`.
 #[inline(always)]
@@ -153,6 +180,7 @@ fn split(input: &[u8], len: usize) -> (&[u8], &[u8]) {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec;
     use alloc::vec::Vec;
 
     use super::*;
@@ -186,37 +214,56 @@ mod tests {
     #[test]
     fn reads_integers_of_every_length() {
         let digits = b"987654321098765432109";
-        for len in 1..=digits.len() {
+        for (len, place) in (1..=digits.len()).flat_map(|len| (0..400).map(move |place| (len, place))) {
+            let (before, after) = (place / 20, place % 20);
             // `/` and `:` stand beside the digits; 0xB0 differs from one in the high bit alone.
             for end in *b" /:\xb0" {
-                let input = [&digits[..len], &[end], b"12345678"].concat();
+                let mut input = vec![b'5'; before];
+                input.extend_from_slice(&digits[..len]);
+                assert_eq!(last_integer(&input, before), None, "may go on");
+                input.push(end);
+                input.resize(input.len() + after, b'7');
                 let value = str::from_utf8(&digits[..len]).unwrap().parse().unwrap_or_default();
-                let expected = if len <= 18 { Some((value, len)) } else { None };
-                assert_eq!(short_integer(&input), expected, "{len}");
+                match short_integer(&input, before).or_else(|| last_integer(&input, before)) {
+                    Some(found) => assert_eq!(found, (value, before + len)),
+                    None => assert!(len > 18 || input.len() < 16, "{len} digits after {before} bytes"),
+                }
             }
-            assert_eq!(short_integer(&digits[..len]), None, "may go on");
         }
+        assert_eq!(last_integer(b"123456789012345 ", 4), Some((56_789_012_345, 15)), "in the last block");
     }
 
     #[test]
     fn short_texts_end_at_their_quote() {
         for len in 0..MAX_SHORT_TEXT {
-            let mut input = [&b"a".repeat(len)[..], b"\"", &b"b".repeat(40)].concat();
-            assert_eq!(short_text(b'"', &input), Ok(len));
-            input[len + 1] = b'\\';
-            assert_eq!(short_text(b'"', &input), Ok(len), "an escape after the text");
-            input[len] = b'\\';
-            assert_eq!(short_text(b'"', &input), Err(len));
-            assert_eq!(short_text(b'"', &input[..len]), Err(len / 16 * 16), "cut");
+            let text = [&b"\"\\"[..], &b"a".repeat(len), b"\"", &b"b".repeat(40)].concat();
+            let stop = 2 + len;
+            for cut in stop..text.len() {
+                let mut input = text[..cut].to_vec();
+                let found = short_text(b'"', &input, 2).or_else(|looked| last_text(b'"', &input, looked));
+                let looked = found.unwrap_or_else(|looked| looked);
+                assert!(looked <= stop && (found.is_err() || cut > stop), "cut at {cut}: {found:?}");
+                if cut >= 16 {
+                    assert_eq!(found, if cut > stop { Ok(stop) } else { Err(stop) }, "cut at {cut}");
+                }
+                if cut > stop {
+                    input[stop] = b'\\';
+                    let found = short_text(b'"', &input, 2).or_else(|looked| last_text(b'"', &input, looked));
+                    assert!(found == Err(stop) || cut < 16 && found == Err(2), "an escape: {found:?}");
+                }
+            }
+            let mut input = text;
+            input[stop + 1] = b'\\';
+            assert_eq!(short_text(b'"', &input, 2), Ok(stop), "an escape after the text");
         }
     }
 
     #[test]
     fn short_texts_are_not_fooled_by_bytes_next_to_the_quote() {
         let mut input = [0x21, 0x23, 0x5b, 0x5d, 0xa2, 0xdc, 0x00, 0xff].repeat(20);
-        for len in 0..100 {
+        for len in 0..input.len() {
             let byte = core::mem::replace(&mut input[len], b'"');
-            assert_eq!(short_text(b'"', &input), Ok(len));
+            assert_eq!(short_text(b'"', &input, 0), Ok(len));
             input[len] = byte;
         }
     }

@@ -14,7 +14,6 @@
 //! so that lists which share their tail share its memory (W5).
 
 use alloc::vec::Vec;
-use core::ops::Range;
 
 use crate::error::TermKind;
 
@@ -41,73 +40,104 @@ pub(crate) enum NodeKind {
 }
 
 /// One term of a packet.
+///
+/// Two words, and written and read as such: a processor that has to put a word together out of what it has just written in parts loses
+/// more time than the rest of the work takes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Node {
     payload: u64,
-    /// In a cell: the place of the next cell. Elsewhere the depth: 0 for a leaf, else one more than the deepest part.
-    link: u32,
-    kind: NodeKind,
-    flag: bool,
-    /// Fills the node up, so that copies of it are whole words.
-    _filler: u16,
+    /// From the lowest bit: 8 bits [`NodeKind`], 8 bits `flag`, 16 unused, 32 `link`. The link of a cell is the place of the next
+    /// cell. Elsewhere it is the depth: 0 for a leaf, else one more than that of the deepest part.
+    meta: u64,
 }
 
 // The arena is the largest thing that decoding makes: keep its unit small.
 const _: () = assert!(size_of::<Node>() == 16);
 
+const FLAG: u64 = 1 << 8;
+const LINK_SHIFT: u32 = 32;
+
 impl Node {
-    pub(crate) const UNDEFINED: Self = Self { payload: 0, link: 0, kind: NodeKind::Undefined, flag: false, _filler: 0 };
+    pub(crate) const UNDEFINED: Self = Self::new(0, NodeKind::Undefined, false);
+
+    const fn new(payload: u64, kind: NodeKind, flag: bool) -> Self {
+        Self { payload, meta: kind as u64 | if flag { FLAG } else { 0 } }
+    }
 
     #[expect(clippy::cast_sign_loss, reason = "the bits come back in `as_small`")]
     pub(crate) const fn integer(value: i64) -> Self {
-        Self { payload: value as u64, link: 0, kind: NodeKind::Integer, flag: false, _filler: 0 }
+        Self::new(value as u64, NodeKind::Integer, false)
     }
 
     pub(crate) const fn big_integer(digits: Span, negative: bool) -> Self {
-        Self { payload: digits.pack(), link: 0, kind: NodeKind::BigInteger, flag: negative, _filler: 0 }
+        Self::new(digits.pack(), NodeKind::BigInteger, negative)
     }
 
     pub(crate) const fn text(kind: NodeKind, span: Span, escaped: bool) -> Self {
-        Self { payload: span.pack(), link: 0, kind, flag: escaped, _filler: 0 }
+        Self::new(span.pack(), kind, escaped)
     }
 
     pub(crate) const fn binary(span: Span) -> Self {
-        Self { payload: span.pack(), link: 0, kind: NodeKind::Binary, flag: false, _filler: 0 }
+        Self::new(span.pack(), NodeKind::Binary, false)
+    }
+
+    /// On the recognition stack: a `{` whose `}` has not come, with what has to come back when it does. Nobody but the machine sees it.
+    pub(crate) const fn open_tuple(outer: Outer) -> Self {
+        let Outer { floor, mark } = outer;
+        Self::new(Span { start: floor, len: mark }.pack(), NodeKind::Tuple, true)
+    }
+
+    pub(crate) const fn is_open_tuple(self) -> bool {
+        self.flag() && matches!(self.kind(), NodeKind::Tuple)
+    }
+
+    /// What was there before an open tuple.
+    pub(crate) const fn outer(self) -> Outer {
+        let Span { start: floor, len: mark } = self.span();
+        Outer { floor, mark }
     }
 
     /// A tuple, list or tagged term, whose parts begin at `first`.
     pub(crate) const fn compound(kind: NodeKind, first: u32, count: u32) -> Self {
-        Self { payload: Span { start: first, len: count }.pack(), link: 0, kind, flag: false, _filler: 0 }
+        Self::new(Span { start: first, len: count }.pack(), kind, false)
     }
 
     /// This term as the element of a list whose further cells begin at `next`.
-    pub(crate) const fn linked(mut self, next: u32) -> Self {
-        self.link = next;
-        self
+    pub(crate) const fn linked(self, next: u32) -> Self {
+        Self { meta: (self.meta & ((1 << LINK_SHIFT) - 1)) | ((next as u64) << LINK_SHIFT), ..self }
     }
 
-    /// This term with its depth; it has none as long as nobody says so.
-    pub(crate) const fn with_depth(mut self, depth: u32) -> Self {
-        self.link = depth;
-        self
+    /// This term with its depth, of 32 bits; it has none as long as nobody says so.
+    pub(crate) const fn with_depth(self, depth: u64) -> Self {
+        Self { meta: self.meta | (depth << LINK_SHIFT), ..self }
     }
 
     /// How deep the term is, if it is no cell.
-    pub(crate) const fn depth(self) -> u32 {
-        self.link
+    pub(crate) const fn depth(self) -> u64 {
+        self.meta >> LINK_SHIFT
     }
 
     pub(crate) const fn kind(self) -> NodeKind {
-        self.kind
+        match self.meta & 0xFF {
+            0 => NodeKind::Undefined,
+            1 => NodeKind::Integer,
+            2 => NodeKind::BigInteger,
+            3 => NodeKind::Atom,
+            4 => NodeKind::String,
+            5 => NodeKind::Binary,
+            6 => NodeKind::Tuple,
+            7 => NodeKind::List,
+            _ => NodeKind::Tagged,
+        }
     }
 
     pub(crate) const fn link(self) -> u32 {
-        self.link
+        (self.meta >> LINK_SHIFT) as u32
     }
 
     /// Escapes for a text, the sign for a big integer.
     pub(crate) const fn flag(self) -> bool {
-        self.flag
+        self.meta & FLAG != 0
     }
 
     /// The value of an [`NodeKind::Integer`].
@@ -122,19 +152,19 @@ impl Node {
     }
 
     pub(crate) const fn is_compound(self) -> bool {
-        matches!(self.kind, NodeKind::Tuple | NodeKind::List | NodeKind::Tagged)
+        matches!(self.kind(), NodeKind::Tuple | NodeKind::List | NodeKind::Tagged)
     }
 
     /// What a leaf counts towards the expanded bytes (L1).
     pub(crate) const fn leaf_bytes(self) -> u64 {
-        match self.kind {
+        match self.kind() {
             NodeKind::BigInteger | NodeKind::Atom | NodeKind::String | NodeKind::Binary => self.span().len as u64,
             NodeKind::Undefined | NodeKind::Integer | NodeKind::Tuple | NodeKind::List | NodeKind::Tagged => 0,
         }
     }
 
     pub(crate) const fn term_kind(self) -> TermKind {
-        match self.kind {
+        match self.kind() {
             NodeKind::Undefined => TermKind::Undefined,
             NodeKind::Integer | NodeKind::BigInteger => TermKind::Integer,
             NodeKind::Atom => TermKind::Atom,
@@ -145,6 +175,15 @@ impl Node {
             NodeKind::Tagged => TermKind::Tagged,
         }
     }
+}
+
+/// What the machine knows of the tuple outside of an open one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Outer {
+    /// Where its elements begin on the stack.
+    pub(crate) floor: u32,
+    /// The place of the open tuple's mark, if marks are kept.
+    pub(crate) mark: u32,
 }
 
 /// A range: bytes of the packet, or nodes of the arena.
@@ -182,13 +221,8 @@ impl Span {
 
 /// Where the machine puts the parts of compound terms.
 pub(crate) trait Arena {
-    /// Whether `nodes` has them.
-    const KEEPS_NODES: bool;
-
-    /// Some of the nodes that were stored.
-    fn nodes(&self, places: Range<usize>) -> &[Node];
     /// Stores `nodes` side by side and tells where, and the depth of the deepest of them.
-    fn extend(&mut self, nodes: &[Node]) -> (u32, u32);
+    fn extend(&mut self, nodes: &[Node]) -> (u32, u64);
     /// Stores one node and tells where.
     fn push(&mut self, node: Node) -> u32;
     /// How many nodes were stored.
@@ -200,15 +234,14 @@ pub(crate) trait Arena {
 }
 
 impl Arena for Vec<Node> {
-    const KEEPS_NODES: bool = true;
-
-    fn nodes(&self, places: Range<usize>) -> &[Node] {
-        self.get(places).unwrap_or_default()
-    }
-
     #[inline(always)]
-    fn extend(&mut self, nodes: &[Node]) -> (u32, u32) {
+    fn extend(&mut self, nodes: &[Node]) -> (u32, u64) {
         let first = Span::of(0, self.len()).len;
+        if let [one, two] = nodes {
+            // Most tuples are pairs.
+            Extend::extend(self, [*one, *two]);
+            return (first, one.depth().max(two.depth()));
+        }
         let mut deepest = 0;
         // Most tuples are short: one loop for both is faster than a call to copy and a second look.
         Extend::extend(
@@ -247,16 +280,13 @@ impl Arena for Vec<Node> {
 pub(crate) struct NoArena(u64);
 
 impl Arena for NoArena {
-    const KEEPS_NODES: bool = false;
-
-    fn nodes(&self, _: Range<usize>) -> &[Node] {
-        &[]
-    }
-
     #[inline(always)]
-    fn extend(&mut self, nodes: &[Node]) -> (u32, u32) {
+    fn extend(&mut self, nodes: &[Node]) -> (u32, u64) {
         self.0 += nodes.len() as u64;
-        (0, nodes.iter().map(|node| node.depth()).max().unwrap_or_default())
+        if let [one, two] = nodes {
+            return (0, one.depth().max(two.depth()));
+        }
+        (0, nodes.iter().fold(0, |deepest, node| node.depth().max(deepest)))
     }
 
     #[inline(always)]

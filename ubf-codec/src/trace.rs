@@ -96,7 +96,7 @@ impl<'a> Tracer<'a> {
     #[must_use]
     pub fn stack(&self) -> Vec<StackItem<'_>> {
         let item = |node: Option<Node>| node.map_or(StackItem::OpenTuple, |node| StackItem::Term(self.term(node)));
-        self.machine.stack().into_iter().map(item).collect()
+        self.machine.stack().map(item).collect()
     }
 
     /// The registers that are set, lowest byte first.

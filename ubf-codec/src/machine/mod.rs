@@ -9,18 +9,21 @@
 //!              ^ floor                          what was spent before it began
 //! ```
 //! What comes onto the stack is spent: a register read costs the whole stored term again, a store gives it back. So the expanded
-//! size is known before anything is built (W10). What the packet writes out need not be counted one by one:
+//! size is known before anything is built (W10). Most packets need not be counted, though:
 //!
-//! - How many terms there are follows from how many nodes there are. And since a term takes a byte of the packet at least, limits are
-//!   not checked while the rest of the window fits into what they leave. That saves one instruction in eight.
-//! - The size of one term is of interest when it is stored, and not before: marks are kept from the first store on. That saves a
-//!   quarter of the memory that small tuples take.
+//! - How many terms there are follows from how many nodes there are. And since a term takes a byte of the packet at least, nothing
+//!   can exceed the limits while the rest of the window fits into what they leave.
+//! - The size of one term is of interest when it is stored, and not before.
+//!
+//! So a packet is read *lightly*, until it stores a register or comes near to a limit. Then it is read again from its first byte,
+//! *counting* all. Each operator is one function for both, with `COUNTS` to tell which; reading lightly takes half the instructions.
 //!
 //! `tokens.rs` reads what is written out (integers, texts, binaries), `operators.rs` works on what is there.
 
 mod operators;
 mod registers;
 mod size;
+mod stack;
 mod tokens;
 
 use alloc::vec::Vec;
@@ -28,9 +31,12 @@ use core::convert::Infallible;
 
 use self::registers::Registers;
 use self::size::Size;
-use self::tokens::Token;
+use self::stack::Stack;
+use self::tokens::{Text, Token};
+use crate::byte::Class;
 use crate::dialect::Dialect;
 use crate::error::{DecodeError, ErrorKind};
+use crate::lexer;
 use crate::limits::{Limit, Limits};
 use crate::node::{Arena, Node};
 
@@ -84,37 +90,26 @@ pub(crate) struct Machine<A> {
     /// Bytes of the packet before the window: its header.
     header_bytes: usize,
     arena: A,
-    /// Each node's link is the depth of its term: see [`Node::with_depth`].
-    stack: Vec<Node>,
-    /// The open tuples, innermost last.
-    frames: Vec<Frame>,
-    /// If `keeps_marks`: for each open tuple and each term with parts on the stack, in the same order, what was spent before it.
-    marks: Vec<Size>,
-    keeps_marks: bool,
-    registers: Registers,
-    /// First place on the stack that belongs to the innermost open tuple. At most `stack.len()`.
-    floor: usize,
+    stack: Stack,
+    /// How many tuples are open.
+    open: u32,
     /// Bytes of text on the stack, expanded.
     text_bytes: u64,
     /// How many more terms were written than there are nodes and open tuples. May be negative.
     unseen_nodes: i64,
+    /// Whether the packet is read counting, and not lightly. The three that follow are of use only then.
+    is_counting: bool,
+    /// For each open tuple and each term with parts on the stack, in the same order, what was spent before it.
+    marks: Vec<Size>,
     /// Terms that register reads put onto the stack, less those that stores took off it.
     read_nodes: u64,
     /// What is left of the window may exceed what the limits leave.
     is_tight: bool,
+    registers: Registers,
     /// Everything in the window before this has been read.
     position: usize,
     token: Token,
     failure: Option<DecodeError>,
-}
-
-/// An open tuple.
-#[derive(Clone, Copy, Debug)]
-struct Frame {
-    /// The `floor` outside of it.
-    floor: usize,
-    /// The place of its mark.
-    mark: usize,
 }
 
 /// The place in the window where an operator ends that was carried out, or why the machine stops there.
@@ -129,6 +124,8 @@ enum Stop {
     Incomplete,
     /// `failure` says what is wrong.
     Failed,
+    /// The packet cannot be read lightly.
+    MustCount,
 }
 
 impl<A: Arena> Machine<A> {
@@ -138,48 +135,59 @@ impl<A: Arena> Machine<A> {
             origin: 0,
             header_bytes: 0,
             arena,
-            stack: Vec::new(),
-            frames: Vec::new(),
-            marks: Vec::new(),
-            keeps_marks: !A::KEEPS_NODES,
-            registers: Registers::new(),
-            floor: 0,
+            stack: Stack::default(),
+            open: 0,
             text_bytes: 0,
             unseen_nodes: 0,
+            is_counting: false,
+            marks: Vec::new(),
             read_nodes: 0,
             is_tight: false,
+            registers: Registers::new(),
             position: 0,
             token: Token::None,
             failure: None,
         }
     }
 
-    /// Takes the memory at once that a packet of so many bytes needs as a rule, if it is small. Without growing it step by step, a
-    /// packet of 70 bytes is read in 2,800 instructions and not in 4,000.
+    /// Takes the memory at once that a packet of so many bytes needs as a rule, if it is small; else a part of it, no more than the packet
+    /// itself takes. Without growing it step by step, a packet of 70 bytes is read in 2,800 instructions and not in 4,000.
     pub(crate) fn reserve_for(&mut self, packet_bytes: usize) {
-        let nodes = (packet_bytes / BYTES_PER_NODE).min(64);
-        self.arena.reserve(nodes);
-        self.stack.reserve(nodes);
-        self.frames.reserve(nodes / 4);
+        let few = (packet_bytes / BYTES_PER_NODE).min(64);
+        self.arena.reserve(few.max(packet_bytes / size_of::<Node>()));
+        self.stack.reserve(few);
     }
 
     /// Makes ready for the next packet, whose window begins at `origin`, after a header of so many bytes.
     pub(crate) fn reset(&mut self, origin: u64, header_bytes: usize) {
         self.origin = origin;
         self.header_bytes = header_bytes;
+        self.stack.shrink();
+        self.marks.shrink_to(KEPT_ENTRIES);
+        self.is_counting = false;
+        self.begin();
+    }
+
+    /// The packet's first byte comes next.
+    fn begin(&mut self) {
         self.arena.clear();
-        clear(&mut self.stack);
-        clear(&mut self.frames);
-        clear(&mut self.marks);
-        self.keeps_marks = !A::KEEPS_NODES;
-        self.registers.clear();
-        self.floor = 0;
+        self.stack.clear();
+        self.open = 0;
         self.text_bytes = 0;
         self.unseen_nodes = 0;
+        self.marks.clear();
         self.read_nodes = 0;
+        self.registers.clear();
         self.position = 0;
         self.token = Token::None;
         self.failure = None;
+    }
+
+    /// Reads the packet again, counting. Happens once to a packet at most.
+    #[cold]
+    fn begin_counting(&mut self) {
+        self.is_counting = true;
+        self.begin();
     }
 
     /// Other limits, under which the present packet is read from its beginning.
@@ -191,23 +199,34 @@ impl<A: Arena> Machine<A> {
     /// Reads on to the end of the packet. Gives the length of the packet in the window, or `None` if it is not whole yet.
     pub(crate) fn run(&mut self, window: &[u8]) -> Result<Option<usize>, DecodeError> {
         let seen = self.allowed(window);
-        self.look_ahead(seen.len().saturating_sub(self.unpaid()));
-        let stopped = self.resume(seen).and_then(|end| self.operators::<false>(seen, end));
-        Ok(self.is_done(stopped, seen)?.then_some(self.position))
+        let mut stop = if self.is_counting { Stop::MustCount } else { self.read_lightly(seen) };
+        if stop == Stop::MustCount {
+            stop = self.read_counting(seen);
+        }
+        Ok(self.is_done(stop, seen)?.then_some(self.position))
     }
 
-    /// Carries out the next operator; `None` if the window ends before it does.
+    /// Carries out the next operator; `None` if the window ends before it does. For packets of which no part was [run](Self::run).
     pub(crate) fn step(&mut self, window: &[u8]) -> Result<Option<Operator>, DecodeError> {
         let seen = self.allowed(window);
+        if !self.is_counting {
+            self.begin_counting();
+        }
         self.look_ahead(seen.len().saturating_sub(self.unpaid()));
-        let (operator, stopped) = match self.token.operator() {
-            Some(operator) => {
-                let resumed = self.resume(seen).map(|end| self.position = end);
-                (operator, resumed.and(Err(Stop::Done)))
-            }
-            None => (self.operator_at(seen), self.operators::<true>(seen, self.position)),
+        let at = self.position;
+        let (operator, stepped) = match self.token.operator() {
+            Some(operator) => (operator, self.resume::<true>(seen)),
+            None if at < seen.len() => (self.operator_at(seen), self.operators::<true>(seen, at, at + 1)),
+            None => (Operator::Blank, Err(Stop::Incomplete)),
         };
-        Ok(self.is_done(stopped, seen)?.then_some(operator))
+        let stop = match stepped {
+            Ok(end) => {
+                self.position = end;
+                Stop::Done
+            }
+            Err(stop) => stop,
+        };
+        Ok(self.is_done(stop, seen)?.then_some(operator))
     }
 
     /// What the packet cost, once it has ended.
@@ -218,39 +237,86 @@ impl<A: Arena> Machine<A> {
             nodes: self.written_nodes(),
             expanded_nodes: spent.nodes,
             expanded_bytes: spent.bytes,
-            depth: self.top().depth(),
+            depth: u32::try_from(self.top().depth()).unwrap_or(u32::MAX),
             registers: self.registers.count(),
         }
     }
 
-    /// Carries out operators from `at` on until something stops the machine, or `ONE` of them.
-    ///
-    /// Where the machine is stays in a register of the processor in between.
-    #[inline(always)]
-    fn operators<const ONE: bool>(&mut self, window: &[u8], mut at: usize) -> Result<Infallible, Stop> {
-        loop {
-            let Some(&first) = window.get(at) else { return Err(self.wait_at(at)) };
-            at = match first {
-                b' ' | b'\t' | b'\n' | b'\r' | b',' => at + 1,
-                b'0'..=b'9' => self.digits(window, at)?,
-                b'-' => self.integer(window, at, at)?,
-                b'"' => self.string(window, at)?,
-                b'\'' => self.atom(window, at)?,
-                b'%' => self.comment(window, at)?,
-                b'`' => self.tag(window, at)?,
-                b'{' => self.open_tuple(at)?,
-                b'}' => self.close_tuple(at)?,
-                b'#' => self.nil(at)?,
-                b'&' => self.cons(at)?,
-                b'~' => self.binary(window, at)?,
-                b'>' => self.store(window, at)?,
-                b'$' => return Err(self.end(at)),
-                register => self.read(window, register, at)?,
-            };
-            if ONE {
-                self.position = at;
-                return Err(Stop::Done);
+    /// Reads on until something stops the machine, which may be that the packet has to be counted.
+    fn read_lightly(&mut self, window: &[u8]) -> Stop {
+        let read = |machine: &mut Self| -> Result<Infallible, Stop> {
+            let mut end = machine.uncounted(window, machine.unpaid())?;
+            let mut at = machine.resume::<false>(window)?;
+            loop {
+                at = machine.operators::<false>(window, at, end)?;
+                if at >= window.len() {
+                    return Err(machine.wait_at(at));
+                }
+                end = machine.uncounted(window, at)?;
             }
+        };
+        let Err(stop) = read(self);
+        stop
+    }
+
+    /// Reads on until something stops the machine; from the packet's first byte, if it was read lightly so far.
+    #[inline(never)]
+    fn read_counting(&mut self, window: &[u8]) -> Stop {
+        if !self.is_counting {
+            self.begin_counting();
+        }
+        self.look_ahead(window.len().saturating_sub(self.unpaid()));
+        let read = self.resume::<true>(window).and_then(|at| self.operators::<true>(window, at, window.len()));
+        match read {
+            Ok(end) => self.wait_at(end),
+            Err(stop) => stop,
+        }
+    }
+
+    /// Carries out the operators that begin from `at` on and before `end`, and tells where the last of them ends.
+    #[inline(always)]
+    fn operators<const COUNTS: bool>(&mut self, window: &[u8], mut at: usize, end: usize) -> Stepped {
+        let firsts = window.get(..end).unwrap_or(window);
+        while let Some(&first) = firsts.get(at) {
+            at = match Class::of(first) {
+                Class::Space => at + 1,
+                Class::Digit => self.digits::<COUNTS>(window, at)?,
+                Class::Minus => self.integer::<COUNTS>(window, at, at)?,
+                Class::String => self.text::<COUNTS>(window, Text::String, at)?,
+                Class::Atom => self.text::<COUNTS>(window, Text::Atom, at)?,
+                Class::Tag => self.tag::<COUNTS>(window, at)?,
+                Class::Comment => self.text::<COUNTS>(window, Text::Comment, at)?,
+                Class::Binary => self.binary(window, at)?,
+                Class::Open => self.open_tuple::<COUNTS>(at)?,
+                Class::Close => self.close_tuple::<COUNTS>(at)?,
+                Class::Nil => self.nil::<COUNTS>(at)?,
+                Class::Cons => self.cons::<COUNTS>(at)?,
+                Class::Store => self.store::<COUNTS>(window, at)?,
+                Class::End => return Err(self.end(at)),
+                Class::Question | Class::Register => self.read::<COUNTS>(window, first, at)?,
+            };
+        }
+        Ok(at)
+    }
+
+    /// How far operators that begin from `at` on may be carried out lightly: they cannot exceed a limit.
+    fn uncounted(&self, window: &[u8], at: usize) -> Stepped {
+        let limits = &self.config.limits;
+        let room = self.spent().room(limits);
+        let further = window.len() - at;
+        // They cost no more than a term and a byte of text for each byte.
+        if room.bytes < further as u64 || limits.max_integer_digits < lexer::MAX_SHORT_DIGITS {
+            return Err(Stop::MustCount);
+        }
+        match usize::try_from(room.nodes) {
+            Ok(nodes) if nodes < further => {
+                if nodes < WORTHWHILE_BYTES {
+                    Err(Stop::MustCount)
+                } else {
+                    Ok(at + nodes)
+                }
+            }
+            Ok(_) | Err(_) => Ok(window.len()),
         }
     }
 
@@ -263,21 +329,21 @@ impl<A: Arena> Machine<A> {
     /// Which operator comes next. Where nothing comes, or not all of it, the answer means nothing.
     fn operator_at(&self, window: &[u8]) -> Operator {
         let next = |ahead: usize| window.get(self.position + ahead).copied().unwrap_or(b' ');
-        match next(0) {
-            b' ' | b'\t' | b'\n' | b'\r' | b',' | b'%' => Operator::Blank,
-            b'0'..=b'9' | b'-' => Operator::Integer,
-            b'"' => Operator::String,
-            b'\'' => Operator::Atom,
-            b'`' => Operator::Tag,
-            b'{' => Operator::OpenTuple,
-            b'}' => Operator::CloseTuple,
-            b'#' => Operator::Nil,
-            b'&' => Operator::Cons,
-            b'~' => Operator::Binary,
-            b'>' => Operator::Store(next(1)),
-            b'$' => Operator::End,
-            b'?' if self.is_undefined() => Operator::Undefined,
-            register => Operator::Read(register),
+        match Class::of(next(0)) {
+            Class::Space | Class::Comment => Operator::Blank,
+            Class::Digit | Class::Minus => Operator::Integer,
+            Class::String => Operator::String,
+            Class::Atom => Operator::Atom,
+            Class::Tag => Operator::Tag,
+            Class::Open => Operator::OpenTuple,
+            Class::Close => Operator::CloseTuple,
+            Class::Nil => Operator::Nil,
+            Class::Cons => Operator::Cons,
+            Class::Binary => Operator::Binary,
+            Class::Store => Operator::Store(next(1)),
+            Class::End => Operator::End,
+            Class::Question if self.is_undefined() => Operator::Undefined,
+            Class::Question | Class::Register => Operator::Read(next(0)),
         }
     }
 
@@ -294,8 +360,7 @@ impl<A: Arena> Machine<A> {
     }
 
     /// Whether the machine has stopped where it was to stop, and not because more bytes are needed.
-    fn is_done(&mut self, stopped: Result<Infallible, Stop>, seen: &[u8]) -> Result<bool, DecodeError> {
-        let Err(stop) = stopped;
+    fn is_done(&mut self, stop: Stop, seen: &[u8]) -> Result<bool, DecodeError> {
         let max = self.max_window();
         if stop == Stop::Incomplete && seen.len() >= max {
             // L1: there is no room for more.
@@ -331,10 +396,8 @@ const BYTES_PER_NODE: usize = 4;
 /// large packet should not hold its memory for ever.
 const KEPT_ENTRIES: usize = 256;
 
-fn clear<T>(memory: &mut Vec<T>) {
-    memory.clear();
-    memory.shrink_to(KEPT_ENTRIES);
-}
+/// Fewer bytes at once are not worth to be read lightly. Chosen.
+const WORTHWHILE_BYTES: usize = 1024;
 
 /// What others see of the machine.
 impl<A> Machine<A> {
@@ -365,15 +428,12 @@ impl<A> Machine<A> {
 
     /// Whether nothing but white space and whole comments has been read since the last `$`.
     pub(crate) fn is_between_packets(&self) -> bool {
-        self.stack.is_empty()
-            && self.frames.is_empty()
-            && self.registers.count() == 0
-            && matches!(self.token, Token::None)
+        self.stack.len() == 0 && self.registers.count() == 0 && matches!(self.token, Token::None)
     }
 
     /// The term on top of the stack: the packet's term, once it has ended.
     pub(crate) fn top(&self) -> Node {
-        self.stack.last().copied().unwrap_or(Node::UNDEFINED)
+        self.stack.top().unwrap_or(Node::UNDEFINED)
     }
 
     /// The registers that are set, lowest byte first.
@@ -381,25 +441,9 @@ impl<A> Machine<A> {
         self.registers.iter()
     }
 
-    /// Where the open tuples begin on the stack, outermost first.
-    fn floors(&self) -> impl Iterator<Item = usize> {
-        // A frame knows the floor outside of it.
-        let floors = self.frames.iter().skip(1).map(|frame| frame.floor).chain([self.floor]);
-        floors.take(self.frames.len())
-    }
-
-    /// The stack from the bottom up; `None` marks an open tuple.
-    pub(crate) fn stack(&self) -> Vec<Option<Node>> {
-        let mut floors = self.floors().peekable();
-        let mut items = Vec::with_capacity(self.stack.len() + self.frames.len());
-        for (place, &node) in self.stack.iter().enumerate() {
-            while floors.next_if(|&floor| floor <= place).is_some() {
-                items.push(None);
-            }
-            items.push(Some(node));
-        }
-        items.extend(floors.map(|_| None));
-        items
+    /// The stack from the bottom up; `None` is an open tuple.
+    pub(crate) fn stack(&self) -> impl Iterator<Item = Option<Node>> {
+        self.stack.iter().map(|node| if node.is_open_tuple() { None } else { Some(node) })
     }
 }
 
@@ -419,4 +463,50 @@ pub struct Summary {
     pub depth: u32,
     /// Different registers that were stored.
     pub registers: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Dialect, StreamDecoder, Tracer};
+
+    /// Where a limit is exceeded, if one is: counting from the beginning, as the tracer does.
+    fn counted(packet: &[u8], limits: Limits) -> Option<DecodeError> {
+        let mut tracer = Tracer::new(packet, Dialect::Extended, limits);
+        loop {
+            match tracer.step() {
+                Ok(Some(_)) => {}
+                Ok(None) => return None,
+                Err(error) => return Some(error),
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_read_lightly_keeps_every_limit() {
+        // Terms of a byte each, texts, and a register at the end: 4,000 bytes, of which parts are read lightly.
+        let mut packet = b"{".to_vec();
+        packet.extend_from_slice(&b"?{}\"ab\"#'c'&".repeat(300));
+        packet.extend_from_slice(b"{1{}}>r r r}$");
+        for max in
+            [1, 2, 1000, 1023, 1024, 1025, 1400, 1490, 1495, 1500, 1501, 1502, 1503, 1504, 1505, 1506, 1507, 1510]
+        {
+            let nodes = Limits::default().with_max_expanded_nodes(max);
+            let bytes = Limits::default().with_max_expanded_bytes(max);
+            for limits in [nodes, bytes] {
+                let expected = counted(&packet, limits);
+                for piece in [1, 7, 1000, packet.len()] {
+                    let mut decoder = StreamDecoder::new().with_limits(limits);
+                    let ends = (0..packet.len()).step_by(piece).map(|start| (start + piece).min(packet.len()));
+                    let found = ends.map(|end| decoder.decode_slice(&packet[..end])).find_map(Result::err);
+                    assert_eq!(found, expected, "{max} in pieces of {piece}");
+                }
+            }
+        }
+        let all = Limits::default().with_max_expanded_nodes(1507);
+        assert_eq!(
+            (counted(&packet, all), counted(&packet, all.with_max_expanded_nodes(1506)).is_some()),
+            (None, true)
+        );
+    }
 }

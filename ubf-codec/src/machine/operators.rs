@@ -1,9 +1,7 @@
 //! What a packet does with the terms that are on the stack.
 
-use alloc::vec::Vec;
-
 use super::registers::Stored;
-use super::{Frame, Machine, Size, Stepped, Stop};
+use super::{Machine, Size, Stepped, Stop};
 use crate::byte;
 use crate::dialect::Dialect;
 use crate::error::ErrorKind;
@@ -12,59 +10,57 @@ use crate::node::{Arena, Node, NodeKind, Span};
 
 impl<A: Arena> Machine<A> {
     #[inline(always)]
-    pub(super) fn open_tuple(&mut self, at: usize) -> Stepped {
+    pub(super) fn open_tuple<const COUNTS: bool>(&mut self, at: usize) -> Stepped {
         self.check_depth(1, at)?;
-        self.check_room(Size { nodes: 1, bytes: 0 }, at)?;
-        self.frames.push(Frame { floor: self.floor, mark: self.marks.len() });
-        self.floor = self.stack.len();
-        if self.keeps_marks {
-            self.mark_since(Size { nodes: 1, bytes: 0 });
+        let mut mark = 0;
+        if COUNTS {
+            self.check_room(Size { nodes: 1, bytes: 0 }, at)?;
+            mark = Span::of(0, self.marks.len()).len;
+            self.marks.push(self.spent());
         }
+        self.stack.open_tuple(mark);
+        self.open += 1;
         Ok(at + 1)
     }
 
     #[inline(always)]
-    pub(super) fn close_tuple(&mut self, at: usize) -> Stepped {
-        let (Some(&frame), Some(elements)) = (self.frames.last(), self.stack.get(self.floor..)) else {
+    pub(super) fn close_tuple<const COUNTS: bool>(&mut self, at: usize) -> Stepped {
+        let closed = self.stack.close_tuple(|outer, elements| {
+            let count = Span::of(0, elements.len()).len;
+            if COUNTS {
+                // The marks of its parts go; its own stays, if it has parts.
+                self.marks.truncate(outer.mark as usize + usize::from(count > 0));
+            }
+            let (first, deepest) = self.arena.extend(elements);
+            Node::compound(NodeKind::Tuple, first, count).with_depth(deepest + 1)
+        });
+        if closed.is_none() {
             return Err(self.error(ErrorKind::CloseWithoutOpen, at));
-        };
-        let count = Span::of(0, elements.len()).len;
-        let (first, deepest) = self.arena.extend(elements);
-        let tuple = Node::compound(NodeKind::Tuple, first, count).with_depth(deepest + 1);
-        // The tuple takes the place of its elements.
-        if let Some(place) = self.stack.get_mut(self.floor) {
-            *place = tuple;
-            self.stack.truncate(self.floor + 1);
-        } else {
-            self.stack.push(tuple);
         }
-        if self.keeps_marks {
-            // Those of its parts go; its own stays, if it has parts.
-            self.marks.truncate(frame.mark + usize::from(count > 0));
-        }
-        self.floor = frame.floor;
-        self.frames.pop();
+        self.open -= 1;
         Ok(at + 1)
     }
 
     #[inline(always)]
-    pub(super) fn nil(&mut self, at: usize) -> Stepped {
+    pub(super) fn nil<const COUNTS: bool>(&mut self, at: usize) -> Stepped {
         self.check_depth(1, at)?;
-        self.push_leaf(Node::compound(NodeKind::List, 0, 0).with_depth(1), at, at + 1)
+        let nil = Node::compound(NodeKind::List, 0, 0).with_depth(1);
+        self.push_leaf::<COUNTS>(nil, at)?;
+        Ok(at + 1)
     }
 
     /// W5: the term on top becomes the first element of the list below it.
     #[inline(always)]
-    pub(super) fn cons(&mut self, at: usize) -> Stepped {
-        let Some([.., list, element]) = self.stack.get_mut(self.floor..) else {
+    pub(super) fn cons<const COUNTS: bool>(&mut self, at: usize) -> Stepped {
+        let Some([.., list, element]) = self.stack.here_mut() else {
             return Err(self.error(ErrorKind::NothingToCons, at));
         };
         if list.kind() != NodeKind::List {
             let found = list.term_kind();
             return Err(self.error(ErrorKind::ConsOntoNonList { found }, at));
         }
-        let depth = element.depth().saturating_add(1);
-        if depth_exceeds(self.frames.len(), depth, self.config.limits.max_depth) {
+        let depth = element.depth() + 1;
+        if depth_exceeds(self.open, depth, self.config.limits.max_depth) {
             return Err(self.limit(Limit::Depth(self.config.limits.max_depth), at));
         }
         let cells = list.span();
@@ -72,7 +68,7 @@ impl<A: Arena> Machine<A> {
         *list = Node::compound(NodeKind::List, first, cells.len + 1).with_depth(depth.max(list.depth()));
         let element = *element;
         self.stack.pop();
-        if self.keeps_marks {
+        if COUNTS {
             self.mark_cons(element, cells.len == 0);
         }
         Ok(at + 1)
@@ -93,31 +89,36 @@ impl<A: Arena> Machine<A> {
     }
 
     /// W8: puts a tag, which begins at `at`, on the term on top.
-    #[inline(never)]
-    pub(super) fn put_tag(&mut self, tag: Node, at: usize, end: usize) -> Stepped {
+    #[inline(always)]
+    pub(super) fn put_tag<const COUNTS: bool>(&mut self, tag: Node, at: usize) -> Result<(), Stop> {
         let size = Size::of_leaf(tag);
-        self.check_size(size, at)?;
-        let Some(term) = self.stack.last_mut() else {
+        if COUNTS {
+            self.check_size(size, at)?;
+        }
+        let Some(term) = self.stack.top_mut() else {
             return Err(self.error(ErrorKind::NothingToTag, at));
         };
         let untagged = *term;
         let (first, depth) = self.arena.extend(&[tag, untagged]);
-        *term = Node::compound(NodeKind::Tagged, first, 2).with_depth(depth.saturating_add(1));
+        *term = Node::compound(NodeKind::Tagged, first, 2).with_depth(depth + 1);
         // Tag and term are two nodes more, and one term.
         self.unseen_nodes -= 1;
         self.text_bytes += size.bytes;
-        if self.keeps_marks && !has_mark(untagged) {
+        if COUNTS && !has_mark(untagged) {
             self.mark_since(Size::of_leaf(untagged).plus(size));
         }
-        Ok(end)
+        Ok(())
     }
 
     /// W6, W7: `>R`.
-    #[inline(never)]
-    pub(super) fn store(&mut self, window: &[u8], at: usize) -> Stepped {
-        if self.here() == 0 {
-            return Err(self.error(ErrorKind::NothingToStore, at));
+    #[inline(always)]
+    pub(super) fn store<const COUNTS: bool>(&mut self, window: &[u8], at: usize) -> Stepped {
+        if !COUNTS {
+            return Err(Stop::MustCount);
         }
+        let Some(node) = self.stack.top() else {
+            return Err(self.error(ErrorKind::NothingToStore, at));
+        };
         let Some(&register) = window.get(at + 1) else { return Err(self.wait_at(at)) };
         if byte::is_control(register) {
             return Err(self.error(ErrorKind::StoreControl { found: register }, at + 1));
@@ -125,16 +126,13 @@ impl<A: Arena> Machine<A> {
         if register == b'?' && self.config.dialect == Dialect::Extended {
             return Err(self.error(ErrorKind::StoreUndefined, at + 1));
         }
-        if !self.keeps_marks {
-            self.keep_marks();
+        let mut size = Size::of_leaf(node);
+        if has_mark(node)
+            && let Some(mark) = self.marks.pop()
+        {
+            size = self.spent().minus(mark);
         }
-        let size = self.top_size();
-        let Some(node) = self.stack.pop() else {
-            return Err(self.error(ErrorKind::NothingToStore, at));
-        };
-        if has_mark(node) {
-            self.marks.pop();
-        }
+        self.stack.pop();
         self.unseen_nodes += 1;
         self.text_bytes -= size.bytes;
         // May fall below zero in between, when what is stored was written out.
@@ -145,9 +143,10 @@ impl<A: Arena> Machine<A> {
 
     /// W6, W7: a register is read, or `?` stands for the undefined value.
     #[inline(always)]
-    pub(super) fn read(&mut self, window: &[u8], register: u8, at: usize) -> Stepped {
-        if register == b'?' && self.is_undefined() {
-            return self.push_leaf(Node::UNDEFINED, at, at + 1);
+    pub(super) fn read<const COUNTS: bool>(&mut self, window: &[u8], register: u8, at: usize) -> Stepped {
+        if register == b'?' && (!COUNTS || self.is_undefined()) {
+            self.push_leaf::<COUNTS>(Node::UNDEFINED, at)?;
+            return Ok(at + 1);
         }
         let Some(Stored { node, size }) = self.registers.read(register) else {
             return Err(self.error(ErrorKind::UnsetRegister { register }, at));
@@ -174,8 +173,7 @@ impl<A: Arena> Machine<A> {
     /// W9: exactly one term is on the stack at `$`.
     #[inline(always)]
     pub(super) fn end(&mut self, at: usize) -> Stop {
-        let count = Span::of(0, self.stack.len()).len;
-        let kind = match (Span::of(0, self.frames.len()).len, count) {
+        let kind = match (self.open, Span::of(0, self.stack.len()).len) {
             (0, 1) => {
                 self.position = at + 1;
                 return Stop::Done;
@@ -187,65 +185,20 @@ impl<A: Arena> Machine<A> {
         self.error(kind, at)
     }
 
-    /// A term without parts, written from `at` to `end`.
+    /// A term without parts, which begins at `at`.
     #[inline(always)]
-    pub(super) fn push_leaf(&mut self, node: Node, at: usize, end: usize) -> Stepped {
-        self.check_room(Size::of_leaf(node), at)?;
+    pub(super) fn push_leaf<const COUNTS: bool>(&mut self, node: Node, at: usize) -> Result<(), Stop> {
+        if COUNTS {
+            self.check_room(Size::of_leaf(node), at)?;
+        }
         self.text_bytes += node.leaf_bytes();
         self.stack.push(node);
-        Ok(end)
+        Ok(())
     }
 
-    #[inline(always)]
-    pub(super) fn replace_top(&mut self, node: Node) {
-        if let Some(top) = self.stack.last_mut() {
-            *top = node;
-        }
-    }
-
-    /// Marks the beginning of the term on top, or of the tuple that was opened, for which so much was spent.
+    /// Marks the beginning of the term on top, for which so much was spent.
     fn mark_since(&mut self, size: Size) {
         self.marks.push(self.spent().minus(size));
-    }
-
-    /// Keeps marks from here on. As long as no register was stored, the arena has the parts of the terms on the stack in the same
-    /// order, so that one look at it is enough to know where each of them begins.
-    #[cold]
-    fn keep_marks(&mut self) {
-        self.keeps_marks = true;
-        let floors: Vec<usize> = self.floors().collect();
-        let mut opened = self.frames.iter_mut().zip(floors).peekable();
-        let mut spent = Size::default();
-        let mut seen = 0;
-        for (place, node) in self.stack.iter().enumerate() {
-            while let Some((frame, _)) = opened.next_if(|&(_, floor)| floor <= place) {
-                frame.mark = self.marks.len();
-                self.marks.push(spent);
-                spent.nodes += 1;
-            }
-            if has_mark(*node) {
-                self.marks.push(spent);
-                let end =
-                    if node.kind() == NodeKind::List { node.span().start as usize + 1 } else { node.span().end() };
-                spent = self.arena.nodes(seen..end).iter().fold(spent, |spent, &part| spent.plus(Size::of_node(part)));
-                seen = end;
-            }
-            spent = spent.plus(Size::of_node(*node));
-        }
-        for (frame, _) in opened {
-            frame.mark = self.marks.len();
-            self.marks.push(spent);
-            spent.nodes += 1;
-        }
-    }
-
-    /// The size of the term on top.
-    fn top_size(&self) -> Size {
-        let node = self.top();
-        match self.marks.last() {
-            Some(&mark) if has_mark(node) => self.spent().minus(mark),
-            Some(_) | None => Size::of_leaf(node),
-        }
     }
 
     /// What is on the stack, expanded.
@@ -257,14 +210,7 @@ impl<A: Arena> Machine<A> {
     /// Terms that the packet has written out. Each is a node in one place, or an open tuple, but for the few that are unseen.
     #[inline(always)]
     pub(super) fn written_nodes(&self) -> u64 {
-        let seen = (self.stack.len() + self.frames.len()) as u64 + self.arena.len();
-        seen.wrapping_add_signed(self.unseen_nodes)
-    }
-
-    /// How many terms the innermost open tuple has so far.
-    #[inline(always)]
-    pub(super) fn here(&self) -> usize {
-        self.stack.len() - self.floor
+        (self.stack.len() as u64 + self.arena.len()).wrapping_add_signed(self.unseen_nodes)
     }
 
     /// L1: sees whether so many further bytes, read as they stand, can cost more than there is left to spend. They cost no more
@@ -288,9 +234,9 @@ impl<A: Arena> Machine<A> {
 
     /// L1: a term of this depth inside the open tuples.
     #[inline(always)]
-    pub(super) fn check_depth(&mut self, depth: u32, at: usize) -> Result<(), Stop> {
+    pub(super) fn check_depth(&mut self, depth: u64, at: usize) -> Result<(), Stop> {
         let max = self.config.limits.max_depth;
-        if depth_exceeds(self.frames.len(), depth, max) {
+        if depth_exceeds(self.open, depth, max) {
             return Err(self.limit(Limit::Depth(max), at));
         }
         Ok(())
@@ -298,8 +244,8 @@ impl<A: Arena> Machine<A> {
 }
 
 #[inline(always)]
-const fn depth_exceeds(open: usize, depth: u32, max: u32) -> bool {
-    open as u64 + depth as u64 > max as u64
+const fn depth_exceeds(open: u32, depth: u64, max: u32) -> bool {
+    open as u64 + depth > max as u64
 }
 
 /// Whether a term on the stack has a mark: if it has parts. The size of any other follows from its node, so that the shortest
@@ -317,7 +263,6 @@ mod tests {
     fn sizes(packet: &[u8]) -> (u64, u64, u64, u32) {
         let mut decoder = Decoder::new();
         let Summary { nodes, expanded_nodes, expanded_bytes, depth, .. } = decoder.decode(packet).unwrap().summary();
-        // The checker keeps marks from the beginning.
         assert_eq!(decoder.check(packet).map(|summary| summary.expanded_nodes), Ok(expanded_nodes));
         (nodes, expanded_nodes, expanded_bytes, depth)
     }

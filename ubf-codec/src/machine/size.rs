@@ -1,7 +1,7 @@
 //! How large a term is when every register read is written out (W10).
 
 use crate::limits::{Limit, Limits};
-use crate::node::{Node, NodeKind};
+use crate::node::Node;
 
 /// The expanded size of terms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,11 +14,6 @@ impl Size {
     /// A term without parts.
     pub(super) const fn of_leaf(node: Node) -> Self {
         Self { nodes: 1, bytes: node.leaf_bytes() }
-    }
-
-    /// A node, without its parts. A tag and what is tagged are the parts of a tagged term, which is nothing of its own.
-    pub(super) const fn of_node(node: Node) -> Self {
-        Self { nodes: !matches!(node.kind(), NodeKind::Tagged) as u64, bytes: node.leaf_bytes() }
     }
 
     /// Whether `more` may be added to this (L1).

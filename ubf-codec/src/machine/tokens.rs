@@ -1,5 +1,7 @@
 //! What a packet writes out: integers, strings, atoms, tags, comments, binaries.
 
+use core::mem;
+
 use super::{Machine, Operator, Size, Stepped, Stop};
 use crate::error::ErrorKind;
 use crate::lexer;
@@ -67,28 +69,54 @@ impl Text {
 impl<A: Arena> Machine<A> {
     /// Goes on with the token that the last window cut; without one, nothing is done.
     #[inline(always)]
-    pub(super) fn resume(&mut self, window: &[u8]) -> Stepped {
-        match core::mem::replace(&mut self.token, Token::None) {
+    pub(super) fn resume<const COUNTS: bool>(&mut self, window: &[u8]) -> Stepped {
+        match mem::replace(&mut self.token, Token::None) {
             Token::None => Ok(self.position),
-            Token::Integer { start } => self.integer(window, start, self.position),
-            Token::Text { text, start, escaped } => self.text_with_escapes(window, text, start, self.position, escaped),
+            token @ (Token::Integer { .. } | Token::Text { .. }) => self.resume_token::<COUNTS>(window, token),
+        }
+    }
+
+    #[inline(never)]
+    fn resume_token<const COUNTS: bool>(&mut self, window: &[u8], token: Token) -> Stepped {
+        match token {
+            Token::None => Ok(self.position),
+            Token::Integer { start } => self.integer::<COUNTS>(window, start, self.position),
+            Token::Text { text, start, escaped } => {
+                let (stop, escaped) = self.long_text(window, text, start, self.position, escaped)?;
+                self.text_whole::<COUNTS>(text, start, stop, escaped)
+            }
         }
     }
 
     /// W2: an integer that begins with a digit. Almost all are short and whole.
     #[inline(always)]
-    pub(super) fn digits(&mut self, window: &[u8], at: usize) -> Stepped {
-        match lexer::short_integer(window.get(at..).unwrap_or_default()) {
-            Some((value, len)) if len <= self.config.limits.max_integer_digits as usize => {
-                self.push_leaf(Node::integer(value), at, at + len)
+    pub(super) fn digits<const COUNTS: bool>(&mut self, window: &[u8], at: usize) -> Stepped {
+        match lexer::short_integer(window, at) {
+            Some((value, end)) if !COUNTS || end - at <= self.config.limits.max_integer_digits as usize => {
+                self.push_leaf::<COUNTS>(Node::integer(value), at)?;
+                Ok(end)
             }
-            Some(_) | None => self.integer(window, at, at),
+            Some(_) | None => self.integer::<COUNTS>(window, at, at),
         }
     }
 
     /// W2: `-?[0-9]+`. `start` is the sign or the first digit; what stands before `from` is not looked at again.
+    #[inline(always)]
+    pub(super) fn integer<const COUNTS: bool>(&mut self, window: &[u8], start: usize, from: usize) -> Stepped {
+        let (integer, end) = self.long_integer(window, start, from)?;
+        self.push_leaf::<COUNTS>(integer, start)?;
+        Ok(end)
+    }
+
+    /// The same: the integer, and where it ends.
     #[inline(never)]
-    pub(super) fn integer(&mut self, window: &[u8], start: usize, from: usize) -> Stepped {
+    fn long_integer(&mut self, window: &[u8], start: usize, from: usize) -> Result<(Node, usize), Stop> {
+        if let Some((value, end)) = lexer::last_integer(window, start)
+            && end - start <= self.config.limits.max_integer_digits as usize
+            && end > start
+        {
+            return Ok((Node::integer(value), end));
+        }
         let negative = window.get(start) == Some(&b'-');
         let digits_start = start + usize::from(negative);
         let unread = window.get(from.max(digits_start)..).unwrap_or_default();
@@ -107,62 +135,59 @@ impl<A: Arena> Machine<A> {
             return Err(self.error(ErrorKind::MinusWithoutDigit { found }, end));
         }
         let digits = window.get(digits_start..end).unwrap_or_default();
-        self.push_leaf(integer_node(digits, digits_start, negative), start, end)
-    }
-
-    #[inline(always)]
-    pub(super) fn string(&mut self, window: &[u8], at: usize) -> Stepped {
-        self.text(window, Text::String, at + 1, at + 1, false)
-    }
-
-    #[inline(always)]
-    pub(super) fn atom(&mut self, window: &[u8], at: usize) -> Stepped {
-        self.text(window, Text::Atom, at + 1, at + 1, false)
-    }
-
-    #[inline(never)]
-    pub(super) fn comment(&mut self, window: &[u8], at: usize) -> Stepped {
-        self.text(window, Text::Comment, at + 1, at + 1, false)
+        Ok((integer_node(digits, digits_start, negative), end))
     }
 
     /// W8: the opening backtick is judged before the rest of the tag.
-    #[inline(never)]
-    pub(super) fn tag(&mut self, window: &[u8], at: usize) -> Stepped {
-        if self.here() == 0 {
-            return Err(self.error(ErrorKind::NothingToTag, at));
-        }
-        self.check_depth(self.top().depth().saturating_add(1), at)?;
-        self.check_size(Size { nodes: 1, bytes: 0 }, at)?;
-        self.text(window, Text::Tag, at + 1, at + 1, false)
-    }
-
-    /// W1, W3, W8, W9: what stands between quotes. `start` is its first byte, `from` the first that is unread.
     #[inline(always)]
-    fn text(&mut self, window: &[u8], text: Text, start: usize, from: usize, escaped: bool) -> Stepped {
-        match lexer::short_text(text.quote(), window.get(from..).unwrap_or_default()) {
-            Ok(len) => self.text_whole(text, start, from + len, escaped),
-            Err(looked) => self.text_with_escapes(window, text, start, from + looked, escaped),
+    pub(super) fn tag<const COUNTS: bool>(&mut self, window: &[u8], at: usize) -> Stepped {
+        let Some(term) = self.stack.top() else {
+            return Err(self.error(ErrorKind::NothingToTag, at));
+        };
+        self.check_depth(term.depth() + 1, at)?;
+        if COUNTS {
+            self.check_size(Size { nodes: 1, bytes: 0 }, at)?;
         }
+        self.text::<COUNTS>(window, Text::Tag, at)
     }
 
-    /// The same, where the text is long, has escapes or is cut by the window's end.
+    /// W1, W3, W8, W9: what stands between quotes, of which the first is at `at`.
+    #[inline(always)]
+    pub(super) fn text<const COUNTS: bool>(&mut self, window: &[u8], text: Text, at: usize) -> Stepped {
+        let start = at + 1;
+        let (stop, escaped) = match lexer::short_text(text.quote(), window, start) {
+            Ok(stop) => (stop, false),
+            Err(looked) => self.long_text(window, text, start, looked, false)?,
+        };
+        self.text_whole::<COUNTS>(text, start, stop, escaped)
+    }
+
+    /// The same, where the text is long, has escapes or is cut by the window's end: where it stops, and whether it has escapes. `start`
+    /// is its first byte, `from` the first that is unread.
     #[inline(never)]
-    fn text_with_escapes(
+    fn long_text(
         &mut self,
         window: &[u8],
         text: Text,
         start: usize,
         mut from: usize,
         mut escaped: bool,
-    ) -> Stepped {
+    ) -> Result<(usize, bool), Stop> {
         let quote = text.quote();
+        match lexer::last_text(quote, window, from) {
+            Ok(stop) => {
+                self.check_tag_bytes(text, start, stop)?;
+                return Ok((stop, escaped));
+            }
+            Err(looked) => from = looked,
+        }
         loop {
             let unread = window.get(from..).unwrap_or_default();
             let Ok((rest, _)) = lexer::plain_text(quote, unread) else { return Err(self.wait_at(from)) };
             let stop = window.len() - rest.len();
             self.check_tag_bytes(text, start, stop)?;
             match *rest {
-                [first, ..] if first == quote => return self.text_whole(text, start, stop, escaped),
+                [first, ..] if first == quote => return Ok((stop, escaped)),
                 [_, found, ..] => {
                     self.check_tag_bytes(text, start, stop + 1)?;
                     if found != quote && found != b'\\' && !self.config.any_escape {
@@ -194,24 +219,35 @@ impl<A: Arena> Machine<A> {
 
     /// A text from `start` to its closing quote at `stop`.
     #[inline(always)]
-    fn text_whole(&mut self, text: Text, start: usize, stop: usize, escaped: bool) -> Stepped {
-        let (at, end) = (start - 1, stop + 1);
+    fn text_whole<const COUNTS: bool>(&mut self, text: Text, start: usize, stop: usize, escaped: bool) -> Stepped {
+        let at = start - 1;
         let node = |kind| Node::text(kind, Span::of(start, stop), escaped);
         match text {
-            Text::String => self.push_leaf(node(NodeKind::String), at, end),
-            Text::Atom => self.push_leaf(node(NodeKind::Atom), at, end),
+            Text::String => self.push_leaf::<COUNTS>(node(NodeKind::String), at)?,
+            Text::Atom => self.push_leaf::<COUNTS>(node(NodeKind::Atom), at)?,
             Text::Tag => {
                 self.check_tag_bytes(text, start, stop)?;
-                self.put_tag(node(NodeKind::Atom), at, end)
+                self.put_tag::<COUNTS>(node(NodeKind::Atom), at)?;
             }
-            Text::Comment => Ok(end),
+            Text::Comment => {}
         }
+        Ok(stop + 1)
     }
 
-    /// W4: `~`, the announced number of bytes, `~`.
-    #[inline(never)]
+    /// W4: `~`, the announced number of bytes, `~`. The binary takes the place of its length.
+    #[inline(always)]
     pub(super) fn binary(&mut self, window: &[u8], at: usize) -> Stepped {
-        let length = if self.here() == 0 { None } else { Some(self.top()) };
+        let length = self.stack.top();
+        let (binary, end) = self.announced(length, window, at)?;
+        if let Some(top) = self.stack.top_mut() {
+            *top = binary;
+        }
+        Ok(end)
+    }
+
+    /// The binary whose length was announced, and where it ends.
+    #[inline(never)]
+    fn announced(&mut self, length: Option<Node>, window: &[u8], at: usize) -> Result<(Node, usize), Stop> {
         let Some(length) = length else {
             return Err(self.error(ErrorKind::BinaryWithoutLength { found: None }, at));
         };
@@ -239,15 +275,14 @@ impl<A: Arena> Machine<A> {
         }
         let end = start + count;
         let binary = Node::binary(Span::of(start, end));
-        // The binary takes the place of its length, so that it is no further node.
+        // It is no further node.
         let size = Size { nodes: 0, ..Size::of_leaf(binary) };
         self.check_size(size, at)?;
         match window.get(end) {
             None => Err(self.wait_at(at)),
             Some(b'~') => {
                 self.text_bytes += size.bytes;
-                self.replace_top(binary);
-                Ok(end + 1)
+                Ok((binary, end + 1))
             }
             Some(&found) => Err(self.error(ErrorKind::BinaryNotClosed { found }, end)),
         }
