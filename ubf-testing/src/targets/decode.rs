@@ -4,6 +4,7 @@ use bytes::Bytes;
 use ubf_codec::{DecodeError, Document, Operator, Source, Summary, Tracer};
 
 use super::Scenario;
+use super::shown::Shown;
 use crate::implementations::decoder;
 use crate::settings::Settings;
 
@@ -74,6 +75,11 @@ fn check_document<S: Source>(document: &Document<S>, settings: &Settings, scenar
     assert!(summary.depth <= limits.max_depth, "depth: {scenario:?}");
 
     let postfix = document.root().postfix().to_string();
+    let (mut of_packet, mut of_root) = (Shown::default(), Shown::default());
+    document.visit(&mut of_packet);
+    document.root().visit(&mut of_root);
+    assert_eq!(of_packet.into_postfix(), postfix, "a visitor of the packet is shown another term: {scenario:?}");
+    assert_eq!(of_root.into_postfix(), postfix, "a visitor of its term is shown another one: {scenario:?}");
     let (nodes, depth) = measure(&postfix);
     assert_eq!(summary.expanded_nodes, nodes, "expanded_nodes: {scenario:?}");
     assert_eq!(summary.depth, depth, "depth: {scenario:?}");
@@ -81,6 +87,9 @@ fn check_document<S: Source>(document: &Document<S>, settings: &Settings, scenar
     let term = document.to_term();
     assert!(term.as_ref() == document.root(), "to_term differs: {scenario:?}");
     assert_eq!(term.as_ref().postfix().to_string(), postfix, "to_term prints otherwise: {scenario:?}");
+    let mut shown = Shown::default();
+    term.as_ref().visit(&mut shown);
+    assert_eq!(shown.into_postfix(), postfix, "a visitor is shown another owned term: {scenario:?}");
 }
 
 fn measure(postfix: &str) -> (u64, u32) {

@@ -16,6 +16,7 @@ mod scenario;
 mod script;
 mod serde;
 mod server_session;
+mod shown;
 
 pub use self::client_session::client_session;
 pub use self::decode::decode;
