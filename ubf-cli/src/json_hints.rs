@@ -16,13 +16,15 @@ pub(crate) fn hint(message: &str, text: &str, offset: usize, by_lines: bool) -> 
 }
 
 /// Messages that say what is meant, by their beginnings.
-const MESSAGES: [(&str, &str); 10] = [
+const MESSAGES: [(&str, &str); 12] = [
     ("object with a key", r#"the map {"$a":1} is {"$tag":"map","$term":[{"$tuple":["$a",1]}]}"#),
     ("'$integer'", r#"as in {"$integer":"-9007199254740992"}"#),
     ("'$binary'", r#"= fills it to a multiple of four, as in {"$binary":"/w=="}"#),
     ("'$latin1'", "$latin1 is for bytes that are no UTF-8, each as one character"),
-    ("nested too deep", "terms have at most 512 levels; an array is one, an object three"),
-    ("integer of too many digits", "an integer has at most 10000 digits"),
+    ("nested deeper", "--max-depth allows more; an array is one level, an object three"),
+    ("integer of more", "--max-integer-digits allows more"),
+    ("tag of more", "--max-tag-bytes allows more"),
+    ("more than", "--max-expanded-nodes and --max-expanded-bytes allow more"),
     ("number too large", "floats end at 1.8e308; an integer is written without . and e"),
     ("number with a leading zero", "JSON writes 7, not 007"),
     ("string that does not end", r#"a " is missing, or a line break in the string is not written as \n"#),
@@ -93,8 +95,8 @@ mod tests {
             ("{\"$integer\":\"x\"}", "$integer"),
             ("{\"$binary\":\"x\"}", "multiple of four"),
             ("{\"$latin1\":\"日\"}", "$latin1"),
-            (&deep, "512"),
-            (&long, "10000"),
+            (&deep, "--max-depth"),
+            (&long, "--max-integer-digits"),
             ("1e999", "308"),
             ("\"abc", "missing"),
             ("\"\\x\"", "uXXXX"),

@@ -131,8 +131,9 @@ fn text_that_is_not_utf_8_is_an_error_with_a_place() {
 #[test]
 fn a_packet_that_peers_would_refuse_is_not_written() {
     let message = bad(1, &["from-json", "--max-depth", "2"], "\n[[[]]]");
-    assert!(message.contains("stdin: line 2: the packet is too much") && message.contains("--max-depth"), "{message}");
-    assert!(bad(1, &["from-json"], "[".repeat(5000)).contains("512 levels"));
+    assert!(message.contains("nested deeper than 2 (max_depth), at line 2, column 7"), "{message}");
+    assert!(message.contains("--max-depth allows more"), "{message}");
+    assert!(bad(1, &["from-json"], "[".repeat(5000)).contains("nested deeper than 512"));
     assert!(bad(1, &["from-json"], "7".repeat(10_001)).contains("10000 digits"));
     let message = bad(1, &["from-json", "--max-packet-bytes", "10"], "\"0123456789\"");
     assert!(message.contains("--max-packet-bytes"), "{message}");

@@ -5,8 +5,8 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use ubf_codec::json::{Json, Plain, from_str, terms};
-use ubf_codec::{BigInt, Integer, Term, ubf};
+use ubf_codec::json::{ErrorKind, Json, Plain, Reader, from_str, terms};
+use ubf_codec::{BigInt, Encoder, Integer, Limit, Limits, Term, decode, ubf};
 
 /// The term is written as this JSON, and read from it.
 #[track_caller]
@@ -73,7 +73,7 @@ fn the_examples_of_the_specification_hold() {
         ("\"1.5\"`f`$", "1.5"),
         ("\"1.50\"`f`$", r#"{"$tag":"f","$term":"1.50"}"#),
     ] {
-        both_ways(&ubf_codec::decode(packet.as_bytes()).unwrap().to_term(), json);
+        both_ways(&decode(packet.as_bytes()).unwrap().to_term(), json);
     }
 }
 
@@ -139,12 +139,17 @@ fn keys_with_a_dollar_have_to_mean_something() {
 fn depth_is_limited_to_that_of_packets() {
     let deep = |levels| (0..levels).fold(Term::atom(&b"\xff"[..]), |term, _| ubf!({ (term) }));
     assert_eq!(from_str(&Json(deep(512).as_ref()).to_string()).unwrap(), deep(512));
-    assert!(from_str(&Json(deep(513).as_ref()).to_string()).unwrap_err().to_string().starts_with("nested too deep"));
+    assert!(
+        from_str(&Json(deep(513).as_ref()).to_string())
+            .unwrap_err()
+            .to_string()
+            .starts_with("nested deeper than 512 (max_depth)")
+    );
     // Nothing recurses, neither here nor there.
     assert!(Json(deep(1_000_000).as_ref()).to_string().len() > 10_000_000);
     for open in ["[", "{\"a\":", "{\"$tuple\":["] {
         let error = from_str(&open.repeat(1_000_000)).unwrap_err();
-        assert!(error.to_string().starts_with("nested too deep"), "{error}");
+        assert!(error.to_string().starts_with("nested deeper than 512 (max_depth)"), "{error}");
     }
     assert!(from_str(&format!("{}1{}", "{\"a\":".repeat(170), "}".repeat(170))).is_ok());
     assert!(from_str(&format!("{}1{}", "{\"a\":".repeat(171), "}".repeat(171))).is_err());
@@ -153,7 +158,28 @@ fn depth_is_limited_to_that_of_packets() {
 #[test]
 fn integers_have_as_many_digits_as_in_packets() {
     assert!(from_str(&"9".repeat(10_000)).is_ok() && from_str(&format!("-{}", "9".repeat(10_000))).is_ok());
-    refuses(&"9".repeat(10_001), "integer of too many digits, at byte 0");
+    refuses(&"9".repeat(10_001), "integer of more than 10000 digits (max_integer_digits), at byte 0");
+}
+
+#[test]
+fn a_tag_is_as_long_as_in_packets() {
+    let json = |len: usize| format!(r#"{{"$tag":"{}","$term":1}}"#, "t".repeat(len));
+    assert!(from_str(&json(255)).is_ok());
+    refuses(&json(256), "tag of more than 255 bytes (max_tag_bytes), at byte 0");
+}
+
+#[test]
+fn an_error_has_a_kind() {
+    for (json, kind) in [
+        ("[1", ErrorKind::Syntax),
+        ("\"\\x\"", ErrorKind::Syntax),
+        ("01", ErrorKind::Syntax),
+        ("1e999", ErrorKind::NoTerm),
+        (r#"{"$integer":"x"}"#, ErrorKind::NoTerm),
+        (r#"{"$what":1}"#, ErrorKind::NoTerm),
+    ] {
+        assert_eq!(from_str(json).unwrap_err().kind(), kind, "{json}");
+    }
 }
 
 #[test]
@@ -223,6 +249,28 @@ proptest! {
     fn nothing_is_lost(term in term()) {
         let json = Json(term.as_ref()).to_string();
         prop_assert_eq!(&from_str(&json).unwrap(), &term, "{}", json);
+    }
+
+    #[test]
+    fn the_limits_are_those_of_a_packet_that_holds_the_term(term in term()) {
+        let packet = Encoder::new().encode(&term);
+        let cost = decode(&packet).unwrap().summary();
+        let exact = Limits::default()
+            .with_max_depth(cost.depth)
+            .with_max_expanded_nodes(cost.expanded_nodes)
+            .with_max_expanded_bytes(cost.expanded_bytes);
+        let json = Json(term.as_ref()).to_string();
+        let read = |limits| Reader::new(&json).with_limits(limits).next().unwrap().map_err(|error| error.kind());
+        prop_assert_eq!(read(exact), Ok(term));
+        let fewer = cost.expanded_nodes - 1;
+        prop_assert_eq!(read(exact.with_max_expanded_nodes(fewer)), Err(ErrorKind::Limit(Limit::ExpandedNodes(fewer))));
+        // A decoder counts a text with its escapes.
+        if let Some(fewer) = cost.expanded_bytes.checked_sub(1).filter(|_| !packet.contains(&b'\\')) {
+            prop_assert_eq!(read(exact.with_max_expanded_bytes(fewer)), Err(ErrorKind::Limit(Limit::ExpandedBytes(fewer))));
+        }
+        if let Some(less) = cost.depth.checked_sub(1) {
+            prop_assert_eq!(read(exact.with_max_depth(less)), Err(ErrorKind::Limit(Limit::Depth(less))));
+        }
     }
 
     #[test]

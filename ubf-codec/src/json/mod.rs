@@ -27,10 +27,10 @@
 //! | JSON | term |
 //! |---|---|
 //! | `{"age":68}` | a map, its entries in the order of the text: ``[{"age",68}]`map` `` |
-//! | integer of at most 10,000 digits | the integer, whatever its size |
+//! | integer | the integer, whatever its size |
 //! | number with a `.` or an exponent | float, the nearest double in its shortest form |
 //! | number beyond the doubles, such as `1e999` | refused |
-//! | nesting whose term is deeper than 512 | refused: [`Limits::max_depth`](crate::Limits::max_depth) |
+//! | what is beyond the [`Limits`](crate::Limits) of a packet that holds the term | refused; [`Reader`] takes other limits |
 //!
 //! An array is one level of depth, an object three: tag, list and pair.
 //!
@@ -41,6 +41,6 @@ mod error;
 mod read;
 mod write;
 
-pub use self::error::Error;
-pub use self::read::{Terms, from_str, terms};
+pub use self::error::{Error, ErrorKind};
+pub use self::read::{Reader, from_str, terms};
 pub use self::write::{Json, Plain};

@@ -1,24 +1,14 @@
 //! JSON to terms, without recursion.
 
-use alloc::string::String;
+use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::error::Error;
-use crate::limits::Limits;
+use crate::limits::{Limit, Limits};
 use crate::term::{Integer, Term, Text};
-
-/// The deepest term that is read, so that what is read can be sent to anyone.
-const MAX_DEPTH: u32 = Limits::new().max_depth;
-
-/// Arrays and objects one in another that can still make a term within [`MAX_DEPTH`]: a tuple takes two for one level, and an atom
-/// that is no UTF-8 two for none.
-const MAX_OPEN: usize = 2 * MAX_DEPTH as usize + 2;
-
-/// Conversion takes time that grows with the square of the digits.
-const MAX_DIGITS: usize = Limits::new().max_integer_digits as usize;
 
 /// Reads the one value that a JSON text holds: what [`Json`](super::Json) has written, or JSON from elsewhere.
 ///
@@ -36,16 +26,12 @@ const MAX_DIGITS: usize = Limits::new().max_integer_digits as usize;
 /// ```
 ///
 /// # Errors
-/// A text that is not JSON, has objects with keys that begin with `$` and mean nothing, or is beyond the limits that the
-/// [module](super) names.
+/// A text that is not JSON, has objects with keys that begin with `$` and mean nothing, or is beyond the default [`Limits`].
 pub fn from_str(text: &str) -> Result<Term, Error> {
-    let mut reader = Reader { text, at: 0 };
-    let term = reader.value()?;
-    reader.skip_space();
-    if reader.at < text.len() { Err(reader.error("expected the end")) } else { Ok(term) }
+    Reader::new(text).one()
 }
 
-/// Reads the values of a text that holds one after the other: JSON lines, or with any white space between them. Ends after an error.
+/// Reads the values of a text that holds one after the other, with the default [`Limits`]: as [`Reader::new`].
 ///
 /// ```
 /// let mut terms = ubf_codec::json::terms("{\"$atom\":\"ok\"}\n[1]\n");
@@ -55,36 +41,75 @@ pub fn from_str(text: &str) -> Result<Term, Error> {
 /// # Ok::<(), ubf_codec::json::Error>(())
 /// ```
 #[must_use]
-pub const fn terms(text: &str) -> Terms<'_> {
-    Terms { reader: Reader { text, at: 0 } }
+pub const fn terms(text: &str) -> Reader<'_> {
+    Reader::new(text)
 }
 
-/// The values of a text: see [`terms`].
+/// The values of a text that holds one after the other: JSON lines, or with any white space between them. Ends after an error.
+///
+/// ```
+/// use ubf_codec::Limits;
+/// use ubf_codec::json::Reader;
+///
+/// let limits = Limits::default().with_max_integer_digits(3);
+/// let mut reader = Reader::new("[1] 1234").with_limits(limits);
+/// assert_eq!(reader.next().unwrap()?.to_string(), "[1]");
+/// let error = reader.next().unwrap().unwrap_err();
+/// assert_eq!(error.to_string(), "integer of more than 3 digits (max_integer_digits), at byte 4");
+/// # Ok::<(), ubf_codec::json::Error>(())
+/// ```
 #[derive(Clone, Debug)]
-pub struct Terms<'a> {
-    reader: Reader<'a>,
+pub struct Reader<'a> {
+    text: &'a str,
+    at: usize,
+    limits: Limits,
+    /// What the value that is being read has cost so far, as a decoder would count it.
+    nodes: u64,
+    bytes: u64,
 }
 
-impl Iterator for Terms<'_> {
-    type Item = Result<Term, Error>;
+impl<'a> Reader<'a> {
+    /// The values of `text`, with the default [`Limits`].
+    #[must_use]
+    pub const fn new(text: &'a str) -> Self {
+        Self { text, at: 0, limits: Limits::new(), nodes: 0, bytes: 0 }
+    }
 
-    fn next(&mut self) -> Option<Self::Item> {
-        self.reader.skip_space();
-        if self.reader.at == self.reader.text.len() {
-            return None;
-        }
-        let value = self.reader.value();
-        if value.is_err() {
-            self.reader.at = self.reader.text.len();
-        }
-        Some(value)
+    /// This reader with other limits for each value.
+    ///
+    /// Those of depth, terms, bytes, digits and tags hold for the term that is read, as they would for its packet; texts count without escapes. The text itself is
+    /// there already: [`Limits::max_packet_bytes`] is not about it.
+    #[must_use]
+    pub const fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The one value that the text holds.
+    ///
+    /// # Errors
+    /// As [`from_str`], with the limits of this reader.
+    pub fn one(mut self) -> Result<Term, Error> {
+        let term = self.value()?;
+        self.skip_space();
+        if self.at < self.text.len() { Err(self.error("expected the end")) } else { Ok(term) }
     }
 }
 
-#[derive(Clone, Debug)]
-struct Reader<'a> {
-    text: &'a str,
-    at: usize,
+impl Iterator for Reader<'_> {
+    type Item = Result<Term, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.skip_space();
+        if self.at == self.text.len() {
+            return None;
+        }
+        let value = self.value();
+        if value.is_err() {
+            self.at = self.text.len();
+        }
+        Some(value)
+    }
 }
 
 /// A term and its depth.
@@ -102,13 +127,14 @@ enum Open {
 
 impl Reader<'_> {
     fn value(&mut self) -> Result<Term, Error> {
+        (self.nodes, self.bytes) = (0, 0);
         let mut open: Vec<Open> = Vec::new();
         loop {
-            let mut value = match self.begin()? {
+            let mut value = match self.begin(is_counted_later(open.last()))? {
                 Ok(leaf) => leaf,
                 Err(container) => {
-                    if open.len() >= MAX_OPEN {
-                        return Err(self.error("nested too deep"));
+                    if open.len() >= self.max_open() {
+                        return Err(self.too_deep());
                     }
                     open.push(container);
                     continue;
@@ -140,8 +166,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads a value without parts, or up to the first value in it.
-    fn begin(&mut self) -> Result<Result<Deep, Open>, Error> {
+    /// Reads a value without parts, or up to the first value in it. A string may be counted when it is known what it stands for.
+    fn begin(&mut self, counted_later: bool) -> Result<Result<Deep, Open>, Error> {
         self.skip_space();
         let start = self.at;
         let term = match self.peek() {
@@ -159,13 +185,21 @@ impl Reader<'_> {
                 }
                 return self.object(Vec::new(), start).map(Ok);
             }
-            Some(b'"') => Term::string(self.string()?),
+            Some(b'"') => {
+                let text = self.string()?;
+                if !counted_later {
+                    self.charge(1, text.len(), start)?;
+                }
+                return Ok(Ok(Deep { term: Term::string(text), depth: 0 }));
+            }
             Some(b'-' | b'0'..=b'9') => return self.number().map(Ok),
             _ if self.eat_word("null") => Term::Undefined,
             _ if self.eat_word("true") => Term::from(true),
             _ if self.eat_word("false") => Term::from(false),
             _ => return Err(self.error("expected a value")),
         };
+        // Booleans are atoms.
+        self.charge(1, if term == Term::Undefined { 0 } else { self.at - start }, start)?;
         Ok(Ok(Deep { term, depth: 0 }))
     }
 
@@ -190,21 +224,24 @@ impl Reader<'_> {
         if self.eat(b':') { Ok(Text::from(key)) } else { Err(self.error("expected ':'")) }
     }
 
-    fn array(&self, elements: Vec<Deep>) -> Result<Deep, Error> {
+    fn array(&mut self, elements: Vec<Deep>) -> Result<Deep, Error> {
         let depth = deepest(elements.iter());
+        self.charge(1, 0, self.at)?;
         self.deep(Term::list(elements.into_iter().map(|element| element.term)), 1 + depth)
     }
 
     /// An object whose first byte is at `start`: a map, or one of the forms with `$`.
-    fn object(&self, entries: Vec<(Text, Deep)>, start: usize) -> Result<Deep, Error> {
+    fn object(&mut self, entries: Vec<(Text, Deep)>, start: usize) -> Result<Deep, Error> {
         let inner = deepest(entries.iter().map(|(_, value)| value));
         if !entries.iter().any(|(key, _)| key.as_bytes().starts_with(b"$")) {
             // The tag, the list, and the pairs if there are any.
             let depth = if entries.is_empty() { 2 } else { 3 + inner };
+            let key_bytes: usize = entries.iter().map(|(key, _)| key.as_bytes().len()).sum();
+            self.charge(2 + 2 * entries.len() as u64, "map".len() + key_bytes, start)?;
             let pairs = entries.into_iter().map(|(key, value)| Term::tuple([Term::String(key), value.term]));
             return self.deep(Term::list(pairs).tagged("map"), depth);
         }
-        let wrong = |message| Error::new(message, start);
+        let wrong = |message| Error::no_term(message, start);
         let mut entries = entries;
         entries.sort_by(|(one, _), (two, _)| one.cmp(two));
         let mut parts = entries.into_iter().map(|(key, value)| (key, value.term));
@@ -212,13 +249,16 @@ impl Reader<'_> {
             (Some((tag_key, Term::String(tag))), Some((term_key, term)), None)
                 if tag_key == "$tag" && term_key == "$term" =>
             {
+                if tag.as_bytes().len() > self.limits.max_tag_bytes as usize {
+                    return Err(Error::exceeds(Limit::TagBytes(self.limits.max_tag_bytes), start));
+                }
                 self.deep(term.tagged(tag), 1 + inner)
             }
             (Some((key, Term::List(elements))), None, _) if key == "$tuple" => self.deep(Term::Tuple(elements), inner),
             (Some((key, Term::String(text))), None, _) => {
                 let term = match key.as_bytes() {
                     b"$atom" => Term::Atom(text),
-                    b"$integer" => Term::Integer(integer(&text).map_err(wrong)?),
+                    b"$integer" => Term::Integer(self.integer(&text, start)?),
                     b"$binary" => match STANDARD.decode(text.as_bytes()) {
                         Ok(bytes) => Term::binary(bytes),
                         Err(_) => return Err(wrong("'$binary' that is not base64 with its padding")),
@@ -228,6 +268,9 @@ impl Reader<'_> {
                     }
                     _ => return Err(wrong(NO_FORM)),
                 };
+                if key != "$atom" {
+                    self.charge(1, leaf_bytes(&term), start)?;
+                }
                 self.deep(term, 0)
             }
             _ => Err(wrong(NO_FORM)),
@@ -235,7 +278,39 @@ impl Reader<'_> {
     }
 
     fn deep(&self, term: Term, depth: u32) -> Result<Deep, Error> {
-        if depth > MAX_DEPTH { Err(self.error("nested too deep")) } else { Ok(Deep { term, depth }) }
+        if depth > self.limits.max_depth { Err(self.too_deep()) } else { Ok(Deep { term, depth }) }
+    }
+
+    const fn too_deep(&self) -> Error {
+        Error::exceeds(Limit::Depth(self.limits.max_depth), self.at)
+    }
+
+    /// Arrays and objects one in another that can still make a term within the limit: a tuple takes two for one level, and an atom
+    /// that is no UTF-8 two for none.
+    const fn max_open(&self) -> usize {
+        (self.limits.max_depth as usize).saturating_mul(2).saturating_add(2)
+    }
+
+    /// Counts as a decoder does (L1).
+    fn charge(&mut self, nodes: u64, bytes: usize, offset: usize) -> Result<(), Error> {
+        self.nodes += nodes;
+        self.bytes += bytes as u64;
+        if self.nodes > self.limits.max_expanded_nodes {
+            return Err(Error::exceeds(Limit::ExpandedNodes(self.limits.max_expanded_nodes), offset));
+        }
+        if self.bytes > self.limits.max_expanded_bytes {
+            return Err(Error::exceeds(Limit::ExpandedBytes(self.limits.max_expanded_bytes), offset));
+        }
+        Ok(())
+    }
+
+    fn integer(&self, text: &Text, offset: usize) -> Result<Integer, Error> {
+        let Some(text) = text.as_str() else { return Err(Error::no_term(NO_INTEGER, offset)) };
+        // Conversion takes time that grows with the square of the digits.
+        if text.trim_start_matches('-').len() > self.limits.max_integer_digits as usize {
+            return Err(Error::exceeds(Limit::IntegerDigits(self.limits.max_integer_digits), offset));
+        }
+        text.parse().map_err(|_| Error::no_term(NO_INTEGER, offset))
     }
 
     /// `-?(0|[1-9][0-9]*)`, with a fraction or an exponent a float.
@@ -247,7 +322,7 @@ impl Reader<'_> {
         let first = self.at;
         self.digits()?;
         if self.at > first + 1 && self.text.as_bytes().get(first) == Some(&b'0') {
-            return Err(Error::new("number with a leading zero", first));
+            return Err(Error::syntax("number with a leading zero", first));
         }
         let mut is_float = false;
         if self.peek() == Some(b'.') {
@@ -265,12 +340,16 @@ impl Reader<'_> {
         }
         let number = self.text.get(start..self.at).unwrap_or_default();
         if !is_float {
-            let value = integer(&Text::from(number)).map_err(|message| Error::new(message, start))?;
-            return Ok(Deep { term: Term::Integer(value), depth: 0 });
+            let term = Term::Integer(self.integer(&Text::from(number), start)?);
+            self.charge(1, leaf_bytes(&term), start)?;
+            return Ok(Deep { term, depth: 0 });
         }
         match number.parse().ok().and_then(Term::float) {
-            Some(term) => Ok(Deep { term, depth: 1 }),
-            None => Err(Error::new("number too large for a float", start)),
+            Some(term) => {
+                self.charge(2, leaf_bytes(&term), start)?;
+                self.deep(term, 1)
+            }
+            None => Err(Error::no_term("number too large for a float", start)),
         }
     }
 
@@ -289,7 +368,7 @@ impl Reader<'_> {
         let mut end = start + 1;
         loop {
             match memchr::memchr2(b'"', b'\\', bytes.get(end..).unwrap_or_default()) {
-                None => return Err(Error::new("string that does not end", start)),
+                None => return Err(Error::syntax("string that does not end", start)),
                 Some(place) if bytes.get(end + place) == Some(&b'"') => {
                     end += place + 1;
                     break;
@@ -302,7 +381,7 @@ impl Reader<'_> {
         let quoted = self.text.get(start..end).unwrap_or_default();
         // Its columns are bytes, and begin with 1.
         serde_json::from_str(quoted)
-            .map_err(|error| Error::new("malformed string", start + error.column().saturating_sub(1)))
+            .map_err(|error| Error::syntax("malformed string", start + error.column().saturating_sub(1)))
     }
 
     fn skip_space(&mut self) {
@@ -330,7 +409,7 @@ impl Reader<'_> {
     }
 
     const fn error(&self, message: &'static str) -> Error {
-        Error::new(message, self.at)
+        Error::syntax(message, self.at)
     }
 }
 
@@ -342,12 +421,20 @@ fn deepest<'a>(values: impl Iterator<Item = &'a Deep>) -> u32 {
     values.map(|value| value.depth).max().unwrap_or_default()
 }
 
-fn integer(text: &Text) -> Result<Integer, &'static str> {
-    let Some(text) = text.as_str() else { return Err(NO_INTEGER) };
-    if text.trim_start_matches('-').len() > MAX_DIGITS {
-        return Err("integer of too many digits");
+/// Whether a string here is not what will count: it is longer than the integer, binary or text for which it stands.
+fn is_counted_later(around: Option<&Open>) -> bool {
+    matches!(around, Some(Open::Object(_, key, _)) if matches!(key.as_bytes(), b"$integer" | b"$binary" | b"$latin1"))
+}
+
+/// What a term without parts, or a float, counts towards the bytes.
+fn leaf_bytes(term: &Term) -> usize {
+    match term {
+        Term::Integer(value) if value.to_i64().is_none() => value.to_string().trim_start_matches('-').len(),
+        Term::Atom(text) | Term::String(text) => text.as_bytes().len(),
+        Term::Binary(bytes) => bytes.len(),
+        Term::Tagged(tagged) => tagged.tag().as_bytes().len() + leaf_bytes(tagged.term()),
+        Term::Undefined | Term::Integer(_) | Term::Tuple(_) | Term::List(_) => 0,
     }
-    text.parse().map_err(|_| NO_INTEGER)
 }
 
 /// The bytes of a text whose characters stand for one byte each.
