@@ -280,8 +280,8 @@ impl<A: Arena> Machine<A> {
         while let Some(&first) = firsts.get(at) {
             at = match Class::of(first) {
                 Class::Space => at + 1,
-                Class::Digit => self.digits::<COUNTS>(window, at)?,
-                Class::Minus => self.integer::<COUNTS>(window, at, at)?,
+                Class::Digit => self.integer::<COUNTS>(window, at, false)?,
+                Class::Minus => self.negative_integer::<COUNTS>(window, at)?,
                 Class::String => self.text::<COUNTS>(window, Text::String, at)?,
                 Class::Atom => self.text::<COUNTS>(window, Text::Atom, at)?,
                 Class::Tag => self.tag::<COUNTS>(window, at)?,

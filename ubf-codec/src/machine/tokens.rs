@@ -80,7 +80,7 @@ impl<A: Arena> Machine<A> {
     fn resume_token<const COUNTS: bool>(&mut self, window: &[u8], token: Token) -> Stepped {
         match token {
             Token::None => Ok(self.position),
-            Token::Integer { start } => self.integer::<COUNTS>(window, start, self.position),
+            Token::Integer { start } => self.long_integer::<COUNTS>(window, start, self.position),
             Token::Text { text, start, escaped } => {
                 let (stop, escaped) = self.long_text(window, text, start, self.position, escaped)?;
                 self.text_whole::<COUNTS>(text, start, stop, escaped)
@@ -88,37 +88,49 @@ impl<A: Arena> Machine<A> {
         }
     }
 
-    /// W2: an integer that begins with a digit. Almost all are short and whole.
+    /// W2: an integer whose sign or first digit is at `at`. Almost all are short and whole.
     #[inline(always)]
-    pub(super) fn digits<const COUNTS: bool>(&mut self, window: &[u8], at: usize) -> Stepped {
-        match lexer::short_integer(window, at) {
-            Some((value, end)) if !COUNTS || end - at <= self.config.limits.max_integer_digits as usize => {
-                self.push_leaf::<COUNTS>(Node::integer(value), at)?;
+    pub(super) fn integer<const COUNTS: bool>(&mut self, window: &[u8], at: usize, negative: bool) -> Stepped {
+        let digits_start = at + usize::from(negative);
+        match lexer::short_integer(window, digits_start) {
+            Some((value, end)) if self.is_length_allowed::<COUNTS>(end - digits_start) => {
+                self.push_leaf::<COUNTS>(Node::integer(if negative { -value } else { value }), at)?;
                 Ok(end)
             }
-            Some(_) | None => self.integer::<COUNTS>(window, at, at),
+            Some(_) | None => self.long_integer::<COUNTS>(window, at, at),
         }
+    }
+
+    /// The same after a `-`, where it does not stand in the way of what comes more often.
+    #[inline(never)]
+    pub(super) fn negative_integer<const COUNTS: bool>(&mut self, window: &[u8], at: usize) -> Stepped {
+        self.integer::<COUNTS>(window, at, true)
+    }
+
+    /// Whether an integer may have so many digits; of a packet that is read lightly, 18 are allowed in any case.
+    #[inline(always)]
+    const fn is_length_allowed<const COUNTS: bool>(&self, digits: usize) -> bool {
+        digits > 0 && (!COUNTS || digits <= self.config.limits.max_integer_digits as usize)
     }
 
     /// W2: `-?[0-9]+`. `start` is the sign or the first digit; what stands before `from` is not looked at again.
     #[inline(always)]
-    pub(super) fn integer<const COUNTS: bool>(&mut self, window: &[u8], start: usize, from: usize) -> Stepped {
-        let (integer, end) = self.long_integer(window, start, from)?;
+    fn long_integer<const COUNTS: bool>(&mut self, window: &[u8], start: usize, from: usize) -> Stepped {
+        let (integer, end) = self.any_integer(window, start, from)?;
         self.push_leaf::<COUNTS>(integer, start)?;
         Ok(end)
     }
 
     /// The same: the integer, and where it ends.
     #[inline(never)]
-    fn long_integer(&mut self, window: &[u8], start: usize, from: usize) -> Result<(Node, usize), Stop> {
-        if let Some((value, end)) = lexer::last_integer(window, start)
-            && end - start <= self.config.limits.max_integer_digits as usize
-            && end > start
-        {
-            return Ok((Node::integer(value), end));
-        }
+    fn any_integer(&mut self, window: &[u8], start: usize, from: usize) -> Result<(Node, usize), Stop> {
         let negative = window.get(start) == Some(&b'-');
         let digits_start = start + usize::from(negative);
+        if let Some((value, end)) = lexer::last_integer(window, digits_start)
+            && self.is_length_allowed::<true>(end - digits_start)
+        {
+            return Ok((Node::integer(if negative { -value } else { value }), end));
+        }
         let unread = window.get(from.max(digits_start)..).unwrap_or_default();
         let Ok((rest, _)) = lexer::digits(unread) else { return Err(self.wait_at(start)) };
         let end = window.len() - rest.len();
