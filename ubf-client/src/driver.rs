@@ -89,6 +89,8 @@ pub(crate) struct Ends {
 pub(crate) struct Driver {
     session: ClientSession,
     start: Instant,
+    /// Looked up once each time that this runs: to ask for each thing that came in would cost more than to tell of it.
+    now: Time,
     ends: Ends,
     close_time: Duration,
     commands_are_open: bool,
@@ -127,6 +129,7 @@ impl Driver {
         let start = Instant::now();
         Self {
             start,
+            now: Time::ZERO,
             ends,
             close_time,
             commands_are_open: true,
@@ -160,13 +163,14 @@ impl Driver {
         poll_fn(move |cx| driver.poll(cx))
     }
 
-    fn now(&self) -> Time {
+    fn look_at_clock(&mut self) {
         let millis = self.start.elapsed().as_millis();
-        Time::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
+        self.now = Time::from_millis(u64::try_from(millis).unwrap_or(u64::MAX));
     }
 
     /// Goes on until there is nothing to do but to wait. What is shown and what is armed is seen to once for all that came in.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.look_at_clock();
         loop {
             while let Some(output) = self.session.poll_output() {
                 self.obey(output);
@@ -214,7 +218,7 @@ impl Driver {
             self.commands = commands;
             return false;
         };
-        let now = self.now();
+        let now = self.now;
         if count == 0 {
             // All handles are gone.
             self.commands_are_open = false;
@@ -268,7 +272,7 @@ impl Driver {
         if let Some(wanted) = wanted
             && self.armed.is_none_or(|armed| wanted < armed)
         {
-            let wait = wanted.since(Time::ZERO).min(self.now().since(Time::ZERO) + MAX_SLEEP);
+            let wait = wanted.since(Time::ZERO).min(self.now.since(Time::ZERO) + MAX_SLEEP);
             self.timer.as_mut().reset(self.start + wait);
             self.armed = Some(wanted);
         }
@@ -276,12 +280,14 @@ impl Driver {
             return false;
         }
         self.armed = None;
+        // It may have rung since this began.
+        self.look_at_clock();
         self.feed(Input::Tick);
         true
     }
 
     fn feed(&mut self, input: Input) {
-        let now = self.now();
+        let now = self.now;
         self.session.handle(input, now);
         self.give_up_calls(now);
     }
@@ -322,7 +328,7 @@ impl Driver {
         match output {
             Output::Connect { connection, address, tls: Some(_), .. } => {
                 warn!(%address, "TLS is not available");
-                let now = self.now();
+                let now = self.now;
                 self.session.handle(Input::ConnectFailed { connection }, now);
             }
             Output::Connect { connection, address, named_by, within, tls: None } => {
@@ -366,7 +372,7 @@ impl Driver {
 
     /// N8: the caller's code may crash (N6).
     fn render(&mut self, call: CallId, version: Version) {
-        let now = self.now();
+        let now = self.now;
         let rendering =
             self.calls.get(&call).map_or(Rendering::Unsupported, |open| open.request.render(open.kind, version));
         self.session.handle(
@@ -395,7 +401,7 @@ impl Driver {
 
     fn note(&mut self, notice: &Notice) {
         self.has_notices = true;
-        notices::trace(notice, self.now());
+        notices::trace(notice, self.now);
         match notice {
             Notice::Agreed { .. } => {
                 self.first_losses = Vec::new();

@@ -394,12 +394,13 @@ impl ClientSession {
         }
     }
 
-    /// Ends what has taken too long (L1, L2), once for each input.
+    /// Ends what has taken too long (L1, L2), once for each input. `false` if that is nothing.
     fn check_time(&mut self) -> bool {
         if self.is_time_checked {
             return false;
         }
         self.is_time_checked = true;
+        let mut is_something_over = false;
         for slot in [Slot::Current, Slot::Next] {
             let link = match slot {
                 Slot::Current => &self.current,
@@ -408,15 +409,18 @@ impl ClientSession {
             let overdue = link.as_ref().and_then(|link| Some((link.id, link.overdue(&self.config, self.now)?)));
             if let Some((connection, reason)) = overdue {
                 self.lost(connection, reason);
+                is_something_over = true;
             }
         }
         if self.calls_due.is_some_and(|due| self.now >= due) {
             self.end_due_calls();
+            is_something_over = true;
         }
         if self.quarantine_due.is_some_and(|due| self.now >= due) {
             self.end_quarantines();
+            is_something_over = true;
         }
-        true
+        is_something_over
     }
 
     fn end_due_calls(&mut self) {

@@ -286,8 +286,9 @@ impl ServerSession {
         }
         if !self.is_time_checked {
             self.is_time_checked = true;
-            self.check_time();
-            return Step::Done;
+            if self.check_time() {
+                return Step::Done;
+            }
         }
         if self.ending.is_some() {
             return Step::done_if(self.try_to_end());
@@ -409,10 +410,11 @@ impl ServerSession {
         self.ending = None;
     }
 
-    /// Ends a connection whose client takes too long.
-    fn check_time(&mut self) {
+    /// Ends a connection whose client takes too long. `false` if it does not.
+    fn check_time(&mut self) -> bool {
         if self.unsent > 0 && self.now >= self.last_written + self.config.max_write_time {
-            return self.stop(CloseReason::SlowReader);
+            self.stop(CloseReason::SlowReader);
+            return true;
         }
         let is_over = |deadline: Option<Time>| deadline.is_some_and(|deadline| self.now >= deadline);
         let (reason, why) = if is_over(self.negotiation_deadline()) {
@@ -422,10 +424,11 @@ impl ServerSession {
         } else if is_over(self.idle_deadline()) {
             (CloseReason::IdleTime, "idle_time")
         } else {
-            return;
+            return false;
         };
         let last_words = ServerControl::Closing { why: Term::atom(why), packet: self.packets };
         self.end(Some(last_words), reason, self.config.max_close_time);
+        true
     }
 
     /// L1: the first packet must have come.
