@@ -19,6 +19,10 @@ pub(super) struct Whole<'de, 'n> {
     pub(super) nodes: &'n [Node],
     pub(super) dialect: Dialect,
     pub(super) max_depth: u32,
+    /// Levels that are left of `max_depth`. Not in each part: what is passed on all the time is to be small, and copied as it was stored.
+    pub(super) levels: Cell<u32>,
+    /// How many `Option`s and newtypes stand around the term that is being read.
+    pub(super) wrappers: Cell<u8>,
     /// Whether serde has read a term that looks like a record without knowing the type: it cannot be read as one afterwards.
     pub(super) met_unknown_record: Cell<bool>,
 }

@@ -5,13 +5,15 @@ use alloc::string::ToString as _;
 
 use serde_core::de::{DeserializeSeed, MapAccess, SeqAccess};
 
-use super::part::Part;
+use super::part::{Level, Part};
 use crate::serde::cursor::{Cursor, Items, Meaning};
 use crate::serde::error::{Error, Segment};
 
 /// The elements of a list or a tuple.
 pub(super) struct Sequence<'de, 'n> {
     whole: Part<'de, 'n>,
+    /// Held while the parts are read.
+    _level: Level<'n>,
     items: Items<'de, 'n>,
     index: usize,
     /// Elements that are missing and count as undefined: what a program of an earlier edition does not send.
@@ -19,14 +21,14 @@ pub(super) struct Sequence<'de, 'n> {
 }
 
 impl<'de, 'n> Sequence<'de, 'n> {
-    pub(super) const fn new(whole: Part<'de, 'n>, items: Items<'de, 'n>) -> Self {
-        Self { whole, items, index: 0, missing: 0 }
+    pub(super) const fn new(whole: Part<'de, 'n>, level: Level<'n>, items: Items<'de, 'n>) -> Self {
+        Self { whole, _level: level, items, index: 0, missing: 0 }
     }
 
     /// `len` elements, however many there are.
-    pub(super) fn of_exactly(len: usize, whole: Part<'de, 'n>, items: Items<'de, 'n>) -> Self {
+    pub(super) fn of_exactly(len: usize, whole: Part<'de, 'n>, level: Level<'n>, items: Items<'de, 'n>) -> Self {
         let missing = len.saturating_sub(items.len());
-        Self { whole, items, index: 0, missing }
+        Self { whole, _level: level, items, index: 0, missing }
     }
 }
 
@@ -59,6 +61,8 @@ impl<'de> SeqAccess<'de> for Sequence<'de, '_> {
 /// The entries of a list of pairs.
 pub(super) struct Entries<'de, 'n> {
     whole: Part<'de, 'n>,
+    /// Held while the parts are read.
+    _level: Level<'n>,
     items: Items<'de, 'n>,
     /// Whether an undefined value is as good as none: in a struct.
     skip_undefined: bool,
@@ -67,13 +71,13 @@ pub(super) struct Entries<'de, 'n> {
 }
 
 impl<'de, 'n> Entries<'de, 'n> {
-    pub(super) const fn new(whole: Part<'de, 'n>, items: Items<'de, 'n>) -> Self {
-        Self { whole, items, skip_undefined: false, open: None }
+    pub(super) const fn new(whole: Part<'de, 'n>, level: Level<'n>, items: Items<'de, 'n>) -> Self {
+        Self { whole, _level: level, items, skip_undefined: false, open: None }
     }
 
     /// The fields of a struct, as a property list.
-    pub(super) const fn of_struct(whole: Part<'de, 'n>, items: Items<'de, 'n>) -> Self {
-        Self { whole, items, skip_undefined: true, open: None }
+    pub(super) const fn of_struct(whole: Part<'de, 'n>, level: Level<'n>, items: Items<'de, 'n>) -> Self {
+        Self { whole, _level: level, items, skip_undefined: true, open: None }
     }
 }
 

@@ -193,7 +193,16 @@ impl<'de, 'n> Deserializer<'de, 'n> {
     fn whole(&self) -> Whole<'de, 'n> {
         let Self { source, nodes, dialect, max_depth, .. } = *self;
         let text = if self.is_packet { utf8_prefix(source) } else { "" };
-        Whole { source, text, nodes, dialect, max_depth, met_unknown_record: Cell::new(false) }
+        Whole {
+            source,
+            text,
+            nodes,
+            dialect,
+            max_depth,
+            levels: Cell::new(max_depth),
+            wrappers: Cell::new(0),
+            met_unknown_record: Cell::new(false),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use alloc::borrow::Cow;
 use alloc::string::ToString as _;
+use core::cell::Cell;
 
 use serde_core::de::{self, Expected, Visitor};
 
@@ -21,14 +22,21 @@ const MAX_WRAPPERS: u8 = 64;
 #[derive(Clone, Copy)]
 pub(in crate::serde) struct Part<'de, 'n> {
     cursor: Cursor<'de, 'n>,
-    /// Levels that are left of `max_depth`.
-    levels: u32,
-    wrappers: u8,
+}
+
+/// A level that is taken for as long as this lives.
+pub(super) struct Level<'n>(&'n Cell<u32>);
+
+impl Drop for Level<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.set(self.0.get() + 1);
+    }
 }
 
 impl<'de, 'n> Whole<'de, 'n> {
     pub(super) const fn root(&'n self, at: At<'de>) -> Part<'de, 'n> {
-        Part { cursor: Cursor::new(at, self), levels: self.max_depth, wrappers: 0 }
+        Part { cursor: Cursor::new(at, self) }
     }
 }
 
@@ -49,8 +57,9 @@ impl<'de, 'n> Part<'de, 'n> {
 
     /// A part of this term.
     #[inline]
-    pub(super) const fn part(&self, cursor: Cursor<'de, 'n>) -> Self {
-        Self { cursor, wrappers: 0, levels: self.levels }
+    pub(super) fn part(&self, cursor: Cursor<'de, 'n>) -> Self {
+        self.cursor.whole().wrappers.set(0);
+        Self { cursor }
     }
 
     /// What counts for a part that is missing.
@@ -58,16 +67,25 @@ impl<'de, 'n> Part<'de, 'n> {
         self.cursor.undefined()
     }
 
-    /// This term, whose parts are about to be read.
-    pub(super) fn enter(mut self) -> Result<Self, Error> {
-        self.levels = self.levels.checked_sub(1).ok_or_else(|| self.too_deep())?;
-        Ok(self)
+    /// The parts of this term are about to be read.
+    #[inline]
+    pub(super) fn enter(&self) -> Result<Level<'n>, Error> {
+        let levels = &self.cursor.whole().levels;
+        match levels.get().checked_sub(1) {
+            Some(left) => {
+                levels.set(left);
+                Ok(Level(levels))
+            }
+            None => Err(self.too_deep()),
+        }
     }
 
     /// This term without the `Option` or the newtype around it.
-    fn unwrap(mut self) -> Result<Self, Error> {
-        self.wrappers += 1;
-        if self.wrappers > MAX_WRAPPERS { Err(self.too_deep()) } else { Ok(self) }
+    #[inline]
+    fn unwrap(self) -> Result<Self, Error> {
+        let wrappers = &self.cursor.whole().wrappers;
+        wrappers.set(wrappers.get() + 1);
+        if wrappers.get() > MAX_WRAPPERS { Err(self.too_deep()) } else { Ok(self) }
     }
 
     #[cold]
@@ -94,11 +112,11 @@ impl<'de, 'n> Part<'de, 'n> {
     }
 
     fn visit_seq<V: Visitor<'de>>(self, items: Items<'de, 'n>, visitor: V) -> Result<V::Value, Error> {
-        visitor.visit_seq(Sequence::new(self.enter()?, items))
+        visitor.visit_seq(Sequence::new(self, self.enter()?, items))
     }
 
     fn visit_entries<V: Visitor<'de>>(self, items: Items<'de, 'n>, visitor: V) -> Result<V::Value, Error> {
-        visitor.visit_map(Entries::new(self.enter()?, items))
+        visitor.visit_map(Entries::new(self, self.enter()?, items))
     }
 
     /// The elements of a record after its name. The atom alone is a record without elements.
@@ -315,7 +333,7 @@ impl<'de> de::Deserializer<'de> for Part<'de, '_> {
             Meaning::Tuple(items) if items.len() == len && !access::begin_with(items.clone(), name) => items,
             _ => self.record(name, &visitor)?,
         };
-        visitor.visit_seq(Sequence::of_exactly(len, self.enter()?, elements))
+        visitor.visit_seq(Sequence::of_exactly(len, self, self.enter()?, elements))
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -333,10 +351,12 @@ impl<'de> de::Deserializer<'de> for Part<'de, '_> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         match self.meaning() {
-            Meaning::Pairs(items) | Meaning::List(items) => visitor.visit_map(Entries::of_struct(self.enter()?, items)),
+            Meaning::Pairs(items) | Meaning::List(items) => {
+                visitor.visit_map(Entries::of_struct(self, self.enter()?, items))
+            }
             _ => {
                 let elements = self.record(name, &visitor)?;
-                visitor.visit_map(Fields::new(self.enter()?, elements, fields))
+                visitor.visit_map(Fields::new(self, self.enter()?, elements, fields))
             }
         }
     }
@@ -348,14 +368,14 @@ impl<'de> de::Deserializer<'de> for Part<'de, '_> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         if let Some((name, elements)) = self.name_and_elements() {
-            return visitor.visit_enum(Variant::new(self.enter()?, name, Content::Elements(elements)));
+            return visitor.visit_enum(Variant::new(self, self.enter()?, name, Content::Elements(elements)));
         }
         match self.meaning() {
             // `[{'name', Content}]`: what describes itself.
             Meaning::Pairs(mut items) | Meaning::List(mut items) if items.len() == 1 => {
                 match items.next().and_then(Cursor::entry) {
                     Some((name, content)) => {
-                        visitor.visit_enum(Variant::new(self.enter()?, name, Content::Alone(content)))
+                        visitor.visit_enum(Variant::new(self, self.enter()?, name, Content::Alone(content)))
                     }
                     None => Err(self.wrong(&visitor)),
                 }

@@ -6,13 +6,15 @@ use serde_core::de::{self, DeserializeSeed, Expected, MapAccess, Visitor};
 use serde_core::forward_to_deserialize_any;
 
 use super::access::key_error;
-use super::part::Part;
+use super::part::{Level, Part};
 use crate::serde::cursor::{Cursor, Items};
 use crate::serde::error::{Error, Segment};
 
 /// A record, as a map: only as a map does derived code let fields be missing, be in excess, or have a default.
 pub(super) struct Fields<'de, 'n> {
     whole: Part<'de, 'n>,
+    /// Held while the parts are read.
+    _level: Level<'n>,
     elements: Items<'de, 'n>,
     /// The names that the type knows; of a field with aliases, all of them.
     names: &'static [&'static str],
@@ -25,8 +27,13 @@ pub(super) struct Fields<'de, 'n> {
 }
 
 impl<'de, 'n> Fields<'de, 'n> {
-    pub(super) const fn new(whole: Part<'de, 'n>, elements: Items<'de, 'n>, names: &'static [&'static str]) -> Self {
-        Self { whole, elements, names, index: 0, open: None, takes_index: None }
+    pub(super) const fn new(
+        whole: Part<'de, 'n>,
+        level: Level<'n>,
+        elements: Items<'de, 'n>,
+        names: &'static [&'static str],
+    ) -> Self {
+        Self { whole, _level: level, elements, names, index: 0, open: None, takes_index: None }
     }
 
     /// Says in which field it happened: the one whose key was read last.

@@ -4,7 +4,7 @@ use serde_core::de::value::{BorrowedStrDeserializer, BytesDeserializer};
 use serde_core::de::{self, DeserializeSeed, EnumAccess, VariantAccess, Visitor};
 
 use super::access::{Entries, Sequence, key_error};
-use super::part::Part;
+use super::part::{Level, Part};
 use super::record::Fields;
 use crate::encode::Encoder;
 use crate::serde::cursor::{Cursor, Items, Meaning};
@@ -15,6 +15,8 @@ use crate::term::TermRef;
 /// A variant of an enum. Elements that are missing count as undefined, those in excess are not looked at.
 pub(super) struct Variant<'de, 'n> {
     whole: Part<'de, 'n>,
+    /// Held while the parts are read.
+    level: Level<'n>,
     name: Cursor<'de, 'n>,
     content: Content<'de, 'n>,
 }
@@ -28,8 +30,13 @@ pub(super) enum Content<'de, 'n> {
 }
 
 impl<'de, 'n> Variant<'de, 'n> {
-    pub(super) const fn new(whole: Part<'de, 'n>, name: Cursor<'de, 'n>, content: Content<'de, 'n>) -> Self {
-        Self { whole, name, content }
+    pub(super) const fn new(
+        whole: Part<'de, 'n>,
+        level: Level<'n>,
+        name: Cursor<'de, 'n>,
+        content: Content<'de, 'n>,
+    ) -> Self {
+        Self { whole, level, name, content }
     }
 
     fn place(&self) -> impl FnOnce(Error) -> Error + use<'de, 'n> {
@@ -70,13 +77,15 @@ impl<'de> VariantAccess<'de> for Variant<'de, '_> {
     fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Error> {
         let place = self.place();
         match self.content {
-            Content::Elements(elements) => visitor.visit_seq(Sequence::of_exactly(len, self.whole, elements)),
+            Content::Elements(elements) => {
+                visitor.visit_seq(Sequence::of_exactly(len, self.whole, self.level, elements))
+            }
             Content::Alone(element) => {
                 let part = self.whole.part(element);
                 match element.meaning() {
-                    Meaning::Tuple(elements) | Meaning::List(elements) => {
-                        part.enter().and_then(|part| visitor.visit_seq(Sequence::of_exactly(len, part, elements)))
-                    }
+                    Meaning::Tuple(elements) | Meaning::List(elements) => part
+                        .enter()
+                        .and_then(|level| visitor.visit_seq(Sequence::of_exactly(len, part, level, elements))),
                     _ => Err(part.wrong(&visitor)),
                 }
             }
@@ -87,12 +96,12 @@ impl<'de> VariantAccess<'de> for Variant<'de, '_> {
     fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Error> {
         let place = self.place();
         match self.content {
-            Content::Elements(elements) => visitor.visit_map(Fields::new(self.whole, elements, fields)),
+            Content::Elements(elements) => visitor.visit_map(Fields::new(self.whole, self.level, elements, fields)),
             Content::Alone(element) => {
                 let part = self.whole.part(element);
                 match element.meaning() {
                     Meaning::Pairs(items) | Meaning::List(items) => {
-                        part.enter().and_then(|part| visitor.visit_map(Entries::of_struct(part, items)))
+                        part.enter().and_then(|level| visitor.visit_map(Entries::of_struct(part, level, items)))
                     }
                     _ => Err(part.wrong(&visitor)),
                 }
