@@ -105,6 +105,46 @@ impl<'de, 'n> Cursor<'de, 'n> {
         }
     }
 
+    /// The value of an integer of a packet that fits 64 bits. As what follows, a short way past [`meaning`](Self::meaning).
+    #[inline(always)]
+    pub(super) fn small(&self) -> Option<i64> {
+        match self.at {
+            At::Node(node) if node.kind() == NodeKind::Integer => Some(node.as_small()),
+            At::Node(_) | At::Term(_) => None,
+        }
+    }
+
+    /// The text of a string or an atom of a packet, if it cannot be the undefined value.
+    #[inline(always)]
+    pub(super) fn name(&self) -> Option<TextRef<'de>> {
+        let At::Node(node) = self.at else { return None };
+        let is_extended = self.whole.dialect == Dialect::Extended;
+        let is_text = node.kind() == NodeKind::String || node.kind() == NodeKind::Atom && is_extended;
+        is_text.then(|| self.text(node))
+    }
+
+    /// The elements of a tuple of a packet.
+    #[inline(always)]
+    pub(super) fn tuple(&self) -> Option<Items<'de, 'n>> {
+        match self.at {
+            At::Node(node) if node.kind() == NodeKind::Tuple => {
+                Some(self.items(Parts::Nodes(node.span().slice(self.whole.nodes).iter())))
+            }
+            At::Node(_) | At::Term(_) => None,
+        }
+    }
+
+    /// Whether the term is the atom of this name.
+    #[inline]
+    pub(super) fn is_atom(&self, name: &str) -> bool {
+        match self.at {
+            At::Node(node) if node.kind() == NodeKind::Atom && self.whole.dialect == Dialect::Extended => {
+                self.text(node) == name
+            }
+            At::Node(_) | At::Term(_) => matches!(self.meaning(), Meaning::Atom(text) if text == name),
+        }
+    }
+
     /// The same for a term that has tags.
     #[inline(never)]
     fn tagged_meaning(&self) -> Meaning<'de, 'n> {

@@ -122,7 +122,7 @@ impl<'de, 'n> Part<'de, 'n> {
     /// The elements of a record after its name. The atom alone is a record without elements.
     fn record(self, name: &'static str, expected: &dyn Expected) -> Result<Items<'de, 'n>, Error> {
         let Some((found, elements)) = self.name_and_elements() else { return Err(self.wrong(expected)) };
-        if matches!(found.meaning(), Meaning::Atom(text) if text == name) {
+        if found.is_atom(name) {
             return Ok(elements);
         }
         let message = format_args!("invalid name: {found}, expected atom '{name}' of {expected}");
@@ -130,7 +130,14 @@ impl<'de, 'n> Part<'de, 'n> {
     }
 
     /// `{Name, Element, …}`, or the name alone.
+    #[inline]
     fn name_and_elements(&self) -> Option<(Cursor<'de, 'n>, Items<'de, 'n>)> {
+        if let Some(mut items) = self.cursor.tuple() {
+            return Some((items.next()?, items));
+        }
+        if self.cursor.name().is_some() {
+            return Some((self.cursor, self.cursor.no_items()));
+        }
         match self.meaning() {
             Meaning::Atom(_) | Meaning::String(_) => Some((self.cursor, self.cursor.no_items())),
             Meaning::Tuple(mut items) => Some((items.next()?, items)),
@@ -144,6 +151,14 @@ impl<'de, 'n> Part<'de, 'n> {
     }
 }
 
+#[inline]
+fn visit_small<'de, V: Visitor<'de>>(value: i64, visitor: V) -> Result<V::Value, Error> {
+    match u64::try_from(value) {
+        Ok(value) => visitor.visit_u64(value),
+        Err(_) => visitor.visit_i64(value),
+    }
+}
+
 /// Beyond 128 bits serde has no integers: then `beyond` says what to do.
 fn visit_integer<'de, V: Visitor<'de>>(
     value: IntegerRef<'de>,
@@ -151,10 +166,7 @@ fn visit_integer<'de, V: Visitor<'de>>(
     beyond: impl FnOnce(V) -> Result<V::Value, Error>,
 ) -> Result<V::Value, Error> {
     if let Some(value) = value.to_i64() {
-        return match u64::try_from(value) {
-            Ok(value) => visitor.visit_u64(value),
-            Err(_) => visitor.visit_i64(value),
-        };
+        return visit_small(value, visitor);
     }
     match (value.to_u64(), value.to_i128()) {
         (Some(value), _) => visitor.visit_u64(value),
@@ -185,6 +197,9 @@ fn visit_bytes<'de, V: Visitor<'de>>(text: TextRef<'de>, visitor: V) -> Result<V
 macro_rules! as_number {
     ($($method:ident)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+            if let Some(value) = self.cursor.small() {
+                return visit_small(value, visitor);
+            }
             match self.meaning() {
                 Meaning::Integer(value) => visit_integer(value, visitor, |visitor| Err(self.wrong(&visitor))),
                 _ => Err(self.wrong(&visitor)),
@@ -196,6 +211,9 @@ macro_rules! as_number {
 macro_rules! as_text {
     ($($method:ident)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+            if let Some(text) = self.cursor.name() {
+                return visit_text(text, visitor);
+            }
             match self.meaning() {
                 Meaning::String(text) | Meaning::Atom(text) => visit_text(text, visitor),
                 _ => Err(self.wrong(&visitor)),
@@ -316,6 +334,9 @@ impl<'de> de::Deserializer<'de> for Part<'de, '_> {
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Error> {
+        if let Some(items) = self.cursor.tuple().filter(|items| items.len() == len) {
+            return self.visit_seq(items, visitor);
+        }
         match self.meaning() {
             Meaning::Tuple(items) | Meaning::List(items) if items.len() == len => self.visit_seq(items, visitor),
             _ => Err(self.wrong(&visitor)),
