@@ -17,6 +17,7 @@ mod failures;
 mod life;
 mod limits;
 mod load;
+mod malformed;
 mod settings;
 mod travel;
 mod wire;

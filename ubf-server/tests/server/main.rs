@@ -12,6 +12,7 @@ mod lifecycle;
 mod limits;
 mod limits_of_connections;
 mod limits_of_packets;
+mod malformed;
 #[cfg(feature = "reference")]
 mod process;
 mod support;

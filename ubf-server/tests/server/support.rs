@@ -76,6 +76,11 @@ impl Peer {
         self.stream.write_all(bytes.as_bytes()).await.unwrap();
     }
 
+    /// Nothing more is sent.
+    pub(crate) async fn end(&mut self) {
+        self.stream.shutdown().await.unwrap();
+    }
+
     /// The next bytes are these.
     pub(crate) async fn expect(&mut self, bytes: &str) {
         let mut seen = vec![0; bytes.len()];
