@@ -212,7 +212,7 @@ impl fmt::Display for CallError {
             }
             Self::Refused { why } => write!(f, "refused by the server: {}", why.as_ref()),
             Self::TooLarge { max_packet } => write!(f, "the server accepts packets of {max_packet} bytes at most"),
-            Self::NoCommonVersion { spoken } => write!(f, "no common version: the server speaks {spoken}"),
+            Self::NoCommonVersion { spoken } => no_common_version(f, spoken),
             Self::Closed => f.write_str("the session is closed"),
         }
     }
@@ -343,12 +343,20 @@ impl fmt::Display for LossReason {
             Self::ReportedError { why, offset } => {
                 write!(f, "the server reports broken syntax: {}, at byte {offset}", why.as_ref())
             }
-            Self::NoCommonVersion { spoken } => write!(f, "no common version: the server speaks {spoken}"),
+            Self::NoCommonVersion { spoken } => no_common_version(f, spoken),
             Self::NegotiationRefused { why } => write!(f, "the server refuses to negotiate: {}", why.as_ref()),
             Self::Downgrade => f.write_str("the server offers only lower versions than before"),
             Self::Policy(refusal) => write!(f, "redirected {}", refusal.as_str()),
         }
     }
+}
+
+fn no_common_version(f: &mut fmt::Formatter<'_>, spoken: &Versions) -> fmt::Result {
+    // N2: the service is unknown there, or all of it is withdrawn.
+    if spoken.is_empty() {
+        return f.write_str("no common version: the server speaks no version of this service");
+    }
+    write!(f, "no common version: the server speaks {spoken}")
 }
 
 impl fmt::Display for Violation {

@@ -21,6 +21,10 @@ fn why_a_call_ended() {
         (CallError::Refused { why: ubf!({version, 3}) }, "refused by the server: {version,3}"),
         (CallError::TooLarge { max_packet: 9 }, "the server accepts packets of 9 bytes at most"),
         (CallError::NoCommonVersion { spoken: Versions::of([1, 2]) }, "no common version: the server speaks 1,2"),
+        (
+            CallError::NoCommonVersion { spoken: Versions::new() },
+            "no common version: the server speaks no version of this service",
+        ),
         (CallError::Closed, "the session is closed"),
     ] {
         assert_eq!(error.to_string(), words);
