@@ -4,7 +4,7 @@ mod operator;
 mod options;
 mod signals;
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub use self::options::{Options, examples};
 use self::options::{LogForm, ServiceName, Settings};
 use self::signals::Signals;
 use crate::services::{Echo, Irc, Kv};
-use crate::{Handler, Journal, Report, Server, ServerBuilder, Service};
+use crate::{BindError, Handler, Journal, Report, Server, ServerBuilder, Service};
 
 /// The exit statuses, beside 0. Two is the one that clap uses.
 const CANNOT_START: u8 = 1;
@@ -63,8 +63,27 @@ pub fn run(program: &str, options: Options) -> ExitCode {
             error!(calls_cut = report.counts.calls_cut, "calls were cut");
             ExitCode::from(CALL_CUT)
         }
-        Err(error) => fail(program, &error.to_string(), CANNOT_START),
+        Err(error) => {
+            let hint = hint(&*error).map(|hint| format!("\n\nhint: {hint}")).unwrap_or_default();
+            fail(program, &format!("{error}{hint}"), CANNOT_START)
+        }
     }
+}
+
+/// What to do about a server that does not start. About the file of a control socket its error says enough.
+fn hint(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+    let BindError::Listen { address, error } = error.downcast_ref()? else { return None };
+    let hints = [
+        (
+            ErrorKind::AddrInUse,
+            "another program listens there; with --reuse-port in both, a server takes over from the one before",
+        ),
+        (ErrorKind::AddrNotAvailable, "this machine does not have this address; 0.0.0.0 stands for all that it has"),
+        (ErrorKind::PermissionDenied, "ports below 1024 are for privileged programs"),
+        (ErrorKind::InvalidInput, "an address is HOST:PORT: --listen 127.0.0.1:4000"),
+    ];
+    let is_file = address.contains('/');
+    hints.into_iter().find(|(kind, _)| *kind == error.kind() && !is_file).map(|(_, hint)| hint)
 }
 
 fn fail(program: &str, text: &str, status: u8) -> ExitCode {

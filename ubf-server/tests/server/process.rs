@@ -235,13 +235,19 @@ fn what_is_wrong_is_said_in_one_line() {
         (&["--load-high", "9"], 2, "ubf-server: load marks without peers\n\nhint: "),
         (&["--listen", "127.0.0.1:0", "--control", "/nonexistent/s"], 1, "ubf-server: cannot listen on /nonexistent/s"),
         (&["--journal", "/nonexistent/journal"], 1, "ubf-server: cannot write /nonexistent/journal"),
-        (&["--listen", "nowhere"], 1, "ubf-server: cannot listen on nowhere"),
+        (&["--listen", "nowhere"], 1, "ubf-server: cannot listen on nowhere: invalid socket address\n\nhint: "),
+        (&["--listen", "127.0.0.1:0", "--control", "/"], 1, "ubf-server: cannot listen on /"),
     ] {
         let output = run(arguments);
         assert_eq!(output.status.code(), Some(status), "{arguments:?}");
         let seen = String::from_utf8(output.stderr).unwrap();
         assert!(seen.starts_with(text), "{seen}");
     }
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let output = run(&["--listen", &taken.local_addr().unwrap().to_string()]);
+    let seen = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{seen}");
+    assert!(seen.contains("\n\nhint: another program listens there"), "{seen}");
     let help = run(&["--help"]);
     assert_eq!(help.status.code(), Some(0));
     assert!(String::from_utf8(help.stdout).unwrap().contains("Exit status:"));
