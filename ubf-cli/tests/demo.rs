@@ -75,6 +75,35 @@ fn a_server_that_ends_unasked_ends_the_demo_and_is_named() {
     assert!(servers.iter().all(|pid| !is_alive(pid)), "{said}");
 }
 
+/// The checks are no show: a journal that tells another story than the clients fails the demo.
+#[test]
+fn a_journal_with_a_second_record_or_without_one_breaks_a_promise() {
+    fn doubled(journal: &str) -> String {
+        format!("{journal}{}\n", journal.lines().next().unwrap())
+    }
+    fn shortened(journal: &str) -> String {
+        journal.split_once('\n').unwrap().1.to_owned()
+    }
+    type Change = fn(&str) -> String;
+    let cases = [("doubled", "executed twice", doubled as Change), ("shortened", "lost", shortened as Change)];
+    for (name, count, change) in cases {
+        let mut demo = Demo::start_with(name, &["--fast"]);
+        let mut report = demo.child.stdout.take().unwrap();
+        // The first A has written all that it will.
+        demo.read_until("ended with exit status 0");
+        let journal = demo.file("a1.journal");
+        let said = std::fs::read_to_string(&journal).unwrap();
+        std::fs::write(&journal, change(&said)).unwrap();
+        let (mut text, mut shown) = (String::new(), String::new());
+        demo.shown.read_to_string(&mut shown).unwrap();
+        report.read_to_string(&mut text).unwrap();
+        assert_eq!(demo.child.wait().unwrap().code(), Some(1), "{shown}{text}");
+        let line = text.lines().find(|line| line.starts_with(count)).unwrap();
+        assert_eq!(line.split_whitespace().nth(count.split(' ').count()), Some("1"), "{text}");
+        assert!(text.lines().any(|line| line.starts_with('✗')), "{text}");
+    }
+}
+
 #[test]
 fn arguments_that_are_of_no_use_are_refused() {
     assert!(bad(2, &["demo", "--clients", "3"], "").contains("4..=400"));
@@ -93,16 +122,32 @@ struct Demo {
 impl Demo {
     /// Starts one, and waits until its clients are connected.
     fn start(name: &str) -> Self {
+        Self::start_with(name, &[])
+    }
+
+    fn start_with(name: &str, args: &[&str]) -> Self {
         let folder = folder(name);
         let mut command = Command::new(env!("CARGO_BIN_EXE_ubf"));
-        command.arg("demo").env("TMPDIR", &folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.arg("demo").args(args).env("TMPDIR", &folder).stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let shown = BufReader::new(child.stderr.take().unwrap());
         let mut demo = Self { child, shown, text: String::new(), folder };
-        while !demo.text.contains("are connected to A") {
-            assert!(demo.shown.read_line(&mut demo.text).unwrap() > 0, "{}", demo.text);
-        }
+        demo.read_until("are connected to A");
         demo
+    }
+
+    /// Reads on until it has said this.
+    fn read_until(&mut self, words: &str) {
+        while !self.text.contains(words) {
+            assert!(self.shown.read_line(&mut self.text).unwrap() > 0, "{}", self.text);
+        }
+    }
+
+    /// A file of this name in its own folder.
+    fn file(&self, name: &str) -> PathBuf {
+        let folders = std::fs::read_dir(&self.folder).unwrap().map(|entry| entry.unwrap().path());
+        folders.map(|folder| folder.join(name)).find(|file| file.exists()).unwrap()
     }
 
     /// The processes of its servers, A first.
