@@ -43,7 +43,7 @@ fn connect_hint(error: &ConnectError) -> Option<&'static str> {
     } else if is(|reason| matches!(reason, LossReason::NegotiationTime | LossReason::BadSyntax(_))) {
         Some("is that a server that speaks versioned UBF?")
     } else if is(|reason| matches!(reason, LossReason::ConnectFailed | LossReason::ConnectTime)) {
-        Some("is the server running, and is the port right?")
+        Some("is the server running, and are host and port right?")
     } else {
         None
     }

@@ -48,6 +48,26 @@ fn a_negative_number_is_a_term() {
 }
 
 #[test]
+fn options_may_stand_anywhere() {
+    let server = Server::of_2003();
+    let args = [&server.address, "--versions", "3", &server.address, "--timeout", "5", "{a,-1}", "--idempotent"];
+    let ran = call(&args);
+    assert_eq!((ran.status, ran.out.as_str()), (0, "{a,-1}\n"), "{ran:?}");
+    assert!(ran.err.contains("in version 3,"), "{}", ran.err);
+}
+
+#[test]
+fn an_address_and_a_term_are_wanted() {
+    for (args, words) in [
+        (&["call", "127.0.0.1:4000"][..], "a call wants an address and a term"),
+        (&["call", "here", "{a}"], "here: not an address: expected one like 192.0.2.7:4000"),
+    ] {
+        let message = bad(2, args, "");
+        assert!(message.contains(words) && message.contains("\n\nhint: ubf call ADDRESS TERM"), "{message}");
+    }
+}
+
+#[test]
 fn json_says_it_all_in_one_document() {
     let server = Server::of_2003();
     let ran = call(&["--json", &server.address, "{a,\"b\"}"]);
@@ -159,9 +179,9 @@ fn no_server_no_service_and_no_common_version_are_told_apart() {
             &["--versions", "7", &server.address, "x"],
             "no common version: the server speaks 1-5,9,10,14\n\nhint: --versions",
         ),
-        (&["--service", "nobody", &server.address, "x"], "\n\nhint: it has no such service"),
+        (&["--service", "nobody", &server.address, "x"], "no version of this service\n\nhint: it has no such service"),
         (&["--versions", "0", &server.address, "x"], "as in 1-3,10"),
-        (&[&server.address], "<TERM>"),
+        (&[&server.address], "a call wants an address and a term"),
         (&["nowhere", "x"], "nowhere"),
     ] {
         let message = bad(2, &[&["call"], args].concat(), "");

@@ -6,6 +6,7 @@ use clap::Args;
 use ubf_codec::Address;
 
 use super::connect::{ConnectArgs, some_time};
+use crate::report::Report;
 
 /// Make one call, and show the response.
 ///
@@ -14,15 +15,12 @@ use super::connect::{ConnectArgs, some_time};
 /// every version.
 #[derive(Debug, Args)]
 #[command(after_long_help = include_str!("../help/call.txt"))]
+#[command(override_usage = "ubf call [OPTIONS] <ADDRESS>... <TERM>")]
 pub(crate) struct Call {
-    /// Addresses, as host:port, tried in this order
-    // A negative number is a term, and clap asks the argument before it.
-    #[arg(value_name = "ADDRESS", required = true, num_args = 1.., allow_negative_numbers = true)]
-    pub(crate) addresses: Vec<Address>,
-
-    /// The request, in Erlang's notation
-    #[arg(value_name = "TERM", required = true, allow_negative_numbers = true)]
-    pub(crate) term: String,
+    /// Addresses, as host:port, tried in this order, and last the request, in Erlang's notation
+    // One argument for both: between two, clap allows no option.
+    #[arg(value_name = "ADDRESS|TERM", required = true, num_args = 1.., allow_negative_numbers = true)]
+    words: Vec<String>,
 
     /// Send the term as an event, which has no response, and wait until the server has taken it
     #[arg(long)]
@@ -46,4 +44,19 @@ pub(crate) struct Call {
 
     #[command(flatten)]
     pub(crate) connect: ConnectArgs,
+}
+
+impl Call {
+    /// The addresses, of which there is one at least, and the request.
+    pub(crate) fn addresses_and_term(&self) -> Result<(Vec<Address>, &str), Report> {
+        let usage = |text: String| {
+            Report::new(text)
+                .with_hint(Some("ubf call ADDRESS TERM, as in: ubf call 127.0.0.1:4000 '{hello,\"world\"}'"))
+        };
+        let Some((term, addresses)) = self.words.split_last().filter(|(_, addresses)| !addresses.is_empty()) else {
+            return Err(usage("a call wants an address and a term".to_owned()));
+        };
+        let address = |text: &String| text.parse().map_err(|error| usage(format!("{text}: {error}")));
+        Ok((addresses.iter().map(address).collect::<Result<_, _>>()?, term))
+    }
 }

@@ -1,7 +1,7 @@
 //! The command line.
 
 mod call;
-mod connect;
+pub(crate) mod connect;
 #[cfg(unix)]
 mod demo;
 mod load;

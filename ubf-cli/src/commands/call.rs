@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ubf_client::{CallError, Client, Reply};
 use ubf_codec::json::Json;
-use ubf_codec::{Term, Version};
+use ubf_codec::{Address, Term, Version};
 
 use crate::args::Call;
 use crate::json::Text;
@@ -26,7 +26,14 @@ enum Ended {
 }
 
 pub(crate) fn run(args: &Call, output: &mut Output) -> io::Result<Status> {
-    let term = match network::term(&args.term) {
+    let (addresses, term) = match args.addresses_and_term() {
+        Ok(both) => both,
+        Err(report) => {
+            output.report(&report)?;
+            return Ok(Status::Trouble);
+        }
+    };
+    let term = match network::term(term) {
         Ok(term) => term,
         Err(report) => {
             output.report(&report)?;
@@ -34,7 +41,7 @@ pub(crate) fn run(args: &Call, output: &mut Output) -> io::Result<Status> {
         }
     };
     match network::runtime(false) {
-        Ok(runtime) => runtime.block_on(connect_and_call(args, term, output)),
+        Ok(runtime) => runtime.block_on(connect_and_call(args, &addresses, term, output)),
         Err(report) => {
             output.report(&report)?;
             Ok(Status::Trouble)
@@ -42,8 +49,8 @@ pub(crate) fn run(args: &Call, output: &mut Output) -> io::Result<Status> {
     }
 }
 
-async fn connect_and_call(args: &Call, term: Term, output: &mut Output) -> io::Result<Status> {
-    let mut builder = args.connect.builder(&args.addresses).call_time(args.timeout).connect_time(args.timeout);
+async fn connect_and_call(args: &Call, addresses: &[Address], term: Term, output: &mut Output) -> io::Result<Status> {
+    let mut builder = args.connect.builder(addresses).call_time(args.timeout).connect_time(args.timeout);
     if args.trace {
         let trace = Mutex::new(WireTrace::new(args.connect.limits.limits(), Palette::new(true)));
         builder = builder.on_wire(move |traffic| {

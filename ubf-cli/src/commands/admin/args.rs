@@ -8,11 +8,12 @@ use ubf_codec::{NextIp, Version};
 use ubf_server::LoadUnit;
 
 use crate::admin::Which;
+use crate::args::connect::duration;
 
 /// Look at a server and steer it, by its control socket.
 ///
 /// The socket is the file that the server was given with --control. What changes the server is answered with its status after
-/// the change. Addresses are HOST:PORT; several, best first, have commas between them. Times are numbers with a unit: 500ms, 30s, 5m.
+/// the change. Addresses are HOST:PORT; several, best first, have commas between them. Times are as 500ms, 30s, 5m.
 #[derive(Debug, Args)]
 #[command(after_long_help = include_str!("../../help/admin.txt"), subcommand_value_name = "COMMAND")]
 pub(crate) struct AdminArgs {
@@ -114,6 +115,14 @@ impl Load {
     pub(crate) fn low(&self, high: u64) -> u64 {
         self.low.unwrap_or(high / 5 * 4)
     }
+
+    /// What is wrong, before a server is asked (R9).
+    pub(crate) fn check(&self) -> Result<(), String> {
+        match (self.low, self.high) {
+            (Some(low), Some(high)) if low > high => Err(format!("the low mark, {low}, is above the high one, {high}")),
+            (Some(_) | None, _) => Ok(()),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -151,20 +160,10 @@ fn version(text: &str) -> Result<Version, &'static str> {
 }
 
 /// A time of at most 30 days, which is the most that servers take.
-fn time(text: &str) -> Result<Duration, &'static str> {
-    const MOST_MS: u64 = 30 * 86_400_000;
-    let bad = "a time is a number with a unit, as in 500ms, 30s, 5m, 1h; at most 30 days";
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at_checked(digits).ok_or(bad)?;
-    let unit_ms = match unit {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return Err(bad),
-    };
-    let millis = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit_ms));
-    millis.filter(|&millis| millis <= MOST_MS).map(Duration::from_millis).ok_or(bad)
+fn time(text: &str) -> Result<Duration, String> {
+    const MOST: Duration = Duration::from_secs(30 * 86_400);
+    let time = duration(text)?;
+    if time <= MOST { Ok(time) } else { Err("30 days are the longest time".to_owned()) }
 }
 
 #[cfg(test)]
@@ -172,11 +171,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_has_a_unit_and_an_end() {
+    fn a_time_has_an_end() {
         assert_eq!(time("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(time("0s"), Ok(Duration::ZERO));
         assert_eq!(time("720h"), Ok(Duration::from_secs(30 * 86_400)));
-        for text in ["", "5", "s", "-1s", "1.5s", "721h", "99999999999999999999s", "5 s"] {
+        assert_eq!(time("5"), Ok(Duration::from_secs(5)));
+        for text in ["", "s", "-1s", "721h", "99999999999999999999s"] {
             assert!(time(text).is_err(), "{text}");
         }
     }

@@ -14,6 +14,14 @@ use crate::report::Report;
 use crate::status::Status;
 
 pub(crate) fn run(args: &AdminArgs, output: &mut Output) -> io::Result<Status> {
+    if let Command::Load(load) = &args.command
+        && let Err(text) = load.check()
+    {
+        output.report(
+            &Report::new(text).with_hint(Some("clients are sent away above --high, until the load is below --low")),
+        )?;
+        return Ok(Status::Trouble);
+    }
     match answer(args) {
         Ok(Answer::Status(status)) if args.json => output.line(json(&status)?)?,
         Ok(Answer::Sessions(sessions)) if args.json => output.line(json(&sessions)?)?,
