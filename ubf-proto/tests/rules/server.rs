@@ -262,6 +262,22 @@ fn r8_a_drain_that_is_called_off_does_not_reopen_a_session_that_closes() {
 }
 
 #[test]
+fn r8_the_last_drain_holds_and_none_reopens_a_session_that_closes() {
+    let mut server = Server::new(&[3]);
+    server.receive("3 1$3 2$");
+    server.tell(drain(9_000));
+    assert_eq!(server.reply(1, "{1's'}$"), ["send 3 \"192.0.2.2:4000\" {1's'}$"]);
+    let until = Time::from_millis(60_000);
+    let elsewhere = |notice_at| Input::Drain { next_ip: "192.0.2.9:4000".parse().ok(), until, notice_at };
+    server.tell(elsewhere(Time::from_millis(9_000)));
+    assert_eq!(server.reply(2, "{2's'}$"), ["send 3 \"192.0.2.9:4000\" {2's'}$"]);
+    server.receive("3 3$");
+    server.tell(Input::Close { why: Term::atom("shutdown"), within: Duration::from_secs(5) });
+    server.tell(elsewhere(Time::ZERO));
+    assert_eq!(server.session.phase(), Phase::Closing);
+}
+
+#[test]
 fn l1_a_client_that_does_not_read_is_not_read_and_then_cut_off() {
     let mut config = config();
     config.max_unread_bytes = 10;
