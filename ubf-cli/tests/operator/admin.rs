@@ -71,7 +71,7 @@ fn what_the_server_refuses_is_said_and_shows_in_the_exit_status() {
 
 #[test]
 fn marks_of_which_the_low_one_is_above_the_high_one_are_refused_before_a_server_is_asked() {
-    let ran = crate::program::ubf(&["admin", "/nonexistent/s", "load", "--high", "5", "--low", "10", "b:4000"]);
+    let ran = ubf(&["admin", "/nonexistent/s", "load", "--high", "5", "--low", "10", "b:4000"]);
     let expected = "error: the low mark, 10, is above the high one, 5\n\nhint: clients are sent away above --high, ";
     assert_eq!((ran.status, ran.out.as_str()), (2, ""));
     assert!(ran.err.starts_with(expected), "{}", ran.err);
