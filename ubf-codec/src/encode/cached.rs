@@ -21,6 +21,7 @@ use bytes::BufMut;
 use hashbrown::hash_table::Entry as Slot;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
+use super::sink::{Kept, Sink as _};
 use super::token;
 use crate::dialect::Dialect;
 use crate::term::{Leaf, TermRef, TextRef, WireVisitor};
@@ -45,7 +46,7 @@ pub(super) struct Cache {
     /// No register will be given out or taken back any more.
     is_settled: bool,
     /// The packet without definitions.
-    written: Vec<u8>,
+    written: Kept,
     /// Distinct subterms, in the order of their first copy.
     entries: Vec<Entry>,
     /// Finds entries by what they are.
@@ -140,7 +141,7 @@ impl Cache {
     }
 
     fn clear(&mut self) {
-        self.written.clear();
+        self.written.truncate(0);
         self.entries.clear();
         self.leaves.clear();
         self.compounds.clear();
@@ -153,7 +154,7 @@ impl Cache {
     /// A tuple or list begins.
     fn open(&mut self, operator: u8) {
         let start = self.written.len();
-        self.written.push(operator);
+        self.written.byte(operator);
         self.open.push(Open { start, defined: self.defined.len(), first_part: self.done.len() });
     }
 
@@ -170,17 +171,18 @@ impl Cache {
     /// The key of the token that begins at `start` and has just been written.
     #[inline(always)]
     fn token_key(&mut self, start: usize) -> Key {
-        let token = self.written.get(start..).unwrap_or_default();
+        let token = self.written.as_slice().get(start..).unwrap_or_default();
         Key::short(token).unwrap_or_else(|| self.leaf_key(start))
     }
 
     /// The same for a token that is not short.
     fn leaf_key(&mut self, start: usize) -> Key {
-        let token = self.written.get(start..).unwrap_or_default();
+        let token = self.written.as_slice().get(start..).unwrap_or_default();
         let hash = self.hasher.hash_one(token);
         let (written, entries) = (&self.written, &self.entries);
-        let is_same =
-            |&entry: &usize| entries.get(entry).is_some_and(|entry| written.get(entry.start..entry.end) == Some(token));
+        let is_same = |&entry: &usize| {
+            entries.get(entry).is_some_and(|entry| written.as_slice().get(entry.start..entry.end) == Some(token))
+        };
         if self.is_settled {
             return self.leaves.find(hash, is_same).map_or(Key::UNKNOWN, |&entry| Key::of_entry(entry));
         }
@@ -250,7 +252,7 @@ impl Cache {
             self.take_back(done.defined);
             self.define(place, register);
             self.written.truncate(done.start);
-            self.written.push(register);
+            self.written.byte(register);
         }
         self.done.push(done);
     }
@@ -297,11 +299,11 @@ impl Cache {
         definitions.sort_unstable();
         let mut copied = 0;
         for (end, register) in definitions {
-            out.put_slice(self.written.get(copied..end).unwrap_or_default());
+            out.put_slice(self.written.as_slice().get(copied..end).unwrap_or_default());
             out.put_slice(&[b'>', register, register]);
             copied = end;
         }
-        out.put_slice(self.written.get(copied..).unwrap_or_default());
+        out.put_slice(self.written.as_slice().get(copied..).unwrap_or_default());
         out.put_u8(b'$');
     }
 }
@@ -310,9 +312,9 @@ impl WireVisitor for Cache {
     fn leaf(&mut self, leaf: Leaf<'_>) {
         let start = self.written.len();
         // No register that we give out is a digit: only an integer ends in one.
-        let after_integer = self.written.last().is_some_and(u8::is_ascii_digit);
+        let after_integer = self.written.last().is_some_and(|byte| byte.is_ascii_digit());
         if after_integer && token::begins_with_digit(&leaf) {
-            self.written.push(b' ');
+            self.written.byte(b' ');
         }
         let token_start = self.written.len();
         token::leaf(leaf, self.dialect, &mut self.written);
@@ -325,7 +327,7 @@ impl WireVisitor for Cache {
     }
 
     fn close_tuple(&mut self) {
-        self.written.push(b'}');
+        self.written.byte(b'}');
         self.close(Kind::Tuple);
     }
 
@@ -334,7 +336,7 @@ impl WireVisitor for Cache {
     }
 
     fn cons(&mut self) {
-        self.written.push(b'&');
+        self.written.byte(b'&');
     }
 
     fn close_list(&mut self) {

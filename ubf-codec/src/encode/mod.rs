@@ -1,9 +1,10 @@
 //! Terms to bytes (W14).
 
 mod cached;
+mod digits;
 mod plain;
 mod pretty;
-mod sink;
+pub(crate) mod sink;
 pub(crate) mod token;
 
 use alloc::vec::Vec;

@@ -4,7 +4,7 @@ use alloc::vec::{self, Vec};
 
 use bytes::BufMut;
 
-use super::sink::{Block, Sink as _};
+use super::sink::{Block, Kept, Sink as _};
 use super::token;
 use crate::dialect::Dialect;
 use crate::term::{Leaf, TermRef, TextRef, WireVisitor};
@@ -108,7 +108,7 @@ struct Measure {
     /// The places in `fits` of the open tuples and lists, and where they begin.
     open: Vec<(usize, usize)>,
     bytes: usize,
-    scratch: Vec<u8>,
+    scratch: Kept,
 }
 
 impl Measure {
@@ -128,8 +128,8 @@ impl Measure {
     }
 
     /// Counts a token and the space before it.
-    fn token(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        self.scratch.clear();
+    fn token(&mut self, write: impl FnOnce(&mut Kept)) {
+        self.scratch.truncate(0);
         write(&mut self.scratch);
         self.bytes += self.scratch.len() + 1;
     }

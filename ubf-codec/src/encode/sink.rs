@@ -13,47 +13,101 @@ pub(crate) const SHORT_TEXT: usize = 32;
 pub(crate) trait Sink {
     fn byte(&mut self, byte: u8);
     fn slice(&mut self, bytes: &[u8]);
-    /// Room for a short token at the end. [`take`](Self::take) has to follow, and says how long it is.
+    /// Room for a short token at the end. What is written there counts when it is [taken](Self::take).
     fn room(&mut self) -> Option<&mut [u8; SHORT_TOKEN]>;
+    /// At most as many bytes as there was room for.
     fn take(&mut self, len: usize);
 }
 
-impl Sink for Vec<u8> {
+/// Bytes that are kept from one packet to the next, and may be taken back.
+#[derive(Clone, Default)]
+pub(crate) struct Kept {
+    /// Those that are written, and room for more.
+    bytes: Vec<u8>,
+    /// How many are written. At most as many as there are.
+    len: usize,
+}
+
+/// Room at first. Chosen: most messages fit, where a vector that grows from one byte on is moved five times.
+const FIRST_ROOM: usize = 256;
+
+impl Kept {
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+
+    pub(crate) fn last(&self) -> Option<u8> {
+        self.bytes.get(self.len.checked_sub(1)?).copied()
+    }
+
+    /// Keeps the first `len` bytes only.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, more: usize) {
+        self.bytes.resize((self.len + more).max(2 * self.bytes.len()).max(FIRST_ROOM), 0);
+    }
+}
+
+impl Sink for Kept {
     #[inline(always)]
     fn byte(&mut self, byte: u8) {
-        self.push(byte);
+        if self.len == self.bytes.len() {
+            self.grow(1);
+        }
+        if let Some(place) = self.bytes.get_mut(self.len) {
+            *place = byte;
+            self.len += 1;
+        }
     }
 
     fn slice(&mut self, bytes: &[u8]) {
-        self.extend_from_slice(bytes);
+        if self.bytes.len() - self.len < bytes.len() {
+            self.grow(bytes.len());
+        }
+        if let Some(room) = self.bytes.get_mut(self.len..self.len + bytes.len()) {
+            room.copy_from_slice(bytes);
+            self.len += bytes.len();
+        }
     }
 
     #[inline(always)]
     fn room(&mut self) -> Option<&mut [u8; SHORT_TOKEN]> {
-        self.extend_from_slice(&[0; SHORT_TOKEN]);
-        self.last_chunk_mut()
+        if self.bytes.len() - self.len < SHORT_TOKEN {
+            self.grow(SHORT_TOKEN);
+        }
+        self.bytes.get_mut(self.len..)?.first_chunk_mut()
     }
 
     #[inline(always)]
     fn take(&mut self, len: usize) {
-        self.truncate(self.len() - SHORT_TOKEN + len);
+        self.len += len;
     }
 }
 
-/// Chosen: large enough to make the calls that copy it rare, small enough to be cleared for a packet of 70 bytes.
+/// Chosen: large enough to make the calls that copy it rare, small enough to be cleared for a packet of 70 bytes. A power of two, so that
+/// no bounds are checked.
 const BLOCK: usize = 512;
 
 /// A block of bytes before any buffer.
 pub(super) struct Block<'o, B: BufMut> {
     out: &'o mut B,
-    bytes: [u8; BLOCK],
-    /// How many of them wait. At most as many as there are.
+    /// The block, and room for a token that begins in it.
+    bytes: [u8; BLOCK + SHORT_TOKEN],
+    /// How many of them wait. Less than a block.
     len: usize,
 }
 
 impl<'o, B: BufMut> Block<'o, B> {
     pub(super) const fn new(out: &'o mut B) -> Self {
-        Self { out, bytes: [0; BLOCK], len: 0 }
+        Self { out, bytes: [0; BLOCK + SHORT_TOKEN], len: 0 }
     }
 
     /// Moves what waits to the buffer.
@@ -67,21 +121,16 @@ impl<'o, B: BufMut> Block<'o, B> {
 impl<B: BufMut> Sink for Block<'_, B> {
     #[inline(always)]
     fn byte(&mut self, byte: u8) {
-        if let Some(place) = self.bytes.get_mut(self.len) {
+        if let Some(place) = self.bytes.get_mut(self.len % BLOCK) {
             *place = byte;
-            self.len += 1;
-        } else {
-            self.flush();
-            self.bytes[0] = byte;
-            self.len = 1;
         }
+        self.take(1);
     }
 
     fn slice(&mut self, bytes: &[u8]) {
         if let Some(room) = self.bytes.get_mut(self.len..self.len + bytes.len()) {
             room.copy_from_slice(bytes);
-            self.len += bytes.len();
-            return;
+            return self.take(bytes.len());
         }
         self.flush();
         self.out.put_slice(bytes);
@@ -89,14 +138,14 @@ impl<B: BufMut> Sink for Block<'_, B> {
 
     #[inline(always)]
     fn room(&mut self) -> Option<&mut [u8; SHORT_TOKEN]> {
-        if self.len > BLOCK - SHORT_TOKEN {
-            self.flush();
-        }
-        self.bytes.get_mut(self.len..)?.first_chunk_mut()
+        self.bytes.get_mut(self.len % BLOCK..)?.first_chunk_mut()
     }
 
     #[inline(always)]
     fn take(&mut self, len: usize) {
         self.len += len;
+        if self.len >= BLOCK {
+            self.flush();
+        }
     }
 }

@@ -26,15 +26,16 @@ pub struct Text(Stored);
 
 /// Short texts stand in the text itself: most names and many strings are short, and to share them costs more than to copy them.
 #[derive(Clone)]
-enum Stored {
-    Short(Short),
+pub(super) enum Stored {
+    Short(ShortText),
     Shared(Bytes),
 }
 
 /// At most as many bytes as fit beside what tells the two forms apart.
-#[derive(Clone, Copy)]
-struct Short {
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ShortText {
     len: u8,
+    /// The text, then zeros.
     bytes: [u8; SHORT],
 }
 
@@ -43,16 +44,22 @@ const SHORT: usize = 23;
 // Otherwise a term would grow.
 const _: () = assert!(size_of::<Text>() == size_of::<Bytes>());
 
-impl Short {
+impl ShortText {
+    /// The text, followed by zeros, and its length.
+    #[inline(always)]
+    pub(crate) const fn padded(&self) -> (&[u8; SHORT], usize) {
+        (&self.bytes, self.len as usize)
+    }
+
     #[inline]
-    fn new(text: &[u8]) -> Option<Self> {
+    pub(crate) fn new(text: &[u8]) -> Option<Self> {
         let mut bytes = [0; SHORT];
         bytes.get_mut(..text.len())?.copy_from_slice(text);
         Some(Self { len: u8::try_from(text.len()).ok()?, bytes })
     }
 
     #[inline]
-    fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.len)).unwrap_or_default()
     }
 }
@@ -64,10 +71,16 @@ impl Text {
         Self(Stored::Shared(Bytes::from_static(text.as_bytes())))
     }
 
+    /// Where the bytes are.
+    #[inline(always)]
+    pub(super) const fn stored(&self) -> &Stored {
+        &self.0
+    }
+
     /// `text`, out of `share` if it is too long to be copied.
     #[inline]
     pub(crate) fn copied_or(text: &[u8], share: impl FnOnce() -> Bytes) -> Self {
-        Self(Short::new(text).map_or_else(|| Stored::Shared(share()), Stored::Short))
+        Self(ShortText::new(text).map_or_else(|| Stored::Shared(share()), Stored::Short))
     }
 
     /// Whether a text of so many bytes is shared, and not copied.
@@ -160,7 +173,7 @@ impl From<String> for Text {
 
 impl From<Vec<u8>> for Text {
     fn from(bytes: Vec<u8>) -> Self {
-        let short = Short::new(&bytes);
+        let short = ShortText::new(&bytes);
         Self(short.map_or_else(|| Stored::Shared(Bytes::from(bytes)), Stored::Short))
     }
 }
@@ -173,7 +186,7 @@ impl From<&[u8]> for Text {
 
 impl From<Bytes> for Text {
     fn from(bytes: Bytes) -> Self {
-        let short = Short::new(&bytes);
+        let short = ShortText::new(&bytes);
         Self(short.map_or_else(|| Stored::Shared(bytes), Stored::Short))
     }
 }

@@ -4,11 +4,12 @@
 //! each, with references of a few words; and it calls a visitor instead of yielding steps.
 
 use alloc::vec::Vec;
+use core::mem;
 use core::slice;
 
 use super::integer::IntegerRef;
 use super::owned::Term;
-use super::text::TextRef;
+use super::text::{ShortText, Stored, TextRef};
 use super::view::Arena;
 use crate::node::{Node, NodeKind, Span};
 
@@ -28,8 +29,14 @@ pub(crate) trait WireVisitor {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Leaf<'a> {
     Undefined,
+    /// A list without elements.
+    Nil,
     Integer(IntegerRef<'a>),
+    /// An atom that stands in an owned term.
+    ShortAtom(&'a ShortText),
     Atom(TextRef<'a>),
+    /// A string that stands in an owned term.
+    ShortString(&'a ShortText),
     String(TextRef<'a>),
     Binary(&'a [u8]),
 }
@@ -54,16 +61,11 @@ enum Shape<'a, P> {
     Compound(Compound, P),
 }
 
-/// Which compound term, and what is due before its next part.
 #[derive(Clone, Copy)]
 enum Compound {
     Tuple,
     List,
-    /// A list of which an element was written: `&` is due.
-    Cons,
     Tagged,
-    /// A tagged term whose tag is due.
-    Tag,
 }
 
 pub(super) fn visit_owned(term: &Term, visitor: &mut impl WireVisitor) {
@@ -76,52 +78,114 @@ pub(super) fn visit_packet(node: Node, arena: Arena<'_>, visitor: &mut impl Wire
 
 fn visit<'a, F: Forest<'a>>(forest: F, root: F::Term, visitor: &mut impl WireVisitor) {
     let mut cells: Vec<F::Term> = Vec::new();
-    let mut outside: Vec<(Compound, F::Parts)> = Vec::new();
-    let mut next = root;
+    // The innermost open term is not in memory, as most terms have no more parts than there are leaves before the next one.
+    let (mut kind, mut parts) = match forest.shape(root, &mut cells) {
+        Shape::Leaf(leaf) => return visitor.leaf(leaf),
+        Shape::Compound(kind, parts) => (kind, parts),
+    };
+    let mut outside = Stack::new();
+    open(kind, visitor);
     loop {
-        match forest.shape(next, &mut cells) {
-            Shape::Leaf(leaf) => visitor.leaf(leaf),
-            Shape::Compound(kind, parts) => {
-                match kind {
-                    Compound::Tuple => visitor.open_tuple(),
-                    Compound::List | Compound::Cons => visitor.nil(),
-                    Compound::Tagged | Compound::Tag => {}
+        let inside = match kind {
+            Compound::Tuple => loop {
+                let Some(part) = F::front(&mut parts) else {
+                    visitor.close_tuple();
+                    break None;
+                };
+                match forest.shape(part, &mut cells) {
+                    Shape::Leaf(leaf) => visitor.leaf(leaf),
+                    Shape::Compound(kind, parts) => break Some((kind, parts)),
                 }
-                outside.push((kind, parts));
+            },
+            Compound::List => loop {
+                let Some(part) = F::back(&mut parts, &mut cells) else {
+                    visitor.close_list();
+                    break None;
+                };
+                match forest.shape(part, &mut cells) {
+                    Shape::Leaf(leaf) => visitor.leaf(leaf),
+                    Shape::Compound(kind, parts) => break Some((kind, parts)),
+                }
+                visitor.cons();
+            },
+            Compound::Tagged => match F::back(&mut parts, &mut cells).map(|part| forest.shape(part, &mut cells)) {
+                Some(Shape::Compound(kind, parts)) => Some((kind, parts)),
+                Some(Shape::Leaf(leaf)) => {
+                    visitor.leaf(leaf);
+                    tag(forest, &mut parts, visitor);
+                    None
+                }
+                None => None,
+            },
+        };
+        if let Some((inner_kind, inner_parts)) = inside {
+            open(inner_kind, visitor);
+            outside.push((mem::replace(&mut kind, inner_kind), mem::replace(&mut parts, inner_parts)));
+            continue;
+        }
+        // A term is complete, and all whose last part it is.
+        loop {
+            let Some(around) = outside.pop() else { return };
+            (kind, parts) = around;
+            match kind {
+                Compound::Tuple => break,
+                Compound::List => {
+                    visitor.cons();
+                    break;
+                }
+                Compound::Tagged => tag(forest, &mut parts, visitor),
             }
         }
-        next = loop {
-            let Some((kind, parts)) = outside.last_mut() else { return };
-            let part = match kind {
-                Compound::Tuple => F::front(parts),
-                Compound::List => {
-                    *kind = Compound::Cons;
-                    F::back(parts, &mut cells)
-                }
-                Compound::Cons => {
-                    visitor.cons();
-                    F::back(parts, &mut cells)
-                }
-                Compound::Tagged => {
-                    *kind = Compound::Tag;
-                    F::back(parts, &mut cells)
-                }
-                Compound::Tag => None,
-            };
-            if let Some(part) = part {
-                break part;
-            }
-            match kind {
-                Compound::Tuple => visitor.close_tuple(),
-                Compound::List | Compound::Cons => visitor.close_list(),
-                Compound::Tagged | Compound::Tag => {
-                    if let Some(tag) = F::front(parts) {
-                        visitor.tag(forest.tag(tag));
-                    }
-                }
-            }
-            outside.pop();
-        };
+    }
+}
+
+#[inline(always)]
+fn open(kind: Compound, visitor: &mut impl WireVisitor) {
+    match kind {
+        Compound::Tuple => visitor.open_tuple(),
+        Compound::List => visitor.nil(),
+        Compound::Tagged => {}
+    }
+}
+
+fn tag<'a, F: Forest<'a>>(forest: F, parts: &mut F::Parts, visitor: &mut impl WireVisitor) {
+    if let Some(tag) = F::front(parts) {
+        visitor.tag(forest.tag(tag));
+    }
+}
+
+/// Open terms from the outermost on. Few need no memory but the machine's stack: small packets spend half of their time on an
+/// allocation.
+struct Stack<T> {
+    few: [Option<T>; FEW],
+    more: Vec<T>,
+    len: usize,
+}
+
+/// Chosen: most messages are not as deep.
+const FEW: usize = 8;
+
+impl<T> Stack<T> {
+    const fn new() -> Self {
+        Self { few: [const { None }; FEW], more: Vec::new(), len: 0 }
+    }
+
+    #[inline(always)]
+    fn push(&mut self, item: T) {
+        match self.few.get_mut(self.len) {
+            Some(place) => *place = Some(item),
+            None => self.more.push(item),
+        }
+        self.len += 1;
+    }
+
+    #[inline(always)]
+    fn pop(&mut self) -> Option<T> {
+        self.len = self.len.checked_sub(1)?;
+        match self.few.get_mut(self.len) {
+            Some(place) => place.take(),
+            None => self.more.pop(),
+        }
     }
 }
 
@@ -138,10 +202,17 @@ impl<'a> Forest<'a> for Owned {
         Shape::Leaf(match term {
             Term::Undefined => Leaf::Undefined,
             Term::Integer(value) => Leaf::Integer(value.into()),
-            Term::Atom(text) => Leaf::Atom(TextRef::plain(text.as_bytes())),
-            Term::String(text) => Leaf::String(TextRef::plain(text.as_bytes())),
+            Term::Atom(text) => match text.stored() {
+                Stored::Short(text) => Leaf::ShortAtom(text),
+                Stored::Shared(bytes) => Leaf::Atom(TextRef::plain(bytes)),
+            },
+            Term::String(text) => match text.stored() {
+                Stored::Short(text) => Leaf::ShortString(text),
+                Stored::Shared(bytes) => Leaf::String(TextRef::plain(bytes)),
+            },
             Term::Binary(bytes) => Leaf::Binary(bytes),
             Term::Tuple(terms) => return Shape::Compound(Compound::Tuple, terms.iter()),
+            Term::List(terms) if terms.is_empty() => Leaf::Nil,
             Term::List(terms) => return Shape::Compound(Compound::List, terms.iter()),
             Term::Tagged(tagged) => return Shape::Compound(Compound::Tagged, tagged.parts().iter()),
         })
@@ -185,6 +256,7 @@ impl<'a> Forest<'a> for &'a Arena<'a> {
             NodeKind::Binary => Leaf::Binary(bytes()),
             NodeKind::Tuple => return Shape::Compound(Compound::Tuple, side()),
             NodeKind::Tagged => return Shape::Compound(Compound::Tagged, side()),
+            NodeKind::List if node.span().len == 0 => Leaf::Nil,
             NodeKind::List => {
                 let first = cells.len();
                 let Span { start: mut place, len } = node.span();

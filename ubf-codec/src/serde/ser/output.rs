@@ -14,15 +14,13 @@ use alloc::vec::Vec;
 use bytes::BufMut;
 
 use crate::dialect::Dialect;
+use crate::encode::sink::{Kept, Sink as _};
 use crate::encode::token;
 use crate::term::{Leaf, TextRef};
 
-/// Room for a packet at first. Chosen: most messages fit, where a vector that grows byte by byte is moved five times.
-const BYTES: usize = 128;
-
 #[derive(Default)]
 pub(super) struct Output {
-    bytes: Vec<u8>,
+    bytes: Kept,
     /// In the order in which they begin.
     lists: Vec<List>,
     /// The elements of closed lists, each list's side by side.
@@ -68,8 +66,7 @@ pub(super) struct OpenList {
 
 impl Output {
     pub(super) fn clear(&mut self) {
-        self.bytes.clear();
-        self.bytes.reserve(BYTES);
+        self.bytes.truncate(0);
         self.lists.clear();
         self.elements.clear();
         self.open.clear();
@@ -88,7 +85,7 @@ impl Output {
 
     pub(super) fn leaf(&mut self, leaf: Leaf<'_>, dialect: Dialect) {
         if self.after_integer && token::begins_with_digit(&leaf) {
-            self.bytes.push(b' ');
+            self.bytes.byte(b' ');
         }
         token::leaf(leaf, dialect, &mut self.bytes);
         self.after_integer = matches!(leaf, Leaf::Integer(_));
@@ -97,9 +94,9 @@ impl Output {
     /// A term that is encoded already: a packet without its `$`.
     pub(super) fn splice(&mut self, term: &[u8]) {
         if self.after_integer && term.first().is_some_and(|&byte| byte == b'-' || byte.is_ascii_digit()) {
-            self.bytes.push(b' ');
+            self.bytes.byte(b' ');
         }
-        self.bytes.extend_from_slice(term);
+        self.bytes.slice(term);
         // Only integers end in a digit.
         self.after_integer = term.last().is_some_and(u8::is_ascii_digit);
     }
@@ -118,7 +115,7 @@ impl Output {
     }
 
     fn operator(&mut self, operator: u8) {
-        self.bytes.push(operator);
+        self.bytes.byte(operator);
         self.after_integer = false;
     }
 
@@ -158,11 +155,11 @@ impl Output {
         let mut parts = alloc::vec![Part { start: 0, end: self.bytes.len(), next_list: 0 }];
         while let Some(Part { start, end, next_list }) = parts.pop() {
             let Some(list) = self.lists.get(next_list).filter(|list| list.start < end) else {
-                buffer.put_slice(self.bytes.get(start..end).unwrap_or_default());
+                buffer.put_slice(self.bytes.as_slice().get(start..end).unwrap_or_default());
                 continue;
             };
             // What stands before its elements, then these from the last to the first, then what follows.
-            buffer.put_slice(self.bytes.get(start..=list.start).unwrap_or_default());
+            buffer.put_slice(self.bytes.as_slice().get(start..=list.start).unwrap_or_default());
             parts.push(Part { start: list.end, end, next_list: list.next_list });
             let elements = self.elements.get(list.first..list.first + list.count).unwrap_or_default();
             let ends = elements.iter().skip(1).map(|next| next.start).chain([list.end]);
