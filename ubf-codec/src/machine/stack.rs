@@ -10,6 +10,9 @@ use alloc::vec::Vec;
 use super::KEPT_ENTRIES;
 use crate::node::{Node, Outer, Span};
 
+/// Slots that are taken first: a quarter of a kilobyte, enough for most small packets.
+const FIRST_SLOTS: usize = 16;
+
 /// Terms, whose nodes have their depth as link (see [`Node::with_depth`]), and open tuples.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Stack {
@@ -65,8 +68,7 @@ impl Stack {
     #[cold]
     #[inline(never)]
     fn grow(&mut self) {
-        self.slots.push(Node::UNDEFINED);
-        self.slots.resize(self.slots.capacity(), Node::UNDEFINED);
+        self.reserve((self.slots.len() * 2).max(FIRST_SLOTS));
     }
 
     /// The term on top, if the innermost open tuple has one.
