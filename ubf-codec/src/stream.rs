@@ -193,6 +193,8 @@ impl StreamDecoder {
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString;
+
     use super::*;
 
     #[test]
@@ -221,6 +223,26 @@ mod tests {
                 assert!(error.is_incomplete());
                 assert_eq!(error.offset(), rest.len() as u64);
             }
+        }
+    }
+
+    #[test]
+    fn a_window_that_became_shorter_is_no_panic() {
+        // An integer and a text that are cut, read lightly and counting, and 16 bytes or more that are gone.
+        for (begun, end, shown) in [
+            (&b"{'twenty bytes of text' 12"[..], &b"3}$"[..], "{'twenty bytes of text',123}"),
+            (b"{'twenty bytes of text'>t 12", b"3}$", "{123}"),
+            (b"{\"twenty bytes of text, and more", b"\"}$", "{\"twenty bytes of text, and more\"}"),
+        ] {
+            let mut decoder = StreamDecoder::new();
+            assert!(decoder.decode_slice(begun).unwrap().is_none());
+            for left in (0..begun.len()).rev() {
+                assert!(decoder.decode_slice(&begun[..left]).unwrap().is_none());
+            }
+            assert!(decoder.clone().finish(b"").unwrap_err().is_incomplete());
+            // It goes on where it was.
+            let whole = [begun, end].concat();
+            assert_eq!(decoder.decode_slice(&whole).unwrap().unwrap().root().to_string(), shown);
         }
     }
 

@@ -8,11 +8,11 @@ use bytes::{Bytes, BytesMut};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use ubf_codec::{
-    ClientHeader, DecodeError, Decoder, Dialect, Encoder, Header as _, Limits, Mode, StreamDecoder, Style, Term,
-    VersionedDecoder,
+    ClientHeader, DecodeError, Decoder, Dialect, Document, Encoder, Header as _, Limits, Mode, Operator, StreamDecoder,
+    Style, Term, Tracer, VersionedDecoder,
 };
 
-use support::{packet_like_bytes, terms, without_undefined};
+use support::{limits, long_packets, packet_like_bytes, terms, without_undefined};
 
 const STYLES: [Style; 3] = [Style::Plain, Style::Cached, Style::Pretty];
 
@@ -42,6 +42,19 @@ fn decode_in_pieces(
         }
     }
     (packets, decoder.finish(&buffer))
+}
+
+/// How many packets the tracer sees in `stream`, and how it ends. The tracer counts from the first byte on.
+fn trace(stream: &[u8], dialect: Dialect, limits: Limits) -> (usize, Result<(), DecodeError>) {
+    let mut tracer = Tracer::new(stream, dialect, limits);
+    let mut packets = 0;
+    loop {
+        match tracer.step() {
+            Ok(Some(step)) => packets += usize::from(step.operator == Operator::End),
+            Ok(None) => return (packets, Ok(())),
+            Err(error) => return (packets, Err(error)),
+        }
+    }
 }
 
 /// `PROPTEST_CASES` asks for more.
@@ -144,6 +157,54 @@ proptest! {
             prop_assert!(summary.depth <= max_depth);
             prop_assert!(summary.expanded_nodes <= max_expanded_nodes);
             prop_assert!(summary.expanded_bytes <= max_expanded_bytes);
+        }
+    }
+
+    #[test]
+    fn who_reads_lightly_and_who_counts_meet_the_same_error(
+        stream in prop_oneof![4 => long_packets(), 1 => packet_like_bytes()],
+        limits in limits(),
+        classic in any::<bool>(),
+        mut cuts in vec(0_usize..9000, 0..6),
+        piece in prop_oneof![1_usize..40, 500_usize..3000],
+    ) {
+        let dialect = if classic { Dialect::Classic } else { Dialect::Extended };
+        let (traced, end) = trace(&stream, dialect, limits);
+
+        let mut slices = Decoder::new().with_dialect(dialect).with_limits(limits);
+        let (mut packets, mut failed) = (Vec::new(), Ok(()));
+        for packet in slices.packets(&stream) {
+            match packet {
+                Ok(packet) => packets.push(packet.to_term()),
+                Err(error) => failed = Err(error),
+            }
+        }
+        prop_assert_eq!((packets.len(), failed), (traced, end));
+        prop_assert_eq!(slices.check(&stream), slices.decode(&stream).map(|packet| packet.summary()));
+
+        let expected = (packets, end);
+        let decoder = StreamDecoder::new().with_dialect(dialect).with_limits(limits);
+        cuts.sort_unstable();
+        prop_assert_eq!(&decode_in_pieces(decoder.clone(), &stream, []), &expected);
+        prop_assert_eq!(&decode_in_pieces(decoder.clone(), &stream, cuts), &expected);
+        prop_assert_eq!(&decode_in_pieces(decoder, &stream, (piece..stream.len()).step_by(piece)), &expected);
+    }
+
+    #[test]
+    fn a_window_that_became_shorter_brings_nothing(
+        stream in long_packets(),
+        limits in limits(),
+        fed in 0_usize..6000,
+        left in 0_usize..6000,
+    ) {
+        let mut decoder = StreamDecoder::new().with_limits(limits);
+        let fed = fed.min(stream.len());
+        if let Ok(None) = decoder.decode_slice(&stream[..fed]) {
+            let mut careless = decoder.clone();
+            let shorter = careless.decode_slice(&stream[..left.min(fed)]).map(|packet| packet.is_some());
+            prop_assert_eq!(shorter, Ok(false));
+            let term = |packet: Option<Document<&[u8]>>| packet.map(|packet| packet.to_term());
+            prop_assert_eq!(careless.decode_slice(&stream).map(term), decoder.decode_slice(&stream).map(term));
         }
     }
 

@@ -199,6 +199,10 @@ impl<A: Arena> Machine<A> {
     /// Reads on to the end of the packet. Gives the length of the packet in the window, or `None` if it is not whole yet.
     pub(crate) fn run(&mut self, window: &[u8]) -> Result<Option<usize>, DecodeError> {
         let seen = self.allowed(window);
+        if seen.len() < self.position {
+            // Whoever hands less than before brings nothing. What was read stays read.
+            return Ok(None);
+        }
         let mut stop = if self.is_counting { Stop::MustCount } else { self.read_lightly(seen) };
         if stop == Stop::MustCount {
             stop = self.read_counting(seen);

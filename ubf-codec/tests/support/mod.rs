@@ -2,7 +2,7 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use ubf_codec::{Integer, Term};
+use ubf_codec::{Integer, Limits, Term};
 
 /// Any term. Texts and integers come from a small choice half of the time, so that some come again.
 pub(crate) fn terms() -> impl Strategy<Value = Term> {
@@ -79,6 +79,70 @@ pub(crate) fn packet_like_bytes() -> impl Strategy<Value = Vec<u8>> {
         4 => vec(prop::sample::select(tokens), 0..24).prop_map(|tokens| tokens.concat()),
         1 => vec(any::<u8>(), 0..40),
     ]
+}
+
+/// Packets of some thousand bytes, mostly well-formed: long enough to be read lightly as far as a limit allows, and counted from there.
+pub(crate) fn long_packets() -> impl Strategy<Value = Vec<u8>> {
+    let plain: &[&[u8]] = &[
+        b"?",
+        b"1 ",
+        b"-12,",
+        b"123456789012345678 ",
+        b"1234567890123456789,",
+        b"-99999999999999999999999 ",
+        b"'a'",
+        b"\"s\\\"t\"",
+        b"\"a text of more than sixteen bytes\"",
+        b"{}",
+        b"#",
+        b"#1&'b'&",
+        b"{1{\"c\"}}",
+        b"2`t`",
+        b"{}`a tag`",
+        b" 3~abc~",
+        b"%a comment%",
+        b"\n",
+    ];
+    let dense: &[&[u8]] = &[b"?", b"{}", b"#", b"?\n", b"#1&"];
+    let odd: &[&[u8]] =
+        &[b"{1\"x\"}>x", b"'y'`t`>?", b"x", b"xxxxx", b"{{{{{1}}}}}", b"}", b"&", b"`", b"\"\\z\"", b"$"];
+    let ends: &[&[u8]] = &[b"}$", b"}$", b"}$ ", b"", b"$"];
+    let odd = || {
+        prop_oneof![
+            4 => Just(Vec::new()),
+            2 => prop::sample::select(odd).prop_map(<[u8]>::to_vec),
+            1 => (0_usize..3000).prop_map(|len| [b"'", &b"z".repeat(len)[..], b"'"].concat()),
+        ]
+    };
+    // Often one term in each byte or two, else few.
+    let body =
+        (prop_oneof![vec(prop::sample::select(plain), 1..12), vec(prop::sample::select(dense), 1..4)], 0_usize..5000)
+            .prop_map(|(tokens, len)| tokens.concat().repeat(1 + len / tokens.concat().len()));
+    (odd(), body.clone(), odd(), body, odd(), prop::sample::select(ends))
+        .prop_map(|(first, one, second, two, third, end)| [&first[..], b"{", &one, &second, &two, &third, end].concat())
+}
+
+/// Limits that some of the [`long_packets`] keep, and others do not.
+pub(crate) fn limits() -> impl Strategy<Value = Limits> {
+    let all = Limits::default();
+    let size = |max: u64| prop_oneof![2 => Just(max), 1 => 0_u64..40, 4 => 900_u64..3000];
+    let few = |max: u32, small: u32| prop_oneof![3 => Just(max), 1 => 0..small];
+    (
+        prop_oneof![4 => Just(all.max_packet_bytes), 1 => 0_u32..6000],
+        few(all.max_depth, 8),
+        size(all.max_expanded_nodes),
+        size(all.max_expanded_bytes),
+        few(all.max_integer_digits, 25),
+        few(all.max_tag_bytes, 6),
+    )
+        .prop_map(move |(packet, depth, nodes, bytes, digits, tag)| {
+            all.with_max_packet_bytes(packet)
+                .with_max_depth(depth)
+                .with_max_expanded_nodes(nodes)
+                .with_max_expanded_bytes(bytes)
+                .with_max_integer_digits(digits)
+                .with_max_tag_bytes(tag)
+        })
 }
 
 /// What a term becomes where nobody knows `?` (W7).
