@@ -187,3 +187,62 @@ fn l1_names_texts_and_groups_are_bounded() {
         ],
     );
 }
+
+#[test]
+fn l1_ten_thousand_people_are_logged_on_and_no_more() {
+    let world = &mut World::default();
+    let first = Someone::named(world, Contract::Two, "first");
+    for _ in 1..10_000 {
+        let id = world.next_id();
+        world.log_on(id, Contract::Two, None, first.inbox.clone()).unwrap();
+    }
+    let old = Someone::new(world, Contract::One, 9);
+    let late = Someone::new(world, Contract::Two, 9);
+    old.asks(world, &[("logon", "false"), ("groups", "none")]);
+    late.asks(world, &[("logon", "{error,full}"), ("{logon,\"late\"}", "{error,full}"), ("groups", "none")]);
+    first.asks(world, &[("logoff", "ok")]);
+    late.asks(world, &[("{logon,\"late\"}", "{ok,\"late\"}")]);
+    first.asks(world, &[("logon", "{error,full}")]);
+}
+
+#[test]
+fn l1_a_group_has_a_thousand_members_and_no_more() {
+    let world = &mut World::default();
+    // Each hears of all who come later.
+    let member = |world: &mut World<Inbox>| {
+        let someone = Someone::new(world, Contract::Two, 1_000);
+        assert!(someone.ask(world, "logon").starts_with("{ok,"));
+        someone
+    };
+    let first = member(world);
+    first.asks(world, &[("{join,\"erlang\"}", "ok")]);
+    for _ in 1..1_000 {
+        member(world).asks(world, &[("{join,\"erlang\"}", "ok")]);
+    }
+    let late = member(world);
+    late.asks(world, &[("groups", "[{\"erlang\",1000}]"), ("{join,\"erlang\"}", "{error,full}")]);
+    // Who is a member is not turned away, and another group has room.
+    first.asks(world, &[("{join,\"erlang\"}", "ok")]);
+    late.asks(world, &[("{join,\"prolog\"}", "ok"), ("groups", "[{\"erlang\",1000},{\"prolog\",1}]")]);
+    first.asks(world, &[("{leave,\"erlang\"}", "ok")]);
+    late.asks(world, &[("{join,\"erlang\"}", "ok")]);
+}
+
+#[test]
+fn l1_there_are_1024_groups_and_no_more() {
+    let world = &mut World::default();
+    let mut people = Vec::new();
+    for group in 0..1_024 {
+        // Sixteen groups are the most that one is in.
+        if group % 16 == 0 {
+            people.push(Someone::named(world, Contract::Two, &format!("nick{group}")));
+        }
+        let request = format!("{{join,\"{group}\"}}");
+        assert_eq!(people.last().unwrap().ask(world, &request), "ok", "{group}");
+    }
+    let late = Someone::named(world, Contract::Two, "late");
+    late.asks(world, &[("{join,\"1024\"}", "{error,full}"), ("{join,\"1023\"}", "ok")]);
+    // An empty group is none.
+    people[0].asks(world, &[("{leave,\"0\"}", "ok")]);
+    late.asks(world, &[("{join,\"1024\"}", "ok"), ("{join,\"0\"}", "{error,full}")]);
+}
