@@ -45,7 +45,9 @@ use crate::report::Report;
 use crate::status::Status;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let words: Vec<_> = std::env::args_os().collect();
+    let told = |error| args::name_verbs(error, words.iter().map(AsRef::as_ref)).exit();
+    let arguments = Arguments::try_parse_from(&words).unwrap_or_else(told);
     if let Command::Serve(options) = arguments.command {
         // It has a runtime, logs and exit statuses of its own.
         return ubf_server::reference::run("ubf serve", *options);

@@ -6,6 +6,7 @@ pub(crate) mod connect;
 mod demo;
 mod load;
 mod repl;
+mod verbs;
 
 use std::path::PathBuf;
 
@@ -17,6 +18,7 @@ pub(crate) use self::call::Call;
 pub(crate) use self::demo::Demo;
 pub(crate) use self::load::Load;
 pub(crate) use self::repl::Repl;
+pub(crate) use self::verbs::name_verbs;
 
 /// Read, check, write, rewrite and explain UBF packets, and talk to servers.
 ///
