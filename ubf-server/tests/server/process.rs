@@ -11,8 +11,13 @@ struct Program {
     address: String,
 }
 
+const LISTENING: &[&str] = &["--listen", "127.0.0.1:0", "--log", "json"];
+
 fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ubf-server"));
+    prepared(Command::new(env!("CARGO_BIN_EXE_ubf-server")), arguments)
+}
+
+fn prepared(mut command: Command, arguments: &[&str]) -> Command {
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command
 }
@@ -24,8 +29,11 @@ fn run(arguments: &[&str]) -> Output {
 impl Program {
     /// Starts the program, and waits until it listens.
     fn start(arguments: &[&str]) -> Self {
-        let arguments = [&["--listen", "127.0.0.1:0", "--log", "json"], arguments].concat();
-        let mut child = command(&arguments).spawn().unwrap();
+        Self::spawn(command(&[LISTENING, arguments].concat()))
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let address = loop {
             let mut line = String::new();
@@ -65,6 +73,13 @@ impl Drop for Program {
 }
 
 impl Program {
+    /// How long it waits after it could not accept. The longest wait is never reached where this is asked for.
+    fn pause(&mut self) -> String {
+        let pause = self.logs("cannot accept")["pause"].as_str().unwrap().to_owned();
+        assert_ne!(pause, "1s", "the waits do not begin again");
+        pause
+    }
+
     /// The next line of the log with this message.
     fn logs(&mut self, message: &str) -> serde_json::Value {
         loop {
@@ -119,6 +134,30 @@ fn rest(mut stream: TcpStream) -> String {
     let mut seen = String::new();
     stream.read_to_string(&mut seen).unwrap();
     seen
+}
+
+#[test]
+fn accepting_waits_longer_each_time_while_descriptors_are_used_up_and_goes_on_when_there_are_some() {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "ulimit -n 40 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_ubf-server")]);
+    let mut program = Program::spawn(prepared(shell, LISTENING));
+    // The second time shows that the waits begin again.
+    for _ in 0..2 {
+        // The system makes more connections than the server has descriptors for.
+        let mut crowd: Vec<TcpStream> = (0..60).map(|_| program.connect()).collect();
+        // Before come the last waits of the first time, and such as end when a place becomes free.
+        let mut waits: Vec<String> = Vec::new();
+        while !waits.ends_with(&["10ms", "20ms", "40ms"].map(str::to_owned)) {
+            waits.push(program.pause());
+            assert!(waits.len() < 100, "{waits:?}");
+        }
+        // Who has been accepted is served meanwhile.
+        exchange(&mut crowd[0], "1 1$", "1 ? {1'start'}$");
+        drop(crowd);
+        exchange(&mut program.connect(), "1 1$", "1 ? {1'start'}$");
+    }
+    program.signal("TERM");
+    assert_eq!(program.status(), Some(0));
 }
 
 #[test]
