@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ubf_proto::client::{CallError, Done};
+
 /// What became of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
@@ -99,6 +101,42 @@ impl Side {
             forced.len() <= 1 && forced.iter().all(|version| self.acceptable().contains(version)),
             "N7: {forced:?}"
         );
+    }
+}
+
+/// R5: the moves of one client since a call of it was executed last.
+#[derive(Debug)]
+pub(crate) struct Chase {
+    max_hops: u32,
+    hops: u32,
+    last_move: u64,
+    /// A call may have been executed without a word to the caller.
+    is_doubtful: bool,
+}
+
+impl Chase {
+    /// A chase is over when so much time has passed since its last move.
+    const STABLE_MS: u64 = 60_000;
+
+    pub(crate) const fn new(max_hops: u32) -> Self {
+        Self { max_hops, hops: 0, last_move: 0, is_doubtful: false }
+    }
+
+    pub(crate) fn call_ended(&mut self, outcome: &Result<Done, CallError>) {
+        match outcome {
+            Ok(Done::Reply { .. }) | Err(CallError::Failed { .. }) => self.hops = 0,
+            // Its reply may yet come, and nobody is told.
+            Err(CallError::Deadline { .. } | CallError::Cancelled { .. }) => self.is_doubtful = true,
+            _ => {}
+        }
+    }
+
+    pub(crate) fn moved(&mut self, hops: u32, now: u64) {
+        let is_same = now < self.last_move + Self::STABLE_MS;
+        self.hops = if is_same { self.hops + 1 } else { 1 };
+        self.last_move = now;
+        let (least, max_hops) = (if self.is_doubtful { 1 } else { self.hops }, self.max_hops);
+        assert!((least..=max_hops).contains(&hops), "R5: {hops} hops are counted, {least} to {max_hops} are legal");
     }
 }
 

@@ -5,7 +5,7 @@ use ubf_proto::client::{self, Call, CallId, ConnectionId, Notice};
 use ubf_proto::control::{ClientControl, Negotiate};
 use ubf_proto::{Time, body};
 
-use super::{Event, MAX_HOPS, MAX_PENDING, Node, Piece, World, log, node_of, numbers};
+use super::{Event, MAX_PENDING, Node, Piece, World, log, node_of, numbers};
 use crate::model::{End, choose};
 
 impl World {
@@ -46,7 +46,6 @@ impl World {
             self.do_for_client(index, output);
         }
         let session = &self.clients[index].session;
-        assert!(session.hops() <= MAX_HOPS, "R5");
         assert!(session.open_calls() <= MAX_PENDING, "L1");
         if let Some(at) = session.poll_timeout() {
             let at = at.as_millis();
@@ -111,6 +110,7 @@ impl World {
     pub(super) fn ended(&mut self, index: usize, call: CallId, outcome: Result<client::Done, client::CallError>) {
         log!(self, "client {index}: call {} ends: {outcome:?}", call.0);
         let is_probe = self.clients[index].probes.contains(&call.0);
+        self.clients[index].chase.call_ended(&outcome);
         match outcome {
             Ok(client::Done::Reply { body, version }) => {
                 let View::Tuple(reply) = body.root().view() else { panic!("a reply is a tuple") };
@@ -176,6 +176,7 @@ impl World {
                 assert!(version.get() >= client.side.floor, "N9");
                 assert!(node_of(at, self.nodes.len()).is_some());
             }
+            Notice::Moved { hops, .. } => client.chase.moved(*hops, self.now),
             Notice::QuarantineOpened { version, until } => {
                 let longest = 3_600_000 * 6 / 5;
                 assert!(until.as_millis() <= self.now + longest, "N7");

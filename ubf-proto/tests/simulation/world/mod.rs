@@ -15,7 +15,7 @@ use ubf_proto::client::{self, ConnectionId};
 use ubf_proto::server::{self, ServerSession};
 use ubf_proto::{ClientSession, CrashRule, Offer, Random, Service, Time, Versions};
 
-use crate::model::{Ledger, Side};
+use crate::model::{Chase, Ledger, Side};
 
 /// Faults happen until then.
 const HEAL_MS: u64 = 60_000;
@@ -141,6 +141,7 @@ struct Client {
     probes: BTreeSet<u64>,
     events: BTreeSet<u64>,
     pipes: BTreeMap<ConnectionId, usize>,
+    chase: Chase,
     woken: u64,
 }
 
@@ -226,7 +227,8 @@ impl World {
             config.optimistic_moves = random.below(4) == 0;
             config.max_pending = MAX_PENDING;
             config.max_in_flight = 1 + random.below(16) as usize;
-            config.max_hops = MAX_HOPS;
+            config.max_hops = 1 + random.below(u64::from(MAX_HOPS)) as u32;
+            let chase = Chase::new(config.max_hops);
             config.quarantine.first = Duration::from_secs(1 + random.below(10));
             Client {
                 session: ClientSession::new(config, random.next_u64(), Time::ZERO),
@@ -237,6 +239,7 @@ impl World {
                 probes: BTreeSet::new(),
                 events: BTreeSet::new(),
                 pipes: BTreeMap::new(),
+                chase,
                 woken: u64::MAX,
             }
         });
