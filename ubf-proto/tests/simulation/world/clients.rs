@@ -67,7 +67,7 @@ impl World {
             client::Output::Transmit { connection, packet } => {
                 let count = packet.len();
                 let bytes = packet.to_bytes();
-                log!(self, "client {index} on {}: {}", connection.0, bytes.escape_ascii());
+                log!(self, "client {index} on {}: {}", connection.0, String::from_utf8_lossy(&bytes));
                 self.check_negotiation(index, connection, &bytes);
                 if let Some(&pipe) = self.clients[index].pipes.get(&connection) {
                     self.put(pipe, true, bytes);

@@ -71,7 +71,7 @@ impl World {
                         "node {} to client {}: {}",
                         self.pipes[index].node,
                         self.pipes[index].client,
-                        bytes.escape_ascii()
+                        String::from_utf8_lossy(&bytes)
                     );
                     let count = bytes.len();
                     self.put(index, false, bytes);
