@@ -2,11 +2,10 @@
 
 use std::fmt;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tracing::{Instrument as _, info_span};
 use ubf_codec::{Address, AddressError, Limits, Text, Version};
 use ubf_proto::client::{Config, Notice};
@@ -14,6 +13,7 @@ use ubf_proto::{BackoffTimes, RedirectPolicy, Service, Versions};
 
 use crate::driver::{Driver, Ends, FirstOutcome, NoticeHook, WireHook};
 use crate::events;
+use crate::exchange::Exchange;
 use crate::handle::{Client, Shared};
 use crate::status::{Loss, Status};
 use crate::wire::Traffic;
@@ -272,30 +272,16 @@ impl Builder {
         config.max_in_flight = config.max_in_flight.max(1);
         // Nothing here is secret (N9, N7): two clients should not do the same at the same moment.
         let seed = seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
-        let (commands, command_receiver) = mpsc::unbounded_channel();
         let (status_sender, status) = watch::channel(Status::new());
         let (event_sink, events) = events::channel(max_events, max_event_bytes);
-        let permits = Arc::new(Semaphore::new(config.max_pending));
-        let version = Arc::new(AtomicU32::new(0));
+        let exchange = Arc::new(Exchange::new(config.max_pending));
         let shared = Shared {
-            commands,
-            permits: Arc::clone(&permits),
-            version: Arc::clone(&version),
+            exchange: Arc::clone(&exchange),
             status,
             events: Mutex::new(Some(events)),
-            next_call: AtomicU64::new(0),
             call_time: config.call_time,
         };
-        let ends = Ends {
-            commands: command_receiver,
-            permits,
-            version,
-            status: status_sender,
-            events: event_sink,
-            notice_hook,
-            wire_hook,
-            first_outcome,
-        };
+        let ends = Ends { exchange, status: status_sender, events: event_sink, notice_hook, wire_hook, first_outcome };
         // The task ends when the last handle is dropped: nobody has to hold it.
         let span = info_span!("ubf_client", service = %config.service);
         drop(tokio::spawn(Driver::new(config, seed, close_time, ends).run().instrument(span)));

@@ -10,20 +10,21 @@ use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
+use tokio::task::coop;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tracing::{debug, warn};
 use ubf_codec::{Term, Version};
-use ubf_proto::client::{Call, CallError, CallId, Config, ConnectionId, Done, Input, Notice, Output, State};
+use ubf_proto::client::{Call, CallId, Config, ConnectionId, Input, Notice, Output, State};
 use ubf_proto::{ClientSession, RedirectPolicy, Time};
 
 use crate::calls::Calls;
 use crate::dial::Dial;
 use crate::events::EventSink;
+use crate::exchange::{Exchange, Outcome};
 use crate::link::Link;
 use crate::notices;
 use crate::reply::Event;
@@ -31,15 +32,10 @@ use crate::request::{Kind, Rendering, Source};
 use crate::status::{Loss, Status};
 use crate::wire::{Direction, Traffic};
 
-/// Commands taken in at once. Chosen: fills a batch.
-const MAX_COMMANDS: usize = 64;
 /// Inputs before what there is to write is written, though more could be taken in. Chosen: batches grow no further than this.
 const MAX_INPUTS_BEFORE_WRITE: u32 = 64;
 /// The longest time to sleep. Chosen: any; it keeps far moments within what a clock can express.
 const MAX_SLEEP: Duration = Duration::from_secs(24 * 3600);
-
-/// Where the outcome of a call goes.
-pub(crate) type ReplySender = oneshot::Sender<Result<Done, CallError>>;
 
 /// What a handle wants.
 pub(crate) enum Command {
@@ -54,15 +50,15 @@ pub(crate) enum Command {
 pub(crate) struct Submission {
     pub(crate) call: Call,
     pub(crate) request: Source,
-    pub(crate) reply: Option<ReplySender>,
+    /// `false` for an event that nobody waits for.
+    pub(crate) is_awaited: bool,
 }
 
 /// A call that has not ended.
 struct OpenCall {
     request: Source,
     kind: Kind,
-    /// `None` for an event that nobody waits for.
-    reply: Option<ReplySender>,
+    is_awaited: bool,
 }
 
 /// A function of the program that is shown each notice.
@@ -76,9 +72,7 @@ pub(crate) type FirstOutcome = Result<(), Vec<Loss>>;
 
 /// What connects a driver to its handles.
 pub(crate) struct Ends {
-    pub(crate) commands: mpsc::UnboundedReceiver<Command>,
-    pub(crate) permits: Arc<Semaphore>,
-    pub(crate) version: Arc<AtomicU32>,
+    pub(crate) exchange: Arc<Exchange>,
     pub(crate) status: watch::Sender<Status>,
     pub(crate) events: EventSink,
     pub(crate) notice_hook: Option<NoticeHook>,
@@ -103,10 +97,10 @@ pub(crate) struct Driver {
     calls: Calls<OpenCall>,
     /// Empty but while commands are taken in.
     commands: Vec<Command>,
-    /// L1: places of calls that have ended, which are given back together.
-    freed_places: usize,
     /// Outcomes that are told when the status shows them.
-    ended: Vec<(ReplySender, Result<Done, CallError>)>,
+    ended: Vec<(CallId, Outcome)>,
+    /// Empty but while they are told.
+    wakers: Vec<Waker>,
     /// Losses before the first agreement: at most one for each address in a round.
     first_losses: Vec<Loss>,
     status: Status,
@@ -136,10 +130,10 @@ impl Driver {
             close_at: None,
             policy: config.policy,
             links: Vec::new(),
-            calls: Calls::default(),
+            calls: Calls::new(),
             commands: Vec::new(),
-            freed_places: 0,
             ended: Vec::new(),
+            wakers: Vec::new(),
             first_losses: Vec::new(),
             status: Status::new(),
             has_notices: false,
@@ -213,13 +207,16 @@ impl Driver {
         if !self.commands_are_open {
             return false;
         }
+        // Callers of other threads may go on for ever; others want their turn.
+        let Poll::Ready(turn) = coop::poll_proceed(cx) else { return false };
         let mut commands = std::mem::take(&mut self.commands);
-        let Poll::Ready(count) = self.ends.commands.poll_recv_many(cx, &mut commands, MAX_COMMANDS) else {
+        let Poll::Ready(are_open) = self.ends.exchange.poll_commands(cx, &mut commands) else {
             self.commands = commands;
             return false;
         };
+        turn.made_progress();
         let now = self.now;
-        if count == 0 {
+        if !are_open {
             // All handles are gone.
             self.commands_are_open = false;
             self.close(self.close_time, now);
@@ -296,7 +293,7 @@ impl Driver {
     fn give_up_calls(&mut self, now: Time) {
         if self.close_at.is_some_and(|at| now >= at) {
             self.close_at = None;
-            for &call in self.calls.keys() {
+            for call in self.calls.ids() {
                 self.session.handle(Input::Cancel { call }, now);
             }
         }
@@ -304,10 +301,10 @@ impl Driver {
 
     fn feed_command(&mut self, command: Command, now: Time) {
         let input = match command {
-            Command::Call(Submission { call, request, reply }) => {
+            Command::Call(Submission { call, request, is_awaited }) => {
                 let kind = if call.is_event { Kind::Event } else { Kind::Request };
                 self.calls_since_write += 1;
-                self.calls.insert(call.id, OpenCall { request, kind, reply });
+                self.calls.insert(call.id, OpenCall { request, kind, is_awaited });
                 Input::Call(call)
             }
             Command::Cancel(call) => Input::Cancel { call },
@@ -360,8 +357,7 @@ impl Driver {
             Output::Finished => {
                 self.is_finished = true;
                 // What is still on its way to us was not executed.
-                self.ends.permits.close();
-                self.ends.commands.close();
+                self.ends.exchange.close();
             }
         }
     }
@@ -374,7 +370,7 @@ impl Driver {
     fn render(&mut self, call: CallId, version: Version) {
         let now = self.now;
         let rendering =
-            self.calls.get(&call).map_or(Rendering::Unsupported, |open| open.request.render(open.kind, version));
+            self.calls.get(call).map_or(Rendering::Unsupported, |open| open.request.render(open.kind, version));
         self.session.handle(
             match rendering {
                 Rendering::Body(body) => Input::Rendered { call, version, body },
@@ -385,18 +381,16 @@ impl Driver {
         );
     }
 
-    fn end(&mut self, call: CallId, outcome: Result<Done, CallError>) {
-        let Some(OpenCall { request, reply, .. }) = self.calls.remove(&call) else { return };
-        self.freed_places += 1;
+    fn end(&mut self, call: CallId, outcome: Outcome) {
+        let Some(OpenCall { request, is_awaited, .. }) = self.calls.remove(call) else { return };
         // What the caller's code does when it is dropped is its own, too.
         if catch_unwind(AssertUnwindSafe(|| drop(request))).is_err() {
             warn!("a request crashed when it was dropped");
         }
-        match (reply, &outcome) {
-            (Some(reply), _) => self.ended.push((reply, outcome)),
-            (None, Ok(_)) => {}
-            (None, Err(error)) => warn!(%error, "event lost"),
+        if !is_awaited && let Err(error) = &outcome {
+            warn!(%error, "event lost");
         }
+        self.ended.push((call, outcome));
     }
 
     fn note(&mut self, notice: &Notice) {
@@ -474,13 +468,8 @@ impl Driver {
             }
             is_changed
         });
-        if self.freed_places > 0 {
-            self.ends.permits.add_permits(std::mem::take(&mut self.freed_places));
-        }
-        for (reply, outcome) in self.ended.drain(..) {
-            if reply.send(outcome).is_err() {
-                debug!("nobody waits for this call");
-            }
+        if !self.ended.is_empty() {
+            self.ends.exchange.publish(&mut self.ended, &mut self.wakers);
         }
     }
 
@@ -501,7 +490,7 @@ impl Driver {
         let moment = |until: Time| start.checked_add(until.since(Time::ZERO));
         self.status.quarantine =
             self.session.quarantine().filter_map(|(version, until)| Some((version, moment(until)?))).collect();
-        self.ends.version.store(self.status.version.map_or(0, Version::get), Ordering::Relaxed);
+        self.ends.exchange.set_version(self.status.version);
     }
 }
 
@@ -511,17 +500,7 @@ pub(crate) fn crash() -> Term {
 }
 
 impl Drop for Driver {
-    /// Nobody waits for what will not come. Calls that the session knows end as indeterminate, since their senders are dropped; those
-    /// that never reached it did not run.
     fn drop(&mut self) {
-        self.ends.permits.close();
-        self.ends.commands.close();
-        while let Ok(command) = self.ends.commands.try_recv() {
-            if let Command::Call(Submission { reply: Some(reply), .. }) = command
-                && reply.send(Err(CallError::Closed)).is_err()
-            {
-                debug!("nobody waits for this call");
-            }
-        }
+        self.ends.exchange.abandon();
     }
 }

@@ -4,17 +4,17 @@ use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::watch;
 use ubf_codec::{Term, Version};
 use ubf_proto::client::{CallError, Done};
 
 use crate::builder::Builder;
 use crate::driver::{Command, crash};
 use crate::events::Events;
+use crate::exchange::{Exchange, Waiter};
 use crate::message::{Message, Replying};
 use crate::reply::Reply;
 use crate::request::{Kind, Request, Source};
@@ -30,15 +30,16 @@ pub struct Client {
 }
 
 pub(crate) struct Shared {
-    pub(crate) commands: mpsc::UnboundedSender<Command>,
-    /// L1: places for calls.
-    pub(crate) permits: Arc<Semaphore>,
-    /// The version in force, 0 if there is none. It may be out of date: then the driver asks again.
-    pub(crate) version: Arc<AtomicU32>,
+    pub(crate) exchange: Arc<Exchange>,
     pub(crate) status: watch::Receiver<Status>,
     pub(crate) events: Mutex<Option<Events>>,
-    pub(crate) next_call: AtomicU64,
     pub(crate) call_time: Duration,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.exchange.leave();
+    }
 }
 
 impl Client {
@@ -58,7 +59,7 @@ impl Client {
     /// A call whose future is dropped does no harm: if it was not sent yet it never will be, and otherwise its reply is read and dropped.
     /// Nothing is sent before the future is polled.
     pub fn call(&self, request: impl Request) -> Call<'_> {
-        Call(self.message(Source::Request(Box::new(request))))
+        Call(self.message(Source::new(request, Kind::Request)))
     }
 
     /// Sends an event, which has no reply: `client.cast(event).await` waits for a place in the pipeline and no longer, and an event that
@@ -67,7 +68,7 @@ impl Client {
     /// An event larger than the packets that the server accepts (N12) is not sent, and neither the connection nor other events suffer: it ends
     /// with [`CallError::TooLarge`], which names the limit.
     pub fn cast(&self, event: impl Request) -> Cast<'_> {
-        Cast(self.message(Source::Request(Box::new(event))))
+        Cast(self.message(Source::new(event, Kind::Event)))
     }
 
     pub(crate) const fn message(&self, request: Source) -> Message<'_> {
@@ -127,9 +128,8 @@ impl Client {
         while status.changed().await.is_ok() {}
     }
 
-    /// A driver that is gone has nothing to be told.
-    pub(crate) fn tell(&self, command: Command) {
-        drop(self.shared.commands.send(command));
+    fn tell(&self, command: Command) {
+        self.shared.exchange.tell(command);
     }
 }
 
@@ -205,7 +205,7 @@ impl<'a> IntoFuture for Cast<'a> {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.0.submit(Kind::Event, None).await.map(|_id| ()) })
+        Box::pin(async move { self.0.submit(Kind::Event, Waiter::Nobody).await.map(|_id| ()) })
     }
 }
 

@@ -87,6 +87,7 @@ mod message;
 mod calls;
 mod dial;
 mod driver;
+mod exchange;
 mod link;
 mod notices;
 mod socket;

@@ -3,16 +3,14 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
-use ubf_codec::Version;
 use ubf_proto::client::{self, CallError, CallId, Done};
 
-use crate::driver::{Command, ReplySender, Submission};
+use crate::driver::{Command, Submission};
+use crate::exchange::{Outcome, Waiter};
 use crate::handle::Client;
 use crate::reply::Reply;
 use crate::request::{Kind, Rendering, Source};
@@ -33,15 +31,15 @@ impl<'a> Message<'a> {
 
     /// Hands it to the driver, and stays in touch.
     pub(crate) async fn send(self, kind: Kind) -> Result<Sent<'a>, CallError> {
-        let (client, (reply, outcome)) = (self.client, oneshot::channel());
-        let id = self.submit(kind, Some(reply)).await?;
-        Ok(Sent { id, outcome: Some(outcome), client })
+        let client = self.client;
+        let id = self.submit(kind, Waiter::Caller(None)).await?;
+        Ok(Sent { id, has_ended: false, client })
     }
 
     /// Waits for a place, and hands it to the driver.
-    pub(crate) async fn submit(self, kind: Kind, reply: Option<ReplySender>) -> Result<CallId, CallError> {
+    pub(crate) async fn submit(self, kind: Kind, waiter: Waiter) -> Result<CallId, CallError> {
         let time = if self.take_place() { self.time() } else { wait_for_place(self.client, self.time()).await? };
-        self.hand_over(kind, reply, time)
+        self.hand_over(kind, waiter, time)
     }
 
     fn time(&self) -> Duration {
@@ -50,18 +48,16 @@ impl<'a> Message<'a> {
 
     /// L1: takes a place, if there is one. The driver gives it back when the call has ended.
     fn take_place(&self) -> bool {
-        self.client.shared.permits.try_acquire().map(tokio::sync::SemaphorePermit::forget).is_ok()
+        self.client.shared.exchange.permits.try_acquire().map(tokio::sync::SemaphorePermit::forget).is_ok()
     }
 
     /// Hands it to the driver, a place being taken.
-    fn hand_over(self, kind: Kind, reply: Option<ReplySender>, time: Duration) -> Result<CallId, CallError> {
+    fn hand_over(self, kind: Kind, waiter: Waiter, time: Duration) -> Result<CallId, CallError> {
         let Self { client, request, is_idempotent, within: _ } = self;
-        let shared = &client.shared;
-        let id = CallId(shared.next_call.fetch_add(1, Ordering::Relaxed));
+        let exchange = &client.shared.exchange;
         // Here, the work is the caller's and not the driver's, which all callers share. If the version is another one by the time that
         // the call is sent, the driver does it again.
-        let version = Version::new(shared.version.load(Ordering::Relaxed));
-        let rendered = version.and_then(|version| match request.render(kind, version) {
+        let rendered = exchange.version().and_then(|version| match request.render(kind, version) {
             Rendering::Body(body) => Some((version, body)),
             Rendering::Unsupported => None,
             Rendering::Crashed => {
@@ -69,10 +65,11 @@ impl<'a> Message<'a> {
                 None
             }
         });
-        let call = client::Call { id, is_event: kind == Kind::Event, is_idempotent, time: Some(time), rendered };
-        let submission = Submission { call, request, reply };
-        shared.commands.send(Command::Call(submission)).map_err(|_gone| CallError::Closed)?;
-        Ok(id)
+        let is_awaited = matches!(waiter, Waiter::Caller(_));
+        exchange.submit(waiter, |id| {
+            let call = client::Call { id, is_event: kind == Kind::Event, is_idempotent, time: Some(time), rendered };
+            Command::Call(Submission { call, request, is_awaited })
+        })
     }
 
     pub(crate) fn fmt_as(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -84,7 +81,7 @@ impl<'a> Message<'a> {
 /// Waits for a place, and tells how much time is left.
 async fn wait_for_place(client: &Client, within: Duration) -> Result<Duration, CallError> {
     let start = Instant::now();
-    let place = client.shared.permits.acquire();
+    let place = client.shared.exchange.permits.acquire();
     let place = match start.checked_add(within) {
         Some(deadline) => {
             timeout_at(deadline, place).await.map_err(|_elapsed| CallError::Deadline { may_have_run: false })?
@@ -116,9 +113,10 @@ impl Future for Replying<'_> {
                 Stage::New(message) => {
                     let Some(message) = message.take() else { return Poll::Ready(Err(CallError::Indeterminate)) };
                     if message.take_place() {
-                        let (client, time, (reply, outcome)) = (message.client, message.time(), oneshot::channel());
-                        let id = message.hand_over(Kind::Request, Some(reply), time)?;
-                        Stage::Sent(Sent { id, outcome: Some(outcome), client })
+                        let (client, time, waker) = (message.client, message.time(), cx.waker().clone());
+                        let id = message.hand_over(Kind::Request, Waiter::Caller(Some(waker)), time)?;
+                        self.0 = Stage::Sent(Sent { id, has_ended: false, client });
+                        return Poll::Pending;
                     } else {
                         Stage::Queued(Box::pin(message.send(Kind::Request)))
                     }
@@ -150,29 +148,29 @@ impl fmt::Debug for Replying<'_> {
 /// A call that the driver has. When it is dropped, nobody waits for it.
 pub(crate) struct Sent<'a> {
     id: CallId,
-    /// `None` once it has ended.
-    outcome: Option<oneshot::Receiver<Result<Done, CallError>>>,
+    has_ended: bool,
     client: &'a Client,
 }
 
 impl Sent<'_> {
-    pub(crate) async fn outcome(mut self) -> Result<Done, CallError> {
+    pub(crate) async fn outcome(mut self) -> Outcome {
         std::future::poll_fn(|cx| self.poll_outcome(cx)).await
     }
 
-    fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Result<Done, CallError>> {
-        let Some(outcome) = &mut self.outcome else { return Poll::Ready(Err(CallError::Indeterminate)) };
-        let outcome = ready!(Pin::new(outcome).poll(cx));
-        self.outcome = None;
-        // The driver went away with its runtime. Nobody knows how far the call came.
-        Poll::Ready(outcome.unwrap_or(Err(CallError::Indeterminate)))
+    fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
+        if self.has_ended {
+            return Poll::Ready(Err(CallError::Indeterminate));
+        }
+        let outcome = ready!(self.client.shared.exchange.poll_outcome(self.id, cx));
+        self.has_ended = true;
+        Poll::Ready(outcome)
     }
 }
 
 impl Drop for Sent<'_> {
     fn drop(&mut self) {
-        if self.outcome.is_some() {
-            self.client.tell(Command::Cancel(self.id));
+        if !self.has_ended {
+            self.client.shared.exchange.forget(self.id);
         }
     }
 }

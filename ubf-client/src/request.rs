@@ -96,7 +96,6 @@ pub(crate) enum Kind {
 pub(crate) enum Source {
     Request(Box<dyn Request>),
     /// A request, or an event with its `event_in`, that is the same in all versions and written already.
-    #[cfg(feature = "serde")]
     Body(Bytes),
 }
 
@@ -109,18 +108,21 @@ pub(crate) enum Rendering {
 }
 
 impl Source {
+    /// What is the same in all versions is written once, here, and not kept.
+    pub(crate) fn new(request: impl Request, kind: Kind) -> Self {
+        // Code that crashes here crashes again when it is asked for a version, and there it is an answer.
+        let constant = catch_unwind(AssertUnwindSafe(|| body(request.constant()?, kind).ok()));
+        constant.ok().flatten().map_or_else(|| Self::Request(Box::new(request)), Self::Body)
+    }
+
     /// Writes it for a version. The caller's code may crash.
     pub(crate) fn render(&self, kind: Kind, version: Version) -> Rendering {
         let request = match self {
             Self::Request(request) => request,
-            #[cfg(feature = "serde")]
             Self::Body(body) => return Rendering::Body(body.clone()),
         };
         // What the request holds is looked at again after a crash, in another version: that is the caller's promise, not memory safety.
-        let rendering = catch_unwind(AssertUnwindSafe(|| match request.constant() {
-            Some(term) => body(term, kind),
-            None => body(&request.render(version)?, kind),
-        }));
+        let rendering = catch_unwind(AssertUnwindSafe(|| body(&request.render(version)?, kind)));
         match rendering {
             Ok(Ok(body)) => Rendering::Body(body),
             Ok(Err(Unsupported)) => Rendering::Unsupported,

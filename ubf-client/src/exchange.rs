@@ -1,0 +1,404 @@
+//! Where handles and the driver meet: what handles want goes one way, outcomes of calls go the other.
+//!
+//! ```text
+//! handles ──Command──> [ commands ] ──all at once──> driver
+//! callers <──Outcome── [  places  ] <──all at once──
+//! ```
+//!
+//! A call has a place from when it is handed over until its caller has the outcome, and the number of the place is the call's. One lock
+//! guards both ways: a caller takes it twice for a call, the driver twice for a batch of them. Nobody's code runs while it is held.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use tokio::sync::Semaphore;
+use ubf_codec::Version;
+use ubf_proto::client::{CallError, CallId, Done};
+
+use crate::driver::Command;
+
+/// How a call ended.
+pub(crate) type Outcome = Result<Done, CallError>;
+
+/// Room for more calls than this is not kept when all have ended. Chosen: some 16 KiB.
+const KEPT_PLACES: usize = 128;
+
+pub(crate) struct Exchange {
+    /// L1: one for each call that may be open. The driver gives them back.
+    pub(crate) permits: Semaphore,
+    /// The version in force, 0 if there is none.
+    version: AtomicU32,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// In the order in which they were handed in.
+    commands: Vec<Command>,
+    places: Vec<Place>,
+    /// Numbers of places that are free.
+    free: Vec<usize>,
+    /// The driver, while it waits for a command.
+    driver: Option<Waker>,
+    is_closed: bool,
+    has_handles: bool,
+}
+
+/// What is at a call's place.
+enum Place {
+    Free,
+    /// The call has not ended.
+    Open(Waiter),
+    Ended(Outcome),
+}
+
+/// Who waits for the outcome of a call.
+pub(crate) enum Waiter {
+    Nobody,
+    /// `None` if it is not known yet whom to wake.
+    Caller(Option<Waker>),
+}
+
+impl Exchange {
+    pub(crate) fn new(max_pending: usize) -> Self {
+        let state = State { has_handles: true, ..State::default() };
+        Self { permits: Semaphore::new(max_pending), version: AtomicU32::new(0), state: Mutex::new(state) }
+    }
+
+    /// The version in force, if there is one. It may be out of date: then the driver asks again.
+    pub(crate) fn version(&self) -> Option<Version> {
+        Version::new(self.version.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_version(&self, version: Option<Version>) {
+        self.version.store(version.map_or(0, Version::get), Ordering::Relaxed);
+    }
+
+    /// Hands a call to the driver. It gets a number that no other open call has.
+    pub(crate) fn submit(&self, waiter: Waiter, command: impl FnOnce(CallId) -> Command) -> Result<CallId, CallError> {
+        let mut state = self.state();
+        if state.is_closed {
+            return Err(CallError::Closed);
+        }
+        let call = state.take_place(waiter);
+        state.commands.push(command(call));
+        wake_driver(state);
+        Ok(call)
+    }
+
+    /// Tells the driver something. One that is gone has nothing to be told.
+    pub(crate) fn tell(&self, command: Command) {
+        let mut state = self.state();
+        if !state.is_closed {
+            state.commands.push(command);
+            wake_driver(state);
+        }
+    }
+
+    /// The outcome of a call that somebody waits for, which is the last that is heard of it.
+    pub(crate) fn poll_outcome(&self, call: CallId, cx: &mut Context<'_>) -> Poll<Outcome> {
+        let mut state = self.state();
+        match state.place(call) {
+            Some(Place::Open(Waiter::Caller(Some(known)))) if known.will_wake(cx.waker()) => Poll::Pending,
+            Some(Place::Open(waiter)) => {
+                let before = std::mem::replace(waiter, Waiter::Caller(Some(cx.waker().clone())));
+                drop(state);
+                drop(before);
+                Poll::Pending
+            }
+            Some(Place::Ended(_)) => match state.free(call) {
+                Place::Ended(outcome) => Poll::Ready(outcome),
+                Place::Free | Place::Open(_) => Poll::Ready(Err(CallError::Indeterminate)),
+            },
+            Some(Place::Free) | None => Poll::Ready(Err(CallError::Indeterminate)),
+        }
+    }
+
+    /// Says that nobody waits for a call any longer.
+    pub(crate) fn forget(&self, call: CallId) {
+        let mut state = self.state();
+        let before = match state.place(call) {
+            Some(Place::Open(waiter)) => {
+                let before = Place::Open(std::mem::replace(waiter, Waiter::Nobody));
+                state.commands.push(Command::Cancel(call));
+                wake_driver(state);
+                before
+            }
+            Some(Place::Ended(_)) => {
+                let before = state.free(call);
+                drop(state);
+                before
+            }
+            Some(Place::Free) | None => return,
+        };
+        drop(before);
+    }
+
+    /// The last handle is gone.
+    pub(crate) fn leave(&self) {
+        let mut state = self.state();
+        state.has_handles = false;
+        wake_driver(state);
+    }
+
+    /// Takes all commands, which are put into `commands`. `false` if there will be no more. If there is none, the next one wakes the driver.
+    pub(crate) fn poll_commands(&self, cx: &mut Context<'_>, commands: &mut Vec<Command>) -> Poll<bool> {
+        let mut state = self.state();
+        if !state.commands.is_empty() {
+            // Both have room for a batch, and keep it.
+            std::mem::swap(&mut state.commands, commands);
+            return Poll::Ready(true);
+        }
+        if !state.has_handles {
+            return Poll::Ready(false);
+        }
+        if !state.driver.as_ref().is_some_and(|driver| driver.will_wake(cx.waker())) {
+            let before = state.driver.replace(cx.waker().clone());
+            drop(state);
+            drop(before);
+        }
+        Poll::Pending
+    }
+
+    /// Tells callers the outcomes of their calls, and gives the places back. `wakers` is empty, and stays so: it is room.
+    pub(crate) fn publish(&self, ended: &mut Vec<(CallId, Outcome)>, wakers: &mut Vec<Waker>) {
+        let count = ended.len();
+        let mut state = self.state();
+        for (call, outcome) in ended.drain(..) {
+            state.end(call, outcome, wakers);
+        }
+        drop(state);
+        self.permits.add_permits(count);
+        for waker in wakers.drain(..) {
+            waker.wake();
+        }
+    }
+
+    /// No further call is taken.
+    pub(crate) fn close(&self) {
+        self.permits.close();
+        self.state().is_closed = true;
+    }
+
+    /// The driver is gone. Nobody waits for what will not come: calls that it had taken may have run, those that it had not did not.
+    pub(crate) fn abandon(&self) {
+        self.close();
+        let mut wakers = Vec::new();
+        let mut state = self.state();
+        let commands = std::mem::take(&mut state.commands);
+        for command in &commands {
+            if let Command::Call(submission) = command {
+                state.end(submission.call.id, Err(CallError::Closed), &mut wakers);
+            }
+        }
+        for number in 0..state.places.len() {
+            if let Some(Place::Open(_)) = state.places.get(number) {
+                state.end(CallId(number as u64), Err(CallError::Indeterminate), &mut wakers);
+            }
+        }
+        drop(state);
+        drop(commands);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Wakes the driver if it waits for a command, the lock being given back before.
+fn wake_driver(mut state: MutexGuard<'_, State>) {
+    let driver = state.driver.take();
+    drop(state);
+    if let Some(driver) = driver {
+        driver.wake();
+    }
+}
+
+impl State {
+    fn take_place(&mut self, waiter: Waiter) -> CallId {
+        let number = self.free.pop().unwrap_or_else(|| {
+            self.places.push(Place::Free);
+            self.places.len() - 1
+        });
+        if let Some(place) = self.places.get_mut(number) {
+            *place = Place::Open(waiter);
+        }
+        CallId(number as u64)
+    }
+
+    fn place(&mut self, CallId(number): CallId) -> Option<&mut Place> {
+        self.places.get_mut(usize::try_from(number).ok()?)
+    }
+
+    /// Gives a place back, and what was there.
+    fn free(&mut self, call: CallId) -> Place {
+        let Some(place) = self.place(call) else { return Place::Free };
+        let before = std::mem::replace(place, Place::Free);
+        self.free.push(usize::try_from(call.0).unwrap_or(usize::MAX));
+        if self.free.len() == self.places.len() && self.places.len() > KEPT_PLACES {
+            self.free = Vec::new();
+            self.places = Vec::new();
+        }
+        before
+    }
+
+    /// Puts an outcome where its caller finds it.
+    fn end(&mut self, call: CallId, outcome: Outcome, wakers: &mut Vec<Waker>) {
+        match self.place(call) {
+            Some(Place::Open(Waiter::Nobody)) => drop(self.free(call)),
+            Some(place @ Place::Open(Waiter::Caller(_))) => {
+                if let Place::Open(Waiter::Caller(Some(waker))) = std::mem::replace(place, Place::Ended(outcome)) {
+                    wakers.push(waker);
+                }
+            }
+            Some(Place::Free | Place::Ended(_)) | None => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
+    use std::task::Wake;
+
+    use ubf_proto::client::Call;
+
+    use super::*;
+    use crate::driver::Submission;
+    use crate::request::Source;
+
+    /// Counts how often it is woken.
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    impl Count {
+        fn waker() -> (Arc<Self>, Waker) {
+            let count = Arc::new(Self::default());
+            (Arc::clone(&count), count.into())
+        }
+
+        fn count(&self) -> usize {
+            self.0.load(Ordering::Relaxed)
+        }
+    }
+
+    fn submit(exchange: &Exchange, waiter: Waiter) -> Result<CallId, CallError> {
+        let request = Source::Body(b"1$"[..].into());
+        exchange.submit(waiter, |id| Command::Call(Submission { call: Call::request(id), request, is_awaited: true }))
+    }
+
+    fn taken(exchange: &Exchange, cx: &mut Context<'_>) -> Poll<Vec<String>> {
+        let mut commands = Vec::new();
+        exchange.poll_commands(cx, &mut commands).map(|are_open| {
+            let names = commands.iter().map(|command| match command {
+                Command::Call(submission) => format!("call {}", submission.call.id.0),
+                Command::Cancel(call) => format!("cancel {}", call.0),
+                Command::Crashed { .. } | Command::Quarantined { .. } | Command::Close { .. } => "other".to_owned(),
+            });
+            names.chain((!are_open).then(|| "end".to_owned())).collect()
+        })
+    }
+
+    fn publish(exchange: &Exchange, call: CallId, error: CallError) {
+        exchange.publish(&mut vec![(call, Err(error))], &mut Vec::new());
+    }
+
+    #[test]
+    fn a_batch_of_calls_wakes_the_driver_once_and_each_outcome_its_caller_once() {
+        let exchange = Exchange::new(9);
+        let (driver, waker) = Count::waker();
+        let cx = &mut Context::from_waker(&waker);
+        assert_eq!(taken(&exchange, cx), Poll::Pending);
+        let callers: Vec<_> = (0..3).map(|_| Count::waker()).collect();
+        for (id, (_, waker)) in (0..).zip(&callers) {
+            assert_eq!(submit(&exchange, Waiter::Caller(Some(waker.clone()))), Ok(CallId(id)));
+        }
+        assert_eq!(driver.count(), 1);
+        assert_eq!(taken(&exchange, cx), Poll::Ready(vec!["call 0".into(), "call 1".into(), "call 2".into()]));
+        publish(&exchange, CallId(1), CallError::Indeterminate);
+        assert_eq!(callers.iter().map(|(count, _)| count.count()).collect::<Vec<_>>(), [0, 1, 0]);
+        assert!(matches!(exchange.poll_outcome(CallId(1), cx), Poll::Ready(Err(CallError::Indeterminate))));
+        assert!(exchange.poll_outcome(CallId(0), cx).is_pending());
+        // The place is free, and the next call has it.
+        assert_eq!(submit(&exchange, Waiter::Nobody), Ok(CallId(1)));
+        assert_eq!(exchange.permits.available_permits(), 10);
+    }
+
+    #[test]
+    fn the_last_who_asked_is_woken() {
+        let exchange = Exchange::new(9);
+        let ((first, one), (last, other)) = (Count::waker(), Count::waker());
+        let call = submit(&exchange, Waiter::Caller(Some(one))).unwrap();
+        assert!(exchange.poll_outcome(call, &mut Context::from_waker(&other)).is_pending());
+        publish(&exchange, call, CallError::Closed);
+        assert_eq!((first.count(), last.count()), (0, 1));
+    }
+
+    #[test]
+    fn a_place_is_not_given_away_before_the_driver_has_ended_the_call() {
+        let exchange = Exchange::new(9);
+        let cx = &mut Context::from_waker(Waker::noop());
+        let call = submit(&exchange, Waiter::Caller(None)).unwrap();
+        exchange.forget(call);
+        assert_eq!(taken(&exchange, cx), Poll::Ready(vec!["call 0".into(), "cancel 0".into()]));
+        assert_eq!(submit(&exchange, Waiter::Nobody), Ok(CallId(1)));
+        publish(&exchange, call, CallError::Closed);
+        assert_eq!(submit(&exchange, Waiter::Nobody), Ok(call));
+        // Who forgets a call that has ended cancels nothing.
+        let ended = submit(&exchange, Waiter::Caller(None)).unwrap();
+        publish(&exchange, ended, CallError::Closed);
+        exchange.forget(ended);
+        assert_eq!(taken(&exchange, cx), Poll::Ready(vec!["call 1".into(), "call 0".into(), "call 2".into()]));
+    }
+
+    #[test]
+    fn when_the_driver_is_gone_only_calls_that_it_had_taken_may_have_run() {
+        let exchange = Exchange::new(9);
+        let (caller, waker) = Count::waker();
+        let cx = &mut Context::from_waker(&waker);
+        let taken_call = submit(&exchange, Waiter::Caller(Some(waker.clone()))).unwrap();
+        assert!(taken(&exchange, &mut Context::from_waker(Waker::noop())).is_ready());
+        let other = submit(&exchange, Waiter::Caller(Some(waker.clone()))).unwrap();
+        exchange.abandon();
+        assert_eq!(caller.count(), 2);
+        assert!(matches!(exchange.poll_outcome(taken_call, cx), Poll::Ready(Err(CallError::Indeterminate))));
+        assert!(matches!(exchange.poll_outcome(other, cx), Poll::Ready(Err(CallError::Closed))));
+        assert_eq!(submit(&exchange, Waiter::Nobody), Err(CallError::Closed));
+        assert!(exchange.permits.try_acquire().is_err());
+    }
+
+    #[test]
+    fn the_driver_is_told_when_the_last_handle_is_gone_behind_what_was_handed_in() {
+        let exchange = Exchange::new(9);
+        let (driver, waker) = Count::waker();
+        let cx = &mut Context::from_waker(&waker);
+        assert!(taken(&exchange, cx).is_pending());
+        submit(&exchange, Waiter::Nobody).unwrap();
+        exchange.leave();
+        assert_eq!(driver.count(), 1);
+        assert_eq!(taken(&exchange, cx), Poll::Ready(vec!["call 0".into()]));
+        assert_eq!(taken(&exchange, cx), Poll::Ready(vec!["end".into()]));
+    }
+
+    #[test]
+    fn room_for_many_calls_is_not_kept() {
+        let exchange = Exchange::new(9);
+        let cx = &mut Context::from_waker(Waker::noop());
+        let calls: Vec<_> = (0..1000).map(|_| submit(&exchange, Waiter::Caller(None)).unwrap()).collect();
+        for call in calls {
+            publish(&exchange, call, CallError::Closed);
+            assert!(exchange.poll_outcome(call, cx).is_ready());
+        }
+        assert_eq!(exchange.state().places.capacity(), 0);
+        assert_eq!(submit(&exchange, Waiter::Nobody), Ok(CallId(0)));
+    }
+}
