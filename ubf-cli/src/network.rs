@@ -40,9 +40,9 @@ fn connect_hint(error: &ConnectError) -> Option<&'static str> {
         Some("--versions says which versions to offer, as in --versions 1-3,10")
     } else if is(|reason| matches!(reason, LossReason::NegotiationRefused { .. })) {
         Some("--service says which service to talk to")
-    } else if is(|reason| matches!(reason, LossReason::NegotiationTime | LossReason::BadSyntax(_))) {
+    } else if is(|reason| matches!(reason, LossReason::NegotiationTime { .. } | LossReason::BadSyntax(_))) {
         Some("is that a server that speaks versioned UBF?")
-    } else if is(|reason| matches!(reason, LossReason::ConnectFailed | LossReason::ConnectTime)) {
+    } else if is(|reason| matches!(reason, LossReason::ConnectFailed | LossReason::ConnectTime { .. })) {
         Some("is the server running, and are host and port right?")
     } else {
         None

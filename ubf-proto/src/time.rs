@@ -55,7 +55,37 @@ impl fmt::Display for Time {
     }
 }
 
+/// A limit, as people set it: `5 s`, `1.5 s`, `30 ms`.
+pub(crate) struct InWords(pub(crate) Duration);
+
+impl fmt::Display for InWords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(time) = self;
+        if *time < Duration::from_secs(1) {
+            write!(f, "{} ms", time.as_millis())
+        } else {
+            write!(f, "{} s", time.as_secs_f64())
+        }
+    }
+}
+
 /// Whole milliseconds of a duration, saturating.
 pub(crate) fn millis(duration: Duration) -> u64 {
     duration.as_secs().saturating_mul(1000).saturating_add(duration.subsec_millis().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn limits_are_shown_in_the_units_in_which_they_are_set() {
+        let shown = |millis| InWords(Duration::from_millis(millis)).to_string();
+        assert_eq!(
+            [0, 30, 999, 1000, 1500, 5000, 60_000].map(shown),
+            ["0 ms", "30 ms", "999 ms", "1 s", "1.5 s", "5 s", "60 s"]
+        );
+    }
 }

@@ -22,7 +22,11 @@ pub(super) fn in_words(notice: &Notice) -> String {
         Notice::RedirectRefused { address, refusal } => format!("not sent on to {address}: {}", refusal.as_str()),
         Notice::RedirectFailed { .. } => "none of those addresses works: staying here for now".to_owned(),
         Notice::Moved { from, to, .. } => format!("moved from {from} to {to}"),
-        Notice::Lost { address, reason: reason @ (LossReason::ConnectFailed | LossReason::ConnectTime), .. } => {
+        Notice::Lost {
+            address,
+            reason: reason @ (LossReason::ConnectFailed | LossReason::ConnectTime { .. } | LossReason::MoveTime { .. }),
+            ..
+        } => {
             format!("{address}: {reason}")
         }
         Notice::Lost { address, reason, .. } => format!("lost {address}: {reason}"),

@@ -124,7 +124,8 @@ async fn l2_a_server_that_does_not_read_is_left_and_what_was_not_sent_has_not_ru
         tokio::spawn(async move { client.call(large).within(Duration::from_secs(1)).await.map(|_| ()) })
     });
     let calls = calls.collect::<Vec<_>>();
-    let is_left = |notice| matches!(notice, Notice::Lost { reason: LossReason::WriteTime, was_in_use: true, .. });
+    let is_left =
+        |notice| matches!(notice, Notice::Lost { reason: LossReason::WriteTime { .. }, was_in_use: true, .. });
     while !is_left(within(notices.recv()).await.unwrap()) {}
     let mut indeterminate = 0;
     for call in calls {
@@ -161,7 +162,7 @@ async fn l2_a_server_that_does_not_agree_is_given_up() {
         .connect();
     let (client, mut peer) = within(async { tokio::join!(build, script.accept()) }).await;
     let ConnectError::Unreachable { losses } = client.unwrap_err() else { panic!("expected a loss") };
-    assert_eq!(losses[0].reason, LossReason::NegotiationTime);
+    assert_eq!(losses[0].reason, LossReason::NegotiationTime { max: Duration::from_millis(30) });
     peer.hears("0 {'negotiate'1?#3&#{'max_packet'16777216}&}$").await;
     peer.hears_the_end().await;
 }

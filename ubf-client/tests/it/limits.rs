@@ -146,7 +146,7 @@ async fn l1_a_reply_that_never_ends_is_not_waited_for() {
     };
     let (reply, ()) = within(async { tokio::join!(client.call(ubf!(a)).into_future(), server) }).await;
     assert!(reply.unwrap_err().may_have_run());
-    assert_eq!(loss(&mut notices).await, LossReason::PacketTime);
+    assert_eq!(loss(&mut notices).await, LossReason::PacketTime { max: Duration::from_millis(30) });
 }
 
 #[tokio::test]
@@ -160,7 +160,7 @@ async fn l2_a_server_that_owes_an_answer_and_says_nothing_is_left() {
     };
     let (reply, ()) = within(async { tokio::join!(client.call(ubf!(a)).into_future(), server) }).await;
     assert!(reply.unwrap_err().may_have_run());
-    assert_eq!(loss(&mut notices).await, LossReason::Silence);
+    assert_eq!(loss(&mut notices).await, LossReason::Silence { max: Duration::from_millis(30) });
 }
 
 #[tokio::test]
@@ -175,7 +175,7 @@ async fn l2_a_ping_asks_an_idle_server_and_one_that_does_not_answer_is_left() {
     peer.says("0 ? 'pong'$").await;
     peer.hears("0 'ping'$").await;
     peer.hears_the_end().await;
-    assert_eq!(loss(&mut notices).await, LossReason::PongTime);
+    assert_eq!(loss(&mut notices).await, LossReason::PongTime { max: Duration::from_millis(30) });
 }
 
 #[tokio::test]

@@ -205,17 +205,20 @@ impl Link {
         let is_over = |deadline: Option<Time>| deadline.is_some_and(|deadline| now >= deadline);
         let Deadlines { connect, answer, packet, write } = self.deadlines(config);
         if is_over(connect) {
-            Some(LossReason::ConnectTime)
+            let max = connect.map_or(Duration::ZERO, |deadline| deadline.since(self.opened_at));
+            // R6: only a move divides its time among its addresses.
+            let is_share = max < config.max_connect_time;
+            Some(if is_share { LossReason::MoveTime { max } } else { LossReason::ConnectTime { max } })
         } else if is_over(answer) {
             self.first_due().map(|sent| match sent.awaited {
-                Awaited::Agreement { .. } => LossReason::NegotiationTime,
-                Awaited::Pong => LossReason::PongTime,
-                Awaited::Reply { .. } | Awaited::Abandoned { .. } => LossReason::Silence,
+                Awaited::Agreement { .. } => LossReason::NegotiationTime { max: config.max_negotiation_time },
+                Awaited::Pong => LossReason::PongTime { max: config.max_pong_time },
+                Awaited::Reply { .. } | Awaited::Abandoned { .. } => LossReason::Silence { max: config.max_silence },
             })
         } else if is_over(packet) {
-            Some(LossReason::PacketTime)
+            Some(LossReason::PacketTime { max: config.max_packet_time })
         } else {
-            is_over(write).then_some(LossReason::WriteTime)
+            is_over(write).then_some(LossReason::WriteTime { max: config.max_write_time })
         }
     }
 

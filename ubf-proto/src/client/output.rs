@@ -11,7 +11,7 @@ use super::input::CallId;
 use crate::control::ControlError;
 use crate::packet::Packet;
 use crate::redirect::RedirectRefusal;
-use crate::time::Time;
+use crate::time::{InWords, Time};
 use crate::versions::Versions;
 
 /// A connection of a session, by a number that is not used again.
@@ -225,8 +225,16 @@ impl core::error::Error for CallError {}
 pub enum LossReason {
     /// It could not be made.
     ConnectFailed,
-    /// It was not made in time.
-    ConnectTime,
+    /// It was not made in time: [`Config::max_connect_time`](super::Config::max_connect_time).
+    ConnectTime {
+        /// The limit.
+        max: Duration,
+    },
+    /// R6: in a move, it was not made in its share of [`Config::max_move_time`](super::Config::max_move_time).
+    MoveTime {
+        /// The share.
+        max: Duration,
+    },
     /// The server closed it, or it is gone.
     Closed,
     /// The server said that it closes: after client packet `last`, nothing was executed.
@@ -236,16 +244,31 @@ pub enum LossReason {
         /// The last packet that may have been executed.
         last: u64,
     },
-    /// The server did not agree in time (N10).
-    NegotiationTime,
-    /// The server did not answer `ping` in time (L2).
-    PongTime,
-    /// Nothing came while an answer was due (L2).
-    Silence,
-    /// A packet took too long (L1).
-    PacketTime,
-    /// Nothing could be written (L2).
-    WriteTime,
+    /// The server did not agree in time (N10): [`Config::max_negotiation_time`](super::Config::max_negotiation_time).
+    NegotiationTime {
+        /// The limit.
+        max: Duration,
+    },
+    /// The server did not answer `ping` in time (L2): [`Config::max_pong_time`](super::Config::max_pong_time).
+    PongTime {
+        /// The limit.
+        max: Duration,
+    },
+    /// Nothing came while an answer was due (L2): [`Config::max_silence`](super::Config::max_silence).
+    Silence {
+        /// The limit.
+        max: Duration,
+    },
+    /// A packet took too long (L1): [`Config::max_packet_time`](super::Config::max_packet_time).
+    PacketTime {
+        /// The limit.
+        max: Duration,
+    },
+    /// Nothing could be written (L2): [`Config::max_write_time`](super::Config::max_write_time).
+    WriteTime {
+        /// The limit.
+        max: Duration,
+    },
     /// The server's bytes are no packets (L3).
     BadSyntax(DecodeError),
     /// The server's packet of version 0 is not one of those that are known.
@@ -327,16 +350,19 @@ impl fmt::Display for LossReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ConnectFailed => f.write_str("cannot connect"),
-            Self::ConnectTime => f.write_str("not connected in time (max_connect_time)"),
+            Self::ConnectTime { max } => write!(f, "not connected in {} (max_connect_time)", InWords(*max)),
+            Self::MoveTime { max } => write!(f, "not connected in {}, a share of max_move_time", InWords(*max)),
             Self::Closed => f.write_str("closed by the server, or lost"),
             Self::Closing { why, last } => {
                 write!(f, "the server closes after packet {last}: {}", why.as_ref())
             }
-            Self::NegotiationTime => f.write_str("no agreement in time (max_negotiation_time)"),
-            Self::PongTime => f.write_str("no answer to ping in time (max_pong_time)"),
-            Self::Silence => f.write_str("nothing received while a reply is due (max_silence)"),
-            Self::PacketTime => f.write_str("a packet took too long (max_packet_time)"),
-            Self::WriteTime => f.write_str("nothing could be written (max_write_time)"),
+            Self::NegotiationTime { max } => write!(f, "no agreement in {} (max_negotiation_time)", InWords(*max)),
+            Self::PongTime { max } => write!(f, "no answer to ping in {} (max_pong_time)", InWords(*max)),
+            Self::Silence { max } => {
+                write!(f, "nothing received for {} while a reply is due (max_silence)", InWords(*max))
+            }
+            Self::PacketTime { max } => write!(f, "a packet took more than {} (max_packet_time)", InWords(*max)),
+            Self::WriteTime { max } => write!(f, "nothing could be written for {} (max_write_time)", InWords(*max)),
             Self::BadSyntax(error) => write!(f, "the server broke the syntax: {error}"),
             Self::BadControl(error) => error.fmt(f),
             Self::Violation(violation) => violation.fmt(f),

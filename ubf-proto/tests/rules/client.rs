@@ -162,7 +162,9 @@ fn n10_an_agreement_is_waited_for_5_seconds() {
     client.connected(0);
     assert_eq!(client.wait(4_999), NONE);
     assert_eq!(client.wait(1)[0], "close 0");
-    assert!(client.has_notice(|notice| matches!(notice, Notice::Lost { reason: LossReason::NegotiationTime, .. })));
+    assert!(
+        client.has_notice(|notice| matches!(notice, Notice::Lost { reason: LossReason::NegotiationTime { .. }, .. }))
+    );
 }
 
 #[test]
@@ -333,7 +335,7 @@ fn l2_a_vanished_server_is_found_by_ping() {
     assert_eq!(client.wait(1), ["send 0 0 'ping'$"]);
     assert_eq!(client.wait(4_999), NONE);
     assert_eq!(client.wait(1), ["close 0", "connect 1 192.0.2.1:4000"]);
-    assert!(client.has_notice(|notice| matches!(notice, Notice::Lost { reason: LossReason::PongTime, .. })));
+    assert!(client.has_notice(|notice| matches!(notice, Notice::Lost { reason: LossReason::PongTime { .. }, .. })));
 }
 
 #[test]
@@ -457,7 +459,7 @@ fn l2_a_server_that_takes_nothing_for_30_seconds_is_left() {
     client.receive(0, "3 ? {'event_out'1}$");
     assert_eq!(client.session.state(), State::Ready);
     client.wait(1);
-    assert!(client.has_notice(|notice| matches!(notice, Notice::Lost { reason: LossReason::WriteTime, .. })));
+    assert!(client.has_notice(|notice| matches!(notice, Notice::Lost { reason: LossReason::WriteTime { .. }, .. })));
 }
 
 #[test]
@@ -470,5 +472,5 @@ fn l1_a_servers_packet_must_be_whole_in_30_seconds_however_slowly_its_bytes_drip
     }
     client.now += 1_000;
     client.receive(0, " ");
-    assert!(client.has_notice(|notice| matches!(notice, Notice::Lost { reason: LossReason::PacketTime, .. })));
+    assert!(client.has_notice(|notice| matches!(notice, Notice::Lost { reason: LossReason::PacketTime { .. }, .. })));
 }

@@ -1,5 +1,7 @@
 //! What people are told: each error says what it is, and names the setting that it is about.
 
+use core::time::Duration;
+
 use ubf_codec::{Decoder, ubf};
 use ubf_proto::client::{CallError, LossReason, Violation};
 use ubf_proto::{RedirectRefusal, Versions};
@@ -36,17 +38,19 @@ fn why_a_call_ended() {
 
 #[test]
 fn why_a_connection_ended() {
+    let (five, short) = (Duration::from_secs(5), Duration::from_millis(30));
     let syntax = Decoder::new().decode(b"}$").unwrap_err();
     for (reason, words) in [
         (LossReason::ConnectFailed, "cannot connect"),
-        (LossReason::ConnectTime, "not connected in time (max_connect_time)"),
+        (LossReason::ConnectTime { max: five }, "not connected in 5 s (max_connect_time)"),
+        (LossReason::MoveTime { max: short }, "not connected in 30 ms, a share of max_move_time"),
         (LossReason::Closed, "closed by the server, or lost"),
         (LossReason::Closing { why: ubf!(drained), last: 4 }, "the server closes after packet 4: drained"),
-        (LossReason::NegotiationTime, "no agreement in time (max_negotiation_time)"),
-        (LossReason::PongTime, "no answer to ping in time (max_pong_time)"),
-        (LossReason::Silence, "nothing received while a reply is due (max_silence)"),
-        (LossReason::PacketTime, "a packet took too long (max_packet_time)"),
-        (LossReason::WriteTime, "nothing could be written (max_write_time)"),
+        (LossReason::NegotiationTime { max: five }, "no agreement in 5 s (max_negotiation_time)"),
+        (LossReason::PongTime { max: five }, "no answer to ping in 5 s (max_pong_time)"),
+        (LossReason::Silence { max: five }, "nothing received for 5 s while a reply is due (max_silence)"),
+        (LossReason::PacketTime { max: short }, "a packet took more than 30 ms (max_packet_time)"),
+        (LossReason::WriteTime { max: five }, "nothing could be written for 5 s (max_write_time)"),
         (LossReason::BadSyntax(syntax), "the server broke the syntax: '}' with no tuple open, at byte 0"),
         (LossReason::ReportedError { why: ubf!(oh), offset: 5 }, "the server reports broken syntax: oh, at byte 5"),
         (LossReason::NoCommonVersion { spoken: Versions::of([4]) }, "no common version: the server speaks 4"),
