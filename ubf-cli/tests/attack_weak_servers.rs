@@ -10,7 +10,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -25,6 +25,9 @@ const MANY_ANSWERS: &str = "malformed-control";
 /// Wants that the server goes on reading.
 const READ_ON: &str = "event-flood";
 
+/// For what comes at once unless something is wrong.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 static ALONE: Mutex<()> = Mutex::new(());
 
 fn alone() -> MutexGuard<'static, ()> {
@@ -33,9 +36,13 @@ fn alone() -> MutexGuard<'static, ()> {
 
 /// The verdicts of attacks that are small: the servers here are weak enough for them. The exit status says that one failed.
 fn attack(weakness: impl Weakness, more: &[&str]) -> Vec<Value> {
+    attack_waiting("--max-wait=0.3", weakness, more)
+}
+
+fn attack_waiting(max_wait: &str, weakness: impl Weakness, more: &[&str]) -> Vec<Value> {
     let address = stooge(weakness).to_string();
     let pid = std::process::id().to_string();
-    let small = ["--max-wait=0.3", "--connections=3", "--packets=50", "--max-bytes=64KiB"];
+    let small = [max_wait, "--connections=3", "--packets=50", "--max-bytes=64KiB"];
     let arguments = [&["attack", &address, "--json", "--pid", &pid], &small[..], more].concat();
     let ran = ubf(&arguments, "");
     assert_eq!((ran.status, &*ran.err), (1, ""), "{}", ran.out);
@@ -151,24 +158,52 @@ fn a_server_that_grows_has_failed() {
     assert!(faults(&verdicts[0]).contains("the process grew by "), "{}", verdicts[0]);
 }
 
-/// Serves nobody while it is attacked.
+/// Serves nobody while it is attacked: not before somebody has waited for longer than is allowed.
 #[derive(Default)]
-struct OneAtATime(Mutex<()>);
+struct OneAtATime {
+    busy: Mutex<()>,
+    waiting: Mutex<usize>,
+    one_waits: Condvar,
+}
+
+impl OneAtATime {
+    const TIME: Duration = Duration::from_millis(150);
+
+    fn waiting(&self) -> MutexGuard<'_, usize> {
+        self.waiting.lock().unwrap()
+    }
+}
 
 impl Weakness for OneAtATime {
     fn hears(&self, is_attack: bool) {
-        let busy = self.0.lock().unwrap();
         if is_attack {
-            thread::sleep(Duration::from_millis(250));
+            let busy = self.busy.lock().unwrap();
+            let (waiting, timeout) =
+                self.one_waits.wait_timeout_while(self.waiting(), PATIENCE, |count| *count == 0).unwrap();
+            drop(waiting);
+            assert!(!timeout.timed_out(), "nobody calls beside the attack");
+            thread::sleep(Self::TIME);
+            drop(busy);
+        } else {
+            *self.waiting() += 1;
+            self.one_waits.notify_all();
+            let busy = self.busy.lock().unwrap();
+            *self.waiting() -= 1;
+            drop(busy);
         }
-        drop(busy);
+    }
+
+    fn answers(&self) -> Option<&'static [u8]> {
+        None
     }
 }
 
 #[test]
 fn a_server_whose_other_clients_wait_has_failed() {
     let _alone = alone();
-    let verdicts = attack(OneAtATime::default(), &["--max-latency-ms=100", "--only", "giant-announcement"]);
+    // The attack ends when the server closes, and that is after somebody has waited.
+    let more = ["--max-latency-ms=100", "--only", "giant-announcement"];
+    let verdicts = attack_waiting("--max-wait=30", OneAtATime::default(), &more);
     assert!(faults(&verdicts[0]).contains("a call beside it took "), "{}", verdicts[0]);
     assert!(verdicts[0]["meanwhile"]["max_ms"].as_f64() > Some(100.0), "{}", verdicts[0]);
 }
