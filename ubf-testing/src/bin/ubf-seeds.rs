@@ -35,6 +35,11 @@ fn seed() -> Result<(), String> {
             seeds.entry(target).or_default().push(seed);
         }
     }
+    for seed in long_seeds() {
+        seeds.entry("decode_chunks").or_default().push([&[1, 6, 0, 2], seed.as_slice()].concat());
+        seeds.entry("decode").or_default().push(seed.clone());
+        seeds.entry("differential").or_default().push(seed);
+    }
     // The bytes that make a term, or a script, have no meaning that could be written down.
     let mut random = Random::new(0);
     for target in ["round_trip", "client_session", "server_session"] {
@@ -77,6 +82,23 @@ fn seeds_of(vector: &Vector) -> Result<Vec<(&'static str, Vec<u8>)>, String> {
         }
     }
     Ok(seeds)
+}
+
+/// Packets of more than a thousand bytes that end near a limit, on both sides of it.
+fn long_seeds() -> Vec<Vec<u8>> {
+    // 18 to 63 times 64 terms, or bytes of text, or of the packet.
+    const NEAR: [[u8; 8]; 5] = [
+        [255, 15, 18, 63, 31, 7, 63, 3],
+        [255, 15, 23, 63, 31, 7, 63, 3],
+        [255, 15, 34, 63, 31, 7, 63, 3],
+        [255, 15, 63, 18, 31, 7, 63, 3],
+        [24, 15, 63, 63, 31, 7, 63, 3],
+    ];
+    const MIDDLES: [&[u8]; 5] = [b"??1{}#", b"1234567890123456 ", b"#1&`a`{?}", b"\"abc\"'de'", b"3~abc~%no%"];
+    const TAILS: [&[u8]; 3] = [b"}$", b"{1 2}>a a a}$", b"}$1$"];
+    let middles = NEAR.iter().flat_map(|limits| MIDDLES.map(|middle| (*limits, middle)));
+    let all = middles.flat_map(|(limits, middle)| TAILS.map(|tail| (limits, [b"{", middle, tail])));
+    all.flat_map(|(limits, parts)| [100, 150, 254].map(|times| Scenario::write_long(limits, times, parts))).collect()
 }
 
 fn write(directory: &Path, seeds: &[Vec<u8>]) -> io::Result<()> {
