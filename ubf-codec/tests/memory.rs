@@ -43,6 +43,22 @@ fn bombs_cost_little_and_packets_a_small_multiple_of_their_bytes() {
     let digits = vec![b'7'; 10_000_000];
     assert!(peak_of(|| assert_eq!(refused_as(&digits), "limit-integer-digits")) < 4 * kibibyte);
 
+    // A length that may be is believed, and no room made for it.
+    let announced = b"{16000000~abc";
+    let wait = || assert!(StreamDecoder::new().decode_slice(announced).unwrap().is_none());
+    assert!(peak_of(wait) < 4 * kibibyte);
+
+    // Atoms go with their packets: there is no table that a hundred thousand could fill.
+    let mut decoder = StreamDecoder::new();
+    let most = peak_of(|| {
+        for number in 0..100_000 {
+            let packet = format!("'atom {number}'$");
+            let decoded = decoder.decode_slice(packet.as_bytes()).unwrap().unwrap();
+            assert!(decoded.root().is_atom(&packet[1..packet.len() - 2]));
+        }
+    });
+    assert!(most < 4 * kibibyte, "{most}");
+
     // Lists that share their tails: written out they would be 80 MB, in the packet they are 60 kB.
     let lists = [&b"{#>a "[..], &b"a a1&>a ".repeat(10_000), b"a}$"].concat();
     let limits = Limits::default().with_max_expanded_nodes(u64::MAX).with_max_depth(u32::MAX);

@@ -166,6 +166,18 @@ mod tests {
     }
 
     #[test]
+    fn n7_the_time_varies_by_a_fifth_so_that_clients_do_not_come_back_together() {
+        let lengths = (0..100).map(|seed| {
+            let until = Quarantine::default().close(ten(), Time::ZERO, &mut Random::new(seed));
+            until.as_millis()
+        });
+        let lengths: alloc::collections::BTreeSet<u64> = lengths.collect();
+        assert!(lengths.iter().all(|length| (24_000..=36_000).contains(length)), "{lengths:?}");
+        assert!(lengths.len() > 90, "{lengths:?}");
+        assert!(lengths.first() < Some(&26_000) && lengths.last() > Some(&34_000), "{lengths:?}");
+    }
+
+    #[test]
     fn n7_begins_at_30_seconds_again_after_good_conduct() {
         let mut quarantine = exact();
         let mut random = Random::new(1);

@@ -64,6 +64,7 @@ fn r2_an_optimistic_move_sends_before_the_new_server_has_agreed() {
 
 #[test]
 fn r3_a_silent_client_moves_in_the_first_half_of_the_grace() {
+    let mut moments = std::collections::BTreeSet::new();
     for seed in 0..50 {
         let settings = config(ADDRESS, &[3]);
         let mut client = Client::new(settings.clone());
@@ -75,7 +76,11 @@ fn r3_a_silent_client_moves_in_the_first_half_of_the_grace() {
         let (waited, lines) = client.wait_until_woken();
         assert!(waited.as_millis() <= 5_000);
         assert_eq!(lines, ["connect 1 192.0.2.2:4000"]);
+        moments.insert(waited);
     }
+    // No two clients move together, and the whole half is made use of.
+    assert!(moments.len() > 40, "{moments:?}");
+    assert!(moments.first().unwrap().as_millis() < 1_000 && moments.last().unwrap().as_millis() > 4_000, "{moments:?}");
 }
 
 #[test]
@@ -190,6 +195,8 @@ fn r6_the_time_of_a_move_is_divided_among_the_addresses_that_are_left() {
     client.receive(0, "0 \"192.0.2.2:4000,192.0.2.3:4000,192.0.2.4:4000\" {'moved'0}$");
     assert_eq!(client.wait(1_665), NONE);
     assert_eq!(client.wait(1), ["close 1", "connect 2 192.0.2.3:4000"]);
+    let words = "not connected in 1.666 s, a share of max_move_time";
+    assert!(client.has_notice(|notice| matches!(notice, Notice::Lost { reason, .. } if reason.to_string() == words)));
     // What one does not need is for the others.
     let connection = ubf_proto::client::ConnectionId(2);
     let lines = client.tell(ubf_proto::client::Input::ConnectFailed { connection });
