@@ -1,7 +1,7 @@
 //! One socket: reads into a buffer that is kept, writes of whole batches.
 
 use std::future::Future as _;
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
@@ -56,17 +56,10 @@ impl Socket {
         if self.unsent.is_empty() {
             return Poll::Pending;
         }
-        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-        let mut count = 0;
-        for (slice, piece) in slices.iter_mut().zip(self.unsent.pieces()) {
-            *slice = IoSlice::new(piece);
-            count += 1;
-        }
-        let stream = Pin::new(&mut self.stream);
-        let written = match slices.get(..count) {
+        let written = match self.unsent.only_piece() {
             // Mostly, it is one batch.
-            Some([batch]) => stream.poll_write(cx, batch),
-            batch => stream.poll_write_vectored(cx, batch.unwrap_or_default()),
+            Some(batch) => Pin::new(&mut self.stream).poll_write(cx, batch),
+            None => poll_write_pieces(&self.unsent, &mut self.stream, cx),
         };
         match ready!(written) {
             Ok(written @ 1..) => {
@@ -92,6 +85,17 @@ impl Socket {
         while ready!(self.poll_read(cx)).is_some() {}
         Poll::Ready(())
     }
+}
+
+#[inline(never)]
+fn poll_write_pieces(unsent: &Outbound, stream: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+    let mut count = 0;
+    for (slice, piece) in slices.iter_mut().zip(unsent.pieces()) {
+        *slice = IoSlice::new(piece);
+        count += 1;
+    }
+    Pin::new(stream).poll_write_vectored(cx, slices.get(..count).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -155,6 +155,15 @@ impl StreamDecoder {
         self.machine.reset(offset, 0);
     }
 
+    /// Forgets the stream and begins at an offset of another one.
+    pub(crate) fn restart(&mut self, limits: Limits, offset: u64) {
+        self.failed = None;
+        if *self.limits() != limits {
+            self.machine.set_limits(limits);
+        }
+        self.start_at(offset);
+    }
+
     pub(crate) const fn limits(&self) -> &Limits {
         &self.machine.config().limits
     }

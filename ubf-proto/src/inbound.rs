@@ -15,7 +15,7 @@ pub(crate) type Whole<H> = (<H as Header>::Packet<Document<Bytes>>, u64);
 #[derive(Debug)]
 pub(crate) struct Inbound<H> {
     limits: Limits,
-    /// `None` between packets: most of a session is its decoder, and an idle connection does without.
+    /// Most of a session is its decoder, and an idle connection does without.
     decoder: Option<Box<VersionedDecoder<H>>>,
     buffer: BytesMut,
     /// Bytes of the stream that came in.
@@ -27,8 +27,6 @@ pub(crate) struct Inbound<H> {
     /// Whether the buffer may hold a whole packet: it is not looked at again until more has come.
     fresh: bool,
     is_broken: bool,
-    /// Whether the decoder outlives its packets: of a client there are few connections.
-    keeps_decoder: bool,
 }
 
 impl<H: Header> Inbound<H> {
@@ -42,14 +40,22 @@ impl<H: Header> Inbound<H> {
             partial_since: None,
             fresh: false,
             is_broken: false,
-            keeps_decoder: false,
         }
     }
 
-    /// Keeps the decoder between packets, with the room that they needed.
-    pub(crate) const fn keeping_decoder(mut self) -> Self {
-        self.keeps_decoder = true;
-        self
+    /// Gives it a decoder to use, if it has none.
+    pub(crate) fn lend(&mut self, mut decoder: Box<VersionedDecoder<H>>) {
+        if self.decoder.is_none() {
+            decoder.restart(self.limits, self.end);
+            self.decoder = Some(decoder);
+        }
+    }
+
+    /// Takes its decoder, if no packet has begun.
+    pub(crate) fn take_decoder(&mut self) -> Option<Box<VersionedDecoder<H>>> {
+        // White space counts for the next packet: then that one has a decoder already.
+        let is_idle = self.received == self.end && !self.is_broken;
+        if is_idle { self.decoder.take() } else { None }
     }
 
     /// Adds bytes. What continues the buffer in memory, as reads into one buffer do, is joined without a copy.
@@ -79,10 +85,6 @@ impl<H: Header> Inbound<H> {
             // White space between packets begins no packet.
             if decoder.is_between_packets(&self.buffer) {
                 self.partial_since = None;
-            }
-            // White space counts for the next packet: then that one has a decoder already.
-            if self.received == self.end && !self.keeps_decoder {
-                self.decoder = None;
             }
             self.let_go();
             return Ok(None);
@@ -137,6 +139,29 @@ mod tests {
             while inbound.next(Time::ZERO).unwrap().is_some() {}
             assert_eq!(inbound.buffer.capacity(), 0, "{}", bytes.escape_ascii());
         }
+    }
+
+    #[test]
+    fn a_decoder_changes_hands_between_packets_and_not_within_one() {
+        let inbound = || Inbound::<ClientHeader>::new(Limits::default());
+        let (mut one, mut other) = (inbound(), inbound());
+        one.push(BytesMut::from("3 1$"), Time::ZERO);
+        assert_eq!(one.next(Time::ZERO).unwrap().unwrap().1, 4);
+        assert!(one.next(Time::ZERO).unwrap().is_none());
+        other.lend(one.take_decoder().unwrap());
+        for (bytes, is_idle) in [("3 {1", false), ("}$\n", false), ("3 2$", true)] {
+            other.push(BytesMut::from(bytes), Time::ZERO);
+            while other.next(Time::ZERO).unwrap().is_some() {}
+            let decoder = other.take_decoder();
+            assert_eq!(decoder.is_some(), is_idle, "{bytes:?}");
+            if let Some(decoder) = decoder {
+                one.lend(decoder);
+            }
+        }
+        // What is wrong is where the new stream has it.
+        one.push(BytesMut::from("3 }$"), Time::ZERO);
+        assert_eq!(one.next(Time::ZERO).unwrap_err().offset(), 6);
+        assert!(one.take_decoder().is_none());
     }
 
     #[test]

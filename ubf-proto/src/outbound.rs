@@ -80,6 +80,16 @@ impl Outbound {
         self.pieces.iter().map(|piece| &piece[..]).chain(batch)
     }
 
+    /// All that is to be written, if it is one piece.
+    #[must_use]
+    pub fn only_piece(&self) -> Option<&[u8]> {
+        match (self.pieces.front(), self.batch.is_empty()) {
+            (None, false) => Some(&self.batch),
+            (Some(piece), true) if self.pieces.len() == 1 => Some(piece),
+            (Some(_), _) | (None, true) => None,
+        }
+    }
+
     /// So many bytes were written. More than there are is the same as all.
     pub fn advance(&mut self, written: usize) {
         if written >= self.len {
@@ -135,6 +145,8 @@ mod tests {
             let mut written: Vec<u8> = Vec::new();
             while !outbound.is_empty() {
                 let all: Vec<u8> = outbound.pieces().flatten().copied().collect();
+                let is_one = outbound.pieces().count() == 1;
+                assert_eq!(outbound.only_piece(), is_one.then_some(&all[..]));
                 assert_eq!(all.len(), outbound.len());
                 written.extend(all.iter().take(step));
                 outbound.advance(step);

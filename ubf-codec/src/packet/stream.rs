@@ -59,6 +59,25 @@ impl<H: Header> VersionedDecoder<H> {
         self
     }
 
+    /// Makes this the decoder of another stream, of which so many bytes were read already, with these limits. Its memory is kept.
+    ///
+    /// ```
+    /// use bytes::BytesMut;
+    /// use ubf_codec::{ClientHeader, Limits, VersionedDecoder};
+    ///
+    /// let mut decoder = VersionedDecoder::<ClientHeader>::new();
+    /// assert_eq!(decoder.decode(&mut BytesMut::from("3 }$")).unwrap_err().offset(), 2);
+    /// decoder.restart(Limits::default(), 100);
+    /// assert!(decoder.decode(&mut BytesMut::from("3 1$"))?.is_some());
+    /// assert_eq!(decoder.decode(&mut BytesMut::from("3 }$")).unwrap_err().offset(), 106);
+    /// # Ok::<(), ubf_codec::DecodeError>(())
+    /// ```
+    pub fn restart(&mut self, limits: Limits, offset: u64) {
+        self.header = None;
+        self.skipped = 0;
+        self.body.restart(limits, offset);
+    }
+
     /// Takes the next packet out of `buffer`, or gives `None` if it has not come whole: then read more and call again.
     ///
     /// Between two calls, `buffer` may only be added to at its end.

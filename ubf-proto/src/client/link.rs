@@ -126,7 +126,7 @@ impl Link {
             named_by,
             opened_at: now,
             peer: None,
-            inbound: Inbound::new(config.limits).keeping_decoder(),
+            inbound: Inbound::new(config.limits),
             heads: ClientHeads::default(),
             packets: 0,
             sent_version: None,

@@ -110,6 +110,8 @@ pub struct ClientSession {
     is_time_checked: bool,
     /// Nothing came in since the last call was sent.
     is_sending: bool,
+    /// There is nothing to do before something comes in.
+    is_settled: bool,
     is_closing: bool,
     is_closed: bool,
     statistics: Statistics,
@@ -148,6 +150,7 @@ impl ClientSession {
             route,
             is_time_checked: false,
             is_sending: false,
+            is_settled: false,
             is_closing: false,
             is_closed: false,
             statistics: Statistics::default(),
@@ -175,10 +178,16 @@ impl ClientSession {
                 }
             }
             Input::Written { connection, count } => {
-                let now = self.now;
+                let (now, max_unsent) = (self.now, self.config.max_unsent_bytes);
+                let mut was_full = false;
                 if let Some(link) = self.link_mut(connection) {
+                    was_full = link.unsent >= max_unsent;
                     link.unsent = link.unsent.saturating_sub(count);
                     link.last_written = now;
+                }
+                if !was_full {
+                    // Nobody waits for room: there is nothing to do that there was not before, but for what has its time.
+                    return;
                 }
             }
             Input::Closed { connection } => {
@@ -210,6 +219,7 @@ impl ClientSession {
         }
         self.is_time_checked = false;
         self.is_sending = false;
+        self.is_settled = false;
     }
 
     /// The next thing to do.
@@ -218,7 +228,8 @@ impl ClientSession {
             if let Some(output) = self.outputs.pop_front() {
                 return Some(output);
             }
-            if self.is_closed || !self.step() {
+            self.is_settled = self.is_settled || self.is_closed || !self.step();
+            if self.is_settled && self.outputs.is_empty() {
                 return None;
             }
         }
@@ -287,11 +298,12 @@ impl ClientSession {
 
     /// One piece of work. `false` if there is none.
     fn step(&mut self) -> bool {
-        // A call that is sent leaves all else as it was: a batch of them does not look at it again and again.
-        if self.is_sending && self.send_call() {
-            return true;
+        // A call that is sent leaves all as it was, but for what is sent and what there is to close: a batch of them does not look at all
+        // again and again.
+        if self.is_sending {
+            self.is_sending = self.send_call();
+            return self.is_sending || self.ask() || self.finish();
         }
-        self.is_sending = false;
         if self.receive()
             || self.check_time()
             || self.end_doomed()

@@ -14,7 +14,12 @@ const MAX_HEAD_BYTES: u64 = 11;
 impl ClientSession {
     /// Sends one packet, or asks for what is missing. `false` if there is nothing to send.
     pub(super) fn send(&mut self) -> bool {
-        self.ping(Slot::Current) || self.ping(Slot::Next) || self.send_call()
+        self.ask() || self.send_call()
+    }
+
+    /// Sends a `ping` where one is due.
+    pub(super) fn ask(&mut self) -> bool {
+        self.ping(Slot::Current) || self.ping(Slot::Next)
     }
 
     /// L2: asks for a sign of life; or, behind events, whether they were taken.

@@ -11,6 +11,7 @@ mod input;
 mod output;
 mod pending;
 mod receive;
+mod room;
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeSet, VecDeque};
@@ -22,6 +23,7 @@ use ubf_codec::{ClientHeader, Mode, NextIp, Term, Version};
 pub use self::config::Config;
 pub use self::input::Input;
 pub use self::output::{CloseReason, Message, Notice, Output};
+pub use self::room::Room;
 
 use self::pending::{Answer, Pending};
 use crate::control::ServerControl;
@@ -72,6 +74,8 @@ pub struct ServerSession {
     last_written: Time,
     /// Time is judged when all that came in has been taken out.
     is_time_checked: bool,
+    /// There is nothing to do before something comes in.
+    is_settled: bool,
 }
 
 /// A drain, as far as one session has to do with it.
@@ -134,6 +138,7 @@ impl ServerSession {
             last_traffic: now,
             last_written: now,
             is_time_checked: false,
+            is_settled: false,
         }
     }
 
@@ -151,9 +156,14 @@ impl ServerSession {
                 }
             }
             Input::Written(count) => {
+                let was_full = self.unsent >= self.config.max_unread_bytes;
                 self.unsent = self.unsent.saturating_sub(count);
                 self.last_written = self.now;
                 self.last_traffic = self.now;
+                if !was_full {
+                    // Nothing waits for room: there is nothing to do that there was not before, but for what has its time.
+                    return;
+                }
             }
             Input::EndOfStream => self.has_ended = true,
             Input::Lost => self.stop(CloseReason::Lost),
@@ -190,6 +200,7 @@ impl ServerSession {
             self.inbound.restart_clock(self.now);
         }
         self.is_time_checked = false;
+        self.is_settled = false;
     }
 
     /// The next thing to do.
@@ -198,22 +209,36 @@ impl ServerSession {
             if let Some(output) = self.outputs.pop_front() {
                 return Some(output);
             }
+            if self.is_settled {
+                return None;
+            }
             let step = if self.phase == Phase::Stopped { Step::None } else { self.step() };
             match step {
                 Step::Output(output) => return Some(output),
                 Step::Done => {}
                 Step::None => {
-                    self.let_go();
+                    self.is_settled = true;
                     return None;
                 }
             }
         }
     }
 
-    /// An idle session keeps no room for what it does not have.
-    fn let_go(&mut self) {
-        self.outputs = VecDeque::new();
-        self.pending.let_go();
+    /// Gives it memory to work with: it takes its own otherwise.
+    pub fn lend(&mut self, room: Room) {
+        let Room { decoder, pending } = room;
+        self.inbound.lend(decoder);
+        self.pending.use_room(pending);
+    }
+
+    /// Lets go of all memory that it does not need before more comes in, and gives what another session can use. To be called before it is
+    /// left alone: an idle session takes little memory then.
+    pub fn let_go(&mut self) -> Option<Room> {
+        if self.outputs.is_empty() {
+            self.outputs = VecDeque::new();
+        }
+        let pending = self.pending.take_room();
+        Some(Room { decoder: self.inbound.take_decoder()?, pending })
     }
 
     /// When to give [`Input::Tick`] if nothing else happens.

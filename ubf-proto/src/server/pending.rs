@@ -5,6 +5,9 @@ use alloc::collections::VecDeque;
 use bytes::Bytes;
 use ubf_codec::{Mode, Version};
 
+/// Room for more packets than this is not handed on. Chosen: a batch.
+const KEPT_SLOTS: usize = 128;
+
 /// A packet that will be answered.
 #[derive(Debug)]
 struct Slot {
@@ -92,11 +95,21 @@ impl Pending {
         self.bytes
     }
 
-    /// Keeps no room while nothing is pending.
-    pub(super) fn let_go(&mut self) {
-        if self.slots.is_empty() {
-            self.slots = VecDeque::new();
+    /// Takes over the room of another one, of which nothing is pending, if it has none.
+    pub(super) fn use_room(&mut self, mut room: Self) {
+        if self.slots.capacity() == 0 {
+            self.slots = core::mem::take(&mut room.slots);
         }
+    }
+
+    /// Takes the room away while nothing is pending.
+    pub(super) fn take_room(&mut self) -> Self {
+        let mut room = Self::default();
+        if self.slots.is_empty() {
+            room.slots = core::mem::take(&mut self.slots);
+            room.slots.shrink_to(KEPT_SLOTS);
+        }
+        room
     }
 
     pub(super) const fn running(&self) -> usize {

@@ -9,6 +9,7 @@
 mod farewell;
 mod outbox;
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -25,7 +26,7 @@ use tokio::time::{Sleep, sleep_until, timeout};
 use tokio_util::io::poll_read_buf;
 use tracing::{debug, info, warn};
 use ubf_codec::{Term, Version};
-use ubf_proto::server::{CloseReason, Config, Input, Message, Notice, Output};
+use ubf_proto::server::{CloseReason, Config, Input, Message, Notice, Output, Room};
 use ubf_proto::{ServerSession, Service, Short, Time};
 
 use self::outbox::Outbox;
@@ -39,6 +40,11 @@ use crate::socket::Socket;
 const STACK_READ: usize = 16 << 10;
 /// Room for a read when more than that came. It is not copied. Chosen: more makes nothing faster.
 const LARGE_READ: usize = 64 << 10;
+
+thread_local! {
+    /// What the sessions of a thread work in, one after the other.
+    static ROOM: Cell<Option<Room>> = const { Cell::new(None) };
+}
 
 struct Connection {
     hub: Arc<Hub>,
@@ -57,6 +63,8 @@ struct Connection {
     event_bytes: usize,
     timer: Option<(Time, Pin<Box<Sleep>>)>,
     last_tick: Option<Time>,
+    /// Looked up once each time that this runs: to ask for each thing that came in would cost more than to tell of it.
+    now: Time,
     is_aborted: bool,
     end: Option<End>,
     /// Last: given back when all else is gone.
@@ -106,6 +114,7 @@ pub(crate) fn serve(stream: Socket, seat: Seat, start: Start) -> impl Future<Out
         event_bytes: 0,
         timer: None,
         last_tick: None,
+        now,
         is_aborted: false,
         end: None,
     });
@@ -170,16 +179,16 @@ impl Connection {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         self.link.mailbox.register(cx.waker());
-        let mut now = self.hub.clock.now();
+        self.now = self.hub.clock.now();
         loop {
-            self.do_outputs(now, cx);
+            self.do_outputs(cx);
             if let Some(end) = self.end {
                 return Poll::Ready(end);
             }
             if self.outbox.is_due() {
                 // The client gets something to do before all is done.
                 if let Poll::Ready(input) = self.poll_write(cx) {
-                    self.session.handle(input, now);
+                    self.session.handle(input, self.now);
                 }
                 continue;
             }
@@ -190,13 +199,33 @@ impl Connection {
                     // An idle connection keeps no room.
                     self.handlers = None;
                 }
+                self.let_go();
                 return Poll::Pending;
             };
-            now = self.hub.clock.now();
             if let Some(input) = input {
-                self.session.handle(input, now);
+                self.session.handle(input, self.now);
             }
         }
+    }
+
+    /// An idle connection keeps no room, and the next one can use it.
+    fn let_go(&mut self) {
+        if let Some(room) = self.session.let_go() {
+            // A thread that is about to end needs none.
+            ROOM.try_with(|spare| spare.set(Some(room))).ok();
+        }
+    }
+
+    /// Tells the session what was read.
+    fn received(&mut self, bytes: BytesMut) -> Input {
+        // To read nothing is to read the end.
+        if bytes.is_empty() {
+            return Input::EndOfStream;
+        }
+        if let Ok(Some(room)) = ROOM.try_with(Cell::take) {
+            self.session.lend(room);
+        }
+        Input::Received(bytes)
     }
 
     /// Waits for one thing. `None`: it does not concern the session.
@@ -260,7 +289,7 @@ impl Connection {
             return Poll::Ready(Input::Lost);
         }
         self.is_flooded = room.remaining() == 0;
-        Poll::Ready(received(BytesMut::from(room.filled())))
+        Poll::Ready(self.received(BytesMut::from(room.filled())))
     }
 
     fn poll_large_read(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
@@ -273,13 +302,13 @@ impl Connection {
             return Poll::Ready(Input::Lost);
         };
         self.is_flooded = count >= STACK_READ;
-        Poll::Ready(received(room))
+        Poll::Ready(self.received(room))
     }
 
     fn poll_time(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
         loop {
             let Some(deadline) = self.session.poll_timeout().filter(|_| !self.is_held()) else { return Poll::Pending };
-            let now = self.hub.clock.now();
+            let now = self.now;
             // A session is told of a moment once.
             if deadline <= now && self.last_tick != Some(now) {
                 self.last_tick = Some(now);
@@ -299,16 +328,18 @@ impl Connection {
             };
             ready!(sleep.as_mut().poll(cx));
             self.timer = None;
+            // It may have rung since this began.
+            self.now = clock.now();
         }
     }
 
     /// Does what the session says, until there is something to write.
-    fn do_outputs(&mut self, now: Time, cx: &mut Context<'_>) {
+    fn do_outputs(&mut self, cx: &mut Context<'_>) {
         while !self.is_held() && !self.outbox.is_due() {
             match self.session.poll_output() {
                 Some(Output::Transmit(packet)) => self.outbox.push(packet),
-                Some(Output::Request(message)) => self.begin(message, false, now, cx),
-                Some(Output::Event(message)) => self.begin(message, true, now, cx),
+                Some(Output::Request(message)) => self.begin(message, false, cx),
+                Some(Output::Event(message)) => self.begin(message, true, cx),
                 Some(Output::Close { reason, calls_cut }) => self.end = Some(End { reason, calls_cut }),
                 Some(Output::Notice(notice)) => self.note(notice),
                 None => return,
@@ -321,7 +352,7 @@ impl Connection {
     }
 
     /// Runs a handler as far as it goes. Most are done at once, and are never put aside.
-    fn begin(&mut self, message: Message, is_event: bool, now: Time, cx: &mut Context<'_>) {
+    fn begin(&mut self, message: Message, is_event: bool, cx: &mut Context<'_>) {
         let messages = &self.link.messages;
         let counter = if is_event { &messages.events_in } else { &messages.requests };
         counter.add(1);
@@ -329,13 +360,13 @@ impl Connection {
         let (service, bytes) = (message.service.clone(), message.body.source().len());
         let Some(connection) = self.service(&service) else {
             let failed = Finished { packet, service, version, is_event, bytes, outcome: Outcome::Crashed };
-            return self.finish_at_once(failed, now);
+            return self.finish_at_once(failed);
         };
         let mut running = connection.begin(message, is_event);
         match running.as_mut().poll(cx) {
             Poll::Ready(ended) => {
                 let finished = Finished { packet, service, version, is_event, bytes, outcome: ended.into() };
-                self.finish_at_once(finished, now);
+                self.finish_at_once(finished);
             }
             Poll::Pending => {
                 if is_event {
@@ -367,9 +398,9 @@ impl Connection {
         self.services.get(place).map(|(_, connection)| &**connection)
     }
 
-    fn finish_at_once(&mut self, finished: Finished, now: Time) {
+    fn finish_at_once(&mut self, finished: Finished) {
         if let Some(input) = self.outcome(finished) {
-            self.session.handle(input, now);
+            self.session.handle(input, self.now);
         }
     }
 
@@ -479,11 +510,6 @@ const fn exceeded(reason: &CloseReason, config: &Config) -> Option<(&'static str
         | CloseReason::BadControl
         | CloseReason::ReportedError => None,
     }
-}
-
-/// Bytes that were read. To read nothing is to read the end.
-fn received(bytes: BytesMut) -> Input {
-    if bytes.is_empty() { Input::EndOfStream } else { Input::Received(bytes) }
 }
 
 /// Makes a future where it stays: one that is made first and boxed then takes its room in the task, too, from the start.

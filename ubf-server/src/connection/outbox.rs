@@ -1,5 +1,6 @@
 //! Packets on their way out, and what is lost with those that are not written.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -14,6 +15,14 @@ use crate::socket::Socket;
 const MAX_SLICES: usize = 64;
 /// So much is written before more is made. Chosen: the client has work for a while, and a write is still cheap for each of its packets.
 const BATCH_BYTES: usize = 16 << 10;
+
+/// Room for more packets than this is not handed on. Chosen: a batch of small ones.
+const KEPT_PACKETS: usize = 256;
+
+thread_local! {
+    /// What the last outbox that became empty had needed: the connections of a thread write one after the other.
+    static SPARE: Cell<Option<Box<Unwritten>>> = const { Cell::new(None) };
+}
 
 /// Takes no memory while it is empty: so is that of an idle connection.
 #[derive(Debug, Default)]
@@ -39,7 +48,8 @@ struct Unread {
 
 impl Outbox {
     pub(super) fn push(&mut self, packet: Packet) {
-        let Unwritten { outbound, packets, .. } = &mut **self.0.get_or_insert_default();
+        let Unwritten { outbound, packets, .. } =
+            &mut **self.0.get_or_insert_with(|| SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default());
         packets.push_back(Unread { bytes: packet.len(), is_answer: is_answer(&packet) });
         outbound.push(packet);
     }
@@ -64,8 +74,12 @@ impl Outbox {
     pub(super) fn poll_write(&mut self, stream: &mut Socket, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let Some(unwritten) = &mut self.0 else { return Poll::Pending };
         let written = ready!(unwritten.poll_write(stream, cx))?;
-        if unwritten.outbound.is_empty() {
-            self.0 = None;
+        if unwritten.outbound.is_empty()
+            && let Some(mut unwritten) = self.0.take()
+        {
+            unwritten.packets.shrink_to(KEPT_PACKETS);
+            // A thread that is about to end needs none.
+            SPARE.try_with(|spare| spare.set(Some(unwritten))).ok();
         }
         Poll::Ready(Ok(written))
     }
@@ -73,17 +87,10 @@ impl Outbox {
 
 impl Unwritten {
     fn poll_write(&mut self, stream: &mut Socket, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-        let mut count = 0;
-        for (slice, piece) in slices.iter_mut().zip(self.outbound.pieces()) {
-            *slice = IoSlice::new(piece);
-            count += 1;
-        }
-        let stream = Pin::new(stream);
-        let written = match slices.get(..count) {
+        let written = match self.outbound.only_piece() {
             // Mostly, it is one batch.
-            Some([batch]) => stream.poll_write(cx, batch),
-            batch => stream.poll_write_vectored(cx, batch.unwrap_or_default()),
+            Some(batch) => Pin::new(stream).poll_write(cx, batch),
+            None => poll_write_pieces(&self.outbound, stream, cx),
         };
         self.is_blocked = written.is_pending();
         let written = ready!(written)?;
@@ -91,6 +98,11 @@ impl Unwritten {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }
         self.outbound.advance(written);
+        if self.outbound.is_empty() {
+            self.packets.clear();
+            self.written = 0;
+            return Poll::Ready(Ok(written));
+        }
         self.written += written;
         while let Some(first) = self.packets.front().filter(|first| first.bytes <= self.written) {
             self.written -= first.bytes;
@@ -98,6 +110,17 @@ impl Unwritten {
         }
         Poll::Ready(Ok(written))
     }
+}
+
+#[inline(never)]
+fn poll_write_pieces(outbound: &Outbound, stream: &mut Socket, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+    let mut count = 0;
+    for (slice, piece) in slices.iter_mut().zip(outbound.pieces()) {
+        *slice = IoSlice::new(piece);
+        count += 1;
+    }
+    Pin::new(stream).poll_write_vectored(cx, slices.get(..count).unwrap_or_default())
 }
 
 fn is_answer(packet: &Packet) -> bool {
