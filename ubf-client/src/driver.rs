@@ -189,7 +189,16 @@ impl Driver {
                 return Poll::Pending;
             }
             // What cannot be written does not keep us from reading.
-            if !self.write(cx) && !is_full && !self.has_time_come(cx) {
+            let has_written = self.write(cx);
+            if is_full {
+                continue;
+            }
+            // Whatever comes in wakes us. Behind a write there is more to do only if something had waited for room.
+            if has_written && let Some(output) = self.session.poll_output() {
+                self.obey(output);
+                continue;
+            }
+            if !self.has_time_come(cx) {
                 return Poll::Pending;
             }
         }
@@ -204,7 +213,7 @@ impl Driver {
     }
 
     fn take_commands(&mut self, cx: &mut Context<'_>) -> bool {
-        if !self.commands_are_open {
+        if !self.commands_are_open || self.ends.exchange.is_quiet() {
             return false;
         }
         // Callers of other threads may go on for ever; others want their turn.
@@ -237,7 +246,9 @@ impl Driver {
                 return true;
             }
             if let Poll::Ready(input) = input {
-                self.links.rotate_left(index + 1);
+                if self.links.len() > 1 {
+                    self.links.rotate_left(index + 1);
+                }
                 if let Input::Received { connection, bytes } = &input {
                     self.show_wire(*connection, Direction::FromServer, bytes);
                 }
@@ -254,13 +265,15 @@ impl Driver {
         if self.calls_since_write > 0 {
             self.last_batch = std::mem::take(&mut self.calls_since_write);
         }
-        for link in &mut self.links {
-            if let Poll::Ready(input) = link.poll_write(cx) {
+        let mut has_written = false;
+        for index in 0..self.links.len() {
+            // It ends, since nothing is added meanwhile.
+            while let Some(Poll::Ready(input)) = self.links.get_mut(index).map(|link| link.poll_write(cx)) {
                 self.feed(input);
-                return true;
+                has_written = true;
             }
         }
-        false
+        has_written
     }
 
     fn has_time_come(&mut self, cx: &mut Context<'_>) -> bool {
@@ -272,8 +285,11 @@ impl Driver {
             let wait = wanted.since(Time::ZERO).min(self.now.since(Time::ZERO) + MAX_SLEEP);
             self.timer.as_mut().reset(self.start + wait);
             self.armed = Some(wanted);
+        } else if self.armed.is_none_or(|armed| self.now < armed) {
+            // Nothing is to ring, or what will ring knows whom to wake: a task has one waker.
+            return false;
         }
-        if self.armed.is_none() || self.timer.as_mut().poll(cx).is_pending() {
+        if self.timer.as_mut().poll(cx).is_pending() {
             return false;
         }
         self.armed = None;

@@ -8,7 +8,7 @@
 //! A call has a place from when it is handed over until its caller has the outcome, and the number of the place is the call's. One lock
 //! guards both ways: a caller takes it twice for a call, the driver twice for a batch of them. Nobody's code runs while it is held.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -29,6 +29,8 @@ pub(crate) struct Exchange {
     pub(crate) permits: Semaphore,
     /// The version in force, 0 if there is none.
     version: AtomicU32,
+    /// The driver waits, and nothing was handed in since: looked at before the lock is taken.
+    is_quiet: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -63,7 +65,12 @@ pub(crate) enum Waiter {
 impl Exchange {
     pub(crate) fn new(max_pending: usize) -> Self {
         let state = State { has_handles: true, ..State::default() };
-        Self { permits: Semaphore::new(max_pending), version: AtomicU32::new(0), state: Mutex::new(state) }
+        Self {
+            permits: Semaphore::new(max_pending),
+            version: AtomicU32::new(0),
+            is_quiet: AtomicBool::new(false),
+            state: Mutex::new(state),
+        }
     }
 
     /// The version in force, if there is one. It may be out of date: then the driver asks again.
@@ -83,7 +90,7 @@ impl Exchange {
         }
         let call = state.take_place(waiter);
         state.commands.push(command(call));
-        wake_driver(state);
+        self.wake_driver(state);
         Ok(call)
     }
 
@@ -92,7 +99,7 @@ impl Exchange {
         let mut state = self.state();
         if !state.is_closed {
             state.commands.push(command);
-            wake_driver(state);
+            self.wake_driver(state);
         }
     }
 
@@ -122,7 +129,7 @@ impl Exchange {
             Some(Place::Open(waiter)) => {
                 let before = Place::Open(std::mem::replace(waiter, Waiter::Nobody));
                 state.commands.push(Command::Cancel(call));
-                wake_driver(state);
+                self.wake_driver(state);
                 before
             }
             Some(Place::Ended(_)) => {
@@ -139,26 +146,29 @@ impl Exchange {
     pub(crate) fn leave(&self) {
         let mut state = self.state();
         state.has_handles = false;
-        wake_driver(state);
+        self.wake_driver(state);
     }
 
-    /// Takes all commands, which are put into `commands`. `false` if there will be no more. If there is none, the next one wakes the driver.
+    /// Takes all commands, which are put into `commands`, which is empty. `false` if there will be no more. The next one wakes the driver.
     pub(crate) fn poll_commands(&self, cx: &mut Context<'_>, commands: &mut Vec<Command>) -> Poll<bool> {
         let mut state = self.state();
-        if !state.commands.is_empty() {
-            // Both have room for a batch, and keep it.
-            std::mem::swap(&mut state.commands, commands);
-            return Poll::Ready(true);
-        }
-        if !state.has_handles {
+        let has_commands = !state.commands.is_empty();
+        if !has_commands && !state.has_handles {
             return Poll::Ready(false);
         }
-        if !state.driver.as_ref().is_some_and(|driver| driver.will_wake(cx.waker())) {
-            let before = state.driver.replace(cx.waker().clone());
-            drop(state);
-            drop(before);
-        }
-        Poll::Pending
+        // Both have room for a batch, and keep it.
+        std::mem::swap(&mut state.commands, commands);
+        let before = state.driver.replace(cx.waker().clone());
+        // The end is told when it is asked for again.
+        self.is_quiet.store(state.has_handles, Ordering::Release);
+        drop(state);
+        drop(before);
+        if has_commands { Poll::Ready(true) } else { Poll::Pending }
+    }
+
+    /// Whether there is no command, and the next one wakes the driver.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.is_quiet.load(Ordering::Acquire)
     }
 
     /// Tells callers the outcomes of their calls, and gives the places back. `wakers` is empty, and stays so: it is room.
@@ -202,17 +212,18 @@ impl Exchange {
         wakers.into_iter().for_each(Waker::wake);
     }
 
+    /// Wakes the driver if it waits for a command, the lock being given back before.
+    fn wake_driver(&self, mut state: MutexGuard<'_, State>) {
+        let driver = state.driver.take();
+        self.is_quiet.store(false, Ordering::Release);
+        drop(state);
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Wakes the driver if it waits for a command, the lock being given back before.
-fn wake_driver(mut state: MutexGuard<'_, State>) {
-    let driver = state.driver.take();
-    drop(state);
-    if let Some(driver) = driver {
-        driver.wake();
     }
 }
 
@@ -323,7 +334,9 @@ mod tests {
             assert_eq!(submit(&exchange, Waiter::Caller(Some(waker.clone()))), Ok(CallId(id)));
         }
         assert_eq!(driver.count(), 1);
+        assert!(!exchange.is_quiet());
         assert_eq!(taken(&exchange, cx), Poll::Ready(vec!["call 0".into(), "call 1".into(), "call 2".into()]));
+        assert!(exchange.is_quiet() && taken(&exchange, cx).is_pending());
         publish(&exchange, CallId(1), CallError::Indeterminate);
         assert_eq!(callers.iter().map(|(count, _)| count.count()).collect::<Vec<_>>(), [0, 1, 0]);
         assert!(matches!(exchange.poll_outcome(CallId(1), cx), Poll::Ready(Err(CallError::Indeterminate))));

@@ -40,9 +40,9 @@ impl Socket {
 
     /// Bytes that came in; `None` at the end of the stream, or if it is broken.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<BytesMut>> {
-        // A connection that nothing was ever read from needs no buffer.
-        ready!(self.stream.poll_read_ready(cx)).ok();
         if self.spare.capacity() < MIN_READ_BYTES {
+            // A connection that nothing is read from needs no buffer.
+            ready!(self.stream.poll_read_ready(cx)).ok();
             self.spare = BytesMut::with_capacity(READ_BYTES);
         }
         match ready!(pin!(self.stream.read_buf(&mut self.spare)).poll(cx)) {

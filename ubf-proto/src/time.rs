@@ -21,6 +21,14 @@ impl Time {
     /// The moment the caller counts from.
     pub const ZERO: Self = Self(0);
 
+    /// A moment that never comes.
+    pub(crate) const NEVER: Self = Self(u64::MAX);
+
+    /// This moment, unless it never comes.
+    pub(crate) fn if_ever(self) -> Option<Self> {
+        (self != Self::NEVER).then_some(self)
+    }
+
     /// The moment so many milliseconds after [`Time::ZERO`].
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {

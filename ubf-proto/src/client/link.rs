@@ -202,70 +202,67 @@ impl Link {
 
     /// L1, L2: what has taken too long.
     pub(super) fn overdue(&self, config: &Config, now: Time) -> Option<LossReason> {
-        let is_over = |deadline: Option<Time>| deadline.is_some_and(|deadline| now >= deadline);
         let Deadlines { connect, answer, packet, write } = self.deadlines(config);
-        if is_over(connect) {
-            let max = connect.map_or(Duration::ZERO, |deadline| deadline.since(self.opened_at));
+        if now >= connect {
+            let max = connect.since(self.opened_at);
             // R6: only a move divides its time among its addresses.
             let is_share = max < config.max_connect_time;
             Some(if is_share { LossReason::MoveTime { max } } else { LossReason::ConnectTime { max } })
-        } else if is_over(answer) {
+        } else if now >= answer {
             self.first_due().map(|sent| match sent.awaited {
                 Awaited::Agreement { .. } => LossReason::NegotiationTime { max: config.max_negotiation_time },
                 Awaited::Pong => LossReason::PongTime { max: config.max_pong_time },
                 Awaited::Reply { .. } | Awaited::Abandoned { .. } => LossReason::Silence { max: config.max_silence },
             })
-        } else if is_over(packet) {
+        } else if now >= packet {
             Some(LossReason::PacketTime { max: config.max_packet_time })
         } else {
-            is_over(write).then_some(LossReason::WriteTime { max: config.max_write_time })
+            (now >= write).then_some(LossReason::WriteTime { max: config.max_write_time })
         }
     }
 
     /// When something will have taken too long, or a ping is due.
-    pub(super) fn timeout(&self, config: &Config) -> Option<Time> {
+    pub(super) fn timeout(&self, config: &Config) -> Time {
         let Deadlines { connect, answer, packet, write } = self.deadlines(config);
-        let first = |one: Option<Time>, other: Option<Time>| match (one, other) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
-        first(first(first(connect, answer), first(packet, write)), self.ping_at(config))
+        let ping = if answer == Time::NEVER { self.ping_at(config) } else { Time::NEVER };
+        connect.min(answer).min(packet).min(write).min(ping)
     }
 
     /// When to ask for a sign of life.
-    pub(super) fn ping_at(&self, config: &Config) -> Option<Time> {
+    pub(super) fn ping_at(&self, config: &Config) -> Time {
         // An answer that is due is a sign of life of its own.
         if !self.is_open() || self.first_due().is_some() {
-            return None;
+            return Time::NEVER;
         }
         let alive = self.last_received + config.ping_after;
         // Whoever sent an event waits to hear that it was taken.
-        Some(if self.ends_with_event() { alive.min(self.last_sent + CONFIRM_EVENTS_AFTER) } else { alive })
+        if self.ends_with_event() { alive.min(self.last_sent + CONFIRM_EVENTS_AFTER) } else { alive }
     }
 
     fn deadlines(&self, config: &Config) -> Deadlines {
+        let never = Deadlines { connect: Time::NEVER, answer: Time::NEVER, packet: Time::NEVER, write: Time::NEVER };
         if let Stage::Dialing { deadline } = self.stage {
-            return Deadlines { connect: Some(deadline), ..Deadlines::default() };
+            return Deadlines { connect: deadline, ..never };
         }
         // Answers come in order (P5): the time of one begins when those before it have come.
-        let answer = self.first_due().map(|sent| match sent.awaited {
+        let answer = self.first_due().map_or(Time::NEVER, |sent| match sent.awaited {
             Awaited::Agreement { .. } => self.due_since + config.max_negotiation_time,
             Awaited::Pong => self.due_since + config.max_pong_time,
             Awaited::Reply { .. } | Awaited::Abandoned { .. } => {
                 self.due_since.max(self.last_received) + config.max_silence
             }
         });
-        let packet = self.inbound.deadline(config.max_packet_time);
-        let write = (self.unsent > 0).then(|| self.last_written + config.max_write_time);
-        Deadlines { connect: None, answer, packet, write }
+        let packet = self.inbound.deadline(config.max_packet_time).unwrap_or(Time::NEVER);
+        let write = if self.unsent > 0 { self.last_written + config.max_write_time } else { Time::NEVER };
+        Deadlines { answer, packet, write, ..never }
     }
 }
 
 /// When a connection will have taken too long for something (L1, L2).
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Deadlines {
-    connect: Option<Time>,
-    answer: Option<Time>,
-    packet: Option<Time>,
-    write: Option<Time>,
+    connect: Time,
+    answer: Time,
+    packet: Time,
+    write: Time,
 }

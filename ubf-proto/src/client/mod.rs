@@ -241,9 +241,10 @@ impl ClientSession {
         if self.is_closed {
             return None;
         }
-        let links = [&self.current, &self.next].into_iter().flatten().filter_map(|link| link.timeout(&self.config));
-        let travel = self.travel_at();
-        links.chain([self.calls_due, self.quarantine_due, travel, self.negotiation_at()].into_iter().flatten()).min()
+        let of_link = |link: &Option<Link>| link.as_ref().map_or(Time::NEVER, |link| link.timeout(&self.config));
+        let others = [self.calls_due, self.quarantine_due, self.travel_at(), self.negotiation_at()];
+        let first = of_link(&self.current).min(of_link(&self.next));
+        others.into_iter().flatten().fold(first, Time::min).if_ever()
     }
 
     /// What the session waits for.

@@ -45,7 +45,7 @@ impl ClientSession {
             let is_full = link.in_flight.len() >= max_in_flight;
             link.ends_with_event() && (is_leaving || is_full || link.doomed.is_some() || is_barred(link))
         };
-        let is_due = link.ping_at(&self.config).is_some_and(|at| now >= at);
+        let is_due = now >= link.ping_at(&self.config);
         if !link.is_open() || !(is_due || must_know()) {
             return false;
         }

@@ -247,11 +247,14 @@ impl ServerSession {
         if self.phase == Phase::Stopped {
             return None;
         }
-        let write = (self.unsent > 0).then(|| self.last_written + self.config.max_write_time);
-        let ending = self.ending.as_ref().map(|ending| ending.deadline);
-        let notice = self.drain.and_then(|drain| drain.notice_at).filter(|_| self.ending.is_none());
+        let write = if self.unsent > 0 { self.last_written + self.config.max_write_time } else { Time::NEVER };
+        let ending = match (&self.ending, &self.drain) {
+            (Some(ending), _) => ending.deadline,
+            (None, Some(drain)) => drain.notice_at.unwrap_or(Time::NEVER),
+            (None, None) => Time::NEVER,
+        };
         let others = [self.packet_deadline(), self.negotiation_deadline(), self.idle_deadline()];
-        others.into_iter().chain([write, ending, notice]).flatten().min()
+        others.into_iter().fold(write.min(ending), Time::min).if_ever()
     }
 
     /// Whether bytes are wanted. While they are not, leave them in the socket: this is the back-pressure.
@@ -441,12 +444,11 @@ impl ServerSession {
             self.stop(CloseReason::SlowReader);
             return true;
         }
-        let is_over = |deadline: Option<Time>| deadline.is_some_and(|deadline| self.now >= deadline);
-        let (reason, why) = if is_over(self.negotiation_deadline()) {
+        let (reason, why) = if self.now >= self.negotiation_deadline() {
             (CloseReason::NegotiationTime, "negotiation_time")
-        } else if is_over(self.packet_deadline()) {
+        } else if self.now >= self.packet_deadline() {
             (CloseReason::PacketTime, "packet_time")
-        } else if is_over(self.idle_deadline()) {
+        } else if self.now >= self.idle_deadline() {
             (CloseReason::IdleTime, "idle_time")
         } else {
             return false;
@@ -457,19 +459,20 @@ impl ServerSession {
     }
 
     /// L1: the first packet must have come.
-    fn negotiation_deadline(&self) -> Option<Time> {
+    fn negotiation_deadline(&self) -> Time {
         let is_waiting = self.packets == 0 && self.ending.is_none() && !self.inbound.is_fresh();
-        is_waiting.then(|| self.started + self.config.max_negotiation_time)
+        if is_waiting { self.started + self.config.max_negotiation_time } else { Time::NEVER }
     }
 
-    fn packet_deadline(&self) -> Option<Time> {
+    fn packet_deadline(&self) -> Time {
         let is_waiting = self.is_decoding() && !self.inbound.is_fresh();
-        if is_waiting { self.inbound.deadline(self.config.max_packet_time) } else { None }
+        let deadline = if is_waiting { self.inbound.deadline(self.config.max_packet_time) } else { None };
+        deadline.unwrap_or(Time::NEVER)
     }
 
-    fn idle_deadline(&self) -> Option<Time> {
+    fn idle_deadline(&self) -> Time {
         let is_waiting = self.pending.len() == 0 && self.ending.is_none() && !self.inbound.is_fresh();
-        is_waiting.then(|| self.last_traffic + self.config.max_idle_time)
+        if is_waiting { self.last_traffic + self.config.max_idle_time } else { Time::NEVER }
     }
 }
 

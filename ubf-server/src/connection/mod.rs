@@ -317,7 +317,9 @@ impl Connection {
             let at = deadline.max(now + Duration::from_millis(1));
             let clock = self.hub.clock;
             let (_, sleep) = match &mut self.timer {
-                // A deadline that moved back is found out about when the timer fires: most never do.
+                // What will ring knows whom to wake: a task has one waker. A deadline that moved back is found out about then: most timers
+                // never ring.
+                Some((rings_at, _)) if *rings_at <= at && now < *rings_at => return Poll::Pending,
                 Some(timer) if timer.0 <= at => timer,
                 Some(timer) => {
                     timer.0 = at;
