@@ -86,6 +86,8 @@ fn big_integer(u: &mut Unstructured<'_>) -> Result<Integer> {
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString;
+
     use super::*;
     use crate::term::Walk;
 
@@ -96,5 +98,45 @@ mod tests {
             let term = Term::arbitrary(&mut Unstructured::new(&input)).unwrap_or_default();
             assert!(Walk::new(term.as_ref()).count() <= 3 * MAX_NODES);
         }
+    }
+
+    fn made(bytes: &[u8]) -> alloc::string::String {
+        Term::arbitrary(&mut Unstructured::new(bytes)).unwrap().to_string()
+    }
+
+    #[test]
+    fn a_byte_chooses_what_is_made_and_what_it_is_made_of() {
+        assert_eq!(made(&[]), "{}");
+        assert_eq!(made(&[0]), "?");
+        assert_eq!(made(&[0, 0]), "{?,?}");
+        assert_eq!(made(&[1, 5, 0, 0, 0, 0, 0, 0, 0]), "5");
+        assert_eq!(made(&[2, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]), "-1");
+        assert_eq!(
+            made(&[&[3][..], &i128::MIN.to_le_bytes(), &8_i128.to_le_bytes()].concat()),
+            "-1361129467683753853853498429727072845824"
+        );
+        assert_eq!(made(&[4, 1, b'a', 5, 2, b'b', b'c']), "{a,bc}");
+        assert_eq!(made(&[6, 1, b'a', 7, 2, b'b', b'c']), "{\"a\",\"bc\"}");
+        assert!(made(&[8, 1, 2, 3]).starts_with("<<"));
+        // Two of three become a tuple, one of two a list; one is copied, with all that it holds.
+        assert_eq!(made(&[0, 0, 0, 9, 2]), "{?,{?,?}}");
+        assert_eq!(made(&[0, 0, 10, 1]), "{?,[?]}");
+        assert_eq!(made(&[0, 0, 9, 2, 12]), "{{?,?},{?,?}}");
+        assert_eq!(made(&[0, 4, 1, b'a', 12, 1]), "{?,a,a}");
+        assert_eq!(made(&[12]), "?");
+        assert_eq!(made(&[0, 11, 1, b't']), "?`t`");
+    }
+
+    #[test]
+    fn a_term_has_max_nodes_parts_at_most() {
+        for (count, parts) in [(MAX_NODES - 1, MAX_NODES - 1), (MAX_NODES, MAX_NODES), (MAX_NODES + 1, MAX_NODES)] {
+            let term = Term::arbitrary(&mut Unstructured::new(&alloc::vec![0; count])).unwrap();
+            assert_eq!(term, Term::tuple(alloc::vec![Term::Undefined; parts]));
+        }
+        // Sixteen in one, and copies of that: 17 nodes each, and 588 of them.
+        let of_16 = [&[0; 16][..], &[9, 8, 9, 8, 9, 2], &[12, 0].repeat(1_000)].concat();
+        let term = Term::arbitrary(&mut Unstructured::new(&of_16)).unwrap();
+        let nodes = crate::Decoder::new().check(&crate::Encoder::new().encode(&term)).unwrap().expanded_nodes;
+        assert!((9_900..=MAX_NODES as u64 + 1).contains(&nodes), "{nodes}");
     }
 }

@@ -119,4 +119,25 @@ mod tests {
     fn two_hundred_printable_bytes_are_registers() {
         assert_eq!((0x20..=255).filter(|&byte| !is_control(byte)).count(), 200);
     }
+
+    #[test]
+    fn the_table_has_the_class_of_each_byte() {
+        for byte in 0..=255 {
+            assert_eq!(Class::of(byte), Class::new(byte), "{byte}");
+        }
+    }
+
+    #[test]
+    fn bytes_are_shown_as_themselves_where_they_can_be_seen() {
+        use alloc::string::ToString;
+
+        let shown = |byte| Shown(byte).to_string();
+        assert_eq!([b'a', b'~', b'!', b'"'].map(shown), ["'a'", "'~'", "'!'", "'\"'"]);
+        assert_eq!(
+            [0, 0x1f, 0x7f, 0x80, 0xff].map(shown),
+            ["byte 0x00", "byte 0x1F", "byte 0x7F", "byte 0x80", "byte 0xFF"]
+        );
+        assert_eq!([b' ', b'\n', b'\'', b'`'].map(shown), ["a space", "a line feed", "a single quote", "a backtick"]);
+        assert_eq!([b'\t', b'\r'].map(shown), ["a tab", "a carriage return"]);
+    }
 }

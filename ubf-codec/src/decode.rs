@@ -375,3 +375,45 @@ impl<S: Source> Iterator for Packets<'_, S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+
+    /// Where the memory of a packet's nodes is.
+    fn memory<S>(document: Document<S>) -> (*const Node, usize) {
+        let nodes = document.into_nodes();
+        (nodes.as_ptr(), nodes.capacity())
+    }
+
+    #[test]
+    fn memory_that_is_given_back_is_used_again() {
+        let packet: &[u8] = b"{1 2{3 4}\"text\"}$";
+        let mut decoder = Decoder::new();
+        let document = decoder.decode(packet).unwrap();
+        let first = document.root().to_string();
+        decoder.recycle(document);
+        assert!(decoder.spare.capacity() > 0);
+        let spare = (decoder.spare.as_ptr(), decoder.spare.capacity());
+        let again = decoder.decode(packet).unwrap();
+        assert_eq!(again.root().to_string(), first);
+        assert_eq!(memory(again), spare);
+    }
+
+    #[test]
+    fn packets_tell_how_far_they_came_and_take_memory_back() {
+        let mut decoder = Decoder::new();
+        let mut packets = decoder.packets(&b"{1}$ {2 3}$\n"[..]);
+        assert_eq!(packets.read(), 0);
+        let first = packets.next().unwrap().unwrap();
+        assert_eq!((first.to_string().as_str(), packets.read()), ("{1}", 4));
+        packets.recycle(first);
+        assert!(packets.decoder.spare.capacity() > 0);
+        let second = packets.next().unwrap().unwrap();
+        assert_eq!((second.to_string().as_str(), packets.read()), ("{2,3}", 11));
+        assert!(packets.next().is_none());
+        assert_eq!(packets.read(), 11);
+    }
+}

@@ -172,3 +172,31 @@ impl<'a, S: Source> From<&'a Document<S>> for TermRef<'a> {
         document.root()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Decoder, TermRef};
+
+    #[test]
+    fn a_register_read_twice_becomes_one_term_and_not_two() {
+        let sharing = |packet: &[u8]| {
+            let Term::Tuple(items) = Decoder::new().decode(packet).unwrap().to_term() else { panic!("a tuple") };
+            let [one, two] = &*items else { panic!("a pair") };
+            assert_eq!(one, two);
+            TermRef::from(one).is_same_place(&TermRef::from(two))
+        };
+        assert!(sharing(b"{1 2}>a{a a}$"));
+        assert!(!sharing(b"{{1 2}{1 2}}$"));
+    }
+
+    #[test]
+    fn no_range_of_shared_bytes_makes_it_panic() {
+        use private::Source as _;
+
+        let bytes = Bytes::from_static(b"abc");
+        let part = |start, end| bytes.part(core::ops::Range { start, end });
+        assert_eq!([part(1, 3), part(0, 0), part(3, 3)], [&b"bc"[..], b"", b""]);
+        assert_eq!([part(1, 4), part(2, 1), part(4, 4)], [&b""[..]; 3]);
+    }
+}

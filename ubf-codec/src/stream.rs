@@ -263,4 +263,17 @@ mod tests {
         let error = decoder.decode_slice(b"\"123456789").unwrap_err();
         assert_eq!((error.kind().code(), error.offset()), ("limit-packet-bytes", 10));
     }
+
+    #[test]
+    fn memory_that_is_given_back_is_used_again() {
+        let mut decoder = StreamDecoder::new();
+        let mut buffer = BytesMut::from(&b"{1{2 3}}$ {4{5 6}}$"[..]);
+        let first = decoder.decode(&mut buffer).unwrap().unwrap();
+        decoder.recycle(first);
+        let spare = (decoder.spare.as_ptr(), decoder.spare.capacity());
+        assert!(spare.1 >= 4);
+        // The present packet's memory is there already; what comes back is for the one after it.
+        drop(decoder.decode(&mut buffer).unwrap().unwrap());
+        assert_eq!((decoder.machine.arena_mut().as_ptr(), decoder.machine.arena_mut().capacity()), spare);
+    }
 }

@@ -216,4 +216,16 @@ mod tests {
         let shown: Vec<_> = tracer.stack().iter().map(alloc::string::ToString::to_string).collect();
         assert_eq!(shown, ["{", "1", "{", "{"]);
     }
+
+    #[test]
+    fn a_question_mark_is_a_register_in_the_classic_dialect_once_it_is_stored() {
+        let mut tracer = Tracer::new(b"{? 1>??}$", Dialect::Classic, Limits::default());
+        let mut operators = alloc::vec::Vec::new();
+        while let Ok(Some(step)) = tracer.step() {
+            operators.push(step.operator);
+        }
+        use Operator::{Blank, CloseTuple, End, Integer, OpenTuple, Read, Store, Undefined};
+        assert_eq!(operators, [OpenTuple, Undefined, Blank, Integer, Store(b'?'), Read(b'?'), CloseTuple, End]);
+        assert_eq!(steps(b"?$").0, [(Undefined, 0, 1), (End, 1, 2)]);
+    }
 }

@@ -3,11 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 #![cfg(feature = "tokio")]
 
+use std::error::Error as _;
+
+use bytes::BytesMut;
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
-use tokio_util::codec::Framed;
+use tokio_util::codec::{Decoder as _, Encoder as _, Framed};
 use ubf_codec::tokio::{ClientCodec, CodecError, PacketCodec, ServerCodec};
-use ubf_codec::{ClientHeader, ClientPacket, Dialect, Limits, NextIp, ServerHeader, ServerPacket, Version, ubf};
+use ubf_codec::{ClientHeader, ClientPacket, Dialect, Limits, NextIp, ServerHeader, ServerPacket, Style, Version, ubf};
 
 /// What the framed end answers for each packet that it reads, as text.
 async fn read_all(input: &[u8], codec: PacketCodec) -> Vec<String> {
@@ -127,4 +130,52 @@ async fn a_body_that_was_received_is_sent_on() {
     far.write_all(b"3 {'ab'1}$").await.unwrap();
     let error = server.next().await.unwrap().unwrap_err();
     assert!(matches!(error, CodecError::Decode(error) if error.is_limit()));
+}
+
+#[tokio::test]
+async fn a_body_that_was_received_is_sent_on_by_a_client_too() {
+    let (near, mut far) = duplex(64);
+    let mut client = Framed::new(near, ClientCodec::new());
+    far.write_all(b"3 ? {'a'1}$").await.unwrap();
+    let ServerPacket { header, body } = client.next().await.unwrap().unwrap();
+    let header = ClientHeader { mode: header.mode };
+    client.send(ClientPacket { header, body: body.root() }).await.unwrap();
+    let mut sent = [0; 9];
+    far.read_exact(&mut sent).await.unwrap();
+    assert_eq!(&sent, b"3 {'a'1}$");
+}
+
+#[test]
+fn a_style_and_escapes_are_as_they_were_asked_for() {
+    // Worth a register, for a codec that may use them.
+    let term = || ubf!({"repeated", "repeated", "repeated"});
+    let plain = b"{\"repeated\"\"repeated\"\"repeated\"}$";
+    let written = |mut codec: PacketCodec| {
+        let mut wire = BytesMut::new();
+        codec.encode(term(), &mut wire).unwrap();
+        wire
+    };
+    assert_eq!(written(PacketCodec::new())[..], plain[..]);
+    assert!(written(PacketCodec::new().with_style(Style::Cached)).len() < plain.len());
+    let written = |mut codec: ClientCodec| {
+        let mut wire = BytesMut::new();
+        let header = ClientHeader { mode: Version::new(3).unwrap().into() };
+        codec.encode(ClientPacket { header, body: term() }, &mut wire).unwrap();
+        wire
+    };
+    assert_eq!(written(ClientCodec::new())[..], [b"3 ", &plain[..]].concat());
+    assert!(written(ClientCodec::new().with_style(Style::Cached)).len() < plain.len());
+
+    let escaped = || BytesMut::from(&b"\"a\\b\"$"[..]);
+    assert!(PacketCodec::new().decode(&mut escaped()).is_err());
+    let read = PacketCodec::new().with_any_escape(true).decode(&mut escaped()).unwrap().unwrap();
+    assert_eq!(read.to_string(), "\"ab\"");
+}
+
+#[test]
+fn an_error_says_where_it_comes_from() {
+    let error = PacketCodec::new().decode(&mut BytesMut::from(&b"}$"[..])).unwrap_err();
+    assert_eq!(error.source().unwrap().to_string(), error.to_string());
+    let broken = CodecError::from(std::io::Error::other("cable"));
+    assert_eq!(broken.source().unwrap().to_string(), "cable");
 }

@@ -113,6 +113,9 @@ fn errors_name_the_byte() {
     refuses("nul", "expected a value, at byte 0");
     refuses("\"abc", "string that does not end, at byte 0");
     refuses("\"abc\\", "string that does not end, at byte 0");
+    refuses("[1, \"ab\\x\"]", "malformed string, at byte 8");
+    assert_eq!(from_str("[1 2]").unwrap_err().offset(), 3);
+    assert_eq!(from_str("[[[[1,]").unwrap_err().offset(), 6);
     assert!(from_str("\"a\u{1}\"").is_err() && from_str(r#""\x""#).is_err() && from_str(r#""\ud800""#).is_err());
 }
 
@@ -127,6 +130,9 @@ fn keys_with_a_dollar_have_to_mean_something() {
         r#"{"$tag":"t"}"#,
         r#"{"$tag":"t","$term":1,"$tag":"u"}"#,
         r#"{"$tag":1,"$term":1}"#,
+        r#"{"$tag":"t","other":1}"#,
+        r#"{"$other":"t","$term":1}"#,
+        r#"{"$list":[1]}"#,
     ] {
         refuses(json, "object with a key that begins with '$' and means nothing, at byte 0");
     }

@@ -2,7 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
-use ubf_codec::{DecodeError, Decoder, Limits, peek_version};
+use bytes::BytesMut;
+use ubf_codec::{ClientHeader, DecodeError, Decoder, Limits, VersionedDecoder, peek_version};
 
 /// The packets of a client, each as its version and its body; then the error, if there is one.
 fn client(decoder: &mut Decoder, input: &[u8]) -> Vec<String> {
@@ -122,4 +123,19 @@ fn l1_a_header_without_end_is_refused_at_the_limit() {
     assert!(error.is_none(), "white space behind the one packet is none");
     let lines = client(&mut decoder, b"3 'a'$            ");
     assert_eq!(lines[1], "packet of more than 6 bytes (max_packet_bytes), at byte 12");
+}
+
+#[test]
+fn offsets_count_from_where_a_decoder_was_said_to_start() {
+    let mut decoder = VersionedDecoder::<ClientHeader>::new().starting_at(1000);
+    let mut buffer = BytesMut::from(&b"3 'a'$3 }$"[..]);
+    assert!(decoder.decode(&mut buffer).unwrap().is_some());
+    let error = decoder.decode(&mut buffer).unwrap_err();
+    assert_eq!(error.offset(), 1008);
+    // It stays, whatever comes.
+    buffer.clear();
+    assert!(!decoder.is_between_packets(&buffer));
+    buffer.extend_from_slice(b"3 'a'$");
+    assert_eq!(decoder.decode(&mut buffer).unwrap_err(), error);
+    assert_eq!(decoder.finish(b"").unwrap_err(), error);
 }

@@ -192,4 +192,35 @@ mod tests {
                         {'person' \"a text that takes more than half of one line\"} &\n} $";
         assert_eq!(pretty(&term), expected);
     }
+
+    fn lines(term: &Term) -> usize {
+        pretty(term).lines().count()
+    }
+
+    #[test]
+    fn a_line_has_72_bytes_at_most() {
+        let text = |length: usize| Term::string("x".repeat(length));
+        // `{"…"` and a space are not counted as they stand, but never too short: of 72, four are around a token.
+        assert_eq!([66, 67].map(|length| lines(&ubf!({ (text(length)) }))), [1, 3]);
+        assert_eq!([66, 67].map(|length| lines(&ubf!({(text(length - 4)), 1, 2}))), [1, 5]);
+        // `&` and the space before it.
+        assert_eq!([64, 65].map(|length| lines(&ubf!([(text(length))]))), [1, 2]);
+        assert_eq!([60, 61].map(|length| lines(&ubf!([(text(length)), 1]))), [1, 3]);
+        // A tag and its quotes.
+        assert_eq!([62, 63].map(|length| lines(&ubf!({ (text(length).tagged("t")) }))), [1, 3]);
+        assert_eq!([58, 59].map(|length| lines(&ubf!({ (text(length).tagged("five5")) }))), [1, 3]);
+        // What is inside counts with what is around it.
+        assert_eq!([63, 64].map(|length| lines(&ubf!({ { (text(length)) } }))), [1, 3]);
+    }
+
+    #[test]
+    fn the_undefined_value_is_as_long_as_it_is_written() {
+        // Eleven bytes in the classic dialect, one in the extended.
+        let term = ubf!({(Term::string("x".repeat(60))), ?});
+        let lines = |dialect| {
+            let packet = Encoder::new().with_style(Style::Pretty).with_dialect(dialect).encode(&term);
+            packet.split(|&byte| byte == b'\n').count()
+        };
+        assert_eq!([crate::Dialect::Extended, crate::Dialect::Classic].map(lines), [1, 4]);
+    }
 }
