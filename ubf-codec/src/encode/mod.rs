@@ -23,6 +23,9 @@ pub enum Style {
     #[default]
     Plain,
     /// Terms that come again are read from registers where that saves bytes. Never longer than plain.
+    ///
+    /// Thousands of terms are remembered, not all: in large packets a copy may be overlooked that comes long after the first. What
+    /// has got a register is found wherever it comes.
     Cached,
     /// Over several lines, indented, for people.
     Pretty,

@@ -40,10 +40,6 @@ impl Kept {
         self.bytes.get(..self.len).unwrap_or_default()
     }
 
-    pub(crate) fn last(&self) -> Option<u8> {
-        self.bytes.get(self.len.checked_sub(1)?).copied()
-    }
-
     /// Keeps the first `len` bytes only.
     pub(crate) fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);

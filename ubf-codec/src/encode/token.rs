@@ -23,6 +23,9 @@ pub(crate) fn leaf(leaf: Leaf<'_>, dialect: Dialect, out: &mut impl Sink) {
     }
 }
 
+/// The text of the atom that stands for undefined in the classic dialect (W7).
+pub(crate) const CLASSIC_UNDEFINED: &[u8] = b"undefined";
+
 /// W7: a peer that knows no `?` gets the atom that stands for it there.
 const fn undefined(dialect: Dialect) -> &'static [u8] {
     match dialect {
@@ -42,7 +45,7 @@ pub(crate) fn tag(text: TextRef<'_>, out: &mut impl Sink) {
 
 /// A text that stands in an owned term: the same bytes are copied however long it is, as if they were the longest.
 #[inline(always)]
-fn short(text: &ShortText, quote: u8, out: &mut impl Sink) {
+pub(crate) fn short(text: &ShortText, quote: u8, out: &mut impl Sink) {
     let (bytes, len) = text.padded();
     let Some(room) = out.room() else { return };
     let [open, inside @ ..] = room;
@@ -129,7 +132,14 @@ fn run_by_run(mut bytes: &[u8], quote: u8, out: &mut impl Sink) {
 
 #[inline(always)]
 fn integer(value: IntegerRef<'_>, out: &mut impl Sink) {
-    let Some(value) = value.as_small() else { return big_integer(value, out) };
+    match value.as_small() {
+        Some(value) => small_integer(value, out),
+        None => big_integer(value, out),
+    }
+}
+
+#[inline(always)]
+pub(crate) fn small_integer(value: i64, out: &mut impl Sink) {
     let Some(room) = out.room().and_then(|room| room.first_chunk_mut()) else { return };
     let len = digits::write(value, room);
     out.take(len);

@@ -22,6 +22,9 @@ pub(crate) trait WireVisitor {
     fn cons(&mut self);
     /// A list is complete. Nothing is on the wire for it.
     fn close_list(&mut self);
+    /// A tagged term begins. Nothing is on the wire for it.
+    fn open_tagged(&mut self) {}
+    /// It ends with its tag.
     fn tag(&mut self, tag: TextRef<'_>);
 }
 
@@ -144,7 +147,7 @@ fn open(kind: Compound, visitor: &mut impl WireVisitor) {
     match kind {
         Compound::Tuple => visitor.open_tuple(),
         Compound::List => visitor.nil(),
-        Compound::Tagged => {}
+        Compound::Tagged => visitor.open_tagged(),
     }
 }
 
