@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn a_question_mark_is_a_register_in_the_classic_dialect_once_it_is_stored() {
         let mut tracer = Tracer::new(b"{? 1>??}$", Dialect::Classic, Limits::default());
-        let mut operators = alloc::vec::Vec::new();
+        let mut operators = Vec::new();
         while let Ok(Some(step)) = tracer.step() {
             operators.push(step.operator);
         }

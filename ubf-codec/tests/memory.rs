@@ -52,9 +52,10 @@ fn bombs_cost_little_and_packets_a_small_multiple_of_their_bytes() {
     let mut decoder = StreamDecoder::new();
     let most = peak_of(|| {
         for number in 0..100_000 {
-            let packet = format!("'atom {number}'$");
+            let name = format!("atom {number}");
+            let packet = format!("'{name}'$");
             let decoded = decoder.decode_slice(packet.as_bytes()).unwrap().unwrap();
-            assert!(decoded.root().is_atom(&packet[1..packet.len() - 2]));
+            assert!(decoded.root().is_atom(&name));
         }
     });
     assert!(most < 4 * kibibyte, "{most}");

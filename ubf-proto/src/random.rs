@@ -65,4 +65,11 @@ mod tests {
         assert_eq!(random.up_to(Duration::ZERO), Duration::ZERO);
         assert_eq!(random.around(Duration::ZERO, 20), Duration::ZERO);
     }
+
+    #[test]
+    fn the_numbers_are_those_of_splitmix64() {
+        let mut random = Random::new(0);
+        let numbers = [(); 3].map(|()| random.next_u64());
+        assert_eq!(numbers, [0xE220_A839_7B1D_CDAF, 0x6E78_9E6A_A1B9_65F4, 0x06C4_5D18_8009_454F]);
+    }
 }

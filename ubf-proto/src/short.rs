@@ -61,4 +61,18 @@ mod tests {
         let long = Short(Term::string("é".repeat(1 << 20))).to_string();
         assert_eq!(long, format!("\"{}…", "é".repeat(99)));
     }
+
+    #[test]
+    fn what_cannot_be_shown_is_no_long_word() {
+        struct Broken;
+        impl fmt::Display for Broken {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("half")?;
+                Err(fmt::Error)
+            }
+        }
+        let mut shown = alloc::string::String::new();
+        assert!(write!(shown, "{}", Short(Broken)).is_err());
+        assert_eq!(shown, "half");
+    }
 }

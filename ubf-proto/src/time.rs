@@ -96,4 +96,12 @@ mod tests {
             ["0 ms", "30 ms", "999 ms", "1 s", "1.5 s", "5 s", "60 s"]
         );
     }
+
+    #[test]
+    fn a_moment_is_shown_in_seconds() {
+        assert_eq!(
+            [0, 7, 61_020].map(|millis| Time::from_millis(millis).to_string()),
+            ["0.000 s", "0.007 s", "61.020 s"]
+        );
+    }
 }

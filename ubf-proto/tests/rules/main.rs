@@ -18,6 +18,7 @@
 
 mod client;
 mod client_end;
+mod edges;
 mod limits;
 mod server;
 mod server_end;
