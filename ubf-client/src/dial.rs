@@ -12,6 +12,9 @@ use ubf_proto::RedirectPolicy;
 /// The IP addresses of one name that are tried. Chosen: more than any sensible name has.
 const MAX_IPS: usize = 16;
 
+/// A connection, and the IP address at its other end.
+pub(crate) type Dialed = Option<(TcpStream, IpAddr)>;
+
 /// What has to be known to make a connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Dial {
@@ -23,35 +26,48 @@ pub(crate) struct Dial {
 }
 
 impl Dial {
-    /// Makes the connection to the first IP address that answers.
-    pub(crate) async fn connect(self) -> Option<TcpStream> {
-        let candidates = self.look_up().await;
+    /// Makes the connection to the first IP address that answers, and tells which one it is.
+    pub(crate) async fn connect(self) -> Dialed {
+        let port = self.address.port;
+        match &self.address.host {
+            // The session has judged these. It gives up in time what it has asked for.
+            Host::V4(ip) => self.try_one((*ip, port).into()).await,
+            Host::V6(ip) => self.try_one((*ip, port).into()).await,
+            Host::Name(name) => self.try_all(self.look_up(name).await).await,
+        }
+    }
+
+    async fn try_all(&self, candidates: Vec<SocketAddr>) -> Dialed {
         let share = self.within / u32::try_from(candidates.len()).unwrap_or(1).max(1);
         for candidate in candidates {
-            match timeout(share, TcpStream::connect(candidate)).await {
-                Ok(Ok(stream)) => {
-                    // Whole batches are written: there is nothing to wait for. A socket that cannot be told works all the same.
-                    if let Err(error) = stream.set_nodelay(true) {
-                        debug!(%candidate, %error, "cannot set nodelay");
-                    }
-                    return Some(stream);
-                }
-                Ok(Err(error)) => debug!(address = %self.address, %candidate, %error, "cannot connect"),
+            match timeout(share, self.try_one(candidate)).await {
+                Ok(Some(made)) => return Some(made),
+                Ok(None) => {}
                 Err(_elapsed) => debug!(address = %self.address, %candidate, "not connected in time"),
             }
         }
         None
     }
 
-    async fn look_up(&self) -> Vec<SocketAddr> {
+    async fn try_one(&self, candidate: SocketAddr) -> Dialed {
+        match TcpStream::connect(candidate).await {
+            Ok(stream) => {
+                // Whole batches are written: there is nothing to wait for. A socket that cannot be told works all the same.
+                if let Err(error) = stream.set_nodelay(true) {
+                    debug!(%candidate, %error, "cannot set nodelay");
+                }
+                Some((stream, candidate.ip()))
+            }
+            Err(error) => {
+                debug!(address = %self.address, %candidate, %error, "cannot connect");
+                None
+            }
+        }
+    }
+
+    async fn look_up(&self, name: &str) -> Vec<SocketAddr> {
         let port = self.address.port;
-        let name = match &self.address.host {
-            // The session has judged these.
-            Host::V4(ip) => return vec![SocketAddr::from((*ip, port))],
-            Host::V6(ip) => return vec![SocketAddr::from((*ip, port))],
-            Host::Name(name) => name,
-        };
-        match lookup_host((name.as_str(), port)).await {
+        match lookup_host((name, port)).await {
             Ok(found) => found.filter(|candidate| self.is_allowed(candidate.ip())).take(MAX_IPS).collect(),
             Err(error) => {
                 warn!(address = %self.address, %error, "name not found");
@@ -79,7 +95,7 @@ mod tests {
 
     async fn found(named_by: Option<(RedirectPolicy, Option<IpAddr>)>) -> usize {
         let dial = Dial { address: "localhost:4000".parse().unwrap(), named_by, within: Duration::from_secs(1) };
-        dial.look_up().await.len()
+        dial.look_up("localhost").await.len()
     }
 
     #[tokio::test]

@@ -119,9 +119,10 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    pub(crate) fn new(config: Config, seed: u64, close_time: Duration, ends: Ends) -> Self {
+    /// It is large, and made where it stays.
+    pub(crate) fn new(config: Config, seed: u64, close_time: Duration, ends: Ends) -> Box<Self> {
         let start = Instant::now();
-        Self {
+        Box::new(Self {
             start,
             now: Time::ZERO,
             ends,
@@ -147,14 +148,12 @@ impl Driver {
             is_commands_turn: false,
             is_finished: false,
             session: ClientSession::new(config, seed, Time::ZERO),
-        }
+        })
     }
 
     /// Runs until the session has ended and its last bytes are written.
-    pub(crate) fn run(self) -> impl Future<Output = ()> + Send {
-        // A task is moved some times before it runs, and this is large.
-        let mut driver = Box::new(self);
-        poll_fn(move |cx| driver.poll(cx))
+    pub(crate) fn run(mut self: Box<Self>) -> impl Future<Output = ()> + Send {
+        poll_fn(move |cx| self.poll(cx))
     }
 
     fn look_at_clock(&mut self) {

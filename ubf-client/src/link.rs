@@ -6,12 +6,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 use ubf_proto::Packet;
 use ubf_proto::client::{ConnectionId, Input};
 
-use crate::dial::Dial;
+use crate::dial::{Dial, Dialed};
 use crate::socket::Socket;
 
 /// For the last bytes of a connection that is given up. Chosen: they are few, and nobody waits for them.
@@ -23,7 +22,7 @@ pub(crate) struct Link {
 }
 
 enum Stage {
-    Dialing(Pin<Box<dyn Future<Output = Option<TcpStream>> + Send>>),
+    Dialing(Pin<Box<dyn Future<Output = Dialed> + Send>>),
     Open { socket: Socket },
     Leaving { socket: Socket, until: Pin<Box<Sleep>> },
     Gone,
@@ -59,10 +58,9 @@ impl Link {
         let connection = self.id;
         match &mut self.stage {
             Stage::Dialing(dialing) => match dialing.as_mut().poll(cx) {
-                Poll::Ready(Some(stream)) => {
-                    let peer = stream.peer_addr().ok().map(|peer| peer.ip());
+                Poll::Ready(Some((stream, peer))) => {
                     self.stage = Stage::Open { socket: Socket::new(stream) };
-                    Poll::Ready(Input::Connected { connection, peer, tls: false })
+                    Poll::Ready(Input::Connected { connection, peer: Some(peer), tls: false })
                 }
                 Poll::Ready(None) => {
                     self.stage = Stage::Gone;

@@ -12,6 +12,8 @@ use ubf_proto::{Outbound, Packet};
 
 /// Bytes of a read buffer. Chosen: holds a batch of a hundred small replies.
 const READ_BYTES: usize = 16 * 1024;
+/// Bytes of the first one. Chosen: holds an agreement and some replies, and takes part of a page of memory, which has to be fetched.
+const FIRST_READ_BYTES: usize = 2 * 1024;
 /// A buffer with less room than this left is not used for another read. Chosen: a read costs more than the memory.
 const MIN_READ_BYTES: usize = 4 * 1024;
 /// Pieces in one write. Chosen: 32 packets too large to be copied; the system's limit is 1024.
@@ -22,13 +24,14 @@ pub(crate) struct Socket {
     stream: TcpStream,
     /// What the last read left of its buffer.
     spare: BytesMut,
+    has_read: bool,
     unsent: Outbound,
     can_write: bool,
 }
 
 impl Socket {
     pub(crate) fn new(stream: TcpStream) -> Self {
-        Self { stream, spare: BytesMut::new(), unsent: Outbound::default(), can_write: true }
+        Self { stream, spare: BytesMut::new(), has_read: false, unsent: Outbound::default(), can_write: true }
     }
 
     /// Puts a packet behind those that are to be written.
@@ -43,7 +46,9 @@ impl Socket {
         if self.spare.capacity() < MIN_READ_BYTES {
             // A connection that nothing is read from needs no buffer.
             ready!(self.stream.poll_read_ready(cx)).ok();
-            self.spare = BytesMut::with_capacity(READ_BYTES);
+            let bytes = if self.has_read { READ_BYTES } else { FIRST_READ_BYTES };
+            self.spare = BytesMut::with_capacity(bytes);
+            self.has_read = true;
         }
         match ready!(pin!(self.stream.read_buf(&mut self.spare)).poll(cx)) {
             Ok(1..) => Poll::Ready(Some(self.spare.split())),

@@ -5,6 +5,9 @@ use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
 use ubf_codec::{ClientHeader, Encoder, Header, Mode, NextIp, ServerHeader, Term, Version};
 
+/// Room for a packet of the engine's own, at first. Chosen: most fit.
+const USUAL_BYTES: usize = 160;
+
 /// Bytes to write to a connection: `head`, then `body`. They are one versioned packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet {
@@ -51,7 +54,7 @@ pub fn body(term: &Term) -> Bytes {
 
 /// A packet made of a header and a body of the engine's own.
 pub(crate) fn whole(header: &impl Header, term: &Term) -> Packet {
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
     Encoder::new().encode_versioned(header, term, &mut bytes);
     Packet { head: bytes.into(), body: Bytes::new() }
 }

@@ -1,11 +1,12 @@
 //! Services of different types, side by side.
 
+use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
+use tokio_util::sync::ReusableBoxFuture;
 use ubf_proto::server::Message;
 
 use crate::handler::{Call, Client, Connected, Handler};
@@ -22,7 +23,18 @@ pub(crate) trait AnyConnection: Send {
 }
 
 /// A handler at work, and how it ends: with a body, or with a panic.
-pub(crate) type Running = Pin<Box<dyn Future<Output = Ended> + Send>>;
+pub(crate) type Running = ReusableBoxFuture<'static, Ended>;
+
+thread_local! {
+    /// The place of a handler that was done at once: mostly, the next one is of the same kind.
+    static SPARE: Cell<Option<Running>> = const { Cell::new(None) };
+}
+
+/// Gives back the place of a handler that has ended.
+pub(crate) fn recycle(ended: Running) {
+    // A thread that is about to end needs none.
+    SPARE.try_with(|spare| spare.set(Some(ended))).ok();
+}
 
 /// The body of the reply, of an event nothing; or what the handler panicked with.
 pub(crate) type Ended = std::thread::Result<Bytes>;
@@ -69,6 +81,13 @@ impl<H: Handler> AnyConnection for ConnectionOf<H> {
                 handler.request(call).await.into_body()
             }
         };
-        Box::pin(AssertUnwindSafe(work).catch_unwind())
+        let work = AssertUnwindSafe(work).catch_unwind();
+        match SPARE.try_with(Cell::take) {
+            Ok(Some(mut place)) => {
+                place.set(work);
+                place
+            }
+            Ok(None) | Err(_) => Running::new(work),
+        }
     }
 }

@@ -58,6 +58,8 @@ pub struct ServerSession {
     packets: u64,
     service: Service,
     agreed: Option<Version>,
+    /// A version that the offer speaks for this service: what it speaks it goes on to speak, until there is another offer.
+    spoken: Option<Version>,
     /// N12: the most bytes of a packet that the client accepts.
     max_packet: Option<u64>,
     negotiations: RateWindow,
@@ -126,6 +128,7 @@ impl ServerSession {
             packets: 0,
             service: Service::DEFAULT,
             agreed: None,
+            spoken: None,
             max_packet: None,
             negotiations: RateWindow::default(),
             refused: BTreeSet::new(),
@@ -174,7 +177,10 @@ impl ServerSession {
                 self.pending.complete(packet, Some(Mode::Negotiation), packet::body(&failed.to_term()));
             }
             Input::EventOut { version, body } => self.send_event(version, body),
-            Input::Offer(offer) => self.offer = offer,
+            Input::Offer(offer) => {
+                self.offer = offer;
+                self.spoken = None;
+            }
             Input::Config(config) => self.config = config,
             Input::NextIp(next_ip) => {
                 // A drain has the last word.

@@ -34,7 +34,7 @@ impl ServerSession {
 
     fn receive_message(&mut self, version: Version, packet: ClientPacket<Document<Bytes>>) -> Step {
         let number = self.packets;
-        if self.refused.contains(&version) || !self.offer.speaks(&self.service, version, self.now) {
+        if self.refused.contains(&version) || !self.speaks(version) {
             // N4: refused until the client has negotiated again. Of versions that this server never speaks none needs to be remembered
             // beyond the bound: they are refused anyway.
             if self.refused.len() < crate::versions::Versions::MAX_LEN {
@@ -52,6 +52,14 @@ impl ServerSession {
             self.pending.push_running(number, version, message.body.source().len());
             Output::Request(message)
         })
+    }
+
+    fn speaks(&mut self, version: Version) -> bool {
+        // Mostly, all messages are of one version.
+        if self.spoken != Some(version) && self.offer.speaks(&self.service, version, self.now) {
+            self.spoken = Some(version);
+        }
+        self.spoken == Some(version)
     }
 
     fn receive_control(&mut self, packet: &ClientPacket<Document<Bytes>>, end: u64) {
@@ -81,6 +89,7 @@ impl ServerSession {
         self.negotiations.record(self.now);
         self.refused.clear();
         self.service = negotiate.service;
+        self.spoken = None;
         self.max_packet = negotiate.options.max_packet;
         let service = self.service.clone();
         let spoken = self.offer.spoken(&service, self.now);

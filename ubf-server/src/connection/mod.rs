@@ -30,7 +30,7 @@ use ubf_proto::server::{CloseReason, Config, Input, Message, Notice, Output, Roo
 use ubf_proto::{ServerSession, Service, Short, Time};
 
 use self::outbox::Outbox;
-use crate::erased::{AnyConnection, Outcome};
+use crate::erased::{AnyConnection, Outcome, recycle};
 use crate::handler::Client;
 use crate::hub::{Hub, Link, Seat, Start};
 use crate::mailbox::{Letter, Order};
@@ -365,8 +365,9 @@ impl Connection {
             return self.finish_at_once(failed);
         };
         let mut running = connection.begin(message, is_event);
-        match running.as_mut().poll(cx) {
+        match running.poll(cx) {
             Poll::Ready(ended) => {
+                recycle(running);
                 let finished = Finished { packet, service, version, is_event, bytes, outcome: ended.into() };
                 self.finish_at_once(finished);
             }
