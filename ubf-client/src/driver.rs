@@ -28,7 +28,7 @@ use crate::exchange::{Exchange, Outcome};
 use crate::link::Link;
 use crate::notices;
 use crate::reply::Event;
-use crate::request::{Kind, Rendering, Source};
+use crate::request::{Kind, Rendering, Request, render};
 use crate::status::{Loss, Status};
 use crate::wire::{Direction, Traffic};
 
@@ -49,14 +49,16 @@ pub(crate) enum Command {
 /// A call on its way to the session.
 pub(crate) struct Submission {
     pub(crate) call: Call,
-    pub(crate) request: Source,
+    /// `None` if the session has a body for all versions.
+    pub(crate) request: Option<Box<dyn Request>>,
     /// `false` for an event that nobody waits for.
     pub(crate) is_awaited: bool,
 }
 
 /// A call that has not ended.
 struct OpenCall {
-    request: Source,
+    /// `None` if the session has a body for all versions.
+    request: Option<Box<dyn Request>>,
     kind: Kind,
     is_awaited: bool,
 }
@@ -384,8 +386,8 @@ impl Driver {
     /// N8: the caller's code may crash (N6).
     fn render(&mut self, call: CallId, version: Version) {
         let now = self.now;
-        let rendering =
-            self.calls.get(call).map_or(Rendering::Unsupported, |open| open.request.render(open.kind, version));
+        let open = self.calls.get(call).and_then(|open| Some((open.request.as_deref()?, open.kind)));
+        let rendering = open.map_or(Rendering::Unsupported, |(request, kind)| render(request, kind, version));
         self.session.handle(
             match rendering {
                 Rendering::Body(body) => Input::Rendered { call, version, body },

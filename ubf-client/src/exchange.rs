@@ -279,7 +279,6 @@ mod tests {
 
     use super::*;
     use crate::driver::Submission;
-    use crate::request::Source;
 
     /// Counts how often it is woken.
     #[derive(Default)]
@@ -303,8 +302,8 @@ mod tests {
     }
 
     fn submit(exchange: &Exchange, waiter: Waiter) -> Result<CallId, CallError> {
-        let request = Source::Body(b"1$"[..].into());
-        exchange.submit(waiter, |id| Command::Call(Submission { call: Call::request(id), request, is_awaited: true }))
+        let command = |id| Command::Call(Submission { call: Call::request(id), request: None, is_awaited: true });
+        exchange.submit(waiter, command)
     }
 
     fn taken(exchange: &Exchange, cx: &mut Context<'_>) -> Poll<Vec<String>> {

@@ -6,14 +6,16 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::{Instant, timeout_at};
+use ubf_codec::Version;
 use ubf_proto::client::{self, CallError, CallId, Done};
 
 use crate::driver::{Command, Submission};
 use crate::exchange::{Outcome, Waiter};
 use crate::handle::Client;
 use crate::reply::Reply;
-use crate::request::{Kind, Rendering, Source};
+use crate::request::{Kind, Rendering, Request, Source, render};
 
 /// What is to be sent, and how.
 pub(crate) struct Message<'a> {
@@ -55,19 +57,17 @@ impl<'a> Message<'a> {
     fn hand_over(self, kind: Kind, waiter: Waiter, time: Duration) -> Result<CallId, CallError> {
         let Self { client, request, is_idempotent, within: _ } = self;
         let exchange = &client.shared.exchange;
-        // Here, the work is the caller's and not the driver's, which all callers share. If the version is another one by the time that
-        // the call is sent, the driver does it again.
-        let rendered = exchange.version().and_then(|version| match request.render(kind, version) {
-            Rendering::Body(body) => Some((version, body)),
-            Rendering::Unsupported => None,
-            Rendering::Crashed => {
-                client.crashed(version);
-                None
+        let (request, rendered, is_constant) = match request {
+            Source::Body(body) => (None, Some((Version::MIN, body)), true),
+            Source::Request(request) => {
+                let rendered = client.render(&*request, kind);
+                (Some(request), rendered, false)
             }
-        });
+        };
         let is_awaited = matches!(waiter, Waiter::Caller(_));
         exchange.submit(waiter, |id| {
-            let call = client::Call { id, is_event: kind == Kind::Event, is_idempotent, time: Some(time), rendered };
+            let (is_event, time) = (kind == Kind::Event, Some(time));
+            let call = client::Call { id, is_event, is_idempotent, time, rendered, is_constant };
             Command::Call(Submission { call, request, is_awaited })
         })
     }
@@ -75,6 +75,22 @@ impl<'a> Message<'a> {
     pub(crate) fn fmt_as(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct(name);
         debug.field("is_idempotent", &self.is_idempotent).field("within", &self.within).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Writes a request for the version in force. Here, the work is the caller's and not the driver's, which all callers share. If the
+    /// version is another one by the time that the call is sent, the driver does it again.
+    fn render(&self, request: &dyn Request, kind: Kind) -> Option<(Version, Bytes)> {
+        let version = self.shared.exchange.version()?;
+        match render(request, kind, version) {
+            Rendering::Body(body) => Some((version, body)),
+            Rendering::Unsupported => None,
+            Rendering::Crashed => {
+                self.crashed(version);
+                None
+            }
+        }
     }
 }
 

@@ -114,20 +114,16 @@ impl Source {
         let constant = catch_unwind(AssertUnwindSafe(|| body(request.constant()?, kind).ok()));
         constant.ok().flatten().map_or_else(|| Self::Request(Box::new(request)), Self::Body)
     }
+}
 
-    /// Writes it for a version. The caller's code may crash.
-    pub(crate) fn render(&self, kind: Kind, version: Version) -> Rendering {
-        let request = match self {
-            Self::Request(request) => request,
-            Self::Body(body) => return Rendering::Body(body.clone()),
-        };
-        // What the request holds is looked at again after a crash, in another version: that is the caller's promise, not memory safety.
-        let rendering = catch_unwind(AssertUnwindSafe(|| body(&request.render(version)?, kind)));
-        match rendering {
-            Ok(Ok(body)) => Rendering::Body(body),
-            Ok(Err(Unsupported)) => Rendering::Unsupported,
-            Err(_panic) => Rendering::Crashed,
-        }
+/// Writes a request for a version. The caller's code may crash.
+pub(crate) fn render(request: &dyn Request, kind: Kind, version: Version) -> Rendering {
+    // What the request holds is looked at again after a crash, in another version: that is the caller's promise, not memory safety.
+    let rendering = catch_unwind(AssertUnwindSafe(|| body(&request.render(version)?, kind)));
+    match rendering {
+        Ok(Ok(body)) => Rendering::Body(body),
+        Ok(Err(Unsupported)) => Rendering::Unsupported,
+        Err(_panic) => Rendering::Crashed,
     }
 }
 
@@ -171,7 +167,7 @@ mod tests {
     use super::*;
 
     fn rendered(request: &Term, kind: Kind) -> Option<Bytes> {
-        match Source::Request(Box::new(request.clone())).render(kind, Version::MIN) {
+        match render(request, kind, Version::MIN) {
             Rendering::Body(body) => Some(body),
             Rendering::Unsupported | Rendering::Crashed => None,
         }
@@ -193,6 +189,6 @@ mod tests {
     #[test]
     fn n6_a_panic_is_an_answer() {
         let crashing = |_: Version| -> Result<Term, Unsupported> { panic!("as the test wants it") };
-        assert!(matches!(Source::Request(Box::new(crashing)).render(Kind::Request, Version::MIN), Rendering::Crashed));
+        assert!(matches!(render(&crashing, Kind::Request, Version::MIN), Rendering::Crashed));
     }
 }

@@ -68,7 +68,8 @@ impl ClientHeads {
         let head = match &self.0 {
             Some((last, head)) if *last == version => head.clone(),
             Some(_) | None => {
-                let head = written(&ClientHeader { mode: version.into() });
+                let head = known(CLIENT_HEADS, version.into())
+                    .unwrap_or_else(|| written(&ClientHeader { mode: version.into() }));
                 self.0 = Some((version, head.clone()));
                 head
             }
@@ -98,13 +99,24 @@ impl ServerHeads {
         let head = match &self.last {
             Some((last, head)) if *last == mode => head.clone(),
             Some(_) | None => {
-                let head = written(&ServerHeader { mode, next_ip: self.next_ip.clone() });
+                let known = if self.next_ip.is_none() { known(SERVER_HEADS, mode) } else { None };
+                let head = known.unwrap_or_else(|| written(&ServerHeader { mode, next_ip: self.next_ip.clone() }));
                 self.last = Some((mode, head.clone()));
                 head
             }
         };
         Packet { head, body }
     }
+}
+
+/// Headers of low versions, of which no use is counted, since they are always there.
+const CLIENT_HEADS: &[u8] = b"0 1 2 3 4 5 6 7 8 9 ";
+const SERVER_HEADS: &[u8] = b"0 ? 1 ? 2 ? 3 ? 4 ? 5 ? 6 ? 7 ? 8 ? 9 ? ";
+
+/// The header of this mode, if its version is low.
+fn known(heads: &'static [u8], mode: Mode) -> Option<Bytes> {
+    let number = usize::try_from(mode.number()).ok()?;
+    heads.chunks_exact(heads.len() / 10).nth(number).map(Bytes::from_static)
 }
 
 fn written(header: &impl Header) -> Bytes {
@@ -116,6 +128,17 @@ fn written(header: &impl Header) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn headers_that_are_always_there_are_those_that_would_be_written() {
+        for number in 0..=11 {
+            let mode = Version::new(number).map_or(Mode::Negotiation, Mode::from);
+            let (client, server) = (known(CLIENT_HEADS, mode), known(SERVER_HEADS, mode));
+            assert_eq!((client.is_some(), server.is_some()), (number < 10, number < 10));
+            assert!(client.is_none_or(|head| head == written(&ClientHeader { mode })));
+            assert!(server.is_none_or(|head| head == written(&ServerHeader { mode, next_ip: None })));
+        }
+    }
 
     #[test]
     fn a_header_is_the_one_asked_for_and_not_the_last() {

@@ -9,7 +9,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use bytes::Bytes;
-use futures_util::task::AtomicWaker;
 use tokio::sync::Semaphore;
 use ubf_codec::Version;
 use ubf_proto::server::Input;
@@ -34,11 +33,19 @@ pub(crate) enum Order {
 pub(crate) struct Mailbox {
     /// Whether there may be mail: looked at before the lock is taken.
     has_mail: AtomicBool,
-    /// `None` while there are none.
-    letters: Mutex<Option<Box<Letters>>>,
-    waker: AtomicWaker,
+    /// Whether there is somebody to be woken, likewise.
+    is_registered: AtomicBool,
+    state: Mutex<State>,
     /// A permit for each event that may be put in. Closed with the connection.
     room: Semaphore,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// `None` while there are none.
+    letters: Option<Box<Letters>>,
+    /// The connection's task, if nobody has woken it since it was registered.
+    waker: Option<Waker>,
 }
 
 #[derive(Debug, Default)]
@@ -52,22 +59,21 @@ impl Mailbox {
     pub(crate) fn new(max_events: usize) -> Self {
         Self {
             has_mail: AtomicBool::new(false),
-            letters: Mutex::default(),
-            waker: AtomicWaker::new(),
+            is_registered: AtomicBool::new(false),
+            state: Mutex::default(),
             room: Semaphore::new(max_events.min(Semaphore::MAX_PERMITS)),
         }
     }
 
     pub(crate) fn order(&self, order: Order) {
-        self.letters().get_or_insert_default().orders.push_back(order);
-        self.announce();
+        self.put(|letters| letters.orders.push_back(order));
     }
 
     /// Waits for room. `false` if the connection is gone.
     pub(crate) async fn send(&self, event: Event) -> bool {
         let Ok(permit) = self.room.acquire().await else { return false };
         permit.forget();
-        self.put(event);
+        self.put(|letters| letters.events.push_back(event));
         true
     }
 
@@ -77,23 +83,29 @@ impl Mailbox {
             Ok(permit) => permit.forget(),
             Err(_) => return (!self.room.is_closed()).then_some(false),
         }
-        self.put(event);
+        self.put(|letters| letters.events.push_back(event));
         Some(true)
     }
 
-    fn put(&self, event: Event) {
-        self.letters().get_or_insert_default().events.push_back(event);
-        self.announce();
-    }
-
-    fn announce(&self) {
+    fn put(&self, put: impl FnOnce(&mut Letters)) {
+        let mut state = self.state();
+        put(state.letters.get_or_insert_default());
+        let waker = state.waker.take();
+        self.is_registered.store(false, Ordering::Release);
         self.has_mail.store(true, Ordering::Release);
-        self.waker.wake();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 
-    /// The connection's task is woken by mail from here on.
+    /// The connection's task, which has one waker, is woken by mail from here on. To be called before one looks for mail.
     pub(crate) fn register(&self, waker: &Waker) {
-        self.waker.register(waker);
+        if !self.is_registered.load(Ordering::Acquire) {
+            let mut state = self.state();
+            state.waker = Some(waker.clone());
+            self.is_registered.store(true, Ordering::Release);
+        }
     }
 
     /// Whether it is worth it to look for mail.
@@ -103,8 +115,8 @@ impl Mailbox {
 
     /// The next order; when there is none and there is room for events on the way out, the next event.
     pub(crate) fn take(&self, with_events: bool) -> Option<Letter> {
-        let mut all = self.letters();
-        let letters = all.get_or_insert_default();
+        let mut state = self.state();
+        let letters = state.letters.get_or_insert_default();
         if let Some(order) = letters.orders.pop_front() {
             return Some(Letter::Order(order));
         }
@@ -114,11 +126,11 @@ impl Mailbox {
             let has_mail = !letters.events.is_empty();
             self.has_mail.store(has_mail, Ordering::Release);
             if !has_mail {
-                *all = None;
+                state.letters = None;
             }
             return None;
         }
-        drop(all);
+        drop(state);
         self.room.add_permits(1);
         event.map(Letter::Event)
     }
@@ -126,12 +138,12 @@ impl Mailbox {
     /// The connection is gone: who waits for room is told.
     pub(crate) fn close(&self) {
         self.room.close();
-        let letters = self.letters().take();
+        let letters = std::mem::take(&mut *self.state());
         drop(letters);
     }
 
-    fn letters(&self) -> MutexGuard<'_, Option<Box<Letters>>> {
-        self.letters.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -143,6 +155,8 @@ pub(crate) enum Letter {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     fn event() -> Event {
@@ -168,6 +182,29 @@ mod tests {
         assert_eq!([mailbox.try_send(event()), mailbox.try_send(event())], [Some(true), Some(false)]);
         assert!(mailbox.take(true).is_some());
         assert_eq!(mailbox.try_send(event()), Some(true));
+    }
+
+    #[test]
+    fn each_announcement_wakes_who_was_registered_before_it() {
+        let (sender, woken) = std::sync::mpsc::channel();
+        let waker = futures_util::task::waker(Arc::new(Bell(sender)));
+        let mailbox = Mailbox::new(4);
+        for _ in 0..3 {
+            mailbox.register(&waker);
+            mailbox.register(&waker);
+            assert!(woken.try_recv().is_err());
+            mailbox.order(Order::Abort);
+            assert!(woken.try_recv().is_ok());
+            assert!(mailbox.take(true).is_some());
+        }
+    }
+
+    struct Bell(std::sync::mpsc::Sender<()>);
+
+    impl futures_util::task::ArcWake for Bell {
+        fn wake_by_ref(bell: &Arc<Self>) {
+            bell.0.send(()).unwrap();
+        }
     }
 
     #[tokio::test]

@@ -18,6 +18,8 @@ pub(super) struct OpenCall {
     pub(super) is_idempotent: bool,
     pub(super) deadline: Time,
     pub(super) rendering: Rendering,
+    /// Whether the body is the same in all versions.
+    pub(super) is_constant: bool,
     pub(super) refusals: u32,
     /// Whether it was on a connection that was lost.
     pub(super) may_have_run: bool,

@@ -107,18 +107,20 @@ pub struct Call {
     pub time: Option<Duration>,
     /// The body for one version, if the caller has it at hand: then it need not be asked for.
     pub rendered: Option<(Version, Bytes)>,
+    /// Whether that body is the one for all versions: then it is never asked for.
+    pub is_constant: bool,
 }
 
 impl Call {
     /// A request that will be asked for when its version is known.
     #[must_use]
     pub const fn request(id: CallId) -> Self {
-        Self { id, is_event: false, is_idempotent: false, time: None, rendered: None }
+        Self { id, is_event: false, is_idempotent: false, time: None, rendered: None, is_constant: false }
     }
 
     /// An event that will be asked for when its version is known.
     #[must_use]
     pub const fn event(id: CallId) -> Self {
-        Self { id, is_event: true, is_idempotent: false, time: None, rendered: None }
+        Self { id, is_event: true, is_idempotent: false, time: None, rendered: None, is_constant: false }
     }
 }

@@ -343,6 +343,7 @@ impl ClientSession {
             is_idempotent: call.is_idempotent,
             deadline,
             rendering: call.rendered.map_or(Rendering::Needed, |(version, body)| Rendering::Ready(version, body)),
+            is_constant: call.is_constant,
             refusals: 0,
             may_have_run: false,
         });

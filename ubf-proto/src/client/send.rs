@@ -87,7 +87,7 @@ impl ClientSession {
         }
         let Some(call) = self.waiting.first() else { return false };
         let body: Bytes = match &call.rendering {
-            Rendering::Ready(ready, body) if *ready == version => body.clone(),
+            Rendering::Ready(ready, body) if *ready == version || call.is_constant => body.clone(),
             Rendering::Asked(asked) if *asked == version => return false,
             Rendering::Needed | Rendering::Asked(_) | Rendering::Ready(..) => {
                 // N8: rendered for the version that it is sent in.

@@ -64,6 +64,19 @@ fn n3_calls_at_a_remembered_version_follow_at_once_and_are_sent_again_if_refused
 }
 
 #[test]
+fn n8_a_body_for_all_versions_is_sent_in_any_and_never_asked_for() {
+    let mut client = Client::agreed(config(ADDRESS, &[3, 10]), 10, "#3&10&");
+    let rendered = Some((version(1), Bytes::from_static(b"'a'$")));
+    let call = Call { rendered, is_constant: true, ..Call::request(CallId(1)) };
+    assert_eq!(client.tell(Input::Call(call)), ["send 0 10 'a'$"]);
+    assert_eq!(
+        client.receive(0, "0 ? {'refused'{'version'10}#3&2}$"),
+        ["send 0 0 {'negotiate'1?#3&10&#{'max_packet'999}&}$"]
+    );
+    assert_eq!(client.receive(0, "3 ? {'agreed'1?#3&#}$"), ["send 0 3 'a'$"]);
+}
+
+#[test]
 fn n6_after_a_crash_the_next_lower_version_is_used_without_a_word() {
     let mut client = Client::agreed(config(ADDRESS, &[3, 10]), 10, "#3&10&");
     assert_eq!(client.send(1, 10, "'a'$"), ["send 0 10 'a'$"]);

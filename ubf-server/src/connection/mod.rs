@@ -78,7 +78,8 @@ type Finishing = Pin<Box<dyn Future<Output = Finished> + Send>>;
 #[derive(Debug)]
 struct Finished {
     packet: u64,
-    service: Service,
+    /// Of its service.
+    place: usize,
     version: Version,
     is_event: bool,
     /// Of the packet.
@@ -269,7 +270,7 @@ impl Connection {
                 Input::Lost
             }
             Letter::Event(event) => {
-                self.link.messages.events_out.add(1);
+                self.link.messages.events_out.add_alone(1);
                 Input::EventOut { version: event.version, body: event.body }
             }
         })
@@ -357,19 +358,20 @@ impl Connection {
     fn begin(&mut self, message: Message, is_event: bool, cx: &mut Context<'_>) {
         let messages = &self.link.messages;
         let counter = if is_event { &messages.events_in } else { &messages.requests };
-        counter.add(1);
-        let (packet, version) = (message.packet, message.version);
-        let (service, bytes) = (message.service.clone(), message.body.source().len());
-        let Some(connection) = self.service(&service) else {
-            let failed = Finished { packet, service, version, is_event, bytes, outcome: Outcome::Crashed };
-            return self.finish_at_once(failed);
+        counter.add_alone(1);
+        let (packet, version, bytes) = (message.packet, message.version, message.body.source().len());
+        let begun = self.service(&message.service).and_then(|place| Some((place, &self.services.get(place)?.1)));
+        let Some((place, connection)) = begun else {
+            let failed = self.failed(packet, &message.service, version, is_event, &Outcome::Crashed);
+            return self.tell(failed);
         };
         let mut running = connection.begin(message, is_event);
         match running.poll(cx) {
             Poll::Ready(ended) => {
                 recycle(running);
-                let finished = Finished { packet, service, version, is_event, bytes, outcome: ended.into() };
-                self.finish_at_once(finished);
+                let finished = Finished { packet, place, version, is_event, bytes, outcome: ended.into() };
+                let input = self.outcome(finished);
+                self.tell(input);
             }
             Poll::Pending => {
                 if is_event {
@@ -379,30 +381,27 @@ impl Connection {
                 let max_time = self.hub.limits.max_call_time;
                 self.handlers.get_or_insert_default().push(Box::pin(async move {
                     let outcome = timeout(max_time, running).await.map_or(Outcome::TimedOut, Outcome::from);
-                    Finished { packet, service, version, is_event, bytes, outcome }
+                    Finished { packet, place, version, is_event, bytes, outcome }
                 }));
             }
         }
     }
 
-    /// The code of a service on this connection; `None` if it panicked as it was told of the client.
-    fn service(&mut self, name: &Service) -> Option<&dyn AnyConnection> {
-        let place = match self.services.iter().position(|(known, _)| known == name) {
-            Some(place) => place,
-            None => {
-                let service = Arc::clone(self.hub.services.get(name)?);
-                let client = Client { peer: self.link.peer, mailbox: Arc::clone(&self.link.mailbox) };
-                let connection = catch_unwind(AssertUnwindSafe(|| service.open(client))).ok()?;
-                self.services.reserve_exact(1);
-                self.services.push((name.clone(), connection));
-                self.services.len() - 1
-            }
-        };
-        self.services.get(place).map(|(_, connection)| &**connection)
+    /// The place of the code of a service on this connection; `None` if it panicked as it was told of the client.
+    fn service(&mut self, name: &Service) -> Option<usize> {
+        if let Some(place) = self.services.iter().position(|(known, _)| known == name) {
+            return Some(place);
+        }
+        let service = Arc::clone(self.hub.services.get(name)?);
+        let client = Client { peer: self.link.peer, mailbox: Arc::clone(&self.link.mailbox) };
+        let connection = catch_unwind(AssertUnwindSafe(|| service.open(client))).ok()?;
+        self.services.reserve_exact(1);
+        self.services.push((name.clone(), connection));
+        Some(self.services.len() - 1)
     }
 
-    fn finish_at_once(&mut self, finished: Finished) {
-        if let Some(input) = self.outcome(finished) {
+    fn tell(&mut self, input: Option<Input>) {
+        if let Some(input) = input {
             self.session.handle(input, self.now);
         }
     }
@@ -416,15 +415,31 @@ impl Connection {
     }
 
     fn outcome(&self, finished: Finished) -> Option<Input> {
-        let Finished { packet, service, version, is_event, bytes: _, outcome } = finished;
+        let Finished { packet, place, version, is_event, bytes: _, outcome } = finished;
+        if let Outcome::Done(body) = outcome {
+            return (!is_event).then_some(Input::Reply { packet, body });
+        }
+        let service = self.services.get(place).map_or(&Service::DEFAULT, |(name, _)| name);
+        self.failed(packet, service, version, is_event, &outcome)
+    }
+
+    #[cold]
+    fn failed(
+        &self,
+        packet: u64,
+        service: &Service,
+        version: Version,
+        is_event: bool,
+        outcome: &Outcome,
+    ) -> Option<Input> {
         let (peer, counters) = (self.link.peer, &self.hub.totals);
         let why = match outcome {
-            Outcome::Done(body) => return (!is_event).then_some(Input::Reply { packet, body }),
+            Outcome::Done(_) => return None,
             Outcome::Crashed => {
                 // N6
                 warn!(%peer, %service, %version, packet, is_event, "failed: the handler panicked");
                 counters.failed.add(1);
-                self.hub.handler_crashed(&service, version);
+                self.hub.handler_crashed(service, version);
                 "crash"
             }
             Outcome::TimedOut => {
