@@ -33,9 +33,9 @@ fn the_cost_is_that_of_what_is_written_out() {
         (b"1>a{a a a}$", 4, 0),
         (b"{{1 2}{}>b>a a a}$", 7, 0),
         (b"{{1 2}{}>b>a{}a b a b}$", 10, 0),
-        (b"{#1&{}&>a a a#{}&}$", 11, 0),
+        (b"{#1&{}&>a a a#{}&}$", 9, 0),
         (b"{{\"abc\"}`t`{}>b>a a a}$", 7, 8),
-        (b"{#{}&{}>b>a a a b}$", 8, 0),
+        (b"{#{}&{}>b>a a a b}$", 6, 0),
         (b"?>b{{1}#>c>a{a}>a a a}$", 7, 0),
     ] {
         let summary = Decoder::new().check(packet).unwrap();
