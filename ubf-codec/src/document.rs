@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::machine::Summary;
 use crate::node::Node;
-use crate::term::{Arena, Term, TermRef, Visitor, all_plain_bytes, own, own_nodes, utf8_prefix, visit_packet};
+use crate::term::{Arena, Term, TermRef, Visitor, all_plain_bytes, own, own_nodes, utf8_of_packet, visit_packet};
 
 /// Where a decoded packet's bytes are: borrowed (`&[u8]`) or shared ([`Bytes`]).
 pub trait Source: AsRef<[u8]> + private::Source {}
@@ -112,7 +112,12 @@ impl<S: Source> Document<S> {
     /// Shows all of the packet's term to `visitor`, in reading order and without recursion.
     pub fn visit<'a>(&'a self, visitor: &mut impl Visitor<'a>) {
         let source = self.source.as_ref();
-        visit_packet(self.root, Arena { source, nodes: &self.nodes }, utf8_prefix(source), visitor);
+        visit_packet(
+            self.root,
+            Arena { source, nodes: &self.nodes },
+            utf8_of_packet(source, self.nodes.len()),
+            visitor,
+        );
     }
 
     /// The packet as it was on the wire, from after the previous `$` (white space included) up to and with its `$`. Of a versioned

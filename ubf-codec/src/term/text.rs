@@ -389,8 +389,15 @@ impl fmt::Debug for TextRef<'_> {
     }
 }
 
+/// As much of a packet of so many nodes as is found to be UTF-8 at once, so that its texts need not be checked one by one. Nothing
+/// where there is much for each node: that is in long texts, which gain little, or in binaries, which nobody wants checked.
+pub(crate) fn utf8_of_packet(source: &[u8], nodes: usize) -> &str {
+    const MUCH: usize = 128;
+    if source.len() / MUCH > nodes { "" } else { utf8_prefix(source) }
+}
+
 /// As much of `bytes` as is UTF-8.
-pub(crate) fn utf8_prefix(bytes: &[u8]) -> &str {
+fn utf8_prefix(bytes: &[u8]) -> &str {
     if let Some(text) = from_utf8(bytes) {
         return text;
     }
@@ -445,6 +452,13 @@ mod tests {
         assert_eq!(utf8_prefix(b"a\xc3\xa4\xff\"b\""), "a\u{e4}");
         assert_eq!(utf8_prefix(b"a\xc3"), "a");
         assert_eq!(utf8_prefix(b""), "");
+    }
+
+    #[test]
+    fn texts_beside_large_binaries_are_checked_one_by_one() {
+        let packet = [&b"{5000~"[..], &[b'x'; 5000], b"~\"text\"}$"].concat();
+        assert_eq!(utf8_of_packet(&packet, 3), "");
+        assert_eq!(utf8_of_packet(b"{1\"text\"}$", 3), "{1\"text\"}$");
     }
 
     #[test]

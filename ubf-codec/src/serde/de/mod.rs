@@ -18,7 +18,7 @@ use crate::decode::decode;
 use crate::dialect::Dialect;
 use crate::document::Document;
 use crate::node::Node;
-use crate::term::{Arena, TermRef, utf8_prefix};
+use crate::term::{Arena, TermRef, utf8_of_packet};
 
 /// How deep types may recurse where nobody says otherwise. Chosen: the depth that `serde_json` allows; a level of derived code
 /// takes some kilobytes of stack in an unoptimised build, and threads have two megabytes.
@@ -192,7 +192,7 @@ impl<'de, 'n> Deserializer<'de, 'n> {
 
     fn whole(&self) -> Whole<'de, 'n> {
         let Self { source, nodes, dialect, max_depth, .. } = *self;
-        let text = if self.is_packet { utf8_prefix(source) } else { "" };
+        let text = if self.is_packet { utf8_of_packet(source, nodes.len()) } else { "" };
         Whole {
             source,
             text,
