@@ -1,10 +1,12 @@
 //! Events from the server, on their way to whoever reads them.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
 
-use tokio::sync::mpsc;
+use tokio::task::coop;
 
 use crate::reply::Event;
 
@@ -15,15 +17,29 @@ use crate::reply::Event;
 /// [`missed`](Self::missed) counts it: a reader who is late must not hold up the replies, which come on the same connection. When this is
 /// dropped, all events are.
 #[derive(Debug)]
-pub struct Events {
-    receiver: mpsc::Receiver<Event>,
-    tally: Arc<Tally>,
+pub struct Events(Arc<Queue>);
+
+/// Takes no memory before the first event: few servers send any.
+#[derive(Debug)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    missed: AtomicU64,
 }
 
-#[derive(Debug, Default)]
-struct Tally {
-    waiting_bytes: AtomicUsize,
-    missed: AtomicU64,
+#[derive(Debug)]
+struct Waiting {
+    events: VecDeque<Event>,
+    /// Of these.
+    bytes: usize,
+    reader: Option<Waker>,
+    has_reader: bool,
+    has_writer: bool,
+}
+
+impl Queue {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Events {
@@ -31,33 +47,48 @@ impl Events {
     ///
     /// Nothing is lost if the future is dropped.
     pub async fn recv(&mut self) -> Option<Event> {
-        let event = self.receiver.recv().await;
-        self.count_out(event)
+        poll_fn(|cx| self.poll_recv(cx)).await
     }
 
     /// As [`recv`](Self::recv), for those who write futures.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        self.receiver.poll_recv(cx).map(|event| self.count_out(event))
+        // A server that talks without a pause does not keep the reader's task from letting others run.
+        let turn = ready!(coop::poll_proceed(cx));
+        let mut waiting = self.0.waiting();
+        if let Some(event) = waiting.events.pop_front() {
+            waiting.bytes -= size(&event);
+            turn.made_progress();
+            return Poll::Ready(Some(event));
+        }
+        if !waiting.has_writer {
+            return Poll::Ready(None);
+        }
+        let before = waiting.reader.replace(cx.waker().clone());
+        drop(waiting);
+        drop(before);
+        Poll::Pending
     }
 
     /// How many events came and were dropped because those before them were not read.
     #[must_use]
     pub fn missed(&self) -> u64 {
-        self.tally.missed.load(Ordering::Relaxed)
+        self.0.missed.load(Ordering::Relaxed)
     }
+}
 
-    fn count_out(&self, event: Option<Event>) -> Option<Event> {
-        let bytes = event.as_ref().map_or(0, size);
-        self.tally.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
-        event
+impl Drop for Events {
+    fn drop(&mut self) {
+        let mut waiting = self.0.waiting();
+        waiting.has_reader = false;
+        waiting.events = VecDeque::new();
     }
 }
 
 /// Where events are put.
 #[derive(Debug)]
 pub(crate) struct EventSink {
-    sender: mpsc::Sender<Event>,
-    tally: Arc<Tally>,
+    queue: Arc<Queue>,
+    max_events: usize,
     max_bytes: usize,
 }
 
@@ -65,15 +96,30 @@ impl EventSink {
     /// Puts an event where it waits to be read. `false` if there is no room, or nobody who could read it.
     pub(crate) fn push(&self, event: Event) -> bool {
         let bytes = size(&event);
-        // Counted before the reader can count it out. Nobody else adds.
-        let before = self.tally.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
-        let has_room = before == 0 || before.saturating_add(bytes) <= self.max_bytes;
-        let is_kept = has_room && self.sender.try_send(event).is_ok();
-        if !is_kept {
-            self.tally.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
-            self.tally.missed.fetch_add(1, Ordering::Relaxed);
+        let mut waiting = self.queue.waiting();
+        let count = waiting.events.len();
+        let has_room = count == 0 || (count < self.max_events && waiting.bytes.saturating_add(bytes) <= self.max_bytes);
+        let is_kept = has_room && waiting.has_reader;
+        if is_kept {
+            waiting.bytes += bytes;
+            waiting.events.push_back(event);
+            let reader = waiting.reader.take();
+            drop(waiting);
+            reader.into_iter().for_each(Waker::wake);
+        } else {
+            self.queue.missed.fetch_add(1, Ordering::Relaxed);
         }
         is_kept
+    }
+}
+
+impl Drop for EventSink {
+    fn drop(&mut self) {
+        let mut waiting = self.queue.waiting();
+        waiting.has_writer = false;
+        let reader = waiting.reader.take();
+        drop(waiting);
+        reader.into_iter().for_each(Waker::wake);
     }
 }
 
@@ -82,9 +128,9 @@ fn size(event: &Event) -> usize {
 }
 
 pub(crate) fn channel(max_events: usize, max_bytes: usize) -> (EventSink, Events) {
-    let (sender, receiver) = mpsc::channel(max_events.clamp(1, tokio::sync::Semaphore::MAX_PERMITS));
-    let tally = Arc::new(Tally::default());
-    (EventSink { sender, tally: Arc::clone(&tally), max_bytes }, Events { receiver, tally })
+    let waiting = Waiting { events: VecDeque::new(), bytes: 0, reader: None, has_reader: true, has_writer: true };
+    let queue = Arc::new(Queue { waiting: Mutex::new(waiting), missed: AtomicU64::new(0) });
+    (EventSink { queue: Arc::clone(&queue), max_events, max_bytes }, Events(queue))
 }
 
 #[cfg(test)]
@@ -120,5 +166,24 @@ mod tests {
         assert!(sink.push(event(b"12345$")));
         assert!(events.recv().await.is_some());
         assert!(sink.push(event(b"1$")) && sink.push(event(b"2$")) && !sink.push(event(b"3$")));
+    }
+
+    #[tokio::test]
+    async fn a_reader_hears_of_the_end_behind_the_last_event() {
+        let (sink, mut events) = channel(9, 100);
+        let (read, ()) = tokio::join!(events.recv(), async { assert!(sink.push(event(b"1$"))) });
+        assert_eq!(read.unwrap().body().to_string(), "1");
+        assert!(sink.push(event(b"2$")));
+        drop(sink);
+        assert_eq!(events.recv().await.unwrap().body().to_string(), "2");
+        assert!(events.recv().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn events_that_nobody_can_read_are_dropped_and_counted() {
+        let (sink, events) = channel(9, 100);
+        drop(events);
+        assert!(!sink.push(event(b"1$")));
+        assert_eq!(sink.queue.missed.load(Ordering::Relaxed), 1);
     }
 }

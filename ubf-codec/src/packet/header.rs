@@ -76,7 +76,7 @@ impl Header for ClientHeader {
     }
 
     fn write(&self, out: &mut impl BufMut) {
-        out.put_slice(self.mode.to_string().as_bytes());
+        out.put_slice(itoa::Buffer::new().format(self.mode.number()).as_bytes());
         out.put_u8(b' ');
     }
 
@@ -96,7 +96,7 @@ impl Header for ServerHeader {
     }
 
     fn write(&self, out: &mut impl BufMut) {
-        out.put_slice(self.mode.to_string().as_bytes());
+        out.put_slice(itoa::Buffer::new().format(self.mode.number()).as_bytes());
         match &self.next_ip {
             None => out.put_slice(b" ? "),
             Some(next_ip) => {
