@@ -413,4 +413,21 @@ mod tests {
         assert_eq!(exchange.state().places.capacity(), 0);
         assert_eq!(submit(&exchange, Waiter::Nobody), Ok(CallId(0)));
     }
+
+    #[test]
+    fn a_call_that_is_handed_in_while_the_driver_goes_is_refused_or_ends() {
+        for _ in 0..500 {
+            let exchange = Exchange::new(9);
+            let taken: Vec<CallId> = std::thread::scope(|scope| {
+                let callers: Vec<_> =
+                    (0..2).map(|_| scope.spawn(|| submit(&exchange, Waiter::Caller(None)).ok())).collect();
+                exchange.abandon();
+                callers.into_iter().filter_map(|caller| caller.join().unwrap()).collect()
+            });
+            for call in taken {
+                let outcome = exchange.poll_outcome(call, &mut Context::from_waker(Waker::noop()));
+                assert!(matches!(outcome, Poll::Ready(Err(CallError::Closed))), "{outcome:?}");
+            }
+        }
+    }
 }
