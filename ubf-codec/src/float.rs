@@ -8,11 +8,13 @@ use crate::term::{TermRef, View};
 pub(crate) fn read(term: TermRef<'_>) -> Option<f64> {
     let View::Tagged(tag, inner) = term.view() else { return None };
     let View::String(text) = inner.view() else { return None };
-    if tag != "f" {
+    if tag.as_plain() != Some(b"f") && tag != "f" {
         return None;
     }
     let text = text.to_str()?;
-    let is_decimal = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
+    // What else the library reads as a float begins with a letter.
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(&text);
+    let is_decimal = digits.starts_with(|first: char| first.is_ascii_digit() || first == '.');
     text.parse().ok().filter(|value: &f64| is_decimal && value.is_finite())
 }
 
@@ -47,10 +49,14 @@ mod tests {
 
     #[test]
     fn what_is_no_decimal_number_is_no_float() {
-        for text in ["", "NaN", "inf", "1e999", "0x10", "1,5", "-"] {
+        for text in
+            ["", "NaN", "nan", "inf", "-inf", "+infinity", "1e999", "0x10", "1,5", "-", "--1", "+-1", ".", "1.5 ", "1f"]
+        {
             assert_eq!(read(Term::from(text).tagged("f").as_ref()), None, "{text}");
         }
         assert_eq!(read(Term::from("1.5").as_ref()), None);
-        assert_eq!(read(Term::from("1").tagged("f").as_ref()), Some(1.0));
+        for (text, value) in [("1", 1.0), ("+1.5", 1.5), ("-.5", -0.5), ("1.", 1.0), ("-2E-3", -0.002)] {
+            assert_eq!(read(Term::from(text).tagged("f").as_ref()), Some(value), "{text}");
+        }
     }
 }

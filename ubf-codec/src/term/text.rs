@@ -7,6 +7,7 @@ use core::fmt;
 use core::hash::{Hash, Hasher};
 
 use bytes::Bytes;
+use wide::u8x16;
 
 use crate::node::Node;
 
@@ -287,18 +288,25 @@ impl<'a> TextRef<'a> {
         String::from_utf8(self.unescaped()).ok()
     }
 
-    /// The bytes without their escapes, copied run by run.
+    /// The bytes without their escapes, copied sixteen at a time. Those behind an escape that was copied with them are taken back.
     #[inline(never)]
     fn unescaped(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.raw().len());
         let mut rest = self.raw();
-        while let Some((plain, after)) = memchr::memchr(b'\\', rest).and_then(|place| rest.split_at_checked(place)) {
-            bytes.extend_from_slice(plain);
-            let [_, escaped, tail @ ..] = after else { return bytes };
+        while let Some((block, after)) = rest.split_first_chunk::<16>() {
+            bytes.extend_from_slice(block);
+            let escapes = u8x16::new(*block).simd_eq(u8x16::splat(b'\\')).to_bitmask();
+            if escapes == 0 {
+                rest = after;
+                continue;
+            }
+            let plain = escapes.trailing_zeros() as usize;
+            bytes.truncate(bytes.len() - block.len() + plain);
+            let Some([_, escaped, after @ ..]) = rest.get(plain..) else { return bytes };
             bytes.push(*escaped);
-            rest = tail;
+            rest = after;
         }
-        bytes.extend_from_slice(rest);
+        bytes.extend(TextRef::new(rest, true).iter());
         bytes
     }
 
@@ -431,6 +439,27 @@ mod tests {
         assert_eq!(escaped.to_text(), "a\"b\\c");
         assert_eq!(escaped.as_plain(), None);
         assert!(matches!(plain.to_bytes(), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn escapes_stand_anywhere_in_texts_of_any_length() {
+        for len in 0..70 {
+            for first in 0..len {
+                for second in first + 1..len {
+                    let plain: Vec<u8> = (b'a'..=b'z').cycle().take(len).collect();
+                    let mut raw = plain.clone();
+                    // The later one first, so that it does not move.
+                    raw.insert(second, b'\\');
+                    raw.insert(first, b'\\');
+                    assert_eq!(TextRef::new(&raw, true).to_bytes(), plain, "{first}, {second} of {len}");
+                }
+            }
+        }
+        // Those of a backslash itself, at the end of a block and behind it.
+        for before in 10..20 {
+            let raw = [&b"x".repeat(before)[..], br"\\\\"].concat();
+            assert_eq!(TextRef::new(&raw, true).to_bytes(), [&b"x".repeat(before)[..], br"\\"].concat(), "{before}");
+        }
     }
 
     #[test]
