@@ -1,5 +1,6 @@
 //! The registers of one packet (W6).
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::size::Size;
@@ -14,9 +15,13 @@ pub(super) struct Stored {
 
 /// What the present packet has stored.
 ///
-/// A mask says which registers are set, so that a new packet costs 32 bytes to clear and not a slot for each register.
+/// A mask says which registers are set, so that a new packet costs 32 bytes to clear and not a slot for each register. Most packets store
+/// nothing, and machines that read no other have no registers.
 #[derive(Clone, Debug)]
-pub(super) struct Registers {
+pub(super) struct Registers(Option<Box<Table>>);
+
+#[derive(Clone, Debug)]
+struct Table {
     set: [u64; 4],
     /// For each register that is set, its place in `slots`. There are fewer than 256 registers.
     places: [u8; 256],
@@ -25,24 +30,39 @@ pub(super) struct Registers {
 
 impl Registers {
     pub(super) const fn new() -> Self {
-        Self { set: [0; 4], places: [0; 256], slots: Vec::new() }
+        Self(None)
     }
 
     pub(super) fn clear(&mut self) {
-        self.set = [0; 4];
-        self.slots.clear();
+        if let Self(Some(table)) = self {
+            table.set = [0; 4];
+            table.slots.clear();
+        }
     }
 
     /// How many different registers are set.
     pub(super) fn count(&self) -> u32 {
-        Span::of(0, self.slots.len()).len
+        self.0.as_ref().map_or(0, |table| Span::of(0, table.slots.len()).len)
     }
 
     pub(super) fn read(&self, register: u8) -> Option<Stored> {
-        self.slots.get(self.place(register)?).copied()
+        let table = self.0.as_ref()?;
+        table.slots.get(table.place(register)?).copied()
     }
 
     pub(super) fn store(&mut self, register: u8, stored: Stored) {
+        let table = self.0.get_or_insert_with(|| Box::new(Table { set: [0; 4], places: [0; 256], slots: Vec::new() }));
+        table.store(register, stored);
+    }
+
+    /// The registers that are set, lowest byte first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u8, Node)> {
+        (0..=u8::MAX).filter_map(|register| Some((register, self.read(register)?.node)))
+    }
+}
+
+impl Table {
+    fn store(&mut self, register: u8, stored: Stored) {
         if let Some(slot) = self.place(register).and_then(|place| self.slots.get_mut(place)) {
             *slot = stored;
             return;
@@ -53,11 +73,6 @@ impl Registers {
             *place = u8::try_from(self.slots.len()).unwrap_or(u8::MAX);
             self.slots.push(stored);
         }
-    }
-
-    /// The registers that are set, lowest byte first.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u8, Node)> {
-        (0..=u8::MAX).filter_map(|register| Some((register, self.read(register)?.node)))
     }
 
     fn place(&self, register: u8) -> Option<usize> {
