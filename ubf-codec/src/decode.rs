@@ -13,7 +13,7 @@ use crate::document::{Document, Source};
 use crate::error::{DecodeError, ErrorKind};
 use crate::limits::Limits;
 use crate::machine::{Config, Machine, Operator, Summary};
-use crate::node::{NoArena, Node};
+use crate::node::{self, NoArena, Node};
 use crate::packet::{self, ClientHeader, ClientPacket, Header, ServerHeader, ServerPacket};
 
 /// Decodes the one packet that `input` holds, in the extended dialect and with the default [`Limits`].
@@ -29,10 +29,19 @@ use crate::packet::{self, ClientHeader, ClientPacket, Header, ServerHeader, Serv
 /// # Errors
 /// What is wrong and at which byte: broken syntax, a limit, an end inside the packet, or bytes after it.
 pub fn decode(input: &[u8]) -> Result<Document<&[u8]>, DecodeError> {
-    let mut decoder = Decoder::new();
-    decoder.machine.reserve_for(input.len());
-    decoder.decode(input)
+    // Memory is taken at once for what most packets need, if they are small.
+    let mut machine =
+        Machine::new(Config::default(), Vec::with_capacity((input.len() / BYTES_PER_NODE).min(MAX_FIRST_NODES)));
+    let end = whole(&mut machine, input, 0)?;
+    check_rest(machine.config(), input, end)?;
+    Ok(take(&mut machine, input.get(..end).unwrap_or_default()))
 }
+
+/// What a term takes on the wire, at least as a rule.
+const BYTES_PER_NODE: usize = 4;
+
+/// Nodes for which memory is taken at once at most. Chosen: four kilobytes.
+const MAX_FIRST_NODES: usize = 256;
 
 /// Decodes packets out of slices. Keeps its working memory from one packet to the next.
 ///
@@ -161,11 +170,9 @@ impl Decoder {
     /// As [`decode`](Self::decode).
     pub fn check(&mut self, input: &[u8]) -> Result<Summary, DecodeError> {
         let checker = self.checker();
-        let Some(end) = checker.run(input)? else {
-            return Err(DecodeError::new(ErrorKind::UnexpectedEnd, input.len() as u64));
-        };
+        let end = whole(checker, input, 0)?;
         let summary = checker.summary();
-        self.check_rest(input, end)?;
+        check_rest(self.machine.config(), input, end)?;
         Ok(summary)
     }
 
@@ -180,7 +187,7 @@ impl Decoder {
     /// As [`decode`](Self::decode), or a malformed header.
     pub fn decode_client<'a>(&mut self, input: &'a [u8]) -> Result<ClientPacket<Document<&'a [u8]>>, DecodeError> {
         let (packet, end) = self.versioned_at::<ClientHeader>(input, 0)?;
-        self.check_rest(input, end)?;
+        check_rest(self.machine.config(), input, end)?;
         Ok(packet)
     }
 
@@ -190,7 +197,7 @@ impl Decoder {
     /// As [`decode`](Self::decode), or a malformed header.
     pub fn decode_server<'a>(&mut self, input: &'a [u8]) -> Result<ServerPacket<Document<&'a [u8]>>, DecodeError> {
         let (packet, end) = self.versioned_at::<ServerHeader>(input, 0)?;
-        self.check_rest(input, end)?;
+        check_rest(self.machine.config(), input, end)?;
         Ok(packet)
     }
 
@@ -258,9 +265,9 @@ impl Decoder {
     }
 
     fn decode_one<S: Source>(&mut self, input: &S) -> Result<Document<S>, DecodeError> {
-        let (packet, end) = self.decode_at(input, 0, 0)?;
-        self.check_rest(input.as_ref(), end)?;
-        Ok(packet)
+        let end = self.whole(input.as_ref(), 0, 0)?;
+        check_rest(self.machine.config(), input.as_ref(), end)?;
+        Ok(take(&mut self.machine, input.part(0..end)))
     }
 
     /// Decodes the packet that begins at `start`, after a header of so many bytes. Also tells where it ends.
@@ -272,7 +279,7 @@ impl Decoder {
     ) -> Result<Ended<Document<S>>, DecodeError> {
         let window = input.as_ref().get(start..).unwrap_or_default();
         let end = start + self.whole(window, start as u64, header_bytes)?;
-        Ok((self.take(input.part(start..end)), end))
+        Ok((take(&mut self.machine, input.part(start..end)), end))
     }
 
     /// Runs the machine over a window that holds a whole packet, and tells where it ends.
@@ -281,44 +288,56 @@ impl Decoder {
             *self.machine.arena_mut() = mem::take(&mut self.spare);
         }
         self.machine.reset(origin, header_bytes);
-        match self.machine.run(window)? {
-            Some(end) => Ok(end),
-            None => Err(DecodeError::new(ErrorKind::UnexpectedEnd, origin + window.len() as u64)),
-        }
+        whole(&mut self.machine, window, origin)
     }
+}
 
-    /// P1: only white space may follow the one packet that was expected.
-    fn check_rest(&self, input: &[u8], end: usize) -> Result<(), DecodeError> {
-        let rest = input.get(end..).unwrap_or_default();
-        if rest.iter().all(|&byte| byte::is_space(byte)) {
-            return Ok(());
-        }
-        let blank = self.blank_len(rest);
-        if blank == rest.len() {
-            return Ok(());
-        }
-        Err(DecodeError::new(ErrorKind::TrailingBytes, (end + blank) as u64))
+/// Runs the machine over a window that holds a whole packet and begins at `origin`, and tells where it ends.
+#[inline(always)]
+fn whole<A: node::Arena + Default>(machine: &mut Machine<A>, window: &[u8], origin: u64) -> Result<usize, DecodeError> {
+    match machine.run(window)? {
+        Some(end) => Ok(end),
+        None => Err(DecodeError::new(ErrorKind::UnexpectedEnd, origin + window.len() as u64)),
     }
+}
 
-    /// How many bytes of `input` are white space and whole comments (W9).
-    fn blank_len(&self, input: &[u8]) -> usize {
-        // What stands after the packet is no packet, and may be of any length.
-        let limits = Limits::default().with_max_packet_bytes(u32::MAX);
-        let mut machine = Machine::new(Config { limits, ..*self.machine.config() }, NoArena::default());
-        loop {
-            let before = machine.position();
-            match machine.step(input) {
-                Ok(Some(Operator::Blank)) => {}
-                Ok(_) | Err(_) => return before,
-            }
-        }
+/// The packet that the machine has just read.
+#[inline(always)]
+fn take<S: Source>(machine: &mut Machine<Vec<Node>>, source: S) -> Document<S> {
+    let (root, summary) = (machine.top(), machine.summary());
+    Document::new(source, mem::take(machine.arena_mut()), root, summary)
+}
+
+/// P1: only white space may follow the one packet that was expected.
+#[inline(always)]
+fn check_rest(config: &Config, input: &[u8], end: usize) -> Result<(), DecodeError> {
+    if end == input.len() { Ok(()) } else { check_blank(config, input, end) }
+}
+
+#[inline(never)]
+fn check_blank(config: &Config, input: &[u8], end: usize) -> Result<(), DecodeError> {
+    let rest = input.get(end..).unwrap_or_default();
+    if rest.iter().all(|&byte| byte::is_space(byte)) {
+        return Ok(());
     }
+    let blank = blank_len(config, rest);
+    if blank == rest.len() {
+        return Ok(());
+    }
+    Err(DecodeError::new(ErrorKind::TrailingBytes, (end + blank) as u64))
+}
 
-    /// The packet that the machine has just read.
-    fn take<S: Source>(&mut self, source: S) -> Document<S> {
-        let root = self.machine.top();
-        let summary = self.machine.summary();
-        Document::new(source, mem::take(self.machine.arena_mut()), root, summary)
+/// How many bytes of `input` are white space and whole comments (W9).
+fn blank_len(config: &Config, input: &[u8]) -> usize {
+    // What stands after the packet is no packet, and may be of any length.
+    let limits = Limits::default().with_max_packet_bytes(u32::MAX);
+    let mut machine = Machine::new(Config { limits, ..*config }, NoArena::default());
+    loop {
+        let before = machine.position();
+        match machine.step(input) {
+            Ok(Some(Operator::Blank)) => {}
+            Ok(_) | Err(_) => return before,
+        }
     }
 }
 

@@ -4,6 +4,8 @@
 //! goes on from there, so that no byte of a long token is looked at twice (W12). Which token begins is decided by its first byte,
 //! in the machine.
 
+use core::num::NonZeroU32;
+
 use nom::IResult;
 use wide::u8x16;
 
@@ -19,11 +21,15 @@ pub(crate) fn digits(input: &[u8]) -> Run<'_, &[u8]> {
 /// The value of the run of at most 18 digits that begins at `at`, and where it ends; `None` if the run is longer, or begins within the
 /// last 16 bytes of the window.
 ///
-/// Without a branch for up to 15 digits, since no processor can foresee how long numbers are: that took longer than the arithmetic.
+/// One branch for up to 8 digits, which most numbers have, and none for up to 15: no processor can foresee how long numbers are, and that
+/// took longer than the arithmetic.
 #[inline(always)]
 pub(crate) fn short_integer(window: &[u8], at: usize) -> Option<(i64, usize)> {
     let (block, rest) = window.get(at..)?.split_first_chunk::<16>()?;
     let (digits, len) = digits_in_block(block);
+    if len <= 8 {
+        return Some((short_value_of(digits, len), at + len));
+    }
     let value = value_of(digits, len);
     if len < 16 {
         return Some((value, at + len));
@@ -71,6 +77,13 @@ const fn value_of(digits: u128, len: usize) -> i64 {
     (eight_digits(ones as u64) * 100_000_000 + eight_digits((ones >> 64) as u64)).cast_signed()
 }
 
+/// The same, if there are at most 8 of them.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "takes the lower half; a shift is at most 64")]
+const fn short_value_of(digits: u128, len: usize) -> i64 {
+    eight_digits((digits as u64).unbounded_shl(64 - 8 * len as u32)).cast_signed()
+}
+
 /// The number that eight digits write, of which each byte is one, the first in the lowest.
 #[inline(always)]
 const fn eight_digits(ones: u64) -> u64 {
@@ -80,30 +93,38 @@ const fn eight_digits(ones: u64) -> u64 {
     hundreds.wrapping_mul(10_000 << 32 | 1) >> 32
 }
 
-/// Where the text from `start` on meets its closing `quote`, if it has no escapes, is not long and ends in the window; or else a place
-/// before which there is neither `quote` nor `\`.
+/// Where the text from `start` on meets its closing quote, if that is within 16 bytes of the window that have no escapes.
 #[inline(always)]
-pub(crate) fn short_text(quote: u8, window: &[u8], start: usize) -> Result<usize, usize> {
+pub(crate) fn short_text<const QUOTE: u8>(window: &[u8], start: usize) -> Option<usize> {
+    let block = window.get(start..)?.first_chunk::<16>()?;
+    let (quotes, escapes) = specials(QUOTE, block);
+    if escapes != 0 {
+        return None;
+    }
+    NonZeroU32::new(quotes).map(|quotes| start + quotes.trailing_zeros() as usize)
+}
+
+/// Where the text from `start` on meets its closing quote, if it has no escapes, is not long and ends in the window; or else a place
+/// before which there is neither quote nor `\`. For what is no [`short_text`].
+#[inline(never)]
+pub(crate) fn medium_text<const QUOTE: u8>(window: &[u8], start: usize) -> Result<usize, usize> {
     let mut rest = window.get(start..).unwrap_or_default();
     let mut at = start;
-    while let Some((block, tail)) = rest.split_first_chunk::<16>() {
-        let (quotes, escapes) = specials(quote, block);
-        if quotes.trailing_zeros() < escapes.trailing_zeros() {
-            return Ok(at + quotes.trailing_zeros() as usize);
-        }
-        if escapes != 0 {
-            return Err(at + escapes.trailing_zeros() as usize);
+    for _ in 0..MAX_MEDIUM_TEXT / 16 {
+        let Some((block, tail)) = rest.split_first_chunk::<16>() else { break };
+        let (quotes, escapes) = specials(QUOTE, block);
+        if quotes | escapes != 0 {
+            let found = (quotes | escapes).trailing_zeros();
+            let at = at + found as usize;
+            return if quotes >> found & 1 == 1 { Ok(at) } else { Err(at) };
         }
         at += block.len();
         rest = tail;
-        if at - start >= MAX_SHORT_TEXT {
-            break;
-        }
     }
     Err(at)
 }
 
-/// The same within the last 16 bytes of the window, where a [`short_text`] ends its search: by a look at all of them.
+/// The same within the last 16 bytes of the window, where a [`medium_text`] ends its search: by a look at all of them.
 pub(crate) fn last_text(quote: u8, window: &[u8], at: usize) -> Result<usize, usize> {
     let (Some(block), Some(before)) = (window.last_chunk::<16>(), (at + 16).checked_sub(window.len())) else {
         return Err(at);
@@ -117,7 +138,7 @@ pub(crate) fn last_text(quote: u8, window: &[u8], at: usize) -> Result<usize, us
 }
 
 /// Longer texts are worth a call of the search that is fastest on this processor.
-const MAX_SHORT_TEXT: usize = 256;
+const MAX_MEDIUM_TEXT: usize = 256;
 
 /// Which of 16 bytes are `quote`, and which are `\`: a bit for each, the first byte's lowest.
 #[inline(always)]
@@ -234,36 +255,40 @@ mod tests {
     }
 
     #[test]
-    fn short_texts_end_at_their_quote() {
-        for len in 0..MAX_SHORT_TEXT {
+    fn texts_end_at_their_quote() {
+        for len in 0..MAX_MEDIUM_TEXT {
             let text = [&b"\"\\"[..], &b"a".repeat(len), b"\"", &b"b".repeat(40)].concat();
             let stop = 2 + len;
             for cut in stop..text.len() {
                 let mut input = text[..cut].to_vec();
-                let found = short_text(b'"', &input, 2).or_else(|looked| last_text(b'"', &input, looked));
+                let found = medium_text::<b'"'>(&input, 2).or_else(|looked| last_text(b'"', &input, looked));
                 let looked = found.unwrap_or_else(|looked| looked);
                 assert!(looked <= stop && (found.is_err() || cut > stop), "cut at {cut}: {found:?}");
                 if cut >= 16 {
                     assert_eq!(found, if cut > stop { Ok(stop) } else { Err(stop) }, "cut at {cut}");
                 }
+                assert_eq!(short_text::<b'"'>(&input, 2), (len < 16 && cut >= 18).then_some(stop), "cut at {cut}");
                 if cut > stop {
                     input[stop] = b'\\';
-                    let found = short_text(b'"', &input, 2).or_else(|looked| last_text(b'"', &input, looked));
+                    let found = medium_text::<b'"'>(&input, 2).or_else(|looked| last_text(b'"', &input, looked));
                     assert!(found == Err(stop) || cut < 16 && found == Err(2), "an escape: {found:?}");
+                    assert_eq!(short_text::<b'"'>(&input, 2), None);
                 }
             }
             let mut input = text;
             input[stop + 1] = b'\\';
-            assert_eq!(short_text(b'"', &input, 2), Ok(stop), "an escape after the text");
+            assert_eq!(medium_text::<b'"'>(&input, 2), Ok(stop), "an escape after the text");
+            assert_eq!(short_text::<b'"'>(&input, 2).unwrap_or(stop), stop);
         }
     }
 
     #[test]
-    fn short_texts_are_not_fooled_by_bytes_next_to_the_quote() {
+    fn texts_are_not_fooled_by_bytes_next_to_the_quote() {
         let mut input = [0x21, 0x23, 0x5b, 0x5d, 0xa2, 0xdc, 0x00, 0xff].repeat(20);
         for len in 0..input.len() {
             let byte = core::mem::replace(&mut input[len], b'"');
-            assert_eq!(short_text(b'"', &input, 0), Ok(len));
+            assert_eq!(medium_text::<b'"'>(&input, 0), Ok(len));
+            assert_eq!(short_text::<b'"'>(&input, 0), (len < 16).then_some(len));
             input[len] = byte;
         }
     }

@@ -82,9 +82,10 @@ impl Node {
     }
 
     /// On the recognition stack: a `{` whose `}` has not come, with what has to come back when it does. Nobody but the machine sees it.
+    /// Deeper than any term.
     pub(crate) const fn open_tuple(outer: Outer) -> Self {
         let Outer { floor, mark } = outer;
-        Self::new(Span { start: floor, len: mark }.pack(), NodeKind::Tuple, true)
+        Self::new(Span { start: floor, len: mark }.pack(), NodeKind::Tuple, true).with_depth(u32::MAX as u64)
     }
 
     pub(crate) const fn is_open_tuple(self) -> bool {
@@ -100,6 +101,11 @@ impl Node {
     /// A tuple, list or tagged term, whose parts begin at `first`.
     pub(crate) const fn compound(kind: NodeKind, first: u32, count: u32) -> Self {
         Self::new(Span { start: first, len: count }.pack(), kind, false)
+    }
+
+    /// The same compound term with other parts.
+    pub(crate) const fn with_span(self, span: Span) -> Self {
+        Self { payload: span.pack(), ..self }
     }
 
     /// This term as the element of a list whose further cells begin at `next`.
@@ -194,6 +200,9 @@ pub(crate) struct Span {
 }
 
 impl Span {
+    /// Of what nobody looks for.
+    pub(crate) const NOWHERE: Self = Self { start: 0, len: 0 };
+
     /// A span of the packet's bytes. Packets are shorter than 4 GiB (`max_packet_bytes` is a `u32`), so nothing is cut off.
     #[expect(clippy::cast_possible_truncation, reason = "packets are shorter than 4 GiB")]
     pub(crate) const fn of(start: usize, end: usize) -> Self {
@@ -221,36 +230,58 @@ impl Span {
 
 /// Where the machine puts the parts of compound terms.
 pub(crate) trait Arena {
+    /// Whether anybody will look at the parts: if not, nobody has to know where they are.
+    const KEEPS: bool;
     /// Stores `nodes` side by side and tells where, and the depth of the deepest of them.
     fn extend(&mut self, nodes: &[Node]) -> (u32, u64);
+    /// The same for so many nodes.
+    fn extend_array<const N: usize>(&mut self, nodes: [Node; N]) -> (u32, u64);
     /// Stores one node and tells where.
     fn push(&mut self, node: Node) -> u32;
+    /// Where the next node will be.
+    fn next(&self) -> u32;
+    /// Whether there is room for so many nodes.
+    fn has_room(&self, nodes: usize) -> bool;
     /// How many nodes were stored.
     fn len(&self) -> u64;
-    /// Makes room for so many nodes.
-    fn reserve(&mut self, nodes: usize);
+    /// Makes room for so many nodes, and no more.
+    fn reserve_exact(&mut self, nodes: usize);
     /// Forgets all nodes and keeps the memory.
     fn clear(&mut self);
 }
 
 impl Arena for Vec<Node> {
+    const KEEPS: bool = true;
+
     #[inline(always)]
     fn extend(&mut self, nodes: &[Node]) -> (u32, u64) {
-        let first = Span::of(0, self.len()).len;
-        if let [one, two] = nodes {
-            // Most tuples are pairs.
-            Extend::extend(self, [*one, *two]);
-            return (first, one.depth().max(two.depth()));
+        // Most tuples are short: they are copied without a loop.
+        match *nodes {
+            [one, two] => self.extend_array([one, two]),
+            [one, two, three] => self.extend_array([one, two, three]),
+            [one, two, three, four] => self.extend_array([one, two, three, four]),
+            [one, two, three, four, five] => self.extend_array([one, two, three, four, five]),
+            _ => {
+                let first = Span::of(0, self.len()).len;
+                let mut deepest = 0;
+                // One loop for both is faster than a call to copy and a second look.
+                Extend::extend(
+                    self,
+                    nodes.iter().map(|node| {
+                        deepest = node.depth().max(deepest);
+                        *node
+                    }),
+                );
+                (first, deepest)
+            }
         }
-        let mut deepest = 0;
-        // Most tuples are short: one loop for both is faster than a call to copy and a second look.
-        Extend::extend(
-            self,
-            nodes.iter().map(|node| {
-                deepest = node.depth().max(deepest);
-                *node
-            }),
-        );
+    }
+
+    #[inline(always)]
+    fn extend_array<const N: usize>(&mut self, nodes: [Node; N]) -> (u32, u64) {
+        let first = Span::of(0, self.len()).len;
+        let deepest = nodes.iter().fold(0, |deepest, node| node.depth().max(deepest));
+        Extend::extend(self, nodes);
         (first, deepest)
     }
 
@@ -262,12 +293,22 @@ impl Arena for Vec<Node> {
     }
 
     #[inline(always)]
+    fn next(&self) -> u32 {
+        Span::of(0, Self::len(self)).len
+    }
+
+    #[inline(always)]
+    fn has_room(&self, nodes: usize) -> bool {
+        self.capacity().wrapping_sub(Self::len(self)) >= nodes
+    }
+
+    #[inline(always)]
     fn len(&self) -> u64 {
         Self::len(self) as u64
     }
 
-    fn reserve(&mut self, nodes: usize) {
-        Self::reserve(self, nodes);
+    fn reserve_exact(&mut self, nodes: usize) {
+        Self::reserve_exact(self, nodes);
     }
 
     fn clear(&mut self) {
@@ -280,12 +321,17 @@ impl Arena for Vec<Node> {
 pub(crate) struct NoArena(u64);
 
 impl Arena for NoArena {
+    const KEEPS: bool = false;
+
     #[inline(always)]
     fn extend(&mut self, nodes: &[Node]) -> (u32, u64) {
         self.0 += nodes.len() as u64;
-        if let [one, two] = nodes {
-            return (0, one.depth().max(two.depth()));
-        }
+        (0, nodes.iter().fold(0, |deepest, node| node.depth().max(deepest)))
+    }
+
+    #[inline(always)]
+    fn extend_array<const N: usize>(&mut self, nodes: [Node; N]) -> (u32, u64) {
+        self.0 += N as u64;
         (0, nodes.iter().fold(0, |deepest, node| node.depth().max(deepest)))
     }
 
@@ -296,11 +342,21 @@ impl Arena for NoArena {
     }
 
     #[inline(always)]
+    fn next(&self) -> u32 {
+        0
+    }
+
+    #[inline(always)]
+    fn has_room(&self, _: usize) -> bool {
+        true
+    }
+
+    #[inline(always)]
     fn len(&self) -> u64 {
         self.0
     }
 
-    fn reserve(&mut self, _: usize) {}
+    fn reserve_exact(&mut self, _: usize) {}
 
     fn clear(&mut self) {
         self.0 = 0;

@@ -16,27 +16,32 @@
 //! - The size of one term is of interest when it is stored, and not before.
 //!
 //! So a packet is read *lightly*, until it stores a register or comes near to a limit. Then it is read again from its first byte,
-//! *counting* all. Each operator is one function for both, with `COUNTS` to tell which; reading lightly takes half the instructions.
+//! *counting* all. Each operator is one function for both, with `COUNTS` to tell which; reading lightly takes half the instructions,
+//! also because operators that mostly follow each other, as `}&` do, are carried out at once there.
 //!
-//! `tokens.rs` reads what is written out (integers, texts, binaries), `operators.rs` works on what is there.
+//! `reader.rs` is the loop, `tokens.rs` reads what is written out (integers, texts, binaries), `operators.rs` works on what is there.
 
 mod operators;
+mod reader;
 mod registers;
+mod rest;
 mod size;
 mod stack;
+#[cfg(test)]
+mod tests;
 mod tokens;
 
 use alloc::vec::Vec;
-use core::convert::Infallible;
+use core::mem;
 
-use self::registers::Registers;
+use self::reader::Reader;
+use self::rest::Rest;
 use self::size::Size;
-use self::stack::Stack;
-use self::tokens::{Text, Token};
+use self::stack::{Place, Stack};
+use self::tokens::Token;
 use crate::byte::Class;
 use crate::dialect::Dialect;
-use crate::error::{DecodeError, ErrorKind};
-use crate::lexer;
+use crate::error::DecodeError;
 use crate::limits::{Limit, Limits};
 use crate::node::{Arena, Node};
 
@@ -84,32 +89,17 @@ pub enum Operator {
 /// Machine for one packet after the other.
 #[derive(Clone, Debug)]
 pub(crate) struct Machine<A> {
-    config: Config,
-    /// Offset of the window's first byte from the start of the stream.
-    origin: u64,
-    /// Bytes of the packet before the window: its header.
-    header_bytes: usize,
     arena: A,
-    stack: Stack,
-    /// How many tuples are open.
-    open: u32,
+    /// The recognition stack's memory; none yet, if what was on it had room in that of a function.
+    slots: Vec<Node>,
+    place: Place,
+    /// How many more tuples, lists and tags may stand one in another here (L1).
+    depth_left: u32,
     /// Bytes of text on the stack, expanded.
     text_bytes: u64,
-    /// How many more terms were written than there are nodes and open tuples. May be negative.
-    unseen_nodes: i64,
-    /// Whether the packet is read counting, and not lightly. The three that follow are of use only then.
-    is_counting: bool,
-    /// For each open tuple and each term with parts on the stack, in the same order, what was spent before it.
-    marks: Vec<Size>,
-    /// Terms that register reads put onto the stack, less those that stores took off it.
-    read_nodes: u64,
-    /// What is left of the window may exceed what the limits leave.
-    is_tight: bool,
-    registers: Registers,
-    /// Everything in the window before this has been read.
-    position: usize,
-    token: Token,
-    failure: Option<DecodeError>,
+    /// The packet's term, once it has ended.
+    root: Node,
+    rest: Rest,
 }
 
 /// The place in the window where an operator ends that was carried out, or why the machine stops there.
@@ -126,110 +116,97 @@ enum Stop {
     Failed,
     /// The packet cannot be read lightly.
     MustCount,
+    /// The stack is full; `position` is where to go on.
+    StackFull,
+    /// The arena is full, likewise.
+    ArenaFull,
 }
 
-impl<A: Arena> Machine<A> {
+impl<A: Arena + Default> Machine<A> {
+    #[inline]
     pub(crate) fn new(config: Config, arena: A) -> Self {
         Self {
-            config,
-            origin: 0,
-            header_bytes: 0,
             arena,
-            stack: Stack::default(),
-            open: 0,
+            slots: Vec::new(),
+            place: Place::default(),
+            depth_left: config.limits.max_depth,
             text_bytes: 0,
-            unseen_nodes: 0,
-            is_counting: false,
-            marks: Vec::new(),
-            read_nodes: 0,
-            is_tight: false,
-            registers: Registers::new(),
-            position: 0,
-            token: Token::None,
-            failure: None,
+            root: Node::UNDEFINED,
+            rest: Rest::new(config),
         }
-    }
-
-    /// Takes the memory at once that a packet of so many bytes needs as a rule, if it is small; else a part of it, no more than the packet
-    /// itself takes. Without growing it step by step, a packet of 70 bytes is read in 2,800 instructions and not in 4,000.
-    pub(crate) fn reserve_for(&mut self, packet_bytes: usize) {
-        let few = (packet_bytes / BYTES_PER_NODE).min(64);
-        self.arena.reserve(few.max(packet_bytes / size_of::<Node>()));
-        self.stack.reserve(few);
     }
 
     /// Makes ready for the next packet, whose window begins at `origin`, after a header of so many bytes.
     pub(crate) fn reset(&mut self, origin: u64, header_bytes: usize) {
-        self.origin = origin;
-        self.header_bytes = header_bytes;
-        self.stack.shrink();
-        self.marks.shrink_to(KEPT_ENTRIES);
-        self.is_counting = false;
+        self.rest.origin = origin;
+        self.rest.header_bytes = header_bytes;
+        if self.slots.len() > KEPT_ENTRIES {
+            self.slots.truncate(KEPT_ENTRIES);
+            self.slots.shrink_to_fit();
+        }
+        self.rest.marks.shrink_to(KEPT_ENTRIES);
+        self.rest.is_counting = false;
         self.begin();
     }
 
     /// The packet's first byte comes next.
     fn begin(&mut self) {
         self.arena.clear();
-        self.stack.clear();
-        self.open = 0;
+        self.place = Place::default();
+        self.depth_left = self.rest.config.limits.max_depth;
         self.text_bytes = 0;
-        self.unseen_nodes = 0;
-        self.marks.clear();
-        self.read_nodes = 0;
-        self.registers.clear();
-        self.position = 0;
-        self.token = Token::None;
-        self.failure = None;
+        self.rest.begin();
     }
 
     /// Reads the packet again, counting. Happens once to a packet at most.
     #[cold]
     fn begin_counting(&mut self) {
-        self.is_counting = true;
+        self.rest.is_counting = true;
         self.begin();
     }
 
     /// Other limits, under which the present packet is read from its beginning.
     pub(crate) fn set_limits(&mut self, limits: Limits) {
-        self.config.limits = limits;
-        self.reset(self.origin, self.header_bytes);
+        self.rest.config.limits = limits;
+        self.reset(self.rest.origin, self.rest.header_bytes);
     }
 
     /// Reads on to the end of the packet. Gives the length of the packet in the window, or `None` if it is not whole yet.
     pub(crate) fn run(&mut self, window: &[u8]) -> Result<Option<usize>, DecodeError> {
         let seen = self.allowed(window);
-        if seen.len() < self.position {
+        if seen.len() < self.rest.position {
             // Whoever hands less than before brings nothing. What was read stays read.
             return Ok(None);
         }
-        let mut stop = if self.is_counting { Stop::MustCount } else { self.read_lightly(seen) };
+        let mut stop = if self.rest.is_counting { Stop::MustCount } else { self.read_lightly(seen) };
         if stop == Stop::MustCount {
             stop = self.read_counting(seen);
         }
-        Ok(self.is_done(stop, seen)?.then_some(self.position))
+        Ok(self.is_done(stop, seen)?.then_some(self.rest.position))
     }
 
     /// Carries out the next operator; `None` if the window ends before it does. For packets of which no part was [run](Self::run).
     pub(crate) fn step(&mut self, window: &[u8]) -> Result<Option<Operator>, DecodeError> {
         let seen = self.allowed(window);
-        if !self.is_counting {
+        if !self.rest.is_counting {
             self.begin_counting();
         }
-        self.look_ahead(seen.len().saturating_sub(self.unpaid()));
-        let at = self.position;
-        let (operator, stepped) = match self.token.operator() {
-            Some(operator) => (operator, self.resume::<true>(seen)),
-            None if at < seen.len() => (self.operator_at(seen), self.operators::<true>(seen, at, at + 1)),
-            None => (Operator::Blank, Err(Stop::Incomplete)),
+        let at = self.rest.position;
+        let (operator, end) = match self.rest.token.operator() {
+            Some(operator) => (operator, 0),
+            None if at < seen.len() => (self.operator_at(seen), at + 1),
+            None => {
+                self.is_done(Stop::Incomplete, seen)?;
+                return Ok(None);
+            }
         };
-        let stop = match stepped {
+        let stop = self.in_slots(seen.len(), |machine, slots| match machine.read_counting_in(slots, seen, end) {
             Ok(end) => {
-                self.position = end;
+                machine.rest.position = end;
                 Stop::Done
             }
             Err(stop) => stop,
-        };
+        });
         Ok(self.is_done(stop, seen)?.then_some(operator))
     }
 
@@ -237,102 +214,181 @@ impl<A: Arena> Machine<A> {
     pub(crate) fn summary(&self) -> Summary {
         let spent = self.spent();
         Summary {
-            packet_bytes: (self.header_bytes + self.position) as u64,
-            nodes: self.written_nodes(),
+            packet_bytes: (self.rest.header_bytes + self.rest.position) as u64,
+            nodes: size::written_nodes(self.place.len, &self.arena, &self.rest),
             expanded_nodes: spent.nodes,
             expanded_bytes: spent.bytes,
             depth: u32::try_from(self.top().depth()).unwrap_or(u32::MAX),
-            registers: self.registers.count(),
+            registers: self.rest.registers.count(),
         }
     }
 
     /// Reads on until something stops the machine, which may be that the packet has to be counted.
     fn read_lightly(&mut self, window: &[u8]) -> Stop {
-        let read = |machine: &mut Self| -> Result<Infallible, Stop> {
-            let mut end = machine.uncounted(window, machine.unpaid())?;
-            let mut at = machine.resume::<false>(window)?;
-            loop {
-                at = machine.operators::<false>(window, at, end)?;
-                if at >= window.len() {
-                    return Err(machine.wait_at(at));
-                }
-                end = machine.uncounted(window, at)?;
+        if self.slots.is_empty() && window.len() <= MAX_SMALL_PACKET {
+            // Most packets have few terms on the stack at a time, for which no memory has to be taken.
+            let mut slots = [Node::UNDEFINED; FIRST_SLOTS];
+            let stop = self.in_these(&mut slots, window.len(), |machine, slots| machine.read_lightly_in(slots, window));
+            if matches!(stop, Stop::Incomplete | Stop::StackFull) {
+                self.slots = slots.to_vec();
             }
-        };
-        let Err(stop) = read(self);
-        stop
+            if stop != Stop::StackFull {
+                return stop;
+            }
+        }
+        self.in_slots(window.len(), |machine, slots| machine.read_lightly_in(slots, window))
     }
 
     /// Reads on until something stops the machine; from the packet's first byte, if it was read lightly so far.
     #[inline(never)]
     fn read_counting(&mut self, window: &[u8]) -> Stop {
-        if !self.is_counting {
+        if !self.rest.is_counting {
             self.begin_counting();
         }
-        self.look_ahead(window.len().saturating_sub(self.unpaid()));
-        let read = self.resume::<true>(window).and_then(|at| self.operators::<true>(window, at, window.len()));
-        match read {
-            Ok(end) => self.wait_at(end),
+        self.in_slots(window.len(), |machine, slots| match machine.read_counting_in(slots, window, window.len()) {
+            Ok(end) => machine.rest.wait_at(end),
             Err(stop) => stop,
-        }
+        })
     }
 
-    /// Carries out the operators that begin from `at` on and before `end`, and tells where the last of them ends.
+    /// Reads in the stack's own memory, and lets it grow when it has to.
     #[inline(always)]
-    fn operators<const COUNTS: bool>(&mut self, window: &[u8], mut at: usize, end: usize) -> Stepped {
-        let firsts = window.get(..end).unwrap_or(window);
-        while let Some(&first) = firsts.get(at) {
-            at = match Class::of(first) {
-                Class::Space => at + 1,
-                Class::Digit => self.integer::<COUNTS>(window, at, false)?,
-                Class::Minus => self.negative_integer::<COUNTS>(window, at)?,
-                Class::String => self.text::<COUNTS>(window, Text::String, at)?,
-                Class::Atom => self.text::<COUNTS>(window, Text::Atom, at)?,
-                Class::Tag => self.tag::<COUNTS>(window, at)?,
-                Class::Comment => self.text::<COUNTS>(window, Text::Comment, at)?,
-                Class::Binary => self.binary(window, at)?,
-                Class::Open => self.open_tuple::<COUNTS>(at)?,
-                Class::Close => self.close_tuple::<COUNTS>(at)?,
-                Class::Nil => self.nil::<COUNTS>(at)?,
-                Class::Cons => self.cons::<COUNTS>(at)?,
-                Class::Store => self.store::<COUNTS>(window, at)?,
-                Class::End => return Err(self.end(at)),
-                Class::Question | Class::Register => self.read::<COUNTS>(window, first, at)?,
-            };
+    fn in_slots(&mut self, window_len: usize, read: impl Fn(&mut Self, &mut [Node]) -> Stop) -> Stop {
+        let mut slots = mem::take(&mut self.slots);
+        loop {
+            let stop = self.in_these(&mut slots, window_len, &read);
+            if stop != Stop::StackFull {
+                self.slots = slots;
+                return stop;
+            }
+            slots.resize((slots.len() * 2).max(FIRST_SLOTS), Node::UNDEFINED);
         }
-        Ok(at)
     }
 
-    /// How far operators that begin from `at` on may be carried out lightly: they cannot exceed a limit.
-    fn uncounted(&self, window: &[u8], at: usize) -> Stepped {
-        let limits = &self.config.limits;
-        let room = self.spent().room(limits);
-        let further = window.len() - at;
-        // They cost no more than a term and a byte of text for each byte.
-        if room.bytes < further as u64 || limits.max_integer_digits < lexer::MAX_SHORT_DIGITS {
-            return Err(Stop::MustCount);
-        }
-        match usize::try_from(room.nodes) {
-            Ok(nodes) if nodes < further => {
-                if nodes < WORTHWHILE_BYTES {
-                    Err(Stop::MustCount)
-                } else {
-                    Ok(at + nodes)
+    /// Reads in these slots, lets the arena grow when it has to, and keeps the packet's term.
+    #[inline(always)]
+    fn in_these(
+        &mut self,
+        slots: &mut [Node],
+        window_len: usize,
+        read: impl Fn(&mut Self, &mut [Node]) -> Stop,
+    ) -> Stop {
+        loop {
+            match read(self, slots) {
+                Stop::ArenaFull => self.grow_arena(window_len),
+                stop @ (Stop::Done | Stop::Incomplete | Stop::Failed | Stop::MustCount | Stop::StackFull) => {
+                    self.root = slots.first().copied().unwrap_or(Node::UNDEFINED);
+                    return stop;
                 }
             }
-            Ok(_) | Err(_) => Ok(window.len()),
         }
+    }
+
+    /// Makes room for as many nodes as the rest of the window has if it is like what was read, so that large packets are not copied again
+    /// and again; for half as many again at least, so that growing stays linear. A byte makes no more than a node.
+    #[cold]
+    #[inline(never)]
+    fn grow_arena(&mut self, window_len: usize) {
+        // More than any one operator needs.
+        let needed = self.place.len - self.place.floor + 2;
+        let (nodes, read) = (self.arena.len(), self.rest.position.max(1) as u64);
+        let left = window_len.saturating_sub(self.rest.position) as u64;
+        let likely = (nodes.saturating_mul(left) / read).min(left).min(self.rest.config.limits.max_expanded_nodes);
+        let likely = likely + likely / 8;
+        self.arena.reserve_exact(usize::try_from(likely.max(nodes / 2)).unwrap_or(usize::MAX).max(needed));
+    }
+
+    /// Reads on in parts of the window that cannot exceed a limit; mostly the whole of it is one.
+    #[inline(never)]
+    fn read_lightly_in(&mut self, slots: &mut [Node], window: &[u8]) -> Stop {
+        loop {
+            let before = self.rest.position;
+            let part = match self.rest.uncounted(self.spent(), window, self.unpaid()) {
+                Ok(part) => part,
+                Err(stop) => return stop,
+            };
+            let read = self
+                .resume::<false>(slots, part)
+                .and_then(|at| self.reading(slots, |reader| reader.operators::<false>(part, at, usize::MAX)));
+            match read {
+                Ok(end) => self.rest.position = end,
+                Err(Stop::Incomplete) => {}
+                Err(stop) => return stop,
+            }
+            if part.len() == window.len() {
+                return Stop::Incomplete;
+            }
+            if self.rest.position == before {
+                // An operator reaches further than there is certainty.
+                return Stop::MustCount;
+            }
+        }
+    }
+
+    /// Carries out the operators that begin before `end`, and tells where the last of them ends.
+    #[inline(never)]
+    fn read_counting_in(&mut self, slots: &mut [Node], window: &[u8], end: usize) -> Stepped {
+        let (spent, unpaid) = (self.spent(), self.unpaid());
+        self.rest.look_ahead(spent, window.len().saturating_sub(unpaid));
+        let at = self.resume::<true>(slots, window)?;
+        self.reading(slots, |reader| reader.operators::<true>(window, at, end))
+    }
+
+    /// Goes on with the token that the last window cut, if one was.
+    #[inline(always)]
+    fn resume<const COUNTS: bool>(&mut self, slots: &mut [Node], window: &[u8]) -> Stepped {
+        match self.rest.token {
+            Token::None => Ok(self.rest.position),
+            Token::Integer { .. } | Token::Text { .. } => self.resume_token::<COUNTS>(slots, window),
+        }
+    }
+
+    #[inline(never)]
+    fn resume_token<const COUNTS: bool>(&mut self, slots: &mut [Node], window: &[u8]) -> Stepped {
+        let token = mem::replace(&mut self.rest.token, Token::None);
+        let position = self.rest.position;
+        let stepped = self.reading(slots, |reader| reader.resume::<COUNTS>(window, token));
+        if matches!(stepped, Err(Stop::StackFull | Stop::ArenaFull)) {
+            self.rest.token = token;
+            self.rest.position = position;
+        }
+        stepped
+    }
+
+    /// Lends a reader what it changes.
+    #[inline(always)]
+    fn reading<T>(&mut self, slots: &mut [Node], read: impl FnOnce(&mut Reader<'_, A>) -> T) -> T {
+        let mut reader = Reader {
+            stack: Stack::new(slots, self.place),
+            arena: mem::take(&mut self.arena),
+            depth_left: self.depth_left,
+            text_bytes: self.text_bytes,
+            rest: &mut self.rest,
+        };
+        let done = read(&mut reader);
+        let Reader { stack, arena, depth_left, text_bytes, rest: _ } = reader;
+        self.place = stack.place();
+        self.arena = arena;
+        self.depth_left = depth_left;
+        self.text_bytes = text_bytes;
+        done
+    }
+
+    /// What is on the stack, expanded.
+    #[inline(always)]
+    fn spent(&self) -> Size {
+        Size::spent(self.place.len, &self.arena, self.text_bytes, &self.rest)
     }
 
     /// Where the bytes begin for which nothing has been spent yet.
     #[inline(always)]
     fn unpaid(&self) -> usize {
-        self.token.start().map_or(self.position, |start| start.saturating_sub(1))
+        self.rest.token.start().map_or(self.rest.position, |start| start.saturating_sub(1))
     }
 
     /// Which operator comes next. Where nothing comes, or not all of it, the answer means nothing.
     fn operator_at(&self, window: &[u8]) -> Operator {
-        let next = |ahead: usize| window.get(self.position + ahead).copied().unwrap_or(b' ');
+        let next = |ahead: usize| window.get(self.rest.position + ahead).copied().unwrap_or(b' ');
         match Class::of(next(0)) {
             Class::Space | Class::Comment => Operator::Blank,
             Class::Digit | Class::Minus => Operator::Integer,
@@ -346,7 +402,7 @@ impl<A: Arena> Machine<A> {
             Class::Binary => Operator::Binary,
             Class::Store => Operator::Store(next(1)),
             Class::End => Operator::End,
-            Class::Question if self.is_undefined() => Operator::Undefined,
+            Class::Question if self.rest.is_undefined() => Operator::Undefined,
             Class::Question | Class::Register => Operator::Read(next(0)),
         }
     }
@@ -354,72 +410,47 @@ impl<A: Arena> Machine<A> {
     /// The part of the window that a packet may fill (L1).
     #[inline(always)]
     fn allowed<'w>(&self, window: &'w [u8]) -> &'w [u8] {
-        window.get(..self.max_window()).unwrap_or(window)
-    }
-
-    /// How long the window may become (L1).
-    #[inline(always)]
-    fn max_window(&self) -> usize {
-        (self.config.limits.max_packet_bytes as usize).saturating_sub(self.header_bytes)
+        window.get(..self.rest.max_window()).unwrap_or(window)
     }
 
     /// Whether the machine has stopped where it was to stop, and not because more bytes are needed.
     fn is_done(&mut self, stop: Stop, seen: &[u8]) -> Result<bool, DecodeError> {
-        let max = self.max_window();
+        let max = self.rest.max_window();
         if stop == Stop::Incomplete && seen.len() >= max {
             // L1: there is no room for more.
-            self.limit(Limit::PacketBytes(self.config.limits.max_packet_bytes), max);
+            self.rest.limit(Limit::PacketBytes(self.rest.config.limits.max_packet_bytes), max);
         }
-        self.failure.map_or(Ok(stop == Stop::Done), Err)
-    }
-
-    /// The operator at `at` has to be looked at again when there is more.
-    #[inline(always)]
-    fn wait_at(&mut self, at: usize) -> Stop {
-        self.position = at;
-        Stop::Incomplete
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn error(&mut self, kind: ErrorKind, at: usize) -> Stop {
-        self.failure = Some(DecodeError::new(kind, self.origin + at as u64));
-        Stop::Failed
-    }
-
-    #[cold]
-    fn limit(&mut self, limit: Limit, at: usize) -> Stop {
-        self.error(ErrorKind::Limit(limit), at)
+        self.rest.failure.map_or(Ok(stop == Stop::Done), Err)
     }
 }
 
-/// What a term takes on the wire, at least as a rule.
-const BYTES_PER_NODE: usize = 4;
+/// Slots that are taken first: a quarter of a kilobyte, enough for most small packets.
+const FIRST_SLOTS: usize = 16;
+
+/// Packets of no more bytes are read in as many slots, without memory for the stack. Chosen.
+const MAX_SMALL_PACKET: usize = 1024;
 
 /// Entries of working memory that are kept from packet to packet. Chosen: few packets need more, and a connection that once had a
 /// large packet should not hold its memory for ever.
 const KEPT_ENTRIES: usize = 256;
 
-/// Fewer bytes at once are not worth to be read lightly. Chosen.
-const WORTHWHILE_BYTES: usize = 1024;
-
 /// What others see of the machine.
 impl<A> Machine<A> {
     pub(crate) const fn config(&self) -> &Config {
-        &self.config
+        &self.rest.config
     }
 
     /// For limits there is [`set_limits`](Machine::set_limits).
     pub(crate) const fn config_mut(&mut self) -> &mut Config {
-        &mut self.config
+        &mut self.rest.config
     }
 
     pub(crate) const fn origin(&self) -> u64 {
-        self.origin
+        self.rest.origin
     }
 
     pub(crate) const fn position(&self) -> usize {
-        self.position
+        self.rest.position
     }
 
     pub(crate) const fn arena(&self) -> &A {
@@ -432,22 +463,22 @@ impl<A> Machine<A> {
 
     /// Whether nothing but white space and whole comments has been read since the last `$`.
     pub(crate) fn is_between_packets(&self) -> bool {
-        self.stack.len() == 0 && self.registers.count() == 0 && matches!(self.token, Token::None)
+        self.place.len == 0 && self.rest.registers.count() == 0 && matches!(self.rest.token, Token::None)
     }
 
     /// The term on top of the stack: the packet's term, once it has ended.
     pub(crate) fn top(&self) -> Node {
-        self.stack.top().unwrap_or(Node::UNDEFINED)
+        self.root
     }
 
     /// The registers that are set, lowest byte first.
     pub(crate) fn registers(&self) -> impl Iterator<Item = (u8, Node)> {
-        self.registers.iter()
+        self.rest.registers.iter()
     }
 
     /// The stack from the bottom up; `None` is an open tuple.
     pub(crate) fn stack(&self) -> impl Iterator<Item = Option<Node>> {
-        self.stack.iter().map(|node| if node.is_open_tuple() { None } else { Some(node) })
+        self.slots.iter().take(self.place.len).map(|&node| if node.is_open_tuple() { None } else { Some(node) })
     }
 }
 
@@ -467,50 +498,4 @@ pub struct Summary {
     pub depth: u32,
     /// Different registers that were stored.
     pub registers: u32,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Dialect, StreamDecoder, Tracer};
-
-    /// Where a limit is exceeded, if one is: counting from the beginning, as the tracer does.
-    fn counted(packet: &[u8], limits: Limits) -> Option<DecodeError> {
-        let mut tracer = Tracer::new(packet, Dialect::Extended, limits);
-        loop {
-            match tracer.step() {
-                Ok(Some(_)) => {}
-                Ok(None) => return None,
-                Err(error) => return Some(error),
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_read_lightly_keeps_every_limit() {
-        // Terms of a byte each, texts, and a register at the end: 4,000 bytes, of which parts are read lightly.
-        let mut packet = b"{".to_vec();
-        packet.extend_from_slice(&b"?{}\"ab\"#'c'&".repeat(300));
-        packet.extend_from_slice(b"{1{}}>r r r}$");
-        for max in
-            [1, 2, 1000, 1023, 1024, 1025, 1400, 1490, 1495, 1500, 1501, 1502, 1503, 1504, 1505, 1506, 1507, 1510]
-        {
-            let nodes = Limits::default().with_max_expanded_nodes(max);
-            let bytes = Limits::default().with_max_expanded_bytes(max);
-            for limits in [nodes, bytes] {
-                let expected = counted(&packet, limits);
-                for piece in [1, 7, 1000, packet.len()] {
-                    let mut decoder = StreamDecoder::new().with_limits(limits);
-                    let ends = (0..packet.len()).step_by(piece).map(|start| (start + piece).min(packet.len()));
-                    let found = ends.map(|end| decoder.decode_slice(&packet[..end])).find_map(Result::err);
-                    assert_eq!(found, expected, "{max} in pieces of {piece}");
-                }
-            }
-        }
-        let all = Limits::default().with_max_expanded_nodes(1507);
-        assert_eq!(
-            (counted(&packet, all), counted(&packet, all.with_max_expanded_nodes(1506)).is_some()),
-            (None, true)
-        );
-    }
 }

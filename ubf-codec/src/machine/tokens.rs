@@ -1,8 +1,8 @@
 //! What a packet writes out: integers, strings, atoms, tags, comments, binaries.
 
-use core::mem;
-
-use super::{Machine, Operator, Size, Stepped, Stop};
+use super::reader::Reader;
+use super::rest::Rest;
+use super::{Operator, Size, Stepped, Stop};
 use crate::error::ErrorKind;
 use crate::lexer;
 use crate::limits::Limit;
@@ -66,67 +66,173 @@ impl Text {
     }
 }
 
-impl<A: Arena> Machine<A> {
-    /// Goes on with the token that the last window cut; without one, nothing is done.
-    #[inline(always)]
-    pub(super) fn resume<const COUNTS: bool>(&mut self, window: &[u8]) -> Stepped {
-        match mem::replace(&mut self.token, Token::None) {
-            Token::None => Ok(self.position),
-            token @ (Token::Integer { .. } | Token::Text { .. }) => self.resume_token::<COUNTS>(window, token),
-        }
-    }
+/// Where a text stops, and whether it has escapes. Small, so that a processor's register holds it.
+#[derive(Clone, Copy, Debug)]
+struct Ending {
+    stop: u32,
+    escaped: bool,
+}
 
-    #[inline(never)]
-    fn resume_token<const COUNTS: bool>(&mut self, window: &[u8], token: Token) -> Stepped {
+impl Ending {
+    #[inline(always)]
+    const fn of(stop: usize, escaped: bool) -> Self {
+        Self { stop: Span::of(0, stop).len, escaped }
+    }
+}
+
+impl<A: Arena> Reader<'_, A> {
+    /// Goes on with a token that the last window cut.
+    #[inline(always)]
+    pub(super) fn resume<const COUNTS: bool>(&mut self, window: &[u8], token: Token) -> Stepped {
+        let from = self.rest.position;
         match token {
-            Token::None => Ok(self.position),
-            Token::Integer { start } => self.long_integer::<COUNTS>(window, start, self.position),
+            Token::None => Ok(from),
+            Token::Integer { start } => self.long_integer::<COUNTS>(window, start, from),
             Token::Text { text, start, escaped } => {
-                let (stop, escaped) = self.long_text(window, text, start, self.position, escaped)?;
-                self.text_whole::<COUNTS>(text, start, stop, escaped)
+                let ending = self.rest.long_text(window, text, start, from, escaped)?;
+                self.text_whole::<COUNTS>(window, text, start, ending)
             }
         }
     }
 
-    /// W2: an integer whose sign or first digit is at `at`. Almost all are short and whole.
+    /// W2: an integer whose first digit is at `at`. Almost all are short and whole.
     #[inline(always)]
-    pub(super) fn integer<const COUNTS: bool>(&mut self, window: &[u8], at: usize, negative: bool) -> Stepped {
-        let digits_start = at + usize::from(negative);
-        match lexer::short_integer(window, digits_start) {
-            Some((value, end)) if self.is_length_allowed::<COUNTS>(end - digits_start) => {
-                self.push_leaf::<COUNTS>(Node::integer(if negative { -value } else { value }), at)?;
-                Ok(end)
+    pub(super) fn integer<const COUNTS: bool>(&mut self, window: &[u8], at: usize) -> Stepped {
+        match lexer::short_integer(window, at) {
+            Some((value, end)) if self.rest.is_length_allowed::<COUNTS>(end - at) => {
+                // Lengths are read with their binaries.
+                if !COUNTS
+                    && window.get(end) == Some(&b'~')
+                    && let Some((binary, end)) = whole_binary(window, value, end)
+                {
+                    return self.push_element::<COUNTS>(window, Node::binary(binary), u64::from(binary.len), at, end);
+                }
+                self.push_element::<COUNTS>(window, Node::integer(value), 0, at, end)
             }
             Some(_) | None => self.long_integer::<COUNTS>(window, at, at),
         }
     }
 
     /// The same after a `-`, where it does not stand in the way of what comes more often.
-    #[inline(never)]
-    pub(super) fn negative_integer<const COUNTS: bool>(&mut self, window: &[u8], at: usize) -> Stepped {
-        self.integer::<COUNTS>(window, at, true)
-    }
-
-    /// Whether an integer may have so many digits; of a packet that is read lightly, 18 are allowed in any case.
     #[inline(always)]
-    const fn is_length_allowed<const COUNTS: bool>(&self, digits: usize) -> bool {
-        digits > 0 && (!COUNTS || digits <= self.config.limits.max_integer_digits as usize)
+    pub(super) fn negative_integer<const COUNTS: bool>(&mut self, window: &[u8], at: usize) -> Stepped {
+        let (integer, end) = self.rest.negative_integer::<COUNTS>(window, at)?;
+        self.push_leaf::<COUNTS>(integer, integer.leaf_bytes(), at)?;
+        Ok(end)
     }
 
     /// W2: `-?[0-9]+`. `start` is the sign or the first digit; what stands before `from` is not looked at again.
     #[inline(always)]
     fn long_integer<const COUNTS: bool>(&mut self, window: &[u8], start: usize, from: usize) -> Stepped {
-        let (integer, end) = self.any_integer(window, start, from)?;
-        self.push_leaf::<COUNTS>(integer, start)?;
+        let (integer, end) = self.rest.any_integer(window, start, from)?;
+        self.push_leaf::<COUNTS>(integer, integer.leaf_bytes(), start)?;
         Ok(end)
     }
 
-    /// The same: the integer, and where it ends.
+    /// W8: the opening backtick is judged before the rest of the tag.
+    #[inline(always)]
+    pub(super) fn tag<const COUNTS: bool>(&mut self, window: &[u8], at: usize) -> Stepped {
+        let Some(term) = self.stack.top() else {
+            return Err(self.rest.error(ErrorKind::NothingToTag, at));
+        };
+        self.check_depth(term.depth() + 1, at)?;
+        if COUNTS {
+            self.check_size(Size { nodes: 1, bytes: 0 }, at)?;
+        }
+        self.text::<COUNTS>(window, Text::Tag, at)
+    }
+
+    /// W1, W3, W8, W9: what stands between quotes, of which the first is at `at`.
+    #[inline(always)]
+    pub(super) fn text<const COUNTS: bool>(&mut self, window: &[u8], text: Text, at: usize) -> Stepped {
+        match text {
+            Text::String => self.quoted::<COUNTS, b'"'>(window, text, at),
+            Text::Atom => self.quoted::<COUNTS, b'\''>(window, text, at),
+            Text::Tag => self.quoted::<COUNTS, b'`'>(window, text, at),
+            Text::Comment => self.quoted::<COUNTS, b'%'>(window, text, at),
+        }
+    }
+
+    /// The same between these quotes.
+    #[inline(always)]
+    fn quoted<const COUNTS: bool, const QUOTE: u8>(&mut self, window: &[u8], text: Text, at: usize) -> Stepped {
+        let start = at + 1;
+        if let Some(stop) = lexer::short_text::<QUOTE>(window, start) {
+            return self.text_whole::<COUNTS>(window, text, start, Ending::of(stop, false));
+        }
+        let ending = match lexer::medium_text::<QUOTE>(window, start) {
+            Ok(stop) => Ending::of(stop, false),
+            Err(looked) => self.rest.long_text(window, text, start, looked, false)?,
+        };
+        self.text_whole::<COUNTS>(window, text, start, ending)
+    }
+
+    /// A text from `start` to its closing quote at `stop`.
+    #[inline(always)]
+    fn text_whole<const COUNTS: bool>(&mut self, window: &[u8], text: Text, start: usize, ending: Ending) -> Stepped {
+        let Ending { stop, escaped } = ending;
+        let stop = stop as usize;
+        let at = start - 1;
+        let span = Span::of(start, stop);
+        let bytes = u64::from(span.len);
+        match text {
+            Text::String => {
+                let node = self.text_node::<COUNTS>(NodeKind::String, span, escaped);
+                return self.push_element::<COUNTS>(window, node, bytes, at, stop + 1);
+            }
+            Text::Atom => {
+                let node = self.text_node::<COUNTS>(NodeKind::Atom, span, escaped);
+                self.push_leaf::<COUNTS>(node, bytes, at)?;
+            }
+            Text::Tag => {
+                self.rest.check_tag_bytes(text, start, stop)?;
+                self.put_tag::<COUNTS>(Node::text(NodeKind::Atom, span, escaped), at)?;
+            }
+            Text::Comment => {}
+        }
+        Ok(stop + 1)
+    }
+
+    /// W4: `~`, the announced number of bytes, `~`. The binary takes the place of its length.
+    #[inline(always)]
+    pub(super) fn binary(&mut self, window: &[u8], at: usize) -> Stepped {
+        let spent = self.spent();
+        let Some(top) = self.stack.top_mut() else {
+            return Err(self.rest.error(ErrorKind::BinaryWithoutLength { found: None }, at));
+        };
+        let (binary, end) = self.rest.announced(*top, spent, window, at)?;
+        *top = binary;
+        self.text_bytes += binary.leaf_bytes();
+        Ok(end)
+    }
+}
+
+impl Rest {
+    /// Whether an integer may have so many digits; of a packet that is read lightly, 18 are allowed in any case.
+    #[inline(always)]
+    const fn is_length_allowed<const COUNTS: bool>(&self, digits: usize) -> bool {
+        !COUNTS || digits <= self.config.limits.max_integer_digits as usize
+    }
+
+    /// An integer whose sign is at `at`, and where it ends.
+    #[inline(never)]
+    fn negative_integer<const COUNTS: bool>(&mut self, window: &[u8], at: usize) -> Result<(Node, usize), Stop> {
+        let digits_start = at + 1;
+        match lexer::short_integer(window, digits_start) {
+            Some((value, end)) if end > digits_start && self.is_length_allowed::<COUNTS>(end - digits_start) => {
+                Ok((Node::integer(-value), end))
+            }
+            Some(_) | None => self.any_integer(window, at, at),
+        }
+    }
+
+    /// W2: the integer whose sign or first digit is at `start`, and where it ends.
     #[inline(never)]
     fn any_integer(&mut self, window: &[u8], start: usize, from: usize) -> Result<(Node, usize), Stop> {
         let negative = window.get(start) == Some(&b'-');
         let digits_start = start + usize::from(negative);
         if let Some((value, end)) = lexer::last_integer(window, digits_start)
+            && end > digits_start
             && self.is_length_allowed::<true>(end - digits_start)
         {
             return Ok((Node::integer(if negative { -value } else { value }), end));
@@ -150,31 +256,7 @@ impl<A: Arena> Machine<A> {
         Ok((integer_node(digits, digits_start, negative), end))
     }
 
-    /// W8: the opening backtick is judged before the rest of the tag.
-    #[inline(always)]
-    pub(super) fn tag<const COUNTS: bool>(&mut self, window: &[u8], at: usize) -> Stepped {
-        let Some(term) = self.stack.top() else {
-            return Err(self.error(ErrorKind::NothingToTag, at));
-        };
-        self.check_depth(term.depth() + 1, at)?;
-        if COUNTS {
-            self.check_size(Size { nodes: 1, bytes: 0 }, at)?;
-        }
-        self.text::<COUNTS>(window, Text::Tag, at)
-    }
-
-    /// W1, W3, W8, W9: what stands between quotes, of which the first is at `at`.
-    #[inline(always)]
-    pub(super) fn text<const COUNTS: bool>(&mut self, window: &[u8], text: Text, at: usize) -> Stepped {
-        let start = at + 1;
-        let (stop, escaped) = match lexer::short_text(text.quote(), window, start) {
-            Ok(stop) => (stop, false),
-            Err(looked) => self.long_text(window, text, start, looked, false)?,
-        };
-        self.text_whole::<COUNTS>(text, start, stop, escaped)
-    }
-
-    /// The same, where the text is long, has escapes or is cut by the window's end: where it stops, and whether it has escapes. `start`
+    /// A text that is long, has escapes or is cut by the window's end: where it stops, and whether it has escapes. `start`
     /// is its first byte, `from` the first that is unread.
     #[inline(never)]
     fn long_text(
@@ -184,12 +266,12 @@ impl<A: Arena> Machine<A> {
         start: usize,
         mut from: usize,
         mut escaped: bool,
-    ) -> Result<(usize, bool), Stop> {
+    ) -> Result<Ending, Stop> {
         let quote = text.quote();
         match lexer::last_text(quote, window, from) {
             Ok(stop) => {
                 self.check_tag_bytes(text, start, stop)?;
-                return Ok((stop, escaped));
+                return Ok(Ending::of(stop, escaped));
             }
             Err(looked) => from = looked,
         }
@@ -199,7 +281,7 @@ impl<A: Arena> Machine<A> {
             let stop = window.len() - rest.len();
             self.check_tag_bytes(text, start, stop)?;
             match *rest {
-                [first, ..] if first == quote => return Ok((stop, escaped)),
+                [first, ..] if first == quote => return Ok(Ending::of(stop, escaped)),
                 [_, found, ..] => {
                     self.check_tag_bytes(text, start, stop + 1)?;
                     if found != quote && found != b'\\' && !self.config.any_escape {
@@ -229,40 +311,9 @@ impl<A: Arena> Machine<A> {
         Ok(())
     }
 
-    /// A text from `start` to its closing quote at `stop`.
-    #[inline(always)]
-    fn text_whole<const COUNTS: bool>(&mut self, text: Text, start: usize, stop: usize, escaped: bool) -> Stepped {
-        let at = start - 1;
-        let node = |kind| Node::text(kind, Span::of(start, stop), escaped);
-        match text {
-            Text::String => self.push_leaf::<COUNTS>(node(NodeKind::String), at)?,
-            Text::Atom => self.push_leaf::<COUNTS>(node(NodeKind::Atom), at)?,
-            Text::Tag => {
-                self.check_tag_bytes(text, start, stop)?;
-                self.put_tag::<COUNTS>(node(NodeKind::Atom), at)?;
-            }
-            Text::Comment => {}
-        }
-        Ok(stop + 1)
-    }
-
-    /// W4: `~`, the announced number of bytes, `~`. The binary takes the place of its length.
-    #[inline(always)]
-    pub(super) fn binary(&mut self, window: &[u8], at: usize) -> Stepped {
-        let length = self.stack.top();
-        let (binary, end) = self.announced(length, window, at)?;
-        if let Some(top) = self.stack.top_mut() {
-            *top = binary;
-        }
-        Ok(end)
-    }
-
     /// The binary whose length was announced, and where it ends.
     #[inline(never)]
-    fn announced(&mut self, length: Option<Node>, window: &[u8], at: usize) -> Result<(Node, usize), Stop> {
-        let Some(length) = length else {
-            return Err(self.error(ErrorKind::BinaryWithoutLength { found: None }, at));
-        };
+    fn announced(&mut self, length: Node, spent: Size, window: &[u8], at: usize) -> Result<(Node, usize), Stop> {
         let too_long = ErrorKind::Limit(Limit::PacketBytes(self.config.limits.max_packet_bytes));
         let count = match length.kind() {
             NodeKind::Integer if length.as_small() < 0 => return Err(self.error(ErrorKind::NegativeBinaryLength, at)),
@@ -289,15 +340,23 @@ impl<A: Arena> Machine<A> {
         let binary = Node::binary(Span::of(start, end));
         // It is no further node.
         let size = Size { nodes: 0, ..Size::of_leaf(binary) };
-        self.check_size(size, at)?;
+        self.check_size(spent, size, at)?;
         match window.get(end) {
             None => Err(self.wait_at(at)),
-            Some(b'~') => {
-                self.text_bytes += size.bytes;
-                Ok((binary, end + 1))
-            }
+            Some(b'~') => Ok((binary, end + 1)),
             Some(&found) => Err(self.error(ErrorKind::BinaryNotClosed { found }, end)),
         }
+    }
+}
+
+/// The binary of so many bytes between the `~` at `at` and another one, and where it ends: if there is one, and the packet goes on behind.
+#[inline(always)]
+fn whole_binary(window: &[u8], length: i64, at: usize) -> Option<(Span, usize)> {
+    let (start, len) = (at + 1, usize::try_from(length).ok()?);
+    let end = start.checked_add(len)?;
+    match window.get(end..)? {
+        [b'~', _, ..] => Some((Span::of(start, end), end + 1)),
+        _ => None,
     }
 }
 
