@@ -30,6 +30,7 @@ fn the_cost_is_that_of_what_is_written_out() {
         (&b"{}$"[..], 1, 0),
         (b"{{}{}}$", 3, 0),
         (b"{1 \"abc\" 'de' 2~xy~ #1&`tag`}$", 8, 10),
+        (b"3~abc~$", 1, 3),
         (b"1>a{a a a}$", 4, 0),
         (b"{{1 2}{}>b>a a a}$", 7, 0),
         (b"{{1 2}{}>b>a{}a b a b}$", 10, 0),
@@ -77,4 +78,20 @@ fn a_limit_is_kept_after_a_register_is_read_and_wherever_the_packet_is_cut() {
             }
         }
     }
+}
+
+#[test]
+fn an_announcement_fits_with_its_end_or_is_refused_at_once() {
+    let limits = Limits::default().with_max_packet_bytes(10);
+    let refused = |packet: &[u8]| {
+        let error = StreamDecoder::new().with_limits(limits).decode_slice(packet).err()?;
+        Some((error.kind().code(), error.offset()))
+    };
+    assert_eq!(refused(b"6~hello!~$"), None);
+    assert_eq!(refused(b"6~"), None);
+    assert_eq!(refused(b"7~"), Some(("limit-packet-bytes", 1)));
+    // What stands before it takes its room.
+    assert_eq!(refused(b" {3~abc~}$"), None);
+    assert_eq!(refused(b" {4~"), None);
+    assert_eq!(refused(b" {5~"), Some(("limit-packet-bytes", 3)));
 }

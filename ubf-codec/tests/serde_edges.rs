@@ -268,3 +268,13 @@ fn entries_of_a_map_that_cannot_be_written_are_named_by_their_place() {
     assert!(to_vec(&map).unwrap_err().to_string().contains("[2]"), "{}", to_vec(&map).unwrap_err());
     assert!(to_term(&map).is_err());
 }
+
+#[test]
+fn an_error_about_a_large_integer_names_its_first_byte() {
+    for (packet, offset) in
+        [("{1 99999999999999999999}$", 3), ("{1 -99999999999999999999}$", 3), ("{1 \"text\"}$", 3), ("{1 'atom'}$", 3)]
+    {
+        let error = from_slice::<(u8, u8)>(packet.as_bytes()).unwrap_err().to_string();
+        assert!(error.ends_with(&format!(", in [1], at byte {offset}")), "{packet}: {error}");
+    }
+}
