@@ -96,20 +96,14 @@ struct Ending {
     deadline: Time,
 }
 
-/// What came of a piece of work.
-enum Step {
-    /// There was none.
-    None,
+/// What came of the attempt to take in a packet.
+enum Received {
+    /// None is whole.
+    Nothing,
     /// What it made, if anything, is queued.
-    Done,
-    /// Mostly, it makes one thing, which needs no queue.
-    Output(Output),
-}
-
-impl Step {
-    const fn done_if(is_done: bool) -> Self {
-        if is_done { Self::Done } else { Self::None }
-    }
+    Packet,
+    /// Mostly, it is a message, which needs no queue.
+    Message(Output),
 }
 
 impl ServerSession {
@@ -215,18 +209,21 @@ impl ServerSession {
             if let Some(output) = self.outputs.pop_front() {
                 return Some(output);
             }
-            if self.is_settled {
+            if self.is_settled || self.phase == Phase::Stopped {
                 return None;
             }
-            let step = if self.phase == Phase::Stopped { Step::None } else { self.step() };
-            match step {
-                Step::Output(output) => return Some(output),
-                Step::Done => {}
-                Step::None => {
-                    self.is_settled = true;
-                    return None;
+            // Outputs are large: those that are made for each call are given out from where they are made.
+            if let Some(answer) = self.pending.pop_ready() {
+                return Some(self.answer_in_turn(answer));
+            }
+            if self.is_decoding() {
+                match self.receive() {
+                    Received::Message(output) => return Some(output),
+                    Received::Packet => continue,
+                    Received::Nothing => {}
                 }
             }
+            self.is_settled = !self.see_to_the_rest();
         }
     }
 
@@ -307,35 +304,26 @@ impl ServerSession {
         self.packets
     }
 
-    /// One piece of work.
-    fn step(&mut self) -> Step {
-        if let Some(answer) = self.pending.pop_ready() {
-            return Step::Output(self.answer_in_turn(answer));
-        }
-        if self.is_decoding() {
-            let step = self.receive();
-            if !matches!(step, Step::None) {
-                return step;
-            }
-        }
+    /// One piece of work when all packets that are whole were taken in. `false` if there is none.
+    fn see_to_the_rest(&mut self) -> bool {
         if !self.is_time_checked {
             self.is_time_checked = true;
             if self.check_time() {
-                return Step::Done;
+                return true;
             }
         }
         if self.ending.is_some() {
-            return Step::done_if(self.try_to_end());
+            return self.try_to_end();
         }
         if self.drain.is_some_and(|drain| drain.notice_at.is_some_and(|at| self.now >= at)) {
-            return Step::done_if(self.send_moved());
+            return self.send_moved();
         }
         // What came before the end was executed.
         let is_over = self.has_ended && !self.inbound.is_fresh() && self.ending.is_none();
         if is_over {
             self.end(None, CloseReason::ByClient, self.config.max_close_time);
         }
-        Step::done_if(is_over)
+        is_over
     }
 
     fn answer_in_turn(&mut self, answer: Answer) -> Output {

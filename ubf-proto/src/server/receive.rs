@@ -4,35 +4,35 @@ use bytes::Bytes;
 use ubf_codec::{ClientPacket, Document, Mode, Term, Version};
 
 use super::output::{CloseReason, Message, Notice, Output};
-use super::{ServerSession, Step};
+use super::{Received, ServerSession};
 use crate::control::{Agreed, ClientControl, ControlError, Negotiate, Options, ServerControl, is_event};
 use crate::packet;
 
 impl ServerSession {
     /// Takes in one packet, if one is whole.
-    pub(super) fn receive(&mut self) -> Step {
+    pub(super) fn receive(&mut self) -> Received {
         let (packet, end) = match self.inbound.next(self.now) {
             Ok(Some(received)) => received,
-            Ok(None) => return Step::None,
+            Ok(None) => return Received::Nothing,
             Err(error) => {
                 // L3: the stream is lost, and with it the connection; calls in progress are answered first.
                 let why = Term::atom(error.kind().code());
                 let last_words = ServerControl::Error { why, offset: error.offset() };
                 self.end(Some(last_words), CloseReason::BadSyntax(error), self.config.max_close_time);
-                return Step::Done;
+                return Received::Packet;
             }
         };
         self.packets += 1;
         match packet.header.mode {
             Mode::Negotiation => {
                 self.receive_control(&packet, end);
-                Step::Done
+                Received::Packet
             }
             Mode::Version(version) => self.receive_message(version, packet),
         }
     }
 
-    fn receive_message(&mut self, version: Version, packet: ClientPacket<Document<Bytes>>) -> Step {
+    fn receive_message(&mut self, version: Version, packet: ClientPacket<Document<Bytes>>) -> Received {
         let number = self.packets;
         if self.refused.contains(&version) || !self.speaks(version) {
             // N4: refused until the client has negotiated again. Of versions that this server never speaks none needs to be remembered
@@ -42,11 +42,11 @@ impl ServerSession {
             }
             self.refuse(ServerControl::version_refusal(version));
             self.outputs.push_back(Output::Notice(Notice::Refused { version, packet: number }));
-            return Step::Done;
+            return Received::Packet;
         }
         let is_event = is_event(packet.body.root(), "event_in");
         let message = Message { packet: number, service: self.service.clone(), version, body: packet.body };
-        Step::Output(if is_event {
+        Received::Message(if is_event {
             Output::Event(message)
         } else {
             self.pending.push_running(number, version, message.body.source().len());
