@@ -225,11 +225,12 @@ impl<A: Arena + Default> Machine<A> {
 
     /// Reads on until something stops the machine, which may be that the packet has to be counted.
     fn read_lightly(&mut self, window: &[u8]) -> Stop {
-        if self.slots.is_empty() && window.len() <= MAX_SMALL_PACKET {
+        if self.slots.is_empty() {
             // Most packets have few terms on the stack at a time, for which no memory has to be taken.
             let mut slots = [Node::UNDEFINED; FIRST_SLOTS];
             let stop = self.in_these(&mut slots, window.len(), |machine, slots| machine.read_lightly_in(slots, window));
-            if matches!(stop, Stop::Incomplete | Stop::StackFull) {
+            if self.place.len > 0 && matches!(stop, Stop::Incomplete | Stop::StackFull) {
+                // What is on it is still wanted.
                 self.slots = slots.to_vec();
             }
             if stop != Stop::StackFull {
@@ -424,11 +425,8 @@ impl<A: Arena + Default> Machine<A> {
     }
 }
 
-/// Slots that are taken first: a quarter of a kilobyte, enough for most small packets.
+/// Slots that are there first: a quarter of a kilobyte, enough for most small packets.
 const FIRST_SLOTS: usize = 16;
-
-/// Packets of no more bytes are read in as many slots, without memory for the stack. Chosen.
-const MAX_SMALL_PACKET: usize = 1024;
 
 /// Entries of working memory that are kept from packet to packet. Chosen: few packets need more, and a connection that once had a
 /// large packet should not hold its memory for ever.
