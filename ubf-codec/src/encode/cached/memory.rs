@@ -236,9 +236,16 @@ impl Memory {
         self.newest.clear();
         self.kinds = 0;
         let mut keys = Vec::with_capacity(entries.len());
+        let mut new_parts = Vec::new();
         for entry in &entries {
-            let is_kept = entry.register.is_some() || entry.is_part;
-            keys.push(if is_kept { Some(self.keep(entry, &parts, &keys)) } else { None });
+            if entry.register.is_none() && !entry.is_part {
+                keys.push(None);
+                continue;
+            }
+            let new = |key: Key| key.entry().and_then(|place| keys.get(place).copied().flatten()).unwrap_or(key);
+            new_parts.clear();
+            new_parts.extend(entry.parts(&parts).map(new));
+            keys.push(Some(self.keep(entry, &new_parts)));
         }
         for place in &mut self.defined {
             let key = keys.get(*place).copied().flatten();
@@ -272,19 +279,15 @@ impl Memory {
         }
     }
 
-    /// Adds an entry again. `keys` are the new ones of the entries before it, `parts` are all with the old keys.
-    fn keep(&mut self, entry: &Entry, parts: &[Key], keys: &[Option<Key>]) -> Key {
+    /// Adds an entry again. `parts` are its parts, by their new keys.
+    fn keep(&mut self, entry: &Entry, parts: &[Key]) -> Key {
         let key = match entry.what.compound() {
             None if entry.what.is_long() => self.add_long(entry.hash, entry.begin..entry.end),
             None => self.add_entry(entry.what, entry.hash, entry.begin, entry.end),
-            Some(kind) => {
-                let new = |key: Key| key.entry().and_then(|place| keys.get(place).copied().flatten()).unwrap_or(key);
-                let parts: Vec<Key> = entry.parts(parts).map(new).collect();
-                match self.find_compound(kind, &parts) {
-                    Ok(place) => Key::of_entry(place),
-                    Err(hash) => self.add_compound(kind, &parts, hash, entry.end),
-                }
-            }
+            Some(kind) => match self.find_compound(kind, parts) {
+                Ok(place) => Key::of_entry(place),
+                Err(hash) => self.add_compound(kind, parts, hash, entry.end),
+            },
         };
         if let Some(kept) = self.entries.last_mut() {
             kept.register = entry.register;
