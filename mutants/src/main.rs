@@ -9,6 +9,8 @@
 //! FOLDER takes the copy and what comes of it: `alone.txt`, those that a switch cannot do, `unbuilt.txt`, those that do not compile, and
 //! `outcomes.jsonl`, from which a run that was stopped goes on. With `--kept` before FOLDER, the copy of before is used as it is.
 
+#![forbid(unsafe_code)]
+
 mod copy;
 mod list;
 mod rewrite;
