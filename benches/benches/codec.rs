@@ -1,4 +1,5 @@
-//! All operations on all documents, ours and the peers', under criterion. `cargo bench -p benches -- 'decode.*twitter'` runs some.
+//! All operations on all documents, ours and the peers', under criterion. `cargo bench -p benches
+//! -- 'decode.*twitter'` runs some.
 
 use std::time::Duration;
 
@@ -8,7 +9,8 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 fn operations(c: &mut Criterion) {
     for document in benches::work::documents() {
         // Each operation has been checked to find, or to write, what the document says.
-        let operations = benches::work::operations(document).unwrap_or_else(|error| panic!("{error}"));
+        let operations =
+            benches::work::operations(document).unwrap_or_else(|error| panic!("{error}"));
         for mut operation in operations {
             let mut group = c.benchmark_group(operation.key.work.as_str());
             group.throughput(Throughput::Bytes(operation.bytes as u64));

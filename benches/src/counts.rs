@@ -1,6 +1,8 @@
-//! Instruction counts, which neighbours' load does not change, held to those that are kept in the repository.
+//! Instruction counts, which neighbours' load does not change, held to those that are kept in the
+//! repository.
 //!
-//! callgrind counts while the program is in [`counted_operation`], and writes a file each time that it leaves it.
+//! callgrind counts while the program is in [`counted_operation`], and writes a file each time that
+//! it leaves it.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -54,7 +56,11 @@ impl Counts {
 }
 
 pub(crate) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<ExitCode, Error> {
-    let is_there = Command::new("valgrind").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let is_there = Command::new("valgrind")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
     if !is_there.is_ok_and(|status| status.success()) {
         writeln!(out, "skipped: there is no valgrind to count instructions with")?;
         return Ok(ExitCode::SUCCESS);
@@ -63,8 +69,7 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<ExitCod
     if arguments.write {
         let counts = Counts { rustc, counts: count()? };
         let text = toml::to_string(&counts)?;
-        let heading =
-            "# Instructions of each operation, written by `cargo run -p benches --release -- counts --write`.\n";
+        let heading = "# Instructions of each operation, written by `cargo run -p benches --release -- counts --write`.\n";
         fs::write(Counts::path(), format!("{heading}{text}"))?;
         writeln!(out, "wrote {} counts", counts.counts.values().map(BTreeMap::len).sum::<usize>())?;
         return Ok(ExitCode::SUCCESS);
@@ -87,7 +92,10 @@ fn compare(kept: &ByDocument, found: &ByDocument, out: &mut impl Write) -> Resul
         for (work, &count) in works {
             compared += 1;
             let Some(&before) = kept.get(document).and_then(|works| works.get(work)) else {
-                writeln!(out, "{document}, {work}: {count} instructions, and nothing to compare with")?;
+                writeln!(
+                    out,
+                    "{document}, {work}: {count} instructions, and nothing to compare with"
+                )?;
                 more += 1;
                 continue;
             };
@@ -96,15 +104,24 @@ fn compare(kept: &ByDocument, found: &ByDocument, out: &mut impl Write) -> Resul
             if is_more || is_less {
                 #[expect(clippy::cast_precision_loss, reason = "for people")]
                 let change = (count as f64 / before as f64 - 1.0) * 100.0;
-                writeln!(out, "{document}, {work}: {change:+.1} %, from {before} to {count} instructions")?;
+                writeln!(
+                    out,
+                    "{document}, {work}: {change:+.1} %, from {before} to {count} instructions"
+                )?;
             }
             more += u32::from(is_more);
             less += u32::from(is_less);
         }
     }
-    writeln!(out, "{compared} counts: {more} more than {TOLERANCE_PERCENT} % above COUNTS.toml, {less} as far below")?;
+    writeln!(
+        out,
+        "{compared} counts: {more} more than {TOLERANCE_PERCENT} % above COUNTS.toml, {less} as far below"
+    )?;
     if more + less > 0 {
-        writeln!(out, "\nhint: if that is meant, cargo run -p benches --release -- counts --write")?;
+        writeln!(
+            out,
+            "\nhint: if that is meant, cargo run -p benches --release -- counts --write"
+        )?;
     }
     Ok(more == 0)
 }
@@ -133,16 +150,25 @@ fn count_in(folder: &Path) -> Result<ByDocument, Error> {
     }
     let mut counts = ByDocument::new();
     for (place, line) in String::from_utf8(output.stdout)?.lines().enumerate() {
-        let (document, operation) = line.split_once('\t').ok_or("a line does not name an operation")?;
+        let (document, operation) =
+            line.split_once('\t').ok_or("a line does not name an operation")?;
         let dump = fs::read_to_string(folder.join(format!("out.{}", place + 1)));
         let dump = dump.map_err(|error| format!("callgrind has not seen {COUNTED}: {error}"))?;
-        let total = dump.lines().rev().find_map(|line| line.strip_prefix("totals: ")).ok_or("a dump has no total")?;
-        counts.entry(document.to_owned()).or_default().insert(operation.to_owned(), total.trim().parse()?);
+        let total = dump
+            .lines()
+            .rev()
+            .find_map(|line| line.strip_prefix("totals: "))
+            .ok_or("a dump has no total")?;
+        counts
+            .entry(document.to_owned())
+            .or_default()
+            .insert(operation.to_owned(), total.trim().parse()?);
     }
     Ok(counts)
 }
 
-/// What runs under callgrind: every operation of ours, once before it is counted, so that what it keeps is there.
+/// What runs under callgrind: every operation of ours, once before it is counted, so that what it
+/// keeps is there.
 pub(crate) fn run_counted() -> Result<(), Error> {
     let mut out = std::io::stdout().lock();
     // 64 MiB at once and in pieces are compared by time.
@@ -184,9 +210,20 @@ mod tests {
     fn a_count_may_grow_by_the_tolerance_and_no_further() {
         let mut out = Vec::new();
         for (kept, found, is_kept) in [(1000, 1050, true), (1000, 1051, false), (1000, 1, true)] {
-            assert_eq!(compare(&counts(kept), &counts(found), &mut out).unwrap(), is_kept, "{kept} to {found}");
+            assert_eq!(
+                compare(&counts(kept), &counts(found), &mut out).unwrap(),
+                is_kept,
+                "{kept} to {found}"
+            );
         }
-        assert!(!compare(&ByDocument::new(), &counts(1), &mut out).unwrap(), "a count that nobody keeps");
-        assert!(String::from_utf8(out).unwrap().contains("rpc, decode: +5.1 %, from 1000 to 1051 instructions\n"));
+        assert!(
+            !compare(&ByDocument::new(), &counts(1), &mut out).unwrap(),
+            "a count that nobody keeps"
+        );
+        assert!(
+            String::from_utf8(out)
+                .unwrap()
+                .contains("rpc, decode: +5.1 %, from 1000 to 1051 instructions\n")
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! What is measured, and how: documents, formats, operations, rounds, counts, servers.
 //!
-//! `cargo bench -p benches` runs the operations under criterion. `cargo run -p benches --release -- report` compares them and writes
-//! `RESULTS.md`; `-- counts` holds instruction counts to those in `COUNTS.toml`; `-- server` measures servers.
+//! `cargo bench -p benches` runs the operations under criterion. `cargo run -p benches --release --
+//! report` compares them and writes `RESULTS.md`; `-- counts` holds instruction counts to those in
+//! `COUNTS.toml`; `-- server` measures servers.
 
 #![forbid(unsafe_code)]
 

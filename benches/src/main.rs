@@ -23,7 +23,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Measures all and writes RESULTS.md, and the figures of the README where it has a place for them.
+    /// Measures all and writes RESULTS.md, and the figures of the README where it has a place for
+    /// them.
     Report(report::Arguments),
     /// Holds instruction counts to those in COUNTS.toml; needs valgrind.
     Counts(counts::Arguments),
@@ -39,14 +40,18 @@ enum Command {
 
 fn main() -> Result<ExitCode, Error> {
     if cfg!(debug_assertions) {
-        return Err("figures of a build without optimisation say nothing: use cargo run --release".into());
+        return Err(
+            "figures of a build without optimisation say nothing: use cargo run --release".into()
+        );
     }
     let out = &mut io::stdout();
     match Arguments::parse().command {
         Command::Report(arguments) => report::run(&arguments, out).map(|()| ExitCode::SUCCESS),
         Command::Counts(arguments) => counts::run(&arguments, out),
         Command::Server(arguments) => server::run(&arguments, out).map(|()| ExitCode::SUCCESS),
-        Command::Serve(arguments) => server::serve(arguments, &mut io::stdout()).map(|()| ExitCode::SUCCESS),
+        Command::Serve(arguments) => {
+            server::serve(arguments, &mut io::stdout()).map(|()| ExitCode::SUCCESS)
+        }
         Command::Counted => counts::run_counted().map(|()| ExitCode::SUCCESS),
     }
 }

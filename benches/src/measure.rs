@@ -1,4 +1,5 @@
-//! Thread CPU time in interleaved rounds: neighbours' load hits all alike, and the tenth percentile leaves most of it out.
+//! Thread CPU time in interleaved rounds: neighbours' load hits all alike, and the tenth percentile
+//! leaves most of it out.
 
 use std::time::Duration;
 
@@ -31,7 +32,8 @@ pub fn cpu_time() -> Duration {
 
 /// Nanoseconds for one time of each operation: the tenth percentile of the rounds.
 pub fn nanoseconds(operations: &mut [Operation], plan: Plan) -> Vec<f64> {
-    let repeats: Vec<u32> = operations.iter_mut().map(|operation| repeats(operation, plan.turn)).collect();
+    let repeats: Vec<u32> =
+        operations.iter_mut().map(|operation| repeats(operation, plan.turn)).collect();
     let mut times = vec![Vec::with_capacity(plan.rounds); operations.len()];
     for _ in 0..plan.rounds {
         for ((operation, &repeats), times) in operations.iter_mut().zip(&repeats).zip(&mut times) {

@@ -19,7 +19,11 @@ pub(crate) fn workspace() -> PathBuf {
 /// `rustc 1.88.0 (6b00bc388 2025-06-23)`, and for which target.
 pub(crate) fn rustc() -> Result<String, Error> {
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let output = Command::new(rustc).arg("-Vv").current_dir(workspace()).stderr(Stdio::inherit()).output()?;
+    let output = Command::new(rustc)
+        .arg("-Vv")
+        .current_dir(workspace())
+        .stderr(Stdio::inherit())
+        .output()?;
     let text = String::from_utf8(output.stdout)?;
     let version = text.lines().next().ok_or("rustc does not say its version")?;
     let host = text.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default();
@@ -36,6 +40,8 @@ pub(crate) fn cargo() -> Command {
 /// The version of a package in Cargo.lock.
 pub(crate) fn version_of(package: &str, lock: &toml::Table) -> Option<String> {
     let packages = lock.get("package")?.as_array()?;
-    let found = packages.iter().find(|entry| entry.get("name").and_then(toml::Value::as_str) == Some(package))?;
+    let found = packages
+        .iter()
+        .find(|entry| entry.get("name").and_then(toml::Value::as_str) == Some(package))?;
     found.get("version")?.as_str().map(str::to_owned)
 }

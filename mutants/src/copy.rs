@@ -14,8 +14,14 @@ use crate::rewrite;
 /// `UBF_MUTANT=N` turns mutant N on: the text of the module that looks.
 const SWITCH: &str = include_str!("switch.txt");
 
-/// Copies what git tracks, rewrites the mutated files, and leaves out mutants until all builds. Those left out are returned.
-pub fn make(from: &Path, to: &Path, packages: &[String], mutants: &[Mutant]) -> Result<BTreeSet<usize>, String> {
+/// Copies what git tracks, rewrites the mutated files, and leaves out mutants until all builds.
+/// Those left out are returned.
+pub fn make(
+    from: &Path,
+    to: &Path,
+    packages: &[String],
+    mutants: &[Mutant],
+) -> Result<BTreeSet<usize>, String> {
     copy(from, to)?;
     let alone = mutants.iter().enumerate().filter(|(_, mutant)| mutant.needs_own_build());
     let mut left_out: BTreeSet<usize> = alone.map(|(number, _)| number).collect();
@@ -23,7 +29,8 @@ pub fn make(from: &Path, to: &Path, packages: &[String], mutants: &[Mutant]) -> 
         rewrite_all(from, to, mutants, &mut left_out)?;
         for package in packages {
             let root = to.join(package).join("src/lib.rs");
-            let text = fs::read_to_string(&root).map_err(|error| format!("{}: {error}", root.display()))?;
+            let text = fs::read_to_string(&root)
+                .map_err(|error| format!("{}: {error}", root.display()))?;
             if !text.contains("mod mutant_switch") {
                 let features = "#![feature(core_intrinsics, const_eval_select)]\n#![allow(internal_features)]\n";
                 write(&root, &format!("{features}{text}{SWITCH}"))?;
@@ -42,7 +49,8 @@ fn copy(from: &Path, to: &Path) -> Result<(), String> {
     // What was built before is of use; a file that is gone would not be.
     for entry in fs::read_dir(to).into_iter().flatten().flatten() {
         if entry.file_name() != "target" && entry.path().is_dir() {
-            fs::remove_dir_all(entry.path()).map_err(|error| format!("{}: {error}", entry.path().display()))?;
+            fs::remove_dir_all(entry.path())
+                .map_err(|error| format!("{}: {error}", entry.path().display()))?;
         }
     }
     let listed = Command::new("git")
@@ -60,14 +68,23 @@ fn copy(from: &Path, to: &Path) -> Result<(), String> {
     Ok(())
 }
 
-fn rewrite_all(from: &Path, to: &Path, mutants: &[Mutant], left_out: &mut BTreeSet<usize>) -> Result<(), String> {
+fn rewrite_all(
+    from: &Path,
+    to: &Path,
+    mutants: &[Mutant],
+    left_out: &mut BTreeSet<usize>,
+) -> Result<(), String> {
     let files: BTreeSet<&str> = mutants.iter().map(|mutant| mutant.file.as_str()).collect();
     for name in files {
-        let of_file =
-            mutants.iter().enumerate().filter(|(number, mutant)| mutant.file == name && !left_out.contains(number));
+        let of_file = mutants
+            .iter()
+            .enumerate()
+            .filter(|(number, mutant)| mutant.file == name && !left_out.contains(number));
         let of_file: Vec<(usize, &Mutant)> = of_file.collect();
-        let text = fs::read_to_string(from.join(name)).map_err(|error| format!("{name}: {error}"))?;
-        let (text, unswitched) = rewrite::file(&text, &of_file).map_err(|error| format!("{name}: {error}"))?;
+        let text =
+            fs::read_to_string(from.join(name)).map_err(|error| format!("{name}: {error}"))?;
+        let (text, unswitched) =
+            rewrite::file(&text, &of_file).map_err(|error| format!("{name}: {error}"))?;
         left_out.extend(unswitched);
         write(&to.join(name), &text)?;
     }
@@ -101,7 +118,15 @@ struct CompilerSpan {
 /// The mutants that errors of the compiler belong to.
 fn check(copy: &Path, packages: &[String]) -> Result<BTreeSet<usize>, String> {
     let mut command = Command::new("cargo");
-    command.args(["check", "--offline", "--lib", "--all-features", "--message-format", "json", "--keep-going"]);
+    command.args([
+        "check",
+        "--offline",
+        "--lib",
+        "--all-features",
+        "--message-format",
+        "json",
+        "--keep-going",
+    ]);
     command.args(packages.iter().flat_map(|package| ["--package", package]));
     command.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", "-Awarnings").current_dir(copy);
     let checked = command.output().map_err(|error| format!("cannot run cargo: {error}"))?;
@@ -112,9 +137,12 @@ fn check(copy: &Path, packages: &[String]) -> Result<BTreeSet<usize>, String> {
         if message.level != "error" || message.spans.is_empty() {
             continue;
         }
-        let texts =
-            message.spans.iter().filter_map(|span| Some((fs::read_to_string(copy.join(&span.file_name)).ok()?, span)));
-        let owners: Vec<usize> = texts.flat_map(|(text, span)| owners(&text, span.byte_start..span.byte_end)).collect();
+        let texts = message
+            .spans
+            .iter()
+            .filter_map(|span| Some((fs::read_to_string(copy.join(&span.file_name)).ok()?, span)));
+        let owners: Vec<usize> =
+            texts.flat_map(|(text, span)| owners(&text, span.byte_start..span.byte_end)).collect();
         if owners.is_empty() {
             unexplained = message.rendered;
         }
@@ -139,7 +167,9 @@ fn owners(text: &str, place: Range<usize>) -> Vec<usize> {
         let inside = &text[at + 2..];
         if inside.starts_with("}*/") {
             open.pop();
-        } else if let Some(numbers) = inside.strip_prefix('{').and_then(|rest| rest.split_once("*/")) {
+        } else if let Some(numbers) =
+            inside.strip_prefix('{').and_then(|rest| rest.split_once("*/"))
+        {
             let numbers: Result<Vec<usize>, _> = numbers.0.split(',').map(str::parse).collect();
             if let Ok(numbers) = numbers {
                 open.push(numbers);

@@ -43,11 +43,14 @@ pub struct Mutant {
 }
 
 impl Mutant {
-    /// What a switch cannot do: constants are the compiler's, and a function that returns `impl Trait` has one type of result, though a
-    /// mutant of it may have another. Of those, `cargo mutants` has to build each.
+    /// What a switch cannot do: constants are the compiler's, and a function that returns `impl
+    /// Trait` has one type of result, though a mutant of it may have another. Of those, `cargo
+    /// mutants` has to build each.
     pub fn needs_own_build(&self) -> bool {
         let function = self.function.as_ref();
-        function.is_none_or(|function| self.genre == Genre::FnValue && function.return_type.contains("impl "))
+        function.is_none_or(|function| {
+            self.genre == Genre::FnValue && function.return_type.contains("impl ")
+        })
     }
 }
 

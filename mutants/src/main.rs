@@ -1,13 +1,15 @@
 //! All mutants of the codec and of the session rules, built once.
 //!
-//! `cargo mutants` builds a crate and its tests anew for each mutant: four thousand times. This writes all of its mutants into one copy of the
-//! workspace, each behind a switch, builds that, and runs the tests with one of them on at a time.
+//! `cargo mutants` builds a crate and its tests anew for each mutant: four thousand times. This
+//! writes all of its mutants into one copy of the workspace, each behind a switch, builds that, and
+//! runs the tests with one of them on at a time.
 //!
 //! ```text
 //! cargo run --release --manifest-path mutants/Cargo.toml -- FOLDER [JOBS]
 //! ```
-//! FOLDER takes the copy and what comes of it: `alone.txt`, those that a switch cannot do, `unbuilt.txt`, those that do not compile, and
-//! `outcomes.jsonl`, from which a run that was stopped goes on. With `--kept` before FOLDER, the copy of before is used as it is.
+//! FOLDER takes the copy and what comes of it: `alone.txt`, those that a switch cannot do,
+//! `unbuilt.txt`, those that do not compile, and `outcomes.jsonl`, from which a run that was
+//! stopped goes on. With `--kept` before FOLDER, the copy of before is used as it is.
 
 #![forbid(unsafe_code)]
 
@@ -26,7 +28,8 @@ use crate::run::Outcome;
 
 const PACKAGES: [&str; 2] = ["ubf-codec", "ubf-proto"];
 
-/// The tests: those of the crates first, then those that go through both. The first that notices ends the matter.
+/// The tests: those of the crates first, then those that go through both. The first that notices
+/// ends the matter.
 const TESTS: [&str; 3] = [
     "--package ubf-codec --all-features --lib --tests",
     "--package ubf-proto --lib --tests",
@@ -78,8 +81,11 @@ fn work(folder: &Path, is_kept: bool, jobs: usize) -> Result<(), String> {
     let left_out: HashSet<&str> = left_out.lines().collect();
 
     let tests = run::baseline(run::build(&copy, &TESTS)?, folder)?;
-    let switched: Vec<(usize, &Mutant)> =
-        mutants.iter().enumerate().filter(|(_, mutant)| !left_out.contains(mutant.name.as_str())).collect();
+    let switched: Vec<(usize, &Mutant)> = mutants
+        .iter()
+        .enumerate()
+        .filter(|(_, mutant)| !left_out.contains(mutant.name.as_str()))
+        .collect();
     let records = run::all(&switched, &tests, jobs, &folder.join("outcomes.jsonl"))?;
 
     let mut counts: BTreeMap<&str, [usize; 4]> = BTreeMap::new();

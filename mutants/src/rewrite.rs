@@ -1,11 +1,13 @@
-//! A file of source in which every mutant stands beside the code that it replaces, behind `crate::mutant(NUMBER)`.
+//! A file of source in which every mutant stands beside the code that it replaces, behind
+//! `crate::mutant(NUMBER)`.
 //!
 //! ```text
 //! a + b            (if crate::mutant(7) { a - b } else if crate::mutant(8) { a * b } else { a + b })
 //! fn f() -> u8 {…} fn f() -> u8 { if crate::mutant(9) { return 0; } … }
 //! ```
-//! One mutant is on at a time, so the copies within a mutant's branch need no switches: the text grows by the depth of nesting, no more.
-//! Comments mark which text belongs to which mutants (`/*{7,8*/ … /*}*/`): an error of the compiler leads back to them.
+//! One mutant is on at a time, so the copies within a mutant's branch need no switches: the text
+//! grows by the depth of nesting, no more. Comments mark which text belongs to which mutants
+//! (`/*{7,8*/ … /*}*/`): an error of the compiler leads back to them.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -16,7 +18,8 @@ use syn::visit::{self, Visit};
 
 use crate::list::{Genre, Mutant, Place};
 
-/// The text of a file with the mutants of `numbered` in it, and the numbers of those for which no switch could be written.
+/// The text of a file with the mutants of `numbered` in it, and the numbers of those for which no
+/// switch could be written.
 pub fn file(text: &str, numbered: &[(usize, &Mutant)]) -> Result<(String, Vec<usize>), String> {
     let parsed = syn::parse_file(text).map_err(|error| error.to_string())?;
     let mut finder = Finder {
@@ -27,12 +30,19 @@ pub fn file(text: &str, numbered: &[(usize, &Mutant)]) -> Result<(String, Vec<us
         text,
     };
     for (number, mutant) in numbered {
-        finder.mutants.entry((mutant.span.start, kind(mutant.genre))).or_default().push((*number, mutant));
+        finder
+            .mutants
+            .entry((mutant.span.start, kind(mutant.genre)))
+            .or_default()
+            .push((*number, mutant));
     }
     finder.bodies();
     finder.visit_file(&parsed);
-    let unswitched =
-        numbered.iter().map(|(number, _)| *number).filter(|number| !finder.found.contains(number)).collect();
+    let unswitched = numbered
+        .iter()
+        .map(|(number, _)| *number)
+        .filter(|number| !finder.found.contains(number))
+        .collect();
     Ok((finder.render(0..text.len(), None), unswitched))
 }
 
@@ -53,7 +63,8 @@ type Region = Vec<(usize, String)>;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Shape {
-    /// A match guard: `if` each branch is one of `true`, `false` and, for the deleted arm, the empty text.
+    /// A match guard: `if` each branch is one of `true`, `false` and, for the deleted arm, the
+    /// empty text.
     Guard,
     /// The value of a field, written as a choice.
     Field,
@@ -61,7 +72,8 @@ enum Shape {
     Choice,
 }
 
-/// Regions in the order in which they are opened: by start, the longer before the shorter, a guard before the operator that it consists of.
+/// Regions in the order in which they are opened: by start, the longer before the shorter, a guard
+/// before the operator that it consists of.
 type Key = (usize, Reverse<usize>, Shape);
 
 struct Finder<'t> {
@@ -88,13 +100,20 @@ impl<'t> Finder<'t> {
     fn bodies(&mut self) {
         let offsets: Vec<usize> =
             std::iter::once(0).chain(self.text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        let of_functions = self.mutants.iter().filter(|((_, kind), _)| *kind == 0).flat_map(|(_, mutants)| mutants);
+        let of_functions = self
+            .mutants
+            .iter()
+            .filter(|((_, kind), _)| *kind == 0)
+            .flat_map(|(_, mutants)| mutants);
         for (number, mutant) in of_functions {
             let place = mutant.span.start;
             let Some(&line) = offsets.get(place.line - 1) else { continue };
-            let at = line + self.text[line..].char_indices().nth(place.column - 1).map_or(0, |(at, _)| at);
-            let switch =
-                format!("/*{{{number}*/if crate::mutant({number}) {{ return {}; }}/*}}*/ ", mutant.replacement);
+            let at = line
+                + self.text[line..].char_indices().nth(place.column - 1).map_or(0, |(at, _)| at);
+            let switch = format!(
+                "/*{{{number}*/if crate::mutant({number}) {{ return {}; }}/*}}*/ ",
+                mutant.replacement
+            );
             self.insertions.entry(at).or_default().push_str(&switch);
             self.found.insert(*number);
         }
@@ -107,9 +126,10 @@ impl<'t> Finder<'t> {
         let mut out = String::new();
         let mut at = range.start;
         while at < range.end {
-            let mut inner = self
-                .regions
-                .range((at, Reverse(usize::MAX), Shape::Guard)..(range.end, Reverse(usize::MAX), Shape::Guard));
+            let mut inner = self.regions.range(
+                (at, Reverse(usize::MAX), Shape::Guard)
+                    ..(range.end, Reverse(usize::MAX), Shape::Guard),
+            );
             let next = inner.find(|(key, _)| within.is_none_or(|outer| **key > outer));
             let stop = next.map_or(range.end, |(key, _)| key.0);
             self.copy(at..stop, is_done(at), &mut out);
@@ -146,7 +166,9 @@ impl<'t> Finder<'t> {
             Shape::Choice | Shape::Field => {
                 out.push('(');
                 for (number, branch) in region {
-                    out.push_str(&format!("if crate::mutant({number}) {{ /*{{{number}*/{branch}/*}}*/ }} else "));
+                    out.push_str(&format!(
+                        "if crate::mutant({number}) {{ /*{{{number}*/{branch}/*}}*/ }} else "
+                    ));
                 }
                 out.push_str(&format!("{{ {original} }})"));
             }
@@ -172,7 +194,8 @@ impl<'ast> Visit<'ast> for Finder<'_> {
         let mutants = self.take(node.op.span(), Genre::BinaryOperator);
         // `let` in a chain of conditions can stand neither in parentheses nor beside `||`.
         if !mutants.is_empty() && !has_let(&node.left) && !has_let(&node.right) {
-            let (left, right) = (&self.text[range.start..operator.start], &self.text[operator.end..range.end]);
+            let (left, right) =
+                (&self.text[range.start..operator.start], &self.text[operator.end..range.end]);
             let branches = mutants
                 .iter()
                 .map(|(number, mutant)| (*number, format!("{left}{}{right}", mutant.replacement)))
@@ -186,21 +209,26 @@ impl<'ast> Visit<'ast> for Finder<'_> {
         let mutants = self.take(node.op.span(), Genre::UnaryOperator);
         if !mutants.is_empty() {
             let operand = &self.text[node.expr.span().byte_range()];
-            let branches =
-                mutants.iter().map(|(number, mutant)| (*number, format!("{}{operand}", mutant.replacement))).collect();
+            let branches = mutants
+                .iter()
+                .map(|(number, mutant)| (*number, format!("{}{operand}", mutant.replacement)))
+                .collect();
             self.add(node.span().byte_range(), branches, Shape::Choice);
         }
         visit::visit_expr_unary(self, node);
     }
 
     fn visit_arm(&mut self, node: &'ast syn::Arm) {
-        let deleted: Vec<usize> = self.take(node.span(), Genre::MatchArm).iter().map(|(number, _)| *number).collect();
+        let deleted: Vec<usize> =
+            self.take(node.span(), Genre::MatchArm).iter().map(|(number, _)| *number).collect();
         match &node.guard {
             Some((_, guard)) => {
                 let guards = self.take(guard.span(), Genre::MatchArmGuard);
-                let branches = guards.iter().map(|(number, mutant)| (*number, mutant.replacement.clone()));
-                let branches: Vec<_> =
-                    branches.chain(deleted.into_iter().map(|number| (number, String::new()))).collect();
+                let branches =
+                    guards.iter().map(|(number, mutant)| (*number, mutant.replacement.clone()));
+                let branches: Vec<_> = branches
+                    .chain(deleted.into_iter().map(|number| (number, String::new())))
+                    .collect();
                 if !branches.is_empty() {
                     self.add(guard.span().byte_range(), branches, Shape::Guard);
                 }
@@ -225,7 +253,10 @@ impl<'ast> Visit<'ast> for Finder<'_> {
         let numbers: Vec<String> = deleted.map(|(number, _)| number.to_string()).collect();
         if !numbers.is_empty() {
             let range = node.expr.span().byte_range();
-            self.insertions.entry(range.start).or_default().push_str(&format!("/*{{{}*/", numbers.join(",")));
+            self.insertions
+                .entry(range.start)
+                .or_default()
+                .push_str(&format!("/*{{{}*/", numbers.join(",")));
             self.insertions.entry(range.end).or_default().push_str("/*}*/");
         }
         visit::visit_expr_match(self, node);
@@ -239,7 +270,10 @@ impl<'ast> Visit<'ast> for Finder<'_> {
                 let base = &self.text[rest.span().byte_range()];
                 let value = field.expr.span().byte_range();
                 if field.colon_token.is_none() {
-                    self.insertions.entry(value.start).or_default().push_str(&format!("{member}: "));
+                    self.insertions
+                        .entry(value.start)
+                        .or_default()
+                        .push_str(&format!("{member}: "));
                 }
                 self.add(value, vec![(*number, format!("({base}).{member}"))], Shape::Field);
             }

@@ -81,14 +81,19 @@ pub fn build(copy: &Path, selections: &[&str]) -> Result<Vec<Program>, String> {
     let mut all = Vec::new();
     for (selection, group) in selections.iter().zip(0..) {
         let mut command = Command::new("cargo");
-        command.args(["test", "--offline", "--no-run", "--message-format", "json"]).args(selection.split(' '));
+        command
+            .args(["test", "--offline", "--no-run", "--message-format", "json"])
+            .args(selection.split(' '));
         command.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", "-Awarnings").current_dir(copy);
         // Overflows are to be noticed as they are in a plain build of tests, but sooner.
         command
             .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
             .env("CARGO_PROFILE_DEV_DEBUG", "0")
             .env("CARGO_INCREMENTAL", "0");
-        let built = command.stderr(Stdio::inherit()).output().map_err(|error| format!("cannot run cargo: {error}"))?;
+        let built = command
+            .stderr(Stdio::inherit())
+            .output()
+            .map_err(|error| format!("cannot run cargo: {error}"))?;
         if !built.status.success() {
             return Err(format!("cargo test --no-run {selection} fails"));
         }
@@ -108,7 +113,8 @@ pub fn build(copy: &Path, selections: &[&str]) -> Result<Vec<Program>, String> {
     Ok(all)
 }
 
-/// Runs each test without a mutant: how long it takes, and which mutants it comes by. Those that fail are left out.
+/// Runs each test without a mutant: how long it takes, and which mutants it comes by. Those that
+/// fail are left out.
 pub fn baseline(programs: Vec<Program>, scratch: &Path) -> Result<Tests, String> {
     let mut tests = Vec::new();
     for (number, program) in programs.iter().enumerate() {
@@ -123,8 +129,11 @@ pub fn baseline(programs: Vec<Program>, scratch: &Path) -> Result<Tests, String>
             let reached = scratch.join("reached");
             drop(fs::remove_file(&reached));
             let start = Instant::now();
-            if !wait(program.command(&[name], 60).env("UBF_MUTANTS_REACHED", &reached), Duration::from_secs(60))?
-                .is_pass()
+            if !wait(
+                program.command(&[name], 60).env("UBF_MUTANTS_REACHED", &reached),
+                Duration::from_secs(60),
+            )?
+            .is_pass()
             {
                 println!("{} {name} fails or takes long without a mutant: left out", program.name);
                 continue;
@@ -144,10 +153,14 @@ impl Program {
     /// Runs these tests, with so many seconds of a processor.
     fn command(&self, tests: &[&str], seconds: u64) -> Command {
         // A mutant may ask for all memory that there is, or for ever go on.
-        let limits = format!("ulimit -v 4000000; ulimit -t {seconds}; exec \"$0\" -q --exact \"$@\"");
+        let limits =
+            format!("ulimit -v 4000000; ulimit -t {seconds}; exec \"$0\" -q --exact \"$@\"");
         let mut command = Command::new("sh");
         command.arg("-c").arg(limits).arg(&self.path).args(tests).current_dir(&self.folder);
-        command.env("RUST_TEST_THREADS", "1").env("PROPTEST_CASES", "32").env("PROPTEST_RNG_SEED", "1");
+        command
+            .env("RUST_TEST_THREADS", "1")
+            .env("PROPTEST_CASES", "32")
+            .env("PROPTEST_RNG_SEED", "1");
         command.env("PROPTEST_DISABLE_FAILURE_PERSISTENCE", "1").env("RUST_BACKTRACE", "0");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         command
@@ -200,7 +213,8 @@ pub fn all(
 ) -> Result<BTreeMap<String, Record>, String> {
     let mut known: BTreeMap<String, Record> = BTreeMap::new();
     for line in fs::read_to_string(log).unwrap_or_default().lines() {
-        let record: Record = serde_json::from_str(line).map_err(|error| format!("{}: {error}", log.display()))?;
+        let record: Record =
+            serde_json::from_str(line).map_err(|error| format!("{}: {error}", log.display()))?;
         known.insert(record.name.clone(), record);
     }
     let file = fs::OpenOptions::new()
@@ -208,7 +222,8 @@ pub fn all(
         .append(true)
         .open(log)
         .map_err(|error| format!("{}: {error}", log.display()))?;
-    let open: Vec<&(usize, &Mutant)> = mutants.iter().filter(|(_, mutant)| !known.contains_key(&mutant.name)).collect();
+    let open: Vec<&(usize, &Mutant)> =
+        mutants.iter().filter(|(_, mutant)| !known.contains_key(&mutant.name)).collect();
     let (next, shared) = (AtomicUsize::new(0), Mutex::new((file, known)));
     thread::scope(|scope| {
         let work = || -> Result<(), String> {
@@ -222,7 +237,9 @@ pub fn all(
             Ok(())
         };
         let workers: Vec<_> = (0..jobs.max(1)).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().try_for_each(|worker| worker.join().map_err(|_| "a worker panicked".to_owned())?)
+        workers
+            .into_iter()
+            .try_for_each(|worker| worker.join().map_err(|_| "a worker panicked".to_owned())?)
     })?;
     Ok(shared.into_inner().map_err(|error| error.to_string())?.1)
 }
@@ -232,13 +249,19 @@ const QUICK: Duration = Duration::from_millis(100);
 
 fn one(number: usize, mutant: &Mutant, all: &Tests) -> Result<Record, String> {
     let record = |outcome, by: Option<&Program>| {
-        Ok(Record { name: mutant.name.clone(), outcome, by: by.map(|program| program.name.clone()) })
+        Ok(Record {
+            name: mutant.name.clone(),
+            outcome,
+            by: by.map(|program| program.name.clone()),
+        })
     };
-    let reaching: Vec<&Test> = all.tests.iter().filter(|test| test.reached.contains(&number)).collect();
+    let reaching: Vec<&Test> =
+        all.tests.iter().filter(|test| test.reached.contains(&number)).collect();
     if reaching.is_empty() {
         return record(Outcome::Unreached, None);
     }
-    // What is quick first, each program once; then the slow ones, one by one. The crates' own tests before those that go through both.
+    // What is quick first, each program once; then the slow ones, one by one. The crates' own tests
+    // before those that go through both.
     let mut runs: Vec<(bool, usize, Duration, usize, Vec<&str>)> = Vec::new();
     for test in reaching {
         let (is_slow, group) = (test.time > QUICK, all.programs[test.program].group);

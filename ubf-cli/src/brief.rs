@@ -6,7 +6,8 @@ use crate::text::{beginning, columns, prefix, shorten};
 
 /// `term` in Erlang's notation in about `max` columns, with `…` for what does not fit.
 ///
-/// Costs no more than it shows, so that a term which is huge when registers are expanded does no harm here.
+/// Costs no more than it shows, so that a term which is huge when registers are expanded does no
+/// harm here.
 pub(crate) fn brief(term: TermRef<'_>, max: usize) -> String {
     let (start, is_all) = beginning(term, max);
     if is_all {
@@ -33,7 +34,12 @@ fn cut(start: &str, max: usize, end: &str) -> String {
 }
 
 /// As many elements as fit before `,…}`; of the first one at least its beginning.
-fn group<'a>(open: char, mut elements: impl Iterator<Item = TermRef<'a>>, close: char, max: usize) -> String {
+fn group<'a>(
+    open: char,
+    mut elements: impl Iterator<Item = TermRef<'a>>,
+    close: char,
+    max: usize,
+) -> String {
     // The brackets and `,…`.
     let mut room = max.saturating_sub(4);
     let Some(first) = elements.next().filter(|_| room >= 3) else {

@@ -1,7 +1,8 @@
 //! A text of many JSON documents, cut into documents, as it arrives.
 //!
-//! A document ends with its last bracket or quote, and a number or a word before the next byte that is no part of it. What can
-//! begin no document goes to the end of its line, for the message to show, and so does a string that its line does not end.
+//! A document ends with its last bracket or quote, and a number or a word before the next byte that
+//! is no part of it. What can begin no document goes to the end of its line, for the message to
+//! show, and so does a string that its line does not end.
 
 use bytes::BytesMut;
 
@@ -39,7 +40,13 @@ enum Within {
 impl DocumentSplitter {
     /// Documents with white space between them, or none.
     pub(crate) fn new() -> Self {
-        Self { buffer: BytesMut::new(), scanned: 0, start: Start::new(), within: Within::Nothing, by_lines: false }
+        Self {
+            buffer: BytesMut::new(),
+            scanned: 0,
+            start: Start::new(),
+            within: Within::Nothing,
+            by_lines: false,
+        }
     }
 
     /// Lines that are a document each.
@@ -62,7 +69,10 @@ impl DocumentSplitter {
         let mut end = None;
         match self.within {
             Within::Nothing => {}
-            Within::Word if matches!(byte, b'[' | b']' | b'{' | b'}' | b'"' | b',' | b':') || is_space(byte) => {
+            Within::Word
+                if matches!(byte, b'[' | b']' | b'{' | b'}' | b'"' | b',' | b':')
+                    || is_space(byte) =>
+            {
                 end = Some(End::Before);
             }
             Within::Word => {}
@@ -75,7 +85,9 @@ impl DocumentSplitter {
                 b']' | b'}' => self.within = Within::Brackets(brackets - 1),
                 _ => {}
             },
-            Within::Quote { brackets, escaped: true } => self.within = Within::Quote { brackets, escaped: false },
+            Within::Quote { brackets, escaped: true } => {
+                self.within = Within::Quote { brackets, escaped: false }
+            }
             Within::Quote { brackets, escaped: false } => match byte {
                 b'\\' => self.within = Within::Quote { brackets, escaped: true },
                 b'"' if brackets == 0 => end = Some(End::With),
@@ -153,7 +165,10 @@ mod tests {
                     documents.extend(std::iter::from_fn(|| splitter.next(false)));
                 }
                 documents.extend(std::iter::from_fn(|| splitter.next(true)));
-                documents.iter().map(|document| String::from_utf8_lossy(&document.text).into_owned()).collect()
+                documents
+                    .iter()
+                    .map(|document| String::from_utf8_lossy(&document.text).into_owned())
+                    .collect()
             })
             .collect();
         assert!(all.iter().all(|documents| *documents == all[0]), "{all:?}");
@@ -204,8 +219,9 @@ mod tests {
     fn knows_where_a_document_begins() {
         let mut splitter = DocumentSplitter::new();
         splitter.buffer().extend_from_slice("\"é\" 1\n\n [\n] 2".as_bytes());
-        let places: Vec<(u64, u64)> =
-            std::iter::from_fn(|| splitter.next(true)).map(|found| (found.start.line, found.start.column)).collect();
+        let places: Vec<(u64, u64)> = std::iter::from_fn(|| splitter.next(true))
+            .map(|found| (found.start.line, found.start.column))
+            .collect();
         assert_eq!(places, [(1, 0), (1, 4), (3, 1), (4, 2)]);
     }
 }

@@ -21,7 +21,8 @@ pub(crate) struct Excerpt {
 }
 
 impl Excerpt {
-    /// The surroundings of `bytes[at]`; `at` may be one past the end. A character that holds that byte is shown as bytes.
+    /// The surroundings of `bytes[at]`; `at` may be one past the end. A character that holds that
+    /// byte is shown as bytes.
     pub(crate) fn of(bytes: &[u8], at: usize) -> Self {
         Self::new(bytes, at, true)
     }
@@ -36,7 +37,8 @@ impl Excerpt {
         let mut from = at.saturating_sub(MAX_BYTES);
         if from > 0 {
             // Not into the middle of a character.
-            from += bytes.iter().skip(from).take(3).take_while(|&&byte| byte & 0xC0 == 0x80).count();
+            from +=
+                bytes.iter().skip(from).take(3).take_while(|&&byte| byte & 0xC0 == 0x80).count();
         }
         let to = bytes.len().min(at + MAX_BYTES);
         let shown = pieces(bytes.get(from..to).unwrap_or_default(), is_exact.then_some(at - from));
@@ -119,7 +121,10 @@ mod tests {
     fn makes_bytes_visible_that_are_not() {
         assert_eq!(drawn(b"1\n\x00$", 2), "1\\n\\x00$\n   ^^^^");
         assert_eq!(drawn("'é'é".as_bytes(), 4), "'é'\\xC3\\xA9\n   ^^^^");
-        assert_eq!(Excerpt::of_text("é日".as_bytes(), 2), Excerpt { line: "é日".to_owned(), caret: 1, width: 2 });
+        assert_eq!(
+            Excerpt::of_text("é日".as_bytes(), 2),
+            Excerpt { line: "é日".to_owned(), caret: 1, width: 2 }
+        );
     }
 
     #[test]

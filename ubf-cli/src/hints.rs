@@ -1,4 +1,5 @@
-//! What a wrong packet may mean and what to do about it: rules in one sentence, hints for what we have seen before.
+//! What a wrong packet may mean and what to do about it: rules in one sentence, hints for what we
+//! have seen before.
 
 use ubf_codec::{DecodeError, Dialect, ErrorKind, Limits, Operator, StackItem, Tracer};
 
@@ -46,7 +47,11 @@ pub(crate) fn rule_sentence(rule: &str) -> &'static str {
 }
 
 /// What to do about `error`.
-pub(crate) fn hint(error: &DecodeError, evidence: Evidence<'_>, reading: &Reading) -> Option<String> {
+pub(crate) fn hint(
+    error: &DecodeError,
+    evidence: Evidence<'_>,
+    reading: &Reading,
+) -> Option<String> {
     let Evidence { packet, start, .. } = evidence;
     if !reading.hex && looks_like_hex(packet) {
         return Some("the input looks like hex digits: read it with --hex".to_owned());
@@ -57,43 +62,69 @@ pub(crate) fn hint(error: &DecodeError, evidence: Evidence<'_>, reading: &Readin
     let hint = match error.kind() {
         ErrorKind::Limit(_) => return limit_hint(error.kind().code(), &reading.limits),
         ErrorKind::UnexpectedEnd => return Some(unfinished(evidence, reading)),
-        ErrorKind::UnsetRegister { register } => return Some(register_hint(register, before, from)),
-        ErrorKind::MinusWithoutDigit { .. } if from.trim_ascii_start().first().is_some_and(u8::is_ascii_digit) => {
+        ErrorKind::UnsetRegister { register } => {
+            return Some(register_hint(register, before, from));
+        }
+        ErrorKind::MinusWithoutDigit { .. }
+            if from.trim_ascii_start().first().is_some_and(u8::is_ascii_digit) =>
+        {
             "no white space stands between - and its digits"
         }
         ErrorKind::MinusWithoutDigit { .. } => "Erlang's decoder reads a lone - as 0; write 0",
-        ErrorKind::BadEscape { .. } => r"Erlang and Java read \ and any byte as that byte: so does --any-escape",
+        ErrorKind::BadEscape { .. } => {
+            r"Erlang and Java read \ and any byte as that byte: so does --any-escape"
+        }
         ErrorKind::StoreUndefined if reading.side.is_none() => {
             "Erlang's encoder uses ? as a register: --classic reads such packets"
         }
-        ErrorKind::StoreUndefined => "versioned packets are in the extended dialect: ? is no register",
-        ErrorKind::StoreControl { .. } => r##"no registers: % " ~ ' ` { } # & $ > - , the digits and white space"##,
-        ErrorKind::NothingToStore => "> takes the term on top of the stack, and a tuple begins with nothing",
+        ErrorKind::StoreUndefined => {
+            "versioned packets are in the extended dialect: ? is no register"
+        }
+        ErrorKind::StoreControl { .. } => {
+            r##"no registers: % " ~ ' ` { } # & $ > - , the digits and white space"##
+        }
+        ErrorKind::NothingToStore => {
+            "> takes the term on top of the stack, and a tuple begins with nothing"
+        }
         ErrorKind::NothingToCons => "a list begins with #, as in #2&1& for [1,2]",
-        ErrorKind::ConsOntoNonList { .. } => "a list begins with #, as in #2&1& for [1,2]; UBF has proper lists only",
+        ErrorKind::ConsOntoNonList { .. } => {
+            "a list begins with #, as in #2&1& for [1,2]; UBF has proper lists only"
+        }
         ErrorKind::NothingToTag => "a tag stands after its term, as in \"1.5\"`f`",
         ErrorKind::CloseWithoutOpen => "a { is missing before it, or a } is too much",
         ErrorKind::BinaryWithoutLength { .. } => "the length stands before the bytes, as in 3~abc~",
         ErrorKind::NegativeBinaryLength => "the length is the number of bytes between the two ~",
-        ErrorKind::BinaryNotClosed { .. } => "is the length right? It counts bytes, and é or 日 are more than one",
+        ErrorKind::BinaryNotClosed { .. } => {
+            "is the length right? It counts bytes, and é or 日 are more than one"
+        }
         ErrorKind::EmptyPacket => "a $ ends a packet; between quotes it is a byte like any other",
         ErrorKind::OpenTuple { .. } => "a } is missing before the $",
         ErrorKind::ExtraTerms { .. } => match (after_version(text), reading.side) {
             (Some(b'?' | b'"'), None | Some(Side::Client)) => {
                 "it looks like a versioned packet from a server: read it with --server"
             }
-            (Some(b'{' | b'\''), None) => "it looks like a versioned packet from a client: read it with --client",
+            (Some(b'{' | b'\''), None) => {
+                "it looks like a versioned packet from a client: read it with --client"
+            }
             _ => "several terms make one in a tuple, as in {1 2}, or a list, as in #2&1&",
         },
         ErrorKind::TrailingBytes => "white space alone may follow",
-        ErrorKind::BadVersion { .. } if text.first().is_some_and(u8::is_ascii_digit) => "a version has no leading zero",
-        ErrorKind::BadVersion { .. } => "a plain packet has no version: read it without --client and --server",
+        ErrorKind::BadVersion { .. } if text.first().is_some_and(u8::is_ascii_digit) => {
+            "a version has no leading zero"
+        }
+        ErrorKind::BadVersion { .. } => {
+            "a plain packet has no version: read it without --client and --server"
+        }
         ErrorKind::VersionTooLarge => "versions are 0 (negotiation) to 2147483647",
-        ErrorKind::MissingSpace { .. } => "exactly one space stands after a version, and one after a NextIP",
+        ErrorKind::MissingSpace { .. } => {
+            "exactly one space stands after a version, and one after a NextIP"
+        }
         ErrorKind::BadNextIp if !matches!(after_version(text), Some(b'"')) => {
             "a packet from a client has no NextIP: read it with --client"
         }
-        ErrorKind::BadNextIp => r#"addresses look like "192.0.2.7:4000,[2001:db8::1]:4000,b.example:4000""#,
+        ErrorKind::BadNextIp => {
+            r#"addresses look like "192.0.2.7:4000,[2001:db8::1]:4000,b.example:4000""#
+        }
         _ => return None,
     };
     Some(hint.to_owned())
@@ -119,18 +150,31 @@ fn limit_hint(code: &str, limits: &Limits) -> Option<String> {
 /// What a register that was never stored may have been meant to be.
 fn register_hint(register: u8, before: &[u8], from: &[u8]) -> String {
     let next = from.get(1);
-    let word: Vec<u8> =
-        from.iter().copied().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').take(40).collect();
+    let word: Vec<u8> = from
+        .iter()
+        .copied()
+        .take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+        .take(40)
+        .collect();
     let hint = match (before.last(), register) {
-        (_, 0xEF) if from.starts_with(b"\xEF\xBB\xBF") => "EF BB BF is a byte order mark: write the text without it",
-        (Some(b'0'..=b'9'), b'.' | b'e' | b'E') => "a float is a string with the tag f, as in \"1.5\"`f`",
+        (_, 0xEF) if from.starts_with(b"\xEF\xBB\xBF") => {
+            "EF BB BF is a byte order mark: write the text without it"
+        }
+        (Some(b'0'..=b'9'), b'.' | b'e' | b'E') => {
+            "a float is a string with the tag f, as in \"1.5\"`f`"
+        }
         (Some(b'0'), b'x' | b'X') => "integers are decimal",
         (_, b'+') if next.is_some_and(u8::is_ascii_digit) => "a positive integer has no sign",
         (Some(b'"'), b':') => "it looks like JSON: ubf from-json reads that",
         (_, b'[' | b']' | b'|') => "UBF writes the list [1,2] as #2&1&; ubf encode does that",
-        (_, b'<') if next == Some(&b'<') => "UBF writes the binary <<\"abc\">> as 3~abc~; ubf encode does that",
+        (_, b'<') if next == Some(&b'<') => {
+            "UBF writes the binary <<\"abc\">> as 3~abc~; ubf encode does that"
+        }
         _ if word.len() > 1 && register.is_ascii_alphabetic() => {
-            return format!("an atom has quotes: '{}'; ubf encode reads terms without them", escaped(&word));
+            return format!(
+                "an atom has quotes: '{}'; ubf encode reads terms without them",
+                escaped(&word)
+            );
         }
         _ => "registers live for one packet and end at its $",
     };
@@ -145,7 +189,8 @@ fn unfinished(evidence: Evidence<'_>, reading: &Reading) -> String {
     if reading.side.is_some() && header_bytes == 0 {
         return format!("it stops in the header: {CUT}");
     }
-    let mut tracer = Tracer::new(body, reading.dialect, reading.limits).with_any_escape(reading.any_escape);
+    let mut tracer =
+        Tracer::new(body, reading.dialect, reading.limits).with_any_escape(reading.any_escape);
     let mut read = 0;
     while let Ok(Some(step)) = tracer.step() {
         if step.operator != Operator::Blank {
@@ -162,7 +207,8 @@ fn unfinished(evidence: Evidence<'_>, reading: &Reading) -> String {
         Some(b'~') => format!("the binary at byte {offset} is shorter than its length"),
         Some(b'>') => "the name of a register is missing after >".to_owned(),
         Some(_) | None => {
-            let open = tracer.stack().iter().filter(|item| matches!(item, StackItem::OpenTuple)).count();
+            let open =
+                tracer.stack().iter().filter(|item| matches!(item, StackItem::OpenTuple)).count();
             match open {
                 0 => "the $ that ends the packet is missing".to_owned(),
                 _ => format!("{} not closed, and the $ is missing", counted(open as u64, "tuple")),
@@ -196,9 +242,11 @@ fn blank_bytes(text: &[u8]) -> usize {
     blank
 }
 
-/// Whether someone forgot `--hex`: nothing but hex digits, and among them a letter, or at the end a `$`.
+/// Whether someone forgot `--hex`: nothing but hex digits, and among them a letter, or at the end a
+/// `$`.
 fn looks_like_hex(packet: &[u8]) -> bool {
-    let begin: Vec<u8> = packet.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).take(64).collect();
+    let begin: Vec<u8> =
+        packet.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).take(64).collect();
     begin.len() >= 4
         && begin.iter().all(u8::is_ascii_hexdigit)
         && (begin.iter().any(u8::is_ascii_alphabetic) || packet.trim_ascii_end().ends_with(b"24"))
@@ -217,8 +265,13 @@ fn after_version(text: &[u8]) -> Option<u8> {
 mod tests {
     use super::*;
 
-    const PLAIN: Reading =
-        Reading { side: None, dialect: Dialect::Extended, any_escape: false, limits: Limits::new(), hex: false };
+    const PLAIN: Reading = Reading {
+        side: None,
+        dialect: Dialect::Extended,
+        any_escape: false,
+        limits: Limits::new(),
+        hex: false,
+    };
 
     #[track_caller]
     fn hint_for(packet: &[u8]) -> String {
@@ -246,7 +299,10 @@ mod tests {
     fn names_the_flag_of_a_limit() {
         let deep = [vec![b'{'; 600], vec![b'}'; 600], vec![b'$']].concat();
         assert_eq!(hint_for(&deep), "--max-depth raises this limit, which is 512 here");
-        assert!(hint_for(&[&b"1`"[..], &[b'x'; 300], &b"`$"[..]].concat()).starts_with("--max-tag-bytes "));
+        assert!(
+            hint_for(&[&b"1`"[..], &[b'x'; 300], &b"`$"[..]].concat())
+                .starts_with("--max-tag-bytes ")
+        );
     }
 
     #[test]
@@ -283,8 +339,8 @@ mod tests {
     #[test]
     fn every_wrong_packet_has_a_rule_with_a_sentence_and_a_hint() {
         let wrong: [&[u8]; 18] = [
-            b"-$", b"- 1$", b"'\\n'$", b"~a~$", b"-1~a~$", b"1~ab~$", b"&$", b"{}1&$", b"q$", b">a$", b"1>1$", b"1>?$",
-            b"`t`$", b"}$", b"$", b"{$", b"1 2$", b"1",
+            b"-$", b"- 1$", b"'\\n'$", b"~a~$", b"-1~a~$", b"1~ab~$", b"&$", b"{}1&$", b"q$",
+            b">a$", b"1>1$", b"1>?$", b"`t`$", b"}$", b"$", b"{$", b"1 2$", b"1",
         ];
         for packet in wrong {
             let error = ubf_codec::decode(packet).expect_err("a wrong packet");

@@ -146,7 +146,9 @@ pub(crate) struct At(Place);
 impl fmt::Display for HexError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoDigit(byte, At(place)) => write!(f, "'{}' is no hex digit, at {place}", byte_name(*byte)),
+            Self::NoDigit(byte, At(place)) => {
+                write!(f, "'{}' is no hex digit, at {place}", byte_name(*byte))
+            }
             Self::HalfByte(digit, At(place)) => {
                 let digit = char::from(*digit);
                 write!(f, "hex digit '{digit}' has no second digit to make a byte, at {place}")
@@ -162,7 +164,8 @@ impl Default for HexText {
 }
 
 impl HexText {
-    /// Overwrites the front of `text` with the bytes that it spells; says how many, and what stopped it early.
+    /// Overwrites the front of `text` with the bytes that it spells; says how many, and what
+    /// stopped it early.
     fn decode_in_place(&mut self, text: &mut [u8]) -> (usize, Option<HexError>) {
         let mut decoded = 0;
         for index in 0..text.len() {

@@ -1,7 +1,13 @@
 //! What a text that is no JSON may mean, and what to do about it.
 
-/// What to do about an error at a byte of `text`. With `--lines` each document has to be on one line.
-pub(crate) fn hint(message: &str, text: &str, offset: usize, by_lines: bool) -> Option<&'static str> {
+/// What to do about an error at a byte of `text`. With `--lines` each document has to be on one
+/// line.
+pub(crate) fn hint(
+    message: &str,
+    text: &str,
+    offset: usize,
+    by_lines: bool,
+) -> Option<&'static str> {
     let (before, from) = text.split_at_checked(offset).unwrap_or((text, ""));
     let is_end_wanted = message.starts_with("expected the end");
     if let Some((_, hint)) = MESSAGES.iter().find(|(begin, _)| message.starts_with(begin)) {
@@ -10,7 +16,9 @@ pub(crate) fn hint(message: &str, text: &str, offset: usize, by_lines: bool) -> 
     match (from.is_empty(), by_lines) {
         (true, true) => Some("--lines wants a document a line; without it, one may span lines"),
         (true, false) => Some("it stops in the middle: was the input cut short?"),
-        (false, true) if is_end_wanted => Some("--lines wants a document a line; without it, a line may hold several"),
+        (false, true) if is_end_wanted => {
+            Some("--lines wants a document a line; without it, a line may hold several")
+        }
         (false, _) => character_hint(message, before, from),
     }
 }
@@ -27,7 +35,10 @@ const MESSAGES: [(&str, &str); 12] = [
     ("more than", "--max-expanded-nodes and --max-expanded-bytes allow more"),
     ("number too large", "floats end at 1.8e308; an integer is written without . and e"),
     ("number with a leading zero", "JSON writes 7, not 007"),
-    ("string that does not end", r#"a " is missing, or a line break in the string is not written as \n"#),
+    (
+        "string that does not end",
+        r#"a " is missing, or a line break in the string is not written as \n"#,
+    ),
     ("malformed string", r#"after \ stand " \ / b f n r t uXXXX; control characters are escaped"#),
 ];
 
@@ -36,9 +47,13 @@ fn character_hint(message: &str, before: &str, from: &str) -> Option<&'static st
     let previous = before.trim_end().chars().next_back();
     Some(match from.chars().next()? {
         '\u{FEFF}' => "EF BB BF is a byte order mark: write the text without it",
-        _ if message.starts_with("expected a digit") => "digits stand on both sides of a point, and after - and e",
+        _ if message.starts_with("expected a digit") => {
+            "digits stand on both sides of a point, and after - and e"
+        }
         ']' | '}' if previous == Some(',') => "JSON has no comma after the last element",
-        ']' | '}' if previous.is_none() => "a bracket that opens is missing before it, or it is too much",
+        ']' | '}' if previous.is_none() => {
+            "a bracket that opens is missing before it, or it is too much"
+        }
         ',' if previous.is_none() => "documents stand one after the other, without commas",
         ',' | '}' if message.starts_with("expected ':'") => {
             r#"a tuple is {"$tuple":["a",1]}; ubf encode reads Erlang's {"a",1}"#
@@ -48,7 +63,9 @@ fn character_hint(message: &str, before: &str, from: &str) -> Option<&'static st
         '+' => "a positive number has no sign",
         '.' => "a digit stands before the point, as in 0.5",
         '<' => r#"a binary is {"$binary":"…"} in base64; ubf encode reads <<"abc">>"#,
-        _ if message.starts_with("expected a key") => r#"keys are strings: {"a":1}; ubf encode reads Erlang's {a,1}"#,
+        _ if message.starts_with("expected a key") => {
+            r#"keys are strings: {"a":1}; ubf encode reads Erlang's {a,1}"#
+        }
         'A'..='Z' | 'a'..='z' if message.starts_with("expected a value") => {
             r#"JSON's words are null, true and false; an atom is {"$atom":"ok"}"#
         }

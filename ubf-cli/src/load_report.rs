@@ -25,8 +25,13 @@ pub(crate) fn progress(snapshot: &Snapshot) -> String {
         rate(answered as f64 / snapshot.recent_time.as_secs_f64().max(1e-9)),
         latency(recent.p50),
         latency(recent.p99),
-        tally(&in_use(&snapshot.clients, |client| client.version.map(|version| version.to_string()))),
-        tally(&in_use(&snapshot.clients, |client| client.address.as_ref().map(ToString::to_string))),
+        tally(&in_use(&snapshot.clients, |client| client
+            .version
+            .map(|version| version.to_string()))),
+        tally(&in_use(&snapshot.clients, |client| client
+            .address
+            .as_ref()
+            .map(ToString::to_string))),
     );
     // Writing to a string cannot fail.
     if snapshot.behind > 0 {
@@ -44,7 +49,10 @@ fn latency(value: Duration) -> String {
 }
 
 /// How many clients have what.
-fn in_use(clients: &[ClientView], what: impl Fn(&ClientView) -> Option<String>) -> BTreeMap<String, u64> {
+fn in_use(
+    clients: &[ClientView],
+    what: impl Fn(&ClientView) -> Option<String>,
+) -> BTreeMap<String, u64> {
     let mut found = BTreeMap::new();
     for client in clients {
         *found.entry(what(client).unwrap_or_else(|| "none".to_owned())).or_default() += 1;
@@ -57,7 +65,8 @@ fn tally(found: &BTreeMap<String, u64>) -> String {
     if let (1, Some(only)) = (found.len(), found.keys().next()) {
         return only.clone();
     }
-    let parts: Vec<String> = found.iter().map(|(what, clients)| format!("{what} ({clients})")).collect();
+    let parts: Vec<String> =
+        found.iter().map(|(what, clients)| format!("{what} ({clients})")).collect();
     parts.join(", ")
 }
 
@@ -92,20 +101,42 @@ impl fmt::Display for LoadReport<'_> {
         writeln!(f, "           {strong}{} a second{strong:#}", rate(calls_per_second(summary)))?;
         if let Some(wanted) = plan.rate {
             let due = count(summary.behind);
-            writeln!(f, "           {} a second were due; at the end {due} were late and not made", rate(wanted))?;
+            writeln!(
+                f,
+                "           {} a second were due; at the end {due} were late and not made",
+                rate(wanted)
+            )?;
         }
         let Latency { mean, p50, p90, p99, p999, max } = results.latency();
-        let latencies = [("p50", p50), ("p90", p90), ("p99", p99), ("p99.9", p999), ("max", max), ("mean", mean)];
-        for (label, (name, value)) in ["latency"].into_iter().chain(iter::repeat("")).zip(latencies) {
+        let latencies = [
+            ("p50", p50),
+            ("p90", p90),
+            ("p99", p99),
+            ("p99.9", p999),
+            ("max", max),
+            ("mean", mean),
+        ];
+        for (label, (name, value)) in ["latency"].into_iter().chain(iter::repeat("")).zip(latencies)
+        {
             writeln!(f, "{label:<10} {name:<5} {:>9}", latency(value))?;
         }
-        let versions: Vec<String> =
-            results.versions.iter().map(|(version, calls)| format!("{} in version {version}", count(*calls))).collect();
-        writeln!(f, "answered   {}", if versions.is_empty() { "0".to_owned() } else { versions.join(", ") })?;
+        let versions: Vec<String> = results
+            .versions
+            .iter()
+            .map(|(version, calls)| format!("{} in version {version}", count(*calls)))
+            .collect();
+        writeln!(
+            f,
+            "answered   {}",
+            if versions.is_empty() { "0".to_owned() } else { versions.join(", ") }
+        )?;
         let bad = counts.bad() - counts.indeterminate();
         let style = |number: u64| if number == 0 { good } else { error };
         writeln!(f, "errors     {0}{1}{0:#}", style(bad), count(bad))?;
-        kinds(f, counts.iter().filter(|(outcome, _)| outcome.is_bad() && !outcome.is_indeterminate()))?;
+        kinds(
+            f,
+            counts.iter().filter(|(outcome, _)| outcome.is_bad() && !outcome.is_indeterminate()),
+        )?;
         let unknown = counts.indeterminate();
         writeln!(f, "unknown    {0}{1}{0:#}", style(unknown), count(unknown))?;
         kinds(f, counts.iter().filter(|(outcome, _)| outcome.is_indeterminate()))?;
@@ -186,9 +217,17 @@ impl LoadJson {
                 .filter(|(_, number)| *number > 0)
                 .map(|(kind, number)| (kind.name(), number))
                 .collect(),
-            versions: results.versions.iter().map(|(version, calls)| (version.get(), *calls)).collect(),
-            clients_by_version: in_use(clients, |client| client.version.map(|version| version.to_string())),
-            clients_by_address: in_use(clients, |client| client.address.as_ref().map(ToString::to_string)),
+            versions: results
+                .versions
+                .iter()
+                .map(|(version, calls)| (version.get(), *calls))
+                .collect(),
+            clients_by_version: in_use(clients, |client| {
+                client.version.map(|version| version.to_string())
+            }),
+            clients_by_address: in_use(clients, |client| {
+                client.address.as_ref().map(ToString::to_string)
+            }),
             fallbacks: sum(clients, |statistics| statistics.fallbacks),
             moves: sum(clients, |statistics| statistics.moves),
             refused_and_sent_again: sum(clients, |statistics| statistics.refused),

@@ -53,7 +53,8 @@ fn main() -> ExitCode {
         return ubf_server::reference::run("ubf serve", *options);
     }
     let mut output = Output::new();
-    let ended = commands::run(&arguments.command, &mut output).and_then(|status| output.flush().map(|()| status));
+    let ended = commands::run(&arguments.command, &mut output)
+        .and_then(|status| output.flush().map(|()| status));
     match ended {
         Ok(status) => status.into(),
         // Whoever reads has seen enough, as in `ubf decode big.ubf | head`.

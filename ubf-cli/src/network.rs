@@ -15,7 +15,10 @@ pub(crate) fn runtime(is_parallel: bool) -> Result<Runtime, Report> {
     if !is_parallel {
         builder.worker_threads(1);
     }
-    builder.enable_all().build().map_err(|error: io::Error| Report::new(format!("cannot start threads: {error}")))
+    builder
+        .enable_all()
+        .build()
+        .map_err(|error: io::Error| Report::new(format!("cannot start threads: {error}")))
 }
 
 /// A term of the command line.
@@ -35,14 +38,20 @@ fn connect_hint(error: &ConnectError) -> Option<&'static str> {
     let ConnectError::Unreachable { losses } = error else { return None };
     let is = |test: fn(&LossReason) -> bool| losses.iter().any(|loss| test(&loss.reason));
     if is(|reason| matches!(reason, LossReason::NoCommonVersion { spoken } if spoken.is_empty())) {
-        Some("it has no such service, or none of its versions works: --service says which one to talk to")
+        Some(
+            "it has no such service, or none of its versions works: --service says which one to talk to",
+        )
     } else if is(|reason| matches!(reason, LossReason::NoCommonVersion { .. })) {
         Some("--versions says which versions to offer, as in --versions 1-3,10")
     } else if is(|reason| matches!(reason, LossReason::NegotiationRefused { .. })) {
         Some("--service says which service to talk to")
-    } else if is(|reason| matches!(reason, LossReason::NegotiationTime { .. } | LossReason::BadSyntax(_))) {
+    } else if is(|reason| {
+        matches!(reason, LossReason::NegotiationTime { .. } | LossReason::BadSyntax(_))
+    }) {
         Some("is that a server that speaks versioned UBF?")
-    } else if is(|reason| matches!(reason, LossReason::ConnectFailed | LossReason::ConnectTime { .. })) {
+    } else if is(|reason| {
+        matches!(reason, LossReason::ConnectFailed | LossReason::ConnectTime { .. })
+    }) {
         Some("is the server running, and are host and port right?")
     } else {
         None
@@ -53,11 +62,15 @@ fn connect_hint(error: &ConnectError) -> Option<&'static str> {
 pub(crate) const fn call_hint(error: &CallError) -> Option<&'static str> {
     match error {
         CallError::Deadline { .. } => Some("--timeout gives it more time"),
-        CallError::Indeterminate => Some("if it does no harm to run it twice, --idempotent sends it again"),
+        CallError::Indeterminate => {
+            Some("if it does no harm to run it twice, --idempotent sends it again")
+        }
         CallError::Inexpressible { .. } => {
             Some("{event_in,X} is an event: --event sends one, and adds these words itself")
         }
-        CallError::NoCommonVersion { .. } => Some("--versions says which versions to offer, as in --versions 1-3,10"),
+        CallError::NoCommonVersion { .. } => {
+            Some("--versions says which versions to offer, as in --versions 1-3,10")
+        }
         CallError::Overloaded { .. }
         | CallError::Cancelled { .. }
         | CallError::Crashed { .. }

@@ -13,7 +13,8 @@ const DEFAULT_COLUMNS: usize = 100;
 
 /// Stdout and stderr.
 ///
-/// Every error that a method returns comes from stdout. What cannot be said on stderr is lost: there is nobody to tell.
+/// Every error that a method returns comes from stdout. What cannot be said on stderr is lost:
+/// there is nobody to tell.
 pub(crate) struct Output {
     data: BufWriter<StdoutLock<'static>>,
     palette: Palette,
@@ -24,9 +25,10 @@ pub(crate) struct Output {
 
 impl Output {
     pub(crate) fn new() -> Self {
-        // Bytes of a packet may look like escape sequences, so nothing may ever be filtered out of stdout: colours are
-        // decided here, and the stream itself is left alone.
-        let colours = AutoStream::<Stdout>::auto(io::stdout()).current_choice() == ColorChoice::AlwaysAnsi;
+        // Bytes of a packet may look like escape sequences, so nothing may ever be filtered out of
+        // stdout: colours are decided here, and the stream itself is left alone.
+        let colours =
+            AutoStream::<Stdout>::auto(io::stdout()).current_choice() == ColorChoice::AlwaysAnsi;
         Self {
             is_terminal: io::stdout().is_terminal(),
             data: BufWriter::with_capacity(1 << 16, io::stdout().lock()),
@@ -111,7 +113,14 @@ impl Palette {
     pub(crate) const fn new(colours: bool) -> Self {
         let plain = Style::new();
         if !colours {
-            return Self { error: plain, hint: plain, good: plain, strong: plain, faint: plain, wire: plain };
+            return Self {
+                error: plain,
+                hint: plain,
+                good: plain,
+                strong: plain,
+                faint: plain,
+                wire: plain,
+            };
         }
         Self {
             error: AnsiColor::Red.on_default().bold(),

@@ -41,8 +41,10 @@ impl fmt::Display for PacketJson<'_> {
                 match &header.next_ip {
                     None => f.write_str("null")?,
                     Some(next_ip) => {
-                        let addresses: Vec<String> = next_ip.addresses().iter().map(ToString::to_string).collect();
-                        let addresses: Vec<Text<'_>> = addresses.iter().map(|address| Text(address)).collect();
+                        let addresses: Vec<String> =
+                            next_ip.addresses().iter().map(ToString::to_string).collect();
+                        let addresses: Vec<Text<'_>> =
+                            addresses.iter().map(|address| Text(address)).collect();
                         Array(&addresses).fmt(f)?;
                     }
                 }

@@ -10,7 +10,8 @@ pub(crate) trait Split {
     /// Where more text is to be put, at the end.
     fn buffer(&mut self) -> &mut BytesMut;
 
-    /// The next passage, if its end has come; at the end of the input whatever is left, if it is more than white space.
+    /// The next passage, if its end has come; at the end of the input whatever is left, if it is
+    /// more than white space.
     fn next(&mut self, is_end: bool) -> Option<Passage>;
 }
 
@@ -55,16 +56,18 @@ impl Passage {
 
     /// The text as UTF-8, or the message that it is not.
     pub(crate) fn utf8(&self, input: Option<&str>) -> Result<&str, Report> {
-        str::from_utf8(&self.text).map_err(|error| self.report(input, "not UTF-8", error.valid_up_to()))
+        str::from_utf8(&self.text)
+            .map_err(|error| self.report(input, "not UTF-8", error.valid_up_to()))
     }
 
-    /// An error at a byte of the text: line and column instead of the byte that `message` may name, and the line with a caret.
-    /// Without an input the text is one of the command line.
+    /// An error at a byte of the text: line and column instead of the byte that `message` may name,
+    /// and the line with a caret. Without an input the text is one of the command line.
     pub(crate) fn report(&self, input: Option<&str>, message: &str, offset: usize) -> Report {
         let message = message.rsplit_once(", at byte ").map_or(message, |(words, _)| words);
         let offset = offset.min(self.text.len());
         let before = self.text.get(..offset).unwrap_or_default();
-        let line_start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
+        let line_start =
+            before.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
         let line = self.text.get(line_start..).unwrap_or_default();
         let line = line.split(|&byte| byte == b'\n').next().unwrap_or_default().trim_ascii_end();
         let Start { line: number, column } = self.start.after(before);

@@ -63,7 +63,10 @@ mod tests {
     #[test]
     fn a_message_is_a_line_and_a_hint_follows_a_blank_one() {
         let report = Report::new("no such thing").with_hint(Some("look elsewhere"));
-        assert_eq!(report.render(Palette::new(false)), "error: no such thing\n\nhint: look elsewhere\n");
+        assert_eq!(
+            report.render(Palette::new(false)),
+            "error: no such thing\n\nhint: look elsewhere\n"
+        );
     }
 
     #[test]

@@ -48,7 +48,9 @@ impl Scene<'_> {
             Operator::Undefined => "push the undefined value".to_owned(),
             Operator::OpenTuple => "start a tuple".to_owned(),
             Operator::CloseTuple => match self.top().map(|term| term.view()) {
-                Some(View::Tuple(tuple)) => format!("end the tuple: {}", counted(tuple.len() as u64, "term")),
+                Some(View::Tuple(tuple)) => {
+                    format!("end the tuple: {}", counted(tuple.len() as u64, "term"))
+                }
                 _ => "end the tuple".to_owned(),
             },
             Operator::Nil => "push the empty list".to_owned(),

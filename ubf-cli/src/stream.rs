@@ -3,7 +3,9 @@
 use std::io;
 
 use bytes::{Bytes, BytesMut};
-use ubf_codec::{ClientHeader, DecodeError, Document, ServerHeader, StreamDecoder, VersionedDecoder};
+use ubf_codec::{
+    ClientHeader, DecodeError, Document, ServerHeader, StreamDecoder, VersionedDecoder,
+};
 
 use crate::args::Side;
 use crate::excerpt::Excerpt;
@@ -12,7 +14,8 @@ use crate::input::{HexError, Input, InputError};
 use crate::output::Output;
 use crate::report::Report;
 
-/// Bytes that are kept of what stands before a body, to show them in messages. Chosen: a long header.
+/// Bytes that are kept of what stands before a body, to show them in messages. Chosen: a long
+/// header.
 const HEADER_BYTES: usize = 2048;
 
 /// The packets of an input.
@@ -71,12 +74,12 @@ impl AnyDecoder {
     fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Decoded>, DecodeError> {
         Ok(match self {
             Self::Plain(decoder) => decoder.decode(buffer)?.map(|document| (None, document)),
-            Self::Client(decoder) => {
-                decoder.decode(buffer)?.map(|packet| (Some(Header::Client(packet.header)), packet.body))
-            }
-            Self::Server(decoder) => {
-                decoder.decode(buffer)?.map(|packet| (Some(Header::Server(packet.header)), packet.body))
-            }
+            Self::Client(decoder) => decoder
+                .decode(buffer)?
+                .map(|packet| (Some(Header::Client(packet.header)), packet.body)),
+            Self::Server(decoder) => decoder
+                .decode(buffer)?
+                .map(|packet| (Some(Header::Server(packet.header)), packet.body)),
         })
     }
 
@@ -149,7 +152,10 @@ impl WrongPacket {
             .with_excerpt(self.excerpt.clone())
             .with_remark(format!("rule {rule}: {}", hints::rule_sentence(rule)));
         if self.packet > 1 {
-            report = report.with_remark(format!("in packet {}, which begins at byte {}", self.packet, self.start));
+            report = report.with_remark(format!(
+                "in packet {}, which begins at byte {}",
+                self.packet, self.start
+            ));
         }
         report
     }
@@ -174,7 +180,8 @@ impl PacketStream {
         self.input.name()
     }
 
-    /// The next packet; `None` at the end of the input. Shows what was written so far before it waits for more.
+    /// The next packet; `None` at the end of the input. Shows what was written so far before it
+    /// waits for more.
     pub(crate) fn next(&mut self, output: &mut Output) -> Result<Option<Packet>, Trouble> {
         loop {
             if let Some(packet) = self.decode()? {

@@ -1,4 +1,5 @@
-//! The table of `ubf trace`: five columns that fit the width there is. A cell that is too wide takes more lines, within reason.
+//! The table of `ubf trace`: five columns that fit the width there is. A cell that is too wide
+//! takes more lines, within reason.
 
 use ubf_codec::StackItem;
 
@@ -15,7 +16,8 @@ const MAX_LINES: usize = 2;
 const HEADS: [&str; 5] = ["byte", "bytes", "what it does", "stack, bottom first", "registers"];
 /// What each column takes when there is plenty of room.
 const MOST: [usize; 5] = [20, 20, 64, 64, 40];
-/// What each column keeps when there is less, little, and hardly any room. Words are the first to be broken into lines.
+/// What each column keeps when there is less, little, and hardly any room. Words are the first to
+/// be broken into lines.
 const LEAST: [[usize; 5]; 3] = [[4, 8, 27, 64, 20], [4, 8, 22, 24, 9], [4, 5, 11, 10, 5]];
 
 /// The widths of the five columns.
@@ -41,8 +43,12 @@ impl Layout {
         for least in LEAST {
             while self.0.iter().sum::<usize>() + GAP * (HEADS.len() - 1) > width {
                 // The column that has the most to spare gives way, but never the offsets.
-                let spare =
-                    self.0.iter_mut().zip(least).skip(1).max_by_key(|(width, least)| width.saturating_sub(*least));
+                let spare = self
+                    .0
+                    .iter_mut()
+                    .zip(least)
+                    .skip(1)
+                    .max_by_key(|(width, least)| width.saturating_sub(*least));
                 match spare {
                     Some((width, least)) if *width > least => *width -= 1,
                     _ => break,
@@ -98,7 +104,10 @@ fn cells(scene: &Scene<'_>, widths: [usize; 5]) -> [Vec<String>; 5] {
     [
         vec![scene.offset.to_string()],
         vec![cell(scene.bytes, bytes)],
-        wrapped(scene.words().split(' ').map(|word| shorten(word, words).into_owned()).collect(), words),
+        wrapped(
+            scene.words().split(' ').map(|word| shorten(word, words).into_owned()).collect(),
+            words,
+        ),
         stack_lines(&scene.stack, stack),
         register_lines(scene, registers),
     ]
@@ -147,8 +156,10 @@ fn register_lines(scene: &Scene<'_>, width: usize) -> Vec<String> {
     let most = MAX_LINES * width;
     let mut lines = show(&mut scene.registers.iter().take(most));
     if lines.len() > MAX_LINES {
-        let (used, others): (Vec<_>, Vec<_>) =
-            scene.registers.iter().partition(|(register, _)| Some(*register) == scene.used_register());
+        let (used, others): (Vec<_>, Vec<_>) = scene
+            .registers
+            .iter()
+            .partition(|(register, _)| Some(*register) == scene.used_register());
         lines = show(&mut used.into_iter().chain(others).take(most));
         lines.truncate(MAX_LINES);
         if let Some(last) = lines.last_mut() {
@@ -191,7 +202,8 @@ mod tests {
     #[test]
     fn shows_the_top_of_a_stack_that_is_too_high() {
         let items: Vec<ubf_codec::Term> = (0..1000).map(ubf_codec::Term::from).collect();
-        let stack: Vec<StackItem<'_>> = items.iter().map(|term| StackItem::Term(term.as_ref())).collect();
+        let stack: Vec<StackItem<'_>> =
+            items.iter().map(|term| StackItem::Term(term.as_ref())).collect();
         assert_eq!(stack_lines(&stack, 11), ["… 995 996", "997 998 999"]);
         assert_eq!(stack_lines(&stack[..3], 11), ["0 1 2"]);
         assert_eq!(stack_lines(&[], 11), [""; 0]);

@@ -1,8 +1,8 @@
 //! A text of many terms in Erlang's notation, cut into terms, as it arrives.
 //!
-//! A term ends with its line, unless a bracket or a quote is open; then with the line that closes it. A `.` before white
-//! space ends one too, and `%` begins a comment, so that files for Erlang's `file:consult` can be read. `$"` is a character
-//! and no quote.
+//! A term ends with its line, unless a bracket or a quote is open; then with the line that closes
+//! it. A `.` before white space ends one too, and `%` begins a comment, so that files for Erlang's
+//! `file:consult` can be read. `$"` is a character and no quote.
 
 use bytes::BytesMut;
 
@@ -102,15 +102,25 @@ impl Split for TermSplitter {
                             self.within = Within::Quote { quote: byte, escaped: false };
                         }
                         b'$' => self.within = Within::Character { escaped: false },
-                        b'{' | b'[' | b'<' => self.open_brackets = self.open_brackets.saturating_add(1),
-                        b'}' | b']' | b'>' => self.open_brackets = self.open_brackets.saturating_sub(1),
-                        b'\n' if self.open_brackets == 0 && self.has_begun => return Some(self.cut(0)),
-                        b'.' if self.open_brackets == 0 && self.has_begun => match self.buffer.get(self.scanned + 1) {
-                            Some(next) if next.is_ascii_whitespace() || *next == b'%' => return Some(self.cut(1)),
-                            None if is_end => return Some(self.cut(1)),
-                            None => return None,
-                            Some(_) => {}
-                        },
+                        b'{' | b'[' | b'<' => {
+                            self.open_brackets = self.open_brackets.saturating_add(1)
+                        }
+                        b'}' | b']' | b'>' => {
+                            self.open_brackets = self.open_brackets.saturating_sub(1)
+                        }
+                        b'\n' if self.open_brackets == 0 && self.has_begun => {
+                            return Some(self.cut(0));
+                        }
+                        b'.' if self.open_brackets == 0 && self.has_begun => {
+                            match self.buffer.get(self.scanned + 1) {
+                                Some(next) if next.is_ascii_whitespace() || *next == b'%' => {
+                                    return Some(self.cut(1));
+                                }
+                                None if is_end => return Some(self.cut(1)),
+                                None => return None,
+                                Some(_) => {}
+                            }
+                        }
                         _ => {}
                     }
                     self.has_begun |= !byte.is_ascii_whitespace();
@@ -126,7 +136,8 @@ impl Split for TermSplitter {
 mod tests {
     use super::*;
 
-    /// The terms of `text`, fed in pieces of each length, as `line:column text` without the white space around.
+    /// The terms of `text`, fed in pieces of each length, as `line:column text` without the white
+    /// space around.
     fn split(text: &str) -> Vec<String> {
         let all: Vec<Vec<String>> = (1..=text.len().max(1))
             .map(|piece| {
@@ -137,7 +148,10 @@ mod tests {
                     terms.extend(std::iter::from_fn(|| splitter.next(false)));
                 }
                 terms.extend(std::iter::from_fn(|| splitter.next(true)));
-                terms.iter().map(|term| String::from_utf8_lossy(&term.text).trim().to_owned()).collect()
+                terms
+                    .iter()
+                    .map(|term| String::from_utf8_lossy(&term.text).trim().to_owned())
+                    .collect()
             })
             .collect();
         assert!(all.iter().all(|terms| *terms == all[0]), "{all:?}");
@@ -189,8 +203,9 @@ mod tests {
     fn knows_where_a_term_begins() {
         let mut splitter = TermSplitter::new();
         splitter.buffer().extend_from_slice(b"a.\n\n b. c");
-        let places: Vec<(u64, u64)> =
-            std::iter::from_fn(|| splitter.next(true)).map(|term| (term.start.line, term.start.column)).collect();
+        let places: Vec<(u64, u64)> = std::iter::from_fn(|| splitter.next(true))
+            .map(|term| (term.start.line, term.start.column))
+            .collect();
         assert_eq!(places, [(1, 0), (1, 2), (3, 3)]);
     }
 }

@@ -5,7 +5,8 @@ use std::fmt;
 
 /// How many columns of a terminal `character` takes.
 ///
-/// The ranges are those of the scripts that terminals draw two columns wide; the rest takes one, combining marks none.
+/// The ranges are those of the scripts that terminals draw two columns wide; the rest takes one,
+/// combining marks none.
 pub(crate) const fn columns_of(character: char) -> usize {
     match character as u32 {
         0x0300..=0x036F | 0x200B..=0x200F | 0xFE00..=0xFE0F => 0,
@@ -31,13 +32,14 @@ pub(crate) fn columns(text: &str) -> usize {
 /// As much of the beginning of `text` as fits in `max` columns.
 pub(crate) fn prefix(text: &str, max: usize) -> &str {
     let mut left = max;
-    let end = text.char_indices().find(|(_, character)| match left.checked_sub(columns_of(*character)) {
-        Some(rest) => {
-            left = rest;
-            false
-        }
-        None => true,
-    });
+    let end =
+        text.char_indices().find(|(_, character)| match left.checked_sub(columns_of(*character)) {
+            Some(rest) => {
+                left = rest;
+                false
+            }
+            None => true,
+        });
     end.and_then(|(index, _)| text.get(..index)).unwrap_or(text)
 }
 
@@ -50,7 +52,8 @@ pub(crate) fn shorten(text: &str, max: usize) -> Cow<'_, str> {
     }
 }
 
-/// What `value` displays, but no more than `max` columns of it; and whether that is all. Looks no further than that.
+/// What `value` displays, but no more than `max` columns of it; and whether that is all. Looks no
+/// further than that.
 pub(crate) fn beginning(value: impl fmt::Display, max: usize) -> (String, bool) {
     struct Budget {
         text: String,
@@ -86,7 +89,8 @@ pub(crate) fn escaped_byte(byte: u8) -> String {
     }
 }
 
-/// Whether `character` is drawn alike by all terminals, so that a caret can be put below what follows it.
+/// Whether `character` is drawn alike by all terminals, so that a caret can be put below what
+/// follows it.
 const fn is_steady(character: char) -> bool {
     matches!(
         character,
@@ -96,20 +100,23 @@ const fn is_steady(character: char) -> bool {
     )
 }
 
-/// A piece of a line that shows one character, or one byte that is none: how many bytes it stands for, and its text.
+/// A piece of a line that shows one character, or one byte that is none: how many bytes it stands
+/// for, and its text.
 pub(crate) struct Piece {
     pub(crate) byte_count: usize,
     pub(crate) text: String,
 }
 
-/// `bytes` in pieces that can be seen. A character that holds the byte at `exact` is shown byte by byte.
+/// `bytes` in pieces that can be seen. A character that holds the byte at `exact` is shown byte by
+/// byte.
 pub(crate) fn pieces(bytes: &[u8], exact: Option<usize>) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut start = 0;
     for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {
             let end = start + character.len_utf8();
-            let hit = character.len_utf8() > 1 && exact.is_some_and(|exact| (start..end).contains(&exact));
+            let hit = character.len_utf8() > 1
+                && exact.is_some_and(|exact| (start..end).contains(&exact));
             if is_steady(character) && !hit {
                 pieces.push(Piece { byte_count: end - start, text: character.to_string() });
             } else {
@@ -138,8 +145,11 @@ pub(crate) fn printable(name: &str) -> String {
     name.chars()
         .flat_map(|character| {
             let escape = character.is_control();
-            let (escaped, plain) =
-                if escape { (Some(character.escape_default()), None) } else { (None, Some(character)) };
+            let (escaped, plain) = if escape {
+                (Some(character.escape_default()), None)
+            } else {
+                (None, Some(character))
+            };
             escaped.into_iter().flatten().chain(plain)
         })
         .collect()
@@ -191,7 +201,8 @@ mod tests {
 
     #[test]
     fn splits_the_character_that_holds_the_exact_byte() {
-        let shown: Vec<String> = pieces("éé".as_bytes(), Some(3)).into_iter().map(|piece| piece.text).collect();
+        let shown: Vec<String> =
+            pieces("éé".as_bytes(), Some(3)).into_iter().map(|piece| piece.text).collect();
         assert_eq!(shown, ["é", "\\xC3", "\\xA9"]);
     }
 

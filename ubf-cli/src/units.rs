@@ -20,7 +20,11 @@ pub(crate) fn rate(number: f64) -> String {
     if number < 100.0 {
         return format!("{number:.1}");
     }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, and is not negative")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "saturates, and is not negative"
+    )]
     count(number.round() as u64)
 }
 

@@ -1,5 +1,5 @@
-//! Every packet of the wire, as it passes: when, on which connection, which way, its bytes, and what it says if it is one of the
-//! two protocol engines'.
+//! Every packet of the wire, as it passes: when, on which connection, which way, its bytes, and
+//! what it says if it is one of the two protocol engines'.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -14,7 +14,8 @@ use crate::wire_words::{in_words, next_ip};
 
 /// Bytes of a packet that are shown. Chosen: what a screen holds.
 const MAX_SHOWN: usize = 2000;
-/// Connections whose packets may be incomplete. A client has two at most, and those that are about to be gone.
+/// Connections whose packets may be incomplete. A client has two at most, and those that are about
+/// to be gone.
 const MAX_CONNECTIONS: usize = 8;
 
 /// Turns traffic into lines.
@@ -69,7 +70,14 @@ impl WireTrace {
         self.incoming.entry(connection).or_insert_with(|| Incoming::new(limits)).receive(bytes)
     }
 
-    fn show(&self, lines: &mut String, connection: u64, direction: Direction, packet: &[u8], words: &[String]) {
+    fn show(
+        &self,
+        lines: &mut String,
+        connection: u64,
+        direction: Direction,
+        packet: &[u8],
+        words: &[String],
+    ) {
         let Palette { faint, wire, .. } = self.palette;
         let millis = self.start.elapsed().as_secs_f64() * 1e3;
         let arrow = match direction {
@@ -95,7 +103,9 @@ impl WireTrace {
 fn sent(packet: &[u8], limits: Limits) -> Vec<String> {
     let mut decoder = VersionedDecoder::<ClientHeader>::new().with_limits(limits);
     match decoder.decode(&mut BytesMut::from(packet)) {
-        Ok(Some(packet)) if packet.header.mode.number() == 0 => in_words(packet.body.root()).into_iter().collect(),
+        Ok(Some(packet)) if packet.header.mode.number() == 0 => {
+            in_words(packet.body.root()).into_iter().collect()
+        }
         Ok(_) | Err(_) => Vec::new(),
     }
 }
@@ -124,7 +134,8 @@ impl Incoming {
                 Ok(None) => return packets,
                 Err(error) => {
                     self.is_broken = true;
-                    packets.push((self.raw.split().freeze(), vec![format!("broken syntax: {error}")]));
+                    packets
+                        .push((self.raw.split().freeze(), vec![format!("broken syntax: {error}")]));
                     return packets;
                 }
             }
@@ -134,7 +145,8 @@ impl Incoming {
     fn next(&mut self) -> Result<Option<(Bytes, Vec<String>)>, DecodeError> {
         let Some(packet) = self.decoder.decode(&mut self.buffer)? else { return Ok(None) };
         let raw = self.raw.split_to(self.raw.len().saturating_sub(self.buffer.len())).freeze();
-        // An `agreed` has the agreed version in its header. A reply of the application is no tuple of five.
+        // An `agreed` has the agreed version in its header. A reply of the application is no tuple
+        // of five.
         let mut words: Vec<String> = in_words(packet.body.root()).into_iter().collect();
         words.extend(packet.header.next_ip.as_ref().map(next_ip));
         Ok(Some((raw, words)))
@@ -155,12 +167,16 @@ mod tests {
         ];
         for piece in 1..=stream.len() {
             let mut incoming = Incoming::new(Limits::new());
-            let packets: Vec<_> = stream.as_bytes().chunks(piece).flat_map(|piece| incoming.receive(piece)).collect();
+            let packets: Vec<_> =
+                stream.as_bytes().chunks(piece).flat_map(|piece| incoming.receive(piece)).collect();
             assert_eq!(packets.len(), expected.len());
             for ((raw, words), (packet, meaning)) in packets.iter().zip(expected) {
                 assert_eq!(
                     (raw.trim_ascii(), words.as_slice()),
-                    (packet.as_bytes(), &meaning.iter().map(|&words| words.to_owned()).collect::<Vec<_>>()[..])
+                    (
+                        packet.as_bytes(),
+                        &meaning.iter().map(|&words| words.to_owned()).collect::<Vec<_>>()[..]
+                    )
                 );
             }
         }

@@ -1,4 +1,5 @@
-//! What the packets between the two protocol engines mean, in words. Nothing is decided by them: they are for people who watch.
+//! What the packets between the two protocol engines mean, in words. Nothing is decided by them:
+//! they are for people who watch.
 
 use ubf_client::Versions;
 use ubf_codec::{NextIp, TermRef, View};
@@ -16,26 +17,41 @@ pub(crate) fn in_words(body: TermRef<'_>) -> Option<String> {
         View::Atom(_) if body.is_atom("ping") => Some("asks for a sign of life".to_owned()),
         View::Atom(_) if body.is_atom("pong") => Some("gives a sign of life".to_owned()),
         View::Tuple(tuple) => {
-            let (name, rest) =
-                tuple.iter().collect::<Vec<_>>().split_first().map(|(name, rest)| (*name, rest.to_vec()))?;
+            let (name, rest) = tuple
+                .iter()
+                .collect::<Vec<_>>()
+                .split_first()
+                .map(|(name, rest)| (*name, rest.to_vec()))?;
             let at = |index: usize| rest.get(index).copied();
             let reason = |index| at(index).map(|why| brief(why, MAX_REASON));
             let number = |index| at(index).and_then(|number| number.as_i64());
             if name.is_atom("negotiate") {
-                Some(format!("offers versions {} to {}{}", versions(at(2)?)?, service(at(1)?), quarantined(at(3)?)))
+                Some(format!(
+                    "offers versions {} to {}{}",
+                    versions(at(2)?)?,
+                    service(at(1)?),
+                    quarantined(at(3)?)
+                ))
             } else if name.is_atom("agreed") {
                 Some(format!("agrees, and speaks {}", versions(at(2)?)?))
             } else if name.is_atom("no_common_version") {
                 Some(format!("has no common version, and speaks {}", versions(at(2)?)?))
             } else if name.is_atom("refused") {
                 let (why, versions) = (reason(0)?, versions(at(1)?)?);
-                Some(format!("refuses packet {}, which was not executed: {why}; speaks {versions}", number(2)?))
+                Some(format!(
+                    "refuses packet {}, which was not executed: {why}; speaks {versions}",
+                    number(2)?
+                ))
             } else if name.is_atom("failed") {
                 Some(format!("failed at packet {}, which may have run: {}", number(2)?, reason(0)?))
             } else if name.is_atom("moved") {
                 Some(format!("the next message goes to that address, within {} ms", number(0)?))
             } else if name.is_atom("closing") {
-                Some(format!("closes, and has executed nothing after packet {}: {}", number(1)?, reason(0)?))
+                Some(format!(
+                    "closes, and has executed nothing after packet {}: {}",
+                    number(1)?,
+                    reason(0)?
+                ))
             } else if name.is_atom("error") {
                 Some(format!("found broken syntax at byte {}: {}", number(1)?, reason(0)?))
             } else {
@@ -106,10 +122,16 @@ mod tests {
             ),
             ("{'agreed'1?#1&2&3&14&#}$", "agrees, and speaks 1-3,14"),
             ("{'no_common_version'1?#7&}$", "has no common version, and speaks 7"),
-            ("{'refused'{'version'8}#1&2&3}$", "refuses packet 3, which was not executed: {version,8}; speaks 1,2"),
+            (
+                "{'refused'{'version'8}#1&2&3}$",
+                "refuses packet 3, which was not executed: {version,8}; speaks 1,2",
+            ),
             ("{'failed''crash'#1&2}$", "failed at packet 2, which may have run: crash"),
             ("{'moved'3000}$", "the next message goes to that address, within 3000 ms"),
-            ("{'closing''shutdown'2}$", "closes, and has executed nothing after packet 2: shutdown"),
+            (
+                "{'closing''shutdown'2}$",
+                "closes, and has executed nothing after packet 2: shutdown",
+            ),
             ("{'error''syntax'17}$", "found broken syntax at byte 17: syntax"),
             ("'ping'$", "asks for a sign of life"),
         ] {
@@ -119,7 +141,9 @@ mod tests {
 
     #[test]
     fn what_is_not_known_has_no_words() {
-        for packet in ["{'negotiate'}$", "{'agreed'1?2#}$", "{'later'1}$", "{}$", "1$", "{'refused'1 2 3}$"] {
+        for packet in
+            ["{'negotiate'}$", "{'agreed'1?2#}$", "{'later'1}$", "{}$", "1$", "{'refused'1 2 3}$"]
+        {
             assert_eq!(words(packet), None, "{packet}");
         }
     }

@@ -1,4 +1,5 @@
-//! The one way to write packets: style, dialect, hex, what stands between them, and no packet that peers would refuse.
+//! The one way to write packets: style, dialect, hex, what stands between them, and no packet that
+//! peers would refuse.
 
 use std::io;
 
@@ -43,8 +44,11 @@ impl<'a> PacketWriter<'a> {
         self.packet.clear();
         self.encoder.encode_to(term, &mut self.packet);
         if let Err(error) = self.decoder.check(&self.packet) {
-            let place = input.map_or_else(String::new, |input| format!("{input}: line {}: ", passage.start.line));
-            let message = format!("{place}the packet is too much for these limits: {}", error.kind());
+            let place = input.map_or_else(String::new, |input| {
+                format!("{input}: line {}: ", passage.start.line)
+            });
+            let message =
+                format!("{place}the packet is too much for these limits: {}", error.kind());
             let evidence = Evidence { packet: &self.packet, header_bytes: 0, start: 0 };
             let hint = hints::hint(&error, evidence, &self.reading);
             return Ok(Err(Report::new(message).with_hint(hint)));

@@ -49,7 +49,8 @@ fn a_server_that_hangs_at_a_bomb_has_failed() {
 #[test]
 fn a_server_that_goes_on_after_an_error_has_failed() {
     let address = stooge(Parrot(b"0 ? {'error''limit-depth'7}$")).to_string();
-    let ran = ubf(&["attack", &address, "--only", "deep-tuples", "--max-wait", "0.2", "--json"], "");
+    let ran =
+        ubf(&["attack", &address, "--only", "deep-tuples", "--max-wait", "0.2", "--json"], "");
     assert_eq!(ran.status, 1, "{}", ran.err);
     let verdict: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!(verdict["held"], false);
@@ -62,7 +63,8 @@ fn a_server_whose_process_dies_has_failed() {
     let process = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let pid = process.id().to_string();
     let address = stooge(Murder(Mutex::new(process))).to_string();
-    let ran = ubf(&["attack", &address, "--only", "deep-tuples", "--max-wait", "0.2", "--pid", &pid], "");
+    let ran =
+        ubf(&["attack", &address, "--only", "deep-tuples", "--max-wait", "0.2", "--pid", &pid], "");
     assert_eq!(ran.status, 1, "{}", ran.err);
     assert!(ran.out.contains("wrong: the process is gone: "), "{}", ran.out);
 }
@@ -70,16 +72,20 @@ fn a_server_whose_process_dies_has_failed() {
 #[test]
 fn only_servers_on_this_machine_are_attacked_unasked() {
     let message = bad(2, &["attack", "192.0.2.7:4000"], "");
-    let expected =
-        "error: 192.0.2.7:4000 is on another machine\n\nhint: --this-server-is-mine attacks it nevertheless\n";
+    let expected = "error: 192.0.2.7:4000 is on another machine\n\nhint: --this-server-is-mine attacks it nevertheless\n";
     assert_eq!(message, expected);
 }
 
 #[test]
 fn what_cannot_be_attacked_is_said_in_one_line() {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    assert!(bad(2, &["attack", &nobody], "").starts_with(&format!("error: cannot connect to {nobody}: ")));
-    assert!(bad(2, &["attack", "nowhere"], "").contains("\n\nhint: an address has a host and a port"));
+    assert!(
+        bad(2, &["attack", &nobody], "")
+            .starts_with(&format!("error: cannot connect to {nobody}: "))
+    );
+    assert!(
+        bad(2, &["attack", "nowhere"], "").contains("\n\nhint: an address has a host and a port")
+    );
     let message = bad(2, &["attack", "127.0.0.1:1", "--only", "tickling"], "");
     assert_eq!(message, "error: tickling: no such attack\n\nhint: ubf attack --list names them\n");
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();

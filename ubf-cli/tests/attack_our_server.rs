@@ -1,4 +1,5 @@
-//! Every attack of `ubf attack` against our server, in a process of its own: its memory and descriptors are watched.
+//! Every attack of `ubf attack` against our server, in a process of its own: its memory and
+//! descriptors are watched.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by a panic")]
 
@@ -12,7 +13,8 @@ use tokio::runtime::Runtime;
 use ubf_server::services::Echo;
 use ubf_server::{Config, Server, ServerHandle, ServerLimits, Service, Versions};
 
-/// An echo server with times so short that an attack on them takes less than a second. It ends with the runtime.
+/// An echo server with times so short that an attack on them takes less than a second. It ends with
+/// the runtime.
 fn server(runtime: &Runtime) -> (SocketAddr, ServerHandle) {
     let mut config = Config::default();
     config.limits.max_packet_bytes = 2 << 20;
@@ -53,7 +55,8 @@ fn our_server_holds_against_every_attack() {
     ];
     let ran = ubf(&arguments, "");
     assert_eq!((ran.status, &*ran.err), (0, ""), "{}", ran.out);
-    let verdicts: Vec<serde_json::Value> = ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let verdicts: Vec<serde_json::Value> =
+        ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(verdicts.len(), good(&["attack", "--list"], "").lines().count());
     for verdict in &verdicts {
         assert_eq!(verdict["held"], true, "{verdict}");

@@ -1,4 +1,5 @@
-//! Every attack of `ubf attack` can fail: against servers that do nothing, grow, leak, or let others wait.
+//! Every attack of `ubf attack` can fail: against servers that do nothing, grow, leak, or let
+//! others wait.
 //!
 //! The servers live in this process, which is watched: one test at a time.
 
@@ -19,7 +20,8 @@ use common::{good, ubf};
 use serde_json::Value;
 
 /// Attacks that want nothing but that the server lets go.
-const LET_GO: [&str; 5] = ["half-closed", "half-closed-mid-packet", "resets", "connection-storm", "idle-connections"];
+const LET_GO: [&str; 5] =
+    ["half-closed", "half-closed-mid-packet", "resets", "connection-storm", "idle-connections"];
 /// A hundred packets, for each of which somebody who says nothing is waited for.
 const MANY_ANSWERS: &str = "malformed-control";
 /// Wants that the server goes on reading.
@@ -34,7 +36,8 @@ fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The verdicts of attacks that are small: the servers here are weak enough for them. The exit status says that one failed.
+/// The verdicts of attacks that are small: the servers here are weak enough for them. The exit
+/// status says that one failed.
 fn attack(weakness: impl Weakness, more: &[&str]) -> Vec<Value> {
     attack_waiting("--max-wait=0.3", weakness, more)
 }
@@ -68,15 +71,20 @@ fn a_server_that_does_nothing_fails_in_each_attack_that_wants_an_answer() {
     let _alone = alone();
     let list = good(&["attack", "--list"], "");
     let all = list.lines().map(|line| line.split_whitespace().next().unwrap());
-    let wanted: BTreeSet<&str> =
-        all.filter(|&name| !LET_GO.contains(&name) && name != MANY_ANSWERS && name != READ_ON).collect();
+    let wanted: BTreeSet<&str> = all
+        .filter(|&name| !LET_GO.contains(&name) && name != MANY_ANSWERS && name != READ_ON)
+        .collect();
     assert!(wanted.len() > 30, "{wanted:?}");
     let only: Vec<&str> = wanted.iter().flat_map(|name| ["--only", name]).collect();
     // Others are served well: what fails is what the server is attacked with.
     let verdicts = attack(Mute, &[&["--max-latency-ms=5000"], &only[..]].concat());
     assert_eq!(names(&verdicts), wanted);
     for verdict in &verdicts {
-        assert_eq!((&verdict["held"], faults(verdict).is_empty()), (&Value::Bool(false), false), "{verdict}");
+        assert_eq!(
+            (&verdict["held"], faults(verdict).is_empty()),
+            (&Value::Bool(false), false),
+            "{verdict}"
+        );
     }
 }
 
@@ -92,7 +100,13 @@ impl Weakness for Rude {
 #[test]
 fn a_server_that_closes_without_a_word_has_failed() {
     let _alone = alone();
-    let only = ["malformed-control", "foreign-protocols", "calls-then-garbage", "giant-announcement", "event-flood"];
+    let only = [
+        "malformed-control",
+        "foreign-protocols",
+        "calls-then-garbage",
+        "giant-announcement",
+        "event-flood",
+    ];
     let more: Vec<&str> = only.iter().flat_map(|name| ["--only", name]).collect();
     let verdicts = attack(Rude, &[&["--max-latency-ms=5000"], &more[..]].concat());
     assert_eq!(names(&verdicts), only.into());
@@ -118,7 +132,11 @@ impl Weakness for Stuck {
 fn a_server_that_reads_no_more_has_failed() {
     let _alone = alone();
     let verdicts = attack(Stuck, &["--max-latency-ms=5000", "--only", READ_ON]);
-    assert!(faults(&verdicts[0]).contains("silence, and no answer to the call after them"), "{}", verdicts[0]);
+    assert!(
+        faults(&verdicts[0]).contains("silence, and no answer to the call after them"),
+        "{}",
+        verdicts[0]
+    );
 }
 
 /// Keeps every connection, also when the client is gone.
@@ -178,8 +196,10 @@ impl Weakness for OneAtATime {
     fn hears(&self, is_attack: bool) {
         if is_attack {
             let busy = self.busy.lock().unwrap();
-            let (waiting, timeout) =
-                self.one_waits.wait_timeout_while(self.waiting(), PATIENCE, |count| *count == 0).unwrap();
+            let (waiting, timeout) = self
+                .one_waits
+                .wait_timeout_while(self.waiting(), PATIENCE, |count| *count == 0)
+                .unwrap();
             drop(waiting);
             assert!(!timeout.timed_out(), "nobody calls beside the attack");
             thread::sleep(Self::TIME);
@@ -227,6 +247,7 @@ impl Weakness for Offended {
 #[test]
 fn a_server_that_serves_nobody_new_has_failed() {
     let _alone = alone();
-    let verdicts = attack(Offended::default(), &["--max-latency-ms=5000", "--only", "giant-announcement"]);
+    let verdicts =
+        attack(Offended::default(), &["--max-latency-ms=5000", "--only", "giant-announcement"]);
     assert!(faults(&verdicts[0]).contains("a new client is not served: "), "{}", verdicts[0]);
 }

@@ -19,13 +19,18 @@ fn call(args: &[&str]) -> Ran {
 
 /// The packets that a trace shows, in the given direction.
 fn packets<'a>(trace: &'a str, arrow: &str) -> Vec<&'a str> {
-    trace.lines().filter_map(|line| line.split_once(&format!(" {arrow} "))).map(|(_, packet)| packet).collect()
+    trace
+        .lines()
+        .filter_map(|line| line.split_once(&format!(" {arrow} ")))
+        .map(|(_, packet)| packet)
+        .collect()
 }
 
 #[test]
 fn the_response_goes_to_stdout_and_the_rest_to_stderr() {
     let server = Server::of_2003();
-    let ran = call(&["--versions", "1-3,6,8,10,11", &server.address, "{get,\"a.txt\",[1,2],<<1,2>>,?}"]);
+    let ran =
+        call(&["--versions", "1-3,6,8,10,11", &server.address, "{get,\"a.txt\",[1,2],<<1,2>>,?}"]);
     assert_eq!(ran.out, "{get,\"a.txt\",[1,2],<<1,2>>,?}\n");
     assert_eq!(ran.err, format!("state start, in version 10, at {}\n", server.address));
     assert_eq!(ran.status, 0);
@@ -50,7 +55,16 @@ fn a_negative_number_is_a_term() {
 #[test]
 fn options_may_stand_anywhere() {
     let server = Server::of_2003();
-    let args = [&server.address, "--versions", "3", &server.address, "--timeout", "5", "{a,-1}", "--idempotent"];
+    let args = [
+        &server.address,
+        "--versions",
+        "3",
+        &server.address,
+        "--timeout",
+        "5",
+        "{a,-1}",
+        "--idempotent",
+    ];
     let ran = call(&args);
     assert_eq!((ran.status, ran.out.as_str()), (0, "{a,-1}\n"), "{ran:?}");
     assert!(ran.err.contains("in version 3,"), "{}", ran.err);
@@ -63,7 +77,10 @@ fn an_address_and_a_term_are_wanted() {
         (&["call", "here", "{a}"], "here: not an address: expected one like 192.0.2.7:4000"),
     ] {
         let message = bad(2, args, "");
-        assert!(message.contains(words) && message.contains("\n\nhint: ubf call ADDRESS TERM"), "{message}");
+        assert!(
+            message.contains(words) && message.contains("\n\nhint: ubf call ADDRESS TERM"),
+            "{message}"
+        );
     }
 }
 
@@ -124,11 +141,18 @@ fn trace_shows_every_packet_as_it_was() {
     assert_eq!((ran.status, ran.out.as_str()), (0, "{ok,<<27,255>>}\n"), "{}", ran.err);
 
     let sent = packets(&ran.err, "->");
-    assert!(sent[0].starts_with("0 {'negotiate'1?#1&2&3&6&8&10&11&") && sent[0].ends_with("}&}$"), "{}", ran.err);
+    assert!(
+        sent[0].starts_with("0 {'negotiate'1?#1&2&3&6&8&10&11&") && sent[0].ends_with("}&}$"),
+        "{}",
+        ran.err
+    );
     assert_eq!(sent[1], "10 {'get'\"a.txt\"}$");
     assert_eq!(
         packets(&ran.err, "<-"),
-        ["10 ? {'agreed'1?#1&2&3&4&5&9&10&14&#}$", "10 \"127.0.0.1:1\" {{'ok'2~\\x1B\\xFF~}'start'}$",]
+        [
+            "10 ? {'agreed'1?#1&2&3&4&5&9&10&14&#}$",
+            "10 \"127.0.0.1:1\" {{'ok'2~\\x1B\\xFF~}'start'}$",
+        ]
     );
     for words in [
         "offers versions 1-3,6,8,10,11 to the default service",
@@ -144,7 +168,10 @@ fn trace_shows_every_packet_as_it_was() {
 fn a_call_that_fails_says_why() {
     let server = Server::of_2003();
     let message = bad(1, &["call", "--service", "crash", &server.address, "x"], "");
-    assert!(message.starts_with("error: the server's handler for version 1 crashed: "), "{message}");
+    assert!(
+        message.starts_with("error: the server's handler for version 1 crashed: "),
+        "{message}"
+    );
     let message = bad(1, &["call", &server.address, "{event_in,1}"], "");
     assert!(message.contains("hint: {event_in,X} is an event: --event"), "{message}");
 }
@@ -160,14 +187,20 @@ fn a_call_that_is_not_answered_in_time_says_that_it_may_have_run() {
         while stream.read(&mut [0; 100]).is_ok_and(|count| count > 0) {}
     });
     let message = bad(1, &["call", "--timeout", "200ms", "--versions", "3", &address, "x"], "");
-    assert_eq!(message, "error: no reply in time; the call may have run\n\nhint: --timeout gives it more time\n");
+    assert_eq!(
+        message,
+        "error: no reply in time; the call may have run\n\nhint: --timeout gives it more time\n"
+    );
     server.join().unwrap();
 }
 
 #[test]
 fn a_term_that_is_wrong_is_pointed_into() {
     let message = bad(1, &["call", &nobody(), "{a,\"x\" 3}"], "");
-    assert_eq!(message, "error: expected ',' or '}', found '3', at column 8\n\n  {a,\"x\" 3}\n         ^\n");
+    assert_eq!(
+        message,
+        "error: expected ',' or '}', found '3', at column 8\n\n  {a,\"x\" 3}\n         ^\n"
+    );
 }
 
 #[test]
@@ -179,7 +212,10 @@ fn no_server_no_service_and_no_common_version_are_told_apart() {
             &["--versions", "7", &server.address, "x"],
             "no common version: the server speaks 1-5,9,10,14\n\nhint: --versions",
         ),
-        (&["--service", "nobody", &server.address, "x"], "no version of this service\n\nhint: it has no such service"),
+        (
+            &["--service", "nobody", &server.address, "x"],
+            "no version of this service\n\nhint: it has no such service",
+        ),
         (&["--versions", "0", &server.address, "x"], "as in 1-3,10"),
         (&[&server.address], "a call wants an address and a term"),
         (&["nowhere", "x"], "nowhere"),

@@ -66,7 +66,10 @@ fn the_place_and_the_help_fit_eighty_columns() {
 #[test]
 fn input_that_ends_inside_a_packet_says_so() {
     let message = bad(1, &["check"], "{1}$ {'unfinished");
-    assert!(message.starts_with("error: stdin: the input ends inside a packet, at byte 17\n"), "{message}");
+    assert!(
+        message.starts_with("error: stdin: the input ends inside a packet, at byte 17\n"),
+        "{message}"
+    );
     assert!(message.contains("{'unfinished\n"), "{message}");
     assert!(message.contains("in packet 2, which begins at byte 4"), "{message}");
 }

@@ -14,14 +14,19 @@ fn shows_a_line_for_each_packet() {
 
 #[test]
 fn shows_postfix() {
-    assert_eq!(good(&["decode", "--postfix"], "{'a' \"\" 2~\x00~~ #1& ?}`g`$"), "a:61 s: b:007e i:1 l:1 u t:5 g:67\n");
+    assert_eq!(
+        good(&["decode", "--postfix"], "{'a' \"\" 2~\x00~~ #1& ?}`g`$"),
+        "a:61 s: b:007e i:1 l:1 u t:5 g:67\n"
+    );
 }
 
 #[test]
 fn shows_json_that_a_program_can_read() {
     let line = good(&["decode", "--json"], "{'a' \"x\" 123456789012345678901234567890}$1$");
-    let documents: Vec<serde_json::Value> =
-        line.lines().map(|line| serde_json::from_str(line).expect("a JSON document a line")).collect();
+    let documents: Vec<serde_json::Value> = line
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a JSON document a line"))
+        .collect();
     assert_eq!(documents.len(), 2);
     assert!(line.contains("123456789012345678901234567890"));
 }
@@ -37,7 +42,8 @@ fn shows_headers() {
         "10 ? {a}\n3 \"192.0.2.7:4000,[2001:db8::1]:4000,b.example:1\" 1\n"
     );
     let json = good(&["decode", "--server", "--json"], server);
-    let documents: Vec<serde_json::Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let documents: Vec<serde_json::Value> =
+        json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(documents[0]["version"], 10);
     assert!(documents[0]["next_ip"].is_null());
     assert_eq!(documents[1]["next_ip"][1], "[2001:db8::1]:4000");
@@ -87,7 +93,9 @@ fn reads_hex_in_one_line_or_many() {
     let ran = ubf(&["decode", "--hex"], "3124\n3224 3");
     assert_eq!((ran.status, ran.out.as_str()), (1, "1\n2\n"));
     assert!(ran.err.contains("at line 2, column 6"), "{}", ran.err);
-    assert!(bad(1, &["decode", "--hex"], "zz").contains("'z' is no hex digit, at line 1, column 1"));
+    assert!(
+        bad(1, &["decode", "--hex"], "zz").contains("'z' is no hex digit, at line 1, column 1")
+    );
     assert!(bad(1, &["decode"], "7b31 7d24").contains("--hex"));
 }
 
@@ -100,8 +108,16 @@ fn reads_files_in_their_order_and_goes_on_after_a_bad_one() {
     let ran = ubf(&["decode", paths[0], paths[1], "-", "no/such/file", paths[2]], "4$");
     assert_eq!(ran.status, 2, "what cannot be read outweighs what is wrong");
     assert_eq!(ran.out, "1\n2\n4\n3\n");
-    assert!(ran.err.contains(&format!("error: {}: '}}' with no tuple open, at byte 2\n", paths[1])), "{}", ran.err);
-    assert!(ran.err.contains("error: cannot read no/such/file: No such file or directory\n"), "{}", ran.err);
+    assert!(
+        ran.err.contains(&format!("error: {}: '}}' with no tuple open, at byte 2\n", paths[1])),
+        "{}",
+        ran.err
+    );
+    assert!(
+        ran.err.contains("error: cannot read no/such/file: No such file or directory\n"),
+        "{}",
+        ran.err
+    );
 }
 
 #[test]
@@ -116,7 +132,10 @@ fn an_input_that_is_cut_short_is_wrong_wherever_it_is_cut() {
     let packet = b"'a'>r {r \"\\\"\" 3~$$$~ -12`t` ?}$";
     for cut in 1..packet.len() {
         let message = bad(1, &["decode"], &packet[..cut]);
-        assert!(message.contains(&format!("the input ends inside a packet, at byte {cut}\n")), "{message}");
+        assert!(
+            message.contains(&format!("the input ends inside a packet, at byte {cut}\n")),
+            "{message}"
+        );
     }
 }
 
@@ -132,9 +151,13 @@ fn garbage_is_an_error_and_no_panic() {
         })
         .take(500)
         .collect();
-        for args in
-            [["decode", "--json"], ["decode", "--client"], ["check", "-v"], ["fmt", "--cached"], ["trace", "--classic"]]
-        {
+        for args in [
+            ["decode", "--json"],
+            ["decode", "--client"],
+            ["check", "-v"],
+            ["fmt", "--cached"],
+            ["trace", "--classic"],
+        ] {
             let ran = ubf(&args, garbage.clone());
             assert_eq!(ran.status, 1, "{args:?} {garbage:?}");
             assert!(ran.err.starts_with("error: stdin: "), "{}", ran.err);
@@ -150,7 +173,10 @@ fn registers_that_double_end_in_a_limit() {
     }
     packet.extend(b"z$");
     let message = bad(1, &["decode"], packet.clone());
-    assert!(message.contains("hint: --max-expanded-nodes raises this limit, which is 1048576 here"), "{message}");
+    assert!(
+        message.contains("hint: --max-expanded-nodes raises this limit, which is 1048576 here"),
+        "{message}"
+    );
     let message = bad(1, &["decode", "--max-expanded-nodes", "100"], packet);
     assert!(message.contains("more than 100 terms"), "{message}");
 }
@@ -158,10 +184,16 @@ fn registers_that_double_end_in_a_limit() {
 #[test]
 fn limits_can_be_raised_and_lowered() {
     let deep = [vec![b'{'; 600], vec![b'}'; 600], vec![b'$']].concat();
-    assert!(bad(1, &["decode"], deep.clone()).contains("--max-depth raises this limit, which is 512 here"));
+    assert!(
+        bad(1, &["decode"], deep.clone())
+            .contains("--max-depth raises this limit, which is 512 here")
+    );
     assert!(good(&["decode", "--max-depth=600"], deep).starts_with("{{{"));
     let long = format!("\"{}\"$", "x".repeat(5000));
-    assert!(bad(1, &["decode", "--max-packet-bytes", "4KiB"], long.clone()).contains("--max-packet-bytes"));
+    assert!(
+        bad(1, &["decode", "--max-packet-bytes", "4KiB"], long.clone())
+            .contains("--max-packet-bytes")
+    );
     assert_eq!(good(&["decode", "--max-packet-bytes", "5KiB"], long).len(), 5003);
     assert_eq!(ubf(&["decode", "--max-packet-bytes", "5kb"], "").status, 2);
 }

@@ -20,26 +20,45 @@ fn keeps_all_promises_and_says_so_in_numbers() {
     assert_eq!(ran.status, 0, "{ran:?}");
     let report: Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!(report["kept_all_promises"], true);
-    assert_eq!((&report["lost"], &report["executed_twice"], &report["seed"]), (&0.into(), &0.into(), &7.into()));
+    assert_eq!(
+        (&report["lost"], &report["executed_twice"], &report["seed"]),
+        (&0.into(), &0.into(), &7.into())
+    );
     let number = |name: &str| report[name].as_u64().unwrap();
     assert_eq!(number("sent"), number("answered") + number("indeterminate"));
     assert!(number("indeterminate_that_had_run") <= number("indeterminate"));
     // Each client had a call refused when its code crashed.
     assert!(number("refused_and_sent_again") >= number("clients"));
     let promises = report["promises"].as_array().unwrap();
-    assert!(promises.len() == 8 && promises.iter().all(|promise| promise["kept"] == true), "{report}");
+    assert!(
+        promises.len() == 8 && promises.iter().all(|promise| promise["kept"] == true),
+        "{report}"
+    );
     let phases = report["phases"].as_array().unwrap();
     let names: Vec<_> = phases.iter().map(|phase| phase["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["negotiate", "fall back", "drain", "share load", "restart in place", "kill", "proof"]);
-    let lost: Vec<_> = phases.iter().map(|phase| phase["lost_connections"].as_u64().unwrap()).collect();
+    assert_eq!(
+        names,
+        ["negotiate", "fall back", "drain", "share load", "restart in place", "kill", "proof"]
+    );
+    let lost: Vec<_> =
+        phases.iter().map(|phase| phase["lost_connections"].as_u64().unwrap()).collect();
     assert!(lost[..5].iter().all(|lost| *lost == 0), "planned work loses no connection: {lost:?}");
-    assert!(phases[2]["moved"].as_u64() == Some(20) && phases[3]["moved"].as_u64() > Some(0), "{report}");
+    assert!(
+        phases[2]["moved"].as_u64() == Some(20) && phases[3]["moved"].as_u64() > Some(0),
+        "{report}"
+    );
 
     // What is shown meanwhile is for people, and is plain where nobody draws.
-    for line in ["1/7 Negotiate", "next message is in 8", "agreed version: 3", "kill -9", "7/7 Proof"] {
+    for line in
+        ["1/7 Negotiate", "next message is in 8", "agreed version: 3", "kill -9", "7/7 Proof"]
+    {
         assert!(ran.err.contains(line), "{line}: {}", ran.err);
     }
-    assert!(!ran.err.contains('\x1b') && ran.err.lines().all(|line| line.chars().count() <= 80), "{}", ran.err);
+    assert!(
+        !ran.err.contains('\x1b') && ran.err.lines().all(|line| line.chars().count() <= 80),
+        "{}",
+        ran.err
+    );
 
     // The journals say the same.
     let mut records = 0;
@@ -71,7 +90,10 @@ fn a_server_that_ends_unasked_ends_the_demo_and_is_named() {
     let servers = demo.servers();
     send("KILL", &servers[1]);
     let said = demo.end();
-    assert!(said.contains("error: server B ended (signal: 9 (SIGKILL)), unasked\n  its last words: "), "{said}");
+    assert!(
+        said.contains("error: server B ended (signal: 9 (SIGKILL)), unasked\n  its last words: "),
+        "{said}"
+    );
     assert!(servers.iter().all(|pid| !is_alive(pid)), "{said}");
 }
 
@@ -85,7 +107,10 @@ fn a_journal_with_a_second_record_or_without_one_breaks_a_promise() {
         journal.split_once('\n').unwrap().1.to_owned()
     }
     type Change = fn(&str) -> String;
-    let cases = [("doubled", "executed twice", doubled as Change), ("shortened", "lost", shortened as Change)];
+    let cases = [
+        ("doubled", "executed twice", doubled as Change),
+        ("shortened", "lost", shortened as Change),
+    ];
     for (name, count, change) in cases {
         let mut demo = Demo::start_with(name, &["--fast"]);
         let mut report = demo.child.stdout.take().unwrap();
@@ -108,7 +133,10 @@ fn a_journal_with_a_second_record_or_without_one_breaks_a_promise() {
 fn arguments_that_are_of_no_use_are_refused() {
     assert!(bad(2, &["demo", "--clients", "3"], "").contains("4..=400"));
     let message = bad(2, &["demo", "--clients", "50", "--rate", "10"], "");
-    assert!(message.contains("50 clients, and only 10 calls a second\n\nhint: --rate"), "{message}");
+    assert!(
+        message.contains("50 clients, and only 10 calls a second\n\nhint: --rate"),
+        "{message}"
+    );
 }
 
 /// A demo that runs. A test that fails leaves none behind, and the demo no server.

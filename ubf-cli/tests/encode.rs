@@ -6,7 +6,10 @@ use common::{bad, file, good, run_raw, ubf};
 
 #[test]
 fn writes_a_packet_for_each_argument() {
-    assert_eq!(good(&["encode", "{person,\"Joe\",123}", "[1,2]"], ""), "{'person'\"Joe\"123}$\n#2&1&$\n");
+    assert_eq!(
+        good(&["encode", "{person,\"Joe\",123}", "[1,2]"], ""),
+        "{'person'\"Joe\"123}$\n#2&1&$\n"
+    );
     assert_eq!(good(&["encode", "-22"], ""), "-22$\n");
     assert_eq!(good(&["encode", "--no-newline", "1", "2"], ""), "1$2$");
 }
@@ -15,7 +18,10 @@ fn writes_a_packet_for_each_argument() {
 fn writes_each_style() {
     let term = "[{person,\"Joe\"},{person,\"Mike\"}]";
     assert_eq!(good(&["encode", "--cached", term], ""), "#{'person'>aa\"Mike\"}&{a\"Joe\"}&$\n");
-    assert_eq!(good(&["encode", "--pretty", term], ""), "#{'person' \"Mike\"} & {'person' \"Joe\"} & $\n");
+    assert_eq!(
+        good(&["encode", "--pretty", term], ""),
+        "#{'person' \"Mike\"} & {'person' \"Joe\"} & $\n"
+    );
     assert_eq!(ubf(&["encode", "--cached", "--pretty", "1"], "").status, 2);
 }
 
@@ -28,7 +34,10 @@ fn writes_undefined_as_the_dialect_wants_it() {
 #[test]
 fn writes_hex_a_line_for_each_packet() {
     assert_eq!(good(&["encode", "--hex", "{}", "1"], ""), "7b7d24\n3124\n");
-    assert_eq!(good(&["decode", "--hex"], good(&["encode", "--hex", "{a,<<0,255>>}"], "")), "{a,<<0,255>>}\n");
+    assert_eq!(
+        good(&["decode", "--hex"], good(&["encode", "--hex", "{a,<<0,255>>}"], "")),
+        "{a,<<0,255>>}\n"
+    );
 }
 
 #[test]
@@ -61,11 +70,18 @@ fn an_error_names_line_and_column_and_shows_them() {
     let ran = ubf(&["encode"], "{first,1}\n  {second,\n   \"x\" 3}\n");
     assert_eq!((ran.status, ran.out.as_str()), (1, "{'first'1}$\n"));
     let lines: Vec<&str> = ran.err.lines().collect();
-    assert!(lines[0].starts_with("error: stdin: ") && lines[0].ends_with(", at line 3, column 8"), "{}", ran.err);
+    assert!(
+        lines[0].starts_with("error: stdin: ") && lines[0].ends_with(", at line 3, column 8"),
+        "{}",
+        ran.err
+    );
     assert_eq!(lines[2..4], ["     \"x\" 3}", "         ^"]);
 
     let ran = ubf(&["encode", "{\"é\",\"x\" 3}"], "");
-    assert_eq!(ran.err, "error: expected ',' or '}', found '3', at column 10\n\n  {\"é\",\"x\" 3}\n           ^\n",);
+    assert_eq!(
+        ran.err,
+        "error: expected ',' or '}', found '3', at column 10\n\n  {\"é\",\"x\" 3}\n           ^\n",
+    );
     assert!(bad(1, &["encode", "é"], "").contains("at column 1\n\n  é\n  ^\n"));
 }
 
@@ -88,6 +104,9 @@ fn text_that_is_not_utf_8_is_an_error_with_a_place() {
 fn a_packet_that_peers_would_refuse_is_not_written() {
     let deep = format!("{}{}", "{".repeat(600), "}".repeat(600));
     let message = bad(1, &["encode", &deep], "");
-    assert!(message.contains("nested deeper than 512") && message.contains("--max-depth"), "{message}");
+    assert!(
+        message.contains("nested deeper than 512") && message.contains("--max-depth"),
+        "{message}"
+    );
     assert!(good(&["encode", "--max-depth", "600", &deep], "").starts_with("{{{"));
 }

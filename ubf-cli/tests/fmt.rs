@@ -15,7 +15,10 @@ fn writes_the_shortest_form_without_registers() {
 
 #[test]
 fn writes_registers() {
-    assert_eq!(good(&["fmt", "--cached"], "{\"a long text\" \"a long text\"}$"), "{\"a long text\">aaa}$\n");
+    assert_eq!(
+        good(&["fmt", "--cached"], "{\"a long text\" \"a long text\"}$"),
+        "{\"a long text\">aaa}$\n"
+    );
 }
 
 #[test]
@@ -29,12 +32,23 @@ fn writes_for_people_unless_told_otherwise() {
 fn keeps_the_meaning_in_every_form() {
     let packets = "'ok'>?{?? 'undefined' \"\\\"\\\\\" -5 3~$$$~`t`}$ \"1.5\"`f`$";
     for dialect in [&["--classic"][..], &[]] {
-        let packets = if dialect.is_empty() { packets.replace("'ok'>?", "'ok'>q") } else { packets.to_owned() };
+        let packets = if dialect.is_empty() {
+            packets.replace("'ok'>?", "'ok'>q")
+        } else {
+            packets.to_owned()
+        };
         let before = good(&[&["decode", "--postfix"], dialect].concat(), packets.clone());
         for form in ["--minimal", "--cached", "--pretty"] {
             let formatted = good(&[&["fmt", form], dialect].concat(), packets.clone());
-            assert_eq!(good(&[&["decode", "--postfix"], dialect].concat(), formatted.clone()), before);
-            assert_eq!(good(&[&["fmt", form], dialect].concat(), formatted.clone()), formatted, "it is stable");
+            assert_eq!(
+                good(&[&["decode", "--postfix"], dialect].concat(), formatted.clone()),
+                before
+            );
+            assert_eq!(
+                good(&[&["fmt", form], dialect].concat(), formatted.clone()),
+                formatted,
+                "it is stable"
+            );
             assert_eq!(good(&[&["fmt", form, "--check"], dialect].concat(), formatted), "");
         }
     }

@@ -60,7 +60,9 @@ fn nothing_is_lost_on_the_way_there_and_back() {
     comes_back(b"4~\x00\xff$~~$ 0~~$");
     comes_back(b"9007199254740991$ 9007199254740992$ -123456789012345678901234567890123456789$");
     comes_back(b"1`t`$ #`a``b`$ \"1.5\"`f`$ \"1.50\"`f`$ \"-0.0\"`f`$ #{\"a\"1}&`map`$ #{\"a\"1}&{\"a\"2}&`map`$");
-    comes_back(b"?$ {?#?&}$ 'undefined'$ {}$ #$ ''$ \"\"$ 'true'$ 'null'$ #{\"$atom\"\"x\"}&`map`$");
+    comes_back(
+        b"?$ {?#?&}$ 'undefined'$ {}$ #$ ''$ \"\"$ 'true'$ 'null'$ #{\"$atom\"\"x\"}&`map`$",
+    );
     comes_back(b"\"\xe9\xff\"$ '\xe9'$ 1`\xff`$ \"\\\"\\\\\n\x00\x7f\"$");
     comes_back("\"é日\u{1F600}\u{2028}\"$".as_bytes());
 }
@@ -82,7 +84,10 @@ fn each_line_is_a_document_with_lines() {
          hint: --lines wants a document a line; without it, one may span lines\n"
     );
     let message = bad(1, &["from-json", "--lines"], "\n  1 [2]\n");
-    assert!(message.contains("expected the end, at line 2, column 5\n\n  1 [2]\n    ^\n"), "{message}");
+    assert!(
+        message.contains("expected the end, at line 2, column 5\n\n  1 [2]\n    ^\n"),
+        "{message}"
+    );
     assert!(message.contains("may hold several"), "{message}");
 }
 
@@ -97,7 +102,8 @@ fn an_error_points_and_documents_before_it_are_written() {
     );
     let message = bad(1, &["from-json"], "{\"a\":1");
     assert!(
-        message.contains("at line 1, column 7\n\n  {\"a\":1\n        ^\n") && message.contains("cut short"),
+        message.contains("at line 1, column 7\n\n  {\"a\":1\n        ^\n")
+            && message.contains("cut short"),
         "{message}"
     );
     let message = bad(1, &["from-json"], " \n[\"a\n\"]");
@@ -105,8 +111,13 @@ fn an_error_points_and_documents_before_it_are_written() {
     let message = bad(1, &["from-json"], "[\"\\q\"]");
     assert!(message.contains("at line 1, column 4\n"), "{message}");
     let message = bad(1, &["from-json"], "{\"$ref\":\"x\"}");
-    assert!(message.contains("begins with '$' and means nothing, at line 1, column 1\n"), "{message}");
-    for wrong in ["]", ",", "nul", "01", "1.", "1e999", "{\"$binary\":\"?\"}", "1true", "[1}", "\"\t\""] {
+    assert!(
+        message.contains("begins with '$' and means nothing, at line 1, column 1\n"),
+        "{message}"
+    );
+    for wrong in
+        ["]", ",", "nul", "01", "1.", "1e999", "{\"$binary\":\"?\"}", "1true", "[1}", "\"\t\""]
+    {
         assert_eq!(ubf(&["from-json"], wrong).status, 1, "{wrong}");
     }
 }
@@ -117,7 +128,11 @@ fn goes_on_with_the_next_file_after_a_bad_one() {
     let path = broken.to_str().unwrap();
     let ran = ubf(&["from-json", path, "no/such/file", "-"], "3");
     assert_eq!((ran.status, ran.out.as_str()), (2, "1$\n3$\n"));
-    assert!(ran.err.contains(&format!("error: {path}: expected a value, at line 1, column 3\n")), "{}", ran.err);
+    assert!(
+        ran.err.contains(&format!("error: {path}: expected a value, at line 1, column 3\n")),
+        "{}",
+        ran.err
+    );
 }
 
 #[test]

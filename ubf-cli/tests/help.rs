@@ -34,9 +34,15 @@ const EXAMPLE_ADDRESS: &str = "127.0.0.1:4000";
 fn run(command: &str) -> (i32, String) {
     let folder = Path::new(env!("CARGO_BIN_EXE_ubf")).parent().expect("ubf is in a folder");
     let path = format!("{}:{}", folder.display(), std::env::var("PATH").expect("a PATH"));
-    let output =
-        Command::new("sh").args(["-c", &format!("{{ {command}; }} 2>&1")]).env("PATH", path).output().expect("a shell");
-    (output.status.code().expect("it ends by itself"), String::from_utf8(output.stdout).expect("UTF-8"))
+    let output = Command::new("sh")
+        .args(["-c", &format!("{{ {command}; }} 2>&1")])
+        .env("PATH", path)
+        .output()
+        .expect("a shell");
+    (
+        output.status.code().expect("it ends by itself"),
+        String::from_utf8(output.stdout).expect("UTF-8"),
+    )
 }
 
 const COMMANDS: &[&[&str]] = &[

@@ -21,7 +21,9 @@ fn makes_the_calls_and_says_how_long_they_took() {
     let args = ["--calls", "500", "--connections", "3", "--depth", "4", "--check", &server.address];
     let (status, report) = json(&[&args[..], &["--versions", "1-3,6,8,10,11"]].concat());
     assert_eq!(status, 0);
-    for (key, value) in [("calls", 500), ("answered", 500), ("errors", 0), ("indeterminate", 0), ("behind", 0)] {
+    for (key, value) in
+        [("calls", 500), ("answered", 500), ("errors", 0), ("indeterminate", 0), ("behind", 0)]
+    {
         assert_eq!(report[key], value, "{key}");
     }
     assert_eq!(report["versions"], serde_json::json!({"10": 500}));
@@ -32,16 +34,33 @@ fn makes_the_calls_and_says_how_long_they_took() {
 
     let report = good(&[&["load"], &args[..]].concat(), "");
     assert!(report.starts_with("clients    3 with 4 in flight each, at 127.0.0.1:"), "{report}");
-    assert!(report.contains("answered   500 in version 14\nerrors     0\nunknown    0\n"), "{report}");
+    assert!(
+        report.contains("answered   500 in version 14\nerrors     0\nunknown    0\n"),
+        "{report}"
+    );
 }
 
 #[test]
 fn keeps_to_a_rate_and_shows_progress_if_asked() {
     let server = Server::of_2003();
-    let args = ["load", "--rate", "100", "--duration", "1.2s", "--progress", "--request", "{a,1}", &server.address];
+    let args = [
+        "load",
+        "--rate",
+        "100",
+        "--duration",
+        "1.2s",
+        "--progress",
+        "--request",
+        "{a,1}",
+        &server.address,
+    ];
     let ran = ubf(&args, "");
     assert_eq!(ran.status, 0, "{}", ran.err);
-    assert!(ran.err.contains(" calls/s  p50 ") && ran.err.contains("versions 14  at 127.0.0.1:"), "{}", ran.err);
+    assert!(
+        ran.err.contains(" calls/s  p50 ") && ran.err.contains("versions 14  at 127.0.0.1:"),
+        "{}",
+        ran.err
+    );
     assert!(ran.out.contains("100 a second were due"), "{}", ran.out);
 }
 

@@ -88,7 +88,8 @@ fn a_packet_is_shown_as_soon_as_it_is_whole() {
 /// The most memory that the process has had, in KiB.
 #[cfg(target_os = "linux")]
 fn peak_kib(child: &Child) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).expect("the process lives");
+    let status =
+        std::fs::read_to_string(format!("/proc/{}/status", child.id())).expect("the process lives");
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("a line about memory");
     line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number of KiB")
 }
@@ -98,7 +99,9 @@ fn peak_kib(child: &Child) -> u64 {
 fn peak_of_stream(args: &[&str], megabytes: usize) -> u64 {
     let mut child = start(args);
     let mut stdout = child.stdout.take().expect("the tool works");
-    let reader = std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()).expect("the tool works"));
+    let reader = std::thread::spawn(move || {
+        std::io::copy(&mut stdout, &mut std::io::sink()).expect("the tool works")
+    });
     let packet = match args {
         ["encode"] => format!("{{\"{}\",[1,2,3]}}.\n", "x".repeat(1000)),
         ["from-json"] => format!("{{\"{}\":\n[1,2,3]}}", "x".repeat(1000)),

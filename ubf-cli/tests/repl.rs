@@ -19,8 +19,14 @@ fn repl(args: &[&str], script: &str) -> Ran {
 fn the_example_of_2003_can_be_typed() {
     let server = Server::of_2003();
     let args = [&VERSIONS_OF_2003[..], &[&server.address]].concat();
-    let ran = repl(&args, "{get,\"a.txt\"}\n:fail 10\n{get,\n \"b.txt\"}\nlist\n:versions\n:status\n");
-    assert_eq!((ran.status, ran.out.as_str()), (0, "{get,\"a.txt\"}\n{get,\"b.txt\"}\nlist\n"), "{}", ran.err);
+    let ran =
+        repl(&args, "{get,\"a.txt\"}\n:fail 10\n{get,\n \"b.txt\"}\nlist\n:versions\n:status\n");
+    assert_eq!(
+        (ran.status, ran.out.as_str()),
+        (0, "{get,\"a.txt\"}\n{get,\"b.txt\"}\nlist\n"),
+        "{}",
+        ran.err
+    );
     let agreed = |version| {
         let agent = concat!("ubf-server/", env!("CARGO_PKG_VERSION"));
         let with = format!("agreed on version {version} with {}", server.address);
@@ -32,10 +38,17 @@ fn the_example_of_2003_can_be_typed() {
     assert!(is(lines[0], agreed(10)), "{}", ran.err);
     assert_eq!(
         lines[1..4],
-        ["version 10 is in quarantine", "fell back from 10 to 8: crash", "refused, and sent again: {version,8}"]
+        [
+            "version 10 is in quarantine",
+            "fell back from 10 to 8: crash",
+            "refused, and sent again: {version,8}"
+        ]
     );
     assert!(is(lines[4], agreed(3)), "{}", ran.err);
-    assert_eq!(lines[5..8], ["ours        1-3,6,8,10,11", "the server  1-5,9,10,14", "in force    3"]);
+    assert_eq!(
+        lines[5..8],
+        ["ours        1-3,6,8,10,11", "the server  1-5,9,10,14", "in force    3"]
+    );
     assert!(lines[8].starts_with("quarantine  10, for "), "{}", ran.err);
     assert_eq!(lines[9], format!("ready, version 3, at {}", server.address));
     assert_eq!(lines[10], "calls 3, done 3, errors 0, indeterminate 0, refused and sent again 1");
@@ -45,8 +58,16 @@ fn the_example_of_2003_can_be_typed() {
 #[test]
 fn events_are_shown_before_the_reply_that_came_after_them() {
     let server = Server::of_2003();
-    let ran = repl(&["--service", "chat", &server.address], "{say,1}\n:event {say,2}\n:wait 2\n:event a\n:wait\n");
-    assert_eq!((ran.status, ran.out.as_str()), (0, "event {say,1}\n{say,1}\nevent {say,2}\nevent a\n"), "{}", ran.err);
+    let ran = repl(
+        &["--service", "chat", &server.address],
+        "{say,1}\n:event {say,2}\n:wait 2\n:event a\n:wait\n",
+    );
+    assert_eq!(
+        (ran.status, ran.out.as_str()),
+        (0, "event {say,1}\n{say,1}\nevent {say,2}\nevent a\n"),
+        "{}",
+        ran.err
+    );
 }
 
 #[test]
@@ -54,19 +75,28 @@ fn trace_shows_the_packets_while_it_is_on() {
     let server = Server::of_2003();
     let args = [&VERSIONS_OF_2003[..], &[&server.address]].concat();
     let ran = repl(&args, "a\n:trace on\n{b,\"c\"}\n:trace off\nd\n");
-    let packets: Vec<&str> =
-        ran.err.lines().filter_map(|line| line.split_once(" ms  #")).map(|(_, rest)| rest).collect();
+    let packets: Vec<&str> = ran
+        .err
+        .lines()
+        .filter_map(|line| line.split_once(" ms  #"))
+        .map(|(_, rest)| rest)
+        .collect();
     assert_eq!(packets, ["0 -> 10 {'b'\"c\"}$", "0 <- 10 ? {{'b'\"c\"}'start'}$"], "{}", ran.err);
 }
 
 #[test]
 fn another_service_is_another_session() {
     let server = Server::of_2003();
-    let ran = repl(&[&server.address], ":service chat\na\n:service nobody\n:service\n:service ?\nb\n");
+    let ran =
+        repl(&[&server.address], ":service chat\na\n:service nobody\n:service\n:service ?\nb\n");
     assert_eq!(ran.out, "event a\na\nb\n");
     // A service that is not there leaves the one before as it was.
     assert_eq!(ran.status, 1);
-    assert!(ran.err.contains("no common version") && ran.err.contains("service chat\n"), "{}", ran.err);
+    assert!(
+        ran.err.contains("no common version") && ran.err.contains("service chat\n"),
+        "{}",
+        ran.err
+    );
 }
 
 #[test]
@@ -91,8 +121,15 @@ fn a_script_goes_on_after_an_error_and_its_exit_status_shows_it() {
 fn help_lists_the_commands() {
     let server = Server::of_2003();
     let ran = repl(&[&server.address], ":help\n");
-    for command in [":event TERM", ":fail [VERSION]", ":quit", ":service [NAME]", ":trace on|off", ":versions", ":wait"]
-    {
+    for command in [
+        ":event TERM",
+        ":fail [VERSION]",
+        ":quit",
+        ":service [NAME]",
+        ":trace on|off",
+        ":versions",
+        ":wait",
+    ] {
         assert!(ran.err.contains(command), "{command}: {}", ran.err);
     }
 }

@@ -42,7 +42,10 @@ fn says_what_decode_says() {
 fn plain_is_for_people() {
     let packets = "{'ok' 3~abc~ 1`t` #{'age' 68}&`plist`}$";
     assert_eq!(good(&["to-json", "--plain"], packets), "[\"ok\",\"abc\",1,{\"age\":68}]\n");
-    assert_eq!(good(&["to-json", "--plain"], "123456789012345678901234567890$"), "123456789012345678901234567890\n");
+    assert_eq!(
+        good(&["to-json", "--plain"], "123456789012345678901234567890$"),
+        "123456789012345678901234567890\n"
+    );
     let server = "10 ? {'a'}$";
     assert_eq!(
         good(&["to-json", "--plain", "--server"], server),
@@ -55,15 +58,23 @@ fn pretty_is_the_same_in_more_lines() {
     let lines = good(&["to-json"], LESSON.repeat(2));
     let pretty = good(&["to-json", "--pretty"], LESSON.repeat(2));
     assert!(
-        pretty.starts_with("[\n  {\n    \"$tuple\": [\n      {\n        \"$atom\": \"person\"\n      },\n"),
+        pretty.starts_with(
+            "[\n  {\n    \"$tuple\": [\n      {\n        \"$atom\": \"person\"\n      },\n"
+        ),
         "{pretty}"
     );
     let read = |text: &str| -> Vec<serde_json::Value> {
-        serde_json::Deserializer::from_str(text).into_iter().collect::<Result<_, _>>().expect("JSON")
+        serde_json::Deserializer::from_str(text)
+            .into_iter()
+            .collect::<Result<_, _>>()
+            .expect("JSON")
     };
     assert_eq!(read(&pretty), read(&lines));
     assert_eq!(good(&["from-json"], pretty), good(&["from-json", "--lines"], lines));
-    assert_eq!(good(&["to-json", "--pretty", "--plain"], "{#2&1&{}}$"), "[\n  [\n    1,\n    2\n  ],\n  []\n]\n");
+    assert_eq!(
+        good(&["to-json", "--pretty", "--plain"], "{#2&1&{}}$"),
+        "[\n  [\n    1,\n    2\n  ],\n  []\n]\n"
+    );
 }
 
 #[test]

@@ -43,7 +43,11 @@ fn shows_the_steps_before_an_error_and_then_the_error() {
     let ran = ubf(&["trace"], "{'a' q}$");
     assert_eq!(ran.status, 1);
     assert!(ran.out.contains("push the atom 'a'"), "{}", ran.out);
-    assert!(ran.err.starts_with("error: stdin: register 'q' is read before it is stored, at byte 5\n"), "{}", ran.err);
+    assert!(
+        ran.err.starts_with("error: stdin: register 'q' is read before it is stored, at byte 5\n"),
+        "{}",
+        ran.err
+    );
     assert!(ran.err.contains("\n  {'a' q}$\n       ^\n"), "{}", ran.err);
 }
 
@@ -51,8 +55,14 @@ fn shows_the_steps_before_an_error_and_then_the_error() {
 fn says_how_many_rows_it_left_out() {
     let long = format!("{{{}}}$", "1 ".repeat(2000));
     let table = good(&["trace"], long.clone());
-    let rows = table.lines().filter(|line| line.trim_start().starts_with(|first: char| first.is_ascii_digit()));
-    assert_eq!(rows.filter(|row| row.contains("  1  ") || row.contains("  {  ")).count(), 1000, "{table}");
+    let rows = table
+        .lines()
+        .filter(|line| line.trim_start().starts_with(|first: char| first.is_ascii_digit()));
+    assert_eq!(
+        rows.filter(|row| row.contains("  1  ") || row.contains("  {  ")).count(),
+        1000,
+        "{table}"
+    );
     assert!(table.ends_with("… 1,003 more operators; --limit 0 shows all\n"), "{table}");
     assert!(!good(&["trace", "--limit", "0"], long).contains("more operator"));
     let table = good(&["trace", "--limit", "3"], "1$ 2$ 3$ 4$");
@@ -63,7 +73,8 @@ fn says_how_many_rows_it_left_out() {
 #[test]
 fn programs_get_a_document_a_row() {
     let rows = good(&["trace", "--json", "--limit", "4"], "'a'>r {r 2}$");
-    let rows: Vec<serde_json::Value> = rows.lines().map(|row| serde_json::from_str(row).unwrap()).collect();
+    let rows: Vec<serde_json::Value> =
+        rows.lines().map(|row| serde_json::from_str(row).unwrap()).collect();
     assert_eq!(rows.len(), 5);
     assert_eq!(rows[1]["operator"], "store");
     assert_eq!(rows[1]["offset"], 3);

@@ -87,8 +87,9 @@ impl Builder {
         }
     }
 
-    /// One more address to start from: `192.0.2.7:4000`, `[2001:db8::1]:4000`, `b.example:4000`. They are tried in the order in which
-    /// they are given. Default: none, and at least one is needed.
+    /// One more address to start from: `192.0.2.7:4000`, `[2001:db8::1]:4000`, `b.example:4000`.
+    /// They are tried in the order in which they are given. Default: none, and at least one is
+    /// needed.
     pub fn address(mut self, address: impl AsRef<str>) -> Self {
         match address.as_ref().parse() {
             Ok(address) => self.config.addresses.push(address),
@@ -111,8 +112,8 @@ impl Builder {
         self
     }
 
-    /// The versions of the contract that this program has. What is no version (0, and above 2,147,483,647) is left out.
-    /// Default: none, and at least one is needed.
+    /// The versions of the contract that this program has. What is no version (0, and above
+    /// 2,147,483,647) is left out. Default: none, and at least one is needed.
     pub fn versions(mut self, versions: impl IntoIterator<Item = u32>) -> Self {
         self.config.versions = Versions::of(versions);
         self
@@ -130,8 +131,8 @@ impl Builder {
         self
     }
 
-    /// R7: which redirections are followed. Default: the strictest, [`RedirectPolicy::default`]. What is refused is a notice, and the client
-    /// stays where it is.
+    /// R7: which redirections are followed. Default: the strictest, [`RedirectPolicy::default`].
+    /// What is refused is a notice, and the client stays where it is.
     pub fn redirect_policy(mut self, policy: RedirectPolicy) -> Self {
         self.config.policy = policy;
         self
@@ -149,7 +150,8 @@ impl Builder {
         self
     }
 
-    /// L2: how long calls may take to end when the last handle is dropped; [`Client::close`] has a time of its own. Default 5 s.
+    /// L2: how long calls may take to end when the last handle is dropped; [`Client::close`] has a
+    /// time of its own. Default 5 s.
     pub fn close_time(mut self, time: Duration) -> Self {
         self.close_time = time;
         self
@@ -161,26 +163,29 @@ impl Builder {
         self
     }
 
-    /// L1: limits of one packet from the server, which is told of the bytes (N12). Default: [`Limits::default`], 16 MiB. A server that sends
-    /// a larger one is left.
+    /// L1: limits of one packet from the server, which is told of the bytes (N12). Default:
+    /// [`Limits::default`], 16 MiB. A server that sends a larger one is left.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.config.limits = limits;
         self
     }
 
-    /// L1: calls that have not ended, at least 1. Who makes one more waits for a place. Default 4096.
+    /// L1: calls that have not ended, at least 1. Who makes one more waits for a place. Default
+    /// 4096.
     pub fn max_pending(mut self, count: usize) -> Self {
         self.config.max_pending = count.clamp(1, Semaphore::MAX_PERMITS);
         self
     }
 
-    /// L1: the depth of the pipeline: calls that were sent and have no answer, at least 1. Others wait. Default 1024.
+    /// L1: the depth of the pipeline: calls that were sent and have no answer, at least 1. Others
+    /// wait. Default 1024.
     pub fn max_in_flight(mut self, count: usize) -> Self {
         self.config.max_in_flight = count.max(1);
         self
     }
 
-    /// L1: events from the server that wait to be read, at least 1: see [`Events`](crate::Events). Default 1024.
+    /// L1: events from the server that wait to be read, at least 1: see [`Events`](crate::Events).
+    /// Default 1024.
     pub fn max_events(mut self, count: usize) -> Self {
         self.max_events = count;
         self
@@ -192,15 +197,15 @@ impl Builder {
         self
     }
 
-    /// A function that is shown each notice, in order, as it comes. It should not block: the client waits for it. If it panics, that is a line
-    /// in the log. Default: none.
+    /// A function that is shown each notice, in order, as it comes. It should not block: the client
+    /// waits for it. If it panics, that is a line in the log. Default: none.
     pub fn on_notice(mut self, hook: impl Fn(&Notice) + Send + 'static) -> Self {
         self.notice_hook = Some(Box::new(hook));
         self
     }
 
-    /// A function that is shown all bytes that come in and go out: to look at, as a tool or a test wants to. It should not block: the
-    /// client waits for it.
+    /// A function that is shown all bytes that come in and go out: to look at, as a tool or a test
+    /// wants to. It should not block: the client waits for it.
     pub fn on_wire(mut self, hook: impl Fn(Traffic<'_>) + Send + 'static) -> Self {
         self.wire_hook = Some(Box::new(hook));
         self
@@ -242,7 +247,8 @@ impl Builder {
         }
     }
 
-    /// Begins to connect, and waits for nothing: calls wait until a server has agreed on a version, and end at their deadlines.
+    /// Begins to connect, and waits for nothing: calls wait until a server has agreed on a version,
+    /// and end at their deadlines.
     ///
     /// # Errors
     /// If the settings are of no use.
@@ -253,9 +259,20 @@ impl Builder {
         self.begin(None)
     }
 
-    fn begin(self, first_outcome: Option<oneshot::Sender<FirstOutcome>>) -> Result<Client, ConnectError> {
-        let Self { mut config, bad_address, seed, max_events, max_event_bytes, close_time, notice_hook, wire_hook } =
-            self;
+    fn begin(
+        self,
+        first_outcome: Option<oneshot::Sender<FirstOutcome>>,
+    ) -> Result<Client, ConnectError> {
+        let Self {
+            mut config,
+            bad_address,
+            seed,
+            max_events,
+            max_event_bytes,
+            close_time,
+            notice_hook,
+            wire_hook,
+        } = self;
         if let Some((address, error)) = bad_address {
             return Err(ConnectError::BadAddress { address, error });
         }
@@ -281,7 +298,14 @@ impl Builder {
             events: Mutex::new(Some(events)),
             call_time: config.call_time,
         };
-        let ends = Ends { exchange, status: status_sender, events: event_sink, notice_hook, wire_hook, first_outcome };
+        let ends = Ends {
+            exchange,
+            status: status_sender,
+            events: event_sink,
+            notice_hook,
+            wire_hook,
+            first_outcome,
+        };
         // The task ends when the last handle is dropped: nobody has to hold it.
         let span = info_span!("ubf_client", service = %config.service);
         drop(tokio::spawn(Driver::new(config, seed, close_time, ends).run().instrument(span)));
@@ -323,7 +347,9 @@ impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoAddress => f.write_str("no address to connect to"),
-            Self::BadAddress { address, error } => write!(f, "'{}': {error}", address.escape_default()),
+            Self::BadAddress { address, error } => {
+                write!(f, "'{}': {error}", address.escape_default())
+            }
             Self::NoVersion => f.write_str("no version that may be used"),
             Self::TlsUnavailable => f.write_str("TLS is not available"),
             Self::Unreachable { losses } => {

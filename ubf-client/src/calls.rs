@@ -1,4 +1,5 @@
-//! A table of calls by their numbers, which are small: they are those of their places in the exchange.
+//! A table of calls by their numbers, which are small: they are those of their places in the
+//! exchange.
 
 use ubf_proto::client::CallId;
 
@@ -56,7 +57,10 @@ mod tests {
         let mut calls = Calls::new();
         calls.insert(CallId(2), 'c');
         calls.insert(CallId(0), 'a');
-        assert_eq!((calls.get(CallId(0)), calls.get(CallId(1)), calls.get(CallId(2))), (Some(&'a'), None, Some(&'c')));
+        assert_eq!(
+            (calls.get(CallId(0)), calls.get(CallId(1)), calls.get(CallId(2))),
+            (Some(&'a'), None, Some(&'c'))
+        );
         assert_eq!(calls.ids().collect::<Vec<_>>(), [CallId(0), CallId(2)]);
         assert_eq!(
             (calls.remove(CallId(2)), calls.remove(CallId(2)), calls.remove(CallId(9))),

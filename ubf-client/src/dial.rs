@@ -1,4 +1,5 @@
-//! From an address to a connection: names are looked up, and their IP addresses judged, before anything is sent there.
+//! From an address to a connection: names are looked up, and their IP addresses judged, before
+//! anything is sent there.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -19,7 +20,8 @@ pub(crate) type Dialed = Option<(TcpStream, IpAddr)>;
 #[derive(Clone, Debug)]
 pub(crate) struct Dial {
     pub(crate) address: Address,
-    /// R7: the rules, and the IP address of the server that named this one; `None` if the program did.
+    /// R7: the rules, and the IP address of the server that named this one; `None` if the program
+    /// did.
     pub(crate) named_by: Option<(RedirectPolicy, Option<IpAddr>)>,
     /// For all attempts together.
     pub(crate) within: Duration,
@@ -43,7 +45,9 @@ impl Dial {
             match timeout(share, self.try_one(candidate)).await {
                 Ok(Some(made)) => return Some(made),
                 Ok(None) => {}
-                Err(_elapsed) => debug!(address = %self.address, %candidate, "not connected in time"),
+                Err(_elapsed) => {
+                    debug!(address = %self.address, %candidate, "not connected in time")
+                }
             }
         }
         None
@@ -52,7 +56,8 @@ impl Dial {
     async fn try_one(&self, candidate: SocketAddr) -> Dialed {
         match TcpStream::connect(candidate).await {
             Ok(stream) => {
-                // Whole batches are written: there is nothing to wait for. A socket that cannot be told works all the same.
+                // Whole batches are written: there is nothing to wait for. A socket that cannot be
+                // told works all the same.
                 if let Err(error) = stream.set_nodelay(true) {
                     debug!(%candidate, %error, "cannot set nodelay");
                 }
@@ -68,7 +73,9 @@ impl Dial {
     async fn look_up(&self, name: &str) -> Vec<SocketAddr> {
         let port = self.address.port;
         match lookup_host((name, port)).await {
-            Ok(found) => found.filter(|candidate| self.is_allowed(candidate.ip())).take(MAX_IPS).collect(),
+            Ok(found) => {
+                found.filter(|candidate| self.is_allowed(candidate.ip())).take(MAX_IPS).collect()
+            }
             Err(error) => {
                 warn!(address = %self.address, %error, "name not found");
                 Vec::new()
@@ -94,7 +101,11 @@ mod tests {
     use super::*;
 
     async fn found(named_by: Option<(RedirectPolicy, Option<IpAddr>)>) -> usize {
-        let dial = Dial { address: "localhost:4000".parse().unwrap(), named_by, within: Duration::from_secs(1) };
+        let dial = Dial {
+            address: "localhost:4000".parse().unwrap(),
+            named_by,
+            within: Duration::from_secs(1),
+        };
         dial.look_up("localhost").await.len()
     }
 

@@ -32,7 +32,8 @@ use crate::request::{Kind, Rendering, Request, render};
 use crate::status::{Loss, Status};
 use crate::wire::{Direction, Traffic};
 
-/// Inputs before what there is to write is written, though more could be taken in. Chosen: batches grow no further than this.
+/// Inputs before what there is to write is written, though more could be taken in. Chosen: batches
+/// grow no further than this.
 const MAX_INPUTS_BEFORE_WRITE: u32 = 64;
 /// The longest time to sleep. Chosen: any; it keeps far moments within what a clock can express.
 const MAX_SLEEP: Duration = Duration::from_secs(24 * 3600);
@@ -85,7 +86,8 @@ pub(crate) struct Ends {
 pub(crate) struct Driver {
     session: ClientSession,
     start: Instant,
-    /// Looked up once each time that this runs: to ask for each thing that came in would cost more than to tell of it.
+    /// Looked up once each time that this runs: to ask for each thing that came in would cost more
+    /// than to tell of it.
     now: Time,
     ends: Ends,
     close_time: Duration,
@@ -163,7 +165,8 @@ impl Driver {
         self.now = Time::from_millis(u64::try_from(millis).unwrap_or(u64::MAX));
     }
 
-    /// Goes on until there is nothing to do but to wait. What is shown and what is armed is seen to once for all that came in.
+    /// Goes on until there is nothing to do but to wait. What is shown and what is armed is seen to
+    /// once for all that came in.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.look_at_clock();
         loop {
@@ -171,7 +174,8 @@ impl Driver {
                 self.obey(output);
             }
             self.links.retain(|link| !link.is_gone());
-            // To take in all that there is before anything is written makes the batches large; to go on with it for ever would be too much.
+            // To take in all that there is before anything is written makes the batches large; to
+            // go on with it for ever would be too much.
             let is_full = self.inputs_since_write >= MAX_INPUTS_BEFORE_WRITE;
             if !is_full && self.take_in(cx) {
                 self.inputs_since_write += 1;
@@ -181,9 +185,12 @@ impl Driver {
             if self.is_finished && self.links.is_empty() {
                 return Poll::Ready(());
             }
-            // A scheduler runs a task that was woken as soon as it can: after the first of many callers, and each would have a write of its own.
-            // So this task goes to the end of the queue once, behind those who are about to call, if there were several of late.
-            let is_in_company = self.calls_since_write > 0 && self.calls_since_write.max(self.last_batch) > 1;
+            // A scheduler runs a task that was woken as soon as it can: after the first of many
+            // callers, and each would have a write of its own. So this task goes to the
+            // end of the queue once, behind those who are about to call, if there were several of
+            // late.
+            let is_in_company =
+                self.calls_since_write > 0 && self.calls_since_write.max(self.last_batch) > 1;
             if is_in_company && !is_full && !self.has_stepped_back {
                 self.has_stepped_back = true;
                 cx.waker().wake_by_ref();
@@ -194,7 +201,8 @@ impl Driver {
             if is_full {
                 continue;
             }
-            // Whatever comes in wakes us. Behind a write there is more to do only if something had waited for room.
+            // Whatever comes in wakes us. Behind a write there is more to do only if something had
+            // waited for room.
             if has_written && let Some(output) = self.session.poll_output() {
                 self.obey(output);
                 continue;
@@ -205,12 +213,16 @@ impl Driver {
         }
     }
 
-    /// Tells the session one thing that came from outside. `false` if there is none; the next one will wake us.
+    /// Tells the session one thing that came from outside. `false` if there is none; the next one
+    /// will wake us.
     fn take_in(&mut self, cx: &mut Context<'_>) -> bool {
-        // Whoever was heard goes to the end: a server that talks without a pause does not silence the others.
+        // Whoever was heard goes to the end: a server that talks without a pause does not silence
+        // the others.
         self.is_commands_turn = !self.is_commands_turn;
         let is_first = self.is_commands_turn;
-        (is_first && self.take_commands(cx)) || self.read(cx) || (!is_first && self.take_commands(cx))
+        (is_first && self.take_commands(cx))
+            || self.read(cx)
+            || (!is_first && self.take_commands(cx))
     }
 
     fn take_commands(&mut self, cx: &mut Context<'_>) -> bool {
@@ -269,7 +281,9 @@ impl Driver {
         let mut has_written = false;
         for index in 0..self.links.len() {
             // It ends, since nothing is added meanwhile.
-            while let Some(Poll::Ready(input)) = self.links.get_mut(index).map(|link| link.poll_write(cx)) {
+            while let Some(Poll::Ready(input)) =
+                self.links.get_mut(index).map(|link| link.poll_write(cx))
+            {
                 self.feed(input);
                 has_written = true;
             }
@@ -279,7 +293,8 @@ impl Driver {
 
     fn has_time_come(&mut self, cx: &mut Context<'_>) -> bool {
         let wanted = self.session.poll_timeout().into_iter().chain(self.close_at).min();
-        // A timer that is set too early wakes us once in vain. To move it at each input would cost more.
+        // A timer that is set too early wakes us once in vain. To move it at each input would cost
+        // more.
         if let Some(wanted) = wanted
             && self.armed.is_none_or(|armed| wanted < armed)
         {
@@ -326,7 +341,9 @@ impl Driver {
             }
             Command::Cancel(call) => Input::Cancel { call },
             Command::Crashed { version, why } => Input::Crashed { version, call: None, why },
-            Command::Quarantined { version, time } => Input::Quarantined { version, until: now + time },
+            Command::Quarantined { version, time } => {
+                Input::Quarantined { version, until: now + time }
+            }
             Command::Close { within } => return self.close(within, now),
         };
         self.session.handle(input, now);
@@ -366,7 +383,8 @@ impl Driver {
             Output::Ended { call, outcome } => self.end(call, outcome),
             Output::EventOut { version, body } => {
                 let is_kept = self.ends.events.push(Event { version, body });
-                let counter = if is_kept { &mut self.status.events } else { &mut self.status.events_missed };
+                let counter =
+                    if is_kept { &mut self.status.events } else { &mut self.status.events_missed };
                 *counter += 1;
                 self.has_events = true;
             }
@@ -386,8 +404,10 @@ impl Driver {
     /// N8: the caller's code may crash (N6).
     fn render(&mut self, call: CallId, version: Version) {
         let now = self.now;
-        let open = self.calls.get(call).and_then(|open| Some((open.request.as_deref()?, open.kind)));
-        let rendering = open.map_or(Rendering::Unsupported, |(request, kind)| render(request, kind, version));
+        let open =
+            self.calls.get(call).and_then(|open| Some((open.request.as_deref()?, open.kind)));
+        let rendering =
+            open.map_or(Rendering::Unsupported, |(request, kind)| render(request, kind, version));
         self.session.handle(
             match rendering {
                 Rendering::Body(body) => Input::Rendered { call, version, body },
@@ -451,7 +471,8 @@ impl Driver {
         }
     }
 
-    /// Shows what has become of the session, then tells the callers: whoever has a reply finds it counted.
+    /// Shows what has become of the session, then tells the callers: whoever has a reply finds it
+    /// counted.
     fn publish(&mut self) {
         let state = self.session.state();
         if state == State::BackingOff && self.ends.first_outcome.is_some() {
@@ -459,10 +480,12 @@ impl Driver {
             self.tell_first_outcome(Err(losses));
         }
         let is_new = |status: &Status| {
-            (status.state, status.version, status.hops) != (state, self.session.version(), self.session.hops())
+            (status.state, status.version, status.hops)
+                != (state, self.session.version(), self.session.hops())
         };
-        let is_changed =
-            self.has_notices || is_new(&self.status) || self.status.address.as_ref() != self.session.address();
+        let is_changed = self.has_notices
+            || is_new(&self.status)
+            || self.status.address.as_ref() != self.session.address();
         let is_counted = self.status.statistics != self.session.statistics() || self.has_events;
         // What came in is mostly no news but for the session.
         if !is_changed && !is_counted && self.ended.is_empty() {
@@ -490,9 +513,15 @@ impl Driver {
         }
     }
 
-    fn show_wire(&self, ConnectionId(connection): ConnectionId, direction: Direction, bytes: &[u8]) {
+    fn show_wire(
+        &self,
+        ConnectionId(connection): ConnectionId,
+        direction: Direction,
+        bytes: &[u8],
+    ) {
         if let Some(hook) = &self.ends.wire_hook
-            && catch_unwind(AssertUnwindSafe(|| hook(Traffic { connection, direction, bytes }))).is_err()
+            && catch_unwind(AssertUnwindSafe(|| hook(Traffic { connection, direction, bytes })))
+                .is_err()
         {
             warn!("the program's code for the wire crashed");
         }
@@ -505,13 +534,17 @@ impl Driver {
         self.status.hops = self.session.hops();
         let start = self.start.into_std();
         let moment = |until: Time| start.checked_add(until.since(Time::ZERO));
-        self.status.quarantine =
-            self.session.quarantine().filter_map(|(version, until)| Some((version, moment(until)?))).collect();
+        self.status.quarantine = self
+            .session
+            .quarantine()
+            .filter_map(|(version, until)| Some((version, moment(until)?)))
+            .collect();
         self.ends.exchange.set_version(self.status.version);
     }
 }
 
-/// N12: what the server's operator is told. What the panic says stays here: it may hold what is nobody else's business.
+/// N12: what the server's operator is told. What the panic says stays here: it may hold what is
+/// nobody else's business.
 pub(crate) fn crash() -> Term {
     Term::atom("crash")
 }

@@ -13,9 +13,10 @@ use crate::reply::Event;
 /// The events of a server, in the order in which it sent them.
 ///
 /// They wait here until they are read, up to [`max_events`](crate::Builder::max_events) of them and
-/// [`max_event_bytes`](crate::Builder::max_event_bytes) bytes. **What comes beyond that is dropped**, the latest event first, and
-/// [`missed`](Self::missed) counts it: a reader who is late must not hold up the replies, which come on the same connection. When this is
-/// dropped, all events are.
+/// [`max_event_bytes`](crate::Builder::max_event_bytes) bytes. **What comes beyond that is
+/// dropped**, the latest event first, and [`missed`](Self::missed) counts it: a reader who is late
+/// must not hold up the replies, which come on the same connection. When this is dropped, all
+/// events are.
 #[derive(Debug)]
 pub struct Events(Arc<Queue>);
 
@@ -52,7 +53,8 @@ impl Events {
 
     /// As [`recv`](Self::recv), for those who write futures.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        // A server that talks without a pause does not keep the reader's task from letting others run.
+        // A server that talks without a pause does not keep the reader's task from letting others
+        // run.
         let turn = ready!(coop::poll_proceed(cx));
         let mut waiting = self.0.waiting();
         if let Some(event) = waiting.events.pop_front() {
@@ -93,12 +95,14 @@ pub(crate) struct EventSink {
 }
 
 impl EventSink {
-    /// Puts an event where it waits to be read. `false` if there is no room, or nobody who could read it.
+    /// Puts an event where it waits to be read. `false` if there is no room, or nobody who could
+    /// read it.
     pub(crate) fn push(&self, event: Event) -> bool {
         let bytes = size(&event);
         let mut waiting = self.queue.waiting();
         let count = waiting.events.len();
-        let has_room = count == 0 || (count < self.max_events && waiting.bytes.saturating_add(bytes) <= self.max_bytes);
+        let has_room = count == 0
+            || (count < self.max_events && waiting.bytes.saturating_add(bytes) <= self.max_bytes);
         let is_kept = has_room && waiting.has_reader;
         if is_kept {
             waiting.bytes += bytes;
@@ -128,7 +132,13 @@ fn size(event: &Event) -> usize {
 }
 
 pub(crate) fn channel(max_events: usize, max_bytes: usize) -> (EventSink, Events) {
-    let waiting = Waiting { events: VecDeque::new(), bytes: 0, reader: None, has_reader: true, has_writer: true };
+    let waiting = Waiting {
+        events: VecDeque::new(),
+        bytes: 0,
+        reader: None,
+        has_reader: true,
+        has_writer: true,
+    };
     let queue = Arc::new(Queue { waiting: Mutex::new(waiting), missed: AtomicU64::new(0) });
     (EventSink { queue: Arc::clone(&queue), max_events, max_bytes }, Events(queue))
 }

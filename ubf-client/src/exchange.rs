@@ -1,12 +1,14 @@
-//! Where handles and the driver meet: what handles want goes one way, outcomes of calls go the other.
+//! Where handles and the driver meet: what handles want goes one way, outcomes of calls go the
+//! other.
 //!
 //! ```text
 //! handles ──Command──> [ commands ] ──all at once──> driver
 //! callers <──Outcome── [  places  ] <──all at once──
 //! ```
 //!
-//! A call has a place from when it is handed over until its caller has the outcome, and the number of the place is the call's. One lock
-//! guards both ways: a caller takes it twice for a call, the driver twice for a batch of them. Nobody's code runs while it is held.
+//! A call has a place from when it is handed over until its caller has the outcome, and the number
+//! of the place is the call's. One lock guards both ways: a caller takes it twice for a call, the
+//! driver twice for a batch of them. Nobody's code runs while it is held.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -83,7 +85,11 @@ impl Exchange {
     }
 
     /// Hands a call to the driver. It gets a number that no other open call has.
-    pub(crate) fn submit(&self, waiter: Waiter, command: impl FnOnce(CallId) -> Command) -> Result<CallId, CallError> {
+    pub(crate) fn submit(
+        &self,
+        waiter: Waiter,
+        command: impl FnOnce(CallId) -> Command,
+    ) -> Result<CallId, CallError> {
         let mut state = self.state();
         if state.is_closed {
             return Err(CallError::Closed);
@@ -107,7 +113,9 @@ impl Exchange {
     pub(crate) fn poll_outcome(&self, call: CallId, cx: &mut Context<'_>) -> Poll<Outcome> {
         let mut state = self.state();
         match state.place(call) {
-            Some(Place::Open(Waiter::Caller(Some(known)))) if known.will_wake(cx.waker()) => Poll::Pending,
+            Some(Place::Open(Waiter::Caller(Some(known)))) if known.will_wake(cx.waker()) => {
+                Poll::Pending
+            }
             Some(Place::Open(waiter)) => {
                 let before = std::mem::replace(waiter, Waiter::Caller(Some(cx.waker().clone())));
                 drop(state);
@@ -149,8 +157,13 @@ impl Exchange {
         self.wake_driver(state);
     }
 
-    /// Takes all commands, which are put into `commands`, which is empty. `false` if there will be no more. The next one wakes the driver.
-    pub(crate) fn poll_commands(&self, cx: &mut Context<'_>, commands: &mut Vec<Command>) -> Poll<bool> {
+    /// Takes all commands, which are put into `commands`, which is empty. `false` if there will be
+    /// no more. The next one wakes the driver.
+    pub(crate) fn poll_commands(
+        &self,
+        cx: &mut Context<'_>,
+        commands: &mut Vec<Command>,
+    ) -> Poll<bool> {
         let mut state = self.state();
         let has_commands = !state.commands.is_empty();
         if !has_commands && !state.has_handles {
@@ -171,7 +184,8 @@ impl Exchange {
         self.is_quiet.load(Ordering::Acquire)
     }
 
-    /// Tells callers the outcomes of their calls, and gives the places back. `wakers` is empty, and stays so: it is room.
+    /// Tells callers the outcomes of their calls, and gives the places back. `wakers` is empty, and
+    /// stays so: it is room.
     pub(crate) fn publish(&self, ended: &mut Vec<(CallId, Outcome)>, wakers: &mut Vec<Waker>) {
         let count = ended.len();
         let mut state = self.state();
@@ -191,7 +205,8 @@ impl Exchange {
         self.state().is_closed = true;
     }
 
-    /// The driver is gone. Nobody waits for what will not come: calls that it had taken may have run, those that it had not did not.
+    /// The driver is gone. Nobody waits for what will not come: calls that it had taken may have
+    /// run, those that it had not did not.
     pub(crate) fn abandon(&self) {
         self.close();
         let mut wakers = Vec::new();
@@ -260,7 +275,9 @@ impl State {
         match self.place(call) {
             Some(Place::Open(Waiter::Nobody)) => drop(self.free(call)),
             Some(place @ Place::Open(Waiter::Caller(_))) => {
-                if let Place::Open(Waiter::Caller(Some(waker))) = std::mem::replace(place, Place::Ended(outcome)) {
+                if let Place::Open(Waiter::Caller(Some(waker))) =
+                    std::mem::replace(place, Place::Ended(outcome))
+                {
                     wakers.push(waker);
                 }
             }
@@ -302,7 +319,9 @@ mod tests {
     }
 
     fn submit(exchange: &Exchange, waiter: Waiter) -> Result<CallId, CallError> {
-        let command = |id| Command::Call(Submission { call: Call::request(id), request: None, is_awaited: true });
+        let command = |id| {
+            Command::Call(Submission { call: Call::request(id), request: None, is_awaited: true })
+        };
         exchange.submit(waiter, command)
     }
 
@@ -312,7 +331,9 @@ mod tests {
             let names = commands.iter().map(|command| match command {
                 Command::Call(submission) => format!("call {}", submission.call.id.0),
                 Command::Cancel(call) => format!("cancel {}", call.0),
-                Command::Crashed { .. } | Command::Quarantined { .. } | Command::Close { .. } => "other".to_owned(),
+                Command::Crashed { .. } | Command::Quarantined { .. } | Command::Close { .. } => {
+                    "other".to_owned()
+                }
             });
             names.chain((!are_open).then(|| "end".to_owned())).collect()
         })
@@ -334,11 +355,17 @@ mod tests {
         }
         assert_eq!(driver.count(), 1);
         assert!(!exchange.is_quiet());
-        assert_eq!(taken(&exchange, cx), Poll::Ready(vec!["call 0".into(), "call 1".into(), "call 2".into()]));
+        assert_eq!(
+            taken(&exchange, cx),
+            Poll::Ready(vec!["call 0".into(), "call 1".into(), "call 2".into()])
+        );
         assert!(exchange.is_quiet() && taken(&exchange, cx).is_pending());
         publish(&exchange, CallId(1), CallError::Indeterminate);
         assert_eq!(callers.iter().map(|(count, _)| count.count()).collect::<Vec<_>>(), [0, 1, 0]);
-        assert!(matches!(exchange.poll_outcome(CallId(1), cx), Poll::Ready(Err(CallError::Indeterminate))));
+        assert!(matches!(
+            exchange.poll_outcome(CallId(1), cx),
+            Poll::Ready(Err(CallError::Indeterminate))
+        ));
         assert!(exchange.poll_outcome(CallId(0), cx).is_pending());
         // The place is free, and the next call has it.
         assert_eq!(submit(&exchange, Waiter::Nobody), Ok(CallId(1)));
@@ -369,7 +396,10 @@ mod tests {
         let ended = submit(&exchange, Waiter::Caller(None)).unwrap();
         publish(&exchange, ended, CallError::Closed);
         exchange.forget(ended);
-        assert_eq!(taken(&exchange, cx), Poll::Ready(vec!["call 1".into(), "call 0".into(), "call 2".into()]));
+        assert_eq!(
+            taken(&exchange, cx),
+            Poll::Ready(vec!["call 1".into(), "call 0".into(), "call 2".into()])
+        );
     }
 
     #[test]
@@ -382,7 +412,10 @@ mod tests {
         let other = submit(&exchange, Waiter::Caller(Some(waker.clone()))).unwrap();
         exchange.abandon();
         assert_eq!(caller.count(), 2);
-        assert!(matches!(exchange.poll_outcome(taken_call, cx), Poll::Ready(Err(CallError::Indeterminate))));
+        assert!(matches!(
+            exchange.poll_outcome(taken_call, cx),
+            Poll::Ready(Err(CallError::Indeterminate))
+        ));
         assert!(matches!(exchange.poll_outcome(other, cx), Poll::Ready(Err(CallError::Closed))));
         assert_eq!(submit(&exchange, Waiter::Nobody), Err(CallError::Closed));
         assert!(exchange.permits.try_acquire().is_err());
@@ -405,7 +438,8 @@ mod tests {
     fn room_for_many_calls_is_not_kept() {
         let exchange = Exchange::new(9);
         let cx = &mut Context::from_waker(Waker::noop());
-        let calls: Vec<_> = (0..1000).map(|_| submit(&exchange, Waiter::Caller(None)).unwrap()).collect();
+        let calls: Vec<_> =
+            (0..1000).map(|_| submit(&exchange, Waiter::Caller(None)).unwrap()).collect();
         for call in calls {
             publish(&exchange, call, CallError::Closed);
             assert!(exchange.poll_outcome(call, cx).is_ready());
@@ -419,8 +453,9 @@ mod tests {
         for _ in 0..500 {
             let exchange = Exchange::new(9);
             let taken: Vec<CallId> = std::thread::scope(|scope| {
-                let callers: Vec<_> =
-                    (0..2).map(|_| scope.spawn(|| submit(&exchange, Waiter::Caller(None)).ok())).collect();
+                let callers: Vec<_> = (0..2)
+                    .map(|_| scope.spawn(|| submit(&exchange, Waiter::Caller(None)).ok()))
+                    .collect();
                 exchange.abandon();
                 callers.into_iter().filter_map(|caller| caller.join().unwrap()).collect()
             });

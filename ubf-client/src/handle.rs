@@ -22,8 +22,9 @@ use crate::status::Status;
 
 /// A session with a service: a handle, cheap to clone, for any number of tasks.
 ///
-/// All its clones share one connection, on which calls are pipelined in the order in which they were made. When the last one is dropped, the
-/// client ends: events that were cast are still sent, for [`close_time`](Builder::close_time) at most.
+/// All its clones share one connection, on which calls are pipelined in the order in which they
+/// were made. When the last one is dropped, the client ends: events that were cast are still sent,
+/// for [`close_time`](Builder::close_time) at most.
 #[derive(Clone)]
 pub struct Client {
     pub(crate) shared: Arc<Shared>,
@@ -54,19 +55,22 @@ impl Client {
 
     /// Makes a call: `client.call(request).await` gives the reply.
     ///
-    /// The request is a [`Term`], or what [`Request`] says. It is sent behind those that were made before it.
+    /// The request is a [`Term`], or what [`Request`] says. It is sent behind those that were made
+    /// before it.
     ///
-    /// A call whose future is dropped does no harm: if it was not sent yet it never will be, and otherwise its reply is read and dropped.
-    /// Nothing is sent before the future is polled.
+    /// A call whose future is dropped does no harm: if it was not sent yet it never will be, and
+    /// otherwise its reply is read and dropped. Nothing is sent before the future is polled.
     pub fn call(&self, request: impl Request) -> Call<'_> {
         Call(self.message(Source::new(request, Kind::Request)))
     }
 
-    /// Sends an event, which has no reply: `client.cast(event).await` waits for a place in the pipeline and no longer, and an event that
-    /// is lost after that is a line in the log. [`Cast::taken`] waits until the server has it, and says what became of it.
+    /// Sends an event, which has no reply: `client.cast(event).await` waits for a place in the
+    /// pipeline and no longer, and an event that is lost after that is a line in the log.
+    /// [`Cast::taken`] waits until the server has it, and says what became of it.
     ///
-    /// An event larger than the packets that the server accepts (N12) is not sent, and neither the connection nor other events suffer: it ends
-    /// with [`CallError::TooLarge`], which names the limit.
+    /// An event larger than the packets that the server accepts (N12) is not sent, and neither the
+    /// connection nor other events suffer: it ends with [`CallError::TooLarge`], which names
+    /// the limit.
     pub fn cast(&self, event: impl Request) -> Cast<'_> {
         Cast(self.message(Source::new(event, Kind::Event)))
     }
@@ -75,22 +79,25 @@ impl Client {
         Message { client: self, request, is_idempotent: false, within: None }
     }
 
-    /// The events of the server. There is one reader: the first who asks gets them, from the first event on.
+    /// The events of the server. There is one reader: the first who asks gets them, from the first
+    /// event on.
     #[must_use]
     pub fn events(&self) -> Option<Events> {
         self.shared.events.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// The client's state and counters, to look at or to wait for a change of. The latest is always there.
+    /// The client's state and counters, to look at or to wait for a change of. The latest is always
+    /// there.
     #[must_use]
     pub fn status(&self) -> watch::Receiver<Status> {
         self.shared.status.clone()
     }
 
-    /// N6: says that the program's code for a version crashed, or is not fit, so that the version is put into quarantine and the next
-    /// message goes out in another one.
+    /// N6: says that the program's code for a version crashed, or is not fit, so that the version
+    /// is put into quarantine and the next message goes out in another one.
     ///
-    /// A call whose *reply* was being read has run already, and is not run again (N11). [`read`](Self::read) does both.
+    /// A call whose *reply* was being read has run already, and is not run again (N11).
+    /// [`read`](Self::read) does both.
     pub fn crashed(&self, version: Version) {
         self.crashed_because(version, crash());
     }
@@ -105,7 +112,8 @@ impl Client {
         self.tell(Command::Quarantined { version, time });
     }
 
-    /// Reads a reply with code that may crash. If it does, its version is put into quarantine, and the session goes on.
+    /// Reads a reply with code that may crash. If it does, its version is put into quarantine, and
+    /// the session goes on.
     ///
     /// # Errors
     /// If the code crashed. The call has run (N11).
@@ -117,8 +125,8 @@ impl Client {
         })
     }
 
-    /// Ends the client, for all its handles: no further calls, those that are open may take until `within`, then the connection is
-    /// closed. Returns when all that is done.
+    /// Ends the client, for all its handles: no further calls, those that are open may take until
+    /// `within`, then the connection is closed. Returns when all that is done.
     ///
     /// Calls that have not ended by then end with [`CallError::Cancelled`].
     pub async fn close(&self, within: Duration) {
@@ -155,7 +163,8 @@ impl Call<'_> {
         self
     }
 
-    /// Declares that the call may be executed more than once. Then it is sent again if the connection is lost before the reply has come.
+    /// Declares that the call may be executed more than once. Then it is sent again if the
+    /// connection is lost before the reply has come.
     pub fn idempotent(mut self) -> Self {
         self.0.is_idempotent = true;
         self
@@ -182,14 +191,16 @@ impl<'a> Cast<'a> {
         self
     }
 
-    /// Declares that the event may be taken more than once. Then it is sent again if the connection is lost.
+    /// Declares that the event may be taken more than once. Then it is sent again if the connection
+    /// is lost.
     pub fn idempotent(mut self) -> Self {
         self.0.is_idempotent = true;
         self
     }
 
-    /// Waits until the server has taken the event, and gives the version that it was written in. An event has no answer of its own: what
-    /// tells is the answer to the next packet, which is asked for after a second if nothing else is sent.
+    /// Waits until the server has taken the event, and gives the version that it was written in. An
+    /// event has no answer of its own: what tells is the answer to the next packet, which is
+    /// asked for after a second if nothing else is sent.
     ///
     /// # Errors
     /// As for a call.
@@ -221,7 +232,8 @@ impl fmt::Debug for Cast<'_> {
     }
 }
 
-/// The program's code for a version crashed while it read a reply. The call has run, and is not run again (N11).
+/// The program's code for a version crashed while it read a reply. The call has run, and is not run
+/// again (N11).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadCrashed {
     /// The version, which is in quarantine.

@@ -1,13 +1,17 @@
-//! A client of servers that speak versioned UBF: it agrees with them on a version of the contract, falls back when the program's code
-//! for a version crashes, and follows them to another address, while its callers notice nothing of it.
+//! A client of servers that speak versioned UBF: it agrees with them on a version of the contract,
+//! falls back when the program's code for a version crashes, and follows them to another address,
+//! while its callers notice nothing of it.
 //!
 //! # What it refuses to do
-//! - **To execute a call twice,** unless its caller has declared that harmless ([`Call::idempotent`]). What was sent and not answered
-//!   when a server died ends as [`CallError::Indeterminate`].
-//! - **To leave a call without an end.** Each has a deadline, and its error says whether it may have run
-//!   ([`CallError::may_have_run`]).
-//! - **To follow a server anywhere.** The [`RedirectPolicy`] judges each address, and each IP address that a name stands for.
-//! - **To grow without a bound.** Calls, bytes, events and hops have limits; who makes one call too many waits.
+//! - **To execute a call twice,** unless its caller has declared that harmless
+//!   ([`Call::idempotent`]). What was sent and not answered when a server died ends as
+//!   [`CallError::Indeterminate`].
+//! - **To leave a call without an end.** Each has a deadline, and its error says whether it may
+//!   have run ([`CallError::may_have_run`]).
+//! - **To follow a server anywhere.** The [`RedirectPolicy`] judges each address, and each IP
+//!   address that a name stands for.
+//! - **To grow without a bound.** Calls, bytes, events and hops have limits; who makes one call too
+//!   many waits.
 //!
 //! # A client in ten lines
 //! ```no_run
@@ -24,16 +28,20 @@
 //! ```
 //!
 //! # Concepts
-//! - A [`Client`] is a handle of a task that owns the connection. Clones are cheap; calls from many tasks share the connection and are
-//!   pipelined in order. The task ends with the last handle.
-//! - A **request** is written for the version in which it is sent (N8), which may be another one after a fallback. A
-//!   [`Term`](ubf_codec::Term) is the same in all versions; a closure or a [`Request`] of one's own tells them apart.
-//! - A **crash** of that code, by a panic, puts its version into quarantine; the same call goes out in the next lower version (N6). For
-//!   code that reads replies there is [`Client::read`], and for all else [`Client::crashed`].
-//! - A reply that **cannot be understood** is the caller's business, and its call has run (N11): nothing here makes it again.
+//! - A [`Client`] is a handle of a task that owns the connection. Clones are cheap; calls from many
+//!   tasks share the connection and are pipelined in order. The task ends with the last handle.
+//! - A **request** is written for the version in which it is sent (N8), which may be another one
+//!   after a fallback. A [`Term`](ubf_codec::Term) is the same in all versions; a closure or a
+//!   [`Request`] of one's own tells them apart.
+//! - A **crash** of that code, by a panic, puts its version into quarantine; the same call goes out
+//!   in the next lower version (N6). For code that reads replies there is [`Client::read`], and for
+//!   all else [`Client::crashed`].
+//! - A reply that **cannot be understood** is the caller's business, and its call has run (N11):
+//!   nothing here makes it again.
 //! - **Events** go to the server with [`Client::cast`] and come from it through [`Events`].
-//! - [`Status`] is what people want to see, to be watched; each decision is a `tracing` event too, in a span `ubf_client` and in
-//!   the words of [`Notice`], and [`Builder::on_notice`] has them for programs.
+//! - [`Status`] is what people want to see, to be watched; each decision is a `tracing` event too,
+//!   in a span `ubf_client` and in the words of [`Notice`], and [`Builder::on_notice`] has them for
+//!   programs.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -55,13 +63,15 @@
 //! ```
 //!
 //! # Rust values for terms
-//! With the feature `serde`, a request is any `Serialize` and a response any `DeserializeOwned` (`Client::call_typed`, `Call::typed`), and so
-//! are events (`Client::cast_typed`, `Events::typed`). The forms are those of `ubf_codec::serde`. Errors say where a reply is not what the
-//! type expects, and that the call has run (`TypedCallError`).
+//! With the feature `serde`, a request is any `Serialize` and a response any `DeserializeOwned`
+//! (`Client::call_typed`, `Call::typed`), and so are events (`Client::cast_typed`,
+//! `Events::typed`). The forms are those of `ubf_codec::serde`. Errors say where a reply is not
+//! what the type expects, and that the call has run (`TypedCallError`).
 //!
 //! # Where the rules are
-//! Not here. `ubf_proto::ClientSession` decides all that the protocol is about, without I/O. This crate has the sockets, the clock and
-//! the tasks; [`Builder::configure`] reaches all settings of the session.
+//! Not here. `ubf_proto::ClientSession` decides all that the protocol is about, without I/O. This
+//! crate has the sockets, the clock and the tasks; [`Builder::configure`] reaches all settings of
+//! the session.
 //!
 //! # What it does not do
 //! - TLS.
@@ -69,8 +79,9 @@
 //! - To look into responses and states: contracts are checked elsewhere.
 //!
 //! # Cost
-//! What is ready to be sent goes out in one write: bodies up to a kilobyte side by side, larger ones where they are, without a copy. A reply
-//! shares the memory that it was read into. A connection keeps a read buffer of 16 KiB.
+//! What is ready to be sent goes out in one write: bodies up to a kilobyte side by side, larger
+//! ones where they are, without a copy. A reply shares the memory that it was read into. A
+//! connection keeps a read buffer of 16 KiB.
 
 #![forbid(unsafe_code)]
 
@@ -104,7 +115,9 @@ pub use self::reply::{Event, Reply};
 pub use self::request::{Request, Unsupported};
 pub use self::status::{Loss, Status};
 #[cfg(feature = "serde")]
-pub use self::typed::{TypedCall, TypedCallError, TypedEvent, TypedEvents, TypedReply, UnreadableEvent};
+pub use self::typed::{
+    TypedCall, TypedCallError, TypedEvent, TypedEvents, TypedReply, UnreadableEvent,
+};
 pub use self::wire::{Direction, Traffic};
 pub use ubf_proto::client::{CallError, Config, LossReason, Notice, State, Statistics};
 pub use ubf_proto::{BackoffTimes, QuarantineTimes, RedirectPolicy, Service, Versions};

@@ -13,7 +13,8 @@ use ubf_proto::client::{ConnectionId, Input};
 use crate::dial::{Dial, Dialed};
 use crate::socket::Socket;
 
-/// For the last bytes of a connection that is given up. Chosen: they are few, and nobody waits for them.
+/// For the last bytes of a connection that is given up. Chosen: they are few, and nobody waits for
+/// them.
 const LEAVE_TIME: Duration = Duration::from_secs(1);
 
 pub(crate) struct Link {

@@ -40,7 +40,11 @@ impl<'a> Message<'a> {
 
     /// Waits for a place, and hands it to the driver.
     pub(crate) async fn submit(self, kind: Kind, waiter: Waiter) -> Result<CallId, CallError> {
-        let time = if self.take_place() { self.time() } else { wait_for_place(self.client, self.time()).await? };
+        let time = if self.take_place() {
+            self.time()
+        } else {
+            wait_for_place(self.client, self.time()).await?
+        };
         self.hand_over(kind, waiter, time)
     }
 
@@ -50,7 +54,13 @@ impl<'a> Message<'a> {
 
     /// L1: takes a place, if there is one. The driver gives it back when the call has ended.
     fn take_place(&self) -> bool {
-        self.client.shared.exchange.permits.try_acquire().map(tokio::sync::SemaphorePermit::forget).is_ok()
+        self.client
+            .shared
+            .exchange
+            .permits
+            .try_acquire()
+            .map(tokio::sync::SemaphorePermit::forget)
+            .is_ok()
     }
 
     /// Hands it to the driver, a place being taken.
@@ -74,13 +84,17 @@ impl<'a> Message<'a> {
 
     pub(crate) fn fmt_as(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct(name);
-        debug.field("is_idempotent", &self.is_idempotent).field("within", &self.within).finish_non_exhaustive()
+        debug
+            .field("is_idempotent", &self.is_idempotent)
+            .field("within", &self.within)
+            .finish_non_exhaustive()
     }
 }
 
 impl Client {
-    /// Writes a request for the version in force. Here, the work is the caller's and not the driver's, which all callers share. If the
-    /// version is another one by the time that the call is sent, the driver does it again.
+    /// Writes a request for the version in force. Here, the work is the caller's and not the
+    /// driver's, which all callers share. If the version is another one by the time that the
+    /// call is sent, the driver does it again.
     fn render(&self, request: &dyn Request, kind: Kind) -> Option<(Version, Bytes)> {
         let version = self.shared.exchange.version()?;
         match render(request, kind, version) {
@@ -99,9 +113,9 @@ async fn wait_for_place(client: &Client, within: Duration) -> Result<Duration, C
     let start = Instant::now();
     let place = client.shared.exchange.permits.acquire();
     let place = match start.checked_add(within) {
-        Some(deadline) => {
-            timeout_at(deadline, place).await.map_err(|_elapsed| CallError::Deadline { may_have_run: false })?
-        }
+        Some(deadline) => timeout_at(deadline, place)
+            .await
+            .map_err(|_elapsed| CallError::Deadline { may_have_run: false })?,
         None => place.await,
     };
     place.map_err(|_closed| CallError::Closed)?.forget();
@@ -127,10 +141,14 @@ impl Future for Replying<'_> {
         loop {
             self.0 = match &mut self.0 {
                 Stage::New(message) => {
-                    let Some(message) = message.take() else { return Poll::Ready(Err(CallError::Indeterminate)) };
+                    let Some(message) = message.take() else {
+                        return Poll::Ready(Err(CallError::Indeterminate));
+                    };
                     if message.take_place() {
-                        let (client, time, waker) = (message.client, message.time(), cx.waker().clone());
-                        let id = message.hand_over(Kind::Request, Waiter::Caller(Some(waker)), time)?;
+                        let (client, time, waker) =
+                            (message.client, message.time(), cx.waker().clone());
+                        let id =
+                            message.hand_over(Kind::Request, Waiter::Caller(Some(waker)), time)?;
                         self.0 = Stage::Sent(Sent { id, has_ended: false, client });
                         return Poll::Pending;
                     } else {

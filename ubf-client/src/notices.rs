@@ -4,7 +4,8 @@ use tracing::{debug, info, warn};
 use ubf_proto::client::Notice;
 use ubf_proto::{Short, Time};
 
-/// Writes a notice to the log: what an operator should look into as a warning, the rest as information.
+/// Writes a notice to the log: what an operator should look into as a warning, the rest as
+/// information.
 pub(crate) fn trace(notice: &Notice, now: Time) {
     match notice {
         Notice::Agreed { address, version, spoken, agent } => {
@@ -12,7 +13,9 @@ pub(crate) fn trace(notice: &Notice, now: Time) {
             let agent = Short(agent).to_string();
             info!(%address, %version, %spoken, agent, "agreed");
         }
-        Notice::FellBack { from, to: Some(to), why } => warn!(%from, %to, why = %Short(why.as_ref()), "fell back"),
+        Notice::FellBack { from, to: Some(to), why } => {
+            warn!(%from, %to, why = %Short(why.as_ref()), "fell back")
+        }
         Notice::FellBack { from, to: None, why } => {
             warn!(%from, why = %Short(why.as_ref()), "fell back: no lower version is left");
         }
@@ -20,15 +23,25 @@ pub(crate) fn trace(notice: &Notice, now: Time) {
             warn!(%version, seconds = until.since(now).as_secs_f64(), "quarantine opened");
         }
         Notice::QuarantineClosed { version } => info!(%version, "quarantine closed"),
-        Notice::QuarantineForced { version } => warn!(%version, "quarantine forced: no other version is left"),
-        Notice::Refused { call, why } => debug!(call = call.0, why = %Short(why.as_ref()), "refused"),
+        Notice::QuarantineForced { version } => {
+            warn!(%version, "quarantine forced: no other version is left")
+        }
+        Notice::Refused { call, why } => {
+            debug!(call = call.0, why = %Short(why.as_ref()), "refused")
+        }
         Notice::RedirectAnnounced { next_ip } => info!(%next_ip, "redirect announced"),
-        Notice::RedirectRefused { address, refusal } => warn!(%address, why = refusal.as_str(), "redirect refused"),
+        Notice::RedirectRefused { address, refusal } => {
+            warn!(%address, why = refusal.as_str(), "redirect refused")
+        }
         Notice::RedirectFailed { retry_at } => {
             warn!(retry_in_seconds = retry_at.since(now).as_secs_f64(), "redirect failed");
         }
         Notice::Moved { from, to, hops } => info!(%from, %to, hops, "moved"),
-        Notice::Lost { address, reason, was_in_use } => warn!(%address, reason = %Short(reason), was_in_use, "lost"),
-        Notice::Downgraded { address, before, after } => warn!(%address, %before, %after, "downgraded"),
+        Notice::Lost { address, reason, was_in_use } => {
+            warn!(%address, reason = %Short(reason), was_in_use, "lost")
+        }
+        Notice::Downgraded { address, before, after } => {
+            warn!(%address, %before, %after, "downgraded")
+        }
     }
 }

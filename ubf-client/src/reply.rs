@@ -5,8 +5,8 @@ use ubf_codec::{Document, TermRef, Version, View};
 
 /// The reply to a request.
 ///
-/// It shares memory with other packets that came in together with it. What is kept for long is better copied with
-/// [`TermRef::to_term`] of the part that is wanted.
+/// It shares memory with other packets that came in together with it. What is kept for long is
+/// better copied with [`TermRef::to_term`] of the part that is wanted.
 #[derive(Clone, Debug)]
 pub struct Reply {
     pub(crate) version: Version,
@@ -32,7 +32,8 @@ impl Reply {
         self.body
     }
 
-    /// UBF(C): the response and the state that the server is in after it. `None` if the server did not send a pair.
+    /// UBF(C): the response and the state that the server is in after it. `None` if the server did
+    /// not send a pair.
     #[must_use]
     pub fn split(&self) -> Option<(TermRef<'_>, TermRef<'_>)> {
         let View::Tuple(pair) = self.body.root().view() else { return None };

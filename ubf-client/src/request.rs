@@ -7,7 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bytes::{Bytes, BytesMut};
 use ubf_codec::{Encoder, Term, TermRef, Version, View};
 
-/// What bodies are written into. Chosen: holds some dozens, and a call that is open for long keeps no more than that.
+/// What bodies are written into. Chosen: holds some dozens, and a call that is open for long keeps
+/// no more than that.
 const BLOCK_BYTES: usize = 4 * 1024;
 /// A block with less room than this left is given up. Chosen: most requests fit.
 const MIN_BODY_BYTES: usize = 256;
@@ -18,11 +19,12 @@ thread_local! {
 
 /// A request or an event that can be written for a version of the contract.
 ///
-/// Which version it is sent in is known only at that moment, and after a fallback it is written anew. So it may be asked several times,
-/// for any version of the program's, and on other threads than the caller's: it should only look at what it holds, and not block.
+/// Which version it is sent in is known only at that moment, and after a fallback it is written
+/// anew. So it may be asked several times, for any version of the program's, and on other threads
+/// than the caller's: it should only look at what it holds, and not block.
 ///
-/// If it panics, the version is put into quarantine, and it is asked for the next lower one (N6). That takes a program that unwinds: one
-/// built with `panic = "abort"` aborts.
+/// If it panics, the version is put into quarantine, and it is asked for the next lower one (N6).
+/// That takes a program that unwinds: one built with `panic = "abort"` aborts.
 ///
 /// A [`Term`] is the same in all versions. A closure tells them apart:
 ///
@@ -48,7 +50,8 @@ pub trait Request: Send + 'static {
     /// [`CallError::Inexpressible`](crate::CallError::Inexpressible), and nothing else happens.
     fn render(&self, version: Version) -> Result<Term, Unsupported>;
 
-    /// What [`render`](Self::render) gives for all versions, if that is always the same and at hand: then it is not asked.
+    /// What [`render`](Self::render) gives for all versions, if that is always the same and at
+    /// hand: then it is not asked.
     fn constant(&self) -> Option<&Term> {
         None
     }
@@ -95,7 +98,8 @@ pub(crate) enum Kind {
 /// What a message is written from.
 pub(crate) enum Source {
     Request(Box<dyn Request>),
-    /// A request, or an event with its `event_in`, that is the same in all versions and written already.
+    /// A request, or an event with its `event_in`, that is the same in all versions and written
+    /// already.
     Body(Bytes),
 }
 
@@ -110,7 +114,8 @@ pub(crate) enum Rendering {
 impl Source {
     /// What is the same in all versions is written once, here, and not kept.
     pub(crate) fn new(request: impl Request, kind: Kind) -> Self {
-        // Code that crashes here crashes again when it is asked for a version, and there it is an answer.
+        // Code that crashes here crashes again when it is asked for a version, and there it is an
+        // answer.
         let constant = catch_unwind(AssertUnwindSafe(|| body(request.constant()?, kind).ok()));
         constant.ok().flatten().map_or_else(|| Self::Request(Box::new(request)), Self::Body)
     }
@@ -118,7 +123,8 @@ impl Source {
 
 /// Writes a request for a version. The caller's code may crash.
 pub(crate) fn render(request: &dyn Request, kind: Kind, version: Version) -> Rendering {
-    // What the request holds is looked at again after a crash, in another version: that is the caller's promise, not memory safety.
+    // What the request holds is looked at again after a crash, in another version: that is the
+    // caller's promise, not memory safety.
     let rendering = catch_unwind(AssertUnwindSafe(|| body(&request.render(version)?, kind)));
     match rendering {
         Ok(Ok(body)) => Rendering::Body(body),
@@ -147,7 +153,9 @@ fn encoded(term: &Term) -> Bytes {
         block.split().freeze()
     };
     // A thread that is about to end has no block any more.
-    BLOCK.try_with(|block| encode(&mut block.borrow_mut())).unwrap_or_else(|_ended| encode(&mut BytesMut::new()))
+    BLOCK
+        .try_with(|block| encode(&mut block.borrow_mut()))
+        .unwrap_or_else(|_ended| encode(&mut BytesMut::new()))
 }
 
 /// Puts `{'event_in',Event}` around an event that is written.

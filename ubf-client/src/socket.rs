@@ -12,9 +12,11 @@ use ubf_proto::{Outbound, Packet};
 
 /// Bytes of a read buffer. Chosen: holds a batch of a hundred small replies.
 const READ_BYTES: usize = 16 * 1024;
-/// Bytes of the first one. Chosen: holds an agreement and some replies, and takes part of a page of memory, which has to be fetched.
+/// Bytes of the first one. Chosen: holds an agreement and some replies, and takes part of a page of
+/// memory, which has to be fetched.
 const FIRST_READ_BYTES: usize = 2 * 1024;
-/// A buffer with less room than this left is not used for another read. Chosen: a read costs more than the memory.
+/// A buffer with less room than this left is not used for another read. Chosen: a read costs more
+/// than the memory.
 const MIN_READ_BYTES: usize = 4 * 1024;
 /// Pieces in one write. Chosen: 32 packets too large to be copied; the system's limit is 1024.
 const MAX_SLICES: usize = 64;
@@ -31,7 +33,13 @@ pub(crate) struct Socket {
 
 impl Socket {
     pub(crate) fn new(stream: TcpStream) -> Self {
-        Self { stream, spare: BytesMut::new(), has_read: false, unsent: Outbound::default(), can_write: true }
+        Self {
+            stream,
+            spare: BytesMut::new(),
+            has_read: false,
+            unsent: Outbound::default(),
+            can_write: true,
+        }
     }
 
     /// Puts a packet behind those that are to be written.
@@ -72,7 +80,8 @@ impl Socket {
                 Poll::Ready(written)
             }
             Ok(0) | Err(_) => {
-                // What the server said last may still be in the way: the end of what can be read tells that it is gone.
+                // What the server said last may still be in the way: the end of what can be read
+                // tells that it is gone.
                 self.can_write = false;
                 self.unsent.clear();
                 Poll::Pending
@@ -80,11 +89,14 @@ impl Socket {
         }
     }
 
-    /// Writes the rest, then waits for the server to close its side too: a socket that is closed with bytes unread takes our last
-    /// words with it.
+    /// Writes the rest, then waits for the server to close its side too: a socket that is closed
+    /// with bytes unread takes our last words with it.
     pub(crate) fn poll_leave(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while let Poll::Ready(_written) = self.poll_write(cx) {}
-        if self.unsent.is_empty() && self.can_write && Pin::new(&mut self.stream).poll_shutdown(cx).is_ready() {
+        if self.unsent.is_empty()
+            && self.can_write
+            && Pin::new(&mut self.stream).poll_shutdown(cx).is_ready()
+        {
             self.can_write = false;
         }
         while ready!(self.poll_read(cx)).is_some() {}
@@ -93,7 +105,11 @@ impl Socket {
 }
 
 #[inline(never)]
-fn poll_write_pieces(unsent: &Outbound, stream: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+fn poll_write_pieces(
+    unsent: &Outbound,
+    stream: &mut TcpStream,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
     let mut slices = [IoSlice::new(&[]); MAX_SLICES];
     let mut count = 0;
     for (slice, piece) in slices.iter_mut().zip(unsent.pieces()) {

@@ -21,7 +21,8 @@ pub struct Status {
     pub quarantine: Vec<(Version, Instant)>,
     /// The last connection, or attempt at one, that ended otherwise than by a move.
     pub last_loss: Option<Loss>,
-    /// Calls, fallbacks, moves and the like. A change of these alone wakes nobody who waits for a change.
+    /// Calls, fallbacks, moves and the like. A change of these alone wakes nobody who waits for a
+    /// change.
     pub statistics: Statistics,
     /// Events from the server that were kept for the reader.
     pub events: u64,

@@ -21,8 +21,8 @@ use crate::request::{Source, Unsupported, as_event, is_event_in};
 impl Client {
     /// Makes a call with a request that is a Rust value, and reads the response as a `T`.
     ///
-    /// The request is written here, and is the same in all versions. For one that is not, hand [`call`](Self::call) a closure, and read the
-    /// reply with [`Call::typed`].
+    /// The request is written here, and is the same in all versions. For one that is not, hand
+    /// [`call`](Self::call) a closure, and read the reply with [`Call::typed`].
     ///
     /// ```no_run
     /// use serde::{Deserialize, Serialize};
@@ -51,12 +51,16 @@ impl Client {
     /// }
     /// # }
     /// ```
-    pub fn call_typed<T: DeserializeOwned>(&self, request: &(impl Serialize + ?Sized)) -> TypedCall<'_, T> {
+    pub fn call_typed<T: DeserializeOwned>(
+        &self,
+        request: &(impl Serialize + ?Sized),
+    ) -> TypedCall<'_, T> {
         let call = written(request).map(|body| Call(self.message(Source::Body(body))));
         TypedCall { call, response: PhantomData }
     }
 
-    /// Sends an event that is a Rust value, the same in all versions: `client.cast_typed(&event)?.await`.
+    /// Sends an event that is a Rust value, the same in all versions:
+    /// `client.cast_typed(&event)?.await`.
     ///
     /// # Errors
     /// If the event has no form in UBF. Nothing was sent.
@@ -69,14 +73,19 @@ impl Client {
 fn written(request: &(impl Serialize + ?Sized)) -> Result<Bytes, Error> {
     let body = to_vec(request)?;
     // P3: the server would take it for an event, and never reply.
-    if body.starts_with(b"{'event_in'") && ubf_codec::decode(&body).is_ok_and(|body| is_event_in(body.root())) {
-        return Err(<Error as serde_core::ser::Error>::custom("a request {'event_in',_} would be taken for an event"));
+    if body.starts_with(b"{'event_in'")
+        && ubf_codec::decode(&body).is_ok_and(|body| is_event_in(body.root()))
+    {
+        return Err(<Error as serde_core::ser::Error>::custom(
+            "a request {'event_in',_} would be taken for an event",
+        ));
     }
     Ok(body.into())
 }
 
 impl<'a> Call<'a> {
-    /// Reads the response as a `T`. With a closure that writes the request for each version, one program speaks several:
+    /// Reads the response as a `T`. With a closure that writes the request for each version, one
+    /// program speaks several:
     ///
     /// ```no_run
     /// use serde::{Deserialize, Serialize};
@@ -109,7 +118,8 @@ impl<'a> Call<'a> {
     /// # }
     /// ```
     ///
-    /// If the responses differ as well, look at [`Reply::version`] and then read with [`Reply::response_as`].
+    /// If the responses differ as well, look at [`Reply::version`] and then read with
+    /// [`Reply::response_as`].
     pub fn typed<T: DeserializeOwned>(self) -> TypedCall<'a, T> {
         TypedCall { call: Ok(self), response: PhantomData }
     }
@@ -143,7 +153,8 @@ impl<'a, T: DeserializeOwned + 'a> IntoFuture for TypedCall<'a, T> {
             let Call(message) = self.call.map_err(TypedCallError::Unwritable)?;
             let client = message.client;
             let reply = message.replying().await?;
-            // N11: the call has run. Code that reads may crash; the version is to blame, and not the call.
+            // N11: the call has run. Code that reads may crash; the version is to blame, and not
+            // the call.
             match client.read(&reply, Reply::typed)? {
                 Ok(reply) => Ok(reply),
                 Err(error) => Err(TypedCallError::of(reply, error)),
@@ -167,21 +178,29 @@ impl Reply {
     /// The [response](Self::response) as a Rust value, which may borrow from the reply.
     ///
     /// # Errors
-    /// If the response is not what the type expects. The call has run (N11). The error says where: its offset counts the bytes of
-    /// [`body`](Self::body).
+    /// If the response is not what the type expects. The call has run (N11). The error says where:
+    /// its offset counts the bytes of [`body`](Self::body).
     pub fn response_as<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Error> {
         from_term(self.response())
     }
 
     fn typed<T: DeserializeOwned>(&self) -> Result<TypedReply<T>, Error> {
-        let state = self.state().and_then(|state| if let View::Atom(name) = state.view() { Some(name) } else { None });
-        let state =
-            state.ok_or_else(|| Error::custom("expected a response and the name of a state, {Response,'State'}"))?;
-        Ok(TypedReply { response: self.response_as()?, state: state.to_text(), version: self.version() })
+        let state = self
+            .state()
+            .and_then(|state| if let View::Atom(name) = state.view() { Some(name) } else { None });
+        let state = state.ok_or_else(|| {
+            Error::custom("expected a response and the name of a state, {Response,'State'}")
+        })?;
+        Ok(TypedReply {
+            response: self.response_as()?,
+            state: state.to_text(),
+            version: self.version(),
+        })
     }
 }
 
-/// What became of a typed call that has no response. [`may_have_run`](Self::may_have_run) tells what the caller must know.
+/// What became of a typed call that has no response. [`may_have_run`](Self::may_have_run) tells
+/// what the caller must know.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TypedCallError {
@@ -200,10 +219,12 @@ pub enum TypedCallError {
     Unreadable {
         /// What came.
         reply: Box<Reply>,
-        /// What was expected and where: the part of the response, and the byte of the reply's body.
+        /// What was expected and where: the part of the response, and the byte of the reply's
+        /// body.
         error: Error,
     },
-    /// N11: the call **has run**, and the code that reads the reply crashed. Its version is in quarantine.
+    /// N11: the call **has run**, and the code that reads the reply crashed. Its version is in
+    /// quarantine.
     ReadCrashed(ReadCrashed),
 }
 
@@ -243,7 +264,11 @@ impl fmt::Display for TypedCallError {
                 )
             }
             Self::Unreadable { reply, error } => {
-                write!(f, "the call has run, and its reply in version {} cannot be read: {error}", reply.version())
+                write!(
+                    f,
+                    "the call has run, and its reply in version {} cannot be read: {error}",
+                    reply.version()
+                )
             }
             Self::ReadCrashed(crashed) => crashed.fmt(f),
         }
@@ -274,7 +299,8 @@ impl From<ReadCrashed> for TypedCallError {
 }
 
 impl From<Error> for Unsupported {
-    /// For closures that write a request for each version: what cannot be written has no words in that version.
+    /// For closures that write a request for each version: what cannot be written has no words in
+    /// that version.
     fn from(_: Error) -> Self {
         Self
     }
@@ -350,7 +376,8 @@ impl Event {
     /// The [event](Self::event) as a Rust value, which may borrow from it.
     ///
     /// # Errors
-    /// If the event is not what the type expects. The error says where: its offset counts the bytes of [`body`](Self::body).
+    /// If the event is not what the type expects. The error says where: its offset counts the bytes
+    /// of [`body`](Self::body).
     pub fn event_as<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Error> {
         from_term(self.event())
     }

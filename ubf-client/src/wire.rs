@@ -8,8 +8,8 @@ pub struct Traffic<'a> {
     pub connection: u64,
     /// Which way.
     pub direction: Direction,
-    /// To the server, one packet, at the moment when it is handed to the socket. From the server, what a read gave: packets may be cut
-    /// anywhere.
+    /// To the server, one packet, at the moment when it is handed to the socket. From the server,
+    /// what a read gave: packets may be cut anywhere.
     pub bytes: &'a [u8],
 }
 

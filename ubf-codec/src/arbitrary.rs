@@ -6,8 +6,8 @@ use arbitrary::{Arbitrary, Result, Unstructured};
 
 use crate::term::{Integer, Term, Text};
 
-/// Subterms of a term when all that is shared is written out. A copy costs two bytes of input and may double the term: without an end
-/// to it, short inputs would make terms that nobody can walk.
+/// Subterms of a term when all that is shared is written out. A copy costs two bytes of input and
+/// may double the term: without an end to it, short inputs would make terms that nobody can walk.
 const MAX_NODES: usize = 10_000;
 
 /// Terms are built on a stack, as in a packet, so that no input makes this recurse.
@@ -129,14 +129,19 @@ mod tests {
 
     #[test]
     fn a_term_has_max_nodes_parts_at_most() {
-        for (count, parts) in [(MAX_NODES - 1, MAX_NODES - 1), (MAX_NODES, MAX_NODES), (MAX_NODES + 1, MAX_NODES)] {
+        for (count, parts) in
+            [(MAX_NODES - 1, MAX_NODES - 1), (MAX_NODES, MAX_NODES), (MAX_NODES + 1, MAX_NODES)]
+        {
             let term = Term::arbitrary(&mut Unstructured::new(&alloc::vec![0; count])).unwrap();
             assert_eq!(term, Term::tuple(alloc::vec![Term::Undefined; parts]));
         }
         // Sixteen in one, and copies of that: 17 nodes each, and 588 of them.
         let of_16 = [&[0; 16][..], &[9, 8, 9, 8, 9, 2], &[12, 0].repeat(1_000)].concat();
         let term = Term::arbitrary(&mut Unstructured::new(&of_16)).unwrap();
-        let nodes = crate::Decoder::new().check(&crate::Encoder::new().encode(&term)).unwrap().expanded_nodes;
+        let nodes = crate::Decoder::new()
+            .check(&crate::Encoder::new().encode(&term))
+            .unwrap()
+            .expanded_nodes;
         assert!((9_900..=MAX_NODES as u64 + 1).contains(&nodes), "{nodes}");
     }
 }

@@ -66,7 +66,11 @@ impl Class {
 }
 
 /// The class of each byte: one look here saves the comparisons of a `match` on bytes.
-#[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "runs in the compiler, from 0 to 255")]
+#[expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "runs in the compiler, from 0 to 255"
+)]
 static CLASSES: [Class; 256] = {
     let mut classes = [Class::Register; 256];
     let mut byte = 0;
@@ -137,7 +141,10 @@ mod tests {
             [0, 0x1f, 0x7f, 0x80, 0xff].map(shown),
             ["byte 0x00", "byte 0x1F", "byte 0x7F", "byte 0x80", "byte 0xFF"]
         );
-        assert_eq!([b' ', b'\n', b'\'', b'`'].map(shown), ["a space", "a line feed", "a single quote", "a backtick"]);
+        assert_eq!(
+            [b' ', b'\n', b'\'', b'`'].map(shown),
+            ["a space", "a line feed", "a single quote", "a backtick"]
+        );
         assert_eq!([b'\t', b'\r'].map(shown), ["a tab", "a carriage return"]);
     }
 }

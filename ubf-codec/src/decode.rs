@@ -16,7 +16,8 @@ use crate::machine::{Config, Machine, Operator, Summary};
 use crate::node::{self, NoArena, Node};
 use crate::packet::{self, ClientHeader, ClientPacket, Header, ServerHeader, ServerPacket};
 
-/// Decodes the one packet that `input` holds, in the extended dialect and with the default [`Limits`].
+/// Decodes the one packet that `input` holds, in the extended dialect and with the default
+/// [`Limits`].
 ///
 /// White space, comments and line ends may stand before and after it.
 ///
@@ -27,11 +28,14 @@ use crate::packet::{self, ClientHeader, ClientPacket, Header, ServerHeader, Serv
 /// ```
 ///
 /// # Errors
-/// What is wrong and at which byte: broken syntax, a limit, an end inside the packet, or bytes after it.
+/// What is wrong and at which byte: broken syntax, a limit, an end inside the packet, or bytes
+/// after it.
 pub fn decode(input: &[u8]) -> Result<Document<&[u8]>, DecodeError> {
     // Memory is taken at once for what most packets need, if they are small.
-    let mut machine =
-        Machine::new(Config::default(), Vec::with_capacity((input.len() / BYTES_PER_NODE).min(MAX_FIRST_NODES)));
+    let mut machine = Machine::new(
+        Config::default(),
+        Vec::with_capacity((input.len() / BYTES_PER_NODE).min(MAX_FIRST_NODES)),
+    );
     let end = whole(&mut machine, input, 0)?;
     check_rest(machine.config(), input, end)?;
     Ok(take(&mut machine, input.get(..end).unwrap_or_default()))
@@ -82,7 +86,11 @@ impl Decoder {
     /// A decoder of the extended dialect, with the default limits.
     #[must_use]
     pub fn new() -> Self {
-        Self { machine: Machine::new(Config::default(), Vec::new()), checker: None, spare: Vec::new() }
+        Self {
+            machine: Machine::new(Config::default(), Vec::new()),
+            checker: None,
+            spare: Vec::new(),
+        }
     }
 
     /// This decoder for another dialect (W7). Versioned packets stay in the extended one.
@@ -101,7 +109,8 @@ impl Decoder {
 
     /// Whether `\x` in a text stands for `x`, whatever `x` is (W3). Off by default.
     ///
-    /// Erlang's decoders and the Java client read it so. No known program writes it; hand-written packets may have it.
+    /// Erlang's decoders and the Java client read it so. No known program writes it; hand-written
+    /// packets may have it.
     #[must_use]
     pub const fn with_any_escape(mut self, any_escape: bool) -> Self {
         self.machine.config_mut().any_escape = any_escape;
@@ -111,14 +120,17 @@ impl Decoder {
     /// Decodes the one packet that `input` holds.
     ///
     /// # Errors
-    /// What is wrong and at which byte: broken syntax, a limit, an end inside the packet, or bytes after it.
+    /// What is wrong and at which byte: broken syntax, a limit, an end inside the packet, or bytes
+    /// after it.
     pub fn decode<'a>(&mut self, input: &'a [u8]) -> Result<Document<&'a [u8]>, DecodeError> {
         self.decode_one(&input)
     }
 
-    /// Decodes the one packet that `input` holds and shares `input` with the result, which can be kept and sent on.
+    /// Decodes the one packet that `input` holds and shares `input` with the result, which can be
+    /// kept and sent on.
     ///
-    /// What shares memory keeps all of it: one atom of this packet holds the whole of `input`'s allocation.
+    /// What shares memory keeps all of it: one atom of this packet holds the whole of `input`'s
+    /// allocation.
     ///
     /// # Errors
     /// As [`decode`](Self::decode).
@@ -134,16 +146,19 @@ impl Decoder {
         Packets::new(self, input)
     }
 
-    /// The packets of `input`, one after the other, each of which shares `input` and can be kept and sent on.
+    /// The packets of `input`, one after the other, each of which shares `input` and can be kept
+    /// and sent on.
     ///
     /// Ends as [`packets`](Self::packets) does.
     pub fn packets_shared(&mut self, input: Bytes) -> Packets<'_, Bytes> {
         Packets::new(self, input)
     }
 
-    /// The length of the first packet in `input`, white space before it included; `None` if it has not come whole.
+    /// The length of the first packet in `input`, white space before it included; `None` if it has
+    /// not come whole.
     ///
-    /// Builds nothing: this is for whoever passes packets on, or leaves them out, without a look inside.
+    /// Builds nothing: this is for whoever passes packets on, or leaves them out, without a look
+    /// inside.
     ///
     /// ```
     /// use ubf_codec::{ClientHeader, Decoder, Header as _, Limits};
@@ -155,8 +170,9 @@ impl Decoder {
     /// # Ok::<(), ubf_codec::DecodeError>(())
     /// ```
     ///
-    /// Each call begins at the first byte of `input`: for bytes that come in pieces there are stream decoders. The dialect is the
-    /// decoder's own, offsets count from the beginning of `input`, and so does the packet limit.
+    /// Each call begins at the first byte of `input`: for bytes that come in pieces there are
+    /// stream decoders. The dialect is the decoder's own, offsets count from the beginning of
+    /// `input`, and so does the packet limit.
     ///
     /// # Errors
     /// What is wrong and at which byte: broken syntax, or a limit.
@@ -176,7 +192,8 @@ impl Decoder {
         Ok(summary)
     }
 
-    /// Gives the memory of a document back, for the next packet: then decoding takes no memory at all, once it has taken enough.
+    /// Gives the memory of a document back, for the next packet: then decoding takes no memory at
+    /// all, once it has taken enough.
     pub fn recycle<S>(&mut self, document: Document<S>) {
         self.spare = document.into_nodes();
     }
@@ -185,7 +202,10 @@ impl Decoder {
     ///
     /// # Errors
     /// As [`decode`](Self::decode), or a malformed header.
-    pub fn decode_client<'a>(&mut self, input: &'a [u8]) -> Result<ClientPacket<Document<&'a [u8]>>, DecodeError> {
+    pub fn decode_client<'a>(
+        &mut self,
+        input: &'a [u8],
+    ) -> Result<ClientPacket<Document<&'a [u8]>>, DecodeError> {
         let (packet, end) = self.versioned_at::<ClientHeader>(input, 0)?;
         check_rest(self.machine.config(), input, end)?;
         Ok(packet)
@@ -195,7 +215,10 @@ impl Decoder {
     ///
     /// # Errors
     /// As [`decode`](Self::decode), or a malformed header.
-    pub fn decode_server<'a>(&mut self, input: &'a [u8]) -> Result<ServerPacket<Document<&'a [u8]>>, DecodeError> {
+    pub fn decode_server<'a>(
+        &mut self,
+        input: &'a [u8],
+    ) -> Result<ServerPacket<Document<&'a [u8]>>, DecodeError> {
         let (packet, end) = self.versioned_at::<ServerHeader>(input, 0)?;
         check_rest(self.machine.config(), input, end)?;
         Ok(packet)
@@ -205,7 +228,8 @@ impl Decoder {
     pub fn client_packets<'d, 'a>(
         &'d mut self,
         input: &'a [u8],
-    ) -> impl Iterator<Item = Result<ClientPacket<Document<&'a [u8]>>, DecodeError>> + use<'d, 'a> {
+    ) -> impl Iterator<Item = Result<ClientPacket<Document<&'a [u8]>>, DecodeError>> + use<'d, 'a>
+    {
         self.versioned_packets::<ClientHeader>(input)
     }
 
@@ -213,14 +237,16 @@ impl Decoder {
     pub fn server_packets<'d, 'a>(
         &'d mut self,
         input: &'a [u8],
-    ) -> impl Iterator<Item = Result<ServerPacket<Document<&'a [u8]>>, DecodeError>> + use<'d, 'a> {
+    ) -> impl Iterator<Item = Result<ServerPacket<Document<&'a [u8]>>, DecodeError>> + use<'d, 'a>
+    {
         self.versioned_packets::<ServerHeader>(input)
     }
 
     /// The machine that builds nothing, ready for a packet.
     fn checker(&mut self) -> &mut Machine<NoArena> {
         let config = *self.machine.config();
-        let checker = self.checker.get_or_insert_with(|| Box::new(Machine::new(config, NoArena::default())));
+        let checker =
+            self.checker.get_or_insert_with(|| Box::new(Machine::new(config, NoArena::default())));
         *checker.config_mut() = config;
         checker.reset(0, 0);
         checker
@@ -229,12 +255,14 @@ impl Decoder {
     fn versioned_packets<'d, 'a, H: Header + 'd>(
         &'d mut self,
         input: &'a [u8],
-    ) -> impl Iterator<Item = Result<H::Packet<Document<&'a [u8]>>, DecodeError>> + use<'d, 'a, H> {
+    ) -> impl Iterator<Item = Result<H::Packet<Document<&'a [u8]>>, DecodeError>> + use<'d, 'a, H>
+    {
         let mut read = Some(0);
         core::iter::from_fn(move || {
             let start = read.take()?;
             let rest = input.get(start..).unwrap_or_default();
-            // White space after the last packet is no packet, unless there is more of it than a packet may have.
+            // White space after the last packet is no packet, unless there is more of it than a
+            // packet may have.
             let max = self.machine.config().limits.max_packet_bytes as usize;
             if rest.len() < max && !packet::has_more(rest) {
                 return None;
@@ -254,7 +282,9 @@ impl Decoder {
     ) -> Result<Ended<Versioned<'a, H>>, DecodeError> {
         let window = input.get(start..).unwrap_or_default();
         let limits = &self.machine.config().limits;
-        let Some((header, header_bytes)) = packet::read_within::<H>(window, start as u64, limits, 0)? else {
+        let Some((header, header_bytes)) =
+            packet::read_within::<H>(window, start as u64, limits, 0)?
+        else {
             return Err(DecodeError::new(ErrorKind::UnexpectedEnd, input.len() as u64));
         };
         let dialect = mem::replace(&mut self.machine.config_mut().dialect, Dialect::Extended);
@@ -270,7 +300,8 @@ impl Decoder {
         Ok(take(&mut self.machine, input.part(0..end)))
     }
 
-    /// Decodes the packet that begins at `start`, after a header of so many bytes. Also tells where it ends.
+    /// Decodes the packet that begins at `start`, after a header of so many bytes. Also tells where
+    /// it ends.
     fn decode_at<S: Source>(
         &mut self,
         input: &S,
@@ -283,7 +314,12 @@ impl Decoder {
     }
 
     /// Runs the machine over a window that holds a whole packet, and tells where it ends.
-    fn whole(&mut self, window: &[u8], origin: u64, header_bytes: usize) -> Result<usize, DecodeError> {
+    fn whole(
+        &mut self,
+        window: &[u8],
+        origin: u64,
+        header_bytes: usize,
+    ) -> Result<usize, DecodeError> {
         if self.machine.arena().capacity() == 0 {
             *self.machine.arena_mut() = mem::take(&mut self.spare);
         }
@@ -292,9 +328,14 @@ impl Decoder {
     }
 }
 
-/// Runs the machine over a window that holds a whole packet and begins at `origin`, and tells where it ends.
+/// Runs the machine over a window that holds a whole packet and begins at `origin`, and tells where
+/// it ends.
 #[inline(always)]
-fn whole<A: node::Arena + Default>(machine: &mut Machine<A>, window: &[u8], origin: u64) -> Result<usize, DecodeError> {
+fn whole<A: node::Arena + Default>(
+    machine: &mut Machine<A>,
+    window: &[u8],
+    origin: u64,
+) -> Result<usize, DecodeError> {
     match machine.run(window)? {
         Some(end) => Ok(end),
         None => Err(DecodeError::new(ErrorKind::UnexpectedEnd, origin + window.len() as u64)),

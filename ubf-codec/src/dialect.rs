@@ -17,7 +17,8 @@ pub enum Dialect {
     /// `?` is the undefined value and no register. Versioned packets are always in this dialect.
     #[default]
     Extended,
-    /// What peers speak that know nothing of the extensions: `?` reads register `?` when the packet has stored it, and is
-    /// the undefined value otherwise. The undefined value is written as the atom `'undefined'`.
+    /// What peers speak that know nothing of the extensions: `?` reads register `?` when the packet
+    /// has stored it, and is the undefined value otherwise. The undefined value is written as
+    /// the atom `'undefined'`.
     Classic,
 }

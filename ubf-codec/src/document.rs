@@ -7,7 +7,9 @@ use bytes::Bytes;
 
 use crate::machine::Summary;
 use crate::node::Node;
-use crate::term::{Arena, Term, TermRef, Visitor, all_plain_bytes, own, own_nodes, utf8_of_packet, visit_packet};
+use crate::term::{
+    Arena, Term, TermRef, Visitor, all_plain_bytes, own, own_nodes, utf8_of_packet, visit_packet,
+};
 
 /// Where a decoded packet's bytes are: borrowed (`&[u8]`) or shared ([`Bytes`]).
 pub trait Source: AsRef<[u8]> + private::Source {}
@@ -22,7 +24,8 @@ pub(crate) mod private {
 
     /// What only this crate knows of a source.
     pub trait Source: AsRef<[u8]> {
-        /// A part of the source, borrowed or shared as the source is. Nothing, if the source has no such part.
+        /// A part of the source, borrowed or shared as the source is. Nothing, if the source has no
+        /// such part.
         fn part(&self, range: Range<usize>) -> Self;
 
         /// `part`, which is a part of the source, as owned bytes.
@@ -46,7 +49,11 @@ pub(crate) mod private {
 
     impl Source for Bytes {
         fn part(&self, range: Range<usize>) -> Self {
-            if range.start <= range.end && range.end <= self.len() { self.slice(range) } else { Self::new() }
+            if range.start <= range.end && range.end <= self.len() {
+                self.slice(range)
+            } else {
+                Self::new()
+            }
         }
 
         fn own(&self, part: &[u8]) -> Bytes {
@@ -86,12 +93,14 @@ impl<S: Source> Document<S> {
         TermRef::new(self.root, Arena { source: self.source.as_ref(), nodes: &self.nodes })
     }
 
-    /// The packet's term, owned. Out of a `Document<Bytes>` texts are shared and not copied, so that the term keeps the buffer that the
-    /// packet was read into. Out of a `Document<&[u8]>` they are copied into one buffer, which all of them keep. To keep a small part of
+    /// The packet's term, owned. Out of a `Document<Bytes>` texts are shared and not copied, so
+    /// that the term keeps the buffer that the packet was read into. Out of a `Document<&[u8]>`
+    /// they are copied into one buffer, which all of them keep. To keep a small part of
     /// much for long, copy it: [`TermRef::to_term`] does.
     ///
     /// # Limits
-    /// Terms that registers share are shared in the copy as well, but for lists that share a part: see [`TermRef::to_term`].
+    /// Terms that registers share are shared in the copy as well, but for lists that share a part:
+    /// see [`TermRef::to_term`].
     #[must_use]
     pub fn to_term(&self) -> Term {
         let bytes = |part: &[u8]| private::Source::own(&self.source, part);
@@ -100,7 +109,9 @@ impl<S: Source> Document<S> {
             (0, false) => return own_nodes(self.root, arena, bytes),
             (0, true) => {
                 let mut rest = all_plain_bytes(self.root, arena);
-                return own_nodes(self.root, arena, |part| rest.split_to(part.len().min(rest.len())));
+                return own_nodes(self.root, arena, |part| {
+                    rest.split_to(part.len().min(rest.len()))
+                });
             }
             (1.., _) => {}
         }
@@ -120,8 +131,8 @@ impl<S: Source> Document<S> {
         );
     }
 
-    /// The packet as it was on the wire, from after the previous `$` (white space included) up to and with its `$`. Of a versioned
-    /// packet, the body.
+    /// The packet as it was on the wire, from after the previous `$` (white space included) up to
+    /// and with its `$`. Of a versioned packet, the body.
     #[must_use]
     pub fn source(&self) -> &[u8] {
         self.source.as_ref()
@@ -142,7 +153,8 @@ impl<S: Source> Document<S> {
 
 #[cfg(feature = "serde")]
 impl<'a> Document<&'a [u8]> {
-    /// The packet's bytes, its nodes and its root. What is borrowed from the bytes may outlive the nodes.
+    /// The packet's bytes, its nodes and its root. What is borrowed from the bytes may outlive the
+    /// nodes.
     pub(crate) fn parts(&self) -> (&'a [u8], &[Node], Node) {
         (self.source, &self.nodes, self.root)
     }
@@ -186,7 +198,9 @@ mod tests {
     #[test]
     fn a_register_read_twice_becomes_one_term_and_not_two() {
         let sharing = |packet: &[u8]| {
-            let Term::Tuple(items) = Decoder::new().decode(packet).unwrap().to_term() else { panic!("a tuple") };
+            let Term::Tuple(items) = Decoder::new().decode(packet).unwrap().to_term() else {
+                panic!("a tuple")
+            };
             let [one, two] = &*items else { panic!("a pair") };
             assert_eq!(one, two);
             TermRef::from(one).is_same_place(&TermRef::from(two))

@@ -1,4 +1,5 @@
-//! What can be wrong with the bytes of a peer: what, at which byte, and what was expected there (W15).
+//! What can be wrong with the bytes of a peer: what, at which byte, and what was expected there
+//! (W15).
 
 use core::fmt;
 
@@ -33,7 +34,8 @@ impl DecodeError {
         self.kind
     }
 
-    /// The wrong byte: its distance in bytes from the start of the stream (of the slice, where a slice was decoded).
+    /// The wrong byte: its distance in bytes from the start of the stream (of the slice, where a
+    /// slice was decoded).
     #[must_use]
     pub const fn offset(&self) -> u64 {
         self.offset
@@ -154,7 +156,8 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// A short name that does not change: `unset-register`. The vectors of the specification use it.
+    /// A short name that does not change: `unset-register`. The vectors of the specification use
+    /// it.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
@@ -199,15 +202,23 @@ impl ErrorKind {
         match self {
             Self::MinusWithoutDigit { .. } => "W2",
             Self::BadEscape { .. } => "W3",
-            Self::BinaryWithoutLength { .. } | Self::NegativeBinaryLength | Self::BinaryNotClosed { .. } => "W4",
+            Self::BinaryWithoutLength { .. }
+            | Self::NegativeBinaryLength
+            | Self::BinaryNotClosed { .. } => "W4",
             Self::NothingToCons | Self::ConsOntoNonList { .. } => "W5",
             Self::UnsetRegister { .. } | Self::NothingToStore | Self::StoreControl { .. } => "W6",
             Self::StoreUndefined => "W7",
             Self::NothingToTag => "W8",
-            Self::CloseWithoutOpen | Self::EmptyPacket | Self::OpenTuple { .. } | Self::ExtraTerms { .. } => "W9",
+            Self::CloseWithoutOpen
+            | Self::EmptyPacket
+            | Self::OpenTuple { .. }
+            | Self::ExtraTerms { .. } => "W9",
             Self::UnexpectedEnd => "W12",
             Self::TrailingBytes => "P1",
-            Self::BadVersion { .. } | Self::VersionTooLarge | Self::MissingSpace { .. } | Self::BadNextIp => "P2",
+            Self::BadVersion { .. }
+            | Self::VersionTooLarge
+            | Self::MissingSpace { .. }
+            | Self::BadNextIp => "P2",
             Self::Limit(_) => "L1",
         }
     }
@@ -236,7 +247,9 @@ impl ErrorKind {
             Self::BadVersion { .. } => "'0' or a decimal number without leading zero",
             Self::VersionTooLarge => "a version of at most 2147483647",
             Self::MissingSpace { .. } => "one space",
-            Self::BadNextIp => "'?' or a string of addresses like \"192.0.2.7:4000,b.example:4000\"",
+            Self::BadNextIp => {
+                "'?' or a string of addresses like \"192.0.2.7:4000,b.example:4000\""
+            }
             Self::Limit(_) => "less",
         }
     }
@@ -245,7 +258,9 @@ impl ErrorKind {
 impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::MinusWithoutDigit { found } => write!(f, "'-' is followed by {} and not by a digit", Shown(found)),
+            Self::MinusWithoutDigit { found } => {
+                write!(f, "'-' is followed by {} and not by a digit", Shown(found))
+            }
             Self::BadEscape { found, quote } => {
                 let text = match quote {
                     b'"' => "a string",
@@ -253,9 +268,15 @@ impl fmt::Display for ErrorKind {
                     b'`' => "a tag",
                     _ => "a comment",
                 };
-                write!(f, "'\\' before {} in {text}, where it may only escape the quote and itself", Shown(found))
+                write!(
+                    f,
+                    "'\\' before {} in {text}, where it may only escape the quote and itself",
+                    Shown(found)
+                )
             }
-            Self::BinaryWithoutLength { found: None } => f.write_str("'~' with no length before it"),
+            Self::BinaryWithoutLength { found: None } => {
+                f.write_str("'~' with no length before it")
+            }
             Self::BinaryWithoutLength { found: Some(kind) } => {
                 write!(f, "'~' after {kind}, which is no length")
             }
@@ -263,7 +284,9 @@ impl fmt::Display for ErrorKind {
             Self::BinaryNotClosed { found } => {
                 write!(f, "{} where '~' should close the binary", Shown(found))
             }
-            Self::NothingToCons => f.write_str("'&' needs a list and a term, and there are not two terms"),
+            Self::NothingToCons => {
+                f.write_str("'&' needs a list and a term, and there are not two terms")
+            }
             Self::ConsOntoNonList { found } => {
                 write!(f, "'&' puts a term in front of {found}, which is no proper list")
             }
@@ -272,18 +295,26 @@ impl fmt::Display for ErrorKind {
             }
             Self::NothingToStore => f.write_str("'>' with no term to store"),
             Self::StoreControl { found } => write!(f, "{} cannot name a register", Shown(found)),
-            Self::StoreUndefined => f.write_str("'?' is the undefined value and cannot name a register"),
+            Self::StoreUndefined => {
+                f.write_str("'?' is the undefined value and cannot name a register")
+            }
             Self::NothingToTag => f.write_str("tag with no term before it"),
             Self::CloseWithoutOpen => f.write_str("'}' with no tuple open"),
             Self::EmptyPacket => f.write_str("'$' ends a packet that holds no term"),
             Self::OpenTuple { open: 1 } => f.write_str("'$' inside a tuple"),
             Self::OpenTuple { open } => write!(f, "'$' inside {open} open tuples"),
-            Self::ExtraTerms { count } => write!(f, "'$' ends a packet that holds {count} terms and not one"),
+            Self::ExtraTerms { count } => {
+                write!(f, "'$' ends a packet that holds {count} terms and not one")
+            }
             Self::TrailingBytes => f.write_str("more bytes follow the packet"),
             Self::UnexpectedEnd => f.write_str("the input ends inside a packet"),
-            Self::BadVersion { found } => write!(f, "{} in the place of a version number", Shown(found)),
+            Self::BadVersion { found } => {
+                write!(f, "{} in the place of a version number", Shown(found))
+            }
             Self::VersionTooLarge => f.write_str("version number above 2147483647"),
-            Self::MissingSpace { found } => write!(f, "{} where one space should stand", Shown(found)),
+            Self::MissingSpace { found } => {
+                write!(f, "{} where one space should stand", Shown(found))
+            }
             Self::BadNextIp => f.write_str("malformed NextIP"),
             Self::Limit(limit) => limit.fmt(f),
         }
@@ -368,7 +399,11 @@ mod tests {
             let error = Decoder::new().decode(input).unwrap_err();
             let shown = input.escape_ascii();
             assert_eq!(error.kind().rule(), rule, "{shown}");
-            assert!(error.kind().expected().starts_with(expected), "{shown}: {}", error.kind().expected());
+            assert!(
+                error.kind().expected().starts_with(expected),
+                "{shown}: {}",
+                error.kind().expected()
+            );
             assert!(error.to_string().starts_with(words), "{shown}: {error}");
         }
         for (input, rule, expected, words) in [
@@ -377,10 +412,15 @@ mod tests {
             (b"1?", "P2", "one space", "'?' where one space should stand"),
             (b"1 \"\" ", "P2", "'?' or a string", "malformed NextIP"),
         ] {
-            let error = VersionedDecoder::<ServerHeader>::new().decode(&mut input.into()).unwrap_err();
+            let error =
+                VersionedDecoder::<ServerHeader>::new().decode(&mut input.into()).unwrap_err();
             let shown = input.escape_ascii();
             assert_eq!(error.kind().rule(), rule, "{shown}");
-            assert!(error.kind().expected().starts_with(expected), "{shown}: {}", error.kind().expected());
+            assert!(
+                error.kind().expected().starts_with(expected),
+                "{shown}: {}",
+                error.kind().expected()
+            );
             assert!(error.to_string().starts_with(words), "{shown}: {error}");
         }
     }

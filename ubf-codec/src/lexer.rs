@@ -1,8 +1,8 @@
 //! The runs of bytes that tokens are made of, as nom parsers.
 //!
-//! None of them answers "incomplete": a run is as long as the bytes that are there. The machine remembers how far it came and
-//! goes on from there, so that no byte of a long token is looked at twice (W12). Which token begins is decided by its first byte,
-//! in the machine.
+//! None of them answers "incomplete": a run is as long as the bytes that are there. The machine
+//! remembers how far it came and goes on from there, so that no byte of a long token is looked at
+//! twice (W12). Which token begins is decided by its first byte, in the machine.
 
 use core::num::NonZeroU32;
 
@@ -18,11 +18,11 @@ pub(crate) fn digits(input: &[u8]) -> Run<'_, &[u8]> {
     Ok(split(input, len))
 }
 
-/// The value of the run of at most 18 digits that begins at `at`, and where it ends; `None` if the run is longer, or begins within the
-/// last 16 bytes of the window.
+/// The value of the run of at most 18 digits that begins at `at`, and where it ends; `None` if the
+/// run is longer, or begins within the last 16 bytes of the window.
 ///
-/// One branch for up to 8 digits, which most numbers have, and none for up to 15: no processor can foresee how long numbers are, and that
-/// took longer than the arithmetic.
+/// One branch for up to 8 digits, which most numbers have, and none for up to 15: no processor can
+/// foresee how long numbers are, and that took longer than the arithmetic.
 #[inline(always)]
 pub(crate) fn short_integer(window: &[u8], at: usize) -> Option<(i64, usize)> {
     let (block, rest) = window.get(at..)?.split_first_chunk::<16>()?;
@@ -39,8 +39,13 @@ pub(crate) fn short_integer(window: &[u8], at: usize) -> Option<(i64, usize)> {
         [last, next, ..] if last.is_ascii_digit() && !next.is_ascii_digit() => {
             Some(((value * 10 + u64::from(last & 0x0F)).cast_signed(), at + 17))
         }
-        [tens, ones, next, ..] if tens.is_ascii_digit() && ones.is_ascii_digit() && !next.is_ascii_digit() => {
-            Some(((value * 100 + u64::from(tens & 0x0F) * 10 + u64::from(ones & 0x0F)).cast_signed(), at + 18))
+        [tens, ones, next, ..]
+            if tens.is_ascii_digit() && ones.is_ascii_digit() && !next.is_ascii_digit() =>
+        {
+            Some((
+                (value * 100 + u64::from(tens & 0x0F) * 10 + u64::from(ones & 0x0F)).cast_signed(),
+                at + 18,
+            ))
         }
         [next, ..] if !next.is_ascii_digit() => Some((value.cast_signed(), at + 16)),
         _ => None,
@@ -50,7 +55,8 @@ pub(crate) fn short_integer(window: &[u8], at: usize) -> Option<(i64, usize)> {
 /// The most digits of a [`short_integer`].
 pub(crate) const MAX_SHORT_DIGITS: u32 = 18;
 
-/// The same within the last 16 bytes of the window, by a look at all of them; `None` if the run may go on after the window.
+/// The same within the last 16 bytes of the window, by a look at all of them; `None` if the run may
+/// go on after the window.
 pub(crate) fn last_integer(window: &[u8], at: usize) -> Option<(i64, usize)> {
     let before = (at + 16).checked_sub(window.len())?;
     let mut block = *window.last_chunk::<16>()?;
@@ -60,7 +66,8 @@ pub(crate) fn last_integer(window: &[u8], at: usize) -> Option<(i64, usize)> {
     (at + len < window.len()).then(|| (value_of(digits, len), at + len))
 }
 
-/// Of 16 bytes: 0 to 9 where there is a digit, else more, the first byte lowest; and how many digits they begin with.
+/// Of 16 bytes: 0 to 9 where there is a digit, else more, the first byte lowest; and how many
+/// digits they begin with.
 #[inline(always)]
 fn digits_in_block(block: &[u8; 16]) -> (u128, usize) {
     let digits = u8x16::new(*block) ^ u8x16::splat(b'0');
@@ -70,7 +77,10 @@ fn digits_in_block(block: &[u8; 16]) -> (u128, usize) {
 
 /// The number that the first `len` digits write, of which each byte is one.
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "takes the halves apart; a shift is at most 128")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "takes the halves apart; a shift is at most 128"
+)]
 const fn value_of(digits: u128, len: usize) -> i64 {
     // The digits go to the upper end, with zeros before them.
     let ones = digits.unbounded_shl(128 - 8 * len as u32);
@@ -93,7 +103,8 @@ const fn eight_digits(ones: u64) -> u64 {
     hundreds.wrapping_mul(10_000 << 32 | 1) >> 32
 }
 
-/// Where the text from `start` on meets its closing quote, if that is within 16 bytes of the window that have no escapes.
+/// Where the text from `start` on meets its closing quote, if that is within 16 bytes of the window
+/// that have no escapes.
 #[inline(always)]
 pub(crate) fn short_text<const QUOTE: u8>(window: &[u8], start: usize) -> Option<usize> {
     let block = window.get(start..)?.first_chunk::<16>()?;
@@ -104,8 +115,9 @@ pub(crate) fn short_text<const QUOTE: u8>(window: &[u8], start: usize) -> Option
     NonZeroU32::new(quotes).map(|quotes| start + quotes.trailing_zeros() as usize)
 }
 
-/// Where the text from `start` on meets its closing quote, if it has no escapes, is not long and ends in the window; or else a place
-/// before which there is neither quote nor `\`. For what is no [`short_text`].
+/// Where the text from `start` on meets its closing quote, if it has no escapes, is not long and
+/// ends in the window; or else a place before which there is neither quote nor `\`. For what is no
+/// [`short_text`].
 #[inline(never)]
 pub(crate) fn medium_text<const QUOTE: u8>(window: &[u8], start: usize) -> Result<usize, usize> {
     let mut rest = window.get(start..).unwrap_or_default();
@@ -124,9 +136,12 @@ pub(crate) fn medium_text<const QUOTE: u8>(window: &[u8], start: usize) -> Resul
     Err(at)
 }
 
-/// The same within the last 16 bytes of the window, where a [`medium_text`] ends its search: by a look at all of them.
+/// The same within the last 16 bytes of the window, where a [`medium_text`] ends its search: by a
+/// look at all of them.
 pub(crate) fn last_text(quote: u8, window: &[u8], at: usize) -> Result<usize, usize> {
-    let (Some(block), Some(before)) = (window.last_chunk::<16>(), (at + 16).checked_sub(window.len())) else {
+    let (Some(block), Some(before)) =
+        (window.last_chunk::<16>(), (at + 16).checked_sub(window.len()))
+    else {
         return Err(at);
     };
     let (quotes, escapes) = specials(quote, block);
@@ -144,7 +159,10 @@ const MAX_MEDIUM_TEXT: usize = 256;
 #[inline(always)]
 fn specials(quote: u8, block: &[u8; 16]) -> (u32, u32) {
     let block = u8x16::new(*block);
-    (block.simd_eq(u8x16::splat(quote)).to_bitmask(), block.simd_eq(u8x16::splat(b'\\')).to_bitmask())
+    (
+        block.simd_eq(u8x16::splat(quote)).to_bitmask(),
+        block.simd_eq(u8x16::splat(b'\\')).to_bitmask(),
+    )
 }
 
 /// Takes bytes up to the next `quote` or `\`, which stays, or all that there are.
@@ -185,8 +203,8 @@ fn long_text_len(quote: u8, rest: &[u8]) -> usize {
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
 
-/// Has the high bit of each byte of `word` that equals `byte` set, at least for the lowest such byte: the borrow of the
-/// subtraction may set further bits above it.
+/// Has the high bit of each byte of `word` that equals `byte` set, at least for the lowest such
+/// byte: the borrow of the subtraction may set further bits above it.
 #[inline(always)]
 const fn bytes_equal(word: u64, byte: u8) -> u64 {
     let zero_where_equal = word ^ (ONES * byte as u64);
@@ -227,7 +245,8 @@ mod tests {
 
     #[test]
     fn is_not_fooled_by_bytes_next_to_the_quote() {
-        // 0x21 and 0x23 stand beside `"`, 0x5B and 0x5D beside `\`; 0xA2 and 0xDC differ from them in the high bit alone.
+        // 0x21 and 0x23 stand beside `"`, 0x5B and 0x5D beside `\`; 0xA2 and 0xDC differ from them
+        // in the high bit alone.
         let input = [0x21, 0x23, 0x5b, 0x5d, 0xa2, 0xdc, 0x00, 0xff].repeat(20);
         assert_eq!(text_len(&input), input.len());
     }
@@ -235,7 +254,9 @@ mod tests {
     #[test]
     fn reads_integers_of_every_length() {
         let digits = b"987654321098765432109";
-        for (len, place) in (1..=digits.len()).flat_map(|len| (0..400).map(move |place| (len, place))) {
+        for (len, place) in
+            (1..=digits.len()).flat_map(|len| (0..400).map(move |place| (len, place)))
+        {
             let (before, after) = (place / 20, place % 20);
             // `/` and `:` stand beside the digits; 0xB0 differs from one in the high bit alone.
             for end in *b" /:\xb0" {
@@ -247,11 +268,17 @@ mod tests {
                 let value = str::from_utf8(&digits[..len]).unwrap().parse().unwrap_or_default();
                 match short_integer(&input, before).or_else(|| last_integer(&input, before)) {
                     Some(found) => assert_eq!(found, (value, before + len)),
-                    None => assert!(len > 18 || input.len() < 16, "{len} digits after {before} bytes"),
+                    None => {
+                        assert!(len > 18 || input.len() < 16, "{len} digits after {before} bytes")
+                    }
                 }
             }
         }
-        assert_eq!(last_integer(b"123456789012345 ", 4), Some((56_789_012_345, 15)), "in the last block");
+        assert_eq!(
+            last_integer(b"123456789012345 ", 4),
+            Some((56_789_012_345, 15)),
+            "in the last block"
+        );
     }
 
     #[test]
@@ -261,17 +288,33 @@ mod tests {
             let stop = 2 + len;
             for cut in stop..text.len() {
                 let mut input = text[..cut].to_vec();
-                let found = medium_text::<b'"'>(&input, 2).or_else(|looked| last_text(b'"', &input, looked));
+                let found = medium_text::<b'"'>(&input, 2)
+                    .or_else(|looked| last_text(b'"', &input, looked));
                 let looked = found.unwrap_or_else(|looked| looked);
-                assert!(looked <= stop && (found.is_err() || cut > stop), "cut at {cut}: {found:?}");
+                assert!(
+                    looked <= stop && (found.is_err() || cut > stop),
+                    "cut at {cut}: {found:?}"
+                );
                 if cut >= 16 {
-                    assert_eq!(found, if cut > stop { Ok(stop) } else { Err(stop) }, "cut at {cut}");
+                    assert_eq!(
+                        found,
+                        if cut > stop { Ok(stop) } else { Err(stop) },
+                        "cut at {cut}"
+                    );
                 }
-                assert_eq!(short_text::<b'"'>(&input, 2), (len < 16 && cut >= 18).then_some(stop), "cut at {cut}");
+                assert_eq!(
+                    short_text::<b'"'>(&input, 2),
+                    (len < 16 && cut >= 18).then_some(stop),
+                    "cut at {cut}"
+                );
                 if cut > stop {
                     input[stop] = b'\\';
-                    let found = medium_text::<b'"'>(&input, 2).or_else(|looked| last_text(b'"', &input, looked));
-                    assert!(found == Err(stop) || cut < 16 && found == Err(2), "an escape: {found:?}");
+                    let found = medium_text::<b'"'>(&input, 2)
+                        .or_else(|looked| last_text(b'"', &input, looked));
+                    assert!(
+                        found == Err(stop) || cut < 16 && found == Err(2),
+                        "an escape: {found:?}"
+                    );
                     assert_eq!(short_text::<b'"'>(&input, 2), None);
                 }
             }

@@ -1,17 +1,24 @@
 #![forbid(unsafe_code)]
 #![no_std]
-//! Bytes to terms to packets: a codec for UBF(A), Joe Armstrong's Universal Binary Format, with his extensions of 2003.
+//! Bytes to terms to packets: a codec for UBF(A), Joe Armstrong's Universal Binary Format, with his
+//! extensions of 2003.
 //!
 //! It promises:
-//! - **Strangers' bytes are safe.** No input makes it panic or recurse, and within the default limits decoding takes at most
-//!   48 bytes of memory for each of its bytes, 80 where they read registers. Everything a peer can grow has a [limit](Limits), checked
-//!   before the memory is taken.
-//! - **Errors point.** They name the first wrong byte by its offset in the stream, what is wrong and what was expected.
-//! - **Nothing is copied that can be borrowed.** A decoded packet is one flat table over the bytes it came from.
-//! - **Cuts do not matter.** A stream is decoded in time linear in its bytes, in whatever pieces they come.
-//! - **Every peer can be read.** Packets of the Erlang, Java and JavaScript implementations decode to what their authors meant.
+//! - **Strangers' bytes are safe.** No input makes it panic or recurse, and within the default
+//!   limits decoding takes at most 48 bytes of memory for each of its bytes, 80 where they read
+//!   registers. Everything a peer can grow has a [limit](Limits), checked before the memory is
+//!   taken.
+//! - **Errors point.** They name the first wrong byte by its offset in the stream, what is wrong
+//!   and what was expected.
+//! - **Nothing is copied that can be borrowed.** A decoded packet is one flat table over the bytes
+//!   it came from.
+//! - **Cuts do not matter.** A stream is decoded in time linear in its bytes, in whatever pieces
+//!   they come.
+//! - **Every peer can be read.** Packets of the Erlang, Java and JavaScript implementations decode
+//!   to what their authors meant.
 //!
-//! It has no I/O, no clock and no opinion on what a message means. It runs without the standard library.
+//! It has no I/O, no clock and no opinion on what a message means. It runs without the standard
+//! library.
 //!
 //! # Example
 //! ```
@@ -37,8 +44,9 @@
 //! ```
 //!
 //! # What UBF is
-//! UBF is how two programs send each other Erlang's terms: integers, atoms, strings, binaries, tuples, lists. UBF(A), the layer
-//! on the wire, is a byte code. A packet is a program for a machine with a *recognition stack*, and most of it pushes things:
+//! UBF is how two programs send each other Erlang's terms: integers, atoms, strings, binaries,
+//! tuples, lists. UBF(A), the layer on the wire, is a byte code. A packet is a program for a
+//! machine with a *recognition stack*, and most of it pushes things:
 //!
 //! | bytes | what the machine does |
 //! |---|---|
@@ -51,34 +59,44 @@
 //! | `?` | push the undefined value: something that is absent |
 //! | `$` | the packet is complete; its term is all that is on the stack |
 //!
-//! `ubf trace`, of the crate `ubf-cli`, shows the machine at work on any packet, and [`Tracer`] does so for programs. The rules have numbers
-//! (W1 to W15 for the wire, P1 to P6 for packets, L1 for limits), which the specification in the repository's `spec/` explains and which
-//! errors and comments cite.
+//! `ubf trace`, of the crate `ubf-cli`, shows the machine at work on any packet, and [`Tracer`]
+//! does so for programs. The rules have numbers (W1 to W15 for the wire, P1 to P6 for packets, L1
+//! for limits), which the specification in the repository's `spec/` explains and which errors and
+//! comments cite.
 //!
 //! # The pieces
-//! - **A packet by reference:** [`decode`] or a [`Decoder`] give a [`Document`], over a slice or over shared [`Bytes`](bytes::Bytes).
-//!   [`Document::root`] is a [`TermRef`], and [`TermRef::view`] a [`View`] to match on.
-//! - **A term of one's own:** [`Term`], built with [`ubf!`], [`From`] or its functions, cheap to clone, fit for other threads.
-//! - **Streams:** [`StreamDecoder`] takes packets out of a buffer that grows; module `tokio` has the same as `tokio_util` codecs.
-//! - **Encoding:** [`Encoder`] in three [styles](Style): plain, cached with registers, pretty for people.
-//! - **Versioned packets:** [`ClientHeader`] and [`ServerHeader`] before a packet say its [`Version`] and the [`NextIp`];
-//!   [`VersionedDecoder`] reads such packets from a stream and [`peek_version`] only the first bytes.
-//! - **For people:** terms print and parse in Erlang's [`notation`]; [`TermRef::postfix`] is an exact rendering for tests.
+//! - **A packet by reference:** [`decode`] or a [`Decoder`] give a [`Document`], over a slice or
+//!   over shared [`Bytes`](bytes::Bytes). [`Document::root`] is a [`TermRef`], and
+//!   [`TermRef::view`] a [`View`] to match on.
+//! - **A term of one's own:** [`Term`], built with [`ubf!`], [`From`] or its functions, cheap to
+//!   clone, fit for other threads.
+//! - **Streams:** [`StreamDecoder`] takes packets out of a buffer that grows; module `tokio` has
+//!   the same as `tokio_util` codecs.
+//! - **Encoding:** [`Encoder`] in three [styles](Style): plain, cached with registers, pretty for
+//!   people.
+//! - **Versioned packets:** [`ClientHeader`] and [`ServerHeader`] before a packet say its
+//!   [`Version`] and the [`NextIp`]; [`VersionedDecoder`] reads such packets from a stream and
+//!   [`peek_version`] only the first bytes.
+//! - **For people:** terms print and parse in Erlang's [`notation`]; [`TermRef::postfix`] is an
+//!   exact rendering for tests.
 //!
 //! # Dialects
-//! `?` is the undefined value in the extended [`Dialect`], which is the default and the one of all versioned packets. Older peers use
-//! `?` as a register: to them, speak [`Dialect::Classic`].
+//! `?` is the undefined value in the extended [`Dialect`], which is the default and the one of all
+//! versioned packets. Older peers use `?` as a register: to them, speak [`Dialect::Classic`].
 //!
 //! # Limits
-//! [`Limits`] lists them with their defaults, which suit a server on the open network: packets of 16 MiB, 512 levels, a million
-//! terms. Registers can make a short packet mean a large term, so terms and bytes are counted as if every register read were
-//! written out, while the term itself is shared and small.
+//! [`Limits`] lists them with their defaults, which suit a server on the open network: packets of
+//! 16 MiB, 512 levels, a million terms. Registers can make a short packet mean a large term, so
+//! terms and bytes are counted as if every register read were written out, while the term itself is
+//! shared and small.
 //!
-//! Nothing here recurses on the depth of a term: not decoding, encoding, comparing, hashing, printing, parsing or dropping.
+//! Nothing here recurses on the depth of a term: not decoding, encoding, comparing, hashing,
+//! printing, parsing or dropping.
 //!
 //! # What it does not do
-//! It does not check that a string is UTF-8 (UBF's strings are bytes; [`TextRef::to_str`] checks when asked), does not turn tagged terms into
-//! other types by itself ([`TermRef::as_f64`] reads a float when asked), and knows no improper lists: they are an error.
+//! It does not check that a string is UTF-8 (UBF's strings are bytes; [`TextRef::to_str`] checks
+//! when asked), does not turn tagged terms into other types by itself ([`TermRef::as_f64`] reads a
+//! float when asked), and knows no improper lists: they are an error.
 //!
 //! # Features
 //! | feature | adds |
@@ -131,14 +149,14 @@ pub use self::limits::{Limit, Limits};
 pub use self::machine::{Operator, Summary};
 pub use self::notation::NotationError;
 pub use self::packet::{
-    Address, AddressError, ClientHeader, ClientPacket, Header, Host, HostName, Mode, NextIp, ServerHeader,
-    ServerPacket, Version, VersionedDecoder, peek_version,
+    Address, AddressError, ClientHeader, ClientPacket, Header, Host, HostName, Mode, NextIp,
+    ServerHeader, ServerPacket, Version, VersionedDecoder, peek_version,
 };
 pub use self::postfix::Postfix;
 pub use self::stream::StreamDecoder;
 pub use self::term::{
-    Elements, Integer, IntegerRef, ListIter, ListRef, ParseIntegerError, Parts, Tagged, Term, TermRef, Text, TextRef,
-    TupleIter, TupleRef, View, Visitor,
+    Elements, Integer, IntegerRef, ListIter, ListRef, ParseIntegerError, Parts, Tagged, Term,
+    TermRef, Text, TextRef, TupleIter, TupleRef, View, Visitor,
 };
 pub use self::trace::{StackItem, Step, Tracer};
 pub use num_bigint::BigInt;

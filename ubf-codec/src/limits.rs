@@ -4,8 +4,8 @@ use core::fmt;
 
 /// The most that one packet may cost (spec: L1). Every limit is checked before the memory is taken.
 ///
-/// The defaults suit a server that talks to strangers. A limit is *exactly* allowed; one more is an error that
-/// [`DecodeError::is_limit`](crate::DecodeError::is_limit) and that names the limit.
+/// The defaults suit a server that talks to strangers. A limit is *exactly* allowed; one more is an
+/// error that [`DecodeError::is_limit`](crate::DecodeError::is_limit) and that names the limit.
 ///
 /// ```
 /// use ubf_codec::{Decoder, Limits};
@@ -18,17 +18,18 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Bytes of a packet, from the byte after the previous `$` (white space and header included) up to its `$`.
-    /// Default 16 MiB.
+    /// Bytes of a packet, from the byte after the previous `$` (white space and header included)
+    /// up to its `$`. Default 16 MiB.
     pub max_packet_bytes: u32,
-    /// Tuples, lists and tags that may stand one in another. Default 512. Nothing in this crate recurses on the depth of
-    /// its input, so that a high limit is safe here; the code that uses the terms may recurse.
+    /// Tuples, lists and tags that may stand one in another. Default 512. Nothing in this crate
+    /// recurses on the depth of its input, so that a high limit is safe here; the code that
+    /// uses the terms may recurse.
     pub max_depth: u32,
-    /// Terms on the recognition stack, where each read of a register counts the whole stored term again.
-    /// Default 1,048,576.
+    /// Terms on the recognition stack, where each read of a register counts the whole stored term
+    /// again. Default 1,048,576.
     pub max_expanded_nodes: u64,
-    /// Bytes of strings, atoms, binaries, tags and of integers beyond 64 bits on the recognition stack, where each read of
-    /// a register counts again. Default 64 MiB.
+    /// Bytes of strings, atoms, binaries, tags and of integers beyond 64 bits on the recognition
+    /// stack, where each read of a register counts again. Default 64 MiB.
     pub max_expanded_bytes: u64,
     /// Digits of one integer, leading zeros included. Default 10,000.
     pub max_integer_digits: u32,
@@ -130,7 +131,9 @@ impl fmt::Display for Limit {
             Self::PacketBytes(max) => write!(f, "packet of more than {max} bytes"),
             Self::Depth(max) => write!(f, "nested deeper than {max}"),
             Self::ExpandedNodes(max) => write!(f, "more than {max} terms, registers expanded"),
-            Self::ExpandedBytes(max) => write!(f, "more than {max} bytes of text, registers expanded"),
+            Self::ExpandedBytes(max) => {
+                write!(f, "more than {max} bytes of text, registers expanded")
+            }
             Self::IntegerDigits(max) => write!(f, "integer of more than {max} digits"),
             Self::TagBytes(max) => write!(f, "tag of more than {max} bytes"),
             Self::NextIpBytes(max) => write!(f, "NextIP of more than {max} bytes"),

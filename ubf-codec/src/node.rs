@@ -9,9 +9,10 @@
 //!         [3] string 9..10     ┘
 //! root:   tuple 1..4
 //! ```
-//! A node is a value: texts are spans of the packet's bytes, compound terms are places in the arena. To read a register is to
-//! copy 16 bytes, however large the term is (W10). A list is a chain of cells, each with its element and the place of the next,
-//! so that lists which share their tail share its memory (W5).
+//! A node is a value: texts are spans of the packet's bytes, compound terms are places in the
+//! arena. To read a register is to copy 16 bytes, however large the term is (W10). A list is a
+//! chain of cells, each with its element and the place of the next, so that lists which share their
+//! tail share its memory (W5).
 
 use alloc::vec::Vec;
 
@@ -26,7 +27,8 @@ pub(crate) enum NodeKind {
     Integer,
     /// The payload is the span of the digits, without sign and leading zeros; `flag` is the sign.
     BigInteger,
-    /// The payload is the span between the quotes; `flag` says that it has escapes. Likewise `String`.
+    /// The payload is the span between the quotes; `flag` says that it has escapes. Likewise
+    /// `String`.
     Atom,
     String,
     /// The payload is the span of the bytes.
@@ -35,19 +37,21 @@ pub(crate) enum NodeKind {
     Tuple,
     /// The payload is the place of the first cell and the count of cells.
     List,
-    /// The payload is the place of two nodes: the tag (an atom node stands for its text), then the term.
+    /// The payload is the place of two nodes: the tag (an atom node stands for its text), then the
+    /// term.
     Tagged,
 }
 
 /// One term of a packet.
 ///
-/// Two words, and written and read as such: a processor that has to put a word together out of what it has just written in parts loses
-/// more time than the rest of the work takes.
+/// Two words, and written and read as such: a processor that has to put a word together out of what
+/// it has just written in parts loses more time than the rest of the work takes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Node {
     payload: u64,
-    /// From the lowest bit: 8 bits [`NodeKind`], 8 bits `flag`, 16 unused, 32 `link`. The link of a cell is the place of the next
-    /// cell. Elsewhere it is the depth: 0 for a leaf, else one more than that of the deepest part.
+    /// From the lowest bit: 8 bits [`NodeKind`], 8 bits `flag`, 16 unused, 32 `link`. The link of
+    /// a cell is the place of the next cell. Elsewhere it is the depth: 0 for a leaf, else one
+    /// more than that of the deepest part.
     meta: u64,
 }
 
@@ -81,11 +85,12 @@ impl Node {
         Self::new(span.pack(), NodeKind::Binary, false)
     }
 
-    /// On the recognition stack: a `{` whose `}` has not come, with what has to come back when it does. Nobody but the machine sees it.
-    /// Deeper than any term.
+    /// On the recognition stack: a `{` whose `}` has not come, with what has to come back when it
+    /// does. Nobody but the machine sees it. Deeper than any term.
     pub(crate) const fn open_tuple(outer: Outer) -> Self {
         let Outer { floor, mark } = outer;
-        Self::new(Span { start: floor, len: mark }.pack(), NodeKind::Tuple, true).with_depth(u32::MAX as u64)
+        Self::new(Span { start: floor, len: mark }.pack(), NodeKind::Tuple, true)
+            .with_depth(u32::MAX as u64)
     }
 
     pub(crate) const fn is_open_tuple(self) -> bool {
@@ -164,8 +169,14 @@ impl Node {
     /// What a leaf counts towards the expanded bytes (L1).
     pub(crate) const fn leaf_bytes(self) -> u64 {
         match self.kind() {
-            NodeKind::BigInteger | NodeKind::Atom | NodeKind::String | NodeKind::Binary => self.span().len as u64,
-            NodeKind::Undefined | NodeKind::Integer | NodeKind::Tuple | NodeKind::List | NodeKind::Tagged => 0,
+            NodeKind::BigInteger | NodeKind::Atom | NodeKind::String | NodeKind::Binary => {
+                self.span().len as u64
+            }
+            NodeKind::Undefined
+            | NodeKind::Integer
+            | NodeKind::Tuple
+            | NodeKind::List
+            | NodeKind::Tagged => 0,
         }
     }
 
@@ -203,7 +214,8 @@ impl Span {
     /// Of what nobody looks for.
     pub(crate) const NOWHERE: Self = Self { start: 0, len: 0 };
 
-    /// A span of the packet's bytes. Packets are shorter than 4 GiB (`max_packet_bytes` is a `u32`), so nothing is cut off.
+    /// A span of the packet's bytes. Packets are shorter than 4 GiB (`max_packet_bytes` is a
+    /// `u32`), so nothing is cut off.
     #[expect(clippy::cast_possible_truncation, reason = "packets are shorter than 4 GiB")]
     pub(crate) const fn of(start: usize, end: usize) -> Self {
         Self { start: start as u32, len: (end - start) as u32 }

@@ -9,7 +9,8 @@ use crate::term::{Step, TermRef, View, Walk};
 pub struct Postfix<'a>(TermRef<'a>);
 
 impl<'a> TermRef<'a> {
-    /// The canonical rendering that the vectors of the specification use: parts first, everything exact, nothing to escape.
+    /// The canonical rendering that the vectors of the specification use: parts first, everything
+    /// exact, nothing to escape.
     ///
     /// | token | meaning |
     /// |---|---|
@@ -55,7 +56,11 @@ impl fmt::Display for Postfix<'_> {
     }
 }
 
-fn write_hex(f: &mut fmt::Formatter<'_>, prefix: &str, bytes: impl Iterator<Item = u8>) -> fmt::Result {
+fn write_hex(
+    f: &mut fmt::Formatter<'_>,
+    prefix: &str,
+    bytes: impl Iterator<Item = u8>,
+) -> fmt::Result {
     f.write_str(prefix)?;
     for byte in bytes {
         write!(f, "{byte:02x}")?;

@@ -13,7 +13,8 @@ use crate::limits::Limits;
 use crate::machine::{Config, Machine};
 use crate::node::Node;
 
-/// Decodes packets out of a stream, however its bytes are cut into pieces: every byte is looked at once.
+/// Decodes packets out of a stream, however its bytes are cut into pieces: every byte is looked at
+/// once.
 ///
 /// ```
 /// use bytes::BytesMut;
@@ -30,12 +31,13 @@ use crate::node::Node;
 /// # Ok::<(), ubf_codec::DecodeError>(())
 /// ```
 ///
-/// An error is final: there is no way to tell where the next packet would begin. Every later call gives the same error.
+/// An error is final: there is no way to tell where the next packet would begin. Every later call
+/// gives the same error.
 ///
 /// # Limits
-/// A packet that exceeds [`Limits::max_packet_bytes`] is refused as soon as that is certain: when as many bytes have come
-/// without its `$`, or when a binary is announced that cannot fit. So a buffer need never grow beyond that limit and what
-/// one read brings.
+/// A packet that exceeds [`Limits::max_packet_bytes`] is refused as soon as that is certain: when
+/// as many bytes have come without its `$`, or when a binary is announced that cannot fit. So a
+/// buffer need never grow beyond that limit and what one read brings.
 #[derive(Clone)]
 pub struct StreamDecoder {
     machine: Machine<Vec<Node>>,
@@ -45,7 +47,8 @@ pub struct StreamDecoder {
     expected_nodes: usize,
 }
 
-/// Memory is taken at once for so many nodes at most. Chosen: a kilobyte, which many documents may waste.
+/// Memory is taken at once for so many nodes at most. Chosen: a kilobyte, which many documents may
+/// waste.
 const MAX_EXPECTED_NODES: usize = 64;
 
 impl Default for StreamDecoder {
@@ -89,37 +92,47 @@ impl StreamDecoder {
         self
     }
 
-    /// Whether `\x` in a text stands for `x`: see [`Decoder::with_any_escape`](crate::Decoder::with_any_escape).
+    /// Whether `\x` in a text stands for `x`: see
+    /// [`Decoder::with_any_escape`](crate::Decoder::with_any_escape).
     #[must_use]
     pub const fn with_any_escape(mut self, any_escape: bool) -> Self {
         self.machine.config_mut().any_escape = any_escape;
         self
     }
 
-    /// Takes the next packet out of `buffer`, or gives `None` if it has not come whole: then read more and call again.
+    /// Takes the next packet out of `buffer`, or gives `None` if it has not come whole: then read
+    /// more and call again.
     ///
     /// Between two calls, `buffer` may only be added to at its end.
     ///
     /// # Errors
     /// What is wrong and at which byte of the stream. The error is final.
-    pub fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Document<Bytes>>, DecodeError> {
+    pub fn decode(
+        &mut self,
+        buffer: &mut BytesMut,
+    ) -> Result<Option<Document<Bytes>>, DecodeError> {
         let Some(end) = self.advance(buffer)? else { return Ok(None) };
         let source = buffer.split_to(end).freeze();
         Ok(Some(self.take(source, end)))
     }
 
-    /// As [`decode`](Self::decode), for a buffer of any kind: `window` holds all bytes of the stream since the last packet. The
-    /// next window begins after the packet's [`source`](Document::source).
+    /// As [`decode`](Self::decode), for a buffer of any kind: `window` holds all bytes of the
+    /// stream since the last packet. The next window begins after the packet's
+    /// [`source`](Document::source).
     ///
     /// # Errors
     /// What is wrong and at which byte of the stream. The error is final.
-    pub fn decode_slice<'a>(&mut self, window: &'a [u8]) -> Result<Option<Document<&'a [u8]>>, DecodeError> {
+    pub fn decode_slice<'a>(
+        &mut self,
+        window: &'a [u8],
+    ) -> Result<Option<Document<&'a [u8]>>, DecodeError> {
         let Some(end) = self.advance(window)? else { return Ok(None) };
         let source = window.get(..end).unwrap_or_default();
         Ok(Some(self.take(source, end)))
     }
 
-    /// Says that the stream has ended; `rest` is what no packet was made of. Fetch all packets before.
+    /// Says that the stream has ended; `rest` is what no packet was made of. Fetch all packets
+    /// before.
     ///
     /// # Errors
     /// If the stream ended inside a packet, or a packet was not fetched. The error is final.
@@ -221,9 +234,14 @@ mod tests {
 
     #[test]
     fn the_end_of_a_stream_is_an_error_inside_a_packet_only() {
-        for (rest, ends_well) in
-            [(&b""[..], true), (b" \n,", true), (b"%note%\n", true), (b"%not", false), (b"{", false), (b"1", false)]
-        {
+        for (rest, ends_well) in [
+            (&b""[..], true),
+            (b" \n,", true),
+            (b"%note%\n", true),
+            (b"%not", false),
+            (b"{", false),
+            (b"1", false),
+        ] {
             let mut decoder = StreamDecoder::new();
             let finished = decoder.finish(rest);
             assert_eq!(finished.is_ok(), ends_well, "{rest:?}");
@@ -237,7 +255,8 @@ mod tests {
 
     #[test]
     fn a_window_that_became_shorter_is_no_panic() {
-        // An integer and a text that are cut, read lightly and counting, and 16 bytes or more that are gone.
+        // An integer and a text that are cut, read lightly and counting, and 16 bytes or more that
+        // are gone.
         for (begun, end, shown) in [
             (&b"{'twenty bytes of text' 12"[..], &b"3}$"[..], "{'twenty bytes of text',123}"),
             (b"{'twenty bytes of text'>t 12", b"3}$", "{123}"),
@@ -274,6 +293,9 @@ mod tests {
         assert!(spare.1 >= 4);
         // The present packet's memory is there already; what comes back is for the one after it.
         drop(decoder.decode(&mut buffer).unwrap().unwrap());
-        assert_eq!((decoder.machine.arena_mut().as_ptr(), decoder.machine.arena_mut().capacity()), spare);
+        assert_eq!(
+            (decoder.machine.arena_mut().as_ptr(), decoder.machine.arena_mut().capacity()),
+            spare
+        );
     }
 }

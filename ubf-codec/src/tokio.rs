@@ -6,8 +6,9 @@
 //! | [`ServerCodec`] | what clients send | what a server sends |
 //! | [`ClientCodec`] | what servers send | what a client sends |
 //!
-//! A buffer that holds several packets yields them all without further input, and after an error every call gives the same
-//! error (W12). A packet that exceeds its limit is refused before its bytes have come.
+//! A buffer that holds several packets yields them all without further input, and after an error
+//! every call gives the same error (W12). A packet that exceeds its limit is refused before its
+//! bytes have come.
 
 use core::fmt;
 use std::io;
@@ -20,7 +21,9 @@ use crate::document::Document;
 use crate::encode::{Encoder, Style};
 use crate::error::DecodeError;
 use crate::limits::Limits;
-use crate::packet::{ClientHeader, ClientPacket, Header, ServerHeader, ServerPacket, VersionedDecoder};
+use crate::packet::{
+    ClientHeader, ClientPacket, Header, ServerHeader, ServerPacket, VersionedDecoder,
+};
 use crate::stream::StreamDecoder;
 use crate::term::{Term, TermRef};
 
@@ -94,7 +97,10 @@ impl PacketCodec {
     /// This codec for another dialect (W7).
     #[must_use]
     pub fn with_dialect(self, dialect: Dialect) -> Self {
-        Self { decoder: self.decoder.with_dialect(dialect), encoder: self.encoder.with_dialect(dialect) }
+        Self {
+            decoder: self.decoder.with_dialect(dialect),
+            encoder: self.encoder.with_dialect(dialect),
+        }
     }
 
     /// This codec with other limits for what the peer sends (L1).
@@ -103,7 +109,8 @@ impl PacketCodec {
         Self { decoder: self.decoder.with_limits(limits), ..self }
     }
 
-    /// Whether `\x` in a text stands for `x`: see [`Decoder::with_any_escape`](crate::Decoder::with_any_escape).
+    /// Whether `\x` in a text stands for `x`: see
+    /// [`Decoder::with_any_escape`](crate::Decoder::with_any_escape).
     #[must_use]
     pub fn with_any_escape(self, any_escape: bool) -> Self {
         Self { decoder: self.decoder.with_any_escape(any_escape), ..self }
@@ -239,7 +246,11 @@ impl<H: Header> codec::Decoder for VersionedCodec<H> {
 impl codec::Encoder<ServerPacket<Term>> for ServerCodec {
     type Error = CodecError;
 
-    fn encode(&mut self, packet: ServerPacket<Term>, buffer: &mut BytesMut) -> Result<(), CodecError> {
+    fn encode(
+        &mut self,
+        packet: ServerPacket<Term>,
+        buffer: &mut BytesMut,
+    ) -> Result<(), CodecError> {
         self.encoder.encode_versioned(&packet.header, &packet.body, buffer);
         Ok(())
     }
@@ -249,7 +260,11 @@ impl codec::Encoder<ServerPacket<Term>> for ServerCodec {
 impl codec::Encoder<ServerPacket<TermRef<'_>>> for ServerCodec {
     type Error = CodecError;
 
-    fn encode(&mut self, packet: ServerPacket<TermRef<'_>>, buffer: &mut BytesMut) -> Result<(), CodecError> {
+    fn encode(
+        &mut self,
+        packet: ServerPacket<TermRef<'_>>,
+        buffer: &mut BytesMut,
+    ) -> Result<(), CodecError> {
         self.encoder.encode_versioned(&packet.header, packet.body, buffer);
         Ok(())
     }
@@ -259,7 +274,11 @@ impl codec::Encoder<ServerPacket<TermRef<'_>>> for ServerCodec {
 impl codec::Encoder<ClientPacket<TermRef<'_>>> for ClientCodec {
     type Error = CodecError;
 
-    fn encode(&mut self, packet: ClientPacket<TermRef<'_>>, buffer: &mut BytesMut) -> Result<(), CodecError> {
+    fn encode(
+        &mut self,
+        packet: ClientPacket<TermRef<'_>>,
+        buffer: &mut BytesMut,
+    ) -> Result<(), CodecError> {
         self.encoder.encode_versioned(&packet.header, packet.body, buffer);
         Ok(())
     }
@@ -268,7 +287,11 @@ impl codec::Encoder<ClientPacket<TermRef<'_>>> for ClientCodec {
 impl codec::Encoder<ClientPacket<Term>> for ClientCodec {
     type Error = CodecError;
 
-    fn encode(&mut self, packet: ClientPacket<Term>, buffer: &mut BytesMut) -> Result<(), CodecError> {
+    fn encode(
+        &mut self,
+        packet: ClientPacket<Term>,
+        buffer: &mut BytesMut,
+    ) -> Result<(), CodecError> {
         self.encoder.encode_versioned(&packet.header, &packet.body, buffer);
         Ok(())
     }

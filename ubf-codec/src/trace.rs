@@ -11,7 +11,8 @@ use crate::machine::{Config, Machine, Operator};
 use crate::node::Node;
 use crate::term::{Arena, TermRef};
 
-/// Carries out packets operator by operator, and shows the recognition stack and the registers in between.
+/// Carries out packets operator by operator, and shows the recognition stack and the registers in
+/// between.
 ///
 /// ```
 /// use ubf_codec::{Dialect, Limits, Operator, StackItem, Tracer};
@@ -30,7 +31,8 @@ pub struct Tracer<'a> {
     input: &'a [u8],
     /// Where the present packet begins.
     start: usize,
-    /// Where the last operator ends. The machine may have read further, into one that is not whole.
+    /// Where the last operator ends. The machine may have read further, into one that is not
+    /// whole.
     end: usize,
     /// The last operator was `$`; its packet is still there to be looked at.
     ended: bool,
@@ -55,14 +57,16 @@ impl<'a> Tracer<'a> {
         }
     }
 
-    /// Whether `\x` in a text stands for `x`: see [`Decoder::with_any_escape`](crate::Decoder::with_any_escape).
+    /// Whether `\x` in a text stands for `x`: see
+    /// [`Decoder::with_any_escape`](crate::Decoder::with_any_escape).
     #[must_use]
     pub const fn with_any_escape(mut self, any_escape: bool) -> Self {
         self.machine.config_mut().any_escape = any_escape;
         self
     }
 
-    /// Carries out the next operator. A run of white space and comments is one. `None` at the end of the input.
+    /// Carries out the next operator. A run of white space and comments is one. `None` at the end
+    /// of the input.
     ///
     /// # Errors
     /// What a decoder would say of the same input. After an error there are no more steps.
@@ -95,7 +99,9 @@ impl<'a> Tracer<'a> {
     /// The recognition stack, bottom first.
     #[must_use]
     pub fn stack(&self) -> Vec<StackItem<'_>> {
-        let item = |node: Option<Node>| node.map_or(StackItem::OpenTuple, |node| StackItem::Term(self.term(node)));
+        let item = |node: Option<Node>| {
+            node.map_or(StackItem::OpenTuple, |node| StackItem::Term(self.term(node)))
+        };
         self.machine.stack().map(item).collect()
     }
 
@@ -136,7 +142,10 @@ impl<'a> Tracer<'a> {
 
 impl fmt::Debug for Tracer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tracer").field("start", &self.start).field("stack", &self.stack()).finish_non_exhaustive()
+        f.debug_struct("Tracer")
+            .field("start", &self.start)
+            .field("stack", &self.stack())
+            .finish_non_exhaustive()
     }
 }
 
@@ -196,7 +205,12 @@ mod tests {
         let (done, error) = steps(b"1 %c% ,$\n");
         assert_eq!(
             done,
-            [(Operator::Integer, 0, 1), (Operator::Blank, 1, 7), (Operator::End, 7, 8), (Operator::Blank, 8, 9)]
+            [
+                (Operator::Integer, 0, 1),
+                (Operator::Blank, 1, 7),
+                (Operator::End, 7, 8),
+                (Operator::Blank, 8, 9)
+            ]
         );
         assert_eq!(error, None);
 
@@ -206,7 +220,9 @@ mod tests {
 
         let (done, error) = steps(b"1 %\\c%$");
         assert_eq!(done, [(Operator::Integer, 0, 1), (Operator::Blank, 1, 2)]);
-        assert!(error.is_some_and(|error| error.kind().code() == "bad-escape" && error.offset() == 4));
+        assert!(
+            error.is_some_and(|error| error.kind().code() == "bad-escape" && error.offset() == 4)
+        );
     }
 
     #[test]
@@ -225,7 +241,10 @@ mod tests {
             operators.push(step.operator);
         }
         use Operator::{Blank, CloseTuple, End, Integer, OpenTuple, Read, Store, Undefined};
-        assert_eq!(operators, [OpenTuple, Undefined, Blank, Integer, Store(b'?'), Read(b'?'), CloseTuple, End]);
+        assert_eq!(
+            operators,
+            [OpenTuple, Undefined, Blank, Integer, Store(b'?'), Read(b'?'), CloseTuple, End]
+        );
         assert_eq!(steps(b"?$").0, [(Undefined, 0, 1), (End, 1, 2)]);
     }
 }

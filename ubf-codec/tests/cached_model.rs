@@ -1,4 +1,5 @@
-//! The cached style beside the rule as it stands in the spec (W14): slow, and without a memory that forgets.
+//! The cached style beside the rule as it stands in the spec (W14): slow, and without a memory that
+//! forgets.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
@@ -29,7 +30,8 @@ struct FirstCopy {
 
 impl Model {
     fn encode(term: &Term, dialect: Dialect) -> Vec<u8> {
-        let mut model = Self { dialect, written: Vec::new(), first_copies: Vec::new(), defined: Vec::new() };
+        let mut model =
+            Self { dialect, written: Vec::new(), first_copies: Vec::new(), defined: Vec::new() };
         model.write(term);
         let mut packet = model.written;
         let mut definitions: Vec<_> =
@@ -70,7 +72,9 @@ impl Model {
             | Term::List(_)) => {
                 let token = self.plain(leaf);
                 let is_number = |byte: &u8| byte.is_ascii_digit() || *byte == b'-';
-                if self.written.last().is_some_and(u8::is_ascii_digit) && token.first().is_some_and(is_number) {
+                if self.written.last().is_some_and(u8::is_ascii_digit)
+                    && token.first().is_some_and(is_number)
+                {
                     self.written.push(b' ');
                 }
                 self.written.extend_from_slice(&token);

@@ -10,7 +10,10 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 use tokio_util::codec::{Decoder as _, Encoder as _, Framed};
 use ubf_codec::tokio::{ClientCodec, CodecError, PacketCodec, ServerCodec};
-use ubf_codec::{ClientHeader, ClientPacket, Dialect, Limits, NextIp, ServerHeader, ServerPacket, Style, Version, ubf};
+use ubf_codec::{
+    ClientHeader, ClientPacket, Dialect, Limits, NextIp, ServerHeader, ServerPacket, Style,
+    Version, ubf,
+};
 
 /// What the framed end answers for each packet that it reads, as text.
 async fn read_all(input: &[u8], codec: PacketCodec) -> Vec<String> {
@@ -46,7 +49,10 @@ async fn several_packets_of_one_read_come_without_further_input() {
 #[tokio::test]
 async fn a_stream_may_end_between_packets_only() {
     assert_eq!(read_all(b"1$ \n", PacketCodec::new()).await, ["1"]);
-    assert_eq!(read_all(b"1$ {2", PacketCodec::new()).await, ["1", "the input ends inside a packet, at byte 5"]);
+    assert_eq!(
+        read_all(b"1$ {2", PacketCodec::new()).await,
+        ["1", "the input ends inside a packet, at byte 5"]
+    );
 }
 
 #[tokio::test]
@@ -87,10 +93,16 @@ async fn a_client_and_a_server_exchange_versioned_packets() {
     let serve = async {
         let request: ClientPacket<_> = server.next().await.unwrap().unwrap();
         let header = ServerHeader { mode: request.header.mode, next_ip: Some(next_ip.clone()) };
-        server.send(ServerPacket { header, body: ubf!({(request.body.to_term()), start}) }).await.unwrap();
+        server
+            .send(ServerPacket { header, body: ubf!({(request.body.to_term()), start}) })
+            .await
+            .unwrap();
     };
     let call = async {
-        client.send(ClientPacket { header: ClientHeader { mode }, body: ubf!({get, "colour"}) }).await.unwrap();
+        client
+            .send(ClientPacket { header: ClientHeader { mode }, body: ubf!({get, "colour"}) })
+            .await
+            .unwrap();
         client.next().await.unwrap().unwrap()
     };
     let ((), reply) = tokio::join!(serve, call);
@@ -119,7 +131,10 @@ async fn a_stream_of_versioned_packets_may_end_between_packets_only() {
 #[tokio::test]
 async fn a_body_that_was_received_is_sent_on() {
     let (near, mut far) = duplex(64);
-    let mut server = Framed::new(near, ServerCodec::new().with_limits(Limits::default().with_max_packet_bytes(9)));
+    let mut server = Framed::new(
+        near,
+        ServerCodec::new().with_limits(Limits::default().with_max_packet_bytes(9)),
+    );
     far.write_all(b"3 {'a'1}$").await.unwrap();
     let ClientPacket { header, body } = server.next().await.unwrap().unwrap();
     let header = ServerHeader { mode: header.mode, next_ip: None };

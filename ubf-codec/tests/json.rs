@@ -36,13 +36,19 @@ fn every_term_has_a_form_of_its_own() {
     both_ways(&ubf!([(Term::float(1.5).unwrap()), 2]), "[1.5,2]");
     both_ways(&Term::float(-0.0).unwrap(), "-0.0");
     both_ways(&Term::from("1.50").tagged("f"), r#"{"$tag":"f","$term":"1.50"}"#);
-    both_ways(&ubf!([{ 1 }, 2]).tagged(&b"\xff"[..]), r#"{"$tag":{"$latin1":"ÿ"},"$term":[{"$tuple":[1]},2]}"#);
+    both_ways(
+        &ubf!([{ 1 }, 2]).tagged(&b"\xff"[..]),
+        r#"{"$tag":{"$latin1":"ÿ"},"$term":[{"$tuple":[1]},2]}"#,
+    );
     both_ways(&ubf!(1).tagged("a").tagged("b"), r#"{"$tag":"b","$term":{"$tag":"a","$term":1}}"#);
 }
 
 #[test]
 fn a_map_is_an_object_where_nothing_is_lost() {
-    both_ways(&ubf!([{"a", 1}, {"b", [{"", ?}]}]).tagged("map"), r#"{"a":1,"b":[{"$tuple":["",null]}]}"#);
+    both_ways(
+        &ubf!([{"a", 1}, {"b", [{"", ?}]}]).tagged("map"),
+        r#"{"a":1,"b":[{"$tuple":["",null]}]}"#,
+    );
     both_ways(&ubf!([]).tagged("map"), "{}");
     both_ways(&ubf!([{"a", (ubf!([{"b", 1}]).tagged("map"))}]).tagged("map"), r#"{"a":{"b":1}}"#);
     for other in [
@@ -64,7 +70,10 @@ fn a_map_is_an_object_where_nothing_is_lost() {
 #[test]
 fn the_examples_of_the_specification_hold() {
     for (packet, json) in [
-        ("{'ok',#{'joe',68}&}$", r#"{"$tuple":[{"$atom":"ok"},[{"$tuple":[{"$atom":"joe"},68]}]]}"#),
+        (
+            "{'ok',#{'joe',68}&}$",
+            r#"{"$tuple":[{"$atom":"ok"},[{"$tuple":[{"$atom":"joe"},68]}]]}"#,
+        ),
         ("#{\"b\"2}&{\"a\"1}&`map`$", r#"{"a":1,"b":2}"#),
         (
             "#{'b'2}&{'a'1}&`map`$",
@@ -116,7 +125,11 @@ fn errors_name_the_byte() {
     refuses("[1, \"ab\\x\"]", "malformed string, at byte 8");
     assert_eq!(from_str("[1 2]").unwrap_err().offset(), 3);
     assert_eq!(from_str("[[[[1,]").unwrap_err().offset(), 6);
-    assert!(from_str("\"a\u{1}\"").is_err() && from_str(r#""\x""#).is_err() && from_str(r#""\ud800""#).is_err());
+    assert!(
+        from_str("\"a\u{1}\"").is_err()
+            && from_str(r#""\x""#).is_err()
+            && from_str(r#""\ud800""#).is_err()
+    );
 }
 
 #[test]
@@ -136,7 +149,10 @@ fn keys_with_a_dollar_have_to_mean_something() {
     ] {
         refuses(json, "object with a key that begins with '$' and means nothing, at byte 0");
     }
-    refuses(r#"[{"$integer":"1.5"}]"#, "'$integer' that is not digits, perhaps after a '-', at byte 1");
+    refuses(
+        r#"[{"$integer":"1.5"}]"#,
+        "'$integer' that is not digits, perhaps after a '-', at byte 1",
+    );
     refuses(r#"{"$binary":"3q2+7w"}"#, "'$binary' that is not base64 with its padding, at byte 0");
     refuses(r#"{"$latin1":"€"}"#, "'$latin1' with a character beyond U+00FF, at byte 0");
 }
@@ -163,8 +179,14 @@ fn depth_is_limited_to_that_of_packets() {
 
 #[test]
 fn integers_have_as_many_digits_as_in_packets() {
-    assert!(from_str(&"9".repeat(10_000)).is_ok() && from_str(&format!("-{}", "9".repeat(10_000))).is_ok());
-    refuses(&"9".repeat(10_001), "integer of more than 10000 digits (max_integer_digits), at byte 0");
+    assert!(
+        from_str(&"9".repeat(10_000)).is_ok()
+            && from_str(&format!("-{}", "9".repeat(10_000))).is_ok()
+    );
+    refuses(
+        &"9".repeat(10_001),
+        "integer of more than 10000 digits (max_integer_digits), at byte 0",
+    );
 }
 
 #[test]
@@ -193,14 +215,21 @@ fn several_values_are_read_one_after_the_other() {
     let read: Result<Vec<Term>, _> = terms("1 [2]\n{\"$atom\":\"x\"}\"y\"\n\n").collect();
     assert_eq!(read.unwrap(), [ubf!(1), ubf!([2]), ubf!(x), ubf!("y")]);
     let mut broken = terms("1 ] 2");
-    assert!(broken.next().unwrap().is_ok() && broken.next().unwrap().is_err() && broken.next().is_none());
+    assert!(
+        broken.next().unwrap().is_ok()
+            && broken.next().unwrap().is_err()
+            && broken.next().is_none()
+    );
 }
 
 #[test]
 fn plain_json_is_what_people_expect() {
     for (term, json) in [
         (ubf!({ok, [?, true], b"bin"}), r#"["ok",[null,true],"bin"]"#),
-        (ubf!([{name, "Joe"}, debug, {7, x}]).tagged("plist"), r#"{"name":"Joe","debug":true,"7":"x"}"#),
+        (
+            ubf!([{name, "Joe"}, debug, {7, x}]).tagged("plist"),
+            r#"{"name":"Joe","debug":true,"7":"x"}"#,
+        ),
         (ubf!([{a, 1}, {"a", 2}]).tagged("map"), r#"[["a",1],["a",2]]"#),
         (ubf!([{[a], 1}]).tagged("map"), r#"[[["a"],1]]"#),
         (ubf!([{"$a", 1}]).tagged("map"), r#"{"$a":1}"#),
@@ -216,13 +245,20 @@ fn plain_json_is_what_people_expect() {
 }
 
 fn term() -> impl Strategy<Value = Term> {
-    let text = prop_oneof![vec(any::<u8>(), 0..5), "[$a-c\"\\\\é]{0,3}".prop_map(String::into_bytes)];
-    let tag = prop_oneof![Just(b"map".to_vec()), Just(b"f".to_vec()), Just(b"plist".to_vec()), text.clone()];
+    let text =
+        prop_oneof![vec(any::<u8>(), 0..5), "[$a-c\"\\\\é]{0,3}".prop_map(String::into_bytes)];
+    let tag = prop_oneof![
+        Just(b"map".to_vec()),
+        Just(b"f".to_vec()),
+        Just(b"plist".to_vec()),
+        text.clone()
+    ];
     let leaf = prop_oneof![
         Just(Term::Undefined),
         any::<i64>().prop_map(Term::from),
-        (any::<i128>(), any::<i128>())
-            .prop_map(|(one, two)| Term::Integer(Integer::from(BigInt::from(one) * BigInt::from(two)))),
+        (any::<i128>(), any::<i128>()).prop_map(|(one, two)| Term::Integer(Integer::from(
+            BigInt::from(one) * BigInt::from(two)
+        ))),
         any::<f64>().prop_map(|value| Term::float(value).unwrap_or_default()),
         "-?[0-9]{1,3}(\\.[0-9]{1,2})?".prop_map(|digits| Term::from(digits).tagged("f")),
         any::<bool>().prop_map(Term::from),
@@ -231,8 +267,8 @@ fn term() -> impl Strategy<Value = Term> {
         text.clone().prop_map(Term::binary),
     ];
     leaf.prop_recursive(5, 40, 4, move |inner| {
-        let pair =
-            (text.clone().prop_map(Term::string), inner.clone()).prop_map(|(key, value)| Term::tuple([key, value]));
+        let pair = (text.clone().prop_map(Term::string), inner.clone())
+            .prop_map(|(key, value)| Term::tuple([key, value]));
         prop_oneof![
             vec(inner.clone(), 0..4).prop_map(Term::tuple),
             vec(inner.clone(), 0..4).prop_map(Term::list),

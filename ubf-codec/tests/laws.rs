@@ -8,8 +8,8 @@ use bytes::{Bytes, BytesMut};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use ubf_codec::{
-    ClientHeader, DecodeError, Decoder, Dialect, Document, Encoder, Header as _, Limits, Mode, Operator, StreamDecoder,
-    Style, Term, Tracer, VersionedDecoder,
+    ClientHeader, DecodeError, Decoder, Dialect, Document, Encoder, Header as _, Limits, Mode,
+    Operator, StreamDecoder, Style, Term, Tracer, VersionedDecoder,
 };
 
 use support::{limits, long_packets, packet_like_bytes, terms, without_undefined};
@@ -44,7 +44,8 @@ fn decode_in_pieces(
     (packets, decoder.finish(&buffer))
 }
 
-/// How many packets the tracer sees in `stream`, and how it ends. The tracer counts from the first byte on.
+/// How many packets the tracer sees in `stream`, and how it ends. The tracer counts from the first
+/// byte on.
 fn trace(stream: &[u8], dialect: Dialect, limits: Limits) -> (usize, Result<(), DecodeError>) {
     let mut tracer = Tracer::new(stream, dialect, limits);
     let mut packets = 0;
@@ -252,10 +253,15 @@ proptest! {
 
 #[test]
 fn no_limit_is_so_high_that_the_sizes_overflow() {
-    let limits =
-        Limits::default().with_max_expanded_nodes(u64::MAX).with_max_expanded_bytes(u64::MAX).with_max_depth(u32::MAX);
+    let limits = Limits::default()
+        .with_max_expanded_nodes(u64::MAX)
+        .with_max_expanded_bytes(u64::MAX)
+        .with_max_depth(u32::MAX);
     // 2^62 terms in a register, moved to and fro.
     let input = [&b"1>a "[..], &b"{aa}>a ".repeat(62), &b"a>a ".repeat(10), b"a$"].concat();
-    let packet = Decoder::new().with_limits(limits).decode(&input).map(|packet| packet.summary().expanded_nodes);
+    let packet = Decoder::new()
+        .with_limits(limits)
+        .decode(&input)
+        .map(|packet| packet.summary().expanded_nodes);
     assert!(packet.is_ok_and(|nodes| nodes > 1 << 62));
 }

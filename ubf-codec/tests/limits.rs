@@ -43,23 +43,35 @@ fn the_cost_is_that_of_what_is_written_out() {
         let shown = packet.escape_ascii();
         assert_eq!((summary.expanded_nodes, summary.expanded_bytes), (nodes, bytes), "{shown}");
         // At the limit, and one below it.
-        let exactly = Limits::default().with_max_expanded_nodes(nodes).with_max_expanded_bytes(bytes);
+        let exactly =
+            Limits::default().with_max_expanded_nodes(nodes).with_max_expanded_bytes(bytes);
         let mut decoder = Decoder::new().with_limits(exactly);
         assert!(decoder.check(packet).is_ok(), "{shown}");
         let fewer = exactly.with_max_expanded_nodes(nodes - 1);
         let mut decoder = Decoder::new().with_limits(fewer);
-        assert_eq!(decoder.check(packet).unwrap_err().kind().code(), "limit-expanded-nodes", "{shown}");
+        assert_eq!(
+            decoder.check(packet).unwrap_err().kind().code(),
+            "limit-expanded-nodes",
+            "{shown}"
+        );
         if bytes > 0 {
-            let mut decoder = Decoder::new().with_limits(exactly.with_max_expanded_bytes(bytes - 1));
-            assert_eq!(decoder.check(packet).unwrap_err().kind().code(), "limit-expanded-bytes", "{shown}");
+            let mut decoder =
+                Decoder::new().with_limits(exactly.with_max_expanded_bytes(bytes - 1));
+            assert_eq!(
+                decoder.check(packet).unwrap_err().kind().code(),
+                "limit-expanded-bytes",
+                "{shown}"
+            );
         }
     }
 }
 
 #[test]
 fn a_limit_is_kept_after_a_register_is_read_and_wherever_the_packet_is_cut() {
-    // Reads among terms that are written out; those that are large early, and those that are small late.
-    let early = [&b"{{1 2 3 4 5 6 7 8 9}>r"[..], &b"r ".repeat(20), &b"?".repeat(100), b"}$"].concat();
+    // Reads among terms that are written out; those that are large early, and those that are small
+    // late.
+    let early =
+        [&b"{{1 2 3 4 5 6 7 8 9}>r"[..], &b"r ".repeat(20), &b"?".repeat(100), b"}$"].concat();
     let late = [&b"{{\"ab\"}>r"[..], &b"??? r \"c\" 17 ".repeat(20), b"}$"].concat();
     let lists = [&b"#>r{"[..], &b"r 1&>r {} r ".repeat(12), b"}$"].concat();
     for packet in [early, late, lists] {
@@ -71,10 +83,15 @@ fn a_limit_is_kept_after_a_register_is_read_and_wherever_the_packet_is_cut() {
         let of_bytes = bytes.map(|max| Limits::default().with_max_expanded_bytes(max));
         for limits in of_nodes.into_iter().chain(of_bytes) {
             let expected = by_steps(&packet, limits);
-            let is_enough = limits.max_expanded_nodes >= all && limits.max_expanded_bytes >= cost.expanded_bytes;
+            let is_enough = limits.max_expanded_nodes >= all
+                && limits.max_expanded_bytes >= cost.expanded_bytes;
             assert_eq!(expected.is_none(), is_enough, "{limits:?}");
             for piece in [1, 3, 16, 50, packet.len()] {
-                assert_eq!(in_pieces(&packet, limits, piece), expected, "{limits:?} in pieces of {piece}");
+                assert_eq!(
+                    in_pieces(&packet, limits, piece),
+                    expected,
+                    "{limits:?} in pieces of {piece}"
+                );
             }
         }
     }

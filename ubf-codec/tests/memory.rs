@@ -66,7 +66,8 @@ fn bombs_cost_little_and_packets_a_small_multiple_of_their_bytes() {
     let most = peak_of(|| drop(Decoder::new().with_limits(limits).decode(&lists)));
     assert!(most < 24 * lists.len(), "{most} for {}", lists.len());
 
-    // The worst packets: nothing but terms of one byte, one more than fits where memory was doubled last.
+    // The worst packets: nothing but terms of one byte, one more than fits where memory was doubled
+    // last.
     for unit in [b"?", b"#"] {
         let units = [&b"{"[..], &unit.repeat((1 << 19) + 1), b"}$"].concat();
         let most = peak_of(|| drop(Decoder::new().decode(&units).unwrap()));

@@ -29,7 +29,10 @@ fn server(decoder: &mut Decoder, input: &[u8]) -> Vec<String> {
 fn packets_come_one_after_the_other_and_white_space_at_the_end_is_none() {
     let mut decoder = Decoder::new();
     assert_eq!(client(&mut decoder, b"3 'a'$\n0 'ping'$ \n"), ["3 a", "0 ping"]);
-    assert_eq!(server(&mut decoder, b"3 ? 'a'$4 \"b.example:4000\" 'b'$"), ["3 ? a", "4 b.example:4000 b"]);
+    assert_eq!(
+        server(&mut decoder, b"3 ? 'a'$4 \"b.example:4000\" 'b'$"),
+        ["3 ? a", "4 b.example:4000 b"]
+    );
     assert!(client(&mut decoder, b"").is_empty());
     assert!(client(&mut decoder, b" \n").is_empty());
 }
@@ -39,7 +42,10 @@ fn the_first_error_is_the_last_thing_said() {
     let mut decoder = Decoder::new();
     let lines = client(&mut decoder, b"3 'a'$3 }$3 'b'$");
     assert_eq!(lines, ["3 a", "'}' with no tuple open, at byte 8"]);
-    assert_eq!(client(&mut decoder, b"3 'a'$3 'b")[1], "the input ends inside a packet, at byte 10");
+    assert_eq!(
+        client(&mut decoder, b"3 'a'$3 'b")[1],
+        "the input ends inside a packet, at byte 10"
+    );
 }
 
 #[test]

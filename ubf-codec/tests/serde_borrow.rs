@@ -23,7 +23,10 @@ struct Message<'a> {
 
 #[track_caller]
 fn lies_in(part: &[u8], whole: &[u8]) {
-    assert!(whole.as_ptr_range().contains(&part.as_ptr()) && whole.as_ptr_range().contains(&part.as_ptr_range().end));
+    assert!(
+        whole.as_ptr_range().contains(&part.as_ptr())
+            && whole.as_ptr_range().contains(&part.as_ptr_range().end)
+    );
 }
 
 #[test]
@@ -71,5 +74,8 @@ fn a_term_lends_what_it_owns() {
 #[test]
 fn escapes_cannot_be_borrowed() {
     let error = from_slice::<&str>(br#""a\"b"$"#).unwrap_err();
-    assert_eq!(error.to_string(), r#"invalid type: string "a\"b", expected a borrowed string, at byte 0"#);
+    assert_eq!(
+        error.to_string(),
+        r#"invalid type: string "a\"b", expected a borrowed string, at byte 0"#
+    );
 }

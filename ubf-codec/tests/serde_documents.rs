@@ -1,8 +1,13 @@
-//! Documents as the world has them: messages with much text, a catalogue of many small maps, a map of many floats. They are made
-//! here, alike in style to the files that JSON parsers are measured with: `twitter`, `citm_catalog` and `canada`.
+//! Documents as the world has them: messages with much text, a catalogue of many small maps, a map
+//! of many floats. They are made here, alike in style to the files that JSON parsers are measured
+//! with: `twitter`, `citm_catalog` and `canada`.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
-#![allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "the numbers are small")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "the numbers are small"
+)]
 #![cfg(all(feature = "serde", feature = "json"))]
 
 use std::collections::BTreeMap;
@@ -98,10 +103,16 @@ fn status(numbers: &mut Numbers, depth: u8) -> Status {
             color: "C0DEED".into(),
         },
         entities: Entities {
-            hashtags: (0..numbers.below(3)).map(|_| Hashtag { text: numbers.text(), indices: (1, 2) }).collect(),
+            hashtags: (0..numbers.below(3))
+                .map(|_| Hashtag { text: numbers.text(), indices: (1, 2) })
+                .collect(),
             urls: (0..numbers.below(2)).map(|_| numbers.text()).collect(),
         },
-        retweeted: if depth == 0 { None } else { numbers.maybe(|numbers| Box::new(status(numbers, depth - 1))) },
+        retweeted: if depth == 0 {
+            None
+        } else {
+            numbers.maybe(|numbers| Box::new(status(numbers, depth - 1)))
+        },
     }
 }
 
@@ -109,7 +120,11 @@ fn timeline() -> Timeline {
     let mut numbers = Numbers(1);
     Timeline {
         statuses: (0..40).map(|_| status(&mut numbers, 1)).collect(),
-        search_metadata: Metadata { completed_in: 0.087, max_id: u64::MAX, query: "%E4%B8%80".into() },
+        search_metadata: Metadata {
+            completed_in: 0.087,
+            max_id: u64::MAX,
+            query: "%E4%B8%80".into(),
+        },
     }
 }
 
@@ -156,14 +171,19 @@ fn catalogue() -> Catalogue {
             .iter()
             .map(|&id| {
                 let logo = numbers.maybe(|_| "/images/x.png".into());
-                (id.to_string(), Event { description: None, id, logo, sub_topic_ids: vec![337_184_269; 3] })
+                (
+                    id.to_string(),
+                    Event { description: None, id, logo, sub_topic_ids: vec![337_184_269; 3] },
+                )
             })
             .collect(),
         performances: ids
             .iter()
             .map(|&event_id| Performance {
                 event_id,
-                prices: (0..4).map(|i| Price { amount: 90_250 + i, seat_category_id: 338_937_295 }).collect(),
+                prices: (0..4)
+                    .map(|i| Price { amount: 90_250 + i, seat_category_id: 338_937_295 })
+                    .collect(),
                 start: 1_372_701_600_000,
                 venue_code: "PLEYEL_PLEYEL".into(),
             })
@@ -185,10 +205,16 @@ struct Feature {
 
 fn outline() -> Outline {
     let mut numbers = Numbers(3);
-    let mut degree = |range: f64| (numbers.below(1 << 40) as f64 / (1_u64 << 39) as f64 - 1.0) * range;
+    let mut degree =
+        |range: f64| (numbers.below(1 << 40) as f64 / (1_u64 << 39) as f64 - 1.0) * range;
     let ring = |_| (0..60).map(|_| (degree(180.0), degree(90.0))).collect();
     let geometry = (0..8).map(ring).collect();
-    Outline { features: vec![Feature { properties: BTreeMap::from([("name".into(), "Canada".into())]), geometry }] }
+    Outline {
+        features: vec![Feature {
+            properties: BTreeMap::from([("name".into(), "Canada".into())]),
+            geometry,
+        }],
+    }
 }
 
 /// In every way that there is from the value to itself.

@@ -1,4 +1,5 @@
-//! What lies just beside what is meant: each of these was read wrongly by a mutant of the codec that no other test noticed.
+//! What lies just beside what is meant: each of these was read wrongly by a mutant of the codec
+//! that no other test noticed.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 #![cfg(feature = "serde")]
@@ -8,12 +9,15 @@ use std::error::Error as _;
 use std::fmt::Debug;
 
 use serde::de::value::{
-    BytesDeserializer, Error as ValueError, I128Deserializer, StringDeserializer, U128Deserializer, UnitDeserializer,
+    BytesDeserializer, Error as ValueError, I128Deserializer, StringDeserializer, U128Deserializer,
+    UnitDeserializer,
 };
 use serde::de::{DeserializeOwned, Deserializer as _, IntoDeserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use ubf_codec::serde::{Deserializer, ErrorKind, from_slice, from_term, to_term, to_vec, to_writer};
+use ubf_codec::serde::{
+    Deserializer, ErrorKind, from_slice, from_term, to_term, to_vec, to_writer,
+};
 use ubf_codec::{Dialect, Term, decode, ubf};
 
 #[allow(clippy::needless_pass_by_value, reason = "so is it compared")]
@@ -26,7 +30,11 @@ fn reads<T: DeserializeOwned + PartialEq + Debug>(packet: &str, value: T) {
 
 fn refuses<T: DeserializeOwned + Debug>(packet: &str) {
     let document = decode(packet.as_bytes()).unwrap();
-    let read = [from_slice::<T>(packet.as_bytes()), from_term(document.root()), from_term(&document.to_term())];
+    let read = [
+        from_slice::<T>(packet.as_bytes()),
+        from_term(document.root()),
+        from_term(&document.to_term()),
+    ];
     for outcome in read {
         assert!(outcome.is_err(), "{packet}: {outcome:?}");
     }
@@ -109,9 +117,15 @@ fn a_map_has_pairs_and_names_that_stand_for_true() {
     reads("#{\"a\"'true'}&'b'&`map`$", map(&[("a", true), ("b", true)]));
     reads("#{\"a\"'false'}`pair`&$", map(&[("a", false)]));
     reads("#$", map(&[]));
-    for other in
-        ["#{\"a\"'true' 3}&`map`$", "#{\"a\"}&$", "#{\"a\"'true' 3}`pair`&$", "#?&$", "#1&$", "{}$", "#{}`pair`&$"]
-    {
+    for other in [
+        "#{\"a\"'true' 3}&`map`$",
+        "#{\"a\"}&$",
+        "#{\"a\"'true' 3}`pair`&$",
+        "#?&$",
+        "#1&$",
+        "{}$",
+        "#{}`pair`&$",
+    ] {
         refuses::<BTreeMap<String, bool>>(other);
     }
     assert_eq!(classic::<BTreeMap<String, bool>>("#?&$"), None);
@@ -261,19 +275,27 @@ fn entries_of_a_map_that_cannot_be_written_are_named_by_their_place() {
     struct Unwritable(u8);
     impl Serialize for Unwritable {
         fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            if self.0 == 2 { Err(serde::ser::Error::custom("no")) } else { serializer.serialize_u8(self.0) }
+            if self.0 == 2 {
+                Err(serde::ser::Error::custom("no"))
+            } else {
+                serializer.serialize_u8(self.0)
+            }
         }
     }
-    let map: BTreeMap<u8, Unwritable> = [(1, Unwritable(0)), (2, Unwritable(1)), (3, Unwritable(2))].into();
+    let map: BTreeMap<u8, Unwritable> =
+        [(1, Unwritable(0)), (2, Unwritable(1)), (3, Unwritable(2))].into();
     assert!(to_vec(&map).unwrap_err().to_string().contains("[2]"), "{}", to_vec(&map).unwrap_err());
     assert!(to_term(&map).is_err());
 }
 
 #[test]
 fn an_error_about_a_large_integer_names_its_first_byte() {
-    for (packet, offset) in
-        [("{1 99999999999999999999}$", 3), ("{1 -99999999999999999999}$", 3), ("{1 \"text\"}$", 3), ("{1 'atom'}$", 3)]
-    {
+    for (packet, offset) in [
+        ("{1 99999999999999999999}$", 3),
+        ("{1 -99999999999999999999}$", 3),
+        ("{1 \"text\"}$", 3),
+        ("{1 'atom'}$", 3),
+    ] {
         let error = from_slice::<(u8, u8)>(packet.as_bytes()).unwrap_err().to_string();
         assert!(error.ends_with(&format!(", in [1], at byte {offset}")), "{packet}: {error}");
     }

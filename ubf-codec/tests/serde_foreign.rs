@@ -29,7 +29,8 @@ fn an_integer_that_the_format_does_not_have_is_its_digits() {
 
 #[test]
 fn what_comes_from_another_format_is_a_term() {
-    let term: Term = serde_json::from_str(r#"{"a":[null,true,-1,18446744073709551615,1.5,"b"]}"#).unwrap();
+    let term: Term =
+        serde_json::from_str(r#"{"a":[null,true,-1,18446744073709551615,1.5,"b"]}"#).unwrap();
     assert_eq!(term.to_string(), r#"[{"a",[?,true,-1,18446744073709551615,1.5,"b"]}]`map`"#);
 }
 

@@ -1,4 +1,5 @@
-//! Packets of strangers: wrong kinds, too much, too deep. No input makes a type recurse without bound.
+//! Packets of strangers: wrong kinds, too much, too deep. No input makes a type recurse without
+//! bound.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 #![cfg(feature = "serde")]
@@ -54,7 +55,8 @@ fn recursive_types_end_before_the_stack_does() {
             from_slice::<Tree>(&packet).unwrap();
             let document = decode(&packet).unwrap();
             Deserializer::from_document(&document).with_max_depth(levels).read::<Tree>().unwrap();
-            let deeper = [&b"{'Named'{'Named'"[..], packet.strip_suffix(b"$").unwrap(), b"}}$"].concat();
+            let deeper =
+                [&b"{'Named'{'Named'"[..], packet.strip_suffix(b"$").unwrap(), b"}}$"].concat();
             let error = from_slice::<Tree>(&deeper).unwrap_err();
             assert!(matches!(error.kind(), ErrorKind::Depth(128)), "{error}");
         }
@@ -120,7 +122,10 @@ fn a_large_integer_is_refused_by_small_types() {
         from_slice::<i128>(packet.as_bytes()).unwrap_err(),
         from_slice::<f64>(packet.as_bytes()).unwrap_err(),
     ] {
-        assert!(error.to_string().starts_with("invalid type: an integer beyond 128 bits, expected "), "{error}");
+        assert!(
+            error.to_string().starts_with("invalid type: an integer beyond 128 bits, expected "),
+            "{error}"
+        );
     }
     assert_eq!(from_slice::<Term>(packet.as_bytes()).unwrap().to_string(), digits);
 }

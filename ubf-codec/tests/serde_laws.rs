@@ -1,4 +1,5 @@
-//! What is written is read as it was, whatever the form of structs and the dialect; and the bytes are canonical.
+//! What is written is read as it was, whatever the form of structs and the dialect; and the bytes
+//! are canonical.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 #![cfg(feature = "serde")]
@@ -44,7 +45,8 @@ fn shape() -> impl Strategy<Value = Shape> {
         any::<(Option<i64>, [i32; 3])>().prop_map(|(a, b)| Shape::Struct { a, b, c: Marker }),
     ];
     leaf.prop_recursive(4, 8, 1, |inner| {
-        (any::<u8>(), any::<Option<u8>>(), inner).prop_map(|(a, b, inner)| Shape::Tuple(a, b, Box::new(inner)))
+        (any::<u8>(), any::<Option<u8>>(), inner)
+            .prop_map(|(a, b, inner)| Shape::Tuple(a, b, Box::new(inner)))
     })
 }
 
@@ -67,25 +69,24 @@ fn term() -> impl Strategy<Value = Term> {
 }
 
 fn record() -> impl Strategy<Value = Record> {
-    let finite = (any::<f32>(), any::<f64>()).prop_filter("finite", |(a, b)| a.is_finite() && b.is_finite());
+    let finite =
+        (any::<f32>(), any::<f64>()).prop_filter("finite", |(a, b)| a.is_finite() && b.is_finite());
     let flat = (
         (any::<String>(), any::<Option<String>>(), any::<(i8, u64, i128, u128)>(), finite),
-        (vec(any::<bool>(), 0..5), shape(), btree_map(any::<String>(), vec(any::<i64>(), 0..4), 0..4), term()),
+        (
+            vec(any::<bool>(), 0..5),
+            shape(),
+            btree_map(any::<String>(), vec(any::<i64>(), 0..4), 0..4),
+            term(),
+        ),
     );
-    let flat = flat.prop_map(|((text, maybe, numbers, floats), (flags, shape, map, term))| Record {
-        text,
-        maybe,
-        numbers,
-        floats,
-        flags,
-        shape,
-        map,
-        unit: (),
-        term,
-        next: None,
+    let flat = flat.prop_map(|((text, maybe, numbers, floats), (flags, shape, map, term))| {
+        Record { text, maybe, numbers, floats, flags, shape, map, unit: (), term, next: None }
     });
     vec(flat, 1..4).prop_map(|records| {
-        let chain = records.into_iter().reduce(|next, record| Record { next: Some(Box::new(next)), ..record });
+        let chain = records
+            .into_iter()
+            .reduce(|next, record| Record { next: Some(Box::new(next)), ..record });
         chain.expect("there is one at least")
     })
 }

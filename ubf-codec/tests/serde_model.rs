@@ -1,4 +1,5 @@
-//! Every kind of value that serde knows, with its bytes, which a reader can check against the table in the documentation.
+//! Every kind of value that serde knows, with its bytes, which a reader can check against the table
+//! in the documentation.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 #![cfg(feature = "serde")]
@@ -11,10 +12,13 @@ use std::time::Duration;
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
-use ubf_codec::serde::{Deserializer, PropertyList, Serializer, from_slice, from_term, to_term, to_vec};
+use ubf_codec::serde::{
+    Deserializer, PropertyList, Serializer, from_slice, from_term, to_term, to_vec,
+};
 use ubf_codec::{Dialect, Term, decode, ubf};
 
-/// `value` is written as these bytes, with or without a term in between, and they are read as `value`.
+/// `value` is written as these bytes, with or without a term in between, and they are read as
+/// `value`.
 #[track_caller]
 fn both_ways<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T, packet: &str) {
     assert_eq!(String::from_utf8(to_vec(value).unwrap()).unwrap(), packet);
@@ -98,7 +102,10 @@ fn every_kind_of_value_has_its_form() {
     both_ways(&Shape::Circle(3), "{'Circle'3}$");
     both_ways(&Shape::Rect(3, 4), "{'Rect'3 4}$");
     both_ways(&Shape::Named { name: "tri".into(), sides: Some(3) }, "{'Named'\"tri\"3}$");
-    both_ways(&BTreeMap::from([("a".to_owned(), 1), ("b".to_owned(), 2)]), "#{\"b\"2}&{\"a\"1}&`map`$");
+    both_ways(
+        &BTreeMap::from([("a".to_owned(), 1), ("b".to_owned(), 2)]),
+        "#{\"b\"2}&{\"a\"1}&`map`$",
+    );
     both_ways(&BTreeMap::from([((1, 2), Shape::Empty)]), "#{{1 2}'Empty'}&`map`$");
     both_ways(&Ok::<u8, String>(1), "{'Ok'1}$");
 }
@@ -122,10 +129,14 @@ fn bytes_are_a_binary() {
 fn lists_in_lists_in_tuples_keep_their_order() {
     both_ways(&vec![vec![1, 2], vec![], vec![3]], "##3&&#&#2&1&&$");
     both_ways(&(1, vec![(vec![1, 2], 3), (vec![], 4)], vec![5], 6), "{1#{#4}&{#2&1&3}&#5&6}$");
-    let nested: Vec<Vec<Vec<u32>>> =
-        (0..4).map(|i| (0..i).map(|j| (0..j).map(|k| 100 * i + 10 * j + k).collect()).collect()).collect();
+    let nested: Vec<Vec<Vec<u32>>> = (0..4)
+        .map(|i| (0..i).map(|j| (0..j).map(|k| 100 * i + 10 * j + k).collect()).collect())
+        .collect();
     assert_eq!(from_slice::<Vec<Vec<Vec<u32>>>>(&to_vec(&nested).unwrap()).unwrap(), nested);
-    assert_eq!(ubf_codec::Encoder::new().encode(&to_term(&nested).unwrap()), to_vec(&nested).unwrap());
+    assert_eq!(
+        ubf_codec::Encoder::new().encode(&to_term(&nested).unwrap()),
+        to_vec(&nested).unwrap()
+    );
 }
 
 #[test]
@@ -217,13 +228,17 @@ fn a_record_of_another_name_is_refused() {
     );
     // A plain tuple of its size is what describes itself.
     reads("#{'Point'1 2}&{1 2}&$", &vec![Point(1, 2), Point(1, 2)]);
-    refuses::<Unit>("'Other'$", "invalid name: atom 'Other', expected atom 'Unit' of unit struct Unit, at byte 0");
+    refuses::<Unit>(
+        "'Other'$",
+        "invalid name: atom 'Other', expected atom 'Unit' of unit struct Unit, at byte 0",
+    );
 }
 
 #[test]
 fn undefined_is_an_atom_to_classic_peers() {
     let joe = Person { name: "Joe".into(), shoe_size: None };
-    let packet = Serializer::new().with_dialect(Dialect::Classic).encode(&(&joe, ubf!([?, x]))).unwrap();
+    let packet =
+        Serializer::new().with_dialect(Dialect::Classic).encode(&(&joe, ubf!([?, x]))).unwrap();
     assert_eq!(packet, b"{{'person'\"Joe\"'undefined'}#'x'&'undefined'&}$");
     let document = decode(&packet).unwrap();
     let classic = Deserializer::from_document(&document).with_dialect(Dialect::Classic);
@@ -294,14 +309,21 @@ fn a_term_comes_through_as_it_is() {
         maybe: Option<Term>,
     }
     let list = vec![ubf!(?), ubf!(a)];
-    both_ways(&Envelope { id: 1, body: ubf!({ok, [1, 2]}), list, maybe: None }, "{'Envelope'1{'ok'#2&1&}#'a'&?&?}$");
-    both_ways(&Envelope { id: 1, body: ubf!(?), list: vec![], maybe: Some(ubf!(-2)) }, "{'Envelope'1?#-2}$");
+    both_ways(
+        &Envelope { id: 1, body: ubf!({ok, [1, 2]}), list, maybe: None },
+        "{'Envelope'1{'ok'#2&1&}#'a'&?&?}$",
+    );
+    both_ways(
+        &Envelope { id: 1, body: ubf!(?), list: vec![], maybe: Some(ubf!(-2)) },
+        "{'Envelope'1?#-2}$",
+    );
 }
 
 #[test]
 fn a_deep_term_does_not_recurse() {
-    let deep = (0..100_000)
-        .fold(Term::Undefined, |term, level| if level % 2 == 0 { ubf!([(term)]) } else { ubf!({ (term) }) });
+    let deep = (0..100_000).fold(Term::Undefined, |term, level| {
+        if level % 2 == 0 { ubf!([(term)]) } else { ubf!({ (term) }) }
+    });
     let written = to_term(&(1, &deep)).unwrap();
     let (_, read): (u8, Term) = from_term(&written).unwrap();
     assert_eq!(read, deep);
@@ -313,12 +335,24 @@ fn other_formats_say_of_a_term_what_they_can() {
     let list = SeqDeserializer::<_, Error>::new([1_u8, 2].into_iter());
     assert_eq!(Term::deserialize(list).unwrap(), ubf!([1, 2]));
     let map = MapDeserializer::<_, Error>::new([("a", 1.5)].into_iter());
-    assert_eq!(Term::deserialize(map).unwrap(), ubf!([{"a", (Term::float(1.5).unwrap())}]).tagged("map"));
+    assert_eq!(
+        Term::deserialize(map).unwrap(),
+        ubf!([{"a", (Term::float(1.5).unwrap())}]).tagged("map")
+    );
 }
 
 #[test]
 fn everything_can_be_read_without_a_type() {
-    for packet in ["?$", "{1\"x\"'y'}$", "#1&$", "1`t`$", "\"1.5\"`f`$", "#{1 2}&`map`$", "#1&`map`$", "1~~~$"] {
+    for packet in [
+        "?$",
+        "{1\"x\"'y'}$",
+        "#1&$",
+        "1`t`$",
+        "\"1.5\"`f`$",
+        "#{1 2}&`map`$",
+        "#1&`map`$",
+        "1~~~$",
+    ] {
         from_slice::<IgnoredAny>(packet.as_bytes()).unwrap();
     }
 }

@@ -9,16 +9,21 @@ use std::fmt::Debug;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use ubf_codec::Term;
-use ubf_codec::serde::{PropertyList, SelfDescribing, Serializer, from_slice, from_term, to_term, to_vec};
+use ubf_codec::serde::{
+    PropertyList, SelfDescribing, Serializer, from_slice, from_term, to_term, to_vec,
+};
 
 /// Written in every form it is read again, and as a term.
 #[track_caller]
 fn comes_back<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
-    for serializer in
-        [Serializer::new(), Serializer::new().with_property_lists(true), Serializer::new().with_self_description(true)]
-    {
+    for serializer in [
+        Serializer::new(),
+        Serializer::new().with_property_lists(true),
+        Serializer::new().with_self_description(true),
+    ] {
         let packet = { serializer }.encode(value).unwrap();
-        let read = from_slice::<T>(&packet).unwrap_or_else(|error| panic!("{}: {error}", packet.escape_ascii()));
+        let read = from_slice::<T>(&packet)
+            .unwrap_or_else(|error| panic!("{}: {error}", packet.escape_ascii()));
         assert_eq!(&read, value, "{}", packet.escape_ascii());
     }
     assert_eq!(&from_term::<T>(&to_term(value).unwrap()).unwrap(), value);
@@ -141,15 +146,23 @@ struct FlatParts {
 fn what_is_flattened_may_hold_anything() {
     comes_back(&FlatParts { parts: parts(), choice: Move::Steps(3) });
     comes_back(&FlatParts { parts: parts(), choice: Move::To(1, 2) });
-    comes_back(&FlatParts { parts: parts(), choice: Move::Along { path: vec![Move::To(1, 1)], fast: Some(true) } });
+    comes_back(&FlatParts {
+        parts: parts(),
+        choice: Move::Along { path: vec![Move::To(1, 1)], fast: Some(true) },
+    });
 }
 
 #[test]
 fn an_internally_tagged_enum_is_a_property_list_with_its_tag_first() {
     is_written(&Internal::A { x: 1, y: None }, "#{'y'?}&{'x'1}&{'type'\"A\"}&`plist`$");
-    is_written(&Internal::B(Inner { a: Some(1), b: 0.5 }), "#{'b'\"0.5\"`f`}&{'a'1}&{'type'\"B\"}&`plist`$");
+    is_written(
+        &Internal::B(Inner { a: Some(1), b: 0.5 }),
+        "#{'b'\"0.5\"`f`}&{'a'1}&{'type'\"B\"}&`plist`$",
+    );
     is_written(&Internal::C, "#{'type'\"C\"}&`plist`$");
-    for value in [Internal::A { x: 1, y: None }, Internal::B(Inner { a: None, b: 0.5 }), Internal::C] {
+    for value in
+        [Internal::A { x: 1, y: None }, Internal::B(Inner { a: None, b: 0.5 }), Internal::C]
+    {
         comes_back(&value);
         comes_back(&vec![value]);
     }
@@ -175,7 +188,9 @@ fn what_comes_after_a_tagged_enum_is_written_as_ever() {
 #[test]
 fn an_adjacently_tagged_enum_holds_anything() {
     let inner = Inner { a: None, b: 0.5 };
-    for value in [Adjacent::A { x: 1 }, Adjacent::B(inner.clone()), Adjacent::C, Adjacent::D(2, vec![inner])] {
+    for value in
+        [Adjacent::A { x: 1 }, Adjacent::B(inner.clone()), Adjacent::C, Adjacent::D(2, vec![inner])]
+    {
         comes_back(&value);
     }
     comes_back(&Adjacent::E(parts()));
@@ -197,7 +212,9 @@ fn untagged() -> Vec<Untagged> {
 #[test]
 fn an_untagged_enum_needs_property_lists_for_its_structs() {
     let untagged = untagged();
-    for packet in [to_vec(&PropertyList(&untagged)).unwrap(), to_vec(&SelfDescribing(&untagged)).unwrap()] {
+    for packet in
+        [to_vec(&PropertyList(&untagged)).unwrap(), to_vec(&SelfDescribing(&untagged)).unwrap()]
+    {
         assert_eq!(from_slice::<Vec<Untagged>>(&packet).unwrap(), untagged);
     }
     // The same from Erlang.
@@ -214,8 +231,11 @@ enum Either {
 
 #[test]
 fn what_describes_itself_is_read_without_its_type() {
-    for value in
-        parts().moves.into_iter().map(Either::Move).chain([Either::Parts(Box::new(parts())), Either::Number(7)])
+    for value in parts()
+        .moves
+        .into_iter()
+        .map(Either::Move)
+        .chain([Either::Parts(Box::new(parts())), Either::Number(7)])
     {
         let packet = to_vec(&SelfDescribing(&value)).unwrap();
         assert_eq!(from_slice::<Either>(&packet).unwrap(), value, "{}", packet.escape_ascii());
@@ -235,7 +255,9 @@ fn variants_that_describe_themselves_grow_at_their_end() {
 
 #[test]
 fn a_record_where_the_type_is_not_known_is_an_error_that_says_what_to_do() {
-    for (value, offset) in [(Either::Move(Move::Steps(1)), 1), (Either::Parts(Box::new(parts())), 1)] {
+    for (value, offset) in
+        [(Either::Move(Move::Steps(1)), 1), (Either::Parts(Box::new(parts())), 1)]
+    {
         let error = from_slice::<Either>(&to_vec(&value).unwrap()).unwrap_err();
         let advice = "data did not match any variant of untagged enum Either; a record or variant stands where serde reads before it \
                       knows the type: see ubf_codec::serde::SelfDescribing";
@@ -243,7 +265,10 @@ fn a_record_where_the_type_is_not_known_is_an_error_that_says_what_to_do() {
     }
     // No advice where it does not help.
     let error = from_slice::<Either>(b"\"x\"$").unwrap_err();
-    assert_eq!(error.to_string(), "data did not match any variant of untagged enum Either, at byte 0");
+    assert_eq!(
+        error.to_string(),
+        "data did not match any variant of untagged enum Either, at byte 0"
+    );
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Programs of different editions read each other: what may change in a type without a new version of the protocol.
+//! Programs of different editions read each other: what may change in a type without a new version
+//! of the protocol.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 #![cfg(feature = "serde")]
@@ -71,7 +72,10 @@ fn newer_order() -> newer::Order {
 
 #[test]
 fn the_older_reads_the_newer_record_with_more_fields() {
-    passes(&newer::Order { note: Some("n".into()), count: 9, ..newer_order() }, &older::Order { id: 1, price: 2 });
+    passes(
+        &newer::Order { note: Some("n".into()), count: 9, ..newer_order() },
+        &older::Order { id: 1, price: 2 },
+    );
 }
 
 #[test]
@@ -81,7 +85,8 @@ fn the_newer_reads_the_older_record_with_fewer_fields() {
 
 #[test]
 fn a_field_that_is_skipped_keeps_its_place_in_the_record() {
-    let order = newer::Order { note: Some("n".into()), count: 5, rest: Term::atom("x"), ..newer_order() };
+    let order =
+        newer::Order { note: Some("n".into()), count: 5, rest: Term::atom("x"), ..newer_order() };
     assert_eq!(to_vec(&order).unwrap(), b"{'Order'1 2\"n\"?5'x'}$");
     passes(&order, &order);
 }
@@ -107,8 +112,13 @@ fn variants_grow_at_their_end() {
 
 #[test]
 fn a_variant_that_is_not_known_is_an_error() {
-    let error = from_slice::<Vec<older::Command>>(&to_vec(&[newer::Command::Jump].as_slice()).unwrap()).unwrap_err();
-    assert_eq!(error.to_string(), "unknown variant `Jump`, expected one of `Stop`, `Move`, `Say`, in [0], at byte 1");
+    let error =
+        from_slice::<Vec<older::Command>>(&to_vec(&[newer::Command::Jump].as_slice()).unwrap())
+            .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "unknown variant `Jump`, expected one of `Stop`, `Move`, `Say`, in [0], at byte 1"
+    );
 }
 
 #[test]

@@ -1,13 +1,20 @@
 //! Terms as values: compared, hashed, converted, walked through, wherever they are.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::wildcard_enum_match_arm, reason = "a test may fail loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test may fail loudly"
+)]
 
 use std::cmp::Ordering;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
 use bytes::Bytes;
-use ubf_codec::{Address, Host, HostName, Integer, Term, TermRef, Text, TextRef, View, decode, ubf};
+use ubf_codec::{
+    Address, Host, HostName, Integer, Term, TermRef, Text, TextRef, View, decode, ubf,
+};
 
 fn hash(value: &(impl Hash + ?Sized)) -> u64 {
     let mut hasher = DefaultHasher::new();
@@ -44,8 +51,11 @@ fn integers_are_ordered_by_value_however_they_are_kept() {
             assert_eq!(integer(one).partial_cmp(&integer(other)), Some(expected));
             // Digits in packets, digits beside owned values, owned values.
             let packets = [one, other].map(|digits| format!("{digits}$"));
-            let [first, second] = packets.each_ref().map(|packet| decode(packet.as_bytes()).unwrap());
-            let (View::Integer(left), View::Integer(right)) = (first.root().view(), second.root().view()) else {
+            let [first, second] =
+                packets.each_ref().map(|packet| decode(packet.as_bytes()).unwrap());
+            let (View::Integer(left), View::Integer(right)) =
+                (first.root().view(), second.root().view())
+            else {
                 panic!()
             };
             assert_eq!(left.cmp(&right), expected, "{one} and {other} in packets");
@@ -72,7 +82,11 @@ fn an_integer_is_given_in_the_types_that_it_fits() {
         assert_eq!(format!("{value:?}"), digits);
         let packet = decode(packet.as_bytes()).unwrap();
         let View::Integer(value) = packet.root().view() else { panic!() };
-        assert_eq!((value.to_i64(), value.to_u64()), (digits.parse().ok(), digits.parse().ok()), "{digits}");
+        assert_eq!(
+            (value.to_i64(), value.to_u64()),
+            (digits.parse().ok(), digits.parse().ok()),
+            "{digits}"
+        );
         assert_eq!(value.to_i128(), digits.parse().ok(), "{digits}");
         assert_eq!(format!("{value:?}"), digits);
     }
@@ -111,17 +125,25 @@ fn ordered() -> Vec<Term> {
 #[test]
 fn terms_are_equal_ordered_and_hashed_alike_wherever_they_are() {
     let terms = ordered();
-    let packets: Vec<Vec<u8>> = terms.iter().map(|term| ubf_codec::Encoder::new().encode(term)).collect();
+    let packets: Vec<Vec<u8>> =
+        terms.iter().map(|term| ubf_codec::Encoder::new().encode(term)).collect();
     let documents: Vec<_> = packets.iter().map(|packet| decode(packet).unwrap()).collect();
     for (place, (one, document)) in terms.iter().zip(&documents).enumerate() {
         for (other_place, other) in terms.iter().enumerate() {
             let expected = place.cmp(&other_place);
             let is_same = expected == Ordering::Equal;
-            assert_eq!((one.cmp(other), one.partial_cmp(other)), (expected, Some(expected)), "{one} and {other}");
+            assert_eq!(
+                (one.cmp(other), one.partial_cmp(other)),
+                (expected, Some(expected)),
+                "{one} and {other}"
+            );
             let packet = document.root();
             assert_eq!(packet.cmp(&other.as_ref()), expected, "{one} and {other}");
             assert_eq!(packet.partial_cmp(&other.as_ref()), Some(expected));
-            assert_eq!((packet == *other, *other == packet, packet == other.as_ref()), (is_same, is_same, is_same));
+            assert_eq!(
+                (packet == *other, *other == packet, packet == other.as_ref()),
+                (is_same, is_same, is_same)
+            );
             assert_eq!(hash(one) == hash(other), is_same, "{one} and {other}");
             assert_eq!(hash(&packet) == hash(other), is_same, "{one} and {other}");
         }
@@ -133,7 +155,10 @@ fn texts_are_their_bytes() {
     let (one, other) = (Text::from("abc"), Text::from("abd"));
     assert_eq!((one == other, one.partial_cmp(&other)), (false, Some(Ordering::Less)));
     assert_ne!(hash(&one), hash(&other));
-    assert_eq!((one == *"abc", one == *"abd", one == "abc", one == "x"), (true, false, true, false));
+    assert_eq!(
+        (one == *"abc", one == *"abd", one == "abc", one == "x"),
+        (true, false, true, false)
+    );
     assert_eq!(Text::from(Bytes::from_static(b"bytes")), "bytes");
     assert_eq!(Text::from(Bytes::from(vec![b'x'; 100])).as_bytes(), [b'x'; 100]);
     let packet = decode(b"{\"a\\\"b\" \"a\\\"c\"}$").unwrap();
@@ -147,7 +172,10 @@ fn texts_are_their_bytes() {
     assert_eq!(compare(first, first), (true, Some(Ordering::Equal)));
     assert_ne!(hash(&first), hash(&second));
     let bytes: (&[u8], &[u8]) = (b"a\"b", b"a\"c");
-    assert_eq!((first == *bytes.0, first == *bytes.1, first == bytes.0, first == bytes.1), (true, false, true, false));
+    assert_eq!(
+        (first == *bytes.0, first == *bytes.1, first == bytes.0, first == bytes.1),
+        (true, false, true, false)
+    );
     assert_eq!(
         Text::from("ubf!{x}".parse::<Term>().unwrap_err()),
         "expected the end of the text after the term, found '!', at byte 3"
@@ -159,7 +187,8 @@ fn long_texts_are_utf8_or_not_like_short_ones() {
     for length in [1, 62, 63, 64, 65, 200] {
         let good = "é".repeat(length);
         let broken = [good.as_bytes(), b"\xc3"].concat();
-        for (text, expected) in [(good.as_bytes(), Some(good.as_str())), (broken.as_slice(), None)] {
+        for (text, expected) in [(good.as_bytes(), Some(good.as_str())), (broken.as_slice(), None)]
+        {
             assert_eq!(Text::from(text).as_str(), expected);
             let packet = [b"\"", text, b"\"$"].concat();
             let packet = decode(&packet).unwrap();
@@ -177,18 +206,24 @@ fn the_elements_of_tuples_and_lists_are_counted_from_both_ends() {
         let View::Tuple(all) = root.view() else { panic!() };
         let [tuple, list, no_tuple, no_list] = all.to_array().unwrap();
         let (View::Tuple(tuple), View::List(list)) = (tuple.view(), list.view()) else { panic!() };
-        let (View::Tuple(no_tuple), View::List(no_list)) = (no_tuple.view(), no_list.view()) else { panic!() };
+        let (View::Tuple(no_tuple), View::List(no_list)) = (no_tuple.view(), no_list.view()) else {
+            panic!()
+        };
         assert_eq!(
             [tuple.is_empty(), list.is_empty(), no_tuple.is_empty(), no_list.is_empty()],
             [false, false, true, true]
         );
-        let numbers =
-            |terms: &mut dyn Iterator<Item = TermRef<'_>>| terms.map(|term| term.as_i64().unwrap()).collect::<Vec<_>>();
+        let numbers = |terms: &mut dyn Iterator<Item = TermRef<'_>>| {
+            terms.map(|term| term.as_i64().unwrap()).collect::<Vec<_>>()
+        };
         assert_eq!(numbers(&mut tuple.iter().rev()), [3, 2, 1]);
         assert_eq!(numbers(&mut list.iter()), [1, 2, 3]);
         let (mut elements, mut items) = (tuple.iter(), list.iter());
         for left in (0..=3).rev() {
-            assert_eq!((elements.size_hint(), items.size_hint()), ((left, Some(left)), (left, Some(left))));
+            assert_eq!(
+                (elements.size_hint(), items.size_hint()),
+                ((left, Some(left)), (left, Some(left)))
+            );
             assert_eq!((elements.next().is_some(), items.next().is_some()), (left > 0, left > 0));
         }
     }
@@ -221,8 +256,13 @@ fn the_notation_says_how_far_it_read_and_what_it_wants() {
     assert!(Term::parse_prefix("{ok, 1").unwrap_err().is_incomplete());
     assert!(!Term::parse_prefix("{ok, )").unwrap_err().is_incomplete());
     let error = |text: &str| text.parse::<Term>().unwrap_err().to_string();
-    assert_eq!(error("#{}"), "expected a term (UBF has no maps and records; write a tuple), found '#', at byte 0");
-    assert!(error("_X").starts_with("expected a term (a name that begins with a capital is a variable"));
+    assert_eq!(
+        error("#{}"),
+        "expected a term (UBF has no maps and records; write a tuple), found '#', at byte 0"
+    );
+    assert!(
+        error("_X").starts_with("expected a term (a name that begins with a capital is a variable")
+    );
     assert!(error("{1|[2]}").contains("',' or '}', found '|'"), "{}", error("{1|[2]}"));
     assert!(error("[1|2]").contains("a list after '|'"), "{}", error("[1|2]"));
     assert!(error("[1;2]").contains("found ';'"), "{}", error("[1;2]"));

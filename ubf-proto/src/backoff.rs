@@ -27,7 +27,8 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// How long to wait before the next attempt: a random time from half of the nominal one to all of it.
+    /// How long to wait before the next attempt: a random time from half of the nominal one to all
+    /// of it.
     pub(crate) fn next(&mut self, times: &BackoffTimes, random: &mut Random) -> Duration {
         let factor = 1_u32.checked_shl(self.failures).unwrap_or(u32::MAX);
         let nominal = times.first.saturating_mul(factor).min(times.longest);

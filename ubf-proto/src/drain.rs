@@ -19,7 +19,8 @@ pub enum Phase {
     Serving,
     /// Calls are executed and answered with a NextIP.
     Draining,
-    /// No further call is executed. Those in progress are answered, then clients are told what was not executed.
+    /// No further call is executed. Those in progress are answered, then clients are told what was
+    /// not executed.
     Closing,
     /// Nothing is left.
     Stopped,
@@ -110,8 +111,8 @@ impl Drain {
         }
     }
 
-    /// The phase at this moment, with so many sessions left. Phases are passed one at a time: none is skipped, so that the shell can
-    /// act on each.
+    /// The phase at this moment, with so many sessions left. Phases are passed one at a time: none
+    /// is skipped, so that the shell can act on each.
     pub fn advance(&mut self, now: Time, sessions: usize) -> Phase {
         let Some((plan, start)) = &self.plan else { return self.phase };
         let grace_end = *start + plan.grace;
@@ -134,8 +135,8 @@ impl Drain {
         }
     }
 
-    /// R3: when the session of this index (counted from 0) is told, of so many. The notices take the first quarter of the grace, and
-    /// clients move within half of what is left.
+    /// R3: when the session of this index (counted from 0) is told, of so many. The notices take
+    /// the first quarter of the grace, and clients move within half of what is left.
     #[must_use]
     pub fn notice_at(&self, index: usize, sessions: usize) -> Option<Time> {
         let (plan, start) = self.plan.as_ref()?;
@@ -164,7 +165,10 @@ mod tests {
     fn draining(grace_s: u64) -> Drain {
         let mut drain = Drain::default();
         let grace = Duration::from_secs(grace_s);
-        assert!(drain.start(DrainPlan { next_ip: None, grace, hard_stop: Duration::from_secs(1) }, Time::ZERO));
+        assert!(drain.start(
+            DrainPlan { next_ip: None, grace, hard_stop: Duration::from_secs(1) },
+            Time::ZERO
+        ));
         drain
     }
 
@@ -174,7 +178,10 @@ mod tests {
         let late = Time::from_millis(1_000_000);
         assert_eq!(drain.advance(late, 5), Phase::Closing);
         assert!(!drain.undo());
-        assert!(!drain.start(DrainPlan { next_ip: None, grace: Duration::ZERO, hard_stop: Duration::ZERO }, late));
+        assert!(!drain.start(
+            DrainPlan { next_ip: None, grace: Duration::ZERO, hard_stop: Duration::ZERO },
+            late
+        ));
         assert_eq!(drain.advance(late, 5), Phase::Stopped);
         assert_eq!(drain.advance(late, 5), Phase::Stopped);
     }
@@ -196,7 +203,8 @@ mod tests {
     #[test]
     fn r3_notices_take_the_first_quarter_of_the_grace() {
         let drain = draining(100);
-        let moments: alloc::vec::Vec<_> = (0..5).map(|index| drain.notice_at(index, 5).unwrap().as_millis()).collect();
+        let moments: alloc::vec::Vec<_> =
+            (0..5).map(|index| drain.notice_at(index, 5).unwrap().as_millis()).collect();
         assert_eq!(moments, [0, 5_000, 10_000, 15_000, 20_000]);
     }
 
@@ -217,7 +225,10 @@ mod tests {
         let mut drain = draining(10);
         assert!(drain.plan().is_some_and(|plan| plan.grace == Duration::from_secs(10)));
         drain.close_now(Duration::from_secs(2), Time::from_millis(500));
-        assert_eq!((drain.phase(), drain.deadline()), (Phase::Closing, Some(Time::from_millis(2_500))));
+        assert_eq!(
+            (drain.phase(), drain.deadline()),
+            (Phase::Closing, Some(Time::from_millis(2_500)))
+        );
         drain.close_now(Duration::from_secs(9), Time::from_millis(1_000));
         assert_eq!(drain.deadline(), Some(Time::from_millis(2_500)));
         drain.advance(Time::from_millis(2_500), 1);
@@ -232,7 +243,8 @@ mod tests {
         drain.record_cut(2);
         drain.record_cut(3);
         assert_eq!(drain.calls_cut(), 5);
-        let names = [Phase::Serving, Phase::Draining, Phase::Closing, Phase::Stopped].map(Phase::as_str);
+        let names =
+            [Phase::Serving, Phase::Draining, Phase::Closing, Phase::Stopped].map(Phase::as_str);
         assert_eq!(names, ["serving", "draining", "closing", "stopped"]);
     }
 }

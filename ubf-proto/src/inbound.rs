@@ -58,7 +58,8 @@ impl<H: Header> Inbound<H> {
         if is_idle { self.decoder.take() } else { None }
     }
 
-    /// Adds bytes. What continues the buffer in memory, as reads into one buffer do, is joined without a copy.
+    /// Adds bytes. What continues the buffer in memory, as reads into one buffer do, is joined
+    /// without a copy.
     pub(crate) fn push(&mut self, bytes: BytesMut, now: Time) {
         if bytes.is_empty() || self.is_broken {
             return;
@@ -78,9 +79,12 @@ impl<H: Header> Inbound<H> {
         if !self.fresh {
             return Ok(None);
         }
-        let begin = || Box::new(VersionedDecoder::new().with_limits(self.limits).starting_at(self.end));
+        let begin =
+            || Box::new(VersionedDecoder::new().with_limits(self.limits).starting_at(self.end));
         let decoder = self.decoder.get_or_insert_with(begin);
-        let Some(packet) = decoder.decode(&mut self.buffer).inspect_err(|_| self.is_broken = true)? else {
+        let Some(packet) =
+            decoder.decode(&mut self.buffer).inspect_err(|_| self.is_broken = true)?
+        else {
             self.fresh = false;
             // White space between packets begins no packet.
             if decoder.is_between_packets(&self.buffer) {
@@ -95,7 +99,8 @@ impl<H: Header> Inbound<H> {
         Ok(Some((packet, self.end)))
     }
 
-    /// What is empty still holds on to the block that it was read into: an idle connection is not to.
+    /// What is empty still holds on to the block that it was read into: an idle connection is not
+    /// to.
     fn let_go(&mut self) {
         if self.buffer.is_empty() {
             self.buffer = BytesMut::new();

@@ -1,26 +1,33 @@
 #![forbid(unsafe_code)]
 #![no_std]
-//! The rules of a UBF session, as data in and data out: two programs agree on a version of their contract, fall back when the
-//! software of one version crashes, and move to another address between two messages.
+//! The rules of a UBF session, as data in and data out: two programs agree on a version of their
+//! contract, fall back when the software of one version crashes, and move to another address
+//! between two messages.
 //!
-//! It is the proposal that Joe Armstrong made in 2003, with what it takes to run it: a version in each message, an agreement on the
-//! highest common one, and a NextIP in each answer that says where the next message goes. The rules have numbers (N4, R2) and are
-//! those of the specification in `spec/`.
+//! It is the proposal that Joe Armstrong made in 2003, with what it takes to run it: a version in
+//! each message, an agreement on the highest common one, and a NextIP in each answer that says
+//! where the next message goes. The rules have numbers (N4, R2) and are those of the specification
+//! in `spec/`.
 //!
 //! # What it promises
-//! - **A call ends exactly once:** with its reply, or with an error that says whether it may have run
-//!   ([`CallError::may_have_run`](client::CallError::may_have_run)).
+//! - **A call ends exactly once:** with its reply, or with an error that says whether it may have
+//!   run ([`CallError::may_have_run`](client::CallError::may_have_run)).
 //! - **No call is executed twice,** unless its caller declared that this is harmless.
-//! - **Order holds:** replies come in the order of the calls, and a call that was refused and sent again is not overtaken.
-//! - **A planned move loses nothing:** the old connection is given up when the new server has agreed and the old one owes nothing.
-//! - **All waiting ends, and all that a peer can grow is limited** (L1, L2). No input makes it panic.
+//! - **Order holds:** replies come in the order of the calls, and a call that was refused and sent
+//!   again is not overtaken.
+//! - **A planned move loses nothing:** the old connection is given up when the new server has
+//!   agreed and the old one owes nothing.
+//! - **All waiting ends, and all that a peer can grow is limited** (L1, L2). No input makes it
+//!   panic.
 //!
-//! It does no I/O: it has no sockets, clocks, threads, randomness or locks, and no `unsafe`. So a whole cluster runs in one thread
-//! under a virtual clock, which is how it is tested: `tests/simulation`.
+//! It does no I/O: it has no sockets, clocks, threads, randomness or locks, and no `unsafe`. So a
+//! whole cluster runs in one thread under a virtual clock, which is how it is tested:
+//! `tests/simulation`.
 //!
 //! # Example
-//! The loop of a shell: tell the session what happened, do what it says until that is nothing, wait for one thing, repeat. Here the
-//! shell of both ends is this function, and the network is two variables.
+//! The loop of a shell: tell the session what happened, do what it says until that is nothing, wait
+//! for one thing, repeat. Here the shell of both ends is this function, and the network is two
+//! variables.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -75,34 +82,41 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A shell with sockets also wakes its sessions with `Tick` at `poll_timeout`, and reads for a server only while
-//! [`ServerSession::is_reading`] says so.
+//! A shell with sockets also wakes its sessions with `Tick` at `poll_timeout`, and reads for a
+//! server only while [`ServerSession::is_reading`] says so.
 //!
 //! # Concepts
-//! - A **connection** is a pair of byte streams. A [`ServerSession`] is one end of one connection. A [`ClientSession`] outlives its
-//!   connections: it follows each NextIP and replaces what was lost.
-//! - A **version** is the version of the contract, not of UBF. It stands in the header of each packet; version 0 is for the two
-//!   engines ([`control`]).
-//! - A call is **rendered** for the version that it is sent in (N8): the session asks for its body, and asks again after a fallback.
-//!   A caller that knows the version gives the body with the call.
-//! - **Quarantine** keeps a version out of use after a crash ([`Quarantine`], N7); an [`Offer`] is what a server speaks, with the
-//!   versions that repeated crashes have withdrawn (N6).
-//! - A **drain** takes a server away without loss ([`Drain`], R8); [`LoadMarks`] send clients elsewhere for a while (R9). Both belong to
-//!   the server as a whole: the shell keeps them and tells its sessions.
-//! - **Notices** are what people want to see: each decision that is not a call's own outcome. Counters use the same words.
+//! - A **connection** is a pair of byte streams. A [`ServerSession`] is one end of one connection.
+//!   A [`ClientSession`] outlives its connections: it follows each NextIP and replaces what was
+//!   lost.
+//! - A **version** is the version of the contract, not of UBF. It stands in the header of each
+//!   packet; version 0 is for the two engines ([`control`]).
+//! - A call is **rendered** for the version that it is sent in (N8): the session asks for its body,
+//!   and asks again after a fallback. A caller that knows the version gives the body with the call.
+//! - **Quarantine** keeps a version out of use after a crash ([`Quarantine`], N7); an [`Offer`] is
+//!   what a server speaks, with the versions that repeated crashes have withdrawn (N6).
+//! - A **drain** takes a server away without loss ([`Drain`], R8); [`LoadMarks`] send clients
+//!   elsewhere for a while (R9). Both belong to the server as a whole: the shell keeps them and
+//!   tells its sessions.
+//! - **Notices** are what people want to see: each decision that is not a call's own outcome.
+//!   Counters use the same words.
 //!
 //! # Limits
-//! [`client::Config`] and [`server::Config`] name all of them, with their defaults. Bodies are passed through as they are, shared and
-//! not copied: [`Packet`] has them apart from the header, and bytes that continue the last ones in memory are joined without a copy.
+//! [`client::Config`] and [`server::Config`] name all of them, with their defaults. Bodies are
+//! passed through as they are, shared and not copied: [`Packet`] has them apart from the header,
+//! and bytes that continue the last ones in memory are joined without a copy.
 //!
 //! # What it does not do
-//! - It looks into bodies of the application only to tell events from the rest (`event_in`, `event_out`); contracts are checked
-//!   elsewhere.
-//! - It resolves no names. A shell that does asks [`RedirectPolicy::judge_ip`] about each IP address before it connects, with
-//!   the server that [`NamedBy`](client::NamedBy) says; the session judges the address of a connection before it sends anything.
-//! - Calls without a reply when a connection is lost are indeterminate. Sessions that survive a connection (S1 to S5) are another step.
-//! - Quarantine is kept by each client session, which is the one that tries a version again (N7); a shell with several of the same
-//!   service passes the notice [`QuarantineOpened`](client::Notice::QuarantineOpened) on with
+//! - It looks into bodies of the application only to tell events from the rest (`event_in`,
+//!   `event_out`); contracts are checked elsewhere.
+//! - It resolves no names. A shell that does asks [`RedirectPolicy::judge_ip`] about each IP
+//!   address before it connects, with the server that [`NamedBy`](client::NamedBy) says; the
+//!   session judges the address of a connection before it sends anything.
+//! - Calls without a reply when a connection is lost are indeterminate. Sessions that survive a
+//!   connection (S1 to S5) are another step.
+//! - Quarantine is kept by each client session, which is the one that tries a version again (N7); a
+//!   shell with several of the same service passes the notice
+//!   [`QuarantineOpened`](client::Notice::QuarantineOpened) on with
 //!   [`Input::Quarantined`](client::Input::Quarantined).
 
 extern crate alloc;

@@ -1,6 +1,7 @@
 //! When a server sends its clients elsewhere because of its load (R9).
 
-/// A high-water mark and a low-water mark. Between the two, what was decided last holds: no flapping.
+/// A high-water mark and a low-water mark. Between the two, what was decided last holds: no
+/// flapping.
 ///
 /// ```
 /// use ubf_proto::LoadMarks;
@@ -23,7 +24,8 @@ impl LoadMarks {
         Self { low, high, is_over: false }
     }
 
-    /// Whether replies name another server at this load: from above the high mark until below the low one.
+    /// Whether replies name another server at this load: from above the high mark until below the
+    /// low one.
     pub const fn observe(&mut self, load: u64) -> bool {
         self.is_over = if self.is_over { load >= self.low } else { load > self.high };
         self.is_over
@@ -43,7 +45,15 @@ mod tests {
     #[test]
     fn r9_from_above_the_high_mark_until_below_the_low_one() {
         let mut marks = LoadMarks::new(80, 100);
-        let loads = [(79, false), (100, false), (101, true), (90, true), (80, true), (79, false), (90, false)];
+        let loads = [
+            (79, false),
+            (100, false),
+            (101, true),
+            (90, true),
+            (80, true),
+            (79, false),
+            (90, false),
+        ];
         for (load, is_over) in loads {
             assert_eq!(marks.observe(load), is_over, "{load}");
             assert_eq!(marks.is_over(), is_over, "{load}");

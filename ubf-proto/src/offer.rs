@@ -1,4 +1,5 @@
-//! What a server speaks, shared by its sessions, and how repeated crashes withdraw a version (N6, N7).
+//! What a server speaks, shared by its sessions, and how repeated crashes withdraw a version (N6,
+//! N7).
 
 use alloc::collections::{BTreeMap, VecDeque};
 use core::time::Duration;
@@ -14,7 +15,8 @@ use crate::versions::Versions;
 /// When crashes of handlers withdraw a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CrashRule {
-    /// So many crashes withdraw a version: chosen, since one crash may be the fault of one request.
+    /// So many crashes withdraw a version: chosen, since one crash may be the fault of one
+    /// request.
     pub max_crashes: usize,
     /// They are counted over this time.
     pub window: Duration,
@@ -31,8 +33,9 @@ impl Default for CrashRule {
 
 /// The services of a server and the versions that it speaks of each.
 ///
-/// The shell keeps one, and gives each session a copy in an `Arc`; after a change it gives them another one with
-/// [`ServerInput::Offer`](crate::server::Input::Offer). Clients learn of it when a packet is refused (N5).
+/// The shell keeps one, and gives each session a copy in an `Arc`; after a change it gives them
+/// another one with [`ServerInput::Offer`](crate::server::Input::Offer). Clients learn of it when a
+/// packet is refused (N5).
 ///
 /// ```
 /// use ubf_codec::Version;
@@ -118,8 +121,9 @@ impl Offer {
 
     /// N6: counts a crash of a handler. If that withdraws the version, tells until when.
     ///
-    /// Crashes of a version that is withdrawn already are those of handlers that were running: they count for nothing. After that the
-    /// version is on trial (N7): for as long as it was withdrawn, one crash withdraws it again.
+    /// Crashes of a version that is withdrawn already are those of handlers that were running: they
+    /// count for nothing. After that the version is on trial (N7): for as long as it was
+    /// withdrawn, one crash withdraws it again.
     pub fn handler_crashed(
         &mut self,
         service: &Service,
@@ -127,7 +131,8 @@ impl Offer {
         now: Time,
         random: &mut Random,
     ) -> Option<Time> {
-        let entry = self.services.get_mut(service).filter(|entry| entry.versions.contains(version))?;
+        let entry =
+            self.services.get_mut(service).filter(|entry| entry.versions.contains(version))?;
         if entry.quarantine.holds(version, now) {
             // It is withdrawn, or spoken since no other is left (N7).
             return None;
@@ -150,7 +155,9 @@ impl Offer {
 
     /// Withdraws a version until it is restored. `false` if the service does not have it.
     pub fn withdraw(&mut self, service: &Service, version: Version) -> bool {
-        let Some(entry) = self.services.get_mut(service).filter(|entry| entry.versions.contains(version)) else {
+        let Some(entry) =
+            self.services.get_mut(service).filter(|entry| entry.versions.contains(version))
+        else {
             return false;
         };
         entry.withdrawn.insert(version);
@@ -159,7 +166,9 @@ impl Offer {
 
     /// Offers a version again, whoever withdrew it. `false` if the service does not have it.
     pub fn restore(&mut self, service: &Service, version: Version) -> bool {
-        let Some(entry) = self.services.get_mut(service).filter(|entry| entry.versions.contains(version)) else {
+        let Some(entry) =
+            self.services.get_mut(service).filter(|entry| entry.versions.contains(version))
+        else {
             return false;
         };
         entry.withdrawn.remove(version);
@@ -217,15 +226,30 @@ mod tests {
         let times = QuarantineTimes { jitter_percent: 0, ..QuarantineTimes::default() };
         let rule = CrashRule { times, ..CrashRule::default() };
         for (after, is_on_trial) in [(0, true), (29_999, true), (30_000, false)] {
-            let mut offer = Offer::new().with_crash_rule(rule).with_service(Service::DEFAULT, Versions::of([3, 10]));
+            let mut offer = Offer::new()
+                .with_crash_rule(rule)
+                .with_service(Service::DEFAULT, Versions::of([3, 10]));
             let mut random = Random::new(1);
-            let mut crash =
-                |millis| offer.handler_crashed(&Service::DEFAULT, version(10), Time::from_millis(millis), &mut random);
-            assert_eq!([crash(0), crash(0), crash(0)], [None, None, Some(Time::from_millis(30_000))]);
+            let mut crash = |millis| {
+                offer.handler_crashed(
+                    &Service::DEFAULT,
+                    version(10),
+                    Time::from_millis(millis),
+                    &mut random,
+                )
+            };
+            assert_eq!(
+                [crash(0), crash(0), crash(0)],
+                [None, None, Some(Time::from_millis(30_000))]
+            );
             // Handlers that were running then count neither for the trial nor against the time.
             assert_eq!([crash(1), crash(1)], [None, None]);
             let found = crash(30_000 + after);
-            assert_eq!(found, is_on_trial.then_some(Time::from_millis(30_000 + after + 60_000)), "{after}");
+            assert_eq!(
+                found,
+                is_on_trial.then_some(Time::from_millis(30_000 + after + 60_000)),
+                "{after}"
+            );
         }
     }
 
@@ -233,7 +257,10 @@ mod tests {
     fn an_operator_withdraws_and_restores() {
         let mut offer = Offer::from(Versions::of([3, 10]));
         assert!(offer.withdraw(&Service::DEFAULT, version(10)));
-        assert!(offer.withdraw(&Service::DEFAULT, version(10)), "it has the version, and it stays withdrawn");
+        assert!(
+            offer.withdraw(&Service::DEFAULT, version(10)),
+            "it has the version, and it stays withdrawn"
+        );
         assert!(!offer.speaks(&Service::DEFAULT, version(10), Time::ZERO));
         assert!(offer.restore(&Service::DEFAULT, version(10)));
         assert!(offer.speaks(&Service::DEFAULT, version(10), Time::ZERO));

@@ -10,14 +10,16 @@ use bytes::{Buf as _, Bytes, BytesMut};
 
 use crate::packet::Packet;
 
-/// Bodies up to this size are copied, so that a batch of them is one piece. Chosen: a piece costs as much as to copy some hundred bytes.
+/// Bodies up to this size are copied, so that a batch of them is one piece. Chosen: a piece costs
+/// as much as to copy some hundred bytes.
 const MAX_COPIED_BYTES: usize = 1024;
 /// Room for packets that are copied, at least. Chosen: a batch of a few.
 const BATCH_BYTES: usize = 1024;
 /// Room for more than this is not kept for the next batch.
 const MAX_KEPT_BYTES: usize = 64 * 1024;
 
-/// Packets that a shell has to write. Small ones are put together, so that there are few pieces, and none of them is kept for its own sake.
+/// Packets that a shell has to write. Small ones are put together, so that there are few pieces,
+/// and none of them is kept for its own sake.
 ///
 /// It has no limit of its own: the sessions count what was handed out and not written.
 ///

@@ -100,7 +100,9 @@ impl ServerHeads {
             Some((last, head)) if *last == mode => head.clone(),
             Some(_) | None => {
                 let known = if self.next_ip.is_none() { known(SERVER_HEADS, mode) } else { None };
-                let head = known.unwrap_or_else(|| written(&ServerHeader { mode, next_ip: self.next_ip.clone() }));
+                let head = known.unwrap_or_else(|| {
+                    written(&ServerHeader { mode, next_ip: self.next_ip.clone() })
+                });
                 self.last = Some((mode, head.clone()));
                 head
             }
@@ -136,7 +138,9 @@ mod tests {
             let (client, server) = (known(CLIENT_HEADS, mode), known(SERVER_HEADS, mode));
             assert_eq!((client.is_some(), server.is_some()), (number < 10, number < 10));
             assert!(client.is_none_or(|head| head == written(&ClientHeader { mode })));
-            assert!(server.is_none_or(|head| head == written(&ServerHeader { mode, next_ip: None })));
+            assert!(
+                server.is_none_or(|head| head == written(&ServerHeader { mode, next_ip: None }))
+            );
         }
     }
 

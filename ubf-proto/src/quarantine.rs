@@ -14,16 +14,22 @@ use crate::versions::Versions;
 pub struct QuarantineTimes {
     /// The first time.
     pub first: Duration,
-    /// The time is doubled at each crash that comes soon after the last quarantine, up to this one.
+    /// The time is doubled at each crash that comes soon after the last quarantine, up to this
+    /// one.
     pub longest: Duration,
-    /// Variation at random, in per cent to both sides, so that not all try again at the same moment.
+    /// Variation at random, in per cent to both sides, so that not all try again at the same
+    /// moment.
     pub jitter_percent: u64,
 }
 
 impl Default for QuarantineTimes {
     /// N7: 30 s, doubling to one hour, varied by 20 %.
     fn default() -> Self {
-        Self { first: Duration::from_secs(30), longest: Duration::from_secs(3600), jitter_percent: 20 }
+        Self {
+            first: Duration::from_secs(30),
+            longest: Duration::from_secs(3600),
+            jitter_percent: 20,
+        }
     }
 }
 
@@ -66,12 +72,15 @@ impl Quarantine {
 
     /// Puts a version into quarantine, and tells until when.
     ///
-    /// The time is twice the last one if the version crashed before it had been in use again for as long as it had been out of use. A
-    /// second report during a quarantine changes nothing: many calls may find out about the same crash.
+    /// The time is twice the last one if the version crashed before it had been in use again for as
+    /// long as it had been out of use. A second report during a quarantine changes nothing:
+    /// many calls may find out about the same crash.
     pub fn close(&mut self, version: Version, now: Time, random: &mut Random) -> Time {
         let length = match self.entries.get(&version) {
             Some(entry) if now < entry.until => return entry.until,
-            Some(entry) if self.is_on_trial(version, now) => (entry.length * 2).min(self.times.longest),
+            Some(entry) if self.is_on_trial(version, now) => {
+                (entry.length * 2).min(self.times.longest)
+            }
             Some(_) | None => self.times.first,
         };
         let until = now + random.around(length, self.times.jitter_percent);
@@ -81,14 +90,17 @@ impl Quarantine {
         until
     }
 
-    /// Whether the version has been allowed again for a shorter time than it was out of use: one crash more, and it is closed for
-    /// twice as long.
+    /// Whether the version has been allowed again for a shorter time than it was out of use: one
+    /// crash more, and it is closed for twice as long.
     #[must_use]
     pub fn is_on_trial(&self, version: Version, now: Time) -> bool {
-        self.entries.get(&version).is_some_and(|entry| now >= entry.until && now.since(entry.until) < entry.length)
+        self.entries
+            .get(&version)
+            .is_some_and(|entry| now >= entry.until && now.since(entry.until) < entry.length)
     }
 
-    /// Closes a version again that was tried although it was in quarantine (N7): the time begins anew, and doubles.
+    /// Closes a version again that was tried although it was in quarantine (N7): the time begins
+    /// anew, and doubles.
     pub fn extend(&mut self, version: Version, now: Time, random: &mut Random) -> Time {
         if let Some(entry) = self.entries.get_mut(&version) {
             entry.until = entry.until.min(now);
@@ -129,13 +141,17 @@ impl Quarantine {
     /// Of `versions`, the one whose quarantine ends first; the higher of two (N7).
     #[must_use]
     pub fn first_to_end(&self, versions: &Versions, now: Time) -> Option<Version> {
-        let ends = versions.iter().rev().filter_map(|version| Some((self.until(version, now)?, version)));
+        let ends =
+            versions.iter().rev().filter_map(|version| Some((self.until(version, now)?, version)));
         ends.min_by_key(|&(until, _)| until).map(|(_, version)| version)
     }
 
     /// The versions in quarantine, and until when.
     pub fn iter(&self, now: Time) -> impl Iterator<Item = (Version, Time)> + '_ {
-        self.entries.iter().map(|(&version, entry)| (version, entry.until)).filter(move |&(_, until)| now < until)
+        self.entries
+            .iter()
+            .map(|(&version, entry)| (version, entry.until))
+            .filter(move |&(_, until)| now < until)
     }
 }
 

@@ -69,7 +69,8 @@ impl Scope {
         match ip {
             IpAddr::V4(ip) => {
                 let [first, second, ..] = ip.octets();
-                // 0.0.0.0/8 reaches the machine itself on many systems; 100.64.0.0/10 is shared by carriers (RFC 6598).
+                // 0.0.0.0/8 reaches the machine itself on many systems; 100.64.0.0/10 is shared by
+                // carriers (RFC 6598).
                 if ip.is_loopback() || first == 0 {
                     Self::Loopback
                 } else if ip.is_link_local() || ip.is_multicast() || ip.is_broadcast() {
@@ -104,7 +105,8 @@ pub(crate) fn literal_ip(address: &Address) -> Option<IpAddr> {
         Host::V4(ip) => Some(IpAddr::V4(*ip)),
         Host::V6(ip) => Some(IpAddr::V6(*ip)),
         Host::Name(name)
-            if name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost") =>
+            if name.eq_ignore_ascii_case("localhost")
+                || name.to_ascii_lowercase().ends_with(".localhost") =>
         {
             Some(IpAddr::V4(core::net::Ipv4Addr::LOCALHOST))
         }
@@ -114,9 +116,11 @@ pub(crate) fn literal_ip(address: &Address) -> Option<IpAddr> {
 
 impl RedirectPolicy {
     /// Everything is allowed but a step from TLS to plain text.
-    pub const PERMISSIVE: Self = Self { allow_private: true, allow_loopback: true, allow_low_ports: true };
+    pub const PERMISSIVE: Self =
+        Self { allow_private: true, allow_loopback: true, allow_low_ports: true };
 
-    /// Judges an address that a server at `from` names, as far as can be known before its name is looked up.
+    /// Judges an address that a server at `from` names, as far as can be known before its name is
+    /// looked up.
     ///
     /// # Errors
     /// The rule that it breaks.
@@ -137,7 +141,9 @@ impl RedirectPolicy {
             return Ok(());
         }
         match (from.map_or(Scope::Public, Scope::of), Scope::of(to)) {
-            (Scope::Public, Scope::Loopback | Scope::LinkLocal | Scope::Private) if !self.allow_private => {
+            (Scope::Public, Scope::Loopback | Scope::LinkLocal | Scope::Private)
+                if !self.allow_private =>
+            {
                 Err(RedirectRefusal::PublicToPrivate)
             }
             (Scope::Private | Scope::LinkLocal, Scope::Loopback) if !self.allow_loopback => {
@@ -201,15 +207,24 @@ mod tests {
         }
         let policy = RedirectPolicy::default();
         let from = Some(ip("198.51.100.1"));
-        assert_eq!(policy.judge(from, &"LOCALHOST:4000".parse().unwrap()), Err(RedirectRefusal::PublicToPrivate));
-        assert_eq!(policy.judge(from, &"a.localhost:4000".parse().unwrap()), Err(RedirectRefusal::PublicToPrivate));
+        assert_eq!(
+            policy.judge(from, &"LOCALHOST:4000".parse().unwrap()),
+            Err(RedirectRefusal::PublicToPrivate)
+        );
+        assert_eq!(
+            policy.judge(from, &"a.localhost:4000".parse().unwrap()),
+            Err(RedirectRefusal::PublicToPrivate)
+        );
         assert_eq!(policy.judge(from, &"b.example:4000".parse().unwrap()), Ok(()));
     }
 
     #[test]
     fn r7_each_refusal_has_words_of_its_own() {
-        use RedirectRefusal::{LowPort, PrivateToLoopback, PublicToPrivate, TlsToPlain, TooManyHops, Visited};
-        let refusals = [PublicToPrivate, PrivateToLoopback, LowPort, TlsToPlain, Visited, TooManyHops];
+        use RedirectRefusal::{
+            LowPort, PrivateToLoopback, PublicToPrivate, TlsToPlain, TooManyHops, Visited,
+        };
+        let refusals =
+            [PublicToPrivate, PrivateToLoopback, LowPort, TlsToPlain, Visited, TooManyHops];
         let mut words = refusals.map(RedirectRefusal::as_str);
         assert_eq!(words[2], "to a port below 1024");
         words.sort_unstable();
@@ -220,7 +235,10 @@ mod tests {
     fn r7_ports_below_1024() {
         let policy = RedirectPolicy::default();
         let from = Some(ip("198.51.100.1"));
-        assert_eq!(policy.judge(from, &"198.51.100.2:1023".parse().unwrap()), Err(RedirectRefusal::LowPort));
+        assert_eq!(
+            policy.judge(from, &"198.51.100.2:1023".parse().unwrap()),
+            Err(RedirectRefusal::LowPort)
+        );
         assert_eq!(policy.judge(from, &"198.51.100.2:1024".parse().unwrap()), Ok(()));
     }
 }

@@ -15,7 +15,8 @@ impl Service {
     /// The most bytes of a name on the wire (L1). Chosen: as many as a tag may have.
     pub const MAX_NAME_BYTES: usize = 255;
 
-    /// The service of this name. A longer one than [`MAX_NAME_BYTES`](Self::MAX_NAME_BYTES) is understood by nobody.
+    /// The service of this name. A longer one than [`MAX_NAME_BYTES`](Self::MAX_NAME_BYTES) is
+    /// understood by nobody.
     #[must_use]
     pub fn named(name: impl Into<Text>) -> Self {
         Self(Some(name.into()))
@@ -38,7 +39,8 @@ impl From<&str> for Service {
     }
 }
 
-/// On one line: a name comes from strangers and goes into logs, so its control characters are shown as `\n` or `\u{1b}`.
+/// On one line: a name comes from strangers and goes into logs, so its control characters are shown
+/// as `\n` or `\u{1b}`.
 impl fmt::Display for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(name) = &self.0 else { return f.write_str("?") };
@@ -61,7 +63,10 @@ mod tests {
 
     #[test]
     fn a_name_cannot_forge_a_line_of_a_log() {
-        assert_eq!(Service::from("kv\nERROR \x1b[31mforged").to_string(), "kv\\nERROR \\u{1b}[31mforged");
+        assert_eq!(
+            Service::from("kv\nERROR \x1b[31mforged").to_string(),
+            "kv\\nERROR \\u{1b}[31mforged"
+        );
         assert_eq!(Service::DEFAULT.to_string(), "?");
     }
 }

@@ -5,7 +5,8 @@ use core::fmt;
 
 use ubf_codec::Version;
 
-/// Distinct versions, lowest first. A list on the wire holds at most [`Versions::MAX_LEN`] of them (N2).
+/// Distinct versions, lowest first. A list on the wire holds at most [`Versions::MAX_LEN`] of them
+/// (N2).
 ///
 /// ```
 /// use ubf_proto::Versions;
@@ -119,7 +120,11 @@ impl fmt::Display for Versions {
         let mut separator = "";
         while let [first, ..] = *rest {
             // Three or more in a row are written as a range.
-            let run = rest.iter().zip(first.get()..).take_while(|(version, number)| version.get() == *number).count();
+            let run = rest
+                .iter()
+                .zip(first.get()..)
+                .take_while(|(version, number)| version.get() == *number)
+                .count();
             let len = if run >= 3 { run } else { 1 };
             match rest.get(len - 1) {
                 Some(last) if len > 1 => write!(f, "{separator}{first}-{last}")?,

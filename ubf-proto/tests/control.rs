@@ -1,4 +1,5 @@
-//! Every packet of version 0, whole and malformed in every way: a table of shapes, tried on the types and on both sessions.
+//! Every packet of version 0, whole and malformed in every way: a table of shapes, tried on the
+//! types and on both sessions.
 
 #![allow(
     clippy::arithmetic_side_effects,
@@ -31,11 +32,14 @@ struct Shape {
     fields: &'static [(&'static str, &'static str, &'static [&'static str])],
 }
 
-const NOT_A_NUMBER: &[&str] = &["?", "'a'", "\"1\"", "-1", "18446744073709551616", "{}", "#", "1`t`"];
-const NOT_A_PACKET_NUMBER: &[&str] = &["?", "'a'", "\"1\"", "0", "-1", "18446744073709551616", "{}", "#"];
+const NOT_A_NUMBER: &[&str] =
+    &["?", "'a'", "\"1\"", "-1", "18446744073709551616", "{}", "#", "1`t`"];
+const NOT_A_PACKET_NUMBER: &[&str] =
+    &["?", "'a'", "\"1\"", "0", "-1", "18446744073709551616", "{}", "#"];
 const NOT_A_UBF_VERSION: &[&str] = &["?", "'a'", "\"1\"", "0", "-1", "{}", "#"];
 const NOT_A_SERVICE: &[&str] = &["'files'", "5~files~", "1", "{}", "#", "\"files\"`t`"];
-const NOT_VERSIONS: &[&str] = &["?", "1", "{1}", "#0&", "#-1&", "#2147483648&", "#'1'&", "#1&1&", "#1&?&", "#\"1\"&"];
+const NOT_VERSIONS: &[&str] =
+    &["?", "1", "{1}", "#0&", "#-1&", "#2147483648&", "#'1'&", "#1&1&", "#1&?&", "#\"1\"&"];
 const NOT_OPTIONS: &[&str] = &[
     "?",
     "1",
@@ -85,11 +89,19 @@ const FROM_SERVER: &[Shape] = &[
     },
     Shape {
         name: "refused",
-        fields: &[("Why", "{'version'8}", &[]), ("Versions", "#3&", NOT_VERSIONS), ("N", "1", NOT_A_PACKET_NUMBER)],
+        fields: &[
+            ("Why", "{'version'8}", &[]),
+            ("Versions", "#3&", NOT_VERSIONS),
+            ("N", "1", NOT_A_PACKET_NUMBER),
+        ],
     },
     Shape {
         name: "failed",
-        fields: &[("Why", "?", &[]), ("Versions", "#", NOT_VERSIONS), ("N", "1", NOT_A_PACKET_NUMBER)],
+        fields: &[
+            ("Why", "?", &[]),
+            ("Versions", "#", NOT_VERSIONS),
+            ("N", "1", NOT_A_PACKET_NUMBER),
+        ],
     },
     Shape { name: "moved", fields: &[("GraceMs", "0", NOT_A_NUMBER)] },
     Shape { name: "closing", fields: &[("Why", "'bye'", &[]), ("N", "0", NOT_A_NUMBER)] },
@@ -115,10 +127,15 @@ impl Shape {
         self.fields.iter().map(|(_, good, _)| *good).collect()
     }
 
-    /// All malformed bodies, with the field that is wrong: fields left out at the end, and each field replaced.
+    /// All malformed bodies, with the field that is wrong: fields left out at the end, and each
+    /// field replaced.
     fn bad(&self) -> Vec<(String, &'static str)> {
         let good = self.good();
-        let cut = self.fields.iter().enumerate().map(|(count, (name, ..))| (self.body(&good[..count]), *name));
+        let cut = self
+            .fields
+            .iter()
+            .enumerate()
+            .map(|(count, (name, ..))| (self.body(&good[..count]), *name));
         let replaced = self.fields.iter().enumerate().flat_map(|(index, (name, _, bad))| {
             let good = good.clone();
             bad.iter().map(move |bad| {
@@ -131,7 +148,11 @@ impl Shape {
     }
 }
 
-fn check<T>(shapes: &[Shape], read: impl Fn(&str) -> Result<T, ControlError>, write: impl Fn(T) -> Vec<u8>) {
+fn check<T>(
+    shapes: &[Shape],
+    read: impl Fn(&str) -> Result<T, ControlError>,
+    write: impl Fn(T) -> Vec<u8>,
+) {
     for shape in shapes {
         let good = shape.body(&shape.good());
         let value = read(&good).unwrap_or_else(|error| panic!("{good}: {error}"));
@@ -144,16 +165,29 @@ fn check<T>(shapes: &[Shape], read: impl Fn(&str) -> Result<T, ControlError>, wr
         assert!(read(&shape.body(&grown)).is_ok(), "{}", shape.body(&grown));
         for (bad, field) in shape.bad() {
             let Err(error) = read(&bad) else { panic!("{bad} is accepted") };
-            let ControlError::Malformed { packet, field: found } = error else { panic!("{bad}: {error}") };
+            let ControlError::Malformed { packet, field: found } = error else {
+                panic!("{bad}: {error}")
+            };
             assert_eq!(packet, shape.name, "{bad}");
-            let is_option = field == "Options" && found.starts_with(|letter: char| letter.is_lowercase());
+            let is_option =
+                field == "Options" && found.starts_with(|letter: char| letter.is_lowercase());
             assert!(found == field || is_option, "{bad}: {found}");
         }
     }
 }
 
-const UNKNOWN: &[&str] =
-    &["?$", "1$", "\"ping\"$", "'pang'$", "{}$", "{1}$", "{'ping'}$", "{\"moved\" 1}$", "#$", "'ping'`t`$"];
+const UNKNOWN: &[&str] = &[
+    "?$",
+    "1$",
+    "\"ping\"$",
+    "'pang'$",
+    "{}$",
+    "{1}$",
+    "{'ping'}$",
+    "{\"moved\" 1}$",
+    "#$",
+    "'ping'`t`$",
+];
 
 #[test]
 fn p4_client_packets_are_read_and_malformed_ones_named() {
@@ -179,9 +213,13 @@ fn p4_server_packets_are_read_and_malformed_ones_named() {
 
 #[test]
 fn n2_a_list_has_1_to_1024_versions() {
-    let list = |count: u32| (1..=count).fold("#".to_owned(), |list, number| format!("{list}{number}&"));
+    let list =
+        |count: u32| (1..=count).fold("#".to_owned(), |list, number| format!("{list}{number}&"));
     let read = |list: &str| {
-        ClientControl::from_term(decode(format!("{{'negotiate'1?{list} #}}$").as_bytes()).unwrap().root()).is_ok()
+        ClientControl::from_term(
+            decode(format!("{{'negotiate'1?{list} #}}$").as_bytes()).unwrap().root(),
+        )
+        .is_ok()
     };
     assert_eq!([0, 1, 1024, 1025].map(|count| read(&list(count))), [false, true, true, false]);
 }
@@ -190,8 +228,12 @@ fn n2_a_list_has_1_to_1024_versions() {
 fn l3_a_server_tells_what_is_malformed_and_closes() {
     for (bad, _) in FROM_CLIENT.iter().flat_map(Shape::bad) {
         let config = Arc::new(server::Config::default());
-        let mut session = ServerSession::new(config, Arc::new(Offer::from(Versions::of([3, 10]))), Time::ZERO);
-        session.handle(server::Input::Received(BytesMut::from(format!("0 {bad}").as_bytes())), Time::ZERO);
+        let mut session =
+            ServerSession::new(config, Arc::new(Offer::from(Versions::of([3, 10]))), Time::ZERO);
+        session.handle(
+            server::Input::Received(BytesMut::from(format!("0 {bad}").as_bytes())),
+            Time::ZERO,
+        );
         let mut sent = Vec::new();
         let mut reason = None;
         while let Some(output) = session.poll_output() {
@@ -204,7 +246,10 @@ fn l3_a_server_tells_what_is_malformed_and_closes() {
         assert_eq!(reason, Some(CloseReason::BadControl), "{bad}");
         let sent = String::from_utf8(sent).unwrap();
         // The body begins after `0 `.
-        assert!(sent.starts_with("0 ? {'error'{'malformed'") && sent.ends_with("2}$"), "{bad}: {sent}");
+        assert!(
+            sent.starts_with("0 ? {'error'{'malformed'") && sent.ends_with("2}$"),
+            "{bad}: {sent}"
+        );
     }
 }
 
@@ -212,8 +257,12 @@ fn l3_a_server_tells_what_is_malformed_and_closes() {
 fn l3_a_server_refuses_a_packet_that_it_does_not_know_and_goes_on() {
     for unknown in UNKNOWN {
         let config = Arc::new(server::Config::default());
-        let mut session = ServerSession::new(config, Arc::new(Offer::from(Versions::of([3, 10]))), Time::ZERO);
-        session.handle(server::Input::Received(BytesMut::from(format!("0 {unknown}0 'ping'$").as_bytes())), Time::ZERO);
+        let mut session =
+            ServerSession::new(config, Arc::new(Offer::from(Versions::of([3, 10]))), Time::ZERO);
+        session.handle(
+            server::Input::Received(BytesMut::from(format!("0 {unknown}0 'ping'$").as_bytes())),
+            Time::ZERO,
+        );
         let mut sent = Vec::new();
         while let Some(output) = session.poll_output() {
             let server::Output::Transmit(packet) = output else { panic!("{unknown}: {output:?}") };
@@ -231,17 +280,26 @@ fn l3_a_client_tells_what_is_malformed_and_leaves() {
     let unknown = UNKNOWN.iter().map(|body| format!("0 ? {body}"));
     for bad in malformed.chain(agreed).chain(unknown) {
         let addresses = vec!["192.0.2.1:4000".parse().unwrap()];
-        let mut session = ClientSession::new(client::Config::new(addresses, Versions::of([3, 10])), 1, Time::ZERO);
+        let mut session = ClientSession::new(
+            client::Config::new(addresses, Versions::of([3, 10])),
+            1,
+            Time::ZERO,
+        );
         let connection = ConnectionId(0);
         assert!(matches!(session.poll_output(), Some(client::Output::Connect { .. })));
         session.handle(client::Input::Connected { connection, peer: None, tls: false }, Time::ZERO);
         assert!(matches!(session.poll_output(), Some(client::Output::Transmit { .. })));
-        session.handle(client::Input::Received { connection, bytes: BytesMut::from(bad.as_bytes()) }, Time::ZERO);
+        session.handle(
+            client::Input::Received { connection, bytes: BytesMut::from(bad.as_bytes()) },
+            Time::ZERO,
+        );
         let mut sent = Vec::new();
         let mut is_named = false;
         while let Some(output) = session.poll_output() {
             match output {
-                client::Output::Transmit { packet, .. } => sent.extend_from_slice(&packet.to_bytes()),
+                client::Output::Transmit { packet, .. } => {
+                    sent.extend_from_slice(&packet.to_bytes())
+                }
                 client::Output::Notice(Notice::Lost { reason, .. }) => {
                     is_named = matches!(reason, LossReason::BadControl(_));
                 }

@@ -1,4 +1,5 @@
-//! Broken bytes, wrong answers and senseless inputs: nothing panics, every call ends once, and the session comes to rest.
+//! Broken bytes, wrong answers and senseless inputs: nothing panics, every call ends once, and the
+//! session comes to rest.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -82,13 +83,21 @@ fn a_client_survives_what_no_server_says() {
                 5 | 6 => client::Input::Connected { connection, peer: None, tls: false },
                 7 => client::Input::Closed { connection },
                 8 => client::Input::Written { connection, count: random.below(1_000) as usize },
-                9 => client::Input::Crashed { version: version(&mut random), call: Some(call), why: Term::Undefined },
+                9 => client::Input::Crashed {
+                    version: version(&mut random),
+                    call: Some(call),
+                    why: Term::Undefined,
+                },
                 10 => client::Input::Cancel { call },
                 _ => {
                     let id = CallId(1_000 + step);
                     open.insert(id);
                     let rendered = Some((version(&mut random), Bytes::from_static(b"1$")));
-                    client::Input::Call(Call { rendered, is_event: random.below(3) == 0, ..Call::request(id) })
+                    client::Input::Call(Call {
+                        rendered,
+                        is_event: random.below(3) == 0,
+                        ..Call::request(id)
+                    })
                 }
             };
             session.handle(input, Time::from_millis(now));
@@ -100,7 +109,8 @@ fn a_client_survives_what_no_server_says() {
             if open.is_empty() {
                 break;
             }
-            let at = session.poll_timeout().unwrap_or_else(|| panic!("seed {seed} waits for nothing"));
+            let at =
+                session.poll_timeout().unwrap_or_else(|| panic!("seed {seed} waits for nothing"));
             now = now.max(at.as_millis());
             session.handle(client::Input::Tick, Time::from_millis(now));
             drive(&mut session, &mut open, &mut connections, &mut random, seed);
@@ -121,7 +131,9 @@ fn drive(
         count += 1;
         assert!(count < 10_000, "seed {seed} has no end of things to do");
         match output {
-            client::Output::Ended { call, .. } => assert!(open.remove(&call), "seed {seed}: {call:?} ended twice"),
+            client::Output::Ended { call, .. } => {
+                assert!(open.remove(&call), "seed {seed}: {call:?} ended twice")
+            }
             client::Output::Connect { connection, .. } => *connections = connection.0,
             client::Output::Render { call, version } if random.below(4) > 0 => {
                 let body = Bytes::from_static(b"'x'$");

@@ -70,8 +70,8 @@ counters! {
     calls_cut,
 }
 
-/// What is counted for each message: each connection does so for itself, and is added to the server's when it ends, so that no two of them
-/// write to one place.
+/// What is counted for each message: each connection does so for itself, and is added to the
+/// server's when it ends, so that no two of them write to one place.
 #[derive(Debug, Default)]
 pub(crate) struct Messages {
     pub(crate) requests: Counter,

@@ -25,29 +25,33 @@ impl ServerHandle {
 
     /// R8: sends all clients elsewhere, then stops. `false` if the server is closing already.
     ///
-    /// While the server drains, replies carry the plan's NextIP and silent clients are told (R3). The grace ends when no
-    /// connection is left, or when its time is over; then no further call is executed, and those in progress have until the hard stop.
+    /// While the server drains, replies carry the plan's NextIP and silent clients are told (R3).
+    /// The grace ends when no connection is left, or when its time is over; then no further
+    /// call is executed, and those in progress have until the hard stop.
     ///
-    /// A plan that names this server's own address leaves it to a successor, in place (R5): this server stops to listen, and then
-    /// tells its clients to connect again.
+    /// A plan that names this server's own address leaves it to a successor, in place (R5): this
+    /// server stops to listen, and then tells its clients to connect again.
     #[must_use = "a server that is closing cannot be drained"]
     pub fn drain(&self, plan: DrainPlan) -> bool {
         self.0.drain(plan)
     }
 
-    /// Goes back to serving. `false` if the server does not drain, is beyond that, or has left its address to a successor.
+    /// Goes back to serving. `false` if the server does not drain, is beyond that, or has left its
+    /// address to a successor.
     #[must_use = "a server that is closing cannot be brought back"]
     pub fn undrain(&self) -> bool {
         self.0.undrain()
     }
 
-    /// Withdraws a version until it is restored: clients that use it are told so, and negotiate. `false` if the service does not have it.
+    /// Withdraws a version until it is restored: clients that use it are told so, and negotiate.
+    /// `false` if the service does not have it.
     #[must_use = "the service may not have this version"]
     pub fn withdraw(&self, service: &Service, version: Version) -> bool {
         self.0.withdraw(service, version)
     }
 
-    /// Offers a version again, whether an operator or crashes withdrew it. `false` if the service does not have it.
+    /// Offers a version again, whether an operator or crashes withdrew it. `false` if the service
+    /// does not have it.
     #[must_use = "the service may not have this version"]
     pub fn restore(&self, service: &Service, version: Version) -> bool {
         self.0.restore(service, version)
@@ -58,13 +62,14 @@ impl ServerHandle {
         self.0.set_load(plan);
     }
 
-    /// R4: says where clients go when this server is lost; each client learns of it when it negotiates next. The server's own
-    /// addresses are left out.
+    /// R4: says where clients go when this server is lost; each client learns of it when it
+    /// negotiates next. The server's own addresses are left out.
     pub fn set_peers(&self, peers: Vec<Address>) {
         self.0.set_peers(peers);
     }
 
-    /// Executes no further call, gives those in progress so much time, and stops. The grace of a drain ends at once.
+    /// Executes no further call, gives those in progress so much time, and stops. The grace of a
+    /// drain ends at once.
     pub fn shut_down(&self, hard_stop: Duration) {
         self.0.shut_down(hard_stop);
     }
@@ -91,7 +96,8 @@ pub struct Status {
     pub sessions: usize,
     /// Those of them that have agreed on a version.
     pub sessions_by_version: BTreeMap<(Service, Version), usize>,
-    /// What clients say that they are, most common first: at most 64 of them, of at most 64 bytes each, and the sum of the rest as `other`.
+    /// What clients say that they are, most common first: at most 64 of them, of at most 64 bytes
+    /// each, and the sum of the rest as `other`.
     pub sessions_by_agent: Vec<(String, usize)>,
     /// Requests whose handlers run.
     pub calls: usize,

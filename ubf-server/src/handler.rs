@@ -15,13 +15,15 @@ use crate::mailbox::{Event, Mailbox};
 ///
 /// [`Handlers`](crate::Handlers) makes one out of closures.
 ///
-/// Handlers of one connection run in its task: requests are begun in their order, and while one waits the next ones run. Their replies
-/// go out in the order of the requests, whichever is ready first (P5). Work that keeps a processor busy belongs into
-/// [`tokio::task::spawn_blocking`].
+/// Handlers of one connection run in its task: requests are begun in their order, and while one
+/// waits the next ones run. Their replies go out in the order of the requests, whichever is ready
+/// first (P5). Work that keeps a processor busy belongs into [`tokio::task::spawn_blocking`].
 ///
-/// A panic costs its own call, which is answered `failed`, and nothing else; a version that panics again and again is withdrawn
-/// for a while (N6). The state of the connection is kept: a handler that may panic should leave it whole. So should one that may take
-/// longer than [`max_call_time`](crate::ServerLimits::max_call_time): it is dropped where it waits, and its call is answered `failed`.
+/// A panic costs its own call, which is answered `failed`, and nothing else; a version that panics
+/// again and again is withdrawn for a while (N6). The state of the connection is kept: a handler
+/// that may panic should leave it whole. So should one that may take longer than
+/// [`max_call_time`](crate::ServerLimits::max_call_time): it is dropped where it waits, and its
+/// call is answered `failed`.
 pub trait Handler: Send + Sync + 'static {
     /// What is kept for each connection. It is dropped with the connection.
     type State: Send + Sync + 'static;
@@ -123,7 +125,8 @@ impl<S> Call<S> {
         &self.message.body
     }
 
-    /// The body's bytes without the `$`: they leave one term on the stack, and do so inside of a tuple, too.
+    /// The body's bytes without the `$`: they leave one term on the stack, and do so inside of a
+    /// tuple, too.
     pub(crate) fn source(&self) -> &[u8] {
         let packet = self.body().source().trim_ascii_start();
         packet.strip_suffix(b"$").unwrap_or(packet)
@@ -185,15 +188,21 @@ impl Reply {
         Self(Encoder::new().encode(&reply).into())
     }
 
-    /// `{Response,State}` that is encoded already, up to and with its `$`. It is sent as it is, and not checked.
+    /// `{Response,State}` that is encoded already, up to and with its `$`. It is sent as it is, and
+    /// not checked.
     #[must_use]
     pub fn encoded(body: impl Into<Bytes>) -> Self {
         Self(body.into())
     }
 
-    /// L3: the client sent what its contract does not allow in this version; `expected` says what it does. The session goes on.
+    /// L3: the client sent what its contract does not allow in this version; `expected` says what
+    /// it does. The session goes on.
     #[must_use]
-    pub fn broken_contract(request: TermRef<'_>, expected: &[&str], state: impl Into<Text>) -> Self {
+    pub fn broken_contract(
+        request: TermRef<'_>,
+        expected: &[&str],
+        state: impl Into<Text>,
+    ) -> Self {
         let expected: Elements = expected.iter().map(|&shape| Term::from(shape)).collect();
         let name = Term::atom(Text::from_static("clientBrokeContract"));
         Self::new(Term::tuple([name, request.to_term(), Term::List(expected)]), state)
@@ -223,7 +232,8 @@ impl EventSender {
     /// Sends an event without waiting.
     ///
     /// # Errors
-    /// [`EventError::Full`] if the client does not read what it was sent, [`EventError::Closed`] if the connection is gone.
+    /// [`EventError::Full`] if the client does not read what it was sent, [`EventError::Closed`] if
+    /// the connection is gone.
     pub fn try_send(&self, version: Version, event: impl Into<Term>) -> Result<(), EventError> {
         match self.0.try_send(encoded(version, event.into())) {
             Some(true) => Ok(()),

@@ -71,17 +71,24 @@ impl<S: Send + Sync + 'static> Handlers<S> {
         }
     }
 
-    /// Names the state in which the service is, for the answers that it does not give itself: those to requests that break the
-    /// contract. Default: `start`.
+    /// Names the state in which the service is, for the answers that it does not give itself: those
+    /// to requests that break the contract. Default: `start`.
     #[must_use]
-    pub fn state_name<N: Into<Text>>(mut self, name: impl Fn(&S) -> N + Send + Sync + 'static) -> Self {
+    pub fn state_name<N: Into<Text>>(
+        mut self,
+        name: impl Fn(&S) -> N + Send + Sync + 'static,
+    ) -> Self {
         self.state_name = Box::new(move |state| name(state).into());
         self
     }
 
     /// Answers requests in these versions with `handler`.
     #[must_use]
-    pub fn on<F>(self, versions: impl Borrow<Versions>, handler: impl Fn(Call<S>) -> F + Send + Sync + 'static) -> Self
+    pub fn on<F>(
+        self,
+        versions: impl Borrow<Versions>,
+        handler: impl Fn(Call<S>) -> F + Send + Sync + 'static,
+    ) -> Self
     where
         F: Future<Output = Reply> + Send + 'static,
     {
@@ -89,7 +96,8 @@ impl<S: Send + Sync + 'static> Handlers<S> {
         self.insert(versions.borrow(), &handler)
     }
 
-    /// As [`on`](Self::on), with a handler that may have its reply at once, and knows the name of the state.
+    /// As [`on`](Self::on), with a handler that may have its reply at once, and knows the name of
+    /// the state.
     #[cfg(feature = "serde")]
     pub(crate) fn on_either<F>(
         self,
@@ -99,10 +107,11 @@ impl<S: Send + Sync + 'static> Handlers<S> {
     where
         F: Future<Output = Reply> + Send + 'static,
     {
-        let handler: RequestFn<S> = Arc::new(move |call, state_name| match handler(call, state_name) {
-            Ok(reply) => Box::pin(reply),
-            Err(reply) => Box::pin(ready(reply)),
-        });
+        let handler: RequestFn<S> =
+            Arc::new(move |call, state_name| match handler(call, state_name) {
+                Ok(reply) => Box::pin(reply),
+                Err(reply) => Box::pin(ready(reply)),
+            });
         self.insert(versions.borrow(), &handler)
     }
 
@@ -111,7 +120,8 @@ impl<S: Send + Sync + 'static> Handlers<S> {
         self
     }
 
-    /// Takes events in these versions with `handler`. It adds no version: one without requests is not spoken.
+    /// Takes events in these versions with `handler`. It adds no version: one without requests is
+    /// not spoken.
     #[must_use]
     pub fn on_event<F>(
         mut self,

@@ -1,5 +1,5 @@
-//! What the connections of a server share. Nothing here is touched for a call: only when connections come and go, when versions are
-//! agreed on, when handlers crash, and by operators.
+//! What the connections of a server share. Nothing here is touched for a call: only when
+//! connections come and go, when versions are agreed on, when handlers crash, and by operators.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
@@ -53,7 +53,11 @@ pub(crate) struct Own {
 impl Own {
     /// Whether that is this server.
     fn has(&self, address: &Address) -> bool {
-        let listens = || self.addresses.iter().any(|own| own.to_string().parse::<Address>().as_ref() == Ok(address));
+        let listens = || {
+            self.addresses
+                .iter()
+                .any(|own| own.to_string().parse::<Address>().as_ref() == Ok(address))
+        };
         self.advertised.contains(address) || listens()
     }
 }
@@ -74,8 +78,9 @@ struct State {
     is_aborted: bool,
 }
 
-/// R5: a server that drains to its own address leaves it to its successor. Clients are told when they cannot reach this one any
-/// longer: a connection that waits to be accepted when a listener is closed is reset.
+/// R5: a server that drains to its own address leaves it to its successor. Clients are told when
+/// they cannot reach this one any longer: a connection that waits to be accepted when a listener is
+/// closed is reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Listening {
     Yes,
@@ -110,12 +115,20 @@ impl State {
         let Some(load) = &mut self.load else { return };
         let amount = match load.plan.unit {
             LoadUnit::Sessions => self.links.len(),
-            LoadUnit::Calls => self.links.values().map(|link| link.running.load(Ordering::Relaxed)).sum(),
+            LoadUnit::Calls => {
+                self.links.values().map(|link| link.running.load(Ordering::Relaxed)).sum()
+            }
         };
         let was_over = load.marks.is_over();
         let is_over = load.marks.observe(amount as u64);
         if is_over != was_over {
-            info!(load = amount, low = load.plan.low, high = load.plan.high, is_over, "load mark passed");
+            info!(
+                load = amount,
+                low = load.plan.low,
+                high = load.plan.high,
+                is_over,
+                "load mark passed"
+            );
             let next_ip = self.load_next_ip();
             self.tell_all(&Input::NextIp(next_ip));
         }
@@ -172,10 +185,14 @@ impl Link {
     }
 }
 
-/// A copy of what a client says of itself: no more than that is kept, and nothing that could forge a line on a terminal.
+/// A copy of what a client says of itself: no more than that is kept, and nothing that could forge
+/// a line on a terminal.
 fn shortened(agent: &str) -> Box<str> {
     let mut text = String::new();
-    for letter in agent.chars().map(|letter| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter }) {
+    for letter in agent
+        .chars()
+        .map(|letter| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter })
+    {
         if text.len() + letter.len_utf8() > MAX_AGENT_BYTES {
             break;
         }
@@ -186,7 +203,8 @@ fn shortened(agent: &str) -> Box<str> {
 
 /// The agents that most sessions have; the others are counted together, last.
 fn most_common(sessions_by_agent: BTreeMap<Box<str>, usize>) -> Vec<(String, usize)> {
-    let mut agents: Vec<_> = sessions_by_agent.into_iter().map(|(agent, count)| (String::from(agent), count)).collect();
+    let mut agents: Vec<_> =
+        sessions_by_agent.into_iter().map(|(agent, count)| (String::from(agent), count)).collect();
     agents.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
     let others: usize = agents.iter().skip(MAX_AGENTS).map(|&(_, count)| count).sum();
     agents.truncate(MAX_AGENTS);
@@ -295,7 +313,9 @@ impl Hub {
             "shutdown"
         } else {
             let input = match state.drain_in_force() {
-                Some((plan, until)) => Input::Drain { next_ip: plan.next_ip.clone(), until, notice_at: now },
+                Some((plan, until)) => {
+                    Input::Drain { next_ip: plan.next_ip.clone(), until, notice_at: now }
+                }
                 None => Input::NextIp(state.load_next_ip()),
             };
             let id = state.next_id;
@@ -323,11 +343,16 @@ impl Hub {
             };
         };
         self.totals.connections_refused.add(1);
-        let next_ip = state.drain.plan().and_then(|plan| plan.next_ip.clone()).or_else(|| state.load_next_ip());
+        let next_ip = state
+            .drain
+            .plan()
+            .and_then(|plan| plan.next_ip.clone())
+            .or_else(|| state.load_next_ip());
         Admission::Refused { why, start: Start { config, offer, input: Input::NextIp(next_ip) } }
     }
 
-    /// N6: counts the crash of a handler; the sessions learn of it if the version is withdrawn for that.
+    /// N6: counts the crash of a handler; the sessions learn of it if the version is withdrawn for
+    /// that.
     pub(crate) fn handler_crashed(&self, service: &Service, version: Version) {
         let now = self.clock.now();
         let mut state = self.state();
@@ -390,7 +415,8 @@ impl Hub {
         }
         let goal = next_ip.as_ref().map_or_else(|| "?".into(), ToString::to_string);
         info!(phase = "draining", next_ip = goal, ?grace, ?hard_stop, "drain");
-        let is_own = next_ip.is_some_and(|next_ip| next_ip.addresses().iter().any(|next| self.own.has(next)));
+        let is_own = next_ip
+            .is_some_and(|next_ip| next_ip.addresses().iter().any(|next| self.own.has(next)));
         if is_own && state.listening == Listening::Yes {
             state.listening = Listening::Ending;
         }
@@ -411,7 +437,8 @@ impl Hub {
         true
     }
 
-    /// Whether the listeners are to be closed though the server goes on. It is asked again after that was done.
+    /// Whether the listeners are to be closed though the server goes on. It is asked again after
+    /// that was done.
     pub(crate) fn must_leave(&self) -> bool {
         self.state().listening == Listening::Ending
     }
@@ -459,7 +486,8 @@ impl Hub {
         state.tell_all(&Input::Close { why: Term::atom("shutdown"), within });
     }
 
-    /// Takes the phases as they come, and tells where the server is and how many connections are left.
+    /// Takes the phases as they come, and tells where the server is and how many connections are
+    /// left.
     pub(crate) fn advance(&self) -> (Phase, usize) {
         let now = self.clock.now();
         let mut state = self.state();
@@ -516,13 +544,18 @@ impl Hub {
         let spoken = |service: &Service| (service.clone(), state.offer.spoken(service, now));
         let spoken: BTreeMap<Service, Versions> = self.services.keys().map(spoken).collect();
         let withdrawn = self.versions.iter().map(|(service, versions)| {
-            let is_spoken = |version| spoken.get(service).is_some_and(|spoken| spoken.contains(version));
+            let is_spoken =
+                |version| spoken.get(service).is_some_and(|spoken| spoken.contains(version));
             (service.clone(), versions.iter().filter(|&version| !is_spoken(version)).collect())
         });
         Status {
             phase: if state.is_aborted { Phase::Stopped } else { state.drain.phase() },
             time_left: state.drain.deadline().map(|deadline| deadline.since(now)),
-            next_ip: state.drain.plan().and_then(|plan| plan.next_ip.clone()).or_else(|| state.load_next_ip()),
+            next_ip: state
+                .drain
+                .plan()
+                .and_then(|plan| plan.next_ip.clone())
+                .or_else(|| state.load_next_ip()),
             is_overloaded: state.load_next_ip().is_some(),
             sessions: state.links.len(),
             sessions_by_version,
@@ -574,7 +607,9 @@ mod tests {
 
     #[test]
     fn agents_beyond_the_64_most_common_are_counted_together() {
-        let agents = |number: usize| (0..number).map(|agent| (format!("a{agent:03}").into(), 1 + agent)).collect();
+        let agents = |number: usize| {
+            (0..number).map(|agent| (format!("a{agent:03}").into(), 1 + agent)).collect()
+        };
         assert_eq!(most_common(agents(64)).last(), Some(&("a000".into(), 1)));
         let agents = most_common(agents(66));
         assert_eq!(agents.first(), Some(&("a065".into(), 66)));

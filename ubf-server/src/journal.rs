@@ -1,4 +1,5 @@
-//! A record of what was executed, for those who want to prove that nothing ran twice and nothing was lost.
+//! A record of what was executed, for those who want to prove that nothing ran twice and nothing
+//! was lost.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -13,7 +14,8 @@ use ubf_proto::Versions;
 
 use crate::handler::{Call, Client, Handler, Reply};
 
-/// A file to which services write a record of each request and each event, before their code sees it. Cheap to clone.
+/// A file to which services write a record of each request and each event, before their code sees
+/// it. Cheap to clone.
 ///
 /// A record is an UBF(A) packet on a line of its own, so that `ubf decode FILE` reads it:
 ///
@@ -25,11 +27,14 @@ use crate::handler::{Call, Client, Handler, Reply};
 /// The request's bytes are those that came, registers and all.
 ///
 /// # What it promises
-/// A record is handed to the operating system, in one write, before the call begins. So a call that was answered is in the file even
-/// when the process is killed the moment after. A call that is in the file may have been cut, or have crashed. The system may be killed,
-/// too: then what it had not put on the disk is gone. Of a process that is killed, the last record may be cut short; its call was not begun.
+/// A record is handed to the operating system, in one write, before the call begins. So a call that
+/// was answered is in the file even when the process is killed the moment after. A call that is in
+/// the file may have been cut, or have crashed. The system may be killed, too: then what it had not
+/// put on the disk is gone. Of a process that is killed, the last record may be cut short; its call
+/// was not begun.
 ///
-/// If a record cannot be written, the log says so, and the call is executed all the same: the journal then has a gap.
+/// If a record cannot be written, the log says so, and the call is executed all the same: the
+/// journal then has a gap.
 ///
 /// # Cost
 /// One write a call. Nothing is buffered, and no lock is taken but the file system's.
@@ -50,7 +55,8 @@ impl Journal {
     /// If the file cannot be written to.
     pub fn append_to(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref().to_owned();
-        // In this mode each write goes to the end as a whole: connections need not wait for each other.
+        // In this mode each write goes to the end as a whole: connections need not wait for each
+        // other.
         let file = OpenOptions::new().append(true).create(true).open(&path)?;
         Ok(Self(Arc::new(Inner { path, file, is_failing: AtomicBool::new(false) })))
     }
@@ -68,7 +74,9 @@ impl Journal {
         let version = call.version().to_string();
         // The body is an UBF(A) packet, and what reads no register may stand before it.
         let mut record = Vec::with_capacity(body.len() + service.len() + 32);
-        for piece in [b"{'", name.as_bytes(), b"'", service, version.as_bytes(), b" ", body, b"}$\n"] {
+        for piece in
+            [b"{'", name.as_bytes(), b"'", service, version.as_bytes(), b" ", body, b"}$\n"]
+        {
             record.extend_from_slice(piece);
         }
         let written = { file }.write_all(&record);
@@ -76,7 +84,9 @@ impl Journal {
         if is_failing.swap(is_error, Ordering::Relaxed) != is_error {
             match written {
                 Ok(()) => info!(path = %path.display(), "the journal is written again"),
-                Err(error) => error!(path = %path.display(), %error, "the journal cannot be written"),
+                Err(error) => {
+                    error!(path = %path.display(), %error, "the journal cannot be written")
+                }
             }
         }
     }

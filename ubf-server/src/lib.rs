@@ -1,8 +1,10 @@
 #![forbid(unsafe_code)]
-//! Servers that speak versioned UBF: the rules of [`ubf_proto::ServerSession`], with sockets, tasks and time of tokio.
+//! Servers that speak versioned UBF: the rules of [`ubf_proto::ServerSession`], with sockets, tasks
+//! and time of tokio.
 //!
-//! A service says what it does in each version of its contract. The rest is done here: clients agree on a version, are told when one is
-//! withdrawn, and are sent to another address without the loss of a call when the server goes away.
+//! A service says what it does in each version of its contract. The rest is done here: clients
+//! agree on a version, are told when one is withdrawn, and are sent to another address without the
+//! loss of a call when the server goes away.
 //!
 //! # Example
 //! ```
@@ -30,43 +32,51 @@
 //! ```
 //!
 //! # What it promises
-//! - **Replies come in the order of the requests** (P5), one for each, though handlers that wait run side by side.
-//! - **A panic costs one call,** which is answered `failed`. All else lives on; a version that panics again and again is withdrawn for a
-//!   while, and clients negotiate (N6).
-//! - **A drain loses no call** (R8): clients are told where to go, in replies and by notice, and a call that was begun is answered.
-//!   [`Report::is_clean`] says whether the hard stop cut one.
-//! - **No client can make the server wait or grow without bound** (L1, L2): [`ServerLimits`] and [`Config`] name all limits.
+//! - **Replies come in the order of the requests** (P5), one for each, though handlers that wait
+//!   run side by side.
+//! - **A panic costs one call,** which is answered `failed`. All else lives on; a version that
+//!   panics again and again is withdrawn for a while, and clients negotiate (N6).
+//! - **A drain loses no call** (R8): clients are told where to go, in replies and by notice, and a
+//!   call that was begun is answered. [`Report::is_clean`] says whether the hard stop cut one.
+//! - **No client can make the server wait or grow without bound** (L1, L2): [`ServerLimits`] and
+//!   [`Config`] name all limits.
 //!
 //! # Concepts
-//! - A [`Handler`] is the code of a service, and [`Handlers`] makes one out of closures. A [`Call`] is what it is given: the term, the
-//!   version that it is written in, the client's address, what the service keeps for the connection, and a way to send events.
+//! - A [`Handler`] is the code of a service, and [`Handlers`] makes one out of closures. A [`Call`]
+//!   is what it is given: the term, the version that it is written in, the client's address, what
+//!   the service keeps for the connection, and a way to send events.
 //! - A [`Reply`] is a response and the state in which the service is after it, as UBF(C) has it.
 //! - [`control`] is a service for operators, to be served where nobody else is.
 //! - A [`Journal`] is a file with a record of all that was executed.
-//! - A [`Server`] listens, and [`Server::run`] serves. A [`ServerHandle`] shows its [`Status`], drains it, withdraws versions, sets
-//!   load marks ([`LoadPlan`], R9) and stops it.
+//! - A [`Server`] listens, and [`Server::run`] serves. A [`ServerHandle`] shows its [`Status`],
+//!   drains it, withdraws versions, sets load marks ([`LoadPlan`], R9) and stops it.
 //!
-//! With the feature `serde`, requests and responses are Rust values: `Handlers::on_typed`, `Reply::typed`.
+//! With the feature `serde`, requests and responses are Rust values: `Handlers::on_typed`,
+//! `Reply::typed`.
 //!
 //! # How it runs
-//! One task serves a connection. It reads what is there, runs the handlers of all requests in it, and writes all replies that are ready
-//! together, or 16 KiB of them. Large bodies are not copied between the socket and the handler; small replies are put together. An idle connection
-//! holds no buffer and no decoder, less than 2 KiB in all (`tests/memory.rs`), and no two connections share
-//! a lock in the course of a call. A client that does not read its replies is not read from, and is cut off in the end.
+//! One task serves a connection. It reads what is there, runs the handlers of all requests in it,
+//! and writes all replies that are ready together, or 16 KiB of them. Large bodies are not copied
+//! between the socket and the handler; small replies are put together. An idle connection
+//! holds no buffer and no decoder, less than 2 KiB in all (`tests/memory.rs`), and no two
+//! connections share a lock in the course of a call. A client that does not read its replies is not
+//! read from, and is cut off in the end.
 //!
-//! Decisions of the protocol are made by the session, so that all of them are tested without sockets.
+//! Decisions of the protocol are made by the session, so that all of them are tested without
+//! sockets.
 //!
 //! # Logs
-//! It speaks through [`tracing`], with the words of the session's notices. [`Counts`] has the same words.
+//! It speaks through [`tracing`], with the words of the session's notices. [`Counts`] has the same
+//! words.
 //!
 //! # What it does not do
 //! - There is no TLS, and no authentication.
-//! - Handlers of one connection share one task, so one that blocks its thread stops the others of that connection, and no time limit
-//!   ends it.
+//! - Handlers of one connection share one task, so one that blocks its thread stops the others of
+//!   that connection, and no time limit ends it.
 //!
 //! # The reference server
-//! The program `ubf-server` serves [`services`]; `ubf-server --help` tells how. It is module `reference`, too, so that other programs can
-//! have it as a command.
+//! The program `ubf-server` serves [`services`]; `ubf-server --help` tells how. It is module
+//! `reference`, too, so that other programs can have it as a command.
 //!
 //! # Features
 //! | feature | adds |

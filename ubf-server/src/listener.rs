@@ -27,7 +27,8 @@ impl Listener {
         if !shares_port {
             return TcpListener::bind(address).await.map(Self::Tcp);
         }
-        let mut outcome = Err(io::Error::new(io::ErrorKind::InvalidInput, "the name stands for no address"));
+        let mut outcome =
+            Err(io::Error::new(io::ErrorKind::InvalidInput, "the name stands for no address"));
         for address in lookup_host(address).await? {
             outcome = bind_shared(address);
             if outcome.is_ok() {
@@ -58,13 +59,16 @@ impl Listener {
 
     pub(crate) async fn accept(&self) -> io::Result<(Socket, Peer)> {
         match self {
-            Self::Tcp(listener) => listener.accept().await.map(|(stream, peer)| welcome(stream, peer)),
+            Self::Tcp(listener) => {
+                listener.accept().await.map(|(stream, peer)| welcome(stream, peer))
+            }
             #[cfg(unix)]
             Self::Unix(socket) => Ok((Socket::Unix(socket.accept().await?), Peer::Unix)),
         }
     }
 
-    /// Stops to listen, and gives the connections that were made and not accepted: they would be reset with the listener.
+    /// Stops to listen, and gives the connections that were made and not accepted: they would be
+    /// reset with the listener.
     pub(crate) fn close(self) -> Vec<(Socket, Peer)> {
         let mut rest = Vec::new();
         match self {
@@ -72,7 +76,8 @@ impl Listener {
                 // Asked of the system itself: the runtime may not know of them yet.
                 let Ok(listener) = listener.into_std() else { return rest };
                 while let Ok((stream, peer)) = listener.accept() {
-                    let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+                    let stream =
+                        stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
                     rest.extend(stream.ok().map(|stream| welcome(stream, peer)));
                 }
             }
@@ -84,7 +89,8 @@ impl Listener {
 }
 
 fn welcome(stream: TcpStream, peer: SocketAddr) -> (Socket, Peer) {
-    // Replies are written together already. A connection that is gone is found out about when it is read.
+    // Replies are written together already. A connection that is gone is found out about when it is
+    // read.
     let _is_set = stream.set_nodelay(true).is_ok();
     (Socket::Tcp(stream), Peer::Tcp(peer))
 }

@@ -1,7 +1,7 @@
 //! What others want of a connection: orders of the server, and events for the client.
 //!
-//! Each connection has its own, so that no two of them meet at a lock. An idle one holds no memory but its own few words, which is
-//! why this is not a channel.
+//! Each connection has its own, so that no two of them meet at a lock. An idle one holds no memory
+//! but its own few words, which is why this is not a channel.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -99,7 +99,8 @@ impl Mailbox {
         }
     }
 
-    /// The connection's task, which has one waker, is woken by mail from here on. To be called before one looks for mail.
+    /// The connection's task, which has one waker, is woken by mail from here on. To be called
+    /// before one looks for mail.
     pub(crate) fn register(&self, waker: &Waker) {
         if !self.is_registered.load(Ordering::Acquire) {
             let mut state = self.state();
@@ -113,7 +114,8 @@ impl Mailbox {
         self.has_mail.load(Ordering::Acquire)
     }
 
-    /// The next order; when there is none and there is room for events on the way out, the next event.
+    /// The next order; when there is none and there is room for events on the way out, the next
+    /// event.
     pub(crate) fn take(&self, with_events: bool) -> Option<Letter> {
         let mut state = self.state();
         let letters = state.letters.get_or_insert_default();
@@ -122,7 +124,8 @@ impl Mailbox {
         }
         let event = if with_events { letters.events.pop_front() } else { None };
         if event.is_none() {
-            // Under the lock, so that no letter is overlooked. Events that are held back are asked for again by the connection.
+            // Under the lock, so that no letter is overlooked. Events that are held back are asked
+            // for again by the connection.
             let has_mail = !letters.events.is_empty();
             self.has_mail.store(has_mail, Ordering::Release);
             if !has_mail {
@@ -179,7 +182,10 @@ mod tests {
     #[test]
     fn there_is_room_for_so_many_events_and_no_more() {
         let mailbox = Mailbox::new(1);
-        assert_eq!([mailbox.try_send(event()), mailbox.try_send(event())], [Some(true), Some(false)]);
+        assert_eq!(
+            [mailbox.try_send(event()), mailbox.try_send(event())],
+            [Some(true), Some(false)]
+        );
         assert!(mailbox.take(true).is_some());
         assert_eq!(mailbox.try_send(event()), Some(true));
     }

@@ -26,10 +26,12 @@ use crate::listener::Listener;
 use crate::settings::ServerLimits;
 use crate::socket::Socket;
 
-/// The waits after a connection could not be accepted, because descriptors are used up for example: doubled up to the longest.
+/// The waits after a connection could not be accepted, because descriptors are used up for example:
+/// doubled up to the longest.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 const MAX_ACCEPT_PAUSE: Duration = Duration::from_secs(1);
-/// How long connections may take to end when they are told to end at once: only a handler that blocks its thread takes any time.
+/// How long connections may take to end when they are told to end at once: only a handler that
+/// blocks its thread takes any time.
 const ABORT_TIME: Duration = Duration::from_secs(1);
 
 /// A server that listens. [`run`](Self::run) serves.
@@ -59,7 +61,8 @@ impl Server {
         ServerHandle(Arc::clone(&self.hub))
     }
 
-    /// Serves until the server is drained, shut down or stopped by its handle. A server that is dropped before stops at once.
+    /// Serves until the server is drained, shut down or stopped by its handle. A server that is
+    /// dropped before stops at once.
     pub async fn run(self) -> Report {
         let Self { hub, listeners, addresses } = self;
         let stop_when_dropped = StopWhenDropped(Arc::clone(&hub));
@@ -151,8 +154,11 @@ async fn accept(listener: Listener, hub: Arc<Hub>, mut stopped: watch::Receiver<
                 welcome(stream, peer, &hub);
             }
             // That connection is gone, the next one is not.
-            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {
-            }
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+                ) => {}
             Err(error) => {
                 warn!(%error, ?pause, "cannot accept");
                 tokio::select! {
@@ -220,10 +226,12 @@ impl ServerBuilder {
         self
     }
 
-    /// Listens on a Unix socket of this name, too: no network, and nobody but the user that runs the server.
+    /// Listens on a Unix socket of this name, too: no network, and nobody but the user that runs
+    /// the server.
     ///
-    /// Its file has mode 0600. The file of a server that is dead is replaced; one of a server that lives is an error, and so is any
-    /// other file. It is removed when the server stops to listen.
+    /// Its file has mode 0600. The file of a server that is dead is replaced; one of a server that
+    /// lives is an error, and so is any other file. It is removed when the server stops to
+    /// listen.
     #[cfg(unix)]
     #[must_use]
     pub fn listen_unix(mut self, path: impl Into<PathBuf>) -> Self {
@@ -231,23 +239,26 @@ impl ServerBuilder {
         self
     }
 
-    /// Lets another process of this user listen on the same addresses at the same time (`SO_REUSEPORT`), so that a successor can be
-    /// there before this server leaves. Both have to say so. It concerns [`listen`](Self::listen), on systems that have it.
+    /// Lets another process of this user listen on the same addresses at the same time
+    /// (`SO_REUSEPORT`), so that a successor can be there before this server leaves. Both have
+    /// to say so. It concerns [`listen`](Self::listen), on systems that have it.
     #[must_use]
     pub const fn reuse_port(mut self, shares_port: bool) -> Self {
         self.shares_port = shares_port;
         self
     }
 
-    /// An address by which clients know this server, beside those that it listens on: a drain that names it is one to a successor in
-    /// place (R5), and it is no [peer](ServerHandle::set_peers).
+    /// An address by which clients know this server, beside those that it listens on: a drain that
+    /// names it is one to a successor in place (R5), and it is no
+    /// [peer](ServerHandle::set_peers).
     #[must_use]
     pub fn advertise(mut self, address: Address) -> Self {
         self.own.push(address);
         self
     }
 
-    /// Serves one more service, in the versions of its handler. [`Service::DEFAULT`] is the one of clients that name none.
+    /// Serves one more service, in the versions of its handler. [`Service::DEFAULT`] is the one of
+    /// clients that name none.
     #[must_use]
     pub fn service(self, name: impl Into<Service>, handler: impl Handler) -> Self {
         self.shared_service(name, Arc::new(handler))
@@ -290,7 +301,8 @@ impl ServerBuilder {
         self
     }
 
-    /// Sets the seed of the randomness in the times of quarantines. By default it is the time of day.
+    /// Sets the seed of the randomness in the times of quarantines. By default it is the time of
+    /// day.
     #[must_use]
     pub const fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
@@ -320,24 +332,31 @@ impl ServerBuilder {
             }
         }
         for listener in self.listeners {
-            let address = listener.local_addr().map_or_else(|_| "?".into(), |address| address.to_string());
+            let address =
+                listener.local_addr().map_or_else(|_| "?".into(), |address| address.to_string());
             let opened = Listener::from_std(listener);
             listeners.push(opened.map_err(|error| BindError::Listen { address, error })?);
         }
         #[cfg(unix)]
         for path in self.paths {
             let opened = Listener::unix(&path);
-            listeners.push(opened.map_err(|error| BindError::Listen { address: path.display().to_string(), error })?);
+            listeners.push(opened.map_err(|error| BindError::Listen {
+                address: path.display().to_string(),
+                error,
+            })?);
         }
         if listeners.is_empty() {
             return Err(BindError::NoListener);
         }
         let addresses = listeners.iter().filter_map(|listener| listener.address().transpose());
         let addresses = addresses.collect::<io::Result<Vec<_>>>();
-        let addresses = addresses.map_err(|error| BindError::Listen { address: "?".into(), error })?;
+        let addresses =
+            addresses.map_err(|error| BindError::Listen { address: "?".into(), error })?;
         let own = Own { addresses: addresses.clone(), advertised: self.own };
         let time_of_day = || {
-            let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+            let since_1970 = std::time::SystemTime::now()
+                .duration_since(std::time::UNIX_EPOCH)
+                .unwrap_or_default();
             u64::from(since_1970.subsec_nanos()) ^ since_1970.as_secs()
         };
         let seed = self.seed.unwrap_or_else(time_of_day);

@@ -14,10 +14,12 @@ pub struct ServerLimits {
     pub max_connections_per_address: usize,
     /// Events that wait for their turn on one connection; beyond it, senders wait. Default 64.
     pub max_events: usize,
-    /// Event handlers at work on one connection; beyond it, nothing more of it is looked at. Default 64.
+    /// Event handlers at work on one connection; beyond it, nothing more of it is looked at.
+    /// Default 64.
     pub max_event_handlers: usize,
-    /// For the handler of a request or an event (L2). Beyond it, its future is dropped, and a request is answered
-    /// `{'failed','call_time',…}`: it may have done some of its work. Default 60 s.
+    /// For the handler of a request or an event (L2). Beyond it, its future is dropped, and a
+    /// request is answered `{'failed','call_time',…}`: it may have done some of its work.
+    /// Default 60 s.
     pub max_call_time: Duration,
     /// How long a connection that the server closes may take to read its last words. Default 1 s.
     pub max_linger_time: Duration,

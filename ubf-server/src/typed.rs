@@ -1,4 +1,5 @@
-//! Handlers whose requests, responses and events are Rust values, by way of serde (feature `serde`).
+//! Handlers whose requests, responses and events are Rust values, by way of serde (feature
+//! `serde`).
 
 use std::borrow::Borrow;
 use std::panic::resume_unwind;
@@ -14,10 +15,12 @@ use crate::handler::{Call, Reply};
 use crate::handlers::Handlers;
 
 impl<S: Send + Sync + 'static> Handlers<S> {
-    /// Answers requests in these versions with `handler`, which is given the request as a `Q` and answers with [`Reply::typed`].
+    /// Answers requests in these versions with `handler`, which is given the request as a `Q` and
+    /// answers with [`Reply::typed`].
     ///
-    /// A request that is no `Q` is answered `{'clientBrokeContract',Request,Expected}`, where `Expected` says what was expected and where;
-    /// the handler is not called, and the session goes on (L3). A response that cannot be written is a bug of the program, and treated
+    /// A request that is no `Q` is answered `{'clientBrokeContract',Request,Expected}`, where
+    /// `Expected` says what was expected and where; the handler is not called, and the session
+    /// goes on (L3). A response that cannot be written is a bug of the program, and treated
     /// as a panic of the handler is.
     ///
     /// ```
@@ -79,16 +82,21 @@ impl<S: Send + Sync + 'static> Handlers<S> {
                 }
                 Err(error) => {
                     debug!(peer = %call.peer(), %version, %error, "the client broke the contract");
-                    Err(Reply::broken_contract(call.term(), &[&error.to_string()], state_name(call.state())))
+                    Err(Reply::broken_contract(
+                        call.term(),
+                        &[&error.to_string()],
+                        state_name(call.state()),
+                    ))
                 }
             }
         })
     }
 
-    /// Takes events in these versions with `handler`, which is given the event as an `E`. An event that is no `E` is a line in the log,
-    /// since events have no answers.
+    /// Takes events in these versions with `handler`, which is given the event as an `E`. An event
+    /// that is no `E` is a line in the log, since events have no answers.
     ///
-    /// To the client, events go with [`EventSender::send`](crate::EventSender::send) and [`to_term`](ubf_codec::serde::to_term):
+    /// To the client, events go with [`EventSender::send`](crate::EventSender::send) and
+    /// [`to_term`](ubf_codec::serde::to_term):
     ///
     /// ```
     /// use serde::{Deserialize, Serialize};
@@ -147,10 +155,14 @@ impl Reply {
     ///
     /// # Errors
     /// If the response has no form in UBF: a NaN, say.
-    pub fn typed(response: &(impl Serialize + ?Sized), state: impl Into<Text>) -> Result<Self, Error> {
+    pub fn typed(
+        response: &(impl Serialize + ?Sized),
+        state: impl Into<Text>,
+    ) -> Result<Self, Error> {
         let response = to_vec(response)?;
         let state = Encoder::new().encode(&Term::Atom(state.into()));
-        let [response, state] = [&response, &state].map(|packet| packet.strip_suffix(b"$").unwrap_or(packet));
+        let [response, state] =
+            [&response, &state].map(|packet| packet.strip_suffix(b"$").unwrap_or(packet));
         Ok(Self::encoded([b"{", response, state, b"}$"].concat()))
     }
 }

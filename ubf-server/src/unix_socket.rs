@@ -2,7 +2,9 @@
 
 use std::fs::{self, DirBuilder, Metadata};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 
 use tokio::net::{UnixListener, UnixStream};
@@ -24,16 +26,23 @@ impl UnixSocket {
     pub(crate) fn bind(path: &Path) -> io::Result<Self> {
         match fs::symlink_metadata(path) {
             Ok(file) if !file.file_type().is_socket() => {
-                return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file that is no socket"));
+                return Err(io::Error::new(
+                    io::ErrorKind::AlreadyExists,
+                    "there is a file that is no socket",
+                ));
             }
             Ok(_) if std::os::unix::net::UnixStream::connect(path).is_ok() => {
-                return Err(io::Error::new(io::ErrorKind::AddrInUse, "another server listens there"));
+                return Err(io::Error::new(
+                    io::ErrorKind::AddrInUse,
+                    "another server listens there",
+                ));
             }
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        // Nobody else can reach the socket before its permissions are set, and then it is there at once.
+        // Nobody else can reach the socket before its permissions are set, and then it is there at
+        // once.
         let private = private_folder(path)?;
         let bound = Self::bind_in(&private, path);
         let _is_removed = fs::remove_file(private.join("s")).is_ok();
@@ -71,8 +80,13 @@ fn private_folder(path: &Path) -> io::Result<PathBuf> {
         let folder = path.with_file_name(format!(".ubf-{}-{attempt}", std::process::id()));
         match DirBuilder::new().mode(0o700).create(&folder) {
             Ok(()) => return Ok(folder),
-            // Another socket is being opened beside this one, or a process of the same number ended half-way.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < MAX_ATTEMPTS => attempt += 1,
+            // Another socket is being opened beside this one, or a process of the same number ended
+            // half-way.
+            Err(error)
+                if error.kind() == io::ErrorKind::AlreadyExists && attempt < MAX_ATTEMPTS =>
+            {
+                attempt += 1
+            }
             Err(error) => return Err(error),
         }
     }

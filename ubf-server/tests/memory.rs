@@ -13,12 +13,14 @@ use ubf_server::{Server, Service, Versions};
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// Chosen: below 1,024 descriptors, and enough that tables of the server which double do not matter.
+/// Chosen: below 1,024 descriptors, and enough that tables of the server which double do not
+/// matter.
 const CONNECTIONS: usize = 400;
 /// Required: 2 KiB. Measured: 1,809 bytes, of which 512 are tokio's.
 const MAX_BYTES: usize = 2_048;
 
-/// A client that has negotiated, has called once, and has nothing more to say. It holds no memory but its descriptor.
+/// A client that has negotiated, has called once, and has nothing more to say. It holds no memory
+/// but its descriptor.
 fn idle_client(address: SocketAddr) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();

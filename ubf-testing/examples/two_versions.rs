@@ -1,13 +1,18 @@
 //! Two versions of a contract, and programs of either age talking to each other.
 //!
-//! Version 2 of this ticket office has a request more, `move`, and a field more in two of its messages. A field at the end of a record
-//! needs no version of its own: older programs do not see it. A request that older servers do not know does.
+//! Version 2 of this ticket office has a request more, `move`, and a field more in two of its
+//! messages. A field at the end of a record needs no version of its own: older programs do not see
+//! it. A request that older servers do not know does.
 //!
 //! ```text
 //! cargo run -p ubf-testing --example two_versions
 //! ```
 
-#![allow(clippy::print_stdout, clippy::panic, reason = "an example shows what happens, and a test fails by a panic")]
+#![allow(
+    clippy::print_stdout,
+    clippy::panic,
+    reason = "an example shows what happens, and a test fails by a panic"
+)]
 
 use std::error::Error;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -77,7 +82,9 @@ fn older_office() -> Handlers<()> {
     use older::{Request, Response};
     Handlers::new().on_typed(Versions::of([1]), |_: Call<()>, request: Request| async move {
         let response = match request {
-            Request::Book { seats: _ } => Response::Booked { ticket: TICKETS.fetch_add(1, Ordering::Relaxed) },
+            Request::Book { seats: _ } => {
+                Response::Booked { ticket: TICKETS.fetch_add(1, Ordering::Relaxed) }
+            }
             Request::Cancel(_) => Response::Cancelled,
         };
         Reply::typed(&response, "open")
@@ -115,7 +122,8 @@ async fn older_client(address: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The newer client has versions 1 and 2, and writes a request for the version in which it is sent (N8).
+/// The newer client has versions 1 and 2, and writes a request for the version in which it is sent
+/// (N8).
 async fn newer_client(address: &str, agreed: u32) -> Result<(), Box<dyn Error>> {
     use newer::{Request, Response};
     let write = |request: Request| {
@@ -142,12 +150,18 @@ async fn newer_client(address: &str, agreed: u32) -> Result<(), Box<dyn Error>> 
             assert_eq!((moved.version.get(), moved.response), (2, Response::Moved));
         }
         Err(TypedCallError::Call(CallError::Inexpressible { version })) => {
-            println!("  version {version}: to move a ticket cannot be said in it, and nothing was sent");
+            println!(
+                "  version {version}: to move a ticket cannot be said in it, and nothing was sent"
+            );
             assert_eq!(version.get(), 1);
         }
         Err(error) => return Err(error.into()),
     }
-    assert_eq!(client.status().borrow().version.map(Version::get), Some(agreed), "that was about one call");
+    assert_eq!(
+        client.status().borrow().version.map(Version::get),
+        Some(agreed),
+        "that was about one call"
+    );
 
     // A program that does not mind the version is told so by the server, and the session goes on.
     if agreed == 1 {
@@ -181,7 +195,8 @@ pub(crate) async fn all_four_pairs() -> Result<(), Box<dyn Error>> {
 }
 
 async fn start(office: Handlers<()>) -> Result<(String, ServerHandle), Box<dyn Error>> {
-    let server = Server::builder().listen("127.0.0.1:0").service(Service::DEFAULT, office).bind().await?;
+    let server =
+        Server::builder().listen("127.0.0.1:0").service(Service::DEFAULT, office).bind().await?;
     let address = server.addresses().first().ok_or("no address")?.to_string();
     let handle = server.handle();
     drop(tokio::spawn(server.run()));

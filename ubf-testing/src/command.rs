@@ -46,8 +46,13 @@ impl Command {
     }
 
     fn ask(&self, request: &Request) -> Answer<String> {
-        let mut pipe = self.pipe.lock().map_err(|_| Refusal::Failed("an earlier question has panicked".to_owned()))?;
-        let failed = |error: std::io::Error| Refusal::Failed(format!("the program does not answer: {error}"));
+        let mut pipe = self
+            .pipe
+            .lock()
+            .map_err(|_| Refusal::Failed("an earlier question has panicked".to_owned()))?;
+        let failed = |error: std::io::Error| {
+            Refusal::Failed(format!("the program does not answer: {error}"))
+        };
         writeln!(pipe.requests, "{request}").map_err(failed)?;
         let mut answer = String::new();
         if pipe.answers.read_line(&mut answer).map_err(failed)? == 0 {

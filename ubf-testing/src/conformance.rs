@@ -1,7 +1,7 @@
 //! The conformance suite: every vector, run over any implementation.
 //!
-//! A vector is numbered by the first rule that it cites: `W4.2` is the second vector of W4. Beside what the vector says, three
-//! laws are checked on its input:
+//! A vector is numbered by the first rule that it cites: `W4.2` is the second vector of W4. Beside
+//! what the vector says, three laws are checked on its input:
 //! - no proper prefix of an accepted packet is an error or a packet: it is incomplete (W12);
 //! - a prefix of a rejected input shows the same error or none yet;
 //! - an implementation that streams says the same however the input is cut (W12).
@@ -35,7 +35,13 @@ pub trait Implementation {
     fn decode_packets(&self, side: Side, input: &[u8], limits: &Limits) -> Answer<Outcome<Packet>>;
 
     /// Like `decode_packets`, but the stream arrives in two pieces, the second from `cut` on.
-    fn decode_packets_cut(&self, side: Side, input: &[u8], limits: &Limits, cut: usize) -> Answer<Outcome<Packet>> {
+    fn decode_packets_cut(
+        &self,
+        side: Side,
+        input: &[u8],
+        limits: &Limits,
+        cut: usize,
+    ) -> Answer<Outcome<Packet>> {
         let _ = (side, input, limits, cut);
         Err(Refusal::Unsupported)
     }
@@ -115,7 +121,9 @@ impl fmt::Display for Report {
                 rules.push(&check.rule);
             }
         }
-        rules.sort_by_key(|rule| (rule.get(..1), rule.get(1..).and_then(|number| number.parse::<u32>().ok())));
+        rules.sort_by_key(|rule| {
+            (rule.get(..1), rule.get(1..).and_then(|number| number.parse::<u32>().ok()))
+        });
         for rule in rules {
             let of_rule = || self.checks.iter().filter(|check| check.rule == rule);
             let skipped = of_rule().filter(|check| check.skipped).count();
@@ -216,7 +224,8 @@ impl Examiner<'_> {
                 if let Some(answer) = self.answer(implementation.decode(prefix, &settings))
                     && let Err(problem) = prefixes.judge(cut, &answer)
                 {
-                    self.problems.push(format!("{}, the first {cut} bytes: {problem}", dialect.word()));
+                    self.problems
+                        .push(format!("{}, the first {cut} bytes: {problem}", dialect.word()));
                     break;
                 }
                 let answer = implementation.decode_cut(input, &settings, cut);
@@ -236,7 +245,10 @@ impl Examiner<'_> {
                 && outcome.end != expected
             {
                 let dialect = settings.dialect.word();
-                self.problems.push(format!("{dialect}, one packet: got `{}`, expected `{expected}`", outcome.end));
+                self.problems.push(format!(
+                    "{dialect}, one packet: got `{}`, expected `{expected}`",
+                    outcome.end
+                ));
             }
         }
     }
@@ -248,7 +260,11 @@ impl Examiner<'_> {
                 && bytes != expected
             {
                 let (bytes, expected) = (bytes.escape_ascii(), expected.escape_ascii());
-                self.problems.push(format!("{} {}: wrote {bytes} and not {expected}", style.word(), dialect.word()));
+                self.problems.push(format!(
+                    "{} {}: wrote {bytes} and not {expected}",
+                    style.word(),
+                    dialect.word()
+                ));
             }
         }
     }
@@ -256,12 +272,15 @@ impl Examiner<'_> {
     fn examine_packet(&mut self, expected: &ExpectedPacket) {
         let (implementation, vector) = (self.implementation, self.vector);
         let expected_outcome = match &expected.result {
-            PacketResult::Accept(packet) => Outcome { packets: vec![packet.clone()], end: End::Complete },
+            PacketResult::Accept(packet) => {
+                Outcome { packets: vec![packet.clone()], end: End::Complete }
+            }
             PacketResult::Incomplete if is_blank(&vector.input) => complete(),
             PacketResult::Incomplete => Outcome { packets: Vec::new(), end: End::Incomplete },
-            PacketResult::Reject { error, offset } => {
-                Outcome { packets: Vec::new(), end: End::Error { code: error.clone(), offset: *offset } }
-            }
+            PacketResult::Reject { error, offset } => Outcome {
+                packets: Vec::new(),
+                end: End::Error { code: error.clone(), offset: *offset },
+            },
         };
         let input = vector.input.as_slice();
         let answer = implementation.decode_packets(expected.side, input, &vector.limits);
@@ -271,14 +290,20 @@ impl Examiner<'_> {
         let mut prefixes = Prefixes::new(input, &expected_outcome);
         for cut in cuts(input.len()) {
             let prefix = input.get(..cut).unwrap_or_default();
-            if let Some(answer) = self.answer(implementation.decode_packets(expected.side, prefix, &vector.limits))
+            if let Some(answer) =
+                self.answer(implementation.decode_packets(expected.side, prefix, &vector.limits))
                 && let Err(problem) = prefixes.judge(cut, &answer)
             {
                 self.problems.push(format!("the first {cut} bytes: {problem}"));
                 return;
             }
-            let answer = implementation.decode_packets_cut(expected.side, input, &vector.limits, cut);
-            if !self.agrees(&format!("{}, cut at {cut}", expected.side.word()), &answer, &expected_outcome) {
+            let answer =
+                implementation.decode_packets_cut(expected.side, input, &vector.limits, cut);
+            if !self.agrees(
+                &format!("{}, cut at {cut}", expected.side.word()),
+                &answer,
+                &expected_outcome,
+            ) {
                 return;
             }
         }
@@ -308,7 +333,8 @@ impl Examiner<'_> {
         if let Some(outcome) = self.answer(answer.clone())
             && outcome != *expected
         {
-            let (outcome, expected) = (shorten(&outcome.to_string()), shorten(&expected.to_string()));
+            let (outcome, expected) =
+                (shorten(&outcome.to_string()), shorten(&expected.to_string()));
             self.problems.push(format!("{how}: got `{outcome}`, expected `{expected}`"));
         }
         self.problems.len() == before

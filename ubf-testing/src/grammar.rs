@@ -1,8 +1,9 @@
 //! Random sentences of the specification's grammar.
 //!
-//! ABNF cannot say two things of UBF(A), so that two rules are conditions on what was derived before them:
-//! `binary-body` has as many bytes as the `length` before it says, and `register-read` is a register that a `store` before it
-//! has named. An alternative that cannot be derived there is a dead end, and another one is taken.
+//! ABNF cannot say two things of UBF(A), so that two rules are conditions on what was derived
+//! before them: `binary-body` has as many bytes as the `length` before it says, and `register-read`
+//! is a register that a `store` before it has named. An alternative that cannot be derived there is
+//! a dead end, and another one is taken.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,7 +22,8 @@ pub struct Grammar {
 #[derive(Debug)]
 struct Rule {
     node: Node,
-    /// The fewest rules that stand one in another in a sentence of this rule; `None` if it has no sentence.
+    /// The fewest rules that stand one in another in a sentence of this rule; `None` if it has no
+    /// sentence.
     height: Option<usize>,
 }
 
@@ -43,7 +45,8 @@ impl Grammar {
         let mut text = String::new();
         for file in ["ubf-a.abnf", "header.abnf"] {
             let path = directory.join(file);
-            text += &fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+            text += &fs::read_to_string(&path)
+                .map_err(|error| format!("{}: {error}", path.display()))?;
             text += "\n";
         }
         Self::parse(&text)
@@ -53,24 +56,31 @@ impl Grammar {
     ///
     /// # Errors
     ///
-    /// What is written is no ABNF, or names a rule that does not exist, or a rule that has no sentence.
+    /// What is written is no ABNF, or names a rule that does not exist, or a rule that has no
+    /// sentence.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut rules: BTreeMap<String, Rule> = BTreeMap::new();
         for rule in abnf::rulelist(text).map_err(|error| error.to_string())? {
             if rule.kind() == Kind::Incremental {
-                return Err(format!("`{}` is defined in pieces, which is not understood here", rule.name()));
+                return Err(format!(
+                    "`{}` is defined in pieces, which is not understood here",
+                    rule.name()
+                ));
             }
             let name = rule.name().to_owned();
-            if rules.insert(name.clone(), Rule { node: rule.node().clone(), height: None }).is_some() {
+            if rules
+                .insert(name.clone(), Rule { node: rule.node().clone(), height: None })
+                .is_some()
+            {
                 return Err(format!("`{name}` is defined twice"));
             }
         }
         let mut grammar = Self { rules };
         grammar.measure();
         match grammar.rules.iter().find(|(_, rule)| rule.height.is_none()) {
-            Some((name, _)) => {
-                Err(format!("`{name}` has no sentence: it names itself always, or a rule that does not exist"))
-            }
+            Some((name, _)) => Err(format!(
+                "`{name}` has no sentence: it names itself always, or a rule that does not exist"
+            )),
             None => Ok(grammar),
         }
     }
@@ -81,8 +91,14 @@ impl Grammar {
     ///
     /// There is no such rule, or its sentences begin with what must come before them.
     pub fn sentence(&self, rule: &str, random: &mut Random) -> Result<Vec<u8>, String> {
-        let mut derivation =
-            Derivation { grammar: self, random, bytes: Vec::new(), stored: Vec::new(), length: 0, level: 0 };
+        let mut derivation = Derivation {
+            grammar: self,
+            random,
+            bytes: Vec::new(),
+            stored: Vec::new(),
+            length: 0,
+            level: 0,
+        };
         match derivation.rule(rule) {
             Ok(()) => Ok(derivation.bytes),
             Err(DeadEnd) => Err(format!("no sentence of `{rule}` was found")),
@@ -110,10 +126,13 @@ impl Grammar {
     fn height(&self, node: &Node) -> Option<usize> {
         match node {
             Node::Alternatives(nodes) => nodes.iter().filter_map(|node| self.height(node)).min(),
-            Node::Concatenation(nodes) => {
-                nodes.iter().map(|node| self.height(node)).try_fold(0, |highest, height| Some(highest.max(height?)))
+            Node::Concatenation(nodes) => nodes
+                .iter()
+                .map(|node| self.height(node))
+                .try_fold(0, |highest, height| Some(highest.max(height?))),
+            Node::Repetition { repeat, node } if repeat.min().unwrap_or_default() > 0 => {
+                self.height(node)
             }
-            Node::Repetition { repeat, node } if repeat.min().unwrap_or_default() > 0 => self.height(node),
             Node::Repetition { .. } | Node::Optional(_) => Some(0),
             Node::Group(node) => self.height(node),
             Node::Rulename(name) => self.rules.get(name)?.height,
@@ -156,7 +175,8 @@ impl Derivation<'_> {
             "length" => loop {
                 let start = self.bytes.len();
                 self.expand(name)?;
-                let digits = String::from_utf8_lossy(self.bytes.get(start..).unwrap_or_default()).into_owned();
+                let digits = String::from_utf8_lossy(self.bytes.get(start..).unwrap_or_default())
+                    .into_owned();
                 match digits.parse() {
                     Ok(length) if length <= MAX_BINARY_BYTES => {
                         self.length = length;
@@ -191,7 +211,9 @@ impl Derivation<'_> {
             Node::Alternatives(nodes) => {
                 let mut order = self.random.order(nodes.len());
                 if self.is_tired() {
-                    order.sort_by_key(|index| nodes.get(*index).and_then(|node| self.grammar.height(node)));
+                    order.sort_by_key(|index| {
+                        nodes.get(*index).and_then(|node| self.grammar.height(node))
+                    });
                 }
                 for node in order.into_iter().filter_map(|index| nodes.get(index)) {
                     if self.attempt(node) {
@@ -202,12 +224,17 @@ impl Derivation<'_> {
             }
             Node::Concatenation(nodes) => nodes.iter().try_for_each(|node| self.node(node)),
             Node::Repetition { repeat, node } => {
-                let (least, most) = (repeat.min().unwrap_or_default(), repeat.max().unwrap_or(usize::MAX));
+                let (least, most) =
+                    (repeat.min().unwrap_or_default(), repeat.max().unwrap_or(usize::MAX));
                 for _ in 0..least {
                     self.node(node)?;
                 }
                 let mut count = least;
-                while count < most && !self.is_tired() && !self.random.once_in(3) && self.attempt(node) {
+                while count < most
+                    && !self.is_tired()
+                    && !self.random.once_in(3)
+                    && self.attempt(node)
+                {
                     count += 1;
                 }
                 Ok(())
@@ -242,7 +269,8 @@ impl Derivation<'_> {
 
     /// Derives the node, or leaves everything as it was.
     fn attempt(&mut self, node: &Node) -> bool {
-        let (bytes, stored, level, length) = (self.bytes.len(), self.stored.len(), self.level, self.length);
+        let (bytes, stored, level, length) =
+            (self.bytes.len(), self.stored.len(), self.level, self.length);
         if self.node(node).is_ok() {
             return true;
         }
@@ -260,10 +288,15 @@ mod tests {
 
     #[test]
     fn derives_sentences_of_a_small_grammar() {
-        let grammar = Grammar::parse("sum = term *( \"+\" term )\nterm = %x31-39 / \"(\" sum \")\"\n").unwrap();
+        let grammar =
+            Grammar::parse("sum = term *( \"+\" term )\nterm = %x31-39 / \"(\" sum \")\"\n")
+                .unwrap();
         for seed in 0..200 {
             let sentence = grammar.sentence("sum", &mut Random::new(seed)).unwrap();
-            assert!(sentence.iter().all(|byte| b"123456789()+".contains(byte)), "seed {seed}: {sentence:?}");
+            assert!(
+                sentence.iter().all(|byte| b"123456789()+".contains(byte)),
+                "seed {seed}: {sentence:?}"
+            );
             assert!(sentence.len() < 4_000, "seed {seed}");
         }
     }
@@ -280,7 +313,10 @@ mod tests {
             let tilde = sentence.iter().position(|byte| *byte == b'~').unwrap();
             let length: usize = std::str::from_utf8(&sentence[..tilde]).unwrap().parse().unwrap();
             let stores = &sentence[tilde + length + 2..];
-            assert!(stores[..stores.len() - 1].contains(&stores[stores.len() - 1]), "seed {seed}: {sentence:?}");
+            assert!(
+                stores[..stores.len() - 1].contains(&stores[stores.len() - 1]),
+                "seed {seed}: {sentence:?}"
+            );
             found += 1;
         }
         assert!(found > 50);

@@ -2,8 +2,8 @@
 
 use bytes::BytesMut;
 use ubf_codec::{
-    ClientHeader, ClientPacket, DecodeError, Decoder, Document, Encoder, Mode, ServerHeader, ServerPacket, Source,
-    StreamDecoder, VersionedDecoder,
+    ClientHeader, ClientPacket, DecodeError, Decoder, Document, Encoder, Mode, ServerHeader,
+    ServerPacket, Source, StreamDecoder, VersionedDecoder,
 };
 
 use crate::conformance::{Answer, Implementation, Refusal, Style};
@@ -34,7 +34,9 @@ impl Implementation for Codec {
 
     fn decode_one(&self, input: &[u8], settings: &Settings) -> Answer<Outcome> {
         Ok(match decoder(settings).decode(input) {
-            Ok(document) => Outcome { packets: vec![document.root().postfix().to_string()], end: End::Complete },
+            Ok(document) => {
+                Outcome { packets: vec![document.root().postfix().to_string()], end: End::Complete }
+            }
             Err(error) => Outcome { packets: Vec::new(), end: end_of(&error, input.len()) },
         })
     }
@@ -78,8 +80,12 @@ impl Implementation for Codec {
 pub fn one_versioned(side: Side, input: &[u8], limits: &Limits) -> Outcome<Packet> {
     let mut decoder = Decoder::new().with_limits(limits.into());
     let packet = match side {
-        Side::Client => decoder.decode_client(input).as_ref().map(from_client).map_err(|error| *error),
-        Side::Server => decoder.decode_server(input).as_ref().map(from_server).map_err(|error| *error),
+        Side::Client => {
+            decoder.decode_client(input).as_ref().map(from_client).map_err(|error| *error)
+        }
+        Side::Server => {
+            decoder.decode_server(input).as_ref().map(from_server).map_err(|error| *error)
+        }
     };
     match packet {
         Ok(packet) => Outcome { packets: vec![packet], end: End::Complete },
@@ -117,7 +123,12 @@ fn versioned<S: Source>(mode: Mode, next_ip: Option<String>, body: &Document<S>)
         Mode::Negotiation => 0,
         Mode::Version(version) => version.get(),
     };
-    Packet { version, next_ip, body: body.source().to_vec(), term: body.root().postfix().to_string() }
+    Packet {
+        version,
+        next_ip,
+        body: body.source().to_vec(),
+        term: body.root().postfix().to_string(),
+    }
 }
 
 /// The codec's error as the end of a stream of that length.
@@ -156,7 +167,13 @@ impl Implementation for CodecStream {
         Ok(versioned_stream(side, limits, input.chunks(piece_bytes(input))))
     }
 
-    fn decode_packets_cut(&self, side: Side, input: &[u8], limits: &Limits, cut: usize) -> Answer<Outcome<Packet>> {
+    fn decode_packets_cut(
+        &self,
+        side: Side,
+        input: &[u8],
+        limits: &Limits,
+        cut: usize,
+    ) -> Answer<Outcome<Packet>> {
         let (first, second) = input.split_at_checked(cut).unwrap_or((input, &[]));
         Ok(versioned_stream(side, limits, [first, second].into_iter()))
     }
@@ -166,7 +183,8 @@ impl Implementation for CodecStream {
     }
 }
 
-/// All prefixes of an input are fed, so that the time grows with the square of its length, or with its cube.
+/// All prefixes of an input are fed, so that the time grows with the square of its length, or with
+/// its cube.
 fn piece_bytes(input: &[u8]) -> usize {
     match input.len() {
         0..500 => 1,
@@ -179,13 +197,19 @@ fn piece_bytes(input: &[u8]) -> usize {
 pub fn stream<'a>(settings: &Settings, pieces: impl Iterator<Item = &'a [u8]>) -> Outcome {
     let mut decoder = stream_decoder(settings);
     feed(pieces, |event| match event {
-        Event::Arrived(buffer) => Ok(decoder.decode(buffer)?.map(|document| document.root().postfix().to_string())),
+        Event::Arrived(buffer) => {
+            Ok(decoder.decode(buffer)?.map(|document| document.root().postfix().to_string()))
+        }
         Event::Ended(rest) => decoder.finish(rest).map(|()| None),
     })
 }
 
 /// Feeds the pieces to a `VersionedDecoder` and takes out each packet as soon as it is there.
-pub fn versioned_stream<'a>(side: Side, limits: &Limits, pieces: impl Iterator<Item = &'a [u8]>) -> Outcome<Packet> {
+pub fn versioned_stream<'a>(
+    side: Side,
+    limits: &Limits,
+    pieces: impl Iterator<Item = &'a [u8]>,
+) -> Outcome<Packet> {
     match side {
         Side::Client => {
             let mut decoder = VersionedDecoder::<ClientHeader>::new().with_limits(limits.into());
@@ -227,7 +251,11 @@ fn feed<'a, P>(
                 Ok(Some(packet)) => packets.push(packet),
                 Ok(None) => break,
                 Err(error) => {
-                    assert_eq!(decoder(Event::Arrived(&mut buffer)).err(), Some(error), "an error is final");
+                    assert_eq!(
+                        decoder(Event::Arrived(&mut buffer)).err(),
+                        Some(error),
+                        "an error is final"
+                    );
                     return Outcome { packets, end: end_of(&error, length) };
                 }
             }

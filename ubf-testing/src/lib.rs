@@ -1,5 +1,5 @@
-//! What the tests of UBF share: the specification's vectors and who is run over them, a slow and obvious decoder, random
-//! sentences of the grammar, and the bodies of the fuzz targets.
+//! What the tests of UBF share: the specification's vectors and who is run over them, a slow and
+//! obvious decoder, random sentences of the grammar, and the bodies of the fuzz targets.
 //!
 //! Nothing here is published, and no crate but tests depends on it.
 

@@ -1,7 +1,8 @@
 //! How the conformance suite speaks to a program in any language.
 //!
-//! The program reads requests from its standard input and writes answers to its standard output: one line each, in order, and
-//! it flushes after each answer. It ends when its input ends. Words are parted by one space.
+//! The program reads requests from its standard input and writes answers to its standard output:
+//! one line each, in order, and it flushes after each answer. It ends when its input ends. Words
+//! are parted by one space.
 //!
 //! | request | answer |
 //! |---|---|
@@ -10,13 +11,15 @@
 //! | `client LIMITS BYTES`, `server LIMITS BYTES` | the versioned packets, then the end |
 //! | `encode STYLE DIALECT TERM` | the packet, `$` included, in hexadecimal |
 //!
-//! - DIALECT is `extended` or `classic`; ESCAPES is `strict`, or `any` where `\x` is x for any x; STYLE is `plain` or `cached`.
+//! - DIALECT is `extended` or `classic`; ESCAPES is `strict`, or `any` where `\x` is x for any x;
+//!   STYLE is `plain` or `cached`.
 //! - LIMITS is `default`, or those that differ from the defaults: `max_depth=3,max_tag_bytes=1`.
 //! - BYTES are the whole stream, in hexadecimal, or `-` if it is empty.
 //! - TERM is postfix, as in the vectors, to the end of the line.
-//! - The end is `complete`, `incomplete`, or `error CODE OFFSET`. Before it stands each packet, followed by ` ; `:
-//!   a term in postfix, or for versioned packets `VERSION BODY TERM` (client) and `VERSION NEXTIP BODY TERM` (server), where
-//!   BODY is the body's bytes in hexadecimal and NEXTIP is `?` or the addresses, numeric ones in canonical form, joined by `,`.
+//! - The end is `complete`, `incomplete`, or `error CODE OFFSET`. Before it stands each packet,
+//!   followed by ` ; `: a term in postfix, or for versioned packets `VERSION BODY TERM` (client)
+//!   and `VERSION NEXTIP BODY TERM` (server), where BODY is the body's bytes in hexadecimal and
+//!   NEXTIP is `?` or the addresses, numeric ones in canonical form, joined by `,`.
 //! - Any request may be answered with `unsupported`. The check is then skipped.
 //!
 //! ```text
@@ -62,7 +65,9 @@ impl std::fmt::Display for Request {
             Self::Packets(side, limits, input) => {
                 write!(f, "{} {} {}", side.word(), write_limits(limits), write_bytes(input))
             }
-            Self::Encode(style, dialect, term) => write!(f, "encode {} {} {term}", style.word(), dialect.word()),
+            Self::Encode(style, dialect, term) => {
+                write!(f, "encode {} {} {term}", style.word(), dialect.word())
+            }
         }
     }
 }
@@ -80,12 +85,24 @@ impl FromStr for Request {
                     "any" => true,
                     other => return Err(format!("`{other}` is neither `strict` nor `any`")),
                 };
-                let settings = Settings { dialect: read_dialect(dialect)?, limits: read_limits(limits)?, any_escape };
+                let settings = Settings {
+                    dialect: read_dialect(dialect)?,
+                    limits: read_limits(limits)?,
+                    any_escape,
+                };
                 let bytes = read_bytes(bytes)?;
-                Ok(if *entrance == "one" { Self::DecodeOne(settings, bytes) } else { Self::Decode(settings, bytes) })
+                Ok(if *entrance == "one" {
+                    Self::DecodeOne(settings, bytes)
+                } else {
+                    Self::Decode(settings, bytes)
+                })
             }
-            ["client", limits, bytes] => Ok(Self::Packets(Side::Client, read_limits(limits)?, read_bytes(bytes)?)),
-            ["server", limits, bytes] => Ok(Self::Packets(Side::Server, read_limits(limits)?, read_bytes(bytes)?)),
+            ["client", limits, bytes] => {
+                Ok(Self::Packets(Side::Client, read_limits(limits)?, read_bytes(bytes)?))
+            }
+            ["server", limits, bytes] => {
+                Ok(Self::Packets(Side::Server, read_limits(limits)?, read_bytes(bytes)?))
+            }
             ["encode", style, dialect, term] => {
                 let style = match *style {
                     "plain" => Style::Plain,
@@ -103,12 +120,21 @@ impl FromStr for Request {
 ///
 /// # Errors
 ///
-/// Those of the two streams. A request that is not understood is answered with `failed` and the reason.
-pub fn serve(implementation: &dyn Implementation, requests: impl BufRead, mut answers: impl Write) -> io::Result<()> {
+/// Those of the two streams. A request that is not understood is answered with `failed` and the
+/// reason.
+pub fn serve(
+    implementation: &dyn Implementation,
+    requests: impl BufRead,
+    mut answers: impl Write,
+) -> io::Result<()> {
     for line in requests.lines() {
         let answer = match line?.parse() {
-            Ok(Request::Decode(settings, input)) => write_answer(implementation.decode(&input, &settings)),
-            Ok(Request::DecodeOne(settings, input)) => write_answer(implementation.decode_one(&input, &settings)),
+            Ok(Request::Decode(settings, input)) => {
+                write_answer(implementation.decode(&input, &settings))
+            }
+            Ok(Request::DecodeOne(settings, input)) => {
+                write_answer(implementation.decode_one(&input, &settings))
+            }
             Ok(Request::Packets(side, limits, input)) => {
                 write_answer(implementation.decode_packets(side, &input, &limits))
             }
@@ -151,8 +177,9 @@ fn read_limits(text: &str) -> Result<Limits, String> {
     let mut limits = Limits::default();
     if text != "default" {
         for limit in text.split(',') {
-            let understood =
-                limit.split_once('=').and_then(|(name, value)| Some(limits.set(name, value.parse().ok()?)));
+            let understood = limit
+                .split_once('=')
+                .and_then(|(name, value)| Some(limits.set(name, value.parse().ok()?)));
             if understood != Some(true) {
                 return Err(format!("`{limit}` is no limit"));
             }
@@ -170,7 +197,10 @@ fn read_bytes(text: &str) -> Result<Vec<u8>, String> {
 }
 
 fn read_dialect(text: &str) -> Result<Dialect, String> {
-    Dialect::ALL.into_iter().find(|dialect| dialect.word() == text).ok_or(format!("`{text}` is no dialect"))
+    Dialect::ALL
+        .into_iter()
+        .find(|dialect| dialect.word() == text)
+        .ok_or(format!("`{text}` is no dialect"))
 }
 
 #[cfg(test)]

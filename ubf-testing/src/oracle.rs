@@ -1,10 +1,13 @@
 //! A slow and obvious decoder of UBF(A), written from the rules and sharing nothing with the codec.
 //!
-//! The whole input is there at once. Terms of a packet live in one vector and name each other by their index, so that a
-//! register shares what it holds and no depth of nesting costs stack. A packet is judged inside a *window*: its first
-//! `max_packet_bytes` bytes. A byte past the window is never looked at: when the window is full and no `$` has ended the packet,
-//! that is the error.
-#![allow(clippy::indexing_slicing, reason = "an index into one's own vector is obvious, and a wrong one fails a test")]
+//! The whole input is there at once. Terms of a packet live in one vector and name each other by
+//! their index, so that a register shares what it holds and no depth of nesting costs stack. A
+//! packet is judged inside a *window*: its first `max_packet_bytes` bytes. A byte past the window
+//! is never looked at: when the window is full and no `$` has ended the packet, that is the error.
+#![allow(
+    clippy::indexing_slicing,
+    reason = "an index into one's own vector is obvious, and a wrong one fails a test"
+)]
 
 use crate::outcome::{End, Outcome};
 use crate::settings::{Dialect, Settings};
@@ -20,11 +23,16 @@ pub fn decode_one(input: &[u8], settings: &Settings) -> Outcome {
 }
 
 /// What becomes of a packet that was found together with its end, if it is to be the only one.
-pub(crate) fn one<P>(input: &[u8], settings: &Settings, found: Result<(P, usize), Stop>) -> Outcome<P> {
-    let alone = found.and_then(|(packet, end)| match first_that_is_not_blank(input, end, settings) {
-        None => Ok(packet),
-        Some(offset) => broken("trailing-bytes", offset),
-    });
+pub(crate) fn one<P>(
+    input: &[u8],
+    settings: &Settings,
+    found: Result<(P, usize), Stop>,
+) -> Outcome<P> {
+    let alone =
+        found.and_then(|(packet, end)| match first_that_is_not_blank(input, end, settings) {
+            None => Ok(packet),
+            Some(offset) => broken("trailing-bytes", offset),
+        });
     match alone {
         Ok(packet) => Outcome { packets: vec![packet], end: End::Complete },
         // Where a packet must be, nothing is too little.
@@ -47,14 +55,21 @@ fn first_that_is_not_blank(input: &[u8], start: usize, settings: &Settings) -> O
     }
 }
 
-/// Reads packet after packet. `read` takes the offset where one begins, and returns it with the offset where it ends.
-pub(crate) fn packets<P>(length: usize, mut read: impl FnMut(usize) -> Result<(P, usize), Stop>) -> Outcome<P> {
+/// Reads packet after packet. `read` takes the offset where one begins, and returns it with the
+/// offset where it ends.
+pub(crate) fn packets<P>(
+    length: usize,
+    mut read: impl FnMut(usize) -> Result<(P, usize), Stop>,
+) -> Outcome<P> {
     let mut packets = Vec::new();
     let mut start = 0;
     loop {
         match read(start) {
             Ok((packet, end)) => {
-                assert!(start < end && end <= length, "a packet takes bytes, and no more than there are");
+                assert!(
+                    start < end && end <= length,
+                    "a packet takes bytes, and no more than there are"
+                );
                 packets.push(packet);
                 start = end;
             }
@@ -86,7 +101,12 @@ impl From<Stop> for End {
 
 /// One packet that begins at `start` and whose terms begin at `body` (a header may stand between).
 /// Returns the term in postfix, and the offset after the `$`.
-pub(crate) fn packet(input: &[u8], start: usize, body: usize, settings: &Settings) -> Result<(String, usize), Stop> {
+pub(crate) fn packet(
+    input: &[u8],
+    start: usize,
+    body: usize,
+    settings: &Settings,
+) -> Result<(String, usize), Stop> {
     within_window(input, start, settings, |window| {
         let mut machine = Machine::new(window, start, body, settings);
         let root = machine.run()?;
@@ -94,7 +114,8 @@ pub(crate) fn packet(input: &[u8], start: usize, body: usize, settings: &Setting
     })
 }
 
-/// L1: shows `read` no more than the packet's window. If that is full and holds no whole packet, the packet is too long.
+/// L1: shows `read` no more than the packet's window. If that is full and holds no whole packet,
+/// the packet is too long.
 pub(crate) fn within_window<T>(
     input: &[u8],
     start: usize,
@@ -463,7 +484,8 @@ impl<'a> Machine<'a> {
 
     // ---- rendering ----
 
-    /// The term in postfix. Its length is bounded by the expanded sizes, which have passed the limits.
+    /// The term in postfix. Its length is bounded by the expanded sizes, which have passed the
+    /// limits.
     fn postfix(&self, root: usize) -> String {
         enum Work {
             Term(usize),
@@ -532,7 +554,10 @@ mod tests {
     #[test]
     fn reads_terms_of_every_kind() {
         let input = br#"{'a\'b',"c",3~d$~~,-007,?,#1&2&,{}}`t`$"#;
-        assert_eq!(read(input, |_| {}), "a:612762 s:63 b:64247e i:-7 u i:2 i:1 l:2 t:0 t:7 g:74 ; complete");
+        assert_eq!(
+            read(input, |_| {}),
+            "a:612762 s:63 b:64247e i:-7 u i:2 i:1 l:2 t:0 t:7 g:74 ; complete"
+        );
     }
 
     #[test]
@@ -618,7 +643,9 @@ mod tests {
 
     #[test]
     fn tells_a_pause_from_a_stop() {
-        for (input, end) in [("", "complete"), (" %a%\n", "complete"), ("%a", "incomplete"), ("1", "incomplete")] {
+        for (input, end) in
+            [("", "complete"), (" %a%\n", "complete"), ("%a", "incomplete"), ("1", "incomplete")]
+        {
             assert_eq!(read(input.as_bytes(), |_| {}), end, "{input}");
         }
     }

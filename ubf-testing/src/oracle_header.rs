@@ -1,5 +1,8 @@
 //! A slow and obvious reader of versioned packets (P1, P2), beside the oracle of bodies.
-#![allow(clippy::indexing_slicing, reason = "an index into one's own input is obvious, and a wrong one fails a test")]
+#![allow(
+    clippy::indexing_slicing,
+    reason = "an index into one's own input is obvious, and a wrong one fails a test"
+)]
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -23,8 +26,15 @@ fn extended(limits: &Limits) -> Settings {
     Settings { dialect: Dialect::Extended, limits: limits.clone(), any_escape: false }
 }
 
-fn versioned_packet(side: Side, input: &[u8], start: usize, settings: &Settings) -> Result<(Packet, usize), Stop> {
-    let header = within_window(input, start, settings, |window| header(side, window, start, &settings.limits))?;
+fn versioned_packet(
+    side: Side,
+    input: &[u8],
+    start: usize,
+    settings: &Settings,
+) -> Result<(Packet, usize), Stop> {
+    let header = within_window(input, start, settings, |window| {
+        header(side, window, start, &settings.limits)
+    })?;
     let (term, end) = packet(input, start, header.end, settings)?;
     let body = input[header.end..end].to_vec();
     Ok((Packet { version: header.version, next_ip: header.next_ip, body, term }, end))
@@ -129,7 +139,8 @@ fn next_ip(input: &[u8], at: &mut usize, limits: &Limits) -> Result<String, Stop
 fn address(text: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(text).ok()?;
     let (host, port) = text.rsplit_once(':')?;
-    let port_is_written_plainly = !port.starts_with('0') && port.bytes().all(|byte| byte.is_ascii_digit());
+    let port_is_written_plainly =
+        !port.starts_with('0') && port.bytes().all(|byte| byte.is_ascii_digit());
     if !port_is_written_plainly || port.parse::<u16>().is_err() {
         return None;
     }
@@ -153,11 +164,14 @@ fn is_name(host: &str) -> bool {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
     };
     let is_a_number = |label: &str| {
         let lower = label.to_ascii_lowercase();
-        let is_hex = lower.starts_with("0x") && lower.bytes().skip(2).all(|byte| byte.is_ascii_hexdigit());
+        let is_hex =
+            lower.starts_with("0x") && lower.bytes().skip(2).all(|byte| byte.is_ascii_hexdigit());
         is_hex || label.bytes().all(|byte| byte.is_ascii_digit())
     };
     let last_is_a_number = labels.last().is_some_and(|label| is_a_number(label));

@@ -107,7 +107,10 @@ impl Outcome<Packet> {
     }
 }
 
-fn parse<P>(answer: &str, packet: impl Fn(&str) -> Result<P, String>) -> Result<Outcome<P>, String> {
+fn parse<P>(
+    answer: &str,
+    packet: impl Fn(&str) -> Result<P, String>,
+) -> Result<Outcome<P>, String> {
     let mut parts: Vec<&str> = answer.split(" ; ").collect();
     let end = parts.pop().unwrap_or_default();
     let packets = parts.into_iter().map(packet).collect::<Result<_, _>>()?;
@@ -119,7 +122,11 @@ fn parse<P>(answer: &str, packet: impl Fn(&str) -> Result<P, String>) -> Result<
             code: (*code).to_owned(),
             offset: offset.parse().map_err(|_| format!("`{offset}` is no offset"))?,
         },
-        _ => return Err(format!("`{end}` is neither `complete` nor `incomplete` nor `error CODE OFFSET`")),
+        _ => {
+            return Err(format!(
+                "`{end}` is neither `complete` nor `incomplete` nor `error CODE OFFSET`"
+            ));
+        }
     };
     Ok(Outcome { packets, end })
 }
@@ -152,7 +159,11 @@ mod tests {
     #[test]
     fn an_answer_reads_back_as_it_was_written() {
         let packets = vec!["i:1".to_owned(), "i:1 t:1".to_owned()];
-        for end in [End::Complete, End::Incomplete, End::Error { code: "bad-escape".to_owned(), offset: 3 }] {
+        for end in [
+            End::Complete,
+            End::Incomplete,
+            End::Error { code: "bad-escape".to_owned(), offset: 3 },
+        ] {
             let outcome = Outcome { packets: packets.clone(), end };
             assert_eq!(Outcome::<String>::parse(&outcome.to_string()), Ok(outcome));
         }
@@ -161,7 +172,8 @@ mod tests {
     #[test]
     fn an_answer_with_packets_reads_back_as_it_was_written() {
         for (side, next_ip) in [(Side::Client, None), (Side::Server, Some("a:1,b:2".to_owned()))] {
-            let packet = Packet { version: 10, next_ip, body: b"{1}$".to_vec(), term: "i:1 t:1".to_owned() };
+            let packet =
+                Packet { version: 10, next_ip, body: b"{1}$".to_vec(), term: "i:1 t:1".to_owned() };
             let outcome = Outcome { packets: vec![packet], end: End::Complete };
             assert_eq!(Outcome::<Packet>::parse(&outcome.to_string(), side), Ok(outcome));
         }

@@ -10,7 +10,8 @@ use ubf_codec::{Integer, Term};
 pub fn term(postfix: &str) -> Result<Term, String> {
     let mut stack: Vec<Term> = Vec::new();
     for token in postfix.split(' ') {
-        let term = apply(token, &mut stack).ok_or_else(|| format!("`{token}` is wrong there, in postfix"))?;
+        let term = apply(token, &mut stack)
+            .ok_or_else(|| format!("`{token}` is wrong there, in postfix"))?;
         stack.push(term);
     }
     match (stack.pop(), stack.as_slice()) {

@@ -1,4 +1,5 @@
-//! The laws of prefixes: what a decoder may say of the beginning of an input, and where an input is cut to try it (W12).
+//! The laws of prefixes: what a decoder may say of the beginning of an input, and where an input is
+//! cut to try it (W12).
 
 use crate::outcome::{End, Outcome};
 
@@ -37,7 +38,9 @@ impl<'a, P: PartialEq> Prefixes<'a, P> {
         let between_packets = self.input.get(self.tail..cut).is_some_and(is_blank);
         match answer.end {
             End::Complete if !between_packets => Err("called complete, inside a packet".to_owned()),
-            End::Incomplete if between_packets => Err("called incomplete, between packets".to_owned()),
+            End::Incomplete if between_packets => {
+                Err("called incomplete, between packets".to_owned())
+            }
             End::Complete | End::Incomplete | End::Error { .. } => Ok(()),
         }
     }
@@ -64,12 +67,14 @@ pub(crate) fn is_blank(mut bytes: &[u8]) -> bool {
     }
 }
 
-/// Where to cut an input: everywhere if it is short, else at both ends and here and there between them.
+/// Where to cut an input: everywhere if it is short, else at both ends and here and there between
+/// them.
 pub(crate) fn cuts(length: usize) -> Vec<usize> {
     if !is_sampled(length) {
         return (0..length).collect();
     }
-    // Reading a prefix takes time in proportion to its length; so the longer the input, the fewer of them.
+    // Reading a prefix takes time in proportion to its length; so the longer the input, the fewer
+    // of them.
     let count = (1_000_000 / length).clamp(2, 200);
     let ends = count / 4;
     let mut cuts: Vec<usize> = (0..ends).chain((ends..count).map(|n| n * length / count)).collect();
@@ -93,12 +98,18 @@ mod tests {
     #[test]
     fn a_prefix_is_incomplete_until_its_packet_ends() {
         let whole = "i:1 ; complete";
-        for (cut, good) in [(0, "complete"), (1, "complete"), (2, "incomplete"), (3, "i:1 ; complete")] {
+        for (cut, good) in
+            [(0, "complete"), (1, "complete"), (2, "incomplete"), (3, "i:1 ; complete")]
+        {
             assert_eq!(judge(whole, cut, good), Ok(()), "{cut}");
         }
-        for (cut, bad) in
-            [(0, "incomplete"), (2, "complete"), (2, "i:1 ; complete"), (3, "i:2 ; complete"), (2, "error x 1")]
-        {
+        for (cut, bad) in [
+            (0, "incomplete"),
+            (2, "complete"),
+            (2, "i:1 ; complete"),
+            (3, "i:2 ; complete"),
+            (2, "error x 1"),
+        ] {
             assert!(judge(whole, cut, bad).is_err(), "{cut}: {bad}");
         }
     }

@@ -1,4 +1,5 @@
-//! A small source of random choices: the same seed gives the same choices on every machine and for ever.
+//! A small source of random choices: the same seed gives the same choices on every machine and for
+//! ever.
 
 /// Marsaglia's xorshift of 64 bits.
 #[derive(Debug, Clone)]

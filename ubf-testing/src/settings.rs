@@ -145,7 +145,9 @@ mod tests {
         for (name, value) in Limits::default().named() {
             assert!(limits.set(name, value + 1), "{name}");
         }
-        for ((name, before), (_, after)) in Limits::default().named().into_iter().zip(limits.named()) {
+        for ((name, before), (_, after)) in
+            Limits::default().named().into_iter().zip(limits.named())
+        {
             assert_eq!(after, before + 1, "{name}");
         }
         assert!(!limits.set("max_patience", 1));

@@ -117,7 +117,8 @@ pub fn directory() -> PathBuf {
 pub fn load(directory: &Path) -> Result<Vec<Vector>, String> {
     let mut vectors = Vec::new();
     for kind in DIRECTORIES {
-        let files = toml_files(&directory.join(kind)).map_err(|error| format!("{kind}: {error}"))?;
+        let files =
+            toml_files(&directory.join(kind)).map_err(|error| format!("{kind}: {error}"))?;
         if files.is_empty() {
             return Err(format!("{kind}: there is no vector in this directory"));
         }
@@ -256,7 +257,9 @@ impl Raw {
                     let bytes = match (part.text, part.hex) {
                         (Some(text), None) => text.into_bytes(),
                         (None, Some(digits)) => bytes_of_hex(&digits)?,
-                        (Some(_), Some(_)) | (None, None) => return Err("a part is either `text` or `hex`".to_owned()),
+                        (Some(_), Some(_)) | (None, None) => {
+                            return Err("a part is either `text` or `hex`".to_owned());
+                        }
                     };
                     input.extend(bytes.repeat(part.times));
                 }
@@ -271,12 +274,18 @@ impl Raw {
         let terms = match (self.term.take(), self.terms.take()) {
             (Some(term), None) => vec![term],
             (None, Some(terms)) => terms,
-            (Some(_), Some(_)) | (None, None) => return Err("it needs one of `term` and `terms`".to_owned()),
+            (Some(_), Some(_)) | (None, None) => {
+                return Err("it needs one of `term` and `terms`".to_owned());
+            }
         };
         if terms.len() != 1 && (plain.is_some() || cached.is_some()) {
             return Err("`plain` and `cached` are for a single term".to_owned());
         }
-        Ok(Expected::Accept { terms, plain: plain.map(String::into_bytes), cached: cached.map(String::into_bytes) })
+        Ok(Expected::Accept {
+            terms,
+            plain: plain.map(String::into_bytes),
+            cached: cached.map(String::into_bytes),
+        })
     }
 
     fn reject(&mut self, length: usize) -> Result<Expected, String> {
@@ -284,7 +293,8 @@ impl Raw {
         let terms = self.terms.take().unwrap_or_default();
         match error.as_str() {
             "trailing-bytes" => Ok(Expected::Trailing { offset }),
-            // Only a caller who knows that nothing follows sees the error; here every input is all there is (W12).
+            // Only a caller who knows that nothing follows sees the error; here every input is all
+            // there is (W12).
             "unexpected-end" if offset == length => Ok(Expected::Incomplete { terms }),
             "unexpected-end" => Err("`unexpected-end` stands at the end of the input".to_owned()),
             _ => Ok(Expected::Reject { terms, error, offset }),
@@ -300,7 +310,9 @@ impl Raw {
             (None, false) => {
                 let next_ip = self.next_ip.take();
                 if next_ip.is_some() != (side == Side::Server) {
-                    return Err("`next_ip` is for the packets of a server, and needed there".to_owned());
+                    return Err(
+                        "`next_ip` is for the packets of a server, and needed there".to_owned()
+                    );
                 }
                 PacketResult::Accept(crate::outcome::Packet {
                     version: self.version.take().ok_or("it needs a `version`")?,
@@ -383,7 +395,11 @@ mod tests {
             ("accept", "", "it needs one of `term` and `terms`"),
             ("reject", "error = 'x'", "`error` and `offset` go together"),
             ("packets", "term = 'i:1'", "it needs a `side`"),
-            ("packets", "side = 'server'\nversion = 1\nbody = '1$'\nterm = 'i:1'", "`next_ip` is for"),
+            (
+                "packets",
+                "side = 'server'\nversion = 1\nbody = '1$'\nterm = 'i:1'",
+                "`next_ip` is for",
+            ),
         ] {
             let text = format!("[[vector]]\nname = 'n'\nrules = ['W1']\ninput = '1$'\n{fields}");
             let error = parse(kind, "f.toml", &text).unwrap_err();

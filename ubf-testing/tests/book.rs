@@ -1,6 +1,12 @@
-//! What the book says about limits and tests: each default is the code's, each test that is named exists.
+//! What the book says about limits and tests: each default is the code's, each test that is named
+//! exists.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail loudly"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -76,7 +82,8 @@ fn tests() -> BTreeSet<String> {
         }
     }
     let attacks = fs::read_to_string(root().join("ubf-cli/src/attack/list.rs")).unwrap();
-    let names_of_attacks = attacks.lines().filter_map(|line| line.strip_prefix("    \"")?.split('"').next());
+    let names_of_attacks =
+        attacks.lines().filter_map(|line| line.strip_prefix("    \"")?.split('"').next());
     names.extend(names_of_attacks.map(str::to_owned));
     names
 }
@@ -92,7 +99,8 @@ fn every_test_that_the_book_names_exists() {
             assert!(named.peek().is_some(), "{name}, {section}: no test in {row:?}");
             for test in named {
                 let vector = root().join("spec/vectors").join(test).with_extension("toml");
-                let exists = if test.contains('/') { vector.is_file() } else { tests.contains(test) };
+                let exists =
+                    if test.contains('/') { vector.is_file() } else { tests.contains(test) };
                 assert!(exists, "{name}, {section}: there is no {test}");
                 count += 1;
             }
@@ -104,7 +112,8 @@ fn every_test_that_the_book_names_exists() {
 /// `16 MiB`, `5 s` and `1,024` as a plain number: of bytes, milliseconds, or things.
 fn plain(text: &str) -> u64 {
     let (number, unit) = text.split_once(' ').unwrap_or((text, ""));
-    let number: u64 = number.replace(',', "").parse().unwrap_or_else(|_| panic!("{text} is no default"));
+    let number: u64 =
+        number.replace(',', "").parse().unwrap_or_else(|_| panic!("{text} is no default"));
     number
         * match unit {
             "" | "ms" => 1,
@@ -117,7 +126,9 @@ fn plain(text: &str) -> u64 {
 /// The fields that are numbers or times.
 fn fields(limits: &impl Debug) -> BTreeMap<String, u64> {
     let text = format!("{limits:#?}");
-    let fields = text.lines().filter_map(|line| line.strip_prefix("    ")?.strip_suffix(',')?.split_once(": "));
+    let fields = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("    ")?.strip_suffix(',')?.split_once(": "));
     // Those of a part are indented further, and have a table of their own.
     let fields = fields.filter(|(name, _)| !name.starts_with(' '));
     let value = |text: &str| match text.strip_suffix("ms") {

@@ -1,4 +1,5 @@
-//! The specification's vectors hold for the codec, for the oracle, and for a program at the other end of a pipe.
+//! The specification's vectors hold for the codec, for the oracle, and for a program at the other
+//! end of a pipe.
 #![allow(clippy::panic, reason = "the functions that tests share are not seen as tests")]
 
 use std::collections::BTreeSet;
@@ -47,8 +48,10 @@ fn a_program_conforms() {
 
 #[test]
 fn every_directory_holds_vectors() {
-    let found: BTreeSet<String> =
-        all_vectors().iter().filter_map(|vector| Some(vector.file.split_once('/')?.0.to_owned())).collect();
+    let found: BTreeSet<String> = all_vectors()
+        .iter()
+        .filter_map(|vector| Some(vector.file.split_once('/')?.0.to_owned()))
+        .collect();
     assert_eq!(found, BTreeSet::from(DIRECTORIES.map(str::to_owned)));
 }
 

@@ -16,9 +16,13 @@ fn inputs(kind: &str, target: &str) -> Vec<PathBuf> {
 }
 
 fn replay(target: &str) {
-    let (_, body) = targets::ALL.into_iter().find(|(name, _)| *name == target).expect("it is a target");
+    let (_, body) =
+        targets::ALL.into_iter().find(|(name, _)| *name == target).expect("it is a target");
     let corpus = inputs("corpus", target);
-    assert!(!corpus.is_empty(), "fuzz/corpus/{target} is empty: run `cargo run -p ubf-testing --bin ubf-seeds`");
+    assert!(
+        !corpus.is_empty(),
+        "fuzz/corpus/{target} is empty: run `cargo run -p ubf-testing --bin ubf-seeds`"
+    );
     let mut failures = Vec::new();
     for file in corpus.into_iter().chain(inputs("regressions", target)) {
         let bytes = fs::read(&file).unwrap();
@@ -77,8 +81,13 @@ fn the_corpus_of_server_session_passes() {
 #[test]
 fn every_target_has_its_test_and_its_fuzzer() {
     for (target, _) in targets::ALL {
-        let fuzzer = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/fuzz_targets").join(format!("{target}.rs"));
+        let fuzzer = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../fuzz/fuzz_targets")
+            .join(format!("{target}.rs"));
         assert!(fuzzer.is_file(), "{} is missing", fuzzer.display());
-        assert!(include_str!("corpus.rs").contains(&format!("replay({target:?})")), "{target} is not replayed");
+        assert!(
+            include_str!("corpus.rs").contains(&format!("replay({target:?})")),
+            "{target} is not replayed"
+        );
     }
 }

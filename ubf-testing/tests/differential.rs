@@ -1,4 +1,5 @@
-//! Random bytes that look like UBF, through the bodies of all fuzz targets: among them the codec against the oracle.
+//! Random bytes that look like UBF, through the bodies of all fuzz targets: among them the codec
+//! against the oracle.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -146,7 +147,12 @@ fn settings() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn config(cases: u32) -> ProptestConfig {
-    ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 1_000, ..ProptestConfig::default() }
+    ProptestConfig {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 1_000,
+        ..ProptestConfig::default()
+    }
 }
 
 proptest! {
@@ -237,13 +243,18 @@ const NOTATION: &[&str] = &[
     "16#ff",
 ];
 
-/// A sentence of the grammar in which a few bytes are wrong is wrong in a more interesting place than random bytes are.
+/// A sentence of the grammar in which a few bytes are wrong is wrong in a more interesting place
+/// than random bytes are.
 #[test]
 fn sentences_with_mistakes() {
     let grammar = Grammar::load().unwrap();
     for seed in 0..3_000 {
         let mut random = Random::new(seed);
-        let rules = [("packet", Side::Client), ("client-packet", Side::Client), ("server-packet", Side::Server)];
+        let rules = [
+            ("packet", Side::Client),
+            ("client-packet", Side::Client),
+            ("server-packet", Side::Server),
+        ];
         let (rule, side) = *random.choose(&rules).unwrap();
         let mut sentence = grammar.sentence(rule, &mut random).unwrap();
         for _ in 0..1 + random.below(3) {

@@ -1,4 +1,5 @@
-//! Sentences of the grammar are packets, for the codec as for the oracle, and mean the same to both.
+//! Sentences of the grammar are packets, for the codec as for the oracle, and mean the same to
+//! both.
 
 use ubf_testing::conformance::Implementation;
 use ubf_testing::grammar::Grammar;
@@ -17,9 +18,21 @@ fn sentences_are_packets_and_mean_the_same_to_codec_and_oracle() {
         let sentence = grammar.sentence("packet", &mut Random::new(seed)).unwrap();
         let shown = sentence.escape_ascii();
         let oracle = Oracle.decode(&sentence, &settings).unwrap();
-        assert_eq!((oracle.packets.len(), &oracle.end), (1, &End::Complete), "oracle, seed {seed}: {shown}");
-        assert_eq!(Codec.decode(&sentence, &settings).unwrap(), oracle, "codec, seed {seed}: {shown}");
-        assert_eq!(CodecStream.decode(&sentence, &settings).unwrap(), oracle, "stream, seed {seed}: {shown}");
+        assert_eq!(
+            (oracle.packets.len(), &oracle.end),
+            (1, &End::Complete),
+            "oracle, seed {seed}: {shown}"
+        );
+        assert_eq!(
+            Codec.decode(&sentence, &settings).unwrap(),
+            oracle,
+            "codec, seed {seed}: {shown}"
+        );
+        assert_eq!(
+            CodecStream.decode(&sentence, &settings).unwrap(),
+            oracle,
+            "stream, seed {seed}: {shown}"
+        );
     }
 }
 
@@ -33,7 +46,11 @@ fn sentences_with_a_header_are_versioned_packets() {
             let sentence = grammar.sentence(rule, &mut Random::new(seed)).unwrap();
             let shown = sentence.escape_ascii();
             let oracle = Oracle.decode_packets(side, &sentence, &limits).unwrap();
-            assert_eq!((oracle.packets.len(), &oracle.end), (1, &End::Complete), "oracle, seed {seed}: {shown}");
+            assert_eq!(
+                (oracle.packets.len(), &oracle.end),
+                (1, &End::Complete),
+                "oracle, seed {seed}: {shown}"
+            );
             let codec = Codec.decode_packets(side, &sentence, &limits).unwrap();
             assert_eq!(codec, oracle, "codec, seed {seed}: {shown}");
         }

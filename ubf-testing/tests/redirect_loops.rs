@@ -1,4 +1,5 @@
-//! R5: servers that send a client round and round. It makes five hops, stays where it is, and its calls are answered.
+//! R5: servers that send a client round and round. It makes five hops, stays where it is, and its
+//! calls are answered.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
@@ -16,13 +17,15 @@ use ubf_proto::RedirectRefusal;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Servers each of which names the next when it agrees, and the last the first. Each counts its visitors.
+/// Servers each of which names the next when it agrees, and the last the first. Each counts its
+/// visitors.
 async fn ring(count: usize) -> (Vec<String>, Vec<Arc<AtomicUsize>>) {
     let mut listeners = Vec::new();
     for _ in 0..count {
         listeners.push(TcpListener::bind("127.0.0.1:0").await.unwrap());
     }
-    let addresses: Vec<_> = listeners.iter().map(|listener| listener.local_addr().unwrap().to_string()).collect();
+    let addresses: Vec<_> =
+        listeners.iter().map(|listener| listener.local_addr().unwrap().to_string()).collect();
     let visitors: Vec<_> = (0..count).map(|_| Arc::new(AtomicUsize::new(0))).collect();
     for (index, listener) in listeners.into_iter().enumerate() {
         let next = addresses[(index + 1) % count].clone();
@@ -56,14 +59,19 @@ async fn mislead(mut stream: TcpStream, next: String) {
     }
 }
 
-/// The refusal with which a client of the first server ends its chase, and who was visited how often until then.
+/// The refusal with which a client of the first server ends its chase, and who was visited how
+/// often until then.
 async fn chase(servers: usize) -> (RedirectRefusal, Vec<usize>) {
     let (addresses, visitors) = ring(servers).await;
     let (seen, mut notices) = mpsc::unbounded_channel();
     let client = Client::builder().address(&addresses[0]).versions([3]).on_notice(move |notice| {
         drop(seen.send(notice.clone()));
     });
-    let client = client.configure(|config| config.move_interval = Duration::from_millis(1)).connect().await.unwrap();
+    let client = client
+        .configure(|config| config.move_interval = Duration::from_millis(1))
+        .connect()
+        .await
+        .unwrap();
     let refusal = async {
         loop {
             if let Notice::RedirectRefused { refusal, .. } = notices.recv().await.unwrap() {

@@ -29,7 +29,9 @@ fn each_sabotage_is_found_and_nothing_else() {
             // What is warm after so short a time is a matter of luck.
             None => soak(&["--minutes=0.1", "--margin-percent=1000"]),
             // Servers are seldom stopped.
-            Some("unclean") => soak(&["--minutes=1", "--margin-percent=1000", "--sabotage=unclean"]),
+            Some("unclean") => {
+                soak(&["--minutes=1", "--margin-percent=1000", "--sabotage=unclean"])
+            }
             Some("memory") => soak(&["--minutes=0.1", "--sabotage=memory"]),
             Some(other) => soak(&["--minutes=0.1", "--margin-percent=1000", "--sabotage", other]),
         });
@@ -40,7 +42,8 @@ fn each_sabotage_is_found_and_nothing_else() {
         let (out, err) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
         assert_eq!(status.code(), Some(i32::from(sabotage.is_some())), "{sabotage:?}\n{out}{err}");
         assert!(out.contains(words), "{sabotage:?}\n{out}{err}");
-        // No other fault is found: the run ends at the first of its kind, and calls that go on may add theirs.
+        // No other fault is found: the run ends at the first of its kind, and calls that go on may
+        // add theirs.
         let broken = out.lines().filter(|line| line.starts_with("BROKEN"));
         assert!(
             broken.clone().all(|line| line.contains(words.trim_start_matches("BROKEN        "))),

@@ -1,4 +1,5 @@
-//! How often each operation takes memory, as JSON. Another program than the report's, because counting slows the allocator down.
+//! How often each operation takes memory, as JSON. Another program than the report's, because
+//! counting slows the allocator down.
 
 #![forbid(unsafe_code)]
 
@@ -13,7 +14,11 @@ fn main() -> Result<(), benches::Error> {
             // The first time, what is kept from one time to the next takes its memory.
             operation.run();
             let counted = allocation_counter::measure(|| operation.run());
-            found.push(Allocations { key: operation.key, count: counted.count_total, peak_bytes: counted.bytes_max });
+            found.push(Allocations {
+                key: operation.key,
+                count: counted.count_total,
+                peak_bytes: counted.bytes_max,
+            });
         }
     }
     let mut out = io::stdout().lock();

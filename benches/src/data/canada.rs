@@ -18,7 +18,8 @@ pub(super) fn document() -> Value {
     Value::record([("type", "FeatureCollection".into()), ("features", Value::list([feature]))])
 }
 
-/// A walk in small steps. Coordinates have six decimals and, as in the file that this one is like, digits of noise behind them.
+/// A walk in small steps. Coordinates have six decimals and, as in the file that this one is like,
+/// digits of noise behind them.
 fn ring(random: &mut Random) -> Value {
     let mut longitude = -140.0 + f64::from(random.below(80_000_000)) / 1e6;
     let mut latitude = 42.0 + f64::from(random.below(40_000_000)) / 1e6;

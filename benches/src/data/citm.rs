@@ -11,7 +11,8 @@ pub(super) fn document() -> Value {
     let mut random = Random::new(1996);
     let mut id = 138_586_340;
     let names = |random: &mut Random, first: u32, count: u32| {
-        let entry = |place: u32| ((first + place * 3).to_string(), Value::from(sentence(random, 2, 5, 0)));
+        let entry =
+            |place: u32| ((first + place * 3).to_string(), Value::from(sentence(random, 2, 5, 0)));
         Value::Record((0..count).map(entry).collect())
     };
     Value::record([
@@ -30,9 +31,18 @@ fn event(random: &mut Random, id: &mut u32) -> (String, Value) {
     let event = Value::record([
         ("description", Value::Null),
         ("id", (*id).into()),
-        ("logo", random.chance(20).then(|| format!("/images/UE0AAAAACEKo6QAAAAZDSVR{}", *id % 10)).into()),
+        (
+            "logo",
+            random
+                .chance(20)
+                .then(|| format!("/images/UE0AAAAACEKo6QAAAAZDSVR{}", *id % 10))
+                .into(),
+        ),
         ("name", sentence(random, 4, 8, 4).into()),
-        ("subTopicIds", Value::list((0..topics).map(|_| Value::from(337_184_260 + random.below(30))))),
+        (
+            "subTopicIds",
+            Value::list((0..topics).map(|_| Value::from(337_184_260 + random.below(30)))),
+        ),
         ("subjectCode", Value::Null),
         ("subtitle", Value::Null),
         ("topicIds", Value::list((0..topics).map(|_| Value::from(324_846_090 + random.below(12))))),
@@ -53,7 +63,10 @@ fn performance(random: &mut Random, id: &mut u32) -> Value {
     let category = |random: &mut Random| {
         let areas = 4 + random.below(10);
         let area = |random: &mut Random| {
-            Value::record([("areaId", (205_705_990 + random.below(20)).into()), ("blockIds", Value::List(Vec::new()))])
+            Value::record([
+                ("areaId", (205_705_990 + random.below(20)).into()),
+                ("blockIds", Value::List(Vec::new())),
+            ])
         };
         Value::record([
             ("areas", Value::list((0..areas).map(|_| area(random)))),

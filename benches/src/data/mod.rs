@@ -26,8 +26,18 @@ pub struct Document {
 }
 
 /// The names of all documents, in the order of the tables.
-pub const NAMES: [&str; 10] =
-    ["rpc", "twitter", "citm", "canada", "ints", "bins", "strings", "escapes", "records", "parse trees"];
+pub const NAMES: [&str; 10] = [
+    "rpc",
+    "twitter",
+    "citm",
+    "canada",
+    "ints",
+    "bins",
+    "strings",
+    "escapes",
+    "records",
+    "parse trees",
+];
 
 /// The document of this name.
 #[must_use]

@@ -1,4 +1,5 @@
-//! `parse trees`: a module as Erlang's parser gives it, for the comparison with Erlang's external term format.
+//! `parse trees`: a module as Erlang's parser gives it, for the comparison with Erlang's external
+//! term format.
 
 use super::Value;
 use super::random::Random;
@@ -108,8 +109,10 @@ impl Trees {
                 self.node("integer", [value.into()])
             }
             1 => {
-                let text =
-                    self.random.pick(&["~p~n", "not found: ~p~n", "request ~p in state ~p~n"]).unwrap_or_default();
+                let text = self
+                    .random
+                    .pick(&["~p~n", "not found: ~p~n", "request ~p in state ~p~n"])
+                    .unwrap_or_default();
                 self.node("string", [text.into()])
             }
             2 => self.node("nil", []),
@@ -144,7 +147,8 @@ impl Trees {
             }
             2..=4 => {
                 let (module, function) = (self.choose(&MODULES), self.choose(&FUNCTION_NAMES));
-                let (module, function) = (self.node("atom", [module]), self.node("atom", [function]));
+                let (module, function) =
+                    (self.node("atom", [module]), self.node("atom", [function]));
                 let remote = self.node("remote", [module, function]);
                 let count = 1 + self.random.below(3);
                 let arguments = Value::list((0..count).map(|_| self.expression(depth - 1)));

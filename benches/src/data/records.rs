@@ -62,8 +62,16 @@ pub fn typed() -> Vec<Record> {
 }
 
 pub(super) fn document() -> Value {
-    Value::list(typed().into_iter().map(|(Kind::User, number, name, role, (Event::Created, time))| {
-        let created = Value::tuple([Value::name("created"), time.into()]);
-        Value::tuple([Value::name("user"), number.into(), name.into(), Value::name(role.as_str()), created])
-    }))
+    Value::list(typed().into_iter().map(
+        |(Kind::User, number, name, role, (Event::Created, time))| {
+            let created = Value::tuple([Value::name("created"), time.into()]);
+            Value::tuple([
+                Value::name("user"),
+                number.into(),
+                name.into(),
+                Value::name(role.as_str()),
+                created,
+            ])
+        },
+    ))
 }

@@ -29,11 +29,17 @@ pub struct Arguments {
 /// The request as Rust values.
 #[must_use]
 pub fn typed() -> Request {
-    (Kind::Call, 4711, "files".into(), Arguments { name: "report.txt".into(), offset: 65_536, count: 1024 })
+    (
+        Kind::Call,
+        4711,
+        "files".into(),
+        Arguments { name: "report.txt".into(), offset: 65_536, count: 1024 },
+    )
 }
 
 pub(super) fn document() -> Value {
     let (Kind::Call, number, service, Arguments { name, offset, count }) = typed();
-    let arguments = Value::record([("name", name.into()), ("offset", offset.into()), ("count", count.into())]);
+    let arguments =
+        Value::record([("name", name.into()), ("offset", offset.into()), ("count", count.into())]);
     Value::tuple([Value::name("call"), number.into(), service.into(), arguments])
 }

@@ -37,9 +37,11 @@ const WORDS: [&str; 32] = [
     "wait",
 ];
 
-const BEYOND_ASCII: [&str; 8] = ["naïve", "møøse", "語", "世界", "こんにちは", "Ærø", "😀", "наука"];
+const BEYOND_ASCII: [&str; 8] =
+    ["naïve", "møøse", "語", "世界", "こんにちは", "Ærø", "😀", "наука"];
 
-/// So many words with a space between them. Of a hundred, `beyond` are not ASCII and `quoted` stand in quotes or end in a backslash.
+/// So many words with a space between them. Of a hundred, `beyond` are not ASCII and `quoted` stand
+/// in quotes or end in a backslash.
 pub(crate) fn sentence(random: &mut Random, words: u32, beyond: u32, quoted: u32) -> String {
     let mut text = String::new();
     for place in 0..words {

@@ -118,7 +118,9 @@ pub fn typed() -> Answer {
         max_id: 505_874_924_095_815_681,
         query: "%E4%B8%80".into(),
         count: STATUSES,
-        next_results: Some("?max_id=505874847260352512&q=%E4%B8%80&count=100&include_entities=1".into()),
+        next_results: Some(
+            "?max_id=505874847260352512&q=%E4%B8%80&count=100&include_entities=1".into(),
+        ),
     };
     Answer { statuses, search_metadata }
 }
@@ -142,7 +144,9 @@ fn status(random: &mut Random, may_retweet: bool) -> Status {
         id,
         id_str: id.to_string(),
         text: sentence(random, words, 35, 6),
-        source: "<a href=\"https://mobile.example/download/iphone\" rel=\"nofollow\">for iPhone</a>".into(),
+        source:
+            "<a href=\"https://mobile.example/download/iphone\" rel=\"nofollow\">for iPhone</a>"
+                .into(),
         truncated: false,
         in_reply_to_status_id: random.chance(10).then_some(id - 1),
         in_reply_to_user_id: random.chance(10).then(|| random.below(u32::MAX)),
@@ -199,7 +203,9 @@ fn entities(random: &mut Random) -> Entities {
         (start, start + 10)
     };
     Entities {
-        hashtags: hashtags.map(|_| Hashtag { text: sentence(random, 1, 60, 0), indices: indices(random) }).collect(),
+        hashtags: hashtags
+            .map(|_| Hashtag { text: sentence(random, 1, 60, 0), indices: indices(random) })
+            .collect(),
         symbols: Vec::new(),
         urls: urls.map(|_| format!("http://t.example/{:x}", random.below(u32::MAX))).collect(),
         user_mentions: mentions
@@ -224,7 +230,10 @@ pub(super) fn document() -> Value {
         ("count", metadata.count.into()),
         ("next_results", metadata.next_results.into()),
     ]);
-    Value::record([("statuses", Value::list(statuses.into_iter().map(Value::from))), ("search_metadata", metadata)])
+    Value::record([
+        ("statuses", Value::list(statuses.into_iter().map(Value::from))),
+        ("search_metadata", metadata),
+    ])
 }
 
 impl From<Status> for Value {
@@ -286,8 +295,9 @@ impl From<User> for Value {
 impl From<Entities> for Value {
     fn from(entities: Entities) -> Self {
         let indices = |(start, end): (u32, u32)| Self::tuple([start.into(), end.into()]);
-        let hashtag =
-            |hashtag: Hashtag| Self::record([("text", hashtag.text.into()), ("indices", indices(hashtag.indices))]);
+        let hashtag = |hashtag: Hashtag| {
+            Self::record([("text", hashtag.text.into()), ("indices", indices(hashtag.indices))])
+        };
         let mention = |mention: Mention| {
             Self::record([
                 ("screen_name", mention.screen_name.into()),

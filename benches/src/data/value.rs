@@ -21,7 +21,8 @@ pub enum Value {
     Tuple(Vec<Self>),
     /// Any number of values.
     List(Vec<Self>),
-    /// Values by name: a list of pairs in UBF and ETF, keys being atoms; an object or a map elsewhere.
+    /// Values by name: a list of pairs in UBF and ETF, keys being atoms; an object or a map
+    /// elsewhere.
     Record(Vec<(String, Self)>),
 }
 

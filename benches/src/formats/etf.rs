@@ -1,4 +1,5 @@
-//! Erlang's external term format, as `term_to_binary` writes it: the same terms as in UBF, text being binaries, as is the custom.
+//! Erlang's external term format, as `term_to_binary` writes it: the same terms as in UBF, text
+//! being binaries, as is the custom.
 
 use eetf::Term as Eetf;
 use erltf::BorrowedTerm;
@@ -33,7 +34,9 @@ fn write(value: &Value, text: Text, out: &mut Vec<u8>) {
             out.extend(value.to_be_bytes());
         }
         Value::Name(name) => atom(name, out),
-        Value::Text(string) if text == Text::Strings && string.is_ascii() && string.len() <= 0xFFFF => {
+        Value::Text(string)
+            if text == Text::Strings && string.is_ascii() && string.len() <= 0xFFFF =>
+        {
             out.push(107);
             out.extend(length(string.len()).to_be_bytes().iter().skip(2));
             out.extend(string.as_bytes());
@@ -44,7 +47,9 @@ fn write(value: &Value, text: Text, out: &mut Vec<u8>) {
             tuple_head(values.len(), out);
             values.iter().for_each(|value| write(value, text, out));
         }
-        Value::List(values) => list(values.len(), out, |out| values.iter().for_each(|value| write(value, text, out))),
+        Value::List(values) => {
+            list(values.len(), out, |out| values.iter().for_each(|value| write(value, text, out)))
+        }
         Value::Record(fields) => list(fields.len(), out, |out| {
             for (name, value) in fields {
                 tuple_head(2, out);
@@ -111,10 +116,13 @@ pub fn visit(term: &BorrowedTerm<'_>, visitor: &mut impl Visitor) {
         BorrowedTerm::Integer(value) => visitor.integer(*value),
         BorrowedTerm::Float(value) => visitor.float(*value),
         BorrowedTerm::Binary(bytes) => visitor.text(bytes),
-        BorrowedTerm::List(terms) | BorrowedTerm::Tuple(terms) => terms.iter().for_each(|term| visit(term, visitor)),
+        BorrowedTerm::List(terms) | BorrowedTerm::Tuple(terms) => {
+            terms.iter().for_each(|term| visit(term, visitor))
+        }
         BorrowedTerm::BigInt(value) => {
             // No document has integers beyond 64 bits.
-            let magnitude = value.digits.iter().rev().fold(0, |sum: i64, &digit| (sum << 8) | i64::from(digit));
+            let magnitude =
+                value.digits.iter().rev().fold(0, |sum: i64, &digit| (sum << 8) | i64::from(digit));
             visitor.integer(if value.sign.is_negative() { -magnitude } else { magnitude });
         }
         BorrowedTerm::Nil => {}

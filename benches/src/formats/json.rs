@@ -20,7 +20,9 @@ pub fn json(value: &Value) -> Json {
         Value::Name(text) | Value::Text(text) => Json::from(text.clone()),
         Value::Bytes(bytes) => Json::from(STANDARD.encode(bytes)),
         Value::Tuple(values) | Value::List(values) => values.iter().map(json).collect(),
-        Value::Record(fields) => fields.iter().map(|(name, value)| (name.clone(), json(value))).collect(),
+        Value::Record(fields) => {
+            fields.iter().map(|(name, value)| (name.clone(), json(value))).collect()
+        }
     }
 }
 
@@ -60,7 +62,9 @@ pub fn visit_borrowed(value: &BorrowedValue<'_>, visitor: &mut impl Visitor) {
     match value {
         BorrowedValue::Static(value) => visit_static(*value, visitor),
         BorrowedValue::String(text) => visitor.text(text.as_bytes()),
-        BorrowedValue::Array(values) => values.iter().for_each(|value| visit_borrowed(value, visitor)),
+        BorrowedValue::Array(values) => {
+            values.iter().for_each(|value| visit_borrowed(value, visitor))
+        }
         BorrowedValue::Object(fields) => {
             for (name, value) in fields.iter() {
                 visitor.text(name.as_bytes());

@@ -15,9 +15,13 @@ pub fn message_pack(value: &Value) -> MessagePack {
         Value::Float(value) => MessagePack::from(*value),
         Value::Name(text) | Value::Text(text) => MessagePack::from(text.clone()),
         Value::Bytes(bytes) => MessagePack::Binary(bytes.clone()),
-        Value::Tuple(values) | Value::List(values) => MessagePack::Array(values.iter().map(message_pack).collect()),
+        Value::Tuple(values) | Value::List(values) => {
+            MessagePack::Array(values.iter().map(message_pack).collect())
+        }
         Value::Record(fields) => {
-            let field = |(name, value): &(String, Value)| (MessagePack::from(name.clone()), message_pack(value));
+            let field = |(name, value): &(String, Value)| {
+                (MessagePack::from(name.clone()), message_pack(value))
+            };
             MessagePack::Map(fields.iter().map(field).collect())
         }
     }

@@ -60,7 +60,9 @@ pub fn visit(frame: &RangeFrame, bytes: &[u8], visitor: &mut impl Visitor) {
         RangeFrame::BlobString { data, .. } | RangeFrame::SimpleString { data, .. } => {
             visitor.text(bytes.get(data.0..data.1).unwrap_or_default());
         }
-        RangeFrame::Array { data, .. } => data.iter().for_each(|frame| visit(frame, bytes, visitor)),
+        RangeFrame::Array { data, .. } => {
+            data.iter().for_each(|frame| visit(frame, bytes, visitor))
+        }
         RangeFrame::Map { data, .. } => {
             for (name, value) in data {
                 visit(name, bytes, visitor);

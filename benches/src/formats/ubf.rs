@@ -18,9 +18,9 @@ pub fn term(value: &Value) -> Term {
         Value::Bytes(bytes) => Term::binary(bytes.clone()),
         Value::Tuple(values) => Term::tuple(values.iter().map(term)),
         Value::List(values) => Term::list(values.iter().map(term)),
-        Value::Record(fields) => {
-            Term::list(fields.iter().map(|(name, value)| Term::tuple([Term::atom(name.clone()), term(value)])))
-        }
+        Value::Record(fields) => Term::list(
+            fields.iter().map(|(name, value)| Term::tuple([Term::atom(name.clone()), term(value)])),
+        ),
     }
 }
 

@@ -44,12 +44,14 @@ impl Visitor for Sum {
 
     #[inline]
     fn text(&mut self, text: &[u8]) {
-        let ends = text.first().copied().unwrap_or_default() ^ text.last().copied().unwrap_or_default();
+        let ends =
+            text.first().copied().unwrap_or_default() ^ text.last().copied().unwrap_or_default();
         self.0 = self.0.wrapping_add(text.len() as u64 + u64::from(ends));
     }
 }
 
-/// The sum of the hashes of all values, which does not depend on their order: records lose theirs in some formats.
+/// The sum of the hashes of all values, which does not depend on their order: records lose theirs
+/// in some formats.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Digest(pub u64);
 
@@ -72,7 +74,8 @@ impl Visitor for Digest {
     }
 
     fn float(&mut self, value: f64) {
-        // serde_json may read the last bit of a float wrong, as long as nobody asks for its feature `float_roundtrip`.
+        // serde_json may read the last bit of a float wrong, as long as nobody asks for its feature
+        // `float_roundtrip`.
         self.add(2, format!("{value:.9}").as_bytes());
     }
 

@@ -57,14 +57,17 @@ impl Figures {
     }
 
     pub(crate) fn get(&self, document: &str, work: Work, by: &str) -> Option<&Figure> {
-        self.operations
-            .iter()
-            .find(|figure| figure.key.document == document && figure.key.work == work && figure.key.by == by)
+        self.operations.iter().find(|figure| {
+            figure.key.document == document && figure.key.work == work && figure.key.by == by
+        })
     }
 
     /// How many times as long as the codec the peer takes for the same work.
     pub(crate) fn times(&self, document: &str, work: Work, peer: &str) -> Option<f64> {
-        Some(self.get(document, work, peer)?.nanoseconds / self.get(document, work, UBF)?.nanoseconds)
+        Some(
+            self.get(document, work, peer)?.nanoseconds
+                / self.get(document, work, UBF)?.nanoseconds,
+        )
     }
 
     /// Bytes in the cached style for one in the plain style.
@@ -104,5 +107,8 @@ fn instructions(rustc: &str) -> Result<Option<Instructions>, Error> {
     }
     #[expect(clippy::cast_precision_loss, reason = "no count has 52 bits")]
     let ratio = |instructions: u64, of: u64| instructions as f64 / of as f64;
-    Ok(Some(Instructions { a_token_validated: ratio(validate, tokens), a_node_decoded: ratio(decode, nodes) }))
+    Ok(Some(Instructions {
+        a_token_validated: ratio(validate, tokens),
+        a_node_decoded: ratio(decode, nodes),
+    }))
 }

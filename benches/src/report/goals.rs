@@ -6,8 +6,13 @@ use super::figures::{Figures, count};
 use crate::server::{self, Kind, Scenario};
 
 /// The peers of the table of goals for decoding, and what each row wants of them.
-pub(crate) const PEERS: [&str; 5] =
-    ["serde_json Value", "simd-json tape", "simd-json borrowed", "sonic-rs Value", "erltf borrowed"];
+pub(crate) const PEERS: [&str; 5] = [
+    "serde_json Value",
+    "simd-json tape",
+    "simd-json borrowed",
+    "sonic-rs Value",
+    "erltf borrowed",
+];
 
 /// By document: how many times as long as the codec each of the [`PEERS`] should take to decode.
 pub(crate) const DECODE: [(&str, [Option<f64>; 5]); 6] = [
@@ -50,7 +55,11 @@ pub(crate) fn of_the_codec(figures: &Figures) -> Vec<Goal> {
     let mut goals = Vec::new();
     for document in ["twitter", "records"] {
         let times = figures.times(document, Work::Visit, "serde_json Value");
-        goals.push(goal(format!("decode and visit {document}, vs serde_json `Value`"), AtLeast(5.0), times));
+        goals.push(goal(
+            format!("decode and visit {document}, vs serde_json `Value`"),
+            AtLeast(5.0),
+            times,
+        ));
     }
     for (document, least) in [("twitter", 1.1), ("records", 1.1), ("citm", 1.0)] {
         let times = figures.times(document, Work::Validate, "sonic-rs skip");
@@ -61,17 +70,27 @@ pub(crate) fn of_the_codec(figures: &Figures) -> Vec<Goal> {
     let a_node = instructions.map(|instructions| instructions.a_node_decoded);
     goals.push(goal("instructions a token, twitter, validated".into(), AtMost(36.0), a_token));
     goals.push(goal("instructions a node, twitter, decoded".into(), AtMost(64.0), a_node));
-    for (document, peer, least) in
-        [("ints", "sonic-rs Value", 1.15), ("ints", "rmpv ValueRef", 1.0), ("bins", "rmpv ValueRef", 1.4)]
-    {
+    for (document, peer, least) in [
+        ("ints", "sonic-rs Value", 1.15),
+        ("ints", "rmpv ValueRef", 1.0),
+        ("bins", "rmpv ValueRef", 1.4),
+    ] {
         let times = figures.times(document, Work::Decode, peer);
         goals.push(goal(format!("decode {document}, vs {peer}"), AtLeast(least), times));
     }
-    let allocations = |figure: &super::figures::Figure| figure.allocations.and_then(|count| u32::try_from(count).ok());
-    let reused =
-        figures.operations.iter().filter(|figure| figure.key.work == Work::DecodeReused && figure.key.by == UBF);
+    let allocations = |figure: &super::figures::Figure| {
+        figure.allocations.and_then(|count| u32::try_from(count).ok())
+    };
+    let reused = figures
+        .operations
+        .iter()
+        .filter(|figure| figure.key.work == Work::DecodeReused && figure.key.by == UBF);
     let most = reused.filter_map(allocations).max().map(f64::from);
-    goals.push(goal("allocations, reused buffers, the most of any document".into(), AtMost(0.0), most));
+    goals.push(goal(
+        "allocations, reused buffers, the most of any document".into(),
+        AtMost(0.0),
+        most,
+    ));
     let fresh = figures.get("rpc", Work::Decode, UBF).and_then(allocations).map(f64::from);
     goals.push(goal("allocations, rpc, fresh buffers".into(), AtMost(1.0), fresh));
     for document in ["twitter", "citm"] {
@@ -86,16 +105,30 @@ pub(crate) fn of_the_codec(figures: &Figures) -> Vec<Goal> {
         let times = figures.cached_bytes(document);
         goals.push(goal(format!("encode {document} cached, bytes vs plain"), AtMost(most), times));
     }
-    let worst =
-        benches::data::NAMES.iter().filter_map(|document| figures.cached_bytes(document)).max_by(f64::total_cmp);
-    goals.push(goal("encode cached, bytes vs plain, the most of any document".into(), AtMost(1.0), worst));
+    let worst = benches::data::NAMES
+        .iter()
+        .filter_map(|document| figures.cached_bytes(document))
+        .max_by(f64::total_cmp);
+    goals.push(goal(
+        "encode cached, bytes vs plain, the most of any document".into(),
+        AtMost(1.0),
+        worst,
+    ));
     let trees = figures.get("parse trees", Work::EncodeCached, UBF);
     let trees = trees.map(|figure| count(figure.bytes) / count(figures.parse_trees_etf_bytes));
-    goals.push(goal("encode parse trees cached, bytes vs Erlang's external term format".into(), AtMost(0.5), trees));
+    goals.push(goal(
+        "encode parse trees cached, bytes vs Erlang's external term format".into(),
+        AtMost(0.5),
+        trees,
+    ));
     let long_text = |by| Some(figures.get("long text", Work::LongText, by)?.nanoseconds);
     let in_pieces = long_text("ubf-codec, in pieces of 1 KiB").zip(long_text("ubf-codec, at once"));
     let in_pieces = in_pieces.map(|(pieces, once)| pieces / once);
-    goals.push(goal("a packet of 64 MiB in pieces of 1 KiB, time vs at once".into(), AtMost(1.15), in_pieces));
+    goals.push(goal(
+        "a packet of 64 MiB in pieces of 1 KiB, time vs at once".into(),
+        AtMost(1.15),
+        in_pieces,
+    ));
     goals
 }
 
@@ -116,13 +149,25 @@ pub(crate) fn of_the_servers(figures: &server::Figures) -> Vec<Goal> {
             AtLeast(0.5),
             figures.speed(Kind::Packets, Scenario::InFlight, Kind::Bare),
         ),
-        goal("server CPU µs a call, 64 in flight", AtMost(0.75), in_flight.map(|figure| figure.server_cpu_us)),
+        goal(
+            "server CPU µs a call, 64 in flight",
+            AtMost(0.75),
+            in_flight.map(|figure| figure.server_cpu_us),
+        ),
         goal(
             "calls a second, 64 connections, vs bare tokio",
             AtLeast(0.95),
             figures.speed(Kind::Ubf, Scenario::Connections, Kind::Bare),
         ),
-        goal("KiB of the server an idle connection", AtMost(2.0), connections.map(|figure| figure.bytes_idle / 1024.0)),
-        goal("connect, negotiate and call, time vs bare connect and call", AtMost(1.3), figures.first_call(Kind::Ubf)),
+        goal(
+            "KiB of the server an idle connection",
+            AtMost(2.0),
+            connections.map(|figure| figure.bytes_idle / 1024.0),
+        ),
+        goal(
+            "connect, negotiate and call, time vs bare connect and call",
+            AtMost(1.3),
+            figures.first_call(Kind::Ubf),
+        ),
     ]
 }

@@ -35,8 +35,11 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<(), Err
     let plan = if arguments.quick { Plan::QUICK } else { Plan::FULL };
     let mut figures = measure(plan)?;
     if !arguments.codec_only {
-        figures.servers =
-            Some(server::measure(if arguments.quick { server::Plan::QUICK } else { server::Plan::FULL })?);
+        figures.servers = Some(server::measure(if arguments.quick {
+            server::Plan::QUICK
+        } else {
+            server::Plan::FULL
+        })?);
     }
     if arguments.json {
         serde_json::to_writer_pretty(&mut *out, &figures)?;
@@ -51,7 +54,9 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<(), Err
     fs::write(toolchain::folder().join("RESULTS.md"), results)?;
     writeln!(out, "wrote benches/RESULTS.md")?;
     let readme = toolchain::workspace().join("README.md");
-    if let Some(text) = readme::with_figures(&fs::read_to_string(&readme)?, &tables::short(&figures)) {
+    if let Some(text) =
+        readme::with_figures(&fs::read_to_string(&readme)?, &tables::short(&figures))
+    {
         fs::write(readme, text)?;
         writeln!(out, "wrote the figures in README.md")?;
     }
@@ -65,7 +70,8 @@ fn measure(plan: Plan) -> Result<Figures, Error> {
         let mut operations = operations(document)?;
         let times = nanoseconds(&mut operations, plan);
         for (operation, nanoseconds) in operations.iter().zip(times) {
-            let allocations = allocations.iter().find(|allocations| allocations.key == operation.key);
+            let allocations =
+                allocations.iter().find(|allocations| allocations.key == operation.key);
             found.push(Figure {
                 key: operation.key.clone(),
                 bytes: operation.bytes,

@@ -60,7 +60,8 @@ pub(crate) fn results(figures: &Figures) -> Result<String, Error> {
 }
 
 fn method(figures: &Figures, out: &mut String) -> Result<(), Error> {
-    let lock: toml::Table = toml::from_str(&fs::read_to_string(toolchain::workspace().join("Cargo.lock"))?)?;
+    let lock: toml::Table =
+        toml::from_str(&fs::read_to_string(toolchain::workspace().join("Cargo.lock"))?)?;
     let versions: Vec<_> = PEER_PACKAGES
         .iter()
         .filter_map(|package| Some(format!("{package} {}", toolchain::version_of(package, &lock)?)))
@@ -135,7 +136,9 @@ fn decoding(figures: &Figures, out: &mut String) -> fmt::Result {
         (Work::Visit, "Decode, and visit every value (text as checked and unescaped UTF-8)"),
     ] {
         write!(out, "\n## {heading}: times as long as {UBF}\n\n")?;
-        let of_work = |peer: &&str| data::NAMES.iter().any(|document| figures.get(document, work, peer).is_some());
+        let of_work = |peer: &&str| {
+            data::NAMES.iter().any(|document| figures.get(document, work, peer).is_some())
+        };
         let peers: Vec<_> = DECODERS.into_iter().filter(of_work).collect();
         header("", &peers, out)?;
         for document in data::NAMES {
@@ -145,7 +148,13 @@ fn decoding(figures: &Figures, out: &mut String) -> fmt::Result {
     Ok(())
 }
 
-fn row(figures: &Figures, document: &str, work: Work, peers: &[&str], out: &mut String) -> fmt::Result {
+fn row(
+    figures: &Figures,
+    document: &str,
+    work: Work,
+    peers: &[&str],
+    out: &mut String,
+) -> fmt::Result {
     write!(out, "| {document} |")?;
     for peer in peers {
         write!(out, " {} |", figures.times(document, work, peer).map(ratio).unwrap_or_default())?;
@@ -195,12 +204,16 @@ fn all(figures: &Figures, out: &mut String) -> fmt::Result {
                 let alike = if is_encoding { Work::Encode } else { Work::Decode };
                 figures.get(document, alike, "serde_json Value")
             });
-            for figure in
-                figures.operations.iter().filter(|figure| figure.key.document == document && figure.key.work == work)
+            for figure in figures
+                .operations
+                .iter()
+                .filter(|figure| figure.key.document == document && figure.key.work == work)
             {
                 let Figure { key, bytes, nanoseconds, allocations, .. } = figure;
                 let allocations = allocations.map(|count| count.to_string()).unwrap_or_default();
-                let relative = baseline.map(|baseline| ratio(nanoseconds / baseline.nanoseconds)).unwrap_or_default();
+                let relative = baseline
+                    .map(|baseline| ratio(nanoseconds / baseline.nanoseconds))
+                    .unwrap_or_default();
                 let (by, bytes, time) = (&key.by, grouped(*bytes), time(*nanoseconds));
                 writeln!(out, "| {work} | {by} | {bytes} | {time} | {allocations} | {relative} |")?;
             }
@@ -212,7 +225,8 @@ fn all(figures: &Figures, out: &mut String) -> fmt::Result {
 /// What the README shows.
 pub(crate) fn short(figures: &Figures) -> String {
     let mut out = String::new();
-    let peers = ["serde_json Value", "simd-json tape", "sonic-rs Value", "rmpv ValueRef", "erltf borrowed"];
+    let peers =
+        ["serde_json Value", "simd-json tape", "sonic-rs Value", "rmpv ValueRef", "erltf borrowed"];
     // A `String` takes all that is written.
     let _written = header("decode to the borrowed form", &peers, &mut out);
     for document in ["rpc", "twitter", "citm", "canada", "strings", "records"] {

@@ -1,4 +1,5 @@
-//! The yardstick: frames with a length before them, over tokio, all that is ready being flushed together.
+//! The yardstick: frames with a length before them, over tokio, all that is ready being flushed
+//! together.
 
 use std::collections::VecDeque;
 use std::io;
@@ -48,12 +49,17 @@ impl Peer for Bare {
         check(&*reply, &**request)
     }
 
-    async fn pipeline((mut frames, request): Self::Client, depth: usize, load: &Load) -> Result<(), Error> {
+    async fn pipeline(
+        (mut frames, request): Self::Client,
+        depth: usize,
+        load: &Load,
+    ) -> Result<(), Error> {
         batches(&mut frames, &request, &request, depth, load).await
     }
 }
 
-/// Calls in a loop, without a handle: all replies that are there are taken, then as many requests are written together.
+/// Calls in a loop, without a handle: all replies that are there are taken, then as many requests
+/// are written together.
 pub(crate) async fn batches<C>(
     frames: &mut Framed<TcpStream, C>,
     request: &Bytes,

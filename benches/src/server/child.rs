@@ -1,4 +1,5 @@
-//! The server's process: this program again, which serves, and says what it has used when it is asked.
+//! The server's process: this program again, which serves, and says what it has used when it is
+//! asked.
 
 use std::env;
 use std::fs;
@@ -78,7 +79,8 @@ impl Drop for Child {
     }
 }
 
-/// What the process does: it says its address, and then on each line of input what it has used. It ends with its input.
+/// What the process does: it says its address, and then on each line of input what it has used. It
+/// ends with its input.
 pub(crate) fn serve(arguments: ServeArguments, out: &mut impl Write) -> Result<(), Error> {
     thread::spawn(answer);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -107,7 +109,10 @@ fn answer() {
 
 fn used() -> Result<Used, Error> {
     let status = fs::read_to_string("/proc/self/status")?;
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("the system tells no sizes")?;
+    let resident = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .ok_or("the system tells no sizes")?;
     let kibibytes: u64 = resident.trim().trim_end_matches(" kB").parse()?;
     let cpu = Duration::try_from(clock_gettime(ClockId::ProcessCPUTime))?;
     Ok(Used { cpu, resident_bytes: kibibytes << 10 })

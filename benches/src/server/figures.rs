@@ -15,7 +15,8 @@ pub(crate) enum Scenario {
 }
 
 impl Scenario {
-    pub(crate) const ALL: [Self; 4] = [Self::Sequential, Self::InFlight, Self::Connections, Self::AmongIdle];
+    pub(crate) const ALL: [Self; 4] =
+        [Self::Sequential, Self::InFlight, Self::Connections, Self::AmongIdle];
 
     pub(crate) const fn as_str(self) -> &'static str {
         match self {

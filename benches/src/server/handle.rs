@@ -1,5 +1,6 @@
-//! The bare server again, called as programs call: many tasks share one connection through a handle, and a task drives it. What it costs
-//! to hand a request to that task and to be woken by it is the same for every client with a handle.
+//! The bare server again, called as programs call: many tasks share one connection through a
+//! handle, and a task drives it. What it costs to hand a request to that task and to be woken by it
+//! is the same for every client with a handle.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;

@@ -75,7 +75,11 @@ pub(crate) async fn sequential<P: Peer>(
 }
 
 /// Keeps so many calls in flight on one connection.
-pub(crate) async fn pipelined<P: Peer>(client: P::Client, depth: usize, time: Duration) -> Result<Outcome, Error> {
+pub(crate) async fn pipelined<P: Peer>(
+    client: P::Client,
+    depth: usize,
+    time: Duration,
+) -> Result<Outcome, Error> {
     let (outcome, _) = in_local_set(time, async |load, callers| {
         let load = load.clone();
         callers.spawn_local(async move { P::pipeline(client, depth, &load).await });

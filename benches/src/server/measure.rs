@@ -20,7 +20,8 @@ use super::tarpc::Tarpc;
 use super::tonic::Tonic;
 use super::ubf::Ubf;
 
-/// For connections that were given up to end before others are measured. Chosen: a hundred of them take a tenth of it.
+/// For connections that were given up to end before others are measured. Chosen: a hundred of them
+/// take a tenth of it.
 const ENDING_TIME: Duration = Duration::from_millis(20);
 const DEPTH: usize = 64;
 const ACTIVE: usize = 64;
@@ -40,14 +41,28 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    pub(crate) const FULL: Self =
-        Self { rounds: 12, turn: Duration::from_millis(250), idle: 10_000, first_calls: 100, redirects: 200 };
-    pub(crate) const QUICK: Self =
-        Self { rounds: 2, turn: Duration::from_millis(50), idle: 200, first_calls: 10, redirects: 10 };
+    pub(crate) const FULL: Self = Self {
+        rounds: 12,
+        turn: Duration::from_millis(250),
+        idle: 10_000,
+        first_calls: 100,
+        redirects: 200,
+    };
+    pub(crate) const QUICK: Self = Self {
+        rounds: 2,
+        turn: Duration::from_millis(50),
+        idle: 200,
+        first_calls: 10,
+        redirects: 10,
+    };
 
     /// The same with so many rounds, and so many idle connections.
     pub(crate) fn with(self, rounds: Option<usize>, idle: Option<usize>) -> Self {
-        Self { rounds: rounds.unwrap_or(self.rounds).max(1), idle: idle.unwrap_or(self.idle).max(1), ..self }
+        Self {
+            rounds: rounds.unwrap_or(self.rounds).max(1),
+            idle: idle.unwrap_or(self.idle).max(1),
+            ..self
+        }
     }
 }
 
@@ -99,8 +114,14 @@ async fn measure_all(plan: Plan) -> Result<Figures, Error> {
 
     let mut figures = Vec::new();
     let mut connections = Vec::new();
-    let found =
-        [ubf.figures()?, packets.figures()?, bare.figures()?, handle.figures()?, tarpc.figures()?, tonic.figures()?];
+    let found = [
+        ubf.figures()?,
+        packets.figures()?,
+        bare.figures()?,
+        handle.figures()?,
+        tarpc.figures()?,
+        tonic.figures()?,
+    ];
     for (mut of_scenarios, of_connections) in found {
         figures.append(&mut of_scenarios);
         connections.push(of_connections);
@@ -152,7 +173,8 @@ impl<P: Peer> Candidate<P> {
             let client = P::connect(self.child.address).await?;
             load::pipelined::<P>(client, DEPTH, plan.turn).await?
         } else {
-            let (outcome, clients) = load::sequential::<P>(std::mem::take(&mut self.clients), plan.turn).await?;
+            let (outcome, clients) =
+                load::sequential::<P>(std::mem::take(&mut self.clients), plan.turn).await?;
             self.clients = clients;
             outcome
         };
@@ -196,11 +218,15 @@ impl<P: Peer> Candidate<P> {
     fn figures(mut self) -> Result<(Vec<Figure>, Connections), Error> {
         let mut figures = Vec::new();
         for scenario in Scenario::ALL {
-            let turns = || self.turns.iter().filter(|(of, _)| *of == scenario).map(|(_, turn)| turn);
+            let turns =
+                || self.turns.iter().filter(|(of, _)| *of == scenario).map(|(_, turn)| turn);
             #[expect(clippy::cast_precision_loss, reason = "calls are counted in millions")]
-            let per_call = |time: Duration, turn: &Turn| time.as_secs_f64() * 1e6 / turn.outcome.calls as f64;
-            let mut call_us: Vec<_> = turns().map(|turn| per_call(turn.outcome.elapsed, turn)).collect();
-            let mut server_cpu_us: Vec<_> = turns().map(|turn| per_call(turn.server_cpu, turn)).collect();
+            let per_call =
+                |time: Duration, turn: &Turn| time.as_secs_f64() * 1e6 / turn.outcome.calls as f64;
+            let mut call_us: Vec<_> =
+                turns().map(|turn| per_call(turn.outcome.elapsed, turn)).collect();
+            let mut server_cpu_us: Vec<_> =
+                turns().map(|turn| per_call(turn.server_cpu, turn)).collect();
             let mut nanoseconds = Histogram::<u64>::new(3)?;
             for turn in turns() {
                 nanoseconds.add(&turn.outcome.nanoseconds)?;

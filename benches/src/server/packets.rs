@@ -1,4 +1,5 @@
-//! The server of this project, called as the bare one is: by a loop that writes and compares bytes, without a handle.
+//! The server of this project, called as the bare one is: by a loop that writes and compares bytes,
+//! without a handle.
 
 use std::io;
 use std::net::SocketAddr;

@@ -28,7 +28,8 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 6] = [Self::Ubf, Self::Packets, Self::Bare, Self::Handle, Self::Tarpc, Self::Tonic];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Ubf, Self::Packets, Self::Bare, Self::Handle, Self::Tarpc, Self::Tonic];
 
     pub(crate) const fn as_str(self) -> &'static str {
         match self {

@@ -20,7 +20,8 @@ pub(crate) async fn microseconds(clients: usize) -> Result<Vec<f64>, Error> {
         }
         let mut caller = Ubf::connect(first.address).await?;
         Ubf::call(&mut caller).await?;
-        // A client that came before the one before it was gone has been sent on already, and tells nothing.
+        // A client that came before the one before it was gone has been sent on already, and tells
+        // nothing.
         if is_at(&caller, first.address) {
             // One connection more than the first server wants.
             let other = Ubf::connect(first.address).await?;
@@ -39,5 +40,11 @@ pub(crate) async fn microseconds(clients: usize) -> Result<Vec<f64>, Error> {
 }
 
 fn is_at(caller: &Caller, address: SocketAddr) -> bool {
-    caller.client.status().borrow().address.as_ref().is_some_and(|at| at.to_string() == address.to_string())
+    caller
+        .client
+        .status()
+        .borrow()
+        .address
+        .as_ref()
+        .is_some_and(|at| at.to_string() == address.to_string())
 }

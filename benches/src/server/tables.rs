@@ -31,7 +31,14 @@ the goal for the server alone is set beside the loop. Both ratios are in the tab
             write!(out, " ({} of them)", figures.idle)?;
         }
         out.push_str("\n\n");
-        let columns = ["calls/s", "of bare tokio", "… with a handle", "p50 µs", "p99 µs", "server CPU µs/call"];
+        let columns = [
+            "calls/s",
+            "of bare tokio",
+            "… with a handle",
+            "p50 µs",
+            "p99 µs",
+            "server CPU µs/call",
+        ];
         header("", &columns, out)?;
         for kind in Kind::ALL {
             let speed = |beside| figures.speed(kind, scenario, beside);
@@ -56,7 +63,11 @@ the goal for the server alone is set beside the loop. Both ratios are in the tab
     out.push_str("\n### Connections\n\nThe median of connecting (and negotiating) and a first call, and the growth of the server's memory with idle connections. ubf's client\nremembers the version of an earlier session, so that its call follows the negotiation in the same flight (N3); without a handle, its call waits for the answer.\n\n");
     header("", &["connect + first call µs", "of bare tokio", "bytes an idle connection"], out)?;
     for kind in Kind::ALL {
-        let (Some(connections), Some(first)) = (figures.connections(kind), figures.first_call(kind)) else { continue };
+        let (Some(connections), Some(first)) =
+            (figures.connections(kind), figures.first_call(kind))
+        else {
+            continue;
+        };
         let (name, time) = (kind.as_str(), ratio(connections.first_call_us));
         writeln!(out, "| {name} | {time} | {} | {:.0} |", ratio(first), connections.bytes_idle)?;
     }

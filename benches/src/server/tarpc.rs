@@ -45,7 +45,8 @@ impl Peer for Tarpc {
     }
 
     async fn connect(address: SocketAddr) -> Result<Self::Client, Error> {
-        let transport = serde_transport::new(frames(TcpStream::connect(address).await?)?, Bincode::default());
+        let transport =
+            serde_transport::new(frames(TcpStream::connect(address).await?)?, Bincode::default());
         Ok(EchoClient::new(tarpc::client::Config::default(), transport).spawn())
     }
 

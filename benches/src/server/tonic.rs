@@ -1,4 +1,5 @@
-//! tonic: gRPC over HTTP/2, its messages being plain bytes, so that no protobuf compiler is needed and none of its time is measured.
+//! tonic: gRPC over HTTP/2, its messages being plain bytes, so that no protobuf compiler is needed
+//! and none of its time is measured.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -38,7 +39,8 @@ impl Peer for Tonic {
         let mut grpc = Grpc::new(channel);
         grpc.ready().await?;
         let request = Request::new(Bytes::from_static(TEXT.as_bytes()));
-        let reply = grpc.unary(request, PathAndQuery::from_static("/bench.Echo/Echo"), Plain).await?;
+        let reply =
+            grpc.unary(request, PathAndQuery::from_static("/bench.Echo/Echo"), Plain).await?;
         check(&**reply.get_ref(), TEXT.as_bytes())
     }
 

@@ -34,7 +34,8 @@ impl Peer for Ubf {
         Ok(Caller::new(builder(address).connect().await?))
     }
 
-    /// N3: the version of an earlier session is remembered, so that the call follows the negotiation in the same flight.
+    /// N3: the version of an earlier session is remembered, so that the call follows the
+    /// negotiation in the same flight.
     async fn connect_and_call(address: SocketAddr) -> Result<Self::Client, Error> {
         let builder = builder(address).configure(|config| config.remembered = Some(Version::MIN));
         let mut caller = Caller::new(builder.start()?);
@@ -67,16 +68,25 @@ fn builder(address: SocketAddr) -> Builder {
     builder.configure(|config| config.ping_after = never)
 }
 
-/// Serves; if there is somewhere else to go, replies say so from the second connection on, until there is none.
+/// Serves; if there is somewhere else to go, replies say so from the second connection on, until
+/// there is none.
 pub(crate) async fn serve(listener: TcpListener, next_ip: Option<NextIp>) -> Result<(), Error> {
     let mut limits = ServerLimits::default();
     limits.max_connections = 1 << 20;
     limits.max_connections_per_address = 1 << 20;
     let echo = Echo::new(Versions::of([1]));
-    let server = Server::builder().listener(listener.into_std()?).limits(limits).service(Service::DEFAULT, echo);
+    let server = Server::builder()
+        .listener(listener.into_std()?)
+        .limits(limits)
+        .service(Service::DEFAULT, echo);
     let server = server.bind().await?;
     let handle = server.handle();
-    handle.set_load_marks(next_ip.map(|next_ip| LoadPlan { unit: LoadUnit::Sessions, low: 1, high: 1, next_ip }));
+    handle.set_load_marks(next_ip.map(|next_ip| LoadPlan {
+        unit: LoadUnit::Sessions,
+        low: 1,
+        high: 1,
+        next_ip,
+    }));
     let _report = server.run().await;
     Ok(())
 }

@@ -22,7 +22,12 @@ pub(super) fn operations(bench: &mut Bench, value: &Value) -> Result<(), Error> 
     sonic_operations(bench, &text, expected)
 }
 
-fn serde_json_operations(bench: &mut Bench, json: Json, text: &Rc<[u8]>, expected: Digest) -> Result<(), Error> {
+fn serde_json_operations(
+    bench: &mut Bench,
+    json: Json,
+    text: &Rc<[u8]>,
+    expected: Digest,
+) -> Result<(), Error> {
     const BY: &str = "serde_json Value";
     let bytes = text.len();
     let found: Json = serde_json::from_slice(text)?;
@@ -56,7 +61,8 @@ fn serde_json_operations(bench: &mut Bench, json: Json, text: &Rc<[u8]>, expecte
     Ok(())
 }
 
-/// It writes into its input, so that each time begins with a copy of it into a buffer that is kept; that is measured, too.
+/// It writes into its input, so that each time begins with a copy of it into a buffer that is kept;
+/// that is measured, too.
 fn simd_json_operations(bench: &mut Bench, text: &Rc<[u8]>, expected: Digest) -> Result<(), Error> {
     const TAPE: &str = "simd-json tape";
     const BORROWED: &str = "simd-json borrowed";

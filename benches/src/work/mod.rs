@@ -1,4 +1,5 @@
-//! The operations: each is one piece of work on one document, by us or by a peer, and has been checked to do it right.
+//! The operations: each is one piece of work on one document, by us or by a peer, and has been
+//! checked to do it right.
 
 mod erlang;
 mod json;
@@ -127,7 +128,10 @@ impl Operation {
 
 impl fmt::Debug for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Operation").field("key", &self.key).field("bytes", &self.bytes).finish_non_exhaustive()
+        f.debug_struct("Operation")
+            .field("key", &self.key)
+            .field("bytes", &self.bytes)
+            .finish_non_exhaustive()
     }
 }
 
@@ -144,7 +148,8 @@ pub fn operations(name: &str) -> Result<Vec<Operation>, Error> {
     gather(name, true)
 }
 
-/// The operations on the document of this name that are this project's, without the time that it takes to make the peers'.
+/// The operations on the document of this name that are this project's, without the time that it
+/// takes to make the peers'.
 ///
 /// # Errors
 /// If one of them does not do what it should.
@@ -158,7 +163,8 @@ fn gather(name: &str, with_peers: bool) -> Result<Vec<Operation>, Error> {
         stream::RPC_STREAM => stream::rpc_stream(&mut bench)?,
         stream::LONG_TEXT => stream::long_text(&mut bench)?,
         _ => {
-            let document = data::document(name).ok_or_else(|| format!("there is no document '{name}'"))?;
+            let document =
+                data::document(name).ok_or_else(|| format!("there is no document '{name}'"))?;
             of_document(&mut bench, &document)?;
         }
     }
@@ -204,7 +210,12 @@ impl Bench {
     }
 
     /// The same for digests, which a visit makes.
-    fn check_visit(&self, by: &str, visit: impl FnOnce(&mut Digest), expected: Digest) -> Result<(), Error> {
+    fn check_visit(
+        &self,
+        by: &str,
+        visit: impl FnOnce(&mut Digest),
+        expected: Digest,
+    ) -> Result<(), Error> {
         let mut found = Digest::default();
         visit(&mut found);
         self.check(by, &found, &expected)

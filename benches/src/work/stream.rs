@@ -5,7 +5,10 @@ use std::rc::Rc;
 
 use bytes::BytesMut;
 use serde::de::IgnoredAny;
-use ubf_codec::{ClientHeader, Decoder, Encoder, Header as _, Limits, Mode, ServerHeader, StreamDecoder, peek_version};
+use ubf_codec::{
+    ClientHeader, Decoder, Encoder, Header as _, Limits, Mode, ServerHeader, StreamDecoder,
+    peek_version,
+};
 
 use super::{Bench, UBF, Work, ubf};
 use crate::Error;
@@ -23,7 +26,8 @@ const PIECE_BYTES: usize = 1 << 10;
 
 pub(super) fn rpc_stream(bench: &mut Bench) -> Result<(), Error> {
     let document = data::document("rpc").ok_or("there is an rpc")?;
-    let stream: Rc<[u8]> = Encoder::new().encode(&format::term(&document.value)).repeat(PACKETS).into();
+    let stream: Rc<[u8]> =
+        Encoder::new().encode(&format::term(&document.value)).repeat(PACKETS).into();
     let bytes = stream.len();
     bench.check(UBF, &lengths(&mut Decoder::new(), &stream), &PACKETS)?;
     bench.check(UBF, &Decoder::new().packets(&stream).filter(Result::is_ok).count(), &PACKETS)?;
@@ -40,14 +44,16 @@ pub(super) fn rpc_stream(bench: &mut Bench) -> Result<(), Error> {
         }
     });
     let text: Rc<[u8]> = serde_json::to_vec(&json::json(&document.value))?.repeat(PACKETS).into();
-    let read = |text: &[u8]| serde_json::Deserializer::from_slice(text).into_iter::<IgnoredAny>().count();
+    let read =
+        |text: &[u8]| serde_json::Deserializer::from_slice(text).into_iter::<IgnoredAny>().count();
     bench.check("serde_json", &read(&text), &PACKETS)?;
     let input = Rc::clone(&text);
     bench.add(Work::Split, "serde_json IgnoredAny", text.len(), move || {
         black_box(read(black_box(&input)));
     });
     bench.add(Work::Split, "serde_json Value", text.len(), move || {
-        let values = serde_json::Deserializer::from_slice(black_box(&text)).into_iter::<serde_json::Value>();
+        let values =
+            serde_json::Deserializer::from_slice(black_box(&text)).into_iter::<serde_json::Value>();
         values.for_each(|value| drop(black_box(value)));
     });
 
@@ -57,7 +63,11 @@ pub(super) fn rpc_stream(bench: &mut Bench) -> Result<(), Error> {
     let stays = b"10 ? {'ok''start'}$";
     let before_body = |packet: &[u8]| packet.iter().position(|&byte| byte == b'{');
     bench.check(UBF, &peek_version(client)?.map(Mode::number), &Some(10))?;
-    bench.check(UBF, &ClientHeader::read(client, 0, &limits)?.map(|(_header, length)| length), &before_body(client))?;
+    bench.check(
+        UBF,
+        &ClientHeader::read(client, 0, &limits)?.map(|(_header, length)| length),
+        &before_body(client),
+    )?;
     for packet in [&stays[..], server] {
         let length = ServerHeader::read(packet, 0, &limits)?.map(|(_header, length)| length);
         bench.check(UBF, &length, &before_body(packet))?;
@@ -90,8 +100,11 @@ fn lengths(decoder: &mut Decoder, stream: &[u8]) -> usize {
 pub(super) fn long_text(bench: &mut Bench) -> Result<(), Error> {
     let packet: Rc<[u8]> = [&b"\""[..], &b"x".repeat(LONG_TEXT_BYTES), b"\"$"].concat().into();
     let bytes = packet.len();
-    for (by, piece_bytes) in [("ubf-codec, at once", bytes), ("ubf-codec, in pieces of 1 KiB", PIECE_BYTES)] {
-        // Both have a buffer of the final size, so that it is the decoder that is measured and not the allocator.
+    for (by, piece_bytes) in
+        [("ubf-codec, at once", bytes), ("ubf-codec, in pieces of 1 KiB", PIECE_BYTES)]
+    {
+        // Both have a buffer of the final size, so that it is the decoder that is measured and not
+        // the allocator.
         let (input, mut buffer) = (Rc::clone(&packet), BytesMut::with_capacity(bytes));
         let mut decode = move || {
             let mut decoder = StreamDecoder::new().with_limits(ubf::limits());
@@ -103,7 +116,8 @@ pub(super) fn long_text(bench: &mut Bench) -> Result<(), Error> {
                     Ok(Some(packet)) => {
                         let length = packet.source().len();
                         drop(packet);
-                        // The bytes are nobody else's once the packet is gone: the buffer takes them back.
+                        // The bytes are nobody else's once the packet is gone: the buffer takes
+                        // them back.
                         let _is_whole = buffer.try_reclaim(bytes);
                         return length;
                     }

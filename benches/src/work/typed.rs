@@ -13,7 +13,8 @@ use crate::Error;
 use crate::data::Value;
 use crate::formats::{json, ubf};
 
-/// Structs as records, which have no names of fields: what UBF's programs use, and what the other formats have no word for.
+/// Structs as records, which have no names of fields: what UBF's programs use, and what the other
+/// formats have no word for.
 const RECORDS: &str = "ubf-codec, as records";
 
 pub(super) fn operations<T>(bench: &mut Bench, value: &Value, typed: T) -> Result<(), Error>
@@ -65,16 +66,31 @@ where
     }
 
     let read_json = |input: &[u8]| Ok(serde_json::from_slice(input)?);
-    encoder(bench, "serde_json", typed, |value, out| Ok(serde_json::to_writer(out, value)?), read_json)?;
-    encoder(bench, "sonic-rs", typed, |value, out| Ok(sonic_rs::to_writer(out, value)?), read_json)?;
-    let write_named = |value: &T, out: &mut Vec<u8>| Ok(rmp_serde::encode::write_named(out, value)?);
+    encoder(
+        bench,
+        "serde_json",
+        typed,
+        |value, out| Ok(serde_json::to_writer(out, value)?),
+        read_json,
+    )?;
+    encoder(
+        bench,
+        "sonic-rs",
+        typed,
+        |value, out| Ok(sonic_rs::to_writer(out, value)?),
+        read_json,
+    )?;
+    let write_named =
+        |value: &T, out: &mut Vec<u8>| Ok(rmp_serde::encode::write_named(out, value)?);
     encoder(bench, "rmp-serde", typed, write_named, |input| Ok(rmp_serde::from_slice(input)?))?;
     if has_erlang {
         let write_etf = |value: &T, out: &mut Vec<u8>| {
             out.extend_from_slice(&erltf_serde::to_bytes(value)?);
             Ok(())
         };
-        encoder(bench, "erltf_serde", typed, write_etf, |input| Ok(erltf_serde::from_bytes(input)?))?;
+        encoder(bench, "erltf_serde", typed, write_etf, |input| {
+            Ok(erltf_serde::from_bytes(input)?)
+        })?;
     }
     Ok(())
 }

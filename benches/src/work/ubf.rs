@@ -56,7 +56,11 @@ pub(super) fn operations(bench: &mut Bench, value: &Value, expected: Digest) -> 
     for (work, style) in [(Work::Encode, Style::Plain), (Work::EncodeCached, Style::Cached)] {
         let (mut encoder, term) = (Encoder::new().with_style(style), term.clone());
         let mut buffer = encoder.encode(&term);
-        bench.check(UBF, &Decoder::new().with_limits(limits()).decode(&buffer)?.to_term(), &term)?;
+        bench.check(
+            UBF,
+            &Decoder::new().with_limits(limits()).decode(&buffer)?.to_term(),
+            &term,
+        )?;
         bench.add(work, UBF, buffer.len(), move || {
             buffer.clear();
             encoder.encode_to(black_box(&term), &mut buffer);

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use ubf_codec::{
-    DecodeError, Document, Encoder, Mode, NextIp, ServerHeader, Term, TermRef, Version, VersionedDecoder, View, ubf,
+    DecodeError, Document, Encoder, Mode, NextIp, ServerHeader, Term, TermRef, Version,
+    VersionedDecoder, View, ubf,
 };
 use ubf_server::LoadUnit;
 use ubf_server::control::Control;
@@ -43,7 +44,9 @@ impl fmt::Display for AdminError {
         match self {
             Self::Connect(error) => f.write_str(&crate::commands::reason(error)),
             Self::Lost(error) if is_timeout(error) => f.write_str("no answer in time"),
-            Self::Lost(error) => write!(f, "the connection is lost: {}", crate::commands::reason(error)),
+            Self::Lost(error) => {
+                write!(f, "the connection is lost: {}", crate::commands::reason(error))
+            }
             Self::Stranger(what) => f.write_str(what),
             Self::Refused(why) => write!(f, "the server refuses: {why}"),
         }
@@ -82,10 +85,13 @@ impl Which {
 }
 
 impl Admin {
-    /// Connects, and agrees on the contract. The server may not be silent for longer than `within`, now and later.
+    /// Connects, and agrees on the contract. The server may not be silent for longer than `within`,
+    /// now and later.
     pub(crate) fn connect(socket: &Path, within: Duration) -> Result<Self, AdminError> {
         let stream = UnixStream::connect(socket).map_err(AdminError::Connect)?;
-        let set = stream.set_read_timeout(Some(within)).and_then(|()| stream.set_write_timeout(Some(within)));
+        let set = stream
+            .set_read_timeout(Some(within))
+            .and_then(|()| stream.set_write_timeout(Some(within)));
         set.map_err(AdminError::Connect)?;
         let mut admin = Self { stream, decoder: VersionedDecoder::new(), buffer: BytesMut::new() };
         let version = Version::new(Control::VERSION).map_or(Mode::Negotiation, Mode::from);
@@ -100,7 +106,9 @@ impl Admin {
 
     pub(crate) fn status(&mut self) -> Result<Status, AdminError> {
         let status = Status::read(response(&self.ask(&ubf!(status))?)?);
-        status.ok_or_else(|| AdminError::Stranger("the server's status lacks what is to be in it".into()))
+        status.ok_or_else(|| {
+            AdminError::Stranger("the server's status lacks what is to be in it".into())
+        })
     }
 
     pub(crate) fn sessions(&mut self) -> Result<Sessions, AdminError> {
@@ -138,7 +146,9 @@ impl Admin {
         high: u64,
         next_ip: Option<&NextIp>,
     ) -> Result<(), AdminError> {
-        self.order(&ubf!({set_load_marks, (Term::atom(unit.as_str())), (low), (high), (address(next_ip))}))
+        self.order(
+            &ubf!({set_load_marks, (Term::atom(unit.as_str())), (low), (high), (address(next_ip))}),
+        )
     }
 
     pub(crate) fn clear_load_marks(&mut self) -> Result<(), AdminError> {
@@ -173,7 +183,11 @@ impl Admin {
         Ok(body)
     }
 
-    fn exchange(&mut self, mode: Mode, request: &Term) -> Result<(Mode, Document<Bytes>), AdminError> {
+    fn exchange(
+        &mut self,
+        mode: Mode,
+        request: &Term,
+    ) -> Result<(Mode, Document<Bytes>), AdminError> {
         let mut packet = format!("{} ", mode.number()).into_bytes();
         packet.extend_from_slice(&Encoder::new().encode(request));
         self.stream.write_all(&packet).map_err(AdminError::Lost)?;
@@ -217,7 +231,10 @@ fn words(why: TermRef<'_>) -> String {
         ("not_listening", "it has left its address to a successor, or is closing"),
         ("unknown_version", "no service has this version"),
     ];
-    known.into_iter().find(|(atom, _)| why.is_atom(atom)).map_or_else(|| why.to_string(), |(_, words)| words.into())
+    known
+        .into_iter()
+        .find(|(atom, _)| why.is_atom(atom))
+        .map_or_else(|| why.to_string(), |(_, words)| words.into())
 }
 
 fn address(next_ip: Option<&NextIp>) -> Term {
@@ -225,5 +242,7 @@ fn address(next_ip: Option<&NextIp>) -> Term {
 }
 
 fn millis(time: Option<Duration>) -> Term {
-    time.map_or(Term::Undefined, |time| Term::from(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)))
+    time.map_or(Term::Undefined, |time| {
+        Term::from(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+    })
 }

@@ -75,7 +75,8 @@ impl Status {
     pub(super) fn read(term: TermRef<'_>) -> Option<Self> {
         let [_, pairs] = tuple(term)?;
         let pairs: Vec<[TermRef<'_>; 2]> = list(pairs, tuple)?;
-        let value = |name| pairs.iter().find_map(|[known, value]| known.is_atom(name).then_some(*value));
+        let value =
+            |name| pairs.iter().find_map(|[known, value]| known.is_atom(name).then_some(*value));
         Some(Self {
             phase: text(value("phase")?)?,
             time_left_ms: optional(value("time_left_ms")?, number)?,
@@ -110,7 +111,10 @@ impl Sessions {
     /// `{sessions,Count,[{Service,Version,Count}]}`.
     pub(super) fn read(term: TermRef<'_>) -> Option<Self> {
         let [_, sessions, by_version] = tuple(term)?;
-        Some(Self { sessions: number(sessions)?, by_version: list(by_version, ServiceVersion::read)? })
+        Some(Self {
+            sessions: number(sessions)?,
+            by_version: list(by_version, ServiceVersion::read)?,
+        })
     }
 }
 
@@ -133,14 +137,23 @@ impl ServiceStatus {
     fn read(term: TermRef<'_>) -> Option<Self> {
         let [service, spoken, withdrawn] = tuple(term)?;
         let versions = |versions| list(versions, |version| number(version)?.try_into().ok());
-        Some(Self { service: optional(service, text)?, spoken: versions(spoken)?, withdrawn: versions(withdrawn)? })
+        Some(Self {
+            service: optional(service, text)?,
+            spoken: versions(spoken)?,
+            withdrawn: versions(withdrawn)?,
+        })
     }
 }
 
 impl LoadMarks {
     fn read(term: TermRef<'_>) -> Option<Self> {
         let [unit, low, high, next_ip] = tuple(term)?;
-        Some(Self { unit: text(unit)?, low: number(low)?, high: number(high)?, next_ip: text(next_ip)? })
+        Some(Self {
+            unit: text(unit)?,
+            low: number(low)?,
+            high: number(high)?,
+            next_ip: text(next_ip)?,
+        })
     }
 }
 
@@ -153,13 +166,20 @@ fn list<'a, T>(term: TermRef<'a>, read: impl Fn(TermRef<'a>) -> Option<T>) -> Op
 }
 
 fn text(term: TermRef<'_>) -> Option<String> {
-    if let View::Atom(text) | View::String(text) = term.view() { Some(text.to_latin1()) } else { None }
+    if let View::Atom(text) | View::String(text) = term.view() {
+        Some(text.to_latin1())
+    } else {
+        None
+    }
 }
 
 fn number(term: TermRef<'_>) -> Option<u64> {
     term.as_i64()?.try_into().ok()
 }
 
-fn optional<'a, T>(term: TermRef<'a>, read: impl Fn(TermRef<'a>) -> Option<T>) -> Option<Option<T>> {
+fn optional<'a, T>(
+    term: TermRef<'a>,
+    read: impl Fn(TermRef<'a>) -> Option<T>,
+) -> Option<Option<T>> {
     if matches!(term.view(), View::Undefined) { Some(None) } else { read(term).map(Some) }
 }

@@ -10,9 +10,9 @@ use crate::report::Report;
 
 /// Make one call, and show the response.
 ///
-/// The request is a term in Erlang's notation, and so is the response. Which version it was made in and in which state the
-/// server is after it is said on stderr. The two agree on the highest version that both have; the request is the same in
-/// every version.
+/// The request is a term in Erlang's notation, and so is the response. Which version it was made in
+/// and in which state the server is after it is said on stderr. The two agree on the highest
+/// version that both have; the request is the same in every version.
 #[derive(Debug, Args)]
 #[command(after_long_help = include_str!("../help/call.txt"))]
 #[command(override_usage = "ubf call [OPTIONS] <ADDRESS>... <TERM>")]
@@ -50,13 +50,17 @@ impl Call {
     /// The addresses, of which there is one at least, and the request.
     pub(crate) fn addresses_and_term(&self) -> Result<(Vec<Address>, &str), Report> {
         let usage = |text: String| {
-            Report::new(text)
-                .with_hint(Some("ubf call ADDRESS TERM, as in: ubf call 127.0.0.1:4000 '{hello,\"world\"}'"))
+            Report::new(text).with_hint(Some(
+                "ubf call ADDRESS TERM, as in: ubf call 127.0.0.1:4000 '{hello,\"world\"}'",
+            ))
         };
-        let Some((term, addresses)) = self.words.split_last().filter(|(_, addresses)| !addresses.is_empty()) else {
+        let Some((term, addresses)) =
+            self.words.split_last().filter(|(_, addresses)| !addresses.is_empty())
+        else {
             return Err(usage("a call wants an address and a term".to_owned()));
         };
-        let address = |text: &String| text.parse().map_err(|error| usage(format!("{text}: {error}")));
+        let address =
+            |text: &String| text.parse().map_err(|error| usage(format!("{text}: {error}")));
         Ok((addresses.iter().map(address).collect::<Result<_, _>>()?, term))
     }
 }

@@ -19,8 +19,8 @@ pub(crate) struct ConnectArgs {
     #[arg(long, value_name = "LIST", value_parser = versions, default_value = "1-20")]
     pub(crate) versions: Versions,
 
-    /// Allow redirections that the policy forbids: from public to private addresses, from private ones to the loopback
-    /// address of another host, to ports below 1024
+    /// Allow redirections that the policy forbids: from public to private addresses, from private
+    /// ones to the loopback address of another host, to ports below 1024
     #[arg(long, value_name = "KIND", value_enum, value_delimiter = ',', hide_short_help = true)]
     allow_redirects: Vec<Redirects>,
 
@@ -67,7 +67,8 @@ pub(crate) fn versions(text: &str) -> Result<Versions, String> {
     let mut versions = Versions::new();
     for part in text.split(',') {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let [first, last] = [first, last].map(|number| number.trim().parse().ok().and_then(Version::new));
+        let [first, last] =
+            [first, last].map(|number| number.trim().parse().ok().and_then(Version::new));
         let (Some(first), Some(last)) = (first, last) else { return Err(wanted()) };
         if first > last {
             return Err(wanted());
@@ -85,7 +86,9 @@ pub(crate) fn versions(text: &str) -> Result<Versions, String> {
 
 /// `250ms`, `10s`, `1.5m`, `1h`; a number alone is seconds.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let unit_start = text.find(|character: char| !character.is_ascii_digit() && character != '.').unwrap_or(text.len());
+    let unit_start = text
+        .find(|character: char| !character.is_ascii_digit() && character != '.')
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(unit_start);
     let scale = match unit.trim() {
         "us" | "µs" => 1e-6,
@@ -95,8 +98,9 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         "h" => 3600.0,
         _ => return Err("a time is wanted, as in 250ms, 10s, 1.5m or 1h".to_owned()),
     };
-    let number: f64 =
-        number.parse().map_err(|_| "a time begins with a number, as in 250ms, 10s, 1.5m or 1h".to_owned())?;
+    let number: f64 = number
+        .parse()
+        .map_err(|_| "a time begins with a number, as in 250ms, 10s, 1.5m or 1h".to_owned())?;
     match Duration::try_from_secs_f64(number * scale) {
         Ok(time) if time <= MAX_TIME => Ok(time),
         Ok(_) | Err(_) => Err("a year is the longest time".to_owned()),
@@ -132,7 +136,14 @@ mod tests {
 
     #[test]
     fn times_have_units() {
-        let times = [("250ms", 250), ("10s", 10_000), ("10", 10_000), ("1.5m", 90_000), ("1h", 3_600_000), ("0", 0)];
+        let times = [
+            ("250ms", 250),
+            ("10s", 10_000),
+            ("10", 10_000),
+            ("1.5m", 90_000),
+            ("1h", 3_600_000),
+            ("0", 0),
+        ];
         for (text, millis) in times {
             assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
         }

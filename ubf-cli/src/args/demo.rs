@@ -6,9 +6,10 @@ use clap::Args;
 
 /// Watch two servers be drained, restarted and killed under load, and no call be lost.
 ///
-/// Starts server processes on this machine and many clients in this one, and takes them through seven phases: they agree on a
-/// version; the clients' code for it crashes; a server is drained; load is shared; a server is replaced in place; one is killed. Then
-/// what the clients were told is compared with the journals in which the servers wrote down each call before they executed it.
+/// Starts server processes on this machine and many clients in this one, and takes them through
+/// seven phases: they agree on a version; the clients' code for it crashes; a server is drained;
+/// load is shared; a server is replaced in place; one is killed. Then what the clients were told is
+/// compared with the journals in which the servers wrote down each call before they executed it.
 #[derive(Debug, Args)]
 #[command(after_long_help = include_str!("../help/demo.txt"))]
 pub(crate) struct Demo {
@@ -24,7 +25,8 @@ pub(crate) struct Demo {
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(4..=400))]
     pub(crate) clients: Option<u16>,
 
-    /// Calls a second of all clients together, at least one for each. [default: 20 for each client]
+    /// Calls a second of all clients together, at least one for each. [default: 20 for each
+    /// client]
     #[arg(long, value_name = "CALLS/S", value_parser = clap::value_parser!(u32).range(4..=100_000))]
     pub(crate) rate: Option<u32>,
 

@@ -9,9 +9,10 @@ use super::connect::{ConnectArgs, duration, some_time};
 
 /// Make many calls, and say how long they took.
 ///
-/// Clients connect to a server, and each keeps a number of calls in flight. Without --rate a call is made as soon as another
-/// one has been answered: that shows what a server can do. With --rate calls are made on a schedule that waits for nobody, and latency counts
-/// from the moment when a call was due: that shows what users feel, also while a server stands still. Clients fall
+/// Clients connect to a server, and each keeps a number of calls in flight. Without --rate a call
+/// is made as soon as another one has been answered: that shows what a server can do. With --rate
+/// calls are made on a schedule that waits for nobody, and latency counts from the moment when a
+/// call was due: that shows what users feel, also while a server stands still. Clients fall
 /// back, follow servers that move them, and fail over to the other addresses, as all clients do.
 #[derive(Debug, Args)]
 #[command(after_long_help = include_str!("../help/load.txt"))]

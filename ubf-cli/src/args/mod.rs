@@ -22,8 +22,9 @@ pub(crate) use self::verbs::name_verbs;
 
 /// Read, check, write, rewrite and explain UBF packets, and talk to servers.
 ///
-/// UBF(A) is Joe Armstrong's Universal Binary Format: a text of one-byte operators for a small stack machine that builds
-/// integers, atoms, strings, binaries, tuples and lists. A packet is one such text, up to its `$`.
+/// UBF(A) is Joe Armstrong's Universal Binary Format: a text of one-byte operators for a small
+/// stack machine that builds integers, atoms, strings, binaries, tuples and lists. A packet is one
+/// such text, up to its `$`.
 #[derive(Debug, Parser)]
 #[command(
     name = "ubf",
@@ -48,9 +49,9 @@ pub(crate) enum Command {
     Trace(Trace),
     /// Run a server that speaks versions, fallback and NextIP.
     ///
-    /// Clients and this server agree on the highest version that both speak. Each packet says its version, and each reply says
-    /// where the next message goes: so clients can be moved to another server between two messages. The program `ubf-server`
-    /// is the same.
+    /// Clients and this server agree on the highest version that both speak. Each packet says its
+    /// version, and each reply says where the next message goes: so clients can be moved to
+    /// another server between two messages. The program `ubf-server` is the same.
     #[command(after_long_help = ubf_server::reference::examples("ubf serve"))]
     Serve(Box<ubf_server::reference::Options>),
     Call(Call),
@@ -65,23 +66,26 @@ pub(crate) enum Command {
 
 /// Show packets as terms, one line a packet.
 ///
-/// Terms are shown in Erlang's notation: `{person,"Joe",123}` is a tuple of an atom, a string and an integer, `[1,2]` a
-/// list, `<<"abc">>` a binary, `?` the undefined value, and a semantic tag stands in backticks after its term. The input is
-/// read as it arrives: a packet is shown as soon as its `$` is there.
+/// Terms are shown in Erlang's notation: `{person,"Joe",123}` is a tuple of an atom, a string and
+/// an integer, `[1,2]` a list, `<<"abc">>` a binary, `?` the undefined value, and a semantic tag
+/// stands in backticks after its term. The input is read as it arrives: a packet is shown as soon
+/// as its `$` is there.
 #[derive(Debug, Args)]
 #[command(after_long_help = include_str!("../help/decode.txt"))]
 #[command(group = ArgGroup::new("form").args(["json", "postfix"]))]
 pub(crate) struct Decode {
     /// Show each packet as one JSON document; nothing is lost
     ///
-    /// Atoms, strings, binaries, tuples and tags stay apart, and integers of any size are exact. As `ubf to-json` does.
+    /// Atoms, strings, binaries, tuples and tags stay apart, and integers of any size are exact.
+    /// As `ubf to-json` does.
     #[arg(long)]
     pub(crate) json: bool,
 
     /// Show each packet in postfix: i:1 a:6f6b t:2
     ///
-    /// Tokens, each for one term: i:DECIMAL, a:HEX (atom), s:HEX (string), b:HEX (binary), u (undefined), t:N and l:N (the
-    /// tuple or list of the last N terms), g:HEX (a tag on the last term). Every value has exactly one such line.
+    /// Tokens, each for one term: i:DECIMAL, a:HEX (atom), s:HEX (string), b:HEX (binary), u
+    /// (undefined), t:N and l:N (the tuple or list of the last N terms), g:HEX (a tag on the
+    /// last term). Every value has exactly one such line.
     #[arg(long)]
     pub(crate) postfix: bool,
 
@@ -97,9 +101,10 @@ pub(crate) struct Decode {
 
 /// Write terms as UBF packets.
 ///
-/// Terms are read in Erlang's notation, as `ubf decode` writes it, from the command line (one term an argument), from
-/// files, or from stdin. In a file a term ends where its line ends, or, with brackets or quotes still open, at the end of
-/// the line that closes them. As in Erlang's own files, `.` and white space end a term too, and % begins a comment.
+/// Terms are read in Erlang's notation, as `ubf decode` writes it, from the command line (one term
+/// an argument), from files, or from stdin. In a file a term ends where its line ends, or, with
+/// brackets or quotes still open, at the end of the line that closes them. As in Erlang's own
+/// files, `.` and white space end a term too, and % begins a comment.
 #[derive(Debug, Args)]
 #[command(after_long_help = include_str!("../help/encode.txt"))]
 pub(crate) struct Encode {
@@ -119,19 +124,20 @@ pub(crate) struct Encode {
 
 /// Write packets as JSON, one document a line.
 ///
-/// What JSON has a word for stands as it is; everything else is an object whose keys begin with `$`: {"$atom":"ok"},
-/// `{"$tuple":[1,2]}`, `{"$binary":"AP8="}` (base64), `{"$integer":"9007199254740992"}` (beyond 53 bits),
-/// {"$tag":"dt","$term":7}, and {"$latin1":"é"} for a text that is no UTF-8. A list of pairs tagged `map` is an object, a
-/// number tagged `f` a number, and `?` is null. Nothing is lost: `ubf from-json` makes the same terms of it. With --client
-/// and --server a document holds the header, too; `jq -c .body` takes the term out.
+/// What JSON has a word for stands as it is; everything else is an object whose keys begin with
+/// `$`: {"$atom":"ok"}, `{"$tuple":[1,2]}`, `{"$binary":"AP8="}` (base64),
+/// `{"$integer":"9007199254740992"}` (beyond 53 bits), {"$tag":"dt","$term":7}, and {"$latin1":"é"}
+/// for a text that is no UTF-8. A list of pairs tagged `map` is an object, a number tagged `f` a
+/// number, and `?` is null. Nothing is lost: `ubf from-json` makes the same terms of it. With
+/// --client and --server a document holds the header, too; `jq -c .body` takes the term out.
 #[derive(Debug, Args)]
 #[command(after_long_help = include_str!("../help/to-json.txt"))]
 #[command(group = ArgGroup::new("layout").args(["lines", "pretty"]))]
 pub(crate) struct ToJson {
     /// For people, and for programs that know nothing of UBF: the terms cannot be had back
     ///
-    /// Atoms, strings and binaries are strings, tuples and lists are arrays, integers are numbers however large, property
-    /// lists are objects, other tags are left out.
+    /// Atoms, strings and binaries are strings, tuples and lists are arrays, integers are numbers
+    /// however large, property lists are objects, other tags are left out.
     #[arg(long)]
     pub(crate) plain: bool,
 
@@ -155,10 +161,11 @@ pub(crate) struct ToJson {
 
 /// Write JSON documents as UBF packets.
 ///
-/// Reads what `ubf to-json` writes, and JSON from elsewhere: an object becomes a list of pairs tagged `map`, a number with
-/// a point or an exponent a string tagged `f`, an integer of any size itself, and null `?`. An object with a key that
-/// begins with `$` has to be one that `ubf to-json` writes. Documents stand one after the other, with white space between
-/// them or none, and are read as they arrive; each is a packet. Whatever the limits, JSON is read to 512 levels (an object
+/// Reads what `ubf to-json` writes, and JSON from elsewhere: an object becomes a list of pairs
+/// tagged `map`, a number with a point or an exponent a string tagged `f`, an integer of any size
+/// itself, and null `?`. An object with a key that begins with `$` has to be one that `ubf to-json`
+/// writes. Documents stand one after the other, with white space between them or none, and are read
+/// as they arrive; each is a packet. Whatever the limits, JSON is read to 512 levels (an object
 /// is three) and 10,000 digits.
 #[derive(Debug, Args)]
 #[command(after_long_help = include_str!("../help/from-json.txt"))]
@@ -181,9 +188,9 @@ pub(crate) struct FromJson {
 
 /// Say whether the input is valid, or show the first error.
 ///
-/// The first error of an input is shown with the bytes around it, a caret below the byte that is wrong, and the rule that it
-/// breaks. An input that ends inside a packet is wrong. Errors go to stderr and verdicts to stdout; with --json an error is
-/// a part of the verdict.
+/// The first error of an input is shown with the bytes around it, a caret below the byte that is
+/// wrong, and the rule that it breaks. An input that ends inside a packet is wrong. Errors go to
+/// stderr and verdicts to stdout; with --json an error is a part of the verdict.
 #[derive(Debug, Args)]
 #[command(after_long_help = include_str!("../help/check.txt"))]
 pub(crate) struct Check {
@@ -207,8 +214,9 @@ pub(crate) struct Check {
 
 /// Rewrite packets: indented for people, or as short as possible.
 ///
-/// The terms stay the same, but for the undefined value with --classic: that dialect cannot write it, and it becomes the
-/// atom 'undefined'. Comments, white space and the choice of registers are those of the new form.
+/// The terms stay the same, but for the undefined value with --classic: that dialect cannot write
+/// it, and it becomes the atom 'undefined'. Comments, white space and the choice of registers are
+/// those of the new form.
 #[derive(Debug, Args)]
 #[command(after_long_help = include_str!("../help/fmt.txt"))]
 #[command(group = ArgGroup::new("style").args(["pretty", "minimal", "cached"]))]
@@ -239,9 +247,9 @@ pub(crate) struct Fmt {
 
 /// Explain packets operator by operator: a table of the stack and the registers.
 ///
-/// Each row is one operator: the byte where it begins, its bytes, what it does, and the recognition stack (bottom first) and
-/// the registers after it. An open { stands on the stack until its } takes the terms above it. Comments have rows, other
-/// white space has none.
+/// Each row is one operator: the byte where it begins, its bytes, what it does, and the recognition
+/// stack (bottom first) and the registers after it. An open { stands on the stack until its } takes
+/// the terms above it. Comments have rows, other white space has none.
 #[derive(Debug, Args)]
 #[command(after_long_help = include_str!("../help/trace.txt"))]
 pub(crate) struct Trace {
@@ -292,7 +300,8 @@ pub(crate) struct SideArgs {
     #[arg(long)]
     pub(crate) client: bool,
 
-    /// Versioned packets from a server: a version and the NextIP before each body, as in `10 ? {…}$`
+    /// Versioned packets from a server: a version and the NextIP before each body, as in `10 ?
+    /// {…}$`
     #[arg(long)]
     pub(crate) server: bool,
 }
@@ -344,7 +353,8 @@ pub(crate) struct PacketArgs {
     #[arg(long)]
     pub(crate) pretty: bool,
 
-    /// Write classic UBF(A), for peers that know nothing of the `?` value: it is written as 'undefined'
+    /// Write classic UBF(A), for peers that know nothing of the `?` value: it is written as
+    /// 'undefined'
     #[arg(long)]
     pub(crate) classic: bool,
 
@@ -354,7 +364,8 @@ pub(crate) struct PacketArgs {
 
     /// Write nothing between packets
     ///
-    /// Without this, a newline follows each packet. That is legal: white space may stand before any packet.
+    /// Without this, a newline follows each packet. That is legal: white space may stand before
+    /// any packet.
     #[arg(long)]
     pub(crate) no_newline: bool,
 }
@@ -437,7 +448,8 @@ pub(crate) fn bytes_u64(text: &str) -> Result<u64, String> {
         "gib" => 1 << 30,
         _ => return Err("a number of bytes is wanted, as in 4096, 64KiB, 16MiB or 1GiB".to_owned()),
     };
-    let number: u64 = digits.parse().map_err(|_| "it does not begin with a number of bytes".to_owned())?;
+    let number: u64 =
+        digits.parse().map_err(|_| "it does not begin with a number of bytes".to_owned())?;
     number.checked_mul(scale).ok_or_else(|| "too many bytes".to_owned())
 }
 

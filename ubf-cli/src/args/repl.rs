@@ -9,9 +9,10 @@ use super::connect::{ConnectArgs, some_time};
 
 /// Talk to a server, line by line.
 ///
-/// A line is a request in Erlang's notation, or a command that begins with a colon. A request goes on over several lines until its brackets
-/// are closed. The prompt shows the version in force and the state that the server was in after the last reply; events are shown as they
-/// come. If stdin is no terminal, what is there is carried out line by line, as a script.
+/// A line is a request in Erlang's notation, or a command that begins with a colon. A request goes
+/// on over several lines until its brackets are closed. The prompt shows the version in force and
+/// the state that the server was in after the last reply; events are shown as they come. If stdin
+/// is no terminal, what is there is carried out line by line, as a script.
 #[derive(Debug, Args)]
 #[command(after_long_help = include_str!("../help/repl.txt"))]
 pub(crate) struct Repl {

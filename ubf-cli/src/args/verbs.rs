@@ -1,6 +1,7 @@
 //! What `ubf admin` is to do, where the command line does not say it in a way that is understood.
 //!
-//! A word in the place of a verb may be an argument too many to clap, which then has no list of what is known.
+//! A word in the place of a verb may be an argument too many to clap, which then has no list of
+//! what is known.
 
 use std::ffi::OsStr;
 
@@ -10,7 +11,8 @@ use clap::{CommandFactory as _, Error, Parser as _};
 
 use super::Arguments;
 
-/// The same error with the verbs in it, or with the help where there is no verb; `words` are the command line's.
+/// The same error with the verbs in it, or with the help where there is no verb; `words` are the
+/// command line's.
 pub(crate) fn name_verbs<'a>(error: Error, mut words: impl Iterator<Item = &'a OsStr>) -> Error {
     if words.nth(1) != Some(OsStr::new("admin")) {
         return error;
@@ -28,10 +30,13 @@ pub(crate) fn name_verbs<'a>(error: Error, mut words: impl Iterator<Item = &'a O
 }
 
 fn with_verbs(mut error: Error, admin: &clap::Command) -> Error {
-    let invalid = match (error.get(ContextKind::InvalidSubcommand), error.get(ContextKind::InvalidArg)) {
-        (Some(ContextValue::String(word)), _) | (None, Some(ContextValue::String(word))) => word.clone(),
-        _ => return error,
-    };
+    let invalid =
+        match (error.get(ContextKind::InvalidSubcommand), error.get(ContextKind::InvalidArg)) {
+            (Some(ContextValue::String(word)), _) | (None, Some(ContextValue::String(word))) => {
+                word.clone()
+            }
+            _ => return error,
+        };
     // What follows a verb is that verb's own.
     let is_verbs_own = !matches!(error.get(ContextKind::Usage), Some(ContextValue::StyledStr(usage))
         if usage.to_string().trim_end().ends_with("<COMMAND>"));
@@ -68,7 +73,10 @@ mod tests {
         for line in ["ubf admin a.socket nonsense", "ubf admin a.socket --json nonsense"] {
             let said = says(line);
             assert!(said.starts_with("error: unrecognized subcommand 'nonsense'\n"), "{said}");
-            assert!(said.contains("tip: the commands are status, sessions, drain, undrain, withdraw, "), "{said}");
+            assert!(
+                said.contains("tip: the commands are status, sessions, drain, undrain, withdraw, "),
+                "{said}"
+            );
             assert!(!said.contains("similar"), "{said}");
         }
         let near = says("ubf admin a.socket statsu");
@@ -87,8 +95,12 @@ mod tests {
 
     #[test]
     fn other_errors_stay_as_they_are() {
-        let lines =
-            ["ubf nonsense", "ubf admin a.socket status more", "ubf admin a.socket --nope", "ubf call a b --nope"];
+        let lines = [
+            "ubf nonsense",
+            "ubf admin a.socket status more",
+            "ubf admin a.socket --nope",
+            "ubf call a b --nope",
+        ];
         for line in lines {
             assert!(!says(line).contains("the commands are"), "{line}");
         }

@@ -1,4 +1,5 @@
-//! A well-behaved client beside the attack. It has a thread of its own, so that it measures the server and not us.
+//! A well-behaved client beside the attack. It has a thread of its own, so that it measures the
+//! server and not us.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
@@ -56,7 +57,9 @@ impl Bystander {
                     state.pending_since = None;
                     // The first says enough.
                     if state.faults.is_empty() {
-                        state.faults.push(format!("a well-behaved client lost its connection: {error}"));
+                        state
+                            .faults
+                            .push(format!("a well-behaved client lost its connection: {error}"));
                     }
                     drop(state);
                     std::thread::sleep(PAUSE);
@@ -66,14 +69,17 @@ impl Bystander {
         Self { shared, thread: Some(thread) }
     }
 
-    /// What it has noticed since the last time. A call that still waits counts with the time that it has waited.
+    /// What it has noticed since the last time. A call that still waits counts with the time that
+    /// it has waited.
     pub(crate) fn take(&self) -> (Latency, Vec<String>) {
         let mut state = self.shared.state();
         let mut samples = std::mem::take(&mut state.samples);
         let faults = std::mem::take(&mut state.faults);
         let waiting = state.pending_since.map(|since| since.elapsed());
         drop(state);
-        if let Some(waiting) = waiting.filter(|&waiting| samples.iter().all(|&sample| sample < waiting)) {
+        if let Some(waiting) =
+            waiting.filter(|&waiting| samples.iter().all(|&sample| sample < waiting))
+        {
             samples.push(waiting);
         }
         (Latency::of(samples), faults)
@@ -102,7 +108,9 @@ fn call_on(target: &Target, shared: &Shared) -> io::Result<()> {
         stream.write_all(request.as_bytes())?;
         loop {
             match decoder.decode(&mut buffer) {
-                Ok(Some(packet)) if packet.header.mode.number() == target.version() => return Ok(()),
+                Ok(Some(packet)) if packet.header.mode.number() == target.version() => {
+                    return Ok(());
+                }
                 Ok(Some(packet)) => return Err(io::Error::other(packet.body.to_string())),
                 Ok(None) => {}
                 Err(error) => return Err(io::Error::other(error)),

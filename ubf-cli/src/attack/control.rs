@@ -24,13 +24,25 @@ enum Expected {
 const UNKNOWN: Expected = Expected::Answer("0 {refused,unknown_packet,");
 
 /// Terms of every kind.
-const KINDS: [&str; 11] =
-    ["'a'", "7", "\"s\"", "2~ab~", "{}", "{1 2}", "#", "#1&", "?", "1`t`", "12345678901234567890123"];
+const KINDS: [&str; 11] = [
+    "'a'",
+    "7",
+    "\"s\"",
+    "2~ab~",
+    "{}",
+    "{1 2}",
+    "#",
+    "#1&",
+    "?",
+    "1`t`",
+    "12345678901234567890123",
+];
 
 /// Sends each, one a connection.
 pub(crate) async fn malformed(target: &Target) -> Finding {
     let cases = cases(target);
-    let mut finding = Finding::new(format!("{} packets, each answered as it should be", cases.len()));
+    let mut finding =
+        Finding::new(format!("{} packets, each answered as it should be", cases.len()));
     for Case { body, expected } in cases {
         let mut wire = match Wire::open(target).await {
             Ok(wire) => wire,
@@ -72,7 +84,9 @@ fn cases(target: &Target) -> Vec<Case> {
     let mut cases = negotiations(target);
     let mut add = |body: &str, expected| cases.push(Case { body: body.to_owned(), expected });
     add("'ping'", Expected::Answer("0 pong"));
-    for body in ["{'ping'}", "\"ping\"", "'PING'", "{{'ping'}}", "{'ping'1}", "#'ping'&", "'ping'`t`"] {
+    for body in
+        ["{'ping'}", "\"ping\"", "'PING'", "{{'ping'}}", "{'ping'1}", "#'ping'&", "'ping'`t`"]
+    {
         add(body, UNKNOWN);
     }
     for kind in KINDS {
@@ -104,9 +118,11 @@ fn cases(target: &Target) -> Vec<Case> {
 
 const FIELDS: [&str; 4] = ["UbfVersion", "Service", "Versions", "Options"];
 
-/// `negotiate` with each field missing, left out, of each wrong kind, doubled, and with more at its end.
+/// `negotiate` with each field missing, left out, of each wrong kind, doubled, and with more at its
+/// end.
 fn negotiations(target: &Target) -> Vec<Case> {
-    let good = ["1".to_owned(), target.service.clone(), format!("#{}&", target.version()), "#".to_owned()];
+    let good =
+        ["1".to_owned(), target.service.clone(), format!("#{}&", target.version()), "#".to_owned()];
     let body = |fields: &[&str]| format!("{{'negotiate'{}}}", fields.join(" "));
     let mut cases = Vec::new();
     let mut add = |fields: &[&str], expected| cases.push(Case { body: body(fields), expected });
@@ -144,8 +160,10 @@ fn negotiations(target: &Target) -> Vec<Case> {
     for kind in KINDS {
         add(&[whole.as_slice(), &[kind]].concat(), Expected::Answer(""));
     }
-    let too_many = format!("#{}", (1..=1025).map(|version| format!("{version}&")).collect::<String>());
-    let versions = ["#0&", "#-1&", "#2147483648&", "#1&1&", "#\"1\"&", "#1&{1}&", "#1`t`&", &too_many];
+    let too_many =
+        format!("#{}", (1..=1025).map(|version| format!("{version}&")).collect::<String>());
+    let versions =
+        ["#0&", "#-1&", "#2147483648&", "#1&1&", "#\"1\"&", "#1&{1}&", "#1`t`&", &too_many];
     let options = [
         ("#{'agent'7}&", "agent"),
         ("#{'agent'}&", "agent"),

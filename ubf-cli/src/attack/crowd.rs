@@ -119,7 +119,11 @@ pub(crate) async fn deaf(target: &Target) -> Finding {
             let (sent, is_cut) = wire.send_only(call.as_bytes(), target.max_wait).await;
             // What sockets hold differs from one connection to the next.
             let size = if sent > 1 << 30 { bytes_in_words(sent) } else { "less than 1 GiB".into() };
-            if is_cut { format!("cut off, {size} taken") } else { format!("not cut off, {size} taken") }
+            if is_cut {
+                format!("cut off, {size} taken")
+            } else {
+                format!("not cut off, {size} taken")
+            }
         }
     });
     tally.await.expect(&["cut off, less than 1 GiB taken"])

@@ -18,7 +18,12 @@ fn endless(target: &Target, start: &str, pattern: &str) -> impl Iterator<Item = 
 }
 
 /// A packet that never ends, as fast as it goes.
-pub(crate) async fn packet(target: &Target, start: &str, pattern: &str, expected: &[&str]) -> Finding {
+pub(crate) async fn packet(
+    target: &Target,
+    start: &str,
+    pattern: &str,
+    expected: &[&str],
+) -> Finding {
     should_end(target, endless(target, start, pattern), expected).await
 }
 
@@ -37,7 +42,8 @@ pub(crate) fn giant_service() -> String {
     format!("0 {{'negotiate'1\"{}\"#1&#}}$", "x".repeat(1 << 20))
 }
 
-/// A list that grows through a register, item by item: quadratic where lists are copied. It is a good packet.
+/// A list that grows through a register, item by item: quadratic where lists are copied. It is a
+/// good packet.
 pub(crate) async fn shared_list(target: &Target) -> Finding {
     const ITEMS: usize = 40_000;
     let mut wire = match Wire::greet(target).await {

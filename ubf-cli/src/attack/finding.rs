@@ -49,11 +49,13 @@ impl Tally {
     /// All that was heard should begin with one of these.
     pub(crate) fn expect(&self, expected: &[&str]) -> Finding {
         let is_expected = |word: &str| expected.iter().any(|expected| word.starts_with(expected));
-        let words =
-            self.0.iter().map(|(word, count)| if *count == 1 { word.clone() } else { format!("{count} × {word}") });
+        let words = self.0.iter().map(|(word, count)| {
+            if *count == 1 { word.clone() } else { format!("{count} × {word}") }
+        });
         let mut finding = Finding::new(words.take(MAX_FAULTS).collect::<Vec<_>>().join("; "));
         for word in self.0.keys() {
-            finding = finding.but(!is_expected(word), format!("{word}, and not {}", expected.join(" or ")));
+            finding = finding
+                .but(!is_expected(word), format!("{word}, and not {}", expected.join(" or ")));
         }
         finding
     }
@@ -95,7 +97,8 @@ pub(crate) async fn should_end(
     let is_last = |heard: &Heard| heard.version() == Some(0);
     let (sent, heard) = wire.talk(chunks, target.max_wait, is_last).await;
     let said = last_words(&mut wire, heard, target.max_wait).await;
-    let is_expected = expected.iter().any(|expected| said.starts_with(expected)) && said.ends_with("then the end");
+    let is_expected = expected.iter().any(|expected| said.starts_with(expected))
+        && said.ends_with("then the end");
     let fault = format!("{said}, and not {}, then the end", expected.join(" or "));
     Finding::new(format!("{said}; {} taken", bytes_in_words(sent))).but(!is_expected, fault)
 }

@@ -118,7 +118,11 @@ mod tests {
     #[test]
     fn names_are_distinct_words() {
         let mut names: Vec<_> = ATTACKS.iter().map(|attack| attack.name).collect();
-        assert!(names.iter().all(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')));
+        assert!(
+            names
+                .iter()
+                .all(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'))
+        );
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), ATTACKS.len());

@@ -1,4 +1,5 @@
-//! Attacks on a server: each tries to crash, hang or bloat it, and a well-behaved client beside it tells what others notice.
+//! Attacks on a server: each tries to crash, hang or bloat it, and a well-behaved client beside it
+//! tells what others notice.
 //!
 //! ```text
 //! for each attack:  begin to watch ─> attack, and let go of every connection ─> a new client is served? ─> verdict
@@ -49,8 +50,8 @@ pub(crate) struct Bounds {
     pub(crate) pid: Option<u32>,
 }
 
-/// Attacks, one after the other, and hands each verdict on; ends early when the server takes no connections any longer. An error is
-/// one of ours: the server cannot be attacked.
+/// Attacks, one after the other, and hands each verdict on; ends early when the server takes no
+/// connections any longer. An error is one of ours: the server cannot be attacked.
 pub(crate) fn run<E: From<String>>(
     mut target: Target,
     attacks: &[&Attack],
@@ -60,7 +61,9 @@ pub(crate) fn run<E: From<String>>(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
     let watch = match bounds.pid {
-        Some(pid) => Some(Watch::start(pid).map_err(|error| format!("cannot watch process {pid}: {error}"))?),
+        Some(pid) => Some(
+            Watch::start(pid).map_err(|error| format!("cannot watch process {pid}: {error}"))?,
+        ),
         None => None,
     };
     runtime.block_on(async {
@@ -151,5 +154,6 @@ async fn newcomer(target: &Target, max_latency: Duration) -> Option<String> {
         return Some(format!("a new client has no answer: {}", heard.text()));
     }
     let took = start.elapsed();
-    (took > max_latency).then(|| format!("a new client is served after {:.0} ms", took.as_secs_f64() * 1e3))
+    (took > max_latency)
+        .then(|| format!("a new client is served after {:.0} ms", took.as_secs_f64() * 1e3))
 }

@@ -6,8 +6,8 @@ use crate::args::bytes_u64;
 
 /// Try to break a server on this machine, and say what became of it.
 ///
-/// Slow bytes, packets without end, bombs, floods, malformed negotiations, connections that are left, broken or not read:
-/// each attack has a verdict. Sizes and times are bounded.
+/// Slow bytes, packets without end, bombs, floods, malformed negotiations, connections that are
+/// left, broken or not read: each attack has a verdict. Sizes and times are bounded.
 #[derive(Debug, Args)]
 #[command(after_long_help = include_str!("../help/attack.txt"))]
 pub(crate) struct Options {
@@ -67,5 +67,9 @@ pub(crate) struct Options {
 /// More than nothing, and less than a day.
 fn seconds(text: &str) -> Result<f64, String> {
     let seconds: f64 = text.parse().map_err(|_| "a number of seconds is wanted".to_owned())?;
-    if (0.01..86_400.0).contains(&seconds) { Ok(seconds) } else { Err("0.01 to 86400 seconds are possible".to_owned()) }
+    if (0.01..86_400.0).contains(&seconds) {
+        Ok(seconds)
+    } else {
+        Err("0.01 to 86400 seconds are possible".to_owned())
+    }
 }

@@ -19,7 +19,9 @@ fn flight(pattern: &[String], count: usize) -> impl Iterator<Item = Bytes> + use
     let starts = (0..count).step_by(BATCH);
     starts.map(move |start| {
         let mut batch = BytesMut::new();
-        for packet in pattern.iter().cycle().skip(start % pattern.len()).take((count - start).min(BATCH)) {
+        for packet in
+            pattern.iter().cycle().skip(start % pattern.len()).take((count - start).min(BATCH))
+        {
             batch.extend_from_slice(packet.as_bytes());
         }
         batch.freeze()
@@ -73,7 +75,8 @@ pub(crate) async fn events(target: &Target) -> Finding {
         Ok(wire) => wire,
         Err(heard) => return Finding::fault(format!("no agreement: {heard}")),
     };
-    let is_reply = |heard: &Heard| heard.version() == Some(ours) && !heard.text().contains("{event_out,");
+    let is_reply =
+        |heard: &Heard| heard.version() == Some(ours) && !heard.text().contains("{event_out,");
     let (_, last) = wire.talk(chunks, target.max_wait, is_reply).await;
     Finding::new(format!("after {} events: {}", target.packets, last.text()))
         .but(!is_reply(&last), format!("{}, and no answer to the call after them", last.text()))
@@ -83,7 +86,8 @@ pub(crate) async fn events(target: &Target) -> Finding {
 pub(crate) async fn calls_then_garbage(target: &Target) -> Finding {
     const CALLS: usize = 500;
     let ours = target.version();
-    let chunks = flight(&[target.call()], CALLS).chain(iter::once(Bytes::from_static(b"1 {}}$1 2$")));
+    let chunks =
+        flight(&[target.call()], CALLS).chain(iter::once(Bytes::from_static(b"1 {}}$1 2$")));
     let is_in_order = move |place, heard: &Heard| {
         if place < CALLS {
             heard.version() == Some(ours)
@@ -97,10 +101,12 @@ pub(crate) async fn calls_then_garbage(target: &Target) -> Finding {
 /// One call in each version after the other, again and again.
 pub(crate) async fn ping_pong(target: &Target) -> Finding {
     let versions = target.versions.clone();
-    let pattern: Vec<String> = versions.iter().map(|version| format!("{version} {REQUEST}$")).collect();
+    let pattern: Vec<String> =
+        versions.iter().map(|version| format!("{version} {REQUEST}$")).collect();
     let chunks = flight(&pattern, target.packets);
-    let is_in_turn =
-        move |place: usize, heard: &Heard| heard.version() == versions.get(place % versions.len()).copied();
+    let is_in_turn = move |place: usize, heard: &Heard| {
+        heard.version() == versions.get(place % versions.len()).copied()
+    };
     each(target, chunks, target.packets, is_in_turn).await
 }
 
@@ -125,6 +131,11 @@ pub(crate) async fn negotiations(target: &Target) -> Finding {
         agreed += usize::from(is_agreement);
         is_agreement || heard.text().starts_with("0 {refused,too_many_negotiations,")
     };
-    let finding = each(target, flight(&[target.negotiate(ours)], target.packets), target.packets, is_answer).await;
-    finding.but(agreed > MAX_NEGOTIATIONS, format!("{agreed} negotiations were agreed on, and not {MAX_NEGOTIATIONS}"))
+    let finding =
+        each(target, flight(&[target.negotiate(ours)], target.packets), target.packets, is_answer)
+            .await;
+    finding.but(
+        agreed > MAX_NEGOTIATIONS,
+        format!("{agreed} negotiations were agreed on, and not {MAX_NEGOTIATIONS}"),
+    )
 }

@@ -50,14 +50,18 @@ impl Look {
     }
 
     fn or_more(self, other: Self) -> Self {
-        Self { rss_bytes: self.rss_bytes.max(other.rss_bytes), descriptors: self.descriptors.max(other.descriptors) }
+        Self {
+            rss_bytes: self.rss_bytes.max(other.rss_bytes),
+            descriptors: self.descriptors.max(other.descriptors),
+        }
     }
 }
 
 impl Watch {
     /// Watches process `pid`.
     pub(crate) fn start(pid: u32) -> io::Result<Self> {
-        let shared = Arc::new(Shared { is_over: AtomicBool::new(false), peak: Mutex::new(Look::at(pid)?) });
+        let shared =
+            Arc::new(Shared { is_over: AtomicBool::new(false), peak: Mutex::new(Look::at(pid)?) });
         let theirs = Arc::clone(&shared);
         let thread = std::thread::spawn(move || {
             while !theirs.is_over.load(Ordering::Relaxed) {

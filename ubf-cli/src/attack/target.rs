@@ -7,7 +7,8 @@ use ubf_codec::{TermRef, View};
 
 use super::wire::{Heard, Wire};
 
-/// What a well-behaved client asks for. A server answers every request, if only to say that it does not know it.
+/// What a well-behaved client asks for. A server answers every request, if only to say that it does
+/// not know it.
 pub(crate) const REQUEST: &str = "'ubf_attack'";
 /// A version that no server speaks.
 pub(crate) const UNSPOKEN: u32 = 2_147_483_646;
@@ -44,24 +45,34 @@ impl Target {
         format!("{} {REQUEST}$", self.version())
     }
 
-    /// Between two bytes of those who send slowly: often enough that a server that restarts its clock with each byte never ends.
+    /// Between two bytes of those who send slowly: often enough that a server that restarts its
+    /// clock with each byte never ends.
     pub(crate) fn drip(&self) -> Duration {
         (self.max_wait / 200).clamp(Duration::from_millis(5), Duration::from_millis(200))
     }
 
     /// Asks the server what it speaks.
     pub(crate) async fn ask_versions(&mut self) -> Result<(), String> {
-        let mut wire =
-            Wire::open(self).await.map_err(|error| format!("cannot connect to {}: {error}", self.address))?;
+        let mut wire = Wire::open(self)
+            .await
+            .map_err(|error| format!("cannot connect to {}: {error}", self.address))?;
         wire.send(&self.negotiate(UNSPOKEN)).await;
         let heard = wire.hear(self.max_wait).await;
         let Heard::Packet { body, .. } = &heard else {
-            return Err(format!("{} does not answer a negotiation: {}", self.address, heard.text()));
+            return Err(format!(
+                "{} does not answer a negotiation: {}",
+                self.address,
+                heard.text()
+            ));
         };
         self.versions = spoken(body.root());
         self.versions.sort_unstable();
         if self.versions.is_empty() {
-            return Err(format!("{} speaks no version of this service: {}", self.address, heard.text()));
+            return Err(format!(
+                "{} speaks no version of this service: {}",
+                self.address,
+                heard.text()
+            ));
         }
         Ok(())
     }
@@ -70,6 +81,8 @@ impl Target {
 /// The versions in a `no_common_version`.
 fn spoken(answer: TermRef<'_>) -> Vec<u32> {
     let View::Tuple(answer) = answer.view() else { return Vec::new() };
-    let Some(View::List(versions)) = answer.get(3).map(|versions| versions.view()) else { return Vec::new() };
+    let Some(View::List(versions)) = answer.get(3).map(|versions| versions.view()) else {
+        return Vec::new();
+    };
     versions.iter().filter_map(|version| u32::try_from(version.as_i64()?).ok()).collect()
 }

@@ -45,7 +45,9 @@ pub(crate) struct Latency {
 impl Latency {
     pub(crate) fn of(mut samples: Vec<Duration>) -> Self {
         samples.sort_unstable();
-        let at = |percent: usize| samples.get((samples.len().saturating_sub(1)) * percent / 100).copied();
+        let at = |percent: usize| {
+            samples.get((samples.len().saturating_sub(1)) * percent / 100).copied()
+        };
         Self {
             calls: samples.len(),
             p50: at(50).unwrap_or_default(),
@@ -84,7 +86,10 @@ mod tests {
     #[test]
     fn percentiles_are_samples() {
         let latency = Latency::of((1..=200).rev().map(Duration::from_millis).collect());
-        assert_eq!((latency.calls, latency.p50.as_millis(), latency.p99.as_millis()), (200, 100, 198));
+        assert_eq!(
+            (latency.calls, latency.p50.as_millis(), latency.p99.as_millis()),
+            (200, 100, 198)
+        );
         assert_eq!(latency.max.as_millis(), 200);
         assert_eq!(Latency::of(Vec::new()).max, Duration::ZERO);
     }

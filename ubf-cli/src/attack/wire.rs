@@ -82,7 +82,10 @@ impl Inbox {
         loop {
             match self.decoder.decode(&mut self.buffer) {
                 Ok(Some(packet)) => {
-                    return Heard::Packet { version: packet.header.mode.number(), body: packet.body };
+                    return Heard::Packet {
+                        version: packet.header.mode.number(),
+                        body: packet.body,
+                    };
                 }
                 Ok(None) => {}
                 Err(error) => return Heard::Garbage(error.to_string()),
@@ -103,7 +106,10 @@ impl Wire {
             .await
             .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, inbox: Inbox { decoder: VersionedDecoder::new(), buffer: BytesMut::new() } })
+        Ok(Self {
+            stream,
+            inbox: Inbox { decoder: VersionedDecoder::new(), buffer: BytesMut::new() },
+        })
     }
 
     /// A connection that has agreed on a version.
@@ -114,7 +120,8 @@ impl Wire {
         if heard.version() == Some(target.version()) { Ok(wire) } else { Err(heard.text()) }
     }
 
-    /// Sends what the system takes in a while; a server that does not want it says so, or ends the connection.
+    /// Sends what the system takes in a while; a server that does not want it says so, or ends the
+    /// connection.
     pub(crate) async fn send(&mut self, bytes: &str) {
         timeout(Duration::from_secs(1), self.stream.write_all(bytes.as_bytes())).await.ok();
     }
@@ -124,8 +131,9 @@ impl Wire {
         timeout(wait, self.inbox.next(&mut reader)).await.unwrap_or(Heard::Silence)
     }
 
-    /// Sends chunks and listens at the same time, until a word that is enough, the end, or silence for so long. After all is sent it
-    /// goes on listening. Says how many bytes went out, and the last thing heard.
+    /// Sends chunks and listens at the same time, until a word that is enough, the end, or silence
+    /// for so long. After all is sent it goes on listening. Says how many bytes went out, and
+    /// the last thing heard.
     pub(crate) async fn talk(
         &mut self,
         chunks: impl IntoIterator<Item = Bytes>,
@@ -166,7 +174,8 @@ impl Wire {
         }
     }
 
-    /// Sends one byte at a time with a pause after each, for so long, and gives the first thing heard.
+    /// Sends one byte at a time with a pause after each, for so long, and gives the first thing
+    /// heard.
     pub(crate) async fn drip(&mut self, byte: u8, pause: Duration, wait: Duration) -> Heard {
         let (mut reader, mut writer) = self.stream.split();
         let deadline = Instant::now() + wait;
@@ -179,7 +188,8 @@ impl Wire {
         }
     }
 
-    /// Sends and never listens, until the connection breaks. Says how many bytes went out, and whether it broke in time.
+    /// Sends and never listens, until the connection breaks. Says how many bytes went out, and
+    /// whether it broke in time.
     pub(crate) async fn send_only(&mut self, chunk: &[u8], wait: Duration) -> (u64, bool) {
         let mut sent = 0;
         let is_cut = timeout(wait, async {

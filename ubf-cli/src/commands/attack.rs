@@ -4,7 +4,9 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::time::Duration;
 
-use crate::attack::{ATTACKS, Attack, Bounds, Latency, Options, Target, Verdict, bytes_in_words, run as attack};
+use crate::attack::{
+    ATTACKS, Attack, Bounds, Latency, Options, Target, Verdict, bytes_in_words, run as attack,
+};
 use crate::output::{Output, Palette};
 use crate::report::Report;
 use crate::status::Status;
@@ -43,8 +45,11 @@ pub(crate) fn run(args: &Options, output: &mut Output) -> io::Result<Status> {
         max_bytes: args.max_bytes.try_into().unwrap_or(usize::MAX),
         packets: args.packets,
     };
-    let bounds =
-        Bounds { max_latency: Duration::from_millis(args.max_latency_ms), max_growth: args.max_growth, pid: args.pid };
+    let bounds = Bounds {
+        max_latency: Duration::from_millis(args.max_latency_ms),
+        max_growth: args.max_growth,
+        pid: args.pid,
+    };
     let (mut held, mut failed, mut growth) = (0, 0, None);
     let ended = attack(target, &chosen, bounds, |verdict| {
         *(if verdict.held { &mut held } else { &mut failed }) += 1;
@@ -60,12 +65,16 @@ pub(crate) fn run(args: &Options, output: &mut Output) -> io::Result<Status> {
         }
     }
     if !args.json {
-        let grown = growth.map(|growth| format!("; the process grew by {} at most", bytes_in_words(growth)));
+        let grown = growth
+            .map(|growth| format!("; the process grew by {} at most", bytes_in_words(growth)));
         let grown = grown.unwrap_or_default();
         output.line(format_args!("\n{} held, {failed} failed{grown}", counted(held, "attack")))?;
         let left = chosen.len() as u64 - held - failed;
         if left > 0 {
-            output.line(format_args!("{} not made: the server takes no connections", counted(left, "attack")))?;
+            output.line(format_args!(
+                "{} not made: the server takes no connections",
+                counted(left, "attack")
+            ))?;
         }
     }
     Ok(if failed == 0 { Status::Good } else { Status::WrongInput })
@@ -86,9 +95,13 @@ fn list(output: &mut Output) -> io::Result<Status> {
 fn chosen(only: &[String]) -> Result<Vec<&'static Attack>, Report> {
     let unknown = only.iter().find(|name| ATTACKS.iter().all(|attack| attack.name != **name));
     if let Some(name) = unknown {
-        return Err(Report::new(format!("{name}: no such attack")).with_hint(Some("ubf attack --list names them")));
+        return Err(Report::new(format!("{name}: no such attack"))
+            .with_hint(Some("ubf attack --list names them")));
     }
-    Ok(ATTACKS.iter().filter(|attack| only.is_empty() || only.iter().any(|name| name == attack.name)).collect())
+    Ok(ATTACKS
+        .iter()
+        .filter(|attack| only.is_empty() || only.iter().any(|name| name == attack.name))
+        .collect())
 }
 
 /// A server that belongs to somebody else is none of our business.
@@ -136,5 +149,10 @@ fn show(verdict: &Verdict, json: bool, output: &mut Output) -> io::Result<()> {
 fn latency(latency: &Latency) -> String {
     let millis = |time: Duration| time.as_secs_f64() * 1e3;
     let Latency { calls, p50, p99, max } = latency;
-    format!("{calls} calls, p50 {:.2}, p99 {:.2}, max {:.2} ms", millis(*p50), millis(*p99), millis(*max))
+    format!(
+        "{calls} calls, p50 {:.2}, p99 {:.2}, max {:.2} ms",
+        millis(*p50),
+        millis(*p99),
+        millis(*max)
+    )
 }

@@ -49,8 +49,14 @@ pub(crate) fn run(args: &Call, output: &mut Output) -> io::Result<Status> {
     }
 }
 
-async fn connect_and_call(args: &Call, addresses: &[Address], term: Term, output: &mut Output) -> io::Result<Status> {
-    let mut builder = args.connect.builder(addresses).call_time(args.timeout).connect_time(args.timeout);
+async fn connect_and_call(
+    args: &Call,
+    addresses: &[Address],
+    term: Term,
+    output: &mut Output,
+) -> io::Result<Status> {
+    let mut builder =
+        args.connect.builder(addresses).call_time(args.timeout).connect_time(args.timeout);
     if args.trace {
         let trace = Mutex::new(WireTrace::new(args.connect.limits.limits(), Palette::new(true)));
         builder = builder.on_wire(move |traffic| {
@@ -68,7 +74,8 @@ async fn connect_and_call(args: &Call, addresses: &[Address], term: Term, output
         }
     };
     let outcome = call(&client, args, term).await;
-    let address = client.status().borrow().address.as_ref().map(ToString::to_string).unwrap_or_default();
+    let address =
+        client.status().borrow().address.as_ref().map(ToString::to_string).unwrap_or_default();
     client.close(CLOSE_TIME).await;
     match outcome {
         Ok(ended) => show(&ended, &address, args.json, output).map(|()| Status::Good),
@@ -93,20 +100,24 @@ async fn call(client: &Client, args: &Call, term: Term) -> Result<Ended, CallErr
 fn show(ended: &Ended, address: &str, is_json: bool, output: &mut Output) -> io::Result<()> {
     match ended {
         Ended::Reply(reply) if is_json => {
-            let state = reply.state().map_or_else(|| "null".to_owned(), |state| Json(state).to_string());
+            let state =
+                reply.state().map_or_else(|| "null".to_owned(), |state| Json(state).to_string());
             let (response, version) = (Json(reply.response()), reply.version());
             output.line(format_args!(
                 r#"{{"response":{response},"state":{state},"version":{version},"address":{}}}"#,
                 Text(address)
             ))
         }
-        Ended::Taken(version) if is_json => {
-            output.line(format_args!(r#"{{"taken":true,"version":{version},"address":{}}}"#, Text(address)))
-        }
+        Ended::Taken(version) if is_json => output.line(format_args!(
+            r#"{{"taken":true,"version":{version},"address":{}}}"#,
+            Text(address)
+        )),
         Ended::Reply(reply) => {
             output.line(reply.response())?;
             output.flush()?;
-            let state = reply.state().map_or_else(|| "no state".to_owned(), |state| format!("state {state}"));
+            let state = reply
+                .state()
+                .map_or_else(|| "no state".to_owned(), |state| format!("state {state}"));
             output.note(format_args!("{state}, in version {}, at {address}", reply.version()));
             Ok(())
         }

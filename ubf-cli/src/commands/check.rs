@@ -113,7 +113,10 @@ impl Statistics {
     fn show(&self, output: &mut Output) -> io::Result<()> {
         let Palette { strong, .. } = output.palette();
         let Self { total, most, .. } = self;
-        output.line(format_args!("{strong}{:<16}{:>15}{:>19}{strong:#}", "", "in all", "most in a packet"))?;
+        output.line(format_args!(
+            "{strong}{:<16}{:>15}{:>19}{strong:#}",
+            "", "in all", "most in a packet"
+        ))?;
         for (name, total, most) in [
             ("bytes", Some(total.bytes), most.bytes),
             ("nodes", Some(total.nodes), most.nodes),

@@ -13,12 +13,14 @@ use crate::output::Output;
 use crate::report::Report;
 use crate::status::Status;
 
-/// A demo takes ten seconds. Chosen: a machine that is this much slower shows nothing that is of use.
+/// A demo takes ten seconds. Chosen: a machine that is this much slower shows nothing that is of
+/// use.
 const MAX_TIME: Duration = Duration::from_secs(300);
 /// How long a phase is looked at.
 const DWELL: Duration = Duration::from_millis(1200);
 const FAST_DWELL: Duration = Duration::from_millis(100);
-/// Calls a second of a client. Chosen: with a call in 50 ms, clients hear one after the other that they are to move.
+/// Calls a second of a client. Chosen: with a call in 50 ms, clients hear one after the other that
+/// they are to move.
 const RATE_EACH: u64 = 20;
 
 pub(crate) fn run(args: &args::Demo, output: &mut Output) -> io::Result<Status> {
@@ -40,7 +42,8 @@ pub(crate) fn run(args: &args::Demo, output: &mut Output) -> io::Result<Status> 
     if args.json {
         output.line(serde_json::to_string(&ended)?)?;
     } else {
-        output.text(format_args!("\n{}", DemoReport { ended: &ended, palette: output.palette() }))?;
+        output
+            .text(format_args!("\n{}", DemoReport { ended: &ended, palette: output.palette() }))?;
     }
     Ok(if ended.is_good() { Status::Good } else { Status::WrongInput })
 }
@@ -65,9 +68,14 @@ fn settings(args: &args::Demo) -> Result<Settings, Report> {
 
 /// However this ends, the servers end with it.
 async fn run_until_told(settings: &Settings, output: &mut Output) -> Result<Ended, Stop> {
-    let listen = |kind| signal(kind).map_err(|error| Report::new(format!("cannot listen to signals: {error}")));
-    let mut signals =
-        [listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?, listen(SignalKind::hangup())?];
+    let listen = |kind| {
+        signal(kind).map_err(|error| Report::new(format!("cannot listen to signals: {error}")))
+    };
+    let mut signals = [
+        listen(SignalKind::interrupt())?,
+        listen(SignalKind::terminate())?,
+        listen(SignalKind::hangup())?,
+    ];
     tokio::select! {
         // First: Ctrl-C goes to the servers, too, and that they end is then no wonder.
         biased;

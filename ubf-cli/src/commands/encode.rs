@@ -15,10 +15,11 @@ use crate::writer::PacketWriter;
 
 pub(crate) fn run(args: &Encode, output: &mut Output) -> io::Result<Status> {
     let mut writer = PacketWriter::new(&args.packets, args.limits.limits());
-    let mut write = |passage: &Passage, input: Option<&str>, output: &mut Output| match read(passage, input) {
-        Ok(term) => writer.write(&term, passage, input, output),
-        Err(report) => Ok(Err(report)),
-    };
+    let mut write =
+        |passage: &Passage, input: Option<&str>, output: &mut Output| match read(passage, input) {
+            Ok(term) => writer.write(&term, passage, input, output),
+            Err(report) => Ok(Err(report)),
+        };
     let from_files = args.terms.is_empty() || args.terms.iter().all(|term| term == "-");
     if from_files {
         return each_passage(&args.files, output, TermSplitter::new, |passage, input, output| {
@@ -36,7 +37,9 @@ pub(crate) fn run(args: &Encode, output: &mut Output) -> io::Result<Status> {
 
 /// The term that a text means, or what is wrong with it.
 fn read(passage: &Passage, input: Option<&str>) -> Result<Term, Report> {
-    let text = passage.utf8(input).map_err(|report| report.with_hint(Some(r"any byte can be written as \xHH")))?;
+    let text = passage
+        .utf8(input)
+        .map_err(|report| report.with_hint(Some(r"any byte can be written as \xHH")))?;
     text.trim().parse().map_err(|error: NotationError| {
         let leading = text.len() - text.trim_start().len();
         passage.report(input, &error.to_string(), leading + error.offset())

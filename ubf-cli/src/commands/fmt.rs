@@ -51,7 +51,8 @@ pub(crate) fn run(args: &Fmt, output: &mut Output) -> io::Result<Status> {
 }
 
 fn first_difference(found: &[u8], formatted: &[u8]) -> Option<u64> {
-    let common = found.iter().zip(formatted).take_while(|(found, formatted)| found == formatted).count();
+    let common =
+        found.iter().zip(formatted).take_while(|(found, formatted)| found == formatted).count();
     (common < found.len().max(formatted.len())).then_some(common as u64)
 }
 

@@ -17,17 +17,19 @@ use crate::writer::PacketWriter;
 pub(crate) fn run(args: &FromJson, output: &mut Output) -> io::Result<Status> {
     let mut writer = PacketWriter::new(&args.packets, args.limits.limits());
     let splitter = if args.lines { DocumentSplitter::by_lines } else { DocumentSplitter::new };
-    each_passage(&args.files, output, splitter, |passage, input, output| match read(passage, input, args) {
-        Ok(term) => writer.write(&term, passage, Some(input), output),
-        Err(report) => Ok(Err(report)),
+    each_passage(&args.files, output, splitter, |passage, input, output| {
+        match read(passage, input, args) {
+            Ok(term) => writer.write(&term, passage, Some(input), output),
+            Err(report) => Ok(Err(report)),
+        }
     })
 }
 
 /// The term that a document means, or what is wrong with it.
 fn read(passage: &Passage, input: &str, args: &FromJson) -> Result<Term, Report> {
-    let text = passage
-        .utf8(Some(input))
-        .map_err(|report| report.with_hint(Some(r#"bytes that are no text stand as {"$binary":"…"} in base64"#)))?;
+    let text = passage.utf8(Some(input)).map_err(|report| {
+        report.with_hint(Some(r#"bytes that are no text stand as {"$binary":"…"} in base64"#))
+    })?;
     // What is missing is missing at the end of what is there.
     let text = text.trim_end_matches(|character| u8::try_from(character).is_ok_and(is_space));
     json::Reader::new(text).with_limits(args.limits.limits()).one().map_err(|error| {

@@ -29,7 +29,8 @@ pub(crate) fn run(args: &args::Load, output: &mut Output) -> io::Result<Status> 
             return Ok(Status::WrongInput);
         }
     };
-    let ended = network::runtime(true).and_then(|runtime| runtime.block_on(make_calls(args, plan.clone(), output)));
+    let ended = network::runtime(true)
+        .and_then(|runtime| runtime.block_on(make_calls(args, plan.clone(), output)));
     let summary = match ended {
         Ok(summary) => summary,
         Err(report) => {

@@ -1,4 +1,5 @@
-//! The commands, and what they have in common: inputs one after the other, errors that do not stop the next input.
+//! The commands, and what they have in common: inputs one after the other, errors that do not stop
+//! the next input.
 
 #[cfg(unix)]
 pub(crate) mod admin;
@@ -62,7 +63,9 @@ fn each_input(
     for path in input::named(files) {
         let name = input::shown(&path);
         if input::is_stdin(&path) && input::stdin_is_terminal() {
-            output.note("reading what you type; Ctrl-D ends it, Ctrl-C gives up, --help has examples");
+            output.note(
+                "reading what you type; Ctrl-D ends it, Ctrl-C gives up, --help has examples",
+            );
         }
         let ended = match Input::open(&path, hex) {
             Ok(input) => work(input, output),
@@ -76,8 +79,8 @@ fn each_input(
     Ok(worst)
 }
 
-/// Cuts each input into passages and hands them to `work`, with the input's name, as they arrive. The first that is wrong is
-/// reported and ends its input.
+/// Cuts each input into passages and hands them to `work`, with the input's name, as they arrive.
+/// The first that is wrong is reported and ends its input.
 fn each_passage<S: Split>(
     files: &[PathBuf],
     output: &mut Output,
@@ -109,10 +112,11 @@ fn report(trouble: Trouble, path: &str, output: &mut Output) -> io::Result<Statu
     match trouble {
         Trouble::Write(error) => return Err(error),
         Trouble::Wrong(wrong) => output.report(&wrong.brief(name))?,
-        Trouble::Hex(error) => output.report(
-            &Report::new(format!("{name}: {error}"))
-                .with_hint(Some("--hex wants hex digits and white space alone, as `xxd -p` writes them")),
-        )?,
+        Trouble::Hex(error) => {
+            output.report(&Report::new(format!("{name}: {error}")).with_hint(Some(
+                "--hex wants hex digits and white space alone, as `xxd -p` writes them",
+            )))?
+        }
         Trouble::Read(error) => {
             output.report(&Report::new(format!("cannot read {name}: {}", reason(&error))))?;
             return Ok(Status::Trouble);
@@ -131,7 +135,12 @@ pub(crate) fn reason(error: &io::Error) -> String {
 }
 
 /// How the arguments want packets to be read.
-const fn reading(side: Option<Side>, dialect: &DialectArgs, limits: &LimitArgs, input: &InputArgs) -> Reading {
+const fn reading(
+    side: Option<Side>,
+    dialect: &DialectArgs,
+    limits: &LimitArgs,
+    input: &InputArgs,
+) -> Reading {
     Reading {
         side,
         dialect: dialect.dialect(),

@@ -19,7 +19,11 @@ use crate::terms::TermSplitter;
 
 pub(crate) fn run(args: &Repl, output: &mut Output) -> io::Result<Status> {
     let ended = network::runtime(false).and_then(|runtime| {
-        Ok(if input::stdin_is_terminal() { talk(args, &runtime, output)? } else { script(args, &runtime, output) })
+        Ok(if input::stdin_is_terminal() {
+            talk(args, &runtime, output)?
+        } else {
+            script(args, &runtime, output)
+        })
     });
     match ended {
         Ok(ended) => ended,
@@ -33,10 +37,13 @@ pub(crate) fn run(args: &Repl, output: &mut Output) -> io::Result<Status> {
 /// Someone types.
 fn talk(args: &Repl, runtime: &Runtime, output: &mut Output) -> Result<io::Result<Status>, Report> {
     let palette = output.palette();
-    let trouble = |error: rustyline::error::ReadlineError| Report::new(format!("cannot use the terminal: {error}"));
+    let trouble = |error: rustyline::error::ReadlineError| {
+        Report::new(format!("cannot use the terminal: {error}"))
+    };
     let (mut terminal, screen) = Terminal::open(palette, !args.no_history).map_err(trouble)?;
     let connecting = Session::connect(args, Arc::clone(&screen), palette);
-    let mut session = runtime.block_on(connecting).map_err(|error| network::cannot_connect(&error))?;
+    let mut session =
+        runtime.block_on(connecting).map_err(|error| network::cannot_connect(&error))?;
     terminal.help_with(session.words(), palette);
     screen(Shown::Note(":help lists the commands, Ctrl-D leaves".to_owned()));
     loop {
@@ -92,7 +99,9 @@ fn script(args: &Repl, runtime: &Runtime, output: &mut Output) -> io::Result<Sta
             Done::Good => Ok(true),
             Done::Bad(report) => {
                 worst = Status::WrongInput;
-                output.report(&report.with_remark(format!("line {} of the script", first_line(passage))))?;
+                output.report(
+                    &report.with_remark(format!("line {} of the script", first_line(passage))),
+                )?;
                 Ok(true)
             }
             Done::Quit => Ok(false),
@@ -114,8 +123,12 @@ fn script(args: &Repl, runtime: &Runtime, output: &mut Output) -> io::Result<Sta
 
 /// The line on which a passage's text begins: blank lines may stand before it.
 fn first_line(passage: &Passage) -> u64 {
-    let blank =
-        passage.text.iter().take_while(|byte| byte.is_ascii_whitespace()).filter(|&&byte| byte == b'\n').count();
+    let blank = passage
+        .text
+        .iter()
+        .take_while(|byte| byte.is_ascii_whitespace())
+        .filter(|&&byte| byte == b'\n')
+        .count();
     passage.start.line + blank as u64
 }
 

@@ -15,7 +15,8 @@ pub(crate) fn run(args: &ToJson, output: &mut Output) -> io::Result<Status> {
     each_input(&args.input.files, args.input.hex, output, |input, output| {
         let mut packets = PacketStream::new(input, reading);
         while let Some(packet) = packets.next(output)? {
-            let document = if args.plain { PacketJson::plain(&packet) } else { PacketJson::exact(&packet) };
+            let document =
+                if args.plain { PacketJson::plain(&packet) } else { PacketJson::exact(&packet) };
             if args.pretty {
                 output.line(Indented(document))?;
             } else {

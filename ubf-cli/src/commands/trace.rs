@@ -43,9 +43,13 @@ pub(crate) fn run(args: &Trace, output: &mut Output) -> io::Result<Status> {
             output.line(format_args!("{INTRODUCTION}\n  {wire}{}{wire:#}\n", lesson.trim_end()))?;
         }
         let input = Input::new("the example".to_owned(), Box::new(LESSON), false);
-        tracing.input(input, output).map_or_else(|trouble| super::report(trouble, "the example", output), Ok)?
+        tracing
+            .input(input, output)
+            .map_or_else(|trouble| super::report(trouble, "the example", output), Ok)?
     } else {
-        each_input(&args.input.files, args.input.hex, output, |input, output| tracing.input(input, output))?
+        each_input(&args.input.files, args.input.hex, output, |input, output| {
+            tracing.input(input, output)
+        })?
     };
     tracing.finish(output)?;
     Ok(status)
@@ -90,13 +94,19 @@ impl<'a> Tracing<'a> {
             match packets.next(output) {
                 Ok(Some(packet)) => {
                     let (bytes, start) = (packet.document.source(), packet.start);
-                    self.packet(Subject { input_name: packets.name(), number, bytes, start }, output)?;
+                    self.packet(
+                        Subject { input_name: packets.name(), number, bytes, start },
+                        output,
+                    )?;
                     packets.recycle(packet);
                 }
                 Ok(None) => break,
                 Err(Trouble::Wrong(wrong)) => {
                     let (bytes, start) = (packets.rest(), wrong.start);
-                    self.packet(Subject { input_name: packets.name(), number, bytes, start }, output)?;
+                    self.packet(
+                        Subject { input_name: packets.name(), number, bytes, start },
+                        output,
+                    )?;
                     output.report(&wrong.full(packets.name()))?;
                     return Ok(Status::WrongInput);
                 }
@@ -135,7 +145,9 @@ impl<'a> Tracing<'a> {
         if self.tables > 1 {
             let Palette { strong, .. } = palette;
             let Subject { input_name, number, start, .. } = packet;
-            output.line(format_args!("\n{strong}{input_name}: packet {number}, from byte {start}{strong:#}\n"))?;
+            output.line(format_args!(
+                "\n{strong}{input_name}: packet {number}, from byte {start}{strong:#}\n"
+            ))?;
         }
         output.line(layout.head(palette))?;
         each_scene(packet, self.reading, room, |scene| {
@@ -163,14 +175,16 @@ impl<'a> Tracing<'a> {
     }
 }
 
-/// Carries out `packet` and gives the first `room` operators to `show`. Says how many operators there are.
+/// Carries out `packet` and gives the first `room` operators to `show`. Says how many operators
+/// there are.
 fn each_scene(
     packet: Subject<'_>,
     reading: Reading,
     room: u64,
     mut show: impl FnMut(&Scene<'_>) -> io::Result<()>,
 ) -> io::Result<u64> {
-    let mut tracer = Tracer::new(packet.bytes, reading.dialect, reading.limits).with_any_escape(reading.any_escape);
+    let mut tracer = Tracer::new(packet.bytes, reading.dialect, reading.limits)
+        .with_any_escape(reading.any_escape);
     let mut count = 0;
     // The error, if there is one, has been found by the decoder before, with its true offset.
     while let Ok(Some(step)) = tracer.step() {
@@ -205,7 +219,13 @@ fn json(scene: &Scene<'_>, packet: Subject<'_>) -> String {
     let registers: Vec<String> = scene
         .registers
         .iter()
-        .map(|(byte, term)| format!(r#"{{"name":{},"byte":{byte},"term":{}}}"#, Text(&byte_name(*byte)), Json(*term)))
+        .map(|(byte, term)| {
+            format!(
+                r#"{{"name":{},"byte":{byte},"term":{}}}"#,
+                Text(&byte_name(*byte)),
+                Json(*term)
+            )
+        })
         .collect();
     format!(
         r#"{{"input":{},"packet":{},"offset":{},"operator":{},"bytes":{},"hex":{},"does":{},"stack":{},"registers":{}}}"#,

@@ -1,4 +1,5 @@
-//! The promises, checked: what the clients were told against what the servers wrote down. Evidence in, promises out; nothing else.
+//! The promises, checked: what the clients were told against what the servers wrote down. Evidence
+//! in, promises out; nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -94,7 +95,9 @@ impl Found {
     /// `; the first is call 7 of client 3`.
     fn words(&self) -> String {
         self.first
-            .map(|CallName { client, number }| format!("; the first is call {number} of client {client}"))
+            .map(|CallName { client, number }| {
+                format!("; the first is call {number} of client {client}")
+            })
             .unwrap_or_default()
     }
 }
@@ -114,7 +117,11 @@ pub(crate) fn judge(evidence: &Evidence) -> Verdict {
             match outcome {
                 Outcome::Answered if has_run => verdict.answered += 1,
                 // The client was told a lie, or nothing, or that it failed.
-                Outcome::Answered | Outcome::Open | Outcome::Cut | Outcome::WrongReply | Outcome::Failed => {
+                Outcome::Answered
+                | Outcome::Open
+                | Outcome::Cut
+                | Outcome::WrongReply
+                | Outcome::Failed => {
                     lost.add(call);
                 }
                 Outcome::Indeterminate => {
@@ -144,8 +151,11 @@ pub(crate) fn judge(evidence: &Evidence) -> Verdict {
         if times > 1 {
             twice.add(call);
         }
-        let calls = usize::try_from(call.client - call.client.min(1)).ok().and_then(|index| told.get(index));
-        let is_known = call.client > 0 && calls.is_some_and(|calls| (1..=calls.len() as u64).contains(&call.number));
+        let calls = usize::try_from(call.client - call.client.min(1))
+            .ok()
+            .and_then(|index| told.get(index));
+        let is_known = call.client > 0
+            && calls.is_some_and(|calls| (1..=calls.len() as u64).contains(&call.number));
         if !is_known {
             foreign.add(call);
         }
@@ -154,7 +164,8 @@ pub(crate) fn judge(evidence: &Evidence) -> Verdict {
     verdict.executed_twice = twice.count;
 
     let records: u64 = executed.values().copied().map(u64::from).sum();
-    let saw = lost.or_else(|| format!("{}, each with its record", counted(verdict.answered, "answer")));
+    let saw =
+        lost.or_else(|| format!("{}, each with its record", counted(verdict.answered, "answer")));
     verdict.promise("lost", lost.count == 0, saw);
     let saw = twice.or_else(|| format!("{}, no two alike", counted(records, "record")));
     verdict.promise("executed_twice", twice.count == 0, saw);
@@ -172,13 +183,15 @@ pub(crate) fn judge(evidence: &Evidence) -> Verdict {
     refused.first = refused.first.or(foreign.first);
     let saw = refused.or_else(|| "no such record".to_owned());
     verdict.promise("nothing_else_executed", refused.count == 0, saw);
-    for (name, versions, wanted) in
-        [("agreed_on_10", &evidence.agreed, 10), ("fell_back_to_3", &evidence.agreed_after_crash, 3)]
-    {
+    for (name, versions, wanted) in [
+        ("agreed_on_10", &evidence.agreed, 10),
+        ("fell_back_to_3", &evidence.agreed_after_crash, 3),
+    ] {
         verdict.promise(name, versions.keys().eq([&wanted]), in_words(versions));
     }
     let is_clean = evidence.exits.iter().all(|(_, status)| *status == Some(0));
-    let exits: Vec<_> = evidence.exits.iter().map(|(name, status)| format!("{name} {}", exit(*status))).collect();
+    let exits: Vec<_> =
+        evidence.exits.iter().map(|(name, status)| format!("{name} {}", exit(*status))).collect();
     let saw = format!("exit status: {}", exits.join(", "));
     verdict.promise("servers_end_cleanly", is_clean && !exits.is_empty(), saw);
     verdict

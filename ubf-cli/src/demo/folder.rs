@@ -25,9 +25,15 @@ impl Folder {
         let kept = keep.map(kept).transpose()?;
         let temporary = std::env::temp_dir();
         for attempt in 0..MAX_ATTEMPTS {
-            let moment = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
+            let moment = SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |since| since.subsec_nanos());
             // Short: the path of a socket has some hundred bytes at most.
-            let private = temporary.join(format!("ubf-{}-{:x}", std::process::id(), moment.wrapping_add(attempt)));
+            let private = temporary.join(format!(
+                "ubf-{}-{:x}",
+                std::process::id(),
+                moment.wrapping_add(attempt)
+            ));
             match DirBuilder::new().mode(0o700).create(&private) {
                 Ok(()) => return Ok(Self { private, kept }),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -78,7 +84,11 @@ fn kept(path: &Path) -> Result<PathBuf, Report> {
 }
 
 fn cannot_make(path: &Path, error: &io::Error) -> Report {
-    Report::new(format!("{}: cannot be used as a folder: {}", path.display(), crate::commands::reason(error)))
+    Report::new(format!(
+        "{}: cannot be used as a folder: {}",
+        path.display(),
+        crate::commands::reason(error)
+    ))
 }
 
 #[cfg(test)]

@@ -13,16 +13,19 @@ use crate::report::Report;
 /// How often each call was begun.
 pub(crate) type Executed = BTreeMap<CallName, u32>;
 
-/// Adds the records of a journal: `{executed,Service,Version,{call,Client,Number}}`. Of a process that was killed, the last one may be
-/// cut short: that call was not begun.
+/// Adds the records of a journal: `{executed,Service,Version,{call,Client,Number}}`. Of a process
+/// that was killed, the last one may be cut short: that call was not begun.
 pub(crate) fn read(path: &Path, was_killed: bool, executed: &mut Executed) -> Result<u64, Report> {
     let wrong = |what: &str| Report::new(format!("{}: {what}", path.display()));
     let bytes = fs::read(path).map_err(|error| wrong(&crate::commands::reason(&error)))?;
     let mut buffer = BytesMut::from(&*bytes);
     let mut decoder = StreamDecoder::new();
     let mut count = 0;
-    while let Some(record) = decoder.decode(&mut buffer).map_err(|error| wrong(&error.to_string()))? {
-        let call = call(record.root()).ok_or_else(|| wrong(&format!("not a record of a call: {record}")))?;
+    while let Some(record) =
+        decoder.decode(&mut buffer).map_err(|error| wrong(&error.to_string()))?
+    {
+        let call = call(record.root())
+            .ok_or_else(|| wrong(&format!("not a record of a call: {record}")))?;
         *executed.entry(call).or_default() += 1;
         count += 1;
     }
@@ -49,7 +52,8 @@ mod tests {
     use super::*;
 
     fn read_text(text: &str, was_killed: bool) -> Result<Vec<(u64, u64, u32)>, String> {
-        let path = std::env::temp_dir().join(format!("ubf-journal-{}-{}", std::process::id(), text.len()));
+        let path =
+            std::env::temp_dir().join(format!("ubf-journal-{}-{}", std::process::id(), text.len()));
         fs::write(&path, text).unwrap();
         let mut executed = Executed::new();
         let read = read(&path, was_killed, &mut executed);
@@ -69,6 +73,10 @@ mod tests {
         let text = "{'executed'?10 {'call'1 1}}$\n{'executed'?3 {'ca";
         assert_eq!(read_text(text, true).unwrap(), [(1, 1, 1)]);
         assert!(read_text(text, false).is_err());
-        assert!(read_text("{'event'?3 {'call'1 1}}$", true).unwrap_err().contains("not a record of a call"));
+        assert!(
+            read_text("{'event'?3 {'call'1 1}}$", true)
+                .unwrap_err()
+                .contains("not a record of a call")
+        );
     }
 }

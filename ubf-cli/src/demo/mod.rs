@@ -1,4 +1,5 @@
-//! A demonstration: servers that are drained, replaced and killed under load, and the proof that no call was lost.
+//! A demonstration: servers that are drained, replaced and killed under load, and the proof that no
+//! call was lost.
 //!
 //! ```text
 //! story   the seven phases: orders to the servers, waits for what shall come of them

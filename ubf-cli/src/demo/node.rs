@@ -16,14 +16,16 @@ use crate::report::Report;
 
 /// What the servers speak, as in Armstrong's example of 2003.
 pub(super) const SERVER_VERSIONS: &str = "1-5,9,10,14";
-/// For an answer on the control socket. Chosen: a machine that is busy with other things is no reason to give up.
+/// For an answer on the control socket. Chosen: a machine that is busy with other things is no
+/// reason to give up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An address that stays ours between two servers that listen there.
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) address: Address,
-    /// Bound, but it does not listen: who connects meets a server or nobody, and no other program gets the port.
+    /// Bound, but it does not listen: who connects meets a server or nobody, and no other program
+    /// gets the port.
     _socket: TcpSocket,
 }
 
@@ -50,7 +52,8 @@ impl Operator {
         work: impl FnOnce(&mut Admin) -> Result<T, AdminError> + Send + 'static,
     ) -> Result<T, AdminError> {
         let socket = self.socket.clone();
-        let ordered = tokio::task::spawn_blocking(move || work(&mut Admin::connect(&socket, PATIENCE)?));
+        let ordered =
+            tokio::task::spawn_blocking(move || work(&mut Admin::connect(&socket, PATIENCE)?));
         ordered.await.unwrap_or_else(|error| Err(AdminError::Lost(io::Error::other(error))))
     }
 }
@@ -78,13 +81,23 @@ impl Node {
         folder: &Folder,
     ) -> Result<Self, Report> {
         let name = format!("{}{generation}", place.to_lowercase());
-        let (journal, log, socket) = (folder.journal(&name), folder.log(&name), folder.socket(&name));
-        let cannot =
-            |error: &io::Error| Report::new(format!("cannot start server {place}: {}", crate::commands::reason(error)));
+        let (journal, log, socket) =
+            (folder.journal(&name), folder.log(&name), folder.socket(&name));
+        let cannot = |error: &io::Error| {
+            Report::new(format!("cannot start server {place}: {}", crate::commands::reason(error)))
+        };
         let program = std::env::current_exe().map_err(|error| cannot(&error))?;
         let stderr = File::create(&log).map_err(|error| cannot(&error))?;
         let child = Command::new(program)
-            .args(["serve", "--service", "echo", "--versions", SERVER_VERSIONS, "--reuse-port", "--listen"])
+            .args([
+                "serve",
+                "--service",
+                "echo",
+                "--versions",
+                SERVER_VERSIONS,
+                "--reuse-port",
+                "--listen",
+            ])
             .arg(address.to_string())
             .arg("--control")
             .arg(&socket)

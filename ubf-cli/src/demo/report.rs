@@ -118,12 +118,26 @@ impl fmt::Display for DemoReport<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { ended, palette: Palette { strong, good, error, faint, .. } } = self;
         let verdict = &ended.verdict;
-        writeln!(f, "{strong}phase              seconds   calls/s   p50 ms   p99 ms  longest pause ms{strong:#}")?;
+        writeln!(
+            f,
+            "{strong}phase              seconds   calls/s   p50 ms   p99 ms  longest pause ms{strong:#}"
+        )?;
         // The last phase has no calls.
         for phase in ended.phases.iter().filter(|phase| phase.answered > 0) {
-            let PhaseReport { name, took_ms, calls_per_second, p50_ms, p99_ms, longest_pause_ms, .. } = phase;
+            let PhaseReport {
+                name,
+                took_ms,
+                calls_per_second,
+                p50_ms,
+                p99_ms,
+                longest_pause_ms,
+                ..
+            } = phase;
             let (seconds, calls) = (took_ms / 1e3, rate(*calls_per_second));
-            writeln!(f, "{name:<16} {seconds:>9.1} {calls:>9} {p50_ms:>8.2} {p99_ms:>8.2} {longest_pause_ms:>17.1}")?;
+            writeln!(
+                f,
+                "{name:<16} {seconds:>9.1} {calls:>9} {p50_ms:>8.2} {p99_ms:>8.2} {longest_pause_ms:>17.1}"
+            )?;
         }
         writeln!(f, "\ncalls sent              {strong}{:>9}{strong:#}", count(verdict.sent))?;
         writeln!(f, "answered                {strong}{:>9}{strong:#}", count(verdict.answered))?;
@@ -132,13 +146,24 @@ impl fmt::Display for DemoReport<'_> {
         match (verdict.indeterminate, verdict.indeterminate_that_had_run) {
             (0, _) => writeln!(f)?,
             (_, 0) => writeln!(f, "  in flight when A was killed; none of them had run")?,
-            (_, had_run) => writeln!(f, "  in flight when A was killed; {} of them had run", count(had_run))?,
+            (_, had_run) => {
+                writeln!(f, "  in flight when A was killed; {} of them had run", count(had_run))?
+            }
         }
         writeln!(f, "lost                    {strong}{:>9}{strong:#}", count(verdict.lost))?;
-        writeln!(f, "executed twice          {strong}{:>9}{strong:#}\n", count(verdict.executed_twice))?;
+        writeln!(
+            f,
+            "executed twice          {strong}{:>9}{strong:#}\n",
+            count(verdict.executed_twice)
+        )?;
         for promise in &verdict.promises {
             let (sign, style) = if promise.kept { ("✓", good) } else { ("✗", error) };
-            writeln!(f, "{style}{sign}{style:#} {} {faint}({}){faint:#}", words(promise.name), promise.saw)?;
+            writeln!(
+                f,
+                "{style}{sign}{style:#} {} {faint}({}){faint:#}",
+                words(promise.name),
+                promise.saw
+            )?;
         }
         if let Some(kept) = &ended.kept {
             writeln!(f, "\njournals and logs are in {}", kept.display())?;

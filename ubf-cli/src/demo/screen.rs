@@ -1,4 +1,5 @@
-//! What is shown while a demo runs: a timeline, and below it, on a terminal, a table that is drawn again and again.
+//! What is shown while a demo runs: a timeline, and below it, on a terminal, a table that is drawn
+//! again and again.
 
 use std::io::{self, IsTerminal as _};
 use std::time::{Duration, Instant};
@@ -52,8 +53,8 @@ impl<'a> Screen<'a> {
     /// Data on stdout is a report: what is shown before it stands there only for people.
     pub(super) fn new(output: &'a mut Output, json: bool) -> Self {
         let is_on_stdout = io::stdout().is_terminal() && !json;
-        let is_terminal =
-            (is_on_stdout || io::stderr().is_terminal()) && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        let is_terminal = (is_on_stdout || io::stderr().is_terminal())
+            && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
         let palette = if is_on_stdout { output.palette() } else { output.message_palette() };
         let width = if is_on_stdout {
             terminal_size::terminal_size_of(io::stdout())
@@ -76,7 +77,13 @@ impl<'a> Screen<'a> {
     }
 
     /// A phase begins: its number, its name, and what is to be understood.
-    pub(super) fn phase(&mut self, number: usize, of: usize, title: &str, purpose: &str) -> io::Result<()> {
+    pub(super) fn phase(
+        &mut self,
+        number: usize,
+        of: usize,
+        title: &str,
+        purpose: &str,
+    ) -> io::Result<()> {
         let Palette { strong, faint, .. } = self.palette;
         let mut text = format!("\n{strong}{number}/{of} {title}{strong:#}\n");
         for line in wrap(purpose, self.columns.saturating_sub(5).clamp(20, 95)) {
@@ -92,7 +99,8 @@ impl<'a> Screen<'a> {
         // Long ones go on below their own beginning.
         let width = self.columns.saturating_sub(11).max(20);
         let mut lines = wrap(text, width).into_iter();
-        let mut all = format!("{good}{seconds:>6.2} s{good:#}  {}\n", lines.next().unwrap_or_default());
+        let mut all =
+            format!("{good}{seconds:>6.2} s{good:#}  {}\n", lines.next().unwrap_or_default());
         for line in lines {
             all.push_str(&format!("          {line}\n"));
         }
@@ -108,8 +116,12 @@ impl<'a> Screen<'a> {
                 return Ok(());
             }
             self.last_line = Instant::now();
-            let at: Vec<_> = rows.iter().map(|row| format!("{} {}", row.name, count(row.clients))).collect();
-            return self.event(&format!("{calls} calls/s, p50 {p50}, p99 {p99}; clients: {}", at.join(", ")));
+            let at: Vec<_> =
+                rows.iter().map(|row| format!("{} {}", row.name, count(row.clients))).collect();
+            return self.event(&format!(
+                "{calls} calls/s, p50 {p50}, p99 {p99}; clients: {}",
+                at.join(", ")
+            ));
         }
         let mut table = vec![String::new()];
         let head = ["node", "address", "phase", "pid", "clients", "calls/s", "versions"];
@@ -198,7 +210,8 @@ mod tests {
 
     #[test]
     fn a_row_fits_80_columns() {
-        let cells = ["B (2nd)", "127.0.0.1:65535", "draining", "4194304", "400", "100,000", "3, 10"];
+        let cells =
+            ["B (2nd)", "127.0.0.1:65535", "draining", "4194304", "400", "100,000", "3, 10"];
         let line = line(cells.map(str::to_owned));
         assert!(line.chars().count() < 80, "{line}");
     }

@@ -71,7 +71,8 @@ impl Actor {
         let sample = self.seen.borrow().clone();
         let status = sample.as_ref().map(|sample| &sample.status);
         let versions = status.map(|status| {
-            let versions: BTreeSet<_> = status.sessions_by_version.iter().map(|entry| entry.version).collect();
+            let versions: BTreeSet<_> =
+                status.sessions_by_version.iter().map(|entry| entry.version).collect();
             versions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
         });
         Row {
@@ -163,7 +164,9 @@ impl<'a> Stage<'a> {
             match operator.order(move |admin| admin.set_peers(Some(&peer))).await {
                 Ok(()) => break,
                 Err(error) if start.elapsed() > PATIENCE => {
-                    return Err(Report::new(format!("server {place} does not answer: {error}")).into());
+                    return Err(
+                        Report::new(format!("server {place} does not answer: {error}")).into()
+                    );
                 }
                 Err(_) => {}
             }
@@ -214,10 +217,21 @@ impl<'a> Stage<'a> {
     }
 
     /// A phase begins, and the one before is over.
-    pub(super) fn begin(&mut self, name: &'static str, of: usize, title: &str, purpose: &str) -> Result<(), Stop> {
+    pub(super) fn begin(
+        &mut self,
+        name: &'static str,
+        of: usize,
+        title: &str,
+        purpose: &str,
+    ) -> Result<(), Stop> {
         self.end_phase()?;
         self.first_client.clear();
-        self.phase = Some(Phase { name, start: Instant::now(), results: Results::new(), told: Told::default() });
+        self.phase = Some(Phase {
+            name,
+            start: Instant::now(),
+            results: Results::new(),
+            told: Told::default(),
+        });
         Ok(self.screen.phase(self.phases.len() + 1, of, title, purpose)?)
     }
 
@@ -244,13 +258,17 @@ impl<'a> Stage<'a> {
             }
             self.recent.push_back((snapshot.recent_time, snapshot.recent));
             let mut kept = self.recent.iter().map(|(time, _)| *time).sum::<Duration>();
-            while let Some((time, _)) = self.recent.front().filter(|(time, _)| kept - *time >= RECENT) {
+            while let Some((time, _)) =
+                self.recent.front().filter(|(time, _)| kept - *time >= RECENT)
+            {
                 kept -= *time;
                 self.recent.pop_front();
             }
         }
         let mut told = Told::default();
-        while let Some((client, notice)) = self.notices.as_mut().and_then(|notices| notices.try_recv().ok()) {
+        while let Some((client, notice)) =
+            self.notices.as_mut().and_then(|notices| notices.try_recv().ok())
+        {
             told.moved += u64::from(matches!(notice, Notice::Moved { .. }));
             told.lost += u64::from(matches!(notice, Notice::Lost { was_in_use: true, .. }));
             told.refused += u64::from(matches!(notice, Notice::Refused { .. }));
@@ -266,7 +284,8 @@ impl<'a> Stage<'a> {
         for actor in &mut self.actors {
             if actor.node.has_ended() && !actor.may_end {
                 let how = actor.node.ended.map_or_else(String::new, |ended| format!(" ({ended})"));
-                let mut report = Report::new(format!("server {} ended{how}, unasked", actor.node.name()));
+                let mut report =
+                    Report::new(format!("server {} ended{how}, unasked", actor.node.name()));
                 if let Some(words) = actor.node.last_words() {
                     report = report.with_remark(format!("its last words: {words}"));
                 }
@@ -283,7 +302,8 @@ impl<'a> Stage<'a> {
         if self.load.is_none() {
             return Ok(());
         }
-        let mut rows: Vec<_> = self.actors.iter().filter(|actor| actor.node.ended.is_none()).map(Actor::row).collect();
+        let mut rows: Vec<_> =
+            self.actors.iter().filter(|actor| actor.node.ended.is_none()).map(Actor::row).collect();
         rows.sort_by(|left, right| left.name.cmp(&right.name));
         let (mut results, mut time) = (Results::new(), Duration::ZERO);
         for (part, recent) in &self.recent {
@@ -291,7 +311,8 @@ impl<'a> Stage<'a> {
             results.add_all(recent);
         }
         let latency = results.latency();
-        let calls_per_second = results.counts.of(Outcome::Answered) as f64 / time.as_secs_f64().max(1e-3);
+        let calls_per_second =
+            results.counts.of(Outcome::Answered) as f64 / time.as_secs_f64().max(1e-3);
         let pulse = Pulse {
             calls_per_second,
             p50: latency.p50,
@@ -303,21 +324,33 @@ impl<'a> Stage<'a> {
     }
 
     /// Waits until something has happened, and not for ever.
-    pub(super) async fn until(&mut self, what: &str, has_happened: impl Fn(&Self) -> bool) -> Result<(), Stop> {
+    pub(super) async fn until(
+        &mut self,
+        what: &str,
+        has_happened: impl Fn(&Self) -> bool,
+    ) -> Result<(), Stop> {
         let start = Instant::now();
         while !has_happened(self) {
             if start.elapsed() > PATIENCE {
                 let seconds = PATIENCE.as_secs();
                 let phase = self.phase.as_ref().map_or("the start", |phase| phase.name);
-                return Err(Report::new(format!("{phase}: for {seconds} s it was waited in vain until {what}")).into());
+                return Err(Report::new(format!(
+                    "{phase}: for {seconds} s it was waited in vain until {what}"
+                ))
+                .into());
             }
             self.tick().await?;
         }
         Ok(())
     }
 
-    /// Waits until each of these clients has had so many more replies: then it has heard what its server said when this began.
-    pub(super) async fn until_answered(&mut self, clients: &BTreeSet<u64>, replies: u64) -> Result<(), Stop> {
+    /// Waits until each of these clients has had so many more replies: then it has heard what its
+    /// server said when this began.
+    pub(super) async fn until_answered(
+        &mut self,
+        clients: &BTreeSet<u64>,
+        replies: u64,
+    ) -> Result<(), Stop> {
         self.look()?;
         let chosen = |stage: &Self| -> Vec<u64> {
             let chosen = stage.clients.iter().filter(|client| clients.contains(&client.number));

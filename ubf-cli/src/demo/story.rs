@@ -58,7 +58,9 @@ pub(crate) async fn play(settings: &Settings, output: &mut Output) -> Result<End
     let start = Instant::now();
     let folder = Folder::new(settings.keep.as_deref())?;
     let stage = Stage::new(Screen::new(output, settings.json), folder);
-    let cannot = |error: std::io::Error| Report::new(format!("no port is free: {}", crate::commands::reason(&error)));
+    let cannot = |error: std::io::Error| {
+        Report::new(format!("no port is free: {}", crate::commands::reason(&error)))
+    };
     // Held to the end: between two servers the ports stay ours.
     let [place_a, place_b] = [Place::find().map_err(cannot)?, Place::find().map_err(cannot)?];
     let (at_a, at_b) = (place_a.address.clone(), place_b.address.clone());
@@ -91,7 +93,9 @@ impl Story<'_> {
             pids[0], pids[1]
         ))?;
         connect(stage, settings, at_a).await?;
-        stage.until("all clients are ready", |stage| stage.is_calm() && !stage.clients.is_empty()).await?;
+        stage
+            .until("all clients are ready", |stage| stage.is_calm() && !stage.clients.is_empty())
+            .await?;
         evidence.agreed = stage.by_version();
         let ours = Versions::of(CLIENT_VERSIONS);
         stage.event(&format!(
@@ -117,15 +121,20 @@ impl Story<'_> {
         {
             load.crash(version);
         }
-        let fell = |stage: &Stage<'_>| stage.clients.iter().all(|client| client.statistics.fallbacks > 0);
-        stage.until("all clients have fallen back", |stage| fell(stage) && in_force(stage, 3)).await?;
+        let fell =
+            |stage: &Stage<'_>| stage.clients.iter().all(|client| client.statistics.fallbacks > 0);
+        stage
+            .until("all clients have fallen back", |stage| fell(stage) && in_force(stage, 3))
+            .await?;
         evidence.agreed_after_crash = stage.by_version();
         for line in first_clients_way(&stage.first_client) {
             stage.event(&line)?;
         }
         let refused = counted(stage.told().refused, "call");
         let versions = words(&evidence.agreed_after_crash);
-        stage.event(&format!("version in use: {versions}; {refused} refused, not executed, and sent again"))?;
+        stage.event(&format!(
+            "version in use: {versions}; {refused} refused, not executed, and sent again"
+        ))?;
         stage.dwell(settings.dwell).await
     }
 
@@ -160,17 +169,26 @@ impl Story<'_> {
             "Above its high mark a server names another one in its replies, until its load is below the low mark.",
         )?;
         let a2 = stage.start("A", at_a, at_b).await?;
-        // R5: a client that has just moved waits before it moves again. That wait over, they go one after the other.
+        // R5: a client that has just moved waits before it moves again. That wait over, they go one
+        // after the other.
         stage.dwell(MOVE_INTERVAL.saturating_sub(moved_at.elapsed())).await?;
         let everyone = counted(settings.clients, "client");
         let (high, low) = (settings.clients * 3 / 4, settings.clients / 2);
-        stage.event(&format!("A is back; B has {everyone}: its high mark is {high}, its low mark {low}"))?;
+        stage.event(&format!(
+            "A is back; B has {everyone}: its high mark is {high}, its low mark {low}"
+        ))?;
         let goal = NextIp::from(at_a.clone());
-        stage.order(b1, move |admin| admin.set_load_marks(LoadUnit::Sessions, low, high, Some(&goal))).await?;
+        stage
+            .order(b1, move |admin| {
+                admin.set_load_marks(LoadUnit::Sessions, low, high, Some(&goal))
+            })
+            .await?;
         stage
             .until("B has fewer clients than its low mark", |stage| {
                 let status = stage.actor(b1).ok().and_then(super::stage::Actor::status);
-                status.is_some_and(|status| !status.overloaded && status.load_marks.is_some() && status.sessions < low)
+                status.is_some_and(|status| {
+                    !status.overloaded && status.load_marks.is_some() && status.sessions < low
+                })
             })
             .await?;
         stage.order(b1, crate::admin::Admin::clear_load_marks).await?;
@@ -229,8 +247,10 @@ impl Story<'_> {
         stage.until_answered(&orphans, 1).await?;
         let cut = stage.counts.indeterminate();
         let orphans = counted(orphans.len() as u64, "client");
-        stage
-            .event(&format!("{orphans} lost A and went on at B; {} in flight: indeterminate", counted(cut, "call")))?;
+        stage.event(&format!(
+            "{orphans} lost A and went on at B; {} in flight: indeterminate",
+            counted(cut, "call")
+        ))?;
         stage.dwell(settings.dwell).await
     }
 
@@ -243,12 +263,18 @@ impl Story<'_> {
             "Proof: what clients were told, against what servers wrote down",
             "Each server writes each call into a journal before it executes it.",
         )?;
-        let Some(load) = stage.load.take() else { return Err(Report::new("there are no clients").into()) };
+        let Some(load) = stage.load.take() else {
+            return Err(Report::new("there are no clients").into());
+        };
         let summary = load.finish(PATIENCE).await;
         evidence.told = summary.journals;
         stage.actor_mut(b2)?.may_end = true;
         stage.order(b2, |admin| admin.shut_down(Some(HARD_STOP))).await?;
-        stage.until("B has ended", |stage| stage.actor(b2).is_ok_and(|actor| actor.node.ended.is_some())).await?;
+        stage
+            .until("B has ended", |stage| {
+                stage.actor(b2).is_ok_and(|actor| actor.node.ended.is_some())
+            })
+            .await?;
         ended(stage, b2, evidence)?;
         let mut records = 0;
         for (index, actor) in stage.actors.iter().enumerate() {
@@ -264,13 +290,22 @@ impl Story<'_> {
         stage.end_phase()?;
         stage.screen.finish()?;
         let refused = summary.clients.iter().map(|client| client.statistics.refused).sum();
-        let totals = Totals { clients: settings.clients, seed: settings.seed, took: self.start.elapsed(), refused };
+        let totals = Totals {
+            clients: settings.clients,
+            seed: settings.seed,
+            took: self.start.elapsed(),
+            refused,
+        };
         let kept = stage.folder.kept().map(std::path::Path::to_owned);
         Ok(Ended::new(verdict, &totals, &summary.results, std::mem::take(&mut stage.phases), kept))
     }
 }
 
-async fn connect(stage: &mut Stage<'_>, settings: &Settings, address: &Address) -> Result<(), Stop> {
+async fn connect(
+    stage: &mut Stage<'_>,
+    settings: &Settings,
+    address: &Address,
+) -> Result<(), Stop> {
     let (notices, noticed) = mpsc::channel(MAX_NOTICES);
     stage.listen(noticed);
     let plan = Plan {
@@ -301,7 +336,9 @@ async fn connect(stage: &mut Stage<'_>, settings: &Settings, address: &Address) 
                 stage.load = Some(load);
                 return stage.look();
             }
-            Err(error) if attempt == MAX_STARTS => return Err(crate::network::cannot_connect(&error).into()),
+            Err(error) if attempt == MAX_STARTS => {
+                return Err(crate::network::cannot_connect(&error).into());
+            }
             Err(_) => attempt += 1,
         }
     }
@@ -314,25 +351,32 @@ async fn drain(stage: &mut Stage<'_>, index: usize, to: &Address) -> Result<(), 
     stage.actor_mut(index)?.may_end = true;
     let to = NextIp::from(to.clone());
     stage.order(index, move |admin| admin.drain(Some(&to), Some(GRACE), Some(HARD_STOP))).await?;
-    stage.until("it has ended", |stage| stage.actor(index).is_ok_and(|actor| actor.node.ended.is_some())).await
+    stage
+        .until("it has ended", |stage| {
+            stage.actor(index).is_ok_and(|actor| actor.node.ended.is_some())
+        })
+        .await
 }
 
 /// Says how a server ended that was told to.
 fn ended(stage: &mut Stage<'_>, index: usize, evidence: &mut Evidence) -> Result<(), Stop> {
     let node = &stage.actor(index)?.node;
     let status = node.ended.and_then(|ended| ended.code());
-    let exit = status.map_or_else(|| "by a signal".to_owned(), |status| format!("with exit status {status}"));
+    let exit = status
+        .map_or_else(|| "by a signal".to_owned(), |status| format!("with exit status {status}"));
     let text = format!("{} (process {}) ended {exit}", node.place, node.pid());
     evidence.exits.push((node.name(), status));
     let moved = stage.told().moved;
-    let clients = if moved == 0 { String::new() } else { format!("{} moved; ", counted(moved, "client")) };
+    let clients =
+        if moved == 0 { String::new() } else { format!("{} moved; ", counted(moved, "client")) };
     stage.event(&format!("{clients}{text}"))
 }
 
 /// Lets calls pile up at a server, and kills it.
 async fn kill(stage: &mut Stage<'_>, index: usize) -> Result<(), Stop> {
-    let cannot =
-        |error: std::io::Error| Report::new(format!("cannot kill server A: {}", crate::commands::reason(&error)));
+    let cannot = |error: std::io::Error| {
+        Report::new(format!("cannot kill server A: {}", crate::commands::reason(&error)))
+    };
     stage.actor_mut(index)?.may_end = true;
     stage.actor(index)?.node.hang().map_err(cannot)?;
     let start = Instant::now();
@@ -358,8 +402,10 @@ fn in_force(stage: &Stage<'_>, version: u32) -> bool {
 }
 
 fn words(versions: &ByVersion) -> String {
-    let words: Vec<_> =
-        versions.keys().map(|version| if *version == 0 { "none".into() } else { version.to_string() }).collect();
+    let words: Vec<_> = versions
+        .keys()
+        .map(|version| if *version == 0 { "none".into() } else { version.to_string() })
+        .collect();
     words.join(", ")
 }
 
@@ -368,11 +414,16 @@ fn first_clients_way(notices: &[Notice]) -> Vec<String> {
     let mut lines = Vec::new();
     for notice in notices {
         if let Notice::FellBack { from, to: Some(to), .. } = notice {
-            lines.push(format!("client 1: its code for {from} crashes; the next message is in {to}"));
+            lines.push(format!(
+                "client 1: its code for {from} crashes; the next message is in {to}"
+            ));
         } else if let Notice::Refused { why, .. } = notice
             && lines.len() == 1
         {
-            lines.push(format!("client 1: the server refuses that, {}; it was not executed", why.as_ref()));
+            lines.push(format!(
+                "client 1: the server refuses that, {}; it was not executed",
+                why.as_ref()
+            ));
         } else if let Notice::Agreed { version, spoken, .. } = notice {
             lines.push(format!("client 1: the server speaks {spoken}; agreed version: {version}"));
         }

@@ -14,8 +14,8 @@ use super::pace::{Pace, Turn};
 use super::requests::Requests;
 use super::tally::{Tally, lock};
 
-/// How long a caller waits after a call that ended badly, if it is not on a schedule. Chosen: a server that refuses all is not asked a million times
-/// a second.
+/// How long a caller waits after a call that ended badly, if it is not on a schedule. Chosen: a
+/// server that refuses all is not asked a million times a second.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(10);
 
 /// What all clients of a load share.
@@ -40,7 +40,8 @@ pub(super) struct LoadClient {
     next_call: AtomicU64,
     /// How each call ended; the first is call 1.
     journal: Mutex<Vec<Outcome>>,
-    /// For how long a call was open that ended without a reply, if none has been answered after that.
+    /// For how long a call was open that ended without a reply, if none has been answered after
+    /// that.
     waited_in_vain: Mutex<Duration>,
 }
 
@@ -67,8 +68,11 @@ impl LoadClient {
     }
 
     async fn call(&self, turn: Turn) -> Outcome {
-        let mut open =
-            OpenCall { client: self, number: self.next_call.fetch_add(1, Ordering::Relaxed), turn: Some(turn) };
+        let mut open = OpenCall {
+            client: self,
+            number: self.next_call.fetch_add(1, Ordering::Relaxed),
+            turn: Some(turn),
+        };
         self.note(open.number, Outcome::Open);
         let term = self.common.requests.term(self.number, open.number);
         let expected = self.common.expects_echo.then(|| term.clone());
@@ -78,8 +82,12 @@ impl LoadClient {
         }
         let (outcome, version) = match call.await {
             Ok(reply) => {
-                let is_right = expected.is_none_or(|expected| reply.response().to_term() == expected);
-                (if is_right { Outcome::Answered } else { Outcome::WrongReply }, Some(reply.version()))
+                let is_right =
+                    expected.is_none_or(|expected| reply.response().to_term() == expected);
+                (
+                    if is_right { Outcome::Answered } else { Outcome::WrongReply },
+                    Some(reply.version()),
+                )
             }
             Err(error) => (Outcome::of(&error), None),
         };
@@ -87,8 +95,12 @@ impl LoadClient {
         outcome
     }
 
-    /// Code that can be made to crash. Nobody has to read about it on stderr: this panic goes by the hook.
-    fn request(&self, term: Term) -> impl Fn(Version) -> Result<Term, Unsupported> + Send + 'static {
+    /// Code that can be made to crash. Nobody has to read about it on stderr: this panic goes by
+    /// the hook.
+    fn request(
+        &self,
+        term: Term,
+    ) -> impl Fn(Version) -> Result<Term, Unsupported> + Send + 'static {
         let common = Arc::clone(&self.common);
         move |version| {
             let is_broken = common.broken.read().is_ok_and(|broken| broken.contains(version));
@@ -151,7 +163,10 @@ impl OpenCall<'_> {
             if version.is_none() {
                 *waited_in_vain = waited_in_vain.max(took);
             } else if *waited_in_vain > Duration::ZERO {
-                self.client.common.tally.add_pause(place, std::mem::take(&mut *waited_in_vain) + took);
+                self.client
+                    .common
+                    .tally
+                    .add_pause(place, std::mem::take(&mut *waited_in_vain) + took);
             }
         }
     }

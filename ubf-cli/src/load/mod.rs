@@ -1,4 +1,5 @@
-//! A load: clients that make calls, a server's answers, and how long they took. Knows nothing about how it is shown.
+//! A load: clients that make calls, a server's answers, and how long they took. Knows nothing about
+//! how it is shown.
 //!
 //! ```text
 //! Plan ──> Load::start ──> [ clients × callers ] ──> Load::snapshot, as often as one likes ──> Load::finish ──> Summary
@@ -18,7 +19,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use ubf_client::{Client, ConnectError, Notice, RedirectPolicy, Service, State, Statistics, Versions};
+use ubf_client::{
+    Client, ConnectError, Notice, RedirectPolicy, Service, State, Statistics, Versions,
+};
 use ubf_codec::{Address, Version};
 
 use self::caller::{Common, LoadClient};
@@ -48,7 +51,8 @@ pub(crate) struct Plan {
     pub(crate) connections: usize,
     /// Calls in flight on each.
     pub(crate) depth: usize,
-    /// Calls a second, of all clients together. `None`: each caller makes a call when the one before has ended.
+    /// Calls a second, of all clients together. `None`: each caller makes a call when the one
+    /// before has ended.
     pub(crate) rate: Option<f64>,
     /// What is measured comes after this.
     pub(crate) warm_up: Duration,
@@ -66,7 +70,8 @@ pub(crate) struct Plan {
     pub(crate) keeps_journal: bool,
     /// Makes what is random in the clients depend on this number.
     pub(crate) seed: Option<u64>,
-    /// Where the clients' notices go, with the client's number. Those for which there is no room are left out.
+    /// Where the clients' notices go, with the client's number. Those for which there is no room
+    /// are left out.
     pub(crate) notices: Option<mpsc::Sender<(u64, Notice)>>,
 }
 
@@ -120,7 +125,8 @@ pub(crate) struct Summary {
     /// Calls that were due by the rate and never made.
     pub(crate) behind: u64,
     pub(crate) clients: Vec<ClientView>,
-    /// How each call of each client ended, in the order of the clients; the first is call 1. Empty unless it was to be kept.
+    /// How each call of each client ended, in the order of the clients; the first is call 1. Empty
+    /// unless it was to be kept.
     #[allow(dead_code, reason = "the engine says more than each of its users shows")]
     pub(crate) journals: Vec<Vec<Outcome>>,
 }
@@ -153,7 +159,14 @@ impl Load {
                 callers.spawn(async move { client.run_caller().await });
             }
         }
-        Ok(Self { clients, callers, common, total: Results::new(), last_snapshot: Instant::now(), ended_at: None })
+        Ok(Self {
+            clients,
+            callers,
+            common,
+            total: Results::new(),
+            last_snapshot: Instant::now(),
+            ended_at: None,
+        })
     }
 
     /// From this moment the code of all clients for a version crashes.
@@ -162,7 +175,8 @@ impl Load {
         self.common.broken.write().unwrap_or_else(PoisonError::into_inner).insert(version);
     }
 
-    /// From this moment it works again. The version stays in quarantine for as long as it is there for.
+    /// From this moment it works again. The version stays in quarantine for as long as it is there
+    /// for.
     #[allow(dead_code, reason = "the engine does more than each of its users wants")]
     pub(crate) fn mend(&self, version: Version) {
         self.common.broken.write().unwrap_or_else(PoisonError::into_inner).remove(version);
@@ -184,7 +198,8 @@ impl Load {
         }
     }
 
-    /// Waits until all calls of the plan have been made and have ended. Nothing is lost if the future is dropped.
+    /// Waits until all calls of the plan have been made and have ended. Nothing is lost if the
+    /// future is dropped.
     pub(crate) async fn ended(&mut self) {
         while self.callers.join_next().await.is_some() {}
         self.ended_at.get_or_insert_with(Instant::now);

@@ -1,8 +1,10 @@
-//! When calls are made: each as soon as the one before has ended, or on a schedule that waits for nobody.
+//! When calls are made: each as soon as the one before has ended, or on a schedule that waits for
+//! nobody.
 //!
-//! On a schedule the latency of a call counts from the moment when it was *due*. A server that stands still for a second makes all calls late
-//! that were due in that second, though they are sent after it. To count from the moment of sending would leave that second
-//! out (coordinated omission).
+//! On a schedule the latency of a call counts from the moment when it was *due*. A server that
+//! stands still for a second makes all calls late that were due in that second, though they are
+//! sent after it. To count from the moment of sending would leave that second out (coordinated
+//! omission).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -72,7 +74,8 @@ impl Pace {
         });
         if is_scheduled {
             let pace = Arc::clone(&pace);
-            // A sleep of tokio's ends up to a millisecond late: many calls would be late by our own fault.
+            // A sleep of tokio's ends up to a millisecond late: many calls would be late by our own
+            // fault.
             drop(thread::spawn(move || pace.run_schedule()));
         }
         pace
@@ -146,9 +149,11 @@ impl Pace {
         while !self.has_ended() {
             let elapsed = self.start.elapsed().as_secs_f64();
             let due = whole(elapsed * schedule.calls_per_second) + 1;
-            // The semaphore has a limit that no load comes near. What is not let go now is let go later.
+            // The semaphore has a limit that no load comes near. What is not let go now is let go
+            // later.
             let room = Semaphore::MAX_PERMITS - schedule.due.available_permits();
-            let more = usize::try_from(due.saturating_sub(released)).unwrap_or(usize::MAX).min(room);
+            let more =
+                usize::try_from(due.saturating_sub(released)).unwrap_or(usize::MAX).min(room);
             schedule.due.add_permits(more);
             released += more as u64;
             schedule.released.store(released, Ordering::Relaxed);
@@ -159,7 +164,11 @@ impl Pace {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, and is not negative")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "saturates, and is not negative"
+)]
 const fn whole(number: f64) -> u64 {
     number as u64
 }

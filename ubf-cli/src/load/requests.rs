@@ -7,14 +7,15 @@ use ubf_codec::{Term, ubf};
 pub(crate) enum Requests {
     /// The same one always.
     Same(Term),
-    /// `{call,Client,Number}`: each call by its client and its number there, both from 1, so that a server can keep a journal of
-    /// what it executed.
+    /// `{call,Client,Number}`: each call by its client and its number there, both from 1, so that a
+    /// server can keep a journal of what it executed.
     #[allow(dead_code, reason = "the engine does more than each of its users wants")]
     Numbered,
 }
 
 impl Requests {
-    /// A string that fills a packet's body, up to and with its `$`, to this many bytes. The smallest is `""$`.
+    /// A string that fills a packet's body, up to and with its `$`, to this many bytes. The
+    /// smallest is `""$`.
     pub(crate) fn of_size(bytes: usize) -> Self {
         Self::Same(Term::string("x".repeat(bytes.saturating_sub(3))))
     }

@@ -28,8 +28,8 @@ pub(crate) struct Results {
     pub(crate) versions: BTreeMap<Version, u64>,
     /// Nanoseconds from the moment when a call was due to its reply.
     latency: Histogram<u64>,
-    /// The longest time that a client waited for a reply. For a call that is answered that is its latency; the time of one that is not
-    /// is added to that of the client's next reply.
+    /// The longest time that a client waited for a reply. For a call that is answered that is its
+    /// latency; the time of one that is not is added to that of the client's next reply.
     pub(crate) longest_pause: Duration,
 }
 
@@ -47,9 +47,14 @@ pub(crate) struct Latency {
 impl Results {
     pub(crate) fn new() -> Self {
         let longest = u64::try_from(MAX_LATENCY.as_nanos()).unwrap_or(u64::MAX);
-        let latency =
-            Histogram::new_with_max(longest, 3).expect("3 digits up to an hour are within the histogram's bounds");
-        Self { counts: Counts::default(), versions: BTreeMap::new(), latency, longest_pause: Duration::ZERO }
+        let latency = Histogram::new_with_max(longest, 3)
+            .expect("3 digits up to an hour are within the histogram's bounds");
+        Self {
+            counts: Counts::default(),
+            versions: BTreeMap::new(),
+            latency,
+            longest_pause: Duration::ZERO,
+        }
     }
 
     fn add(&mut self, outcome: Outcome, version: Option<Version>, took: Duration) {
@@ -99,7 +104,13 @@ impl Tally {
     }
 
     /// Puts down how a call of a client ended, and, if it was answered, in which version.
-    pub(crate) fn add(&self, client: usize, outcome: Outcome, version: Option<Version>, took: Duration) {
+    pub(crate) fn add(
+        &self,
+        client: usize,
+        outcome: Outcome,
+        version: Option<Version>,
+        took: Duration,
+    ) {
         if let Some(shard) = self.shards.get(client % self.shards.len().max(1)) {
             lock(shard).add(outcome, version, took);
         }
@@ -138,7 +149,12 @@ mod tests {
     fn what_was_put_down_is_taken_out_once() {
         let tally = Tally::new(100);
         for client in 0..100 {
-            tally.add(client, Outcome::Answered, Version::new(3), Duration::from_micros(10 * (client as u64 + 1)));
+            tally.add(
+                client,
+                Outcome::Answered,
+                Version::new(3),
+                Duration::from_micros(10 * (client as u64 + 1)),
+            );
         }
         tally.add(7, Outcome::Indeterminate, None, Duration::from_secs(9));
         let results = tally.take();
@@ -146,9 +162,13 @@ mod tests {
         assert_eq!(results.versions, BTreeMap::from([(Version::new(3).unwrap(), 100)]));
         // What was not answered has no latency. The histogram is exact to three digits.
         let latency = results.latency();
-        let is_near =
-            |left: Duration, right: u64| left.abs_diff(Duration::from_micros(right)) < Duration::from_micros(1);
-        assert!(is_near(latency.p50, 500) && is_near(latency.p99, 990) && is_near(latency.max, 1000), "{latency:?}");
+        let is_near = |left: Duration, right: u64| {
+            left.abs_diff(Duration::from_micros(right)) < Duration::from_micros(1)
+        };
+        assert!(
+            is_near(latency.p50, 500) && is_near(latency.p99, 990) && is_near(latency.max, 1000),
+            "{latency:?}"
+        );
         assert_eq!(tally.take().counts, Counts::default());
     }
 

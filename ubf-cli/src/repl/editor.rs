@@ -1,4 +1,5 @@
-//! What helps those who type: completion, hints, and lines that go on until their brackets are closed.
+//! What helps those who type: completion, hints, and lines that go on until their brackets are
+//! closed.
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,13 +34,21 @@ impl Helper for LineHelper {}
 impl Completer for LineHelper {
     type Candidate = String;
 
-    fn complete(&self, line: &str, pos: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
+    fn complete(
+        &self,
+        line: &str,
+        pos: usize,
+        _: &Context<'_>,
+    ) -> rustyline::Result<(usize, Vec<String>)> {
         let before = line.get(..pos).unwrap_or(line);
         if before.starts_with(':') && !before.contains(char::is_whitespace) {
-            let names = COMMANDS.iter().map(|(name, ..)| *name).filter(|name| name.starts_with(before));
+            let names =
+                COMMANDS.iter().map(|(name, ..)| *name).filter(|name| name.starts_with(before));
             return Ok((0, names.map(ToOwned::to_owned).collect()));
         }
-        let is_part = |character: char| character.is_ascii_alphanumeric() || character == '_' || character == '@';
+        let is_part = |character: char| {
+            character.is_ascii_alphanumeric() || character == '_' || character == '@'
+        };
         let start = before.trim_end_matches(is_part).len();
         let word = before.get(start..).unwrap_or_default();
         if word.is_empty() {
@@ -74,7 +83,11 @@ impl Highlighter for LineHelper {
 
 impl Validator for LineHelper {
     fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
-        Ok(if is_whole(context.input()) { ValidationResult::Valid(None) } else { ValidationResult::Incomplete })
+        Ok(if is_whole(context.input()) {
+            ValidationResult::Valid(None)
+        } else {
+            ValidationResult::Incomplete
+        })
     }
 }
 

@@ -49,16 +49,21 @@ impl<'a> Line<'a> {
         let (name, usage) = match (matching.next(), matching.next()) {
             (Some((name, usage, _)), None) => (*name, *usage),
             (None, _) => return Err(format!("no such command: {typed}")),
-            (Some((one, ..)), Some((other, ..))) => return Err(format!("{typed} may be {one} or {other}")),
+            (Some((one, ..)), Some((other, ..))) => {
+                return Err(format!("{typed} may be {one} or {other}"));
+            }
         };
         let wanted = || format!("{name}{usage} is wanted");
         let word = (!rest.is_empty()).then_some(rest);
         match (name, word) {
             (":event", Some(term)) => Ok(Self::Event(term)),
             (":fail", None) => Ok(Self::Fail(None)),
-            (":fail", Some(version)) => {
-                version.parse().ok().and_then(Version::new).map(|version| Self::Fail(Some(version))).ok_or_else(wanted)
-            }
+            (":fail", Some(version)) => version
+                .parse()
+                .ok()
+                .and_then(Version::new)
+                .map(|version| Self::Fail(Some(version)))
+                .ok_or_else(wanted),
             (":service", name) => Ok(Self::Service(name)),
             (":trace", Some("on")) => Ok(Self::Trace(true)),
             (":trace", Some("off")) => Ok(Self::Trace(false)),

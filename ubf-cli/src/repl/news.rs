@@ -6,25 +6,38 @@ use ubf_client::{LossReason, Notice};
 pub(super) fn in_words(notice: &Notice) -> String {
     match notice {
         Notice::Agreed { address, version, spoken, agent } => {
-            let agent =
-                agent.as_ref().map(|agent| format!(" ({})", agent.to_latin1().escape_debug())).unwrap_or_default();
+            let agent = agent
+                .as_ref()
+                .map(|agent| format!(" ({})", agent.to_latin1().escape_debug()))
+                .unwrap_or_default();
             format!("agreed on version {version} with {address}{agent}, which speaks {spoken}")
         }
-        Notice::FellBack { from, to: Some(to), why } => format!("fell back from {from} to {to}: {}", why.as_ref()),
+        Notice::FellBack { from, to: Some(to), why } => {
+            format!("fell back from {from} to {to}: {}", why.as_ref())
+        }
         Notice::FellBack { from, to: None, why } => {
             format!("fell back from {from}, to what is agreed next: {}", why.as_ref())
         }
         Notice::QuarantineOpened { version, .. } => format!("version {version} is in quarantine"),
         Notice::QuarantineClosed { version } => format!("version {version} may be used again"),
-        Notice::QuarantineForced { version } => format!("version {version} is used all the same: no other is left"),
+        Notice::QuarantineForced { version } => {
+            format!("version {version} is used all the same: no other is left")
+        }
         Notice::Refused { why, .. } => format!("refused, and sent again: {}", why.as_ref()),
         Notice::RedirectAnnounced { next_ip } => format!("the next message goes to {next_ip}"),
-        Notice::RedirectRefused { address, refusal } => format!("not sent on to {address}: {}", refusal.as_str()),
-        Notice::RedirectFailed { .. } => "none of those addresses works: staying here for now".to_owned(),
+        Notice::RedirectRefused { address, refusal } => {
+            format!("not sent on to {address}: {}", refusal.as_str())
+        }
+        Notice::RedirectFailed { .. } => {
+            "none of those addresses works: staying here for now".to_owned()
+        }
         Notice::Moved { from, to, .. } => format!("moved from {from} to {to}"),
         Notice::Lost {
             address,
-            reason: reason @ (LossReason::ConnectFailed | LossReason::ConnectTime { .. } | LossReason::MoveTime { .. }),
+            reason:
+                reason @ (LossReason::ConnectFailed
+                | LossReason::ConnectTime { .. }
+                | LossReason::MoveTime { .. }),
             ..
         } => {
             format!("{address}: {reason}")

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::time::timeout;
-use ubf_client::{CallError, Client, ConnectError, Notice, Reply, Service, State, Status, Versions};
+use ubf_client::{
+    CallError, Client, ConnectError, Notice, Reply, Service, State, Status, Versions,
+};
 use ubf_codec::{Term, Version};
 
 use super::line::{COMMANDS, Line};
@@ -71,13 +73,23 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// If no server can be used.
-    pub(crate) async fn connect(args: &'a Repl, screen: Screen, palette: Palette) -> Result<Self, ConnectError> {
+    pub(crate) async fn connect(
+        args: &'a Repl,
+        screen: Screen,
+        palette: Palette,
+    ) -> Result<Self, ConnectError> {
         let is_tracing = Arc::new(AtomicBool::new(args.trace));
         let spoken = Arc::default();
         let words = Arc::default();
         let service = args.connect.service();
-        let line =
-            Connecting { args, screen: &screen, palette, is_tracing: &is_tracing, spoken: &spoken, words: &words };
+        let line = Connecting {
+            args,
+            screen: &screen,
+            palette,
+            is_tracing: &is_tracing,
+            spoken: &spoken,
+            words: &words,
+        };
         let (client, events_shown) = line.connect(service.clone()).await?;
         Ok(Self {
             args,
@@ -113,7 +125,9 @@ impl<'a> Session<'a> {
     pub(crate) async fn obey(&mut self, text: &str) -> Done {
         let line = match Line::parse(text) {
             Ok(line) => line,
-            Err(message) => return Done::Bad(Report::new(message).with_hint(Some(":help lists the commands"))),
+            Err(message) => {
+                return Done::Bad(Report::new(message).with_hint(Some(":help lists the commands")));
+            }
         };
         match line {
             Line::Nothing => {}
@@ -175,7 +189,9 @@ impl<'a> Session<'a> {
     async fn fail(&self, version: Option<Version>) -> Done {
         let mut status = self.client.status();
         let Some(version) = version.or_else(|| status.borrow().version) else {
-            return Done::Bad(Report::new("no version is in force: say which one crashes, as in :fail 10"));
+            return Done::Bad(Report::new(
+                "no version is in force: say which one crashes, as in :fail 10",
+            ));
         };
         if !self.args.connect.versions.contains(version) {
             return Done::Bad(Report::new(format!(
@@ -184,7 +200,8 @@ impl<'a> Session<'a> {
             )));
         }
         self.client.crashed(version);
-        let is_known = status.wait_for(|status| status.quarantine.iter().any(|(other, _)| *other == version));
+        let is_known =
+            status.wait_for(|status| status.quarantine.iter().any(|(other, _)| *other == version));
         match timeout(self.args.timeout, is_known).await {
             Ok(Ok(_)) => Done::Good,
             Ok(Err(_)) | Err(_) => Done::Bad(Report::new("the client has ended")),
@@ -283,7 +300,10 @@ struct Connecting<'a> {
 }
 
 impl Connecting<'_> {
-    async fn connect(self, service: Service) -> Result<(Client, watch::Receiver<u64>), ConnectError> {
+    async fn connect(
+        self,
+        service: Service,
+    ) -> Result<(Client, watch::Receiver<u64>), ConnectError> {
         let Self { args, screen, palette, is_tracing, spoken, words } = self;
         let (notes, spoken) = (Arc::clone(screen), Arc::clone(spoken));
         let (traces, is_tracing) = (Arc::clone(screen), Arc::clone(is_tracing));
@@ -338,8 +358,13 @@ fn failed(error: &CallError) -> Done {
 }
 
 fn help() -> String {
-    let lines = COMMANDS.iter().map(|(name, usage, words)| format!("{:<18} {words}", format!("{name}{usage}")));
-    lines.chain(["anything else       a request, in Erlang's notation".to_owned()]).collect::<Vec<_>>().join("\n")
+    let lines = COMMANDS
+        .iter()
+        .map(|(name, usage, words)| format!("{:<18} {words}", format!("{name}{usage}")));
+    lines
+        .chain(["anything else       a request, in Erlang's notation".to_owned()])
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn status(status: &Status) -> String {
@@ -383,9 +408,13 @@ impl Words {
 
     /// Keeps the words of a text. A word of what is quoted does no harm.
     fn keep(&mut self, text: &str) {
-        let is_part = |character: char| character.is_ascii_alphanumeric() || character == '_' || character == '@';
+        let is_part = |character: char| {
+            character.is_ascii_alphanumeric() || character == '_' || character == '@'
+        };
         let words = text.split(|character: char| !is_part(character));
-        for word in words.filter(|word| word.len() > 1 && word.starts_with(|first: char| first.is_ascii_lowercase())) {
+        for word in words.filter(|word| {
+            word.len() > 1 && word.starts_with(|first: char| first.is_ascii_lowercase())
+        }) {
             self.0.retain(|known| known != word);
             if self.0.len() == MAX_WORDS {
                 self.0.pop_front();

@@ -1,4 +1,5 @@
-//! The terminal of a conversation: a line that is being edited, and text that comes in the meantime.
+//! The terminal of a conversation: a line that is being edited, and text that comes in the
+//! meantime.
 
 use std::env;
 use std::fs;
@@ -33,7 +34,8 @@ pub(crate) enum Typed {
 impl Terminal {
     /// Takes the terminal, and gives a screen whose text stands above the line that is edited.
     pub(crate) fn open(palette: Palette, keeps_history: bool) -> rustyline::Result<(Self, Screen)> {
-        let config = Config::builder().max_history_size(MAX_HISTORY)?.history_ignore_space(true).build();
+        let config =
+            Config::builder().max_history_size(MAX_HISTORY)?.history_ignore_space(true).build();
         let mut editor = Editor::with_config(config)?;
         let history = if keeps_history { history_file() } else { None };
         if let Some(path) = &history {
@@ -80,7 +82,8 @@ impl Terminal {
     }
 }
 
-/// `$XDG_STATE_HOME/ubf/history`, as the XDG base directory specification has it. `None` if there is no such place.
+/// `$XDG_STATE_HOME/ubf/history`, as the XDG base directory specification has it. `None` if there
+/// is no such place.
 fn history_file() -> Option<PathBuf> {
     let state = env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let state = state.or_else(|| env::home_dir().map(|home| home.join(".local/state")))?;

@@ -28,7 +28,11 @@ pub(crate) fn ubf(args: &[&str], stdin: impl Into<Vec<u8>>) -> Ran {
 
 /// As [`ubf`], for output that may be any bytes.
 pub(crate) fn run_raw(args: &[&str], stdin: impl Into<Vec<u8>>) -> (i32, Vec<u8>, Vec<u8>) {
-    let output = Command::new(env!("CARGO_BIN_EXE_ubf")).args(args).write_stdin(stdin).output().expect("ubf starts");
+    let output = Command::new(env!("CARGO_BIN_EXE_ubf"))
+        .args(args)
+        .write_stdin(stdin)
+        .output()
+        .expect("ubf starts");
     let status = output.status.code().expect("ubf ends by itself");
     (status, output.stdout, output.stderr)
 }

@@ -25,7 +25,8 @@ impl Server {
         let versions = Versions::of(versions.iter().copied());
         let (started, server) = mpsc::channel();
         let thread = thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async move {
                 let server = ubf_server::Server::builder()
                     .listen("127.0.0.1:0")
@@ -61,7 +62,9 @@ impl Drop for Server {
 
 fn crash() -> Handlers<()> {
     // A panic that nobody has to read about.
-    Handlers::new().on(Versions::of([1]), |_: Call<()>| async { std::panic::resume_unwind(Box::new("asked to")) })
+    Handlers::new().on(Versions::of([1]), |_: Call<()>| async {
+        std::panic::resume_unwind(Box::new("asked to"))
+    })
 }
 
 fn chat() -> Handlers<()> {

@@ -20,7 +20,8 @@ pub(crate) trait Weakness: Send + Sync + 'static {
     }
 }
 
-/// Starts a server that agrees with whoever negotiates, and answers one request at a time. It ends with the test's process.
+/// Starts a server that agrees with whoever negotiates, and answers one request at a time. It ends
+/// with the test's process.
 pub(crate) fn stooge(weakness: impl Weakness) -> SocketAddr {
     let weakness = Arc::new(weakness);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

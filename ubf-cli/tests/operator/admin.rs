@@ -9,29 +9,49 @@ const ANYWHERE: &str = "127.0.0.1:0";
 
 #[test]
 fn shows_and_changes_a_server() {
-    let server = Server::start("shows", ANYWHERE, &["--versions", "1-5,9,10,14", "--service", "echo"]);
+    let server =
+        Server::start("shows", ANYWHERE, &["--versions", "1-5,9,10,14", "--service", "echo"]);
     let status = server.admin(&["status"]);
     assert_eq!((status.status, status.err.as_str()), (0, ""));
-    assert!(status.out.starts_with("phase       serving\nlistens on  127.0.0.1:"), "{}", status.out);
+    assert!(
+        status.out.starts_with("phase       serving\nlistens on  127.0.0.1:"),
+        "{}",
+        status.out
+    );
     assert!(status.out.contains("\necho         1-5,9,10,14  -\n"), "{}", status.out);
 
     let withdrawn = server.admin(&["withdraw", "10"]).out;
-    assert!(withdrawn.contains("\n? (default)  1-5,9,14  10\necho         1-5,9,14  10\n"), "{withdrawn}");
+    assert!(
+        withdrawn.contains("\n? (default)  1-5,9,14  10\necho         1-5,9,14  10\n"),
+        "{withdrawn}"
+    );
     let restored = server.admin(&["restore", "10", "--service", "echo"]).out;
-    assert!(restored.contains("\n? (default)  1-5,9,14     10\necho         1-5,9,10,14  -\n"), "{restored}");
+    assert!(
+        restored.contains("\n? (default)  1-5,9,14     10\necho         1-5,9,10,14  -\n"),
+        "{restored}"
+    );
     let restored = server.admin(&["restore", "10", "--service", "?"]).out;
     assert!(restored.contains("\n? (default)  1-5,9,10,14  -\n"), "{restored}");
 
-    assert!(server.admin(&["peers", "b.example:4000"]).out.contains("\npeers       b.example:4000\n"));
+    assert!(
+        server.admin(&["peers", "b.example:4000"]).out.contains("\npeers       b.example:4000\n")
+    );
     let load = server.admin(&["load", "--high", "10", "--unit", "calls"]).out;
-    assert!(load.contains("\nload marks  above 10 calls to b.example:4000, until below 8\n"), "{load}");
+    assert!(
+        load.contains("\nload marks  above 10 calls to b.example:4000, until below 8\n"),
+        "{load}"
+    );
     assert!(!server.admin(&["load"]).out.contains("load marks"));
     assert!(server.admin(&["peers"]).out.contains("\npeers       none\n"));
 
     let sessions = server.admin(&["sessions", "--json"]).out;
     assert_eq!(sessions, "{\"sessions\":0,\"by_version\":[]}\n");
-    let json: serde_json::Value = serde_json::from_str(&server.admin(&["--json", "status"]).out).expect("JSON");
-    assert_eq!((&json["phase"], &json["addresses"][0]), (&"serving".into(), &server.address.clone().into()));
+    let json: serde_json::Value =
+        serde_json::from_str(&server.admin(&["--json", "status"]).out).expect("JSON");
+    assert_eq!(
+        (&json["phase"], &json["addresses"][0]),
+        (&"serving".into(), &server.address.clone().into())
+    );
 
     let ended = server.admin(&["shutdown"]);
     assert_eq!(ended.status, 0, "{ended:?}");
@@ -49,7 +69,8 @@ fn clients_are_counted_by_what_they_say_they_are() {
     client.read_exact(&mut [0; 4]).expect("it answers");
     let out = server.admin(&["status"]).out;
     assert!(out.contains("\nagent  sessions\nold/1  1\n"), "{out}");
-    let json: serde_json::Value = serde_json::from_str(&server.admin(&["--json", "status"]).out).expect("JSON");
+    let json: serde_json::Value =
+        serde_json::from_str(&server.admin(&["--json", "status"]).out).expect("JSON");
     assert_eq!(json["sessions_by_agent"][0]["agent"], "old/1");
     assert_eq!(server.admin(&["shutdown"]).status, 0);
 }
@@ -85,7 +106,10 @@ fn a_drain_shows_where_clients_go_and_can_be_undone() {
     client.write_all(b"1 'here'$").expect("it reads");
     while !server.admin(&["sessions"]).out.starts_with("1 session, 1 without negotiation") {}
     let drain = server.admin(&["drain", "b.example:4000,c.example:4000", "--grace", "1h"]).out;
-    assert!(drain.starts_with("phase       draining, 1 h 0 min left\n") || drain.contains(", 59 min "), "{drain}");
+    assert!(
+        drain.starts_with("phase       draining, 1 h 0 min left\n") || drain.contains(", 59 min "),
+        "{drain}"
+    );
     assert!(drain.contains("\nNextIP      b.example:4000,c.example:4000\n"), "{drain}");
     assert!(server.admin(&["undrain"]).out.starts_with("phase       serving\n"));
 }
@@ -104,7 +128,8 @@ fn who_is_no_server_is_told_from_one_that_is_dead() {
 
     let listener = UnixListener::bind(&path).expect("the folder can be written");
     assert!(
-        status(&["--timeout", "20ms"]).starts_with(&format!("error: {name}: no answer in time\n\nhint: --timeout"))
+        status(&["--timeout", "20ms"])
+            .starts_with(&format!("error: {name}: no answer in time\n\nhint: --timeout"))
     );
     let stranger = std::thread::spawn(move || {
         // The first is the one that gave up.
@@ -126,7 +151,12 @@ fn who_is_no_server_is_told_from_one_that_is_dead() {
 
 #[test]
 fn help_lines_fit_the_screen() {
-    for help in [&["admin", "--help"][..], &["admin", "-h"], &["admin", "x", "drain", "--help"], &["serve", "--help"]] {
+    for help in [
+        &["admin", "--help"][..],
+        &["admin", "-h"],
+        &["admin", "x", "drain", "--help"],
+        &["serve", "--help"],
+    ] {
         let help = ubf(help).out;
         assert!(help.contains("Usage: ubf "), "{help}");
         assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");

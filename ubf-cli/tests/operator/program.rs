@@ -21,7 +21,8 @@ pub(crate) struct Ran {
 }
 
 pub(crate) fn ubf(arguments: &[&str]) -> Ran {
-    let output = Command::new(env!("CARGO_BIN_EXE_ubf")).args(arguments).stdin(Stdio::null()).output();
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_ubf")).args(arguments).stdin(Stdio::null()).output();
     let output = output.expect("ubf starts");
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
     Ran {

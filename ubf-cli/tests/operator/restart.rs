@@ -1,4 +1,5 @@
-//! R5, in place: a server is replaced by its successor at the same address, under load, and no call is lost or executed twice.
+//! R5, in place: a server is replaced by its successor at the same address, under load, and no call
+//! is lost or executed twice.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -23,7 +24,10 @@ struct Journal(PathBuf);
 
 impl Journal {
     fn new(generation: u64) -> Self {
-        Self(std::env::temp_dir().join(format!("ubf-{}-restart-{generation}.journal", std::process::id())))
+        Self(
+            std::env::temp_dir()
+                .join(format!("ubf-{}-restart-{generation}.journal", std::process::id())),
+        )
     }
 
     /// Counts `{executed,?,1,{call,Caller,Number}}`.
@@ -33,9 +37,13 @@ impl Journal {
         let mut count = 0;
         while let Some(record) = decoder.decode(&mut buffer).expect("records") {
             let View::Tuple(record) = record.root().view() else { panic!("a record") };
-            let Some(View::Tuple(call)) = record.get(3).map(|call| call.view()) else { panic!("a request") };
+            let Some(View::Tuple(call)) = record.get(3).map(|call| call.view()) else {
+                panic!("a request")
+            };
             let [_, caller, number] = call.to_array().expect("a call");
-            *executed.entry((caller.as_i64().expect("a caller"), number.as_i64().expect("a number"))).or_default() += 1;
+            *executed
+                .entry((caller.as_i64().expect("a caller"), number.as_i64().expect("a number")))
+                .or_default() += 1;
             count += 1;
         }
         count
@@ -52,9 +60,17 @@ impl Drop for Journal {
 async fn a_restart_in_place_under_load_loses_no_call_and_repeats_none() {
     let journals: Vec<_> = (0..GENERATIONS).map(Journal::new).collect();
     let start = |generation: u64, address: &str| {
-        let journal = journals[usize::try_from(generation).expect("small")].0.to_str().expect("UTF-8").to_owned();
+        let journal = journals[usize::try_from(generation).expect("small")]
+            .0
+            .to_str()
+            .expect("UTF-8")
+            .to_owned();
         let name = format!("restart-{generation}");
-        Server::start(&name, address, &["--reuse-port", "--journal", &journal, "--grace-ms", "30000"])
+        Server::start(
+            &name,
+            address,
+            &["--reuse-port", "--journal", &journal, "--grace-ms", "30000"],
+        )
     };
     let mut server = start(0, "127.0.0.1:0");
     let address = server.address.clone();
@@ -64,15 +80,20 @@ async fn a_restart_in_place_under_load_loses_no_call_and_repeats_none() {
     let mut callers = tokio::task::JoinSet::new();
     for client in 0..CLIENTS {
         // The servers are of this machine, and its addresses are loopback ones.
-        let handle = Client::builder().address(&address).versions([1]).connect().await.expect("a server");
+        let handle =
+            Client::builder().address(&address).versions([1]).connect().await.expect("a server");
         for caller in (0..CALLERS_EACH).map(|caller| client * CALLERS_EACH + caller) {
-            let (handle, is_over, answered) = (handle.clone(), Arc::clone(&is_over), Arc::clone(&answered));
+            let (handle, is_over, answered) =
+                (handle.clone(), Arc::clone(&is_over), Arc::clone(&answered));
             callers.spawn(async move {
                 for number in 0..MAX_CALLS_EACH {
                     if is_over.load(Ordering::Relaxed) {
                         return (caller, number);
                     }
-                    let reply = handle.call(ubf!({call, (caller), (number)})).await.expect("no call is lost");
+                    let reply = handle
+                        .call(ubf!({call, (caller), (number)}))
+                        .await
+                        .expect("no call is lost");
                     assert_eq!(reply.response(), ubf!({call, (caller), (number)}));
                     answered.fetch_add(1, Ordering::Relaxed);
                 }

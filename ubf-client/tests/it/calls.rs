@@ -30,7 +30,8 @@ async fn n6_a_call_that_crashes_the_last_version_ends_and_the_session_goes_on() 
     let (client, mut peer) = script.client().await;
     let crashing = |_: Version| -> Result<Term, Unsupported> { panic!("as the test wants it") };
     let server = async {
-        // Nothing is left: the client says so, and tries the one version that it has although it is in quarantine.
+        // Nothing is left: the client says so, and tries the one version that it has although it is
+        // in quarantine.
         peer.hears("0 {'negotiate'1?#3&#{'max_packet'16777216}&}$").await;
         peer.says("3 ? {'agreed'1?#3&#}$").await;
         peer.hears("0 {'negotiate'1?#3&#{'max_packet'16777216}&}$").await;
@@ -54,7 +55,8 @@ async fn n6_the_servers_crash_may_have_run() {
         peer.hears("3 'x'$").await;
         peer.says("0 ? {'failed''crash'#3&2}$").await;
     };
-    let (outcome, ()) = within(async { tokio::join!(client.call(ubf!(x)).into_future(), server) }).await;
+    let (outcome, ()) =
+        within(async { tokio::join!(client.call(ubf!(x)).into_future(), server) }).await;
     let error = outcome.unwrap_err();
     assert_eq!(error.to_string(), "the server's handler for version 3 crashed: crash");
     assert!(error.may_have_run());
@@ -72,12 +74,17 @@ async fn n11_a_crash_on_a_reply_is_an_error_and_puts_the_version_into_quarantine
     let call = async {
         let reply = client.call(ubf!(x)).await.unwrap();
         assert_eq!(client.read(&reply, |reply| reply.response().to_string()).unwrap(), "strange");
-        let crashed = client.read(&reply, |_| -> () { panic!("as the test wants it") }).unwrap_err();
-        assert_eq!(crashed.to_string(), "the code for version 3 crashed on a reply; the call has run");
+        let crashed =
+            client.read(&reply, |_| -> () { panic!("as the test wants it") }).unwrap_err();
+        assert_eq!(
+            crashed.to_string(),
+            "the code for version 3 crashed on a reply; the call has run"
+        );
     };
     within(async { tokio::join!(call, server) }).await;
     let mut status = client.status();
-    let status = within(status.wait_for(|status| !status.quarantine.is_empty())).await.unwrap().clone();
+    let status =
+        within(status.wait_for(|status| !status.quarantine.is_empty())).await.unwrap().clone();
     assert_eq!(status.quarantine[0].0.get(), 3);
 }
 
@@ -95,7 +102,8 @@ async fn a_cancelled_call_does_no_harm() {
         peer.hears("3 'next'$").await;
         peer.says("3 ? {'late''start'}$3 ? {'good''start'}$").await;
     };
-    let (reply, ()) = within(async { tokio::join!(client.call(ubf!(next)).into_future(), server) }).await;
+    let (reply, ()) =
+        within(async { tokio::join!(client.call(ubf!(next)).into_future(), server) }).await;
     assert_eq!(reply.unwrap().response().to_string(), "good");
     assert_eq!(client.status().borrow().statistics.errors, 1);
 }
@@ -130,7 +138,8 @@ async fn a_call_that_is_cancelled_before_it_is_sent_never_is() {
         peer.hears("3 'third'$").await;
         peer.says("3 ? {'ok''start'}$").await;
     };
-    let (reply, ()) = within(async { tokio::join!(client.call(ubf!(third)).into_future(), server) }).await;
+    let (reply, ()) =
+        within(async { tokio::join!(client.call(ubf!(third)).into_future(), server) }).await;
     reply.unwrap();
 }
 
@@ -145,7 +154,8 @@ async fn l2_a_call_ends_at_its_deadline_and_a_slow_server_harms_only_that() {
         peer.hears("3 'slow'$3 'next'$").await;
         peer.says("3 ? {'late''start'}$3 ? {'ok''start'}$").await;
     };
-    let (reply, ()) = within(async { tokio::join!(client.call(ubf!(next)).into_future(), server) }).await;
+    let (reply, ()) =
+        within(async { tokio::join!(client.call(ubf!(next)).into_future(), server) }).await;
     assert_eq!(reply.unwrap().response().to_string(), "ok");
 }
 
@@ -161,7 +171,10 @@ async fn l2_the_wait_for_a_place_counts() {
     });
     peer.hears("3 'first'$").await;
     let second = client.call(ubf!(second)).within(Duration::from_millis(30));
-    assert_eq!(within(second.into_future()).await.unwrap_err(), CallError::Deadline { may_have_run: false });
+    assert_eq!(
+        within(second.into_future()).await.unwrap_err(),
+        CallError::Deadline { may_have_run: false }
+    );
     peer.says("3 ? {'ok''start'}$").await;
     within(first).await.unwrap().unwrap();
     assert!(peer.has_heard_all());
@@ -173,7 +186,8 @@ async fn l1_no_more_than_the_pipelines_depth_is_sent() {
     let build = builder(&script.address()).max_in_flight(2).connect();
     let (client, mut peer) = tokio::join!(build, script.agree());
     let client = client.unwrap();
-    let calls = (0..6).map(|number| tokio::spawn(call_number(client.clone(), number))).collect::<Vec<_>>();
+    let calls =
+        (0..6).map(|number| tokio::spawn(call_number(client.clone(), number))).collect::<Vec<_>>();
     for pair in [0, 2, 4] {
         peer.hears(&format!("3 {pair}$3 {}$", pair + 1)).await;
         // The replies show below that nobody went on before these.

@@ -46,7 +46,11 @@ impl Echo {
     }
 }
 
-async fn serve(mut stream: TcpStream, mut orders: watch::Receiver<Option<NextIp>>, executed: Arc<AtomicU64>) {
+async fn serve(
+    mut stream: TcpStream,
+    mut orders: watch::Receiver<Option<NextIp>>,
+    executed: Arc<AtomicU64>,
+) {
     let offer = Offer::from(Versions::of([1, 2, 3]));
     let mut session = ServerSession::new(Arc::new(Config::default()), Arc::new(offer), Time::ZERO);
     // No time passes for this server.
@@ -60,7 +64,8 @@ async fn serve(mut stream: TcpStream, mut orders: watch::Receiver<Option<NextIp>
                 Output::Request(message) => {
                     executed.fetch_add(1, Ordering::Relaxed);
                     let reply = Term::tuple([message.body.to_term(), ubf!(start)]);
-                    session.handle(Input::Reply { packet: message.packet, body: body(&reply) }, now);
+                    session
+                        .handle(Input::Reply { packet: message.packet, body: body(&reply) }, now);
                 }
                 Output::Close { .. } => return,
                 _ => {}

@@ -15,7 +15,8 @@ async fn p5_events_come_between_replies_in_order() {
         peer.hears("3 'x'$").await;
         peer.says("3 ? {'event_out'2}$3 ? {'ok''start'}$3 ? {'event_out'3}$").await;
     };
-    let (reply, ()) = within(async { tokio::join!(client.call(ubf!(x)).into_future(), server) }).await;
+    let (reply, ()) =
+        within(async { tokio::join!(client.call(ubf!(x)).into_future(), server) }).await;
     assert_eq!(reply.unwrap().response().to_string(), "ok");
     for expected in ["1", "2", "3"] {
         let event = within(events.recv()).await.unwrap();
@@ -36,7 +37,8 @@ async fn l1_events_that_nobody_reads_are_dropped_and_do_not_hold_up_replies() {
         peer.says(&"3 ? {'event_out'7}$".repeat(10)).await;
         peer.says("3 ? {'ok''start'}$").await;
     };
-    let (reply, ()) = within(async { tokio::join!(client.call(ubf!(x)).into_future(), server) }).await;
+    let (reply, ()) =
+        within(async { tokio::join!(client.call(ubf!(x)).into_future(), server) }).await;
     reply.unwrap();
     let status = client.status().borrow().clone();
     assert_eq!((status.events, status.events_missed), (2, 8));
@@ -52,7 +54,9 @@ async fn a_cast_goes_out_and_is_taken_when_a_later_packet_is_answered() {
         peer.hears("3 {'event_in'{'joined'\"Joe\"}}$3 {'event_in''second'}$3 'x'$").await;
         peer.says("3 ? {'ok''start'}$").await;
     };
-    let calls = async { tokio::join!(client.cast(ubf!(second)).taken(), client.call(ubf!(x)).into_future()) };
+    let calls = async {
+        tokio::join!(client.cast(ubf!(second)).taken(), client.call(ubf!(x)).into_future())
+    };
     let ((taken, reply), ()) = within(async { tokio::join!(calls, server) }).await;
     assert_eq!(taken.unwrap().get(), 3);
     reply.unwrap();

@@ -9,7 +9,8 @@ use crate::script::{Script, builder, within};
 
 /// A client of two servers, connected to the first.
 async fn client_of_two(one: &Script, two: &Script) -> (Client, crate::script::Peer) {
-    let (client, peer) = tokio::join!(builder(&one.address()).address(two.address()).connect(), one.agree());
+    let (client, peer) =
+        tokio::join!(builder(&one.address()).address(two.address()).connect(), one.agree());
     (client.unwrap(), peer)
 }
 
@@ -22,7 +23,8 @@ async fn r4_a_call_on_a_server_that_dies_is_indeterminate_and_the_next_goes_to_a
         drop(peer);
         drop(one);
     };
-    let (outcome, ()) = within(async { tokio::join!(client.call(ubf!(x)).into_future(), server) }).await;
+    let (outcome, ()) =
+        within(async { tokio::join!(client.call(ubf!(x)).into_future(), server) }).await;
     let error = outcome.unwrap_err();
     assert_eq!(error, CallError::Indeterminate);
     assert!(error.may_have_run());
@@ -33,10 +35,14 @@ async fn r4_a_call_on_a_server_that_dies_is_indeterminate_and_the_next_goes_to_a
         peer.says("3 ? {'ok''start'}$").await;
         peer
     };
-    let (reply, _peer) = within(async { tokio::join!(client.call(ubf!(next)).into_future(), server) }).await;
+    let (reply, _peer) =
+        within(async { tokio::join!(client.call(ubf!(next)).into_future(), server) }).await;
     assert_eq!(reply.unwrap().response().to_string(), "ok");
     let status = client.status().borrow().clone();
-    assert_eq!((status.statistics.losses, status.statistics.indeterminate, status.statistics.done), (1, 1, 1));
+    assert_eq!(
+        (status.statistics.losses, status.statistics.indeterminate, status.statistics.done),
+        (1, 1, 1)
+    );
     assert_eq!(status.address.unwrap().to_string(), two.address());
 }
 
@@ -70,7 +76,8 @@ async fn l3_broken_bytes_are_reported_to_the_server_and_it_is_left() {
         peer.hears_the_end().await;
         script.agree().await
     };
-    let (outcome, _peer) = within(async { tokio::join!(client.call(ubf!(x)).into_future(), server) }).await;
+    let (outcome, _peer) =
+        within(async { tokio::join!(client.call(ubf!(x)).into_future(), server) }).await;
     assert_eq!(outcome.unwrap_err(), CallError::Indeterminate);
     let loss = client.status().borrow().last_loss.clone().unwrap();
     assert!(matches!(loss.reason, LossReason::BadSyntax(_)), "{}", loss.reason);
@@ -85,10 +92,12 @@ async fn what_a_server_said_before_it_closed_is_read() {
         peer.says("3 ? {'ok''start'}$0 ? {'closing''shutdown'2}$").await;
         drop(peer);
     };
-    let (reply, ()) = within(async { tokio::join!(client.call(ubf!(x)).into_future(), server) }).await;
+    let (reply, ()) =
+        within(async { tokio::join!(client.call(ubf!(x)).into_future(), server) }).await;
     reply.unwrap();
     let mut status = client.status();
-    let status = within(status.wait_for(|status| status.last_loss.is_some())).await.unwrap().clone();
+    let status =
+        within(status.wait_for(|status| status.last_loss.is_some())).await.unwrap().clone();
     assert_eq!((status.statistics.closings, status.statistics.losses), (1, 0));
 }
 
@@ -103,7 +112,8 @@ async fn w12_it_does_not_matter_where_the_stream_is_cut() {
             tokio::task::yield_now().await;
         }
     };
-    let (reply, ()) = within(async { tokio::join!(client.call(ubf!(x)).into_future(), server) }).await;
+    let (reply, ()) =
+        within(async { tokio::join!(client.call(ubf!(x)).into_future(), server) }).await;
     assert_eq!(reply.unwrap().body().source(), b"{{'ok'3~abc~}'start'}$");
     assert_eq!(within(client.events().unwrap().recv()).await.unwrap().event().to_string(), "e");
 }
@@ -121,11 +131,17 @@ async fn l2_a_server_that_does_not_read_is_left_and_what_was_not_sent_has_not_ru
     let large = ubf_codec::Term::binary(vec![0; 8 << 20]);
     let calls = (0..4).map(|_| {
         let (client, large) = (client.clone(), large.clone());
-        tokio::spawn(async move { client.call(large).within(Duration::from_secs(1)).await.map(|_| ()) })
+        tokio::spawn(
+            async move { client.call(large).within(Duration::from_secs(1)).await.map(|_| ()) },
+        )
     });
     let calls = calls.collect::<Vec<_>>();
-    let is_left =
-        |notice| matches!(notice, Notice::Lost { reason: LossReason::WriteTime { .. }, was_in_use: true, .. });
+    let is_left = |notice| {
+        matches!(
+            notice,
+            Notice::Lost { reason: LossReason::WriteTime { .. }, was_in_use: true, .. }
+        )
+    };
     while !is_left(within(notices.recv()).await.unwrap()) {}
     let mut indeterminate = 0;
     for call in calls {
@@ -148,9 +164,13 @@ async fn n1_no_common_version_says_what_the_server_speaks() {
         peer.says("0 ? {'no_common_version'1?#4&5&}$").await;
         peer.hears_the_end().await;
     };
-    let (client, ()) = within(async { tokio::join!(builder(&script.address()).connect(), server) }).await;
+    let (client, ()) =
+        within(async { tokio::join!(builder(&script.address()).connect(), server) }).await;
     let error = client.unwrap_err();
-    let expected = format!("no server can be used: {}: no common version: the server speaks 4,5", script.address());
+    let expected = format!(
+        "no server can be used: {}: no common version: the server speaks 4,5",
+        script.address()
+    );
     assert_eq!(error.to_string(), expected);
 }
 
@@ -161,7 +181,9 @@ async fn l2_a_server_that_does_not_agree_is_given_up() {
         .configure(|config| config.max_negotiation_time = Duration::from_millis(30))
         .connect();
     let (client, mut peer) = within(async { tokio::join!(build, script.accept()) }).await;
-    let ConnectError::Unreachable { losses } = client.unwrap_err() else { panic!("expected a loss") };
+    let ConnectError::Unreachable { losses } = client.unwrap_err() else {
+        panic!("expected a loss")
+    };
     assert_eq!(losses[0].reason, LossReason::NegotiationTime { max: Duration::from_millis(30) });
     peer.hears("0 {'negotiate'1?#3&#{'max_packet'16777216}&}$").await;
     peer.hears_the_end().await;
@@ -172,20 +194,30 @@ async fn a_client_that_was_started_waits_for_its_server() {
     let script = Script::new().await;
     let address = script.address();
     drop(script);
-    assert!(matches!(builder(&address).connect().await.unwrap_err(), ConnectError::Unreachable { .. }));
+    assert!(matches!(
+        builder(&address).connect().await.unwrap_err(),
+        ConnectError::Unreachable { .. }
+    ));
     let quick = BackoffTimes { first: Duration::from_millis(5), longest: Duration::from_millis(5) };
     let client = builder(&address).backoff(quick).start().unwrap();
     let mut status = client.status();
     within(status.wait_for(|status| status.state == State::BackingOff)).await.unwrap();
     // A call that cannot be sent ends at its deadline, and did not run.
-    let error = within(client.call(ubf!(x)).within(Duration::from_millis(30)).into_future()).await.unwrap_err();
+    let error = within(client.call(ubf!(x)).within(Duration::from_millis(30)).into_future())
+        .await
+        .unwrap_err();
     assert_eq!(error, CallError::Deadline { may_have_run: false });
 }
 
 #[test]
 fn settings_of_no_use_are_named() {
     let build = |address: &str, versions: &[u32]| {
-        Client::builder().address(address).versions(versions.iter().copied()).start().unwrap_err().to_string()
+        Client::builder()
+            .address(address)
+            .versions(versions.iter().copied())
+            .start()
+            .unwrap_err()
+            .to_string()
     };
     assert!(build("b.example", &[1]).starts_with("'b.example': not an address"));
     assert_eq!(build("b.example:1", &[0]), "no version that may be used");

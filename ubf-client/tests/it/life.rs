@@ -21,7 +21,8 @@ async fn close_waits_for_the_replies_that_are_due() {
         };
         tokio::join!(client.close(Duration::from_secs(10)), end);
     };
-    let (reply, ()) = within(async { tokio::join!(client.call(ubf!(x)).into_future(), server) }).await;
+    let (reply, ()) =
+        within(async { tokio::join!(client.call(ubf!(x)).into_future(), server) }).await;
     assert_eq!(reply.unwrap().response().to_string(), "ok");
     assert_eq!(client.status().borrow().state, State::Closed);
     assert_eq!(within(client.call(ubf!(y)).into_future()).await.unwrap_err(), CallError::Closed);
@@ -40,7 +41,8 @@ async fn l2_close_gives_up_after_its_time() {
             drop(peer);
         });
     };
-    let (outcome, ()) = within(async { tokio::join!(client.call(ubf!(x)).into_future(), end) }).await;
+    let (outcome, ()) =
+        within(async { tokio::join!(client.call(ubf!(x)).into_future(), end) }).await;
     assert_eq!(outcome.unwrap_err(), CallError::Cancelled { may_have_run: true });
 }
 
@@ -86,5 +88,8 @@ fn a_call_whose_runtime_is_gone_is_indeterminate() {
     drop((peer, script));
     drop(drivers);
     assert_eq!(callers.block_on(call).unwrap().unwrap_err(), CallError::Indeterminate);
-    assert_eq!(callers.block_on(client.call(ubf!(y)).into_future()).unwrap_err(), CallError::Closed);
+    assert_eq!(
+        callers.block_on(client.call(ubf!(y)).into_future()).unwrap_err(),
+        CallError::Closed
+    );
 }

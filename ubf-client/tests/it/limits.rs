@@ -10,9 +10,14 @@ use ubf_proto::client::Config;
 use crate::script::{Peer, Script, builder, within};
 
 /// A client with these settings, its connection, and what it notices.
-async fn connect(script: &Script, set: impl FnOnce(&mut Config)) -> (Client, Peer, UnboundedReceiver<Notice>) {
+async fn connect(
+    script: &Script,
+    set: impl FnOnce(&mut Config),
+) -> (Client, Peer, UnboundedReceiver<Notice>) {
     let (seen, notices) = tokio::sync::mpsc::unbounded_channel();
-    let build = builder(&script.address()).configure(set).on_notice(move |notice| drop(seen.send(notice.clone())));
+    let build = builder(&script.address())
+        .configure(set)
+        .on_notice(move |notice| drop(seen.send(notice.clone())));
     let (client, peer) = within(async { tokio::join!(build.connect(), script.agree()) }).await;
     (client.unwrap(), peer, notices)
 }
@@ -56,7 +61,14 @@ fn cases() -> [Case; 7] {
             "? {123456's'}",
             "limit-integer-digits",
         ),
-        ("max_tag_bytes", 3, limits.with_max_tag_bytes(3), "? {1`abc`'s'}", "? {1`abcd`'s'}", "limit-tag-bytes"),
+        (
+            "max_tag_bytes",
+            3,
+            limits.with_max_tag_bytes(3),
+            "? {1`abc`'s'}",
+            "? {1`abcd`'s'}",
+            "limit-tag-bytes",
+        ),
         // Port 22 is not moved to (R7), so that the client stays.
         (
             "max_next_ip_bytes",
@@ -81,12 +93,14 @@ fn cases() -> [Case; 7] {
 async fn l1_each_limit_of_a_packet_is_met_exactly_and_then_passed() {
     for (name, value, limits, at, past, code) in cases() {
         let script = Script::new().await;
-        let (client, mut peer, mut notices) = connect(&script, |config| config.limits = limits).await;
+        let (client, mut peer, mut notices) =
+            connect(&script, |config| config.limits = limits).await;
         let server = async {
             peer.hears("3 'a'$").await;
             peer.says(&format!("3 {at}$")).await;
         };
-        let (reply, ()) = within(async { tokio::join!(client.call(ubf!(a)).into_future(), server) }).await;
+        let (reply, ()) =
+            within(async { tokio::join!(client.call(ubf!(a)).into_future(), server) }).await;
         assert!(reply.is_ok(), "{name}");
         let server = async {
             peer.hears("3 'b'$").await;
@@ -94,9 +108,12 @@ async fn l1_each_limit_of_a_packet_is_met_exactly_and_then_passed() {
             peer.hears(&format!("0 {{'error''{code}'")).await;
             script.agree().await
         };
-        let (reply, mut peer) = within(async { tokio::join!(client.call(ubf!(b)).into_future(), server) }).await;
+        let (reply, mut peer) =
+            within(async { tokio::join!(client.call(ubf!(b)).into_future(), server) }).await;
         assert!(reply.unwrap_err().may_have_run(), "{name}");
-        let LossReason::BadSyntax(error) = loss(&mut notices).await else { panic!("{name}: expected bad syntax") };
+        let LossReason::BadSyntax(error) = loss(&mut notices).await else {
+            panic!("{name}: expected bad syntax")
+        };
         let text = error.to_string();
         assert!(text.contains(&format!("({name})")) && text.contains(&value.to_string()), "{text}");
         // It goes on at the connection after that.
@@ -104,7 +121,8 @@ async fn l1_each_limit_of_a_packet_is_met_exactly_and_then_passed() {
             peer.hears("3 'c'$").await;
             peer.says("3 ? {1's'}$").await;
         };
-        let (reply, ()) = within(async { tokio::join!(client.call(ubf!(c)).into_future(), server) }).await;
+        let (reply, ()) =
+            within(async { tokio::join!(client.call(ubf!(c)).into_future(), server) }).await;
         assert!(reply.is_ok(), "{name}");
     }
 }
@@ -113,7 +131,8 @@ async fn l1_each_limit_of_a_packet_is_met_exactly_and_then_passed() {
 async fn l1_a_reply_of_max_packet_bytes_is_taken_and_one_byte_more_is_not() {
     for (length, is_taken) in [(40, true), (41, false)] {
         let script = Script::new().await;
-        let build = builder(&script.address()).configure(|config| config.limits.max_packet_bytes = 40);
+        let build =
+            builder(&script.address()).configure(|config| config.limits.max_packet_bytes = 40);
         let server = async {
             let mut peer = script.accept().await;
             peer.hears("0 {'negotiate'1?#3&#{'max_packet'40}&}$").await;
@@ -129,7 +148,8 @@ async fn l1_a_reply_of_max_packet_bytes_is_taken_and_one_byte_more_is_not() {
                 peer.hears("0 {'error''limit-packet-bytes'61}$").await;
             }
         };
-        let (reply, ()) = within(async { tokio::join!(client.call(ubf!(a)).into_future(), server) }).await;
+        let (reply, ()) =
+            within(async { tokio::join!(client.call(ubf!(a)).into_future(), server) }).await;
         assert_eq!(reply.is_ok(), is_taken);
     }
 }
@@ -144,7 +164,8 @@ async fn l1_a_reply_that_never_ends_is_not_waited_for() {
         peer.says("3 ? {").await;
         peer.hears_the_end().await;
     };
-    let (reply, ()) = within(async { tokio::join!(client.call(ubf!(a)).into_future(), server) }).await;
+    let (reply, ()) =
+        within(async { tokio::join!(client.call(ubf!(a)).into_future(), server) }).await;
     assert!(reply.unwrap_err().may_have_run());
     assert_eq!(loss(&mut notices).await, LossReason::PacketTime { max: Duration::from_millis(30) });
 }
@@ -158,7 +179,8 @@ async fn l2_a_server_that_owes_an_answer_and_says_nothing_is_left() {
         peer.hears("3 'a'$").await;
         peer.hears_the_end().await;
     };
-    let (reply, ()) = within(async { tokio::join!(client.call(ubf!(a)).into_future(), server) }).await;
+    let (reply, ()) =
+        within(async { tokio::join!(client.call(ubf!(a)).into_future(), server) }).await;
     assert!(reply.unwrap_err().may_have_run());
     assert_eq!(loss(&mut notices).await, LossReason::Silence { max: Duration::from_millis(30) });
 }
@@ -189,7 +211,8 @@ async fn l1_a_call_is_sent_again_after_so_many_refusals_and_no_more() {
             peer.says(&format!("0 ? {{'refused''busy'#3&{packet}}}$")).await;
         }
     };
-    let (reply, ()) = within(async { tokio::join!(client.call(ubf!(a)).into_future(), server) }).await;
+    let (reply, ()) =
+        within(async { tokio::join!(client.call(ubf!(a)).into_future(), server) }).await;
     let error = reply.unwrap_err();
     assert!(!error.may_have_run(), "{error}");
     assert!(peer.has_heard_all());
@@ -207,7 +230,8 @@ async fn l1_events_beyond_max_event_bytes_are_dropped_and_one_is_always_kept() {
             peer.says(&"3 ? {'event_out'\"0123456\"}$".repeat(3)).await;
             peer.says("3 ? {1's'}$").await;
         };
-        let (reply, ()) = within(async { tokio::join!(client.call(ubf!(a)).into_future(), server) }).await;
+        let (reply, ()) =
+            within(async { tokio::join!(client.call(ubf!(a)).into_future(), server) }).await;
         reply.unwrap();
         let status = client.status().borrow().clone();
         assert_eq!((status.events, status.events_missed), (kept, 3 - kept), "{max}");

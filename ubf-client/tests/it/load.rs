@@ -10,7 +10,8 @@ use crate::echo::Echo;
 use crate::script::within;
 
 async fn client_of(servers: &[&Echo]) -> Client {
-    let builder = servers.iter().fold(Client::builder(), |builder, server| builder.address(&server.address));
+    let builder =
+        servers.iter().fold(Client::builder(), |builder, server| builder.address(&server.address));
     builder
         .versions([1, 2, 3])
         .max_in_flight(64)
@@ -57,7 +58,9 @@ async fn calls_of_one_task_arrive_in_the_order_in_which_they_were_made() {
     let mut calls = JoinSet::new();
     for number in 0..100_i64 {
         let client = client.clone();
-        calls.spawn(async move { client.call(Term::from(number)).await.unwrap().response().as_i64() });
+        calls.spawn(
+            async move { client.call(Term::from(number)).await.unwrap().response().as_i64() },
+        );
     }
     for number in 0..100 {
         peer.hears(&format!("3 {number}$")).await;

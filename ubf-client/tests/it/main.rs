@@ -1,4 +1,5 @@
-//! The client against servers on loopback: scripted ones that speak literal bytes, and small ones built on the server session.
+//! The client against servers on loopback: scripted ones that speak literal bytes, and small ones
+//! built on the server session.
 
 #![allow(
     clippy::indexing_slicing,

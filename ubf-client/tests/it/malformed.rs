@@ -1,5 +1,6 @@
-//! Every packet of version 0 that a server can send, malformed in every way, over real connections (L3). The tables of all shapes
-//! are in `ubf-proto/tests/control.rs`; here it shows that the client tells the server, leaves, and loses no call that it can keep.
+//! Every packet of version 0 that a server can send, malformed in every way, over real connections
+//! (L3). The tables of all shapes are in `ubf-proto/tests/control.rs`; here it shows that the
+//! client tells the server, leaves, and loses no call that it can keep.
 
 use crate::script::{Script, builder, within};
 use ubf_client::Client;
@@ -9,8 +10,16 @@ const NOT_VERSIONS: &[&str] = &["?", "1", "{1}", "#0&", "#2147483648&", "#'1'&",
 const NOT_A_COUNT: &[&str] = &["?", "'a'", "\"1\"", "-1", "18446744073709551616", "{}", "#"];
 const NOT_A_UBF_VERSION: &[&str] = &["?", "'a'", "\"1\"", "0", "-1", "{}"];
 const NOT_A_SERVICE: &[&str] = &["'files'", "5~files~", "1", "{}", "#"];
-const NOT_OPTIONS: &[&str] =
-    &["?", "1", "{}", "#'agent'&", "#{}&", "#{'agent''a'}&", "#{'peers'\"a\"}&", "#{'max_packet'-1}&"];
+const NOT_OPTIONS: &[&str] = &[
+    "?",
+    "1",
+    "{}",
+    "#'agent'&",
+    "#{}&",
+    "#{'agent''a'}&",
+    "#{'peers'\"a\"}&",
+    "#{'max_packet'-1}&",
+];
 const ANY: &[&str] = &[];
 
 /// A name, and for each field what is good and what is wrong.
@@ -26,8 +35,10 @@ const UNASKED: &[Shape] = &[
 
 const NO_COMMON: Shape =
     ("no_common_version", &[("1", NOT_A_UBF_VERSION), ("?", NOT_A_SERVICE), ("#4&", NOT_VERSIONS)]);
-const AGREED: Shape =
-    ("agreed", &[("1", NOT_A_UBF_VERSION), ("?", NOT_A_SERVICE), ("#3&", NOT_VERSIONS), ("#", NOT_OPTIONS)]);
+const AGREED: Shape = (
+    "agreed",
+    &[("1", NOT_A_UBF_VERSION), ("?", NOT_A_SERVICE), ("#3&", NOT_VERSIONS), ("#", NOT_OPTIONS)],
+);
 
 /// Fields left out at the end, and each replaced by what is wrong.
 fn malformed(&(name, fields): &Shape) -> Vec<String> {
@@ -47,7 +58,11 @@ fn malformed(&(name, fields): &Shape) -> Vec<String> {
 
 /// A client of two servers, the second of which is well.
 async fn client(bad: &Script, good: &Script) -> Client {
-    builder(&bad.address()).address(good.address()).call_time(std::time::Duration::from_secs(20)).start().unwrap()
+    builder(&bad.address())
+        .address(good.address())
+        .call_time(std::time::Duration::from_secs(20))
+        .start()
+        .unwrap()
 }
 
 const HELLO: &str = "0 {'negotiate'1?#3&#{'max_packet'16777216}&}$";
@@ -89,7 +104,8 @@ async fn l3_a_server_that_says_something_malformed_later_is_told_where_and_left(
         let place = "3 ? {'agreed'1?#3&#}$".len() + "0 ? ".len();
         peer.hears(&format!("0 {{'error''malformed'{place}}}$")).await;
         peer.hears_the_end().await;
-        // What may have run is not repeated, and the session goes on elsewhere: optimistically, since 3 was agreed on.
+        // What may have run is not repeated, and the session goes on elsewhere: optimistically,
+        // since 3 was agreed on.
         let error = within(call).await.unwrap().unwrap_err();
         assert!(error.may_have_run(), "{body}: {error}");
         let mut peer = good.agree().await;

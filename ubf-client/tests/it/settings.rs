@@ -66,7 +66,8 @@ async fn n9_versions_below_the_floor_are_not_offered_and_not_fallen_back_to() {
     let client = client.unwrap();
     client.quarantine(Version::new(3).unwrap(), Duration::from_secs(3600));
     client.crashed(Version::new(2).unwrap());
-    // Version 1 is spoken by both, and not gone to: of those in quarantine, the one that leaves it first is the lesser evil (N7).
+    // Version 1 is spoken by both, and not gone to: of those in quarantine, the one that leaves it
+    // first is the lesser evil (N7).
     peer.hears("0 {'negotiate'1?#2&#").await;
 }
 
@@ -101,7 +102,8 @@ async fn n12_a_call_and_an_event_beyond_what_the_server_accepts_fail_alone() {
         peer.says("3 ? {'agreed'1?#3&#{'max_packet'64}&}$").await;
         peer
     };
-    let (client, mut peer) = within(async { tokio::join!(builder(&script.address()).connect(), server) }).await;
+    let (client, mut peer) =
+        within(async { tokio::join!(builder(&script.address()).connect(), server) }).await;
     let client = client.unwrap();
     let large = Term::binary(vec![b'x'; 100]);
     let error = within(client.call(large.clone()).into_future()).await.unwrap_err();
@@ -114,7 +116,8 @@ async fn n12_a_call_and_an_event_beyond_what_the_server_accepts_fail_alone() {
         peer.hears("3 'x'$").await;
         peer.says("3 ? {'ok''start'}$").await;
     };
-    let (reply, ()) = within(async { tokio::join!(client.call(ubf!(x)).into_future(), server) }).await;
+    let (reply, ()) =
+        within(async { tokio::join!(client.call(ubf!(x)).into_future(), server) }).await;
     reply.unwrap();
 }
 
@@ -134,7 +137,8 @@ async fn l1_a_reply_beyond_the_limits_ends_its_connection_and_its_call_is_indete
         peer.hears("3 'x'$").await;
         peer.says(&format!("3 ? {{\"{}\"'start'}}$", "y".repeat(100))).await;
     };
-    let (outcome, ()) = within(async { tokio::join!(client.call(ubf!(x)).into_future(), server) }).await;
+    let (outcome, ()) =
+        within(async { tokio::join!(client.call(ubf!(x)).into_future(), server) }).await;
     assert_eq!(outcome.unwrap_err(), CallError::Indeterminate);
     let loss = client.status().borrow().last_loss.clone().unwrap();
     assert!(matches!(loss.reason, LossReason::BadSyntax(_)), "{}", loss.reason);
@@ -150,14 +154,18 @@ async fn a_function_for_notices_that_crashes_harms_nobody() {
         peer.hears("3 'x'$").await;
         peer.says("3 ? {'ok''start'}$").await;
     };
-    let (reply, ()) = within(async { tokio::join!(client.call(ubf!(x)).into_future(), server) }).await;
+    let (reply, ()) =
+        within(async { tokio::join!(client.call(ubf!(x)).into_future(), server) }).await;
     reply.unwrap();
 }
 
 #[tokio::test]
 async fn n7_a_version_that_another_client_found_out_about_is_left_out() {
     let script = Script::new().await;
-    let build = Client::builder().address(script.address()).versions([2, 3]).configure(|config| config.grease = false);
+    let build = Client::builder()
+        .address(script.address())
+        .versions([2, 3])
+        .configure(|config| config.grease = false);
     let server = async {
         let mut peer = script.accept().await;
         peer.hears("0 {'negotiate'1?#2&3&#{'max_packet'16777216}&}$").await;
@@ -171,7 +179,8 @@ async fn n7_a_version_that_another_client_found_out_about_is_left_out() {
         peer.hears("2 'x'$").await;
         peer.says("2 ? {'ok''start'}$").await;
     };
-    let (reply, ()) = within(async { tokio::join!(client.call(ubf!(x)).into_future(), server) }).await;
+    let (reply, ()) =
+        within(async { tokio::join!(client.call(ubf!(x)).into_future(), server) }).await;
     assert_eq!(reply.unwrap().version().get(), 2);
     assert_eq!(client.status().borrow().quarantine.len(), 1);
 }

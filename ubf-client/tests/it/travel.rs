@@ -12,7 +12,8 @@ async fn r2_makes_before_it_breaks_and_loses_no_call() {
     let there = two.address();
     let server = async {
         old.hears("3 'a'$3 'b'$3 'c'$").await;
-        // The answers that are due come after the redirection, and the old connection is open until then.
+        // The answers that are due come after the redirection, and the old connection is open until
+        // then.
         old.says(&format!("3 \"{there}\" {{1'start'}}$")).await;
         let mut next = two.accept().await;
         next.agree().await;
@@ -48,14 +49,16 @@ async fn r6_a_next_ip_at_which_nobody_answers_changes_nothing() {
     drop(dead);
     let (seen, mut notices) = tokio::sync::mpsc::unbounded_channel();
     let hook = move |notice: &Notice| drop(seen.send(notice.clone()));
-    let (client, mut peer) = tokio::join!(builder(&one.address()).on_notice(hook).connect(), one.agree());
+    let (client, mut peer) =
+        tokio::join!(builder(&one.address()).on_notice(hook).connect(), one.agree());
     let client = client.unwrap();
     let server = async {
         peer.hears("3 'a'$").await;
         peer.says(&format!("3 \"{nowhere}\" {{1'start'}}$")).await;
         peer
     };
-    let (reply, mut peer) = within(async { tokio::join!(client.call(ubf!(a)).into_future(), server) }).await;
+    let (reply, mut peer) =
+        within(async { tokio::join!(client.call(ubf!(a)).into_future(), server) }).await;
     reply.unwrap();
     let mut has_failed = false;
     while !has_failed {
@@ -71,7 +74,8 @@ async fn r6_a_next_ip_at_which_nobody_answers_changes_nothing() {
         peer.hears("3 'b'$").await;
         peer.says("3 ? {2'start'}$").await;
     };
-    let (reply, ()) = within(async { tokio::join!(client.call(ubf!(b)).into_future(), server) }).await;
+    let (reply, ()) =
+        within(async { tokio::join!(client.call(ubf!(b)).into_future(), server) }).await;
     assert_eq!(reply.unwrap().response().to_string(), "2");
     assert_eq!(client.status().borrow().address.as_ref().unwrap().to_string(), one.address());
 }
@@ -81,14 +85,16 @@ async fn r7_a_refused_redirection_is_a_notice_and_the_client_stays() {
     let script = Script::new().await;
     let (seen, mut notices) = tokio::sync::mpsc::unbounded_channel();
     let hook = move |notice: &Notice| drop(seen.send(notice.clone()));
-    let (client, mut peer) = tokio::join!(builder(&script.address()).on_notice(hook).connect(), script.agree());
+    let (client, mut peer) =
+        tokio::join!(builder(&script.address()).on_notice(hook).connect(), script.agree());
     let client = client.unwrap();
     for reply in ["3 \"127.0.0.1:22\" {1'start'}$", "3 ? {2'start'}$"] {
         let server = async {
             peer.hears("3 'a'$").await;
             peer.says(reply).await;
         };
-        let (reply, ()) = within(async { tokio::join!(client.call(ubf!(a)).into_future(), server) }).await;
+        let (reply, ()) =
+            within(async { tokio::join!(client.call(ubf!(a)).into_future(), server) }).await;
         reply.unwrap();
     }
     while !matches!(within(notices.recv()).await.unwrap(), Notice::RedirectRefused { .. }) {}
@@ -98,6 +104,7 @@ async fn r7_a_refused_redirection_is_a_notice_and_the_client_stays() {
 async fn a_name_is_looked_up() {
     let script = Script::new().await;
     let by_name = script.address().replace("127.0.0.1", "localhost");
-    let (client, _peer) = within(async { tokio::join!(builder(&by_name).connect(), script.agree()) }).await;
+    let (client, _peer) =
+        within(async { tokio::join!(builder(&by_name).connect(), script.agree()) }).await;
     assert_eq!(client.unwrap().status().borrow().address.as_ref().unwrap().to_string(), by_name);
 }

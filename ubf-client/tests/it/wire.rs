@@ -22,7 +22,8 @@ async fn on_wire_shows_each_packet_that_goes_out_and_each_byte_that_comes_in() {
         peer.hears("3 'x'$").await;
         peer.says("3 ? {'ok''start'}$").await;
     };
-    let (reply, ()) = within(async { tokio::join!(client.call(ubf!(x)).into_future(), server) }).await;
+    let (reply, ()) =
+        within(async { tokio::join!(client.call(ubf!(x)).into_future(), server) }).await;
     assert_eq!(reply.unwrap().response().to_string(), "ok");
 
     let seen = seen.lock().unwrap();
@@ -38,7 +39,8 @@ async fn on_wire_shows_each_packet_that_goes_out_and_each_byte_that_comes_in() {
 #[tokio::test]
 async fn a_crash_of_the_function_that_is_shown_the_wire_changes_nothing() {
     let script = Script::new().await;
-    let connecting = builder(&script.address()).on_wire(|_| std::panic::resume_unwind(Box::new("asked to")));
+    let connecting =
+        builder(&script.address()).on_wire(|_| std::panic::resume_unwind(Box::new("asked to")));
     let (client, _peer) = tokio::join!(connecting.connect(), script.agree());
     assert!(client.is_ok());
 }

@@ -26,7 +26,10 @@ async fn agree_on_10_fall_to_8_refused_agree_on_3_carry_on() {
         peer.says("10 ? {{'ok'5~hello~}'start'}$").await;
         peer.hears("8 {'get'\"b.txt\"}$").await;
         peer.says("0 ? {'refused'{'version'8}#1&2&3&4&5&9&10&14&3}$").await;
-        peer.hears("0 {'negotiate'1?#1&2&3&6&8&11&#{'quarantined'#{10'crash'}&}&{'max_packet'16777216}&}$").await;
+        peer.hears(
+            "0 {'negotiate'1?#1&2&3&6&8&11&#{'quarantined'#{10'crash'}&}&{'max_packet'16777216}&}$",
+        )
+        .await;
         peer.says("3 ? {'agreed'1?#1&2&3&4&5&9&10&14&#{'max_packet'16777216}&}$").await;
         peer.hears("3 {'fetch'\"b.txt\"}$").await;
         peer.says("3 ? {{'ok'0~~}'start'}$").await;
@@ -37,7 +40,10 @@ async fn agree_on_10_fall_to_8_refused_agree_on_3_carry_on() {
     let crashes = Arc::new(AtomicU32::new(0));
     let calls = async {
         let one = client.call(ubf!({get, "a.txt"})).await.unwrap();
-        assert_eq!((one.version().get(), one.response().to_string().as_str()), (10, "{ok,<<\"hello\">>}"));
+        assert_eq!(
+            (one.version().get(), one.response().to_string().as_str()),
+            (10, "{ok,<<\"hello\">>}")
+        );
         assert_eq!(one.state().unwrap().to_string(), "start");
 
         let counter = Arc::clone(&crashes);
@@ -64,7 +70,10 @@ async fn agree_on_10_fall_to_8_refused_agree_on_3_carry_on() {
     let status = client.status().borrow().clone();
     assert_eq!(status.version, Version::new(3));
     assert_eq!(status.address.unwrap().to_string(), script.address());
-    assert_eq!(status.quarantine.iter().map(|(version, _)| version.get()).collect::<Vec<_>>(), [10]);
+    assert_eq!(
+        status.quarantine.iter().map(|(version, _)| version.get()).collect::<Vec<_>>(),
+        [10]
+    );
     let statistics = status.statistics;
     assert_eq!((statistics.calls, statistics.done, statistics.errors), (3, 3, 0));
     assert_eq!((statistics.fallbacks, statistics.refused, statistics.negotiations), (1, 1, 2));

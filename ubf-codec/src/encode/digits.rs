@@ -6,10 +6,11 @@ pub(super) const ROOM: usize = 25;
 /// As many values as eight digits have.
 const EIGHT_DIGITS: u64 = 100_000_000;
 
-/// Writes the digits of `value` to the front of `room`, and says how many bytes they are. What follows them there is of no meaning.
+/// Writes the digits of `value` to the front of `room`, and says how many bytes they are. What
+/// follows them there is of no meaning.
 ///
-/// The digits of a word are computed beside each other, and its zeros are shifted out: no loop, and no branch that depends on how many digits
-/// there are, up to eight.
+/// The digits of a word are computed beside each other, and its zeros are shifted out: no loop, and
+/// no branch that depends on how many digits there are, up to eight.
 #[inline(always)]
 pub(super) fn write(value: i64, room: &mut [u8; ROOM]) -> usize {
     let magnitude = value.unsigned_abs();
@@ -56,10 +57,12 @@ fn put(word: u64, at: usize, room: &mut [u8; ROOM]) {
     }
 }
 
-/// The eight digits of a number below [`EIGHT_DIGITS`], as numbers from 0 to 9, the highest in the lowest byte.
+/// The eight digits of a number below [`EIGHT_DIGITS`], as numbers from 0 to 9, the highest in the
+/// lowest byte.
 #[inline(always)]
 const fn eight(value: u64) -> u64 {
-    // Two numbers of four digits, four of two, eight of one. The factors are the inverses of 100 and 10, exact for numbers of this size.
+    // Two numbers of four digits, four of two, eight of one. The factors are the inverses of 100
+    // and 10, exact for numbers of this size.
     let fours = (value / 10_000) | ((value % 10_000) << 32);
     let hundreds = ((fours * 10_486) >> 20) & 0x0000_007F_0000_007F;
     let twos = hundreds | ((fours - 100 * hundreds) << 16);

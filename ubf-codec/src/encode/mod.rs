@@ -22,10 +22,11 @@ pub enum Style {
     /// As few bytes as can be without registers, in one pass.
     #[default]
     Plain,
-    /// Terms that come again are read from registers where that saves bytes. Never longer than plain.
+    /// Terms that come again are read from registers where that saves bytes. Never longer than
+    /// plain.
     ///
-    /// Thousands of terms are remembered, not all: in large packets a copy may be overlooked that comes long after the first. What
-    /// has got a register is found wherever it comes.
+    /// Thousands of terms are remembered, not all: in large packets a copy may be overlooked that
+    /// comes long after the first. What has got a register is found wherever it comes.
     Cached,
     /// Over several lines, indented, for people.
     Pretty,
@@ -53,7 +54,10 @@ pub struct Encoder {
 
 impl fmt::Debug for Encoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Encoder").field("dialect", &self.dialect).field("style", &self.style).finish_non_exhaustive()
+        f.debug_struct("Encoder")
+            .field("dialect", &self.dialect)
+            .field("style", &self.style)
+            .finish_non_exhaustive()
     }
 }
 
@@ -66,8 +70,8 @@ impl Encoder {
 
     /// This encoder for another dialect.
     ///
-    /// In the classic dialect the undefined value is written as the atom `'undefined'` (W7), and only ASCII bytes
-    /// are used as registers: all known decoders accept these.
+    /// In the classic dialect the undefined value is written as the atom `'undefined'` (W7), and
+    /// only ASCII bytes are used as registers: all known decoders accept these.
     #[must_use]
     pub const fn with_dialect(mut self, dialect: Dialect) -> Self {
         self.dialect = dialect;
@@ -84,7 +88,8 @@ impl Encoder {
     /// The packet that holds `term`, up to and with its `$`.
     ///
     /// # Limits
-    /// None are checked here: a decoder may refuse a packet that is larger or deeper than its [`Limits`](crate::Limits).
+    /// None are checked here: a decoder may refuse a packet that is larger or deeper than its
+    /// [`Limits`](crate::Limits).
     pub fn encode<'a>(&mut self, term: impl Into<TermRef<'a>>) -> Vec<u8> {
         let mut packet = Vec::new();
         self.write(term.into(), self.dialect, &mut packet);
@@ -94,7 +99,8 @@ impl Encoder {
     /// Appends the packet that holds `term` to `buffer`.
     ///
     /// # Panics
-    /// Only if `buffer` cannot grow and is too small: see [`BufMut`]. `Vec<u8>` and `BytesMut` grow.
+    /// Only if `buffer` cannot grow and is too small: see [`BufMut`]. `Vec<u8>` and `BytesMut`
+    /// grow.
     pub fn encode_to<'a>(&mut self, term: impl Into<TermRef<'a>>, buffer: &mut impl BufMut) {
         self.write(term.into(), self.dialect, buffer);
     }

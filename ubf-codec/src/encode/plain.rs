@@ -1,4 +1,5 @@
-//! The plain style: the operators one after the other, and white space only where two numbers would run together.
+//! The plain style: the operators one after the other, and white space only where two numbers would
+//! run together.
 
 use bytes::BufMut;
 

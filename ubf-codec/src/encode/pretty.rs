@@ -12,13 +12,15 @@ use crate::term::{Leaf, TermRef, TextRef, WireVisitor};
 /// What has at most so many bytes stays on one line.
 const LINE_BYTES: usize = 72;
 const INDENT: &[u8] = b"  ";
-/// Deeper levels are not indented further: else the white space would grow with the square of the depth.
+/// Deeper levels are not indented further: else the white space would grow with the square of the
+/// depth.
 const MAX_INDENT: usize = 32;
 
 pub(super) fn write(term: TermRef<'_>, dialect: Dialect, out: &mut impl BufMut) {
     let mut measure = Measure { dialect, ..Measure::default() };
     term.visit_wire(&mut measure);
-    let mut pretty = Pretty { out: Block::new(out), dialect, fits: measure.fits.into_iter(), open: Vec::new() };
+    let mut pretty =
+        Pretty { out: Block::new(out), dialect, fits: measure.fits.into_iter(), open: Vec::new() };
     term.visit_wire(&mut pretty);
     pretty.out.slice(b" $");
     pretty.out.flush();
@@ -200,7 +202,8 @@ mod tests {
     #[test]
     fn a_line_has_72_bytes_at_most() {
         let text = |length: usize| Term::string("x".repeat(length));
-        // `{"…"` and a space are not counted as they stand, but never too short: of 72, four are around a token.
+        // `{"…"` and a space are not counted as they stand, but never too short: of 72, four are
+        // around a token.
         assert_eq!([66, 67].map(|length| lines(&ubf!({ (text(length)) }))), [1, 3]);
         assert_eq!([66, 67].map(|length| lines(&ubf!({(text(length - 4)), 1, 2}))), [1, 5]);
         // `&` and the space before it.
@@ -218,7 +221,8 @@ mod tests {
         // Eleven bytes in the classic dialect, one in the extended.
         let term = ubf!({(Term::string("x".repeat(60))), ?});
         let lines = |dialect| {
-            let packet = Encoder::new().with_style(Style::Pretty).with_dialect(dialect).encode(&term);
+            let packet =
+                Encoder::new().with_style(Style::Pretty).with_dialect(dialect).encode(&term);
             packet.split(|&byte| byte == b'\n').count()
         };
         assert_eq!([crate::Dialect::Extended, crate::Dialect::Classic].map(lines), [1, 4]);

@@ -1,19 +1,23 @@
-//! Where tokens are written: most are short, and a call for each to copy some bytes would take longer than all else.
+//! Where tokens are written: most are short, and a call for each to copy some bytes would take
+//! longer than all else.
 
 use alloc::vec::Vec;
 
 use bytes::BufMut;
 
-/// Room for any short token: an integer of 64 bits, or a text of [`SHORT_TEXT`] bytes with its quotes.
+/// Room for any short token: an integer of 64 bits, or a text of [`SHORT_TEXT`] bytes with its
+/// quotes.
 pub(crate) const SHORT_TOKEN: usize = SHORT_TEXT + 2;
-/// The longest text that is copied by words. Measured: nearly all names, and half of what people write.
+/// The longest text that is copied by words. Measured: nearly all names, and half of what people
+/// write.
 pub(crate) const SHORT_TEXT: usize = 32;
 
 /// Takes tokens.
 pub(crate) trait Sink {
     fn byte(&mut self, byte: u8);
     fn slice(&mut self, bytes: &[u8]);
-    /// Room for a short token at the end. What is written there counts when it is [taken](Self::take).
+    /// Room for a short token at the end. What is written there counts when it is
+    /// [taken](Self::take).
     fn room(&mut self) -> Option<&mut [u8; SHORT_TOKEN]>;
     /// At most as many bytes as there was room for.
     fn take(&mut self, len: usize);
@@ -28,7 +32,8 @@ pub(crate) struct Kept {
     len: usize,
 }
 
-/// Room at first. Chosen: most messages fit, where a vector that grows from one byte on is moved five times.
+/// Room at first. Chosen: most messages fit, where a vector that grows from one byte on is moved
+/// five times.
 const FIRST_ROOM: usize = 256;
 
 impl Kept {
@@ -88,8 +93,8 @@ impl Sink for Kept {
     }
 }
 
-/// Chosen: large enough to make the calls that copy it rare, small enough to be cleared for a packet of 70 bytes. A power of two, so that
-/// no bounds are checked.
+/// Chosen: large enough to make the calls that copy it rare, small enough to be cleared for a
+/// packet of 70 bytes. A power of two, so that no bounds are checked.
 const BLOCK: usize = 512;
 
 /// A block of bytes before any buffer.

@@ -43,7 +43,8 @@ pub(crate) fn tag(text: TextRef<'_>, out: &mut impl Sink) {
     quoted(text, b'`', out);
 }
 
-/// A text that stands in an owned term: the same bytes are copied however long it is, as if they were the longest.
+/// A text that stands in an owned term: the same bytes are copied however long it is, as if they
+/// were the longest.
 #[inline(always)]
 pub(crate) fn short(text: &ShortText, quote: u8, out: &mut impl Sink) {
     let (bytes, len) = text.padded();
@@ -55,7 +56,9 @@ pub(crate) fn short(text: &ShortText, quote: u8, out: &mut impl Sink) {
     }
     // Zeros follow the text: they are not special.
     let has_special = bytes.first_chunk().is_some_and(|block| has_special(quote, block))
-        | bytes.last_chunk().is_some_and(|word| lexer::has_special(quote, u64::from_le_bytes(*word)));
+        | bytes
+            .last_chunk()
+            .is_some_and(|word| lexer::has_special(quote, u64::from_le_bytes(*word)));
     if has_special {
         return escaped(text.as_bytes(), quote, out);
     }
@@ -65,7 +68,8 @@ pub(crate) fn short(text: &ShortText, quote: u8, out: &mut impl Sink) {
     out.take(len + 2);
 }
 
-/// Whether one of 16 bytes is `quote` or `\`. The compiler makes vector instructions of it where the processor has them.
+/// Whether one of 16 bytes is `quote` or `\`. The compiler makes vector instructions of it where
+/// the processor has them.
 #[inline(always)]
 fn has_special(quote: u8, block: &[u8; 16]) -> bool {
     block.iter().fold(false, |found, &byte| found | (byte == quote) | (byte == b'\\'))
@@ -91,7 +95,8 @@ fn quoted(text: TextRef<'_>, quote: u8, out: &mut impl Sink) {
     escaped(bytes, quote, out);
 }
 
-/// A text that is longer than a short token: copied and searched at once, until something special comes.
+/// A text that is longer than a short token: copied and searched at once, until something special
+/// comes.
 #[inline(never)]
 fn long(text: &[u8], quote: u8, out: &mut impl Sink) {
     /// Longer ones are worth a call of the search that is fastest on this processor.
@@ -154,29 +159,39 @@ fn big_integer(value: IntegerRef<'_>, out: &mut impl Sink) {
     });
 }
 
-/// Copies at most [`SHORT_TEXT`] bytes in a few words, which overlap where the text is no multiple of them. Whether one of the words
-/// `is_special`.
+/// Copies at most [`SHORT_TEXT`] bytes in a few words, which overlap where the text is no multiple
+/// of them. Whether one of the words `is_special`.
 #[inline(always)]
-fn copy_short(text: &[u8], room: &mut [u8; SHORT_TEXT], is_special: impl Fn(u64) -> bool) -> Option<bool> {
+fn copy_short(
+    text: &[u8],
+    room: &mut [u8; SHORT_TEXT],
+    is_special: impl Fn(u64) -> bool,
+) -> Option<bool> {
     let len = text.len();
     if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
         *room.first_chunk_mut()? = *first;
         *room.get_mut(len - 8..)?.first_chunk_mut()? = *last;
-        let mut found = is_special(u64::from_le_bytes(*first)) | is_special(u64::from_le_bytes(*last));
+        let mut found =
+            is_special(u64::from_le_bytes(*first)) | is_special(u64::from_le_bytes(*last));
         if len > 16 {
-            let (second, third) = (text.get(8..)?.first_chunk::<8>()?, text.get(len - 16..)?.first_chunk::<8>()?);
+            let (second, third) =
+                (text.get(8..)?.first_chunk::<8>()?, text.get(len - 16..)?.first_chunk::<8>()?);
             *room.get_mut(8..)?.first_chunk_mut()? = *second;
             *room.get_mut(len - 16..)?.first_chunk_mut()? = *third;
-            found |= is_special(u64::from_le_bytes(*second)) | is_special(u64::from_le_bytes(*third));
+            found |=
+                is_special(u64::from_le_bytes(*second)) | is_special(u64::from_le_bytes(*third));
         }
         return Some(found);
     }
     if let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) {
         *room.first_chunk_mut()? = *first;
         *room.get_mut(len - 4..)?.first_chunk_mut()? = *last;
-        return Some(is_special(u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last))));
+        return Some(is_special(
+            u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last)),
+        ));
     }
-    let (Some(&first), Some(&middle), Some(&last)) = (text.first(), text.get(len / 2), text.last()) else {
+    let (Some(&first), Some(&middle), Some(&last)) = (text.first(), text.get(len / 2), text.last())
+    else {
         return Some(false);
     };
     *room.first_mut()? = first;
@@ -227,7 +242,9 @@ mod tests {
                 for special in *b"\"\\" {
                     let mut text = text.clone();
                     text[place] = special;
-                    let expected = [b"before\"", &text[..place], &[b'\\', special], &text[place + 1..], b"\""].concat();
+                    let expected =
+                        [b"before\"", &text[..place], &[b'\\', special], &text[place + 1..], b"\""]
+                            .concat();
                     assert_eq!(written(&text), expected, "{len}, {place}");
                 }
             }
@@ -236,7 +253,8 @@ mod tests {
 
     #[test]
     fn integers_of_every_length_are_whole_across_the_ends_of_blocks() {
-        let values: Vec<i64> = (0..63).flat_map(|bits| [1 << bits, -1 << bits, i64::MAX >> bits]).collect();
+        let values: Vec<i64> =
+            (0..63).flat_map(|bits| [1 << bits, -1 << bits, i64::MAX >> bits]).collect();
         let mut buffer = Vec::new();
         let mut block = Block::new(&mut buffer);
         let mut expected = Vec::new();

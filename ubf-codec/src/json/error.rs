@@ -42,7 +42,8 @@ enum What {
 pub enum ErrorKind {
     /// The text is not JSON, or ends too early.
     Syntax,
-    /// It is JSON that stands for no term: an object whose keys begin with `$` and mean nothing, a number beyond the doubles.
+    /// It is JSON that stands for no term: an object whose keys begin with `$` and mean nothing, a
+    /// number beyond the doubles.
     NoTerm,
     /// The term would be beyond one of the [`Limits`](crate::Limits).
     Limit(Limit),

@@ -1,7 +1,8 @@
 //! Terms as JSON, and back (feature `json`).
 //!
-//! JSON has fewer kinds of values than UBF. What it has a word for stands as it is; everything else is an object whose
-//! keys begin with `$`, so that nothing is lost: [`Json`] writes any term, and [`from_str`] reads the same term.
+//! JSON has fewer kinds of values than UBF. What it has a word for stands as it is; everything else
+//! is an object whose keys begin with `$`, so that nothing is lost: [`Json`] writes any term, and
+//! [`from_str`] reads the same term.
 //!
 //! | term | JSON |
 //! |---|---|
@@ -19,10 +20,12 @@
 //! | any other tagged term | `{"$tag":"dt","$term":1577934245}` |
 //! | a string, atom or tag that is no UTF-8 | `{"$latin1":"…"}` in the place of the text, each character one byte |
 //!
-//! The keys of a map have to be different, UTF-8, and not begin with `$`; one that is otherwise is a tagged term like others.
+//! The keys of a map have to be different, UTF-8, and not begin with `$`; one that is otherwise is
+//! a tagged term like others.
 //!
 //! # Reading
-//! [`from_str`] reads any JSON text but one with objects whose keys begin with `$` in other ways than these.
+//! [`from_str`] reads any JSON text but one with objects whose keys begin with `$` in other ways
+//! than these.
 //!
 //! | JSON | term |
 //! |---|---|
@@ -34,8 +37,8 @@
 //!
 //! An array is one level of depth, an object three: tag, list and pair.
 //!
-//! The reader is one of its own. That of `serde_json` keeps integers beyond 64 bits only with a feature that changes its
-//! behaviour for all who use it in the same program.
+//! The reader is one of its own. That of `serde_json` keeps integers beyond 64 bits only with a
+//! feature that changes its behaviour for all who use it in the same program.
 
 mod error;
 mod read;

@@ -10,7 +10,8 @@ use super::error::Error;
 use crate::limits::{Limit, Limits};
 use crate::term::{Integer, Term, Text};
 
-/// Reads the one value that a JSON text holds: what [`Json`](super::Json) has written, or JSON from elsewhere.
+/// Reads the one value that a JSON text holds: what [`Json`](super::Json) has written, or JSON from
+/// elsewhere.
 ///
 /// ```
 /// use ubf_codec::json::{Json, from_str};
@@ -26,12 +27,14 @@ use crate::term::{Integer, Term, Text};
 /// ```
 ///
 /// # Errors
-/// A text that is not JSON, has objects with keys that begin with `$` and mean nothing, or is beyond the default [`Limits`].
+/// A text that is not JSON, has objects with keys that begin with `$` and mean nothing, or is
+/// beyond the default [`Limits`].
 pub fn from_str(text: &str) -> Result<Term, Error> {
     Reader::new(text).one()
 }
 
-/// Reads the values of a text that holds one after the other, with the default [`Limits`]: as [`Reader::new`].
+/// Reads the values of a text that holds one after the other, with the default [`Limits`]: as
+/// [`Reader::new`].
 ///
 /// ```
 /// let mut terms = ubf_codec::json::terms("{\"$atom\":\"ok\"}\n[1]\n");
@@ -45,7 +48,8 @@ pub const fn terms(text: &str) -> Reader<'_> {
     Reader::new(text)
 }
 
-/// The values of a text that holds one after the other: JSON lines, or with any white space between them. Ends after an error.
+/// The values of a text that holds one after the other: JSON lines, or with any white space between
+/// them. Ends after an error.
 ///
 /// ```
 /// use ubf_codec::Limits;
@@ -77,8 +81,9 @@ impl<'a> Reader<'a> {
 
     /// This reader with other limits for each value.
     ///
-    /// Those of depth, terms, bytes, digits and tags hold for the term that is read, as they would for its packet; texts count without escapes. The text itself is
-    /// there already: [`Limits::max_packet_bytes`] is not about it.
+    /// Those of depth, terms, bytes, digits and tags hold for the term that is read, as they would
+    /// for its packet; texts count without escapes. The text itself is there already:
+    /// [`Limits::max_packet_bytes`] is not about it.
     #[must_use]
     pub const fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -166,7 +171,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads a value without parts, or up to the first value in it. A string may be counted when it is known what it stands for.
+    /// Reads a value without parts, or up to the first value in it. A string may be counted when it
+    /// is known what it stands for.
     fn begin(&mut self, counted_later: bool) -> Result<Result<Deep, Open>, Error> {
         self.skip_space();
         let start = self.at;
@@ -238,7 +244,9 @@ impl Reader<'_> {
             let depth = if entries.is_empty() { 2 } else { 3 + inner };
             let key_bytes: usize = entries.iter().map(|(key, _)| key.as_bytes().len()).sum();
             self.charge(2 + 2 * entries.len() as u64, "map".len() + key_bytes, start)?;
-            let pairs = entries.into_iter().map(|(key, value)| Term::tuple([Term::String(key), value.term]));
+            let pairs = entries
+                .into_iter()
+                .map(|(key, value)| Term::tuple([Term::String(key), value.term]));
             return self.deep(Term::list(pairs).tagged("map"), depth);
         }
         let wrong = |message| Error::no_term(message, start);
@@ -254,18 +262,23 @@ impl Reader<'_> {
                 }
                 self.deep(term.tagged(tag), 1 + inner)
             }
-            (Some((key, Term::List(elements))), None, _) if key == "$tuple" => self.deep(Term::Tuple(elements), inner),
+            (Some((key, Term::List(elements))), None, _) if key == "$tuple" => {
+                self.deep(Term::Tuple(elements), inner)
+            }
             (Some((key, Term::String(text))), None, _) => {
                 let term = match key.as_bytes() {
                     b"$atom" => Term::Atom(text),
                     b"$integer" => Term::Integer(self.integer(&text, start)?),
                     b"$binary" => match STANDARD.decode(text.as_bytes()) {
                         Ok(bytes) => Term::binary(bytes),
-                        Err(_) => return Err(wrong("'$binary' that is not base64 with its padding")),
+                        Err(_) => {
+                            return Err(wrong("'$binary' that is not base64 with its padding"));
+                        }
                     },
-                    b"$latin1" => {
-                        Term::string(latin1(&text).ok_or_else(|| wrong("'$latin1' with a character beyond U+00FF"))?)
-                    }
+                    b"$latin1" => Term::string(
+                        latin1(&text)
+                            .ok_or_else(|| wrong("'$latin1' with a character beyond U+00FF"))?,
+                    ),
                     _ => return Err(wrong(NO_FORM)),
                 };
                 if key != "$atom" {
@@ -285,8 +298,8 @@ impl Reader<'_> {
         Error::exceeds(Limit::Depth(self.limits.max_depth), self.at)
     }
 
-    /// Arrays and objects one in another that can still make a term within the limit: a tuple takes two for one level, and an atom
-    /// that is no UTF-8 two for none.
+    /// Arrays and objects one in another that can still make a term within the limit: a tuple takes
+    /// two for one level, and an atom that is no UTF-8 two for none.
     const fn max_open(&self) -> usize {
         (self.limits.max_depth as usize).saturating_mul(2).saturating_add(2)
     }
@@ -296,10 +309,16 @@ impl Reader<'_> {
         self.nodes += nodes;
         self.bytes += bytes as u64;
         if self.nodes > self.limits.max_expanded_nodes {
-            return Err(Error::exceeds(Limit::ExpandedNodes(self.limits.max_expanded_nodes), offset));
+            return Err(Error::exceeds(
+                Limit::ExpandedNodes(self.limits.max_expanded_nodes),
+                offset,
+            ));
         }
         if self.bytes > self.limits.max_expanded_bytes {
-            return Err(Error::exceeds(Limit::ExpandedBytes(self.limits.max_expanded_bytes), offset));
+            return Err(Error::exceeds(
+                Limit::ExpandedBytes(self.limits.max_expanded_bytes),
+                offset,
+            ));
         }
         Ok(())
     }
@@ -308,7 +327,10 @@ impl Reader<'_> {
         let Some(text) = text.as_str() else { return Err(Error::no_term(NO_INTEGER, offset)) };
         // Conversion takes time that grows with the square of the digits.
         if text.trim_start_matches('-').len() > self.limits.max_integer_digits as usize {
-            return Err(Error::exceeds(Limit::IntegerDigits(self.limits.max_integer_digits), offset));
+            return Err(Error::exceeds(
+                Limit::IntegerDigits(self.limits.max_integer_digits),
+                offset,
+            ));
         }
         text.parse().map_err(|_| Error::no_term(NO_INTEGER, offset))
     }
@@ -380,8 +402,9 @@ impl Reader<'_> {
         self.at = end;
         let quoted = self.text.get(start..end).unwrap_or_default();
         // Its columns are bytes, and begin with 1.
-        serde_json::from_str(quoted)
-            .map_err(|error| Error::syntax("malformed string", start + error.column().saturating_sub(1)))
+        serde_json::from_str(quoted).map_err(|error| {
+            Error::syntax("malformed string", start + error.column().saturating_sub(1))
+        })
     }
 
     fn skip_space(&mut self) {
@@ -399,7 +422,11 @@ impl Reader<'_> {
     }
 
     fn eat_word(&mut self, word: &str) -> bool {
-        let found = self.text.as_bytes().get(self.at..).is_some_and(|rest| rest.starts_with(word.as_bytes()));
+        let found = self
+            .text
+            .as_bytes()
+            .get(self.at..)
+            .is_some_and(|rest| rest.starts_with(word.as_bytes()));
         self.at += if found { word.len() } else { 0 };
         found
     }
@@ -421,7 +448,8 @@ fn deepest<'a>(values: impl Iterator<Item = &'a Deep>) -> u32 {
     values.map(|value| value.depth).max().unwrap_or_default()
 }
 
-/// Whether a string here is not what will count: it is longer than the integer, binary or text for which it stands.
+/// Whether a string here is not what will count: it is longer than the integer, binary or text for
+/// which it stands.
 fn is_counted_later(around: Option<&Open>) -> bool {
     matches!(around, Some(Open::Object(_, key, _)) if matches!(key.as_bytes(), b"$integer" | b"$binary" | b"$latin1"))
 }
@@ -429,7 +457,9 @@ fn is_counted_later(around: Option<&Open>) -> bool {
 /// What a term without parts, or a float, counts towards the bytes.
 fn leaf_bytes(term: &Term) -> usize {
     match term {
-        Term::Integer(value) if value.to_i64().is_none() => value.to_string().trim_start_matches('-').len(),
+        Term::Integer(value) if value.to_i64().is_none() => {
+            value.to_string().trim_start_matches('-').len()
+        }
         Term::Atom(text) | Term::String(text) => text.as_bytes().len(),
         Term::Binary(bytes) => bytes.len(),
         Term::Tagged(tagged) => tagged.tag().as_bytes().len() + leaf_bytes(tagged.term()),

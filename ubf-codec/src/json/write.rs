@@ -24,11 +24,13 @@ use crate::term::{IntegerRef, ListIter, ListRef, Term, TermRef, Text, TextRef, T
 #[derive(Clone, Copy, Debug)]
 pub struct Json<'a>(pub TermRef<'a>);
 
-/// A term whose `Display` is JSON on one line, for people and for programs that know nothing of UBF. The term cannot be had back.
+/// A term whose `Display` is JSON on one line, for people and for programs that know nothing of
+/// UBF. The term cannot be had back.
 ///
-/// Atoms and strings are strings, tuples and lists are arrays, integers are numbers however large, and tags are left out, but that
-/// a list tagged `map` or `plist` is an object where all its keys are different texts or integers. A text that is no UTF-8 is taken for
-/// Latin-1. A binary is a string if it is UTF-8, else base64.
+/// Atoms and strings are strings, tuples and lists are arrays, integers are numbers however large,
+/// and tags are left out, but that a list tagged `map` or `plist` is an object where all its keys
+/// are different texts or integers. A text that is no UTF-8 is taken for Latin-1. A binary is a
+/// string if it is UTF-8, else base64.
 ///
 /// ```
 /// let packet = ubf_codec::decode(b"{'ok',#{'age',68}&{\"name\",3~Joe~}&`plist`}$")?;
@@ -124,12 +126,17 @@ fn write(root: TermRef<'_>, form: Form, f: &mut fmt::Formatter<'_>) -> fmt::Resu
 }
 
 /// Writes a term without parts, or the beginning of one with parts.
-fn begin<'a>(mut term: TermRef<'a>, form: Form, f: &mut fmt::Formatter<'_>) -> Result<Option<Open<'a>>, fmt::Error> {
+fn begin<'a>(
+    mut term: TermRef<'a>,
+    form: Form,
+    f: &mut fmt::Formatter<'_>,
+) -> Result<Option<Open<'a>>, fmt::Error> {
     loop {
         let view = term.view();
         let (tag, inner) = match view {
             View::Tuple(tuple) => {
-                let (start, close) = if form == Form::Exact { ("{\"$tuple\":[", "]}") } else { ("[", "]") };
+                let (start, close) =
+                    if form == Form::Exact { ("{\"$tuple\":[", "]}") } else { ("[", "]") };
                 f.write_str(start)?;
                 return Ok(Some(Open::new(Parts::Tuple(tuple.iter()), close)));
             }
@@ -138,7 +145,11 @@ fn begin<'a>(mut term: TermRef<'a>, form: Form, f: &mut fmt::Formatter<'_>) -> R
                 return Ok(Some(Open::new(Parts::List(list.iter()), "]")));
             }
             View::Tagged(tag, inner) => (tag, inner),
-            View::Undefined | View::Integer(_) | View::Atom(_) | View::String(_) | View::Binary(_) => {
+            View::Undefined
+            | View::Integer(_)
+            | View::Atom(_)
+            | View::String(_)
+            | View::Binary(_) => {
                 leaf(view, form, f)?;
                 return Ok(None);
             }
@@ -164,7 +175,9 @@ fn begin<'a>(mut term: TermRef<'a>, form: Form, f: &mut fmt::Formatter<'_>) -> R
 fn leaf(view: View<'_>, form: Form, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match (view, form) {
         (View::Undefined, _) => f.write_str("null"),
-        (View::Integer(value), Form::Exact) if !is_exact(value) => write!(f, "{{\"$integer\":\"{value}\"}}"),
+        (View::Integer(value), Form::Exact) if !is_exact(value) => {
+            write!(f, "{{\"$integer\":\"{value}\"}}")
+        }
         (View::Integer(value), _) => write!(f, "{value}"),
         (View::Atom(name), _) if name == "true" => f.write_str("true"),
         (View::Atom(name), _) if name == "false" => f.write_str("false"),
@@ -175,7 +188,9 @@ fn leaf(view: View<'_>, form: Form, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         }
         (View::String(text), Form::Exact) => exact_text(text, f),
         (View::Atom(text) | View::String(text), Form::Plain) => quoted(f, &plain_text(text)),
-        (View::Binary(bytes), Form::Exact) => write!(f, "{{\"$binary\":\"{}\"}}", STANDARD.encode(bytes)),
+        (View::Binary(bytes), Form::Exact) => {
+            write!(f, "{{\"$binary\":\"{}\"}}", STANDARD.encode(bytes))
+        }
         (View::Binary(bytes), Form::Plain) => match str::from_utf8(bytes) {
             Ok(text) => quoted(f, text),
             Err(_) => write!(f, "\"{}\"", STANDARD.encode(bytes)),
@@ -217,9 +232,12 @@ fn entry(item: TermRef<'_>) -> Option<(TermRef<'_>, TermRef<'_>)> {
     match item.view() {
         View::Tuple(pair) => pair.to_array().map(|[key, value]| (key, value)),
         View::Atom(_) => Some((item, TRUE.as_ref())),
-        View::Undefined | View::Integer(_) | View::String(_) | View::Binary(_) | View::List(_) | View::Tagged(..) => {
-            None
-        }
+        View::Undefined
+        | View::Integer(_)
+        | View::String(_)
+        | View::Binary(_)
+        | View::List(_)
+        | View::Tagged(..) => None,
     }
 }
 

@@ -1,25 +1,30 @@
 //! The recognition stack machine: one packet, operator by operator, resumable at every byte.
 //!
-//! The machine is given a *window*: the bytes of the present packet that have come so far, always from its first byte on. It
-//! reads on from where it stopped and answers with an operator done, the end of the packet, or "incomplete", which is no error
-//! (W12). Nothing here borrows from the window: texts are spans that are resolved when the packet is whole.
+//! The machine is given a *window*: the bytes of the present packet that have come so far, always
+//! from its first byte on. It reads on from where it stopped and answers with an operator done, the
+//! end of the packet, or "incomplete", which is no error (W12). Nothing here borrows from the
+//! window: texts are spans that are resolved when the packet is whole.
 //!
 //! ```text
 //!   stack    { 'person' "Joe" [          marks: one for each open tuple and each term with parts, in the same order:
 //!              ^ floor                          what was spent before it began
 //! ```
-//! What comes onto the stack is spent: a register read costs the whole stored term again, a store gives it back. So the expanded
-//! size is known before anything is built (W10). Most packets need not be counted, though:
+//! What comes onto the stack is spent: a register read costs the whole stored term again, a store
+//! gives it back. So the expanded size is known before anything is built (W10). Most packets need
+//! not be counted, though:
 //!
-//! - How many terms there are follows from how many nodes there are. And since a term takes a byte of the packet at least, nothing
-//!   can exceed the limits while the rest of the window fits into what they leave.
+//! - How many terms there are follows from how many nodes there are. And since a term takes a byte
+//!   of the packet at least, nothing can exceed the limits while the rest of the window fits into
+//!   what they leave.
 //! - The size of one term is of interest when it is stored, and not before.
 //!
-//! So a packet is read *lightly*, until it stores a register or comes near to a limit. Then it is read again from its first byte,
-//! *counting* all. Each operator is one function for both, with `COUNTS` to tell which; reading lightly takes half the instructions,
-//! also because operators that mostly follow each other, as `}&` do, are carried out at once there.
+//! So a packet is read *lightly*, until it stores a register or comes near to a limit. Then it is
+//! read again from its first byte, *counting* all. Each operator is one function for both, with
+//! `COUNTS` to tell which; reading lightly takes half the instructions, also because operators that
+//! mostly follow each other, as `}&` do, are carried out at once there.
 //!
-//! `reader.rs` is the loop, `tokens.rs` reads what is written out (integers, texts, binaries), `operators.rs` works on what is there.
+//! `reader.rs` is the loop, `tokens.rs` reads what is written out (integers, texts, binaries),
+//! `operators.rs` works on what is there.
 
 mod operators;
 mod reader;
@@ -102,7 +107,8 @@ pub(crate) struct Machine<A> {
     rest: Rest,
 }
 
-/// The place in the window where an operator ends that was carried out, or why the machine stops there.
+/// The place in the window where an operator ends that was carried out, or why the machine stops
+/// there.
 type Stepped = Result<usize, Stop>;
 
 /// Why the machine does not go on. Small, so that it costs nothing while it does.
@@ -136,7 +142,8 @@ impl<A: Arena + Default> Machine<A> {
         }
     }
 
-    /// Makes ready for the next packet, whose window begins at `origin`, after a header of so many bytes.
+    /// Makes ready for the next packet, whose window begins at `origin`, after a header of so many
+    /// bytes.
     pub(crate) fn reset(&mut self, origin: u64, header_bytes: usize) {
         self.rest.origin = origin;
         self.rest.header_bytes = header_bytes;
@@ -171,21 +178,24 @@ impl<A: Arena + Default> Machine<A> {
         self.reset(self.rest.origin, self.rest.header_bytes);
     }
 
-    /// Reads on to the end of the packet. Gives the length of the packet in the window, or `None` if it is not whole yet.
+    /// Reads on to the end of the packet. Gives the length of the packet in the window, or `None`
+    /// if it is not whole yet.
     pub(crate) fn run(&mut self, window: &[u8]) -> Result<Option<usize>, DecodeError> {
         let seen = self.allowed(window);
         if seen.len() < self.rest.position {
             // Whoever hands less than before brings nothing. What was read stays read.
             return Ok(None);
         }
-        let mut stop = if self.rest.is_counting { Stop::MustCount } else { self.read_lightly(seen) };
+        let mut stop =
+            if self.rest.is_counting { Stop::MustCount } else { self.read_lightly(seen) };
         if stop == Stop::MustCount {
             stop = self.read_counting(seen);
         }
         Ok(self.is_done(stop, seen)?.then_some(self.rest.position))
     }
 
-    /// Carries out the next operator; `None` if the window ends before it does. For packets of which no part was [run](Self::run).
+    /// Carries out the next operator; `None` if the window ends before it does. For packets of
+    /// which no part was [run](Self::run).
     pub(crate) fn step(&mut self, window: &[u8]) -> Result<Option<Operator>, DecodeError> {
         let seen = self.allowed(window);
         if !self.rest.is_counting {
@@ -200,12 +210,14 @@ impl<A: Arena + Default> Machine<A> {
                 return Ok(None);
             }
         };
-        let stop = self.in_slots(seen.len(), |machine, slots| match machine.read_counting_in(slots, seen, end) {
-            Ok(end) => {
-                machine.rest.position = end;
-                Stop::Done
+        let stop = self.in_slots(seen.len(), |machine, slots| {
+            match machine.read_counting_in(slots, seen, end) {
+                Ok(end) => {
+                    machine.rest.position = end;
+                    Stop::Done
+                }
+                Err(stop) => stop,
             }
-            Err(stop) => stop,
         });
         Ok(self.is_done(stop, seen)?.then_some(operator))
     }
@@ -226,9 +238,12 @@ impl<A: Arena + Default> Machine<A> {
     /// Reads on until something stops the machine, which may be that the packet has to be counted.
     fn read_lightly(&mut self, window: &[u8]) -> Stop {
         if self.slots.is_empty() {
-            // Most packets have few terms on the stack at a time, for which no memory has to be taken.
+            // Most packets have few terms on the stack at a time, for which no memory has to be
+            // taken.
             let mut slots = [Node::UNDEFINED; FIRST_SLOTS];
-            let stop = self.in_these(&mut slots, window.len(), |machine, slots| machine.read_lightly_in(slots, window));
+            let stop = self.in_these(&mut slots, window.len(), |machine, slots| {
+                machine.read_lightly_in(slots, window)
+            });
             if self.place.len > 0 && matches!(stop, Stop::Incomplete | Stop::StackFull) {
                 // What is on it is still wanted.
                 self.slots = slots.to_vec();
@@ -240,21 +255,28 @@ impl<A: Arena + Default> Machine<A> {
         self.in_slots(window.len(), |machine, slots| machine.read_lightly_in(slots, window))
     }
 
-    /// Reads on until something stops the machine; from the packet's first byte, if it was read lightly so far.
+    /// Reads on until something stops the machine; from the packet's first byte, if it was read
+    /// lightly so far.
     #[inline(never)]
     fn read_counting(&mut self, window: &[u8]) -> Stop {
         if !self.rest.is_counting {
             self.begin_counting();
         }
-        self.in_slots(window.len(), |machine, slots| match machine.read_counting_in(slots, window, window.len()) {
-            Ok(end) => machine.rest.wait_at(end),
-            Err(stop) => stop,
+        self.in_slots(window.len(), |machine, slots| {
+            match machine.read_counting_in(slots, window, window.len()) {
+                Ok(end) => machine.rest.wait_at(end),
+                Err(stop) => stop,
+            }
         })
     }
 
     /// Reads in the stack's own memory, and lets it grow when it has to.
     #[inline(always)]
-    fn in_slots(&mut self, window_len: usize, read: impl Fn(&mut Self, &mut [Node]) -> Stop) -> Stop {
+    fn in_slots(
+        &mut self,
+        window_len: usize,
+        read: impl Fn(&mut Self, &mut [Node]) -> Stop,
+    ) -> Stop {
         let mut slots = mem::take(&mut self.slots);
         loop {
             let stop = self.in_these(&mut slots, window_len, &read);
@@ -277,7 +299,11 @@ impl<A: Arena + Default> Machine<A> {
         loop {
             match read(self, slots) {
                 Stop::ArenaFull => self.grow_arena(window_len),
-                stop @ (Stop::Done | Stop::Incomplete | Stop::Failed | Stop::MustCount | Stop::StackFull) => {
+                stop @ (Stop::Done
+                | Stop::Incomplete
+                | Stop::Failed
+                | Stop::MustCount
+                | Stop::StackFull) => {
                     self.root = slots.first().copied().unwrap_or(Node::UNDEFINED);
                     return stop;
                 }
@@ -285,8 +311,9 @@ impl<A: Arena + Default> Machine<A> {
         }
     }
 
-    /// Makes room for as many nodes as the rest of the window has if it is like what was read, so that large packets are not copied again
-    /// and again; for half as many again at least, so that growing stays linear. A byte makes no more than a node.
+    /// Makes room for as many nodes as the rest of the window has if it is like what was read, so
+    /// that large packets are not copied again and again; for half as many again at least, so
+    /// that growing stays linear. A byte makes no more than a node.
     #[cold]
     #[inline(never)]
     fn grow_arena(&mut self, window_len: usize) {
@@ -294,9 +321,13 @@ impl<A: Arena + Default> Machine<A> {
         let needed = self.place.len - self.place.floor + 2;
         let (nodes, read) = (self.arena.len(), self.rest.position.max(1) as u64);
         let left = window_len.saturating_sub(self.rest.position) as u64;
-        let likely = (nodes.saturating_mul(left) / read).min(left).min(self.rest.config.limits.max_expanded_nodes);
+        let likely = (nodes.saturating_mul(left) / read)
+            .min(left)
+            .min(self.rest.config.limits.max_expanded_nodes);
         let likely = likely + likely / 8;
-        self.arena.reserve_exact(usize::try_from(likely.max(nodes / 2)).unwrap_or(usize::MAX).max(needed));
+        self.arena.reserve_exact(
+            usize::try_from(likely.max(nodes / 2)).unwrap_or(usize::MAX).max(needed),
+        );
     }
 
     /// Reads on in parts of the window that cannot exceed a limit; mostly the whole of it is one.
@@ -308,9 +339,9 @@ impl<A: Arena + Default> Machine<A> {
                 Ok(part) => part,
                 Err(stop) => return stop,
             };
-            let read = self
-                .resume::<false>(slots, part)
-                .and_then(|at| self.reading(slots, |reader| reader.operators::<false>(part, at, usize::MAX)));
+            let read = self.resume::<false>(slots, part).and_then(|at| {
+                self.reading(slots, |reader| reader.operators::<false>(part, at, usize::MAX))
+            });
             match read {
                 Ok(end) => self.rest.position = end,
                 Err(Stop::Incomplete) => {}
@@ -340,7 +371,9 @@ impl<A: Arena + Default> Machine<A> {
     fn resume<const COUNTS: bool>(&mut self, slots: &mut [Node], window: &[u8]) -> Stepped {
         match self.rest.token {
             Token::None => Ok(self.rest.position),
-            Token::Integer { .. } | Token::Text { .. } => self.resume_token::<COUNTS>(slots, window),
+            Token::Integer { .. } | Token::Text { .. } => {
+                self.resume_token::<COUNTS>(slots, window)
+            }
         }
     }
 
@@ -428,8 +461,8 @@ impl<A: Arena + Default> Machine<A> {
 /// Slots that are there first: a quarter of a kilobyte, enough for most small packets.
 const FIRST_SLOTS: usize = 16;
 
-/// Entries of working memory that are kept from packet to packet. Chosen: few packets need more, and a connection that once had a
-/// large packet should not hold its memory for ever.
+/// Entries of working memory that are kept from packet to packet. Chosen: few packets need more,
+/// and a connection that once had a large packet should not hold its memory for ever.
 const KEPT_ENTRIES: usize = 256;
 
 /// What others see of the machine.
@@ -461,7 +494,9 @@ impl<A> Machine<A> {
 
     /// Whether nothing but white space and whole comments has been read since the last `$`.
     pub(crate) fn is_between_packets(&self) -> bool {
-        self.place.len == 0 && self.rest.registers.count() == 0 && matches!(self.rest.token, Token::None)
+        self.place.len == 0
+            && self.rest.registers.count() == 0
+            && matches!(self.rest.token, Token::None)
     }
 
     /// The term on top of the stack: the packet's term, once it has ended.
@@ -476,7 +511,10 @@ impl<A> Machine<A> {
 
     /// The stack from the bottom up; `None` is an open tuple.
     pub(crate) fn stack(&self) -> impl Iterator<Item = Option<Node>> {
-        self.slots.iter().take(self.place.len).map(|&node| if node.is_open_tuple() { None } else { Some(node) })
+        self.slots
+            .iter()
+            .take(self.place.len)
+            .map(|&node| if node.is_open_tuple() { None } else { Some(node) })
     }
 }
 

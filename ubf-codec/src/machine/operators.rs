@@ -73,13 +73,18 @@ impl<A: Arena> Reader<'_, A> {
         Some(())
     }
 
-    /// Closes a pair and puts it in front of a list; does nothing if these are not there, or not allowed, or if there is no room.
+    /// Closes a pair and puts it in front of a list; does nothing if these are not there, or not
+    /// allowed, or if there is no room.
     #[inline(always)]
     fn cons_pair(&mut self) -> Option<()> {
         let (list, open, [one, two]) = self.stack.innermost_pair()?;
         let deepest = one.depth().max(two.depth());
-        // Of a pair that is allowed, the list that has it is allowed, too: it is as deep as the tuple was inside of what was open.
-        if list.kind() != NodeKind::List || deepest >= u64::from(self.depth_left) || !self.arena.has_room(3) {
+        // Of a pair that is allowed, the list that has it is allowed, too: it is as deep as the
+        // tuple was inside of what was open.
+        if list.kind() != NodeKind::List
+            || deepest >= u64::from(self.depth_left)
+            || !self.arena.has_room(3)
+        {
             return None;
         }
         let outer = open.outer();
@@ -88,7 +93,8 @@ impl<A: Arena> Reader<'_, A> {
         let cell = Node::compound(NodeKind::Tuple, first, 2).linked(start);
         self.arena.extend_array([one, two, cell]);
         let depth = (deepest + 2).max(list.depth());
-        *list = Node::compound(NodeKind::List, first + 2, if A::KEEPS { len + 1 } else { 0 }).with_depth(depth);
+        *list = Node::compound(NodeKind::List, first + 2, if A::KEEPS { len + 1 } else { 0 })
+            .with_depth(depth);
         self.stack.close_onto_list(outer);
         self.depth_left += 1;
         Some(())
@@ -109,7 +115,8 @@ impl<A: Arena> Reader<'_, A> {
         let Some((list, element)) = self.stack.last_two() else {
             return Err(self.rest.error(ErrorKind::NothingToCons, at));
         };
-        // That they are in the innermost open tuple needs no look: an open tuple is no list, and deeper than any term may be.
+        // That they are in the innermost open tuple needs no look: an open tuple is no list, and
+        // deeper than any term may be.
         if list.kind() != NodeKind::List || element.depth() >= u64::from(self.depth_left) {
             return Err(self.rest.no_cons(here, *list, at));
         }
@@ -136,7 +143,9 @@ impl<A: Arena> Reader<'_, A> {
                 }
             }
             (true, false) => drop(self.rest.marks.pop()),
-            (false, true) => self.mark_since(Size::of_leaf(element).plus(Size { nodes: 1, bytes: 0 })),
+            (false, true) => {
+                self.mark_since(Size::of_leaf(element).plus(Size { nodes: 1, bytes: 0 }))
+            }
             (false, false) => {}
         }
     }
@@ -199,7 +208,12 @@ impl<A: Arena> Reader<'_, A> {
 
     /// W6, W7: a register is read, or `?` stands for the undefined value.
     #[inline(always)]
-    pub(super) fn read<const COUNTS: bool>(&mut self, window: &[u8], register: u8, at: usize) -> Stepped {
+    pub(super) fn read<const COUNTS: bool>(
+        &mut self,
+        window: &[u8],
+        register: u8,
+        at: usize,
+    ) -> Stepped {
         if register == b'?' && (!COUNTS || self.rest.is_undefined()) {
             self.push_leaf::<COUNTS>(Node::UNDEFINED, 0, at)?;
             return Ok(at + 1);
@@ -235,7 +249,8 @@ impl<A: Arena> Reader<'_, A> {
 fn with_element<A: Arena>(list: Node, element: Node, arena: &mut A) -> Node {
     let Span { start, len } = list.span();
     let first = arena.push(element.linked(start));
-    Node::compound(NodeKind::List, first, len + 1).with_depth((element.depth() + 1).max(list.depth()))
+    Node::compound(NodeKind::List, first, len + 1)
+        .with_depth((element.depth() + 1).max(list.depth()))
 }
 
 #[cfg(test)]
@@ -245,7 +260,8 @@ mod tests {
     /// Of a packet: terms, terms and bytes with registers written out, depth.
     fn sizes(packet: &[u8]) -> (u64, u64, u64, u32) {
         let mut decoder = Decoder::new();
-        let Summary { nodes, expanded_nodes, expanded_bytes, depth, .. } = decoder.decode(packet).unwrap().summary();
+        let Summary { nodes, expanded_nodes, expanded_bytes, depth, .. } =
+            decoder.decode(packet).unwrap().summary();
         assert_eq!(decoder.check(packet).map(|summary| summary.expanded_nodes), Ok(expanded_nodes));
         (nodes, expanded_nodes, expanded_bytes, depth)
     }

@@ -1,7 +1,8 @@
-//! The machine while it reads: what nearly every operator changes, taken out of it, so that the compiler may keep it where it is fastest.
+//! The machine while it reads: what nearly every operator changes, taken out of it, so that the
+//! compiler may keep it where it is fastest.
 //!
-//! For that, no function that is not inlined may be given a `&mut Reader`: those that are called take what they need by value, and
-//! have the [rest of the machine](Rest) to write into.
+//! For that, no function that is not inlined may be given a `&mut Reader`: those that are called
+//! take what they need by value, and have the [rest of the machine](Rest) to write into.
 
 use super::rest::Rest;
 use super::size::Size;
@@ -22,9 +23,15 @@ pub(super) struct Reader<'m, A> {
 }
 
 impl<A: Arena> Reader<'_, A> {
-    /// Carries out the operators that begin from `at` on, and before `end` where they are counted, and tells where the last of them ends.
+    /// Carries out the operators that begin from `at` on, and before `end` where they are counted,
+    /// and tells where the last of them ends.
     #[inline(always)]
-    pub(super) fn operators<const COUNTS: bool>(&mut self, window: &[u8], mut at: usize, end: usize) -> Stepped {
+    pub(super) fn operators<const COUNTS: bool>(
+        &mut self,
+        window: &[u8],
+        mut at: usize,
+        end: usize,
+    ) -> Stepped {
         while let Some(&first) = window.get(at) {
             if COUNTS && at >= end {
                 break;
@@ -71,7 +78,12 @@ impl<A: Arena> Reader<'_, A> {
 
     /// The node of a text.
     #[inline(always)]
-    pub(super) fn text_node<const COUNTS: bool>(&self, kind: NodeKind, span: Span, escaped: bool) -> Node {
+    pub(super) fn text_node<const COUNTS: bool>(
+        &self,
+        kind: NodeKind,
+        span: Span,
+        escaped: bool,
+    ) -> Node {
         // Where it is, is of interest if it is to be found again, or to be counted.
         let is_kept = A::KEEPS || COUNTS;
         Node::text(kind, if is_kept { span } else { Span::NOWHERE }, escaped)
@@ -79,7 +91,12 @@ impl<A: Arena> Reader<'_, A> {
 
     /// A term without parts and with so many bytes of text, which begins at `at`.
     #[inline(always)]
-    pub(super) fn push_leaf<const COUNTS: bool>(&mut self, node: Node, bytes: u64, at: usize) -> Result<(), Stop> {
+    pub(super) fn push_leaf<const COUNTS: bool>(
+        &mut self,
+        node: Node,
+        bytes: u64,
+        at: usize,
+    ) -> Result<(), Stop> {
         if COUNTS {
             self.check_room(Size { nodes: 1, bytes }, at)?;
         }
@@ -139,8 +156,8 @@ impl<A: Arena> Reader<'_, A> {
     }
 }
 
-/// Whether a term on the stack has a mark: if it has parts. The size of any other follows from its node, so that the shortest
-/// packets do not cost most.
+/// Whether a term on the stack has a mark: if it has parts. The size of any other follows from its
+/// node, so that the shortest packets do not cost most.
 #[inline(always)]
 pub(super) const fn has_mark(node: Node) -> bool {
     node.is_compound() && node.span().len > 0

@@ -15,8 +15,9 @@ pub(super) struct Stored {
 
 /// What the present packet has stored.
 ///
-/// A mask says which registers are set, so that a new packet costs 32 bytes to clear and not a slot for each register. Most packets store
-/// nothing, and machines that read no other have no registers.
+/// A mask says which registers are set, so that a new packet costs 32 bytes to clear and not a slot
+/// for each register. Most packets store nothing, and machines that read no other have no
+/// registers.
 #[derive(Clone, Debug)]
 pub(super) struct Registers(Option<Box<Table>>);
 
@@ -51,7 +52,9 @@ impl Registers {
     }
 
     pub(super) fn store(&mut self, register: u8, stored: Stored) {
-        let table = self.0.get_or_insert_with(|| Box::new(Table { set: [0; 4], places: [0; 256], slots: Vec::new() }));
+        let table = self.0.get_or_insert_with(|| {
+            Box::new(Table { set: [0; 4], places: [0; 256], slots: Vec::new() })
+        });
         table.store(register, stored);
     }
 
@@ -68,7 +71,9 @@ impl Table {
             return;
         }
         let (word, bit) = position(register);
-        if let (Some(word), Some(place)) = (self.set.get_mut(word), self.places.get_mut(usize::from(register))) {
+        if let (Some(word), Some(place)) =
+            (self.set.get_mut(word), self.places.get_mut(usize::from(register)))
+        {
             *word |= bit;
             *place = u8::try_from(self.slots.len()).unwrap_or(u8::MAX);
             self.slots.push(stored);
@@ -78,7 +83,11 @@ impl Table {
     fn place(&self, register: u8) -> Option<usize> {
         let (word, bit) = position(register);
         let is_set = self.set.get(word).is_some_and(|word| word & bit != 0);
-        if is_set { self.places.get(usize::from(register)).map(|&place| usize::from(place)) } else { None }
+        if is_set {
+            self.places.get(usize::from(register)).map(|&place| usize::from(place))
+        } else {
+            None
+        }
     }
 }
 

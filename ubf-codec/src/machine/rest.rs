@@ -1,4 +1,5 @@
-//! The rest of the machine: what few operators look at, or only those of a packet that is read counting.
+//! The rest of the machine: what few operators look at, or only those of a packet that is read
+//! counting.
 
 use alloc::vec::Vec;
 
@@ -29,7 +30,8 @@ pub(super) struct Rest {
     pub(super) is_counting: bool,
     /// What is left of the window may exceed what the limits leave.
     pub(super) is_tight: bool,
-    /// For each open tuple and each term with parts on the stack, in the same order, what was spent before it.
+    /// For each open tuple and each term with parts on the stack, in the same order, what was
+    /// spent before it.
     pub(super) marks: Vec<Size>,
     /// Terms that register reads put onto the stack, less those that stores took off it.
     pub(super) read_nodes: u64,
@@ -118,7 +120,8 @@ impl Rest {
         self.limit(Limit::Depth(self.config.limits.max_depth), at)
     }
 
-    /// Why the two uppermost terms on the stack, of which `here` belong to the innermost open tuple, cannot become a list.
+    /// Why the two uppermost terms on the stack, of which `here` belong to the innermost open
+    /// tuple, cannot become a list.
     #[cold]
     #[inline(never)]
     pub(super) fn no_cons(&mut self, here: usize, list: Node, at: usize) -> Stop {
@@ -137,12 +140,19 @@ impl Rest {
         spent.check(size, &self.config.limits).map_err(|limit| self.limit(limit, at))
     }
 
-    /// The part of the window that may be read lightly, since it cannot exceed a limit. For the bytes from `unpaid` on nothing was spent.
+    /// The part of the window that may be read lightly, since it cannot exceed a limit. For the
+    /// bytes from `unpaid` on nothing was spent.
     #[inline(always)]
-    pub(super) fn uncounted<'w>(&self, spent: Size, window: &'w [u8], unpaid: usize) -> Result<&'w [u8], Stop> {
+    pub(super) fn uncounted<'w>(
+        &self,
+        spent: Size,
+        window: &'w [u8],
+        unpaid: usize,
+    ) -> Result<&'w [u8], Stop> {
         let limits = &self.config.limits;
         let room = spent.room(limits);
-        // Operators cost no more than a term and a byte of text for each byte. What was read of a token is part of one term.
+        // Operators cost no more than a term and a byte of text for each byte. What was read of a
+        // token is part of one term.
         let (text, terms) = (window.len() - unpaid, window.len() - self.position + 1);
         if room.bytes < text as u64 || limits.max_integer_digits < lexer::MAX_SHORT_DIGITS {
             return Err(Stop::MustCount);
@@ -158,8 +168,8 @@ impl Rest {
         }
     }
 
-    /// L1: sees whether so many further bytes, read as they stand, can cost more than there is left to spend. They cost no more
-    /// than a term and a byte of text each.
+    /// L1: sees whether so many further bytes, read as they stand, can cost more than there is left
+    /// to spend. They cost no more than a term and a byte of text each.
     #[inline(always)]
     pub(super) fn look_ahead(&mut self, spent: Size, further: usize) {
         let room = spent.room(&self.config.limits);

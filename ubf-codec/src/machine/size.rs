@@ -17,10 +17,19 @@ impl Size {
         Self { nodes: 1, bytes: node.leaf_bytes() }
     }
 
-    /// What is on the stack, expanded: what the packet has written out, and what register reads have added.
+    /// What is on the stack, expanded: what the packet has written out, and what register reads
+    /// have added.
     #[inline(always)]
-    pub(super) fn spent(stack_len: usize, arena: &impl Arena, text_bytes: u64, rest: &Rest) -> Self {
-        Self { nodes: written_nodes(stack_len, arena, rest).wrapping_add(rest.read_nodes), bytes: text_bytes }
+    pub(super) fn spent(
+        stack_len: usize,
+        arena: &impl Arena,
+        text_bytes: u64,
+        rest: &Rest,
+    ) -> Self {
+        Self {
+            nodes: written_nodes(stack_len, arena, rest).wrapping_add(rest.read_nodes),
+            bytes: text_bytes,
+        }
     }
 
     /// Whether `more` may be added to this (L1).
@@ -53,7 +62,8 @@ impl Size {
     }
 }
 
-/// Terms that the packet has written out. Each is a node in one place, or an open tuple, but for the few that are unseen.
+/// Terms that the packet has written out. Each is a node in one place, or an open tuple, but for
+/// the few that are unseen.
 #[inline(always)]
 pub(super) fn written_nodes(stack_len: usize, arena: &impl Arena, rest: &Rest) -> u64 {
     (stack_len as u64 + arena.len()).wrapping_add_signed(rest.unseen_nodes)

@@ -105,7 +105,13 @@ impl<A: Arena> Reader<'_, A> {
                     && window.get(end) == Some(&b'~')
                     && let Some((binary, end)) = whole_binary(window, value, end)
                 {
-                    return self.push_element::<COUNTS>(window, Node::binary(binary), u64::from(binary.len), at, end);
+                    return self.push_element::<COUNTS>(
+                        window,
+                        Node::binary(binary),
+                        u64::from(binary.len),
+                        at,
+                        end,
+                    );
                 }
                 self.push_element::<COUNTS>(window, Node::integer(value), 0, at, end)
             }
@@ -115,15 +121,25 @@ impl<A: Arena> Reader<'_, A> {
 
     /// The same after a `-`, where it does not stand in the way of what comes more often.
     #[inline(always)]
-    pub(super) fn negative_integer<const COUNTS: bool>(&mut self, window: &[u8], at: usize) -> Stepped {
+    pub(super) fn negative_integer<const COUNTS: bool>(
+        &mut self,
+        window: &[u8],
+        at: usize,
+    ) -> Stepped {
         let (integer, end) = self.rest.negative_integer::<COUNTS>(window, at)?;
         self.push_leaf::<COUNTS>(integer, integer.leaf_bytes(), at)?;
         Ok(end)
     }
 
-    /// W2: `-?[0-9]+`. `start` is the sign or the first digit; what stands before `from` is not looked at again.
+    /// W2: `-?[0-9]+`. `start` is the sign or the first digit; what stands before `from` is not
+    /// looked at again.
     #[inline(always)]
-    fn long_integer<const COUNTS: bool>(&mut self, window: &[u8], start: usize, from: usize) -> Stepped {
+    fn long_integer<const COUNTS: bool>(
+        &mut self,
+        window: &[u8],
+        start: usize,
+        from: usize,
+    ) -> Stepped {
         let (integer, end) = self.rest.any_integer(window, start, from)?;
         self.push_leaf::<COUNTS>(integer, integer.leaf_bytes(), start)?;
         Ok(end)
@@ -144,7 +160,12 @@ impl<A: Arena> Reader<'_, A> {
 
     /// W1, W3, W8, W9: what stands between quotes, of which the first is at `at`.
     #[inline(always)]
-    pub(super) fn text<const COUNTS: bool>(&mut self, window: &[u8], text: Text, at: usize) -> Stepped {
+    pub(super) fn text<const COUNTS: bool>(
+        &mut self,
+        window: &[u8],
+        text: Text,
+        at: usize,
+    ) -> Stepped {
         match text {
             Text::String => self.quoted::<COUNTS, b'"'>(window, text, at),
             Text::Atom => self.quoted::<COUNTS, b'\''>(window, text, at),
@@ -155,7 +176,12 @@ impl<A: Arena> Reader<'_, A> {
 
     /// The same between these quotes.
     #[inline(always)]
-    fn quoted<const COUNTS: bool, const QUOTE: u8>(&mut self, window: &[u8], text: Text, at: usize) -> Stepped {
+    fn quoted<const COUNTS: bool, const QUOTE: u8>(
+        &mut self,
+        window: &[u8],
+        text: Text,
+        at: usize,
+    ) -> Stepped {
         let start = at + 1;
         if let Some(stop) = lexer::short_text::<QUOTE>(window, start) {
             return self.text_whole::<COUNTS>(window, text, start, Ending::of(stop, false));
@@ -169,7 +195,13 @@ impl<A: Arena> Reader<'_, A> {
 
     /// A text from `start` to its closing quote at `stop`.
     #[inline(always)]
-    fn text_whole<const COUNTS: bool>(&mut self, window: &[u8], text: Text, start: usize, ending: Ending) -> Stepped {
+    fn text_whole<const COUNTS: bool>(
+        &mut self,
+        window: &[u8],
+        text: Text,
+        start: usize,
+        ending: Ending,
+    ) -> Stepped {
         let Ending { stop, escaped } = ending;
         let stop = stop as usize;
         let at = start - 1;
@@ -208,7 +240,8 @@ impl<A: Arena> Reader<'_, A> {
 }
 
 impl Rest {
-    /// Whether an integer may have so many digits; of a packet that is read lightly, 18 are allowed in any case.
+    /// Whether an integer may have so many digits; of a packet that is read lightly, 18 are allowed
+    /// in any case.
     #[inline(always)]
     const fn is_length_allowed<const COUNTS: bool>(&self, digits: usize) -> bool {
         !COUNTS || digits <= self.config.limits.max_integer_digits as usize
@@ -216,10 +249,16 @@ impl Rest {
 
     /// An integer whose sign is at `at`, and where it ends.
     #[inline(never)]
-    fn negative_integer<const COUNTS: bool>(&mut self, window: &[u8], at: usize) -> Result<(Node, usize), Stop> {
+    fn negative_integer<const COUNTS: bool>(
+        &mut self,
+        window: &[u8],
+        at: usize,
+    ) -> Result<(Node, usize), Stop> {
         let digits_start = at + 1;
         match lexer::short_integer(window, digits_start) {
-            Some((value, end)) if end > digits_start && self.is_length_allowed::<COUNTS>(end - digits_start) => {
+            Some((value, end))
+                if end > digits_start && self.is_length_allowed::<COUNTS>(end - digits_start) =>
+            {
                 Ok((Node::integer(-value), end))
             }
             Some(_) | None => self.any_integer(window, at, at),
@@ -228,7 +267,12 @@ impl Rest {
 
     /// W2: the integer whose sign or first digit is at `start`, and where it ends.
     #[inline(never)]
-    fn any_integer(&mut self, window: &[u8], start: usize, from: usize) -> Result<(Node, usize), Stop> {
+    fn any_integer(
+        &mut self,
+        window: &[u8],
+        start: usize,
+        from: usize,
+    ) -> Result<(Node, usize), Stop> {
         let negative = window.get(start) == Some(&b'-');
         let digits_start = start + usize::from(negative);
         if let Some((value, end)) = lexer::last_integer(window, digits_start)
@@ -256,8 +300,8 @@ impl Rest {
         Ok((integer_node(digits, digits_start, negative), end))
     }
 
-    /// A text that is long, has escapes or is cut by the window's end: where it stops, and whether it has escapes. `start`
-    /// is its first byte, `from` the first that is unread.
+    /// A text that is long, has escapes or is cut by the window's end: where it stops, and whether
+    /// it has escapes. `start` is its first byte, `from` the first that is unread.
     #[inline(never)]
     fn long_text(
         &mut self,
@@ -277,7 +321,9 @@ impl Rest {
         }
         loop {
             let unread = window.get(from..).unwrap_or_default();
-            let Ok((rest, _)) = lexer::plain_text(quote, unread) else { return Err(self.wait_at(from)) };
+            let Ok((rest, _)) = lexer::plain_text(quote, unread) else {
+                return Err(self.wait_at(from));
+            };
             let stop = window.len() - rest.len();
             self.check_tag_bytes(text, start, stop)?;
             match *rest {
@@ -313,12 +359,24 @@ impl Rest {
 
     /// The binary whose length was announced, and where it ends.
     #[inline(never)]
-    fn announced(&mut self, length: Node, spent: Size, window: &[u8], at: usize) -> Result<(Node, usize), Stop> {
+    fn announced(
+        &mut self,
+        length: Node,
+        spent: Size,
+        window: &[u8],
+        at: usize,
+    ) -> Result<(Node, usize), Stop> {
         let too_long = ErrorKind::Limit(Limit::PacketBytes(self.config.limits.max_packet_bytes));
         let count = match length.kind() {
-            NodeKind::Integer if length.as_small() < 0 => return Err(self.error(ErrorKind::NegativeBinaryLength, at)),
-            NodeKind::Integer => usize::try_from(length.as_small()).map_err(|_| self.error(too_long, at))?,
-            NodeKind::BigInteger if length.flag() => return Err(self.error(ErrorKind::NegativeBinaryLength, at)),
+            NodeKind::Integer if length.as_small() < 0 => {
+                return Err(self.error(ErrorKind::NegativeBinaryLength, at));
+            }
+            NodeKind::Integer => {
+                usize::try_from(length.as_small()).map_err(|_| self.error(too_long, at))?
+            }
+            NodeKind::BigInteger if length.flag() => {
+                return Err(self.error(ErrorKind::NegativeBinaryLength, at));
+            }
             NodeKind::BigInteger => return Err(self.error(too_long, at)),
             NodeKind::Undefined
             | NodeKind::Atom
@@ -349,7 +407,8 @@ impl Rest {
     }
 }
 
-/// The binary of so many bytes between the `~` at `at` and another one, and where it ends: if there is one, and the packet goes on behind.
+/// The binary of so many bytes between the `~` at `at` and another one, and where it ends: if there
+/// is one, and the packet goes on behind.
 #[inline(always)]
 fn whole_binary(window: &[u8], length: i64, at: usize) -> Option<(Span, usize)> {
     let (start, len) = (at + 1, usize::try_from(length).ok()?);
@@ -368,7 +427,8 @@ fn integer_node(digits: &[u8], digits_start: usize, negative: bool) -> Node {
     let zeros = digits.iter().position(|&digit| digit != b'0').unwrap_or(digits.len());
     let significant = digits.get(zeros..).unwrap_or_default();
     if significant.len() <= SAFE_DIGITS {
-        let value = significant.iter().fold(0_i64, |value, digit| value * 10 + i64::from(digit & 0x0F));
+        let value =
+            significant.iter().fold(0_i64, |value, digit| value * 10 + i64::from(digit & 0x0F));
         return Node::integer(if negative { -value } else { value });
     }
     let value = significant.iter().try_fold(0_i64, |value, digit| {
@@ -378,6 +438,8 @@ fn integer_node(digits: &[u8], digits_start: usize, negative: bool) -> Node {
     let value = if negative { value } else { value.and_then(i64::checked_neg) };
     match value {
         Some(value) => Node::integer(value),
-        None => Node::big_integer(Span::of(digits_start + zeros, digits_start + digits.len()), negative),
+        None => {
+            Node::big_integer(Span::of(digits_start + zeros, digits_start + digits.len()), negative)
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Parsing: `FromStr` of terms.
 //!
-//! Tokens are nom parsers. Brackets are kept on a stack of our own, so that no depth exhausts the machine's (W13).
+//! Tokens are nom parsers. Brackets are kept on a stack of our own, so that no depth exhausts the
+//! machine's (W13).
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -39,7 +40,8 @@ impl FromStr for Term {
 }
 
 impl Term {
-    /// Parses the term at the beginning of `text`, in Erlang's notation, and tells how many bytes it takes.
+    /// Parses the term at the beginning of `text`, in Erlang's notation, and tells how many bytes
+    /// it takes.
     ///
     /// ```
     /// use ubf_codec::Term;
@@ -53,7 +55,8 @@ impl Term {
     /// What was expected, and where.
     ///
     /// # Limits
-    /// Integers of 10,000 digits. Nothing else is limited but by the length of the text: limit that where strangers write it.
+    /// Integers of 10,000 digits. Nothing else is limited but by the length of the text: limit that
+    /// where strangers write it.
     pub fn parse_prefix(text: &str) -> Result<(Self, usize), NotationError> {
         parse_term(text).map(|(rest, term)| (term, text.len() - rest.len()))
     }
@@ -121,7 +124,11 @@ impl<'t> Problem<'t> {
     }
 
     fn in_text(&self, text: &str) -> NotationError {
-        NotationError { offset: text.len() - self.at.len(), expected: self.expected, found: self.at.chars().next() }
+        NotationError {
+            offset: text.len() - self.at.len(),
+            expected: self.expected,
+            found: self.at.chars().next(),
+        }
     }
 }
 
@@ -149,7 +156,8 @@ struct Open {
     bracket: Bracket,
     terms: Vec<Term>,
     expect: Expect,
-    /// Lists after `|` that are open too. Their elements go to `terms` like all others: `[a|[b|[c]]]` is `[a,b,c]`.
+    /// Lists after `|` that are open too. Their elements go to `terms` like all others:
+    /// `[a|[b|[c]]]` is `[a,b,c]`.
     tails: usize,
 }
 
@@ -191,7 +199,12 @@ fn parse(text: &str) -> Parsed<'_, Term> {
         if matches!(expect, Expect::Element | Expect::ElementOrClose)
             && let Some((after, bracket)) = opening(rest)
         {
-            open.push(Open { bracket, terms: Vec::new(), expect: Expect::ElementOrClose, tails: 0 });
+            open.push(Open {
+                bracket,
+                terms: Vec::new(),
+                expect: Expect::ElementOrClose,
+                tails: 0,
+            });
             rest = after;
             continue;
         }
@@ -205,7 +218,9 @@ fn parse(text: &str) -> Parsed<'_, Term> {
             continue;
         }
         let (after, term) = match expect {
-            Expect::ElementOrClose | Expect::CommaOrClose | Expect::Close if is_closing(rest, &open) => {
+            Expect::ElementOrClose | Expect::CommaOrClose | Expect::Close
+                if is_closing(rest, &open) =>
+            {
                 let Some(closed) = open.pop() else { return failure(rest, A_TERM) };
                 let term = match closed.bracket {
                     Bracket::Tuple => Term::tuple(closed.terms),
@@ -244,7 +259,10 @@ fn open_tail<'t>(rest: &'t str, open: &mut [Open]) -> Result<&'t str, nom::Err<P
             innermost.expect = Expect::ElementOrClose;
             Ok(after)
         }
-        _ => Err(nom::Err::Failure(Problem::new(rest, "a list after '|' (UBF has proper lists only)"))),
+        _ => Err(nom::Err::Failure(Problem::new(
+            rest,
+            "a list after '|' (UBF has proper lists only)",
+        ))),
     }
 }
 
@@ -308,17 +326,19 @@ fn leaf(text: &str) -> Parsed<'_, Term> {
         'a'..='z' => bare_atom(text).map(|(rest, name)| (rest, Term::atom(name))),
         '0'..='9' | '-' | '+' | '$' => number(text),
         '#' => failure(text, "a term (UBF has no maps and records; write a tuple)"),
-        'A'..='Z' | '_' => {
-            failure(text, "a term (a name that begins with a capital is a variable; quote it to make it an atom)")
-        }
+        'A'..='Z' | '_' => failure(
+            text,
+            "a term (a name that begins with a capital is a variable; quote it to make it an atom)",
+        ),
         _ => failure(text, A_TERM),
     }
 }
 
 /// Erlang's reserved words: as atoms they have to be quoted.
 const RESERVED: &[&str] = &[
-    "after", "and", "andalso", "band", "begin", "bnot", "bor", "bsl", "bsr", "bxor", "case", "catch", "cond", "div",
-    "else", "end", "fun", "if", "let", "maybe", "not", "of", "or", "orelse", "receive", "rem", "try", "when", "xor",
+    "after", "and", "andalso", "band", "begin", "bnot", "bor", "bsl", "bsr", "bxor", "case",
+    "catch", "cond", "div", "else", "end", "fun", "if", "let", "maybe", "not", "of", "or",
+    "orelse", "receive", "rem", "try", "when", "xor",
 ];
 
 fn bare_atom(text: &str) -> Parsed<'_, &str> {
@@ -386,7 +406,9 @@ fn escape<'t>(text: &'t str, bytes: &mut Vec<u8>) -> Parsed<'t, ()> {
                     bytes.push(byte);
                     Ok((after, ()))
                 }
-                Ok((_, Err(_))) | Err(_) => failure(after, "two hexadecimal digits, or a character number in braces"),
+                Ok((_, Err(_))) | Err(_) => {
+                    failure(after, "two hexadecimal digits, or a character number in braces")
+                }
             };
         }
         other => push(other),
@@ -461,7 +483,12 @@ fn segment<'t>(text: &'t str, bytes: &mut Vec<u8>) -> Parsed<'t, ()> {
             for character in string.chars() {
                 match u8::try_from(character) {
                     Ok(byte) => bytes.push(byte),
-                    Err(_) => return failure(text, "\"…\"/utf8 for a text with characters beyond Latin-1"),
+                    Err(_) => {
+                        return failure(
+                            text,
+                            "\"…\"/utf8 for a text with characters beyond Latin-1",
+                        );
+                    }
                 }
             }
         }
@@ -485,9 +512,10 @@ fn number(text: &str) -> Parsed<'_, Term> {
                 None => failure(rest, "a float that a double can hold"),
             }
         }
-        Ok((_, Number::Integer { digits, .. })) if digits.len() > MAX_DIGITS => {
-            failure(rest.get(MAX_DIGITS..).unwrap_or_default(), "an integer of at most 10000 digits")
-        }
+        Ok((_, Number::Integer { digits, .. })) if digits.len() > MAX_DIGITS => failure(
+            rest.get(MAX_DIGITS..).unwrap_or_default(),
+            "an integer of at most 10000 digits",
+        ),
         Ok((after, Number::Integer { base, digits })) => {
             let digits: Vec<u8> = digits.bytes().filter(|&digit| digit != b'_').collect();
             let value = match base {
@@ -495,7 +523,9 @@ fn number(text: &str) -> Parsed<'_, Term> {
                 Some(base) => BigInt::parse_bytes(&digits, base).map(Integer::from),
             };
             match value {
-                Some(value) => Ok((after, Term::Integer(if negative { negate(&value) } else { value }))),
+                Some(value) => {
+                    Ok((after, Term::Integer(if negative { negate(&value) } else { value })))
+                }
                 None => failure(rest, "digits of that base"),
             }
         }
@@ -504,7 +534,8 @@ fn number(text: &str) -> Parsed<'_, Term> {
     }
 }
 
-/// Digits of an integer: what a decoder accepts by default. Conversion takes time that grows with the square of the digits.
+/// Digits of an integer: what a decoder accepts by default. Conversion takes time that grows with
+/// the square of the digits.
 const MAX_DIGITS: usize = Limits::new().max_integer_digits as usize;
 
 fn negate(value: &Integer) -> Integer {
@@ -521,7 +552,8 @@ enum Number<'t> {
 
 /// `1.5`, `1.0e-7`.
 fn float(text: &str) -> Parsed<'_, &str> {
-    recognize((digit1, char('.'), digit1, opt((one_of("eE"), opt(one_of("+-")), digit1)))).parse(text)
+    recognize((digit1, char('.'), digit1, opt((one_of("eE"), opt(one_of("+-")), digit1))))
+        .parse(text)
 }
 
 /// Whether a float of this form is parsed as one.
@@ -537,7 +569,9 @@ fn recognized_float(text: &str) -> Parsed<'_, Number<'_>> {
 fn recognized_integer(text: &str) -> Parsed<'_, Number<'_>> {
     let underscored = recognize((digit1, many0(preceded(char('_'), digit1))));
     let (rest, digits) = { underscored }.parse(text)?;
-    let Some(after) = rest.strip_prefix('#') else { return Ok((rest, Number::Integer { base: None, digits })) };
+    let Some(after) = rest.strip_prefix('#') else {
+        return Ok((rest, Number::Integer { base: None, digits }));
+    };
     let Some(base) = digits.parse().ok().filter(|base| (2..=36).contains(base)) else {
         return failure(text, "a base from 2 to 36");
     };
@@ -561,7 +595,10 @@ fn character(text: &str) -> Parsed<'_, Term> {
         return Ok((rest, Term::from(number)));
     }
     match text.chars().next() {
-        Some(character) => Ok((text.get(character.len_utf8()..).unwrap_or_default(), Term::from(u32::from(character)))),
+        Some(character) => Ok((
+            text.get(character.len_utf8()..).unwrap_or_default(),
+            Term::from(u32::from(character)),
+        )),
         None => failure(text, "a character"),
     }
 }
@@ -596,7 +633,10 @@ mod tests {
         assert_eq!(parsed("[a, b | [c]]"), ubf!([a, b, c]));
         assert_eq!(parsed("[$a, $\\n, 16#fF, 2#101, 1_000, +3]"), ubf!([97, 10, 255, 5, 1000, 3]));
         assert_eq!(parsed("-16#8000000000000000"), Term::from(i64::MIN));
-        assert_eq!(parsed("<<\"ab\", 0, \"\u{e9}\", \"\u{e9}\"/utf8>>"), Term::from(b"ab\x00\xe9\xc3\xa9"));
+        assert_eq!(
+            parsed("<<\"ab\", 0, \"\u{e9}\", \"\u{e9}\"/utf8>>"),
+            Term::from(b"ab\x00\xe9\xc3\xa9")
+        );
         assert_eq!(parsed("% a comment\n{ok % another\n}"), ubf!({ ok }));
         assert_eq!(parsed(r#""\x41\102\x{43}\d\^A\^?""#), Term::from("ABC\u{7f}\u{1}\u{7f}"));
         assert_eq!(parsed(r#""\n\r\t\b\e\f\s\v\q""#), Term::from("\n\r\t\u{8}\u{1b}\u{c} \u{b}q"));

@@ -45,7 +45,11 @@ impl fmt::Display for TermRef<'_> {
                         }
                         None => begins = true,
                     },
-                    View::Undefined | View::Integer(_) | View::Atom(_) | View::String(_) | View::Binary(_) => {}
+                    View::Undefined
+                    | View::Integer(_)
+                    | View::Atom(_)
+                    | View::String(_)
+                    | View::Binary(_) => {}
                 },
                 Step::Leave(View::Tuple(_)) => f.write_char('}')?,
                 Step::Leave(View::List(_)) => f.write_char(']')?,
@@ -61,7 +65,9 @@ fn leaf(f: &mut fmt::Formatter<'_>, view: View<'_>) -> fmt::Result {
     match view {
         View::Undefined => f.write_char('?'),
         View::Integer(value) => fmt::Display::fmt(&value, f),
-        View::Atom(text) if parse::is_bare_atom(&text.to_bytes()) => write_utf8(f, &text.to_bytes()),
+        View::Atom(text) if parse::is_bare_atom(&text.to_bytes()) => {
+            write_utf8(f, &text.to_bytes())
+        }
         View::Atom(text) => quoted(f, text, '\''),
         View::String(text) => quoted(f, text, '"'),
         View::Binary(bytes) => binary(f, bytes),
@@ -78,7 +84,8 @@ fn bare_float(term: TermRef<'_>) -> Option<TextRef<'_>> {
     (digits == canonical.as_str() && parse::is_float(&canonical)).then_some(digits)
 }
 
-/// Text between quotes. What is UTF-8 and can be seen stands as it is; of everything else, the bytes.
+/// Text between quotes. What is UTF-8 and can be seen stands as it is; of everything else, the
+/// bytes.
 fn quoted(f: &mut fmt::Formatter<'_>, text: TextRef<'_>, quote: char) -> fmt::Result {
     f.write_char(quote)?;
     for chunk in text.to_bytes().utf8_chunks() {
@@ -116,7 +123,8 @@ fn hex_escapes(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
 }
 
 fn binary(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
-    let is_text = !bytes.is_empty() && bytes.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\n' | b'\r' | b'\t'));
+    let is_text = !bytes.is_empty()
+        && bytes.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\n' | b'\r' | b'\t'));
     if is_text {
         f.write_str("<<")?;
         quoted(f, TextRef::plain(bytes), '"')?;

@@ -42,8 +42,9 @@ pub enum Host {
     Name(HostName),
 }
 
-/// A name for the domain name system: labels of letters, digits, `-` and `_`, at most 63 bytes each and 253 in all. The last
-/// label is no number, decimal or hexadecimal: many programs would take such a name for an IPv4 address.
+/// A name for the domain name system: labels of letters, digits, `-` and `_`, at most 63 bytes each
+/// and 253 in all. The last label is no number, decimal or hexadecimal: many programs would take
+/// such a name for an IPv4 address.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HostName(String);
 
@@ -92,7 +93,8 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let parsed: IResult<&str, (Option<Host>, &str)> =
-            all_consuming(separated_pair(alt((bracketed, unbracketed)), char(':'), digit1)).parse(text);
+            all_consuming(separated_pair(alt((bracketed, unbracketed)), char(':'), digit1))
+                .parse(text);
         let Ok((_, (Some(host), port))) = parsed else { return Err(AddressError(())) };
         // P2: no leading zeros.
         let port = port.parse().ok().filter(|_| !port.starts_with('0'));
@@ -122,11 +124,14 @@ fn is_name(text: &str) -> bool {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    let is_number = |label: &str| match label.strip_prefix("0x").or_else(|| label.strip_prefix("0X")) {
-        Some(digits) => digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
-        None => label.bytes().all(|byte| byte.is_ascii_digit()),
-    };
-    text.len() <= 253 && text.split('.').all(is_label) && !text.rsplit('.').next().is_some_and(is_number)
+    let is_number =
+        |label: &str| match label.strip_prefix("0x").or_else(|| label.strip_prefix("0X")) {
+            Some(digits) => digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
+            None => label.bytes().all(|byte| byte.is_ascii_digit()),
+        };
+    text.len() <= 253
+        && text.split('.').all(is_label)
+        && !text.rsplit('.').next().is_some_and(is_number)
 }
 
 impl fmt::Display for Address {
@@ -167,8 +172,14 @@ mod tests {
 
     #[test]
     fn reads_numbers_and_names() {
-        for text in ["192.0.2.7:4000", "[2001:db8::1]:4000", "[::1]:1", "b.example:65535", "a_b-c.d1:80", "localhost:1"]
-        {
+        for text in [
+            "192.0.2.7:4000",
+            "[2001:db8::1]:4000",
+            "[::1]:1",
+            "b.example:65535",
+            "a_b-c.d1:80",
+            "localhost:1",
+        ] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }
     }

@@ -30,13 +30,15 @@ pub struct ServerHeader {
     pub next_ip: Option<NextIp>,
 }
 
-/// A header of either side. Implemented by [`ClientHeader`] and [`ServerHeader`], and by nothing else.
+/// A header of either side. Implemented by [`ClientHeader`] and [`ServerHeader`], and by nothing
+/// else.
 pub trait Header: Sized + private::Sealed {
     /// The header with a body.
     type Packet<B>;
 
-    /// Reads the header at the beginning of `window`, the bytes of the stream from `origin` on. White space (SP HT LF CR) may stand
-    /// before it. Tells how many bytes it takes, the space at its end included; `None` if it has not come whole.
+    /// Reads the header at the beginning of `window`, the bytes of the stream from `origin` on.
+    /// White space (SP HT LF CR) may stand before it. Tells how many bytes it takes, the space
+    /// at its end included; `None` if it has not come whole.
     ///
     /// ```
     /// use ubf_codec::{Header as _, Limits, ServerHeader};
@@ -51,7 +53,11 @@ pub trait Header: Sized + private::Sealed {
     ///
     /// # Errors
     /// What is malformed, by its offset in the stream, or which limit is exceeded.
-    fn read(window: &[u8], origin: u64, limits: &Limits) -> Result<Option<(Self, usize)>, DecodeError>;
+    fn read(
+        window: &[u8],
+        origin: u64,
+        limits: &Limits,
+    ) -> Result<Option<(Self, usize)>, DecodeError>;
 
     /// Appends the header, with the space at its end.
     fn write(&self, out: &mut impl BufMut);
@@ -88,7 +94,11 @@ impl Header for ClientHeader {
 impl Header for ServerHeader {
     type Packet<B> = ServerPacket<B>;
 
-    fn read(window: &[u8], origin: u64, limits: &Limits) -> Result<Option<(Self, usize)>, DecodeError> {
+    fn read(
+        window: &[u8],
+        origin: u64,
+        limits: &Limits,
+    ) -> Result<Option<(Self, usize)>, DecodeError> {
         let mut reader = Reader::new(window, origin);
         let Some(mode) = reader.version()? else { return Ok(None) };
         let Some(next_ip) = reader.next_ip(limits)? else { return Ok(None) };
@@ -113,7 +123,8 @@ impl Header for ServerHeader {
 }
 
 impl Encoder {
-    /// Appends a versioned packet to `buffer`: the header, then `body` in the extended dialect, whatever the encoder's own is (W7).
+    /// Appends a versioned packet to `buffer`: the header, then `body` in the extended dialect,
+    /// whatever the encoder's own is (W7).
     ///
     /// ```
     /// use ubf_codec::{ClientHeader, Encoder, Version, ubf};
@@ -154,7 +165,8 @@ pub fn peek_version(input: &[u8]) -> Result<Option<Mode>, DecodeError> {
     Reader::new(input, 0).version()
 }
 
-/// Reads a header, of whose packet `spent` bytes went before `window`. L1: none of its bytes lies beyond the packet's limit.
+/// Reads a header, of whose packet `spent` bytes went before `window`. L1: none of its bytes lies
+/// beyond the packet's limit.
 pub(crate) fn read_within<H: Header>(
     window: &[u8],
     origin: u64,
@@ -177,9 +189,13 @@ pub(crate) fn has_more(window: &[u8]) -> bool {
     leading_space(window) < window.len()
 }
 
-/// How many bytes of white space stand before a header. Commas and comments may not: a switch should find the version at once.
+/// How many bytes of white space stand before a header. Commas and comments may not: a switch
+/// should find the version at once.
 pub(super) fn leading_space(window: &[u8]) -> usize {
-    window.iter().position(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).unwrap_or(window.len())
+    window
+        .iter()
+        .position(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))
+        .unwrap_or(window.len())
 }
 
 struct Reader<'w> {
@@ -207,7 +223,9 @@ impl<'w> Reader<'w> {
         let Ok((rest, digits)) = lexer::digits(self.rest()) else { return Ok(None) };
         match (digits, rest) {
             ([], &[found, ..]) => return Err(self.error(ErrorKind::BadVersion { found }, start)),
-            ([b'0', found, ..], _) => return Err(self.error(ErrorKind::BadVersion { found: *found }, start + 1)),
+            ([b'0', found, ..], _) => {
+                return Err(self.error(ErrorKind::BadVersion { found: *found }, start + 1));
+            }
             _ => {}
         }
         let mut number = 0_u32;
@@ -236,7 +254,9 @@ impl<'w> Reader<'w> {
             }
             [b'"', ref list @ ..] => {
                 let max = limits.max_next_ip_bytes as usize;
-                let Some(len) = list.iter().take(max.saturating_add(1)).position(|&byte| byte == b'"') else {
+                let Some(len) =
+                    list.iter().take(max.saturating_add(1)).position(|&byte| byte == b'"')
+                else {
                     if list.len() > max {
                         let limit = Limit::NextIpBytes(limits.max_next_ip_bytes);
                         return Err(self.error(ErrorKind::Limit(limit), start + 1 + max));

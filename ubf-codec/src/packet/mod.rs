@@ -5,8 +5,9 @@
 //! server to client    10 ? {'ok',"blue"}$
 //!                     10 "192.0.2.7:4000" {'ok',"blue"}$
 //! ```
-//! A header is lexically fixed and ends with one space: a switch can route on the first bytes, and a peer with an ordinary UBF(A)
-//! codec cuts the header off and reads the rest. Header and body share nothing, registers included.
+//! A header is lexically fixed and ends with one space: a switch can route on the first bytes, and
+//! a peer with an ordinary UBF(A) codec cuts the header off and reads the rest. Header and body
+//! share nothing, registers included.
 //!
 //! What a version or a NextIP *means* is not known here.
 

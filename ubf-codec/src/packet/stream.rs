@@ -8,7 +8,8 @@ use crate::error::{DecodeError, ErrorKind};
 use crate::limits::Limits;
 use crate::stream::StreamDecoder;
 
-/// Decodes versioned packets out of a stream: as [`StreamDecoder`], with a header before each packet.
+/// Decodes versioned packets out of a stream: as [`StreamDecoder`], with a header before each
+/// packet.
 ///
 /// A server reads `VersionedDecoder<ClientHeader>`, a client `VersionedDecoder<ServerHeader>`.
 ///
@@ -52,14 +53,16 @@ impl<H: Header> VersionedDecoder<H> {
         Self { body: self.body.with_limits(limits), ..self }
     }
 
-    /// This decoder for the rest of a stream, of which so many bytes were read already: they count in the offsets of errors.
+    /// This decoder for the rest of a stream, of which so many bytes were read already: they count
+    /// in the offsets of errors.
     #[must_use]
     pub fn starting_at(mut self, offset: u64) -> Self {
         self.body.start_at(offset);
         self
     }
 
-    /// Makes this the decoder of another stream, of which so many bytes were read already, with these limits. Its memory is kept.
+    /// Makes this the decoder of another stream, of which so many bytes were read already, with
+    /// these limits. Its memory is kept.
     ///
     /// ```
     /// use bytes::BytesMut;
@@ -78,13 +81,17 @@ impl<H: Header> VersionedDecoder<H> {
         self.body.restart(limits, offset);
     }
 
-    /// Takes the next packet out of `buffer`, or gives `None` if it has not come whole: then read more and call again.
+    /// Takes the next packet out of `buffer`, or gives `None` if it has not come whole: then read
+    /// more and call again.
     ///
     /// Between two calls, `buffer` may only be added to at its end.
     ///
     /// # Errors
     /// What is wrong and at which byte of the stream. The error is final.
-    pub fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<H::Packet<Document<Bytes>>>, DecodeError> {
+    pub fn decode(
+        &mut self,
+        buffer: &mut BytesMut,
+    ) -> Result<Option<H::Packet<Document<Bytes>>>, DecodeError> {
         if let Some(error) = self.body.failure() {
             return Err(error);
         }
@@ -133,7 +140,9 @@ impl<H: Header> VersionedDecoder<H> {
         buffer.advance(space);
         self.skipped += space;
         let origin = self.body.read() + self.skipped as u64;
-        let Some((header, len)) = read_within::<H>(buffer, origin, &limits, self.skipped)? else { return Ok(None) };
+        let Some((header, len)) = read_within::<H>(buffer, origin, &limits, self.skipped)? else {
+            return Ok(None);
+        };
         buffer.advance(len);
         self.body.skip_header(self.skipped + len);
         self.skipped = 0;

@@ -1,7 +1,7 @@
 //! A place in a term, with two lifetimes: that of the bytes and that of the nodes.
 //!
-//! A [`TermRef`] has one lifetime, the shorter one. What serde borrows has to live as long as the input, while the nodes of the
-//! packet are gone when [`from_slice`](super::from_slice) returns.
+//! A [`TermRef`] has one lifetime, the shorter one. What serde borrows has to live as long as the
+//! input, while the nodes of the packet are gone when [`from_slice`](super::from_slice) returns.
 
 use core::cell::Cell;
 use core::fmt;
@@ -19,11 +19,13 @@ pub(super) struct Whole<'de, 'n> {
     pub(super) nodes: &'n [Node],
     pub(super) dialect: Dialect,
     pub(super) max_depth: u32,
-    /// Levels that are left of `max_depth`. Not in each part: what is passed on all the time is to be small, and copied as it was stored.
+    /// Levels that are left of `max_depth`. Not in each part: what is passed on all the time is to
+    /// be small, and copied as it was stored.
     pub(super) levels: Cell<u32>,
     /// How many `Option`s and newtypes stand around the term that is being read.
     pub(super) wrappers: Cell<u8>,
-    /// Whether serde has read a term that looks like a record without knowing the type: it cannot be read as one afterwards.
+    /// Whether serde has read a term that looks like a record without knowing the type: it cannot
+    /// be read as one afterwards.
     pub(super) met_unknown_record: Cell<bool>,
 }
 
@@ -41,7 +43,8 @@ pub(super) enum At<'de> {
     Term(&'de Term),
 }
 
-/// What a term means to serde: tags are taken off, but for those that say what kind of value there is.
+/// What a term means to serde: tags are taken off, but for those that say what kind of value there
+/// is.
 pub(super) enum Meaning<'de, 'n> {
     Undefined,
     Integer(IntegerRef<'de>),
@@ -91,7 +94,9 @@ impl<'de, 'n> Cursor<'de, 'n> {
     /// The same term with the shorter lifetime.
     pub(super) fn term(&self) -> TermRef<'n> {
         match self.at {
-            At::Node(node) => TermRef::new(node, Arena { source: self.whole.source, nodes: self.whole.nodes }),
+            At::Node(node) => {
+                TermRef::new(node, Arena { source: self.whole.source, nodes: self.whole.nodes })
+            }
             At::Term(term) => TermRef::from(term),
         }
     }
@@ -99,13 +104,16 @@ impl<'de, 'n> Cursor<'de, 'n> {
     #[inline]
     pub(super) fn meaning(&self) -> Meaning<'de, 'n> {
         match self.shape() {
-            Shape::Meaning(Meaning::Atom(name)) if self.is_undefined_atom(name) => Meaning::Undefined,
+            Shape::Meaning(Meaning::Atom(name)) if self.is_undefined_atom(name) => {
+                Meaning::Undefined
+            }
             Shape::Meaning(meaning) => meaning,
             Shape::Tagged(..) => self.tagged_meaning(),
         }
     }
 
-    /// The value of an integer of a packet that fits 64 bits. As what follows, a short way past [`meaning`](Self::meaning).
+    /// The value of an integer of a packet that fits 64 bits. As what follows, a short way past
+    /// [`meaning`](Self::meaning).
     #[inline(always)]
     pub(super) fn small(&self) -> Option<i64> {
         match self.at {
@@ -119,7 +127,8 @@ impl<'de, 'n> Cursor<'de, 'n> {
     pub(super) fn name(&self) -> Option<TextRef<'de>> {
         let At::Node(node) = self.at else { return None };
         let is_extended = self.whole.dialect == Dialect::Extended;
-        let is_text = node.kind() == NodeKind::String || node.kind() == NodeKind::Atom && is_extended;
+        let is_text =
+            node.kind() == NodeKind::String || node.kind() == NodeKind::Atom && is_extended;
         is_text.then(|| self.text(node))
     }
 
@@ -138,10 +147,14 @@ impl<'de, 'n> Cursor<'de, 'n> {
     #[inline]
     pub(super) fn is_atom(&self, name: &str) -> bool {
         match self.at {
-            At::Node(node) if node.kind() == NodeKind::Atom && self.whole.dialect == Dialect::Extended => {
+            At::Node(node)
+                if node.kind() == NodeKind::Atom && self.whole.dialect == Dialect::Extended =>
+            {
                 self.text(node) == name
             }
-            At::Node(_) | At::Term(_) => matches!(self.meaning(), Meaning::Atom(text) if text == name),
+            At::Node(_) | At::Term(_) => {
+                matches!(self.meaning(), Meaning::Atom(text) if text == name)
+            }
         }
     }
 
@@ -151,15 +164,21 @@ impl<'de, 'n> Cursor<'de, 'n> {
         let mut cursor = *self;
         loop {
             let (tag, inner) = match cursor.shape() {
-                Shape::Meaning(Meaning::Atom(name)) if self.is_undefined_atom(name) => return Meaning::Undefined,
+                Shape::Meaning(Meaning::Atom(name)) if self.is_undefined_atom(name) => {
+                    return Meaning::Undefined;
+                }
                 Shape::Meaning(meaning) => return meaning,
                 Shape::Tagged(tag, inner) => (tag, inner),
             };
             match inner.shape() {
-                Shape::Meaning(Meaning::String(digits)) if tag == "f" && cursor.term().as_f64().is_some() => {
+                Shape::Meaning(Meaning::String(digits))
+                    if tag == "f" && cursor.term().as_f64().is_some() =>
+                {
                     return Meaning::Float(digits);
                 }
-                Shape::Meaning(Meaning::List(items)) if tag == "map" || tag == "plist" => return Meaning::Pairs(items),
+                Shape::Meaning(Meaning::List(items)) if tag == "map" || tag == "plist" => {
+                    return Meaning::Pairs(items);
+                }
                 Shape::Meaning(_) | Shape::Tagged(..) => cursor = inner,
             }
         }
@@ -199,11 +218,15 @@ impl<'de, 'n> Cursor<'de, 'n> {
         Shape::Meaning(match node.kind() {
             NodeKind::Undefined => Meaning::Undefined,
             NodeKind::Integer => Meaning::Integer(IntegerRef::small(node.as_small())),
-            NodeKind::BigInteger => Meaning::Integer(IntegerRef::digits(node.flag(), node.span().slice(source))),
+            NodeKind::BigInteger => {
+                Meaning::Integer(IntegerRef::digits(node.flag(), node.span().slice(source)))
+            }
             NodeKind::Atom => Meaning::Atom(self.text(node)),
             NodeKind::String => Meaning::String(self.text(node)),
             NodeKind::Binary => Meaning::Binary(node.span().slice(source)),
-            NodeKind::Tuple => Meaning::Tuple(self.items(Parts::Nodes(node.span().slice(nodes).iter()))),
+            NodeKind::Tuple => {
+                Meaning::Tuple(self.items(Parts::Nodes(node.span().slice(nodes).iter())))
+            }
             NodeKind::List => {
                 let Span { start, len } = node.span();
                 Meaning::List(self.items(Parts::Cells { next: start, left: len }))
@@ -230,7 +253,10 @@ impl<'de, 'n> Cursor<'de, 'n> {
             Term::Tuple(terms) => Meaning::Tuple(self.items(Parts::Terms(terms.iter()))),
             Term::List(terms) => Meaning::List(self.items(Parts::Terms(terms.iter()))),
             Term::Tagged(tagged) => {
-                return Shape::Tagged(TextRef::plain(tagged.tag().as_bytes()), self.at(At::Term(tagged.term())));
+                return Shape::Tagged(
+                    TextRef::plain(tagged.tag().as_bytes()),
+                    self.at(At::Term(tagged.term())),
+                );
             }
         })
     }

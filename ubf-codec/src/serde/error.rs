@@ -52,7 +52,8 @@ pub enum ErrorKind {
     Packet(DecodeError),
     /// The packet is well-formed and its term is not what the type expects. The sentence says why.
     Mismatch(String),
-    /// The term nests deeper than the type may recurse: see [`Deserializer::with_max_depth`](super::Deserializer::with_max_depth).
+    /// The term nests deeper than the type may recurse: see
+    /// [`Deserializer::with_max_depth`](super::Deserializer::with_max_depth).
     Depth(u32),
     /// The value has no form in UBF, or its own `Serialize` refused. The sentence says why.
     Unwritable(String),
@@ -115,18 +116,24 @@ impl Error {
 
     /// Where in the value: `.orders[3].price`. Empty for the value itself.
     ///
-    /// Serde keeps the parts of untagged and internally tagged enums and of `flatten` in a form of its own, from which no path leads out.
+    /// Serde keeps the parts of untagged and internally tagged enums and of `flatten` in a form of
+    /// its own, from which no path leads out.
     #[must_use]
     pub fn path(&self) -> String {
         self.0.path.iter().rev().map(ToString::to_string).collect()
     }
 
-    /// Where in the packet: the byte at which the wrong term begins. A decoded packet keeps the places of texts, binaries and large
-    /// integers alone; for another term it is the first of those in it, or else in the smallest term around it that has one.
-    /// None for what did not come from a packet.
+    /// Where in the packet: the byte at which the wrong term begins. A decoded packet keeps the
+    /// places of texts, binaries and large integers alone; for another term it is the first of
+    /// those in it, or else in the smallest term around it that has one. None for what did not
+    /// come from a packet.
     #[must_use]
     pub fn offset(&self) -> Option<u64> {
-        if let ErrorKind::Packet(error) = self.0.kind { Some(error.offset()) } else { self.0.offset }
+        if let ErrorKind::Packet(error) = self.0.kind {
+            Some(error.offset())
+        } else {
+            self.0.offset
+        }
     }
 }
 
@@ -134,8 +141,12 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0.kind {
             ErrorKind::Packet(error) => return error.fmt(f),
-            ErrorKind::Mismatch(message) | ErrorKind::Unwritable(message) => f.write_str(message)?,
-            ErrorKind::Depth(max) => write!(f, "nested deeper than {max}, which is as deep as the type may recurse")?,
+            ErrorKind::Mismatch(message) | ErrorKind::Unwritable(message) => {
+                f.write_str(message)?
+            }
+            ErrorKind::Depth(max) => {
+                write!(f, "nested deeper than {max}, which is as deep as the type may recurse")?
+            }
             #[cfg(feature = "std")]
             ErrorKind::Io(error) => return error.fmt(f),
         }
@@ -190,8 +201,13 @@ impl fmt::Display for Segment {
             Self::Index(index) => write!(f, "[{index}]"),
             Self::Key(key) => write!(f, "[{key}]"),
             Self::Name(name) => {
-                let is_plain = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
-                if is_plain { write!(f, ".{name}") } else { write!(f, "[\"{}\"]", name.escape_debug()) }
+                let is_plain = !name.is_empty()
+                    && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
+                if is_plain {
+                    write!(f, ".{name}")
+                } else {
+                    write!(f, "[\"{}\"]", name.escape_debug())
+                }
             }
         }
     }

@@ -29,7 +29,8 @@
 //! ```
 //!
 //! # What becomes what
-//! The forms are those that programs in Erlang, and contracts, use. Names are those of serde: `#[serde(rename = "…")]` changes them.
+//! The forms are those that programs in Erlang, and contracts, use. Names are those of serde:
+//! `#[serde(rename = "…")]` changes them.
 //!
 //! | Rust | written | also read |
 //! |---|---|---|
@@ -55,31 +56,41 @@
 //! | map | ``#{"b"2}&{"a"1}&`map` `` | tagged `plist`, or without a tag; `'a'` is `{'a''true'}` |
 //! | [`Term`](crate::Term), [`TermRef`](crate::TermRef) | the term itself | |
 //!
-//! Tags that are not in this table are skipped when a term is read: a `u64` reads ``1577934245`dt` ``.
+//! Tags that are not in this table are skipped when a term is read: a `u64` reads ``1577934245`dt`
+//! ``.
 //!
 //! # Editions of a type
-//! Programs of different age talk to each other. These changes of a type need no new version of the protocol:
+//! Programs of different age talk to each other. These changes of a type need no new version of the
+//! protocol:
 //!
-//! - **A field at the end of a record, a tuple struct or a variant.** An older program ignores what it does not know. To a newer one the
-//!   missing fields are undefined, so they should be `Option`s, or in a struct and a struct variant have a `#[serde(default)]`.
-//! - **Content for a unit variant or unit struct.** `'stop'` and `{'stop'}` are the same, and so the rule above holds.
+//! - **A field at the end of a record, a tuple struct or a variant.** An older program ignores what
+//!   it does not know. To a newer one the missing fields are undefined, so they should be
+//!   `Option`s, or in a struct and a struct variant have a `#[serde(default)]`.
+//! - **Content for a unit variant or unit struct.** `'stop'` and `{'stop'}` are the same, and so
+//!   the rule above holds.
 //! - **Any field of a property list**, anywhere, as long as names keep their meaning.
 //!
-//! A field whose value is undefined counts as missing: `Option`s are `None`, a [`Term`](crate::Term) is undefined, a default applies, and for
-//! other types it is the error that the field is missing. So `skip_serializing_if` writes `?` into a record, to keep the places of the other
-//! fields. A field with `#[serde(with = "…")]` needs a `default` if it can be `None`, as it does for JSON that lacks it.
+//! A field whose value is undefined counts as missing: `Option`s are `None`, a
+//! [`Term`](crate::Term) is undefined, a default applies, and for other types it is the error that
+//! the field is missing. So `skip_serializing_if` writes `?` into a record, to keep the places of
+//! the other fields. A field with `#[serde(with = "…")]` needs a `default` if it can be `None`, as
+//! it does for JSON that lacks it.
 //!
-//! A new variant is an error to an older program; `#[serde(other)]` can catch it. `deny_unknown_fields` forbids surplus fields in records too.
+//! A new variant is an error to an older program; `#[serde(other)]` can catch it.
+//! `deny_unknown_fields` forbids surplus fields in records too.
 //!
 //! # What the format knows by itself
-//! `deserialize_any` works for every term: undefined is unit, an atom is a string except `true` and `false`, tuples and lists are
-//! sequences, a list of pairs tagged `map` or `plist` is a map, an integer beyond 128 bits is the string of its digits.
-//! But a record does not say the names of its fields, and an atom at the start of a tuple may be a name or not. So what serde
-//! reads before it knows the type has to describe itself. That is so
+//! `deserialize_any` works for every term: undefined is unit, an atom is a string except `true` and
+//! `false`, tuples and lists are sequences, a list of pairs tagged `map` or `plist` is a map, an
+//! integer beyond 128 bits is the string of its digits. But a record does not say the names of its
+//! fields, and an atom at the start of a tuple may be a name or not. So what serde reads before it
+//! knows the type has to describe itself. That is so
 //!
-//! - by itself in `flatten`, `tag = "…"` and `tag = "…", content = "…"`, of which the serializer knows that they are going to be read so;
-//! - in `untagged`, where serde gives no sign, if you write the value in [`SelfDescribing`] or with [`Serializer::with_self_description`].
-//!   Variants without structs, enums and tuple structs need nothing.
+//! - by itself in `flatten`, `tag = "…"` and `tag = "…", content = "…"`, of which the serializer
+//!   knows that they are going to be read so;
+//! - in `untagged`, where serde gives no sign, if you write the value in [`SelfDescribing`] or with
+//!   [`Serializer::with_self_description`]. Variants without structs, enums and tuple structs need
+//!   nothing.
 //!
 //! | Rust | written where the type will not be known |
 //! |---|---|
@@ -92,11 +103,13 @@
 //! | tuple variant | ``#{'name'{1 2}}&`plist` `` |
 //! | struct variant | ``#{'name'#{'a'1}&`plist`}&`plist` `` |
 //!
-//! Every type reads these forms everywhere, and the other ones. The error of a value that was written otherwise says what to do.
+//! Every type reads these forms everywhere, and the other ones. The error of a value that was
+//! written otherwise says what to do.
 //!
-//! Serde gives the serializer one sign: it writes tags and the names of flattened fields as plain `str`s, where a field or a key that a
-//! type has is a reference or an owned string. So a type whose `Serialize` is written by hand, and which passes a `str` as the
-//! first field of its struct or as the key of its map, is written in this way, too.
+//! Serde gives the serializer one sign: it writes tags and the names of flattened fields as plain
+//! `str`s, where a field or a key that a type has is a reference or an owned string. So a type
+//! whose `Serialize` is written by hand, and which passes a `str` as the first field of its struct
+//! or as the key of its map, is written in this way, too.
 //!
 //! | serde | in records | in property lists |
 //! |---|---|---|
@@ -107,9 +120,10 @@
 //! | `Some(None)`, and `Some` of the undefined [`Term`](crate::Term) | read as `None` | likewise |
 //!
 //! # Limits
-//! Those of the [`Decoder`](crate::Decoder) hold for the packet. Types recurse into it 128 levels deep and no further
-//! ([`Deserializer::with_max_depth`]): with all the 512 levels that a decoder allows, the code that serde derives overflows the stack of a thread in
-//! a build without optimisation. [`Term`](crate::Term)s do not recurse and are not concerned.
+//! Those of the [`Decoder`](crate::Decoder) hold for the packet. Types recurse into it 128 levels
+//! deep and no further ([`Deserializer::with_max_depth`]): with all the 512 levels that a decoder
+//! allows, the code that serde derives overflows the stack of a thread in a build without
+//! optimisation. [`Term`](crate::Term)s do not recurse and are not concerned.
 
 mod cursor;
 mod de;

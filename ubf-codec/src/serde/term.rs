@@ -1,7 +1,8 @@
 //! `Serialize` and `Deserialize` of terms themselves.
 //!
-//! With the serializer and the deserializer of this crate a term comes through exactly as it is, and nothing recurses: it travels as
-//! the bytes of its packet. Another format gets, and gives, what it has words for.
+//! With the serializer and the deserializer of this crate a term comes through exactly as it is,
+//! and nothing recurses: it travels as the bytes of its packet. Another format gets, and gives,
+//! what it has words for.
 
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
@@ -16,14 +17,16 @@ use crate::dialect::Dialect;
 use crate::encode::Encoder;
 use crate::term::{IntegerRef, Term, TermRef, TextRef, View};
 
-/// The name of the newtype by which a term knows the serializer and the deserializer of this crate, and they know it.
+/// The name of the newtype by which a term knows the serializer and the deserializer of this crate,
+/// and they know it.
 pub(super) const NAME: &str = "$ubf_codec::Term";
 
-/// How deep a term may be that is written in another format: that recurses. This is the depth that the decoder allows by default.
+/// How deep a term may be that is written in another format: that recurses. This is the depth that
+/// the decoder allows by default.
 const MAX_FOREIGN_DEPTH: u32 = 512;
 
-/// In another format atoms and strings become strings, tuples and lists become sequences, a list of pairs tagged `map` or `plist` a map,
-/// a float a float; other tags are left out.
+/// In another format atoms and strings become strings, tuples and lists become sequences, a list of
+/// pairs tagged `map` or `plist` a map, a float a float; other tags are left out.
 impl Serialize for Term {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.as_ref().serialize(serializer)
@@ -61,7 +64,9 @@ impl Serialize for Foreign<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(term, depth) = *self;
         if depth > MAX_FOREIGN_DEPTH {
-            return Err(ser::Error::custom(format_args!("term nested deeper than {MAX_FOREIGN_DEPTH}")));
+            return Err(ser::Error::custom(format_args!(
+                "term nested deeper than {MAX_FOREIGN_DEPTH}"
+            )));
         }
         let part = |term| Foreign(term, depth + 1);
         match term.view() {
@@ -83,7 +88,9 @@ impl Serialize for Foreign<'_> {
                 if let Some(value) = term.as_f64() {
                     return serializer.serialize_f64(value);
                 }
-                let Some(pairs) = (if tag == "map" || tag == "plist" { pairs(inner) } else { None }) else {
+                let Some(pairs) =
+                    (if tag == "map" || tag == "plist" { pairs(inner) } else { None })
+                else {
                     return part(inner).serialize(serializer);
                 };
                 let mut map = serializer.serialize_map(Some(pairs.len()))?;
@@ -96,7 +103,10 @@ impl Serialize for Foreign<'_> {
     }
 }
 
-fn serialize_integer<S: Serializer>(value: IntegerRef<'_>, serializer: S) -> Result<S::Ok, S::Error> {
+fn serialize_integer<S: Serializer>(
+    value: IntegerRef<'_>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     match (value.to_i64(), value.to_u64(), value.to_i128()) {
         (Some(value), ..) => serializer.serialize_i64(value),
         (None, Some(value), _) => serializer.serialize_u64(value),
@@ -115,11 +125,13 @@ fn serialize_text<S: Serializer>(text: TextRef<'_>, serializer: S) -> Result<S::
 /// The entries of a list of pairs.
 fn pairs(list: TermRef<'_>) -> Option<Vec<[TermRef<'_>; 2]>> {
     let View::List(list) = list.view() else { return None };
-    list.iter().map(|pair| if let View::Tuple(pair) = pair.view() { pair.to_array() } else { None }).collect()
+    list.iter()
+        .map(|pair| if let View::Tuple(pair) = pair.view() { pair.to_array() } else { None })
+        .collect()
 }
 
-/// From another format: strings become strings, sequences lists, maps lists of pairs tagged `map`, floats strings tagged `f`, and null
-/// undefined.
+/// From another format: strings become strings, sequences lists, maps lists of pairs tagged `map`,
+/// floats strings tagged `f`, and null undefined.
 impl<'de> Deserialize<'de> for Term {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // An option, so that a field of a struct may be missing.
@@ -182,7 +194,8 @@ impl<'de> Visitor<'de> for TermVisitor {
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Term, E> {
-        Term::float(value).ok_or_else(|| E::invalid_value(de::Unexpected::Float(value), &"a finite float"))
+        Term::float(value)
+            .ok_or_else(|| E::invalid_value(de::Unexpected::Float(value), &"a finite float"))
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Term, E> {
@@ -237,6 +250,7 @@ impl Visitor<'_> for PacketVisitor {
     }
 
     fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Term, E> {
-        super::ser::read_own(Bytes::copy_from_slice(bytes)).map_err(|error| E::custom(error.to_string()))
+        super::ser::read_own(Bytes::copy_from_slice(bytes))
+            .map_err(|error| E::custom(error.to_string()))
     }
 }

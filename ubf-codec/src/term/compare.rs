@@ -56,7 +56,9 @@ impl Ord for TermRef<'_> {
 fn compare_heads(one: View<'_>, two: View<'_>) -> Ordering {
     match (one, two) {
         (View::Integer(one), View::Integer(two)) => one.cmp(&two),
-        (View::Atom(one), View::Atom(two)) | (View::String(one), View::String(two)) => one.cmp(&two),
+        (View::Atom(one), View::Atom(two)) | (View::String(one), View::String(two)) => {
+            one.cmp(&two)
+        }
         (View::Binary(one), View::Binary(two)) => one.cmp(two),
         (View::Tuple(one), View::Tuple(two)) => one.len().cmp(&two.len()),
         (View::Tagged(one, _), View::Tagged(two, _)) => one.cmp(&two),
@@ -146,7 +148,8 @@ mod tests {
     #[test]
     fn a_packet_equals_the_term_it_was_written_from() {
         let mut decoder = Decoder::new();
-        let packet = decoder.decode(b"'a'>r{r #2&1& \"q\\\"\" 99999999999999999999 `t`?}$").unwrap();
+        let packet =
+            decoder.decode(b"'a'>r{r #2&1& \"q\\\"\" 99999999999999999999 `t`?}$").unwrap();
         let big: crate::Integer = "99999999999999999999".parse().unwrap();
         let term = ubf!({a, [1, 2], "q\"", (Term::from(big).tagged("t")), ?});
         assert_eq!(packet.root(), term);

@@ -27,7 +27,8 @@ pub struct Integer(Repr);
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Repr {
     Small(i64),
-    /// An `i128` in two halves, high one first: an `i128` itself would align every term to 16 bytes.
+    /// An `i128` in two halves, high one first: an `i128` itself would align every term to 16
+    /// bytes.
     Wide(i64, u64),
     Big(Arc<BigInt>),
 }
@@ -82,7 +83,8 @@ impl Integer {
         /// So many digits always fit an `i128`.
         const SAFE_DIGITS: usize = 38;
         if digits.len() <= SAFE_DIGITS {
-            let value = digits.iter().fold(0_i128, |value, digit| value * 10 + i128::from(digit & 0x0F));
+            let value =
+                digits.iter().fold(0_i128, |value, digit| value * 10 + i128::from(digit & 0x0F));
             return Self::from(if negative { -value } else { value });
         }
         let value = BigInt::parse_bytes(digits, 10).unwrap_or_default();
@@ -91,9 +93,16 @@ impl Integer {
 }
 
 impl From<i128> for Integer {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "takes the halves apart")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "takes the halves apart"
+    )]
     fn from(value: i128) -> Self {
-        Self(i64::try_from(value).map_or(Repr::Wide((value >> 64) as i64, value as u64), Repr::Small))
+        Self(
+            i64::try_from(value)
+                .map_or(Repr::Wide((value >> 64) as i64, value as u64), Repr::Small),
+        )
     }
 }
 
@@ -169,7 +178,8 @@ impl FromStr for Integer {
     type Err = ParseIntegerError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
+        let (negative, digits) =
+            text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
         if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(ParseIntegerError(()));
         }
@@ -189,7 +199,8 @@ impl fmt::Display for ParseIntegerError {
 
 impl core::error::Error for ParseIntegerError {}
 
-/// An integer, wherever it is: in an owned term, or as digits in a packet, which are read only when asked for.
+/// An integer, wherever it is: in an owned term, or as digits in a packet, which are read only when
+/// asked for.
 #[derive(Clone, Copy)]
 pub struct IntegerRef<'a>(RefRepr<'a>);
 
@@ -240,7 +251,8 @@ impl<'a> IntegerRef<'a> {
         self.to_i128().and_then(|value| u64::try_from(value).ok())
     }
 
-    /// The value, whatever its size. More than 38 digits cost time that grows with the square of their number.
+    /// The value, whatever its size. More than 38 digits cost time that grows with the square of
+    /// their number.
     #[must_use]
     pub fn to_integer(&self) -> Integer {
         match self.0 {
@@ -256,7 +268,10 @@ impl<'a> IntegerRef<'a> {
     }
 
     /// Hands the decimal form to `write`, in one or two pieces.
-    pub(crate) fn write_decimal<E>(&self, mut write: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+    pub(crate) fn write_decimal<E>(
+        &self,
+        mut write: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
         match self.0 {
             RefRepr::Small(value) => write(itoa::Buffer::new().format(value).as_bytes()),
             RefRepr::Digits { negative, digits } => {
@@ -298,8 +313,10 @@ impl Ord for IntegerRef<'_> {
                 RefRepr::Digits { negative, digits },
                 RefRepr::Digits { negative: other_negative, digits: other_digits },
             ) if negative == other_negative => {
-                // Without leading zeros the longer is the larger, and equal lengths compare like text.
-                let magnitude = digits.len().cmp(&other_digits.len()).then_with(|| digits.cmp(other_digits));
+                // Without leading zeros the longer is the larger, and equal lengths compare like
+                // text.
+                let magnitude =
+                    digits.len().cmp(&other_digits.len()).then_with(|| digits.cmp(other_digits));
                 if negative { magnitude.reverse() } else { magnitude }
             }
             _ => self.to_integer().cmp(&other.to_integer()),
@@ -349,7 +366,8 @@ mod tests {
             "-999999999999999999999999999999999999999999999999",
         ] {
             assert_eq!(integer(text).to_string(), text);
-            let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
+            let (negative, digits) =
+                text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
             let lazy = IntegerRef::digits(negative, digits.as_bytes());
             assert_eq!(lazy.to_string(), text);
             assert_eq!(lazy.to_integer(), integer(text));
@@ -382,7 +400,10 @@ mod tests {
     #[test]
     fn one_value_has_one_form() {
         assert_eq!(integer("-0"), Integer::from(0));
-        assert_eq!(integer("000000000000000000000000000000000000000000000000000007"), Integer::from(7));
+        assert_eq!(
+            integer("000000000000000000000000000000000000000000000000000007"),
+            Integer::from(7)
+        );
         assert_eq!(Integer::from(BigInt::from(5)), Integer::from(5_u128));
         assert_eq!(Integer::from(u128::MAX).to_string(), u128::MAX.to_string());
     }

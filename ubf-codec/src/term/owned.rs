@@ -26,9 +26,10 @@ use super::view::TermRef;
 /// assert!(matches!(&elements[..], [Term::Atom(name), Term::String(_), Term::List(_)] if name == "put"));
 /// ```
 ///
-/// Comparing, hashing, printing and dropping do not recurse, however deep a term is (W13). All but dropping take time for each place
-/// in which a shared part stands; only parts that are the same in memory are compared at once. Terms are ordered first by kind, in the
-/// order of the variants, then by what they hold; tuples by their length first.
+/// Comparing, hashing, printing and dropping do not recurse, however deep a term is (W13). All but
+/// dropping take time for each place in which a shared part stands; only parts that are the same in
+/// memory are compared at once. Terms are ordered first by kind, in the order of the variants, then
+/// by what they hold; tuples by their length first.
 #[derive(Clone, Default)]
 pub enum Term {
     /// The absent value, `?` (W7).
@@ -84,8 +85,9 @@ impl Term {
         Self::List(elements.into_iter().collect())
     }
 
-    /// A float, as existing peers write it: the shortest digits that read back to the same value, in a string tagged `f` (W8).
-    /// `None` if the value is infinite or no number, for which UBF has no word.
+    /// A float, as existing peers write it: the shortest digits that read back to the same value,
+    /// in a string tagged `f` (W8). `None` if the value is infinite or no number, for which UBF
+    /// has no word.
     #[must_use]
     pub fn float(value: f64) -> Option<Self> {
         crate::float::write(value).map(|digits| Self::string(digits).tagged(Text::from_static("f")))
@@ -219,7 +221,8 @@ impl fmt::Debug for Elements {
     }
 }
 
-/// W13: terms are taken apart level by level, so that a deep one does not exhaust the machine's stack.
+/// W13: terms are taken apart level by level, so that a deep one does not exhaust the machine's
+/// stack.
 impl Drop for Elements {
     fn drop(&mut self) {
         // Most tuples are of leaves.
@@ -240,12 +243,17 @@ impl Elements {
         for term in Arc::get_mut(&mut self.0).unwrap_or_default() {
             match term {
                 Term::Tuple(elements) | Term::List(elements) | Term::Tagged(Tagged(elements)) => {
-                    // Those without compound elements of their own may be dropped here: that goes no deeper.
+                    // Those without compound elements of their own may be dropped here: that goes
+                    // no deeper.
                     if elements.iter().any(Term::is_compound) {
                         pending.push(mem::take(elements));
                     }
                 }
-                Term::Undefined | Term::Integer(_) | Term::Atom(_) | Term::String(_) | Term::Binary(_) => {}
+                Term::Undefined
+                | Term::Integer(_)
+                | Term::Atom(_)
+                | Term::String(_)
+                | Term::Binary(_) => {}
             }
         }
     }

@@ -13,7 +13,8 @@ use crate::node::Node;
 
 /// The bytes of an owned string, atom or tag. Cheap to clone.
 ///
-/// UBF's texts are bytes (W1). Most peers mean UTF-8 by them, some mean Latin-1; both views are there.
+/// UBF's texts are bytes (W1). Most peers mean UTF-8 by them, some mean Latin-1; both views are
+/// there.
 ///
 /// ```
 /// use ubf_codec::Text;
@@ -25,7 +26,8 @@ use crate::node::Node;
 #[derive(Clone)]
 pub struct Text(Stored);
 
-/// Short texts stand in the text itself: most names and many strings are short, and to share them costs more than to copy them.
+/// Short texts stand in the text itself: most names and many strings are short, and to share them
+/// costs more than to copy them.
 #[derive(Clone)]
 pub(super) enum Stored {
     Short(ShortText),
@@ -204,7 +206,8 @@ impl PartialEq<&str> for Text {
     }
 }
 
-/// The bytes of a string, atom or tag, wherever they are: in an owned term, or in a packet, perhaps with escapes in it.
+/// The bytes of a string, atom or tag, wherever they are: in an owned term, or in a packet, perhaps
+/// with escapes in it.
 ///
 /// Two of them are equal when they mean the same bytes, however they are written.
 #[derive(Clone, Copy)]
@@ -231,7 +234,8 @@ impl<'a> TextRef<'a> {
         Self(Raw::Plain(raw))
     }
 
-    /// The text of a node of a packet, of whose `source` as much as is `text` was found to be UTF-8.
+    /// The text of a node of a packet, of whose `source` as much as is `text` was found to be
+    /// UTF-8.
     #[inline]
     pub(crate) fn in_packet(source: &'a [u8], text: &'a str, node: Node) -> Self {
         let span = node.span();
@@ -288,7 +292,8 @@ impl<'a> TextRef<'a> {
         String::from_utf8(self.unescaped()).ok()
     }
 
-    /// The bytes without their escapes, copied sixteen at a time. Those behind an escape that was copied with them are taken back.
+    /// The bytes without their escapes, copied sixteen at a time. Those behind an escape that was
+    /// copied with them are taken back.
     #[inline(never)]
     fn unescaped(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.raw().len());
@@ -335,7 +340,11 @@ impl<'a> TextRef<'a> {
 
 impl PartialEq for TextRef<'_> {
     fn eq(&self, other: &Self) -> bool {
-        if self.is_escaped() || other.is_escaped() { self.iter().eq(other.iter()) } else { self.raw() == other.raw() }
+        if self.is_escaped() || other.is_escaped() {
+            self.iter().eq(other.iter())
+        } else {
+            self.raw() == other.raw()
+        }
     }
 }
 
@@ -397,8 +406,9 @@ impl fmt::Debug for TextRef<'_> {
     }
 }
 
-/// As much of a packet of so many nodes as is found to be UTF-8 at once, so that its texts need not be checked one by one. Nothing
-/// where there is much for each node: that is in long texts, which gain little, or in binaries, which nobody wants checked.
+/// As much of a packet of so many nodes as is found to be UTF-8 at once, so that its texts need not
+/// be checked one by one. Nothing where there is much for each node: that is in long texts, which
+/// gain little, or in binaries, which nobody wants checked.
 pub(crate) fn utf8_of_packet(source: &[u8], nodes: usize) -> &str {
     const MUCH: usize = 128;
     if source.len() / MUCH > nodes { "" } else { utf8_prefix(source) }
@@ -418,7 +428,11 @@ fn utf8_prefix(bytes: &[u8]) -> &str {
 fn from_utf8(bytes: &[u8]) -> Option<&str> {
     /// What is shorter gains nothing, and loses a call.
     const SHORT_ENOUGH: usize = 64;
-    if bytes.len() < SHORT_ENOUGH { str::from_utf8(bytes).ok() } else { simdutf8::basic::from_utf8(bytes).ok() }
+    if bytes.len() < SHORT_ENOUGH {
+        str::from_utf8(bytes).ok()
+    } else {
+        simdutf8::basic::from_utf8(bytes).ok()
+    }
 }
 
 fn latin1(bytes: &[u8]) -> String {
@@ -451,14 +465,22 @@ mod tests {
                     // The later one first, so that it does not move.
                     raw.insert(second, b'\\');
                     raw.insert(first, b'\\');
-                    assert_eq!(TextRef::new(&raw, true).to_bytes(), plain, "{first}, {second} of {len}");
+                    assert_eq!(
+                        TextRef::new(&raw, true).to_bytes(),
+                        plain,
+                        "{first}, {second} of {len}"
+                    );
                 }
             }
         }
         // Those of a backslash itself, at the end of a block and behind it.
         for before in 10..20 {
             let raw = [&b"x".repeat(before)[..], br"\\\\"].concat();
-            assert_eq!(TextRef::new(&raw, true).to_bytes(), [&b"x".repeat(before)[..], br"\\"].concat(), "{before}");
+            assert_eq!(
+                TextRef::new(&raw, true).to_bytes(),
+                [&b"x".repeat(before)[..], br"\\"].concat(),
+                "{before}"
+            );
         }
     }
 

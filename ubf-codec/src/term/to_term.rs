@@ -19,16 +19,18 @@ impl TermRef<'_> {
     /// An owned copy. Terms that the packet shares through registers are shared in the copy.
     ///
     /// # Limits
-    /// A list of a packet may share its tail with other lists, a list of an owned term does not: the copy may have as many
-    /// elements as [`Limits::max_expanded_nodes`](crate::Limits::max_expanded_nodes) allowed when the packet was decoded.
+    /// A list of a packet may share its tail with other lists, a list of an owned term does not:
+    /// the copy may have as many elements as
+    /// [`Limits::max_expanded_nodes`](crate::Limits::max_expanded_nodes) allowed when the packet
+    /// was decoded.
     #[must_use]
     pub fn to_term(&self) -> Term {
         own(*self, true, &Bytes::copy_from_slice)
     }
 }
 
-/// Copies `root`. With `shared`, a term that is there several times is copied once; that costs a look into a table for every
-/// compound term.
+/// Copies `root`. With `shared`, a term that is there several times is copied once; that costs a
+/// look into a table for every compound term.
 pub(crate) fn own(root: TermRef<'_>, shared: bool, bytes: Own<'_>) -> Term {
     let mut done: HashMap<(NodeKind, Span), Term> = HashMap::new();
     let mut stack: Vec<Term> = Vec::new();
@@ -61,11 +63,17 @@ pub(crate) fn own(root: TermRef<'_>, shared: bool, bytes: Own<'_>) -> Term {
     stack.pop().unwrap_or_default()
 }
 
-/// Copies the term of a packet that used no register: each node is a part of one term only, and parts come before the term that they
-/// are parts of. So the nodes are copied in their order, and each is moved where it belongs: half the time of a walk.
+/// Copies the term of a packet that used no register: each node is a part of one term only, and
+/// parts come before the term that they are parts of. So the nodes are copied in their order, and
+/// each is moved where it belongs: half the time of a walk.
 ///
-/// `bytes` is called for the [`plain_bytes`] of each node that has them, in the order of the nodes, those of the root last.
-pub(crate) fn own_nodes(root: Node, arena: Arena<'_>, mut bytes: impl FnMut(&[u8]) -> Bytes) -> Term {
+/// `bytes` is called for the [`plain_bytes`] of each node that has them, in the order of the nodes,
+/// those of the root last.
+pub(crate) fn own_nodes(
+    root: Node,
+    arena: Arena<'_>,
+    mut bytes: impl FnMut(&[u8]) -> Bytes,
+) -> Term {
     let mut parts: Vec<Term> = Vec::with_capacity(arena.nodes.len());
     for &node in arena.nodes {
         let term = own_node(node, arena, &mut parts, &mut bytes);
@@ -74,7 +82,8 @@ pub(crate) fn own_nodes(root: Node, arena: Arena<'_>, mut bytes: impl FnMut(&[u8
     own_node(root, arena, &mut parts, &mut bytes)
 }
 
-/// The plain bytes of all nodes of a packet that used no register, in one allocation instead of one for each text.
+/// The plain bytes of all nodes of a packet that used no register, in one allocation instead of one
+/// for each text.
 pub(crate) fn all_plain_bytes(root: Node, arena: Arena<'_>) -> Bytes {
     let spans = || arena.nodes.iter().chain([&root]).filter_map(|&node| plain_bytes(node));
     let mut bytes = Vec::with_capacity(spans().map(|span| span.len as usize).sum());
@@ -85,7 +94,11 @@ pub(crate) fn all_plain_bytes(root: Node, arena: Arena<'_>) -> Bytes {
 /// The bytes that an owned form of `node` takes over as they are.
 const fn plain_bytes(node: Node) -> Option<Span> {
     match node.kind() {
-        NodeKind::Atom | NodeKind::String if node.flag() || !Text::is_shared(node.span().len as usize) => None,
+        NodeKind::Atom | NodeKind::String
+            if node.flag() || !Text::is_shared(node.span().len as usize) =>
+        {
+            None
+        }
         NodeKind::Atom | NodeKind::String | NodeKind::Binary => Some(node.span()),
         NodeKind::Undefined
         | NodeKind::Integer
@@ -97,7 +110,12 @@ const fn plain_bytes(node: Node) -> Option<Span> {
 }
 
 /// The owned form of `node`, which takes its parts out of `parts`.
-fn own_node(node: Node, arena: Arena<'_>, parts: &mut [Term], bytes: &mut impl FnMut(&[u8]) -> Bytes) -> Term {
+fn own_node(
+    node: Node,
+    arena: Arena<'_>,
+    parts: &mut [Term],
+    bytes: &mut impl FnMut(&[u8]) -> Bytes,
+) -> Term {
     let Span { start: mut cell, len } = node.span();
     match node.kind() {
         NodeKind::Tuple => Term::Tuple(side_by_side(node, parts)),
@@ -129,11 +147,14 @@ fn own_compound(view: View<'_>, mut parts: impl Iterator<Item = Term>, bytes: Ow
     match view {
         View::Tuple(_) => Term::Tuple(parts.collect()),
         View::List(_) => Term::List(parts.collect()),
-        View::Tagged(tag, _) => {
-            Term::Tagged(Tagged::new(own_text(tag, &mut { bytes }), parts.next().unwrap_or_default()))
-        }
+        View::Tagged(tag, _) => Term::Tagged(Tagged::new(
+            own_text(tag, &mut { bytes }),
+            parts.next().unwrap_or_default(),
+        )),
         // Leaves are neither entered nor left.
-        View::Undefined | View::Integer(_) | View::Atom(_) | View::String(_) | View::Binary(_) => Term::Undefined,
+        View::Undefined | View::Integer(_) | View::Atom(_) | View::String(_) | View::Binary(_) => {
+            Term::Undefined
+        }
     }
 }
 
@@ -162,7 +183,8 @@ mod tests {
 
     #[test]
     fn borrowed_and_shared_packets_have_the_same_owned_form() {
-        let packet = br#"{'a' "b\"c" 3~d~e~ "" #"1.5"`f`&12345678901234567890&'g'`h\`i`&"jk" "\\"}$"#;
+        let packet =
+            br#"{'a' "b\"c" 3~d~e~ "" #"1.5"`f`&12345678901234567890&'g'`h\`i`&"jk" "\\"}$"#;
         let borrowed = decode(packet).unwrap().to_term();
         let shared = Decoder::new().decode_shared(Bytes::from_static(packet)).unwrap().to_term();
         assert_eq!(borrowed, shared);

@@ -109,8 +109,8 @@ impl<'a> TermRef<'a> {
         crate::float::read(*self)
     }
 
-    /// Where the term is in the packet that it was decoded from, or the first of its parts that is text: small integers and empty terms
-    /// leave no trace.
+    /// Where the term is in the packet that it was decoded from, or the first of its parts that is
+    /// text: small integers and empty terms leave no trace.
     #[cfg(feature = "serde")]
     pub(crate) fn offset(&self) -> Option<u64> {
         let Place::Packet(mut node, Arena { nodes, .. }) = self.0 else { return None };
@@ -125,7 +125,9 @@ impl<'a> TermRef<'a> {
                 NodeKind::BigInteger | NodeKind::Atom | NodeKind::String | NodeKind::Binary => {
                     return Some(before_start);
                 }
-                NodeKind::Tuple | NodeKind::List | NodeKind::Tagged if len == 0 => return tag_offset,
+                NodeKind::Tuple | NodeKind::List | NodeKind::Tagged if len == 0 => {
+                    return tag_offset;
+                }
                 NodeKind::Tuple | NodeKind::List => node = *nodes.get(start as usize)?,
                 NodeKind::Tagged => {
                     let tag = nodes.get(start as usize)?;
@@ -166,7 +168,9 @@ impl<'a> TermRef<'a> {
     /// For a compound term in a packet: a number that no other compound term of the packet has.
     pub(crate) fn identity(&self) -> Option<(NodeKind, Span)> {
         match self.0 {
-            Place::Packet(node, _) if node.is_compound() && node.span().len > 0 => Some((node.kind(), node.span())),
+            Place::Packet(node, _) if node.is_compound() && node.span().len > 0 => {
+                Some((node.kind(), node.span()))
+            }
             Place::Packet(..) | Place::Owned(_) => None,
         }
     }
@@ -178,18 +182,25 @@ fn view_node<'a>(node: Node, arena: Arena<'a>) -> View<'a> {
     match node.kind() {
         NodeKind::Undefined => View::Undefined,
         NodeKind::Integer => View::Integer(IntegerRef::small(node.as_small())),
-        NodeKind::BigInteger => View::Integer(IntegerRef::digits(node.flag(), node.span().slice(arena.source))),
+        NodeKind::BigInteger => {
+            View::Integer(IntegerRef::digits(node.flag(), node.span().slice(arena.source)))
+        }
         NodeKind::Atom => View::Atom(text()),
         NodeKind::String => View::String(text()),
         NodeKind::Binary => View::Binary(node.span().slice(arena.source)),
-        NodeKind::Tuple => View::Tuple(TupleRef(Tuple::Packet(node.span().slice(arena.nodes), arena))),
+        NodeKind::Tuple => {
+            View::Tuple(TupleRef(Tuple::Packet(node.span().slice(arena.nodes), arena)))
+        }
         NodeKind::List => {
             let Span { start, len } = node.span();
             View::List(ListRef(List::Packet { first: start, len, arena }))
         }
         NodeKind::Tagged => {
             let (tag, term) = arena.tagged(node);
-            View::Tagged(TextRef::new(tag.span().slice(arena.source), tag.flag()), TermRef::new(term, arena))
+            View::Tagged(
+                TextRef::new(tag.span().slice(arena.source), tag.flag()),
+                TermRef::new(term, arena),
+            )
         }
     }
 }
@@ -204,7 +215,9 @@ fn view_term(term: &Term) -> View<'_> {
         Term::Binary(bytes) => View::Binary(bytes),
         Term::Tuple(terms) => View::Tuple(TupleRef(Tuple::Owned(terms))),
         Term::List(terms) => View::List(ListRef(List::Owned(terms))),
-        Term::Tagged(tagged) => View::Tagged(TextRef::plain(tagged.tag().as_bytes()), tagged.term().into()),
+        Term::Tagged(tagged) => {
+            View::Tagged(TextRef::plain(tagged.tag().as_bytes()), tagged.term().into())
+        }
     }
 }
 
@@ -309,7 +322,9 @@ impl<'a> Iterator for TupleIter<'a> {
     #[inline]
     fn next(&mut self) -> Option<TermRef<'a>> {
         match &mut self.0 {
-            TupleElements::Packet(nodes, arena) => nodes.next().map(|&node| TermRef::new(node, *arena)),
+            TupleElements::Packet(nodes, arena) => {
+                nodes.next().map(|&node| TermRef::new(node, *arena))
+            }
             TupleElements::Owned(terms) => terms.next().map(TermRef::from),
         }
     }
@@ -326,7 +341,9 @@ impl<'a> Iterator for TupleIter<'a> {
 impl DoubleEndedIterator for TupleIter<'_> {
     fn next_back(&mut self) -> Option<Self::Item> {
         match &mut self.0 {
-            TupleElements::Packet(nodes, arena) => nodes.next_back().map(|&node| TermRef::new(node, *arena)),
+            TupleElements::Packet(nodes, arena) => {
+                nodes.next_back().map(|&node| TermRef::new(node, *arena))
+            }
             TupleElements::Owned(terms) => terms.next_back().map(TermRef::from),
         }
     }
@@ -373,7 +390,9 @@ impl<'a> ListRef<'a> {
     #[must_use]
     pub fn iter(&self) -> ListIter<'a> {
         ListIter(match self.0 {
-            List::Packet { first, len, arena } => ListElements::Packet { next: first, left: len, arena },
+            List::Packet { first, len, arena } => {
+                ListElements::Packet { next: first, left: len, arena }
+            }
             List::Owned(terms) => ListElements::Owned(terms.iter()),
         })
     }

@@ -10,8 +10,8 @@ use super::text::TextRef;
 use super::view::{Arena, Place, TermRef};
 use crate::node::{Node, NodeKind, Span};
 
-/// Who is shown a term: its parts in reading order, the elements of a list from its head on. What a visitor does not mention is passed
-/// over.
+/// Who is shown a term: its parts in reading order, the elements of a list from its head on. What a
+/// visitor does not mention is passed over.
 ///
 /// This is the fastest way to look at much of a packet, and one that no depth can exhaust.
 ///
@@ -87,7 +87,8 @@ pub trait Visitor<'a> {
     /// It ends.
     fn close_list(&mut self) {}
 
-    /// A term with a semantic tag begins. `whole` is the term with its tag: a float, for instance ([`TermRef::as_f64`]).
+    /// A term with a semantic tag begins. `whole` is the term with its tag: a float, for instance
+    /// ([`TermRef::as_f64`]).
     fn open_tagged(&mut self, tag: TextRef<'a>, whole: TermRef<'a>) -> Parts {
         let _ = (tag, whole);
         Parts::Visit
@@ -109,7 +110,8 @@ pub enum Parts {
 impl<'a> TermRef<'a> {
     /// Shows all of the term to `visitor`.
     ///
-    /// For a whole packet, [`Document::visit`](crate::Document::visit) is faster: it checks once that the packet is UTF-8, and not each text.
+    /// For a whole packet, [`Document::visit`](crate::Document::visit) is faster: it checks once
+    /// that the packet is UTF-8, and not each text.
     pub fn visit(&self, visitor: &mut impl Visitor<'a>) {
         match self.place() {
             Place::Packet(node, arena) => walk(Packet { arena, text: "" }, node, visitor),
@@ -119,7 +121,12 @@ impl<'a> TermRef<'a> {
 }
 
 /// Shows all of a packet, of whose bytes as much as is `text` is UTF-8.
-pub(crate) fn visit_packet<'a>(node: Node, arena: Arena<'a>, text: &'a str, visitor: &mut impl Visitor<'a>) {
+pub(crate) fn visit_packet<'a>(
+    node: Node,
+    arena: Arena<'a>,
+    text: &'a str,
+    visitor: &mut impl Visitor<'a>,
+) {
     walk(Packet { arena, text }, node, visitor);
 }
 
@@ -135,7 +142,8 @@ trait Forest<'a>: Copy {
     fn kind(open: &Self::Open) -> Compound;
 }
 
-/// As wide as its neighbours: a byte with padding is copied in pieces, and to load them as a whole has to wait for all the stores.
+/// As wide as its neighbours: a byte with padding is copied in pieces, and to load them as a whole
+/// has to wait for all the stores.
 #[derive(Clone, Copy)]
 #[repr(u32)]
 enum Compound {
@@ -203,7 +211,8 @@ impl<'a> Forest<'a> for Packet<'a> {
                 return None;
             }
             NodeKind::BigInteger => {
-                visitor.integer(IntegerRef::digits(node.flag(), node.span().slice(self.arena.source)));
+                visitor
+                    .integer(IntegerRef::digits(node.flag(), node.span().slice(self.arena.source)));
                 return None;
             }
             NodeKind::Atom => {
@@ -222,13 +231,18 @@ impl<'a> Forest<'a> for Packet<'a> {
             NodeKind::List => (Compound::List, visitor.open_list(len as usize)),
             NodeKind::Tagged => {
                 let (tag, _) = self.arena.tagged(node);
-                (Compound::Tagged, visitor.open_tagged(self.text(tag), TermRef::new(node, self.arena)))
+                (
+                    Compound::Tagged,
+                    visitor.open_tagged(self.text(tag), TermRef::new(node, self.arena)),
+                )
             }
         };
         // The tag was shown.
         let shown = u32::from(matches!(kind, Compound::Tagged));
         match parts {
-            Parts::Visit => Some(OpenNodes { kind, next: start + shown, left: len.saturating_sub(shown) }),
+            Parts::Visit => {
+                Some(OpenNodes { kind, next: start + shown, left: len.saturating_sub(shown) })
+            }
             Parts::Skip => None,
         }
     }
@@ -277,11 +291,19 @@ impl<'a> Forest<'a> for Owned {
                 visitor.binary(bytes);
                 return None;
             }
-            Term::Tuple(elements) => (Compound::Tuple, visitor.open_tuple(elements.len()), elements.iter()),
-            Term::List(elements) => (Compound::List, visitor.open_list(elements.len()), elements.iter()),
+            Term::Tuple(elements) => {
+                (Compound::Tuple, visitor.open_tuple(elements.len()), elements.iter())
+            }
+            Term::List(elements) => {
+                (Compound::List, visitor.open_list(elements.len()), elements.iter())
+            }
             Term::Tagged(tagged) => {
                 let tag = TextRef::plain(tagged.tag().as_bytes());
-                (Compound::Tagged, visitor.open_tagged(tag, term.into()), slice::from_ref(tagged.term()).iter())
+                (
+                    Compound::Tagged,
+                    visitor.open_tagged(tag, term.into()),
+                    slice::from_ref(tagged.term()).iter(),
+                )
             }
         };
         (parts == Parts::Visit).then_some((kind, elements))

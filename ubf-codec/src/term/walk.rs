@@ -72,7 +72,11 @@ impl<'a> Parts<'a> {
             View::Tuple(tuple) => Some(Self::Tuple(tuple.iter())),
             View::List(list) => Some(Self::List(list.iter())),
             View::Tagged(_, term) => Some(Self::Tagged(Some(term))),
-            View::Undefined | View::Integer(_) | View::Atom(_) | View::String(_) | View::Binary(_) => None,
+            View::Undefined
+            | View::Integer(_)
+            | View::Atom(_)
+            | View::String(_)
+            | View::Binary(_) => None,
         }
     }
 }

@@ -1,7 +1,8 @@
 //! A walk in the order of the wire: lists last element first, tags after their term.
 //!
-//! Encoding spends its time here. So it is written once for trees of both kinds, packets and owned terms, and compiled for
-//! each, with references of a few words; and it calls a visitor instead of yielding steps.
+//! Encoding spends its time here. So it is written once for trees of both kinds, packets and owned
+//! terms, and compiled for each, with references of a few words; and it calls a visitor instead of
+//! yielding steps.
 
 use alloc::vec::Vec;
 use core::mem;
@@ -47,8 +48,8 @@ pub(crate) enum Leaf<'a> {
 /// Where terms of one kind live: packets, or owned terms.
 trait Forest<'a>: Copy {
     type Term: Copy;
-    /// The parts of a compound term that are still to be written: those of a tuple from the front, those of a list from the back. A
-    /// tagged term has two, the tag and the term.
+    /// The parts of a compound term that are still to be written: those of a tuple from the front,
+    /// those of a list from the back. A tagged term has two, the tag and the term.
     type Parts;
 
     /// `cells` is room for the elements of lists whose last cannot be found without the first.
@@ -81,7 +82,8 @@ pub(super) fn visit_packet(node: Node, arena: Arena<'_>, visitor: &mut impl Wire
 
 fn visit<'a, F: Forest<'a>>(forest: F, root: F::Term, visitor: &mut impl WireVisitor) {
     let mut cells: Vec<F::Term> = Vec::new();
-    // The innermost open term is not in memory, as most terms have no more parts than there are leaves before the next one.
+    // The innermost open term is not in memory, as most terms have no more parts than there are
+    // leaves before the next one.
     let (mut kind, mut parts) = match forest.shape(root, &mut cells) {
         Shape::Leaf(leaf) => return visitor.leaf(leaf),
         Shape::Compound(kind, parts) => (kind, parts),
@@ -111,19 +113,22 @@ fn visit<'a, F: Forest<'a>>(forest: F, root: F::Term, visitor: &mut impl WireVis
                 }
                 visitor.cons();
             },
-            Compound::Tagged => match F::back(&mut parts, &mut cells).map(|part| forest.shape(part, &mut cells)) {
-                Some(Shape::Compound(kind, parts)) => Some((kind, parts)),
-                Some(Shape::Leaf(leaf)) => {
-                    visitor.leaf(leaf);
-                    tag(forest, &mut parts, visitor);
-                    None
+            Compound::Tagged => {
+                match F::back(&mut parts, &mut cells).map(|part| forest.shape(part, &mut cells)) {
+                    Some(Shape::Compound(kind, parts)) => Some((kind, parts)),
+                    Some(Shape::Leaf(leaf)) => {
+                        visitor.leaf(leaf);
+                        tag(forest, &mut parts, visitor);
+                        None
+                    }
+                    None => None,
                 }
-                None => None,
-            },
+            }
         };
         if let Some((inner_kind, inner_parts)) = inside {
             open(inner_kind, visitor);
-            outside.push((mem::replace(&mut kind, inner_kind), mem::replace(&mut parts, inner_parts)));
+            outside
+                .push((mem::replace(&mut kind, inner_kind), mem::replace(&mut parts, inner_parts)));
             continue;
         }
         // A term is complete, and all whose last part it is.
@@ -157,8 +162,8 @@ fn tag<'a, F: Forest<'a>>(forest: F, parts: &mut F::Parts, visitor: &mut impl Wi
     }
 }
 
-/// Open terms from the outermost on. Few need no memory but the machine's stack: small packets spend half of their time on an
-/// allocation.
+/// Open terms from the outermost on. Few need no memory but the machine's stack: small packets
+/// spend half of their time on an allocation.
 struct Stack<T> {
     few: [Option<T>; FEW],
     more: Vec<T>,
@@ -217,7 +222,9 @@ impl<'a> Forest<'a> for Owned {
             Term::Tuple(terms) => return Shape::Compound(Compound::Tuple, terms.iter()),
             Term::List(terms) if terms.is_empty() => Leaf::Nil,
             Term::List(terms) => return Shape::Compound(Compound::List, terms.iter()),
-            Term::Tagged(tagged) => return Shape::Compound(Compound::Tagged, tagged.parts().iter()),
+            Term::Tagged(tagged) => {
+                return Shape::Compound(Compound::Tagged, tagged.parts().iter());
+            }
         })
     }
 
@@ -236,7 +243,8 @@ impl<'a> Forest<'a> for Owned {
     }
 }
 
-/// Nodes of a packet: side by side, or a chain of cells, whose elements are those of `cells` from this place on.
+/// Nodes of a packet: side by side, or a chain of cells, whose elements are those of `cells` from
+/// this place on.
 enum NodeParts<'a> {
     Side(slice::Iter<'a, Node>),
     Cells(usize),

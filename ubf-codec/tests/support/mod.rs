@@ -11,7 +11,9 @@ pub(crate) fn terms() -> impl Strategy<Value = Term> {
         any::<i64>().prop_map(Term::from),
         (-20_000_i64..20_000).prop_map(Term::from),
         any::<[i128; 2]>().prop_map(|[one, two]| {
-            Term::Integer(Integer::from(Integer::from(one).to_big_int() * Integer::from(two).to_big_int()))
+            Term::Integer(Integer::from(
+                Integer::from(one).to_big_int() * Integer::from(two).to_big_int(),
+            ))
         }),
         texts().prop_map(Term::atom),
         texts().prop_map(Term::string),
@@ -81,7 +83,8 @@ pub(crate) fn packet_like_bytes() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// Packets of some thousand bytes, mostly well-formed: long enough to be read lightly as far as a limit allows, and counted from there.
+/// Packets of some thousand bytes, mostly well-formed: long enough to be read lightly as far as a
+/// limit allows, and counted from there.
 pub(crate) fn long_packets() -> impl Strategy<Value = Vec<u8>> {
     let plain: &[&[u8]] = &[
         b"?",
@@ -104,8 +107,18 @@ pub(crate) fn long_packets() -> impl Strategy<Value = Vec<u8>> {
         b"\n",
     ];
     let dense: &[&[u8]] = &[b"?", b"{}", b"#", b"?\n", b"#1&"];
-    let odd: &[&[u8]] =
-        &[b"{1\"x\"}>x", b"'y'`t`>?", b"x", b"xxxxx", b"{{{{{1}}}}}", b"}", b"&", b"`", b"\"\\z\"", b"$"];
+    let odd: &[&[u8]] = &[
+        b"{1\"x\"}>x",
+        b"'y'`t`>?",
+        b"x",
+        b"xxxxx",
+        b"{{{{{1}}}}}",
+        b"}",
+        b"&",
+        b"`",
+        b"\"\\z\"",
+        b"$",
+    ];
     let ends: &[&[u8]] = &[b"}$", b"}$", b"}$ ", b"", b"$"];
     let odd = || {
         prop_oneof![
@@ -115,11 +128,19 @@ pub(crate) fn long_packets() -> impl Strategy<Value = Vec<u8>> {
         ]
     };
     // Often one term in each byte or two, else few.
-    let body =
-        (prop_oneof![vec(prop::sample::select(plain), 1..12), vec(prop::sample::select(dense), 1..4)], 0_usize..5000)
-            .prop_map(|(tokens, len)| tokens.concat().repeat(1 + len / tokens.concat().len()));
-    (odd(), body.clone(), odd(), body, odd(), prop::sample::select(ends))
-        .prop_map(|(first, one, second, two, third, end)| [&first[..], b"{", &one, &second, &two, &third, end].concat())
+    let body = (
+        prop_oneof![
+            vec(prop::sample::select(plain), 1..12),
+            vec(prop::sample::select(dense), 1..4)
+        ],
+        0_usize..5000,
+    )
+        .prop_map(|(tokens, len)| tokens.concat().repeat(1 + len / tokens.concat().len()));
+    (odd(), body.clone(), odd(), body, odd(), prop::sample::select(ends)).prop_map(
+        |(first, one, second, two, third, end)| {
+            [&first[..], b"{", &one, &second, &two, &third, end].concat()
+        },
+    )
 }
 
 /// Limits that some of the [`long_packets`] keep, and others do not.

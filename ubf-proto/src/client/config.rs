@@ -25,14 +25,17 @@ pub struct Config {
     pub floor: Option<Version>,
     /// N3: the version agreed on before, if it is remembered from an earlier session.
     pub remembered: Option<Version>,
-    /// N3: whether calls may follow `negotiate` at once where no other connection is left. Default yes.
+    /// N3: whether calls may follow `negotiate` at once where no other connection is left. Default
+    /// yes.
     pub optimistic_start: bool,
-    /// N3, R2: whether they may do so in a move, while the old connection still lives. It saves a round trip; a server that vanishes
-    /// before it has agreed then makes these calls indeterminate. Default no.
+    /// N3, R2: whether they may do so in a move, while the old connection still lives. It saves a
+    /// round trip; a server that vanishes before it has agreed then makes these calls
+    /// indeterminate. Default no.
     pub optimistic_moves: bool,
     /// N9: whether a random number of the top 1024 is added to the list. Default yes.
     pub grease: bool,
-    /// N13: whether a server is left that offers only less than before. Default no: it is a notice.
+    /// N13: whether a server is left that offers only less than before. Default no: it is a
+    /// notice.
     pub refuse_downgrade: bool,
     /// N12: name and version of the software.
     pub agent: Option<Text>,
@@ -70,7 +73,8 @@ pub struct Config {
     pub max_negotiation_time: Duration,
     /// From the first byte of a packet to its `$`. Default 30 s.
     pub max_packet_time: Duration,
-    /// L2: without a byte received, after which the server is asked for a sign of life. Default 15 s.
+    /// L2: without a byte received, after which the server is asked for a sign of life. Default 15
+    /// s.
     pub ping_after: Duration,
     /// L2: for a server that owes no other answer to answer a `ping`. Default 5 s.
     pub max_pong_time: Duration,
@@ -101,7 +105,10 @@ impl Config {
             policy: RedirectPolicy::default(),
             quarantine: QuarantineTimes::default(),
             backoff: BackoffTimes::default(),
-            move_backoff: BackoffTimes { first: Duration::from_secs(1), longest: Duration::from_secs(30) },
+            move_backoff: BackoffTimes {
+                first: Duration::from_secs(1),
+                longest: Duration::from_secs(30),
+            },
             limits: Limits::default(),
             max_pending: 4096,
             max_in_flight: 1024,

@@ -12,9 +12,13 @@ use crate::versions::Versions;
 impl ClientSession {
     /// N6: the caller's code for a version crashed.
     pub(super) fn crashed(&mut self, version: Version, call: Option<CallId>, why: &Term) {
-        // N7: it is used although it is in quarantine. What else comes during one is a late report of the same crash.
+        // N7: it is used although it is in quarantine. What else comes during one is a late report
+        // of the same crash.
         let is_forced = self.quarantine.holds(version, self.now)
-            && [&self.current, &self.next].into_iter().flatten().any(|link| link.forced == Some(version));
+            && [&self.current, &self.next]
+                .into_iter()
+                .flatten()
+                .any(|link| link.forced == Some(version));
         let until = if is_forced {
             self.quarantine.extend(version, self.now, &mut self.random)
         } else {
@@ -30,7 +34,8 @@ impl ClientSession {
             && asked.rendering == Rendering::Asked(version)
         {
             asked.rendering = Rendering::Needed;
-            // The version was the last one left, and it crashed on this call: to ask again would never end.
+            // The version was the last one left, and it crashed on this call: to ask again would
+            // never end.
             if is_forced && let Some(call) = call.and_then(|id| self.waiting.remove(id)) {
                 self.end(&call, Err(CallError::Crashed { version }));
             }
@@ -80,10 +85,15 @@ impl ClientSession {
         self.config.versions.iter().filter(|&version| Some(version) >= self.config.floor).collect()
     }
 
-    /// N7: versions whose quarantine has ended are tried again, by a negotiation if the server speaks them.
+    /// N7: versions whose quarantine has ended are tried again, by a negotiation if the server
+    /// speaks them.
     pub(super) fn end_quarantines(&mut self) {
-        let ended: Versions =
-            self.reasons.keys().copied().filter(|&version| !self.quarantine.holds(version, self.now)).collect();
+        let ended: Versions = self
+            .reasons
+            .keys()
+            .copied()
+            .filter(|&version| !self.quarantine.holds(version, self.now))
+            .collect();
         for version in ended.iter() {
             self.reasons.remove(&version);
             self.notice(Notice::QuarantineClosed { version });

@@ -51,7 +51,8 @@ pub enum Input {
     },
     /// The caller wants a request or an event to be sent.
     Call(Call),
-    /// The caller does not wait any longer. The call ends; if it was sent, its reply is read and dropped.
+    /// The caller does not wait any longer. The call ends; if it was sent, its reply is read and
+    /// dropped.
     Cancel {
         /// Which.
         call: CallId,
@@ -76,7 +77,8 @@ pub enum Input {
     Crashed {
         /// Which version.
         version: Version,
-        /// The call that was being rendered, if any. A reply that was being read has ended its call already (N11).
+        /// The call that was being rendered, if any. A reply that was being read has ended its
+        /// call already (N11).
         call: Option<CallId>,
         /// The reason, for the server's operator (N12).
         why: Term,
@@ -115,12 +117,26 @@ impl Call {
     /// A request that will be asked for when its version is known.
     #[must_use]
     pub const fn request(id: CallId) -> Self {
-        Self { id, is_event: false, is_idempotent: false, time: None, rendered: None, is_constant: false }
+        Self {
+            id,
+            is_event: false,
+            is_idempotent: false,
+            time: None,
+            rendered: None,
+            is_constant: false,
+        }
     }
 
     /// An event that will be asked for when its version is known.
     #[must_use]
     pub const fn event(id: CallId) -> Self {
-        Self { id, is_event: true, is_idempotent: false, time: None, rendered: None, is_constant: false }
+        Self {
+            id,
+            is_event: true,
+            is_idempotent: false,
+            time: None,
+            rendered: None,
+            is_constant: false,
+        }
     }
 }

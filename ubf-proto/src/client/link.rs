@@ -15,7 +15,8 @@ use crate::rate::RateWindow;
 use crate::time::Time;
 use crate::versions::Versions;
 
-/// How long events wait for a later packet whose answer tells that they were taken. Chosen: few pings, and no long wait.
+/// How long events wait for a later packet whose answer tells that they were taken. Chosen: few
+/// pings, and no long wait.
 const CONFIRM_EVENTS_AFTER: Duration = Duration::from_secs(1);
 
 /// A connection.
@@ -182,12 +183,15 @@ impl Link {
         self.is_open() && self.doomed.is_none() && self.force.is_some()
     }
 
-    /// Whether messages of another version than this are not answered. To overtake them could break the order, since they may yet be
-    /// refused.
+    /// Whether messages of another version than this are not answered. To overtake them could break
+    /// the order, since they may yet be refused.
     pub(super) fn has_other_version_in_flight(&self, version: Version) -> bool {
         // All messages in flight are of one version, just because of this.
         self.sent_version != Some(version)
-            && self.in_flight.iter().any(|sent| sent.awaited.version().is_some_and(|other| other != version))
+            && self
+                .in_flight
+                .iter()
+                .any(|sent| sent.awaited.version().is_some_and(|other| other != version))
     }
 
     /// Whether nothing but the answer to a later packet can tell that the last event was taken.
@@ -207,12 +211,20 @@ impl Link {
             let max = connect.since(self.opened_at);
             // R6: only a move divides its time among its addresses.
             let is_share = max < config.max_connect_time;
-            Some(if is_share { LossReason::MoveTime { max } } else { LossReason::ConnectTime { max } })
+            Some(if is_share {
+                LossReason::MoveTime { max }
+            } else {
+                LossReason::ConnectTime { max }
+            })
         } else if now >= answer {
             self.first_due().map(|sent| match sent.awaited {
-                Awaited::Agreement { .. } => LossReason::NegotiationTime { max: config.max_negotiation_time },
+                Awaited::Agreement { .. } => {
+                    LossReason::NegotiationTime { max: config.max_negotiation_time }
+                }
                 Awaited::Pong => LossReason::PongTime { max: config.max_pong_time },
-                Awaited::Reply { .. } | Awaited::Abandoned { .. } => LossReason::Silence { max: config.max_silence },
+                Awaited::Reply { .. } | Awaited::Abandoned { .. } => {
+                    LossReason::Silence { max: config.max_silence }
+                }
             })
         } else if now >= packet {
             Some(LossReason::PacketTime { max: config.max_packet_time })
@@ -236,11 +248,20 @@ impl Link {
         }
         let alive = self.last_received + config.ping_after;
         // Whoever sent an event waits to hear that it was taken.
-        if self.ends_with_event() { alive.min(self.last_sent + CONFIRM_EVENTS_AFTER) } else { alive }
+        if self.ends_with_event() {
+            alive.min(self.last_sent + CONFIRM_EVENTS_AFTER)
+        } else {
+            alive
+        }
     }
 
     fn deadlines(&self, config: &Config) -> Deadlines {
-        let never = Deadlines { connect: Time::NEVER, answer: Time::NEVER, packet: Time::NEVER, write: Time::NEVER };
+        let never = Deadlines {
+            connect: Time::NEVER,
+            answer: Time::NEVER,
+            packet: Time::NEVER,
+            write: Time::NEVER,
+        };
         if let Stage::Dialing { deadline } = self.stage {
             return Deadlines { connect: deadline, ..never };
         }
@@ -253,7 +274,8 @@ impl Link {
             }
         });
         let packet = self.inbound.deadline(config.max_packet_time).unwrap_or(Time::NEVER);
-        let write = if self.unsent > 0 { self.last_written + config.max_write_time } else { Time::NEVER };
+        let write =
+            if self.unsent > 0 { self.last_written + config.max_write_time } else { Time::NEVER };
         Deadlines { answer, packet, write, ..never }
     }
 }

@@ -29,7 +29,9 @@ use ubf_codec::{Address, Host, Term, Version};
 
 pub use self::config::Config;
 pub use self::input::{Call, CallId, Input};
-pub use self::output::{CallError, ConnectionId, Done, LossReason, NamedBy, Notice, Output, Statistics, Violation};
+pub use self::output::{
+    CallError, ConnectionId, Done, LossReason, NamedBy, Notice, Output, Statistics, Violation,
+};
 
 use self::calls::{OpenCall, Rendering, Waiting};
 use self::link::{Awaited, Link};
@@ -72,8 +74,9 @@ impl State {
 
 /// A client's session with a service, over one connection after the other.
 ///
-/// Tell it what happens with [`handle`](Self::handle), do what [`poll_output`](Self::poll_output) says until that is nothing, and wake
-/// it at [`poll_timeout`](Self::poll_timeout) with [`Input::Tick`]. It begins to connect when it is first polled.
+/// Tell it what happens with [`handle`](Self::handle), do what [`poll_output`](Self::poll_output)
+/// says until that is nothing, and wake it at [`poll_timeout`](Self::poll_timeout) with
+/// [`Input::Tick`]. It begins to connect when it is first polled.
 ///
 /// # Limits
 /// Outputs are made one at a time, when they are asked for. [`Config`] names all limits.
@@ -163,7 +166,8 @@ impl ClientSession {
         self.now = self.now.max(now);
         if self.is_closed {
             if let Input::Call(call) = input {
-                self.outputs.push_back(Output::Ended { call: call.id, outcome: Err(CallError::Closed) });
+                self.outputs
+                    .push_back(Output::Ended { call: call.id, outcome: Err(CallError::Closed) });
             }
             return;
         }
@@ -186,13 +190,16 @@ impl ClientSession {
                     link.last_written = now;
                 }
                 if !was_full {
-                    // Nobody waits for room: there is nothing to do that there was not before, but for what has its time.
+                    // Nobody waits for room: there is nothing to do that there was not before, but
+                    // for what has its time.
                     return;
                 }
             }
             Input::Closed { connection } => {
                 // What came before the end is still read.
-                while self.link_mut(connection).is_some_and(|link| link.inbound.is_fresh()) && self.receive() {}
+                while self.link_mut(connection).is_some_and(|link| link.inbound.is_fresh())
+                    && self.receive()
+                {}
                 self.lost(connection, LossReason::Closed);
             }
             Input::Call(call) => self.call(call),
@@ -241,7 +248,9 @@ impl ClientSession {
         if self.is_closed {
             return None;
         }
-        let of_link = |link: &Option<Link>| link.as_ref().map_or(Time::NEVER, |link| link.timeout(&self.config));
+        let of_link = |link: &Option<Link>| {
+            link.as_ref().map_or(Time::NEVER, |link| link.timeout(&self.config))
+        };
         let others = [self.calls_due, self.quarantine_due, self.travel_at(), self.negotiation_at()];
         let first = of_link(&self.current).min(of_link(&self.next));
         others.into_iter().flatten().fold(first, Time::min).if_ever()
@@ -299,8 +308,8 @@ impl ClientSession {
 
     /// One piece of work. `false` if there is none.
     fn step(&mut self) -> bool {
-        // A call that is sent leaves all as it was, but for what is sent and what there is to close: a batch of them does not look at all
-        // again and again.
+        // A call that is sent leaves all as it was, but for what is sent and what there is to
+        // close: a batch of them does not look at all again and again.
         if self.is_sending {
             self.is_sending = self.send_call();
             return self.is_sending || self.ask() || self.finish();
@@ -342,7 +351,9 @@ impl ClientSession {
             is_event: call.is_event,
             is_idempotent: call.is_idempotent,
             deadline,
-            rendering: call.rendered.map_or(Rendering::Needed, |(version, body)| Rendering::Ready(version, body)),
+            rendering: call
+                .rendered
+                .map_or(Rendering::Needed, |(version, body)| Rendering::Ready(version, body)),
             is_constant: call.is_constant,
             refusals: 0,
             may_have_run: false,
@@ -368,7 +379,8 @@ impl ClientSession {
                 && is_it(call)
             {
                 let (is_event, version) = (call.is_event, *version);
-                let awaited = core::mem::replace(&mut sent.awaited, Awaited::Abandoned { is_event, version });
+                let awaited =
+                    core::mem::replace(&mut sent.awaited, Awaited::Abandoned { is_event, version });
                 return if let Awaited::Reply { call, .. } = awaited { Some(call) } else { None };
             }
         }
@@ -378,9 +390,12 @@ impl ClientSession {
     /// Ends a call. Whoever calls this has taken it out of where it was.
     fn end(&mut self, call: &OpenCall, outcome: Result<Done, CallError>) {
         self.open_calls -= 1;
-        // A call that was repeated may have run on the connection that was lost, whatever became of it after that.
+        // A call that was repeated may have run on the connection that was lost, whatever became of
+        // it after that.
         let outcome = match outcome {
-            Err(error) if call.may_have_run && !error.may_have_run() => Err(CallError::Indeterminate),
+            Err(error) if call.may_have_run && !error.may_have_run() => {
+                Err(CallError::Indeterminate)
+            }
             outcome @ (Ok(_) | Err(_)) => outcome,
         };
         match &outcome {
@@ -420,7 +435,9 @@ impl ClientSession {
                 Slot::Current => &self.current,
                 Slot::Next => &self.next,
             };
-            let overdue = link.as_ref().and_then(|link| Some((link.id, link.overdue(&self.config, self.now)?)));
+            let overdue = link
+                .as_ref()
+                .and_then(|link| Some((link.id, link.overdue(&self.config, self.now)?)));
             if let Some((connection, reason)) = overdue {
                 self.lost(connection, reason);
                 is_something_over = true;
@@ -447,10 +464,11 @@ impl ClientSession {
             self.end(&call, Err(CallError::Deadline { may_have_run: true }));
         }
         let links = [&self.current, &self.next].into_iter().flatten();
-        let in_flight = links.flat_map(|link| &link.in_flight).filter_map(|sent| match &sent.awaited {
-            Awaited::Reply { call, .. } => Some(call.deadline),
-            Awaited::Abandoned { .. } | Awaited::Agreement { .. } | Awaited::Pong => None,
-        });
+        let in_flight =
+            links.flat_map(|link| &link.in_flight).filter_map(|sent| match &sent.awaited {
+                Awaited::Reply { call, .. } => Some(call.deadline),
+                Awaited::Abandoned { .. } | Awaited::Agreement { .. } | Awaited::Pong => None,
+            });
         self.calls_due = in_flight.chain(self.waiting.earliest_deadline()).min();
     }
 

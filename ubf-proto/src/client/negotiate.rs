@@ -23,12 +23,14 @@ impl ClientSession {
     }
 
     fn negotiate_on(&mut self, slot: Slot) -> bool {
-        let is_wanted = |link: &Option<Link>| link.as_ref().is_some_and(|link| link.wants_negotiation);
+        let is_wanted =
+            |link: &Option<Link>| link.as_ref().is_some_and(|link| link.wants_negotiation);
         if !is_wanted(self.slot(slot)) {
             return false;
         }
         let (now, max) = (self.now, self.config.max_negotiations);
-        let may_optimistic = self.config.optimistic_start && (self.current.is_none() || self.config.optimistic_moves);
+        let may_optimistic = self.config.optimistic_start
+            && (self.current.is_none() || self.config.optimistic_moves);
         let Some(link) = self.slot(slot) else { return false };
         let is_ready = link.is_open() && link.doomed.is_none() && !link.is_negotiating();
         // N10: more often in a minute is not allowed.
@@ -38,10 +40,12 @@ impl ClientSession {
         let (connection, forced, spoken) = (link.id, link.forced, link.spoken.clone());
         let willing = self.willing();
         let mut versions = willing.clone();
-        // N7: if all are in quarantine, the one whose time ends first is tried: of those that the server speaks, if that is known.
+        // N7: if all are in quarantine, the one whose time ends first is tried: of those that the
+        // server speaks, if that is known.
         let forced = forced.or_else(|| {
             let acceptable = self.acceptable();
-            let known: Versions = acceptable.iter().filter(|&version| spoken.contains(version)).collect();
+            let known: Versions =
+                acceptable.iter().filter(|&version| spoken.contains(version)).collect();
             let choice = if known.is_empty() { acceptable } else { known };
             willing.is_empty().then(|| self.quarantine.first_to_end(&choice, now)).flatten()
         });
@@ -60,7 +64,8 @@ impl ClientSession {
         if let Some(grease) = grease {
             sent.insert(grease);
         }
-        let quarantined = self.quarantine.iter(now).filter(|&(version, _)| !versions.contains(version));
+        let quarantined =
+            self.quarantine.iter(now).filter(|&(version, _)| !versions.contains(version));
         let why = |version: Version| self.reasons.get(&version).cloned().unwrap_or_default();
         let options = Options {
             agent: self.config.agent.clone(),
@@ -69,7 +74,8 @@ impl ClientSession {
             quarantined: quarantined.map(|(version, _)| (version, why(version))).collect(),
         };
         let service = self.config.service.clone();
-        let packet = ClientControl::Negotiate(Negotiate { service, versions: sent, options }).packet();
+        let packet =
+            ClientControl::Negotiate(Negotiate { service, versions: sent, options }).packet();
         let Some(link) = self.slot(slot) else { return false };
         link.wants_negotiation = false;
         link.forced = forced;
@@ -86,7 +92,8 @@ impl ClientSession {
     /// When a negotiation that is wanted will be allowed.
     pub(super) fn negotiation_at(&self) -> Option<Time> {
         let links = [&self.current, &self.next].into_iter().flatten();
-        let waiting = links.filter(|link| link.is_open() && link.wants_negotiation && !link.is_negotiating());
+        let waiting =
+            links.filter(|link| link.is_open() && link.wants_negotiation && !link.is_negotiating());
         waiting
             .filter(|link| link.doomed.is_none())
             .map(|link| link.negotiations.peek(self.config.max_negotiations))
@@ -100,7 +107,13 @@ impl ClientSession {
     }
 
     /// The server has chosen.
-    pub(super) fn agreed(&mut self, slot: Slot, version: Version, agreed: Agreed, asked: (Versions, Option<Version>)) {
+    pub(super) fn agreed(
+        &mut self,
+        slot: Slot,
+        version: Version,
+        agreed: Agreed,
+        asked: (Versions, Option<Version>),
+    ) {
         let (asked, grease) = asked;
         let Some(link) = self.slot(slot) else { return };
         let (connection, address, peer) = (link.id, link.address.clone(), link.peer);
@@ -122,8 +135,10 @@ impl ClientSession {
             return self.lost(connection, LossReason::Downgrade);
         }
         let in_force = if self.quarantine.holds(version, self.now) {
-            // It crashed while the server was choosing: unless it is tried nevertheless, the next lower one is used.
-            let is_forced = self.slot(slot).as_ref().is_some_and(|link| link.forced == Some(version));
+            // It crashed while the server was choosing: unless it is tried nevertheless, the next
+            // lower one is used.
+            let is_forced =
+                self.slot(slot).as_ref().is_some_and(|link| link.forced == Some(version));
             if is_forced { Some(version) } else { self.willing().below(version) }
         } else {
             Some(version)
@@ -139,9 +154,14 @@ impl ClientSession {
         self.statistics.negotiations += 1;
         // R4: peers are judged like redirections (R7).
         let policy = self.config.policy;
-        let peers = agreed.options.peers.into_iter().filter(|peer_address| policy.judge(peer, peer_address).is_ok());
-        self.route.peers =
-            peers.map(|address| Candidate { address, named_by: NamedBy::Peers { server: peer } }).collect();
+        let peers = agreed
+            .options
+            .peers
+            .into_iter()
+            .filter(|peer_address| policy.judge(peer, peer_address).is_ok());
+        self.route.peers = peers
+            .map(|address| Candidate { address, named_by: NamedBy::Peers { server: peer } })
+            .collect();
         let agent = agreed.options.agent;
         self.notice(Notice::Agreed { address, version, spoken: agreed.versions, agent });
     }
@@ -150,7 +170,8 @@ impl ClientSession {
     pub(super) fn no_common_version(&mut self, slot: Slot, spoken: Versions) {
         let now = self.now;
         let acceptable = self.acceptable();
-        let common: Versions = acceptable.iter().filter(|&version| spoken.contains(version)).collect();
+        let common: Versions =
+            acceptable.iter().filter(|&version| spoken.contains(version)).collect();
         // N7: what the two have in common may all be in quarantine.
         let forced = self.quarantine.first_to_end(&common, now);
         let Some(link) = self.slot(slot) else { return };
@@ -199,7 +220,11 @@ impl ClientSession {
         }
     }
 
-    pub(super) fn transmit(&mut self, connection: super::ConnectionId, packet: crate::packet::Packet) {
+    pub(super) fn transmit(
+        &mut self,
+        connection: super::ConnectionId,
+        packet: crate::packet::Packet,
+    ) {
         let now = self.now;
         if let Some(link) = self.link_mut(connection) {
             if link.unsent == 0 {

@@ -29,12 +29,14 @@ pub enum Output {
         /// Where to.
         address: Address,
         /// Whoever named the address: what a name stands for is judged with
-        /// [`RedirectPolicy::judge_ip`](crate::RedirectPolicy::judge_ip) before the connection is made (R7).
+        /// [`RedirectPolicy::judge_ip`](crate::RedirectPolicy::judge_ip) before the connection is
+        /// made (R7).
         named_by: NamedBy,
-        /// L2: how long it may take, over all IP addresses that a name stands for. After that the session gives it up.
+        /// L2: how long it may take, over all IP addresses that a name stands for. After that the
+        /// session gives it up.
         within: Duration,
-        /// The name that a certificate must be for, if the connection must be TLS: one of those the session was started with, whoever
-        /// named the address (R7).
+        /// The name that a certificate must be for, if the connection must be TLS: one of those
+        /// the session was started with, whoever named the address (R7).
         tls: Option<Host>,
     },
     /// Write this. All that is there can be written at once.
@@ -49,8 +51,10 @@ pub enum Output {
         /// Which.
         connection: ConnectionId,
     },
-    /// N8: write call `call` for this version: answer with [`Input::Rendered`](super::Input::Rendered),
-    /// [`Input::Inexpressible`](super::Input::Inexpressible) or [`Input::Crashed`](super::Input::Crashed).
+    /// N8: write call `call` for this version: answer with
+    /// [`Input::Rendered`](super::Input::Rendered),
+    /// [`Input::Inexpressible`](super::Input::Inexpressible) or
+    /// [`Input::Crashed`](super::Input::Crashed).
     Render {
         /// Which call.
         call: CallId,
@@ -77,10 +81,12 @@ pub enum Output {
     Finished,
 }
 
-/// Who named an address (R7). A server is known by the IP address at which it was connected to, if the shell has told it.
+/// Who named an address (R7). A server is known by the IP address at which it was connected to, if
+/// the shell has told it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NamedBy {
-    /// The program: it is one of [`Config::addresses`](super::Config::addresses), and nobody judges it.
+    /// The program: it is one of [`Config::addresses`](super::Config::addresses), and nobody judges
+    /// it.
     Program,
     /// A server, with the option `peers` (R4).
     Peers {
@@ -95,7 +101,8 @@ pub enum NamedBy {
 }
 
 impl NamedBy {
-    /// The IP address of the server that named it, as far as it is known; `None` if the program did.
+    /// The IP address of the server that named it, as far as it is known; `None` if the program
+    /// did.
     #[must_use]
     pub const fn server(self) -> Option<Option<IpAddr>> {
         match self {
@@ -159,7 +166,8 @@ pub enum CallError {
         /// What the server says.
         why: Term,
     },
-    /// The server refused it as often as [`Config::max_refusals`](super::Config::max_refusals) allows.
+    /// The server refused it as often as [`Config::max_refusals`](super::Config::max_refusals)
+    /// allows.
     Refused {
         /// What the server says.
         why: Term,
@@ -199,19 +207,31 @@ impl CallError {
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Overloaded { max_pending } => write!(f, "more than {max_pending} calls are open (max_pending)"),
-            Self::Deadline { may_have_run: true } => f.write_str("no reply in time; the call may have run"),
+            Self::Overloaded { max_pending } => {
+                write!(f, "more than {max_pending} calls are open (max_pending)")
+            }
+            Self::Deadline { may_have_run: true } => {
+                f.write_str("no reply in time; the call may have run")
+            }
             Self::Deadline { may_have_run: false } => f.write_str("not sent in time"),
-            Self::Cancelled { may_have_run: true } => f.write_str("cancelled; the call may have run"),
+            Self::Cancelled { may_have_run: true } => {
+                f.write_str("cancelled; the call may have run")
+            }
             Self::Cancelled { may_have_run: false } => f.write_str("cancelled before it was sent"),
             Self::Indeterminate => f.write_str("the connection was lost; the call may have run"),
-            Self::Inexpressible { version } => write!(f, "cannot be expressed in version {version}"),
-            Self::Crashed { version } => write!(f, "the code for version {version} crashed, and no other is left"),
+            Self::Inexpressible { version } => {
+                write!(f, "cannot be expressed in version {version}")
+            }
+            Self::Crashed { version } => {
+                write!(f, "the code for version {version} crashed, and no other is left")
+            }
             Self::Failed { version, why } => {
                 write!(f, "the server's handler for version {version} crashed: {}", why.as_ref())
             }
             Self::Refused { why } => write!(f, "refused by the server: {}", why.as_ref()),
-            Self::TooLarge { max_packet } => write!(f, "the server accepts packets of {max_packet} bytes at most"),
+            Self::TooLarge { max_packet } => {
+                write!(f, "the server accepts packets of {max_packet} bytes at most")
+            }
             Self::NoCommonVersion { spoken } => no_common_version(f, spoken),
             Self::Closed => f.write_str("the session is closed"),
         }
@@ -230,7 +250,8 @@ pub enum LossReason {
         /// The limit.
         max: Duration,
     },
-    /// R6: in a move, it was not made in its share of [`Config::max_move_time`](super::Config::max_move_time).
+    /// R6: in a move, it was not made in its share of
+    /// [`Config::max_move_time`](super::Config::max_move_time).
     MoveTime {
         /// The share.
         max: Duration,
@@ -244,17 +265,20 @@ pub enum LossReason {
         /// The last packet that may have been executed.
         last: u64,
     },
-    /// The server did not agree in time (N10): [`Config::max_negotiation_time`](super::Config::max_negotiation_time).
+    /// The server did not agree in time (N10):
+    /// [`Config::max_negotiation_time`](super::Config::max_negotiation_time).
     NegotiationTime {
         /// The limit.
         max: Duration,
     },
-    /// The server did not answer `ping` in time (L2): [`Config::max_pong_time`](super::Config::max_pong_time).
+    /// The server did not answer `ping` in time (L2):
+    /// [`Config::max_pong_time`](super::Config::max_pong_time).
     PongTime {
         /// The limit.
         max: Duration,
     },
-    /// Nothing came while an answer was due (L2): [`Config::max_silence`](super::Config::max_silence).
+    /// Nothing came while an answer was due (L2):
+    /// [`Config::max_silence`](super::Config::max_silence).
     Silence {
         /// The limit.
         max: Duration,
@@ -350,19 +374,35 @@ impl fmt::Display for LossReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ConnectFailed => f.write_str("cannot connect"),
-            Self::ConnectTime { max } => write!(f, "not connected in {} (max_connect_time)", InWords(*max)),
-            Self::MoveTime { max } => write!(f, "not connected in {}, a share of max_move_time", InWords(*max)),
+            Self::ConnectTime { max } => {
+                write!(f, "not connected in {} (max_connect_time)", InWords(*max))
+            }
+            Self::MoveTime { max } => {
+                write!(f, "not connected in {}, a share of max_move_time", InWords(*max))
+            }
             Self::Closed => f.write_str("closed by the server, or lost"),
             Self::Closing { why, last } => {
                 write!(f, "the server closes after packet {last}: {}", why.as_ref())
             }
-            Self::NegotiationTime { max } => write!(f, "no agreement in {} (max_negotiation_time)", InWords(*max)),
-            Self::PongTime { max } => write!(f, "no answer to ping in {} (max_pong_time)", InWords(*max)),
-            Self::Silence { max } => {
-                write!(f, "nothing received for {} while a reply is due (max_silence)", InWords(*max))
+            Self::NegotiationTime { max } => {
+                write!(f, "no agreement in {} (max_negotiation_time)", InWords(*max))
             }
-            Self::PacketTime { max } => write!(f, "a packet took more than {} (max_packet_time)", InWords(*max)),
-            Self::WriteTime { max } => write!(f, "nothing could be written for {} (max_write_time)", InWords(*max)),
+            Self::PongTime { max } => {
+                write!(f, "no answer to ping in {} (max_pong_time)", InWords(*max))
+            }
+            Self::Silence { max } => {
+                write!(
+                    f,
+                    "nothing received for {} while a reply is due (max_silence)",
+                    InWords(*max)
+                )
+            }
+            Self::PacketTime { max } => {
+                write!(f, "a packet took more than {} (max_packet_time)", InWords(*max))
+            }
+            Self::WriteTime { max } => {
+                write!(f, "nothing could be written for {} (max_write_time)", InWords(*max))
+            }
             Self::BadSyntax(error) => write!(f, "the server broke the syntax: {error}"),
             Self::BadControl(error) => error.fmt(f),
             Self::Violation(violation) => violation.fmt(f),
@@ -370,7 +410,9 @@ impl fmt::Display for LossReason {
                 write!(f, "the server reports broken syntax: {}, at byte {offset}", why.as_ref())
             }
             Self::NoCommonVersion { spoken } => no_common_version(f, spoken),
-            Self::NegotiationRefused { why } => write!(f, "the server refuses to negotiate: {}", why.as_ref()),
+            Self::NegotiationRefused { why } => {
+                write!(f, "the server refuses to negotiate: {}", why.as_ref())
+            }
             Self::Downgrade => f.write_str("the server offers only lower versions than before"),
             Self::Policy(refusal) => write!(f, "redirected {}", refusal.as_str()),
         }
@@ -389,12 +431,17 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::WrongChoice { expected: Some(expected), found } => {
-                write!(f, "the server chose version {found}, and {expected} is the highest in both lists")
+                write!(
+                    f,
+                    "the server chose version {found}, and {expected} is the highest in both lists"
+                )
             }
             Self::WrongChoice { expected: None, found } => {
                 write!(f, "the server chose version {found}, and there is none in both lists")
             }
-            Self::ChoseGrease { grease } => write!(f, "the server chose version {grease}, which nobody has"),
+            Self::ChoseGrease { grease } => {
+                write!(f, "the server chose version {grease}, which nobody has")
+            }
             Self::WrongService => f.write_str("the server agreed on another service"),
             Self::UnexpectedAnswer => f.write_str("the server answers what was not asked"),
             Self::WrongVersion { expected, found } => {

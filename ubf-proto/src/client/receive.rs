@@ -62,7 +62,11 @@ impl ClientSession {
                     self.receive_control(slot, connection, control);
                 }
                 Err(error) => {
-                    self.complain(connection, Term::atom("malformed"), end - body.source().len() as u64);
+                    self.complain(
+                        connection,
+                        Term::atom("malformed"),
+                        end - body.source().len() as u64,
+                    );
                     self.lost(connection, LossReason::BadControl(error));
                 }
             },
@@ -87,7 +91,11 @@ impl ClientSession {
                 match Agreed::from_term(body.root()) {
                     Ok(agreed) => self.agreed(slot, version, agreed, (versions, grease)),
                     Err(error) => {
-                        self.complain(connection, Term::atom("malformed"), end - body.source().len() as u64);
+                        self.complain(
+                            connection,
+                            Term::atom("malformed"),
+                            end - body.source().len() as u64,
+                        );
                         self.lost(connection, LossReason::BadControl(error));
                     }
                 }
@@ -120,12 +128,20 @@ impl ClientSession {
                 Some(Sent { awaited: Awaited::Pong, .. }) => {}
                 other => self.unexpected(connection, other),
             },
-            ServerControl::NoCommonVersion { service: _, versions } => match self.pop_first_due(slot) {
-                Some(Sent { awaited: Awaited::Agreement { .. }, .. }) => self.no_common_version(slot, versions),
-                other => self.unexpected(connection, other),
-            },
-            ServerControl::Refused { why, versions, packet } => self.refused(slot, connection, why, versions, packet),
-            ServerControl::Failed { why, versions: _, packet } => match self.pop_answered(slot, packet) {
+            ServerControl::NoCommonVersion { service: _, versions } => {
+                match self.pop_first_due(slot) {
+                    Some(Sent { awaited: Awaited::Agreement { .. }, .. }) => {
+                        self.no_common_version(slot, versions)
+                    }
+                    other => self.unexpected(connection, other),
+                }
+            }
+            ServerControl::Refused { why, versions, packet } => {
+                self.refused(slot, connection, why, versions, packet)
+            }
+            ServerControl::Failed { why, versions: _, packet } => match self
+                .pop_answered(slot, packet)
+            {
                 Some(Sent { awaited: Awaited::Reply { call, version }, .. }) if !call.is_event => {
                     self.route.call_was_executed();
                     self.end(&call, Err(CallError::Failed { version, why }));
@@ -147,7 +163,14 @@ impl ClientSession {
     }
 
     /// N4: a packet was not executed.
-    fn refused(&mut self, slot: Slot, connection: ConnectionId, why: Term, spoken: Versions, packet: u64) {
+    fn refused(
+        &mut self,
+        slot: Slot,
+        connection: ConnectionId,
+        why: Term,
+        spoken: Versions,
+        packet: u64,
+    ) {
         match self.pop_answered(slot, packet) {
             Some(Sent { awaited: Awaited::Reply { mut call, version }, .. }) => {
                 self.version_refused(slot, version, &why, spoken);
@@ -182,13 +205,15 @@ impl ClientSession {
         }
     }
 
-    /// The answer to the first packet that one is due for has come, so that the events before it were taken.
+    /// The answer to the first packet that one is due for has come, so that the events before it
+    /// were taken.
     fn pop_first_due(&mut self, slot: Slot) -> Option<Sent> {
         let packet = self.slot(slot).as_ref()?.first_due()?.packet;
         self.pop_answered(slot, packet)
     }
 
-    /// The answer to this packet has come, so that the events before it were taken. `None` if it cannot have come yet (P5).
+    /// The answer to this packet has come, so that the events before it were taken. `None` if it
+    /// cannot have come yet (P5).
     fn pop_answered(&mut self, slot: Slot, packet: u64) -> Option<Sent> {
         loop {
             let now = self.now;

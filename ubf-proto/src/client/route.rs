@@ -11,7 +11,8 @@ use crate::redirect::RedirectRefusal;
 use crate::time::Time;
 use crate::versions::Versions;
 
-/// Addresses are remembered for a failover up to this number: a NextIP and the option `peers` have 16 each.
+/// Addresses are remembered for a failover up to this number: a NextIP and the option `peers` have
+/// 16 each.
 const MAX_CANDIDATES: usize = 64;
 
 /// An address and who named it.
@@ -45,7 +46,8 @@ pub(super) struct Route {
     pub(super) futile: Option<NextIp>,
     /// R6: when a move that is in progress must have made its connection.
     pub(super) move_until: Option<Time>,
-    /// R6: whether an address of a move has failed since the last one that was made: then the old connection is used meanwhile.
+    /// R6: whether an address of a move has failed since the last one that was made: then the old
+    /// connection is used meanwhile.
     pub(super) is_move_doubtful: bool,
     pub(super) move_backoff: Backoff,
     /// R6: a failed move is not tried again before.
@@ -68,7 +70,8 @@ pub(super) struct Round {
 }
 
 impl Route {
-    /// R5: a call was executed, so that what follows is another chase. R4: and the server is no broken one.
+    /// R5: a call was executed, so that what follows is another chase. R4: and the server is no
+    /// broken one.
     pub(super) fn call_was_executed(&mut self) {
         self.end_chase();
         self.backoff.reset();
@@ -93,7 +96,8 @@ impl Route {
         }
     }
 
-    /// R5: counts a move. Its first address is no visit if it is the last one too: that is to connect again.
+    /// R5: counts a move. Its first address is no visit if it is the last one too: that is to
+    /// connect again.
     pub(super) fn record_move(&mut self, from: &Address, to: &Address, now: Time) {
         if self.visited.is_empty() && from != to {
             self.visited.push(from.clone());
@@ -108,8 +112,11 @@ impl Route {
 
     /// R4: the addresses of a round: the last NextIP, the peers, those of the start; each once.
     pub(super) fn begin_round(&mut self, start: &[Address]) {
-        let own = start.iter().map(|address| Candidate { address: address.clone(), named_by: NamedBy::Program });
-        let all: Vec<Candidate> = self.next_ips.iter().chain(&self.peers).cloned().chain(own).collect();
+        let own = start
+            .iter()
+            .map(|address| Candidate { address: address.clone(), named_by: NamedBy::Program });
+        let all: Vec<Candidate> =
+            self.next_ips.iter().chain(&self.peers).cloned().chain(own).collect();
         self.candidates.clear();
         for mut candidate in all {
             if start.contains(&candidate.address) {
@@ -158,18 +165,27 @@ mod tests {
 
     #[test]
     fn r4_a_round_has_each_address_once_and_the_best_first() {
-        let named = |text| Candidate { address: address(text), named_by: NamedBy::NextIp { server: None } };
-        let mut route =
-            Route { next_ips: alloc::vec![named("b:1")], peers: alloc::vec![named("c:1")], ..Route::default() };
+        let named =
+            |text| Candidate { address: address(text), named_by: NamedBy::NextIp { server: None } };
+        let mut route = Route {
+            next_ips: alloc::vec![named("b:1")],
+            peers: alloc::vec![named("c:1")],
+            ..Route::default()
+        };
         route.peers.push(named("b:1"));
         route.begin_round(&[address("a:1"), address("c:1")]);
-        let order: Vec<_> = route.candidates.iter().map(|candidate| alloc::format!("{}", candidate.address)).collect();
+        let order: Vec<_> = route
+            .candidates
+            .iter()
+            .map(|candidate| alloc::format!("{}", candidate.address))
+            .collect();
         assert_eq!(order, ["b:1", "c:1", "a:1"]);
     }
 
     #[test]
     fn l1_a_round_has_64_addresses_at_most() {
-        let start: Vec<Address> = (1..=65).map(|port| address(&alloc::format!("a:{port}"))).collect();
+        let start: Vec<Address> =
+            (1..=65).map(|port| address(&alloc::format!("a:{port}"))).collect();
         let mut route = Route::default();
         route.begin_round(&start);
         assert_eq!(route.candidates.len(), 64);

@@ -25,7 +25,8 @@ impl ClientSession {
     /// L2: asks for a sign of life; or, behind events, whether they were taken.
     fn ping(&mut self, slot: Slot) -> bool {
         // An answer is due to the last packet: nothing is quiet, and nothing is in doubt.
-        let is_answer_last = |link: &Option<Link>| link.as_ref().is_none_or(Link::ends_with_question);
+        let is_answer_last =
+            |link: &Option<Link>| link.as_ref().is_none_or(Link::ends_with_question);
         if is_answer_last(self.slot(slot)) {
             return false;
         }
@@ -38,12 +39,14 @@ impl ClientSession {
         };
         let Some(link) = link else { return false };
         let is_barred = |link: &Link| {
-            let is_other = link.force.is_none_or(|version| link.has_other_version_in_flight(version));
+            let is_other =
+                link.force.is_none_or(|version| link.has_other_version_in_flight(version));
             is_other && has_waiting
         };
         let must_know = || {
             let is_full = link.in_flight.len() >= max_in_flight;
-            link.ends_with_event() && (is_leaving || is_full || link.doomed.is_some() || is_barred(link))
+            link.ends_with_event()
+                && (is_leaving || is_full || link.doomed.is_some() || is_barred(link))
         };
         let is_due = now >= link.ping_at(&self.config);
         if !link.is_open() || !(is_due || must_know()) {
@@ -63,8 +66,10 @@ impl ClientSession {
             None => Some(Slot::Next),
             // R2: nothing more is sent on the old connection.
             Some(current) if next.is_usable() => current.in_flight.is_empty().then_some(Slot::Next),
-            // R6: after an address that did not work none is waited for; but calls that went there at once (N3) are not overtaken.
-            Some(_) => (self.route.is_move_doubtful && !next.has_messages_in_flight()).then_some(Slot::Current),
+            // R6: after an address that did not work none is waited for; but calls that went there
+            // at once (N3) are not overtaken.
+            Some(_) => (self.route.is_move_doubtful && !next.has_messages_in_flight())
+                .then_some(Slot::Current),
         }
     }
 

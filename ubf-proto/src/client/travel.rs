@@ -12,8 +12,8 @@ use super::{ClientSession, Slot};
 use crate::redirect::RedirectRefusal;
 use crate::time::Time;
 
-/// A connection that held so long was a good one: the next loss is the first of a series, and the next redirection of a chase (R5).
-/// Chosen: longer than the longest back-off.
+/// A connection that held so long was a good one: the next loss is the first of a series, and the
+/// next redirection of a chase (R5). Chosen: longer than the longest back-off.
 const STABLE: Duration = Duration::from_secs(60);
 
 impl ClientSession {
@@ -29,7 +29,9 @@ impl ClientSession {
     pub(super) fn travel_at(&self) -> Option<Time> {
         match (&self.current, &self.next) {
             (_, Some(_)) => None,
-            (Some(_), None) if self.can_move() => self.route.wanted.as_ref().map(|wanted| wanted.at),
+            (Some(_), None) if self.can_move() => {
+                self.route.wanted.as_ref().map(|wanted| wanted.at)
+            }
             (Some(_), None) => None,
             (None, None) => self.route.retry_at,
         }
@@ -42,7 +44,8 @@ impl ClientSession {
     /// R2: moves, while the old connection lives.
     fn travel_on(&mut self) -> bool {
         if let Some(until) = self.route.move_until {
-            // R6: what is left of the time is shared by the addresses that are left, so that each has its turn.
+            // R6: what is left of the time is shared by the addresses that are left, so that each
+            // has its turn.
             let left = u32::try_from(self.route.candidates.len()).unwrap_or(u32::MAX);
             if self.now < until
                 && let Some(candidate) = self.route.candidates.pop_front()
@@ -54,7 +57,8 @@ impl ClientSession {
             }
             return true;
         }
-        let is_due = self.can_move() && self.route.wanted.as_ref().is_some_and(|wanted| self.now >= wanted.at);
+        let is_due = self.can_move()
+            && self.route.wanted.as_ref().is_some_and(|wanted| self.now >= wanted.at);
         if is_due {
             self.begin_move();
         }
@@ -68,13 +72,15 @@ impl ClientSession {
         for address in next_ip.addresses() {
             let judgement = self.route.judge(address, self.config.max_hops);
             match judgement.and_then(|()| self.config.policy.judge(peer, address)) {
-                Ok(()) => self
-                    .route
-                    .candidates
-                    .push_back(Candidate { address: address.clone(), named_by: NamedBy::NextIp { server: peer } }),
+                Ok(()) => self.route.candidates.push_back(Candidate {
+                    address: address.clone(),
+                    named_by: NamedBy::NextIp { server: peer },
+                }),
                 Err(refusal) => {
-                    self.outputs
-                        .push_back(Output::Notice(Notice::RedirectRefused { address: address.clone(), refusal }));
+                    self.outputs.push_back(Output::Notice(Notice::RedirectRefused {
+                        address: address.clone(),
+                        refusal,
+                    }));
                 }
             }
         }
@@ -89,7 +95,8 @@ impl ClientSession {
 
     /// R6: stay on the old connection, report, back off.
     fn move_failed(&mut self) {
-        let retry_at = self.now + self.route.move_backoff.next(&self.config.move_backoff, &mut self.random);
+        let retry_at =
+            self.now + self.route.move_backoff.next(&self.config.move_backoff, &mut self.random);
         self.route.move_until = None;
         self.route.candidates.clear();
         self.route.move_again_at = retry_at;
@@ -123,8 +130,10 @@ impl ClientSession {
     /// No address of this round works.
     fn end_round(&mut self) {
         let round = self.route.round;
-        self.route.retry_at = Some(self.now + self.route.backoff.next(&self.config.backoff, &mut self.random));
-        // N1: to wait would help only if a server were replaced; who calls must be told what is the matter.
+        self.route.retry_at =
+            Some(self.now + self.route.backoff.next(&self.config.backoff, &mut self.random));
+        // N1: to wait would help only if a server were replaced; who calls must be told what is the
+        // matter.
         if round.tried > 0 && round.without_version == round.tried {
             while let Some(call) = self.waiting.pop() {
                 let spoken = self.route.spoken.clone();
@@ -142,8 +151,21 @@ impl ClientSession {
             (Some(_), Some(original)) => original.clone(),
             (Some(_) | None, _) => address.host.clone(),
         });
-        self.outputs.push_back(Output::Connect { connection, address: address.clone(), named_by, within, tls });
-        self.next = Some(Link::new(connection, address, named_by, self.now + within, &self.config, self.now));
+        self.outputs.push_back(Output::Connect {
+            connection,
+            address: address.clone(),
+            named_by,
+            within,
+            tls,
+        });
+        self.next = Some(Link::new(
+            connection,
+            address,
+            named_by,
+            self.now + within,
+            &self.config,
+            self.now,
+        ));
     }
 
     pub(super) fn connected(&mut self, connection: ConnectionId, peer: Option<IpAddr>, tls: bool) {
@@ -170,7 +192,10 @@ impl ClientSession {
 
     /// R2: goes on where the server has agreed, once the old connection owes nothing.
     pub(super) fn promote(&mut self) -> bool {
-        let has_agreed = self.next.as_ref().is_some_and(|next| next.agreed_at.is_some() && next.doomed.is_none());
+        let has_agreed = self
+            .next
+            .as_ref()
+            .is_some_and(|next| next.agreed_at.is_some() && next.doomed.is_none());
         let owes_nothing = self.current.as_ref().is_none_or(|current| current.in_flight.is_empty());
         if !has_agreed || !owes_nothing {
             return false;
@@ -212,15 +237,21 @@ impl ClientSession {
         let rested = self.route.last_move.map_or(self.now, |at| at + self.config.move_interval);
         let earliest = self.now.max(rested).max(self.route.move_again_at);
         // R3: at random in the first half of the grace, so that not all move at once.
-        let at = grace.map_or(earliest, |grace| earliest.max(self.now + self.random.up_to(grace / 2)));
-        if let Some(wanted) = self.route.wanted.as_mut().filter(|wanted| wanted.next_ip == next_ip) {
+        let at =
+            grace.map_or(earliest, |grace| earliest.max(self.now + self.random.up_to(grace / 2)));
+        if let Some(wanted) = self.route.wanted.as_mut().filter(|wanted| wanted.next_ip == next_ip)
+        {
             wanted.at = wanted.at.min(at);
             return;
         }
         let policy = self.config.policy;
-        let allowed = next_ip.addresses().iter().filter(|address| policy.judge(peer, address).is_ok());
+        let allowed =
+            next_ip.addresses().iter().filter(|address| policy.judge(peer, address).is_ok());
         self.route.next_ips = allowed
-            .map(|address| Candidate { address: address.clone(), named_by: NamedBy::NextIp { server: peer } })
+            .map(|address| Candidate {
+                address: address.clone(),
+                named_by: NamedBy::NextIp { server: peer },
+            })
             .collect();
         self.route.wanted = Some(Wanted { next_ip: next_ip.clone(), at });
         self.notice(Notice::RedirectAnnounced { next_ip });
@@ -230,7 +261,10 @@ impl ClientSession {
     pub(super) fn end_doomed(&mut self) -> bool {
         let is_over = |link: &&Link| link.doomed.is_some() && link.in_flight.is_empty();
         let over = [&self.current, &self.next].into_iter().flatten().find(is_over);
-        let Some((connection, Some(reason))) = over.map(|link| (link.id, link.doomed.clone())) else { return false };
+        let Some((connection, Some(reason))) = over.map(|link| (link.id, link.doomed.clone()))
+        else {
+            return false;
+        };
         self.lost(connection, reason);
         true
     }
@@ -259,15 +293,23 @@ impl ClientSession {
             Some(_) => self.statistics.closings += 1,
             None => self.statistics.losses += u64::from(was_agreed),
         }
-        self.notice(Notice::Lost { address: link.address, reason, was_in_use: slot == Slot::Current });
+        self.notice(Notice::Lost {
+            address: link.address,
+            reason,
+            was_in_use: slot == Slot::Current,
+        });
         let mut is_answer_missing = false;
         for sent in link.in_flight {
             let may_have_run = last.is_none_or(|last| sent.packet <= last);
-            // After the last words no refusal can come any more (P5): unless an earlier answer is missing too, an event was taken.
-            let was_taken = last.is_some() && may_have_run && sent.awaited.is_event() && !is_answer_missing;
+            // After the last words no refusal can come any more (P5): unless an earlier answer is
+            // missing too, an event was taken.
+            let was_taken =
+                last.is_some() && may_have_run && sent.awaited.is_event() && !is_answer_missing;
             is_answer_missing |= !sent.awaited.is_event();
             match sent.awaited {
-                Awaited::Reply { call, version } if was_taken => self.end(&call, Ok(Done::Taken { version })),
+                Awaited::Reply { call, version } if was_taken => {
+                    self.end(&call, Ok(Done::Taken { version }))
+                }
                 Awaited::Reply { call, .. } => self.after_loss(call, may_have_run),
                 Awaited::Abandoned { .. } | Awaited::Agreement { .. } | Awaited::Pong => {}
             }
@@ -287,7 +329,8 @@ impl ClientSession {
             if is_open {
                 // R6: the time of a move is for making connections; to agree has its own.
                 let (opened_at, now) = (link.opened_at, self.now);
-                self.route.move_until = self.route.move_until.map(|until| until + now.since(opened_at));
+                self.route.move_until =
+                    self.route.move_until.map(|until| until + now.since(opened_at));
             }
         } else if was_agreed {
             self.begin_failover();
@@ -298,7 +341,8 @@ impl ClientSession {
     fn begin_failover(&mut self) {
         self.route.candidates.clear();
         let wait = if self.route.backoff.is_fresh() {
-            // It counts as one: a server that agrees and then closes, again and again, is waited for.
+            // It counts as one: a server that agrees and then closes, again and again, is waited
+            // for.
             let _counted = self.route.backoff.next(&self.config.backoff, &mut self.random);
             Duration::ZERO
         } else {

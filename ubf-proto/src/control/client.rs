@@ -49,7 +49,9 @@ impl ClientControl {
                 options.to_term(),
             ]),
             Self::Ping => ubf!(ping),
-            Self::Error { why, offset } => Term::tuple([Term::atom("error"), why.clone(), Term::from(*offset)]),
+            Self::Error { why, offset } => {
+                Term::tuple([Term::atom("error"), why.clone(), Term::from(*offset)])
+            }
         }
     }
 

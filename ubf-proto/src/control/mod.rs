@@ -1,7 +1,7 @@
 //! Packets of version 0: what the two protocol engines say to each other (P3, P4).
 //!
-//! Terms at the end of a tuple that are not known, and options that are not known, are ignored (P4). All else that is wrong is an
-//! error that names the packet and the field.
+//! Terms at the end of a tuple that are not known, and options that are not known, are ignored
+//! (P4). All else that is wrong is an error that names the packet and the field.
 
 mod client;
 mod options;

@@ -23,13 +23,18 @@ pub struct Options {
 
 impl Options {
     pub(super) fn to_term(&self) -> Term {
-        let agent = self.agent.clone().map(|agent| Term::tuple([Term::atom("agent"), Term::String(agent)]));
-        let peers = NextIp::new(self.peers.clone())
-            .map(|peers| Term::tuple([Term::atom("peers"), Term::string(alloc::format!("{peers}"))]));
-        let max_packet = self.max_packet.map(|max| Term::tuple([Term::atom("max_packet"), Term::from(max)]));
+        let agent =
+            self.agent.clone().map(|agent| Term::tuple([Term::atom("agent"), Term::String(agent)]));
+        let peers = NextIp::new(self.peers.clone()).map(|peers| {
+            Term::tuple([Term::atom("peers"), Term::string(alloc::format!("{peers}"))])
+        });
+        let max_packet =
+            self.max_packet.map(|max| Term::tuple([Term::atom("max_packet"), Term::from(max)]));
         let quarantined = (!self.quarantined.is_empty()).then(|| {
             let pairs = self.quarantined.iter();
-            let list = Term::list(pairs.map(|(version, why)| Term::tuple([Term::from(version.get()), why.clone()])));
+            let list = Term::list(
+                pairs.map(|(version, why)| Term::tuple([Term::from(version.get()), why.clone()])),
+            );
             Term::tuple([Term::atom("quarantined"), list])
         });
         Term::list([agent, peers, max_packet, quarantined].into_iter().flatten())
@@ -40,7 +45,9 @@ impl Options {
         let View::List(list) = term.view() else { return Err(malformed("Options")) };
         let mut options = Self::default();
         for option in list {
-            let Some((name, tuple)) = read::name_of(option) else { return Err(malformed("Options")) };
+            let Some((name, tuple)) = read::name_of(option) else {
+                return Err(malformed("Options"));
+            };
             let fields = Fields { packet, tuple };
             if name == "agent" {
                 options.agent = Some(fields.read(1, "agent", read::text)?);

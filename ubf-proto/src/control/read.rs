@@ -79,7 +79,8 @@ pub(super) fn versions_or_none(term: TermRef<'_>) -> Option<Versions> {
     if list.len() > Versions::MAX_LEN {
         return None;
     }
-    let versions: Versions = list.iter().map(version).collect::<Option<Vec<_>>>()?.into_iter().collect();
+    let versions: Versions =
+        list.iter().map(version).collect::<Option<Vec<_>>>()?.into_iter().collect();
     // A repeated version would have been lost.
     (versions.len() == list.len()).then_some(versions)
 }

@@ -95,8 +95,11 @@ impl Agreed {
         match read::name_of(term) {
             Some((name, tuple)) if name == "agreed" => {
                 let fields = Fields { packet: "agreed", tuple };
-                // The server answers in the rules that the client announced, or in older ones: there are none but 1.
-                fields.read(1, "UbfVersion", |term| read::unsigned(term).filter(|&number| number == 1))?;
+                // The server answers in the rules that the client announced, or in older ones:
+                // there are none but 1.
+                fields.read(1, "UbfVersion", |term| {
+                    read::unsigned(term).filter(|&number| number == 1)
+                })?;
                 Ok(Self {
                     service: fields.read(2, "Service", read::service)?,
                     versions: fields.read(3, "Versions", read::versions)?,
@@ -128,7 +131,12 @@ impl ServerControl {
     #[must_use]
     pub fn to_term(&self) -> Term {
         let about_packet = |name: &str, why: &Term, versions: &Versions, packet: u64| {
-            Term::tuple([Term::atom(name), why.clone(), versions_term(versions), Term::from(packet)])
+            Term::tuple([
+                Term::atom(name),
+                why.clone(),
+                versions_term(versions),
+                Term::from(packet),
+            ])
         };
         match self {
             Self::NoCommonVersion { service, versions } => Term::tuple([
@@ -137,12 +145,20 @@ impl ServerControl {
                 service.to_term(),
                 versions_term(versions),
             ]),
-            Self::Refused { why, versions, packet } => about_packet("refused", why, versions, *packet),
-            Self::Failed { why, versions, packet } => about_packet("failed", why, versions, *packet),
+            Self::Refused { why, versions, packet } => {
+                about_packet("refused", why, versions, *packet)
+            }
+            Self::Failed { why, versions, packet } => {
+                about_packet("failed", why, versions, *packet)
+            }
             Self::Moved { grace } => ubf!({moved, (millis(*grace))}),
-            Self::Closing { why, packet } => Term::tuple([Term::atom("closing"), why.clone(), Term::from(*packet)]),
+            Self::Closing { why, packet } => {
+                Term::tuple([Term::atom("closing"), why.clone(), Term::from(*packet)])
+            }
             Self::Pong => ubf!(pong),
-            Self::Error { why, offset } => Term::tuple([Term::atom("error"), why.clone(), Term::from(*offset)]),
+            Self::Error { why, offset } => {
+                Term::tuple([Term::atom("error"), why.clone(), Term::from(*offset)])
+            }
         }
     }
 
@@ -179,13 +195,18 @@ impl ServerControl {
             })
         } else if name == "moved" {
             let fields = Fields { packet: "moved", tuple };
-            Ok(Self::Moved { grace: Duration::from_millis(fields.read(1, "GraceMs", read::unsigned)?) })
+            Ok(Self::Moved {
+                grace: Duration::from_millis(fields.read(1, "GraceMs", read::unsigned)?),
+            })
         } else if name == "closing" {
             let fields = Fields { packet: "closing", tuple };
             Ok(Self::Closing { why: why(&fields)?, packet: fields.read(2, "N", read::unsigned)? })
         } else if name == "error" {
             let fields = Fields { packet: "error", tuple };
-            Ok(Self::Error { why: why(&fields)?, offset: fields.read(2, "Offset", read::unsigned)? })
+            Ok(Self::Error {
+                why: why(&fields)?,
+                offset: fields.read(2, "Offset", read::unsigned)?,
+            })
         } else {
             Err(ControlError::Unknown)
         }

@@ -11,13 +11,15 @@ use ubf_codec::{Address, Limits, Text};
 pub struct Config {
     /// Limits of one packet.
     pub limits: Limits,
-    /// Packets that are being worked on or wait for their turn to be answered. Beyond it nothing is read. Default 1024.
+    /// Packets that are being worked on or wait for their turn to be answered. Beyond it nothing
+    /// is read. Default 1024.
     pub max_pending: usize,
-    /// Bytes of these packets: of a request while its handler runs, then of its answer while that waits for its turn. Beyond it nothing is
-    /// read, so a packet that is larger is still served, alone. Default 32 MiB.
+    /// Bytes of these packets: of a request while its handler runs, then of its answer while that
+    /// waits for its turn. Beyond it nothing is read, so a packet that is larger is still
+    /// served, alone. Default 32 MiB.
     pub max_pending_bytes: usize,
-    /// Bytes of replies that were handed out and not written. Beyond it nothing is read; events beyond it close the
-    /// connection. Default 1 MiB.
+    /// Bytes of replies that were handed out and not written. Beyond it nothing is read; events
+    /// beyond it close the connection. Default 1 MiB.
     pub max_unread_bytes: usize,
     /// From the start of a connection to the end of its first packet. Default 5 s (N10).
     pub max_negotiation_time: Duration,
@@ -27,7 +29,8 @@ pub struct Config {
     pub max_idle_time: Duration,
     /// Without a byte written, while there are some to write. Default 30 s.
     pub max_write_time: Duration,
-    /// For calls in progress when the connection is to be closed because of its peer. Default 10 s.
+    /// For calls in progress when the connection is to be closed because of its peer. Default 10
+    /// s.
     pub max_close_time: Duration,
     /// In a minute (N10). Default 8.
     pub max_negotiations: u32,

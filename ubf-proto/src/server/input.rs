@@ -45,10 +45,11 @@ pub enum Input {
     },
     /// What the server speaks has changed.
     Offer(Arc<Offer>),
-    /// The settings have changed: peers, for example, which the next `agreed` tells. The limits of packets stay as they were.
+    /// The settings have changed: peers, for example, which the next `agreed` tells. The limits of
+    /// packets stay as they were.
     Config(Arc<Config>),
-    /// R9: where replies send the client from here on; `None` is "stay here". During a drain it is ignored, and after an `Undrain`
-    /// to be said again.
+    /// R9: where replies send the client from here on; `None` is "stay here". During a drain it is
+    /// ignored, and after an `Undrain` to be said again.
     NextIp(Option<NextIp>),
     /// R8: this server goes away.
     Drain {

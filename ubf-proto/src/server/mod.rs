@@ -37,13 +37,14 @@ use crate::time::Time;
 
 /// The server's end of one connection.
 ///
-/// Tell it what happens with [`handle`](Self::handle), do what [`poll_output`](Self::poll_output) says until that is nothing, read
-/// from the socket only while [`is_reading`](Self::is_reading), and wake it at [`poll_timeout`](Self::poll_timeout) with
-/// [`Input::Tick`].
+/// Tell it what happens with [`handle`](Self::handle), do what [`poll_output`](Self::poll_output)
+/// says until that is nothing, read from the socket only while [`is_reading`](Self::is_reading),
+/// and wake it at [`poll_timeout`](Self::poll_timeout) with [`Input::Tick`].
 ///
 /// # Limits
-/// Outputs are made one at a time, when they are asked for: a flood of packets waits in the bytes that came in, and no more are read
-/// while [`Config::max_pending`], [`Config::max_pending_bytes`] or [`Config::max_unread_bytes`] is reached.
+/// Outputs are made one at a time, when they are asked for: a flood of packets waits in the bytes
+/// that came in, and no more are read while [`Config::max_pending`], [`Config::max_pending_bytes`]
+/// or [`Config::max_unread_bytes`] is reached.
 #[derive(Debug)]
 pub struct ServerSession {
     config: Arc<Config>,
@@ -58,7 +59,8 @@ pub struct ServerSession {
     packets: u64,
     service: Service,
     agreed: Option<Version>,
-    /// A version that the offer speaks for this service: what it speaks it goes on to speak, until there is another offer.
+    /// A version that the offer speaks for this service: what it speaks it goes on to speak, until
+    /// there is another offer.
     spoken: Option<Version>,
     /// N12: the most bytes of a packet that the client accepts.
     max_packet: Option<u64>,
@@ -158,7 +160,8 @@ impl ServerSession {
                 self.last_written = self.now;
                 self.last_traffic = self.now;
                 if !was_full {
-                    // Nothing waits for room: there is nothing to do that there was not before, but for what has its time.
+                    // Nothing waits for room: there is nothing to do that there was not before, but
+                    // for what has its time.
                     return;
                 }
             }
@@ -168,7 +171,11 @@ impl ServerSession {
             Input::Failed { packet, why } => {
                 let versions = self.offer.spoken(&self.service, self.now);
                 let failed = ServerControl::Failed { why, versions, packet };
-                self.pending.complete(packet, Some(Mode::Negotiation), packet::body(&failed.to_term()));
+                self.pending.complete(
+                    packet,
+                    Some(Mode::Negotiation),
+                    packet::body(&failed.to_term()),
+                );
             }
             Input::EventOut { version, body } => self.send_event(version, body),
             Input::Offer(offer) => {
@@ -182,7 +189,9 @@ impl ServerSession {
                     self.heads.set_next_ip(next_ip);
                 }
             }
-            Input::Drain { next_ip, until, notice_at } => self.begin_drain(next_ip, until, notice_at),
+            Input::Drain { next_ip, until, notice_at } => {
+                self.begin_drain(next_ip, until, notice_at)
+            }
             Input::Undrain => {
                 if self.drain.take().is_some() && self.phase == Phase::Draining {
                     self.phase = Phase::Serving;
@@ -212,7 +221,8 @@ impl ServerSession {
             if self.is_settled || self.phase == Phase::Stopped {
                 return None;
             }
-            // Outputs are large: those that are made for each call are given out from where they are made.
+            // Outputs are large: those that are made for each call are given out from where they
+            // are made.
             if let Some(answer) = self.pending.pop_ready() {
                 return Some(self.answer_in_turn(answer));
             }
@@ -234,8 +244,9 @@ impl ServerSession {
         self.pending.use_room(pending);
     }
 
-    /// Lets go of all memory that it does not need before more comes in, and gives what another session can use. To be called before it is
-    /// left alone: an idle session takes little memory then.
+    /// Lets go of all memory that it does not need before more comes in, and gives what another
+    /// session can use. To be called before it is left alone: an idle session takes little
+    /// memory then.
     pub fn let_go(&mut self) -> Option<Room> {
         if self.outputs.is_empty() {
             self.outputs = VecDeque::new();
@@ -250,7 +261,11 @@ impl ServerSession {
         if self.phase == Phase::Stopped {
             return None;
         }
-        let write = if self.unsent > 0 { self.last_written + self.config.max_write_time } else { Time::NEVER };
+        let write = if self.unsent > 0 {
+            self.last_written + self.config.max_write_time
+        } else {
+            Time::NEVER
+        };
         let ending = match (&self.ending, &self.drain) {
             (Some(ending), _) => ending.deadline,
             (None, Some(drain)) => drain.notice_at.unwrap_or(Time::NEVER),
@@ -260,7 +275,8 @@ impl ServerSession {
         others.into_iter().fold(write.min(ending), Time::min).if_ever()
     }
 
-    /// Whether bytes are wanted. While they are not, leave them in the socket: this is the back-pressure.
+    /// Whether bytes are wanted. While they are not, leave them in the socket: this is the
+    /// back-pressure.
     #[must_use]
     pub fn is_reading(&self) -> bool {
         !self.has_ended && self.is_decoding()
@@ -373,9 +389,14 @@ impl ServerSession {
         let packet = self.heads.packet(version.into(), body);
         let bytes = packet.len() as u64;
         match self.max_packet {
-            // N12: it would end the connection, and has no answer in whose place something else could be said.
+            // N12: it would end the connection, and has no answer in whose place something else
+            // could be said.
             Some(max_packet) if bytes > max_packet => {
-                self.outputs.push_back(Output::Notice(Notice::EventTooLarge { version, bytes, max_packet }));
+                self.outputs.push_back(Output::Notice(Notice::EventTooLarge {
+                    version,
+                    bytes,
+                    max_packet,
+                }));
             }
             Some(_) | None => {
                 let output = self.transmission(packet);
@@ -405,7 +426,12 @@ impl ServerSession {
     }
 
     /// Executes no further packet, and closes when the answers that are due are out.
-    fn end(&mut self, last_words: Option<ServerControl>, reason: CloseReason, within: core::time::Duration) {
+    fn end(
+        &mut self,
+        last_words: Option<ServerControl>,
+        reason: CloseReason,
+        within: core::time::Duration,
+    ) {
         let deadline = self.now + within;
         match &mut self.ending {
             // What was first wrong is said; a stricter time counts.
@@ -460,12 +486,14 @@ impl ServerSession {
 
     fn packet_deadline(&self) -> Time {
         let is_waiting = self.is_decoding() && !self.inbound.is_fresh();
-        let deadline = if is_waiting { self.inbound.deadline(self.config.max_packet_time) } else { None };
+        let deadline =
+            if is_waiting { self.inbound.deadline(self.config.max_packet_time) } else { None };
         deadline.unwrap_or(Time::NEVER)
     }
 
     fn idle_deadline(&self) -> Time {
-        let is_waiting = self.pending.len() == 0 && self.ending.is_none() && !self.inbound.is_fresh();
+        let is_waiting =
+            self.pending.len() == 0 && self.ending.is_none() && !self.inbound.is_fresh();
         if is_waiting { self.last_traffic + self.config.max_idle_time } else { Time::NEVER }
     }
 }
@@ -476,7 +504,8 @@ mod tests {
 
     #[test]
     fn an_idle_session_takes_a_quarter_of_two_kilobytes() {
-        // The goal is 2 KiB for an idle connection, socket and all. What it has besides is let go: buffers, the decoder.
+        // The goal is 2 KiB for an idle connection, socket and all. What it has besides is let go:
+        // buffers, the decoder.
         assert!(size_of::<ServerSession>() <= 512, "{} bytes", size_of::<ServerSession>());
     }
 }

@@ -79,7 +79,9 @@ impl fmt::Display for CloseReason {
             Self::NegotiationTime => f.write_str("no packet in time (max_negotiation_time)"),
             Self::PacketTime => f.write_str("a packet took too long (max_packet_time)"),
             Self::IdleTime => f.write_str("no traffic (max_idle_time)"),
-            Self::SlowReader => f.write_str("the client does not read (max_write_time, max_unread_bytes)"),
+            Self::SlowReader => {
+                f.write_str("the client does not read (max_write_time, max_unread_bytes)")
+            }
         }
     }
 }

@@ -60,11 +60,13 @@ impl Pending {
         self.slots.push_back(Slot { packet, state: State::Ready(answer) });
     }
 
-    /// Completes a running packet with an answer in its own version, or in another mode. Answers that nobody waits for are dropped: the
-    /// shell may be late.
+    /// Completes a running packet with an answer in its own version, or in another mode. Answers
+    /// that nobody waits for are dropped: the shell may be late.
     pub(super) fn complete(&mut self, packet: u64, mode: Option<Mode>, body: Bytes) {
         let place = self.slots.partition_point(|slot| slot.packet < packet);
-        let Some(slot) = self.slots.get_mut(place).filter(|slot| slot.packet == packet) else { return };
+        let Some(slot) = self.slots.get_mut(place).filter(|slot| slot.packet == packet) else {
+            return;
+        };
         if let State::Running { version, bytes } = slot.state {
             self.bytes = self.bytes - bytes + body.len();
             let mode = mode.unwrap_or(version.into());

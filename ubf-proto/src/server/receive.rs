@@ -5,7 +5,9 @@ use ubf_codec::{ClientPacket, Document, Mode, Term, Version};
 
 use super::output::{CloseReason, Message, Notice, Output};
 use super::{Received, ServerSession};
-use crate::control::{Agreed, ClientControl, ControlError, Negotiate, Options, ServerControl, is_event};
+use crate::control::{
+    Agreed, ClientControl, ControlError, Negotiate, Options, ServerControl, is_event,
+};
 use crate::packet;
 
 impl ServerSession {
@@ -15,10 +17,15 @@ impl ServerSession {
             Ok(Some(received)) => received,
             Ok(None) => return Received::Nothing,
             Err(error) => {
-                // L3: the stream is lost, and with it the connection; calls in progress are answered first.
+                // L3: the stream is lost, and with it the connection; calls in progress are
+                // answered first.
                 let why = Term::atom(error.kind().code());
                 let last_words = ServerControl::Error { why, offset: error.offset() };
-                self.end(Some(last_words), CloseReason::BadSyntax(error), self.config.max_close_time);
+                self.end(
+                    Some(last_words),
+                    CloseReason::BadSyntax(error),
+                    self.config.max_close_time,
+                );
                 return Received::Packet;
             }
         };
@@ -32,11 +39,16 @@ impl ServerSession {
         }
     }
 
-    fn receive_message(&mut self, version: Version, packet: ClientPacket<Document<Bytes>>) -> Received {
+    fn receive_message(
+        &mut self,
+        version: Version,
+        packet: ClientPacket<Document<Bytes>>,
+    ) -> Received {
         let number = self.packets;
         if self.refused.contains(&version) || !self.speaks(version) {
-            // N4: refused until the client has negotiated again. Of versions that this server never speaks none needs to be remembered
-            // beyond the bound: they are refused anyway.
+            // N4: refused until the client has negotiated again. Of versions that this server never
+            // speaks none needs to be remembered beyond the bound: they are refused
+            // anyway.
             if self.refused.len() < crate::versions::Versions::MAX_LEN {
                 self.refused.insert(version);
             }
@@ -45,7 +57,8 @@ impl ServerSession {
             return Received::Packet;
         }
         let is_event = is_event(packet.body.root(), "event_in");
-        let message = Message { packet: number, service: self.service.clone(), version, body: packet.body };
+        let message =
+            Message { packet: number, service: self.service.clone(), version, body: packet.body };
         Received::Message(if is_event {
             Output::Event(message)
         } else {
@@ -65,15 +78,19 @@ impl ServerSession {
     fn receive_control(&mut self, packet: &ClientPacket<Document<Bytes>>, end: u64) {
         match ClientControl::from_term(packet.body.root()) {
             Ok(ClientControl::Negotiate(negotiate)) => self.negotiate(negotiate),
-            Ok(ClientControl::Ping) => self.answer(Mode::Negotiation, &ServerControl::Pong.to_term()),
+            Ok(ClientControl::Ping) => {
+                self.answer(Mode::Negotiation, &ServerControl::Pong.to_term())
+            }
             Ok(ClientControl::Error { why, offset }) => {
                 self.outputs.push_back(Output::Notice(Notice::ReportedError { why, offset }));
                 self.end(None, CloseReason::ReportedError, self.config.max_close_time);
             }
-            // A later version of the rules may know the packet: it is told that this server does not.
+            // A later version of the rules may know the packet: it is told that this server does
+            // not.
             Err(ControlError::Unknown) => self.refuse(Term::atom("unknown_packet")),
             Err(ControlError::Malformed { packet: name, field }) => {
-                let why = Term::tuple([Term::atom("malformed"), Term::atom(name), Term::atom(field)]);
+                let why =
+                    Term::tuple([Term::atom("malformed"), Term::atom(name), Term::atom(field)]);
                 let offset = end - packet.body.source().len() as u64;
                 let last_words = ServerControl::Error { why, offset };
                 self.end(Some(last_words), CloseReason::BadControl, self.config.max_close_time);

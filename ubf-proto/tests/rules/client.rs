@@ -32,7 +32,10 @@ fn n9_a_server_that_chooses_grease_is_left() {
     let grease = line.split('&').find(|item| item.starts_with("2147")).unwrap().to_owned();
     client.receive(0, &format!("{grease} ? {{'agreed'1?#{grease}&#}}$"));
     assert!(client.has_notice(|notice| {
-        matches!(notice, Notice::Lost { reason: LossReason::Violation(Violation::ChoseGrease { .. }), .. })
+        matches!(
+            notice,
+            Notice::Lost { reason: LossReason::Violation(Violation::ChoseGrease { .. }), .. }
+        )
     }));
 }
 
@@ -52,7 +55,8 @@ fn n3_calls_at_a_remembered_version_follow_at_once_and_are_sent_again_if_refused
     let mut client = Client::new(settings);
     client.send(1, 10, "'a'$");
     client.send(2, 10, "'b'$");
-    let flight = ["send 0 0 {'negotiate'1?#3&10&#{'max_packet'999}&}$", "send 0 10 'a'$", "send 0 10 'b'$"];
+    let flight =
+        ["send 0 0 {'negotiate'1?#3&10&#{'max_packet'999}&}$", "send 0 10 'a'$", "send 0 10 'b'$"];
     assert_eq!(client.connected(0), flight);
     // Nothing overtakes what may yet be refused.
     assert_eq!(client.receive(0, "3 ? {'agreed'1?#3&#}$"), NONE);
@@ -84,7 +88,11 @@ fn n6_after_a_crash_the_next_lower_version_is_used_without_a_word() {
     assert_eq!(client.call(2), ["render 2 10"]);
     assert_eq!(client.crash(10, Some(2)), ["render 2 3"]);
     assert_eq!(client.rendered(2, 3, "'b'$"), ["send 0 3 'b'$"]);
-    let fell = Notice::FellBack { from: version(10), to: Some(version(3)), why: ubf_codec::Term::atom("crash") };
+    let fell = Notice::FellBack {
+        from: version(10),
+        to: Some(version(3)),
+        why: ubf_codec::Term::atom("crash"),
+    };
     assert!(client.notices.contains(&fell));
 }
 
@@ -109,7 +117,10 @@ fn n7_when_all_are_in_quarantine_the_first_to_end_is_tried_and_the_caller_told()
     client.crash(10, None);
     client.now += 5;
     let lines = client.crash(3, None);
-    assert_eq!(lines, ["send 0 0 {'negotiate'1?#10&#{'quarantined'#{3'crash'}&}&{'max_packet'999}&}$"]);
+    assert_eq!(
+        lines,
+        ["send 0 0 {'negotiate'1?#10&#{'quarantined'#{3'crash'}&}&{'max_packet'999}&}$"]
+    );
     assert!(client.notices.contains(&Notice::QuarantineForced { version: version(10) }));
     client.receive(0, "10 ? {'agreed'1?#3&10&#}$");
     assert_eq!(client.call(1), ["render 1 10"]);
@@ -175,9 +186,10 @@ fn n10_an_agreement_is_waited_for_5_seconds() {
     client.connected(0);
     assert_eq!(client.wait(4_999), NONE);
     assert_eq!(client.wait(1)[0], "close 0");
-    assert!(
-        client.has_notice(|notice| matches!(notice, Notice::Lost { reason: LossReason::NegotiationTime { .. }, .. }))
-    );
+    assert!(client.has_notice(|notice| matches!(
+        notice,
+        Notice::Lost { reason: LossReason::NegotiationTime { .. }, .. }
+    )));
 }
 
 #[test]
@@ -197,7 +209,10 @@ fn n12_a_call_that_the_server_does_not_accept_fails_alone() {
     client.connected(0);
     client.receive(0, "3 ? {'agreed'1?#3&#{'max_packet'20}&}$");
     assert_eq!(client.send(1, 3, "12345678$"), ["send 0 3 12345678$"]);
-    assert_eq!(client.send(2, 3, "123456789$"), ["end 2 error: the server accepts packets of 20 bytes at most"]);
+    assert_eq!(
+        client.send(2, 3, "123456789$"),
+        ["end 2 error: the server accepts packets of 20 bytes at most"]
+    );
 }
 
 #[test]
@@ -276,7 +291,8 @@ fn p6_a_refused_event_is_not_taken_for_a_refused_request() {
     client.rendered(1, 10, "{'event_in'1}$");
     client.send(2, 10, "'b'$");
     // Packet 2 is the event, packet 3 the request.
-    let lines = client.receive(0, "0 ? {'refused'{'version'10}#3&2}$0 ? {'refused'{'version'10}#3&3}$");
+    let lines =
+        client.receive(0, "0 ? {'refused'{'version'10}#3&2}$0 ? {'refused'{'version'10}#3&3}$");
     assert_eq!(lines, ["send 0 0 {'negotiate'1?#3&10&#{'max_packet'999}&}$"]);
     assert_eq!(client.receive(0, "3 ? {'agreed'1?#3&#}$"), ["render 1 3"]);
 }
@@ -287,7 +303,10 @@ fn p6_a_number_that_cannot_be_meant_ends_the_connection() {
         let mut client = Client::agreed(config(ADDRESS, &[3]), 3, "#3&");
         client.send(1, 3, "'a'$");
         let lines = client.receive(0, &format!("0 ? {{'refused'{{'version'3}}#3&{packet}}}$"));
-        assert!(lines[0].starts_with("send 0 0 {'error''wrong-packet-number'"), "{packet}: {lines:?}");
+        assert!(
+            lines[0].starts_with("send 0 0 {'error''wrong-packet-number'"),
+            "{packet}: {lines:?}"
+        );
         assert_eq!(lines[2], "end 1 error: the connection was lost; the call may have run");
     }
 }
@@ -348,7 +367,10 @@ fn l2_a_vanished_server_is_found_by_ping() {
     assert_eq!(client.wait(1), ["send 0 0 'ping'$"]);
     assert_eq!(client.wait(4_999), NONE);
     assert_eq!(client.wait(1), ["close 0", "connect 1 192.0.2.1:4000"]);
-    assert!(client.has_notice(|notice| matches!(notice, Notice::Lost { reason: LossReason::PongTime { .. }, .. })));
+    assert!(client.has_notice(|notice| matches!(
+        notice,
+        Notice::Lost { reason: LossReason::PongTime { .. }, .. }
+    )));
 }
 
 #[test]
@@ -380,7 +402,8 @@ fn l3_broken_syntax_is_told_with_its_offset() {
 
 #[test]
 fn every_cut_of_a_flight_gives_the_same() {
-    let flight = "3 ? {1's'}$\n0 ? {'failed''crash'#3&3}$3 \"192.0.2.2:4000\" {'event_out'1}$3 ? {2's'}$";
+    let flight =
+        "3 ? {1's'}$\n0 ? {'failed''crash'#3&3}$3 \"192.0.2.2:4000\" {'event_out'1}$3 ? {2's'}$";
     let run = |cuts: &[usize]| {
         let mut client = Client::agreed(config(ADDRESS, &[3]), 3, "#3&");
         for id in 1..=3 {
@@ -444,7 +467,10 @@ fn l1_a_call_that_is_refused_nine_times_ends_and_has_not_run() {
     let mut client = Client::agreed(config(ADDRESS, &[3]), 3, "#3&");
     assert_eq!(client.send(1, 3, "1$"), ["send 0 3 1$"]);
     for packet in 2..=9 {
-        assert_eq!(client.receive(0, &format!("0 ? {{'refused''busy'#3&{packet}}}$")), ["send 0 3 1$"]);
+        assert_eq!(
+            client.receive(0, &format!("0 ? {{'refused''busy'#3&{packet}}}$")),
+            ["send 0 3 1$"]
+        );
     }
     let lines = client.receive(0, "0 ? {'refused''busy'#3&10}$");
     assert_eq!(lines, ["end 1 error: refused by the server: busy"]);
@@ -472,7 +498,10 @@ fn l2_a_server_that_takes_nothing_for_30_seconds_is_left() {
     client.receive(0, "3 ? {'event_out'1}$");
     assert_eq!(client.session.state(), State::Ready);
     client.wait(1);
-    assert!(client.has_notice(|notice| matches!(notice, Notice::Lost { reason: LossReason::WriteTime { .. }, .. })));
+    assert!(client.has_notice(|notice| matches!(
+        notice,
+        Notice::Lost { reason: LossReason::WriteTime { .. }, .. }
+    )));
 }
 
 #[test]
@@ -485,5 +514,8 @@ fn l1_a_servers_packet_must_be_whole_in_30_seconds_however_slowly_its_bytes_drip
     }
     client.now += 1_000;
     client.receive(0, " ");
-    assert!(client.has_notice(|notice| matches!(notice, Notice::Lost { reason: LossReason::PacketTime { .. }, .. })));
+    assert!(client.has_notice(|notice| matches!(
+        notice,
+        Notice::Lost { reason: LossReason::PacketTime { .. }, .. }
+    )));
 }

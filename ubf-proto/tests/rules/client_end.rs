@@ -42,7 +42,8 @@ impl Client {
         }
     }
 
-    /// A client of `192.0.2.1:4000` that has agreed on `agreed` out of `versions` with a server that speaks `spoken`.
+    /// A client of `192.0.2.1:4000` that has agreed on `agreed` out of `versions` with a server
+    /// that speaks `spoken`.
     pub(crate) fn agreed(config: Config, agreed: u32, spoken: &str) -> Self {
         let mut client = Self::new(config);
         client.poll();
@@ -95,7 +96,11 @@ impl Client {
     }
 
     pub(crate) fn crash(&mut self, number: u32, call: Option<u64>) -> Vec<String> {
-        self.tell(Input::Crashed { version: version(number), call: call.map(CallId), why: Term::atom("crash") })
+        self.tell(Input::Crashed {
+            version: version(number),
+            call: call.map(CallId),
+            why: Term::atom("crash"),
+        })
     }
 
     pub(crate) fn wait(&mut self, millis: u64) -> Vec<String> {
@@ -125,7 +130,10 @@ impl Client {
                     let line = format!("send {} {}", connection.0, String::from_utf8_lossy(&bytes));
                     let (connection, count) = (connection, packet.len());
                     if self.is_written {
-                        self.session.handle(Input::Written { connection, count }, Time::from_millis(self.now));
+                        self.session.handle(
+                            Input::Written { connection, count },
+                            Time::from_millis(self.now),
+                        );
                     }
                     line
                 }
@@ -137,7 +145,9 @@ impl Client {
                 Output::Ended { call, outcome: Ok(Done::Taken { version }) } => {
                     format!("end {} {version} taken", call.0)
                 }
-                Output::Ended { call, outcome: Err(error) } => format!("end {} error: {error}", call.0),
+                Output::Ended { call, outcome: Err(error) } => {
+                    format!("end {} error: {error}", call.0)
+                }
                 Output::EventOut { version, body } => format!("event {version} {body}"),
                 Output::Notice(notice) => {
                     self.notices.push(notice);

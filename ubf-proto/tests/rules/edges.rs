@@ -1,4 +1,5 @@
-//! What lies just beside the rules: each of these was wrong in a mutant of a client that no other test noticed.
+//! What lies just beside the rules: each of these was wrong in a mutant of a client that no other
+//! test noticed.
 
 use std::time::Duration;
 
@@ -45,7 +46,14 @@ fn the_state_says_what_the_session_waits_for() {
     assert_eq!(client.session.state(), State::BackingOff);
     client.tell(Input::Close);
     assert_eq!(client.session.state(), State::Closed);
-    let all = [State::BackingOff, State::Connecting, State::Negotiating, State::Ready, State::Moving, State::Closed];
+    let all = [
+        State::BackingOff,
+        State::Connecting,
+        State::Negotiating,
+        State::Ready,
+        State::Moving,
+        State::Closed,
+    ];
     let words = ["backing off", "connecting", "negotiating", "ready", "moving", "closed"];
     assert_eq!(all.map(State::as_str), words);
 }
@@ -69,7 +77,10 @@ fn the_statistics_count_each_thing_once() {
     client.connected(1);
     client.receive(1, "10 ? {'agreed'1?#3&10&#}$0 ? {'closing''drained'1}$");
     let found = client.session.statistics();
-    assert_eq!((found.calls, found.errors, found.negotiations, found.losses, found.closings), (5, 3, 2, 1, 1));
+    assert_eq!(
+        (found.calls, found.errors, found.negotiations, found.losses, found.closings),
+        (5, 3, 2, 1, 1)
+    );
 }
 
 #[test]
@@ -78,7 +89,10 @@ fn a_client_asks_to_be_woken_when_something_is_due() {
     client.poll();
     assert_eq!(client.wait_until_woken(), (Duration::from_secs(5), vec!["close 0".to_owned()]));
     let mut client = ready();
-    assert_eq!(client.wait_until_woken(), (Duration::from_secs(15), vec!["send 0 0 'ping'$".to_owned()]));
+    assert_eq!(
+        client.wait_until_woken(),
+        (Duration::from_secs(15), vec!["send 0 0 'ping'$".to_owned()])
+    );
     let (waited, lines) = client.wait_until_woken();
     assert_eq!((waited, lines[0].as_str()), (Duration::from_secs(5), "close 0"));
     // L1: a packet that has begun.
@@ -133,11 +147,13 @@ fn n7_only_quarantines_of_ones_own_versions_that_last_are_heard_of() {
 }
 
 #[test]
-fn n7_the_end_of_a_quarantine_is_told_once_and_is_no_reason_to_negotiate_if_nothing_better_is_there() {
+fn n7_the_end_of_a_quarantine_is_told_once_and_is_no_reason_to_negotiate_if_nothing_better_is_there()
+ {
     // The server speaks 3 only.
     let mut client = Client::agreed(config(ADDRESS, &[3, 10]), 3, "#3&");
     client.crash(10, None);
-    let closed = |client: &Client| count(client, |notice| matches!(notice, Notice::QuarantineClosed { .. }));
+    let closed =
+        |client: &Client| count(client, |notice| matches!(notice, Notice::QuarantineClosed { .. }));
     client.now += 14_000;
     client.receive(0, "3 ? {'event_out'1}$");
     client.now += 14_000;
@@ -186,7 +202,8 @@ fn come_back(client: &mut Client, connection: u64, agreed: &str) {
 
 #[test]
 fn n13_a_downgrade_is_told_once_and_refused_every_time() {
-    let downgrades = |client: &Client| count(client, |notice| matches!(notice, Notice::Downgraded { .. }));
+    let downgrades =
+        |client: &Client| count(client, |notice| matches!(notice, Notice::Downgraded { .. }));
     let (same, less) = ("10 ? {'agreed'1?#3&10&#}$", "3 ? {'agreed'1?#3&#}$");
     let mut client = ready();
     come_back(&mut client, 1, same);
@@ -226,11 +243,21 @@ fn the_offset_of_a_complaint_is_that_of_the_packet_whatever_follows_it() {
 
 #[test]
 fn a_call_whose_answer_makes_no_sense_ends_too() {
-    for answer in ["0 ? {'refused''rate'#3&10&9}$", "0 ? {'failed''crash'#3&10&9}$", "0 ? 'pong'$", "3 ? {1's'}$"] {
+    for answer in [
+        "0 ? {'refused''rate'#3&10&9}$",
+        "0 ? {'failed''crash'#3&10&9}$",
+        "0 ? 'pong'$",
+        "3 ? {1's'}$",
+    ] {
         let mut client = ready();
         client.send(1, 10, "1$");
         let lines = client.receive(0, answer);
-        assert!(lines.contains(&"end 1 error: the connection was lost; the call may have run".to_owned()), "{lines:?}");
+        assert!(
+            lines.contains(
+                &"end 1 error: the connection was lost; the call may have run".to_owned()
+            ),
+            "{lines:?}"
+        );
         assert!(lines.contains(&"close 0".to_owned()), "{lines:?}");
     }
 }
@@ -318,12 +345,16 @@ fn r7_the_name_for_certificates_is_that_of_the_start() {
     client.poll();
     client.connected(0);
     client.receive(0, "3 ? {'agreed'1?#3&#}$");
-    assert_eq!(client.session.original_host().map(ToString::to_string).as_deref(), Some("a.example"));
+    assert_eq!(
+        client.session.original_host().map(ToString::to_string).as_deref(),
+        Some("a.example")
+    );
 }
 
 #[test]
 fn packets_of_version_0_are_known_by_their_names() {
-    let agreed = |name: &str| Term::tuple([Term::atom(name), 1.into(), ubf!(?), ubf!([3]), ubf!([])]);
+    let agreed =
+        |name: &str| Term::tuple([Term::atom(name), 1.into(), ubf!(?), ubf!([3]), ubf!([])]);
     assert!(Agreed::from_term(agreed("agreed").as_ref()).is_ok());
     assert_eq!(Agreed::from_term(agreed("disagreed").as_ref()).unwrap_err(), ControlError::Unknown);
     assert_eq!(ServerControl::refused_version(&ubf!({version, 3})), Some(version(3)));
@@ -345,7 +376,8 @@ fn a_packet_is_never_empty() {
         }),
         Time::ZERO,
     );
-    let Some(ubf_proto::client::Output::Transmit { packet, .. }) = client.session.poll_output() else {
+    let Some(ubf_proto::client::Output::Transmit { packet, .. }) = client.session.poll_output()
+    else {
         panic!("a packet")
     };
     assert_eq!((packet.is_empty(), packet.len()), (false, 5));

@@ -22,8 +22,14 @@ fn n1_the_highest_version_in_both_lists_is_chosen() {
 #[test]
 fn n1_no_common_version_is_an_answer() {
     let mut server = Server::new(&[3, 10]);
-    assert_eq!(server.receive("0 {'negotiate',1,?,#4&,#}$"), ["send 0 ? {'no_common_version'1?#3&10&}$"]);
-    assert_eq!(server.receive("0 {'negotiate',1,\"x\",#3&,#}$"), ["send 0 ? {'no_common_version'1\"x\"#}$"]);
+    assert_eq!(
+        server.receive("0 {'negotiate',1,?,#4&,#}$"),
+        ["send 0 ? {'no_common_version'1?#3&10&}$"]
+    );
+    assert_eq!(
+        server.receive("0 {'negotiate',1,\"x\",#3&,#}$"),
+        ["send 0 ? {'no_common_version'1\"x\"#}$"]
+    );
     assert_eq!(server.session.phase(), Phase::Serving);
 }
 
@@ -75,7 +81,10 @@ fn n10_the_ninth_negotiation_in_a_minute_is_refused() {
     for _ in 0..8 {
         assert!(server.receive("0 {'negotiate',1,?,#3&,#}$")[0].starts_with("send 3 ? {'agreed'"));
     }
-    assert_eq!(server.receive("0 {'negotiate',1,?,#3&,#}$"), ["send 0 ? {'refused''too_many_negotiations'#3&9}$"]);
+    assert_eq!(
+        server.receive("0 {'negotiate',1,?,#3&,#}$"),
+        ["send 0 ? {'refused''too_many_negotiations'#3&9}$"]
+    );
     server.wait(60_000);
     assert!(server.receive("0 {'negotiate',1,?,#3&,#}$")[0].starts_with("send 3 ? {'agreed'"));
 }
@@ -144,7 +153,12 @@ fn r8_closing_answers_what_was_begun_and_says_what_was_not() {
     server.reply(2, "{2's'}$");
     assert_eq!(
         server.reply(1, "{1's'}$"),
-        ["send 3 ? {1's'}$", "send 3 ? {2's'}$", "send 0 ? {'closing''bye'2}$", "close, 0 cut: the server closes"]
+        [
+            "send 3 ? {1's'}$",
+            "send 3 ? {2's'}$",
+            "send 0 ? {'closing''bye'2}$",
+            "close, 0 cut: the server closes"
+        ]
     );
     assert_eq!(server.session.phase(), Phase::Stopped);
 }
@@ -176,7 +190,10 @@ fn l1_no_more_than_max_pending_are_begun() {
     assert_eq!(server.receive("3 1$3 2$3 3$"), ["request 1 3 1", "request 2 3 2"]);
     assert!(!server.session.is_reading());
     assert_eq!(server.reply(2, "{2's'}$"), NONE);
-    assert_eq!(server.reply(1, "{1's'}$"), ["send 3 ? {1's'}$", "send 3 ? {2's'}$", "request 3 3 3"]);
+    assert_eq!(
+        server.reply(1, "{1's'}$"),
+        ["send 3 ? {1's'}$", "send 3 ? {2's'}$", "request 3 3 3"]
+    );
     assert!(server.session.is_reading());
 }
 
@@ -191,7 +208,10 @@ fn l1_no_more_bytes_than_max_pending_bytes_are_begun() {
     // An answer that waits for its turn counts in the place of its request.
     assert_eq!(server.reply(2, "{2's'}$"), NONE);
     assert!(!server.session.is_reading());
-    assert_eq!(server.reply(1, "{1's'}$"), ["send 3 ? {1's'}$", "send 3 ? {2's'}$", "request 3 3 789"]);
+    assert_eq!(
+        server.reply(1, "{1's'}$"),
+        ["send 3 ? {1's'}$", "send 3 ? {2's'}$", "request 3 3 789"]
+    );
     assert!(server.session.is_reading());
     // What is larger than the limit passes, alone.
     assert_eq!(server.reply(3, "{3's'}$"), ["send 3 ? {3's'}$"]);
@@ -253,7 +273,11 @@ fn r8_a_drain_that_is_called_off_does_not_reopen_a_session_that_closes() {
     let mut server = Server::new(&[3]);
     server.receive("3 1$");
     let until = Time::from_millis(60_000);
-    server.tell(Input::Drain { next_ip: "b.example:4000".parse().ok(), until, notice_at: Time::from_millis(9_000) });
+    server.tell(Input::Drain {
+        next_ip: "b.example:4000".parse().ok(),
+        until,
+        notice_at: Time::from_millis(9_000),
+    });
     server.tell(Input::Close { why: Term::atom("shutdown"), within: Duration::from_secs(5) });
     assert_eq!(server.session.phase(), Phase::Closing);
     server.tell(Input::Undrain);
@@ -268,7 +292,8 @@ fn r8_the_last_drain_holds_and_none_reopens_a_session_that_closes() {
     server.tell(drain(9_000));
     assert_eq!(server.reply(1, "{1's'}$"), ["send 3 \"192.0.2.2:4000\" {1's'}$"]);
     let until = Time::from_millis(60_000);
-    let elsewhere = |notice_at| Input::Drain { next_ip: "192.0.2.9:4000".parse().ok(), until, notice_at };
+    let elsewhere =
+        |notice_at| Input::Drain { next_ip: "192.0.2.9:4000".parse().ok(), until, notice_at };
     server.tell(elsewhere(Time::from_millis(9_000)));
     assert_eq!(server.reply(2, "{2's'}$"), ["send 3 \"192.0.2.9:4000\" {2's'}$"]);
     server.receive("3 3$");
@@ -304,7 +329,10 @@ fn l2_a_client_that_reads_nothing_for_30_seconds_is_cut_off() {
     server.receive("3 1$");
     server.reply(1, "{1's'}$");
     assert_eq!(server.wait(29_999), NONE);
-    assert_eq!(server.wait(1), ["close, 0 cut: the client does not read (max_write_time, max_unread_bytes)"]);
+    assert_eq!(
+        server.wait(1),
+        ["close, 0 cut: the client does not read (max_write_time, max_unread_bytes)"]
+    );
 }
 
 #[test]
@@ -402,7 +430,10 @@ fn what_waits_for_its_turn_before_the_end_is_executed() {
     assert_eq!(server.receive("3 1$3 2$"), ["request 1 3 1"]);
     assert_eq!(server.tell(Input::EndOfStream), NONE);
     assert_eq!(server.reply(1, "{1's'}$"), ["send 3 ? {1's'}$", "request 2 3 2"]);
-    assert_eq!(server.reply(2, "{2's'}$"), ["send 3 ? {2's'}$", "close, 0 cut: closed by the client"]);
+    assert_eq!(
+        server.reply(2, "{2's'}$"),
+        ["send 3 ? {2's'}$", "close, 0 cut: closed by the client"]
+    );
 }
 
 #[test]
@@ -411,7 +442,10 @@ fn what_came_before_the_end_is_executed() {
     server.session.handle(Input::Received("3 1$3 2$".as_bytes().into()), Time::ZERO);
     assert_eq!(server.tell(Input::EndOfStream), ["request 1 3 1", "request 2 3 2"]);
     server.reply(1, "{1's'}$");
-    assert_eq!(server.reply(2, "{2's'}$"), ["send 3 ? {2's'}$", "close, 0 cut: closed by the client"]);
+    assert_eq!(
+        server.reply(2, "{2's'}$"),
+        ["send 3 ? {2's'}$", "close, 0 cut: closed by the client"]
+    );
 }
 
 #[test]

@@ -38,14 +38,17 @@ impl Server {
             lines.push(match output {
                 Output::Transmit(packet) => {
                     if self.is_written {
-                        self.session.handle(Input::Written(packet.len()), Time::from_millis(self.now));
+                        self.session
+                            .handle(Input::Written(packet.len()), Time::from_millis(self.now));
                     }
                     format!("send {}", String::from_utf8_lossy(&packet.to_bytes()))
                 }
                 Output::Request(message) => {
                     format!("request {} {} {}", message.packet, message.version, message.body)
                 }
-                Output::Event(message) => format!("event {} {} {}", message.packet, message.version, message.body),
+                Output::Event(message) => {
+                    format!("event {} {} {}", message.packet, message.version, message.body)
+                }
                 Output::Close { reason, calls_cut } => format!("close, {calls_cut} cut: {reason}"),
                 Output::Notice(notice) => {
                     self.notices.push(notice);

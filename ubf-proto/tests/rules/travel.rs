@@ -25,7 +25,9 @@ fn moved() -> Client {
 }
 
 fn is_refused(client: &Client, expected: RedirectRefusal) -> bool {
-    client.has_notice(|notice| matches!(notice, Notice::RedirectRefused { refusal, .. } if *refusal == expected))
+    client.has_notice(
+        |notice| matches!(notice, Notice::RedirectRefused { refusal, .. } if *refusal == expected),
+    )
 }
 
 #[test]
@@ -47,7 +49,10 @@ fn r2_nothing_more_is_sent_what_is_due_is_read_and_the_old_one_closed_last() {
     assert_eq!(client.session.state(), State::Moving);
     // Call 3 must not overtake call 2.
     assert_eq!(client.receive(1, AGREED), NONE);
-    assert_eq!(client.receive(0, "3 \"192.0.2.2:4000\" {2's'}$"), ["end 2 3 {2,s}", "close 0", "send 1 3 3$"]);
+    assert_eq!(
+        client.receive(0, "3 \"192.0.2.2:4000\" {2's'}$"),
+        ["end 2 3 {2,s}", "close 0", "send 1 3 3$"]
+    );
     assert_eq!(client.session.address().unwrap().to_string(), "192.0.2.2:4000");
 }
 
@@ -80,7 +85,10 @@ fn r3_a_silent_client_moves_in_the_first_half_of_the_grace() {
     }
     // No two clients move together, and the whole half is made use of.
     assert!(moments.len() > 40, "{moments:?}");
-    assert!(moments.first().unwrap().as_millis() < 1_000 && moments.last().unwrap().as_millis() > 4_000, "{moments:?}");
+    assert!(
+        moments.first().unwrap().as_millis() < 1_000 && moments.last().unwrap().as_millis() > 4_000,
+        "{moments:?}"
+    );
 }
 
 #[test]
@@ -96,7 +104,10 @@ fn r4_after_a_loss_next_ip_peers_and_start_are_tried_in_this_order() {
         let connection = ubf_proto::client::ConnectionId(connection);
         order.extend(client.tell(ubf_proto::client::Input::ConnectFailed { connection }));
     }
-    assert_eq!(order, ["connect 2 192.0.2.3:4000", "connect 3 192.0.2.1:4000", "connect 4 192.0.2.9:4000"]);
+    assert_eq!(
+        order,
+        ["connect 2 192.0.2.3:4000", "connect 3 192.0.2.1:4000", "connect 4 192.0.2.9:4000"]
+    );
     assert_eq!(client.session.state(), State::BackingOff);
     let (waited, lines) = client.wait_until_woken();
     assert!((50..=200).contains(&waited.as_millis()), "{waited:?}");
@@ -142,7 +153,8 @@ fn r5_the_sixth_hop_without_a_call_is_not_made() {
     let mut client = ready();
     for hop in 1..=6_u64 {
         client.now += 1_000;
-        let lines = client.receive(hop - 1, &format!("0 \"192.0.2.{}:4000\" {{'moved'0}}$", hop + 1));
+        let lines =
+            client.receive(hop - 1, &format!("0 \"192.0.2.{}:4000\" {{'moved'0}}$", hop + 1));
         if hop == 6 {
             assert_eq!(lines, NONE);
             break;
@@ -196,7 +208,9 @@ fn r6_the_time_of_a_move_is_divided_among_the_addresses_that_are_left() {
     assert_eq!(client.wait(1_665), NONE);
     assert_eq!(client.wait(1), ["close 1", "connect 2 192.0.2.3:4000"]);
     let words = "not connected in 1.666 s, a share of max_move_time";
-    assert!(client.has_notice(|notice| matches!(notice, Notice::Lost { reason, .. } if reason.to_string() == words)));
+    assert!(client.has_notice(
+        |notice| matches!(notice, Notice::Lost { reason, .. } if reason.to_string() == words)
+    ));
     // What one does not need is for the others.
     let connection = ubf_proto::client::ConnectionId(2);
     let lines = client.tell(ubf_proto::client::Input::ConnectFailed { connection });
@@ -234,8 +248,9 @@ fn r7_the_shell_is_told_who_named_an_address() {
         if connection == 2 {
             client.lose(0);
         }
-        client
-            .tell(ubf_proto::client::Input::ConnectFailed { connection: ubf_proto::client::ConnectionId(connection) });
+        client.tell(ubf_proto::client::Input::ConnectFailed {
+            connection: ubf_proto::client::ConnectionId(connection),
+        });
     }
     let server = "198.51.100.1".parse().ok();
     let named = [
@@ -319,9 +334,10 @@ fn r8_what_the_server_cut_is_indeterminate() {
     let lines = client.receive(0, "0 ? {'closing''bye'2}$");
     assert_eq!(lines[1], "end 1 error: the connection was lost; the call may have run");
     assert_eq!(lines.len(), 3);
-    assert!(
-        client.has_notice(|notice| matches!(notice, Notice::Lost { reason: LossReason::Closing { last: 2, .. }, .. }))
-    );
+    assert!(client.has_notice(|notice| matches!(
+        notice,
+        Notice::Lost { reason: LossReason::Closing { last: 2, .. }, .. }
+    )));
 }
 
 #[test]
@@ -330,6 +346,10 @@ fn r5_a_chase_ends_after_a_minute_without_a_move() {
         let mut client = moved();
         client.now += waited;
         let lines = client.receive(1, "0 \"192.0.2.1:4000\" {'moved'0}$");
-        assert_eq!(lines.contains(&"connect 2 192.0.2.1:4000".to_owned()), is_followed, "{waited}: {lines:?}");
+        assert_eq!(
+            lines.contains(&"connect 2 192.0.2.1:4000".to_owned()),
+            is_followed,
+            "{waited}: {lines:?}"
+        );
     }
 }

@@ -18,11 +18,20 @@ fn why_a_call_ended() {
         (CallError::Cancelled { may_have_run: false }, "cancelled before it was sent"),
         (CallError::Indeterminate, "the connection was lost; the call may have run"),
         (CallError::Inexpressible { version: version(3) }, "cannot be expressed in version 3"),
-        (CallError::Crashed { version: version(3) }, "the code for version 3 crashed, and no other is left"),
-        (CallError::Failed { version: version(3), why: ubf!(oh) }, "the server's handler for version 3 crashed: oh"),
+        (
+            CallError::Crashed { version: version(3) },
+            "the code for version 3 crashed, and no other is left",
+        ),
+        (
+            CallError::Failed { version: version(3), why: ubf!(oh) },
+            "the server's handler for version 3 crashed: oh",
+        ),
         (CallError::Refused { why: ubf!({version, 3}) }, "refused by the server: {version,3}"),
         (CallError::TooLarge { max_packet: 9 }, "the server accepts packets of 9 bytes at most"),
-        (CallError::NoCommonVersion { spoken: Versions::of([1, 2]) }, "no common version: the server speaks 1,2"),
+        (
+            CallError::NoCommonVersion { spoken: Versions::of([1, 2]) },
+            "no common version: the server speaks 1,2",
+        ),
         (
             CallError::NoCommonVersion { spoken: Versions::new() },
             "no common version: the server speaks no version of this service",
@@ -45,16 +54,34 @@ fn why_a_connection_ended() {
         (LossReason::ConnectTime { max: five }, "not connected in 5 s (max_connect_time)"),
         (LossReason::MoveTime { max: short }, "not connected in 30 ms, a share of max_move_time"),
         (LossReason::Closed, "closed by the server, or lost"),
-        (LossReason::Closing { why: ubf!(drained), last: 4 }, "the server closes after packet 4: drained"),
+        (
+            LossReason::Closing { why: ubf!(drained), last: 4 },
+            "the server closes after packet 4: drained",
+        ),
         (LossReason::NegotiationTime { max: five }, "no agreement in 5 s (max_negotiation_time)"),
         (LossReason::PongTime { max: five }, "no answer to ping in 5 s (max_pong_time)"),
-        (LossReason::Silence { max: five }, "nothing received for 5 s while a reply is due (max_silence)"),
+        (
+            LossReason::Silence { max: five },
+            "nothing received for 5 s while a reply is due (max_silence)",
+        ),
         (LossReason::PacketTime { max: short }, "a packet took more than 30 ms (max_packet_time)"),
         (LossReason::WriteTime { max: five }, "nothing could be written for 5 s (max_write_time)"),
-        (LossReason::BadSyntax(syntax), "the server broke the syntax: '}' with no tuple open, at byte 0"),
-        (LossReason::ReportedError { why: ubf!(oh), offset: 5 }, "the server reports broken syntax: oh, at byte 5"),
-        (LossReason::NoCommonVersion { spoken: Versions::of([4]) }, "no common version: the server speaks 4"),
-        (LossReason::NegotiationRefused { why: ubf!(rate) }, "the server refuses to negotiate: rate"),
+        (
+            LossReason::BadSyntax(syntax),
+            "the server broke the syntax: '}' with no tuple open, at byte 0",
+        ),
+        (
+            LossReason::ReportedError { why: ubf!(oh), offset: 5 },
+            "the server reports broken syntax: oh, at byte 5",
+        ),
+        (
+            LossReason::NoCommonVersion { spoken: Versions::of([4]) },
+            "no common version: the server speaks 4",
+        ),
+        (
+            LossReason::NegotiationRefused { why: ubf!(rate) },
+            "the server refuses to negotiate: rate",
+        ),
         (LossReason::Downgrade, "the server offers only lower versions than before"),
         (LossReason::Policy(RedirectRefusal::LowPort), "redirected to a port below 1024"),
         (LossReason::Violation(Violation::WrongService), "the server agreed on another service"),
@@ -77,7 +104,11 @@ fn which_rule_a_server_broke() {
             "wrong-choice",
             "the server chose version 3, and there is none in both lists",
         ),
-        (Violation::ChoseGrease { grease: ten }, "chose-grease", "the server chose version 10, which nobody has"),
+        (
+            Violation::ChoseGrease { grease: ten },
+            "chose-grease",
+            "the server chose version 10, which nobody has",
+        ),
         (Violation::WrongService, "wrong-service", "the server agreed on another service"),
         (Violation::UnexpectedAnswer, "unexpected-answer", "the server answers what was not asked"),
         (

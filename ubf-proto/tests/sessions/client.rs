@@ -35,7 +35,8 @@ impl Client {
         let default = ["192.0.2.1:4000".to_owned()];
         let addresses = if has_dials { session.addresses.as_slice() } else { &default };
         let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
-        let mut config = client::Config::new(addresses, Versions::of(session.client_versions.iter().copied()));
+        let mut config =
+            client::Config::new(addresses, Versions::of(session.client_versions.iter().copied()));
         let settings = &session.client;
         config.grease = false;
         config.quarantine.jitter_percent = 0;
@@ -50,7 +51,11 @@ impl Client {
         let mut end = Self { session, now: 0, has_dials, calls: Vec::new(), seen: Seen::default() };
         end.drive();
         if !has_dials {
-            end.tell(client::Input::Connected { connection: ConnectionId(0), peer: None, tls: false });
+            end.tell(client::Input::Connected {
+                connection: ConnectionId(0),
+                peer: None,
+                tls: false,
+            });
         }
         end
     }
@@ -111,12 +116,15 @@ impl Client {
             }
             Step::Event { event } => client::Input::Call(Call::event(self.id(event))),
             Step::Cancel { cancel } => client::Input::Cancel { call: self.id(cancel) },
-            Step::Crash { crash } => {
-                client::Input::Crashed { version: version(*crash), call: None, why: Term::atom("crash") }
-            }
-            Step::Quarantine { quarantine, until_ms } => {
-                client::Input::Quarantined { version: version(*quarantine), until: Time::from_millis(*until_ms) }
-            }
+            Step::Crash { crash } => client::Input::Crashed {
+                version: version(*crash),
+                call: None,
+                why: Term::atom("crash"),
+            },
+            Step::Quarantine { quarantine, until_ms } => client::Input::Quarantined {
+                version: version(*quarantine),
+                until: Time::from_millis(*until_ms),
+            },
         };
         if !matches!(step, Step::Render { .. }) {
             self.seen.expect_nothing(name, index);
@@ -171,12 +179,23 @@ impl Client {
                     Step::Client { client: text(&bytes), connection: connection.0 }
                 }
                 client::Output::Close { connection } => Step::Hangup { hangup: connection.0 },
-                client::Output::Render { call, version } => question(&self.name(call), version.get()),
-                client::Output::Ended { call, outcome: Ok(client::Done::Reply { version, body }) } => {
-                    Step::Done { done: self.name(call), version: version.get(), body: text(body.source()) }
+                client::Output::Render { call, version } => {
+                    question(&self.name(call), version.get())
                 }
+                client::Output::Ended {
+                    call,
+                    outcome: Ok(client::Done::Reply { version, body }),
+                } => Step::Done {
+                    done: self.name(call),
+                    version: version.get(),
+                    body: text(body.source()),
+                },
                 client::Output::Ended { call, outcome: Ok(client::Done::Taken { version }) } => {
-                    Step::Done { done: self.name(call), version: version.get(), body: String::new() }
+                    Step::Done {
+                        done: self.name(call),
+                        version: version.get(),
+                        body: String::new(),
+                    }
                 }
                 client::Output::Ended { call, outcome: Err(error) } => {
                     Step::Failed { failed: self.name(call), why: why(&error).to_owned() }

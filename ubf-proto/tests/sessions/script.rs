@@ -21,7 +21,8 @@ pub(crate) struct Session {
     pub(crate) remembered: Option<u32>,
     pub(crate) client_versions: Vec<u32>,
     pub(crate) server_versions: Vec<u32>,
-    /// Where the client starts. If they are given, its dials are steps; if not, connection 0 is made already.
+    /// Where the client starts. If they are given, its dials are steps; if not, connection 0 is
+    /// made already.
     #[serde(default)]
     pub(crate) addresses: Vec<String>,
     #[serde(default)]

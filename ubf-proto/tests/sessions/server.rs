@@ -64,7 +64,10 @@ impl Server {
 
     fn step(&mut self, step: &Step, name: &str, index: usize) {
         let input = match step {
-            Step::Server { .. } | Step::Request { .. } | Step::EventIn { .. } | Step::Closed { .. } => {
+            Step::Server { .. }
+            | Step::Request { .. }
+            | Step::EventIn { .. }
+            | Step::Closed { .. } => {
                 return self.seen.expect(step, name, index);
             }
             Step::Notice { notice } => return self.seen.expect_notice(notice, name, index),
@@ -90,23 +93,35 @@ impl Server {
                 self.is_stalled = *stalled;
                 return self.write();
             }
-            // What the server has sent may still be on its way: the order is checked, each way for itself.
-            Step::Client { client, .. } => server::Input::Received(BytesMut::from(client.as_bytes())),
+            // What the server has sent may still be on its way: the order is checked, each way for
+            // itself.
+            Step::Client { client, .. } => {
+                server::Input::Received(BytesMut::from(client.as_bytes()))
+            }
             Step::Lost { .. } => server::Input::Lost,
-            Step::Reply { reply, body } => server::Input::Reply { packet: *reply, body: Bytes::from(body.clone()) },
+            Step::Reply { reply, body } => {
+                server::Input::Reply { packet: *reply, body: Bytes::from(body.clone()) }
+            }
             Step::Fail { fail } => {
                 self.count_crash(*fail);
                 server::Input::Failed { packet: *fail, why: Term::atom("crash") }
             }
-            Step::Notify { notify, body } => {
-                server::Input::EventOut { version: version(*notify), body: Bytes::from(body.clone()) }
-            }
+            Step::Notify { notify, body } => server::Input::EventOut {
+                version: version(*notify),
+                body: Bytes::from(body.clone()),
+            },
             Step::Withdraw { withdraw } => {
-                assert!(self.offer.withdraw(&self.service, version(*withdraw)), "{name}: step {index}");
+                assert!(
+                    self.offer.withdraw(&self.service, version(*withdraw)),
+                    "{name}: step {index}"
+                );
                 server::Input::Offer(Arc::new(self.offer.clone()))
             }
             Step::Restore { restore } => {
-                assert!(self.offer.restore(&self.service, version(*restore)), "{name}: step {index}");
+                assert!(
+                    self.offer.restore(&self.service, version(*restore)),
+                    "{name}: step {index}"
+                );
                 server::Input::Offer(Arc::new(self.offer.clone()))
             }
             Step::NextIp { next_ip } => server::Input::NextIp(next_ip.parse().ok()),
@@ -116,16 +131,18 @@ impl Server {
                 notice_at: Time::from_millis(*notice_at_ms),
             },
             Step::Undrain { .. } => server::Input::Undrain,
-            Step::Shutdown { shutdown, within_ms } => {
-                server::Input::Close { why: Term::atom(shutdown.as_str()), within: Duration::from_millis(*within_ms) }
-            }
+            Step::Shutdown { shutdown, within_ms } => server::Input::Close {
+                why: Term::atom(shutdown.as_str()),
+                within: Duration::from_millis(*within_ms),
+            },
         };
         self.tell(input);
     }
 
     /// N6: what a server does beside its sessions.
     fn count_crash(&mut self, packet: u64) {
-        let version = self.requests.iter().find(|(number, _)| *number == packet).expect("a request").1;
+        let version =
+            self.requests.iter().find(|(number, _)| *number == packet).expect("a request").1;
         let now = Time::from_millis(self.now);
         if self.offer.handler_crashed(&self.service, version, now, &mut self.random).is_some() {
             self.tell(server::Input::Offer(Arc::new(self.offer.clone())));

@@ -33,7 +33,9 @@ use std::thread;
 use crate::world::World;
 
 fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
+    std::env::var(name)
+        .ok()
+        .map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }
 
 #[test]
@@ -74,7 +76,15 @@ fn every_seed_keeps_the_promises() {
     });
     println!("{seeds} seeds: {total:?}");
     // A world in which nothing happens proves nothing.
-    let seen = [total.ok, total.indeterminate, total.refused, total.fallbacks, total.moves, total.losses, total.failed];
+    let seen = [
+        total.ok,
+        total.indeterminate,
+        total.refused,
+        total.fallbacks,
+        total.moves,
+        total.losses,
+        total.failed,
+    ];
     assert!(seen.iter().all(|&count| count > seeds / 50), "{total:?}");
 }
 

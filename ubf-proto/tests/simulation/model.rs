@@ -40,8 +40,15 @@ impl Ledger {
     pub(crate) fn execute(&mut self, client: usize, call: u64) -> u64 {
         let fate = self.calls.get_mut(&(client, call)).expect("a call that somebody made");
         fate.executions += 1;
-        assert!(fate.executions == 1 || fate.is_idempotent, "call {call} of client {client} was executed twice");
-        assert_ne!(fate.end, Some(End::NotRun), "call {call} of client {client} was said not to have run");
+        assert!(
+            fate.executions == 1 || fate.is_idempotent,
+            "call {call} of client {client} was executed twice"
+        );
+        assert_ne!(
+            fate.end,
+            Some(End::NotRun),
+            "call {call} of client {client} was said not to have run"
+        );
         self.executions += 1;
         self.executions
     }
@@ -50,7 +57,10 @@ impl Ledger {
         let fate = self.calls.get_mut(&(client, call)).expect("a call that somebody made");
         assert_eq!(fate.end.replace(end), None, "call {call} of client {client} ended twice");
         match end {
-            End::Done => assert!(fate.executions > 0, "call {call} of client {client} was answered and not executed"),
+            End::Done => assert!(
+                fate.executions > 0,
+                "call {call} of client {client} was answered and not executed"
+            ),
             End::NotRun => assert_eq!(fate.executions, 0, "call {call} of client {client} has run"),
             End::MayHaveRun => {}
         }
@@ -58,9 +68,16 @@ impl Ledger {
 
     /// The order of one client's calls: of replies, and of executions.
     pub(crate) fn reply(&mut self, client: usize, call: u64, execution: u64) {
-        let (last_call, last_execution) = self.last_done.insert(client, (call, execution)).unwrap_or_default();
-        assert!(call > last_call, "client {client}: the reply to {call} came after that to {last_call}");
-        assert!(execution > last_execution, "client {client}: {call} was executed before {last_call}");
+        let (last_call, last_execution) =
+            self.last_done.insert(client, (call, execution)).unwrap_or_default();
+        assert!(
+            call > last_call,
+            "client {client}: the reply to {call} came after that to {last_call}"
+        );
+        assert!(
+            execution > last_execution,
+            "client {client}: {call} was executed before {last_call}"
+        );
     }
 
     pub(crate) fn open(&self) -> Vec<(usize, u64)> {
@@ -93,7 +110,8 @@ impl Side {
     pub(crate) fn check_list(&self, list: &BTreeSet<u32>, now: u64) {
         let grease = list.iter().filter(|&&version| version > 2_147_483_647 - 1024).count();
         assert_eq!(grease, 1, "N9: {list:?}");
-        let list: BTreeSet<u32> = list.iter().copied().filter(|&version| version <= 2_147_483_647 - 1024).collect();
+        let list: BTreeSet<u32> =
+            list.iter().copied().filter(|&version| version <= 2_147_483_647 - 1024).collect();
         let willing = self.willing(now);
         assert!(willing.is_subset(&list), "N2: {willing:?} are willing, {list:?} are asked for");
         let forced: Vec<u32> = list.difference(&willing).copied().collect();
@@ -126,7 +144,9 @@ impl Chase {
         match outcome {
             Ok(Done::Reply { .. }) | Err(CallError::Failed { .. }) => self.hops = 0,
             // Its reply may yet come, and nobody is told.
-            Err(CallError::Deadline { .. } | CallError::Cancelled { .. }) => self.is_doubtful = true,
+            Err(CallError::Deadline { .. } | CallError::Cancelled { .. }) => {
+                self.is_doubtful = true
+            }
             _ => {}
         }
     }
@@ -136,7 +156,10 @@ impl Chase {
         self.hops = if is_same { self.hops + 1 } else { 1 };
         self.last_move = now;
         let (least, max_hops) = (if self.is_doubtful { 1 } else { self.hops }, self.max_hops);
-        assert!((least..=max_hops).contains(&hops), "R5: {hops} hops are counted, {least} to {max_hops} are legal");
+        assert!(
+            (least..=max_hops).contains(&hops),
+            "R5: {hops} hops are counted, {least} to {max_hops} are legal"
+        );
     }
 }
 

@@ -1,7 +1,8 @@
 //! How a connection is closed so that its client can read the last words.
 //!
-//! A socket that is closed with unread bytes of the client resets the connection, and the client's system may throw away what it
-//! had received. So the end of our stream is announced first, and the client's bytes are read and forgotten for a while.
+//! A socket that is closed with unread bytes of the client resets the connection, and the client's
+//! system may throw away what it had received. So the end of our stream is announced first, and the
+//! client's bytes are read and forgotten for a while.
 
 use std::future::poll_fn;
 use std::time::Duration;

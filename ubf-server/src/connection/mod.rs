@@ -36,7 +36,8 @@ use crate::hub::{Hub, Link, Seat, Start};
 use crate::mailbox::{Letter, Order};
 use crate::socket::Socket;
 
-/// Room for a read on the stack, from where a copy is made that takes no more memory than came. Chosen: a copy costs little beside a read.
+/// Room for a read on the stack, from where a copy is made that takes no more memory than came.
+/// Chosen: a copy costs little beside a read.
 const STACK_READ: usize = 16 << 10;
 /// Room for a read when more than that came. It is not copied. Chosen: more makes nothing faster.
 const LARGE_READ: usize = 64 << 10;
@@ -63,7 +64,8 @@ struct Connection {
     event_bytes: usize,
     timer: Option<(Time, Pin<Box<Sleep>>)>,
     last_tick: Option<Time>,
-    /// Looked up once each time that this runs: to ask for each thing that came in would cost more than to tell of it.
+    /// Looked up once each time that this runs: to ask for each thing that came in would cost more
+    /// than to tell of it.
     now: Time,
     is_aborted: bool,
     end: Option<End>,
@@ -100,7 +102,8 @@ pub(crate) fn serve(stream: Socket, seat: Seat, start: Start) -> impl Future<Out
     let mut session = ServerSession::new(start.config, start.offer, now);
     session.handle(start.input, now);
     debug!(peer = %seat.link.peer, "connected");
-    // A future holds what it moves in each place that it is in. So the connection is boxed, and made outside of the future.
+    // A future holds what it moves in each place that it is in. So the connection is boxed, and
+    // made outside of the future.
     let connection = Box::new(Connection {
         link: Arc::clone(&seat.link),
         hub,
@@ -148,7 +151,18 @@ impl Connection {
     }
 
     async fn close(self: Box<Self>, end: End) {
-        let Self { seat, hub, link, mut stream, mut outbox, is_aborted, session, handlers, services, .. } = *self;
+        let Self {
+            seat,
+            hub,
+            link,
+            mut stream,
+            mut outbox,
+            is_aborted,
+            session,
+            handlers,
+            services,
+            ..
+        } = *self;
         // Handlers are not kept waiting for a client that reads slowly.
         drop((session, handlers, services));
         let is_gone = matches!(end.reason, CloseReason::Lost | CloseReason::SlowReader);
@@ -261,7 +275,8 @@ impl Connection {
         if !self.link.mailbox.has_mail() {
             return None;
         }
-        // Events wait while the client does not read: the session would end the connection for them.
+        // Events wait while the client does not read: the session would end the connection for
+        // them.
         let is_room = self.outbox.bytes() < self.hub.config.max_unread_bytes;
         Some(match self.link.mailbox.take(is_room)? {
             Letter::Order(Order::Tell(input)) => *input,
@@ -277,7 +292,9 @@ impl Connection {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
-        self.outbox.poll_write(&mut self.stream, cx).map(|written| written.map_or(Input::Lost, Input::Written))
+        self.outbox
+            .poll_write(&mut self.stream, cx)
+            .map(|written| written.map_or(Input::Lost, Input::Written))
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
@@ -308,7 +325,9 @@ impl Connection {
 
     fn poll_time(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
         loop {
-            let Some(deadline) = self.session.poll_timeout().filter(|_| !self.is_held()) else { return Poll::Pending };
+            let Some(deadline) = self.session.poll_timeout().filter(|_| !self.is_held()) else {
+                return Poll::Pending;
+            };
             let now = self.now;
             // A session is told of a moment once.
             if deadline <= now && self.last_tick != Some(now) {
@@ -318,8 +337,8 @@ impl Connection {
             let at = deadline.max(now + Duration::from_millis(1));
             let clock = self.hub.clock;
             let (_, sleep) = match &mut self.timer {
-                // What will ring knows whom to wake: a task has one waker. A deadline that moved back is found out about then: most timers
-                // never ring.
+                // What will ring knows whom to wake: a task has one waker. A deadline that moved
+                // back is found out about then: most timers never ring.
                 Some((rings_at, _)) if *rings_at <= at && now < *rings_at => return Poll::Pending,
                 Some(timer) if timer.0 <= at => timer,
                 Some(timer) => {
@@ -343,14 +362,19 @@ impl Connection {
                 Some(Output::Transmit(packet)) => self.outbox.push(packet),
                 Some(Output::Request(message)) => self.begin(message, false, cx),
                 Some(Output::Event(message)) => self.begin(message, true, cx),
-                Some(Output::Close { reason, calls_cut }) => self.end = Some(End { reason, calls_cut }),
+                Some(Output::Close { reason, calls_cut }) => {
+                    self.end = Some(End { reason, calls_cut })
+                }
                 Some(Output::Notice(notice)) => self.note(notice),
                 None => return,
             }
         }
         // Of a connection that is held back, only the end is of interest.
         if self.is_aborted && self.is_held() {
-            self.end.get_or_insert(End { reason: CloseReason::Lost, calls_cut: self.session.running() });
+            self.end.get_or_insert(End {
+                reason: CloseReason::Lost,
+                calls_cut: self.session.running(),
+            });
         }
     }
 
@@ -359,17 +383,22 @@ impl Connection {
         let messages = &self.link.messages;
         let counter = if is_event { &messages.events_in } else { &messages.requests };
         counter.add_alone(1);
-        let (packet, version, bytes) = (message.packet, message.version, message.body.source().len());
-        let begun = self.service(&message.service).and_then(|place| Some((place, &self.services.get(place)?.1)));
+        let (packet, version, bytes) =
+            (message.packet, message.version, message.body.source().len());
+        let begun = self
+            .service(&message.service)
+            .and_then(|place| Some((place, &self.services.get(place)?.1)));
         let Some((place, connection)) = begun else {
-            let failed = self.failed(packet, &message.service, version, is_event, &Outcome::Crashed);
+            let failed =
+                self.failed(packet, &message.service, version, is_event, &Outcome::Crashed);
             return self.tell(failed);
         };
         let mut running = connection.begin(message, is_event);
         match running.poll(cx) {
             Poll::Ready(ended) => {
                 recycle(running);
-                let finished = Finished { packet, place, version, is_event, bytes, outcome: ended.into() };
+                let finished =
+                    Finished { packet, place, version, is_event, bytes, outcome: ended.into() };
                 let input = self.outcome(finished);
                 self.tell(input);
             }
@@ -380,14 +409,16 @@ impl Connection {
                 }
                 let max_time = self.hub.limits.max_call_time;
                 self.handlers.get_or_insert_default().push(Box::pin(async move {
-                    let outcome = timeout(max_time, running).await.map_or(Outcome::TimedOut, Outcome::from);
+                    let outcome =
+                        timeout(max_time, running).await.map_or(Outcome::TimedOut, Outcome::from);
                     Finished { packet, place, version, is_event, bytes, outcome }
                 }));
             }
         }
     }
 
-    /// The place of the code of a service on this connection; `None` if it panicked as it was told of the client.
+    /// The place of the code of a service on this connection; `None` if it panicked as it was told
+    /// of the client.
     fn service(&mut self, name: &Service) -> Option<usize> {
         if let Some(place) = self.services.iter().position(|(known, _)| known == name) {
             return Some(place);
@@ -507,7 +538,9 @@ impl Connection {
         let packets = self.session.packets();
         match exceeded(&end.reason, &self.hub.config) {
             // Whoever finds its clients cut off sees what to raise.
-            Some((limit, value)) => debug!(%peer, reason = %end.reason, limit, ?value, packets, "closed"),
+            Some((limit, value)) => {
+                debug!(%peer, reason = %end.reason, limit, ?value, packets, "closed")
+            }
             None => debug!(%peer, reason = %end.reason, packets, "closed"),
         }
     }
@@ -530,7 +563,8 @@ const fn exceeded(reason: &CloseReason, config: &Config) -> Option<(&'static str
     }
 }
 
-/// Makes a future where it stays: one that is made first and boxed then takes its room in the task, too, from the start.
+/// Makes a future where it stays: one that is made first and boxed then takes its room in the task,
+/// too, from the start.
 fn boxed<F: Future>(make: impl FnOnce() -> F) -> Pin<Box<F>> {
     Box::pin(make())
 }

@@ -13,7 +13,8 @@ use crate::socket::Socket;
 
 /// Pieces in one write. Chosen: 32 packets too large to be copied; the system's limit is 1024.
 const MAX_SLICES: usize = 64;
-/// So much is written before more is made. Chosen: the client has work for a while, and a write is still cheap for each of its packets.
+/// So much is written before more is made. Chosen: the client has work for a while, and a write is
+/// still cheap for each of its packets.
 const BATCH_BYTES: usize = 16 << 10;
 
 /// Room for more packets than this is not handed on. Chosen: a batch of small ones.
@@ -48,8 +49,9 @@ struct Unread {
 
 impl Outbox {
     pub(super) fn push(&mut self, packet: Packet) {
-        let Unwritten { outbound, packets, .. } =
-            &mut **self.0.get_or_insert_with(|| SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default());
+        let Unwritten { outbound, packets, .. } = &mut **self
+            .0
+            .get_or_insert_with(|| SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default());
         packets.push_back(Unread { bytes: packet.len(), is_answer: is_answer(&packet) });
         outbound.push(packet);
     }
@@ -67,11 +69,18 @@ impl Outbox {
 
     /// Whether there is enough for a write, and the socket may take it.
     pub(super) fn is_due(&self) -> bool {
-        self.0.as_ref().is_some_and(|unwritten| unwritten.outbound.len() >= BATCH_BYTES && !unwritten.is_blocked)
+        self.0.as_ref().is_some_and(|unwritten| {
+            unwritten.outbound.len() >= BATCH_BYTES && !unwritten.is_blocked
+        })
     }
 
-    /// Writes as much as goes in one call, if there is something. What cannot be written ends the connection.
-    pub(super) fn poll_write(&mut self, stream: &mut Socket, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    /// Writes as much as goes in one call, if there is something. What cannot be written ends the
+    /// connection.
+    pub(super) fn poll_write(
+        &mut self,
+        stream: &mut Socket,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
         let Some(unwritten) = &mut self.0 else { return Poll::Pending };
         let written = ready!(unwritten.poll_write(stream, cx))?;
         if unwritten.outbound.is_empty()
@@ -113,7 +122,11 @@ impl Unwritten {
 }
 
 #[inline(never)]
-fn poll_write_pieces(outbound: &Outbound, stream: &mut Socket, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+fn poll_write_pieces(
+    outbound: &Outbound,
+    stream: &mut Socket,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
     let mut slices = [IoSlice::new(&[]); MAX_SLICES];
     let mut count = 0;
     for (slice, piece) in slices.iter_mut().zip(outbound.pieces()) {
@@ -124,8 +137,11 @@ fn poll_write_pieces(outbound: &Outbound, stream: &mut Socket, cx: &mut Context<
 }
 
 fn is_answer(packet: &Packet) -> bool {
-    let unasked: &[&[u8]] =
-        if packet.head.starts_with(b"0 ") { &[b"{'moved'", b"{'closing'"] } else { &[b"{'event_out'"] };
+    let unasked: &[&[u8]] = if packet.head.starts_with(b"0 ") {
+        &[b"{'moved'", b"{'closing'"]
+    } else {
+        &[b"{'event_out'"]
+    };
     !unasked.iter().any(|unasked| packet.body.starts_with(unasked))
 }
 

@@ -1,7 +1,8 @@
 //! The contract by which an operator looks at a server and steers it: service `control`, version 1.
 //!
-//! It is a service like any other, so it can be served wherever an operator, and nobody else, can reach it. The reference server has it on a
-//! Unix socket (`--control PATH`). Chapter "The control socket" of the specification has a table of all requests and responses.
+//! It is a service like any other, so it can be served wherever an operator, and nobody else, can
+//! reach it. The reference server has it on a Unix socket (`--control PATH`). Chapter "The control
+//! socket" of the specification has a table of all requests and responses.
 //!
 //! ```
 //! use std::time::Duration;
@@ -54,7 +55,8 @@ impl Control {
         Self { server, grace: Duration::from_secs(30), hard_stop: Duration::from_secs(10) }
     }
 
-    /// Says how long a drain takes if the operator does not: by default 30 s, and 10 s for calls in progress.
+    /// Says how long a drain takes if the operator does not: by default 30 s, and 10 s for calls in
+    /// progress.
     #[must_use]
     pub const fn drains(mut self, grace: Duration, hard_stop: Duration) -> Self {
         (self.grace, self.hard_stop) = (grace, hard_stop);
@@ -66,9 +68,13 @@ impl Control {
             Request::Status => status::term(&self.server.status()),
             Request::Sessions => status::sessions(&self.server.status()),
             Request::Drain { next_ip, grace, hard_stop } => {
-                let Some(next_ip) = next_ip.or_else(|| self.peers()) else { return ubf!({error, no_peers}) };
-                let (grace, hard_stop) = (grace.unwrap_or(self.grace), hard_stop.unwrap_or(self.hard_stop));
-                let is_done = self.server.drain(DrainPlan { next_ip: Some(next_ip), grace, hard_stop });
+                let Some(next_ip) = next_ip.or_else(|| self.peers()) else {
+                    return ubf!({error, no_peers});
+                };
+                let (grace, hard_stop) =
+                    (grace.unwrap_or(self.grace), hard_stop.unwrap_or(self.hard_stop));
+                let is_done =
+                    self.server.drain(DrainPlan { next_ip: Some(next_ip), grace, hard_stop });
                 if is_done { ubf!(ok) } else { ubf!({error, closing}) }
             }
             Request::Undrain => match self.server.undrain() {
@@ -79,7 +85,9 @@ impl Control {
             Request::Withdraw(which, version) => self.each(&which, version, ServerHandle::withdraw),
             Request::Restore(which, version) => self.each(&which, version, ServerHandle::restore),
             Request::SetLoadMarks { unit, low, high, next_ip } => {
-                let Some(next_ip) = next_ip.or_else(|| self.peers()) else { return ubf!({error, no_peers}) };
+                let Some(next_ip) = next_ip.or_else(|| self.peers()) else {
+                    return ubf!({error, no_peers});
+                };
                 self.server.set_load_marks(Some(LoadPlan { unit, low, high, next_ip }));
                 ubf!(ok)
             }
@@ -112,7 +120,8 @@ impl Control {
         let status = self.server.status();
         let mut is_known = false;
         for (service, spoken) in &status.spoken {
-            let withdrawn = status.withdrawn.get(service).is_some_and(|withdrawn| withdrawn.contains(version));
+            let withdrawn =
+                status.withdrawn.get(service).is_some_and(|withdrawn| withdrawn.contains(version));
             let is_meant = match which {
                 Which::All => true,
                 Which::One(name) => name == service,

@@ -54,17 +54,27 @@ impl Request {
             ("clear_load_marks", Self::ClearLoadMarks),
         ];
         let View::Tuple(parts) = term.view() else {
-            return words.into_iter().find_map(|(word, request)| term.is_atom(word).then_some(request));
+            return words
+                .into_iter()
+                .find_map(|(word, request)| term.is_atom(word).then_some(request));
         };
         let name = parts.get(0)?;
         match parts.len() {
             2 if name.is_atom("set_peers") => {
                 let peers = optional(parts.get(1)?, next_ip)?;
-                Some(Self::SetPeers(peers.map_or_else(Vec::new, |peers| peers.addresses().to_vec())))
+                Some(Self::SetPeers(
+                    peers.map_or_else(Vec::new, |peers| peers.addresses().to_vec()),
+                ))
             }
-            2 if name.is_atom("shut_down") => Some(Self::ShutDown { hard_stop: optional(parts.get(1)?, wait)? }),
-            3 if name.is_atom("withdraw") => Some(Self::Withdraw(which(parts.get(1)?)?, version(parts.get(2)?)?)),
-            3 if name.is_atom("restore") => Some(Self::Restore(which(parts.get(1)?)?, version(parts.get(2)?)?)),
+            2 if name.is_atom("shut_down") => {
+                Some(Self::ShutDown { hard_stop: optional(parts.get(1)?, wait)? })
+            }
+            3 if name.is_atom("withdraw") => {
+                Some(Self::Withdraw(which(parts.get(1)?)?, version(parts.get(2)?)?))
+            }
+            3 if name.is_atom("restore") => {
+                Some(Self::Restore(which(parts.get(1)?)?, version(parts.get(2)?)?))
+            }
             4 if name.is_atom("drain") => Some(Self::Drain {
                 next_ip: optional(parts.get(1)?, next_ip)?,
                 grace: optional(parts.get(2)?, wait)?,
@@ -107,7 +117,9 @@ fn which(term: TermRef<'_>) -> Option<Which> {
     if term.is_atom("all") {
         return Some(Which::All);
     }
-    let name = optional(term, |term| if let View::String(name) = term.view() { Some(name.to_text()) } else { None })?;
+    let name = optional(term, |term| {
+        if let View::String(name) = term.view() { Some(name.to_text()) } else { None }
+    })?;
     Some(Which::One(name.map_or(Service::DEFAULT, Service::named)))
 }
 
@@ -126,7 +138,10 @@ mod tests {
 
     #[test]
     fn what_is_not_said_is_undefined() {
-        assert_eq!(read("{drain,?,?,?}"), "Some(Drain { next_ip: None, grace: None, hard_stop: None })");
+        assert_eq!(
+            read("{drain,?,?,?}"),
+            "Some(Drain { next_ip: None, grace: None, hard_stop: None })"
+        );
         assert_eq!(read("{shut_down,0}"), "Some(ShutDown { hard_stop: Some(0ns) })");
         assert_eq!(read("{set_peers,?}"), "Some(SetPeers([]))");
     }

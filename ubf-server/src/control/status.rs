@@ -23,11 +23,23 @@ pub(super) fn term(status: &Status) -> Term {
         ("services", services(status)),
         ("load_marks", load_marks(status)),
         ("peers", addresses(&status.peers)),
-        ("counters", Term::list(status.counts.named().into_iter().map(|(name, count)| ubf!({(atom(name)), (count)})))),
+        (
+            "counters",
+            Term::list(
+                status
+                    .counts
+                    .named()
+                    .into_iter()
+                    .map(|(name, count)| ubf!({(atom(name)), (count)})),
+            ),
+        ),
         ("pid", std::process::id().into()),
         ("uptime_ms", millis(status.uptime)),
         ("agent", status.agent.clone().map_or(Term::Undefined, Term::String)),
-        ("addresses", Term::list(status.addresses.iter().map(|address| Term::from(address.to_string())))),
+        (
+            "addresses",
+            Term::list(status.addresses.iter().map(|address| Term::from(address.to_string()))),
+        ),
         ("advertised", addresses(&status.advertised)),
     ];
     ubf!({status, (Term::list(pairs.map(|(name, value)| ubf!({(atom(name)), (value)}))))})
@@ -56,7 +68,8 @@ fn millis(time: Duration) -> Term {
 
 /// As a NextIP: `?` for none.
 fn addresses(addresses: &[Address]) -> Term {
-    NextIp::new(addresses.to_vec()).map_or(Term::Undefined, |addresses| Term::from(addresses.to_string()))
+    NextIp::new(addresses.to_vec())
+        .map_or(Term::Undefined, |addresses| Term::from(addresses.to_string()))
 }
 
 fn by_version(sessions: &BTreeMap<(Service, Version), usize>) -> Term {
@@ -66,13 +79,17 @@ fn by_version(sessions: &BTreeMap<(Service, Version), usize>) -> Term {
 
 /// `[{Agent,Count}]`.
 fn by_agent(sessions: &[(String, usize)]) -> Term {
-    Term::list(sessions.iter().map(|(agent, sessions)| ubf!({(agent.as_str()), (count(*sessions))})))
+    Term::list(
+        sessions.iter().map(|(agent, sessions)| ubf!({(agent.as_str()), (count(*sessions))})),
+    )
 }
 
 /// `[{Service,Spoken,Withdrawn}]`.
 fn services(status: &Status) -> Term {
     let list = |versions: Option<&Versions>| {
-        Term::list(versions.into_iter().flat_map(Versions::iter).map(|version| Term::from(version.get())))
+        Term::list(
+            versions.into_iter().flat_map(Versions::iter).map(|version| Term::from(version.get())),
+        )
     };
     let entry = |(name, spoken): (&Service, &Versions)| ubf!({(service(name)), (list(Some(spoken))), (list(status.withdrawn.get(name)))});
     Term::list(status.spoken.iter().map(entry))

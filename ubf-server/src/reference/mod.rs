@@ -24,11 +24,11 @@ const CANNOT_START: u8 = 1;
 const BAD_OPTION: u8 = 2;
 const CALL_CUT: u8 = 3;
 
-/// Serves until a signal or an operator ends it, and tells how it went by the exit status. Logs and errors go to stderr; an error
-/// begins with the name of the program.
+/// Serves until a signal or an operator ends it, and tells how it went by the exit status. Logs and
+/// errors go to stderr; an error begins with the name of the program.
 ///
-/// It installs what handles signals and logs in the whole process, and has a runtime of its own: it is the last thing that a
-/// program does.
+/// It installs what handles signals and logs in the whole process, and has a runtime of its own: it
+/// is the last thing that a program does.
 #[must_use]
 pub fn run(program: &str, options: Options) -> ExitCode {
     let settings = match options.settings() {
@@ -37,7 +37,9 @@ pub fn run(program: &str, options: Options) -> ExitCode {
     };
     let filter = match settings.log_filter.parse::<EnvFilter>() {
         Ok(filter) => filter,
-        Err(error) => return fail(program, &format!("{}: {error}", settings.log_filter), BAD_OPTION),
+        Err(error) => {
+            return fail(program, &format!("{}: {error}", settings.log_filter), BAD_OPTION);
+        }
     };
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let installed = match settings.log {
@@ -70,7 +72,8 @@ pub fn run(program: &str, options: Options) -> ExitCode {
     }
 }
 
-/// What to do about a server that does not start. About the file of a control socket its error says enough.
+/// What to do about a server that does not start. About the file of a control socket its error says
+/// enough.
 fn hint(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
     let BindError::Listen { address, error } = error.downcast_ref()? else { return None };
     let hints = [
@@ -78,7 +81,10 @@ fn hint(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
             ErrorKind::AddrInUse,
             "another program listens there; with --reuse-port in both, a server takes over from the one before",
         ),
-        (ErrorKind::AddrNotAvailable, "this machine does not have this address; 0.0.0.0 stands for all that it has"),
+        (
+            ErrorKind::AddrNotAvailable,
+            "this machine does not have this address; 0.0.0.0 stands for all that it has",
+        ),
         (ErrorKind::PermissionDenied, "ports below 1024 are for privileged programs"),
         (ErrorKind::InvalidInput, "an address is HOST:PORT: --listen 127.0.0.1:4000"),
     ];
@@ -93,21 +99,25 @@ fn fail(program: &str, text: &str, status: u8) -> ExitCode {
 }
 
 async fn serve(settings: Settings) -> Result<Report, Box<dyn std::error::Error>> {
-    let mut builder = Server::builder().config(settings.config).limits(settings.limits).reuse_port(settings.reuse_port);
+    let mut builder = Server::builder()
+        .config(settings.config)
+        .limits(settings.limits)
+        .reuse_port(settings.reuse_port);
     if let Some(address) = settings.advertise {
         builder = builder.advertise(address);
     }
     for address in &settings.listen {
         builder = builder.listen(address);
     }
-    let journal = settings
-        .journal
-        .as_ref()
-        .map(|path| Journal::append_to(path).map_err(|error| format!("cannot write {}: {error}", path.display())));
+    let journal = settings.journal.as_ref().map(|path| {
+        Journal::append_to(path)
+            .map_err(|error| format!("cannot write {}: {error}", path.display()))
+    });
     let journal = journal.transpose()?;
     for (index, &service) in settings.services.iter().enumerate() {
         // The first one has no name, too.
-        let names = [Some(Service::from(service.as_str())), (index == 0).then_some(Service::DEFAULT)];
+        let names =
+            [Some(Service::from(service.as_str())), (index == 0).then_some(Service::DEFAULT)];
         let names = names.into_iter().flatten();
         let journal = journal.clone();
         builder = match service {

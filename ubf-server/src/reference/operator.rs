@@ -26,7 +26,11 @@ pub(super) struct Operator {
 }
 
 #[cfg(unix)]
-pub(super) async fn serve(path: &Path, server: ServerHandle, waits: Waits) -> Result<Operator, BindError> {
+pub(super) async fn serve(
+    path: &Path,
+    server: ServerHandle,
+    waits: Waits,
+) -> Result<Operator, BindError> {
     let mut config = Config::default();
     config.limits.max_packet_bytes = MAX_PACKET_BYTES;
     config.max_negotiation_time = MAX_SILENCE;
@@ -53,7 +57,8 @@ pub(super) async fn serve(path: &Path, server: ServerHandle, waits: Waits) -> Re
 
 #[cfg(not(unix))]
 pub(super) async fn serve(path: &Path, _: ServerHandle, _: Waits) -> Result<Operator, BindError> {
-    let error = std::io::Error::new(std::io::ErrorKind::Unsupported, "this system has no Unix sockets");
+    let error =
+        std::io::Error::new(std::io::ErrorKind::Unsupported, "this system has no Unix sockets");
     Err(BindError::Listen { address: path.display().to_string(), error })
 }
 

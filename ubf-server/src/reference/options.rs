@@ -54,8 +54,9 @@ pub fn examples(program: &str) -> String {
 
 /// A server of Joe Armstrong's UBF with versions, fallback and NextIP.
 ///
-/// Clients and this server agree on the highest version that both speak. Each packet says its version, and each reply says
-/// where the next message goes: so clients can be moved to another server between two messages.
+/// Clients and this server agree on the highest version that both speak. Each packet says its
+/// version, and each reply says where the next message goes: so clients can be moved to another
+/// server between two messages.
 #[derive(Clone, Debug, Default, Args, Deserialize)]
 #[command(after_long_help = examples("ubf-server"))]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -73,11 +74,13 @@ pub struct Options {
     #[arg(long, value_name = "ADDRESS")]
     advertise: Option<String>,
 
-    /// What to serve; may be given several times. Clients that name no service get the first. [default: echo]
+    /// What to serve; may be given several times. Clients that name no service get the first.
+    /// [default: echo]
     #[arg(long, value_name = "NAME")]
     service: Vec<ServiceName>,
 
-    /// The versions to speak, as "1-5,9,10,14". A service speaks those of them that it has. [default: 1-3]
+    /// The versions to speak, as "1-5,9,10,14". A service speaks those of them that it has.
+    /// [default: 1-3]
     #[arg(long, value_name = "LIST")]
     versions: Option<String>,
 
@@ -93,14 +96,17 @@ pub struct Options {
     #[arg(long, value_name = "MS")]
     hard_stop_ms: Option<u64>,
 
-    /// Let a successor listen on the same addresses before this server leaves them (`SO_REUSEPORT`).
+    /// Let a successor listen on the same addresses before this server leaves them
+    /// (`SO_REUSEPORT`).
     ///
-    /// Both processes need it. Then, drain this one to its own address: it stops to listen at once, its clients connect again and find
-    /// the successor, and calls in progress are finished here.
+    /// Both processes need it. Then, drain this one to its own address: it stops to listen at
+    /// once, its clients connect again and find the successor, and calls in progress are
+    /// finished here.
     #[arg(long)]
     reuse_port: bool,
 
-    /// A Unix socket for the operator, to be used with `ubf admin`. Nobody but this user can open it.
+    /// A Unix socket for the operator, to be used with `ubf admin`. Nobody but this user can open
+    /// it.
     #[arg(long, value_name = "PATH")]
     control: Option<PathBuf>,
 
@@ -132,23 +138,28 @@ pub struct Options {
     #[arg(long, value_name = "BYTES")]
     max_packet_bytes: Option<u32>,
 
-    /// For the first packet of a connection to come whole: beyond it, the connection is closed. [default: 5000]
+    /// For the first packet of a connection to come whole: beyond it, the connection is closed.
+    /// [default: 5000]
     #[arg(long, value_name = "MS")]
     max_negotiation_time_ms: Option<u64>,
 
-    /// From the first byte of a packet to its end: beyond it, the connection is closed. [default: 30000]
+    /// From the first byte of a packet to its end: beyond it, the connection is closed. [default:
+    /// 30000]
     #[arg(long, value_name = "MS")]
     max_packet_time_ms: Option<u64>,
 
-    /// Without traffic, while no answer is due: beyond it, the connection is closed. [default: 120000]
+    /// Without traffic, while no answer is due: beyond it, the connection is closed. [default:
+    /// 120000]
     #[arg(long, value_name = "MS")]
     max_idle_time_ms: Option<u64>,
 
-    /// For a client to read on, while there is something for it: beyond it, the connection is closed. [default: 30000]
+    /// For a client to read on, while there is something for it: beyond it, the connection is
+    /// closed. [default: 30000]
     #[arg(long, value_name = "MS")]
     max_write_time_ms: Option<u64>,
 
-    /// Packets of a connection whose answers are not sent: beyond it, nothing more of it is read. [default: 1024]
+    /// Packets of a connection whose answers are not sent: beyond it, nothing more of it is read.
+    /// [default: 1024]
     #[arg(long, value_name = "COUNT")]
     max_pending: Option<usize>,
 
@@ -156,15 +167,17 @@ pub struct Options {
     #[arg(long, value_name = "BYTES")]
     max_pending_bytes: Option<usize>,
 
-    /// Bytes that a client may leave unread: beyond it, nothing more of it is read. [default: 1048576]
+    /// Bytes that a client may leave unread: beyond it, nothing more of it is read. [default:
+    /// 1048576]
     #[arg(long, value_name = "BYTES")]
     max_unread_bytes: Option<usize>,
 
     /// A file to which a record is appended of each call, before it is executed.
     ///
-    /// A record is an UBF(A) packet on a line of its own, which `ubf decode` reads: {executed,Service,Version,Request}, and for an
-    /// event {event,Service,Version,Event}. Service is ? if the client named none. A call that was answered is in the
-    /// file, even if this process was killed right after.
+    /// A record is an UBF(A) packet on a line of its own, which `ubf decode` reads:
+    /// {executed,Service,Version,Request}, and for an event {event,Service,Version,Event}.
+    /// Service is ? if the client named none. A call that was answered is in the file, even if
+    /// this process was killed right after.
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
 
@@ -172,7 +185,8 @@ pub struct Options {
     #[arg(long, value_name = "FORM")]
     log: Option<LogForm>,
 
-    /// What is logged: error, warn, info, debug, trace, or a filter like `ubf_server=debug`. [default: info]
+    /// What is logged: error, warn, info, debug, trace, or a filter like `ubf_server=debug`.
+    /// [default: info]
     #[arg(long, value_name = "FILTER")]
     log_filter: Option<String>,
 }
@@ -280,14 +294,16 @@ impl Options {
             config.limits.max_packet_bytes = max;
         }
         let wait = |ms: Option<u64>, default| ms.map_or(default, Duration::from_millis);
-        config.max_negotiation_time = wait(self.max_negotiation_time_ms, config.max_negotiation_time);
+        config.max_negotiation_time =
+            wait(self.max_negotiation_time_ms, config.max_negotiation_time);
         config.max_packet_time = wait(self.max_packet_time_ms, config.max_packet_time);
         config.max_idle_time = wait(self.max_idle_time_ms, config.max_idle_time);
         config.max_write_time = wait(self.max_write_time_ms, config.max_write_time);
         config.max_pending = at_least_one("--max-pending", self.max_pending, config.max_pending)?;
         config.max_pending_bytes =
             at_least_one("--max-pending-bytes", self.max_pending_bytes, config.max_pending_bytes)?;
-        config.max_unread_bytes = at_least_one("--max-unread-bytes", self.max_unread_bytes, config.max_unread_bytes)?;
+        config.max_unread_bytes =
+            at_least_one("--max-unread-bytes", self.max_unread_bytes, config.max_unread_bytes)?;
         let mut limits = ServerLimits::default();
         limits.max_connections = self.max_connections.unwrap_or(limits.max_connections);
         limits.max_connections_per_address =
@@ -326,10 +342,13 @@ impl Options {
     }
 
     fn read(path: &Path) -> Result<Self, OptionError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| OptionError::new(format!("cannot read {}: {error}", path.display())))?;
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            OptionError::new(format!("cannot read {}: {error}", path.display()))
+        })?;
         toml::from_str(&text).map_err(|error| {
-            let line = error.span().map_or(1, |span| text.get(..span.start).unwrap_or_default().lines().count().max(1));
+            let line = error.span().map_or(1, |span| {
+                text.get(..span.start).unwrap_or_default().lines().count().max(1)
+            });
             let message = error.message().lines().next().unwrap_or_default();
             OptionError::new(format!("{}, line {line}: {message}", path.display()))
         })
@@ -352,7 +371,9 @@ impl Options {
             grace_ms: self.grace_ms.or(other.grace_ms),
             hard_stop_ms: self.hard_stop_ms.or(other.hard_stop_ms),
             max_connections: self.max_connections.or(other.max_connections),
-            max_connections_per_address: self.max_connections_per_address.or(other.max_connections_per_address),
+            max_connections_per_address: self
+                .max_connections_per_address
+                .or(other.max_connections_per_address),
             max_call_ms: self.max_call_ms.or(other.max_call_ms),
             max_packet_bytes: self.max_packet_bytes.or(other.max_packet_bytes),
             max_negotiation_time_ms: self.max_negotiation_time_ms.or(other.max_negotiation_time_ms),
@@ -388,10 +409,16 @@ fn load(
     let (high, next_ip) = match (high, next_ip) {
         (Some(high), Some(next_ip)) => (high, next_ip),
         (Some(_), None) => {
-            return wrong("load marks without peers", "clients are sent to other servers: --peers b:4000");
+            return wrong(
+                "load marks without peers",
+                "clients are sent to other servers: --peers b:4000",
+            );
         }
         (None, _) if low.is_some() || unit.is_some() => {
-            return wrong("load marks without the high one", "--load-high says when clients are sent away");
+            return wrong(
+                "load marks without the high one",
+                "--load-high says when clients are sent away",
+            );
         }
         (None, _) => return Ok(None),
     };
@@ -469,11 +496,20 @@ mod tests {
 
     #[test]
     fn flags_win_over_the_file_and_the_file_over_the_defaults() {
-        let file: Options = toml::from_str("listen = ['a:1']\nversions = '7'\nservice = ['kv']\ngrace-ms = 5").unwrap();
-        let flags = Program::parse_from(["ubf-server", "--listen", "b:2", "--versions", "9"]).options;
+        let file: Options =
+            toml::from_str("listen = ['a:1']\nversions = '7'\nservice = ['kv']\ngrace-ms = 5")
+                .unwrap();
+        let flags =
+            Program::parse_from(["ubf-server", "--listen", "b:2", "--versions", "9"]).options;
         let settings = flags.or(file).settings().unwrap();
-        assert_eq!((settings.listen, settings.versions.to_string()), (vec!["b:2".into()], "9".into()));
-        assert_eq!((settings.services, settings.waits.grace.as_millis()), (vec![ServiceName::Kv], 5));
+        assert_eq!(
+            (settings.listen, settings.versions.to_string()),
+            (vec!["b:2".into()], "9".into())
+        );
+        assert_eq!(
+            (settings.services, settings.waits.grace.as_millis()),
+            (vec![ServiceName::Kv], 5)
+        );
         assert_eq!(settings.waits.hard_stop.as_secs(), 10);
     }
 
@@ -481,13 +517,29 @@ mod tests {
     fn waits_and_queues_are_set_by_flags_and_by_the_file() {
         let file = "max-negotiation-time-ms = 1\nmax-packet-time-ms = 2\nmax-idle-time-ms = 3\nmax-pending = 7";
         let file: Options = toml::from_str(file).unwrap();
-        let flags = ["ubf-server", "--max-idle-time-ms=4", "--max-write-time-ms=5", "--max-pending-bytes=8"];
+        let flags = [
+            "ubf-server",
+            "--max-idle-time-ms=4",
+            "--max-write-time-ms=5",
+            "--max-pending-bytes=8",
+        ];
         let config = Program::parse_from(flags).options.or(file).settings().unwrap().config;
-        let waits = [config.max_negotiation_time, config.max_packet_time, config.max_idle_time, config.max_write_time];
+        let waits = [
+            config.max_negotiation_time,
+            config.max_packet_time,
+            config.max_idle_time,
+            config.max_write_time,
+        ];
         assert_eq!(waits.map(|wait| wait.as_millis()), [1, 2, 4, 5]);
-        assert_eq!((config.max_pending, config.max_pending_bytes, config.max_unread_bytes), (7, 8, 1 << 20));
+        assert_eq!(
+            (config.max_pending, config.max_pending_bytes, config.max_unread_bytes),
+            (7, 8, 1 << 20)
+        );
         for flag in ["--max-pending=0", "--max-pending-bytes=0", "--max-unread-bytes=0"] {
-            assert!(Program::parse_from(["ubf-server", flag]).options.settings().is_err(), "{flag}");
+            assert!(
+                Program::parse_from(["ubf-server", flag]).options.settings().is_err(),
+                "{flag}"
+            );
         }
     }
 
@@ -505,10 +557,21 @@ mod tests {
 
     #[test]
     fn load_marks_are_complete_or_an_error() {
-        let settings = |flags: &[&str]| Program::parse_from([&["ubf-server"], flags].concat()).options.settings();
+        let settings = |flags: &[&str]| {
+            Program::parse_from([&["ubf-server"], flags].concat()).options.settings()
+        };
         let plan = settings(&["--load-high", "100", "--peers", "b:2"]).unwrap().load.unwrap();
         assert_eq!((plan.unit, plan.low, plan.high), (LoadUnit::Sessions, 80, 100));
-        let plan = settings(&["--load-high", "9", "--load-low", "9", "--load-unit", "calls", "--peers", "b:2"]);
+        let plan = settings(&[
+            "--load-high",
+            "9",
+            "--load-low",
+            "9",
+            "--load-unit",
+            "calls",
+            "--peers",
+            "b:2",
+        ]);
         assert_eq!(plan.unwrap().load.unwrap().unit, LoadUnit::Calls);
         assert!(settings(&["--load-high", "9"]).is_err());
         assert!(settings(&["--load-low", "9", "--peers", "b:2"]).is_err());

@@ -6,7 +6,8 @@ use crate::handler::{Call, Client, Handler, Reply};
 
 /// Answers each request with itself.
 ///
-/// The request's bytes are put into the reply as they came: what the client shortened with registers stays short.
+/// The request's bytes are put into the reply as they came: what the client shortened with
+/// registers stays short.
 #[derive(Clone, Debug)]
 pub struct Echo {
     versions: Versions,

@@ -8,8 +8,9 @@
 //! | `{cas,Key,Old,New}` | | `ok` or `{conflict,Value}` | `{ok,Revision}` or `{conflict,Value,Revision}` |
 //! | `{scan,After,Count}` | | | `{page,[{Key,Value,Revision}],Next}` |
 //!
-//! All else is answered `clientBrokeContract`, with what the version knows. The state is always `start`. What does not fit any longer is
-//! answered `{error,full}`, and a page ends early when it has [`MAX_PAGE_BYTES`].
+//! All else is answered `clientBrokeContract`, with what the version knows. The state is always
+//! `start`. What does not fit any longer is answered `{error,full}`, and a page ends early when it
+//! has [`MAX_PAGE_BYTES`].
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -28,7 +29,8 @@ const ENTRY_BYTES: u64 = 256;
 const NODE_BYTES: u64 = 64;
 /// The most keys in a page.
 const MAX_PAGE: usize = 1000;
-/// A page that costs so much ends, whatever count was asked for: a request must not cost a reply of gigabytes.
+/// A page that costs so much ends, whatever count was asked for: a request must not cost a reply of
+/// gigabytes.
 const MAX_PAGE_BYTES: u64 = 1 << 20;
 
 /// A store in memory, shared by all clients. The module's source has a table of its three versions.
@@ -40,8 +42,9 @@ const MAX_PAGE_BYTES: u64 = 1 << 20;
 /// | 3 | also `{scan,After,Count}`; replies say the revision of what they are about |
 ///
 /// # Limits
-/// It keeps 256 MiB, where each key counts 256 bytes and what its `put` or `cas` has when registers are written out: 64 bytes a term, and
-/// its texts. What does not fit is answered `{error,full}`. A page has 1,000 keys, and ends at 1 MiB if it has one.
+/// It keeps 256 MiB, where each key counts 256 bytes and what its `put` or `cas` has when registers
+/// are written out: 64 bytes a term, and its texts. What does not fit is answered `{error,full}`. A
+/// page has 1,000 keys, and ends at 1 MiB if it has one.
 #[derive(Debug)]
 pub struct Kv {
     versions: Versions,
@@ -65,8 +68,8 @@ struct Stored {
     cost: u64,
 }
 
-/// What a request costs to keep. Registers share what they stand for, and it is written out in full when it is read (W10), so that
-/// what counts is the expanded size.
+/// What a request costs to keep. Registers share what they stand for, and it is written out in full
+/// when it is read (W10), so that what counts is the expanded size.
 const fn cost(request: Summary) -> u64 {
     ENTRY_BYTES + request.expanded_nodes.saturating_mul(NODE_BYTES) + request.expanded_bytes
 }
@@ -110,7 +113,9 @@ impl Kv {
             4 if name.is_atom("cas") && contract >= Contract::Two => {
                 Some(store.compare_and_swap(contract, part(1)?, &part(2)?, part(3)?, cost))
             }
-            3 if name.is_atom("scan") && contract >= Contract::Three => store.scan(&part(1)?, parts.get(2)?.as_i64()?),
+            3 if name.is_atom("scan") && contract >= Contract::Three => {
+                store.scan(&part(1)?, parts.get(2)?.as_i64()?)
+            }
             _ => None,
         }
     }
@@ -143,7 +148,14 @@ impl Store {
         self.write(contract, key.clone(), Term::Undefined, 0)
     }
 
-    fn compare_and_swap(&mut self, contract: Contract, key: Term, old: &Term, new: Term, cost: u64) -> Term {
+    fn compare_and_swap(
+        &mut self,
+        contract: Contract,
+        key: Term,
+        old: &Term,
+        new: Term,
+        cost: u64,
+    ) -> Term {
         let (value, revision) = apart(self.values.get(&key).cloned());
         match contract {
             _ if value == *old => self.write(contract, key, new, cost),
@@ -171,20 +183,24 @@ impl Store {
         }
     }
 
-    /// A page of the keys after `after`, in the order of terms; `?` is the beginning, and as `Next` the end.
+    /// A page of the keys after `after`, in the order of terms; `?` is the beginning, and as `Next`
+    /// the end.
     fn scan(&self, after: &Term, count: i64) -> Option<Term> {
         let count = usize::try_from(count).ok().filter(|count| (1..=MAX_PAGE).contains(count))?;
-        let start = if *after == Term::Undefined { Bound::Unbounded } else { Bound::Excluded(after) };
+        let start =
+            if *after == Term::Undefined { Bound::Unbounded } else { Bound::Excluded(after) };
         let mut rest = self.values.range::<Term, _>((start, Bound::Unbounded)).peekable();
         let (mut page, mut bytes) = (Vec::new(), 0);
         // One entry has room in any case: else nobody could read on.
         while page.len() < count
-            && let Some(entry) = rest.next_if(|(_, stored)| page.is_empty() || bytes + stored.cost <= MAX_PAGE_BYTES)
+            && let Some(entry) =
+                rest.next_if(|(_, stored)| page.is_empty() || bytes + stored.cost <= MAX_PAGE_BYTES)
         {
             bytes += entry.1.cost;
             page.push(entry);
         }
-        let next = if rest.peek().is_some() { page.last().map(|(key, _)| (*key).clone()) } else { None };
+        let next =
+            if rest.peek().is_some() { page.last().map(|(key, _)| (*key).clone()) } else { None };
         let entry = |(key, stored): (&Term, &Stored)| ubf!({(key.clone()), (stored.value.clone()), (stored.revision)});
         let page = Term::list(page.into_iter().map(entry));
         Some(ubf!({page, (page), (next)}))
@@ -213,7 +229,13 @@ impl Handler for Kv {
         let known: &[&str] = match call.version().get() {
             1 => &["{get,Key}", "{put,Key,Value}", "{delete,Key}"],
             2 => &["{get,Key}", "{put,Key,Value}", "{delete,Key}", "{cas,Key,Old,New}"],
-            _ => &["{get,Key}", "{put,Key,Value}", "{delete,Key}", "{cas,Key,Old,New}", "{scan,After,1..1000}"],
+            _ => &[
+                "{get,Key}",
+                "{put,Key,Value}",
+                "{delete,Key}",
+                "{cas,Key,Old,New}",
+                "{scan,After,1..1000}",
+            ],
         };
         Reply::broken_contract(call.term(), known, "start")
     }
@@ -223,7 +245,8 @@ impl Handler for Kv {
 mod tests {
     use super::*;
 
-    /// Asks in version 1, 2 or 3, in Erlang's notation; `none` if the request is not of the contract.
+    /// Asks in version 1, 2 or 3, in Erlang's notation; `none` if the request is not of the
+    /// contract.
     fn ask(kv: &Kv, version: u32, request: &str) -> String {
         ask_at(kv, version, request, 1)
     }
@@ -313,7 +336,12 @@ mod tests {
     #[test]
     fn l1_a_page_ends_at_max_page_bytes_and_has_one_entry_at_least() {
         let kv = Kv::new(&Versions::of([3]));
-        for (key, cost) in [("a", MAX_PAGE_BYTES / 2), ("b", MAX_PAGE_BYTES / 2), ("c", 1), ("d", MAX_PAGE_BYTES + 1)] {
+        for (key, cost) in [
+            ("a", MAX_PAGE_BYTES / 2),
+            ("b", MAX_PAGE_BYTES / 2),
+            ("c", 1),
+            ("d", MAX_PAGE_BYTES + 1),
+        ] {
             ask_at(&kv, 3, &format!("{{put,{key},1}}"), cost);
         }
         assert_eq!(ask(&kv, 3, "{scan,?,9}"), "{page,[{a,1,1},{b,1,2}],b}");

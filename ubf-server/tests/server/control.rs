@@ -30,13 +30,18 @@ impl Operator {
     /// Connects to a server that runs, by a socket of this name.
     async fn of(server: &Running, name: &str) -> Self {
         let path = path(name);
-        let control = Server::builder().listen_unix(&path).service(Control::NAME, Control::new(server.handle.clone()));
+        let control = Server::builder()
+            .listen_unix(&path)
+            .service(Control::NAME, Control::new(server.handle.clone()));
         let control = control.bind().await.unwrap();
         let (handle, running) = (control.handle(), tokio::spawn(control.run()));
         let mut stream = UnixStream::connect(&path).await.unwrap();
         stream.write_all(b"0 {'negotiate'1\"control\"#1&#}$").await.unwrap();
         let mut operator = Self { stream, path, handle, running };
-        assert_eq!(operator.packet().await, "1 ? {'agreed'1\"control\"#1&#{'max_packet'16777216}&}$");
+        assert_eq!(
+            operator.packet().await,
+            "1 ? {'agreed'1\"control\"#1&#{'max_packet'16777216}&}$"
+        );
         operator
     }
 
@@ -95,7 +100,12 @@ async fn an_operator_drains_undrains_and_shuts_down_by_hand() {
     let server = start(Server::builder()).await;
     let mut operator = Operator::of(&server, "drain").await;
     let mut client = server.connect().await;
-    client.exchange("0 {'negotiate'1?#3&#}$", "3 ? {'agreed'1?#1&2&3&4&5&9&10&14&#{'max_packet'16777216}&}$").await;
+    client
+        .exchange(
+            "0 {'negotiate'1?#3&#}$",
+            "3 ? {'agreed'1?#1&2&3&4&5&9&10&14&#{'max_packet'16777216}&}$",
+        )
+        .await;
     operator
         .asks(&[
             ("'sessions'", "{{'sessions'1#{?3 1}&}'serving'}"),
@@ -109,7 +119,10 @@ async fn an_operator_drains_undrains_and_shuts_down_by_hand() {
     operator.asks(&[("'undrain'", "{'ok''serving'}")]).await;
     client.exchange("3 'work'$", "3 ? {'work''start'}$").await;
     operator
-        .asks(&[("{'shut_down'5000}", "{'ok''closing'}"), ("{'drain'\"b:1\"??}", "{{'error''closing'}'closing'}")])
+        .asks(&[
+            ("{'shut_down'5000}", "{'ok''closing'}"),
+            ("{'drain'\"b:1\"??}", "{{'error''closing'}'closing'}"),
+        ])
         .await;
     client.expect_end("0 ? {'closing''shutdown'3}$").await;
     assert!(server.report().await.is_clean());
@@ -185,7 +198,9 @@ async fn the_status_names_all_that_an_operator_wants_to_see() {
 
 async fn listen(path: &Path) -> Result<Server, String> {
     let server = start(Server::builder()).await;
-    let control = Server::builder().listen_unix(path).service(Control::NAME, Control::new(server.handle.clone()));
+    let control = Server::builder()
+        .listen_unix(path)
+        .service(Control::NAME, Control::new(server.handle.clone()));
     server.handle.stop();
     control.bind().await.map_err(|error| error.to_string())
 }

@@ -30,7 +30,11 @@ async fn people_of_two_versions_write_to_each_other() {
     new.exchange("2 'logoff'$", "2 ? {'ok''start'}$").await;
     old.expect("1 ? {'event_out'{'leaves'\"mike\"\"erlang\"}}$").await;
     // Who is gone is logged off, and its name is free.
-    new.exchange("2 {'logon'\"mike\"}$2 {'join'\"erlang\"}$", "2 ? {{'ok'\"mike\"}'active'}$2 ? {'ok''active'}$").await;
+    new.exchange(
+        "2 {'logon'\"mike\"}$2 {'join'\"erlang\"}$",
+        "2 ? {{'ok'\"mike\"}'active'}$2 ? {'ok''active'}$",
+    )
+    .await;
     drop(old);
     new.expect("2 ? {'event_out'{'leaves'\"joe\"\"erlang\"}}$").await;
     new.exchange("2 {'nick'\"joe\"}$", "2 ? {'ok''active'}$").await;
@@ -42,8 +46,16 @@ async fn people_of_two_versions_write_to_each_other() {
 async fn a_person_who_never_reads_is_logged_off_and_holds_nobody_up() {
     let server = start(Server::builder().service("irc", Irc::new(&Versions::of([1, 2])))).await;
     let (mut deaf, mut joe) = (connect(&server, 2).await, connect(&server, 2).await);
-    deaf.exchange("2 {'logon'\"deaf\"}$2 {'join'\"a\"}$", "2 ? {{'ok'\"deaf\"}'active'}$2 ? {'ok''active'}$").await;
-    joe.exchange("2 {'logon'\"joe\"}$2 {'join'\"a\"}$", "2 ? {{'ok'\"joe\"}'active'}$2 ? {'ok''active'}$").await;
+    deaf.exchange(
+        "2 {'logon'\"deaf\"}$2 {'join'\"a\"}$",
+        "2 ? {{'ok'\"deaf\"}'active'}$2 ? {'ok''active'}$",
+    )
+    .await;
+    joe.exchange(
+        "2 {'logon'\"joe\"}$2 {'join'\"a\"}$",
+        "2 ? {{'ok'\"joe\"}'active'}$2 ? {'ok''active'}$",
+    )
+    .await;
     let message = format!("2 {{'msg'\"a\"\"{}\"}}$", "x".repeat(4096));
     // The sockets fill up, then the queue; no message takes the longer for it.
     loop {

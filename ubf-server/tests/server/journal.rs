@@ -10,7 +10,8 @@ struct TempFile(std::path::PathBuf);
 
 impl TempFile {
     fn new(name: &str) -> Self {
-        let file = Self(std::env::temp_dir().join(format!("ubf-{}-{name}.journal", std::process::id())));
+        let file =
+            Self(std::env::temp_dir().join(format!("ubf-{}-{name}.journal", std::process::id())));
         let _is_there = std::fs::remove_file(&file.0).is_ok();
         file
     }
@@ -41,8 +42,11 @@ async fn a_call_is_in_the_journal_before_it_begins_and_however_it_ends() {
             event.events().send(event.version(), ubf!(seen)).await.unwrap();
         });
     let journal = Journal::append_to(&file.0).unwrap();
-    let server = Server::builder().listen("127.0.0.1:0").service(Service::DEFAULT, journal.clone().of(service));
-    let server = server.service("other", journal.of(ubf_server::services::Echo::new(Versions::of([7]))));
+    let server = Server::builder()
+        .listen("127.0.0.1:0")
+        .service(Service::DEFAULT, journal.clone().of(service));
+    let server =
+        server.service("other", journal.of(ubf_server::services::Echo::new(Versions::of([7]))));
     let server = server.bind().await.unwrap();
     let address = server.addresses()[0];
     let running = tokio::spawn(server.run());
@@ -56,8 +60,7 @@ async fn a_call_is_in_the_journal_before_it_begins_and_however_it_ends() {
     client.send("0 {'negotiate'1\"other\"#7&#}$7 8$").await;
     client.packet().await;
     client.expect("7 ? {8'start'}$").await;
-    let expected =
-        "{'executed'?1 'x'>a{a 1,a}}$\n{'executed'?2 'crash'}$\n{'event'?1 {'tick'7}}$\n{'executed'\"other\"7 8}$\n";
+    let expected = "{'executed'?1 'x'>a{a 1,a}}$\n{'executed'?2 'crash'}$\n{'event'?1 {'tick'7}}$\n{'executed'\"other\"7 8}$\n";
     assert_eq!(file.text(), expected);
     running.abort();
 }

@@ -14,8 +14,13 @@ async fn r8_a_drain_tells_silent_clients_and_names_the_next_server_in_replies() 
     let (mut idle, mut busy) = (server.connect().await, server.connect().await);
     idle.exchange("1 'here'$", "1 ? {'here''start'}$").await;
     busy.exchange("1 'here'$", "1 ? {'here''start'}$").await;
-    // Nobody may wait for the grace: its first quarter is over at once, and all is over when the clients are gone.
-    let plan = DrainPlan { next_ip: "b.example:4000".parse().ok(), grace: Duration::from_secs(2), hard_stop: LONG };
+    // Nobody may wait for the grace: its first quarter is over at once, and all is over when the
+    // clients are gone.
+    let plan = DrainPlan {
+        next_ip: "b.example:4000".parse().ok(),
+        grace: Duration::from_secs(2),
+        hard_stop: LONG,
+    };
     assert!(server.handle.drain(plan));
     assert_eq!(server.handle.status().phase, Phase::Draining);
     busy.send("1 'work'$").await;
@@ -38,7 +43,8 @@ async fn r8_a_drain_can_be_undone() {
     let server = start(Server::builder()).await;
     let mut client = server.connect().await;
     client.exchange("1 'here'$", "1 ? {'here''start'}$").await;
-    let plan = DrainPlan { next_ip: "b.example:4000".parse().ok(), grace: 1000 * LONG, hard_stop: LONG };
+    let plan =
+        DrainPlan { next_ip: "b.example:4000".parse().ok(), grace: 1000 * LONG, hard_stop: LONG };
     assert!(server.handle.drain(plan));
     client.send("1 'work'$").await;
     while !client.packet().await.starts_with("1 \"b.example:4000\"") {}
@@ -97,12 +103,15 @@ async fn stopping_now_cuts_calls_and_the_report_says_so() {
 #[tokio::test]
 async fn a_server_that_is_dropped_takes_its_connections_with_it() {
     let server = Server::builder().listen("127.0.0.1:0");
-    let server =
-        server.service(ubf_server::Service::DEFAULT, ubf_server::services::Echo::new(ubf_server::Versions::of([1])));
+    let server = server.service(
+        ubf_server::Service::DEFAULT,
+        ubf_server::services::Echo::new(ubf_server::Versions::of([1])),
+    );
     let server = server.bind().await.unwrap();
     let address = server.addresses()[0];
     let running = tokio::spawn(server.run());
-    let mut client = crate::support::Peer { stream: tokio::net::TcpStream::connect(address).await.unwrap() };
+    let mut client =
+        crate::support::Peer { stream: tokio::net::TcpStream::connect(address).await.unwrap() };
     client.exchange("1 {'R'>r r 7~binary$~}$", "1 ? {{'R'>r r 7~binary$~}'start'}$").await;
     running.abort();
     client.expect_end("").await;

@@ -16,7 +16,9 @@ fn config(change: impl FnOnce(&mut Config)) -> Config {
 
 #[tokio::test]
 async fn connections_are_bounded_in_all_and_by_address() {
-    for (in_all, by_address, why) in [(1, 9, "too_many_connections"), (9, 1, "too_many_connections_from_address")] {
+    for (in_all, by_address, why) in
+        [(1, 9, "too_many_connections"), (9, 1, "too_many_connections_from_address")]
+    {
         let mut limits = ServerLimits::default();
         (limits.max_connections, limits.max_connections_per_address) = (in_all, by_address);
         let server = start(Server::builder().limits(limits)).await;
@@ -38,8 +40,10 @@ async fn connections_are_bounded_in_all_and_by_address() {
 
 #[tokio::test]
 async fn who_sends_nothing_is_cut_off() {
-    let server =
-        start(Server::builder().config(config(|it| it.max_negotiation_time = Duration::from_millis(30)))).await;
+    let server = start(
+        Server::builder().config(config(|it| it.max_negotiation_time = Duration::from_millis(30))),
+    )
+    .await;
     server.connect().await.expect_end("0 ? {'closing''negotiation_time'0}$").await;
     assert_eq!(server.handle.status().counts.too_slow, 1);
     server.stop().await;
@@ -62,7 +66,10 @@ async fn l2_a_handler_that_never_ends_is_dropped_and_says_nothing_about_its_vers
 
 #[tokio::test]
 async fn a_packet_that_never_ends_is_cut_off() {
-    let server = start(Server::builder().config(config(|it| it.max_packet_time = Duration::from_millis(30)))).await;
+    let server = start(
+        Server::builder().config(config(|it| it.max_packet_time = Duration::from_millis(30))),
+    )
+    .await;
     let mut slow = server.connect().await;
     slow.exchange("1 'here'$", "1 ? {'here''start'}$").await;
     slow.send("1 {").await;
@@ -72,7 +79,9 @@ async fn a_packet_that_never_ends_is_cut_off() {
 
 #[tokio::test]
 async fn who_is_silent_for_too_long_is_cut_off() {
-    let server = start(Server::builder().config(config(|it| it.max_idle_time = Duration::from_millis(30)))).await;
+    let server =
+        start(Server::builder().config(config(|it| it.max_idle_time = Duration::from_millis(30))))
+            .await;
     let mut silent = server.connect().await;
     silent.exchange("1 'here'$", "1 ? {'here''start'}$").await;
     silent.expect_end("0 ? {'closing''idle_time'1}$").await;
@@ -136,7 +145,8 @@ async fn a_store_takes_no_more_than_its_limit_however_small_the_packets_are() {
     let agreed = "3 ? {'agreed'1\"kv\"#3&#{'max_packet'16777216}&}$";
     client.exchange("0 {'negotiate'1\"kv\"#3&#}$", agreed).await;
     // A string of 1 KiB, 2^15 times: each value is 36 MiB when it is read.
-    let bomb = |key| format!("3 {{'put'{key}\"{}\">a{}a}}$", "x".repeat(1 << 10), "{aa}>a".repeat(15));
+    let bomb =
+        |key| format!("3 {{'put'{key}\"{}\">a{}a}}$", "x".repeat(1 << 10), "{aa}>a".repeat(15));
     for key in 1..=7 {
         client.exchange(&bomb(key), &format!("3 ? {{{{'ok'{key}}}'start'}}$")).await;
     }

@@ -1,4 +1,5 @@
-//! L1 and L2, connection by connection: calls in progress, negotiations, and the time to say goodbye.
+//! L1 and L2, connection by connection: calls in progress, negotiations, and the time to say
+//! goodbye.
 
 use std::time::Duration;
 
@@ -15,7 +16,8 @@ fn config(change: impl FnOnce(&mut Config)) -> Config {
 #[tokio::test]
 async fn as_many_calls_as_max_pending_are_begun_and_the_next_waits_in_the_socket() {
     for (max_pending, is_read) in [(2, true), (1, false)] {
-        let server = start(Server::builder().config(config(|it| it.max_pending = max_pending))).await;
+        let server =
+            start(Server::builder().config(config(|it| it.max_pending = max_pending))).await;
         let mut client = server.connect().await;
         let mut beside = server.connect().await;
         client.send("1 'wait'$1 'open'$").await;
@@ -39,7 +41,8 @@ async fn as_many_calls_as_max_pending_are_begun_and_the_next_waits_in_the_socket
 }
 
 #[tokio::test]
-async fn as_many_bytes_of_calls_as_max_pending_bytes_are_begun_and_the_next_call_waits_in_the_socket() {
+async fn as_many_bytes_of_calls_as_max_pending_bytes_are_begun_and_the_next_call_waits_in_the_socket()
+ {
     // 'wait'$ has 7 bytes. What is below the limit lets one more packet pass, however large it is.
     for (max_pending_bytes, is_read) in [(8, true), (7, false), (1, false)] {
         let config = config(|it| it.max_pending_bytes = max_pending_bytes);
@@ -83,7 +86,9 @@ async fn as_many_negotiations_as_max_negotiations_are_answered_in_a_minute() {
 
 #[tokio::test]
 async fn a_call_in_progress_has_max_close_time_when_its_client_breaks_the_syntax() {
-    let server = start(Server::builder().config(config(|it| it.max_close_time = Duration::from_millis(30)))).await;
+    let server =
+        start(Server::builder().config(config(|it| it.max_close_time = Duration::from_millis(30))))
+            .await;
     let mut client = server.connect().await;
     client.send("1 'never'$1 }$").await;
     client.expect_end("0 ? {'error''close-without-open'12}$").await;

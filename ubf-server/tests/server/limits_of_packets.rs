@@ -1,11 +1,13 @@
-//! L1, packet by packet: what is exactly at a limit is answered, what is one past it is told where, and nobody else notices.
+//! L1, packet by packet: what is exactly at a limit is answered, what is one past it is told where,
+//! and nobody else notices.
 
 use ubf_codec::{Decoder, Limits};
 use ubf_server::Server;
 
 use crate::support::{Running, start};
 
-/// A limit by name, set to a small value; a body at it and one that is one past it; which byte of the packet is too much.
+/// A limit by name, set to a small value; a body at it and one that is one past it; which byte of
+/// the packet is too much.
 struct Case {
     name: &'static str,
     value: u64,
@@ -51,8 +53,24 @@ fn cases() -> Vec<Case> {
             "limit-expanded-bytes",
             13,
         ),
-        case("max_integer_digits", 4, |it| it.with_max_integer_digits(4), "-0012", "-00123", "limit-integer-digits", 7),
-        case("max_tag_bytes", 3, |it| it.with_max_tag_bytes(3), "7`abc`", "7`abcd`", "limit-tag-bytes", 7),
+        case(
+            "max_integer_digits",
+            4,
+            |it| it.with_max_integer_digits(4),
+            "-0012",
+            "-00123",
+            "limit-integer-digits",
+            7,
+        ),
+        case(
+            "max_tag_bytes",
+            3,
+            |it| it.with_max_tag_bytes(3),
+            "7`abc`",
+            "7`abcd`",
+            "limit-tag-bytes",
+            7,
+        ),
     ]
 }
 
@@ -94,6 +112,9 @@ fn the_error_of_a_limit_has_its_name_and_its_value() {
         let error = decoder().decode(format!("{past}$").as_bytes()).unwrap_err();
         assert!(error.is_limit() && error.kind().code() == code, "{name}: {error}");
         let text = error.to_string();
-        assert!(text.contains(&format!("({name})")) && text.contains(&format!(" {value} ")), "{text}");
+        assert!(
+            text.contains(&format!("({name})")) && text.contains(&format!(" {value} ")),
+            "{text}"
+        );
     }
 }

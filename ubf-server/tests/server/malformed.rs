@@ -1,5 +1,6 @@
-//! Every packet of version 0 that a client can send, malformed in every way, over real connections (L3). The tables of all shapes
-//! are in `ubf-proto/tests/control.rs`; here it shows that a connection ends as it should, and that others notice nothing.
+//! Every packet of version 0 that a client can send, malformed in every way, over real connections
+//! (L3). The tables of all shapes are in `ubf-proto/tests/control.rs`; here it shows that a
+//! connection ends as it should, and that others notice nothing.
 
 use ubf_server::Server;
 
@@ -12,9 +13,25 @@ const NEGOTIATE: [(&str, &str, &[&str]); 4] = [
     (
         "Versions",
         "#3&10&",
-        &["?", "1", "{1}", "#", "#0&", "#-1&", "#2147483648&", "#'1'&", "#1&1&", "#1&?&", "#\"1\"&"],
+        &[
+            "?",
+            "1",
+            "{1}",
+            "#",
+            "#0&",
+            "#-1&",
+            "#2147483648&",
+            "#'1'&",
+            "#1&1&",
+            "#1&?&",
+            "#\"1\"&",
+        ],
     ),
-    ("Options", "#", &["?", "1", "{}", "{'agent'\"a\"}", "#'agent'&", "#{}&", "#{\"agent\"\"a\"}&"]),
+    (
+        "Options",
+        "#",
+        &["?", "1", "{}", "{'agent'\"a\"}", "#'agent'&", "#{}&", "#{\"agent\"\"a\"}&"],
+    ),
 ];
 
 /// Options of `negotiate`, which errors name by the option.
@@ -88,11 +105,18 @@ async fn l3_each_malformed_packet_is_told_by_its_field_and_place_and_ends_its_ow
         // What came before is answered, what comes after is not executed.
         peer.send(&format!("{before}0 {body}3 'after'$")).await;
         let place = before.len() + "0 ".len();
-        peer.expect_end(&format!("3 ? {{'before''start'}}$0 ? {{'error'{{'malformed'{field}}}{place}}}$")).await;
+        peer.expect_end(&format!(
+            "3 ? {{'before''start'}}$0 ? {{'error'{{'malformed'{field}}}{place}}}$"
+        ))
+        .await;
         pair.other_is_well().await;
     }
     let executed = pair.server.handle.status().counts.requests;
-    assert_eq!(executed, 2 * bodies.len() as u64, "one before each malformed packet, one of the other connection");
+    assert_eq!(
+        executed,
+        2 * bodies.len() as u64,
+        "one before each malformed packet, one of the other connection"
+    );
     pair.server.stop().await;
 }
 
@@ -117,11 +141,23 @@ async fn l3_broken_headers_and_bodies_of_version_0_are_told_by_code_and_place() 
 #[tokio::test]
 async fn p4_packets_that_are_not_known_are_refused_and_the_connection_goes_on() {
     let mut pair = Pair::new().await;
-    let unknown = ["?", "1", "\"ping\"", "'pang'", "{}", "{1}", "{'ping'}", "{\"negotiate\"1}", "#", "'ping'`t`"];
+    let unknown = [
+        "?",
+        "1",
+        "\"ping\"",
+        "'pang'",
+        "{}",
+        "{1}",
+        "{'ping'}",
+        "{\"negotiate\"1}",
+        "#",
+        "'ping'`t`",
+    ];
     let mut peer = pair.server.connect().await;
     for (packet, body) in (1..).zip(unknown) {
         peer.send(&format!("0 {body}$")).await;
-        peer.expect(&format!("0 ? {{'refused''unknown_packet'#1&2&3&4&5&9&10&14&{packet}}}$")).await;
+        peer.expect(&format!("0 ? {{'refused''unknown_packet'#1&2&3&4&5&9&10&14&{packet}}}$"))
+            .await;
     }
     peer.exchange("0 'ping'$", "0 ? 'pong'$").await;
     pair.other_is_well().await;
@@ -131,7 +167,8 @@ async fn p4_packets_that_are_not_known_are_refused_and_the_connection_goes_on() 
 #[tokio::test]
 async fn a_packet_that_is_cut_anywhere_by_the_end_of_the_stream_is_no_packet() {
     let mut pair = Pair::new().await;
-    for packet in ["0 {'negotiate'1?#3&10&#{'max_packet'99}&}$", "0 'ping'$", "0 {'error''any'7}$"] {
+    for packet in ["0 {'negotiate'1?#3&10&#{'max_packet'99}&}$", "0 'ping'$", "0 {'error''any'7}$"]
+    {
         for cut in 0..packet.len() {
             let mut peer = pair.server.connect().await;
             peer.send(packet.split_at(cut).0).await;

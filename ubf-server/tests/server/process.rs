@@ -53,7 +53,13 @@ impl Program {
     }
 
     fn signal(&self, name: &str) {
-        assert!(Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args(["-s", name, &self.child.id().to_string()])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     /// The exit status. The log is read to its end, so that the program never waits for this one.
@@ -73,7 +79,8 @@ impl Drop for Program {
 }
 
 impl Program {
-    /// How long it waits after it could not accept. The longest wait is never reached where this is asked for.
+    /// How long it waits after it could not accept. The longest wait is never reached where this is
+    /// asked for.
     fn pause(&mut self) -> String {
         let pause = self.logs("cannot accept")["pause"].as_str().unwrap().to_owned();
         assert_ne!(pause, "1s", "the waits do not begin again");
@@ -98,7 +105,11 @@ fn the_log_names_the_limit_that_was_met_and_its_value() {
     let start = |limit| Program::start(&["--log-filter=ubf_server=debug", limit]);
     let ends = |program: &mut Program, limit: &str, value: &str| {
         let closed = program.logs("closed");
-        assert_eq!((&closed["limit"], &closed["value"]), (&limit.into(), &value.into()), "{closed}");
+        assert_eq!(
+            (&closed["limit"], &closed["value"]),
+            (&limit.into(), &value.into()),
+            "{closed}"
+        );
     };
     let mut program = start("--max-negotiation-time-ms=20");
     assert_eq!(rest(program.connect()), "0 ? {'closing''negotiation_time'0}$");
@@ -137,7 +148,8 @@ fn rest(mut stream: TcpStream) -> String {
 }
 
 #[test]
-fn accepting_waits_longer_each_time_while_descriptors_are_used_up_and_goes_on_when_there_are_some() {
+fn accepting_waits_longer_each_time_while_descriptors_are_used_up_and_goes_on_when_there_are_some()
+{
     let mut shell = Command::new("sh");
     shell.args(["-c", "ulimit -n 40 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_ubf-server")]);
     let mut program = Program::spawn(prepared(shell, LISTENING));
@@ -216,7 +228,11 @@ fn services_are_found_by_name_and_the_file_says_the_same_as_flags() {
     std::fs::write(&file, "service = [\"echo\", \"kv\"]\nversions = \"1-5\"\n").unwrap();
     let program = Program::start(&["--config", file.to_str().unwrap()]);
     let mut client = program.connect();
-    exchange(&mut client, "0 {'negotiate'1\"kv\"#1&2&3&4&#}$", "3 ? {'agreed'1\"kv\"#1&2&3&#{'max_packet'");
+    exchange(
+        &mut client,
+        "0 {'negotiate'1\"kv\"#1&2&3&4&#}$",
+        "3 ? {'agreed'1\"kv\"#1&2&3&#{'max_packet'",
+    );
     let mut others = TcpStream::connect(&program.address).unwrap();
     exchange(&mut others, "4 {'put'1 2}$", "4 ? {{'put'1 2}'start'}$");
     std::fs::remove_file(&file).unwrap();
@@ -230,11 +246,13 @@ fn what_was_answered_is_in_the_journal_even_after_sigkill() {
     let program = Program::start(&["--journal", file.to_str().unwrap()]);
     let mut client = program.connect();
     let requests: String = (0..1000).map(|number| format!("1 {{'call'7 {number}}}$")).collect();
-    let replies: String = (0..1000).map(|number| format!("1 ? {{{{'call'7 {number}}}'start'}}$")).collect();
+    let replies: String =
+        (0..1000).map(|number| format!("1 ? {{{{'call'7 {number}}}'start'}}$")).collect();
     exchange(&mut client, &requests, &replies);
     program.signal("KILL");
     assert_eq!(program.status(), None);
-    let expected: String = (0..1000).map(|number| format!("{{'executed'?1 {{'call'7 {number}}}}}$\n")).collect();
+    let expected: String =
+        (0..1000).map(|number| format!("{{'executed'?1 {{'call'7 {number}}}}}$\n")).collect();
     assert!(std::fs::read_to_string(&file).unwrap() == expected);
     std::fs::remove_file(&file).unwrap();
 }
@@ -244,8 +262,10 @@ fn what_was_answered_is_in_the_journal_even_after_sigkill() {
 fn an_operator_who_knows_nothing_but_bytes_shuts_the_program_down() {
     use std::os::unix::net::UnixStream;
 
-    let socket = std::env::temp_dir().join(format!("ubf-server-test-{}.socket", std::process::id()));
-    let program = Program::start(&["--control", socket.to_str().unwrap(), "--peers", "b.example:4000"]);
+    let socket =
+        std::env::temp_dir().join(format!("ubf-server-test-{}.socket", std::process::id()));
+    let program =
+        Program::start(&["--control", socket.to_str().unwrap(), "--peers", "b.example:4000"]);
     let mut client = program.connect();
     exchange(&mut client, "1 'here'$", "1 ? {'here''start'}$");
     let mut operator = UnixStream::connect(&socket).unwrap();
@@ -253,7 +273,8 @@ fn an_operator_who_knows_nothing_but_bytes_shuts_the_program_down() {
     operator.write_all(requests.as_bytes()).unwrap();
     let mut seen = String::new();
     operator.read_to_string(&mut seen).unwrap();
-    let replies = "1 ? {'ok''draining'}$1 ? {'ok''serving'}$1 ? {'ok''serving'}$1 ? {'ok''closing'}$";
+    let replies =
+        "1 ? {'ok''draining'}$1 ? {'ok''serving'}$1 ? {'ok''serving'}$1 ? {'ok''closing'}$";
     assert_eq!(seen, format!("{replies}0 ? {{'closing''shutdown'4}}$"));
     assert!(rest(client).ends_with("0 ? {'closing''shutdown'1}$"));
     assert_eq!(program.status(), Some(0));
@@ -272,9 +293,21 @@ fn what_is_wrong_is_said_in_one_line() {
             "ubf-server: service kv has no version",
         ),
         (&["--load-high", "9"], 2, "ubf-server: load marks without peers\n\nhint: "),
-        (&["--listen", "127.0.0.1:0", "--control", "/nonexistent/s"], 1, "ubf-server: cannot listen on /nonexistent/s"),
-        (&["--journal", "/nonexistent/journal"], 1, "ubf-server: cannot write /nonexistent/journal"),
-        (&["--listen", "nowhere"], 1, "ubf-server: cannot listen on nowhere: invalid socket address\n\nhint: "),
+        (
+            &["--listen", "127.0.0.1:0", "--control", "/nonexistent/s"],
+            1,
+            "ubf-server: cannot listen on /nonexistent/s",
+        ),
+        (
+            &["--journal", "/nonexistent/journal"],
+            1,
+            "ubf-server: cannot write /nonexistent/journal",
+        ),
+        (
+            &["--listen", "nowhere"],
+            1,
+            "ubf-server: cannot listen on nowhere: invalid socket address\n\nhint: ",
+        ),
         (&["--listen", "127.0.0.1:0", "--control", "/"], 1, "ubf-server: cannot listen on /"),
     ] {
         let output = run(arguments);

@@ -38,13 +38,14 @@ impl Running {
 }
 
 pub(crate) async fn start(builder: ServerBuilder) -> Running {
-    let server = builder.listen("127.0.0.1:0").service(Service::DEFAULT, actor()).bind().await.unwrap();
+    let server =
+        builder.listen("127.0.0.1:0").service(Service::DEFAULT, actor()).bind().await.unwrap();
     let (address, handle) = (server.addresses()[0], server.handle());
     Running { address, handle, task: tokio::spawn(server.run()) }
 }
 
-/// Does what it is asked for, and answers with the request: `crash`, `open` opens a gate at which `wait` waits, `never` never
-/// ends, `tell` sends an event. An event is sent back.
+/// Does what it is asked for, and answers with the request: `crash`, `open` opens a gate at which
+/// `wait` waits, `never` never ends, `tell` sends an event. An event is sent back.
 fn actor() -> Handlers<Arc<Notify>> {
     let versions = Versions::of([1, 2, 3, 4, 5, 9, 10, 14]);
     Handlers::with_state(|_| Arc::new(Notify::new()))

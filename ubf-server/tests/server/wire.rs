@@ -17,7 +17,9 @@ async fn the_example_of_2003() {
         .await;
     client.exchange("10 {'get'\"a.txt\"}$", "10 ? {{'get'\"a.txt\"}'start'}$").await;
     // The client's version 10 crashes, and it goes on in 8, which this server does not speak.
-    client.exchange("8 {'get'\"b.txt\"}$", "0 ? {'refused'{'version'8}#1&2&3&4&5&9&10&14&3}$").await;
+    client
+        .exchange("8 {'get'\"b.txt\"}$", "0 ? {'refused'{'version'8}#1&2&3&4&5&9&10&14&3}$")
+        .await;
     client
         .exchange(
             "0 {'negotiate'1?#1&2&3&6&8&11&#{'quarantined'#{10'crash'}&}&{'max_packet'16777216}&}$",
@@ -45,7 +47,10 @@ async fn n12_a_status_counts_sessions_by_what_their_clients_say_they_are() {
     }
     // The reply of a ping comes after all that the negotiation did.
     clients[2].exchange("0 'ping'$", "0 ? 'pong'$").await;
-    assert_eq!(server.handle.status().sessions_by_agent, [("two/2".into(), 2), ("one/1".into(), 1)]);
+    assert_eq!(
+        server.handle.status().sessions_by_agent,
+        [("two/2".into(), 2), ("one/1".into(), 1)]
+    );
     drop(clients);
     server.stop().await;
 }
@@ -55,8 +60,12 @@ async fn n1_no_common_version_is_an_answer() {
     let server = start(Server::builder()).await;
     let mut client = server.connect().await;
     let versions = "#1&2&3&4&5&9&10&14&";
-    client.exchange("0 {'negotiate'1?#7&#}$", &format!("0 ? {{'no_common_version'1?{versions}}}$")).await;
-    client.exchange("0 {'negotiate'1\"files\"#1&#}$", "0 ? {'no_common_version'1\"files\"#}$").await;
+    client
+        .exchange("0 {'negotiate'1?#7&#}$", &format!("0 ? {{'no_common_version'1?{versions}}}$"))
+        .await;
+    client
+        .exchange("0 {'negotiate'1\"files\"#1&#}$", "0 ? {'no_common_version'1\"files\"#}$")
+        .await;
     server.stop().await;
 }
 
@@ -101,7 +110,12 @@ async fn n6_a_panic_costs_one_call_and_three_withdraw_the_version() {
     let (mut client, mut other) = (server.connect().await, server.connect().await);
     other.exchange("10 'here'$", "10 ? {'here''start'}$").await;
     for packet in 1..=2 {
-        client.exchange("10 'crash'$", &format!("0 ? {{'failed''crash'#1&2&3&4&5&9&10&14&{packet}}}$")).await;
+        client
+            .exchange(
+                "10 'crash'$",
+                &format!("0 ? {{'failed''crash'#1&2&3&4&5&9&10&14&{packet}}}$"),
+            )
+            .await;
     }
     client.exchange("10 'fine'$", "10 ? {'fine''start'}$").await;
     client.send("10 'crash'$").await;
@@ -111,7 +125,8 @@ async fn n6_a_panic_costs_one_call_and_three_withdraw_the_version() {
     let counts = server.handle.status().counts;
     assert_eq!((counts.failed, counts.withdrawn, counts.refused), (3, 1, 1));
     assert!(server.handle.restore(&Service::DEFAULT, Version::new(10).unwrap()));
-    let agreed = "10 ? {'agreed'1?#1&2&3&4&5&9&10&14&#{'max_packet'16777216}&}$10 ? {'there''start'}$";
+    let agreed =
+        "10 ? {'agreed'1?#1&2&3&4&5&9&10&14&#{'max_packet'16777216}&}$10 ? {'there''start'}$";
     other.exchange("0 {'negotiate'1?#10&#}$10 'there'$", agreed).await;
     server.stop().await;
 }
@@ -132,7 +147,8 @@ async fn l3_broken_bytes_are_told_where_and_others_notice_nothing() {
     let server = start(Server::builder()).await;
     let (mut good, mut bad) = (server.connect().await, server.connect().await);
     good.exchange("1 'here'$", "1 ? {'here''start'}$").await;
-    // What came before is answered; what comes after is forgotten, and does not reset the connection.
+    // What came before is answered; what comes after is forgotten, and does not reset the
+    // connection.
     bad.send("1 'fine'$1 {7 p}$1 'more'$").await;
     bad.expect_end("1 ? {'fine''start'}$0 ? {'error''unset-register'14}$").await;
     good.exchange("1 'there'$", "1 ? {'there''start'}$").await;

@@ -39,11 +39,14 @@ fn conform(arguments: &[String]) -> Result<bool, String> {
             vec![Box::new(Command::start(program, arguments.get(2..).unwrap_or_default())?)]
         }
         ["--serve"] => {
-            line_protocol::serve(&Codec, stdin().lock(), stdout().lock()).map_err(|error| error.to_string())?;
+            line_protocol::serve(&Codec, stdin().lock(), stdout().lock())
+                .map_err(|error| error.to_string())?;
             return Ok(true);
         }
         _ => {
-            return Err("usage: ubf-conformance [--oracle | --command PROGRAM ARGS… | --serve]".to_owned());
+            return Err(
+                "usage: ubf-conformance [--oracle | --command PROGRAM ARGS… | --serve]".to_owned()
+            );
         }
     };
     let vectors = vectors::load(&vectors::directory())?;

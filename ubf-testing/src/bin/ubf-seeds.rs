@@ -1,6 +1,8 @@
-//! Writes the seeds of the fuzz targets, made from the specification's vectors, to `fuzz/corpus/<target>/`.
+//! Writes the seeds of the fuzz targets, made from the specification's vectors, to
+//! `fuzz/corpus/<target>/`.
 //!
-//! A file is named by its contents, so that the same seed is written once and nothing else is touched.
+//! A file is named by its contents, so that the same seed is written once and nothing else is
+//! touched.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is a program for the terminal")]
 
 use std::collections::BTreeMap;
@@ -94,11 +96,15 @@ fn long_seeds() -> Vec<Vec<u8>> {
         [255, 15, 63, 18, 31, 7, 63, 3],
         [24, 15, 63, 63, 31, 7, 63, 3],
     ];
-    const MIDDLES: [&[u8]; 5] = [b"??1{}#", b"1234567890123456 ", b"#1&`a`{?}", b"\"abc\"'de'", b"3~abc~%no%"];
+    const MIDDLES: [&[u8]; 5] =
+        [b"??1{}#", b"1234567890123456 ", b"#1&`a`{?}", b"\"abc\"'de'", b"3~abc~%no%"];
     const TAILS: [&[u8]; 3] = [b"}$", b"{1 2}>a a a}$", b"}$1$"];
     let middles = NEAR.iter().flat_map(|limits| MIDDLES.map(|middle| (*limits, middle)));
     let all = middles.flat_map(|(limits, middle)| TAILS.map(|tail| (limits, [b"{", middle, tail])));
-    all.flat_map(|(limits, parts)| [100, 150, 254].map(|times| Scenario::write_long(limits, times, parts))).collect()
+    all.flat_map(|(limits, parts)| {
+        [100, 150, 254].map(|times| Scenario::write_long(limits, times, parts))
+    })
+    .collect()
 }
 
 fn write(directory: &Path, seeds: &[Vec<u8>]) -> io::Result<()> {
@@ -111,5 +117,7 @@ fn write(directory: &Path, seeds: &[Vec<u8>]) -> io::Result<()> {
 
 /// FNV-1a of 64 bits: short, and the same for ever.
 fn fnv(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }

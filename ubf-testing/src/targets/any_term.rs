@@ -1,4 +1,5 @@
-//! A term out of any bytes: they are a little program for a stack, so that terms become deep, wide and repetitive.
+//! A term out of any bytes: they are a little program for a stack, so that terms become deep, wide
+//! and repetitive.
 
 use arbitrary::{Result, Unstructured};
 use ubf_codec::{Integer, Term};
@@ -55,7 +56,9 @@ fn step(input: &mut Unstructured<'_>, stack: &mut Vec<Sized>) -> Result<()> {
         }
         _ => {
             // The same term once more: what the cached encoding is for.
-            let Some(again) = input.choose_index(stack.len().max(1)).ok().and_then(|index| stack.get(index)) else {
+            let Some(again) =
+                input.choose_index(stack.len().max(1)).ok().and_then(|index| stack.get(index))
+            else {
                 return Ok(());
             };
             let nodes: usize = stack.iter().map(|term| term.nodes).sum();
@@ -82,7 +85,8 @@ fn group(elements: Vec<Sized>, make: impl FnOnce(Vec<Term>) -> Term) -> Sized {
 
 /// One beyond 64 bits, or near to them.
 fn large_integer(input: &mut Unstructured<'_>) -> Result<Sized> {
-    let near = [i128::from(i64::MIN), i128::from(i64::MAX), i128::from(u64::MAX), i128::MIN, i128::MAX];
+    let near =
+        [i128::from(i64::MIN), i128::from(i64::MAX), i128::from(u64::MAX), i128::MIN, i128::MAX];
     let written = if input.arbitrary()? {
         input.choose(&near)?.saturating_add(input.int_in_range(-2..=2)?).to_string()
     } else {
@@ -101,11 +105,16 @@ fn text(input: &mut Unstructured<'_>, make: impl FnOnce(Vec<u8>) -> Term) -> Res
 
 /// A word, or bytes with a liking for those that are special somewhere.
 fn some_text(input: &mut Unstructured<'_>) -> Result<Vec<u8>> {
-    const WORDS: [&str; 10] = ["ok", "error", "undefined", "f", "1.5", "1", "Joe", "foo@bar", "a b", "grüße"];
+    const WORDS: [&str; 10] =
+        ["ok", "error", "undefined", "f", "1.5", "1", "Joe", "foo@bar", "a b", "grüße"];
     const SPECIAL: &[u8] = b"\\\"'`%~{}#&$>-,?\n\0\xff";
     if input.arbitrary()? {
         return Ok(input.choose(&WORDS)?.as_bytes().to_vec());
     }
     let count = input.int_in_range(0..=12)?;
-    (0..count).map(|_| if input.arbitrary()? { input.arbitrary() } else { input.choose(SPECIAL).copied() }).collect()
+    (0..count)
+        .map(
+            |_| if input.arbitrary()? { input.arbitrary() } else { input.choose(SPECIAL).copied() },
+        )
+        .collect()
 }

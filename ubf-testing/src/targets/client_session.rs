@@ -1,8 +1,9 @@
-//! A client session under any script of calls, servers, faults and time, against what plain sets predict.
+//! A client session under any script of calls, servers, faults and time, against what plain sets
+//! predict.
 //!
-//! The servers are those of the script: [`Peer`] answers by the rules, as late as the script wants, and executes a call when its
-//! packet is handed out. A server to which the script lends other words is wild: what it says about calls is not held against the
-//! client.
+//! The servers are those of the script: [`Peer`] answers by the rules, as late as the script wants,
+//! and executes a call when its packet is handed out. A server to which the script lends other
+//! words is wild: what it says about calls is not held against the client.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -161,7 +162,8 @@ impl World {
                 } else {
                     let until = Time::from_millis(self.now + script.choose(&WAITS));
                     // Not asked in between what to do.
-                    self.session.handle(Input::Quarantined { version, until }, Time::from_millis(self.now));
+                    self.session
+                        .handle(Input::Quarantined { version, until }, Time::from_millis(self.now));
                 }
             }
             18 => {
@@ -220,7 +222,11 @@ impl World {
     /// So many answers come, the last one cut in two perhaps.
     fn answer(&mut self, connection: ConnectionId, count: usize, cut: usize) {
         for _ in 0..count {
-            let Some(bytes) = self.peers.get_mut(&connection).and_then(|peer| peer.answers.pop_front()) else { break };
+            let Some(bytes) =
+                self.peers.get_mut(&connection).and_then(|peer| peer.answers.pop_front())
+            else {
+                break;
+            };
             let (first, second) = bytes.split_at(cut.min(bytes.len()));
             self.tell(Input::Received { connection, bytes: BytesMut::from(first) });
             self.tell(Input::Received { connection, bytes: BytesMut::from(second) });
@@ -248,21 +254,31 @@ impl World {
         while let Some(output) = self.session.poll_output() {
             count += 1;
             assert!(count < MAX_OUTPUTS, "outputs without end");
-            assert!(!self.is_finished || matches!(output, Output::Ended { .. }), "{output:?} after the end");
+            assert!(
+                !self.is_finished || matches!(output, Output::Ended { .. }),
+                "{output:?} after the end"
+            );
             match output {
                 Output::Connect { connection, within, .. } => {
                     assert!(!within.is_zero(), "L2: a dial without time");
                     self.dialing.push(connection);
-                    assert!(self.dialing.len() + self.peers.len() <= 2, "more than two connections");
+                    assert!(
+                        self.dialing.len() + self.peers.len() <= 2,
+                        "more than two connections"
+                    );
                 }
                 Output::Transmit { connection, packet } => {
                     let count = packet.len();
                     let bytes = packet.to_bytes();
-                    let executed = self.peers.get_mut(&connection).and_then(|peer| peer.take_in(&bytes, self.now));
+                    let executed = self
+                        .peers
+                        .get_mut(&connection)
+                        .and_then(|peer| peer.take_in(&bytes, self.now));
                     if let Some((call, version)) = executed {
                         self.execute(call, version);
                     }
-                    self.session.handle(Input::Written { connection, count }, Time::from_millis(self.now));
+                    self.session
+                        .handle(Input::Written { connection, count }, Time::from_millis(self.now));
                 }
                 Output::Close { connection } => {
                     self.dialing.retain(|&dialing| dialing != connection);
@@ -278,18 +294,39 @@ impl World {
                     }
                     match outcome {
                         Ok(Done::Reply { body, .. }) => {
-                            assert!(fate.executions > 0 && !fate.is_event, "call {} has a reply", call.0);
+                            assert!(
+                                fate.executions > 0 && !fate.is_event,
+                                "call {} has a reply",
+                                call.0
+                            );
                             let start = format!("{{{},", call.0);
-                            assert!(body.to_string().starts_with(&start), "{body} answers call {}", call.0);
-                            assert!(call.0 > self.last_reply, "P5: call {} after {}", call.0, self.last_reply);
+                            assert!(
+                                body.to_string().starts_with(&start),
+                                "{body} answers call {}",
+                                call.0
+                            );
+                            assert!(
+                                call.0 > self.last_reply,
+                                "P5: call {} after {}",
+                                call.0,
+                                self.last_reply
+                            );
                             self.last_reply = call.0;
                         }
                         Ok(Done::Taken { .. }) => {
-                            assert!(fate.executions > 0 && fate.is_event, "call {} was taken", call.0);
+                            assert!(
+                                fate.executions > 0 && fate.is_event,
+                                "call {} was taken",
+                                call.0
+                            );
                         }
                         Err(error) => {
                             fate.was_said_not_to_have_run = !error.may_have_run();
-                            assert!(error.may_have_run() || fate.executions == 0, "call {}: {error}", call.0);
+                            assert!(
+                                error.may_have_run() || fate.executions == 0,
+                                "call {}: {error}",
+                                call.0
+                            );
                         }
                     }
                 }
@@ -310,7 +347,11 @@ impl World {
             // The caller takes its time.
             3 => return,
             _ => {
-                let body = if is_event { format!("{{'event_in'{}}}$", call.0) } else { format!("{{{}}}$", call.0) };
+                let body = if is_event {
+                    format!("{{'event_in'{}}}$", call.0)
+                } else {
+                    format!("{{{}}}$", call.0)
+                };
                 Input::Rendered { call, version, body: Bytes::from(body) }
             }
         };
@@ -342,7 +383,11 @@ impl World {
         let is_wild = self.is_wild;
         for peer in self.peers.values() {
             // Beside the calls there may be a negotiation and pings.
-            assert!(is_wild || peer.unanswered() <= MAX_IN_FLIGHT + 3, "L1: {} in flight", peer.unanswered());
+            assert!(
+                is_wild || peer.unanswered() <= MAX_IN_FLIGHT + 3,
+                "L1: {} in flight",
+                peer.unanswered()
+            );
         }
     }
 

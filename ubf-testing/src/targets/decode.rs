@@ -1,4 +1,5 @@
-//! Any bytes, in any dialect and under any limits: no panic, and every way to read them tells the same.
+//! Any bytes, in any dialect and under any limits: no panic, and every way to read them tells the
+//! same.
 
 use bytes::Bytes;
 use ubf_codec::{DecodeError, Document, Operator, Source, Summary, Tracer};
@@ -8,8 +9,8 @@ use super::shown::Shown;
 use crate::implementations::decoder;
 use crate::settings::Settings;
 
-/// The laws of decoding a slice: offsets inside the input, sizes inside the limits, and agreement of
-/// `packets`, `decode`, `decode_shared`, `check` and the tracer.
+/// The laws of decoding a slice: offsets inside the input, sizes inside the limits, and agreement
+/// of `packets`, `decode`, `decode_shared`, `check` and the tracer.
 pub fn decode(bytes: &[u8]) {
     let scenario = Scenario::read(bytes);
     let Scenario { settings, input, .. } = &scenario;
@@ -24,7 +25,11 @@ pub fn decode(bytes: &[u8]) {
             Ok(document) => {
                 check_document(&document, settings, &scenario);
                 let source = document.source();
-                assert_eq!(input.get(read..read + source.len()), Some(source), "packets do not overlap: {scenario:?}");
+                assert_eq!(
+                    input.get(read..read + source.len()),
+                    Some(source),
+                    "packets do not overlap: {scenario:?}"
+                );
                 read += source.len();
                 ends.push(read);
             }
@@ -42,14 +47,19 @@ pub fn decode(bytes: &[u8]) {
         (Ok(document), Ok(shared)) => {
             check_document(document, settings, &scenario);
             check_document(shared, settings, &scenario);
-            assert!(document.root() == shared.root(), "decode and decode_shared differ: {scenario:?}");
+            assert!(
+                document.root() == shared.root(),
+                "decode and decode_shared differ: {scenario:?}"
+            );
             assert_eq!(ends.len(), 1, "decode finds what packets does not: {scenario:?}");
         }
         (Err(error), Err(shared)) => {
             check_error(error, input, &scenario);
             assert_eq!(error, shared, "decode and decode_shared differ: {scenario:?}");
         }
-        (Ok(_), Err(_)) | (Err(_), Ok(_)) => panic!("decode and decode_shared differ: {scenario:?}"),
+        (Ok(_), Err(_)) | (Err(_), Ok(_)) => {
+            panic!("decode and decode_shared differ: {scenario:?}")
+        }
     }
     let one: Result<Summary, DecodeError> = one.map(|document| document.summary());
     assert_eq!(one, checked, "decode and check differ: {scenario:?}");
@@ -60,8 +70,16 @@ pub fn decode(bytes: &[u8]) {
 fn check_error(error: &DecodeError, input: &[u8], scenario: &Scenario) {
     assert!(error.offset() <= input.len() as u64, "the offset is outside: {error}: {scenario:?}");
     let kinds = [error.is_limit(), error.is_syntax(), error.is_incomplete()];
-    assert_eq!(kinds.iter().filter(|is| **is).count(), 1, "an error is of one kind: {error}: {scenario:?}");
-    assert!(!error.kind().code().is_empty() && !error.kind().rule().is_empty() && !error.kind().expected().is_empty());
+    assert_eq!(
+        kinds.iter().filter(|is| **is).count(),
+        1,
+        "an error is of one kind: {error}: {scenario:?}"
+    );
+    assert!(
+        !error.kind().code().is_empty()
+            && !error.kind().rule().is_empty()
+            && !error.kind().expected().is_empty()
+    );
 }
 
 /// Counts the nodes and levels again, from the postfix.
@@ -78,18 +96,34 @@ fn check_document<S: Source>(document: &Document<S>, settings: &Settings, scenar
     let (mut of_packet, mut of_root) = (Shown::default(), Shown::default());
     document.visit(&mut of_packet);
     document.root().visit(&mut of_root);
-    assert_eq!(of_packet.into_postfix(), postfix, "a visitor of the packet is shown another term: {scenario:?}");
-    assert_eq!(of_root.into_postfix(), postfix, "a visitor of its term is shown another one: {scenario:?}");
+    assert_eq!(
+        of_packet.into_postfix(),
+        postfix,
+        "a visitor of the packet is shown another term: {scenario:?}"
+    );
+    assert_eq!(
+        of_root.into_postfix(),
+        postfix,
+        "a visitor of its term is shown another one: {scenario:?}"
+    );
     let (nodes, depth) = measure(&postfix);
     assert_eq!(summary.expanded_nodes, nodes, "expanded_nodes: {scenario:?}");
     assert_eq!(summary.depth, depth, "depth: {scenario:?}");
 
     let term = document.to_term();
     assert!(term.as_ref() == document.root(), "to_term differs: {scenario:?}");
-    assert_eq!(term.as_ref().postfix().to_string(), postfix, "to_term prints otherwise: {scenario:?}");
+    assert_eq!(
+        term.as_ref().postfix().to_string(),
+        postfix,
+        "to_term prints otherwise: {scenario:?}"
+    );
     let mut shown = Shown::default();
     term.as_ref().visit(&mut shown);
-    assert_eq!(shown.into_postfix(), postfix, "a visitor is shown another owned term: {scenario:?}");
+    assert_eq!(
+        shown.into_postfix(),
+        postfix,
+        "a visitor is shown another owned term: {scenario:?}"
+    );
 }
 
 fn measure(postfix: &str) -> (u64, u32) {
@@ -112,18 +146,22 @@ fn measure(postfix: &str) -> (u64, u32) {
     (nodes, depths.pop().unwrap())
 }
 
-/// The tracer goes through the input without a gap, ends packets where the decoder does, and fails where it fails.
+/// The tracer goes through the input without a gap, ends packets where the decoder does, and fails
+/// where it fails.
 fn trace(scenario: &Scenario, ends: &[usize], failure: Option<DecodeError>) {
     let Scenario { settings, input, .. } = scenario;
-    let mut tracer =
-        Tracer::new(input, settings.dialect.into(), (&settings.limits).into()).with_any_escape(settings.any_escape);
+    let mut tracer = Tracer::new(input, settings.dialect.into(), (&settings.limits).into())
+        .with_any_escape(settings.any_escape);
     let mut at = 0;
     let mut traced = Vec::new();
     let traced_failure = loop {
         match tracer.step() {
             Ok(Some(step)) => {
                 assert_eq!(step.start, at, "a gap in the trace: {scenario:?}");
-                assert!(step.end > at && step.end <= input.len(), "a step takes bytes: {scenario:?}");
+                assert!(
+                    step.end > at && step.end <= input.len(),
+                    "a step takes bytes: {scenario:?}"
+                );
                 at = step.end;
                 if step.operator == Operator::End {
                     traced.push(at);

@@ -1,6 +1,7 @@
 //! The bodies of the fuzz targets: functions over bytes that panic when a law is broken.
 //!
-//! They are called by libFuzzer in `fuzz/`, by the replay of the corpus and by the random tests of this crate.
+//! They are called by libFuzzer in `fuzz/`, by the replay of the corpus and by the random tests of
+//! this crate.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a broken law ends the run with a message")]
 
 mod any_term;

@@ -1,4 +1,5 @@
-//! Any text as the notation for people: no panic, and what is understood prints and reads back as itself.
+//! Any text as the notation for people: no panic, and what is understood prints and reads back as
+//! itself.
 
 use ubf_codec::Term;
 
@@ -10,14 +11,19 @@ pub fn notation(bytes: &[u8]) {
     match text.parse::<Term>() {
         Ok(term) => {
             let printed = term.to_string();
-            let read: Term = printed.parse().unwrap_or_else(|error| panic!("{printed} does not read back: {error}"));
+            let read: Term = printed
+                .parse()
+                .unwrap_or_else(|error| panic!("{printed} does not read back: {error}"));
             assert_eq!(read, term, "{printed}");
             assert_eq!(read.to_string(), printed, "printing is not settled after one round");
             round_trip_of(&term);
         }
         Err(error) => {
             assert!(error.offset() <= text.len(), "the offset is outside: {error}");
-            assert!(text.is_char_boundary(error.offset()), "the offset is inside a character: {error}");
+            assert!(
+                text.is_char_boundary(error.offset()),
+                "the offset is inside a character: {error}"
+            );
             assert!(!error.to_string().is_empty());
         }
     }

@@ -38,7 +38,8 @@ fn write_back(packet: &Packet, scenario: &Scenario) {
     match packet.next_ip.as_deref() {
         None => Encoder::new().encode_versioned(&ClientHeader { mode }, &body, &mut written),
         Some(next_ip) => {
-            let next_ip: Option<NextIp> = if next_ip == "?" { None } else { Some(next_ip.parse().unwrap()) };
+            let next_ip: Option<NextIp> =
+                if next_ip == "?" { None } else { Some(next_ip.parse().unwrap()) };
             Encoder::new().encode_versioned(&ServerHeader { mode, next_ip }, &body, &mut written);
         }
     }
@@ -58,10 +59,14 @@ fn write_back(packet: &Packet, scenario: &Scenario) {
 fn peek(packets: &[Packet], end: &End, scenario: &Scenario) {
     let peeked = peek_version(&scenario.input).map(|mode| mode.map(Mode::number));
     match (packets, end, peeked) {
-        ([first, ..], _, peeked) => assert_eq!(peeked, Ok(Some(first.version)), "peek_version: {scenario:?}"),
+        ([first, ..], _, peeked) => {
+            assert_eq!(peeked, Ok(Some(first.version)), "peek_version: {scenario:?}")
+        }
         ([], _, Ok(_)) => {}
         // It is told no limits.
         ([], End::Error { code, .. }, Err(_)) if code == "limit-packet-bytes" => {}
-        ([], end, Err(error)) => assert_eq!(end, &end_of(&error, usize::MAX), "peek_version: {scenario:?}"),
+        ([], end, Err(error)) => {
+            assert_eq!(end, &end_of(&error, usize::MAX), "peek_version: {scenario:?}")
+        }
     }
 }

@@ -62,7 +62,8 @@ impl Peer {
             return None;
         }
         let View::Tuple(tuple) = body.root().view() else { panic!("it is a tuple") };
-        let number = |index| tuple.get(index)?.as_i64().and_then(|number| u64::try_from(number).ok());
+        let number =
+            |index| tuple.get(index)?.as_i64().and_then(|number| u64::try_from(number).ok());
         if let Some(call) = number(1) {
             return Some((call, version));
         }
@@ -79,7 +80,10 @@ impl Peer {
     fn negotiate(&mut self, negotiate: &Negotiate, now: u64) {
         self.negotiations.retain(|&at| now < at + 60_000);
         self.negotiations.push(now);
-        assert!(self.negotiations.len() <= MAX_NEGOTIATIONS, "N10: the ninth negotiation in a minute");
+        assert!(
+            self.negotiations.len() <= MAX_NEGOTIATIONS,
+            "N10: the ninth negotiation in a minute"
+        );
         self.refused.clear();
         let asked: BTreeSet<u32> = negotiate.versions.iter().map(ubf_codec::Version::get).collect();
         assert!(!asked.is_empty(), "N2");

@@ -28,9 +28,12 @@ pub(super) fn round_trip_of(term: &Term) {
             Dialect::Extended => postfix.clone(),
             Dialect::Classic => undefined_as_atom(&postfix),
         };
-        let encode = |style| Encoder::new().with_dialect(dialect.into()).with_style(style).encode(term);
+        let encode =
+            |style| Encoder::new().with_dialect(dialect.into()).with_style(style).encode(term);
         let (plain, cached) = (encode(Style::Plain), encode(Style::Cached));
-        for (style, packet) in [("plain", &plain), ("cached", &cached), ("pretty", &encode(Style::Pretty))] {
+        for (style, packet) in
+            [("plain", &plain), ("cached", &cached), ("pretty", &encode(Style::Pretty))]
+        {
             let settings = Settings { dialect, limits: without_limits(), any_escape: false };
             let whole = Outcome { packets: vec![expected.clone()], end: End::Complete };
             let shown = packet.escape_ascii();
@@ -38,14 +41,23 @@ pub(super) fn round_trip_of(term: &Term) {
             assert_eq!(Codec.decode_one(packet, &settings), Ok(whole.clone()), "{how}");
             assert_eq!(Oracle.decode(packet, &settings), Ok(whole), "the oracle, {how}");
         }
-        assert!(cached.len() <= plain.len(), "{} is longer than {}", cached.escape_ascii(), plain.escape_ascii());
+        assert!(
+            cached.len() <= plain.len(),
+            "{} is longer than {}",
+            cached.escape_ascii(),
+            plain.escape_ascii()
+        );
         assert_eq!(plain, encode(Style::Plain), "encoding is a function of the term");
         assert_eq!(cached, encode(Style::Cached), "encoding is a function of the term");
     }
     let notation = term.to_string();
     match notation.parse::<Term>() {
         Ok(read) => {
-            assert_eq!(read.as_ref().postfix().to_string(), postfix, "the notation {notation} means another term");
+            assert_eq!(
+                read.as_ref().postfix().to_string(),
+                postfix,
+                "the notation {notation} means another term"
+            );
         }
         Err(error) => panic!("the notation {notation} does not read back: {error}"),
     }
@@ -53,7 +65,8 @@ pub(super) fn round_trip_of(term: &Term) {
 
 fn undefined_as_atom(postfix: &str) -> String {
     let atom = format!("a:{}", hex::encode("undefined"));
-    let tokens: Vec<&str> = postfix.split(' ').map(|token| if token == "u" { &atom } else { token }).collect();
+    let tokens: Vec<&str> =
+        postfix.split(' ').map(|token| if token == "u" { &atom } else { token }).collect();
     tokens.join(" ")
 }
 

@@ -14,7 +14,8 @@ use crate::settings::{Dialect, Limits, Settings};
 /// next byte only with bit 4: how many times the middle of the input comes
 /// the rest  the input; with bit 4 `head|middle|tail`
 /// ```
-/// Below a thousand bytes the decoder counts what it reads near a limit, term by term. Bit 4 lets short inputs reach what it does in longer packets.
+/// Below a thousand bytes the decoder counts what it reads near a limit, term by term. Bit 4 lets
+/// short inputs reach what it does in longer packets.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Scenario {
     /// What the decoder is told.
@@ -45,7 +46,9 @@ impl Scenario {
             _ => (bounded_limits(), rest),
         };
         let (limits, input) = match input.split_first() {
-            Some((&times, input)) if flags & LONG != 0 => (limits_for_long_input(&limits), repeated(times, input)),
+            Some((&times, input)) if flags & LONG != 0 => {
+                (limits_for_long_input(&limits), repeated(times, input))
+            }
             _ => (limits, input.to_vec()),
         };
         let dialect = if flags & CLASSIC == 0 { Dialect::Extended } else { Dialect::Classic };
@@ -56,7 +59,8 @@ impl Scenario {
         }
     }
 
-    /// The fuzz input that reads as these settings, this side and this input, or as near to them as can be written.
+    /// The fuzz input that reads as these settings, this side and this input, or as near to them as
+    /// can be written.
     pub fn write(settings: &Settings, side: Side, input: &[u8]) -> Vec<u8> {
         let mut flags = 0;
         if settings.dialect == Dialect::Classic {
@@ -73,13 +77,16 @@ impl Scenario {
             bytes = vec![flags | SMALL_LIMITS];
             let widest = small_limits(WIDEST).named();
             let limits = settings.limits.named().into_iter().zip(widest);
-            bytes.extend(limits.map(|((_, limit), (_, widest))| u8::try_from(limit.min(widest)).unwrap_or(u8::MAX)));
+            bytes.extend(limits.map(|((_, limit), (_, widest))| {
+                u8::try_from(limit.min(widest)).unwrap_or(u8::MAX)
+            }));
         }
         bytes.extend_from_slice(input);
         bytes
     }
 
-    /// The fuzz input that reads as `head`, `middle` so many times, and `tail`, under 64 times the limits that the small numbers stand for.
+    /// The fuzz input that reads as `head`, `middle` so many times, and `tail`, under 64 times the
+    /// limits that the small numbers stand for.
     pub fn write_long(small: [u8; 8], times: u8, [head, middle, tail]: [&[u8]; 3]) -> Vec<u8> {
         [&[SMALL_LIMITS | LONG], &small[..], &[times], head, b"|", middle, b"|", tail].concat()
     }
@@ -110,9 +117,14 @@ fn small_limits([packet, depth, nodes, bytes, digits, tag, next_ip, addresses]: 
 fn limits_for_long_input(limits: &Limits) -> Limits {
     let most = bounded_limits();
     Limits {
-        max_packet_bytes: limits.max_packet_bytes.saturating_mul(LONG_FACTOR).min(most.max_packet_bytes),
-        max_expanded_nodes: (limits.max_expanded_nodes * u64::from(LONG_FACTOR)).min(most.max_expanded_nodes),
-        max_expanded_bytes: (limits.max_expanded_bytes * u64::from(LONG_FACTOR)).min(most.max_expanded_bytes),
+        max_packet_bytes: limits
+            .max_packet_bytes
+            .saturating_mul(LONG_FACTOR)
+            .min(most.max_packet_bytes),
+        max_expanded_nodes: (limits.max_expanded_nodes * u64::from(LONG_FACTOR))
+            .min(most.max_expanded_nodes),
+        max_expanded_bytes: (limits.max_expanded_bytes * u64::from(LONG_FACTOR))
+            .min(most.max_expanded_bytes),
         ..limits.clone()
     }
 }
@@ -131,7 +143,13 @@ impl fmt::Debug for Scenario {
     /// What a failure shows: enough to write a vector from.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { settings, side, input } = self;
-        write!(f, "input \"{}\", {}, {}", input.escape_ascii(), settings.dialect.word(), side.word())?;
+        write!(
+            f,
+            "input \"{}\", {}, {}",
+            input.escape_ascii(),
+            settings.dialect.word(),
+            side.word()
+        )?;
         if settings.any_escape {
             write!(f, ", any escape")?;
         }
@@ -150,15 +168,22 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back() {
-        let settings =
-            Settings { dialect: Dialect::Classic, limits: small_limits([9, 2, 3, 63, 31, 7, 63, 3]), any_escape: true };
+        let settings = Settings {
+            dialect: Dialect::Classic,
+            limits: small_limits([9, 2, 3, 63, 31, 7, 63, 3]),
+            any_escape: true,
+        };
         let scenario = Scenario::read(&Scenario::write(&settings, Side::Server, b"1$"));
         assert_eq!(scenario, Scenario { settings, side: Side::Server, input: b"1$".to_vec() });
     }
 
     #[test]
     fn a_middle_comes_so_many_times_under_larger_limits() {
-        let scenario = Scenario::read(&Scenario::write_long([8, 2, 3, 4, 5, 6, 7, 1], 3, [b"{", b"1 ", b"}|$"]));
+        let scenario = Scenario::read(&Scenario::write_long(
+            [8, 2, 3, 4, 5, 6, 7, 1],
+            3,
+            [b"{", b"1 ", b"}|$"],
+        ));
         assert_eq!(scenario.input, b"{1 1 1 }|$");
         let expected = Limits {
             max_packet_bytes: 512,
@@ -169,12 +194,17 @@ mod tests {
         assert_eq!(scenario.settings.limits, expected);
         assert_eq!(Scenario::read(b"\x10\x05no|middle$").input, b"no|middle$");
         assert_eq!(Scenario::read(b"\x10\xff||$").input, b"$");
-        assert_eq!(Scenario::read(&[b"\x10\xff|", &[b' '; 100][..], b"|$"].concat()).input.len(), 4001);
+        assert_eq!(
+            Scenario::read(&[b"\x10\xff|", &[b' '; 100][..], b"|$"].concat()).input.len(),
+            4001
+        );
     }
 
     #[test]
     fn every_sequence_of_bytes_is_a_scenario() {
-        for bytes in [&b""[..], b"\0", b"\x08", b"\x08123456", b"\x0812345678", b"\xff123456789", b"\x10"] {
+        for bytes in
+            [&b""[..], b"\0", b"\x08", b"\x08123456", b"\x0812345678", b"\xff123456789", b"\x10"]
+        {
             Scenario::read(bytes);
         }
     }

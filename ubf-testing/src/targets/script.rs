@@ -33,4 +33,5 @@ impl<'a> Script<'a> {
 }
 
 /// How much time passes in a step, in milliseconds: what the limits of a session are about.
-pub(super) const WAITS: [u64; 12] = [0, 1, 50, 400, 999, 1_000, 1_700, 4_999, 5_000, 15_000, 30_000, 61_000];
+pub(super) const WAITS: [u64; 12] =
+    [0, 1, 50, 400, 999, 1_000, 1_700, 4_999, 5_000, 15_000, 30_000, 61_000];

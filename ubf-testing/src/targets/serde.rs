@@ -1,4 +1,5 @@
-//! Any packet as values of Rust types: no panic, and what is understood writes and reads back as itself.
+//! Any packet as values of Rust types: no panic, and what is understood writes and reads back as
+//! itself.
 
 use std::collections::BTreeMap;
 
@@ -39,12 +40,14 @@ enum Untagged {
     Keys(BTreeMap<String, i64>),
 }
 
-/// Registers make a million nodes out of two hundred bytes, as the default limit allows: to read them as many types takes seconds.
+/// Registers make a million nodes out of two hundred bytes, as the default limit allows: to read
+/// them as many types takes seconds.
 const MAX_NODES: u64 = 20_000;
 
 /// The bytes are a packet.
 pub fn serde(bytes: &[u8]) {
-    if ubf_codec::decode(bytes).is_ok_and(|document| document.summary().expanded_nodes > MAX_NODES) {
+    if ubf_codec::decode(bytes).is_ok_and(|document| document.summary().expanded_nodes > MAX_NODES)
+    {
         return;
     }
     read::<Term>(bytes);
@@ -68,11 +71,17 @@ fn read<T: DeserializeOwned + Serialize + PartialEq + std::fmt::Debug>(bytes: &[
             write::<T>(&value, bytes);
         }
         (Err(error), Err(shared)) => {
-            assert_eq!(error.to_string(), shared.to_string(), "from_slice and from_bytes differ: \"{input}\"");
+            assert_eq!(
+                error.to_string(),
+                shared.to_string(),
+                "from_slice and from_bytes differ: \"{input}\""
+            );
             let offset = error.offset().unwrap_or_default();
             assert!(offset <= bytes.len() as u64, "the offset is outside: {error}: \"{input}\"");
         }
-        (read, shared) => panic!("from_slice and from_bytes differ: {read:?}, {shared:?}: \"{input}\""),
+        (read, shared) => {
+            panic!("from_slice and from_bytes differ: {read:?}, {shared:?}: \"{input}\"")
+        }
     }
 }
 
@@ -82,7 +91,8 @@ fn write<T: DeserializeOwned + Serialize + PartialEq + std::fmt::Debug>(value: &
     // Infinity can be read, as a number with too many digits, and cannot be written.
     let Ok(written) = to_vec(value) else { return };
     let shown = written.escape_ascii();
-    let again = from_slice::<T>(&written).unwrap_or_else(|error| panic!("{error}: \"{shown}\", out of \"{input}\""));
+    let again = from_slice::<T>(&written)
+        .unwrap_or_else(|error| panic!("{error}: \"{shown}\", out of \"{input}\""));
     assert_eq!(&again, value, "\"{shown}\", out of \"{input}\"");
     let term = to_term(value).unwrap_or_else(|error| panic!("{error}: \"{shown}\""));
     let by_term = from_term::<T>(&term).unwrap_or_else(|error| panic!("{error}: \"{shown}\""));

@@ -1,4 +1,5 @@
-//! A server session under any script of packets, handlers, drains and time, against what a plain list predicts.
+//! A server session under any script of packets, handlers, drains and time, against what a plain
+//! list predicts.
 //!
 //! ```text
 //! each packet:  taken in once ─> Request ─> answered in its place, once, by its reply or `failed`
@@ -163,7 +164,11 @@ impl World {
                 _ => {
                     let until = Time::from_millis(self.now + 10_000);
                     let notice_at = Time::from_millis(self.now + script.choose(&WAITS));
-                    self.tell(Input::Drain { next_ip: "b.example:4000".parse().ok(), until, notice_at });
+                    self.tell(Input::Drain {
+                        next_ip: "b.example:4000".parse().ok(),
+                        until,
+                        notice_at,
+                    });
                 }
             },
             _ => match script.below(4) {
@@ -217,7 +222,11 @@ impl World {
                 }
                 Output::Request(message) => {
                     let has_room = self.unsent.iter().sum::<usize>() < MAX_UNREAD_BYTES;
-                    assert!(has_room, "L1: packet {} is begun, and the client does not read", message.packet);
+                    assert!(
+                        has_room,
+                        "L1: packet {} is begun, and the client does not read",
+                        message.packet
+                    );
                     self.execute(message.packet, message.version.get(), false);
                     self.running.insert(message.packet);
                 }
@@ -234,9 +243,16 @@ impl World {
 
     fn execute(&mut self, packet: u64, version: u32, is_event: bool) {
         assert!(self.executed.insert(packet), "packet {packet} is executed twice");
-        assert!(packet > self.last_executed, "P5: packet {packet} is begun after {}", self.last_executed);
+        assert!(
+            packet > self.last_executed,
+            "P5: packet {packet} is begun after {}",
+            self.last_executed
+        );
         self.last_executed = packet;
-        assert!(self.session.phase() < Phase::Closing, "R8: packet {packet} is begun while the session closes");
+        assert!(
+            self.session.phase() < Phase::Closing,
+            "R8: packet {packet} is begun while the session closes"
+        );
         if self.is_wild {
             return;
         }
@@ -244,12 +260,19 @@ impl World {
         match self.sent.get(index) {
             Some(Sent::Request(sent)) => assert!(*sent == version && !is_event, "packet {packet}"),
             Some(Sent::Event(sent)) => assert!(*sent == version && is_event, "packet {packet}"),
-            Some(Sent::Negotiate | Sent::Ping) | None => panic!("packet {packet} is none of the application"),
+            Some(Sent::Negotiate | Sent::Ping) | None => {
+                panic!("packet {packet} is none of the application")
+            }
         }
         // N4: since it was refused, the client must have negotiated.
         if let Some(refused) = self.refused.get(&version) {
             let from = usize::try_from(*refused).unwrap();
-            let has_negotiated = self.sent.get(from..index).unwrap().iter().any(|sent| matches!(sent, Sent::Negotiate));
+            let has_negotiated = self
+                .sent
+                .get(from..index)
+                .unwrap()
+                .iter()
+                .any(|sent| matches!(sent, Sent::Negotiate));
             assert!(has_negotiated, "N4: packet {packet} after packet {refused}");
         }
     }
@@ -268,17 +291,26 @@ impl World {
             Mode::Version(_) => None,
         };
         match &control {
-            Some(ServerControl::Moved { .. } | ServerControl::Closing { .. } | ServerControl::Error { .. }) => return,
+            Some(
+                ServerControl::Moved { .. }
+                | ServerControl::Closing { .. }
+                | ServerControl::Error { .. },
+            ) => return,
             Some(ServerControl::Refused { packet, .. }) => {
                 if let Some(&(Sent::Request(version) | Sent::Event(version))) = self.sent(*packet) {
-                    assert!(!self.executed.contains(packet), "N4: packet {packet} is executed and refused");
+                    assert!(
+                        !self.executed.contains(packet),
+                        "N4: packet {packet} is executed and refused"
+                    );
                     self.refused.insert(version, *packet);
                 }
             }
             Some(_) | None => {}
         }
         // Events that were taken have no answer.
-        while matches!(self.sent(self.next_answer), Some(Sent::Event(_))) && self.executed.contains(&self.next_answer) {
+        while matches!(self.sent(self.next_answer), Some(Sent::Event(_)))
+            && self.executed.contains(&self.next_answer)
+        {
             self.next_answer += 1;
         }
         let number = self.next_answer;
@@ -298,8 +330,16 @@ impl World {
                 assert!(self.answered.contains_key(&packet), "packet {packet} is not answered");
             }
             (Sent::Request(version), None) => {
-                assert_eq!(mode, Mode::from_number(*version).unwrap(), "P5: the version of its request");
-                assert_eq!(self.answered.get(&number), Some(&true), "packet {number} is not answered");
+                assert_eq!(
+                    mode,
+                    Mode::from_number(*version).unwrap(),
+                    "P5: the version of its request"
+                );
+                assert_eq!(
+                    self.answered.get(&number),
+                    Some(&true),
+                    "packet {number} is not answered"
+                );
                 let start = format!("{{{number},");
                 assert!(body.to_string().starts_with(&start), "P5: {body} answers packet {number}");
             }
@@ -308,10 +348,17 @@ impl World {
     }
 
     fn check(&self) {
-        assert_eq!(self.session.running(), if self.is_closed { 0 } else { self.running.len() }, "calls in progress");
+        assert_eq!(
+            self.session.running(),
+            if self.is_closed { 0 } else { self.running.len() },
+            "calls in progress"
+        );
         assert!(self.session.running() <= MAX_PENDING, "L1: {} are begun", self.session.running());
         assert_eq!(self.session.phase() == Phase::Stopped, self.is_closed);
-        assert!(!self.is_closed || self.session.poll_timeout().is_none(), "it wants to be woken for nothing");
+        assert!(
+            !self.is_closed || self.session.poll_timeout().is_none(),
+            "it wants to be woken for nothing"
+        );
         let is_over = self.session.poll_timeout().is_some_and(|at| at.as_millis() + 1 < self.now);
         assert!(!is_over, "it wants to be woken in the past");
     }

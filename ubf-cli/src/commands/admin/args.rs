@@ -12,8 +12,9 @@ use crate::args::connect::duration;
 
 /// Look at a server and steer it, by its control socket.
 ///
-/// The socket is the file that the server was given with --control. What changes the server is answered with its status after
-/// the change. Addresses are HOST:PORT; several, best first, have commas between them. Times are as 500ms, 30s, 5m.
+/// The socket is the file that the server was given with --control. What changes the server is
+/// answered with its status after the change. Addresses are HOST:PORT; several, best first, have
+/// commas between them. Times are as 500ms, 30s, 5m.
 #[derive(Debug, Args)]
 #[command(after_long_help = include_str!("../../help/admin.txt"), subcommand_value_name = "COMMAND")]
 pub(crate) struct AdminArgs {
@@ -40,8 +41,9 @@ pub(crate) enum Command {
     Sessions,
     /// Send all clients elsewhere, then end
     ///
-    /// Replies carry the new address, and silent clients are told. The server ends when no client is left or the grace is over.
-    /// Its own address is legal: it leaves it to a successor that listens there, too (--reuse-port).
+    /// Replies carry the new address, and silent clients are told. The server ends when no client
+    /// is left or the grace is over. Its own address is legal: it leaves it to a successor that
+    /// listens there, too (--reuse-port).
     Drain(Drain),
     /// Go on serving: the drain is off
     Undrain,
@@ -77,7 +79,8 @@ pub(crate) struct VersionArgs {
     #[arg(value_parser = version)]
     pub(crate) version: Version,
 
-    /// The service. By default each one that has this version; ? is the one of clients that name none
+    /// The service. By default each one that has this version; ? is the one of clients that name
+    /// none
     #[arg(long, value_name = "NAME")]
     service: Option<String>,
 }
@@ -119,7 +122,9 @@ impl Load {
     /// What is wrong, before a server is asked (R9).
     pub(crate) fn check(&self) -> Result<(), String> {
         match (self.low, self.high) {
-            (Some(low), Some(high)) if low > high => Err(format!("the low mark, {low}, is above the high one, {high}")),
+            (Some(low), Some(high)) if low > high => {
+                Err(format!("the low mark, {low}, is above the high one, {high}"))
+            }
             (Some(_) | None, _) => Ok(()),
         }
     }

@@ -17,9 +17,9 @@ pub(crate) fn run(args: &AdminArgs, output: &mut Output) -> io::Result<Status> {
     if let Command::Load(load) = &args.command
         && let Err(text) = load.check()
     {
-        output.report(
-            &Report::new(text).with_hint(Some("clients are sent away above --high, until the load is below --low")),
-        )?;
+        output.report(&Report::new(text).with_hint(Some(
+            "clients are sent away above --high, until the load is below --low",
+        )))?;
         return Ok(Status::Trouble);
     }
     match answer(args) {
@@ -34,7 +34,9 @@ pub(crate) fn run(args: &AdminArgs, output: &mut Output) -> io::Result<Status> {
             output.report(&Report::new(format!("{socket}: {error}")).with_hint(hint(&error)))?;
             return Ok(match error {
                 AdminError::Refused(_) => Status::WrongInput,
-                AdminError::Connect(_) | AdminError::Lost(_) | AdminError::Stranger(_) => Status::Trouble,
+                AdminError::Connect(_) | AdminError::Lost(_) | AdminError::Stranger(_) => {
+                    Status::Trouble
+                }
             });
         }
     }
@@ -48,18 +50,26 @@ enum Answer {
     Ended,
 }
 
-/// Does what is asked for. What changes the server is answered with its status, so that it can be seen.
+/// Does what is asked for. What changes the server is answered with its status, so that it can be
+/// seen.
 fn answer(args: &AdminArgs) -> Result<Answer, AdminError> {
     let mut admin = Admin::connect(&args.socket, args.timeout)?;
     match &args.command {
         Command::Status => {}
         Command::Sessions => return admin.sessions().map(Answer::Sessions),
-        Command::Drain(drain) => admin.drain(drain.address.as_ref(), drain.grace, drain.hard_stop)?,
+        Command::Drain(drain) => {
+            admin.drain(drain.address.as_ref(), drain.grace, drain.hard_stop)?
+        }
         Command::Undrain => admin.undrain()?,
         Command::Withdraw(version) => admin.withdraw(&version.which(), version.version)?,
         Command::Restore(version) => admin.restore(&version.which(), version.version)?,
         Command::Load(load) => match load.high {
-            Some(high) => admin.set_load_marks(load.unit.unit(), load.low(high), high, load.address.as_ref())?,
+            Some(high) => admin.set_load_marks(
+                load.unit.unit(),
+                load.low(high),
+                high,
+                load.address.as_ref(),
+            )?,
             None => admin.clear_load_marks()?,
         },
         Command::Peers(peers) => admin.set_peers(peers.addresses.as_ref())?,

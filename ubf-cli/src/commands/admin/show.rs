@@ -11,8 +11,11 @@ use crate::text::{counted, thousands};
 
 pub(super) fn status(status: &Status, output: &mut Output) -> io::Result<()> {
     let Palette { strong, faint, .. } = output.palette();
-    let mut line = |name: &str, value: String| output.line(format_args!("{faint}{name:<10}{faint:#}  {value}"));
-    let time_left = status.time_left_ms.map(|left| format!(", {} left", time(left))).unwrap_or_default();
+    let mut line = |name: &str, value: String| {
+        output.line(format_args!("{faint}{name:<10}{faint:#}  {value}"))
+    };
+    let time_left =
+        status.time_left_ms.map(|left| format!(", {} left", time(left))).unwrap_or_default();
     let listening = if status.listening { "" } else { ", not listening" };
     line("phase", format!("{strong}{}{strong:#}{time_left}{listening}", status.phase))?;
     if !status.addresses.is_empty() {
@@ -24,7 +27,13 @@ pub(super) fn status(status: &Status, output: &mut Output) -> io::Result<()> {
     line("sessions", thousands(status.sessions))?;
     line("calls", format!("{} in progress", thousands(status.calls)))?;
     let because = if status.overloaded { ", because of the load" } else { "" };
-    line("NextIP", status.next_ip.as_ref().map_or("?, clients stay".into(), |next_ip| format!("{next_ip}{because}")))?;
+    line(
+        "NextIP",
+        status
+            .next_ip
+            .as_ref()
+            .map_or("?, clients stay".into(), |next_ip| format!("{next_ip}{because}")),
+    )?;
     line("peers", status.peers.clone().unwrap_or_else(|| "none".into()))?;
     if let Some(load) = &status.load_marks {
         let marks = format!("above {} {} to {}", thousands(load.high), load.unit, load.next_ip);
@@ -47,31 +56,45 @@ pub(super) fn status(status: &Status, output: &mut Output) -> io::Result<()> {
     }
     if !status.sessions_by_agent.is_empty() {
         let agents = status.sessions_by_agent.iter();
-        let rows: Vec<_> = agents.map(|entry| [entry.agent.clone(), thousands(entry.sessions)]).collect();
+        let rows: Vec<_> =
+            agents.map(|entry| [entry.agent.clone(), thousands(entry.sessions)]).collect();
         table(["agent", "sessions"], &rows, output)?;
     }
     let counted = status.counters.iter().filter(|(_, count)| **count > 0);
-    let rows: Vec<_> = counted.map(|(name, count)| [name.replace('_', " "), thousands(*count)]).collect();
+    let rows: Vec<_> =
+        counted.map(|(name, count)| [name.replace('_', " "), thousands(*count)]).collect();
     if rows.is_empty() { Ok(()) } else { table(["counter", "count"], &rows, output) }
 }
 
 pub(super) fn sessions(sessions: &Sessions, output: &mut Output) -> io::Result<()> {
     let agreed: u64 = sessions.by_version.iter().map(|entry| entry.sessions).sum();
     let others = sessions.sessions.saturating_sub(agreed);
-    let but = if others > 0 { format!(", {} without negotiation", thousands(others)) } else { String::new() };
+    let but = if others > 0 {
+        format!(", {} without negotiation", thousands(others))
+    } else {
+        String::new()
+    };
     output.line(format_args!("{}{but}", counted(sessions.sessions, "session")))?;
     if sessions.by_version.is_empty() { Ok(()) } else { by_version(&sessions.by_version, output) }
 }
 
 fn by_version(entries: &[ServiceVersion], output: &mut Output) -> io::Result<()> {
     let row = |entry: &ServiceVersion| {
-        [name(entry.service.as_deref()).to_owned(), entry.version.to_string(), thousands(entry.sessions)]
+        [
+            name(entry.service.as_deref()).to_owned(),
+            entry.version.to_string(),
+            thousands(entry.sessions),
+        ]
     };
     table(["service", "version", "sessions"], &entries.iter().map(row).collect::<Vec<_>>(), output)
 }
 
 /// A blank line, the heads and the rows.
-fn table<const N: usize>(heads: [&str; N], rows: &[[String; N]], output: &mut Output) -> io::Result<()> {
+fn table<const N: usize>(
+    heads: [&str; N],
+    rows: &[[String; N]],
+    output: &mut Output,
+) -> io::Result<()> {
     let Palette { strong, .. } = output.palette();
     let heads = heads.map(str::to_owned);
     let mut widths = [0; N];
@@ -81,7 +104,8 @@ fn table<const N: usize>(heads: [&str; N], rows: &[[String; N]], output: &mut Ou
         }
     }
     let text = |row: &[String; N]| {
-        let cells: Vec<_> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let cells: Vec<_> =
+            row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         cells.join("  ").trim_end().to_owned()
     };
     output.line("")?;

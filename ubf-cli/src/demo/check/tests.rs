@@ -6,12 +6,15 @@ const fn call(client: u64, number: u64) -> CallName {
     CallName { client, number }
 }
 
-/// Two clients with three calls each. The second one was at the node that was killed with a call in flight, which had not run.
+/// Two clients with three calls each. The second one was at the node that was killed with a call in
+/// flight, which had not run.
 fn good() -> Evidence {
     use Outcome::{Answered, Indeterminate};
     Evidence {
         told: vec![vec![Answered; 3], vec![Answered, Indeterminate, Answered]],
-        executed: [call(1, 1), call(1, 2), call(1, 3), call(2, 1), call(2, 3)].map(|call| (call, 1)).into(),
+        executed: [call(1, 1), call(1, 2), call(1, 3), call(2, 1), call(2, 3)]
+            .map(|call| (call, 1))
+            .into(),
         bad_in_planned_work: 0,
         at_killed: BTreeSet::from([2]),
         max_in_flight: 1,
@@ -37,7 +40,10 @@ fn names(broken: &[(&'static str, String)]) -> Vec<&'static str> {
 fn what_is_good_keeps_all_promises() {
     let verdict = judge(&good());
     assert!(verdict.is_good(), "{verdict:?}");
-    assert_eq!((verdict.sent, verdict.answered, verdict.lost, verdict.executed_twice), (6, 5, 0, 0));
+    assert_eq!(
+        (verdict.sent, verdict.answered, verdict.lost, verdict.executed_twice),
+        (6, 5, 0, 0)
+    );
     assert_eq!((verdict.indeterminate, verdict.indeterminate_that_had_run), (1, 0));
 }
 
@@ -69,7 +75,11 @@ fn an_answer_without_a_record_is_a_lost_call() {
 fn a_call_without_an_end_or_with_a_bad_one_is_lost() {
     use Outcome::{Cut, Failed, Late, Open, WrongReply};
     for outcome in [Open, Cut, Late, Failed, WrongReply] {
-        assert_eq!(names(&broken(|evidence| evidence.told[0][1] = outcome)), ["lost"], "{outcome:?}");
+        assert_eq!(
+            names(&broken(|evidence| evidence.told[0][1] = outcome)),
+            ["lost"],
+            "{outcome:?}"
+        );
     }
 }
 
@@ -100,12 +110,18 @@ fn only_calls_in_flight_to_the_killed_node_are_indeterminate() {
     let found = broken(|evidence| evidence.told[0][1] = Outcome::Indeterminate);
     assert_eq!(
         found,
-        [("indeterminate_only_after_the_kill", "1 were not; the first is call 2 of client 1".to_owned())]
+        [(
+            "indeterminate_only_after_the_kill",
+            "1 were not; the first is call 2 of client 1".to_owned()
+        )]
     );
     // More than can have been in flight.
     let found = broken(|evidence| evidence.told[1][2] = Outcome::Indeterminate);
     assert_eq!(names(&found), ["indeterminate_only_after_the_kill"]);
-    assert_eq!(names(&broken(|evidence| evidence.bad_in_planned_work = 1)), ["planned_work_fails_no_call"]);
+    assert_eq!(
+        names(&broken(|evidence| evidence.bad_in_planned_work = 1)),
+        ["planned_work_fails_no_call"]
+    );
 }
 
 #[test]
@@ -115,7 +131,10 @@ fn versions_and_exit_statuses_are_as_was_said() {
         [("agreed_on_10", "none in 1 client, 10 in 2 clients".to_owned())]
     );
     assert_eq!(names(&broken(|evidence| evidence.agreed = ByVersion::new())), ["agreed_on_10"]);
-    assert_eq!(names(&broken(|evidence| evidence.agreed_after_crash = ByVersion::from([(2, 2)]))), ["fell_back_to_3"]);
+    assert_eq!(
+        names(&broken(|evidence| evidence.agreed_after_crash = ByVersion::from([(2, 2)]))),
+        ["fell_back_to_3"]
+    );
     assert_eq!(
         broken(|evidence| evidence.exits[1].1 = Some(3)),
         [("servers_end_cleanly", "exit status: A 0, B 3".to_owned())]

@@ -1,11 +1,13 @@
-//! What a subterm is, in few words, so that subterms are compared without a look at what was written.
+//! What a subterm is, in few words, so that subterms are compared without a look at what was
+//! written.
 
 use super::SHORTEST;
 use crate::term::ShortText;
 
 /// Equal for equal subterms, and for no others.
 ///
-/// A leaf too small for a register is its own key. Any other subterm has the number of its entry in the memory.
+/// A leaf too small for a register is its own key. Any other subterm has the number of its entry in
+/// the memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Key(u64);
 
@@ -62,7 +64,9 @@ impl Kind {
         match self {
             Self::String => b'"',
             Self::Tag => b'`',
-            Self::Atom | Self::Few | Self::Undefined | Self::Nil | Self::Integer | Self::Large => b'\'',
+            Self::Atom | Self::Few | Self::Undefined | Self::Nil | Self::Integer | Self::Large => {
+                b'\''
+            }
         }
     }
 
@@ -89,13 +93,14 @@ const LONG: u64 = 3;
 /// Above the kind of a compound term that is nothing but its parts.
 const COUNT_SHIFT: u32 = 2;
 
-/// What a subterm is. Texts of up to 23 bytes, integers of 64 bits and compound terms of up to two parts are nothing but their
-/// words. Larger ones have a hash there.
+/// What a subterm is. Texts of up to 23 bytes, integers of 64 bits and compound terms of up to two
+/// parts are nothing but their words. Larger ones have a hash there.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct What([u64; 3]);
 
 impl PartialEq for What {
-    /// Word by word. Compared as a whole, words that have just been made one by one would have to be in memory first.
+    /// Word by word. Compared as a whole, words that have just been made one by one would have to
+    /// be in memory first.
     #[inline(always)]
     fn eq(&self, other: &Self) -> bool {
         let ([a, b, c], [x, y, z]) = (self.0, other.0);
@@ -116,7 +121,10 @@ impl Short {
     pub(super) fn text(kind: Kind, text: &ShortText) -> Self {
         let (bytes, len) = text.padded();
         let word = |place: usize| {
-            bytes.get(place..).and_then(|rest| rest.first_chunk()).map_or(0, |word| u64::from_le_bytes(*word))
+            bytes
+                .get(place..)
+                .and_then(|rest| rest.first_chunk())
+                .map_or(0, |word| u64::from_le_bytes(*word))
         };
         // The last word begins a byte earlier, as the text is a byte shorter than three words.
         let last = word(15) >> 8 | (len as u64) << LEN_SHIFT | kind.bits();
@@ -156,7 +164,11 @@ impl What {
             [] => (0, 0),
             _ => return None,
         };
-        Some(Self([first, second, Kind::Few.bits() | (parts.len() as u64) << COUNT_SHIFT | kind as u64]))
+        Some(Self([
+            first,
+            second,
+            Kind::Few.bits() | (parts.len() as u64) << COUNT_SHIFT | kind as u64,
+        ]))
     }
 
     /// One with more.
@@ -189,7 +201,11 @@ impl What {
     /// How many parts a compound term has that has many.
     pub(super) fn count_of_many(&self) -> usize {
         let [_, count, last] = self.0;
-        if last >> KIND_SHIFT == LARGE && last & KIND != LONG { usize::try_from(count).unwrap_or_default() } else { 0 }
+        if last >> KIND_SHIFT == LARGE && last & KIND != LONG {
+            usize::try_from(count).unwrap_or_default()
+        } else {
+            0
+        }
     }
 
     /// The [flag](Kind::flag) of its kind.
@@ -206,7 +222,8 @@ impl What {
 /// The two around a text.
 const QUOTES: usize = 2;
 
-/// How many of the first bytes of a text, which is no longer than these, are written with a `\` before them.
+/// How many of the first bytes of a text, which is no longer than these, are written with a `\`
+/// before them.
 #[inline(always)]
 fn escapes(kind: Kind, bytes: &[u8]) -> usize {
     let quote = kind.quote();

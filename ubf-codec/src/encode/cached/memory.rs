@@ -1,4 +1,5 @@
-//! The memory of the cached style: the distinct subterms that were written, and where their first copies are.
+//! The memory of the cached style: the distinct subterms that were written, and where their first
+//! copies are.
 
 use alloc::vec::Vec;
 use core::hash::{BuildHasher as _, Hasher as _};
@@ -9,8 +10,9 @@ use hashbrown::DefaultHashBuilder;
 
 use super::key::{Compound, Key, Kind, What};
 
-/// So many entries and parts are remembered before some are forgotten. Chosen: a document that repeats itself gives all
-/// registers away before, and what is remembered stays in a processor's second cache.
+/// So many entries and parts are remembered before some are forgotten. Chosen: a document that
+/// repeats itself gives all registers away before, and what is remembered stays in a processor's
+/// second cache.
 const ROOM: usize = 8192;
 
 /// Distinct subterms, in the order of their first copies.
@@ -18,8 +20,8 @@ const ROOM: usize = 8192;
 pub(super) struct Memory {
     hasher: DefaultHashBuilder,
     entries: Vec<Entry>,
-    /// The newest entry under each hash, of which the lowest bits count, and the next older one in each entry. To add an entry takes two writes,
-    /// and most are added and never found.
+    /// The newest entry under each hash, of which the lowest bits count, and the next older one in
+    /// each entry. To add an entry takes two writes, and most are added and never found.
     newest: Vec<u32>,
     /// The parts of all compound entries with many.
     parts: Vec<Key>,
@@ -40,7 +42,8 @@ struct Entry {
     older: u32,
     /// Where its first copy ends in what was written.
     end: usize,
-    /// Of a long token, where its first copy begins; of a compound term with many parts, where these begin in `parts`.
+    /// Of a long token, where its first copy begins; of a compound term with many parts, where
+    /// these begin in `parts`.
     begin: usize,
     register: Option<u8>,
     /// It is a part of an entry that was kept when others were forgotten.
@@ -123,7 +126,9 @@ impl Memory {
     fn find_with_many(&self, kind: Compound, parts: &[Key]) -> Found {
         let hash = self.hash(parts.iter().map(|key| key.bits()));
         let what = What::many(kind, hash, parts.len());
-        self.find_if(&what, hash, |entry| self.parts.get(entry.begin..).is_some_and(|all| all.starts_with(parts)))
+        self.find_if(&what, hash, |entry| {
+            self.parts.get(entry.begin..).is_some_and(|all| all.starts_with(parts))
+        })
     }
 
     /// Remembers a subterm that was not [found](Self::find).
@@ -137,7 +142,13 @@ impl Memory {
     }
 
     #[inline(always)]
-    pub(super) fn add_compound(&mut self, kind: Compound, parts: &[Key], hash: Hash, end: usize) -> Key {
+    pub(super) fn add_compound(
+        &mut self,
+        kind: Compound,
+        parts: &[Key],
+        hash: Hash,
+        end: usize,
+    ) -> Key {
         if let Some(what) = What::few(kind, parts) {
             return self.add(what, hash, end);
         }
@@ -179,7 +190,8 @@ impl Memory {
         self.entries.len() + self.parts.len() - self.kept
     }
 
-    /// Whether it is time to [forget](Self::forget): the work for it is then in proportion to what was added.
+    /// Whether it is time to [forget](Self::forget): the work for it is then in proportion to what
+    /// was added.
     #[inline(always)]
     pub(super) fn is_full(&self) -> bool {
         self.entries.len() + self.parts.len() >= ROOM.max(2 * self.kept)
@@ -223,12 +235,14 @@ impl Memory {
     /// Where the first copies end that have a register, from the first on.
     pub(super) fn definitions(&self) -> Vec<(usize, u8)> {
         let entries = self.defined.iter().filter_map(|&place| self.entries.get(place));
-        let mut definitions: Vec<_> = entries.filter_map(|entry| Some((entry.end, entry.register?))).collect();
+        let mut definitions: Vec<_> =
+            entries.filter_map(|entry| Some((entry.end, entry.register?))).collect();
         definitions.sort_unstable();
         definitions
     }
 
-    /// Forgets all entries but those with a register, and their parts. They have other keys from here on.
+    /// Forgets all entries but those with a register, and their parts. They have other keys from
+    /// here on.
     pub(super) fn forget(&mut self) {
         self.mark_parts();
         let mut entries = mem::take(&mut self.entries);
@@ -242,7 +256,9 @@ impl Memory {
                 keys.push(None);
                 continue;
             }
-            let new = |key: Key| key.entry().and_then(|place| keys.get(place).copied().flatten()).unwrap_or(key);
+            let new = |key: Key| {
+                key.entry().and_then(|place| keys.get(place).copied().flatten()).unwrap_or(key)
+            };
             new_parts.clear();
             new_parts.extend(entry.parts(&parts).map(new));
             keys.push(Some(self.keep(entry, &new_parts)));
@@ -261,7 +277,8 @@ impl Memory {
         self.parts = parts;
     }
 
-    /// Marks the parts of entries with registers, their parts and so on. Parts come before what they are parts of.
+    /// Marks the parts of entries with registers, their parts and so on. Parts come before what
+    /// they are parts of.
     fn mark_parts(&mut self) {
         for entry in &mut self.entries {
             entry.is_part = false;
@@ -301,7 +318,9 @@ impl Memory {
 #[inline(always)]
 fn link(newest: &mut [u32], hash: Hash, place: usize) -> u32 {
     let mask = newest.len().wrapping_sub(1);
-    newest.get_mut(hash as usize & mask).map_or(NONE, |first| mem::replace(first, u32::try_from(place).unwrap_or(NONE)))
+    newest
+        .get_mut(hash as usize & mask)
+        .map_or(NONE, |first| mem::replace(first, u32::try_from(place).unwrap_or(NONE)))
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the lowest bits are meant")]

@@ -1,19 +1,23 @@
 //! The cached style: what comes again is read from a register.
 //!
-//! One pass writes the term as the plain style does, and remembers where each subterm was written first. When a subterm comes again
-//! and is long enough, its first copy gets a register (`>r r` is inserted there at the end) and the second copy becomes `r`.
-//! Nothing has to be known beforehand, and each step makes the packet shorter or leaves it as it is:
+//! One pass writes the term as the plain style does, and remembers where each subterm was written
+//! first. When a subterm comes again and is long enough, its first copy gets a register (`>r r` is
+//! inserted there at the end) and the second copy becomes `r`. Nothing has to be known beforehand,
+//! and each step makes the packet shorter or leaves it as it is:
 //!
 //! ```text
 //! first copy:   'person'   becomes  'person'>aa     3 bytes more
 //! second copy:  'person'   becomes  a               7 bytes less
 //! ```
-//! Subterms are compared by *keys* ([`key`]), which equal subterms share. Most leaves are found by what they are, before they are written,
-//! and a compound term by the keys of its parts, so that its size does not matter.
+//! Subterms are compared by *keys* ([`key`]), which equal subterms share. Most leaves are found by
+//! what they are, before they are written, and a compound term by the keys of its parts, so that
+//! its size does not matter.
 //!
-//! The [`memory`] has bounds. When it is full, what has no register is forgotten; and if little came again, nothing is remembered for a
-//! while, and terms are only compared with those that have registers. This is how it stays once all registers are given out and
-//! none can come back. Large packets spend their time so: a leaf costs one look into a small table more than in the plain style.
+//! The [`memory`] has bounds. When it is full, what has no register is forgotten; and if little
+//! came again, nothing is remembered for a while, and terms are only compared with those that have
+//! registers. This is how it stays once all registers are given out and none can come back. Large
+//! packets spend their time so: a leaf costs one look into a small table more than in the plain
+//! style.
 
 mod key;
 mod memory;
@@ -40,7 +44,8 @@ const SHORTEST: usize = DEFINITION_BYTES + USE_BYTES + 1;
 
 /// A full memory of which fewer entries than one in so many came again was not worth it.
 const WORTH: usize = 16;
-/// Then nothing is remembered for so many times the bytes that filled it. Each time it happens, twice as many.
+/// Then nothing is remembered for so many times the bytes that filled it. Each time it happens,
+/// twice as many.
 const REST: usize = 8;
 
 /// Working memory of the cached style.
@@ -60,7 +65,8 @@ pub(super) struct Cache {
     reads: usize,
     /// What is new is remembered from this length of the packet on.
     learns_from: usize,
-    /// How many times as long as it took to fill the memory it is left alone next, if that was not worth it.
+    /// How many times as long as it took to fill the memory it is left alone next, if that was not
+    /// worth it.
     rest: usize,
 }
 
@@ -200,8 +206,9 @@ impl Cache {
         })
     }
 
-    /// Writes a leaf of this form: `token` does, if it is not read from a register. One function for each kind of leaf, each called with what
-    /// fits in the processor's registers: a leaf of any kind would go through memory.
+    /// Writes a leaf of this form: `token` does, if it is not read from a register. One function
+    /// for each kind of leaf, each called with what fits in the processor's registers: a leaf
+    /// of any kind would go through memory.
     #[inline(always)]
     fn short(&mut self, kind: Kind, short: Short, token: impl Fn(&mut Self)) {
         let what = match short {
@@ -262,7 +269,9 @@ impl Cache {
     /// A text that may stand in a packet.
     #[inline(never)]
     fn text(&mut self, kind: Kind, text: TextRef<'_>) {
-        let Some(bytes) = text.as_plain() else { return self.text(kind, TextRef::plain(&text.to_bytes())) };
+        let Some(bytes) = text.as_plain() else {
+            return self.text(kind, TextRef::plain(&text.to_bytes()));
+        };
         match ShortText::new(bytes) {
             Some(short) => self.short_text(kind, &short),
             None if matches!(kind, Kind::String) => self.long(Leaf::String(text)),
@@ -362,7 +371,8 @@ impl Cache {
     /// Reads a register in the place of this copy of a compound term, if that saves bytes.
     fn replace(&mut self, place: usize, copy: Open) {
         // With this copy go the definitions that only it needed.
-        let bytes = self.written.len() - copy.start + DEFINITION_BYTES * (self.memory.defined() - copy.defined);
+        let bytes = self.written.len() - copy.start
+            + DEFINITION_BYTES * (self.memory.defined() - copy.defined);
         let register = match self.memory.register(place) {
             Some(register) if bytes > USE_BYTES => {
                 self.memory.take_back(copy.defined);
@@ -487,7 +497,10 @@ mod tests {
     #[test]
     fn a_second_copy_is_read_from_a_register() {
         assert_eq!(cached(&ubf!({hello, hello})), "{'hello'>aaa}$");
-        assert_eq!(cached(&ubf!({hello, 1, hello, world, hello, world})), "{'hello'>aa1a'world'>bbab}$");
+        assert_eq!(
+            cached(&ubf!({hello, 1, hello, world, hello, world})),
+            "{'hello'>aa1a'world'>bbab}$"
+        );
         assert_eq!(cached(&ubf!({123456, 123456, 7, 123456})), "{123456>aaa7a}$");
     }
 
@@ -508,14 +521,18 @@ mod tests {
     #[test]
     fn tagged_terms_and_lists_are_repeated_too() {
         let float = Term::float(1.5).unwrap();
-        assert_eq!(cached(&ubf!([(float.clone()), (float.clone()), (float)])), "#\"1.5\"`f`>aa&a&a&$");
+        assert_eq!(
+            cached(&ubf!([(float.clone()), (float.clone()), (float)])),
+            "#\"1.5\"`f`>aa&a&a&$"
+        );
         assert_eq!(cached(&ubf!({[1, 2, 3], [1, 2, 3]})), "{#3&2&1&>aaa}$");
     }
 
     #[test]
     fn there_are_199_registers_and_70_for_old_peers() {
-        let distinct =
-            |count: i64| Term::list((0..count).flat_map(|i| [Term::from(100_000 + i), Term::from(100_000 + i)]));
+        let distinct = |count: i64| {
+            Term::list((0..count).flat_map(|i| [Term::from(100_000 + i), Term::from(100_000 + i)]))
+        };
         for (dialect, registers) in [(Dialect::Extended, 199), (Dialect::Classic, 70)] {
             let mut encoder = Encoder::new().with_dialect(dialect).with_style(Style::Cached);
             let packet = encoder.encode(&distinct(300));
@@ -539,17 +556,20 @@ mod tests {
     fn what_has_a_register_is_not_forgotten() {
         let point = ubf!({point, 10, (Term::float(0.5).unwrap())});
         let points = || core::iter::repeat_n(point.clone(), 2);
-        let packet =
-            cached(&Term::tuple(points().chain(hellos()).chain(distinct(40_000)).chain(points()).chain(hellos())));
+        let packet = cached(&Term::tuple(
+            points().chain(hellos()).chain(distinct(40_000)).chain(points()).chain(hellos()),
+        ));
         assert!(packet.starts_with("{{'point'10\"0.5\"`f`}>aaa'hello'>bbb1000000 "));
         assert!(packet.ends_with(" 1039999aabb}$"));
     }
 
     #[test]
     fn what_has_none_is() {
-        let far = Term::tuple([ubf!(hello)].into_iter().chain(distinct(10_000)).chain([ubf!(hello)]));
+        let far =
+            Term::tuple([ubf!(hello)].into_iter().chain(distinct(10_000)).chain([ubf!(hello)]));
         assert!(!cached(&far).contains('>'));
-        let near = Term::tuple([ubf!(hello)].into_iter().chain(distinct(5000)).chain([ubf!(hello)]));
+        let near =
+            Term::tuple([ubf!(hello)].into_iter().chain(distinct(5000)).chain([ubf!(hello)]));
         assert!(cached(&near).ends_with(" 1004999a}$"));
     }
 
@@ -557,9 +577,13 @@ mod tests {
     fn parts_of_what_has_a_register_are_not_forgotten() {
         let many = ubf!({hello, "a text that is too long for three words", 123456, [1, 2, 3]});
         let packet = cached(&Term::tuple(
-            [many.clone(), many.clone()].into_iter().chain(distinct(10_000)).chain([many, ubf!(hello)]),
+            [many.clone(), many.clone()]
+                .into_iter()
+                .chain(distinct(10_000))
+                .chain([many, ubf!(hello)]),
         ));
-        // The atom has no register before, and so the fourth copy of it gives it one where the first is.
+        // The atom has no register before, and so the fourth copy of it gives it one where the
+        // first is.
         assert!(packet.starts_with("{{'hello'>bb"));
         assert!(packet.ends_with(" 1009999ab}$"));
     }

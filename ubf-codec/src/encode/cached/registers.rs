@@ -2,7 +2,8 @@
 
 use crate::dialect::Dialect;
 
-/// The ASCII bytes that name registers in what we write, best known first. Every known decoder accepts them.
+/// The ASCII bytes that name registers in what we write, best known first. Every known decoder
+/// accepts them.
 const ASCII: &[u8; 70] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ!()*+./:;<=@[\\]^_|";
 /// The other bytes that do, from here to 0xFF. Peers that treat packets as text may not know them.
 const FIRST_HIGH: u8 = 0x7F;
@@ -14,6 +15,8 @@ pub(super) fn after(count: usize, dialect: Dialect) -> Option<u8> {
     }
     match dialect {
         Dialect::Classic => None,
-        Dialect::Extended => u8::try_from(count - ASCII.len()).ok().and_then(|high| FIRST_HIGH.checked_add(high)),
+        Dialect::Extended => {
+            u8::try_from(count - ASCII.len()).ok().and_then(|high| FIRST_HIGH.checked_add(high))
+        }
     }
 }

@@ -16,7 +16,8 @@ pub(super) struct Sequence<'de, 'n> {
     _level: Level<'n>,
     items: Items<'de, 'n>,
     index: usize,
-    /// Elements that are missing and count as undefined: what a program of an earlier edition does not send.
+    /// Elements that are missing and count as undefined: what a program of an earlier edition does
+    /// not send.
     missing: usize,
 }
 
@@ -26,7 +27,12 @@ impl<'de, 'n> Sequence<'de, 'n> {
     }
 
     /// `len` elements, however many there are.
-    pub(super) fn of_exactly(len: usize, whole: Part<'de, 'n>, level: Level<'n>, items: Items<'de, 'n>) -> Self {
+    pub(super) fn of_exactly(
+        len: usize,
+        whole: Part<'de, 'n>,
+        level: Level<'n>,
+        items: Items<'de, 'n>,
+    ) -> Self {
         let missing = len.saturating_sub(items.len());
         Self { whole, _level: level, items, index: 0, missing }
     }
@@ -36,7 +42,10 @@ impl<'de> SeqAccess<'de> for Sequence<'de, '_> {
     type Error = Error;
 
     #[inline]
-    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
+    fn next_element_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, Error> {
         let cursor = match self.items.next() {
             Some(cursor) => cursor,
             None if self.missing > 0 => {
@@ -76,7 +85,11 @@ impl<'de, 'n> Entries<'de, 'n> {
     }
 
     /// The fields of a struct, as a property list.
-    pub(super) const fn of_struct(whole: Part<'de, 'n>, level: Level<'n>, items: Items<'de, 'n>) -> Self {
+    pub(super) const fn of_struct(
+        whole: Part<'de, 'n>,
+        level: Level<'n>,
+        items: Items<'de, 'n>,
+    ) -> Self {
         Self { whole, _level: level, items, skip_undefined: true, open: None }
     }
 }
@@ -85,7 +98,10 @@ impl<'de> MapAccess<'de> for Entries<'de, '_> {
     type Error = Error;
 
     #[inline]
-    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
+    fn next_key_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, Error> {
         for item in self.items.by_ref() {
             let Some((key, value)) = item.entry() else {
                 return Err(self.whole.part(item).wrong(&"a pair of key and value"));

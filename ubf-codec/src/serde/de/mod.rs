@@ -20,13 +20,16 @@ use crate::document::Document;
 use crate::node::Node;
 use crate::term::{Arena, TermRef, utf8_of_packet};
 
-/// How deep types may recurse where nobody says otherwise. Chosen: the depth that `serde_json` allows; a level of derived code
-/// takes some kilobytes of stack in an unoptimised build, and threads have two megabytes.
+/// How deep types may recurse where nobody says otherwise. Chosen: the depth that `serde_json`
+/// allows; a level of derived code takes some kilobytes of stack in an unoptimised build, and
+/// threads have two megabytes.
 const DEFAULT_MAX_DEPTH: u32 = 128;
 
-/// Reads a value from the one packet that `input` holds, in the extended dialect and with the default [`Limits`](crate::Limits).
+/// Reads a value from the one packet that `input` holds, in the extended dialect and with the
+/// default [`Limits`](crate::Limits).
 ///
-/// What the value borrows, it borrows from `input`: a `&str` from a string without escapes, a `&[u8]` from a binary.
+/// What the value borrows, it borrows from `input`: a `&str` from a string without escapes, a
+/// `&[u8]` from a binary.
 ///
 /// ```
 /// use serde::Deserialize;
@@ -66,10 +69,12 @@ pub fn from_bytes<T: DeserializeOwned>(input: &Bytes) -> Result<T, Error> {
     from_slice(input)
 }
 
-/// Reads a value from a term: from a [`Term`](crate::Term), a [`TermRef`] or a [`Document`](crate::Document), by reference.
+/// Reads a value from a term: from a [`Term`](crate::Term), a [`TermRef`] or a
+/// [`Document`](crate::Document), by reference.
 ///
-/// This is how packets that a [`Decoder`](crate::Decoder) with limits of its own, or a [`StreamDecoder`](crate::StreamDecoder), has
-/// read become values. What the value borrows, it borrows from the term.
+/// This is how packets that a [`Decoder`](crate::Decoder) with limits of its own, or a
+/// [`StreamDecoder`](crate::StreamDecoder), has read become values. What the value borrows, it
+/// borrows from the term.
 ///
 /// ```
 /// use ubf_codec::serde::from_term;
@@ -87,7 +92,8 @@ pub fn from_term<'de, T: Deserialize<'de>>(term: impl Into<TermRef<'de>>) -> Res
     Deserializer::from_term(term).read()
 }
 
-/// A term, as serde reads it. Borrows bytes for `'de` and, of a packet that is decoded, nodes for `'n`.
+/// A term, as serde reads it. Borrows bytes for `'de` and, of a packet that is decoded, nodes for
+/// `'n`.
 ///
 /// ```
 /// use serde::Deserialize;
@@ -107,7 +113,8 @@ pub struct Deserializer<'de, 'n> {
     at: At<'de>,
     source: &'de [u8],
     nodes: &'n [Node],
-    /// Whether everything in `source` is going to be read, so that its texts are best checked all at once.
+    /// Whether everything in `source` is going to be read, so that its texts are best checked all
+    /// at once.
     is_packet: bool,
     dialect: Dialect,
     max_depth: u32,
@@ -120,8 +127,8 @@ impl fmt::Debug for Deserializer<'_, '_> {
 }
 
 impl<'de, 'n> Deserializer<'de, 'n> {
-    /// Reads a packet that is decoded. What is borrowed lives as long as the input that was decoded, and not only as long as the
-    /// document.
+    /// Reads a packet that is decoded. What is borrowed lives as long as the input that was
+    /// decoded, and not only as long as the document.
     #[must_use]
     pub fn from_document(document: &'n Document<&'de [u8]>) -> Self {
         let (source, nodes, root) = document.parts();
@@ -148,7 +155,8 @@ impl<'de, 'n> Deserializer<'de, 'n> {
         max_depth: DEFAULT_MAX_DEPTH,
     };
 
-    /// In the classic dialect the atom `'undefined'` stands for the undefined value (W7): here it is `None`.
+    /// In the classic dialect the atom `'undefined'` stands for the undefined value (W7): here it
+    /// is `None`.
     #[must_use]
     pub const fn with_dialect(mut self, dialect: Dialect) -> Self {
         self.dialect = dialect;
@@ -157,7 +165,8 @@ impl<'de, 'n> Deserializer<'de, 'n> {
 
     /// How deep a type may recurse into the term. Default 128.
     ///
-    /// Derived code recurses, and its stack is finite. A deep term that is read into a [`Term`](crate::Term) does not recurse.
+    /// Derived code recurses, and its stack is finite. A deep term that is read into a
+    /// [`Term`](crate::Term) does not recurse.
     ///
     /// ```
     /// use ubf_codec::serde::{Deserializer, ErrorKind};
@@ -177,7 +186,8 @@ impl<'de, 'n> Deserializer<'de, 'n> {
 
     /// Reads the value.
     ///
-    /// The same as `T::deserialize(self)`, but for the byte that an error names: serde does not tell the outermost value's.
+    /// The same as `T::deserialize(self)`, but for the byte that an error names: serde does not
+    /// tell the outermost value's.
     ///
     /// # Errors
     /// A term that is not what the type expects.
@@ -207,8 +217,7 @@ impl<'de, 'n> Deserializer<'de, 'n> {
 }
 
 /// What to do about an error in something that serde has to read before it knows the type.
-const RECORD_ADVICE: &str =
-    "a record or variant stands where serde reads before it knows the type: see ubf_codec::serde::SelfDescribing";
+const RECORD_ADVICE: &str = "a record or variant stands where serde reads before it knows the type: see ubf_codec::serde::SelfDescribing";
 
 macro_rules! of_the_root {
     ($($method:ident($($argument:ident: $type:ty),*))*) => {$(

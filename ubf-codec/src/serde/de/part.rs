@@ -14,8 +14,8 @@ use crate::serde::error::{Error, ErrorKind};
 use crate::serde::term;
 use crate::term::{IntegerRef, TextRef};
 
-/// How many `Option`s and newtypes may stand around one term. They leave no trace in the packet, so that a type like
-/// `struct Endless(Option<Box<Endless>>)` would recurse for ever.
+/// How many `Option`s and newtypes may stand around one term. They leave no trace in the packet, so
+/// that a type like `struct Endless(Option<Box<Endless>>)` would recurse for ever.
 const MAX_WRAPPERS: u8 = 64;
 
 /// A part of a term, or all of it.
@@ -95,7 +95,8 @@ impl<'de, 'n> Part<'de, 'n> {
 
     #[cold]
     pub(super) fn wrong(&self, expected: &dyn Expected) -> Error {
-        Error::mismatch(format_args!("invalid type: {}, expected {expected}", self.cursor)).at(self.cursor.offset())
+        Error::mismatch(format_args!("invalid type: {}, expected {expected}", self.cursor))
+            .at(self.cursor.offset())
     }
 
     /// W8: a number from a string tagged `f`, or from an integer.
@@ -111,17 +112,27 @@ impl<'de, 'n> Part<'de, 'n> {
         digits.and_then(|digits| digits.parse().ok()).ok_or_else(|| self.wrong(expected))
     }
 
-    fn visit_seq<V: Visitor<'de>>(self, items: Items<'de, 'n>, visitor: V) -> Result<V::Value, Error> {
+    fn visit_seq<V: Visitor<'de>>(
+        self,
+        items: Items<'de, 'n>,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
         visitor.visit_seq(Sequence::new(self, self.enter()?, items))
     }
 
-    fn visit_entries<V: Visitor<'de>>(self, items: Items<'de, 'n>, visitor: V) -> Result<V::Value, Error> {
+    fn visit_entries<V: Visitor<'de>>(
+        self,
+        items: Items<'de, 'n>,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
         visitor.visit_map(Entries::new(self, self.enter()?, items))
     }
 
     /// The elements of a record after its name. The atom alone is a record without elements.
     fn record(self, name: &'static str, expected: &dyn Expected) -> Result<Items<'de, 'n>, Error> {
-        let Some((found, elements)) = self.name_and_elements() else { return Err(self.wrong(expected)) };
+        let Some((found, elements)) = self.name_and_elements() else {
+            return Err(self.wrong(expected));
+        };
         if found.is_atom(name) {
             return Ok(elements);
         }
@@ -222,21 +233,28 @@ macro_rules! as_text {
     )*};
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "each method takes some kinds of terms and refuses all others")]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "each method takes some kinds of terms and refuses all others"
+)]
 impl<'de> de::Deserializer<'de> for Part<'de, '_> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.meaning() {
             Meaning::Undefined => visitor.visit_unit(),
-            Meaning::Integer(value) => visit_integer(value, visitor, |visitor| visitor.visit_string(value.to_string())),
+            Meaning::Integer(value) => {
+                visit_integer(value, visitor, |visitor| visitor.visit_string(value.to_string()))
+            }
             Meaning::Float(_) => visitor.visit_f64(self.float(&"a float")?),
             Meaning::Atom(name) if name == "true" => visitor.visit_bool(true),
             Meaning::Atom(name) if name == "false" => visitor.visit_bool(false),
             Meaning::Atom(text) | Meaning::String(text) => visit_text(text, visitor),
             Meaning::Binary(bytes) => visitor.visit_borrowed_bytes(bytes),
             Meaning::Tuple(items) if items.len() == 0 => visitor.visit_unit(),
-            Meaning::Pairs(items) if access::are_entries(items.clone()) => self.visit_entries(items, visitor),
+            Meaning::Pairs(items) if access::are_entries(items.clone()) => {
+                self.visit_entries(items, visitor)
+            }
             Meaning::Tuple(items) => {
                 if access::begin_with_a_name(items.clone()) {
                     self.cursor.whole().met_unknown_record.set(true);
@@ -306,7 +324,11 @@ impl<'de> de::Deserializer<'de> for Part<'de, '_> {
         }
     }
 
-    fn deserialize_unit_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
         match self.meaning() {
             // What describes itself.
             Meaning::Tuple(items) if items.len() == 0 => {}
@@ -317,7 +339,11 @@ impl<'de> de::Deserializer<'de> for Part<'de, '_> {
         visitor.visit_unit()
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
         if name == term::NAME {
             return visitor.visit_enum(PacketVariant(self.cursor.term()));
         }
@@ -328,7 +354,9 @@ impl<'de> de::Deserializer<'de> for Part<'de, '_> {
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.meaning() {
             Meaning::List(items) | Meaning::Pairs(items) => self.visit_seq(items, visitor),
-            Meaning::Binary(bytes) => visitor.visit_seq(de::value::SeqDeserializer::new(bytes.iter().copied())),
+            Meaning::Binary(bytes) => {
+                visitor.visit_seq(de::value::SeqDeserializer::new(bytes.iter().copied()))
+            }
             _ => Err(self.wrong(&visitor)),
         }
     }
@@ -338,7 +366,9 @@ impl<'de> de::Deserializer<'de> for Part<'de, '_> {
             return self.visit_seq(items, visitor);
         }
         match self.meaning() {
-            Meaning::Tuple(items) | Meaning::List(items) if items.len() == len => self.visit_seq(items, visitor),
+            Meaning::Tuple(items) | Meaning::List(items) if items.len() == len => {
+                self.visit_seq(items, visitor)
+            }
             _ => Err(self.wrong(&visitor)),
         }
     }
@@ -351,7 +381,11 @@ impl<'de> de::Deserializer<'de> for Part<'de, '_> {
     ) -> Result<V::Value, Error> {
         let elements = match self.meaning() {
             // What describes itself: without the name.
-            Meaning::Tuple(items) if items.len() == len && !access::begin_with(items.clone(), name) => items,
+            Meaning::Tuple(items)
+                if items.len() == len && !access::begin_with(items.clone(), name) =>
+            {
+                items
+            }
             _ => self.record(name, &visitor)?,
         };
         visitor.visit_seq(Sequence::of_exactly(len, self, self.enter()?, elements))
@@ -389,15 +423,23 @@ impl<'de> de::Deserializer<'de> for Part<'de, '_> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         if let Some((name, elements)) = self.name_and_elements() {
-            return visitor.visit_enum(Variant::new(self, self.enter()?, name, Content::Elements(elements)));
+            return visitor.visit_enum(Variant::new(
+                self,
+                self.enter()?,
+                name,
+                Content::Elements(elements),
+            ));
         }
         match self.meaning() {
             // `[{'name', Content}]`: what describes itself.
             Meaning::Pairs(mut items) | Meaning::List(mut items) if items.len() == 1 => {
                 match items.next().and_then(Cursor::entry) {
-                    Some((name, content)) => {
-                        visitor.visit_enum(Variant::new(self, self.enter()?, name, Content::Alone(content)))
-                    }
+                    Some((name, content)) => visitor.visit_enum(Variant::new(
+                        self,
+                        self.enter()?,
+                        name,
+                        Content::Alone(content),
+                    )),
                     None => Err(self.wrong(&visitor)),
                 }
             }

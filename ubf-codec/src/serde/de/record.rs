@@ -10,7 +10,8 @@ use super::part::{Level, Part};
 use crate::serde::cursor::{Cursor, Items};
 use crate::serde::error::{Error, Segment};
 
-/// A record, as a map: only as a map does derived code let fields be missing, be in excess, or have a default.
+/// A record, as a map: only as a map does derived code let fields be missing, be in excess, or have
+/// a default.
 pub(super) struct Fields<'de, 'n> {
     whole: Part<'de, 'n>,
     /// Held while the parts are read.
@@ -40,7 +41,8 @@ impl<'de, 'n> Fields<'de, 'n> {
     #[cold]
     fn place(&self, error: Error, element: Cursor<'_, '_>) -> Error {
         let index = self.index.saturating_sub(1);
-        let segment = self.names.get(index).map_or(Segment::Index(index), |&name| Segment::Name(name.into()));
+        let segment =
+            self.names.get(index).map_or(Segment::Index(index), |&name| Segment::Name(name.into()));
         error.at(element.offset()).inside(segment)
     }
 }
@@ -49,7 +51,10 @@ impl<'de> MapAccess<'de> for Fields<'de, '_> {
     type Error = Error;
 
     #[inline]
-    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
+    fn next_key_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, Error> {
         for element in self.elements.by_ref() {
             let index = self.index;
             self.index += 1;
@@ -58,7 +63,8 @@ impl<'de> MapAccess<'de> for Fields<'de, '_> {
                 continue;
             }
             let name = self.names.get(index).copied();
-            // A program of a later edition sends more. Only derived types can say what they think of it.
+            // A program of a later edition sends more. Only derived types can say what they think
+            // of it.
             if name.is_none() && self.takes_index != Some(true) {
                 return Ok(None);
             }
@@ -74,7 +80,9 @@ impl<'de> MapAccess<'de> for Fields<'de, '_> {
 
     #[inline]
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
-        let Some(element) = self.open.take() else { return Err(Error::mismatch("a value was read before its key")) };
+        let Some(element) = self.open.take() else {
+            return Err(Error::mismatch("a value was read before its key"));
+        };
         seed.deserialize(self.whole.part(element)).map_err(|error| self.place(error, element))
     }
 }
@@ -89,8 +97,9 @@ struct Key<'k> {
 impl<'de> de::Deserializer<'de> for Key<'_> {
     type Error = Error;
 
-    /// Derived types know their fields by number, and with aliases only by number: they have more names than fields then. Types whose
-    /// `Deserialize` is written by hand, such as `Duration`, know only names.
+    /// Derived types know their fields by number, and with aliases only by number: they have more
+    /// names than fields then. Types whose `Deserialize` is written by hand, such as
+    /// `Duration`, know only names.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         let takes_index = *self.takes_index.get_or_insert_with(|| is_derived(&visitor));
         match self.name {
@@ -105,8 +114,9 @@ impl<'de> de::Deserializer<'de> for Key<'_> {
     }
 }
 
-/// Whether serde's derive wrote this visitor of field names. Nothing else of it tells; if derive should speak differently one day,
-/// fields go by their names, and only those with aliases are not found.
+/// Whether serde's derive wrote this visitor of field names. Nothing else of it tells; if derive
+/// should speak differently one day, fields go by their names, and only those with aliases are not
+/// found.
 fn is_derived(visitor: &dyn Expected) -> bool {
     let mut rest = Rest("field identifier");
     write!(rest, "{visitor}").is_ok() && rest.0.is_empty()

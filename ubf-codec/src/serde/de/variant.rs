@@ -12,7 +12,8 @@ use crate::serde::error::Error;
 use crate::serde::term;
 use crate::term::TermRef;
 
-/// A variant of an enum. Elements that are missing count as undefined, those in excess are not looked at.
+/// A variant of an enum. Elements that are missing count as undefined, those in excess are not
+/// looked at.
 pub(super) struct Variant<'de, 'n> {
     whole: Part<'de, 'n>,
     /// Held while the parts are read.
@@ -57,7 +58,10 @@ impl<'de> EnumAccess<'de> for Variant<'de, '_> {
     }
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "each kind of variant takes some terms and refuses all others")]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "each kind of variant takes some terms and refuses all others"
+)]
 impl<'de> VariantAccess<'de> for Variant<'de, '_> {
     type Error = Error;
 
@@ -68,7 +72,9 @@ impl<'de> VariantAccess<'de> for Variant<'de, '_> {
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Error> {
         let place = self.place();
         let element = match self.content {
-            Content::Elements(mut elements) => elements.next().unwrap_or_else(|| self.name.undefined()),
+            Content::Elements(mut elements) => {
+                elements.next().unwrap_or_else(|| self.name.undefined())
+            }
             Content::Alone(element) => element,
         };
         seed.deserialize(self.whole.part(element)).map_err(|error| place(key_error(error, element)))
@@ -83,9 +89,11 @@ impl<'de> VariantAccess<'de> for Variant<'de, '_> {
             Content::Alone(element) => {
                 let part = self.whole.part(element);
                 match element.meaning() {
-                    Meaning::Tuple(elements) | Meaning::List(elements) => part
-                        .enter()
-                        .and_then(|level| visitor.visit_seq(Sequence::of_exactly(len, part, level, elements))),
+                    Meaning::Tuple(elements) | Meaning::List(elements) => {
+                        part.enter().and_then(|level| {
+                            visitor.visit_seq(Sequence::of_exactly(len, part, level, elements))
+                        })
+                    }
                     _ => Err(part.wrong(&visitor)),
                 }
             }
@@ -93,15 +101,23 @@ impl<'de> VariantAccess<'de> for Variant<'de, '_> {
         .map_err(place)
     }
 
-    fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Error> {
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
         let place = self.place();
         match self.content {
-            Content::Elements(elements) => visitor.visit_map(Fields::new(self.whole, self.level, elements, fields)),
+            Content::Elements(elements) => {
+                visitor.visit_map(Fields::new(self.whole, self.level, elements, fields))
+            }
             Content::Alone(element) => {
                 let part = self.whole.part(element);
                 match element.meaning() {
                     Meaning::Pairs(items) | Meaning::List(items) => {
-                        part.enter().and_then(|level| visitor.visit_map(Entries::of_struct(part, level, items)))
+                        part.enter().and_then(|level| {
+                            visitor.visit_map(Entries::of_struct(part, level, items))
+                        })
                     }
                     _ => Err(part.wrong(&visitor)),
                 }
@@ -111,7 +127,8 @@ impl<'de> VariantAccess<'de> for Variant<'de, '_> {
     }
 }
 
-/// A whole term, for a [`Term`](crate::Term): the bytes of a packet, in an enum that no other format has.
+/// A whole term, for a [`Term`](crate::Term): the bytes of a packet, in an enum that no other
+/// format has.
 pub(super) struct PacketVariant<'n>(pub(super) TermRef<'n>);
 
 impl<'de> EnumAccess<'de> for PacketVariant<'_> {
@@ -140,7 +157,11 @@ impl<'de> VariantAccess<'de> for PacketVariant<'_> {
         Err(de::Error::invalid_type(de::Unexpected::NewtypeVariant, &visitor))
     }
 
-    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], visitor: V) -> Result<V::Value, Error> {
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
         Err(de::Error::invalid_type(de::Unexpected::NewtypeVariant, &visitor))
     }
 }

@@ -5,8 +5,8 @@ use core::any;
 
 use serde_core::Serialize;
 use serde_core::ser::{
-    SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple, SerializeTupleStruct,
-    SerializeTupleVariant,
+    SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
+    SerializeTupleStruct, SerializeTupleVariant,
 };
 
 use super::output::{Mark, OpenList};
@@ -61,7 +61,8 @@ impl<'s> Compound<'s> {
         self.outside.get_or_insert(outside);
     }
 
-    /// The first field of a struct may give an enum away whose variant it names: serde writes the name, and nothing else, as a `str`.
+    /// The first field of a struct may give an enum away whose variant it names: serde writes the
+    /// name, and nothing else, as a `str`.
     #[inline]
     fn begin_struct<T: ?Sized>(&mut self) {
         let Some(start) = self.start.take() else { return };
@@ -74,7 +75,8 @@ impl<'s> Compound<'s> {
             }
             self.describe_self();
         } else if first.ends_with("::AdjacentlyTaggedEnumVariant") {
-            // `#[serde(tag = "…", content = "…")]`: a record of two, whose second is read without its type.
+            // `#[serde(tag = "…", content = "…")]`: a record of two, whose second is read without
+            // its type.
             self.describe_self();
         }
     }
@@ -98,7 +100,9 @@ impl<'s> Compound<'s> {
             self.open_entry();
             self.serializer.atom(key);
         }
-        value.serialize(&mut *self.serializer).map_err(|error| self.place(error, Segment::Name(key.to_string())))?;
+        value
+            .serialize(&mut *self.serializer)
+            .map_err(|error| self.place(error, Segment::Name(key.to_string())))?;
         if self.list.is_some() {
             self.close_entry();
         }
@@ -210,7 +214,8 @@ impl SerializeMap for Compound<'_> {
     type Error = Error;
 
     fn serialize_key<T: ?Sized + Serialize>(&mut self, key: &T) -> Result<(), Error> {
-        // The fields of a struct of which some are flattened; maps have their keys by reference, or own them.
+        // The fields of a struct of which some are flattened; maps have their keys by reference, or
+        // own them.
         if self.outside.is_none() && any::type_name::<T>() == "str" {
             self.describe_self();
         }
@@ -221,7 +226,9 @@ impl SerializeMap for Compound<'_> {
     fn serialize_value<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Error> {
         let index = self.index;
         self.index += 1;
-        value.serialize(&mut *self.serializer).map_err(|error| self.place(error, Segment::Index(index)))?;
+        value
+            .serialize(&mut *self.serializer)
+            .map_err(|error| self.place(error, Segment::Index(index)))?;
         self.close_entry();
         Ok(())
     }

@@ -42,7 +42,8 @@ use crate::term::{IntegerRef, Leaf, Term, TextRef};
 /// ```
 ///
 /// # Errors
-/// A value that has no form in UBF: a float that is infinite or no number. An error of the value's own `Serialize`.
+/// A value that has no form in UBF: a float that is infinite or no number. An error of the value's
+/// own `Serialize`.
 pub fn to_vec<T: ?Sized + Serialize>(value: &T) -> Result<Vec<u8>, Error> {
     Serializer::new().encode(value)
 }
@@ -59,7 +60,10 @@ pub fn to_vec<T: ?Sized + Serialize>(value: &T) -> Result<Vec<u8>, Error> {
 /// # Errors
 /// As [`to_vec`], and those of `writer`. To a value that has no form, nothing is written.
 #[cfg(feature = "std")]
-pub fn to_writer<W: std::io::Write, T: ?Sized + Serialize>(mut writer: W, value: &T) -> Result<(), Error> {
+pub fn to_writer<W: std::io::Write, T: ?Sized + Serialize>(
+    mut writer: W,
+    value: &T,
+) -> Result<(), Error> {
     let packet = to_vec(value)?;
     writer.write_all(&packet).map_err(|error| Error::new(super::ErrorKind::Io(error)))
 }
@@ -95,8 +99,8 @@ pub(super) fn read_own(packet: Bytes) -> Result<Term, Error> {
 
 /// Writes values as packets. Keeps its working memory from one packet to the next.
 ///
-/// The bytes are those of the plain [style](crate::Style). To have registers, write a term ([`to_term`]) with an
-/// [`Encoder`](crate::Encoder) of the cached style.
+/// The bytes are those of the plain [style](crate::Style). To have registers, write a term
+/// ([`to_term`]) with an [`Encoder`](crate::Encoder) of the cached style.
 ///
 /// ```
 /// use serde::Serialize;
@@ -142,8 +146,9 @@ enum Structs {
 
 /// How far a [`Term`] and the serializer have agreed that the term comes as a packet.
 ///
-/// Serde lets them exchange one kind of word: the value may ask [`is_human_readable`](ser::Serializer::is_human_readable). A
-/// serializer always gives the same answer, and this one does too, except to a term: it asks twice and hears both.
+/// Serde lets them exchange one kind of word: the value may ask
+/// [`is_human_readable`](ser::Serializer::is_human_readable). A serializer always gives the same
+/// answer, and this one does too, except to a term: it asks twice and hears both.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum WholeTerm {
     #[default]
@@ -168,23 +173,26 @@ impl Serializer {
         Self::default()
     }
 
-    /// This serializer for another dialect: in the classic one, `None` is the atom `'undefined'` (W7).
+    /// This serializer for another dialect: in the classic one, `None` is the atom `'undefined'`
+    /// (W7).
     #[must_use]
     pub const fn with_dialect(mut self, dialect: Dialect) -> Self {
         self.dialect = dialect;
         self
     }
 
-    /// Whether structs are written as property lists, with the names of their fields: off by default.
+    /// Whether structs are written as property lists, with the names of their fields: off by
+    /// default.
     ///
-    /// They take more bytes, and may change in any way that keeps the names. [`PropertyList`] does the same for one value. The variants
-    /// of enums are not concerned.
+    /// They take more bytes, and may change in any way that keeps the names. [`PropertyList`] does
+    /// the same for one value. The variants of enums are not concerned.
     #[must_use]
     pub const fn with_property_lists(self, property_lists: bool) -> Self {
         self.with_structs(if property_lists { Structs::PropertyLists } else { Structs::Records })
     }
 
-    /// Whether structs and variants are written so that they can be read where serde does not know the type: off by default.
+    /// Whether structs and variants are written so that they can be read where serde does not know
+    /// the type: off by default.
     ///
     /// [`SelfDescribing`] does the same for one value, and says what is written.
     #[must_use]
@@ -214,8 +222,13 @@ impl Serializer {
     /// As [`to_vec`].
     ///
     /// # Panics
-    /// Only if `buffer` cannot grow and is too small: see [`BufMut`]. `Vec<u8>` and `BytesMut` grow.
-    pub fn encode_to<T: ?Sized + Serialize>(&mut self, value: &T, buffer: &mut impl BufMut) -> Result<(), Error> {
+    /// Only if `buffer` cannot grow and is too small: see [`BufMut`]. `Vec<u8>` and `BytesMut`
+    /// grow.
+    pub fn encode_to<T: ?Sized + Serialize>(
+        &mut self,
+        value: &T,
+        buffer: &mut impl BufMut,
+    ) -> Result<(), Error> {
         self.output.clear();
         // An error may have left these as they were where it happened.
         self.structs = self.chosen;
@@ -225,7 +238,8 @@ impl Serializer {
         Ok(())
     }
 
-    /// Appends to `buffer` the packet with the value that was written by `value.serialize(&mut serializer)`, and is ready for the next.
+    /// Appends to `buffer` the packet with the value that was written by `value.serialize(&mut
+    /// serializer)`, and is ready for the next.
     ///
     /// [`encode_to`](Self::encode_to) does both.
     ///
@@ -333,8 +347,10 @@ impl<'s> ser::Serializer for &'s mut Serializer {
     }
 
     fn serialize_f32(self, value: f32) -> Result<(), Error> {
-        // The nearest f64 of the shortest digits has these digits for its own shortest; that of the f32 itself has more.
-        let shortest = zmij::Buffer::new().format(value).parse().unwrap_or_else(|_| f64::from(value));
+        // The nearest f64 of the shortest digits has these digits for its own shortest; that of the
+        // f32 itself has more.
+        let shortest =
+            zmij::Buffer::new().format(value).parse().unwrap_or_else(|_| f64::from(value));
         self.float(shortest)
     }
 
@@ -384,12 +400,21 @@ impl<'s> ser::Serializer for &'s mut Serializer {
         Ok(())
     }
 
-    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<(), Error> {
+    fn serialize_unit_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+    ) -> Result<(), Error> {
         self.atom(variant);
         Ok(())
     }
 
-    fn serialize_newtype_struct<T: ?Sized + Serialize>(self, name: &'static str, value: &T) -> Result<(), Error> {
+    fn serialize_newtype_struct<T: ?Sized + Serialize>(
+        self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<(), Error> {
         match name {
             term::NAME => {
                 self.whole_term.set(WholeTerm::Expected);
@@ -486,7 +511,11 @@ impl<'s> ser::Serializer for &'s mut Serializer {
 }
 
 impl Serializer {
-    fn as_structs<T: ?Sized + Serialize>(&mut self, structs: Structs, value: &T) -> Result<(), Error> {
+    fn as_structs<T: ?Sized + Serialize>(
+        &mut self,
+        structs: Structs,
+        value: &T,
+    ) -> Result<(), Error> {
         let outside = core::mem::replace(&mut self.structs, structs);
         let written = value.serialize(&mut *self);
         self.structs = outside;

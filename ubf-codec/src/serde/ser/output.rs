@@ -1,8 +1,9 @@
 //! Bytes of a packet whose lists are written head first, and turned round at the end.
 //!
-//! On the wire a list has its last element first (W5). Serde brings the head first, and no element can be written before the
-//! ones after it are known. So the bytes are kept in the order of serde, with the places where elements begin, and copied once, in
-//! the order of the wire, when the packet is complete.
+//! On the wire a list has its last element first (W5). Serde brings the head first, and no element
+//! can be written before the ones after it are known. So the bytes are kept in the order of serde,
+//! with the places where elements begin, and copied once, in the order of the wire, when the packet
+//! is complete.
 //!
 //! ```text
 //! [1,[2,3]]      kept:    #1&#2&3&&          packet:  ##3&2&&1&
@@ -93,7 +94,9 @@ impl Output {
 
     /// A term that is encoded already: a packet without its `$`.
     pub(super) fn splice(&mut self, term: &[u8]) {
-        if self.after_integer && term.first().is_some_and(|&byte| byte == b'-' || byte.is_ascii_digit()) {
+        if self.after_integer
+            && term.first().is_some_and(|&byte| byte == b'-' || byte.is_ascii_digit())
+        {
             self.bytes.byte(b' ');
         }
         self.bytes.slice(term);
@@ -158,16 +161,20 @@ impl Output {
                 buffer.put_slice(self.bytes.as_slice().get(start..end).unwrap_or_default());
                 continue;
             };
-            // What stands before its elements, then these from the last to the first, then what follows.
+            // What stands before its elements, then these from the last to the first, then what
+            // follows.
             buffer.put_slice(self.bytes.as_slice().get(start..=list.start).unwrap_or_default());
             parts.push(Part { start: list.end, end, next_list: list.next_list });
-            let elements = self.elements.get(list.first..list.first + list.count).unwrap_or_default();
+            let elements =
+                self.elements.get(list.first..list.first + list.count).unwrap_or_default();
             let ends = elements.iter().skip(1).map(|next| next.start).chain([list.end]);
-            parts.extend(elements.iter().zip(ends).map(|(&Element { start, next_list }, end)| Part {
-                start,
-                end,
-                next_list,
-            }));
+            parts.extend(
+                elements.iter().zip(ends).map(|(&Element { start, next_list }, end)| Part {
+                    start,
+                    end,
+                    next_list,
+                }),
+            );
         }
         self.clear();
     }

@@ -5,8 +5,8 @@ use serde_core::{Deserialize, Deserializer, Serialize, Serializer};
 /// The name of the newtype that is a [`PropertyList`].
 pub(super) const PROPERTY_LIST: &str = "$ubf_codec::serde::PropertyList";
 
-/// Writes the structs in `T` as property lists, whatever the serializer does with others. Reading, it is as if it were not there: a
-/// struct reads records and property lists.
+/// Writes the structs in `T` as property lists, whatever the serializer does with others. Reading,
+/// it is as if it were not there: a struct reads records and property lists.
 ///
 /// ```
 /// use serde::{Deserialize, Serialize};
@@ -42,11 +42,13 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for PropertyList<T> {
 /// The name of the newtype that is a [`SelfDescribing`].
 pub(super) const SELF_DESCRIBING: &str = "$ubf_codec::serde::SelfDescribing";
 
-/// Writes `T` so that it can be read where serde does not know the type: inside of untagged enums above all.
+/// Writes `T` so that it can be read where serde does not know the type: inside of untagged enums
+/// above all.
 ///
-/// A record does not name its fields, and `{'move' 1}` may be a variant or a tuple. Here structs are property lists, a variant with
-/// content is a property list of one entry, a tuple struct is a tuple and a unit struct is `{}`. Reading, it is as if the wrapper were not
-/// there: every type reads these forms and the others.
+/// A record does not name its fields, and `{'move' 1}` may be a variant or a tuple. Here structs
+/// are property lists, a variant with content is a property list of one entry, a tuple struct is a
+/// tuple and a unit struct is `{}`. Reading, it is as if the wrapper were not there: every type
+/// reads these forms and the others.
 ///
 /// ```
 /// use serde::{Deserialize, Serialize};

@@ -67,12 +67,19 @@ impl World {
             client::Output::Transmit { connection, packet } => {
                 let count = packet.len();
                 let bytes = packet.to_bytes();
-                log!(self, "client {index} on {}: {}", connection.0, String::from_utf8_lossy(&bytes));
+                log!(
+                    self,
+                    "client {index} on {}: {}",
+                    connection.0,
+                    String::from_utf8_lossy(&bytes)
+                );
                 self.check_negotiation(index, connection, &bytes);
                 if let Some(&pipe) = self.clients[index].pipes.get(&connection) {
                     self.put(pipe, true, bytes);
                     let now = self.time();
-                    self.clients[index].session.handle(client::Input::Written { connection, count }, now);
+                    self.clients[index]
+                        .session
+                        .handle(client::Input::Written { connection, count }, now);
                 }
             }
             client::Output::Close { connection } => {
@@ -107,7 +114,12 @@ impl World {
         client.session.handle(input, now);
     }
 
-    pub(super) fn ended(&mut self, index: usize, call: CallId, outcome: Result<client::Done, client::CallError>) {
+    pub(super) fn ended(
+        &mut self,
+        index: usize,
+        call: CallId,
+        outcome: Result<client::Done, client::CallError>,
+    ) {
         log!(self, "client {index}: call {} ends: {outcome:?}", call.0);
         let is_probe = self.clients[index].probes.contains(&call.0);
         self.clients[index].chase.call_ended(&outcome);
@@ -117,7 +129,8 @@ impl World {
                 let Some([response, _]) = reply.to_array() else { panic!("of two") };
                 let View::Tuple(response) = response.view() else { panic!("ours is a tuple") };
                 let Some(fields) = response.to_array::<4>() else { panic!("of four") };
-                let [to, number, execution, written] = fields.map(|field| field.as_i64().unwrap() as u64);
+                let [to, number, execution, written] =
+                    fields.map(|field| field.as_i64().unwrap() as u64);
                 assert_eq!((to, number), (index as u64, call.0), "the reply to another call");
                 assert_eq!(written, u64::from(version.get()));
                 self.ledger.reply(index, call.0, execution);
@@ -130,34 +143,54 @@ impl World {
             }
             Err(error) => {
                 let may_have_run = error.may_have_run();
-                self.ledger.end(index, call.0, if may_have_run { End::MayHaveRun } else { End::NotRun });
+                self.ledger.end(
+                    index,
+                    call.0,
+                    if may_have_run { End::MayHaveRun } else { End::NotRun },
+                );
                 let is_failed = matches!(error, client::CallError::Failed { .. });
                 self.summary.failed += u64::from(is_failed);
                 self.summary.indeterminate += u64::from(may_have_run && !is_failed);
                 self.summary.not_run += u64::from(!may_have_run);
                 // What is planned leaves no call in doubt.
                 assert!(
-                    !self.is_calm || is_failed || !may_have_run || matches!(error, client::CallError::Deadline { .. }),
+                    !self.is_calm
+                        || is_failed
+                        || !may_have_run
+                        || matches!(error, client::CallError::Deadline { .. }),
                     "R1: {error}"
                 );
                 let is_expected = match error {
                     client::CallError::Inexpressible { .. } => true,
-                    client::CallError::NoCommonVersion { .. } | client::CallError::Deadline { .. } => {
+                    client::CallError::NoCommonVersion { .. }
+                    | client::CallError::Deadline { .. } => {
                         let client = &self.clients[index].side;
-                        let has_common = |node: &Node| choose(&client.acceptable(), &node.side.versions).is_some();
+                        let has_common = |node: &Node| {
+                            choose(&client.acceptable(), &node.side.versions).is_some()
+                        };
                         !self.nodes.iter().all(has_common)
                     }
                     _ => false,
                 };
-                assert!(!is_probe || is_expected, "nothing is wrong any more, and client {index} gets: {error}");
+                assert!(
+                    !is_probe || is_expected,
+                    "nothing is wrong any more, and client {index} gets: {error}"
+                );
             }
         }
     }
 
-    pub(super) fn check_negotiation(&mut self, index: usize, connection: ConnectionId, bytes: &[u8]) {
+    pub(super) fn check_negotiation(
+        &mut self,
+        index: usize,
+        connection: ConnectionId,
+        bytes: &[u8],
+    ) {
         let Some(body) = bytes.strip_prefix(b"0 ") else { return };
         let document = ubf_codec::decode(body).unwrap();
-        if let Ok(ClientControl::Negotiate(Negotiate { versions, .. })) = ClientControl::from_term(document.root()) {
+        if let Ok(ClientControl::Negotiate(Negotiate { versions, .. })) =
+            ClientControl::from_term(document.root())
+        {
             let list = numbers(&versions);
             let client = &mut self.clients[index];
             client.side.check_list(&list, self.now);
@@ -171,7 +204,10 @@ impl World {
         match notice {
             Notice::Agreed { version, spoken, address: at, .. } => {
                 let spoken = numbers(spoken);
-                let is_right = client.asked.values().any(|asked| choose(asked, &spoken) == Some(version.get()));
+                let is_right = client
+                    .asked
+                    .values()
+                    .any(|asked| choose(asked, &spoken) == Some(version.get()));
                 assert!(is_right, "N1: {version} of {spoken:?}");
                 assert!(version.get() >= client.side.floor, "N9");
                 assert!(node_of(at, self.nodes.len()).is_some());
@@ -182,10 +218,14 @@ impl World {
                 assert!(until.as_millis() <= self.now + longest, "N7");
                 client.side.held.insert(version.get(), until.as_millis());
             }
-            Notice::Lost { reason: client::LossReason::Violation(violation), .. } => panic!("{violation}"),
+            Notice::Lost { reason: client::LossReason::Violation(violation), .. } => {
+                panic!("{violation}")
+            }
             Notice::Lost { reason: client::LossReason::BadSyntax(error), .. } => panic!("{error}"),
             Notice::Lost { reason: client::LossReason::BadControl(error), .. } => panic!("{error}"),
-            Notice::Lost { reason: client::LossReason::ReportedError { why, .. }, .. } => panic!("{why:?}"),
+            Notice::Lost { reason: client::LossReason::ReportedError { why, .. }, .. } => {
+                panic!("{why:?}")
+            }
             _ => {}
         }
     }

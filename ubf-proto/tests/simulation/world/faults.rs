@@ -47,7 +47,10 @@ impl World {
                 self.clients[client].crashing.insert(version);
                 if self.random.below(2) == 0 {
                     let version = Version::new(version).unwrap();
-                    self.tell_client(client, client::Input::Crashed { version, call: None, why: Term::atom("crash") });
+                    self.tell_client(
+                        client,
+                        client::Input::Crashed { version, call: None, why: Term::atom("crash") },
+                    );
                 }
             }
             5 => {
@@ -83,8 +86,9 @@ impl World {
         if !self.nodes[node].is_up || self.nodes[node].is_draining {
             return;
         }
-        let others: Vec<usize> =
-            (0..self.nodes.len()).filter(|&other| other != node && self.nodes[other].is_up).collect();
+        let others: Vec<usize> = (0..self.nodes.len())
+            .filter(|&other| other != node && self.nodes[other].is_up)
+            .collect();
         let target = others.get(self.random.below(others.len() as u64) as usize).copied();
         let next_ip: Option<NextIp> = target.map(|target| address(target).into());
         let grace = 500 + self.random.below(5_000);
@@ -97,7 +101,10 @@ impl World {
         for pipe in 0..self.pipes.len() {
             if self.pipes[pipe].node == node {
                 let notice_at = Time::from_millis(self.now + self.random.below(grace / 4 + 1));
-                self.tell_server(pipe, server::Input::Drain { next_ip: next_ip.clone(), until, notice_at });
+                self.tell_server(
+                    pipe,
+                    server::Input::Drain { next_ip: next_ip.clone(), until, notice_at },
+                );
             }
         }
         self.at(self.now + grace, Event::CloseNode { node, generation });
@@ -181,7 +188,11 @@ impl World {
         self.partitions.clear();
         for pipe in 0..self.pipes.len() {
             for to_server in [true, false] {
-                let wire = if to_server { &mut self.pipes[pipe].to_server } else { &mut self.pipes[pipe].to_client };
+                let wire = if to_server {
+                    &mut self.pipes[pipe].to_server
+                } else {
+                    &mut self.pipes[pipe].to_client
+                };
                 for _ in 0..std::mem::take(&mut wire.stalled) {
                     self.at(self.now, Event::Flow { pipe, to_server });
                 }

@@ -218,10 +218,16 @@ impl World {
         });
         let nodes: Vec<Node> = nodes.collect();
         let clients = (0..client_count).map(|_| {
-            let side = Side { versions: set(&mut random), floor: random.below(3) as u32, ..Side::default() };
+            let side = Side {
+                versions: set(&mut random),
+                floor: random.below(3) as u32,
+                ..Side::default()
+            };
             let starts = 1 + random.below(2) as usize;
-            let starts = (0..starts).map(|_| address(random.below(node_count as u64) as usize)).collect();
-            let mut config = client::Config::new(starts, Versions::of(side.versions.iter().copied()));
+            let starts =
+                (0..starts).map(|_| address(random.below(node_count as u64) as usize)).collect();
+            let mut config =
+                client::Config::new(starts, Versions::of(side.versions.iter().copied()));
             config.floor = Version::new(side.floor);
             config.optimistic_start = random.below(4) > 0;
             config.optimistic_moves = random.below(4) == 0;
@@ -306,7 +312,10 @@ impl World {
                 println!("          node {index} speaks {:?}", node.side.versions);
             }
             for (index, client) in self.clients.iter().enumerate() {
-                println!("          client {index} has {:?}, from {} on", client.side.versions, client.side.floor);
+                println!(
+                    "          client {index} has {:?}, from {} on",
+                    client.side.versions, client.side.floor
+                );
             }
         }
         let mut at_once = 0;
@@ -345,11 +354,14 @@ impl World {
                 self.pipes[pipe].woken = u64::MAX;
                 self.tell_server(pipe, server::Input::Tick);
             }
-            Event::Arrive { client, connection, address } => self.arrive(client, connection, &address),
+            Event::Arrive { client, connection, address } => {
+                self.arrive(client, connection, &address)
+            }
             Event::Flow { pipe, to_server } => self.flow(pipe, to_server),
             Event::HandlerDone { pipe, packet, reply } => match reply {
                 Some(body) => self.tell_server(pipe, server::Input::Reply { packet, body }),
-                None => self.tell_server(pipe, server::Input::Failed { packet, why: Term::atom("crash") }),
+                None => self
+                    .tell_server(pipe, server::Input::Failed { packet, why: Term::atom("crash") }),
             },
             Event::MakeCall { client, is_probe } => self.make_call(client, is_probe),
             Event::Fault => self.fault(),
@@ -362,5 +374,7 @@ impl World {
 
 fn offer(versions: &BTreeSet<u32>) -> Offer {
     let rule = CrashRule { max_crashes: 2, ..CrashRule::default() };
-    Offer::new().with_crash_rule(rule).with_service(Service::DEFAULT, Versions::of(versions.iter().copied()))
+    Offer::new()
+        .with_crash_rule(rule)
+        .with_service(Service::DEFAULT, Versions::of(versions.iter().copied()))
 }

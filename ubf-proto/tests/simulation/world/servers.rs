@@ -25,16 +25,22 @@ impl World {
         if is_cut {
             return;
         }
-        let peers = (0..self.nodes.len()).filter(|&other| other != node).map(super::address).collect();
+        let peers =
+            (0..self.nodes.len()).filter(|&other| other != node).map(super::address).collect();
         let mut config = server::Config::default();
         config.max_pending = 8;
         config.peers = peers;
         let place = &self.nodes[node];
-        let mut server = ServerSession::new(Arc::new(config), Arc::new(place.offer.clone()), self.time());
+        let mut server =
+            ServerSession::new(Arc::new(config), Arc::new(place.offer.clone()), self.time());
         if place.is_draining {
             let until = Time::from_millis(self.now + 1_000);
             server.handle(
-                server::Input::Drain { next_ip: place.next_ip.clone(), until, notice_at: self.time() },
+                server::Input::Drain {
+                    next_ip: place.next_ip.clone(),
+                    until,
+                    notice_at: self.time(),
+                },
                 self.time(),
             );
         } else {
@@ -98,8 +104,10 @@ impl World {
                     let node = &self.nodes[self.pipes[index].node];
                     let spoken = node.side.willing(self.now);
                     let asked = &self.clients[self.pipes[index].client].asked;
-                    let is_right =
-                        spoken.is_empty() || asked.values().any(|asked| choose(asked, &spoken) == Some(version.get()));
+                    let is_right = spoken.is_empty()
+                        || asked
+                            .values()
+                            .any(|asked| choose(asked, &spoken) == Some(version.get()));
                     assert!(is_right, "N1: {version} of {spoken:?}");
                 }
                 server::Output::Notice(_) => {}
@@ -132,7 +140,10 @@ impl World {
         let version = message.version.get();
         assert_eq!(written.as_i64(), Some(i64::from(version)), "N8: rendered for another version");
         let node = self.pipes[pipe].node;
-        assert!(self.nodes[node].side.versions.contains(&version), "N4: version {version} is not spoken");
+        assert!(
+            self.nodes[node].side.versions.contains(&version),
+            "N4: version {version} is not spoken"
+        );
         let execution = self.ledger.execute(client, call);
         log!(self, "node {node} executes {call} of client {client}, execution {execution}");
         if is_event {
@@ -144,13 +155,18 @@ impl World {
             1..10 => 0,
             _ => self.random.below(30),
         };
-        let reply = (!is_crash).then(|| body(&ubf!({{(client), (call), (execution), (version)}, start})));
+        let reply =
+            (!is_crash).then(|| body(&ubf!({{(client), (call), (execution), (version)}, start})));
         self.at(self.now + delay, Event::HandlerDone { pipe, packet: message.packet, reply });
         if is_crash {
             let now = self.time();
             let place = &mut self.nodes[node];
-            if let Some(until) = place.offer.handler_crashed(&Service::DEFAULT, message.version, now, &mut self.random)
-            {
+            if let Some(until) = place.offer.handler_crashed(
+                &Service::DEFAULT,
+                message.version,
+                now,
+                &mut self.random,
+            ) {
                 place.side.held.insert(version, until.as_millis());
                 log!(self, "node {node} withdraws version {version}");
                 self.spread_offer(node);

@@ -21,7 +21,11 @@ impl World {
 
     pub(super) fn put_piece(&mut self, pipe: usize, to_server: bool, piece: Piece) {
         let at = self.now + 1 + self.random.below(40);
-        let wire = if to_server { &mut self.pipes[pipe].to_server } else { &mut self.pipes[pipe].to_client };
+        let wire = if to_server {
+            &mut self.pipes[pipe].to_server
+        } else {
+            &mut self.pipes[pipe].to_client
+        };
         wire.last = wire.last.max(at);
         wire.pieces.push_back(piece);
         let at = wire.last;

@@ -1,4 +1,5 @@
-//! `irc`: people with nicknames in groups, whose messages go to the others as events. It has two states and two versions.
+//! `irc`: people with nicknames in groups, whose messages go to the others as events. It has two
+//! states and two versions.
 //!
 //! | state | request | version 1 | version 2 |
 //! |---|---|---|---|
@@ -12,8 +13,9 @@
 //! | active | `{private,Nick,Text}` | | `ok` |
 //! | active | `logoff` | | `ok`; start |
 //!
-//! What cannot be done is `false` in version 1, and `{error,Why}` in version 2: `bad_name`, `bad_text`, `full`, `nick_taken`, `no_such_group`,
-//! `no_such_nick`, `not_a_member`, `too_old`. All else is answered `clientBrokeContract`, with what the version knows in this state.
+//! What cannot be done is `false` in version 1, and `{error,Why}` in version 2: `bad_name`,
+//! `bad_text`, `full`, `nick_taken`, `no_such_group`, `no_such_nick`, `not_a_member`, `too_old`.
+//! All else is answered `clientBrokeContract`, with what the version knows in this state.
 //!
 //! | event | to | version 1 | version 2 |
 //! |---|---|---|---|
@@ -43,9 +45,10 @@ use crate::handler::{Call, Client, EventSender, Handler, Reply};
 /// | 2 | also `{members,Group}`, `{private,Nick,Text}`, `logoff`; errors say why |
 ///
 /// # Limits
-/// 10,000 people, 1,024 groups with 1,000 members each, 16 groups for each of them; names of 32 bytes without control bytes, texts of
-/// 4,096 bytes. Who does not read is logged off when [`max_events`](crate::ServerLimits::max_events) events wait for it: so nobody
-/// waits for a slow reader, and nobody misses an event without being told.
+/// 10,000 people, 1,024 groups with 1,000 members each, 16 groups for each of them; names of 32
+/// bytes without control bytes, texts of 4,096 bytes. Who does not read is logged off when
+/// [`max_events`](crate::ServerLimits::max_events) events wait for it: so nobody waits for a slow
+/// reader, and nobody misses an event without being told.
 #[derive(Debug)]
 pub struct Irc {
     versions: Versions,
@@ -126,7 +129,9 @@ const fn shapes(contract: Contract, is_active: bool) -> &'static [&'static str] 
     match (contract, is_active) {
         (Contract::One, false) => &["logon"],
         (Contract::Two, false) => &["logon", "{logon,Nick}"],
-        (Contract::One, true) => &["groups", "{join,Group}", "{leave,Group}", "{nick,Nick}", "{msg,Group,Text}"],
+        (Contract::One, true) => {
+            &["groups", "{join,Group}", "{leave,Group}", "{nick,Nick}", "{msg,Group,Text}"]
+        }
         (Contract::Two, true) => &[
             "groups",
             "{join,Group}",
@@ -150,7 +155,9 @@ fn answer<S: Sink>(
 ) -> Option<Term> {
     let is_two = contract == Contract::Two;
     let (name, parts) = match request.view() {
-        View::Tuple(tuple) => (tuple.get(0)?, tuple.iter().skip(1).map(string).collect::<Option<Vec<_>>>()?),
+        View::Tuple(tuple) => {
+            (tuple.get(0)?, tuple.iter().skip(1).map(string).collect::<Option<Vec<_>>>()?)
+        }
         // A tuple of one is another term than its element.
         View::Integer(_)
         | View::Atom(_)
@@ -189,8 +196,12 @@ fn answer<S: Sink>(
             Ok(nicks) => Term::list(nicks.into_iter().map(Term::String)),
             Err(why) => done(contract, Err(why)),
         }),
-        [group, text] if name.is_atom("msg") => Some(done(contract, world.message(id, group, text))),
-        [nick, text] if is_two && name.is_atom("private") => Some(done(contract, world.private(id, nick, text))),
+        [group, text] if name.is_atom("msg") => {
+            Some(done(contract, world.message(id, group, text)))
+        }
+        [nick, text] if is_two && name.is_atom("private") => {
+            Some(done(contract, world.private(id, nick, text)))
+        }
         _ => None,
     }
 }

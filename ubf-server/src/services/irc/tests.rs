@@ -37,7 +37,8 @@ impl Someone {
 
     fn ask(&self, world: &mut World<Inbox>, request: &str) -> String {
         let request: Term = request.parse().unwrap();
-        let response = answer(world, self.id, self.contract, request.as_ref(), || self.inbox.clone());
+        let response =
+            answer(world, self.id, self.contract, request.as_ref(), || self.inbox.clone());
         response.map_or_else(|| "none".into(), |response| response.to_string())
     }
 
@@ -128,7 +129,12 @@ fn events_are_written_for_the_version_of_who_reads_them() {
     new.inbox.0.take();
     joe.asks(
         world,
-        &[("{nick,\"joseph\"}", "ok"), ("{msg,\"a\",\"hi\"}", "ok"), ("{leave,\"a\"}", "ok"), ("logoff", "ok")],
+        &[
+            ("{nick,\"joseph\"}", "ok"),
+            ("{msg,\"a\",\"hi\"}", "ok"),
+            ("{leave,\"a\"}", "ok"),
+            ("logoff", "ok"),
+        ],
     );
     old.got(&[
         "1 {changesName,\"joe\",\"joseph\",\"a\"}",
@@ -158,7 +164,11 @@ fn who_does_not_read_is_logged_off_and_the_others_see_it() {
     slow.asks(world, &[("{logon,\"slow\"}", "{ok,\"slow\"}"), ("{join,\"a\"}", "ok")]);
     joe.asks(
         world,
-        &[("{join,\"a\"}", "ok"), ("{msg,\"a\",\"one too many\"}", "ok"), ("{members,\"a\"}", "[\"joe\"]")],
+        &[
+            ("{join,\"a\"}", "ok"),
+            ("{msg,\"a\",\"one too many\"}", "ok"),
+            ("{members,\"a\"}", "[\"joe\"]"),
+        ],
     );
     joe.got(&["2 {leaves,\"slow\",\"a\"}"]);
     slow.asks(world, &[("{msg,\"a\",\"x\"}", "none")]);
@@ -172,7 +182,10 @@ fn l1_names_texts_and_groups_are_bounded() {
     let (longest, longer) = ("n".repeat(32), "n".repeat(33));
     joe.asks(
         world,
-        &[(&format!("{{nick,\"{longest}\"}}"), "ok"), (&format!("{{nick,\"{longer}\"}}"), "{error,bad_name}")],
+        &[
+            (&format!("{{nick,\"{longest}\"}}"), "ok"),
+            (&format!("{{nick,\"{longer}\"}}"), "{error,bad_name}"),
+        ],
     );
     for group in 0..16 {
         assert_eq!(joe.ask(world, &format!("{{join,\"{group}\"}}")), "ok");
@@ -199,7 +212,10 @@ fn l1_ten_thousand_people_are_logged_on_and_no_more() {
     let old = Someone::new(world, Contract::One, 9);
     let late = Someone::new(world, Contract::Two, 9);
     old.asks(world, &[("logon", "false"), ("groups", "none")]);
-    late.asks(world, &[("logon", "{error,full}"), ("{logon,\"late\"}", "{error,full}"), ("groups", "none")]);
+    late.asks(
+        world,
+        &[("logon", "{error,full}"), ("{logon,\"late\"}", "{error,full}"), ("groups", "none")],
+    );
     first.asks(world, &[("logoff", "ok")]);
     late.asks(world, &[("{logon,\"late\"}", "{ok,\"late\"}")]);
     first.asks(world, &[("logon", "{error,full}")]);
@@ -223,7 +239,10 @@ fn l1_a_group_has_a_thousand_members_and_no_more() {
     late.asks(world, &[("groups", "[{\"erlang\",1000}]"), ("{join,\"erlang\"}", "{error,full}")]);
     // Who is a member is not turned away, and another group has room.
     first.asks(world, &[("{join,\"erlang\"}", "ok")]);
-    late.asks(world, &[("{join,\"prolog\"}", "ok"), ("groups", "[{\"erlang\",1000},{\"prolog\",1}]")]);
+    late.asks(
+        world,
+        &[("{join,\"prolog\"}", "ok"), ("groups", "[{\"erlang\",1000},{\"prolog\",1}]")],
+    );
     first.asks(world, &[("{leave,\"erlang\"}", "ok")]);
     late.asks(world, &[("{join,\"erlang\"}", "ok")]);
 }

@@ -85,7 +85,12 @@ struct Entry<S> {
 
 impl<S> Default for World<S> {
     fn default() -> Self {
-        Self { last_id: 0, people: BTreeMap::new(), nicks: BTreeMap::new(), groups: BTreeMap::new() }
+        Self {
+            last_id: 0,
+            people: BTreeMap::new(),
+            nicks: BTreeMap::new(),
+            groups: BTreeMap::new(),
+        }
     }
 }
 
@@ -106,7 +111,13 @@ impl<S: Sink> World<S> {
         }
     }
 
-    pub(super) fn log_on(&mut self, id: u64, contract: Contract, nick: Option<Text>, sink: S) -> Result<Text, Why> {
+    pub(super) fn log_on(
+        &mut self,
+        id: u64,
+        contract: Contract,
+        nick: Option<Text>,
+        sink: S,
+    ) -> Result<Text, Why> {
         if self.people.len() >= MAX_PEOPLE {
             return Err(Why::Full);
         }
@@ -119,7 +130,8 @@ impl<S: Sink> World<S> {
                 .ok_or(Why::Full)?,
         };
         self.nicks.insert(nick.clone(), id);
-        self.people.insert(id, Entry { nick: nick.clone(), contract, sink, groups: BTreeSet::new() });
+        self.people
+            .insert(id, Entry { nick: nick.clone(), contract, sink, groups: BTreeSet::new() });
         Ok(nick)
     }
 
@@ -142,8 +154,11 @@ impl<S: Sink> World<S> {
 
     pub(super) fn members(&self, group: &Text) -> Result<Vec<Text>, Why> {
         let members = self.groups.get(group).ok_or(Why::NoSuchGroup)?;
-        let mut nicks: Vec<_> =
-            members.iter().filter_map(|id| self.people.get(id)).map(|person| person.nick.clone()).collect();
+        let mut nicks: Vec<_> = members
+            .iter()
+            .filter_map(|id| self.people.get(id))
+            .map(|person| person.nick.clone())
+            .collect();
         nicks.sort_unstable();
         Ok(nicks)
     }
@@ -190,8 +205,14 @@ impl<S: Sink> World<S> {
         let mut told = BTreeSet::new();
         let mut slow = Vec::new();
         for group in groups {
-            let others: Vec<_> =
-                self.groups.get(&group).into_iter().flatten().copied().filter(|&it| it != id).collect();
+            let others: Vec<_> = self
+                .groups
+                .get(&group)
+                .into_iter()
+                .flatten()
+                .copied()
+                .filter(|&it| it != id)
+                .collect();
             for other in others {
                 let is_first = told.insert(other);
                 let is_told = match self.people.get(&other).map(|person| (person.contract, &person.sink)) {
@@ -234,7 +255,10 @@ impl<S: Sink> World<S> {
         if person.contract == Contract::One {
             return Err(Why::TooOld);
         }
-        if !person.sink.send(Contract::Two, ubf!({private, (Term::String(from)), (Term::String(text.clone()))})) {
+        if !person.sink.send(
+            Contract::Two,
+            ubf!({private, (Term::String(from)), (Term::String(text.clone()))}),
+        ) {
             self.log_off(to);
             return Err(Why::NoSuchNick);
         }
@@ -274,8 +298,11 @@ impl<S: Sink> World<S> {
     /// Gives those who have no room for it.
     fn tell_members(&self, group: &Text, but: u64, event: &Term) -> Vec<u64> {
         let others = self.groups.get(group).into_iter().flatten().filter(|&&id| id != but);
-        let is_told =
-            |id: &u64| self.people.get(id).is_none_or(|person| person.sink.send(person.contract, event.clone()));
+        let is_told = |id: &u64| {
+            self.people
+                .get(id)
+                .is_none_or(|person| person.sink.send(person.contract, event.clone()))
+        };
         others.filter(|id| !is_told(id)).copied().collect()
     }
 }

@@ -14,7 +14,8 @@ use super::world::{PLACES, Stage, World};
 const SERVICES: [&str; 8] = ["", "", "", "", "", "echo", "kv", "irc"];
 /// How long a client may take to end.
 const CLOSE_TIME: Duration = Duration::from_secs(1);
-/// Keys of one seat. They are used again when none of the calls that were made with them can be under way.
+/// Keys of one seat. They are used again when none of the calls that were made with them can be
+/// under way.
 const KEYS: u64 = 64;
 
 /// How a client goes.
@@ -43,7 +44,10 @@ pub(crate) async fn seat(world: Arc<World>, seat: usize, mut random: Random) {
             settings(&world, service, &mut random).connect().await
         };
         match client {
-            Ok(client) => stay(&world, &client, service, &format!("{seat}/{}", visit % KEYS), &mut random).await,
+            Ok(client) => {
+                stay(&world, &client, service, &format!("{seat}/{}", visit % KEYS), &mut random)
+                    .await
+            }
             Err(_) => {
                 world.count("clients that did not connect", 1);
                 world.rest(Duration::from_millis(20), Stage::Leaving).await;
@@ -64,7 +68,10 @@ fn settings(world: &World, service: &str, random: &mut Random) -> Builder {
         .call_time(CALL_TIME)
         .connect_time(Duration::from_secs(1))
         .close_time(CLOSE_TIME)
-        .backoff(BackoffTimes { first: Duration::from_millis(5), longest: Duration::from_millis(200) })
+        .backoff(BackoffTimes {
+            first: Duration::from_millis(5),
+            longest: Duration::from_millis(200),
+        })
         .max_pending(*random.choose(&[1, 8, 1000]).unwrap_or(&8))
         .max_in_flight(*random.choose(&[1, 8, 64]).unwrap_or(&8))
         .max_events(16)
@@ -73,7 +80,13 @@ fn settings(world: &World, service: &str, random: &mut Random) -> Builder {
 }
 
 /// A client's life, once it is there.
-async fn stay(world: &Arc<World>, client: &Client, service: &'static str, key: &str, random: &mut Random) {
+async fn stay(
+    world: &Arc<World>,
+    client: &Client,
+    service: &'static str,
+    key: &str,
+    random: &mut Random,
+) {
     let leaving = *random
         .choose(&[Leaving::Closed, Leaving::Dropped, Leaving::Abruptly, Leaving::Deserted])
         .unwrap_or(&Leaving::Closed);
@@ -99,7 +112,9 @@ async fn stay(world: &Arc<World>, client: &Client, service: &'static str, key: &
         let (world, calls) = (Arc::clone(world), random.below(300));
         callers.spawn(async move {
             for _ in 0..calls {
-                if world.has_entered(Stage::Leaving) || caller.client.status().borrow().state == State::Closed {
+                if world.has_entered(Stage::Leaving)
+                    || caller.client.status().borrow().state == State::Closed
+                {
                     break;
                 }
                 caller.ask(&world, service).await;

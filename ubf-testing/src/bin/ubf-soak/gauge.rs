@@ -28,7 +28,8 @@ fn descriptors() -> Result<usize, String> {
 }
 
 fn memory_kib() -> Result<u64, String> {
-    let status = fs::read_to_string("/proc/self/status").map_err(|error| format!("/proc/self/status: {error}"))?;
+    let status = fs::read_to_string("/proc/self/status")
+        .map_err(|error| format!("/proc/self/status: {error}"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse().ok());
     kib.ok_or_else(|| "/proc/self/status says no VmRSS".into())

@@ -1,4 +1,5 @@
-//! A keeper has one address. There it runs a server, disturbs it, and puts another one into its place again and again.
+//! A keeper has one address. There it runs a server, disturbs it, and puts another one into its
+//! place again and again.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,7 +12,8 @@ use tokio::time::timeout;
 use ubf_codec::{Address, Limits, NextIp, Version};
 use ubf_server::services::{Echo, Irc, Kv};
 use ubf_server::{
-    BindError, Config, DrainPlan, LoadPlan, LoadUnit, Report, Server, ServerHandle, ServerLimits, Service, Versions,
+    BindError, Config, DrainPlan, LoadPlan, LoadUnit, Report, Server, ServerHandle, ServerLimits,
+    Service, Versions,
 };
 use ubf_testing::random::Random;
 
@@ -26,7 +28,8 @@ const HARD_STOP: Duration = Duration::from_secs(10);
 /// What no server needs to stop, all its other times being over.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// A port that stays ours while nobody listens on it. The listeners share it (`SO_REUSEPORT`); this one never listens.
+/// A port that stays ours while nobody listens on it. The listeners share it (`SO_REUSEPORT`); this
+/// one never listens.
 pub(crate) fn reserve() -> io::Result<(TcpSocket, SocketAddr)> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseport(true)?;
@@ -104,7 +107,8 @@ impl Keeper {
         let mut limits = ServerLimits::default();
         limits.max_connections = *self.random.choose(&[12, 40, 1000]).unwrap_or(&40);
         limits.max_linger_time = Duration::from_millis(200);
-        let address = self.world.addresses.get(self.place).map(ToString::to_string).unwrap_or_default();
+        let address =
+            self.world.addresses.get(self.place).map(ToString::to_string).unwrap_or_default();
         let recorder = Recorder { world: Arc::clone(&self.world), place: self.place };
         Server::builder()
             .listen(address)
@@ -122,7 +126,9 @@ impl Keeper {
 
     /// Something that the server survives.
     async fn disturb(&mut self, server: &ServerHandle) {
-        let Some(version) = self.random.choose(&recorder::VERSIONS).and_then(|&version| Version::new(version)) else {
+        let Some(version) =
+            self.random.choose(&recorder::VERSIONS).and_then(|&version| Version::new(version))
+        else {
             return;
         };
         let time = Duration::from_millis(self.number(20, 400));
@@ -144,14 +150,20 @@ impl Keeper {
                 let Some(next_ip) = self.next_ip() else { return };
                 self.world.count("load marks", 1);
                 let high = self.number(1, 20);
-                server.set_load_marks(Some(LoadPlan { unit: LoadUnit::Sessions, low: high / 2, high, next_ip }));
+                server.set_load_marks(Some(LoadPlan {
+                    unit: LoadUnit::Sessions,
+                    low: high / 2,
+                    high,
+                    next_ip,
+                }));
                 self.world.rest(time, Stage::Closing).await;
                 server.set_load_marks(None);
             }
             3 => {
                 let next_ip = self.next_ip();
                 self.world.count("drains called off", 1);
-                let began = server.drain(DrainPlan { next_ip, grace: HARD_STOP, hard_stop: HARD_STOP });
+                let began =
+                    server.drain(DrainPlan { next_ip, grace: HARD_STOP, hard_stop: HARD_STOP });
                 self.world.rest(time, Stage::Closing).await;
                 // With nobody left, the drain was over.
                 if began && !server.undrain() {
@@ -214,7 +226,10 @@ impl Keeper {
             Ok(Ok(report)) => {
                 self.world.count_server(&report);
                 if must_be_clean && !report.is_clean() {
-                    self.world.broke(format!("server {place} cut {} calls in a drain", report.counts.calls_cut));
+                    self.world.broke(format!(
+                        "server {place} cut {} calls in a drain",
+                        report.counts.calls_cut
+                    ));
                 }
             }
             Ok(Err(error)) => self.world.broke(format!("server {place}: {error}")),

@@ -4,7 +4,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// For so long a call may still be executed whose caller knows nothing. Chosen: no server keeps a packet for longer than a few seconds here.
+/// For so long a call may still be executed whose caller knows nothing. Chosen: no server keeps a
+/// packet for longer than a few seconds here.
 const DOUBT: Duration = Duration::from_secs(60);
 
 /// How a call ended for its caller.
@@ -102,7 +103,9 @@ impl Ledger {
             return Err(format!("call {number} ended twice"));
         };
         match fate {
-            Fate::Answered if executions == 0 => return Err(format!("call {number} was answered and not executed")),
+            Fate::Answered if executions == 0 => {
+                return Err(format!("call {number} was answered and not executed"));
+            }
             Fate::NotExecuted if executions > 0 => {
                 return Err(format!(
                     "call {number} was executed {executions} times, and its caller was told that it was not"
@@ -112,7 +115,9 @@ impl Ledger {
             Fate::Answered | Fate::NotExecuted if !may_repeat => {
                 pages.calls.remove(&number);
             }
-            Fate::Answered | Fate::NotExecuted | Fate::Unknown => pages.doubtful.push_back((now, number)),
+            Fate::Answered | Fate::NotExecuted | Fate::Unknown => {
+                pages.doubtful.push_back((now, number))
+            }
         }
         Ok(())
     }

@@ -1,16 +1,19 @@
-//! An hour of weather: clients, three servers and strangers in one process, with faults, drains and restarts from a seed.
+//! An hour of weather: clients, three servers and strangers in one process, with faults, drains and
+//! restarts from a seed.
 //!
 //! ```text
 //! cargo run --release -p ubf-testing --bin ubf-soak -- --minutes 60
 //! ```
 //!
-//! All the time: every call ends, no call is executed twice, a call that was answered was executed, one of which that is certain was not,
-//! a drain cuts nothing, and nobody panics who was not asked to. At the end, when all have left: no task, no more
-//! descriptors than before, and no more memory than after the warm-up.
+//! All the time: every call ends, no call is executed twice, a call that was answered was executed,
+//! one of which that is certain was not, a drain cuts nothing, and nobody panics who was not asked
+//! to. At the end, when all have left: no task, no more descriptors than before, and no more memory
+//! than after the warm-up.
 //!
 //! `--sabotage` makes a fault of our own, to see that it is found.
 //!
-//! The seed gives the same choices again. When they happen is the machine's affair, so a failure may need more than one run of its seed.
+//! The seed gives the same choices again. When they happen is the machine's affair, so a failure
+//! may need more than one run of its seed.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is a program for the terminal")]
 
 mod options;

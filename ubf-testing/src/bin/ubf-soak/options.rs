@@ -6,7 +6,8 @@ use clap::Parser;
 
 use super::sabotage::Sabotage;
 
-/// Soaks UBF clients and servers in valid traffic, faults, drains and restarts, and shows that nothing is lost, repeated or leaked.
+/// Soaks UBF clients and servers in valid traffic, faults, drains and restarts, and shows that
+/// nothing is lost, repeated or leaked.
 ///
 /// The exit status is 0 if all was well, 1 if something broke, 2 if there was no run.
 #[derive(Clone, Debug, Parser)]

@@ -1,4 +1,5 @@
-//! The soak's own service: it writes each call into the ledger, takes its time, and crashes when its version is in that mood.
+//! The soak's own service: it writes each call into the ledger, takes its time, and crashes when
+//! its version is in that mood.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,8 @@ use super::world::{World, crash};
 
 pub(crate) const VERSIONS: [u32; 4] = [1, 2, 3, 4];
 
-/// `{run,Version,Number,DelayMs,Padding}` is answered `{done,Version,Number,Padding}`. Events go back to their sender.
+/// `{run,Version,Number,DelayMs,Padding}` is answered `{done,Version,Number,Padding}`. Events go
+/// back to their sender.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     pub(crate) world: Arc<World>,
@@ -25,7 +27,8 @@ impl Recorder {
         let View::Tuple(parts) = call.term().view() else { return None };
         let [name, version, number, delay, padding] = parts.to_array()?;
         let is_ours = name.is_atom("run") && version.as_i64() == Some(call.version().get().into());
-        is_ours.then(|| Some((number.as_i64()?, delay.as_i64()?.unsigned_abs(), padding.to_term())))?
+        is_ours
+            .then(|| Some((number.as_i64()?, delay.as_i64()?.unsigned_abs(), padding.to_term())))?
     }
 }
 

@@ -40,7 +40,8 @@ impl Report {
     ) -> Self {
         let tenth = (gauges.len() / 10).max(1);
         let warm_kib = median_memory(gauges.get(..tenth).unwrap_or_default());
-        let last_kib = median_memory(gauges.get(gauges.len().saturating_sub(tenth)..).unwrap_or_default());
+        let last_kib =
+            median_memory(gauges.get(gauges.len().saturating_sub(tenth)..).unwrap_or_default());
         let max_kib = gauges.iter().map(|gauge| gauge.memory_kib).max().unwrap_or_default();
         let bound = warm_kib * (100 + margin_percent) / 100 + SLACK_KIB;
         if last_kib > bound {
@@ -49,16 +50,33 @@ impl Report {
             ));
         }
         if after.tasks != before.tasks {
-            broken.push(format!("{} tasks are left, {} were there at the start", after.tasks, before.tasks));
+            broken.push(format!(
+                "{} tasks are left, {} were there at the start",
+                after.tasks, before.tasks
+            ));
         }
         if after.descriptors != before.descriptors {
-            broken
-                .push(format!("{} descriptors are open, {} were at the start", after.descriptors, before.descriptors));
+            broken.push(format!(
+                "{} descriptors are open, {} were at the start",
+                after.descriptors, before.descriptors
+            ));
         }
         let step = gauges.len().div_ceil(POINTS).max(1);
         let curve = gauges.iter().step_by(step).copied().collect();
         let seconds = gauges.last().map(|gauge| gauge.second).unwrap_or_default();
-        Self { seed, seconds, tally, server_tally, before, after, warm_kib, last_kib, max_kib, curve, broken }
+        Self {
+            seed,
+            seconds,
+            tally,
+            server_tally,
+            before,
+            after,
+            warm_kib,
+            last_kib,
+            max_kib,
+            curve,
+            broken,
+        }
     }
 
     pub(crate) fn json(&self) -> String {

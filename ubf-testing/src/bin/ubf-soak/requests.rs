@@ -93,7 +93,9 @@ impl Caller {
         } else {
             match timeout(CALL_TIME + PATIENCE, call).await {
                 Ok(outcome) => outcome,
-                Err(_) => return world.broke(format!("call {number} does not end: {:?}", self.client)),
+                Err(_) => {
+                    return world.broke(format!("call {number} does not end: {:?}", self.client));
+                }
             }
         };
         match outcome {
@@ -113,7 +115,11 @@ impl Caller {
                 }
             }
             Err(error) => {
-                world.check(ticket.close(if error.may_have_run() { Fate::Unknown } else { Fate::NotExecuted }));
+                world.check(ticket.close(if error.may_have_run() {
+                    Fate::Unknown
+                } else {
+                    Fate::NotExecuted
+                }));
                 world.count(word(&error), 1);
             }
         }
@@ -163,7 +169,10 @@ impl Caller {
         {
             let found = value(reply.response());
             if found != stored {
-                world.broke(format!("the store has {found:?} at {}, where {stored:?} was put", self.key));
+                world.broke(format!(
+                    "the store has {found:?} at {}, where {stored:?} was put",
+                    self.key
+                ));
             }
         }
     }
@@ -173,7 +182,8 @@ impl Caller {
         self.plain(world, ubf!({delete, (self.key.as_str())})).await;
     }
 
-    /// What people say. After a move or a loss they are strangers again: then the answer is that the contract is broken.
+    /// What people say. After a move or a loss they are strangers again: then the answer is that
+    /// the contract is broken.
     async fn chat(&mut self, world: &World) {
         let request = match self.random.below(8) {
             0 | 1 => ubf!(logon),
@@ -192,7 +202,8 @@ impl Caller {
     }
 
     async fn plain_call(&self, world: &World, request: Term) -> Option<Result<Reply, CallError>> {
-        let outcome = timeout(CALL_TIME + PATIENCE, self.client.call(request).within(CALL_TIME)).await;
+        let outcome =
+            timeout(CALL_TIME + PATIENCE, self.client.call(request).within(CALL_TIME)).await;
         match &outcome {
             Ok(Ok(_)) => world.count("calls answered", 1),
             Ok(Err(error)) => world.count(word(error), 1),
@@ -202,7 +213,8 @@ impl Caller {
     }
 }
 
-/// A value as versions 1 to 3 of the store's contract say it: `{value,V}`, `{value,V,Revision}`, `{error,not_found}`.
+/// A value as versions 1 to 3 of the store's contract say it: `{value,V}`, `{value,V,Revision}`,
+/// `{error,not_found}`.
 fn value(response: TermRef<'_>) -> Option<i64> {
     let View::Tuple(parts) = response.view() else { return None };
     parts.get(1)?.as_i64()

@@ -29,7 +29,8 @@ const GAUGE_PERIOD: Duration = Duration::from_secs(1);
 const PROGRESS: usize = 10;
 
 pub(crate) fn run(options: &Options) -> Result<Report, String> {
-    let time_of_day = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let time_of_day =
+        || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let seed = options.seed.unwrap_or_else(time_of_day);
     eprintln!("seed {seed}");
     let runtime = Builder::new_multi_thread().enable_all().build();
@@ -51,7 +52,8 @@ async fn soak(options: &Options, seed: u64) -> Result<Report, String> {
     let kv = Arc::new(Kv::new(&Versions::of(Kv::VERSIONS)));
     let (mut keepers, mut guests) = (JoinSet::new(), JoinSet::new());
     for place in 0..PLACES {
-        let keeper = Keeper { world: Arc::clone(&world), place, random: fork(), kv: Arc::clone(&kv) };
+        let keeper =
+            Keeper { world: Arc::clone(&world), place, random: fork(), kv: Arc::clone(&kv) };
         keepers.spawn(keeper.keep());
     }
     for seat in 0..options.clients {
@@ -69,7 +71,13 @@ async fn soak(options: &Options, seed: u64) -> Result<Report, String> {
     leave(&world, &mut keepers, "servers").await;
     drop((kv, ports));
     let after = settle(before).await?;
-    Ok(Report::new(seed, (before, &gauges, after), world.tallies(), world.broken(), options.margin_percent))
+    Ok(Report::new(
+        seed,
+        (before, &gauges, after),
+        world.tallies(),
+        world.broken(),
+        options.margin_percent,
+    ))
 }
 
 /// Lets the time go by.
@@ -79,7 +87,9 @@ async fn watch(world: &World, options: &Options) -> Result<Vec<Gauge>, String> {
         && start.elapsed() < options.time()
         && world.ledger.made() < options.max_calls
     {
-        world.rest(GAUGE_PERIOD.min(options.time().saturating_sub(start.elapsed())), Stage::Leaving).await;
+        world
+            .rest(GAUGE_PERIOD.min(options.time().saturating_sub(start.elapsed())), Stage::Leaving)
+            .await;
         if let Some(sabotage) = options.sabotage {
             sabotage.go_on();
         }
@@ -116,8 +126,8 @@ async fn settle(before: Gauge) -> Result<Gauge, String> {
     let start = Instant::now();
     loop {
         let after = Gauge::read(0)?;
-        let is_settled =
-            Handle::current().metrics().num_alive_tasks() == before.tasks && after.descriptors == before.descriptors;
+        let is_settled = Handle::current().metrics().num_alive_tasks() == before.tasks
+            && after.descriptors == before.descriptors;
         if is_settled || start.elapsed() > SETTLING_TIME {
             return Ok(after);
         }

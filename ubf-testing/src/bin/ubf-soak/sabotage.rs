@@ -35,7 +35,9 @@ impl Sabotage {
     pub(crate) fn begin(self) -> Result<(), String> {
         match self {
             Self::Task => drop(tokio::spawn(pending::<()>())),
-            Self::Descriptor => forget(TcpSocket::new_v4().map_err(|error| format!("no socket: {error}"))?),
+            Self::Descriptor => {
+                forget(TcpSocket::new_v4().map_err(|error| format!("no socket: {error}"))?)
+            }
             #[allow(clippy::panic, reason = "it is what is asked for")]
             Self::Panic => drop(tokio::spawn(async { panic!("sabotage") })),
             Self::Memory | Self::Twice | Self::Never | Self::Unclean => {}

@@ -1,4 +1,5 @@
-//! Strangers: connections that send what no client would, or nothing, or read nothing, or go in the midst of a packet.
+//! Strangers: connections that send what no client would, or nothing, or read nothing, or go in the
+//! midst of a packet.
 
 use std::io;
 use std::sync::Arc;
@@ -54,7 +55,8 @@ async fn visit(world: &World, mut stream: TcpStream, random: &mut Random) -> io:
         }
         3 => {
             world.count("strangers: slow bytes", 1);
-            for byte in HELLO.iter().chain(b"1 \"rain rain rain rain rain rain rain rain rain rain") {
+            for byte in HELLO.iter().chain(b"1 \"rain rain rain rain rain rain rain rain rain rain")
+            {
                 stream.write_all(&[*byte]).await?;
                 sleep(Duration::from_millis(30)).await;
             }
@@ -95,8 +97,14 @@ async fn visit(world: &World, mut stream: TcpStream, random: &mut Random) -> io:
         _ => {
             world.count("strangers: malformed version 0", 1);
             stream.write_all(HELLO).await?;
-            let malformed: [&[u8]; 6] =
-                [b"0 {'negotiate'}$", b"0 {'negotiate'1\"echo\"#&#}$", b"0 {'pong'}$", b"0 7$", b"00 'ping'$", b"0 ?$"];
+            let malformed: [&[u8]; 6] = [
+                b"0 {'negotiate'}$",
+                b"0 {'negotiate'1\"echo\"#&#}$",
+                b"0 {'pong'}$",
+                b"0 7$",
+                b"00 'ping'$",
+                b"0 ?$",
+            ];
             stream.write_all(random.choose(&malformed).unwrap_or(&malformed[0])).await?;
             drain(&mut stream).await
         }

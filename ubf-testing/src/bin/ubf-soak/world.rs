@@ -87,7 +87,8 @@ impl World {
 
     /// Counts what happened, by a word of the report.
     pub(crate) fn count(&self, what: &'static str, times: u64) {
-        *self.tally.lock().unwrap_or_else(PoisonError::into_inner).entry(what).or_default() += times;
+        *self.tally.lock().unwrap_or_else(PoisonError::into_inner).entry(what).or_default() +=
+            times;
     }
 
     /// Adds what a server has counted.
@@ -100,7 +101,8 @@ impl World {
 
     /// What was counted by all, and by the servers that have ended.
     pub(crate) fn tallies(&self) -> (Tally, Tally) {
-        let copy = |tally: &Mutex<Tally>| tally.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let copy =
+            |tally: &Mutex<Tally>| tally.lock().unwrap_or_else(PoisonError::into_inner).clone();
         (copy(&self.tally), copy(&self.server_tally))
     }
 
@@ -167,6 +169,8 @@ impl World {
     }
 
     pub(crate) fn crashes(&self, place: usize, version: Version) -> bool {
-        self.moods.get(place).is_some_and(|mood| mood.load(Ordering::Relaxed) & (1 << (version.get() % 32)) != 0)
+        self.moods
+            .get(place)
+            .is_some_and(|mood| mood.load(Ordering::Relaxed) & (1 << (version.get() % 32)) != 0)
     }
 }
