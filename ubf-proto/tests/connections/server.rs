@@ -8,18 +8,18 @@ use ubf_codec::Term;
 use ubf_proto::server::{self, CloseReason, Notice, ServerSession};
 use ubf_proto::{CrashRule, Offer, QuarantineTimes, Random, Service, Time, Versions};
 
-use crate::script::{Session, Side, Step};
+use crate::script::{Dialogue, Side, Step};
 use crate::{Seen, text, version};
 
-pub(crate) fn run(name: &str, session: &Session) {
-    if session.side == Some(Side::Client) {
+pub(crate) fn run(name: &str, dialogue: &Dialogue) {
+    if dialogue.side == Some(Side::Client) {
         return;
     }
-    let mut end = Server::new(session);
-    for (index, step) in session.step.iter().enumerate() {
+    let mut end = Server::new(dialogue);
+    for (index, step) in dialogue.step.iter().enumerate() {
         end.step(step, name, index);
     }
-    end.seen.expect_nothing(name, session.step.len());
+    end.seen.expect_nothing(name, dialogue.step.len());
 }
 
 struct Server {
@@ -36,15 +36,15 @@ struct Server {
 }
 
 impl Server {
-    fn new(session: &Session) -> Self {
-        let settings = &session.server;
+    fn new(dialogue: &Dialogue) -> Self {
+        let settings = &dialogue.server;
         let mut config = server::Config::default();
         config.agent = settings.agent.as_deref().map(Into::into);
         config.peers = settings.peers.iter().map(|peer| peer.parse().unwrap()).collect();
         config.max_pending = settings.max_pending.unwrap_or(config.max_pending);
         config.max_unread_bytes = settings.max_unread_bytes.unwrap_or(config.max_unread_bytes);
-        let service = session.service.as_deref().map_or(Service::DEFAULT, Service::from);
-        let versions = Versions::of(session.server_versions.iter().copied());
+        let service = dialogue.service.as_deref().map_or(Service::DEFAULT, Service::from);
+        let versions = Versions::of(dialogue.server_versions.iter().copied());
         let times = QuarantineTimes { jitter_percent: 0, ..QuarantineTimes::default() };
         let rule = CrashRule { times, ..CrashRule::default() };
         let offer = Offer::new().with_crash_rule(rule).with_service(service.clone(), versions);

@@ -5,18 +5,18 @@ use ubf_codec::Term;
 use ubf_proto::client::{self, Call, CallError, CallId, ConnectionId, Notice};
 use ubf_proto::{ClientSession, Service, Time, Versions};
 
-use crate::script::{Session, Side, Step};
+use crate::script::{Dialogue, Side, Step};
 use crate::{Seen, text, version};
 
-pub(crate) fn run(name: &str, session: &Session) {
-    if session.side == Some(Side::Server) {
+pub(crate) fn run(name: &str, dialogue: &Dialogue) {
+    if dialogue.side == Some(Side::Server) {
         return;
     }
-    let mut end = Client::new(session);
-    for (index, step) in session.step.iter().enumerate() {
+    let mut end = Client::new(dialogue);
+    for (index, step) in dialogue.step.iter().enumerate() {
         end.step(step, name, index);
     }
-    end.seen.expect_nothing(name, session.step.len());
+    end.seen.expect_nothing(name, dialogue.step.len());
 }
 
 struct Client {
@@ -30,18 +30,18 @@ struct Client {
 }
 
 impl Client {
-    fn new(session: &Session) -> Self {
-        let has_dials = !session.addresses.is_empty();
+    fn new(dialogue: &Dialogue) -> Self {
+        let has_dials = !dialogue.addresses.is_empty();
         let default = ["192.0.2.1:4000".to_owned()];
-        let addresses = if has_dials { session.addresses.as_slice() } else { &default };
+        let addresses = if has_dials { dialogue.addresses.as_slice() } else { &default };
         let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
         let mut config =
-            client::Config::new(addresses, Versions::of(session.client_versions.iter().copied()));
-        let settings = &session.client;
+            client::Config::new(addresses, Versions::of(dialogue.client_versions.iter().copied()));
+        let settings = &dialogue.client;
         config.grease = false;
         config.quarantine.jitter_percent = 0;
-        config.service = session.service.as_deref().map_or(Service::DEFAULT, Service::from);
-        config.remembered = session.remembered.map(version);
+        config.service = dialogue.service.as_deref().map_or(Service::DEFAULT, Service::from);
+        config.remembered = dialogue.remembered.map(version);
         config.floor = settings.floor.map(version);
         config.refuse_downgrade = settings.refuse_downgrade;
         config.tls = settings.tls;

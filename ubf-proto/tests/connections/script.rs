@@ -1,16 +1,16 @@
-//! Sessions as they are written in the vectors.
+//! Dialogues as they are written in the vectors.
 
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct File {
-    pub(crate) session: Vec<Session>,
+    pub(crate) dialogue: Vec<Dialogue>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Session {
+pub(crate) struct Dialogue {
     pub(crate) name: String,
     pub(crate) rules: Vec<String>,
     #[serde(default)]

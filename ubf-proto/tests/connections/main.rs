@@ -1,4 +1,4 @@
-//! The specification's sessions, run against both ends.
+//! The specification's dialogues, run against both ends.
 //!
 //! Each end is run alone: it is given what the other one sends according to the vector, and must
 //! send exactly its own bytes. So a mistake that both make is found too.
@@ -29,26 +29,28 @@ use std::path::Path;
 
 use ubf_codec::Version;
 
-use crate::script::{Case, Session, Step};
+use crate::script::{Case, Dialogue, Step};
 
 /// The rules of packets, negotiation, fallback, NextIP and limits that show in bytes and events.
 const RULES: &str =
     "P3 P4 P5 P6 N1 N2 N3 N4 N5 N6 N7 N8 N9 N10 N11 N12 N13 R1 R2 R3 R4 R5 R6 R7 R8 R9 L1 L2 L3";
 
-fn sessions() -> Vec<(String, Session)> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spec/vectors/sessions");
-    let mut sessions = Vec::new();
+fn dialogues() -> Vec<(String, Dialogue)> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spec/vectors/connections");
+    let mut dialogues = Vec::new();
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let file: script::File = toml::from_str(&fs::read_to_string(&path).unwrap())
             .unwrap_or_else(|error| panic!("{name}: {error}"));
-        sessions.extend(
-            file.session.into_iter().map(|session| (format!("{name}: {}", session.name), session)),
+        dialogues.extend(
+            file.dialogue
+                .into_iter()
+                .map(|dialogue| (format!("{name}: {}", dialogue.name), dialogue)),
         );
     }
-    assert!(!sessions.is_empty());
-    sessions
+    assert!(!dialogues.is_empty());
+    dialogues
 }
 
 fn version(number: u32) -> Version {
@@ -95,10 +97,10 @@ impl Seen {
 }
 
 /// All failures at once, so that a change of the rules shows all that it changes.
-fn run_all(run: impl Fn(&str, &Session) + std::panic::RefUnwindSafe) {
+fn run_all(run: impl Fn(&str, &Dialogue) + std::panic::RefUnwindSafe) {
     let mut failures = Vec::new();
-    for (name, session) in sessions() {
-        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&name, &session))).is_err()
+    for (name, dialogue) in dialogues() {
+        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&name, &dialogue))).is_err()
         {
             failures.push(name);
         }
@@ -119,10 +121,10 @@ fn the_server_does_what_the_vectors_say() {
 #[test]
 fn each_rule_has_a_usual_vector_and_one_of_its_edge() {
     let mut shown: BTreeMap<String, Vec<Case>> = BTreeMap::new();
-    for (name, session) in sessions() {
-        for rule in session.rules {
+    for (name, dialogue) in dialogues() {
+        for rule in dialogue.rules {
             assert!(RULES.split(' ').any(|known| known == rule), "{name}: there is no rule {rule}");
-            shown.entry(rule).or_default().push(session.case);
+            shown.entry(rule).or_default().push(dialogue.case);
         }
     }
     let is_usual = |cases: &Vec<Case>| cases.contains(&Case::Usual);
@@ -154,10 +156,10 @@ fn section(rule: &str) -> String {
 #[test]
 fn each_rule_says_which_vectors_show_it() {
     let mut files: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (name, session) in sessions() {
+    for (name, dialogue) in dialogues() {
         let file = name.split(".toml").next().unwrap_or_default();
-        for rule in session.rules {
-            files.entry(rule).or_default().push(format!("`sessions/{file}`"));
+        for rule in dialogue.rules {
+            files.entry(rule).or_default().push(format!("`connections/{file}`"));
         }
     }
     for (rule, mut files) in files {
@@ -172,7 +174,7 @@ fn each_rule_says_which_vectors_show_it() {
 
 #[test]
 fn each_vector_has_a_name_of_its_own() {
-    let mut names: Vec<String> = sessions().into_iter().map(|(name, _)| name).collect();
+    let mut names: Vec<String> = dialogues().into_iter().map(|(name, _)| name).collect();
     let count = names.len();
     names.sort();
     names.dedup();
