@@ -18,11 +18,12 @@
 )]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
-use ubf_codec::{Encoder, decode};
+use ubf_codec::{Encoder, Limits, decode};
 use ubf_proto::client::{self, ConnectionId, LossReason, Notice};
-use ubf_proto::control::{Agreed, ClientControl, ControlError, ServerControl};
+use ubf_proto::control::{Agreed, ClientControl, ControlError, Options, ServerControl};
 use ubf_proto::server::{self, CloseReason, ServerSession};
 use ubf_proto::{ClientSession, Offer, Time, Versions};
 
@@ -55,6 +56,11 @@ const NOT_OPTIONS: &[&str] = &[
     "#{'peers''a:1'}&",
     "#{'max_packet'-1}&",
     "#{'max_packet'?}&",
+    "#{'max_depth'\"1\"}&",
+    "#{'max_expanded_nodes'-1}&",
+    "#{'max_expanded_bytes'{}}&",
+    "#{'max_integer_digits'18446744073709551616}&",
+    "#{'max_idle_ms'?}&",
     "#{'quarantined'1}&",
     "#{'quarantined'#1&}&",
     "#{'quarantined'#{10}&}&",
@@ -70,7 +76,9 @@ const FROM_CLIENT: &[Shape] = &[
             ("Versions", "#3&10&", NOT_VERSIONS),
             (
                 "Options",
-                "#{'peers'\"a:1,b:2\"}&{'agent'\"x 1\"}&{'quarantined'#{10'crash'}&}&{'max_packet'9}&{'later'?}&",
+                "#{'peers'\"a:1,b:2\"}&{'agent'\"x 1\"}&{'quarantined'#{10'crash'}&}&{'max_packet'9}&{'later'?}&\
+                 {'max_depth'8}&{'max_expanded_nodes'7}&{'max_expanded_bytes'6}&\
+                 {'max_integer_digits'5}&{'max_idle_ms'4}&",
                 NOT_OPTIONS,
             ),
         ],
@@ -209,6 +217,46 @@ fn p4_server_packets_are_read_and_malformed_ones_named() {
     }
     let read = |body: &str| Agreed::from_term(decode(body.as_bytes()).unwrap().root());
     check(&[AGREED], read, |agreed| Encoder::new().encode(&agreed.to_term()));
+}
+
+#[test]
+fn n12_limits_that_are_not_told_have_their_defaults_and_others_are_told() {
+    let default = Limits::default();
+    let told = Options::default().with_limits(&default);
+    assert_eq!(told, {
+        let mut options = Options::default();
+        options.max_packet = Some(16 << 20);
+        options
+    });
+    let limits = [
+        default.with_max_packet_bytes(1),
+        default.with_max_depth(0),
+        default.with_max_expanded_nodes(u64::MAX),
+        default.with_max_expanded_bytes(7),
+        default.with_max_integer_digits(u32::MAX),
+    ];
+    for limits in limits {
+        assert_eq!(Options::default().with_limits(&limits).limits(), limits);
+    }
+    // More than this program can count is as much as it can.
+    let mut options = Options::default();
+    options.max_packet = Some(1 << 40);
+    assert_eq!(options.limits(), default.with_max_packet_bytes(u32::MAX));
+}
+
+#[test]
+fn n12_options_are_written_in_the_order_of_the_book_and_the_last_of_two_counts() {
+    let text = "{'agreed'1?#3&#{'quarantined'#{10'crash'}&}&{'max_idle_ms'4}&{'max_integer_digits'5}&\
+        {'max_expanded_bytes'6}&{'max_expanded_nodes'7}&{'max_depth'8}&{'max_packet'9}&\
+        {'peers'\"a:1\"}&{'agent'\"x 1\"}&}$";
+    let read = |text: &str| Agreed::from_term(decode(text.as_bytes()).unwrap().root()).unwrap();
+    let options = read(text).options;
+    assert_eq!(options.max_idle, Some(Duration::from_millis(4)));
+    let written = Encoder::new().encode(&read(text).to_term());
+    assert_eq!(String::from_utf8(written).unwrap(), text);
+    // `&` puts a term in front of a list, so the first one written is the last one.
+    let twice = read("{'agreed'1?#3&#{'max_depth'1}&{'max_depth'2}&}$").options;
+    assert_eq!(twice.max_depth, Some(1));
 }
 
 #[test]

@@ -69,9 +69,8 @@ impl ClientSession {
         let why = |version: Version| self.reasons.get(&version).cloned().unwrap_or_default();
         let options = Options {
             agent: self.config.agent.clone(),
-            peers: alloc::vec::Vec::new(),
-            max_packet: Some(self.config.limits.max_packet_bytes.into()),
             quarantined: quarantined.map(|(version, _)| (version, why(version))).collect(),
+            ..Options::default().with_limits(&self.config.limits)
         };
         let service = self.config.service.clone();
         let packet =

@@ -11,6 +11,7 @@ mod server;
 use core::fmt;
 
 pub use self::client::{ClientControl, Negotiate};
+pub(crate) use self::options::DEFAULT_MAX_IDLE;
 pub use self::options::Options;
 pub(crate) use self::server::is_event;
 pub use self::server::{Agreed, ServerControl};

@@ -5,6 +5,8 @@ use core::time::Duration;
 
 use ubf_codec::{Address, Limits, Text};
 
+use crate::control::DEFAULT_MAX_IDLE;
+
 /// Settings of a server session, limits included (L1).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -49,7 +51,7 @@ impl Default for Config {
             max_unread_bytes: 1 << 20,
             max_negotiation_time: Duration::from_secs(5),
             max_packet_time: Duration::from_secs(30),
-            max_idle_time: Duration::from_secs(120),
+            max_idle_time: DEFAULT_MAX_IDLE,
             max_write_time: Duration::from_secs(30),
             max_close_time: Duration::from_secs(10),
             max_negotiations: 8,

@@ -123,8 +123,9 @@ impl ServerSession {
         let options = Options {
             agent: self.config.agent.clone(),
             peers: self.config.peers.clone(),
-            max_packet: Some(self.config.limits.max_packet_bytes.into()),
-            quarantined: alloc::vec::Vec::new(),
+            ..Options::default()
+                .with_limits(&self.config.limits)
+                .with_max_idle(self.config.max_idle_time)
         };
         let agreed = Agreed { service: service.clone(), versions: spoken, options };
         self.answer(version.into(), &agreed.to_term());
