@@ -4,35 +4,14 @@
 mod admin;
 mod args;
 mod attack;
-mod brief;
 mod commands;
 #[cfg(unix)]
 mod demo;
-mod documents;
-mod excerpt;
-mod hints;
-mod indent;
-mod input;
-mod json;
-mod json_hints;
 mod load;
-mod load_report;
 mod network;
-mod output;
-mod packet_json;
-mod passage;
+mod packets;
 mod repl;
-mod report;
-mod status;
-mod steps;
-mod stream;
-mod table;
-mod terms;
-mod text;
-mod units;
-mod wire_trace;
-mod wire_words;
-mod writer;
+mod ui;
 
 use std::io;
 use std::process::ExitCode;
@@ -40,9 +19,10 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::args::{Arguments, Command};
-use crate::output::Output;
-use crate::report::Report;
-use crate::status::Status;
+use crate::ui::output::Output;
+use crate::ui::reason::reason;
+use crate::ui::report::Report;
+use crate::ui::status::Status;
 
 fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
@@ -60,7 +40,7 @@ fn main() -> ExitCode {
         // Whoever reads has seen enough, as in `ubf decode big.ubf | head`.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Status::Good.into(),
         Err(error) => {
-            let message = format!("cannot write to stdout: {}", commands::reason(&error));
+            let message = format!("cannot write to stdout: {}", reason(&error));
             // Stdout is what failed: that this fails to flush it says nothing more.
             output.report(&Report::new(message)).ok();
             Status::Trouble.into()

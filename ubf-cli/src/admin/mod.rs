@@ -42,10 +42,10 @@ pub(crate) enum AdminError {
 impl fmt::Display for AdminError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Connect(error) => f.write_str(&crate::commands::reason(error)),
+            Self::Connect(error) => f.write_str(&crate::ui::reason::reason(error)),
             Self::Lost(error) if is_timeout(error) => f.write_str("no answer in time"),
             Self::Lost(error) => {
-                write!(f, "the connection is lost: {}", crate::commands::reason(error))
+                write!(f, "the connection is lost: {}", crate::ui::reason::reason(error))
             }
             Self::Stranger(what) => f.write_str(what),
             Self::Refused(why) => write!(f, "the server refuses: {why}"),

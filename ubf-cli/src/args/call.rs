@@ -6,7 +6,7 @@ use clap::Args;
 use ubf_codec::Address;
 
 use super::connect::{ConnectArgs, some_time};
-use crate::report::Report;
+use crate::ui::report::Report;
 
 /// Make one call, and show the response.
 ///

@@ -1,5 +1,8 @@
 //! The command line.
 
+#[cfg(unix)]
+pub(crate) mod admin;
+pub(crate) mod attack;
 mod call;
 pub(crate) mod connect;
 #[cfg(unix)]
@@ -19,6 +22,7 @@ pub(crate) use self::demo::Demo;
 pub(crate) use self::load::Load;
 pub(crate) use self::repl::Repl;
 pub(crate) use self::verbs::name_verbs;
+use crate::packets::side::Side;
 
 /// Read, check, write, rewrite and explain UBF packets, and talk to servers.
 ///
@@ -57,9 +61,9 @@ pub(crate) enum Command {
     Call(Call),
     Repl(Repl),
     Load(Load),
-    Attack(crate::attack::Options),
+    Attack(attack::Options),
     #[cfg(unix)]
-    Admin(Box<crate::commands::admin::AdminArgs>),
+    Admin(Box<admin::AdminArgs>),
     #[cfg(unix)]
     Demo(Demo),
 }
@@ -304,13 +308,6 @@ pub(crate) struct SideArgs {
     /// {…}$`
     #[arg(long)]
     pub(crate) server: bool,
-}
-
-/// What follows the version in a header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
-    Client,
-    Server,
 }
 
 impl SideArgs {

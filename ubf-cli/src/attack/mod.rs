@@ -13,7 +13,6 @@ mod endless;
 mod finding;
 mod foreign;
 mod list;
-mod options;
 mod pipeline;
 mod process;
 mod slow;
@@ -30,7 +29,6 @@ use self::wire::Wire;
 
 pub(crate) use self::finding::bytes_in_words;
 pub(crate) use self::list::{ATTACKS, Attack};
-pub(crate) use self::options::Options;
 pub(crate) use self::target::Target;
 pub(crate) use self::verdict::{Latency, Verdict};
 
@@ -115,7 +113,7 @@ async fn one(
     };
     // What an attack can do at worst.
     let process = process.unwrap_or_else(|error| {
-        faults.push(format!("the process is gone: {}", crate::commands::reason(&error)));
+        faults.push(format!("the process is gone: {}", crate::ui::reason::reason(&error)));
         None
     });
     if let Some(usage) = &process {

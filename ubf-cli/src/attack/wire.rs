@@ -114,7 +114,8 @@ impl Wire {
 
     /// A connection that has agreed on a version.
     pub(crate) async fn greet(target: &Target) -> Result<Self, String> {
-        let mut wire = Self::open(target).await.map_err(|error| crate::commands::reason(&error))?;
+        let mut wire =
+            Self::open(target).await.map_err(|error| crate::ui::reason::reason(&error))?;
         wire.send(&target.negotiate(target.version())).await;
         let heard = wire.hear(target.max_wait).await;
         if heard.version() == Some(target.version()) { Ok(wire) } else { Err(heard.text()) }

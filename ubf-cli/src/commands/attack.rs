@@ -4,13 +4,14 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::time::Duration;
 
+use crate::args::attack::Options;
 use crate::attack::{
-    ATTACKS, Attack, Bounds, Latency, Options, Target, Verdict, bytes_in_words, run as attack,
+    ATTACKS, Attack, Bounds, Latency, Target, Verdict, bytes_in_words, run as attack,
 };
-use crate::output::{Output, Palette};
-use crate::report::Report;
-use crate::status::Status;
-use crate::text::counted;
+use crate::ui::output::{Output, Palette};
+use crate::ui::report::Report;
+use crate::ui::status::Status;
+use crate::ui::text::counted;
 
 /// Why a run ends early.
 enum Stop {
@@ -112,7 +113,7 @@ fn address(args: &Options) -> Result<SocketAddr, Report> {
         Ok(Some(address)) => address,
         Ok(None) => return Err(Report::new(format!("{given}: no such address"))),
         Err(error) => {
-            let reason = super::reason(&error);
+            let reason = crate::ui::reason::reason(&error);
             return Err(Report::new(format!("{given}: {reason}"))
                 .with_hint(Some("an address has a host and a port, as in 127.0.0.1:4000")));
         }

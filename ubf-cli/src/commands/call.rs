@@ -9,12 +9,12 @@ use ubf_codec::json::Json;
 use ubf_codec::{Address, Term, Version};
 
 use crate::args::Call;
-use crate::json::Text;
 use crate::network;
-use crate::output::{Output, Palette};
-use crate::report::Report;
-use crate::status::Status;
-use crate::wire_trace::WireTrace;
+use crate::network::wire_trace::WireTrace;
+use crate::ui::json::Text;
+use crate::ui::output::{Output, Palette};
+use crate::ui::report::Report;
+use crate::ui::status::Status;
 
 /// To say goodbye. Chosen: the response is there, and nobody wants to wait.
 const CLOSE_TIME: Duration = Duration::from_millis(500);

@@ -7,10 +7,10 @@ use ubf_codec::Summary;
 
 use crate::args::Check;
 use crate::commands::{each_input, reading};
-use crate::output::{Output, Palette};
-use crate::status::Status;
-use crate::stream::{PacketStream, Trouble, WrongPacket};
-use crate::text::{counted, thousands};
+use crate::packets::stream::{PacketStream, Trouble, WrongPacket};
+use crate::ui::output::{Output, Palette};
+use crate::ui::status::Status;
+use crate::ui::text::{counted, thousands};
 
 pub(crate) fn run(args: &Check, output: &mut Output) -> io::Result<Status> {
     let reading = reading(args.side.side(), &args.dialect, &args.limits, &args.input);

@@ -4,10 +4,10 @@ use std::io;
 
 use crate::args::Decode;
 use crate::commands::{each_input, reading};
-use crate::output::Output;
-use crate::packet_json::PacketJson;
-use crate::status::Status;
-use crate::stream::{Header, Packet, PacketStream};
+use crate::packets::packet_json::PacketJson;
+use crate::packets::stream::{Header, Packet, PacketStream};
+use crate::ui::output::Output;
+use crate::ui::status::Status;
 
 pub(crate) fn run(args: &Decode, output: &mut Output) -> io::Result<Status> {
     let reading = reading(args.side.side(), &args.dialect, &args.limits, &args.input);

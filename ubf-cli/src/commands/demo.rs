@@ -9,9 +9,9 @@ use crate::args;
 use crate::demo::report::DemoReport;
 use crate::demo::{Ended, Settings, Stop, play};
 use crate::network;
-use crate::output::Output;
-use crate::report::Report;
-use crate::status::Status;
+use crate::ui::output::Output;
+use crate::ui::report::Report;
+use crate::ui::status::Status;
 
 /// A demo takes ten seconds. Chosen: a machine that is this much slower shows nothing that is of
 /// use.

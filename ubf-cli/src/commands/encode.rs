@@ -6,12 +6,12 @@ use ubf_codec::{NotationError, Term};
 
 use crate::args::Encode;
 use crate::commands::each_passage;
-use crate::output::Output;
-use crate::passage::Passage;
-use crate::report::Report;
-use crate::status::Status;
-use crate::terms::TermSplitter;
-use crate::writer::PacketWriter;
+use crate::packets::passage::Passage;
+use crate::packets::terms::TermSplitter;
+use crate::packets::writer::PacketWriter;
+use crate::ui::output::Output;
+use crate::ui::report::Report;
+use crate::ui::status::Status;
 
 pub(crate) fn run(args: &Encode, output: &mut Output) -> io::Result<Status> {
     let mut writer = PacketWriter::new(&args.packets, args.limits.limits());

@@ -6,10 +6,10 @@ use ubf_codec::{Encoder, Style};
 
 use crate::args::Fmt;
 use crate::commands::{each_input, reading};
-use crate::output::Output;
-use crate::report::Report;
-use crate::status::Status;
-use crate::stream::{PacketStream, Trouble};
+use crate::packets::stream::{PacketStream, Trouble};
+use crate::ui::output::Output;
+use crate::ui::report::Report;
+use crate::ui::status::Status;
 
 pub(crate) fn run(args: &Fmt, output: &mut Output) -> io::Result<Status> {
     let reading = reading(None, &args.dialect, &args.limits, &args.input);

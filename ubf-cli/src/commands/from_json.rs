@@ -6,13 +6,13 @@ use ubf_codec::{Term, json};
 
 use crate::args::FromJson;
 use crate::commands::each_passage;
-use crate::documents::{DocumentSplitter, is_space};
-use crate::json_hints::hint;
-use crate::output::Output;
-use crate::passage::Passage;
-use crate::report::Report;
-use crate::status::Status;
-use crate::writer::PacketWriter;
+use crate::packets::documents::{DocumentSplitter, is_space};
+use crate::packets::json_hints::hint;
+use crate::packets::passage::Passage;
+use crate::packets::writer::PacketWriter;
+use crate::ui::output::Output;
+use crate::ui::report::Report;
+use crate::ui::status::Status;
 
 pub(crate) fn run(args: &FromJson, output: &mut Output) -> io::Result<Status> {
     let mut writer = PacketWriter::new(&args.packets, args.limits.limits());

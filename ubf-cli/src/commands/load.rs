@@ -7,12 +7,12 @@ use tokio::signal::ctrl_c;
 use tokio::time::{Instant, interval_at};
 
 use crate::args;
+use crate::commands::load_report::{LoadJson, LoadReport, progress};
 use crate::load::{Load, Plan, Requests, Snapshot, Summary};
-use crate::load_report::{LoadJson, LoadReport, progress};
 use crate::network;
-use crate::output::Output;
-use crate::report::Report;
-use crate::status::Status;
+use crate::ui::output::Output;
+use crate::ui::report::Report;
+use crate::ui::status::Status;
 
 /// Without --duration and --calls.
 const DEFAULT_DURATION: Duration = Duration::from_secs(10);

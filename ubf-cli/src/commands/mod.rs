@@ -13,6 +13,7 @@ mod encode;
 mod fmt;
 mod from_json;
 mod load;
+mod load_report;
 mod repl;
 mod to_json;
 mod trace;
@@ -20,14 +21,16 @@ mod trace;
 use std::io;
 use std::path::PathBuf;
 
-use crate::args::{Command, DialectArgs, InputArgs, LimitArgs, Side};
-use crate::hints::Reading;
-use crate::input::{self, Input};
-use crate::output::Output;
-use crate::passage::{Passage, Split};
-use crate::report::Report;
-use crate::status::Status;
-use crate::stream::Trouble;
+use crate::args::{Command, DialectArgs, InputArgs, LimitArgs};
+use crate::packets::hints::Reading;
+use crate::packets::input::{self, Input};
+use crate::packets::passage::{Passage, Split};
+use crate::packets::side::Side;
+use crate::packets::stream::Trouble;
+use crate::ui::output::Output;
+use crate::ui::reason::reason;
+use crate::ui::report::Report;
+use crate::ui::status::Status;
 
 /// Runs a command. An error is one of stdout.
 pub(crate) fn run(command: &Command, output: &mut Output) -> io::Result<Status> {
@@ -123,15 +126,6 @@ fn report(trouble: Trouble, path: &str, output: &mut Output) -> io::Result<Statu
         }
     }
     Ok(Status::WrongInput)
-}
-
-/// An error of the operating system without its number.
-pub(crate) fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.split_once(" (os error") {
-        Some((words, _)) => words.to_owned(),
-        None => text,
-    }
 }
 
 /// How the arguments want packets to be read.

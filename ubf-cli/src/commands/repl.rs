@@ -8,14 +8,14 @@ use tokio::runtime::Runtime;
 use tokio::signal::ctrl_c;
 
 use crate::args::Repl;
-use crate::input::{self, Input, InputError};
 use crate::network;
-use crate::output::Output;
-use crate::passage::{Passage, Split as _};
+use crate::packets::input::{self, Input, InputError};
+use crate::packets::passage::{Passage, Split as _};
+use crate::packets::terms::TermSplitter;
 use crate::repl::{Done, Session, Shown, Terminal, Typed};
-use crate::report::Report;
-use crate::status::Status;
-use crate::terms::TermSplitter;
+use crate::ui::output::Output;
+use crate::ui::report::Report;
+use crate::ui::status::Status;
 
 pub(crate) fn run(args: &Repl, output: &mut Output) -> io::Result<Status> {
     let ended = network::runtime(false).and_then(|runtime| {
@@ -113,7 +113,10 @@ fn script(args: &Repl, runtime: &Runtime, output: &mut Output) -> io::Result<Sta
     match ended? {
         Ok(()) => Ok(worst),
         Err(InputError::Io(error)) => {
-            output.report(&Report::new(format!("cannot read stdin: {}", super::reason(&error))))?;
+            output.report(&Report::new(format!(
+                "cannot read stdin: {}",
+                crate::ui::reason::reason(&error)
+            )))?;
             Ok(Status::Trouble)
         }
         // It is not read as hex.

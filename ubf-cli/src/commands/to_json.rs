@@ -4,11 +4,11 @@ use std::io;
 
 use crate::args::ToJson;
 use crate::commands::{each_input, reading};
-use crate::indent::Indented;
-use crate::output::Output;
-use crate::packet_json::PacketJson;
-use crate::status::Status;
-use crate::stream::PacketStream;
+use crate::packets::packet_json::PacketJson;
+use crate::packets::stream::PacketStream;
+use crate::ui::indent::Indented;
+use crate::ui::output::Output;
+use crate::ui::status::Status;
 
 pub(crate) fn run(args: &ToJson, output: &mut Output) -> io::Result<Status> {
     let reading = reading(args.side.side(), &args.dialect, &args.limits, &args.input);

@@ -6,17 +6,17 @@ use ubf_codec::json::Json;
 use ubf_codec::{Operator, StackItem, Tracer};
 
 use crate::args::Trace;
-use crate::brief::brief;
 use crate::commands::{each_input, reading};
-use crate::hints::Reading;
-use crate::input::{self, Input};
-use crate::json::{Array, Text};
-use crate::output::{Output, Palette};
-use crate::status::Status;
-use crate::steps::{Scene, is_worth_a_row};
-use crate::stream::{PacketStream, Trouble};
-use crate::table::Layout;
-use crate::text::{byte_name, counted, escaped};
+use crate::packets::hints::Reading;
+use crate::packets::input::{self, Input};
+use crate::packets::steps::{Scene, is_worth_a_row};
+use crate::packets::stream::{PacketStream, Trouble};
+use crate::packets::table::Layout;
+use crate::ui::brief::brief;
+use crate::ui::json::{Array, Text};
+use crate::ui::output::{Output, Palette};
+use crate::ui::status::Status;
+use crate::ui::text::{byte_name, counted, escaped};
 
 /// The packet that is traced when there is nothing else.
 const LESSON: &[u8] = include_bytes!("../../examples/lesson.ubf");

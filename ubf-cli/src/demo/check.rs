@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::journal::Executed;
 use crate::load::Outcome;
-use crate::text::counted;
-use crate::units::count;
+use crate::ui::text::counted;
+use crate::ui::units::count;
 
 /// A call: whose, and which of that client's. Both count from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,7 +6,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::report::Report;
+use crate::ui::report::Report;
 
 /// A name that is taken is not used. Chosen: more than can be taken by chance.
 const MAX_ATTEMPTS: u32 = 100;
@@ -87,7 +87,7 @@ fn cannot_make(path: &Path, error: &io::Error) -> Report {
     Report::new(format!(
         "{}: cannot be used as a folder: {}",
         path.display(),
-        crate::commands::reason(error)
+        crate::ui::reason::reason(error)
     ))
 }
 
@@ -106,7 +106,7 @@ mod tests {
         drop(second);
         assert!(!private.exists() && keep.join("a1.journal").exists());
         let error = Folder::new(Some(&keep)).unwrap_err();
-        assert!(error.render(crate::output::Palette::new(false)).contains("not empty"));
+        assert!(error.render(crate::ui::output::Palette::new(false)).contains("not empty"));
         let private = first.private.clone();
         drop(first);
         assert!(!private.exists());

@@ -8,7 +8,7 @@ use bytes::BytesMut;
 use ubf_codec::{StreamDecoder, TermRef, View};
 
 use super::check::CallName;
-use crate::report::Report;
+use crate::ui::report::Report;
 
 /// How often each call was begun.
 pub(crate) type Executed = BTreeMap<CallName, u32>;
@@ -17,7 +17,7 @@ pub(crate) type Executed = BTreeMap<CallName, u32>;
 /// that was killed, the last one may be cut short: that call was not begun.
 pub(crate) fn read(path: &Path, was_killed: bool, executed: &mut Executed) -> Result<u64, Report> {
     let wrong = |what: &str| Report::new(format!("{}: {what}", path.display()));
-    let bytes = fs::read(path).map_err(|error| wrong(&crate::commands::reason(&error)))?;
+    let bytes = fs::read(path).map_err(|error| wrong(&crate::ui::reason::reason(&error)))?;
     let mut buffer = BytesMut::from(&*bytes);
     let mut decoder = StreamDecoder::new();
     let mut count = 0;
@@ -58,7 +58,7 @@ mod tests {
         let mut executed = Executed::new();
         let read = read(&path, was_killed, &mut executed);
         fs::remove_file(&path).unwrap();
-        read.map_err(|report| report.render(crate::output::Palette::new(false)))?;
+        read.map_err(|report| report.render(crate::ui::output::Palette::new(false)))?;
         Ok(executed.iter().map(|(call, &times)| (call.client, call.number, times)).collect())
     }
 

@@ -12,7 +12,7 @@ use ubf_codec::Address;
 
 use super::folder::Folder;
 use crate::admin::{Admin, AdminError};
-use crate::report::Report;
+use crate::ui::report::Report;
 
 /// What the servers speak, as in Armstrong's example of 2003.
 pub(super) const SERVER_VERSIONS: &str = "1-5,9,10,14";
@@ -84,7 +84,10 @@ impl Node {
         let (journal, log, socket) =
             (folder.journal(&name), folder.log(&name), folder.socket(&name));
         let cannot = |error: &io::Error| {
-            Report::new(format!("cannot start server {place}: {}", crate::commands::reason(error)))
+            Report::new(format!(
+                "cannot start server {place}: {}",
+                crate::ui::reason::reason(error)
+            ))
         };
         let program = std::env::current_exe().map_err(|error| cannot(&error))?;
         let stderr = File::create(&log).map_err(|error| cannot(&error))?;
@@ -150,7 +153,7 @@ impl Node {
     /// What it said last, which may be why it ended.
     pub(super) fn last_words(&self) -> Option<String> {
         let log = fs::read_to_string(&self.log).ok()?;
-        log.lines().rev().find(|line| !line.trim().is_empty()).map(crate::text::printable)
+        log.lines().rev().find(|line| !line.trim().is_empty()).map(crate::ui::text::printable)
     }
 }
 

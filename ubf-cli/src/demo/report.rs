@@ -9,9 +9,9 @@ use serde::Serialize;
 use super::check::Verdict;
 use super::stage::Told;
 use crate::load::{Outcome, Results};
-use crate::output::Palette;
-use crate::text::counted;
-use crate::units::{count, rate};
+use crate::ui::output::Palette;
+use crate::ui::text::counted;
+use crate::ui::units::{count, rate};
 
 /// A demo that was played to its end.
 #[derive(Clone, Debug, Serialize)]

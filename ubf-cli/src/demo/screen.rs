@@ -4,9 +4,9 @@
 use std::io::{self, IsTerminal as _};
 use std::time::{Duration, Instant};
 
-use crate::output::{Output, Palette};
-use crate::text::shorten;
-use crate::units::{count, rate, time};
+use crate::ui::output::{Output, Palette};
+use crate::ui::text::shorten;
+use crate::ui::units::{count, rate, time};
 
 /// Between two lines about how it is going, where nothing can be drawn again.
 const LINE_INTERVAL: Duration = Duration::from_secs(1);

@@ -17,7 +17,7 @@ use super::report::PhaseReport;
 use super::screen::{Pulse, Row, Screen};
 use crate::admin::{Admin, AdminError, Status};
 use crate::load::{ClientView, Counts, Load, Outcome, Results};
-use crate::report::Report;
+use crate::ui::report::Report;
 
 /// Between two looks at the clients.
 const TICK: Duration = Duration::from_millis(100);

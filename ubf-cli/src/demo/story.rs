@@ -16,9 +16,9 @@ use super::report::{Ended, Totals};
 use super::screen::Screen;
 use super::stage::{PATIENCE, Stage, Stop};
 use crate::load::{Load, Outcome, Plan, Requests};
-use crate::output::Output;
-use crate::report::Report;
-use crate::text::counted;
+use crate::ui::output::Output;
+use crate::ui::report::Report;
+use crate::ui::text::counted;
 
 /// What the clients speak, as in Armstrong's example of 2003.
 const CLIENT_VERSIONS: [u32; 7] = [1, 2, 3, 6, 8, 10, 11];
@@ -59,7 +59,7 @@ pub(crate) async fn play(settings: &Settings, output: &mut Output) -> Result<End
     let folder = Folder::new(settings.keep.as_deref())?;
     let stage = Stage::new(Screen::new(output, settings.json), folder);
     let cannot = |error: std::io::Error| {
-        Report::new(format!("no port is free: {}", crate::commands::reason(&error)))
+        Report::new(format!("no port is free: {}", crate::ui::reason::reason(&error)))
     };
     // Held to the end: between two servers the ports stay ours.
     let [place_a, place_b] = [Place::find().map_err(cannot)?, Place::find().map_err(cannot)?];
@@ -375,7 +375,7 @@ fn ended(stage: &mut Stage<'_>, index: usize, evidence: &mut Evidence) -> Result
 /// Lets calls pile up at a server, and kills it.
 async fn kill(stage: &mut Stage<'_>, index: usize) -> Result<(), Stop> {
     let cannot = |error: std::io::Error| {
-        Report::new(format!("cannot kill server A: {}", crate::commands::reason(&error)))
+        Report::new(format!("cannot kill server A: {}", crate::ui::reason::reason(&error)))
     };
     stage.actor_mut(index)?.may_end = true;
     stage.actor(index)?.node.hang().map_err(cannot)?;
@@ -389,7 +389,7 @@ async fn kill(stage: &mut Stage<'_>, index: usize) -> Result<(), Stop> {
             break;
         }
     }
-    let hung = crate::units::time(start.elapsed());
+    let hung = crate::ui::units::time(start.elapsed());
     let node = &mut stage.actor_mut(index)?.node;
     let pid = node.pid();
     node.kill().map_err(cannot)?;

@@ -12,9 +12,9 @@ use rustyline::{Context, Helper};
 
 use super::line::COMMANDS;
 use super::session::Words;
-use crate::output::Palette;
-use crate::passage::Split as _;
-use crate::terms::TermSplitter;
+use crate::packets::passage::Split as _;
+use crate::packets::terms::TermSplitter;
+use crate::ui::output::Palette;
 
 /// Knows the commands and the words that were seen.
 pub(super) struct LineHelper {

@@ -17,9 +17,9 @@ use super::line::{COMMANDS, Line};
 use super::news;
 use crate::args::Repl;
 use crate::network;
-use crate::output::Palette;
-use crate::report::Report;
-use crate::wire_trace::WireTrace;
+use crate::network::wire_trace::WireTrace;
+use crate::ui::output::Palette;
+use crate::ui::report::Report;
 
 /// To say goodbye. Chosen: nobody wants to wait.
 const CLOSE_TIME: Duration = Duration::from_millis(500);
@@ -170,7 +170,7 @@ impl<'a> Session<'a> {
     fn show_reply(&mut self, reply: &Reply) {
         let response = reply.response().to_string();
         remember(&self.words, &response);
-        self.state = reply.state().map(|state| crate::brief::brief(state, 30));
+        self.state = reply.state().map(|state| crate::ui::brief::brief(state, 30));
         self.show(Shown::Data(response));
     }
 
@@ -425,7 +425,7 @@ impl Words {
 }
 
 fn remember(words: &Mutex<Words>, text: &str) {
-    let text = crate::text::prefix(text, MAX_WORD_TEXT);
+    let text = crate::ui::text::prefix(text, MAX_WORD_TEXT);
     words.lock().unwrap_or_else(PoisonError::into_inner).keep(text);
 }
 

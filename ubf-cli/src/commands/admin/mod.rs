@@ -1,17 +1,14 @@
 //! `ubf admin`: look at a server and steer it, by its control socket.
 
-mod args;
 mod show;
 
 use std::io;
 
-pub(crate) use self::args::AdminArgs;
-
-use self::args::Command;
 use crate::admin::{Admin, AdminError};
-use crate::output::Output;
-use crate::report::Report;
-use crate::status::Status;
+use crate::args::admin::{AdminArgs, Command};
+use crate::ui::output::Output;
+use crate::ui::report::Report;
+use crate::ui::status::Status;
 
 pub(crate) fn run(args: &AdminArgs, output: &mut Output) -> io::Result<Status> {
     if let Command::Load(load) = &args.command

@@ -6,8 +6,8 @@ use std::time::Duration;
 use ubf_server::Versions;
 
 use crate::admin::{ServiceVersion, Sessions, Status};
-use crate::output::{Output, Palette};
-use crate::text::{counted, thousands};
+use crate::ui::output::{Output, Palette};
+use crate::ui::text::{counted, thousands};
 
 pub(super) fn status(status: &Status, output: &mut Output) -> io::Result<()> {
     let Palette { strong, faint, .. } = output.palette();

@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, IsTerminal as _, Stderr, Stdout, StdoutLock, Writ
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 
-use crate::report::Report;
+use crate::ui::report::Report;
 
 /// Columns of a table when stdout is no terminal.
 const DEFAULT_COLUMNS: usize = 100;

@@ -3,11 +3,11 @@
 
 use ubf_codec::StackItem;
 
-use crate::brief::brief;
-use crate::excerpt::cell;
-use crate::output::Palette;
-use crate::steps::Scene;
-use crate::text::{byte_name, columns, prefix, shorten};
+use crate::packets::steps::Scene;
+use crate::ui::brief::brief;
+use crate::ui::excerpt::cell;
+use crate::ui::output::Palette;
+use crate::ui::text::{byte_name, columns, prefix, shorten};
 
 /// Columns between two columns.
 const GAP: usize = 2;

@@ -4,7 +4,7 @@
 use ubf_client::Versions;
 use ubf_codec::{NextIp, TermRef, View};
 
-use crate::brief::brief;
+use crate::ui::brief::brief;
 
 /// Columns for a reason.
 const MAX_REASON: usize = 60;

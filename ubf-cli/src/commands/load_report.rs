@@ -9,8 +9,8 @@ use serde::Serialize;
 use ubf_client::Statistics;
 
 use crate::load::{ClientView, Latency, Outcome, Plan, Snapshot, Summary};
-use crate::output::Palette;
-use crate::units::{count, rate, time};
+use crate::ui::output::Palette;
+use crate::ui::units::{count, rate, time};
 
 /// One line that says how it is going.
 pub(crate) fn progress(snapshot: &Snapshot) -> String {

@@ -1,13 +1,16 @@
 //! What the commands that talk to a server have in common.
 
+pub(crate) mod wire_trace;
+mod wire_words;
+
 use std::io;
 
 use tokio::runtime::{Builder, Runtime};
 use ubf_client::{CallError, ConnectError, LossReason};
 use ubf_codec::{NotationError, Term};
 
-use crate::passage::Passage;
-use crate::report::Report;
+use crate::packets::passage::Passage;
+use crate::ui::report::Report;
 
 /// Threads for tasks: as many as there are cores, or one besides the main thread.
 pub(crate) fn runtime(is_parallel: bool) -> Result<Runtime, Report> {

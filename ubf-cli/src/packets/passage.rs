@@ -2,8 +2,8 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::excerpt::Excerpt;
-use crate::report::Report;
+use crate::ui::excerpt::Excerpt;
+use crate::ui::report::Report;
 
 /// Cuts a text that is still arriving into passages.
 pub(crate) trait Split {

@@ -6,7 +6,7 @@
 
 use bytes::BytesMut;
 
-use crate::passage::{Passage, Split, Start};
+use crate::packets::passage::{Passage, Split, Start};
 
 /// Cuts text into documents.
 #[derive(Debug)]

@@ -6,10 +6,10 @@ use std::io;
 use ubf_codec::{Decoder, Encoder, Limits, Term};
 
 use crate::args::PacketArgs;
-use crate::hints::{self, Evidence, Reading};
-use crate::output::Output;
-use crate::passage::Passage;
-use crate::report::Report;
+use crate::packets::hints::{self, Evidence, Reading};
+use crate::packets::passage::Passage;
+use crate::ui::output::Output;
+use crate::ui::report::Report;
 
 /// Turns terms into packets.
 pub(crate) struct PacketWriter<'a> {

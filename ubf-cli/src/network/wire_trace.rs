@@ -8,9 +8,9 @@ use bytes::{Bytes, BytesMut};
 use ubf_client::{Direction, Traffic};
 use ubf_codec::{ClientHeader, DecodeError, Limits, ServerHeader, VersionedDecoder};
 
-use crate::output::Palette;
-use crate::text::escaped;
-use crate::wire_words::{in_words, next_ip};
+use crate::network::wire_words::{in_words, next_ip};
+use crate::ui::output::Palette;
+use crate::ui::text::escaped;
 
 /// Bytes of a packet that are shown. Chosen: what a screen holds.
 const MAX_SHOWN: usize = 2000;

@@ -4,8 +4,8 @@ use std::fmt::{self, Display as _};
 
 use ubf_codec::json::{Json, Plain};
 
-use crate::json::{Array, Text};
-use crate::stream::{Header, Packet};
+use crate::packets::stream::{Header, Packet};
+use crate::ui::json::{Array, Text};
 
 /// A packet whose `Display` is JSON on one line: its term, or its header and its term.
 #[derive(Clone, Copy)]

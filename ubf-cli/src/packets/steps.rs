@@ -2,8 +2,8 @@
 
 use ubf_codec::{Operator, StackItem, Step, TermRef, View};
 
-use crate::brief::brief;
-use crate::text::{byte_name, counted};
+use crate::ui::brief::brief;
+use crate::ui::text::{byte_name, counted};
 
 /// Columns of a term that stands at the end of a sentence, and of one that stands within it.
 const TERM_COLUMNS: usize = 22;

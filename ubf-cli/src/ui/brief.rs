@@ -2,7 +2,7 @@
 
 use ubf_codec::{TermRef, View};
 
-use crate::text::{beginning, columns, prefix, shorten};
+use crate::ui::text::{beginning, columns, prefix, shorten};
 
 /// `term` in Erlang's notation in about `max` columns, with `…` for what does not fit.
 ///

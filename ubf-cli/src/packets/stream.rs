@@ -7,12 +7,12 @@ use ubf_codec::{
     ClientHeader, DecodeError, Document, ServerHeader, StreamDecoder, VersionedDecoder,
 };
 
-use crate::args::Side;
-use crate::excerpt::Excerpt;
-use crate::hints::{self, Evidence, Reading};
-use crate::input::{HexError, Input, InputError};
-use crate::output::Output;
-use crate::report::Report;
+use crate::packets::hints::{self, Evidence, Reading};
+use crate::packets::input::{HexError, Input, InputError};
+use crate::packets::side::Side;
+use crate::ui::excerpt::Excerpt;
+use crate::ui::output::Output;
+use crate::ui::report::Report;
 
 /// Bytes that are kept of what stands before a body, to show them in messages. Chosen: a long
 /// header.

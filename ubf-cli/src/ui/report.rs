@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::excerpt::Excerpt;
-use crate::output::Palette;
+use crate::ui::excerpt::Excerpt;
+use crate::ui::output::Palette;
 
 /// An error message.
 #[derive(Clone, Debug)]

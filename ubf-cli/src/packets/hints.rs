@@ -3,8 +3,8 @@
 
 use ubf_codec::{DecodeError, Dialect, ErrorKind, Limits, Operator, StackItem, Tracer};
 
-use crate::args::Side;
-use crate::text::{counted, escaped};
+use crate::packets::side::Side;
+use crate::ui::text::{counted, escaped};
 
 /// How the packets are read.
 #[derive(Clone, Copy, Debug)]

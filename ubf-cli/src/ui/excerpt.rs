@@ -1,6 +1,6 @@
 //! The bytes around a wrong byte, on one line, with a caret below it.
 
-use crate::text::{columns, escaped, pieces};
+use crate::ui::text::{columns, escaped, pieces};
 
 /// Columns of the line, so that it fits a terminal of 80 with its indent.
 const MAX_COLUMNS: usize = 74;
@@ -94,7 +94,7 @@ impl Excerpt {
 pub(crate) fn cell(bytes: &[u8], max: usize) -> String {
     // No character takes more than four bytes or less than one column.
     let enough = bytes.get(..4 * max + 4).unwrap_or(bytes);
-    crate::text::shorten(&escaped(enough), max).into_owned()
+    crate::ui::text::shorten(&escaped(enough), max).into_owned()
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::args::connect::duration;
 /// answered with its status after the change. Addresses are HOST:PORT; several, best first, have
 /// commas between them. Times are as 500ms, 30s, 5m.
 #[derive(Debug, Args)]
-#[command(after_long_help = include_str!("../../help/admin.txt"), subcommand_value_name = "COMMAND")]
+#[command(after_long_help = include_str!("../help/admin.txt"), subcommand_value_name = "COMMAND")]
 pub(crate) struct AdminArgs {
     /// The server's control socket
     pub(crate) socket: PathBuf,

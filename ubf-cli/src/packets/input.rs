@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::BytesMut;
 
-use crate::text::{byte_name, printable};
+use crate::ui::text::{byte_name, printable};
 
 /// Bytes asked for at a time. Chosen: a pipe holds as many on Linux.
 const PIECE_BYTES: usize = 1 << 16;
