@@ -26,7 +26,7 @@ use crate::ui::status::Status;
 
 fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
-    let told = |error| args::name_verbs(error, words.iter().map(AsRef::as_ref)).exit();
+    let told = |error| args::verbs::name_verbs(error, words.iter().map(AsRef::as_ref)).exit();
     let arguments = Arguments::try_parse_from(&words).unwrap_or_else(told);
     if let Command::Serve(options) = arguments.command {
         // It has a runtime, logs and exit statuses of its own.

@@ -8,7 +8,7 @@ use ubf_codec::{NextIp, Version};
 use ubf_server::LoadUnit;
 
 use crate::admin::Which;
-use crate::args::connect::duration;
+use crate::args::units::duration;
 
 /// Look at a server and steer it, by its control socket.
 ///

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::args::bytes_u64;
+use crate::args::units::bytes_u64;
 
 /// Try to break a server on this machine, and say what became of it.
 ///

@@ -5,7 +5,8 @@ use std::time::Duration;
 use clap::Args;
 use ubf_codec::Address;
 
-use super::connect::{ConnectArgs, some_time};
+use super::connect::ConnectArgs;
+use super::units::some_time;
 use crate::ui::report::Report;
 
 /// Make one call, and show the response.

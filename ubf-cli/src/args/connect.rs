@@ -1,12 +1,10 @@
 //! Arguments of the commands that talk to a server.
 
-use std::time::Duration;
-
 use clap::{Args, ValueEnum};
 use ubf_client::{Builder, Client, RedirectPolicy, Service, Versions};
 use ubf_codec::{Address, Version};
 
-use super::LimitArgs;
+use super::packets::LimitArgs;
 
 /// Whom to talk to.
 #[derive(Debug, Args)]
@@ -84,40 +82,6 @@ pub(crate) fn versions(text: &str) -> Result<Versions, String> {
     Ok(versions)
 }
 
-/// `250ms`, `10s`, `1.5m`, `1h`; a number alone is seconds.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let unit_start = text
-        .find(|character: char| !character.is_ascii_digit() && character != '.')
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at(unit_start);
-    let scale = match unit.trim() {
-        "us" | "µs" => 1e-6,
-        "ms" => 1e-3,
-        "" | "s" => 1.0,
-        "m" | "min" => 60.0,
-        "h" => 3600.0,
-        _ => return Err("a time is wanted, as in 250ms, 10s, 1.5m or 1h".to_owned()),
-    };
-    let number: f64 = number
-        .parse()
-        .map_err(|_| "a time begins with a number, as in 250ms, 10s, 1.5m or 1h".to_owned())?;
-    match Duration::try_from_secs_f64(number * scale) {
-        Ok(time) if time <= MAX_TIME => Ok(time),
-        Ok(_) | Err(_) => Err("a year is the longest time".to_owned()),
-    }
-}
-
-/// As [`duration`], but not 0.
-pub(crate) fn some_time(text: &str) -> Result<Duration, String> {
-    match duration(text)? {
-        Duration::ZERO => Err("it must be more than 0".to_owned()),
-        time => Ok(time),
-    }
-}
-
-/// Chosen: what a clock can add to the present without care.
-const MAX_TIME: Duration = Duration::from_secs(366 * 24 * 3600);
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,26 +96,5 @@ mod tests {
         for text in ["1-1024", "1-2147483647"] {
             assert_eq!(versions(text).unwrap_err(), "1023 versions at most");
         }
-    }
-
-    #[test]
-    fn times_have_units() {
-        let times = [
-            ("250ms", 250),
-            ("10s", 10_000),
-            ("10", 10_000),
-            ("1.5m", 90_000),
-            ("1h", 3_600_000),
-            ("0", 0),
-        ];
-        for (text, millis) in times {
-            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
-        }
-        assert_eq!(duration("20us"), Ok(Duration::from_micros(20)));
-        for text in ["", "s", "-1s", "1x", "1.2.3s", "1e9"] {
-            assert!(duration(text).unwrap_err().contains("as in 250ms"), "{text}");
-        }
-        assert!(duration("9000000h").is_err());
-        assert!(some_time("0s").is_err());
     }
 }

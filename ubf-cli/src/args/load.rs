@@ -5,7 +5,8 @@ use std::time::Duration;
 use clap::{ArgGroup, Args};
 use ubf_codec::Address;
 
-use super::connect::{ConnectArgs, duration, some_time};
+use super::connect::ConnectArgs;
+use super::units::{duration, some_time};
 
 /// Make many calls, and say how long they took.
 ///

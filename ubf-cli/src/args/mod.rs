@@ -8,21 +8,21 @@ pub(crate) mod connect;
 #[cfg(unix)]
 mod demo;
 mod load;
+pub(crate) mod packets;
 mod repl;
-mod verbs;
+pub(crate) mod units;
+pub(crate) mod verbs;
 
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
-use ubf_codec::{Dialect, Limits, Style};
 
 pub(crate) use self::call::Call;
 #[cfg(unix)]
 pub(crate) use self::demo::Demo;
 pub(crate) use self::load::Load;
+use self::packets::{DialectArgs, InputArgs, LimitArgs, PacketArgs, SideArgs};
 pub(crate) use self::repl::Repl;
-pub(crate) use self::verbs::name_verbs;
-use crate::packets::side::Side;
 
 /// Read, check, write, rewrite and explain UBF packets, and talk to servers.
 ///
@@ -283,180 +283,10 @@ pub(crate) struct Trace {
     pub(crate) limits: LimitArgs,
 }
 
-/// What is read.
-#[derive(Debug, Args)]
-pub(crate) struct InputArgs {
-    /// Files to read; `-` is stdin, and so is no file at all
-    #[arg(value_name = "FILE")]
-    pub(crate) files: Vec<PathBuf>,
-
-    /// The input is hex digits. White space between them is ignored, a packet may span lines
-    #[arg(long)]
-    pub(crate) hex: bool,
-}
-
-/// Whether packets have headers, and whose.
-#[derive(Debug, Args)]
-// W7: a versioned packet is always in the extended dialect.
-#[command(group = ArgGroup::new("side").args(["client", "server"]).conflicts_with_all(["classic", "any_escape"]))]
-pub(crate) struct SideArgs {
-    /// Versioned packets from a client: a version before each body, as in `10 {…}$`
-    #[arg(long)]
-    pub(crate) client: bool,
-
-    /// Versioned packets from a server: a version and the NextIP before each body, as in `10 ?
-    /// {…}$`
-    #[arg(long)]
-    pub(crate) server: bool,
-}
-
-impl SideArgs {
-    pub(crate) const fn side(&self) -> Option<Side> {
-        match (self.client, self.server) {
-            (true, _) => Some(Side::Client),
-            (_, true) => Some(Side::Server),
-            _ => None,
-        }
-    }
-}
-
-/// How the input is read.
-#[derive(Debug, Args)]
-pub(crate) struct DialectArgs {
-    /// Read classic UBF(A), where `?` is a register like any other. Erlang's encoder uses it
-    #[arg(long)]
-    pub(crate) classic: bool,
-
-    /// Read `\` and any byte as that byte, as Erlang's and Java's decoders do
-    #[arg(long)]
-    pub(crate) any_escape: bool,
-}
-
-impl DialectArgs {
-    pub(crate) const fn dialect(&self) -> Dialect {
-        if self.classic { Dialect::Classic } else { Dialect::Extended }
-    }
-}
-
-/// How packets are written.
-#[derive(Debug, Args)]
-#[command(group = ArgGroup::new("style").args(["cached", "pretty"]))]
-pub(crate) struct PacketArgs {
-    /// Put what comes twice into registers, where that saves bytes
-    #[arg(long)]
-    pub(crate) cached: bool,
-
-    /// Write white space and line breaks for people
-    #[arg(long)]
-    pub(crate) pretty: bool,
-
-    /// Write classic UBF(A), for peers that know nothing of the `?` value: it is written as
-    /// 'undefined'
-    #[arg(long)]
-    pub(crate) classic: bool,
-
-    /// Write hex digits instead of the bytes
-    #[arg(long)]
-    pub(crate) hex: bool,
-
-    /// Write nothing between packets
-    ///
-    /// Without this, a newline follows each packet. That is legal: white space may stand before
-    /// any packet.
-    #[arg(long)]
-    pub(crate) no_newline: bool,
-}
-
-impl PacketArgs {
-    pub(crate) const fn dialect(&self) -> Dialect {
-        if self.classic { Dialect::Classic } else { Dialect::Extended }
-    }
-
-    pub(crate) const fn style(&self) -> Style {
-        match (self.cached, self.pretty) {
-            (true, _) => Style::Cached,
-            (_, true) => Style::Pretty,
-            _ => Style::Plain,
-        }
-    }
-}
-
-/// What a packet may cost.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Limits of one packet")]
-pub(crate) struct LimitArgs {
-    /// Most bytes of a packet. KiB, MiB and GiB may follow the number
-    #[arg(long, value_name = "BYTES", value_parser = bytes_u32, default_value = "16MiB", hide_short_help = true)]
-    max_packet_bytes: u32,
-
-    /// Most tuples, lists and tags one in another
-    #[arg(long, value_name = "LEVELS", default_value_t = DEFAULTS.max_depth, hide_short_help = true)]
-    max_depth: u32,
-
-    /// Most terms, where each use of a register counts again
-    #[arg(long, value_name = "NODES", default_value_t = DEFAULTS.max_expanded_nodes, hide_short_help = true)]
-    max_expanded_nodes: u64,
-
-    /// Most bytes of text and binaries, where each use of a register counts again
-    #[arg(long, value_name = "BYTES", value_parser = bytes_u64, default_value = "64MiB", hide_short_help = true)]
-    max_expanded_bytes: u64,
-
-    /// Most digits of an integer
-    #[arg(long, value_name = "DIGITS", default_value_t = DEFAULTS.max_integer_digits, hide_short_help = true)]
-    max_integer_digits: u32,
-
-    /// Most bytes of a semantic tag
-    #[arg(long, value_name = "BYTES", value_parser = bytes_u32, default_value = "255", hide_short_help = true)]
-    max_tag_bytes: u32,
-
-    /// Most bytes of a NextIP
-    #[arg(long, value_name = "BYTES", value_parser = bytes_u32, default_value = "1KiB", hide_short_help = true)]
-    max_next_ip_bytes: u32,
-
-    /// Most addresses in a NextIP
-    #[arg(long, value_name = "COUNT", default_value_t = DEFAULTS.max_next_ip_addresses, hide_short_help = true)]
-    max_next_ip_addresses: u32,
-}
-
-const DEFAULTS: Limits = Limits::new();
-
-impl LimitArgs {
-    pub(crate) const fn limits(&self) -> Limits {
-        Limits::new()
-            .with_max_packet_bytes(self.max_packet_bytes)
-            .with_max_depth(self.max_depth)
-            .with_max_expanded_nodes(self.max_expanded_nodes)
-            .with_max_expanded_bytes(self.max_expanded_bytes)
-            .with_max_integer_digits(self.max_integer_digits)
-            .with_max_tag_bytes(self.max_tag_bytes)
-            .with_max_next_ip_bytes(self.max_next_ip_bytes)
-            .with_max_next_ip_addresses(self.max_next_ip_addresses)
-    }
-}
-
-/// `4096`, `64KiB`, `16MiB`, `1GiB`.
-pub(crate) fn bytes_u64(text: &str) -> Result<u64, String> {
-    let unit_start = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
-    let (digits, unit) = text.split_at(unit_start);
-    let scale: u64 = match unit.trim_start().to_ascii_lowercase().as_str() {
-        "" | "b" => 1,
-        "kib" => 1 << 10,
-        "mib" => 1 << 20,
-        "gib" => 1 << 30,
-        _ => return Err("a number of bytes is wanted, as in 4096, 64KiB, 16MiB or 1GiB".to_owned()),
-    };
-    let number: u64 =
-        digits.parse().map_err(|_| "it does not begin with a number of bytes".to_owned())?;
-    number.checked_mul(scale).ok_or_else(|| "too many bytes".to_owned())
-}
-
-fn bytes_u32(text: &str) -> Result<u32, String> {
-    u32::try_from(bytes_u64(text)?).map_err(|_| "4GiB or more is too much".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
+    use ubf_codec::Limits;
 
     use super::*;
 
@@ -471,16 +301,5 @@ mod tests {
             panic!("decode was asked for")
         };
         assert_eq!(plain.limits.limits(), Limits::default());
-    }
-
-    #[test]
-    fn sizes_have_binary_suffixes() {
-        assert_eq!(bytes_u64("4096"), Ok(4096));
-        assert_eq!(bytes_u64("64KiB"), Ok(65_536));
-        assert_eq!(bytes_u64("16 mib"), Ok(16 << 20));
-        assert_eq!(bytes_u32("4GiB").unwrap_err(), "4GiB or more is too much");
-        assert!(bytes_u64("12MB").unwrap_err().contains("64KiB"));
-        assert!(bytes_u64("").is_err());
-        assert!(bytes_u64("99999999999GiB").is_err());
     }
 }

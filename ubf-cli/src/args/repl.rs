@@ -5,7 +5,8 @@ use std::time::Duration;
 use clap::Args;
 use ubf_codec::Address;
 
-use super::connect::{ConnectArgs, some_time};
+use super::connect::ConnectArgs;
+use super::units::some_time;
 
 /// Talk to a server, line by line.
 ///

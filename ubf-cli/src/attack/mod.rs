@@ -18,6 +18,7 @@ mod process;
 mod slow;
 mod target;
 mod verdict;
+mod versions;
 mod wire;
 
 use std::time::{Duration, Instant};
@@ -65,7 +66,7 @@ pub(crate) fn run<E: From<String>>(
         None => None,
     };
     runtime.block_on(async {
-        target.ask_versions().await?;
+        target.versions = versions::ask_versions(&target).await?;
         let bystander = Bystander::start(target.clone());
         tokio::time::sleep(BASELINE).await;
         let (before, faults) = bystander.take();

@@ -3,10 +3,6 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use ubf_codec::{TermRef, View};
-
-use super::wire::{Heard, Wire};
-
 /// What a well-behaved client asks for. A server answers every request, if only to say that it does
 /// not know it.
 pub(crate) const REQUEST: &str = "'ubf_attack'";
@@ -50,39 +46,4 @@ impl Target {
     pub(crate) fn drip(&self) -> Duration {
         (self.max_wait / 200).clamp(Duration::from_millis(5), Duration::from_millis(200))
     }
-
-    /// Asks the server what it speaks.
-    pub(crate) async fn ask_versions(&mut self) -> Result<(), String> {
-        let mut wire = Wire::open(self)
-            .await
-            .map_err(|error| format!("cannot connect to {}: {error}", self.address))?;
-        wire.send(&self.negotiate(UNSPOKEN)).await;
-        let heard = wire.hear(self.max_wait).await;
-        let Heard::Packet { body, .. } = &heard else {
-            return Err(format!(
-                "{} does not answer a negotiation: {}",
-                self.address,
-                heard.text()
-            ));
-        };
-        self.versions = spoken(body.root());
-        self.versions.sort_unstable();
-        if self.versions.is_empty() {
-            return Err(format!(
-                "{} speaks no version of this service: {}",
-                self.address,
-                heard.text()
-            ));
-        }
-        Ok(())
-    }
-}
-
-/// The versions in a `no_common_version`.
-fn spoken(answer: TermRef<'_>) -> Vec<u32> {
-    let View::Tuple(answer) = answer.view() else { return Vec::new() };
-    let Some(View::List(versions)) = answer.get(3).map(|versions| versions.view()) else {
-        return Vec::new();
-    };
-    versions.iter().filter_map(|version| u32::try_from(version.as_i64()?).ok()).collect()
 }

@@ -8,7 +8,8 @@ use crate::args::attack::Options;
 use crate::attack::{
     ATTACKS, Attack, Bounds, Latency, Target, Verdict, bytes_in_words, run as attack,
 };
-use crate::ui::output::{Output, Palette};
+use crate::ui::output::Output;
+use crate::ui::palette::Palette;
 use crate::ui::report::Report;
 use crate::ui::status::Status;
 use crate::ui::text::counted;

@@ -12,7 +12,8 @@ use crate::args::Call;
 use crate::network;
 use crate::network::wire_trace::WireTrace;
 use crate::ui::json::Text;
-use crate::ui::output::{Output, Palette};
+use crate::ui::output::Output;
+use crate::ui::palette::Palette;
 use crate::ui::report::Report;
 use crate::ui::status::Status;
 

@@ -6,9 +6,10 @@ use serde::Serialize;
 use ubf_codec::Summary;
 
 use crate::args::Check;
-use crate::commands::{each_input, reading};
+use crate::commands::inputs::{each_input, reading};
 use crate::packets::stream::{PacketStream, Trouble, WrongPacket};
-use crate::ui::output::{Output, Palette};
+use crate::ui::output::Output;
+use crate::ui::palette::Palette;
 use crate::ui::status::Status;
 use crate::ui::text::{counted, thousands};
 

@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::args::Decode;
-use crate::commands::{each_input, reading};
+use crate::commands::inputs::{each_input, reading};
 use crate::packets::packet_json::PacketJson;
 use crate::packets::stream::{Header, Packet, PacketStream};
 use crate::ui::output::Output;

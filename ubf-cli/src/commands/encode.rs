@@ -5,7 +5,7 @@ use std::io;
 use ubf_codec::{NotationError, Term};
 
 use crate::args::Encode;
-use crate::commands::each_passage;
+use crate::commands::inputs::each_passage;
 use crate::packets::passage::Passage;
 use crate::packets::terms::TermSplitter;
 use crate::packets::writer::PacketWriter;
@@ -14,7 +14,7 @@ use crate::ui::report::Report;
 use crate::ui::status::Status;
 
 pub(crate) fn run(args: &Encode, output: &mut Output) -> io::Result<Status> {
-    let mut writer = PacketWriter::new(&args.packets, args.limits.limits());
+    let mut writer = PacketWriter::new(args.packets.form(), args.limits.limits());
     let mut write =
         |passage: &Passage, input: Option<&str>, output: &mut Output| match read(passage, input) {
             Ok(term) => writer.write(&term, passage, input, output),

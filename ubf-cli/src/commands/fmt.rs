@@ -5,7 +5,7 @@ use std::io;
 use ubf_codec::{Encoder, Style};
 
 use crate::args::Fmt;
-use crate::commands::{each_input, reading};
+use crate::commands::inputs::{each_input, reading};
 use crate::packets::stream::{PacketStream, Trouble};
 use crate::ui::output::Output;
 use crate::ui::report::Report;

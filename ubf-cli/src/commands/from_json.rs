@@ -5,7 +5,7 @@ use std::io;
 use ubf_codec::{Term, json};
 
 use crate::args::FromJson;
-use crate::commands::each_passage;
+use crate::commands::inputs::each_passage;
 use crate::packets::documents::{DocumentSplitter, is_space};
 use crate::packets::json_hints::hint;
 use crate::packets::passage::Passage;
@@ -15,7 +15,7 @@ use crate::ui::report::Report;
 use crate::ui::status::Status;
 
 pub(crate) fn run(args: &FromJson, output: &mut Output) -> io::Result<Status> {
-    let mut writer = PacketWriter::new(&args.packets, args.limits.limits());
+    let mut writer = PacketWriter::new(args.packets.form(), args.limits.limits());
     let splitter = if args.lines { DocumentSplitter::by_lines } else { DocumentSplitter::new };
     each_passage(&args.files, output, splitter, |passage, input, output| {
         match read(passage, input, args) {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use ubf_client::Statistics;
 
 use crate::load::{ClientView, Latency, Outcome, Plan, Snapshot, Summary};
-use crate::ui::output::Palette;
+use crate::ui::palette::Palette;
 use crate::ui::units::{count, rate, time};
 
 /// One line that says how it is going.

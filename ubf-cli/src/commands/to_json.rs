@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::args::ToJson;
-use crate::commands::{each_input, reading};
+use crate::commands::inputs::{each_input, reading};
 use crate::packets::packet_json::PacketJson;
 use crate::packets::stream::PacketStream;
 use crate::ui::indent::Indented;

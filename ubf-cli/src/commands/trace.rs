@@ -6,7 +6,7 @@ use ubf_codec::json::Json;
 use ubf_codec::{Operator, StackItem, Tracer};
 
 use crate::args::Trace;
-use crate::commands::{each_input, reading};
+use crate::commands::inputs::{each_input, reading};
 use crate::packets::hints::Reading;
 use crate::packets::input::{self, Input};
 use crate::packets::steps::{Scene, is_worth_a_row};
@@ -14,7 +14,8 @@ use crate::packets::stream::{PacketStream, Trouble};
 use crate::packets::table::Layout;
 use crate::ui::brief::brief;
 use crate::ui::json::{Array, Text};
-use crate::ui::output::{Output, Palette};
+use crate::ui::output::Output;
+use crate::ui::palette::Palette;
 use crate::ui::status::Status;
 use crate::ui::text::{byte_name, counted, escaped};
 
@@ -45,7 +46,7 @@ pub(crate) fn run(args: &Trace, output: &mut Output) -> io::Result<Status> {
         let input = Input::new("the example".to_owned(), Box::new(LESSON), false);
         tracing
             .input(input, output)
-            .map_or_else(|trouble| super::report(trouble, "the example", output), Ok)?
+            .map_or_else(|trouble| super::inputs::report(trouble, "the example", output), Ok)?
     } else {
         each_input(&args.input.files, args.input.hex, output, |input, output| {
             tracing.input(input, output)

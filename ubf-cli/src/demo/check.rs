@@ -5,17 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::journal::Executed;
+use super::journal::{CallName, Executed};
 use crate::load::Outcome;
 use crate::ui::text::counted;
 use crate::ui::units::count;
-
-/// A call: whose, and which of that client's. Both count from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct CallName {
-    pub(crate) client: u64,
-    pub(crate) number: u64,
-}
 
 /// How many clients use which version. 0 stands for those that have agreed on none.
 pub(crate) type ByVersion = BTreeMap<u32, u64>;

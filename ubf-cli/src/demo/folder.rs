@@ -106,7 +106,7 @@ mod tests {
         drop(second);
         assert!(!private.exists() && keep.join("a1.journal").exists());
         let error = Folder::new(Some(&keep)).unwrap_err();
-        assert!(error.render(crate::ui::output::Palette::new(false)).contains("not empty"));
+        assert!(error.render(crate::ui::palette::Palette::new(false)).contains("not empty"));
         let private = first.private.clone();
         drop(first);
         assert!(!private.exists());

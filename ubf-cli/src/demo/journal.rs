@@ -7,8 +7,14 @@ use std::path::Path;
 use bytes::BytesMut;
 use ubf_codec::{StreamDecoder, TermRef, View};
 
-use super::check::CallName;
 use crate::ui::report::Report;
+
+/// A call: whose, and which of that client's. Both count from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct CallName {
+    pub(crate) client: u64,
+    pub(crate) number: u64,
+}
 
 /// How often each call was begun.
 pub(crate) type Executed = BTreeMap<CallName, u32>;
@@ -58,7 +64,7 @@ mod tests {
         let mut executed = Executed::new();
         let read = read(&path, was_killed, &mut executed);
         fs::remove_file(&path).unwrap();
-        read.map_err(|report| report.render(crate::ui::output::Palette::new(false)))?;
+        read.map_err(|report| report.render(crate::ui::palette::Palette::new(false)))?;
         Ok(executed.iter().map(|(call, &times)| (call.client, call.number, times)).collect())
     }
 

@@ -7,9 +7,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::check::Verdict;
-use super::stage::Told;
 use crate::load::{Outcome, Results};
-use crate::ui::output::Palette;
+use crate::ui::palette::Palette;
 use crate::ui::text::counted;
 use crate::ui::units::{count, rate};
 
@@ -36,6 +35,14 @@ pub(super) struct Totals {
     pub(super) clients: u64,
     pub(super) seed: Option<u64>,
     pub(super) took: Duration,
+    pub(super) refused: u64,
+}
+
+/// What clients told of themselves in a phase.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Told {
+    pub(super) moved: u64,
+    pub(super) lost: u64,
     pub(super) refused: u64,
 }
 

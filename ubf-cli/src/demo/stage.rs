@@ -13,7 +13,7 @@ use ubf_codec::Address;
 use super::check::ByVersion;
 use super::folder::Folder;
 use super::node::Node;
-use super::report::PhaseReport;
+use super::report::{PhaseReport, Told};
 use super::screen::{Pulse, Row, Screen};
 use crate::admin::{Admin, AdminError, Status};
 use crate::load::{ClientView, Counts, Load, Outcome, Results};
@@ -85,14 +85,6 @@ impl Actor {
             versions: versions.unwrap_or_default(),
         }
     }
-}
-
-/// What clients told of themselves in a phase.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Told {
-    pub(super) moved: u64,
-    pub(super) lost: u64,
-    pub(super) refused: u64,
 }
 
 /// A phase that is being played.

@@ -9,7 +9,7 @@ use ubf_client::{Direction, Traffic};
 use ubf_codec::{ClientHeader, DecodeError, Limits, ServerHeader, VersionedDecoder};
 
 use crate::network::wire_words::{in_words, next_ip};
-use crate::ui::output::Palette;
+use crate::ui::palette::Palette;
 use crate::ui::text::escaped;
 
 /// Bytes of a packet that are shown. Chosen: what a screen holds.

@@ -6,7 +6,7 @@ use ubf_codec::StackItem;
 use crate::packets::steps::Scene;
 use crate::ui::brief::brief;
 use crate::ui::excerpt::cell;
-use crate::ui::output::Palette;
+use crate::ui::palette::Palette;
 use crate::ui::text::{byte_name, columns, prefix, shorten};
 
 /// Columns between two columns.

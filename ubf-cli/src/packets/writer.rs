@@ -3,17 +3,27 @@
 
 use std::io;
 
-use ubf_codec::{Decoder, Encoder, Limits, Term};
+use ubf_codec::{Decoder, Dialect, Encoder, Limits, Style, Term};
 
-use crate::args::PacketArgs;
 use crate::packets::hints::{self, Evidence, Reading};
 use crate::packets::passage::Passage;
 use crate::ui::output::Output;
 use crate::ui::report::Report;
 
+/// How packets are to be written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PacketForm {
+    pub(crate) dialect: Dialect,
+    pub(crate) style: Style,
+    /// Hex digits instead of the bytes.
+    pub(crate) is_hex: bool,
+    /// Whether a newline follows each packet.
+    pub(crate) ends_lines: bool,
+}
+
 /// Turns terms into packets.
-pub(crate) struct PacketWriter<'a> {
-    args: &'a PacketArgs,
+pub(crate) struct PacketWriter {
+    form: PacketForm,
     encoder: Encoder,
     /// Tells whether a peer with these limits would take the packet.
     decoder: Decoder,
@@ -21,12 +31,12 @@ pub(crate) struct PacketWriter<'a> {
     packet: Vec<u8>,
 }
 
-impl<'a> PacketWriter<'a> {
-    pub(crate) fn new(args: &'a PacketArgs, limits: Limits) -> Self {
-        let dialect = args.dialect();
+impl PacketWriter {
+    pub(crate) fn new(form: PacketForm, limits: Limits) -> Self {
+        let dialect = form.dialect;
         Self {
-            args,
-            encoder: Encoder::new().with_dialect(dialect).with_style(args.style()),
+            form,
+            encoder: Encoder::new().with_dialect(dialect).with_style(form.style),
             decoder: Decoder::new().with_dialect(dialect).with_limits(limits),
             reading: Reading { side: None, dialect, any_escape: false, limits, hex: true },
             packet: Vec::new(),
@@ -53,12 +63,12 @@ impl<'a> PacketWriter<'a> {
             let hint = hints::hint(&error, evidence, &self.reading);
             return Ok(Err(Report::new(message).with_hint(hint)));
         }
-        if self.args.hex {
+        if self.form.is_hex {
             output.text(hex::encode(&self.packet))?;
         } else {
             output.bytes(&self.packet)?;
         }
-        if !self.args.no_newline {
+        if self.form.ends_lines {
             output.bytes(b"\n")?;
         }
         Ok(Ok(()))

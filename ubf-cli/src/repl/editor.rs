@@ -14,7 +14,7 @@ use super::line::COMMANDS;
 use super::session::Words;
 use crate::packets::passage::Split as _;
 use crate::packets::terms::TermSplitter;
-use crate::ui::output::Palette;
+use crate::ui::palette::Palette;
 
 /// Knows the commands and the words that were seen.
 pub(super) struct LineHelper {

@@ -18,7 +18,7 @@ use super::news;
 use crate::args::Repl;
 use crate::network;
 use crate::network::wire_trace::WireTrace;
-use crate::ui::output::Palette;
+use crate::ui::palette::Palette;
 use crate::ui::report::Report;
 
 /// To say goodbye. Chosen: nobody wants to wait.

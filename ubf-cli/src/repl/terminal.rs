@@ -12,7 +12,7 @@ use rustyline::{Config, Editor, ExternalPrinter as _};
 
 use super::editor::LineHelper;
 use super::session::{Screen, Shown, Words};
-use crate::ui::output::Palette;
+use crate::ui::palette::Palette;
 
 /// Lines that are kept.
 const MAX_HISTORY: usize = 1000;

@@ -5,6 +5,7 @@ pub(crate) mod excerpt;
 pub(crate) mod indent;
 pub(crate) mod json;
 pub(crate) mod output;
+pub(crate) mod palette;
 pub(crate) mod reason;
 pub(crate) mod report;
 pub(crate) mod status;

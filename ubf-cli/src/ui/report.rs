@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::ui::excerpt::Excerpt;
-use crate::ui::output::Palette;
+use crate::ui::palette::Palette;
 
 /// An error message.
 #[derive(Clone, Debug)]

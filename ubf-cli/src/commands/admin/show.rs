@@ -6,7 +6,8 @@ use std::time::Duration;
 use ubf_server::Versions;
 
 use crate::admin::{ServiceVersion, Sessions, Status};
-use crate::ui::output::{Output, Palette};
+use crate::ui::output::Output;
+use crate::ui::palette::Palette;
 use crate::ui::text::{counted, thousands};
 
 pub(super) fn status(status: &Status, output: &mut Output) -> io::Result<()> {

@@ -1,0 +1,34 @@
+//! What a server speaks.
+
+use ubf_codec::{TermRef, View};
+
+use super::target::{Target, UNSPOKEN};
+use super::wire::{Heard, Wire};
+
+/// Asks the server which versions it speaks, and gives them lowest first. There is one at least.
+pub(crate) async fn ask_versions(target: &Target) -> Result<Vec<u32>, String> {
+    let address = target.address;
+    let mut wire = Wire::open(target)
+        .await
+        .map_err(|error| format!("cannot connect to {address}: {error}"))?;
+    wire.send(&target.negotiate(UNSPOKEN)).await;
+    let heard = wire.hear(target.max_wait).await;
+    let Heard::Packet { body, .. } = &heard else {
+        return Err(format!("{address} does not answer a negotiation: {}", heard.text()));
+    };
+    let mut versions = spoken(body.root());
+    versions.sort_unstable();
+    if versions.is_empty() {
+        return Err(format!("{address} speaks no version of this service: {}", heard.text()));
+    }
+    Ok(versions)
+}
+
+/// The versions in a `no_common_version`.
+fn spoken(answer: TermRef<'_>) -> Vec<u32> {
+    let View::Tuple(answer) = answer.view() else { return Vec::new() };
+    let Some(View::List(versions)) = answer.get(3).map(|versions| versions.view()) else {
+        return Vec::new();
+    };
+    versions.iter().filter_map(|version| u32::try_from(version.as_i64()?).ok()).collect()
+}
