@@ -68,7 +68,7 @@
 //!             server::Output::Request(message) => {
 //!                 server::Input::Reply { packet: message.packet, body: body(&ubf!({{ok, "blue"}, start})) }
 //!             }
-//!             server::Output::Transmit(packet) => {
+//!             server::Output::Transmit { packet, .. } => {
 //!                 let (connection, bytes) = (link.unwrap(), packet.to_bytes().into());
 //!                 client.handle(client::Input::Received { connection, bytes }, now);
 //!                 server::Input::Written(packet.len())

@@ -286,7 +286,9 @@ fn l3_a_server_tells_what_is_malformed_and_closes() {
         let mut reason = None;
         while let Some(output) = session.poll_output() {
             match output {
-                server::Output::Transmit(packet) => sent.extend_from_slice(&packet.to_bytes()),
+                server::Output::Transmit { packet, .. } => {
+                    sent.extend_from_slice(&packet.to_bytes())
+                }
                 server::Output::Close { reason: found, .. } => reason = Some(found),
                 other => panic!("{bad}: {other:?}"),
             }
@@ -313,7 +315,9 @@ fn l3_a_server_refuses_a_packet_that_it_does_not_know_and_goes_on() {
         );
         let mut sent = Vec::new();
         while let Some(output) = session.poll_output() {
-            let server::Output::Transmit(packet) = output else { panic!("{unknown}: {output:?}") };
+            let server::Output::Transmit { packet, .. } = output else {
+                panic!("{unknown}: {output:?}")
+            };
             sent.extend_from_slice(&packet.to_bytes());
         }
         let sent = String::from_utf8(sent).unwrap();

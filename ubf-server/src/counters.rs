@@ -50,7 +50,7 @@ counters! {
     no_common_version,
     /// Packets that were not executed because of their version (N4).
     refused,
-    /// Handlers that panicked (N6).
+    /// Handlers that panicked (N6), and those whose reply had the form of an event (P3).
     failed,
     /// Handlers that took too long, and were dropped (L2).
     timed_out,

@@ -60,7 +60,7 @@ async fn serve(
         let mut unsent = Vec::new();
         while let Some(output) = session.poll_output() {
             match output {
-                Output::Transmit(packet) => unsent.extend_from_slice(&packet.to_bytes()),
+                Output::Transmit { packet, .. } => unsent.extend_from_slice(&packet.to_bytes()),
                 Output::Request(message) => {
                     executed.fetch_add(1, Ordering::Relaxed);
                     let reply = Term::tuple([message.body.to_term(), ubf!(start)]);

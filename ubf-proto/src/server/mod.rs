@@ -11,6 +11,7 @@ mod input;
 mod output;
 mod pending;
 mod receive;
+mod reply;
 mod room;
 
 use alloc::boxed::Box;
@@ -22,7 +23,7 @@ use ubf_codec::{ClientHeader, Mode, NextIp, Term, Version};
 
 pub use self::config::Config;
 pub use self::input::Input;
-pub use self::output::{CloseReason, Message, Notice, Output};
+pub use self::output::{CloseReason, Message, Notice, Output, PacketKind};
 pub use self::room::Room;
 
 use self::pending::{Answer, Pending};
@@ -167,16 +168,8 @@ impl ServerSession {
             }
             Input::EndOfStream => self.has_ended = true,
             Input::Lost => self.stop(CloseReason::Lost),
-            Input::Reply { packet, body } => self.pending.complete(packet, None, body),
-            Input::Failed { packet, why } => {
-                let versions = self.offer.spoken(&self.service, self.now);
-                let failed = ServerControl::Failed { why, versions, packet };
-                self.pending.complete(
-                    packet,
-                    Some(Mode::Negotiation),
-                    packet::body(&failed.to_term()),
-                );
-            }
+            Input::Reply { packet, body } => self.reply(packet, body),
+            Input::Failed { packet, why } => self.fail(packet, why),
             Input::EventOut { version, body } => self.send_event(version, body),
             Input::Offer(offer) => {
                 self.offer = offer;
@@ -342,28 +335,48 @@ impl ServerSession {
         is_over
     }
 
+    fn reply(&mut self, packet: u64, body: Bytes) {
+        if reply::is_event_out(&body) {
+            // P3
+            if let Some(version) = self.pending.version_of_running(packet) {
+                self.outputs.push_back(Output::Notice(Notice::ReplyIsAnEvent { version, packet }));
+            }
+            return self.fail(packet, Term::atom("reply_is_an_event"));
+        }
+        self.pending.complete(packet, None, body);
+    }
+
+    fn fail(&mut self, packet: u64, why: Term) {
+        let versions = self.offer.spoken(&self.service, self.now);
+        let failed = ServerControl::Failed { why, versions, packet };
+        let body = packet::body(&failed.to_term());
+        self.pending.complete(packet, Some(Mode::Negotiation), body);
+    }
+
     fn answer_in_turn(&mut self, answer: Answer) -> Output {
         let Answer { packet: number, mode, body, is_made_by_handler } = answer;
         let packet = self.heads.packet(mode, body);
+        let kind = if is_made_by_handler { PacketKind::Reply } else { PacketKind::Control };
         if is_made_by_handler && self.max_packet.is_some_and(|max| packet.len() as u64 > max) {
             // N12: a reply that the client would not accept would end its connection.
             let versions = self.offer.spoken(&self.service, self.now);
             let why = Term::atom("reply_too_large");
             let failed = ServerControl::Failed { why, versions, packet: number };
             let packet = self.heads.packet(Mode::Negotiation, packet::body(&failed.to_term()));
-            return self.transmission(packet);
+            return self.transmission(kind, packet);
         }
-        self.transmission(packet)
+        self.transmission(kind, packet)
     }
 
-    fn transmit(&mut self, mode: Mode, body: Bytes) {
-        let packet = self.heads.packet(mode, body);
-        let output = self.transmission(packet);
+    fn notify(&mut self, notice: &ServerControl) {
+        let body = packet::body(&notice.to_term());
+        let packet = self.heads.packet(Mode::Negotiation, body);
+        let output = self.transmission(PacketKind::Notice, packet);
         self.outputs.push_back(output);
     }
 
     /// A packet on its way out.
-    fn transmission(&mut self, packet: Packet) -> Output {
+    fn transmission(&mut self, kind: PacketKind, packet: Packet) -> Output {
         if self.heads.next_ip().is_some()
             && let Some(drain) = &mut self.drain
         {
@@ -375,7 +388,7 @@ impl ServerSession {
         }
         self.unsent += packet.len();
         self.last_traffic = self.now;
-        Output::Transmit(packet)
+        Output::Transmit { kind, packet }
     }
 
     fn send_event(&mut self, version: Version, body: Bytes) {
@@ -399,7 +412,7 @@ impl ServerSession {
                 }));
             }
             Some(_) | None => {
-                let output = self.transmission(packet);
+                let output = self.transmission(PacketKind::Event, packet);
                 self.outputs.push_back(output);
             }
         }
@@ -419,8 +432,7 @@ impl ServerSession {
         let Some(drain) = &mut self.drain else { return false };
         drain.notice_at = None;
         let grace = drain.until.since(self.now);
-        let notice = packet::body(&ServerControl::Moved { grace }.to_term());
-        self.transmit(Mode::Negotiation, notice);
+        self.notify(&ServerControl::Moved { grace });
         self.outputs.push_back(Output::Notice(Notice::MovedSent));
         true
     }
@@ -445,7 +457,7 @@ impl ServerSession {
         let is_due = |ending: &mut Ending| self.pending.len() == 0 || self.now >= ending.deadline;
         let Some(ending) = self.ending.take_if(|ending| is_due(ending)) else { return false };
         if let Some(last_words) = ending.last_words {
-            self.transmit(Mode::Negotiation, packet::body(&last_words.to_term()));
+            self.notify(&last_words);
         }
         self.stop(ending.reason);
         true

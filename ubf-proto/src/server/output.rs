@@ -12,7 +12,12 @@ use crate::versions::Versions;
 #[derive(Clone, Debug)]
 pub enum Output {
     /// Write this. All that is there can be written at once.
-    Transmit(Packet),
+    Transmit {
+        /// What the packet is, so that a shell needs no look at its bytes.
+        kind: PacketKind,
+        /// The bytes.
+        packet: Packet,
+    },
     /// Run the handler of a request, and answer with [`Input::Reply`](super::Input::Reply) or
     /// [`Input::Failed`](super::Input::Failed), in any order.
     Request(Message),
@@ -27,6 +32,19 @@ pub enum Output {
     },
     /// Something that people want to see.
     Notice(Notice),
+}
+
+/// What a packet on its way to a client is (P5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PacketKind {
+    /// The answer to a request whose handler was begun: its reply, or `failed`.
+    Reply,
+    /// The answer to another packet: `agreed`, `no_common_version`, `refused`, `pong`.
+    Control,
+    /// An event of the application. No packet of the client asked for it.
+    Event,
+    /// `moved`, `closing` or `error`. No packet of the client asked for it.
+    Notice,
 }
 
 /// A message of the application from the client.
@@ -112,6 +130,15 @@ pub enum Notice {
         /// Its version.
         version: Version,
         /// Its number.
+        packet: u64,
+    },
+    /// P3: a handler's reply was not sent, since it has the form of an event: the client would take
+    /// the next reply for the answer to this request. The call is answered
+    /// `failed 'reply_is_an_event'`.
+    ReplyIsAnEvent {
+        /// The version of the request.
+        version: Version,
+        /// The number of the client's packet (P6).
         packet: u64,
     },
     /// N12: an event was not sent, since the client does not accept packets so large.

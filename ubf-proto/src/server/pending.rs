@@ -75,6 +75,15 @@ impl Pending {
         }
     }
 
+    /// The version of a request whose handler runs.
+    pub(super) fn version_of_running(&self, packet: u64) -> Option<Version> {
+        let place = self.slots.partition_point(|slot| slot.packet < packet);
+        match self.slots.get(place).filter(|slot| slot.packet == packet)?.state {
+            State::Running { version, .. } => Some(version),
+            State::Ready(_) => None,
+        }
+    }
+
     /// The answer whose turn it is, if it is ready.
     pub(super) fn pop_ready(&mut self) -> Option<Answer> {
         if !matches!(self.slots.front()?.state, State::Ready(_)) {

@@ -180,7 +180,7 @@ impl Server {
     fn drive(&mut self) {
         while let Some(output) = self.session.poll_output() {
             let step = match output {
-                server::Output::Transmit(packet) => {
+                server::Output::Transmit { packet, .. } => {
                     self.unwritten += packet.len();
                     Step::Server { server: text(&packet.to_bytes()), connection: 0 }
                 }
@@ -209,6 +209,7 @@ fn word(notice: &Notice) -> &'static str {
         Notice::Agreed { .. } => "agreed",
         Notice::NoCommonVersion { .. } => "no-common-version",
         Notice::Refused { .. } => "refused",
+        Notice::ReplyIsAnEvent { .. } => "reply-is-an-event",
         Notice::EventTooLarge { .. } => "event-too-large",
         Notice::MovedSent => "moved-sent",
         Notice::ReportedError { .. } => "reported-error",

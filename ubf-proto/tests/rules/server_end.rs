@@ -36,7 +36,7 @@ impl Server {
         let mut lines = Vec::new();
         while let Some(output) = self.session.poll_output() {
             lines.push(match output {
-                Output::Transmit(packet) => {
+                Output::Transmit { packet, .. } => {
                     if self.is_written {
                         self.session
                             .handle(Input::Written(packet.len()), Time::from_millis(self.now));

@@ -133,8 +133,8 @@ pub(crate) async fn turn_away(mut stream: Socket, hub: Arc<Hub>, start: Start, w
     session.handle(Input::Close { why: Term::atom(why), within: Duration::ZERO }, now);
     let mut outbox = Outbox::default();
     while let Some(output) = session.poll_output() {
-        if let Output::Transmit(packet) = output {
-            outbox.push(packet);
+        if let Output::Transmit { kind, packet } = output {
+            outbox.push(kind, packet);
         }
     }
     if farewell::flush(&mut stream, &mut outbox, hub.limits.max_linger_time).await {
@@ -187,7 +187,7 @@ impl Connection {
         };
         if !is_flushed && (is_aborted || end.reason == CloseReason::Shutdown) {
             // Replies that the client cannot have read whole.
-            hub.totals.calls_cut.add(outbox.answers() as u64);
+            hub.totals.calls_cut.add(outbox.replies() as u64);
         }
         drop((stream, seat));
     }
@@ -359,7 +359,7 @@ impl Connection {
     fn do_outputs(&mut self, cx: &mut Context<'_>) {
         while !self.is_held() && !self.outbox.is_due() {
             match self.session.poll_output() {
-                Some(Output::Transmit(packet)) => self.outbox.push(packet),
+                Some(Output::Transmit { kind, packet }) => self.outbox.push(kind, packet),
                 Some(Output::Request(message)) => self.begin(message, false, cx),
                 Some(Output::Event(message)) => self.begin(message, true, cx),
                 Some(Output::Close { reason, calls_cut }) => {
@@ -501,6 +501,10 @@ impl Connection {
             Notice::Refused { version, packet } => {
                 counters.refused.add(1);
                 debug!(%peer, %version, packet, "refused");
+            }
+            Notice::ReplyIsAnEvent { version, packet } => {
+                counters.failed.add(1);
+                warn!(%peer, service = %self.session.service(), %version, packet, "failed: the reply has the form of an event");
             }
             Notice::EventTooLarge { version, bytes, max_packet } => {
                 warn!(%peer, %version, bytes, max_packet, "event not sent: the client does not accept packets so large");

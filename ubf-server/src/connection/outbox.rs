@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::AsyncWrite as _;
+use ubf_proto::server::PacketKind;
 use ubf_proto::{Outbound, Packet};
 
 use crate::socket::Socket;
@@ -43,23 +44,22 @@ struct Unwritten {
 #[derive(Debug)]
 struct Unread {
     bytes: usize,
-    /// It answers a client's packet: it is neither an event nor a notice.
-    is_answer: bool,
+    kind: PacketKind,
 }
 
 impl Outbox {
-    pub(super) fn push(&mut self, packet: Packet) {
+    pub(super) fn push(&mut self, kind: PacketKind, packet: Packet) {
         let Unwritten { outbound, packets, .. } = &mut **self
             .0
             .get_or_insert_with(|| SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default());
-        packets.push_back(Unread { bytes: packet.len(), is_answer: is_answer(&packet) });
+        packets.push_back(Unread { bytes: packet.len(), kind });
         outbound.push(packet);
     }
 
-    /// Answers that are not written, or not all of them.
-    pub(super) fn answers(&self) -> usize {
+    /// Replies of which some bytes are not written.
+    pub(super) fn replies(&self) -> usize {
         let packets = self.0.iter().flat_map(|unwritten| &unwritten.packets);
-        packets.filter(|packet| packet.is_answer).count()
+        packets.filter(|packet| packet.kind == PacketKind::Reply).count()
     }
 
     /// Bytes that are not written.
@@ -136,15 +136,6 @@ fn poll_write_pieces(
     Pin::new(stream).poll_write_vectored(cx, slices.get(..count).unwrap_or_default())
 }
 
-fn is_answer(packet: &Packet) -> bool {
-    let unasked: &[&[u8]] = if packet.head.starts_with(b"0 ") {
-        &[b"{'moved'", b"{'closing'"]
-    } else {
-        &[b"{'event_out'"]
-    };
-    !unasked.iter().any(|unasked| packet.body.starts_with(unasked))
-}
-
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
@@ -154,18 +145,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_and_notices_are_no_answers() {
+    fn replies_are_counted_by_what_they_are_and_not_by_their_bytes() {
         let mut outbox = Outbox::default();
-        for (head, body) in [
-            ("1 ? ", "{'ok''start'}$"),
-            ("1 ? ", "{'event_out''ok'}$"),
-            ("0 ? ", "{'moved'1}$"),
-            ("0 ? ", "{'closing''shutdown'7}$"),
-            ("0 ? ", "{'failed''crash'#1&7}$"),
+        for (kind, head, body) in [
+            (PacketKind::Reply, "1 ? ", "{'ok''start'}$"),
+            (PacketKind::Control, "1 ? ", "{'agreed'1?#1&#}$"),
+            (PacketKind::Event, "1 ? ", "{ 'event_out''ok'}$"),
+            (PacketKind::Notice, "0 ? ", "{'moved'1}$"),
+            (PacketKind::Notice, "0 ? ", "{'closing''shutdown'7}$"),
+            (PacketKind::Reply, "0 ? ", "{'failed''crash'#1&7}$"),
         ] {
-            outbox.push(Packet { head: Bytes::from(head), body: Bytes::from(body) });
+            outbox.push(kind, Packet { head: Bytes::from(head), body: Bytes::from(body) });
         }
-        assert_eq!(outbox.answers(), 2);
+        assert_eq!(outbox.replies(), 2);
     }
 
     #[tokio::test]
@@ -183,9 +175,9 @@ mod tests {
                 body: Bytes::from(vec![b'1'; number as usize * 3]),
             };
             expected.extend_from_slice(&packet.to_bytes());
-            outbox.push(packet);
+            outbox.push(PacketKind::Reply, packet);
         }
-        assert_eq!((outbox.bytes(), outbox.answers()), (expected.len(), 2_000));
+        assert_eq!((outbox.bytes(), outbox.replies()), (expected.len(), 2_000));
         let write = async {
             while outbox.bytes() > 0 {
                 std::future::poll_fn(|cx| outbox.poll_write(&mut sender, cx)).await.unwrap();
@@ -196,7 +188,7 @@ mod tests {
         let (_, read) = tokio::join!(write, receiver.read_to_end(&mut seen));
         read.unwrap();
         assert!(seen == expected);
-        assert_eq!((outbox.bytes(), outbox.answers()), (0, 0));
+        assert_eq!((outbox.bytes(), outbox.replies()), (0, 0));
         assert!(outbox.0.is_none());
     }
 }

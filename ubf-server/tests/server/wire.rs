@@ -155,3 +155,13 @@ async fn l3_broken_bytes_are_told_where_and_others_notice_nothing() {
     assert_eq!(server.handle.status().counts.bad_syntax, 1);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn p3_a_reply_that_is_an_event_costs_its_own_call_and_no_other() {
+    let server = start(Server::builder()).await;
+    let mut peer = server.connect().await;
+    peer.send("3 'event_out'$3 'next'$").await;
+    peer.expect("0 ? {'failed''reply_is_an_event'#1&2&3&4&5&9&10&14&1}$3 ? {'next''start'}$").await;
+    assert_eq!(server.handle.status().counts.failed, 1);
+    server.stop().await;
+}

@@ -213,7 +213,7 @@ impl World {
             assert!(count < MAX_OUTPUTS, "outputs without end");
             assert!(!self.is_closed, "L2: {output:?} after the end");
             match output {
-                Output::Transmit(packet) => {
+                Output::Transmit { packet, .. } => {
                     self.unsent.push_back(packet.len());
                     let mut bytes = BytesMut::from(&packet.to_bytes()[..]);
                     let packet = self.decoder.decode(&mut bytes).unwrap().expect("it is whole");

@@ -90,7 +90,9 @@ impl World {
             }
             client::Output::Render { call, version } => self.render(index, call, version),
             client::Output::Ended { call, outcome } => self.ended(index, call, outcome),
-            client::Output::EventOut { .. } => {}
+            client::Output::EventOut { body, .. } => {
+                panic!("P3: no handler sends events, and client {index} gets {body}")
+            }
             client::Output::Notice(notice) => self.noticed(index, &notice),
             client::Output::Finished => panic!("nobody closed the session"),
         }

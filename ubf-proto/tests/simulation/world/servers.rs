@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use ubf_codec::{Address, View, ubf};
 use ubf_proto::client::{self, ConnectionId};
 use ubf_proto::server::{self, ServerSession};
@@ -70,7 +71,7 @@ impl World {
         let mut is_over = false;
         while let Some(output) = session.poll_output() {
             match output {
-                server::Output::Transmit(packet) => {
+                server::Output::Transmit { packet, .. } => {
                     let bytes = packet.to_bytes();
                     log!(
                         self,
@@ -155,8 +156,12 @@ impl World {
             1..10 => 0,
             _ => self.random.below(30),
         };
-        let reply =
-            (!is_crash).then(|| body(&ubf!({{(client), (call), (execution), (version)}, start})));
+        let is_probe = self.clients[client].probes.contains(&call);
+        let reply = (!is_crash).then(|| match self.random.below(40) {
+            // P3: the session must not send it.
+            0 if !is_probe => Bytes::from_static(b"'event_out'>e {e'start'}$"),
+            _ => body(&ubf!({{(client), (call), (execution), (version)}, start})),
+        });
         self.at(self.now + delay, Event::HandlerDone { pipe, packet: message.packet, reply });
         if is_crash {
             let now = self.time();

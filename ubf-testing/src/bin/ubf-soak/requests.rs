@@ -141,6 +141,13 @@ impl Caller {
     }
 
     async fn echo(&mut self, world: &World) {
+        if self.random.once_in(20) {
+            // P3: its echo would be an event, and the next reply would be taken for its own.
+            if let Some(reply) = self.plain(world, Term::atom("event_out")).await {
+                world.broke(format!("the echo of an event's name is {}", reply.response()));
+            }
+            return;
+        }
         let request = any_term(&mut self.random);
         if let Some(reply) = self.plain(world, request.clone()).await
             && reply.response() != request
