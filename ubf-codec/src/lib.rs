@@ -105,7 +105,7 @@
 //! | `tokio` | module `tokio`: codecs for `tokio_util::codec::Framed` |
 //! | `serde` | module `serde`: Rust values as terms and back |
 //! | `json` | module `json`: terms as JSON and back, without loss |
-//! | `arbitrary` | `Arbitrary` for [`Term`], for fuzzers |
+//! | `arbitrary` | `Arbitrary` for [`Term`], for fuzzers; `std` |
 //!
 //! Features only add; none changes what another does.
 

@@ -34,7 +34,7 @@ pub(super) enum Stored {
     Shared(Bytes),
 }
 
-/// At most as many bytes as fit beside what tells the two forms apart.
+/// At most [`SHORT`] bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ShortText {
     len: u8,
@@ -42,10 +42,17 @@ pub(crate) struct ShortText {
     bytes: [u8; SHORT],
 }
 
+/// As many bytes as fit, with their length, beside what tells the two forms apart where pointers
+/// have 64 bits. The same everywhere: tokens are written sixteen and eight bytes at a time.
 const SHORT: usize = 23;
 
-// Otherwise a term would grow.
-const _: () = assert!(size_of::<Text>() == size_of::<Bytes>());
+// Otherwise a term would grow. Where pointers are shorter `Bytes` is smaller than a short text, and
+// a word tells the two apart.
+const _: () = assert!(if cfg!(target_pointer_width = "64") {
+    size_of::<Text>() == size_of::<Bytes>()
+} else {
+    size_of::<Text>() <= size_of::<ShortText>() + size_of::<usize>()
+});
 
 impl ShortText {
     /// The text, followed by zeros, and its length.
