@@ -24,16 +24,20 @@ use std::process::ExitCode;
 use std::{env, fs};
 
 use crate::list::Mutant;
-use crate::run::Outcome;
+use crate::run::{Outcome, Selection};
 
 const PACKAGES: [&str; 2] = ["ubf-codec", "ubf-proto"];
 
 /// The tests: those of the crates first, then those that go through both. The first that notices
 /// ends the matter.
-const TESTS: [&str; 3] = [
-    "--package ubf-codec --all-features --lib --tests",
-    "--package ubf-proto --lib --tests",
-    "--package ubf-testing --test grammar --test differential --test scripts --test corpus",
+const TESTS: [Selection; 3] = [
+    Selection::whole("--package ubf-codec --all-features --lib --tests"),
+    Selection::whole("--package ubf-proto --lib --tests"),
+    // The other modules of this program start servers and processes.
+    Selection {
+        arguments: "--package ubf-testing --test it",
+        modules: &["grammar", "differential", "scripts", "corpus"],
+    },
 ];
 
 fn main() -> ExitCode {

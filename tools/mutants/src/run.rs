@@ -14,9 +14,30 @@ use serde::{Deserialize, Serialize};
 
 use crate::list::Mutant;
 
+/// Tests that are run.
+pub struct Selection {
+    /// The arguments of the `cargo test` that builds them.
+    pub arguments: &'static str,
+    /// Only tests in these modules are run; all of them if there is none.
+    pub modules: &'static [&'static str],
+}
+
+impl Selection {
+    /// All tests of what `cargo test` builds with these arguments.
+    pub const fn whole(arguments: &'static str) -> Self {
+        Self { arguments, modules: &[] }
+    }
+
+    fn has(&self, test: &str) -> bool {
+        let module = test.split("::").next().unwrap_or(test);
+        self.modules.is_empty() || self.modules.contains(&module)
+    }
+}
+
 /// A program of tests.
 pub struct Program {
     name: String,
+    selection: &'static Selection,
     group: usize,
     path: PathBuf,
     folder: PathBuf,
@@ -76,14 +97,14 @@ struct Profile {
     test: bool,
 }
 
-/// Builds the tests of the copy: `selections` are the arguments of one `cargo test` each.
-pub fn build(copy: &Path, selections: &[&str]) -> Result<Vec<Program>, String> {
+/// Builds the tests of the copy, with one `cargo test` for each selection.
+pub fn build(copy: &Path, selections: &'static [Selection]) -> Result<Vec<Program>, String> {
     let mut all = Vec::new();
     for (selection, group) in selections.iter().zip(0..) {
         let mut command = Command::new("cargo");
         command
             .args(["test", "--offline", "--no-run", "--message-format", "json"])
-            .args(selection.split(' '));
+            .args(selection.arguments.split(' '));
         command.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", "-Awarnings").current_dir(copy);
         // Overflows are to be noticed as they are in a plain build of tests, but sooner.
         command
@@ -95,7 +116,7 @@ pub fn build(copy: &Path, selections: &[&str]) -> Result<Vec<Program>, String> {
             .output()
             .map_err(|error| format!("cannot run cargo: {error}"))?;
         if !built.status.success() {
-            return Err(format!("cargo test --no-run {selection} fails"));
+            return Err(format!("cargo test --no-run {} fails", selection.arguments));
         }
         for line in built.stdout.split(|&byte| byte == b'\n') {
             let Ok(artifact) = serde_json::from_slice::<Artifact>(line) else { continue };
@@ -106,7 +127,7 @@ pub fn build(copy: &Path, selections: &[&str]) -> Result<Vec<Program>, String> {
             };
             if artifact.profile.is_some_and(|profile| profile.test) {
                 let folder = manifest.parent().unwrap_or(copy).to_path_buf();
-                all.push(Program { name: target.name, group, path, folder });
+                all.push(Program { name: target.name, selection, group, path, folder });
             }
         }
     }
@@ -125,7 +146,8 @@ pub fn baseline(programs: Vec<Program>, scratch: &Path) -> Result<Tests, String>
             .map_err(|error| error.to_string())?;
         let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
         let before = tests.len();
-        for name in listed.lines().filter_map(|line| line.strip_suffix(": test")) {
+        let names = listed.lines().filter_map(|line| line.strip_suffix(": test"));
+        for name in names.filter(|name| program.selection.has(name)) {
             let reached = scratch.join("reached");
             drop(fs::remove_file(&reached));
             let start = Instant::now();

@@ -17,7 +17,7 @@ use ubf_codec::{Term, Version, ubf};
 use ubf_server::{Call, Handlers, Reply, Server, Service, Versions};
 
 #[allow(dead_code, reason = "the example has a main function of its own")]
-#[path = "../examples/two_versions.rs"]
+#[path = "../../examples/two_versions.rs"]
 mod two_versions;
 
 /// How long anything may take. Nothing waits for it unless a test fails.

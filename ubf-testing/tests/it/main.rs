@@ -1,0 +1,12 @@
+//! The tests of this crate, in one program: it is linked once.
+
+mod book;
+mod conformance;
+mod corpus;
+mod differential;
+mod grammar;
+mod redirect_loops;
+mod scripts;
+mod soak;
+mod typed;
+mod upgrade;
