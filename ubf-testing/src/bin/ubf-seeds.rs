@@ -1,5 +1,5 @@
 //! Writes the seeds of the fuzz targets, made from the specification's vectors, to
-//! `fuzz/corpus/<target>/`.
+//! `fuzz/target/corpus/<target>/`, where fuzzers find and keep their inputs.
 //!
 //! A file is named by its contents, so that the same seed is written once and nothing else is
 //! touched.
@@ -51,7 +51,7 @@ fn seed() -> Result<(), String> {
         }
     }
 
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus");
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/target/corpus");
     for (target, _) in targets::ALL {
         let seeds = seeds.remove(target).unwrap_or_default();
         write(&corpus.join(target), &seeds).map_err(|error| format!("{target}: {error}"))?;

@@ -1,33 +1,57 @@
 //! Every input that a fuzzer has found worth keeping still passes, on any toolchain.
 #![allow(clippy::unwrap_used, reason = "the functions that tests share are not seen as tests")]
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
 use ubf_testing::targets;
 
-fn inputs(kind: &str, target: &str) -> Vec<PathBuf> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz").join(kind).join(target);
+struct Input {
+    name: String,
+    bytes: Vec<u8>,
+}
+
+fn fuzz() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz")
+}
+
+/// The inputs of a target's archive.
+fn corpus(target: &str) -> Vec<Input> {
+    let archive = fuzz().join("corpus").join(format!("{target}.tar"));
+    let mut archive = tar::Archive::new(File::open(archive).expect("each target has an archive"));
+    let entries = archive.entries().unwrap();
+    let inputs = entries.map(|entry| {
+        let mut entry = entry.unwrap();
+        let name = entry.path().unwrap().display().to_string();
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).unwrap();
+        Input { name, bytes }
+    });
+    inputs.collect()
+}
+
+/// What once failed: a file each, under a name that says what it is.
+fn regressions(target: &str) -> Vec<Input> {
+    let directory = fuzz().join("regressions").join(target);
     let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    files
+    let inputs = entries.map(|entry| {
+        let path = entry.unwrap().path();
+        Input { name: path.display().to_string(), bytes: fs::read(path).unwrap() }
+    });
+    inputs.collect()
 }
 
 fn replay(target: &str) {
     let (_, body) =
         targets::ALL.into_iter().find(|(name, _)| *name == target).expect("it is a target");
-    let corpus = inputs("corpus", target);
-    assert!(
-        !corpus.is_empty(),
-        "fuzz/corpus/{target} is empty: run `cargo run -p ubf-testing --bin ubf-seeds`"
-    );
+    let corpus = corpus(target);
+    assert!(!corpus.is_empty(), "fuzz/corpus/{target}.tar is empty: see fuzz/README.md");
     let mut failures = Vec::new();
-    for file in corpus.into_iter().chain(inputs("regressions", target)) {
-        let bytes = fs::read(&file).unwrap();
-        if catch_unwind(|| body(&bytes)).is_err() {
-            failures.push(file);
+    for input in corpus.into_iter().chain(regressions(target)) {
+        if catch_unwind(|| body(&input.bytes)).is_err() {
+            failures.push(input.name);
         }
     }
     assert!(failures.is_empty(), "these fail: {failures:#?}");
@@ -81,9 +105,7 @@ fn the_corpus_of_server_session_passes() {
 #[test]
 fn every_target_has_its_test_and_its_fuzzer() {
     for (target, _) in targets::ALL {
-        let fuzzer = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../fuzz/fuzz_targets")
-            .join(format!("{target}.rs"));
+        let fuzzer = fuzz().join("fuzz_targets").join(format!("{target}.rs"));
         assert!(fuzzer.is_file(), "{} is missing", fuzzer.display());
         assert!(
             include_str!("corpus.rs").contains(&format!("replay({target:?})")),
