@@ -66,6 +66,9 @@ counters! {
     too_slow,
     /// Connections that were lost, and not closed by either side.
     lost,
+    /// Connections whose task panicked, which no code of a service causes: a fault of this library, or
+    /// of a stream that the program made.
+    connections_crashed,
     /// Calls that were begun and never answered because the server stopped (R8).
     calls_cut,
 }

@@ -2,13 +2,16 @@
 
 use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use tokio_util::sync::ReusableBoxFuture;
 use ubf_proto::server::Message;
 
+use crate::contain::{Contained, discard};
 use crate::handler::{Call, Client, Connected, Handler};
 
 /// A service, whatever its type.
@@ -22,18 +25,47 @@ pub(crate) trait AnyConnection: Send {
     fn begin(&self, message: Message, is_event: bool) -> Running;
 }
 
-/// A handler at work, and how it ends: with a body, or with a panic.
-pub(crate) type Running = ReusableBoxFuture<'static, Ended>;
+/// A handler at work. What panics when it is dropped, a local variable for example, does no harm.
+#[derive(Debug)]
+pub(crate) struct Running(Contained<Place>);
+
+/// How a handler ends: with a body, or with a panic.
+type Place = ReusableBoxFuture<'static, Ended>;
 
 thread_local! {
     /// The place of a handler that was done at once: mostly, the next one is of the same kind.
-    static SPARE: Cell<Option<Running>> = const { Cell::new(None) };
+    static SPARE: Cell<Option<Place>> = const { Cell::new(None) };
 }
 
-/// Gives back the place of a handler that has ended.
-pub(crate) fn recycle(ended: Running) {
-    // A thread that is about to end needs none.
-    SPARE.try_with(|spare| spare.set(Some(ended))).ok();
+impl Running {
+    fn new(work: impl Future<Output = Ended> + Send + 'static) -> Self {
+        let place = match SPARE.try_with(Cell::take) {
+            Ok(Some(mut place)) => {
+                place.set(work);
+                place
+            }
+            Ok(None) | Err(_) => Place::new(work),
+        };
+        Self(Contained::new(place))
+    }
+
+    /// Gives back the place of a handler that has ended.
+    pub(crate) fn recycle(mut self) {
+        if let Some(place) = self.0.take() {
+            // A thread that is about to end needs none.
+            SPARE.try_with(|spare| spare.set(Some(place))).ok();
+        }
+    }
+}
+
+impl Future for Running {
+    type Output = Ended;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
+        let place = self.0.get_mut();
+        debug_assert!(place.is_some(), "only `recycle` takes the place, with the handler");
+        place.map_or(Poll::Pending, |place| place.poll(cx))
+    }
 }
 
 /// The body of the reply, of an event nothing; or what the handler panicked with.
@@ -52,7 +84,13 @@ pub(crate) enum Outcome {
 
 impl From<Ended> for Outcome {
     fn from(ended: Ended) -> Self {
-        ended.map_or(Self::Crashed, Self::Done)
+        match ended {
+            Ok(body) => Self::Done(body),
+            Err(payload) => {
+                discard(payload);
+                Self::Crashed
+            }
+        }
     }
 }
 
@@ -81,13 +119,6 @@ impl<H: Handler> AnyConnection for ConnectionOf<H> {
                 handler.request(call).await.into_body()
             }
         };
-        let work = AssertUnwindSafe(work).catch_unwind();
-        match SPARE.try_with(Cell::take) {
-            Ok(Some(mut place)) => {
-                place.set(work);
-                place
-            }
-            Ok(None) | Err(_) => Running::new(work),
-        }
+        Running::new(AssertUnwindSafe(work).catch_unwind())
     }
 }

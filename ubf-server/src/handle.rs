@@ -1,6 +1,7 @@
 //! What an operator can see and do.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -125,16 +126,43 @@ pub struct Status {
 
 /// How a server ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 #[must_use]
 pub struct Report {
     /// What was counted; [`Counts::calls_cut`] is not 0 if a promise was broken.
     pub counts: Counts,
+    /// Why it ended by itself; `None`: it was told to.
+    pub fault: Option<Fault>,
 }
 
 impl Report {
-    /// Whether all calls that were begun were answered.
+    /// Whether the server ended as it was told to, and all calls that were begun were answered.
     #[must_use]
     pub const fn is_clean(&self) -> bool {
-        self.counts.calls_cut == 0
+        self.fault.is_none() && self.counts.calls_cut == 0 && self.counts.connections_crashed == 0
     }
 }
+
+/// A task that a server cannot be without has ended, though nobody told it to. The server then shut
+/// down: it answered the calls in progress and sent its clients away.
+///
+/// That is a fault of this library or of what it runs on, never of a service or of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The task that accepts the connections of a listener.
+    Acceptor,
+    /// The one that takes the server through its phases, which is [`Server::run`](crate::Server::run).
+    Run,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Acceptor => "the task that accepts connections ended unexpectedly",
+            Self::Run => "the task that runs the server panicked",
+        })
+    }
+}
+
+impl std::error::Error for Fault {}

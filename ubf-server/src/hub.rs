@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
-use tracing::{info, warn};
 use ubf_codec::{Address, NextIp, Term, Version};
 use ubf_proto::server::{Config, Input};
 use ubf_proto::{Drain, DrainPlan, LoadMarks, Offer, Phase, Random, Service, Time, Versions};
@@ -18,6 +17,7 @@ use crate::counters::{Counters, Counts, Messages};
 use crate::erased::AnyService;
 use crate::handle::Status;
 use crate::handler::Peer;
+use crate::log::{error, info, warn};
 use crate::mailbox::{Mailbox, Order};
 use crate::settings::{LoadPlan, LoadUnit, ServerLimits};
 
@@ -221,6 +221,11 @@ pub(crate) struct Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.link.mailbox.close();
+        if std::thread::panicking() {
+            // Code of services does not come so far: this is a fault of our own, or of the stream.
+            self.hub.totals.connections_crashed.add(1);
+            error!(peer = %self.link.peer, "a connection's task panicked");
+        }
         let mut state = self.hub.state();
         // Counted under the lock: a status counts this connection once.
         self.hub.totals.add(&self.link.messages);

@@ -83,6 +83,9 @@
 //! |---|---|
 //! | `reference` (default) | module `reference` and the program `ubf-server`; with them clap, serde, toml, tracing-subscriber |
 
+mod contain;
+mod log;
+
 mod clock;
 mod counters;
 mod settings;
@@ -112,7 +115,7 @@ pub mod reference;
 pub mod services;
 
 pub use self::counters::Counts;
-pub use self::handle::{Report, ServerHandle, Status};
+pub use self::handle::{Fault, Report, ServerHandle, Status};
 pub use self::handler::{Call, Client, EventError, EventSender, Handler, Peer, Reply};
 pub use self::handlers::Handlers;
 pub use self::journal::{Journal, Journaled};

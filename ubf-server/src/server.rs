@@ -4,25 +4,29 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 #[cfg(unix)]
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until, timeout};
-use tracing::{debug, info, warn};
 use ubf_codec::Address;
 use ubf_proto::server::Config;
 use ubf_proto::{CrashRule, Offer, Phase, Service};
 
 use crate::connection;
+use crate::contain::discard;
+use crate::counters::Counts;
 use crate::erased::AnyService;
-use crate::handle::{Report, ServerHandle};
+use crate::handle::{Fault, Report, ServerHandle};
 use crate::handler::{Handler, Peer};
 use crate::hub::{Admission, Hub, Own};
 use crate::listener::Listener;
+use crate::log::{debug, error, info, warn};
 use crate::settings::ServerLimits;
 use crate::socket::Socket;
 
@@ -33,6 +37,9 @@ const MAX_ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 /// How long connections may take to end when they are told to end at once: only a handler that
 /// blocks its thread takes any time.
 const ABORT_TIME: Duration = Duration::from_secs(1);
+/// How long calls in progress may take when a fault ends the server. Chosen: clients wait meanwhile
+/// for a server that serves nobody.
+const FAULT_HARD_STOP: Duration = Duration::from_secs(10);
 
 /// A server that listens. [`run`](Self::run) serves.
 #[derive(Debug)]
@@ -63,49 +70,88 @@ impl Server {
 
     /// Serves until the server is drained, shut down or stopped by its handle. A server that is
     /// dropped before stops at once.
+    ///
+    /// It ends by itself when a task that it cannot be without ends unexpectedly: then it shuts down,
+    /// and the report names the [`Fault`].
     pub async fn run(self) -> Report {
         let Self { hub, listeners, addresses } = self;
-        let stop_when_dropped = StopWhenDropped(Arc::clone(&hub));
-        let mut acceptors = Acceptors::start(listeners, &hub);
+        let acceptors = Acceptors::start(listeners, &hub);
         info!(?addresses, "serving");
-        loop {
-            if hub.must_leave() {
-                acceptors.close().await;
-                hub.has_left();
-            }
-            match hub.advance() {
-                (Phase::Serving | Phase::Draining, _) => {}
-                // Nobody listens any longer: clients find the next server.
-                (Phase::Closing, _) => acceptors.close().await,
-                (Phase::Stopped, _) => break,
-            }
-            let deadline = hub.deadline().map(|deadline| hub.clock.instant(deadline));
-            let load_period = hub.load_period();
-            tokio::select! {
-                () = hub.wake.notified() => {}
-                () = async { sleep_until(deadline.unwrap_or_else(tokio::time::Instant::now)).await }, if deadline.is_some() => {}
-                () = sleep(load_period.unwrap_or_default()), if load_period.is_some() => hub.observe_load(),
-            }
-        }
-        acceptors.close().await;
-        let left = async {
-            while hub.advance().1 > 0 {
-                hub.wake.notified().await;
-            }
-        };
-        let counts = match timeout(ABORT_TIME, left).await {
-            Ok(()) => hub.counts(),
-            Err(_) => {
-                let calls_left = hub.calls_left();
-                warn!(calls_left, "handlers that block their threads are left behind");
-                let mut counts = hub.counts();
-                counts.calls_cut += calls_left;
-                counts
-            }
-        };
-        drop(stop_when_dropped);
-        Report { counts }
+        run(hub, acceptors).await
     }
+}
+
+/// Runs a server to its end, whether it is told to end or a fault ends it.
+async fn run(hub: Arc<Hub>, mut acceptors: Acceptors) -> Report {
+    let stop_when_dropped = StopWhenDropped(Arc::clone(&hub));
+    let mut fault = None;
+    while let Err(found) = watched(serve(&hub, &mut acceptors)).await {
+        error!(fault = %found, "the server shuts down");
+        if fault.is_some() {
+            // What was to end the server in good order is broken itself.
+            hub.abort();
+            break;
+        }
+        fault = Some(found);
+        hub.shut_down(FAULT_HARD_STOP);
+    }
+    let left = watched(async { Ok(leave(&hub, &mut acceptors).await) }).await;
+    let counts = left.unwrap_or_else(|found| {
+        fault.get_or_insert(found);
+        hub.counts()
+    });
+    drop(stop_when_dropped);
+    Report { counts, fault }
+}
+
+/// A part of the server's own task: if it panics, that is a fault like others.
+async fn watched<T>(part: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    AssertUnwindSafe(part).catch_unwind().await.unwrap_or_else(|payload| {
+        discard(payload);
+        Err(Fault::Run)
+    })
+}
+
+/// Takes the server through its phases until it has stopped.
+async fn serve(hub: &Hub, acceptors: &mut Acceptors) -> Result<(), Fault> {
+    loop {
+        if hub.must_leave() {
+            acceptors.close().await;
+            hub.has_left();
+        }
+        match hub.advance() {
+            (Phase::Serving | Phase::Draining, _) => {}
+            // Nobody listens any longer: clients find the next server.
+            (Phase::Closing, _) => acceptors.close().await,
+            (Phase::Stopped, _) => return Ok(()),
+        }
+        let deadline = hub.deadline().map(|deadline| hub.clock.instant(deadline));
+        let load_period = hub.load_period();
+        tokio::select! {
+            () = hub.wake.notified() => {}
+            () = async { sleep_until(deadline.unwrap_or_else(tokio::time::Instant::now)).await }, if deadline.is_some() => {}
+            () = sleep(load_period.unwrap_or_default()), if load_period.is_some() => hub.observe_load(),
+            () = acceptors.end_unexpectedly() => return Err(Fault::Acceptor),
+        }
+    }
+}
+
+/// Waits for the connections of a server that has stopped.
+async fn leave(hub: &Hub, acceptors: &mut Acceptors) -> Counts {
+    acceptors.close().await;
+    let left = async {
+        while hub.advance().1 > 0 {
+            hub.wake.notified().await;
+        }
+    };
+    if timeout(ABORT_TIME, left).await.is_ok() {
+        return hub.counts();
+    }
+    let calls_left = hub.calls_left();
+    warn!(calls_left, "handlers that block their threads are left behind");
+    let mut counts = hub.counts();
+    counts.calls_cut += calls_left;
+    counts
 }
 
 struct StopWhenDropped(Arc<Hub>);
@@ -131,6 +177,14 @@ impl Acceptors {
             tasks.spawn(accept(listener, Arc::clone(hub), stopped.clone()));
         }
         Self { tasks, stop: Some(stop) }
+    }
+
+    /// Waits until one of them ends though it was not told to. For ever, if there is none or they
+    /// were told to.
+    async fn end_unexpectedly(&mut self) {
+        if self.stop.is_none() || self.tasks.join_next().await.is_none() {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Waits until nobody can connect any longer, and all who have are welcome.
@@ -412,5 +466,48 @@ impl std::error::Error for BindError {
             Self::Listen { error, .. } => Some(error),
             Self::NoListener | Self::NoService | Self::NoVersion(_) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ubf_proto::Versions;
+
+    use super::*;
+    use crate::handler::Reply;
+    use crate::handlers::Handlers;
+
+    async fn idle_server() -> (Arc<Hub>, Acceptors) {
+        let handlers = Handlers::new().on(Versions::of([1]), |_| async { Reply::new(1, "start") });
+        let server = Server::builder().listen("127.0.0.1:0").service(Service::DEFAULT, handlers);
+        let Server { hub, listeners, .. } = server.bind().await.unwrap();
+        let acceptors = Acceptors::start(listeners, &hub);
+        (hub, acceptors)
+    }
+
+    #[tokio::test]
+    async fn an_acceptor_that_ends_shuts_the_server_down_and_the_report_names_it() {
+        for is_panic in [false, true] {
+            let (hub, mut acceptors) = idle_server().await;
+            acceptors.tasks.spawn(async move { assert!(!is_panic, "as a test wants it") });
+            let report = run(Arc::clone(&hub), acceptors).await;
+            assert_eq!(report.fault, Some(Fault::Acceptor));
+            assert!(!report.is_clean());
+            assert_eq!(hub.advance().0, Phase::Stopped);
+        }
+    }
+
+    #[tokio::test]
+    async fn acceptors_that_are_told_to_end_are_no_fault() {
+        let (hub, acceptors) = idle_server().await;
+        hub.shut_down(Duration::ZERO);
+        assert!(run(hub, acceptors).await.is_clean());
+    }
+
+    #[tokio::test]
+    async fn a_panic_of_the_servers_own_task_is_a_fault_and_no_panic_of_the_program() {
+        let panics = async { panic!("as a test wants it") };
+        assert_eq!(watched::<()>(panics).await, Err(Fault::Run));
+        assert_eq!(watched(async { Ok(1) }).await, Ok(1));
     }
 }

@@ -6,13 +6,13 @@ use std::panic::resume_unwind;
 
 use serde_core::Serialize;
 use serde_core::de::DeserializeOwned;
-use tracing::{debug, error};
 use ubf_codec::serde::{Error, from_term, to_vec};
 use ubf_codec::{Encoder, Term, Text};
 use ubf_proto::Versions;
 
 use crate::handler::{Call, Reply};
 use crate::handlers::Handlers;
+use crate::log::{debug, error};
 
 impl<S: Send + Sync + 'static> Handlers<S> {
     /// Answers requests in these versions with `handler`, which is given the request as a `Q` and

@@ -12,7 +12,6 @@ mod outbox;
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::mem::MaybeUninit;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -24,15 +23,16 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::time::{Sleep, sleep_until, timeout};
 use tokio_util::io::poll_read_buf;
-use tracing::{debug, info, warn};
 use ubf_codec::{Term, Version};
 use ubf_proto::server::{CloseReason, Config, Input, Message, Notice, Output, Room};
 use ubf_proto::{ServerSession, Service, Short, Time};
 
 use self::outbox::Outbox;
-use crate::erased::{AnyConnection, Outcome, recycle};
+use crate::contain::{Contained, contained};
+use crate::erased::{AnyConnection, Outcome};
 use crate::handler::Client;
 use crate::hub::{Hub, Link, Seat, Start};
+use crate::log::{debug, info, warn};
 use crate::mailbox::{Letter, Order};
 use crate::socket::Socket;
 
@@ -56,7 +56,7 @@ struct Connection {
     /// The last read left something in the socket.
     is_flooded: bool,
     /// Those that the client has used: seldom more than one.
-    services: Vec<(Service, Box<dyn AnyConnection>)>,
+    services: Vec<(Service, Contained<Box<dyn AnyConnection>>)>,
     /// `None` while no handler waits.
     handlers: Option<FuturesUnordered<Finishing>>,
     event_handlers: usize,
@@ -387,16 +387,16 @@ impl Connection {
             (message.packet, message.version, message.body.source().len());
         let begun = self
             .service(&message.service)
-            .and_then(|place| Some((place, &self.services.get(place)?.1)));
+            .and_then(|place| Some((place, self.services.get(place)?.1.get()?)));
         let Some((place, connection)) = begun else {
             let failed =
                 self.failed(packet, &message.service, version, is_event, &Outcome::Crashed);
             return self.tell(failed);
         };
         let mut running = connection.begin(message, is_event);
-        match running.poll(cx) {
+        match Pin::new(&mut running).poll(cx) {
             Poll::Ready(ended) => {
-                recycle(running);
+                running.recycle();
                 let finished =
                     Finished { packet, place, version, is_event, bytes, outcome: ended.into() };
                 let input = self.outcome(finished);
@@ -425,7 +425,7 @@ impl Connection {
         }
         let service = Arc::clone(self.hub.services.get(name)?);
         let client = Client { peer: self.link.peer, mailbox: Arc::clone(&self.link.mailbox) };
-        let connection = catch_unwind(AssertUnwindSafe(|| service.open(client))).ok()?;
+        let connection = Contained::new(contained(|| service.open(client))?);
         self.services.reserve_exact(1);
         self.services.push((name.clone(), connection));
         Some(self.services.len() - 1)
