@@ -61,7 +61,8 @@ pub struct Config {
     pub max_refusals: u32,
     /// R5: moves without an executed call. Default 5.
     pub max_hops: u32,
-    /// N10: negotiations in a minute on a connection. Default 8.
+    /// N10: negotiations in a minute on a connection, by this program's clock. Default 6: a server
+    /// counts 8 by its own clock, and what the two count need not agree at the edges of a minute.
     pub max_negotiations: u32,
     /// L2: for a call that names no other. Default 30 s.
     pub call_time: Duration,
@@ -115,7 +116,7 @@ impl Config {
             max_unsent_bytes: 1 << 20,
             max_refusals: 8,
             max_hops: 5,
-            max_negotiations: 8,
+            max_negotiations: 6,
             call_time: Duration::from_secs(30),
             max_connect_time: Duration::from_secs(5),
             max_move_time: Duration::from_secs(5),

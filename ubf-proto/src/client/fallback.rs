@@ -69,7 +69,9 @@ impl ClientSession {
             }
             link.force = lower;
             // With no lower version left, the two must see what else they have.
-            link.wants_negotiation |= lower.is_none();
+            if lower.is_none() {
+                link.negotiation.want_if_settled();
+            }
             self.statistics.fallbacks += 1;
             self.notice(Notice::FellBack { from: version, to: lower, why: why.clone() });
         }
@@ -103,7 +105,7 @@ impl ClientSession {
             && link.agreed_at.is_some()
             && willing.choose(&link.spoken) > link.force
         {
-            link.wants_negotiation = true;
+            link.negotiation.want();
         }
         self.quarantine_due = self.quarantine.iter(self.now).map(|(_, until)| until).min();
     }

@@ -8,10 +8,10 @@ use ubf_codec::{Address, NextIp, ServerHeader, Version};
 
 use super::calls::OpenCall;
 use super::config::Config;
+use super::negotiation::Negotiation;
 use super::output::{ConnectionId, LossReason, NamedBy};
 use crate::inbound::Inbound;
 use crate::packet::ClientHeads;
-use crate::rate::RateWindow;
 use crate::time::Time;
 use crate::versions::Versions;
 
@@ -46,10 +46,9 @@ pub(super) struct Link {
     /// What the server said last that it speaks.
     pub(super) spoken: Versions,
     pub(super) max_packet: Option<u64>,
-    pub(super) wants_negotiation: bool,
+    pub(super) negotiation: Negotiation,
     /// N7: the version to try although it is in quarantine.
     pub(super) forced: Option<Version>,
-    pub(super) negotiations: RateWindow,
     /// Where the next message goes.
     pub(super) next_ip: Option<NextIp>,
     /// The link ends when no answer is due.
@@ -137,9 +136,8 @@ impl Link {
             force: None,
             spoken: Versions::new(),
             max_packet: None,
-            wants_negotiation: true,
+            negotiation: Negotiation::new(),
             forced: None,
-            negotiations: RateWindow::default(),
             next_ip: None,
             doomed: None,
             unsent: 0,
@@ -174,13 +172,13 @@ impl Link {
         self.in_flight.iter().any(|sent| sent.awaited.version().is_some())
     }
 
-    pub(super) fn is_negotiating(&self) -> bool {
-        self.in_flight.iter().any(|sent| matches!(sent.awaited, Awaited::Agreement { .. }))
-    }
-
     /// Whether a message may be sent: there is a version, and the connection is not about to end.
+    ///
+    /// N4: a later `negotiate` may cross refusals that are on their way here, and it lifts the bar
+    /// behind them. So only those messages overtake an `agreed` that follow the first packet.
     pub(super) fn is_usable(&self) -> bool {
-        self.is_open() && self.doomed.is_none() && self.force.is_some()
+        let is_held_back = self.negotiation.is_awaited() && !self.negotiation.is_awaited_for(1);
+        self.is_open() && self.doomed.is_none() && self.force.is_some() && !is_held_back
     }
 
     /// Whether messages of another version than this are not answered. To overtake them could break

@@ -16,6 +16,7 @@ mod fallback;
 mod input;
 mod link;
 mod negotiate;
+mod negotiation;
 mod output;
 mod receive;
 mod route;

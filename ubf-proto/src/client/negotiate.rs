@@ -1,17 +1,23 @@
 //! Negotiation (N1 to N3, N9, N10, N12, N13).
 
-use ubf_codec::{NextIp, Version};
+use core::time::Duration;
+
+use ubf_codec::{NextIp, Term, Version};
 
 use super::link::{Awaited, Link};
 use super::output::{LossReason, NamedBy, Notice, Output, Violation};
 use super::route::Candidate;
 use super::{ClientSession, Slot};
-use crate::control::{Agreed, ClientControl, Negotiate, Options};
+use crate::control::{Agreed, ClientControl, Negotiate, Options, TOO_MANY_NEGOTIATIONS};
 use crate::time::Time;
 use crate::versions::Versions;
 
 /// N9: a random number of so many at the top.
 const GREASE_NUMBERS: u32 = 1024;
+
+/// N10: how long a server that was asked too often is left alone. Chosen: so that no more come in a
+/// minute than the client's own count allows.
+const WAIT_AFTER_REFUSAL: Duration = Duration::from_secs(10);
 
 /// N13: servers whose highest version is remembered.
 const MAX_REMEMBERED_SERVERS: usize = 64;
@@ -24,7 +30,7 @@ impl ClientSession {
 
     fn negotiate_on(&mut self, slot: Slot) -> bool {
         let is_wanted =
-            |link: &Option<Link>| link.as_ref().is_some_and(|link| link.wants_negotiation);
+            |link: &Option<Link>| link.as_ref().is_some_and(|link| link.negotiation.is_wanted());
         if !is_wanted(self.slot(slot)) {
             return false;
         }
@@ -32,9 +38,9 @@ impl ClientSession {
         let may_optimistic = self.config.optimistic_start
             && (self.current.is_none() || self.config.optimistic_moves);
         let Some(link) = self.slot(slot) else { return false };
-        let is_ready = link.is_open() && link.doomed.is_none() && !link.is_negotiating();
         // N10: more often in a minute is not allowed.
-        if !is_ready || link.negotiations.allowed_at(max, now) > now {
+        let is_allowed = link.negotiation.allowed_at(max).is_some_and(|at| at <= now);
+        if !link.is_open() || link.doomed.is_some() || !is_allowed {
             return false;
         }
         let (connection, forced, spoken) = (link.id, link.forced, link.spoken.clone());
@@ -76,12 +82,11 @@ impl ClientSession {
         let packet =
             ClientControl::Negotiate(Negotiate { service, versions: sent, options }).packet();
         let Some(link) = self.slot(slot) else { return false };
-        link.wants_negotiation = false;
         link.forced = forced;
-        link.negotiations.record(now);
         link.push(Awaited::Agreement { versions, grease }, now);
+        link.negotiation.sent(link.packets, max, now);
         // N3: calls may follow in the version that was agreed on before.
-        if link.agreed_at.is_none() && may_optimistic {
+        if link.packets == 1 && may_optimistic {
             link.force = remembered;
         }
         self.transmit(connection, packet);
@@ -91,12 +96,24 @@ impl ClientSession {
     /// When a negotiation that is wanted will be allowed.
     pub(super) fn negotiation_at(&self) -> Option<Time> {
         let links = [&self.current, &self.next].into_iter().flatten();
-        let waiting =
-            links.filter(|link| link.is_open() && link.wants_negotiation && !link.is_negotiating());
-        waiting
-            .filter(|link| link.doomed.is_none())
-            .map(|link| link.negotiations.peek(self.config.max_negotiations))
+        links
+            .filter(|link| link.is_open() && link.doomed.is_none())
+            .filter_map(|link| link.negotiation.allowed_at(self.config.max_negotiations))
             .min()
+    }
+
+    /// N10: the server does not want to negotiate. A connection that is in use is not given up for
+    /// it, since others wait for their answers there.
+    pub(super) fn negotiation_refused(&mut self, slot: Slot, why: Term) {
+        let now = self.now;
+        let Some(link) = self.slot(slot) else { return };
+        if link.agreed_at.is_some() && why.as_ref().is_atom(TOO_MANY_NEGOTIATIONS) {
+            link.negotiation.want_after(now + WAIT_AFTER_REFUSAL);
+        } else {
+            // Messages that followed at once are answered one by one: the link ends when they are.
+            link.force = None;
+            link.doomed = Some(LossReason::NegotiationRefused { why });
+        }
     }
 
     fn grease(&mut self) -> Option<Version> {
@@ -146,7 +163,9 @@ impl ClientSession {
         let Some(link) = self.slot(slot) else { return };
         link.agreed_at.get_or_insert(now);
         link.force = in_force;
-        link.wants_negotiation |= in_force.is_none();
+        if in_force.is_none() {
+            link.negotiation.want();
+        }
         link.spoken = agreed.versions.clone();
         link.max_packet = agreed.options.max_packet;
         self.remembered = in_force;
@@ -179,7 +198,7 @@ impl ClientSession {
         match forced {
             Some(version) if link.forced != Some(version) => {
                 link.forced = Some(version);
-                link.wants_negotiation = true;
+                link.negotiation.want();
             }
             // Calls that followed at once are refused one by one: the link ends when they are.
             Some(_) | None => link.doomed = Some(LossReason::NoCommonVersion { spoken }),

@@ -187,7 +187,7 @@ impl ClientSession {
                 self.version_refused(slot, version, &why, spoken);
             }
             Some(Sent { awaited: Awaited::Agreement { .. }, .. }) => {
-                self.lost(connection, LossReason::NegotiationRefused { why });
+                self.negotiation_refused(slot, why);
             }
             // Whoever refuses is alive.
             Some(Sent { awaited: Awaited::Pong, .. }) => {}
@@ -201,7 +201,8 @@ impl ClientSession {
         if ServerControl::refused_version(why) == Some(version) && link.force == Some(version) {
             link.force = None;
             link.spoken = spoken;
-            link.wants_negotiation = true;
+            // One that is on its way lifts the bar behind this refusal.
+            link.negotiation.want_if_settled();
         }
     }
 
@@ -225,6 +226,9 @@ impl ClientSession {
             let sent = link.in_flight.pop_front()?;
             if sent.packet == packet {
                 link.due_since = now;
+                if matches!(sent.awaited, Awaited::Agreement { .. }) {
+                    link.negotiation.answered();
+                }
                 return Some(sent);
             }
             if let Awaited::Reply { call, version } = sent.awaited {

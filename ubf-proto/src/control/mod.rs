@@ -19,6 +19,9 @@ pub use self::server::{Agreed, ServerControl};
 /// The version of UBF's own rules that this crate speaks.
 pub const UBF_VERSION: u32 = 1;
 
+/// N10: why a server does not answer a `negotiate`.
+pub(crate) const TOO_MANY_NEGOTIATIONS: &str = "too_many_negotiations";
+
 /// A packet of version 0 that is not one of those in the specification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ControlError {

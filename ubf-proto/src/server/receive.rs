@@ -6,7 +6,8 @@ use ubf_codec::{ClientPacket, Document, Mode, Term, Version};
 use super::output::{CloseReason, Message, Notice, Output};
 use super::{Received, ServerSession};
 use crate::control::{
-    Agreed, ClientControl, ControlError, Negotiate, Options, ServerControl, is_event,
+    Agreed, ClientControl, ControlError, Negotiate, Options, ServerControl, TOO_MANY_NEGOTIATIONS,
+    is_event,
 };
 use crate::packet;
 
@@ -101,7 +102,7 @@ impl ServerSession {
     fn negotiate(&mut self, negotiate: Negotiate) {
         if self.negotiations.allowed_at(self.config.max_negotiations, self.now) > self.now {
             // N10: it was not executed, and may be sent again later.
-            return self.refuse(Term::atom("too_many_negotiations"));
+            return self.refuse(Term::atom(TOO_MANY_NEGOTIATIONS));
         }
         self.negotiations.record(self.now);
         self.refused.clear();
