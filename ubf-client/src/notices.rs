@@ -2,7 +2,7 @@
 
 use tracing::{debug, info, warn};
 use ubf_proto::client::Notice;
-use ubf_proto::{Short, Time};
+use ubf_proto::{Time, Truncated};
 
 /// Writes a notice to the log: what an operator should look into as a warning, the rest as
 /// information.
@@ -10,14 +10,14 @@ pub(crate) fn trace(notice: &Notice, now: Time) {
     match notice {
         Notice::Agreed { address, version, spoken, agent } => {
             let agent = agent.as_ref().map(ubf_codec::Text::to_latin1).unwrap_or_default();
-            let agent = Short(agent).to_string();
+            let agent = Truncated(agent).to_string();
             info!(%address, %version, %spoken, agent, "agreed");
         }
         Notice::FellBack { from, to: Some(to), why } => {
-            warn!(%from, %to, why = %Short(why.as_ref()), "fell back")
+            warn!(%from, %to, why = %Truncated(why.as_ref()), "fell back")
         }
         Notice::FellBack { from, to: None, why } => {
-            warn!(%from, why = %Short(why.as_ref()), "fell back: no lower version is left");
+            warn!(%from, why = %Truncated(why.as_ref()), "fell back: no lower version is left");
         }
         Notice::QuarantineOpened { version, until } => {
             warn!(%version, seconds = until.since(now).as_secs_f64(), "quarantine opened");
@@ -27,7 +27,7 @@ pub(crate) fn trace(notice: &Notice, now: Time) {
             warn!(%version, "quarantine forced: no other version is left")
         }
         Notice::Refused { call, why } => {
-            debug!(call = call.0, why = %Short(why.as_ref()), "refused")
+            debug!(call = call.0, why = %Truncated(why.as_ref()), "refused")
         }
         Notice::RedirectAnnounced { next_ip } => info!(%next_ip, "redirect announced"),
         Notice::RedirectRefused { address, refusal } => {
@@ -38,7 +38,7 @@ pub(crate) fn trace(notice: &Notice, now: Time) {
         }
         Notice::Moved { from, to, hops } => info!(%from, %to, hops, "moved"),
         Notice::Lost { address, reason, was_in_use } => {
-            warn!(%address, reason = %Short(reason), was_in_use, "lost")
+            warn!(%address, reason = %Truncated(reason), was_in_use, "lost")
         }
         Notice::Downgraded { address, before, after } => {
             warn!(%address, %before, %after, "downgraded")

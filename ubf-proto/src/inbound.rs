@@ -44,7 +44,7 @@ impl<H: Header> Inbound<H> {
     }
 
     /// Gives it a decoder to use, if it has none.
-    pub(crate) fn lend(&mut self, mut decoder: Box<VersionedDecoder<H>>) {
+    pub(crate) fn attach(&mut self, mut decoder: Box<VersionedDecoder<H>>) {
         if self.decoder.is_none() {
             decoder.restart(self.limits, self.end);
             self.decoder = Some(decoder);
@@ -90,18 +90,18 @@ impl<H: Header> Inbound<H> {
             if decoder.is_between_packets(&self.buffer) {
                 self.partial_since = None;
             }
-            self.let_go();
+            self.release();
             return Ok(None);
         };
         self.end = self.received - self.buffer.len() as u64;
-        self.let_go();
+        self.release();
         self.partial_since = (!self.buffer.is_empty()).then_some(now);
         Ok(Some((packet, self.end)))
     }
 
     /// What is empty still holds on to the block that it was read into: an idle connection is not
     /// to.
-    fn let_go(&mut self) {
+    fn release(&mut self) {
         if self.buffer.is_empty() {
             self.buffer = BytesMut::new();
         }
@@ -153,14 +153,14 @@ mod tests {
         one.push(BytesMut::from("3 1$"), Time::ZERO);
         assert_eq!(one.next(Time::ZERO).unwrap().unwrap().1, 4);
         assert!(one.next(Time::ZERO).unwrap().is_none());
-        other.lend(one.take_decoder().unwrap());
+        other.attach(one.take_decoder().unwrap());
         for (bytes, is_idle) in [("3 {1", false), ("}$\n", false), ("3 2$", true)] {
             other.push(BytesMut::from(bytes), Time::ZERO);
             while other.next(Time::ZERO).unwrap().is_some() {}
             let decoder = other.take_decoder();
             assert_eq!(decoder.is_some(), is_idle, "{bytes:?}");
             if let Some(decoder) = decoder {
-                one.lend(decoder);
+                one.attach(decoder);
             }
         }
         // What is wrong is where the new stream has it.

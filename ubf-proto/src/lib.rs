@@ -127,7 +127,7 @@ mod time;
 mod offer;
 mod quarantine;
 mod service;
-mod short;
+mod truncated;
 mod versions;
 
 pub mod control;
@@ -156,6 +156,6 @@ pub use self::random::Random;
 pub use self::redirect::{RedirectPolicy, RedirectRefusal, Scope};
 pub use self::server::ServerSession;
 pub use self::service::Service;
-pub use self::short::Short;
 pub use self::time::Time;
+pub use self::truncated::Truncated;
 pub use self::versions::Versions;

@@ -10,12 +10,12 @@ use ubf_codec::{Address, NextIp, Text, Version};
 use ubf_proto::{DrainPlan, Phase, Service, Versions};
 
 use crate::counters::Counts;
-use crate::hub::Hub;
+use crate::endpoint::SharedEndpoint;
 use crate::settings::LoadPlan;
 
 /// A hold on a server that runs: to look at it, to drain it, to stop it. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct ServerHandle(pub(crate) Arc<Hub>);
+pub struct ServerHandle(pub(crate) Arc<SharedEndpoint>);
 
 impl ServerHandle {
     /// How the server is.

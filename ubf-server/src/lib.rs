@@ -105,8 +105,8 @@ mod socket;
 mod unix_socket;
 
 mod connection;
+mod endpoint;
 mod handle;
-mod hub;
 mod server;
 
 pub mod control;

@@ -1,4 +1,4 @@
-//! What others want of a connection: orders of the server, and events for the client.
+//! What others want of a connection: commands of the endpoint, and events for the client.
 //!
 //! Each connection has its own, so that no two of them meet at a lock. An idle one holds no memory
 //! but its own few words, which is why this is not a channel.
@@ -20,13 +20,15 @@ pub(crate) struct Event {
     pub(crate) body: Bytes,
 }
 
-/// What the server wants of a connection.
+/// What a connection is to do.
 #[derive(Debug)]
-pub(crate) enum Order {
+pub(crate) enum Command {
     /// The session is told.
     Tell(Box<Input>),
+    /// The client is sent an event.
+    Send(Event),
     /// The connection ends at once.
-    Abort,
+    Cut,
 }
 
 #[derive(Debug)]
@@ -43,14 +45,14 @@ pub(crate) struct Mailbox {
 #[derive(Debug, Default)]
 struct State {
     /// `None` while there are none.
-    letters: Option<Box<Letters>>,
+    mail: Option<Box<Mail>>,
     /// The connection's task, if nobody has woken it since it was registered.
     waker: Option<Waker>,
 }
 
 #[derive(Debug, Default)]
-struct Letters {
-    orders: VecDeque<Order>,
+struct Mail {
+    commands: VecDeque<Command>,
     events: VecDeque<Event>,
 }
 
@@ -65,15 +67,15 @@ impl Mailbox {
         }
     }
 
-    pub(crate) fn order(&self, order: Order) {
-        self.put(|letters| letters.orders.push_back(order));
+    pub(crate) fn command(&self, command: Command) {
+        self.put(|mail| mail.commands.push_back(command));
     }
 
     /// Waits for room. `false` if the connection is gone.
     pub(crate) async fn send(&self, event: Event) -> bool {
         let Ok(permit) = self.room.acquire().await else { return false };
         permit.forget();
-        self.put(|letters| letters.events.push_back(event));
+        self.put(|mail| mail.events.push_back(event));
         true
     }
 
@@ -83,13 +85,13 @@ impl Mailbox {
             Ok(permit) => permit.forget(),
             Err(_) => return (!self.room.is_closed()).then_some(false),
         }
-        self.put(|letters| letters.events.push_back(event));
+        self.put(|mail| mail.events.push_back(event));
         Some(true)
     }
 
-    fn put(&self, put: impl FnOnce(&mut Letters)) {
+    fn put(&self, put: impl FnOnce(&mut Mail)) {
         let mut state = self.state();
-        put(state.letters.get_or_insert_default());
+        put(state.mail.get_or_insert_default());
         let waker = state.waker.take();
         self.is_registered.store(false, Ordering::Release);
         self.has_mail.store(true, Ordering::Release);
@@ -114,46 +116,40 @@ impl Mailbox {
         self.has_mail.load(Ordering::Acquire)
     }
 
-    /// The next order; when there is none and there is room for events on the way out, the next
+    /// The next command; when there is none and there is room for events on the way out, the next
     /// event.
-    pub(crate) fn take(&self, with_events: bool) -> Option<Letter> {
+    pub(crate) fn take(&self, with_events: bool) -> Option<Command> {
         let mut state = self.state();
-        let letters = state.letters.get_or_insert_default();
-        if let Some(order) = letters.orders.pop_front() {
-            return Some(Letter::Order(order));
+        let mail = state.mail.get_or_insert_default();
+        if let Some(command) = mail.commands.pop_front() {
+            return Some(command);
         }
-        let event = if with_events { letters.events.pop_front() } else { None };
+        let event = if with_events { mail.events.pop_front() } else { None };
         if event.is_none() {
-            // Under the lock, so that no letter is overlooked. Events that are held back are asked
+            // Under the lock, so that no mail is overlooked. Events that are held back are asked
             // for again by the connection.
-            let has_mail = !letters.events.is_empty();
+            let has_mail = !mail.events.is_empty();
             self.has_mail.store(has_mail, Ordering::Release);
             if !has_mail {
-                state.letters = None;
+                state.mail = None;
             }
             return None;
         }
         drop(state);
         self.room.add_permits(1);
-        event.map(Letter::Event)
+        event.map(Command::Send)
     }
 
     /// The connection is gone: who waits for room is told.
     pub(crate) fn close(&self) {
         self.room.close();
-        let letters = std::mem::take(&mut *self.state());
-        drop(letters);
+        let mail = std::mem::take(&mut *self.state());
+        drop(mail);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-#[derive(Debug)]
-pub(crate) enum Letter {
-    Order(Order),
-    Event(Event),
 }
 
 #[cfg(test)]
@@ -170,11 +166,11 @@ mod tests {
     fn orders_overtake_events_and_events_can_be_held_back() {
         let mailbox = Mailbox::new(4);
         assert_eq!(mailbox.try_send(event()), Some(true));
-        mailbox.order(Order::Abort);
-        assert!(matches!(mailbox.take(false), Some(Letter::Order(Order::Abort))));
+        mailbox.command(Command::Cut);
+        assert!(matches!(mailbox.take(false), Some(Command::Cut)));
         assert!(mailbox.take(false).is_none());
         assert!(mailbox.has_mail());
-        assert!(matches!(mailbox.take(true), Some(Letter::Event(_))));
+        assert!(matches!(mailbox.take(true), Some(Command::Send(_))));
         assert!(mailbox.take(true).is_none());
         assert!(!mailbox.has_mail());
     }
@@ -199,7 +195,7 @@ mod tests {
             mailbox.register(&waker);
             mailbox.register(&waker);
             assert!(woken.try_recv().is_err());
-            mailbox.order(Order::Abort);
+            mailbox.command(Command::Cut);
             assert!(woken.try_recv().is_ok());
             assert!(mailbox.take(true).is_some());
         }

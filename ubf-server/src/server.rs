@@ -21,10 +21,10 @@ use ubf_proto::{CrashRule, Offer, Phase, Service};
 use crate::connection;
 use crate::contain::discard;
 use crate::counters::Counts;
+use crate::endpoint::{Admission, Own, SharedEndpoint};
 use crate::erased::AnyService;
 use crate::handle::{Fault, Report, ServerHandle};
 use crate::handler::{Handler, Peer};
-use crate::hub::{Admission, Hub, Own};
 use crate::listener::Listener;
 use crate::log::{debug, error, info, warn};
 use crate::settings::ServerLimits;
@@ -44,7 +44,7 @@ const FAULT_HARD_STOP: Duration = Duration::from_secs(10);
 /// A server that listens. [`run`](Self::run) serves.
 #[derive(Debug)]
 pub struct Server {
-    hub: Arc<Hub>,
+    endpoint: Arc<SharedEndpoint>,
     listeners: Vec<Listener>,
     addresses: Vec<SocketAddr>,
 }
@@ -65,7 +65,7 @@ impl Server {
     /// A hold on the server, to look at it and to stop it.
     #[must_use]
     pub fn handle(&self) -> ServerHandle {
-        ServerHandle(Arc::clone(&self.hub))
+        ServerHandle(Arc::clone(&self.endpoint))
     }
 
     /// Serves until the server is drained, shut down or stopped by its handle. A server that is
@@ -74,31 +74,31 @@ impl Server {
     /// It ends by itself when a task that it cannot be without ends unexpectedly: then it shuts down,
     /// and the report names the [`Fault`].
     pub async fn run(self) -> Report {
-        let Self { hub, listeners, addresses } = self;
-        let acceptors = Acceptors::start(listeners, &hub);
+        let Self { endpoint, listeners, addresses } = self;
+        let acceptors = Acceptors::start(listeners, &endpoint);
         info!(?addresses, "serving");
-        run(hub, acceptors).await
+        run(endpoint, acceptors).await
     }
 }
 
 /// Runs a server to its end, whether it is told to end or a fault ends it.
-async fn run(hub: Arc<Hub>, mut acceptors: Acceptors) -> Report {
-    let stop_when_dropped = StopWhenDropped(Arc::clone(&hub));
+async fn run(endpoint: Arc<SharedEndpoint>, mut acceptors: Acceptors) -> Report {
+    let stop_when_dropped = StopWhenDropped(Arc::clone(&endpoint));
     let mut fault = None;
-    while let Err(found) = watched(serve(&hub, &mut acceptors)).await {
+    while let Err(found) = watched(serve(&endpoint, &mut acceptors)).await {
         error!(fault = %found, "the server shuts down");
         if fault.is_some() {
             // What was to end the server in good order is broken itself.
-            hub.abort();
+            endpoint.abort();
             break;
         }
         fault = Some(found);
-        hub.shut_down(FAULT_HARD_STOP);
+        endpoint.shut_down(FAULT_HARD_STOP);
     }
-    let left = watched(async { Ok(leave(&hub, &mut acceptors).await) }).await;
+    let left = watched(async { Ok(leave(&endpoint, &mut acceptors).await) }).await;
     let counts = left.unwrap_or_else(|found| {
         fault.get_or_insert(found);
-        hub.counts()
+        endpoint.counts()
     });
     drop(stop_when_dropped);
     Report { counts, fault }
@@ -113,48 +113,48 @@ async fn watched<T>(part: impl Future<Output = Result<T, Fault>>) -> Result<T, F
 }
 
 /// Takes the server through its phases until it has stopped.
-async fn serve(hub: &Hub, acceptors: &mut Acceptors) -> Result<(), Fault> {
+async fn serve(endpoint: &SharedEndpoint, acceptors: &mut Acceptors) -> Result<(), Fault> {
     loop {
-        if hub.must_leave() {
+        if endpoint.must_leave() {
             acceptors.close().await;
-            hub.has_left();
+            endpoint.has_left();
         }
-        match hub.advance() {
+        match endpoint.advance() {
             (Phase::Serving | Phase::Draining, _) => {}
             // Nobody listens any longer: clients find the next server.
             (Phase::Closing, _) => acceptors.close().await,
             (Phase::Stopped, _) => return Ok(()),
         }
-        let deadline = hub.deadline().map(|deadline| hub.clock.instant(deadline));
-        let load_period = hub.load_period();
+        let deadline = endpoint.deadline().map(|deadline| endpoint.clock.instant(deadline));
+        let load_period = endpoint.load_period();
         tokio::select! {
-            () = hub.wake.notified() => {}
+            () = endpoint.wake.notified() => {}
             () = async { sleep_until(deadline.unwrap_or_else(tokio::time::Instant::now)).await }, if deadline.is_some() => {}
-            () = sleep(load_period.unwrap_or_default()), if load_period.is_some() => hub.observe_load(),
+            () = sleep(load_period.unwrap_or_default()), if load_period.is_some() => endpoint.observe_load(),
             () = acceptors.end_unexpectedly() => return Err(Fault::Acceptor),
         }
     }
 }
 
 /// Waits for the connections of a server that has stopped.
-async fn leave(hub: &Hub, acceptors: &mut Acceptors) -> Counts {
+async fn leave(endpoint: &SharedEndpoint, acceptors: &mut Acceptors) -> Counts {
     acceptors.close().await;
     let left = async {
-        while hub.advance().1 > 0 {
-            hub.wake.notified().await;
+        while endpoint.advance().1 > 0 {
+            endpoint.wake.notified().await;
         }
     };
     if timeout(ABORT_TIME, left).await.is_ok() {
-        return hub.counts();
+        return endpoint.counts();
     }
-    let calls_left = hub.calls_left();
+    let calls_left = endpoint.calls_left();
     warn!(calls_left, "handlers that block their threads are left behind");
-    let mut counts = hub.counts();
+    let mut counts = endpoint.counts();
     counts.calls_cut += calls_left;
     counts
 }
 
-struct StopWhenDropped(Arc<Hub>);
+struct StopWhenDropped(Arc<SharedEndpoint>);
 
 impl Drop for StopWhenDropped {
     fn drop(&mut self) {
@@ -170,11 +170,11 @@ struct Acceptors {
 }
 
 impl Acceptors {
-    fn start(listeners: Vec<Listener>, hub: &Arc<Hub>) -> Self {
+    fn start(listeners: Vec<Listener>, endpoint: &Arc<SharedEndpoint>) -> Self {
         let (stop, stopped) = watch::channel(());
         let mut tasks = JoinSet::new();
         for listener in listeners {
-            tasks.spawn(accept(listener, Arc::clone(hub), stopped.clone()));
+            tasks.spawn(accept(listener, Arc::clone(endpoint), stopped.clone()));
         }
         Self { tasks, stop: Some(stop) }
     }
@@ -194,7 +194,11 @@ impl Acceptors {
     }
 }
 
-async fn accept(listener: Listener, hub: Arc<Hub>, mut stopped: watch::Receiver<()>) {
+async fn accept(
+    listener: Listener,
+    endpoint: Arc<SharedEndpoint>,
+    mut stopped: watch::Receiver<()>,
+) {
     let mut pause = ACCEPT_PAUSE;
     loop {
         let accepted = tokio::select! {
@@ -205,7 +209,7 @@ async fn accept(listener: Listener, hub: Arc<Hub>, mut stopped: watch::Receiver<
         match accepted {
             Ok((stream, peer)) => {
                 pause = ACCEPT_PAUSE;
-                welcome(stream, peer, &hub);
+                welcome(stream, peer, &endpoint);
             }
             // That connection is gone, the next one is not.
             Err(error)
@@ -224,23 +228,23 @@ async fn accept(listener: Listener, hub: Arc<Hub>, mut stopped: watch::Receiver<
         }
     }
     for (stream, peer) in listener.close() {
-        welcome(stream, peer, &hub);
+        welcome(stream, peer, &endpoint);
     }
 }
 
-fn welcome(stream: Socket, peer: Peer, hub: &Arc<Hub>) {
-    match hub.admit(peer) {
-        Admission::Seated { seat, start } => {
-            tokio::spawn(connection::serve(stream, seat, start));
+fn welcome(stream: Socket, peer: Peer, endpoint: &Arc<SharedEndpoint>) {
+    match endpoint.admit(peer) {
+        Admission::Served { guard, start } => {
+            tokio::spawn(connection::serve(stream, guard, start));
         }
         Admission::Refused { why, start } => {
-            let ServerLimits { max_connections, max_connections_per_address, .. } = hub.limits;
+            let ServerLimits { max_connections, max_connections_per_address, .. } = endpoint.limits;
             debug!(%peer, why, max_connections, max_connections_per_address, "turned away");
             // Under a flood, some are closed without a word.
-            if let Ok(permit) = Arc::clone(&hub.farewells).try_acquire_owned() {
-                let hub = Arc::clone(hub);
+            if let Ok(permit) = Arc::clone(&endpoint.farewells).try_acquire_owned() {
+                let endpoint = Arc::clone(endpoint);
                 tokio::spawn(async move {
-                    connection::turn_away(stream, hub, start, why).await;
+                    connection::turn_away(stream, endpoint, start, why).await;
                     drop(permit);
                 });
             }
@@ -414,8 +418,9 @@ impl ServerBuilder {
             u64::from(since_1970.subsec_nanos()) ^ since_1970.as_secs()
         };
         let seed = self.seed.unwrap_or_else(time_of_day);
-        let hub = Hub::new(self.config, self.limits, self.services, own, offer, seed);
-        Ok(Server { hub: Arc::new(hub), listeners, addresses })
+        let endpoint =
+            SharedEndpoint::new(self.config, self.limits, self.services, own, offer, seed);
+        Ok(Server { endpoint: Arc::new(endpoint), listeners, addresses })
     }
 }
 
@@ -477,31 +482,31 @@ mod tests {
     use crate::handler::Reply;
     use crate::handlers::Handlers;
 
-    async fn idle_server() -> (Arc<Hub>, Acceptors) {
+    async fn idle_server() -> (Arc<SharedEndpoint>, Acceptors) {
         let handlers = Handlers::new().on(Versions::of([1]), |_| async { Reply::new(1, "start") });
         let server = Server::builder().listen("127.0.0.1:0").service(Service::DEFAULT, handlers);
-        let Server { hub, listeners, .. } = server.bind().await.unwrap();
-        let acceptors = Acceptors::start(listeners, &hub);
-        (hub, acceptors)
+        let Server { endpoint, listeners, .. } = server.bind().await.unwrap();
+        let acceptors = Acceptors::start(listeners, &endpoint);
+        (endpoint, acceptors)
     }
 
     #[tokio::test]
     async fn an_acceptor_that_ends_shuts_the_server_down_and_the_report_names_it() {
         for is_panic in [false, true] {
-            let (hub, mut acceptors) = idle_server().await;
+            let (endpoint, mut acceptors) = idle_server().await;
             acceptors.tasks.spawn(async move { assert!(!is_panic, "as a test wants it") });
-            let report = run(Arc::clone(&hub), acceptors).await;
+            let report = run(Arc::clone(&endpoint), acceptors).await;
             assert_eq!(report.fault, Some(Fault::Acceptor));
             assert!(!report.is_clean());
-            assert_eq!(hub.advance().0, Phase::Stopped);
+            assert_eq!(endpoint.advance().0, Phase::Stopped);
         }
     }
 
     #[tokio::test]
     async fn acceptors_that_are_told_to_end_are_no_fault() {
-        let (hub, acceptors) = idle_server().await;
-        hub.shut_down(Duration::ZERO);
-        assert!(run(hub, acceptors).await.is_clean());
+        let (endpoint, acceptors) = idle_server().await;
+        endpoint.shut_down(Duration::ZERO);
+        assert!(run(endpoint, acceptors).await.is_clean());
     }
 
     #[tokio::test]

@@ -12,7 +12,7 @@ mod output;
 mod pending;
 mod receive;
 mod reply;
-mod room;
+mod scratch;
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeSet, VecDeque};
@@ -24,7 +24,7 @@ use ubf_codec::{ClientHeader, Mode, NextIp, Term, Version};
 pub use self::config::Config;
 pub use self::input::Input;
 pub use self::output::{CloseReason, Message, Notice, Output, PacketKind};
-pub use self::room::Room;
+pub use self::scratch::Scratch;
 
 use self::pending::{Answer, Pending};
 use crate::control::ServerControl;
@@ -183,7 +183,7 @@ impl ServerSession {
                 }
             }
             Input::Drain { next_ip, until, notice_at } => {
-                self.begin_drain(next_ip, until, notice_at)
+                self.begin_drain(next_ip, until, notice_at);
             }
             Input::Undrain => {
                 if self.drain.take().is_some() && self.phase == Phase::Draining {
@@ -231,21 +231,21 @@ impl ServerSession {
     }
 
     /// Gives it memory to work with: it takes its own otherwise.
-    pub fn lend(&mut self, room: Room) {
-        let Room { decoder, pending } = room;
-        self.inbound.lend(decoder);
-        self.pending.use_room(pending);
+    pub fn attach(&mut self, room: Scratch) {
+        let Scratch { decoder, pending } = room;
+        self.inbound.attach(decoder);
+        self.pending.use_scratch(pending);
     }
 
     /// Lets go of all memory that it does not need before more comes in, and gives what another
     /// session can use. To be called before it is left alone: an idle session takes little
     /// memory then.
-    pub fn let_go(&mut self) -> Option<Room> {
+    pub fn release(&mut self) -> Option<Scratch> {
         if self.outputs.is_empty() {
             self.outputs = VecDeque::new();
         }
-        let pending = self.pending.take_room();
-        Some(Room { decoder: self.inbound.take_decoder()?, pending })
+        let pending = self.pending.take_scratch();
+        Some(Scratch { decoder: self.inbound.take_decoder()?, pending })
     }
 
     /// When to give [`Input::Tick`] if nothing else happens.

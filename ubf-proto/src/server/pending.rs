@@ -106,21 +106,21 @@ impl Pending {
         self.bytes
     }
 
-    /// Takes over the room of another one, of which nothing is pending, if it has none.
-    pub(super) fn use_room(&mut self, mut room: Self) {
+    /// Takes over the scratch of another one, of which nothing is pending, if it has none.
+    pub(super) fn use_scratch(&mut self, mut scratch: Self) {
         if self.slots.capacity() == 0 {
-            self.slots = core::mem::take(&mut room.slots);
+            self.slots = core::mem::take(&mut scratch.slots);
         }
     }
 
-    /// Takes the room away while nothing is pending.
-    pub(super) fn take_room(&mut self) -> Self {
-        let mut room = Self::default();
+    /// Takes the scratch away while nothing is pending.
+    pub(super) fn take_scratch(&mut self) -> Self {
+        let mut scratch = Self::default();
         if self.slots.is_empty() {
-            room.slots = core::mem::take(&mut self.slots);
-            room.slots.shrink_to(KEPT_SLOTS);
+            scratch.slots = core::mem::take(&mut self.slots);
+            scratch.slots.shrink_to(KEPT_SLOTS);
         }
-        room
+        scratch
     }
 
     pub(super) const fn running(&self) -> usize {

@@ -80,7 +80,7 @@ impl ServerSession {
         match ClientControl::from_term(packet.body.root()) {
             Ok(ClientControl::Negotiate(negotiate)) => self.negotiate(negotiate),
             Ok(ClientControl::Ping) => {
-                self.answer(Mode::Negotiation, &ServerControl::Pong.to_term())
+                self.answer(Mode::Negotiation, &ServerControl::Pong.to_term());
             }
             Ok(ClientControl::Error { why, offset }) => {
                 self.outputs.push_back(Output::Notice(Notice::ReportedError { why, offset }));

@@ -24,16 +24,16 @@ use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::time::{Sleep, sleep_until, timeout};
 use tokio_util::io::poll_read_buf;
 use ubf_codec::{Term, Version};
-use ubf_proto::server::{CloseReason, Config, Input, Message, Notice, Output, Room};
-use ubf_proto::{ServerSession, Service, Short, Time};
+use ubf_proto::server::{CloseReason, Config, Input, Message, Notice, Output, Scratch};
+use ubf_proto::{ServerSession, Service, Time, Truncated};
 
 use self::outbox::Outbox;
 use crate::contain::{Contained, contained};
+use crate::endpoint::{ConnectionEntry, ConnectionGuard, SharedEndpoint, Start};
 use crate::erased::{AnyConnection, Outcome};
 use crate::handler::Client;
-use crate::hub::{Hub, Link, Seat, Start};
 use crate::log::{debug, info, warn};
-use crate::mailbox::{Letter, Order};
+use crate::mailbox::Command;
 use crate::socket::Socket;
 
 /// Room for a read on the stack, from where a copy is made that takes no more memory than came.
@@ -44,12 +44,12 @@ const LARGE_READ: usize = 64 << 10;
 
 thread_local! {
     /// What the sessions of a thread work in, one after the other.
-    static ROOM: Cell<Option<Room>> = const { Cell::new(None) };
+    static SCRATCH: Cell<Option<Scratch>> = const { Cell::new(None) };
 }
 
 struct Connection {
-    hub: Arc<Hub>,
-    link: Arc<Link>,
+    endpoint: Arc<SharedEndpoint>,
+    entry: Arc<ConnectionEntry>,
     stream: Socket,
     session: ServerSession,
     outbox: Outbox,
@@ -70,7 +70,7 @@ struct Connection {
     is_aborted: bool,
     end: Option<End>,
     /// Last: given back when all else is gone.
-    seat: Seat,
+    guard: ConnectionGuard,
 }
 
 /// A handler that waits.
@@ -96,18 +96,22 @@ struct End {
 }
 
 /// Serves a connection until it ends.
-pub(crate) fn serve(stream: Socket, seat: Seat, start: Start) -> impl Future<Output = ()> + Send {
-    let hub = Arc::clone(&seat.hub);
-    let now = hub.clock.now();
+pub(crate) fn serve(
+    stream: Socket,
+    guard: ConnectionGuard,
+    start: Start,
+) -> impl Future<Output = ()> + Send {
+    let endpoint = Arc::clone(&guard.endpoint);
+    let now = endpoint.clock.now();
     let mut session = ServerSession::new(start.config, start.offer, now);
     session.handle(start.input, now);
-    debug!(peer = %seat.link.peer, "connected");
+    debug!(peer = %guard.entry.peer, "connected");
     // A future holds what it moves in each place that it is in. So the connection is boxed, and
     // made outside of the future.
     let connection = Box::new(Connection {
-        link: Arc::clone(&seat.link),
-        hub,
-        seat,
+        entry: Arc::clone(&guard.entry),
+        endpoint,
+        guard,
         stream,
         session,
         outbox: Outbox::default(),
@@ -126,8 +130,13 @@ pub(crate) fn serve(stream: Socket, seat: Seat, start: Start) -> impl Future<Out
 }
 
 /// Tells a client why it is not served.
-pub(crate) async fn turn_away(mut stream: Socket, hub: Arc<Hub>, start: Start, why: &'static str) {
-    let now = hub.clock.now();
+pub(crate) async fn turn_away(
+    mut stream: Socket,
+    endpoint: Arc<SharedEndpoint>,
+    start: Start,
+    why: &'static str,
+) {
+    let now = endpoint.clock.now();
     let mut session = ServerSession::new(start.config, start.offer, now);
     session.handle(start.input, now);
     session.handle(Input::Close { why: Term::atom(why), within: Duration::ZERO }, now);
@@ -137,8 +146,8 @@ pub(crate) async fn turn_away(mut stream: Socket, hub: Arc<Hub>, start: Start, w
             outbox.push(kind, packet);
         }
     }
-    if farewell::flush(&mut stream, &mut outbox, hub.limits.max_linger_time).await {
-        farewell::linger(&stream, hub.limits.max_linger_time).await;
+    if farewell::flush(&mut stream, &mut outbox, endpoint.limits.max_linger_time).await {
+        farewell::linger(&stream, endpoint.limits.max_linger_time).await;
     }
 }
 
@@ -152,9 +161,9 @@ impl Connection {
 
     async fn close(self: Box<Self>, end: End) {
         let Self {
-            seat,
-            hub,
-            link,
+            guard,
+            endpoint,
+            entry,
             mut stream,
             mut outbox,
             is_aborted,
@@ -166,7 +175,8 @@ impl Connection {
         // Handlers are not kept waiting for a client that reads slowly.
         drop((session, handlers, services));
         let is_gone = matches!(end.reason, CloseReason::Lost | CloseReason::SlowReader);
-        let (max_write, max_linger) = (hub.config.max_write_time, hub.limits.max_linger_time);
+        let (max_write, max_linger) =
+            (endpoint.config.max_write_time, endpoint.limits.max_linger_time);
         let is_flushed = if is_gone {
             !is_aborted || outbox.bytes() == 0
         } else {
@@ -181,20 +191,20 @@ impl Connection {
             tokio::select! {
                 biased;
                 () = say_farewell => {}
-                () = aborted(&link) => {}
+                () = aborted(&entry) => {}
             }
             is_flushed
         };
         if !is_flushed && (is_aborted || end.reason == CloseReason::Shutdown) {
             // Replies that the client cannot have read whole.
-            hub.totals.calls_cut.add(outbox.replies() as u64);
+            endpoint.totals.calls_cut.add(outbox.replies() as u64);
         }
-        drop((stream, seat));
+        drop((stream, guard));
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        self.link.mailbox.register(cx.waker());
-        self.now = self.hub.clock.now();
+        self.entry.mailbox.register(cx.waker());
+        self.now = self.endpoint.clock.now();
         loop {
             self.do_outputs(cx);
             if let Some(end) = self.end {
@@ -208,13 +218,13 @@ impl Connection {
                 continue;
             }
             let running = self.session.running();
-            self.link.running.store(running, Ordering::Relaxed);
+            self.entry.running.store(running, Ordering::Relaxed);
             let Poll::Ready(input) = self.poll_input(cx) else {
                 if self.handlers.as_ref().is_none_or(FuturesUnordered::is_empty) {
-                    // An idle connection keeps no room.
+                    // An idle connection keeps no memory for handlers.
                     self.handlers = None;
                 }
-                self.let_go();
+                self.release();
                 return Poll::Pending;
             };
             if let Some(input) = input {
@@ -223,11 +233,11 @@ impl Connection {
         }
     }
 
-    /// An idle connection keeps no room, and the next one can use it.
-    fn let_go(&mut self) {
-        if let Some(room) = self.session.let_go() {
+    /// An idle connection keeps no scratch, and the next one can use it.
+    fn release(&mut self) {
+        if let Some(scratch) = self.session.release() {
             // A thread that is about to end needs none.
-            ROOM.try_with(|spare| spare.set(Some(room))).ok();
+            SCRATCH.try_with(|spare| spare.set(Some(scratch))).ok();
         }
     }
 
@@ -237,8 +247,8 @@ impl Connection {
         if bytes.is_empty() {
             return Input::EndOfStream;
         }
-        if let Ok(Some(room)) = ROOM.try_with(Cell::take) {
-            self.session.lend(room);
+        if let Ok(Some(scratch)) = SCRATCH.try_with(Cell::take) {
+            self.session.attach(scratch);
         }
         Input::Received(bytes)
     }
@@ -267,25 +277,25 @@ impl Connection {
 
     /// L1: events have no answers that the session could count, so their handlers are counted here.
     fn is_held(&self) -> bool {
-        self.event_handlers >= self.hub.limits.max_event_handlers
-            || self.event_bytes >= self.hub.config.max_pending_bytes
+        self.event_handlers >= self.endpoint.limits.max_event_handlers
+            || self.event_bytes >= self.endpoint.config.max_pending_bytes
     }
 
     fn take_mail(&mut self) -> Option<Input> {
-        if !self.link.mailbox.has_mail() {
+        if !self.entry.mailbox.has_mail() {
             return None;
         }
         // Events wait while the client does not read: the session would end the connection for
         // them.
-        let is_room = self.outbox.bytes() < self.hub.config.max_unread_bytes;
-        Some(match self.link.mailbox.take(is_room)? {
-            Letter::Order(Order::Tell(input)) => *input,
-            Letter::Order(Order::Abort) => {
+        let has_room = self.outbox.bytes() < self.endpoint.config.max_unread_bytes;
+        Some(match self.entry.mailbox.take(has_room)? {
+            Command::Tell(input) => *input,
+            Command::Cut => {
                 self.is_aborted = true;
                 Input::Lost
             }
-            Letter::Event(event) => {
-                self.link.messages.events_out.add_alone(1);
+            Command::Send(event) => {
+                self.entry.messages.events_out.add_alone(1);
                 Input::EventOut { version: event.version, body: event.body }
             }
         })
@@ -301,8 +311,8 @@ impl Connection {
         if self.is_flooded {
             return self.poll_large_read(cx);
         }
-        let mut room = [const { MaybeUninit::uninit() }; STACK_READ];
-        let mut room = ReadBuf::uninit(&mut room);
+        let mut bytes = [const { MaybeUninit::uninit() }; STACK_READ];
+        let mut room = ReadBuf::uninit(&mut bytes);
         if ready!(Pin::new(&mut self.stream).poll_read(cx, &mut room)).is_err() {
             return Poll::Ready(Input::Lost);
         }
@@ -335,7 +345,7 @@ impl Connection {
                 return Poll::Ready(Input::Tick);
             }
             let at = deadline.max(now + Duration::from_millis(1));
-            let clock = self.hub.clock;
+            let clock = self.endpoint.clock;
             let (_, sleep) = match &mut self.timer {
                 // What will ring knows whom to wake: a task has one waker. A deadline that moved
                 // back is found out about then: most timers never ring.
@@ -380,7 +390,7 @@ impl Connection {
 
     /// Runs a handler as far as it goes. Most are done at once, and are never put aside.
     fn begin(&mut self, message: Message, is_event: bool, cx: &mut Context<'_>) {
-        let messages = &self.link.messages;
+        let messages = &self.entry.messages;
         let counter = if is_event { &messages.events_in } else { &messages.requests };
         counter.add_alone(1);
         let (packet, version, bytes) =
@@ -407,7 +417,7 @@ impl Connection {
                     self.event_handlers += 1;
                     self.event_bytes += bytes;
                 }
-                let max_time = self.hub.limits.max_call_time;
+                let max_time = self.endpoint.limits.max_call_time;
                 self.handlers.get_or_insert_default().push(Box::pin(async move {
                     let outcome =
                         timeout(max_time, running).await.map_or(Outcome::TimedOut, Outcome::from);
@@ -423,8 +433,8 @@ impl Connection {
         if let Some(place) = self.services.iter().position(|(known, _)| known == name) {
             return Some(place);
         }
-        let service = Arc::clone(self.hub.services.get(name)?);
-        let client = Client { peer: self.link.peer, mailbox: Arc::clone(&self.link.mailbox) };
+        let service = Arc::clone(self.endpoint.services.get(name)?);
+        let client = Client { peer: self.entry.peer, mailbox: Arc::clone(&self.entry.mailbox) };
         let connection = Contained::new(contained(|| service.open(client))?);
         self.services.reserve_exact(1);
         self.services.push((name.clone(), connection));
@@ -463,19 +473,19 @@ impl Connection {
         is_event: bool,
         outcome: &Outcome,
     ) -> Option<Input> {
-        let (peer, counters) = (self.link.peer, &self.hub.totals);
+        let (peer, counters) = (self.entry.peer, &self.endpoint.totals);
         let why = match outcome {
             Outcome::Done(_) => return None,
             Outcome::Crashed => {
                 // N6
                 warn!(%peer, %service, %version, packet, is_event, "failed: the handler panicked");
                 counters.failed.add(1);
-                self.hub.handler_crashed(service, version);
+                self.endpoint.handler_crashed(service, version);
                 "crash"
             }
             Outcome::TimedOut => {
                 // L2: that says nothing about the version.
-                let max_call_time = self.hub.limits.max_call_time;
+                let max_call_time = self.endpoint.limits.max_call_time;
                 warn!(%peer, %service, %version, packet, is_event, ?max_call_time, "failed: the handler took too long");
                 counters.timed_out.add(1);
                 "call_time"
@@ -485,14 +495,14 @@ impl Connection {
     }
 
     fn note(&self, notice: Notice) {
-        let (peer, counters) = (self.link.peer, &self.hub.totals);
+        let (peer, counters) = (self.entry.peer, &self.endpoint.totals);
         match notice {
             Notice::Agreed { service, version, agent, quarantined } => {
                 counters.agreed.add(1);
                 let agent = agent.as_ref().map(ubf_codec::Text::to_latin1);
-                let shown = agent.as_deref().map(Short);
+                let shown = agent.as_deref().map(Truncated);
                 debug!(%peer, %service, %version, agent = shown.map(tracing::field::display), quarantined = quarantined.len(), "agreed");
-                self.link.agree(service, version, agent.as_deref());
+                self.entry.agree(service, version, agent.as_deref());
             }
             Notice::NoCommonVersion { service, asked } => {
                 counters.no_common_version.add(1);
@@ -515,14 +525,14 @@ impl Connection {
             }
             Notice::ReportedError { why, offset } => {
                 counters.reported_errors.add(1);
-                warn!(%peer, why = %Short(why.as_ref()), offset, "the client reports an error");
+                warn!(%peer, why = %Truncated(why.as_ref()), offset, "the client reports an error");
             }
         }
     }
 
     fn record_end(&self, end: End) {
-        let (peer, counters) = (self.link.peer, &self.hub.totals);
-        self.link.running.store(0, Ordering::Relaxed);
+        let (peer, counters) = (self.entry.peer, &self.endpoint.totals);
+        self.entry.running.store(0, Ordering::Relaxed);
         let is_ours = self.is_aborted || end.reason == CloseReason::Shutdown;
         if is_ours && end.calls_cut > 0 {
             counters.calls_cut.add(end.calls_cut as u64);
@@ -540,7 +550,7 @@ impl Connection {
             | CloseReason::SlowReader => counters.too_slow.add(1),
         }
         let packets = self.session.packets();
-        match exceeded(&end.reason, &self.hub.config) {
+        match exceeded(&end.reason, &self.endpoint.config) {
             // Whoever finds its clients cut off sees what to raise.
             Some((limit, value)) => {
                 debug!(%peer, reason = %end.reason, limit, ?value, packets, "closed")
@@ -574,11 +584,11 @@ fn boxed<F: Future>(make: impl FnOnce() -> F) -> Pin<Box<F>> {
 }
 
 /// Waits until the server stops now.
-async fn aborted(link: &Link) {
+async fn aborted(entry: &ConnectionEntry) {
     poll_fn(|cx| {
-        link.mailbox.register(cx.waker());
-        while let Some(letter) = link.mailbox.take(true) {
-            if matches!(letter, Letter::Order(Order::Abort)) {
+        entry.mailbox.register(cx.waker());
+        while let Some(command) = entry.mailbox.take(true) {
+            if matches!(command, Command::Cut) {
                 return Poll::Ready(());
             }
         }
@@ -591,7 +601,7 @@ async fn aborted(link: &Link) {
 mod tests {
     use super::*;
 
-    fn future_bytes<F>(_: impl Fn(Socket, Seat, Start) -> F) -> usize {
+    fn future_bytes<F>(_: impl Fn(Socket, ConnectionGuard, Start) -> F) -> usize {
         size_of::<F>()
     }
 

@@ -9,10 +9,11 @@ use super::pending::Pending;
 /// Memory that a session needs while packets come in, and not while it is idle: its decoder, its
 /// queue of answers.
 ///
-/// A shell with many sessions keeps one for each thread: [`lend`](super::ServerSession::lend) gives
-/// it to the session that is at work, and [`let_go`](super::ServerSession::let_go) takes it back.
+/// A shell with many sessions keeps one for each thread:
+/// [`attach`](super::ServerSession::attach) gives it to the session that is at work, and
+/// [`release`](super::ServerSession::release) takes it back.
 #[derive(Debug)]
-pub struct Room {
+pub struct Scratch {
     pub(super) decoder: Box<VersionedDecoder<ClientHeader>>,
     pub(super) pending: Pending,
 }

@@ -9,15 +9,15 @@ const MAX_BYTES: usize = 200;
 ///
 /// ```
 /// use ubf_codec::Term;
-/// use ubf_proto::Short;
+/// use ubf_proto::Truncated;
 ///
-/// assert_eq!(Short(Term::atom("crash")).to_string(), "crash");
-/// assert_eq!(Short(Term::string("x".repeat(1 << 20))).to_string().len(), 200 + "…".len());
+/// assert_eq!(Truncated(Term::atom("crash")).to_string(), "crash");
+/// assert_eq!(Truncated(Term::string("x".repeat(1 << 20))).to_string().len(), 200 + "…".len());
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct Short<T>(pub T);
+pub struct Truncated<T>(pub T);
 
-impl<T: fmt::Display> fmt::Display for Short<T> {
+impl<T: fmt::Display> fmt::Display for Truncated<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut cut = Cut { text: f, room: MAX_BYTES };
         match write!(cut, "{}", self.0) {
@@ -57,8 +57,8 @@ mod tests {
 
     #[test]
     fn short_words_are_shown_whole_and_long_ones_cut() {
-        assert_eq!(Short(ubf!({oops, 1})).to_string(), "{oops,1}");
-        let long = Short(Term::string("é".repeat(1 << 20))).to_string();
+        assert_eq!(Truncated(ubf!({oops, 1})).to_string(), "{oops,1}");
+        let long = Truncated(Term::string("é".repeat(1 << 20))).to_string();
         assert_eq!(long, format!("\"{}…", "é".repeat(99)));
     }
 
@@ -72,7 +72,7 @@ mod tests {
             }
         }
         let mut shown = alloc::string::String::new();
-        assert!(write!(shown, "{}", Short(Broken)).is_err());
+        assert!(write!(shown, "{}", Truncated(Broken)).is_err());
         assert_eq!(shown, "half");
     }
 }

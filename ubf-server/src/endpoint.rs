@@ -18,7 +18,7 @@ use crate::erased::AnyService;
 use crate::handle::Status;
 use crate::handler::Peer;
 use crate::log::{error, info, warn};
-use crate::mailbox::{Mailbox, Order};
+use crate::mailbox::{Command, Mailbox};
 use crate::settings::{LoadPlan, LoadUnit, ServerLimits};
 
 /// Bytes of what a client says of itself that are kept. Chosen: a name and a version.
@@ -26,7 +26,7 @@ const MAX_AGENT_BYTES: usize = 64;
 /// Agents that a status names. Chosen: more than a fleet has, and a page to read.
 const MAX_AGENTS: usize = 64;
 
-pub(crate) struct Hub {
+pub(crate) struct SharedEndpoint {
     pub(crate) clock: Clock,
     /// As it was at the start: peers may have changed.
     pub(crate) config: Arc<Config>,
@@ -71,7 +71,7 @@ struct State {
     drain: Drain,
     load: Option<Load>,
     next_id: u64,
-    links: HashMap<u64, Arc<Link>>,
+    entries: HashMap<u64, Arc<ConnectionEntry>>,
     /// Never 0.
     per_address: HashMap<IpAddr, usize>,
     listening: Listening,
@@ -96,8 +96,8 @@ struct Load {
 
 impl State {
     fn tell_all(&self, input: &Input) {
-        for link in self.links.values() {
-            link.mailbox.order(Order::Tell(Box::new(input.clone())));
+        for entry in self.entries.values() {
+            entry.mailbox.command(Command::Tell(Box::new(input.clone())));
         }
     }
 
@@ -114,9 +114,9 @@ impl State {
     fn observe_load(&mut self) {
         let Some(load) = &mut self.load else { return };
         let amount = match load.plan.unit {
-            LoadUnit::Sessions => self.links.len(),
+            LoadUnit::Sessions => self.entries.len(),
             LoadUnit::Calls => {
-                self.links.values().map(|link| link.running.load(Ordering::Relaxed)).sum()
+                self.entries.values().map(|entry| entry.running.load(Ordering::Relaxed)).sum()
             }
         };
         let was_over = load.marks.is_over();
@@ -142,26 +142,26 @@ impl State {
 
     fn tell_drain(&self) {
         let Some((plan, until)) = self.drain_in_force() else { return };
-        let sessions = self.links.len();
-        for (index, link) in self.links.values().enumerate() {
+        let sessions = self.entries.len();
+        for (index, entry) in self.entries.values().enumerate() {
             // R3: paced, so that not all move at once.
             let notice_at = self.drain.notice_at(index, sessions).unwrap_or(until);
             let input = Input::Drain { next_ip: plan.next_ip.clone(), until, notice_at };
-            link.mailbox.order(Order::Tell(Box::new(input)));
+            entry.mailbox.command(Command::Tell(Box::new(input)));
         }
     }
 
     fn abort(&mut self) {
         self.is_aborted = true;
-        for link in self.links.values() {
-            link.mailbox.order(Order::Abort);
+        for entry in self.entries.values() {
+            entry.mailbox.command(Command::Cut);
         }
     }
 }
 
 /// A connection, as the server sees it.
 #[derive(Debug)]
-pub(crate) struct Link {
+pub(crate) struct ConnectionEntry {
     pub(crate) id: u64,
     pub(crate) peer: Peer,
     pub(crate) mailbox: Arc<Mailbox>,
@@ -178,7 +178,7 @@ struct Agreed {
     agent: Option<Box<str>>,
 }
 
-impl Link {
+impl ConnectionEntry {
     pub(crate) fn agree(&self, service: Service, version: Version, agent: Option<&str>) {
         let agreed = Agreed { service, version, agent: agent.map(shortened) };
         *self.agreed.lock().unwrap_or_else(PoisonError::into_inner) = Some(agreed);
@@ -213,24 +213,24 @@ fn most_common(sessions_by_agent: BTreeMap<Box<str>, usize>) -> Vec<(String, usi
 }
 
 /// A connection's place: given back when it is dropped, however the connection ends.
-pub(crate) struct Seat {
-    pub(crate) hub: Arc<Hub>,
-    pub(crate) link: Arc<Link>,
+pub(crate) struct ConnectionGuard {
+    pub(crate) endpoint: Arc<SharedEndpoint>,
+    pub(crate) entry: Arc<ConnectionEntry>,
 }
 
-impl Drop for Seat {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
-        self.link.mailbox.close();
+        self.entry.mailbox.close();
         if std::thread::panicking() {
             // Code of services does not come so far: this is a fault of our own, or of the stream.
-            self.hub.totals.connections_crashed.add(1);
-            error!(peer = %self.link.peer, "a connection's task panicked");
+            self.endpoint.totals.connections_crashed.add(1);
+            error!(peer = %self.entry.peer, "a connection's task panicked");
         }
-        let mut state = self.hub.state();
+        let mut state = self.endpoint.state();
         // Counted under the lock: a status counts this connection once.
-        self.hub.totals.add(&self.link.messages);
-        state.links.remove(&self.link.id);
-        if let Some(ip) = self.link.peer.address().map(|address| address.ip())
+        self.endpoint.totals.add(&self.entry.messages);
+        state.entries.remove(&self.entry.id);
+        if let Some(ip) = self.entry.peer.address().map(|address| address.ip())
             && let Some(count) = state.per_address.get_mut(&ip)
         {
             *count -= 1;
@@ -242,7 +242,7 @@ impl Drop for Seat {
             state.observe_load();
         }
         if state.drain.phase() != Phase::Serving || state.is_aborted {
-            self.hub.wake.notify_one();
+            self.endpoint.wake.notify_one();
         }
     }
 }
@@ -250,7 +250,7 @@ impl Drop for Seat {
 /// What becomes of a connection that was accepted.
 pub(crate) enum Admission {
     /// It is served; its session is told these things first.
-    Seated { seat: Seat, start: Start },
+    Served { guard: ConnectionGuard, start: Start },
     /// It is told this and closed.
     Refused { why: &'static str, start: Start },
 }
@@ -262,7 +262,7 @@ pub(crate) struct Start {
     pub(crate) input: Input,
 }
 
-impl Hub {
+impl SharedEndpoint {
     pub(crate) fn new(
         config: Config,
         limits: ServerLimits,
@@ -280,7 +280,7 @@ impl Hub {
             drain: Drain::default(),
             load: None,
             next_id: 0,
-            links: HashMap::new(),
+            entries: HashMap::new(),
             per_address: HashMap::new(),
             listening: Listening::Yes,
             is_aborted: false,
@@ -310,7 +310,7 @@ impl Hub {
         let (config, offer) = (Arc::clone(&state.config), Arc::clone(&state.shared_offer));
         let ip = peer.address().map(|address| address.ip());
         let from_there = ip.and_then(|ip| state.per_address.get(&ip).copied()).unwrap_or(0);
-        let why = if state.links.len() >= self.limits.max_connections {
+        let why = if state.entries.len() >= self.limits.max_connections {
             "too_many_connections"
         } else if from_there >= self.limits.max_connections_per_address {
             "too_many_connections_from_address"
@@ -325,7 +325,7 @@ impl Hub {
             };
             let id = state.next_id;
             state.next_id += 1;
-            let link = Arc::new(Link {
+            let entry = Arc::new(ConnectionEntry {
                 id,
                 peer,
                 mailbox: Arc::new(Mailbox::new(self.limits.max_events)),
@@ -334,7 +334,7 @@ impl Hub {
                 agreed: Mutex::new(None),
             });
             self.totals.connections.add(1);
-            state.links.insert(id, Arc::clone(&link));
+            state.entries.insert(id, Arc::clone(&entry));
             if let Some(ip) = ip {
                 *state.per_address.entry(ip).or_default() += 1;
             }
@@ -342,8 +342,8 @@ impl Hub {
                 // The new session is told by mail, as all are.
                 state.observe_load();
             }
-            return Admission::Seated {
-                seat: Seat { hub: Arc::clone(self), link },
+            return Admission::Served {
+                guard: ConnectionGuard { endpoint: Arc::clone(self), entry },
                 start: Start { config, offer, input },
             };
         };
@@ -487,7 +487,7 @@ impl Hub {
     }
 
     fn begin_closing(&self, state: &State, within: Duration) {
-        info!(phase = "closing", sessions = state.links.len(), ?within, "closing");
+        info!(phase = "closing", sessions = state.entries.len(), ?within, "closing");
         state.tell_all(&Input::Close { why: Term::atom("shutdown"), within });
     }
 
@@ -497,7 +497,7 @@ impl Hub {
         let now = self.clock.now();
         let mut state = self.state();
         loop {
-            let sessions = state.links.len();
+            let sessions = state.entries.len();
             if state.is_aborted {
                 return (Phase::Stopped, sessions);
             }
@@ -526,8 +526,8 @@ impl Hub {
 
     /// Calls that run on connections that did not end when they were told to.
     pub(crate) fn calls_left(&self) -> u64 {
-        let calls = |link: &Arc<Link>| link.running.load(Ordering::Relaxed) as u64;
-        self.state().links.values().map(calls).sum()
+        let calls = |entry: &Arc<ConnectionEntry>| entry.running.load(Ordering::Relaxed) as u64;
+        self.state().entries.values().map(calls).sum()
     }
 
     pub(crate) fn status(&self) -> Status {
@@ -536,9 +536,9 @@ impl Hub {
         let mut sessions_by_version: BTreeMap<(Service, Version), usize> = BTreeMap::new();
         let mut sessions_by_agent: BTreeMap<Box<str>, usize> = BTreeMap::new();
         let mut counts = self.totals.counts();
-        for link in state.links.values() {
-            counts = counts.plus(&link.messages);
-            let agreed = link.agreed.lock().unwrap_or_else(PoisonError::into_inner);
+        for entry in state.entries.values() {
+            counts = counts.plus(&entry.messages);
+            let agreed = entry.agreed.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(Agreed { service, version, agent }) = &*agreed {
                 *sessions_by_version.entry((service.clone(), *version)).or_default() += 1;
                 if let Some(agent) = agent {
@@ -562,10 +562,10 @@ impl Hub {
                 .and_then(|plan| plan.next_ip.clone())
                 .or_else(|| state.load_next_ip()),
             is_overloaded: state.load_next_ip().is_some(),
-            sessions: state.links.len(),
+            sessions: state.entries.len(),
             sessions_by_version,
             sessions_by_agent: most_common(sessions_by_agent),
-            calls: state.links.values().map(|link| link.running.load(Ordering::Relaxed)).sum(),
+            calls: state.entries.values().map(|entry| entry.running.load(Ordering::Relaxed)).sum(),
             withdrawn: withdrawn.collect(),
             spoken,
             load: state.load.as_ref().map(|load| load.plan.clone()),
@@ -592,9 +592,11 @@ pub(crate) fn join(addresses: &[Address]) -> String {
     addresses.join(",")
 }
 
-impl std::fmt::Debug for Hub {
+impl std::fmt::Debug for SharedEndpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Hub").field("services", &self.services.keys()).finish_non_exhaustive()
+        f.debug_struct("SharedEndpoint")
+            .field("services", &self.services.keys())
+            .finish_non_exhaustive()
     }
 }
 
