@@ -354,8 +354,14 @@ impl fmt::Display for ConnectError {
             Self::TlsUnavailable => f.write_str("TLS is not available"),
             Self::Unreachable { losses } => {
                 f.write_str("no server can be used")?;
-                for (index, Loss { address, reason }) in losses.iter().enumerate() {
-                    write!(f, "{}{address}: {reason}", if index == 0 { ": " } else { "; " })?;
+                // Several have no one cause: each is told with its own.
+                for (index, loss) in losses.iter().enumerate() {
+                    write!(f, "{}{loss}", if index == 0 { ": " } else { "; " })?;
+                    let mut cause = std::error::Error::source(loss);
+                    while let Some(error) = cause {
+                        write!(f, ": {error}")?;
+                        cause = error.source();
+                    }
                 }
                 Ok(())
             }

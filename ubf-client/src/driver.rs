@@ -18,7 +18,10 @@ use tokio::task::coop;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tracing::{debug, warn};
 use ubf_codec::{Term, Version};
-use ubf_proto::client::{Call, CallId, Config, ConnectionId, Input, Notice, Output, State};
+use ubf_net::DialError;
+use ubf_proto::client::{
+    Call, CallId, Config, ConnectionId, Input, LossReason, Notice, Output, State,
+};
 use ubf_proto::{ClientSession, RedirectPolicy, Time};
 
 use crate::calls::Calls;
@@ -107,6 +110,8 @@ pub(crate) struct Driver {
     wakers: Vec<Waker>,
     /// Losses before the first agreement: at most one for each address in a round.
     first_losses: Vec<Loss>,
+    /// Why the last connection was not made, until the session has told of its loss.
+    dial_failure: Option<DialError>,
     status: Status,
     has_notices: bool,
     has_events: bool,
@@ -140,6 +145,7 @@ impl Driver {
             ended: Vec::new(),
             wakers: Vec::new(),
             first_losses: Vec::new(),
+            dial_failure: None,
             status: Status::new(),
             has_notices: false,
             has_events: false,
@@ -259,6 +265,9 @@ impl Driver {
                 return true;
             }
             if let Poll::Ready(input) = input {
+                if let Some(failure) = link.failure.take() {
+                    self.dial_failure = Some(failure);
+                }
                 if self.links.len() > 1 {
                     self.links.rotate_left(index + 1);
                 }
@@ -439,7 +448,9 @@ impl Driver {
                 self.tell_first_outcome(Ok(()));
             }
             Notice::Lost { address, reason, was_in_use: _ } => {
-                let loss = Loss { address: address.clone(), reason: reason.clone() };
+                let is_dial = *reason == LossReason::ConnectFailed;
+                let cause = self.dial_failure.take().filter(|_| is_dial);
+                let loss = Loss { address: address.clone(), reason: reason.clone(), cause };
                 if self.ends.first_outcome.is_some() {
                     self.first_losses.push(loss.clone());
                 }

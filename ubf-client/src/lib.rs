@@ -119,5 +119,6 @@ pub use self::typed::{
     TypedCall, TypedCallError, TypedEvent, TypedEvents, TypedReply, UnreadableEvent,
 };
 pub use self::wire::{Direction, Traffic};
+pub use ubf_net::{DialError, DialErrorKind};
 pub use ubf_proto::client::{CallError, Config, LossReason, Notice, State, Statistics};
 pub use ubf_proto::{BackoffTimes, QuarantineTimes, RedirectPolicy, Service, Versions};

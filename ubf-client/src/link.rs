@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::{Sleep, sleep};
+use ubf_net::DialError;
 use ubf_proto::Packet;
 use ubf_proto::client::{ConnectionId, Input};
 
@@ -20,6 +21,8 @@ const LEAVE_TIME: Duration = Duration::from_secs(1);
 pub(crate) struct Link {
     pub(crate) id: ConnectionId,
     stage: Stage,
+    /// Why it was not made.
+    pub(crate) failure: Option<DialError>,
 }
 
 enum Stage {
@@ -31,7 +34,7 @@ enum Stage {
 
 impl Link {
     pub(crate) fn new(id: ConnectionId, dial: Dial) -> Self {
-        Self { id, stage: Stage::Dialing(Box::pin(dial.connect())) }
+        Self { id, stage: Stage::Dialing(Box::pin(dial.connect())), failure: None }
     }
 
     pub(crate) fn push(&mut self, packet: Packet) {
@@ -59,12 +62,14 @@ impl Link {
         let connection = self.id;
         match &mut self.stage {
             Stage::Dialing(dialing) => match dialing.as_mut().poll(cx) {
-                Poll::Ready(Some((stream, peer))) => {
+                Poll::Ready(Ok((stream, peer))) => {
                     self.stage = Stage::Open { socket: Socket::new(stream) };
-                    Poll::Ready(Input::Connected { connection, peer: Some(peer), tls: false })
+                    let peer = peer.address().map(|address| address.ip());
+                    Poll::Ready(Input::Connected { connection, peer, tls: false })
                 }
-                Poll::Ready(None) => {
+                Poll::Ready(Err(error)) => {
                     self.stage = Stage::Gone;
+                    self.failure = Some(error);
                     Poll::Ready(Input::ConnectFailed { connection })
                 }
                 Poll::Pending => Poll::Pending,

@@ -14,7 +14,7 @@ pub(crate) fn trace(notice: &Notice, now: Time) {
             info!(%address, %version, %spoken, agent, "agreed");
         }
         Notice::FellBack { from, to: Some(to), why } => {
-            warn!(%from, %to, why = %Truncated(why.as_ref()), "fell back")
+            warn!(%from, %to, why = %Truncated(why.as_ref()), "fell back");
         }
         Notice::FellBack { from, to: None, why } => {
             warn!(%from, why = %Truncated(why.as_ref()), "fell back: no lower version is left");
@@ -24,24 +24,24 @@ pub(crate) fn trace(notice: &Notice, now: Time) {
         }
         Notice::QuarantineClosed { version } => info!(%version, "quarantine closed"),
         Notice::QuarantineForced { version } => {
-            warn!(%version, "quarantine forced: no other version is left")
+            warn!(%version, "quarantine forced: no other version is left");
         }
         Notice::Refused { call, why } => {
-            debug!(call = call.0, why = %Truncated(why.as_ref()), "refused")
+            debug!(call = call.0, why = %Truncated(why.as_ref()), "refused");
         }
         Notice::RedirectAnnounced { next_ip } => info!(%next_ip, "redirect announced"),
         Notice::RedirectRefused { address, refusal } => {
-            warn!(%address, why = refusal.as_str(), "redirect refused")
+            warn!(%address, why = refusal.as_str(), "redirect refused");
         }
         Notice::RedirectFailed { retry_at } => {
             warn!(retry_in_seconds = retry_at.since(now).as_secs_f64(), "redirect failed");
         }
         Notice::Moved { from, to, hops } => info!(%from, %to, hops, "moved"),
         Notice::Lost { address, reason, was_in_use } => {
-            warn!(%address, reason = %Truncated(reason), was_in_use, "lost")
+            warn!(%address, reason = %Truncated(reason), was_in_use, "lost");
         }
         Notice::Downgraded { address, before, after } => {
-            warn!(%address, %before, %after, "downgraded")
+            warn!(%address, %before, %after, "downgraded");
         }
     }
 }

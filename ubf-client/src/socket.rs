@@ -1,13 +1,12 @@
 //! One socket: reads into a buffer that is kept, writes of whole batches.
 
 use std::future::Future as _;
-use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt as _, AsyncWrite as _};
-use tokio::net::TcpStream;
+use ubf_net::{Stream, poll_write_pieces};
 use ubf_proto::{Outbound, Packet};
 
 /// Bytes of a read buffer. Chosen: holds a batch of a hundred small replies.
@@ -18,12 +17,10 @@ const FIRST_READ_BYTES: usize = 2 * 1024;
 /// A buffer with less room than this left is not used for another read. Chosen: a read costs more
 /// than the memory.
 const MIN_READ_BYTES: usize = 4 * 1024;
-/// Pieces in one write. Chosen: 32 packets too large to be copied; the system's limit is 1024.
-const MAX_SLICES: usize = 64;
 
 #[derive(Debug)]
 pub(crate) struct Socket {
-    stream: TcpStream,
+    stream: Stream,
     /// What the last read left of its buffer.
     spare: BytesMut,
     has_read: bool,
@@ -32,7 +29,7 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    pub(crate) fn new(stream: TcpStream) -> Self {
+    pub(crate) fn new(stream: Stream) -> Self {
         Self {
             stream,
             spare: BytesMut::new(),
@@ -72,7 +69,7 @@ impl Socket {
         let written = match self.unsent.only_piece() {
             // Mostly, it is one batch.
             Some(batch) => Pin::new(&mut self.stream).poll_write(cx, batch),
-            None => poll_write_pieces(&self.unsent, &mut self.stream, cx),
+            None => poll_write_pieces(&mut self.stream, self.unsent.pieces(), cx),
         };
         match ready!(written) {
             Ok(written @ 1..) => {
@@ -104,28 +101,13 @@ impl Socket {
     }
 }
 
-#[inline(never)]
-fn poll_write_pieces(
-    unsent: &Outbound,
-    stream: &mut TcpStream,
-    cx: &mut Context<'_>,
-) -> Poll<io::Result<usize>> {
-    let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-    let mut count = 0;
-    for (slice, piece) in slices.iter_mut().zip(unsent.pieces()) {
-        *slice = IoSlice::new(piece);
-        count += 1;
-    }
-    Pin::new(stream).poll_write_vectored(cx, slices.get(..count).unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
 
     use bytes::Bytes;
     use tokio::io::AsyncReadExt as _;
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
 
@@ -134,7 +116,7 @@ mod tests {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (mut peer, _address) = listener.accept().await.unwrap();
-        let mut socket = Socket::new(stream);
+        let mut socket = Socket::new(stream.into());
         // More than the system's buffers hold, so that writes end anywhere.
         let lens = [1, 1024, 1025, 7, 16 << 20, 3, 3, 2048, 5];
         let mut expected = Vec::new();

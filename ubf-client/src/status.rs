@@ -1,8 +1,10 @@
 //! What people can see of a client.
 
+use std::fmt;
 use std::time::Instant;
 
 use ubf_codec::{Address, Version};
+use ubf_net::DialError;
 use ubf_proto::client::{LossReason, State, Statistics};
 
 /// The state of a client, to be watched with [`Client::status`](crate::Client::status).
@@ -54,4 +56,18 @@ pub struct Loss {
     pub address: Address,
     /// Why it ended.
     pub reason: LossReason,
+    /// If it could not be made: what was in the way.
+    pub cause: Option<DialError>,
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.address, self.reason)
+    }
+}
+
+impl std::error::Error for Loss {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.as_ref().map(|cause| cause as _)
+    }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
 use ubf_codec::{Address, NextIp, Term, Version};
+use ubf_net::Peer;
 use ubf_proto::server::{Config, Input};
 use ubf_proto::{Drain, DrainPlan, LoadMarks, Offer, Phase, Random, Service, Time, Versions};
 
@@ -16,7 +17,6 @@ use crate::clock::Clock;
 use crate::counters::{Counters, Counts, Messages};
 use crate::erased::AnyService;
 use crate::handle::Status;
-use crate::handler::Peer;
 use crate::log::{error, info, warn};
 use crate::mailbox::{Command, Mailbox};
 use crate::settings::{LoadPlan, LoadUnit, ServerLimits};

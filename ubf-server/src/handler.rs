@@ -1,11 +1,11 @@
 //! What a service does: the trait that its author implements, and what it is given.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use ubf_codec::{Document, Elements, Encoder, Term, TermRef, Text, Version, View};
+use ubf_net::Peer;
 use ubf_proto::server::Message;
 use ubf_proto::{Service, Versions};
 
@@ -41,36 +41,6 @@ pub trait Handler: Send + Sync + 'static {
     fn event(&self, event: Call<Self::State>) -> impl Future<Output = ()> + Send {
         drop(event);
         async {}
-    }
-}
-
-/// Where a connection comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Peer {
-    /// An address of the network.
-    Tcp(SocketAddr),
-    /// This machine, by a socket in its file system.
-    Unix,
-}
-
-impl Peer {
-    /// The address, if it comes from the network.
-    #[must_use]
-    pub const fn address(&self) -> Option<SocketAddr> {
-        match self {
-            Self::Tcp(address) => Some(*address),
-            Self::Unix => None,
-        }
-    }
-}
-
-impl fmt::Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => address.fmt(f),
-            Self::Unix => f.write_str("unix"),
-        }
     }
 }
 

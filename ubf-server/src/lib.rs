@@ -99,11 +99,6 @@ mod typed;
 mod erased;
 mod mailbox;
 
-mod listener;
-mod socket;
-#[cfg(unix)]
-mod unix_socket;
-
 mod connection;
 mod endpoint;
 mod handle;
@@ -116,10 +111,11 @@ pub mod services;
 
 pub use self::counters::Counts;
 pub use self::handle::{Fault, Report, ServerHandle, Status};
-pub use self::handler::{Call, Client, EventError, EventSender, Handler, Peer, Reply};
+pub use self::handler::{Call, Client, EventError, EventSender, Handler, Reply};
 pub use self::handlers::Handlers;
 pub use self::journal::{Journal, Journaled};
 pub use self::server::{BindError, Server, ServerBuilder};
 pub use self::settings::{LoadPlan, LoadUnit, ServerLimits};
+pub use ubf_net::Peer;
 pub use ubf_proto::server::Config;
 pub use ubf_proto::{CrashRule, DrainPlan, Phase, Service, Versions};

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until, timeout};
 use ubf_codec::Address;
+use ubf_net::{Listener, Peer, Stream, TcpOptions};
 use ubf_proto::server::Config;
 use ubf_proto::{CrashRule, Offer, Phase, Service};
 
@@ -24,11 +25,9 @@ use crate::counters::Counts;
 use crate::endpoint::{Admission, Own, SharedEndpoint};
 use crate::erased::AnyService;
 use crate::handle::{Fault, Report, ServerHandle};
-use crate::handler::{Handler, Peer};
-use crate::listener::Listener;
+use crate::handler::Handler;
 use crate::log::{debug, error, info, warn};
 use crate::settings::ServerLimits;
-use crate::socket::Socket;
 
 /// The waits after a connection could not be accepted, because descriptors are used up for example:
 /// doubled up to the longest.
@@ -232,7 +231,7 @@ async fn accept(
     }
 }
 
-fn welcome(stream: Socket, peer: Peer, endpoint: &Arc<SharedEndpoint>) {
+fn welcome(stream: Stream, peer: Peer, endpoint: &Arc<SharedEndpoint>) {
     match endpoint.admit(peer) {
         Admission::Served { guard, start } => {
             tokio::spawn(connection::serve(stream, guard, start));
@@ -383,10 +382,13 @@ impl ServerBuilder {
             return Err(BindError::NoService);
         }
         let mut listeners = Vec::new();
-        for address in self.addresses {
-            match Listener::tcp(&address, self.shares_port).await {
+        for address in &self.addresses {
+            let options = TcpOptions::default()
+                .shares_port(self.shares_port)
+                .v6_only(has_v4_beside(address, &self.addresses));
+            match Listener::tcp(address, options).await {
                 Ok(listener) => listeners.push(listener),
-                Err(error) => return Err(BindError::Listen { address, error }),
+                Err(error) => return Err(BindError::Listen { address: address.clone(), error }),
             }
         }
         for listener in self.listeners {
@@ -422,6 +424,18 @@ impl ServerBuilder {
             SharedEndpoint::new(self.config, self.limits, self.services, own, offer, seed);
         Ok(Server { endpoint: Arc::new(endpoint), listeners, addresses })
     }
+}
+
+/// Whether an IPv6 address is to leave IPv4 alone, since an IPv4 address of the same port is
+/// listened on as well: `0.0.0.0:4000` and `[::]:4000`.
+fn has_v4_beside(address: &str, all: &[String]) -> bool {
+    let Ok(SocketAddr::V6(v6)) = address.parse() else { return false };
+    let beside = |other: &String| {
+        other
+            .parse::<SocketAddr>()
+            .is_ok_and(|other| other.is_ipv4() && other.port() == v6.port() && other.port() != 0)
+    };
+    all.iter().any(beside)
 }
 
 impl fmt::Debug for ServerBuilder {

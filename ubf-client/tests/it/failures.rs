@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use ubf_client::{BackoffTimes, CallError, Client, ConnectError, LossReason, Notice, State};
+use ubf_client::{
+    BackoffTimes, CallError, Client, ConnectError, DialErrorKind, LossReason, Notice, State,
+};
 use ubf_codec::ubf;
 
 use crate::script::{Script, builder, within};
@@ -222,4 +224,20 @@ fn settings_of_no_use_are_named() {
     assert!(build("b.example", &[1]).starts_with("'b.example': not an address"));
     assert_eq!(build("b.example:1", &[0]), "no version that may be used");
     assert_eq!(Client::builder().start().unwrap_err(), ConnectError::NoAddress);
+}
+
+#[tokio::test]
+async fn a_loss_says_why_no_connection_was_made() {
+    let closed = Script::new().await.address();
+    let error = builder(&closed).connect().await.unwrap_err();
+    let ConnectError::Unreachable { losses } = &error else { panic!("{error}") };
+    assert_eq!(losses.len(), 1);
+    assert_eq!(losses[0].reason, LossReason::ConnectFailed);
+    let cause = losses[0].cause.as_ref().expect("it is known");
+    assert_eq!(cause.kind(), DialErrorKind::Refused);
+    // From the loss to what the system said.
+    let system = std::error::Error::source(cause).expect("the system's words are kept").to_string();
+    assert!(error.to_string().ends_with(&format!(": {cause}: {system}")), "{error}");
+    let unknown = builder("no-such-name.invalid:4000").connect().await.unwrap_err();
+    assert!(unknown.to_string().contains("the name cannot be looked up: "), "{unknown}");
 }

@@ -8,17 +8,17 @@ use std::future::poll_fn;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
+use ubf_net::Stream;
 
 use super::outbox::Outbox;
-use crate::socket::Socket;
 
 /// The most bytes that are read and forgotten: chosen, a client that floods is not listened to.
 const MAX_FORGOTTEN: usize = 1 << 20;
 
 /// Writes what is left, as far as the client reads it in time. `false` if something is left.
-pub(super) async fn flush(stream: &mut Socket, outbox: &mut Outbox, within: Duration) -> bool {
+pub(super) async fn flush(stream: &mut Stream, outbox: &mut Outbox, within: Duration) -> bool {
     let write = async {
         while outbox.bytes() > 0 {
             if poll_fn(|cx| outbox.poll_write(stream, cx)).await.is_err() {
@@ -31,17 +31,15 @@ pub(super) async fn flush(stream: &mut Socket, outbox: &mut Outbox, within: Dura
 }
 
 /// Waits until the client has closed, too.
-pub(super) async fn linger(stream: &Socket, within: Duration) {
+pub(super) async fn linger(stream: &mut Stream, within: Duration) {
     let read = async {
         let mut forgotten = 0;
         let mut buffer = BytesMut::with_capacity(4096);
-        while forgotten < MAX_FORGOTTEN && stream.readable().await.is_ok() {
+        while forgotten < MAX_FORGOTTEN {
             buffer.clear();
-            match stream.try_read_buf(&mut buffer) {
-                Ok(0) => return,
+            match stream.read_buf(&mut buffer).await {
+                Ok(0) | Err(_) => return,
                 Ok(count) => forgotten += count,
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                Err(_) => return,
             }
         }
     };

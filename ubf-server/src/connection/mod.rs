@@ -24,6 +24,7 @@ use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::time::{Sleep, sleep_until, timeout};
 use tokio_util::io::poll_read_buf;
 use ubf_codec::{Term, Version};
+use ubf_net::Stream;
 use ubf_proto::server::{CloseReason, Config, Input, Message, Notice, Output, Scratch};
 use ubf_proto::{ServerSession, Service, Time, Truncated};
 
@@ -34,7 +35,6 @@ use crate::erased::{AnyConnection, Outcome};
 use crate::handler::Client;
 use crate::log::{debug, info, warn};
 use crate::mailbox::Command;
-use crate::socket::Socket;
 
 /// Room for a read on the stack, from where a copy is made that takes no more memory than came.
 /// Chosen: a copy costs little beside a read.
@@ -50,7 +50,7 @@ thread_local! {
 struct Connection {
     endpoint: Arc<SharedEndpoint>,
     entry: Arc<ConnectionEntry>,
-    stream: Socket,
+    stream: Stream,
     session: ServerSession,
     outbox: Outbox,
     /// The last read left something in the socket.
@@ -97,7 +97,7 @@ struct End {
 
 /// Serves a connection until it ends.
 pub(crate) fn serve(
-    stream: Socket,
+    stream: Stream,
     guard: ConnectionGuard,
     start: Start,
 ) -> impl Future<Output = ()> + Send {
@@ -131,7 +131,7 @@ pub(crate) fn serve(
 
 /// Tells a client why it is not served.
 pub(crate) async fn turn_away(
-    mut stream: Socket,
+    mut stream: Stream,
     endpoint: Arc<SharedEndpoint>,
     start: Start,
     why: &'static str,
@@ -147,7 +147,7 @@ pub(crate) async fn turn_away(
         }
     }
     if farewell::flush(&mut stream, &mut outbox, endpoint.limits.max_linger_time).await {
-        farewell::linger(&stream, endpoint.limits.max_linger_time).await;
+        farewell::linger(&mut stream, endpoint.limits.max_linger_time).await;
     }
 }
 
@@ -184,7 +184,7 @@ impl Connection {
             let say_farewell = async {
                 is_flushed = farewell::flush(&mut stream, &mut outbox, max_write).await;
                 if is_flushed && end.reason != CloseReason::ByClient {
-                    farewell::linger(&stream, max_linger).await;
+                    farewell::linger(&mut stream, max_linger).await;
                 }
             };
             // What can be written at once is written, even when the server stops now.
@@ -601,7 +601,7 @@ async fn aborted(entry: &ConnectionEntry) {
 mod tests {
     use super::*;
 
-    fn future_bytes<F>(_: impl Fn(Socket, ConnectionGuard, Start) -> F) -> usize {
+    fn future_bytes<F>(_: impl Fn(Stream, ConnectionGuard, Start) -> F) -> usize {
         size_of::<F>()
     }
 

@@ -2,18 +2,15 @@
 
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::AsyncWrite as _;
+use ubf_net::{Stream, poll_write_pieces};
 use ubf_proto::server::PacketKind;
 use ubf_proto::{Outbound, Packet};
 
-use crate::socket::Socket;
-
-/// Pieces in one write. Chosen: 32 packets too large to be copied; the system's limit is 1024.
-const MAX_SLICES: usize = 64;
 /// So much is written before more is made. Chosen: the client has work for a while, and a write is
 /// still cheap for each of its packets.
 const BATCH_BYTES: usize = 16 << 10;
@@ -78,7 +75,7 @@ impl Outbox {
     /// connection.
     pub(super) fn poll_write(
         &mut self,
-        stream: &mut Socket,
+        stream: &mut Stream,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         let Some(unwritten) = &mut self.0 else { return Poll::Pending };
@@ -95,11 +92,11 @@ impl Outbox {
 }
 
 impl Unwritten {
-    fn poll_write(&mut self, stream: &mut Socket, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    fn poll_write(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let written = match self.outbound.only_piece() {
             // Mostly, it is one batch.
             Some(batch) => Pin::new(stream).poll_write(cx, batch),
-            None => poll_write_pieces(&self.outbound, stream, cx),
+            None => poll_write_pieces(stream, self.outbound.pieces(), cx),
         };
         self.is_blocked = written.is_pending();
         let written = ready!(written)?;
@@ -119,21 +116,6 @@ impl Unwritten {
         }
         Poll::Ready(Ok(written))
     }
-}
-
-#[inline(never)]
-fn poll_write_pieces(
-    outbound: &Outbound,
-    stream: &mut Socket,
-    cx: &mut Context<'_>,
-) -> Poll<io::Result<usize>> {
-    let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-    let mut count = 0;
-    for (slice, piece) in slices.iter_mut().zip(outbound.pieces()) {
-        *slice = IoSlice::new(piece);
-        count += 1;
-    }
-    Pin::new(stream).poll_write_vectored(cx, slices.get(..count).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -165,7 +147,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (sender, receiver) = tokio::join!(TcpStream::connect(address), listener.accept());
-        let (mut sender, (mut receiver, _)) = (Socket::Tcp(sender.unwrap()), receiver.unwrap());
+        let (mut sender, (mut receiver, _)) = (Stream::from(sender.unwrap()), receiver.unwrap());
         let mut outbox = Outbox::default();
         let mut expected = Vec::new();
         // Small and large, more pieces than one write takes, and more bytes than the sockets hold.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use ubf_server::{DrainPlan, LoadPlan, LoadUnit, Phase, Server};
+use ubf_server::{DrainPlan, LoadPlan, LoadUnit, Phase, Server, Service};
 
-use crate::support::start;
+use crate::support::{actor, start};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -103,10 +103,8 @@ async fn stopping_now_cuts_calls_and_the_report_says_so() {
 #[tokio::test]
 async fn a_server_that_is_dropped_takes_its_connections_with_it() {
     let server = Server::builder().listen("127.0.0.1:0");
-    let server = server.service(
-        ubf_server::Service::DEFAULT,
-        ubf_server::services::Echo::new(ubf_server::Versions::of([1])),
-    );
+    let server = server
+        .service(Service::DEFAULT, ubf_server::services::Echo::new(ubf_server::Versions::of([1])));
     let server = server.bind().await.unwrap();
     let address = server.addresses()[0];
     let running = tokio::spawn(server.run());
@@ -136,5 +134,22 @@ async fn r9_above_the_high_mark_replies_name_another_server() {
         client.exchange("1 'here'$", "1 ? {'here''start'}$").await;
         drop(client);
         server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn both_families_of_addresses_can_be_served_at_one_port() {
+    let free = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let bound = Server::builder()
+        .listen(format!("0.0.0.0:{port}"))
+        .listen(format!("[::]:{port}"))
+        .service(Service::DEFAULT, actor())
+        .bind()
+        .await;
+    // A machine without IPv6 cannot listen on `[::]` at all.
+    if std::net::TcpListener::bind("[::]:0").is_ok() {
+        assert_eq!(bound.unwrap().addresses().len(), 2);
     }
 }

@@ -46,7 +46,7 @@ pub(crate) async fn start(builder: ServerBuilder) -> Running {
 
 /// Does what it is asked for, and answers with the request: `crash`, `open` opens a gate at which
 /// `wait` waits, `never` never ends, `tell` sends an event. An event is sent back.
-fn actor() -> Handlers<Arc<Notify>> {
+pub(crate) fn actor() -> Handlers<Arc<Notify>> {
     let versions = Versions::of([1, 2, 3, 4, 5, 9, 10, 14]);
     Handlers::with_state(|_| Arc::new(Notify::new()))
         .on(&versions, |call: Call<Arc<Notify>>| async move {

@@ -7,14 +7,16 @@ use std::os::unix::fs::{
 };
 use std::path::{Path, PathBuf};
 
+use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::{UnixListener, UnixStream};
 
 /// Names tried for a folder that must be new. Chosen: more sockets than one program opens at once.
 const MAX_ATTEMPTS: u32 = 100;
 
-/// Listens, and removes its file when it is dropped.
+/// A listener on a Unix socket that only its owner may use (mode 0600). It removes its file when it
+/// is dropped.
 #[derive(Debug)]
-pub(crate) struct UnixSocket {
+pub struct UnixSocket {
     listener: UnixListener,
     path: PathBuf,
     /// Device and number of the file.
@@ -22,8 +24,15 @@ pub(crate) struct UnixSocket {
 }
 
 impl UnixSocket {
-    /// Takes the place of a socket that a dead server has left behind, and of nothing else.
-    pub(crate) fn bind(path: &Path) -> io::Result<Self> {
+    /// Listens there. It takes the place of a socket that a dead server has left behind, and of
+    /// nothing else.
+    ///
+    /// # Errors
+    /// If another server listens there, or may; if there is a file that is no socket; if the path is
+    /// longer than clients can name, some 100 bytes; or if the file cannot be made.
+    pub fn bind(path: &Path) -> io::Result<Self> {
+        // A longer path could be made by renaming, and nobody could connect to it.
+        std::os::unix::net::SocketAddr::from_pathname(path)?;
         match fs::symlink_metadata(path) {
             Ok(file) if !file.file_type().is_socket() => {
                 return Err(io::Error::new(
@@ -31,13 +40,7 @@ impl UnixSocket {
                     "there is a file that is no socket",
                 ));
             }
-            Ok(_) if std::os::unix::net::UnixStream::connect(path).is_ok() => {
-                return Err(io::Error::new(
-                    io::ErrorKind::AddrInUse,
-                    "another server listens there",
-                ));
-            }
-            Ok(_) => {}
+            Ok(_) => take_over(path)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
@@ -59,7 +62,11 @@ impl UnixSocket {
         Ok(Self { listener, path: path.to_owned(), identity })
     }
 
-    pub(crate) async fn accept(&self) -> io::Result<UnixStream> {
+    /// The next connection. Nothing is lost if the future is dropped.
+    ///
+    /// # Errors
+    /// If there are no descriptors left, for example. The socket is still of use.
+    pub async fn accept(&self) -> io::Result<UnixStream> {
         self.listener.accept().await.map(|(stream, _)| stream)
     }
 }
@@ -71,6 +78,25 @@ impl Drop for UnixSocket {
             let _is_removed = fs::remove_file(&self.path).is_ok();
         }
     }
+}
+
+/// Whether a socket's place may be taken: only of one whose server is certainly dead.
+fn take_over(path: &Path) -> io::Result<()> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    // A server that is too busy to accept would make a connection wait.
+    socket.set_nonblocking(true)?;
+    match socket.connect(&SockAddr::unix(path)?) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        // WouldBlock: its queue of connections is full, so it lives.
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(in_use()),
+        Err(error) => Err(error),
+        Ok(()) => Err(in_use()),
+    }
+}
+
+fn in_use() -> io::Error {
+    io::Error::new(io::ErrorKind::AddrInUse, "another server listens there")
 }
 
 /// A new folder beside `path` that only its owner may enter.
@@ -85,7 +111,7 @@ fn private_folder(path: &Path) -> io::Result<PathBuf> {
             Err(error)
                 if error.kind() == io::ErrorKind::AlreadyExists && attempt < MAX_ATTEMPTS =>
             {
-                attempt += 1
+                attempt += 1;
             }
             Err(error) => return Err(error),
         }
@@ -100,10 +126,45 @@ fn identity(file: &Metadata) -> (u64, u64) {
 mod tests {
     use super::*;
 
+    fn folder(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("ubf-{name}-{}", std::process::id()));
+        fs::create_dir(&folder).unwrap();
+        folder
+    }
+
+    #[tokio::test]
+    async fn a_living_server_keeps_its_socket_even_if_it_does_not_accept() {
+        let folder = folder("busy");
+        let path = folder.join("s");
+        let busy = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        busy.bind(&SockAddr::unix(&path).unwrap()).unwrap();
+        busy.listen(0).unwrap();
+        let mut waiting = Vec::new();
+        // Until its queue is full.
+        loop {
+            let client = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+            client.set_nonblocking(true).unwrap();
+            match client.connect(&SockAddr::unix(&path).unwrap()) {
+                Ok(()) => waiting.push(client),
+                Err(_full) => break,
+            }
+        }
+        let error = UnixSocket::bind(&path).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse, "{error}");
+        drop((busy, waiting));
+        assert!(UnixSocket::bind(&path).is_ok(), "a dead one's place is taken");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_path_that_no_client_can_name_is_an_error() {
+        let path = std::env::temp_dir().join("x".repeat(120));
+        assert_eq!(UnixSocket::bind(&path).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    }
+
     #[tokio::test]
     async fn many_sockets_open_at_once_beside_each_other_and_beside_what_is_left() {
-        let folder = std::env::temp_dir().join(format!("ubf-sockets-{}", std::process::id()));
-        fs::create_dir(&folder).unwrap();
+        let folder = folder("sockets");
         fs::create_dir(folder.join(format!(".ubf-{}-0", std::process::id()))).unwrap();
         let runtime = tokio::runtime::Handle::current();
         let sockets: Vec<_> = std::thread::scope(|scope| {
