@@ -1,0 +1,71 @@
+#![forbid(unsafe_code)]
+#![no_std]
+#![allow(dead_code, unused_imports, reason = "the printer and the checker read the rest")]
+//! UBF(B): contracts, which say what may be said in which state of a session.
+//!
+//! UBF has three layers. UBF(A) is how terms are written on the wire (`ubf-codec`); UBF(B) is the
+//! language of contracts; UBF(C) is how a session goes. This crate reads contracts as existing
+//! peers write them, tells all that is wrong with them at once, prints them, and checks terms and
+//! sessions against them. It does no I/O and decides nothing about connections.
+//!
+//! # Example
+//! ```
+//! use ubf_contract::{Reader, RuleKind};
+//!
+//! let contract = Reader::new().read(
+//!     r#"+NAME("door").
+//!     +VSN("1").
+//!     +TYPES
+//!       open()  :: open;
+//!       close() :: close;
+//!       done()  :: done;
+//!       no()    :: {no, ubfstring()} "why not".
+//!     +STATE start
+//!       open() => done() & opened | no() & start.
+//!     +STATE opened
+//!       close() => done() & start."#,
+//! )?;
+//! let RuleKind::Call { outcomes, .. } = &contract.states()[0].rules[0].kind else { panic!() };
+//! assert_eq!(outcomes[1].next, Some("start".into()));
+//! # Ok::<(), ubf_contract::ReadError>(())
+//! ```
+//!
+//! # The pieces
+//! - **Reading:** [`Reader`], for each [`ContractDialect`]; [`ReadError`] has every error of the
+//!   text with its place, [`Contract::warnings`] what is odd.
+//! - **The model:** [`Contract`], [`State`], [`Rule`], [`TypeDef`], [`Type`]: what the text says.
+//! - **The meaning:** [`TypeGraph`]: the types of a contract as a graph in which names, dialects
+//!   and ways of writing are gone. Checking and comparing are done on it.
+//!
+//! # Limits
+//! [`ContractLimits`] for texts. No input makes this crate panic.
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod builtin;
+mod diagnostic;
+mod dialect;
+mod graph;
+mod import;
+mod limits;
+mod model;
+mod predefined;
+mod read;
+mod shown;
+mod span;
+mod wellformed;
+
+pub use self::diagnostic::{AttributeProblem, Diagnostic, Problem, ReadError};
+pub use self::dialect::{ContractDialect, UnknownDialect};
+pub use self::graph::{Meaning, NodeId, Strings, TypeGraph};
+pub use self::import::{Import, ImportError, LibraryError, Selection};
+pub use self::limits::ContractLimits;
+pub use self::model::{
+    Annotation, AnnotationForm, Contract, Count, Field, IntegerLiteral, Length, Name, Origin,
+    Outcome, Record, Rule, RuleKind, State, Type, TypeDef, TypeKind,
+};
+pub use self::predefined::{Attributes, Predefined};
+pub use self::read::Reader;
+pub use self::span::{Position, Span};
