@@ -208,7 +208,7 @@ async fn l1_a_call_is_sent_again_after_so_many_refusals_and_no_more() {
         // P6: the first packet was the negotiation.
         for packet in 2..=4 {
             peer.hears("3 'a'$").await;
-            peer.says(&format!("0 ? {{'refused''busy'#3&{packet}}}$")).await;
+            peer.says(&format!("0 ? {{'refused''too_many_negotiations'#3&{packet}}}$")).await;
         }
     };
     let (reply, ()) =

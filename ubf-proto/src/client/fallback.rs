@@ -28,7 +28,7 @@ impl ClientSession {
             self.reasons.insert(version, why.clone());
         }
         self.notice(Notice::QuarantineOpened { version, until });
-        self.quarantine_due = Some(self.quarantine_due.map_or(until, |due| due.min(until)));
+        self.look_at_versions_at(until);
         let asked = call.and_then(|id| self.waiting.find(id));
         if let Some(asked) = asked
             && asked.rendering == Rendering::Asked(version)
@@ -47,8 +47,9 @@ impl ClientSession {
     pub(super) fn quarantined(&mut self, version: Version, until: Time) {
         if self.config.versions.contains(version) && self.now < until {
             self.quarantine.close_until(version, until);
+            self.reasons.entry(version).or_insert_with(|| Term::atom("elsewhere"));
             self.notice(Notice::QuarantineOpened { version, until });
-            self.quarantine_due = Some(self.quarantine_due.map_or(until, |due| due.min(until)));
+            self.look_at_versions_at(until);
             self.leave_version(version, &Term::atom("elsewhere"));
         }
     }
@@ -87,8 +88,13 @@ impl ClientSession {
         self.config.versions.iter().filter(|&version| Some(version) >= self.config.floor).collect()
     }
 
+    /// N7: at this moment a quarantine ends, or a withdrawn version is asked for again.
+    pub(super) fn look_at_versions_at(&mut self, at: Time) {
+        self.quarantine_due = Some(self.quarantine_due.map_or(at, |due| due.min(at)));
+    }
+
     /// N7: versions whose quarantine has ended are tried again, by a negotiation if the server
-    /// speaks them.
+    /// speaks them; and those that the server has withdrawn are asked for again.
     pub(super) fn end_quarantines(&mut self) {
         let ended: Versions = self
             .reasons
@@ -101,12 +107,14 @@ impl ClientSession {
             self.notice(Notice::QuarantineClosed { version });
         }
         let willing = self.willing();
+        let withdrawn = self.withdrawn.due(self.now).filter(|&version| willing.contains(version));
         if let Some(link) = &mut self.current
             && link.agreed_at.is_some()
-            && willing.choose(&link.spoken) > link.force
+            && willing.choose(&link.spoken).max(withdrawn.max()) > link.force
         {
             link.negotiation.want();
         }
-        self.quarantine_due = self.quarantine.iter(self.now).map(|(_, until)| until).min();
+        let ends = self.quarantine.iter(self.now).map(|(_, until)| until);
+        self.quarantine_due = ends.chain(self.withdrawn.next(self.now)).min();
     }
 }

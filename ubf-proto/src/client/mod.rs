@@ -22,6 +22,7 @@ mod receive;
 mod route;
 mod send;
 mod travel;
+mod withdrawn;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
@@ -37,6 +38,7 @@ pub use self::output::{
 use self::calls::{OpenCall, Rendering, Waiting};
 use self::link::{Awaited, Link};
 use self::route::Route;
+use self::withdrawn::Withdrawn;
 use crate::quarantine::Quarantine;
 use crate::random::Random;
 use crate::time::Time;
@@ -88,6 +90,7 @@ pub struct ClientSession {
     now: Time,
     outputs: VecDeque<Output>,
     quarantine: Quarantine,
+    withdrawn: Withdrawn,
     /// N12: why versions are in quarantine.
     reasons: BTreeMap<Version, Term>,
     /// N3: the version agreed on last.
@@ -100,7 +103,7 @@ pub struct ClientSession {
     next_sequence: u64,
     /// No open call's time is over before.
     calls_due: Option<Time>,
-    /// No quarantine ends before.
+    /// No quarantine ends before, and no withdrawn version is asked for again.
     quarantine_due: Option<Time>,
     /// The connection that messages go to.
     current: Option<Link>,
@@ -139,6 +142,7 @@ impl ClientSession {
             now,
             outputs: VecDeque::new(),
             quarantine: Quarantine::new(config.quarantine),
+            withdrawn: Withdrawn::new(config.quarantine, config.remembered),
             reasons: BTreeMap::new(),
             remembered: config.remembered,
             offered: Vec::new(),

@@ -169,6 +169,10 @@ impl ClientSession {
         link.spoken = agreed.versions.clone();
         link.max_packet = agreed.options.max_packet;
         self.remembered = in_force;
+        let (own, random) = (&self.config.versions, &mut self.random);
+        if let Some(at) = self.withdrawn.agreed(&agreed.versions, own, now, random) {
+            self.look_at_versions_at(at);
+        }
         self.statistics.negotiations += 1;
         // R4: peers are judged like redirections (R7).
         let policy = self.config.policy;
@@ -192,6 +196,10 @@ impl ClientSession {
             acceptable.iter().filter(|&version| spoken.contains(version)).collect();
         // N7: what the two have in common may all be in quarantine.
         let forced = self.quarantine.first_to_end(&common, now);
+        let (own, random) = (&self.config.versions, &mut self.random);
+        if let Some(at) = self.withdrawn.agreed(&spoken, own, now, random) {
+            self.look_at_versions_at(at);
+        }
         let Some(link) = self.slot(slot) else { return };
         link.spoken = spoken.clone();
         link.force = None;

@@ -166,8 +166,8 @@ pub enum CallError {
         /// What the server says.
         why: Term,
     },
-    /// The server refused it as often as [`Config::max_refusals`](super::Config::max_refusals)
-    /// allows.
+    /// N4: the server refused it, and to negotiate would not help; or it refused it as often as
+    /// [`Config::max_refusals`](super::Config::max_refusals) allows. It has not run.
     Refused {
         /// What the server says.
         why: Term,

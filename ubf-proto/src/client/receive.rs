@@ -7,7 +7,7 @@ use super::calls::OpenCall;
 use super::link::{Awaited, Sent};
 use super::output::{CallError, ConnectionId, Done, LossReason, Notice, Output, Violation};
 use super::{ClientSession, Slot};
-use crate::control::{Agreed, ClientControl, ServerControl, is_event};
+use crate::control::{Agreed, ClientControl, ServerControl, TOO_MANY_NEGOTIATIONS, is_event};
 use crate::versions::Versions;
 
 impl ClientSession {
@@ -131,13 +131,13 @@ impl ClientSession {
             ServerControl::NoCommonVersion { service: _, versions } => {
                 match self.pop_first_due(slot) {
                     Some(Sent { awaited: Awaited::Agreement { .. }, .. }) => {
-                        self.no_common_version(slot, versions)
+                        self.no_common_version(slot, versions);
                     }
                     other => self.unexpected(connection, other),
                 }
             }
             ServerControl::Refused { why, versions, packet } => {
-                self.refused(slot, connection, why, versions, packet)
+                self.refused(slot, connection, why, versions, packet);
             }
             ServerControl::Failed { why, versions: _, packet } => match self
                 .pop_answered(slot, packet)
@@ -172,16 +172,9 @@ impl ClientSession {
         packet: u64,
     ) {
         match self.pop_answered(slot, packet) {
-            Some(Sent { awaited: Awaited::Reply { mut call, version }, .. }) => {
+            Some(Sent { awaited: Awaited::Reply { call, version }, .. }) => {
                 self.version_refused(slot, version, &why, spoken);
-                self.statistics.refused += 1;
-                call.refusals += 1;
-                if call.refusals > self.config.max_refusals {
-                    self.end(&call, Err(CallError::Refused { why }));
-                } else {
-                    self.notice(Notice::Refused { call: call.id, why });
-                    self.waiting.insert(call);
-                }
+                self.call_refused(call, why);
             }
             Some(Sent { awaited: Awaited::Abandoned { version, .. }, .. }) => {
                 self.version_refused(slot, version, &why, spoken);
@@ -195,10 +188,30 @@ impl ClientSession {
         }
     }
 
+    /// N4: a call is sent again if another negotiation may help it, and otherwise has ended.
+    fn call_refused(&mut self, mut call: OpenCall, why: Term) {
+        let is_about_negotiation = ServerControl::refused_version(&why).is_some()
+            || why.as_ref().is_atom(TOO_MANY_NEGOTIATIONS);
+        call.refusals += 1;
+        if is_about_negotiation && call.refusals <= self.config.max_refusals {
+            self.statistics.refused += 1;
+            self.notice(Notice::Refused { call: call.id, why });
+            self.waiting.insert(call);
+        } else {
+            self.end(&call, Err(CallError::Refused { why }));
+        }
+    }
+
     /// N4, N5: the server asks for a negotiation by refusing a version.
     fn version_refused(&mut self, slot: Slot, version: Version, why: &Term, spoken: Versions) {
+        if ServerControl::refused_version(why) != Some(version) {
+            return;
+        }
+        if let Some(at) = self.withdrawn.refused(version, self.now, &mut self.random) {
+            self.look_at_versions_at(at);
+        }
         let Some(link) = self.slot(slot) else { return };
-        if ServerControl::refused_version(why) == Some(version) && link.force == Some(version) {
+        if link.force == Some(version) {
             link.force = None;
             link.spoken = spoken;
             // One that is on its way lifts the bar behind this refusal.

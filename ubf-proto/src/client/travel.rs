@@ -308,7 +308,7 @@ impl ClientSession {
             is_answer_missing |= !sent.awaited.is_event();
             match sent.awaited {
                 Awaited::Reply { call, version } if was_taken => {
-                    self.end(&call, Ok(Done::Taken { version }))
+                    self.end(&call, Ok(Done::Taken { version }));
                 }
                 Awaited::Reply { call, .. } => self.after_loss(call, may_have_run),
                 Awaited::Abandoned { .. } | Awaited::Agreement { .. } | Awaited::Pong => {}

@@ -468,12 +468,12 @@ fn l1_a_call_that_is_refused_nine_times_ends_and_has_not_run() {
     assert_eq!(client.send(1, 3, "1$"), ["send 0 3 1$"]);
     for packet in 2..=9 {
         assert_eq!(
-            client.receive(0, &format!("0 ? {{'refused''busy'#3&{packet}}}$")),
+            client.receive(0, &format!("0 ? {{'refused''too_many_negotiations'#3&{packet}}}$")),
             ["send 0 3 1$"]
         );
     }
-    let lines = client.receive(0, "0 ? {'refused''busy'#3&10}$");
-    assert_eq!(lines, ["end 1 error: refused by the server: busy"]);
+    let lines = client.receive(0, "0 ? {'refused''too_many_negotiations'#3&10}$");
+    assert_eq!(lines, ["end 1 error: refused by the server: too_many_negotiations"]);
 }
 
 #[test]
