@@ -77,6 +77,8 @@
 //! - **Versioned packets:** [`ClientHeader`] and [`ServerHeader`] before a packet say its
 //!   [`Version`] and the [`NextIp`]; [`VersionedDecoder`] reads such packets from a stream and
 //!   [`peek_version`] only the first bytes.
+//! - **Messages in versions:** [`Versioned`] says in one place how a message is written and read in
+//!   each version of its contract; the feature `derive` makes it from a type for each version.
 //! - **For people:** terms print and parse in Erlang's [`notation`]; [`TermRef::postfix`] is an
 //!   exact rendering for tests.
 //!
@@ -104,6 +106,7 @@
 //! | `std` (default) | run-time choice of the fastest byte search; `serde::to_writer` |
 //! | `tokio` | module `tokio`: codecs for `tokio_util::codec::Framed` |
 //! | `serde` | module `serde`: Rust values as terms and back |
+//! | `derive` | `#[derive(Versioned)]`; brings `serde` |
 //! | `json` | module `json`: terms as JSON and back, without loss |
 //! | `arbitrary` | `Arbitrary` for [`Term`], for fuzzers; `std` |
 //!
@@ -139,6 +142,7 @@ mod term;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 mod trace;
+mod versioned;
 
 pub use self::decode::{Decoder, Packets, decode};
 pub use self::dialect::Dialect;
@@ -159,4 +163,14 @@ pub use self::term::{
     TermRef, Text, TextRef, TupleIter, TupleRef, View, Visitor,
 };
 pub use self::trace::{StackItem, Step, Tracer};
+pub use self::versioned::{Versioned, VersionedError};
 pub use num_bigint::BigInt;
+#[cfg(feature = "derive")]
+pub use ubf_derive::Versioned;
+
+/// What the code of macros calls. Nothing here is for programs.
+#[cfg(feature = "serde")]
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::versioned::derived::*;
+}
