@@ -78,7 +78,7 @@ pub(super) fn report(trouble: Trouble, path: &str, output: &mut Output) -> io::R
         Trouble::Hex(error) => {
             output.report(&Report::new(format!("{name}: {error}")).with_hint(Some(
                 "--hex wants hex digits and white space alone, as `xxd -p` writes them",
-            )))?
+            )))?;
         }
         Trouble::Read(error) => {
             output.report(&Report::new(format!("cannot read {name}: {}", reason(&error))))?;

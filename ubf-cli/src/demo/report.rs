@@ -154,7 +154,7 @@ impl fmt::Display for DemoReport<'_> {
             (0, _) => writeln!(f)?,
             (_, 0) => writeln!(f, "  in flight when A was killed; none of them had run")?,
             (_, had_run) => {
-                writeln!(f, "  in flight when A was killed; {} of them had run", count(had_run))?
+                writeln!(f, "  in flight when A was killed; {} of them had run", count(had_run))?;
             }
         }
         writeln!(f, "lost                    {strong}{:>9}{strong:#}", count(verdict.lost))?;

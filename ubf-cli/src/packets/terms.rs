@@ -103,10 +103,10 @@ impl Split for TermSplitter {
                         }
                         b'$' => self.within = Within::Character { escaped: false },
                         b'{' | b'[' | b'<' => {
-                            self.open_brackets = self.open_brackets.saturating_add(1)
+                            self.open_brackets = self.open_brackets.saturating_add(1);
                         }
                         b'}' | b']' | b'>' => {
-                            self.open_brackets = self.open_brackets.saturating_sub(1)
+                            self.open_brackets = self.open_brackets.saturating_sub(1);
                         }
                         b'\n' if self.open_brackets == 0 && self.has_begun => {
                             return Some(self.cut(0));

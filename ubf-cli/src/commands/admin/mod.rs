@@ -55,7 +55,7 @@ fn answer(args: &AdminArgs) -> Result<Answer, AdminError> {
         Command::Status => {}
         Command::Sessions => return admin.sessions().map(Answer::Sessions),
         Command::Drain(drain) => {
-            admin.drain(drain.address.as_ref(), drain.grace, drain.hard_stop)?
+            admin.drain(drain.address.as_ref(), drain.grace, drain.hard_stop)?;
         }
         Command::Undrain => admin.undrain()?,
         Command::Withdraw(version) => admin.withdraw(&version.which(), version.version)?,
