@@ -3,11 +3,9 @@
 #[cfg(unix)]
 mod admin;
 mod args;
-mod attack;
 mod commands;
 #[cfg(unix)]
 mod demo;
-mod load;
 mod network;
 mod packets;
 mod repl;

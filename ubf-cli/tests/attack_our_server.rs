@@ -48,7 +48,7 @@ fn our_server_holds_against_every_attack() {
         &pid,
         "--max-wait=10",
         // The machine may be busy: that it hangs is what would be wrong.
-        "--max-latency-ms=5000",
+        "--max-latency=5000ms",
         "--connections=60",
         "--packets=5000",
         "--max-bytes=4MiB",

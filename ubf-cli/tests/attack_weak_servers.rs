@@ -77,7 +77,7 @@ fn a_server_that_does_nothing_fails_in_each_attack_that_wants_an_answer() {
     assert!(wanted.len() > 30, "{wanted:?}");
     let only: Vec<&str> = wanted.iter().flat_map(|name| ["--only", name]).collect();
     // Others are served well: what fails is what the server is attacked with.
-    let verdicts = attack(Mute, &[&["--max-latency-ms=5000"], &only[..]].concat());
+    let verdicts = attack(Mute, &[&["--max-latency=5000ms"], &only[..]].concat());
     assert_eq!(names(&verdicts), wanted);
     for verdict in &verdicts {
         assert_eq!(
@@ -108,7 +108,7 @@ fn a_server_that_closes_without_a_word_has_failed() {
         "event-flood",
     ];
     let more: Vec<&str> = only.iter().flat_map(|name| ["--only", name]).collect();
-    let verdicts = attack(Rude, &[&["--max-latency-ms=5000"], &more[..]].concat());
+    let verdicts = attack(Rude, &[&["--max-latency=5000ms"], &more[..]].concat());
     assert_eq!(names(&verdicts), only.into());
     for verdict in &verdicts {
         let told = format!("{}; {}", verdict["saw"].as_str().unwrap(), faults(verdict));
@@ -131,7 +131,7 @@ impl Weakness for Stuck {
 #[test]
 fn a_server_that_reads_no_more_has_failed() {
     let _alone = alone();
-    let verdicts = attack(Stuck, &["--max-latency-ms=5000", "--only", READ_ON]);
+    let verdicts = attack(Stuck, &["--max-latency=5000ms", "--only", READ_ON]);
     assert!(
         faults(&verdicts[0]).contains("silence, and no answer to the call after them"),
         "{}",
@@ -153,7 +153,7 @@ impl Weakness for Hoarder {
 fn a_server_that_keeps_what_is_gone_has_failed() {
     let _alone = alone();
     for name in LET_GO {
-        let verdicts = attack(Hoarder::default(), &["--max-latency-ms=5000", "--only", name]);
+        let verdicts = attack(Hoarder::default(), &["--max-latency=5000ms", "--only", name]);
         assert!(faults(&verdicts[0]).ends_with(" left open"), "{}", verdicts[0]);
     }
 }
@@ -171,7 +171,7 @@ impl Weakness for Glutton {
 #[test]
 fn a_server_that_grows_has_failed() {
     let _alone = alone();
-    let more = ["--max-latency-ms=5000", "--only", "giant-announcement", "--max-growth=16MiB"];
+    let more = ["--max-latency=5000ms", "--only", "giant-announcement", "--max-growth=16MiB"];
     let verdicts = attack(Glutton(Mutex::default()), &more);
     assert!(faults(&verdicts[0]).contains("the process grew by "), "{}", verdicts[0]);
 }
@@ -222,7 +222,7 @@ impl Weakness for OneAtATime {
 fn a_server_whose_other_clients_wait_has_failed() {
     let _alone = alone();
     // The attack ends when the server closes, and that is after somebody has waited.
-    let more = ["--max-latency-ms=100", "--only", "giant-announcement"];
+    let more = ["--max-latency=100ms", "--only", "giant-announcement"];
     let verdicts = attack_waiting("--max-wait=30", OneAtATime::default(), &more);
     assert!(faults(&verdicts[0]).contains("a call beside it took "), "{}", verdicts[0]);
     assert!(verdicts[0]["meanwhile"]["max_ms"].as_f64() > Some(100.0), "{}", verdicts[0]);
@@ -248,6 +248,6 @@ impl Weakness for Offended {
 fn a_server_that_serves_nobody_new_has_failed() {
     let _alone = alone();
     let verdicts =
-        attack(Offended::default(), &["--max-latency-ms=5000", "--only", "giant-announcement"]);
+        attack(Offended::default(), &["--max-latency=5000ms", "--only", "giant-announcement"]);
     assert!(faults(&verdicts[0]).contains("a new client is not served: "), "{}", verdicts[0]);
 }

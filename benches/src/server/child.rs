@@ -2,7 +2,6 @@
 //! asked.
 
 use std::env;
-use std::fs;
 use std::io::{BufRead as _, BufReader, Write, stdin};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{self, ChildStdin, ChildStdout, Command, Stdio};
@@ -14,6 +13,7 @@ use clap::{Args, ValueEnum as _};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::net::TcpListener;
 use ubf_codec::NextIp;
+use ubf_load::process::Look;
 
 use super::bare::Bare;
 use super::peer::{Kind, Peer as _};
@@ -108,12 +108,6 @@ fn answer() {
 }
 
 fn used() -> Result<Used, Error> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let resident = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .ok_or("the system tells no sizes")?;
-    let kibibytes: u64 = resident.trim().trim_end_matches(" kB").parse()?;
     let cpu = Duration::try_from(clock_gettime(ClockId::ProcessCPUTime))?;
-    Ok(Used { cpu, resident_bytes: kibibytes << 10 })
+    Ok(Used { cpu, resident_bytes: Look::own()?.rss_bytes })
 }

@@ -1,8 +1,10 @@
 //! The command line of `ubf attack`.
 
+use std::time::Duration;
+
 use clap::Args;
 
-use crate::args::units::bytes_u64;
+use super::units::{bytes_u64, some_time};
 
 /// Try to break a server on this machine, and say what became of it.
 ///
@@ -36,12 +38,12 @@ pub(crate) struct Options {
     pub(crate) json: bool,
 
     /// How long the server may take to end a connection
-    #[arg(long, value_name = "SECONDS", default_value_t = 40.0, value_parser = seconds)]
-    pub(crate) max_wait: f64,
+    #[arg(long, value_name = "TIME", value_parser = some_time, default_value = "40s")]
+    pub(crate) max_wait: Duration,
 
     /// How long a call beside an attack may take
-    #[arg(long, value_name = "MS", default_value_t = 1000)]
-    pub(crate) max_latency_ms: u64,
+    #[arg(long, value_name = "TIME", value_parser = some_time, default_value = "1s")]
+    pub(crate) max_latency: Duration,
 
     /// By how much the process may grow in an attack
     #[arg(long, value_name = "BYTES", value_parser = bytes_u64, default_value = "256MiB")]
@@ -62,14 +64,4 @@ pub(crate) struct Options {
     /// Attack a server on another machine
     #[arg(long)]
     pub(crate) this_server_is_mine: bool,
-}
-
-/// More than nothing, and less than a day.
-fn seconds(text: &str) -> Result<f64, String> {
-    let seconds: f64 = text.parse().map_err(|_| "a number of seconds is wanted".to_owned())?;
-    if (0.01..86_400.0).contains(&seconds) {
-        Ok(seconds)
-    } else {
-        Err("0.01 to 86400 seconds are possible".to_owned())
-    }
 }

@@ -4,12 +4,15 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::time::Duration;
 
-use crate::args::attack::Options;
-use crate::attack::{
-    ATTACKS, Attack, Bounds, Latency, Target, Verdict, bytes_in_words, run as attack,
+use ubf_load::attack::{
+    ATTACKS, Attack, AttackError, Bounds, Latency, Target, Verdict, bytes_in_words, run as attack,
 };
+
+use crate::args::attack::Options;
+use crate::network;
 use crate::ui::output::Output;
 use crate::ui::palette::Palette;
+use crate::ui::reason::{causes, reason};
 use crate::ui::report::Report;
 use crate::ui::status::Status;
 use crate::ui::text::counted;
@@ -20,9 +23,9 @@ enum Stop {
     Write(io::Error),
 }
 
-impl From<String> for Stop {
-    fn from(message: String) -> Self {
-        Self::Trouble(message)
+impl From<AttackError> for Stop {
+    fn from(error: AttackError) -> Self {
+        Self::Trouble(causes(&error))
     }
 }
 
@@ -38,26 +41,26 @@ pub(crate) fn run(args: &Options, output: &mut Output) -> io::Result<Status> {
         Ok(address) => address,
         Err(report) => return trouble(&report, output),
     };
-    let target = Target {
-        address,
-        service: args.service.as_ref().map_or_else(|| "?".to_owned(), |name| format!("{name:?}")),
-        versions: Vec::new(),
-        max_wait: Duration::from_secs_f64(args.max_wait),
-        connections: args.connections,
-        max_bytes: args.max_bytes.try_into().unwrap_or(usize::MAX),
-        packets: args.packets,
-    };
-    let bounds = Bounds {
-        max_latency: Duration::from_millis(args.max_latency_ms),
-        max_growth: args.max_growth,
-        pid: args.pid,
-    };
+    let mut target = Target::new(address);
+    target.service.clone_from(&args.service);
+    target.max_wait = args.max_wait;
+    target.connections = args.connections;
+    target.max_bytes = args.max_bytes.try_into().unwrap_or(usize::MAX);
+    target.packets = args.packets;
+    let mut bounds = Bounds::default();
+    bounds.max_latency = args.max_latency;
+    bounds.max_growth = args.max_growth;
+    bounds.pid = args.pid;
     let (mut held, mut failed, mut growth) = (0, 0, None);
-    let ended = attack(target, &chosen, bounds, |verdict| {
+    let runtime = match network::single_thread() {
+        Ok(runtime) => runtime,
+        Err(report) => return trouble(&report, output),
+    };
+    let ended = runtime.block_on(attack(target, &chosen, bounds, |verdict| {
         *(if verdict.held { &mut held } else { &mut failed }) += 1;
         growth = growth.max(verdict.process.map(|usage| usage.growth()));
         show(&verdict, args.json, output).and_then(|()| output.flush()).map_err(Stop::Write)
-    });
+    }));
     match ended {
         Ok(()) => {}
         Err(Stop::Write(error)) => return Err(error),
@@ -114,8 +117,7 @@ fn address(args: &Options) -> Result<SocketAddr, Report> {
         Ok(Some(address)) => address,
         Ok(None) => return Err(Report::new(format!("{given}: no such address"))),
         Err(error) => {
-            let reason = crate::ui::reason::reason(&error);
-            return Err(Report::new(format!("{given}: {reason}"))
+            return Err(Report::new(format!("{given}: {}", reason(&error)))
                 .with_hint(Some("an address has a host and a port, as in 127.0.0.1:4000")));
         }
     };
@@ -150,7 +152,7 @@ fn show(verdict: &Verdict, json: bool, output: &mut Output) -> io::Result<()> {
 
 fn latency(latency: &Latency) -> String {
     let millis = |time: Duration| time.as_secs_f64() * 1e3;
-    let Latency { calls, p50, p99, max } = latency;
+    let Latency { calls, p50, p99, max, .. } = latency;
     format!(
         "{calls} calls, p50 {:.2}, p99 {:.2}, max {:.2} ms",
         millis(*p50),

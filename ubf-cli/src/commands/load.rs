@@ -8,11 +8,11 @@ use tokio::time::{Instant, interval_at};
 
 use crate::args;
 use crate::commands::load_report::{LoadJson, LoadReport, progress};
-use crate::load::{Load, Plan, Requests, Snapshot, Summary};
 use crate::network;
 use crate::ui::output::Output;
 use crate::ui::report::Report;
 use crate::ui::status::Status;
+use ubf_load::load::{Load, Plan, Requests, Snapshot, Summary};
 
 /// Without --duration and --calls.
 const DEFAULT_DURATION: Duration = Duration::from_secs(10);
@@ -53,26 +53,23 @@ fn plan(args: &args::Load) -> Result<Plan, Report> {
         Some(text) => Requests::Same(network::term(text)?),
         None => Requests::of_size(size),
     };
-    Ok(Plan {
-        addresses: args.addresses.clone(),
-        spreads: args.spread,
-        service: args.connect.service(),
-        versions: args.connect.versions.clone(),
-        policy: args.connect.policy(),
-        requests,
-        connections: usize::try_from(args.connections).unwrap_or(usize::MAX),
-        depth: usize::try_from(args.depth).unwrap_or(usize::MAX),
-        rate: args.rate,
-        warm_up: args.warm_up,
-        duration: args.duration.or_else(|| args.calls.is_none().then_some(DEFAULT_DURATION)),
-        calls: args.calls,
-        call_time: args.timeout,
-        is_idempotent: args.idempotent,
-        expects_echo: args.check,
-        keeps_journal: false,
-        seed: None,
-        notices: None,
-    })
+    let mut plan = Plan::new(args.addresses.iter().cloned());
+    plan.spreads = args.spread;
+    plan.service = args.connect.service();
+    plan.versions.clone_from(&args.connect.versions);
+    plan.policy = args.connect.policy();
+    plan.limits = args.connect.limits.limits();
+    plan.requests = requests;
+    plan.connections = usize::try_from(args.connections).unwrap_or(usize::MAX);
+    plan.depth = usize::try_from(args.depth).unwrap_or(usize::MAX);
+    plan.rate = args.rate;
+    plan.warm_up = args.warm_up;
+    plan.duration = args.duration.or_else(|| args.calls.is_none().then_some(DEFAULT_DURATION));
+    plan.calls = args.calls;
+    plan.call_time = args.timeout;
+    plan.is_idempotent = args.idempotent;
+    plan.expects_echo = args.check;
+    Ok(plan)
 }
 
 async fn make_calls(args: &args::Load, plan: Plan, output: &mut Output) -> Result<Summary, Report> {

@@ -8,9 +8,9 @@ use std::time::Duration;
 use serde::Serialize;
 use ubf_client::Statistics;
 
-use crate::load::{ClientView, Latency, Outcome, Plan, Snapshot, Summary};
 use crate::ui::palette::Palette;
 use crate::ui::units::{count, rate, time};
+use ubf_load::load::{ClientView, Latency, Outcome, Plan, Snapshot, Summary};
 
 /// One line that says how it is going.
 pub(crate) fn progress(snapshot: &Snapshot) -> String {
@@ -107,7 +107,7 @@ impl fmt::Display for LoadReport<'_> {
                 rate(wanted)
             )?;
         }
-        let Latency { mean, p50, p90, p99, p999, max } = results.latency();
+        let Latency { mean, p50, p90, p99, p999, max, .. } = results.latency();
         let latencies = [
             ("p50", p50),
             ("p90", p90),
@@ -196,7 +196,7 @@ struct LatencyJson {
 impl LoadJson {
     pub(crate) fn new(plan: &Plan, summary: &Summary) -> Self {
         let Summary { results, clients, .. } = summary;
-        let Latency { mean, p50, p90, p99, p999, max } = results.latency();
+        let Latency { mean, p50, p90, p99, p999, max, .. } = results.latency();
         let [mean, p50, p90, p99, p999, max] =
             [mean, p50, p90, p99, p999, max].map(|time| (time.as_secs_f64() * 1e7).round() / 10.0);
         let counts = &results.counts;

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::journal::{CallName, Executed};
-use crate::load::Outcome;
 use crate::ui::text::counted;
 use crate::ui::units::count;
+use ubf_load::load::Outcome;
 
 /// How many clients use which version. 0 stands for those that have agreed on none.
 pub(crate) type ByVersion = BTreeMap<u32, u64>;
@@ -107,35 +107,20 @@ pub(crate) fn judge(evidence: &Evidence) -> Verdict {
             let call = CallName { client, number };
             let has_run = executed.contains_key(&call);
             verdict.sent += 1;
-            match outcome {
-                Outcome::Answered if has_run => verdict.answered += 1,
+            if *outcome == Outcome::Answered && has_run {
+                verdict.answered += 1;
+            } else if *outcome == Outcome::Indeterminate {
+                verdict.indeterminate += 1;
+                verdict.indeterminate_that_had_run += u64::from(has_run);
+                in_flight += 1;
+                if !at_killed.contains(&client) || in_flight > evidence.max_in_flight {
+                    unexplained.add(call);
+                }
+            } else {
                 // The client was told a lie, or nothing, or that it failed.
-                Outcome::Answered
-                | Outcome::Open
-                | Outcome::Cut
-                | Outcome::WrongReply
-                | Outcome::Failed => {
-                    lost.add(call);
-                }
-                Outcome::Indeterminate => {
-                    verdict.indeterminate += 1;
-                    verdict.indeterminate_that_had_run += u64::from(has_run);
-                    in_flight += 1;
-                    if !at_killed.contains(&client) || in_flight > evidence.max_in_flight {
-                        unexplained.add(call);
-                    }
-                }
-                Outcome::Late => lost.add(call),
-                Outcome::NotSent
-                | Outcome::Refused
-                | Outcome::Crashed
-                | Outcome::NoCommonVersion
-                | Outcome::TooLarge
-                | Outcome::NotTaken => {
-                    lost.add(call);
-                    if has_run {
-                        stray.add(call);
-                    }
+                lost.add(call);
+                if has_run && outcome.has_not_run() {
+                    stray.add(call);
                 }
             }
         }

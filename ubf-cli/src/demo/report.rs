@@ -7,10 +7,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::check::Verdict;
-use crate::load::{Outcome, Results};
 use crate::ui::palette::Palette;
 use crate::ui::text::counted;
 use crate::ui::units::{count, rate};
+use ubf_load::load::{Outcome, Results};
 
 /// A demo that was played to its end.
 #[derive(Clone, Debug, Serialize)]

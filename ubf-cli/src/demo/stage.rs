@@ -16,8 +16,8 @@ use super::node::Node;
 use super::report::{PhaseReport, Told};
 use super::screen::{Pulse, Row, Screen};
 use crate::admin::{Admin, AdminError, Status};
-use crate::load::{ClientView, Counts, Load, Outcome, Results};
 use crate::ui::report::Report;
+use ubf_load::load::{ClientView, Counts, Load, Outcome, Results};
 
 /// Between two looks at the clients.
 const TICK: Duration = Duration::from_millis(100);

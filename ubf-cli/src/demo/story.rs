@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use ubf_client::{Notice, RedirectPolicy, Service, Versions};
+use ubf_client::{Notice, Versions};
 use ubf_codec::{Address, NextIp, Version};
 use ubf_server::LoadUnit;
 
@@ -15,10 +15,10 @@ use super::node::{Place, SERVER_VERSIONS};
 use super::report::{Ended, Totals};
 use super::screen::Screen;
 use super::stage::{PATIENCE, Stage, Stop};
-use crate::load::{Load, Outcome, Plan, Requests};
 use crate::ui::output::Output;
 use crate::ui::report::Report;
 use crate::ui::text::counted;
+use ubf_load::load::{Load, Outcome, Plan, Requests};
 
 /// What the clients speak, as in Armstrong's example of 2003.
 const CLIENT_VERSIONS: [u32; 7] = [1, 2, 3, 6, 8, 10, 11];
@@ -308,27 +308,18 @@ async fn connect(
 ) -> Result<(), Stop> {
     let (notices, noticed) = mpsc::channel(MAX_NOTICES);
     stage.listen(noticed);
-    let plan = Plan {
-        // The other one they learn from A, as its peer (R4).
-        addresses: vec![address.clone()],
-        spreads: false,
-        service: Service::DEFAULT,
-        versions: Versions::of(CLIENT_VERSIONS),
-        policy: RedirectPolicy::default(),
-        requests: Requests::Numbered,
-        connections: usize::try_from(settings.clients).unwrap_or(usize::MAX),
-        depth: DEPTH,
-        rate: Some(settings.calls_per_second),
-        warm_up: Duration::ZERO,
-        duration: None,
-        calls: None,
-        call_time: CALL_TIME,
-        is_idempotent: false,
-        expects_echo: true,
-        keeps_journal: true,
-        seed: settings.seed,
-        notices: Some(notices),
-    };
+    // The other address they learn from A, as its peer (R4).
+    let mut plan = Plan::new([address.clone()]);
+    plan.versions = Versions::of(CLIENT_VERSIONS);
+    plan.requests = Requests::Numbered;
+    plan.connections = usize::try_from(settings.clients).unwrap_or(usize::MAX);
+    plan.depth = DEPTH;
+    plan.rate = Some(settings.calls_per_second);
+    plan.call_time = CALL_TIME;
+    plan.expects_echo = true;
+    plan.keeps_journal = true;
+    plan.seed = settings.seed;
+    plan.notices = Some(notices);
     let mut attempt = 1;
     loop {
         match Load::start(plan.clone()).await {

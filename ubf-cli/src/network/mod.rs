@@ -3,13 +3,12 @@
 pub(crate) mod wire_trace;
 mod wire_words;
 
-use std::io;
-
 use tokio::runtime::{Builder, Runtime};
 use ubf_client::{CallError, ConnectError, LossReason};
 use ubf_codec::{NotationError, Term};
 
 use crate::packets::passage::Passage;
+use crate::ui::reason::reason;
 use crate::ui::report::Report;
 
 /// Threads for tasks: as many as there are cores, or one besides the main thread.
@@ -21,7 +20,13 @@ pub(crate) fn runtime(is_parallel: bool) -> Result<Runtime, Report> {
     builder
         .enable_all()
         .build()
-        .map_err(|error: io::Error| Report::new(format!("cannot start threads: {error}")))
+        .map_err(|error| Report::new(format!("cannot start threads: {}", reason(&error))))
+}
+
+/// A runtime on the thread that calls, and no other.
+pub(crate) fn single_thread() -> Result<Runtime, Report> {
+    let built = Builder::new_current_thread().enable_all().build();
+    built.map_err(|error| Report::new(format!("cannot start: {}", reason(&error))))
 }
 
 /// A term of the command line.

@@ -58,9 +58,13 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 /// The names of the functions that are tests, and of the attacks.
 fn tests() -> BTreeSet<String> {
     let mut files = Vec::new();
-    for member in ["ubf-codec", "ubf-proto", "ubf-client", "ubf-server", "ubf-cli", "ubf-testing"] {
+    for member in fs::read_dir(root()).unwrap() {
+        let member = member.unwrap().path();
+        if !member.join("Cargo.toml").is_file() {
+            continue;
+        }
         for folder in ["src", "tests"] {
-            let folder = root().join(member).join(folder);
+            let folder = member.join(folder);
             if folder.is_dir() {
                 sources(&folder, &mut files);
             }
@@ -81,7 +85,7 @@ fn tests() -> BTreeSet<String> {
             }
         }
     }
-    let attacks = fs::read_to_string(root().join("ubf-cli/src/attack/list.rs")).unwrap();
+    let attacks = fs::read_to_string(root().join("ubf-load/src/attack/list.rs")).unwrap();
     let names_of_attacks =
         attacks.lines().filter_map(|line| line.strip_prefix("    \"")?.split('"').next());
     names.extend(names_of_attacks.map(str::to_owned));

@@ -1,9 +1,8 @@
 //! What the process holds: tasks, descriptors, memory.
 
-use std::fs;
-
 use serde::Serialize;
 use tokio::runtime::Handle;
+use ubf_load::process::Look;
 
 /// The process at one moment.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -18,21 +17,9 @@ impl Gauge {
     /// Within the runtime that is looked at.
     pub(crate) fn read(second: u64) -> Result<Self, String> {
         let tasks = Handle::current().metrics().num_alive_tasks();
-        Ok(Self { second, tasks, descriptors: descriptors()?, memory_kib: memory_kib()? })
+        let look = Look::own().map_err(|error| format!("cannot look at this process: {error}"))?;
+        Ok(Self { second, tasks, descriptors: look.descriptors, memory_kib: look.rss_bytes >> 10 })
     }
-}
-
-fn descriptors() -> Result<usize, String> {
-    let open = fs::read_dir("/proc/self/fd").map_err(|error| format!("/proc/self/fd: {error}"))?;
-    Ok(open.count())
-}
-
-fn memory_kib() -> Result<u64, String> {
-    let status = fs::read_to_string("/proc/self/status")
-        .map_err(|error| format!("/proc/self/status: {error}"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse().ok());
-    kib.ok_or_else(|| "/proc/self/status says no VmRSS".into())
 }
 
 /// The middle one of the memories: a peak of a moment is no leak.

@@ -39,7 +39,7 @@ const KINDS: [&str; 11] = [
 ];
 
 /// Sends each, one a connection.
-pub(crate) async fn malformed(target: &Target) -> Finding {
+pub(super) async fn malformed(target: &Target) -> Finding {
     let cases = cases(target);
     let mut finding =
         Finding::new(format!("{} packets, each answered as it should be", cases.len()));
@@ -122,7 +122,7 @@ const FIELDS: [&str; 4] = ["UbfVersion", "Service", "Versions", "Options"];
 /// end.
 fn negotiations(target: &Target) -> Vec<Case> {
     let good =
-        ["1".to_owned(), target.service.clone(), format!("#{}&", target.version()), "#".to_owned()];
+        ["1".to_owned(), target.service_term(), format!("#{}&", target.version()), "#".to_owned()];
     let body = |fields: &[&str]| format!("{{'negotiate'{}}}", fields.join(" "));
     let mut cases = Vec::new();
     let mut add = |fields: &[&str], expected| cases.push(Case { body: body(fields), expected });

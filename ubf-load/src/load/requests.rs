@@ -4,19 +4,20 @@ use ubf_codec::{Term, ubf};
 
 /// The requests of a load.
 #[derive(Clone, Debug)]
-pub(crate) enum Requests {
+#[non_exhaustive]
+pub enum Requests {
     /// The same one always.
     Same(Term),
     /// `{call,Client,Number}`: each call by its client and its number there, both from 1, so that a
     /// server can keep a journal of what it executed.
-    #[allow(dead_code, reason = "the engine does more than each of its users wants")]
     Numbered,
 }
 
 impl Requests {
     /// A string that fills a packet's body, up to and with its `$`, to this many bytes. The
     /// smallest is `""$`.
-    pub(crate) fn of_size(bytes: usize) -> Self {
+    #[must_use]
+    pub fn of_size(bytes: usize) -> Self {
         Self::Same(Term::string("x".repeat(bytes.saturating_sub(3))))
     }
 

@@ -5,7 +5,8 @@ use ubf_client::CallError;
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Outcome {
+#[non_exhaustive]
+pub enum Outcome {
     /// It has not ended.
     Open,
     /// A reply came.
@@ -36,7 +37,7 @@ pub(crate) enum Outcome {
 
 impl Outcome {
     /// All of them.
-    pub(crate) const ALL: [Self; 13] = [
+    pub const ALL: &'static [Self] = &[
         Self::Open,
         Self::Answered,
         Self::WrongReply,
@@ -53,7 +54,8 @@ impl Outcome {
     ];
 
     /// A name for programs, which does not change.
-    pub(crate) const fn name(self) -> &'static str {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Open => "open",
             Self::Answered => "answered",
@@ -72,7 +74,8 @@ impl Outcome {
     }
 
     /// In words.
-    pub(crate) const fn words(self) -> &'static str {
+    #[must_use]
+    pub const fn words(self) -> &'static str {
         match self {
             Self::Open => "not ended",
             Self::Answered => "answered",
@@ -91,17 +94,34 @@ impl Outcome {
     }
 
     /// Whether nobody can know if it ran.
-    pub(crate) const fn is_indeterminate(self) -> bool {
+    #[must_use]
+    pub const fn is_indeterminate(self) -> bool {
         matches!(self, Self::Indeterminate | Self::Late | Self::Cut)
     }
 
+    /// Whether it is certain that no server has run it.
+    #[must_use]
+    pub const fn has_not_run(self) -> bool {
+        matches!(
+            self,
+            Self::NotSent
+                | Self::Refused
+                | Self::Crashed
+                | Self::NoCommonVersion
+                | Self::TooLarge
+                | Self::NotTaken
+        )
+    }
+
     /// Whether it ended otherwise than it should.
-    pub(crate) const fn is_bad(self) -> bool {
+    #[must_use]
+    pub const fn is_bad(self) -> bool {
         !matches!(self, Self::Open | Self::Answered)
     }
 
     /// How a call ended badly.
-    pub(crate) const fn of(error: &CallError) -> Self {
+    #[must_use]
+    pub const fn of(error: &CallError) -> Self {
         match error {
             CallError::Failed { .. } => Self::Failed,
             CallError::Indeterminate => Self::Indeterminate,
@@ -122,50 +142,54 @@ impl Outcome {
 
 /// How many calls ended how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counts([u64; Outcome::ALL.len()]);
+pub struct Counts([u64; Outcome::ALL.len()]);
 
 impl Counts {
     /// One more.
-    pub(crate) fn add(&mut self, outcome: Outcome) {
+    pub fn add(&mut self, outcome: Outcome) {
         self.add_many(outcome, 1);
     }
 
     /// Some more.
-    pub(crate) fn add_many(&mut self, outcome: Outcome, count: u64) {
+    pub fn add_many(&mut self, outcome: Outcome, count: u64) {
         if let Some(slot) = self.0.get_mut(outcome as usize) {
             *slot += count;
         }
     }
 
     /// All of another.
-    pub(crate) fn add_all(&mut self, other: &Self) {
+    pub fn add_all(&mut self, other: &Self) {
         for (outcome, count) in other.iter() {
             self.add_many(outcome, count);
         }
     }
 
     /// How many ended so.
-    pub(crate) fn of(&self, outcome: Outcome) -> u64 {
+    #[must_use]
+    pub fn of(&self, outcome: Outcome) -> u64 {
         self.0.get(outcome as usize).copied().unwrap_or(0)
     }
 
     /// Each kind, those without a call included.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Outcome, u64)> + '_ {
-        Outcome::ALL.into_iter().map(|outcome| (outcome, self.of(outcome)))
+    pub fn iter(&self) -> impl Iterator<Item = (Outcome, u64)> + '_ {
+        Outcome::ALL.iter().map(|&outcome| (outcome, self.of(outcome)))
     }
 
     /// How many have ended.
-    pub(crate) fn ended(&self) -> u64 {
+    #[must_use]
+    pub fn ended(&self) -> u64 {
         self.iter().filter(|(outcome, _)| *outcome != Outcome::Open).map(|(_, count)| count).sum()
     }
 
     /// How many ended otherwise than they should.
-    pub(crate) fn bad(&self) -> u64 {
+    #[must_use]
+    pub fn bad(&self) -> u64 {
         self.iter().filter(|(outcome, _)| outcome.is_bad()).map(|(_, count)| count).sum()
     }
 
     /// Of how many nobody can know if they ran.
-    pub(crate) fn indeterminate(&self) -> u64 {
+    #[must_use]
+    pub fn indeterminate(&self) -> u64 {
         self.iter().filter(|(outcome, _)| outcome.is_indeterminate()).map(|(_, count)| count).sum()
     }
 }
@@ -177,7 +201,7 @@ mod tests {
     #[test]
     fn each_kind_is_counted_in_its_own_place() {
         let mut counts = Counts::default();
-        for (index, outcome) in Outcome::ALL.into_iter().enumerate() {
+        for (index, &outcome) in Outcome::ALL.iter().enumerate() {
             assert_eq!(outcome as usize, index);
             counts.add_many(outcome, 1 << index);
         }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use ubf_codec::{Term, View, ubf};
+use tokio::sync::mpsc;
+use ubf_client::{Notice, Service};
+use ubf_codec::{Address, Term, View, ubf};
 use ubf_server::{Call, Handlers, Reply, Server, ServerHandle};
 
 use super::*;
@@ -42,24 +44,15 @@ async fn server() -> (Address, Journal, ServerHandle) {
 
 fn plan(address: Address) -> Plan {
     Plan {
-        addresses: vec![address],
-        spreads: false,
-        service: Service::DEFAULT,
         versions: Versions::of([1, 2, 3, 6, 8, 10, 11]),
-        policy: RedirectPolicy::default(),
         requests: Requests::Numbered,
         connections: 3,
         depth: 4,
-        rate: None,
-        warm_up: Duration::ZERO,
-        duration: None,
         calls: Some(600),
         call_time: PATIENCE,
-        is_idempotent: false,
         expects_echo: true,
         keeps_journal: true,
-        seed: None,
-        notices: None,
+        ..Plan::new([address])
     }
 }
 

@@ -8,7 +8,7 @@ use super::wire::Wire;
 const MAX_DRIPPING: usize = 50;
 
 /// The first packet never ends.
-pub(crate) async fn first_packet(target: &Target) -> Finding {
+pub(super) async fn first_packet(target: &Target) -> Finding {
     let target = target.clone();
     let tally = crowd(target.connections.min(MAX_DRIPPING), || {
         let target = target.clone();
@@ -23,7 +23,7 @@ pub(crate) async fn first_packet(target: &Target) -> Finding {
 }
 
 /// A packet after an agreement begins like this, and goes on with this byte for ever.
-pub(crate) async fn packet(target: &Target, start: &str, byte: u8) -> Finding {
+pub(super) async fn packet(target: &Target, start: &str, byte: u8) -> Finding {
     let tally = crowd(target.connections.min(MAX_DRIPPING), || {
         let (target, start) = (target.clone(), start.to_owned());
         async move {

@@ -1,82 +1,48 @@
-//! A load: clients that make calls, a server's answers, and how long they took. Knows nothing about
-//! how it is shown.
+//! A load: clients that make calls, a server's answers, and how long they took.
 //!
 //! ```text
 //! Plan ──> Load::start ──> [ clients × callers ] ──> Load::snapshot, as often as one likes ──> Load::finish ──> Summary
 //! ```
+//!
+//! A load runs on tokio. With a rate it has a thread of its own, which ends with it.
 
 mod caller;
 mod outcome;
 mod pace;
+mod plan;
 mod requests;
+mod snapshot;
 mod tally;
 #[cfg(test)]
 mod tests;
 
+pub use self::outcome::{Counts, Outcome};
+pub use self::plan::Plan;
+pub use self::requests::Requests;
+pub use self::snapshot::{ClientView, Snapshot, Summary};
+pub use self::tally::{Latency, Results};
+
+use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use ubf_client::{
-    Client, ConnectError, Notice, RedirectPolicy, Service, State, Statistics, Versions,
-};
-use ubf_codec::{Address, Version};
+use ubf_client::{Client, ConnectError, Versions};
+use ubf_codec::Version;
 
 use self::caller::{Common, LoadClient};
-pub(crate) use self::outcome::{Counts, Outcome};
 use self::pace::Pace;
-pub(crate) use self::requests::Requests;
 use self::tally::Tally;
-pub(crate) use self::tally::{Latency, Results};
 
 /// Clients that connect at the same time. Chosen: below what the queue of a listening socket holds.
 const MAX_CONNECTING: usize = 64;
 /// For clients to say goodbye.
 const CLOSE_TIME: Duration = Duration::from_secs(1);
 
-/// What a load is.
-#[derive(Clone, Debug)]
-pub(crate) struct Plan {
-    /// Where clients start, in this order.
-    pub(crate) addresses: Vec<Address>,
-    /// Whether client N starts at the Nth address, and not all at the first.
-    pub(crate) spreads: bool,
-    pub(crate) service: Service,
-    pub(crate) versions: Versions,
-    pub(crate) policy: RedirectPolicy,
-    pub(crate) requests: Requests,
-    /// Clients, with a connection each.
-    pub(crate) connections: usize,
-    /// Calls in flight on each.
-    pub(crate) depth: usize,
-    /// Calls a second, of all clients together. `None`: each caller makes a call when the one
-    /// before has ended.
-    pub(crate) rate: Option<f64>,
-    /// What is measured comes after this.
-    pub(crate) warm_up: Duration,
-    /// For how long is measured. `None`: until something else ends it.
-    pub(crate) duration: Option<Duration>,
-    /// How many calls are measured.
-    pub(crate) calls: Option<u64>,
-    /// For one call.
-    pub(crate) call_time: Duration,
-    /// Whether calls may be executed twice.
-    pub(crate) is_idempotent: bool,
-    /// Whether each response must be the request.
-    pub(crate) expects_echo: bool,
-    /// Whether the outcome of each call is kept, a byte each.
-    pub(crate) keeps_journal: bool,
-    /// Makes what is random in the clients depend on this number.
-    pub(crate) seed: Option<u64>,
-    /// Where the clients' notices go, with the client's number. Those for which there is no room
-    /// are left out.
-    pub(crate) notices: Option<mpsc::Sender<(u64, Notice)>>,
-}
-
 /// A load that runs. When it is dropped, it ends.
-pub(crate) struct Load {
+pub struct Load {
     clients: Vec<Arc<LoadClient>>,
     callers: JoinSet<()>,
     common: Arc<Common>,
@@ -87,56 +53,12 @@ pub(crate) struct Load {
     ended_at: Option<Instant>,
 }
 
-/// One client, as it is at a moment.
-#[derive(Clone, Debug)]
-pub(crate) struct ClientView {
-    /// Counted from 1: the client's number in its requests.
-    #[allow(dead_code, reason = "the engine says more than each of its users shows")]
-    pub(crate) number: u64,
-    #[allow(dead_code, reason = "the engine says more than each of its users shows")]
-    pub(crate) state: State,
-    pub(crate) version: Option<Version>,
-    pub(crate) address: Option<Address>,
-    /// Since it was made, the warm-up included.
-    pub(crate) statistics: Statistics,
-}
-
-/// A load, as it is at a moment.
-#[derive(Clone, Debug)]
-pub(crate) struct Snapshot {
-    /// For how long has been measured.
-    pub(crate) measured: Duration,
-    /// Results since the one before, and how long ago that was. They can be added up.
-    pub(crate) recent: Results,
-    pub(crate) recent_time: Duration,
-    /// Calls since the beginning.
-    pub(crate) counts: Counts,
-    /// Calls that are due by the rate and that nobody was free to make.
-    pub(crate) behind: u64,
-    pub(crate) clients: Vec<ClientView>,
-}
-
-/// What a load came to.
-#[derive(Clone, Debug)]
-pub(crate) struct Summary {
-    /// For how long was measured, the calls that were open at the end included.
-    pub(crate) measured: Duration,
-    pub(crate) results: Results,
-    /// Calls that were due by the rate and never made.
-    pub(crate) behind: u64,
-    pub(crate) clients: Vec<ClientView>,
-    /// How each call of each client ended, in the order of the clients; the first is call 1. Empty
-    /// unless it was to be kept.
-    #[allow(dead_code, reason = "the engine says more than each of its users shows")]
-    pub(crate) journals: Vec<Vec<Outcome>>,
-}
-
 impl Load {
     /// Connects all clients, then lets them call.
     ///
     /// # Errors
     /// Of the first client that cannot connect.
-    pub(crate) async fn start(plan: Plan) -> Result<Self, ConnectError> {
+    pub async fn start(plan: Plan) -> Result<Self, ConnectError> {
         let connected = connect_all(&plan).await?;
         let common = Arc::new(Common {
             pace: Pace::begin(plan.rate, plan.warm_up, plan.duration, plan.calls),
@@ -170,20 +92,18 @@ impl Load {
     }
 
     /// From this moment the code of all clients for a version crashes.
-    #[allow(dead_code, reason = "the engine does more than each of its users wants")]
-    pub(crate) fn crash(&self, version: Version) {
+    pub fn crash(&self, version: Version) {
         self.common.broken.write().unwrap_or_else(PoisonError::into_inner).insert(version);
     }
 
     /// From this moment it works again. The version stays in quarantine for as long as it is there
     /// for.
-    #[allow(dead_code, reason = "the engine does more than each of its users wants")]
-    pub(crate) fn mend(&self, version: Version) {
+    pub fn mend(&self, version: Version) {
         self.common.broken.write().unwrap_or_else(PoisonError::into_inner).remove(version);
     }
 
-    /// How it is going.
-    pub(crate) fn snapshot(&mut self) -> Snapshot {
+    /// What was measured since the last snapshot, and where the clients are.
+    pub fn snapshot(&mut self) -> Snapshot {
         let recent = self.common.tally.take();
         self.total.add_all(&recent);
         let moment = Instant::now();
@@ -200,18 +120,18 @@ impl Load {
 
     /// Waits until all calls of the plan have been made and have ended. Nothing is lost if the
     /// future is dropped.
-    pub(crate) async fn ended(&mut self) {
+    pub async fn ended(&mut self) {
         while self.callers.join_next().await.is_some() {}
         self.ended_at.get_or_insert_with(Instant::now);
     }
 
     /// Begins no more calls.
-    pub(crate) fn stop(&self) {
+    pub fn stop(&self) {
         self.common.pace.stop();
     }
 
     /// Begins no more calls, and cuts those that have not ended in this time.
-    pub(crate) async fn finish(mut self, patience: Duration) -> Summary {
+    pub async fn finish(mut self, patience: Duration) -> Summary {
         self.stop();
         let behind = self.common.pace.behind();
         if timeout(patience, self.ended()).await.is_err() {
@@ -246,6 +166,15 @@ impl Load {
     }
 }
 
+impl fmt::Debug for Load {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Load")
+            .field("clients", &self.clients.len())
+            .field("callers", &self.callers.len())
+            .finish_non_exhaustive()
+    }
+}
+
 impl Drop for Load {
     /// The pacer's thread ends, and with the callers the clients.
     fn drop(&mut self) {
@@ -257,8 +186,8 @@ impl Drop for Load {
 async fn connect_all(plan: &Plan) -> Result<Vec<(u64, Client)>, ConnectError> {
     let places = Arc::new(Semaphore::new(MAX_CONNECTING));
     let mut connecting = JoinSet::new();
-    for (number, index) in (1..).zip(0..plan.connections) {
-        let (places, builder) = (Arc::clone(&places), builder(plan, index, number));
+    for (number, _) in (1..).zip(0..plan.connections) {
+        let (places, builder) = (Arc::clone(&places), plan.builder(number));
         connecting.spawn(async move {
             let place = places.acquire().await;
             let connected = builder.connect().await;
@@ -274,28 +203,4 @@ async fn connect_all(plan: &Plan) -> Result<Vec<(u64, Client)>, ConnectError> {
     }
     clients.sort_unstable_by_key(|(number, _)| *number);
     Ok(clients)
-}
-
-fn builder(plan: &Plan, index: usize, number: u64) -> ubf_client::Builder {
-    let mut addresses = plan.addresses.clone();
-    if plan.spreads && !addresses.is_empty() {
-        let first = index % addresses.len();
-        addresses.rotate_left(first);
-    }
-    let mut builder = Client::builder();
-    if let Some(seed) = plan.seed {
-        builder = builder.seed(seed.wrapping_add(number));
-    }
-    if let Some(notices) = plan.notices.clone() {
-        builder = builder.on_notice(move |notice| drop(notices.try_send((number, notice.clone()))));
-    }
-    builder
-        .addresses(addresses)
-        .service(plan.service.clone())
-        .versions(plan.versions.iter().map(Version::get))
-        .redirect_policy(plan.policy)
-        .agent(concat!("ubf-load/", env!("CARGO_PKG_VERSION")))
-        .call_time(plan.call_time)
-        .max_pending(plan.depth)
-        .max_in_flight(plan.depth)
 }

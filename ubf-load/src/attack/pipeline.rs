@@ -59,14 +59,14 @@ async fn each(
 }
 
 /// Calls, none of which waits for the one before.
-pub(crate) async fn calls(target: &Target) -> Finding {
+pub(super) async fn calls(target: &Target) -> Finding {
     let ours = target.version();
     let is_reply = move |_, heard: &Heard| heard.version() == Some(ours);
     each(target, flight(&[target.call()], target.packets), target.packets, is_reply).await
 }
 
 /// Events, which have no answers, and a call after them.
-pub(crate) async fn events(target: &Target) -> Finding {
+pub(super) async fn events(target: &Target) -> Finding {
     let ours = target.version();
     let event = [format!("{ours} {{'event_in'{REQUEST}}}$")];
     let chunks = flight(&event, target.packets).chain(iter::once(Bytes::from(target.call())));
@@ -83,7 +83,7 @@ pub(crate) async fn events(target: &Target) -> Finding {
 }
 
 /// Calls, and broken bytes after them: L3 wants all of them answered first.
-pub(crate) async fn calls_then_garbage(target: &Target) -> Finding {
+pub(super) async fn calls_then_garbage(target: &Target) -> Finding {
     const CALLS: usize = 500;
     let ours = target.version();
     let chunks =
@@ -99,7 +99,7 @@ pub(crate) async fn calls_then_garbage(target: &Target) -> Finding {
 }
 
 /// One call in each version after the other, again and again.
-pub(crate) async fn ping_pong(target: &Target) -> Finding {
+pub(super) async fn ping_pong(target: &Target) -> Finding {
     let versions = target.versions.clone();
     let pattern: Vec<String> =
         versions.iter().map(|version| format!("{version} {REQUEST}$")).collect();
@@ -111,7 +111,7 @@ pub(crate) async fn ping_pong(target: &Target) -> Finding {
 }
 
 /// N4: each is refused in its place.
-pub(crate) async fn unspoken(target: &Target) -> Finding {
+pub(super) async fn unspoken(target: &Target) -> Finding {
     let pattern = [format!("{UNSPOKEN} {{1\"$\"}}$"), format!("{UNSPOKEN} {{'event_in'1}}$")];
     // The first packet of the connection was its negotiation.
     let is_refusal = |place: usize, heard: &Heard| {
@@ -123,7 +123,7 @@ pub(crate) async fn unspoken(target: &Target) -> Finding {
 }
 
 /// N10: eight are answered in a minute.
-pub(crate) async fn negotiations(target: &Target) -> Finding {
+pub(super) async fn negotiations(target: &Target) -> Finding {
     let ours = target.version();
     let mut agreed = 1;
     let is_answer = |_, heard: &Heard| {

@@ -10,28 +10,29 @@ mod bystander;
 mod control;
 mod crowd;
 mod endless;
+mod error;
 mod finding;
 mod foreign;
 mod list;
 mod pipeline;
-mod process;
 mod slow;
 mod target;
 mod verdict;
 mod versions;
 mod wire;
 
+pub use self::error::AttackError;
+pub use self::finding::bytes_in_words;
+pub use self::list::{ATTACKS, Attack};
+pub use self::target::Target;
+pub use self::verdict::{Latency, Verdict};
+
 use std::time::{Duration, Instant};
 
 use self::bystander::Bystander;
 use self::finding::Finding;
-use self::process::Watch;
 use self::wire::Wire;
-
-pub(crate) use self::finding::bytes_in_words;
-pub(crate) use self::list::{ATTACKS, Attack};
-pub(crate) use self::target::Target;
-pub(crate) use self::verdict::{Latency, Verdict};
+use crate::process::Watch;
 
 /// How long the bystander is looked at before the first attack.
 const BASELINE: Duration = Duration::from_millis(500);
@@ -40,49 +41,56 @@ const MIN_WATCH: Duration = Duration::from_millis(50);
 
 /// What is wrong, beside what attacks themselves find.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Bounds {
+#[non_exhaustive]
+pub struct Bounds {
     /// The longest call of a bystander.
-    pub(crate) max_latency: Duration,
-    /// The most by which the process may grow in one attack.
-    pub(crate) max_growth: u64,
-    /// The process to watch.
-    pub(crate) pid: Option<u32>,
+    pub max_latency: Duration,
+    /// The most bytes by which the process may grow in one attack.
+    pub max_growth: u64,
+    /// The process to watch. `None`: none.
+    pub pid: Option<u32>,
+}
+
+impl Default for Bounds {
+    /// A second, 256 MiB, and no process.
+    fn default() -> Self {
+        Self { max_latency: Duration::from_secs(1), max_growth: 256 << 20, pid: None }
+    }
 }
 
 /// Attacks, one after the other, and hands each verdict on; ends early when the server takes no
-/// connections any longer. An error is one of ours: the server cannot be attacked.
-pub(crate) fn run<E: From<String>>(
+/// connections any longer, or when `tell` fails.
+///
+/// Runs on tokio, and has a thread of its own for the bystander.
+///
+/// # Errors
+/// The server cannot be attacked, or what `tell` says.
+pub async fn run<E: From<AttackError>>(
     mut target: Target,
     attacks: &[&Attack],
     bounds: Bounds,
     mut tell: impl FnMut(Verdict) -> Result<(), E>,
 ) -> Result<(), E> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| error.to_string())?;
     let watch = match bounds.pid {
-        Some(pid) => Some(
-            Watch::start(pid).map_err(|error| format!("cannot watch process {pid}: {error}"))?,
-        ),
+        Some(pid) => Some(Watch::start(pid).map_err(|source| AttackError::Watch { pid, source })?),
         None => None,
     };
-    runtime.block_on(async {
-        target.versions = versions::ask_versions(&target).await?;
-        let bystander = Bystander::start(target.clone());
-        tokio::time::sleep(BASELINE).await;
-        let (before, faults) = bystander.take();
-        if let Some(fault) = faults.first() {
-            return Err(format!("before any attack, {fault}").into());
+    target.versions = versions::ask_versions(&target).await?;
+    let bystander = Bystander::start(target.clone());
+    tokio::time::sleep(BASELINE).await;
+    let (before, faults) = bystander.take();
+    if let Some(fault) = faults.into_iter().next() {
+        return Err(AttackError::NotServed { fault }.into());
+    }
+    for attack in attacks {
+        let verdict = one(&target, attack, bounds, &bystander, before, watch.as_ref()).await;
+        let is_gone = !verdict.held && Wire::open(&target).await.is_err();
+        tell(verdict)?;
+        if is_gone {
+            break;
         }
-        for attack in attacks {
-            let verdict = one(&target, attack, bounds, &bystander, before, watch.as_ref()).await;
-            let is_gone = !verdict.held && Wire::open(&target).await.is_err();
-            tell(verdict)?;
-            if is_gone {
-                break;
-            }
-        }
-        Ok(())
-    })
+    }
+    Ok(())
 }
 
 async fn one(
@@ -114,7 +122,7 @@ async fn one(
     };
     // What an attack can do at worst.
     let process = process.unwrap_or_else(|error| {
-        faults.push(format!("the process is gone: {}", crate::ui::reason::reason(&error)));
+        faults.push(format!("the process is gone: {error}"));
         None
     });
     if let Some(usage) = &process {

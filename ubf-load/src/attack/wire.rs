@@ -21,7 +21,7 @@ const READ: usize = 64 << 10;
 
 /// What came from the server.
 #[derive(Clone, Debug)]
-pub(crate) enum Heard {
+pub(super) enum Heard {
     /// A packet: its version and its body.
     Packet { version: u32, body: Document<Bytes> },
     /// The end of its stream.
@@ -36,7 +36,7 @@ pub(crate) enum Heard {
 
 impl Heard {
     /// In words: a packet as its version and its body in Erlang's notation, cut short.
-    pub(crate) fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         match self {
             Self::Packet { version, body } => {
                 let text = format!("{version} {body}");
@@ -53,19 +53,19 @@ impl Heard {
     }
 
     /// The version of a packet.
-    pub(crate) const fn version(&self) -> Option<u32> {
+    pub(super) const fn version(&self) -> Option<u32> {
         if let Self::Packet { version, .. } = self { Some(*version) } else { None }
     }
 
     /// Whether nothing can come after it.
-    pub(crate) const fn is_end(&self) -> bool {
+    pub(super) const fn is_end(&self) -> bool {
         matches!(self, Self::End | Self::Reset | Self::Garbage(_))
     }
 }
 
 /// One connection to the server.
 #[derive(Debug)]
-pub(crate) struct Wire {
+pub(super) struct Wire {
     stream: TcpStream,
     inbox: Inbox,
 }
@@ -101,7 +101,7 @@ impl Inbox {
 }
 
 impl Wire {
-    pub(crate) async fn open(target: &Target) -> io::Result<Self> {
+    pub(super) async fn open(target: &Target) -> io::Result<Self> {
         let stream = timeout(target.max_wait, TcpStream::connect(target.address))
             .await
             .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
@@ -113,9 +113,8 @@ impl Wire {
     }
 
     /// A connection that has agreed on a version.
-    pub(crate) async fn greet(target: &Target) -> Result<Self, String> {
-        let mut wire =
-            Self::open(target).await.map_err(|error| crate::ui::reason::reason(&error))?;
+    pub(super) async fn greet(target: &Target) -> Result<Self, String> {
+        let mut wire = Self::open(target).await.map_err(|error| error.to_string())?;
         wire.send(&target.negotiate(target.version())).await;
         let heard = wire.hear(target.max_wait).await;
         if heard.version() == Some(target.version()) { Ok(wire) } else { Err(heard.text()) }
@@ -123,11 +122,11 @@ impl Wire {
 
     /// Sends what the system takes in a while; a server that does not want it says so, or ends the
     /// connection.
-    pub(crate) async fn send(&mut self, bytes: &str) {
+    pub(super) async fn send(&mut self, bytes: &str) {
         timeout(Duration::from_secs(1), self.stream.write_all(bytes.as_bytes())).await.ok();
     }
 
-    pub(crate) async fn hear(&mut self, wait: Duration) -> Heard {
+    pub(super) async fn hear(&mut self, wait: Duration) -> Heard {
         let (mut reader, _) = self.stream.split();
         timeout(wait, self.inbox.next(&mut reader)).await.unwrap_or(Heard::Silence)
     }
@@ -135,7 +134,7 @@ impl Wire {
     /// Sends chunks and listens at the same time, until a word that is enough, the end, or silence
     /// for so long. After all is sent it goes on listening. Says how many bytes went out, and
     /// the last thing heard.
-    pub(crate) async fn talk(
+    pub(super) async fn talk(
         &mut self,
         chunks: impl IntoIterator<Item = Bytes>,
         wait: Duration,
@@ -177,7 +176,7 @@ impl Wire {
 
     /// Sends one byte at a time with a pause after each, for so long, and gives the first thing
     /// heard.
-    pub(crate) async fn drip(&mut self, byte: u8, pause: Duration, wait: Duration) -> Heard {
+    pub(super) async fn drip(&mut self, byte: u8, pause: Duration, wait: Duration) -> Heard {
         let (mut reader, mut writer) = self.stream.split();
         let deadline = Instant::now() + wait;
         loop {
@@ -191,7 +190,7 @@ impl Wire {
 
     /// Sends and never listens, until the connection breaks. Says how many bytes went out, and
     /// whether it broke in time.
-    pub(crate) async fn send_only(&mut self, chunk: &[u8], wait: Duration) -> (u64, bool) {
+    pub(super) async fn send_only(&mut self, chunk: &[u8], wait: Duration) -> (u64, bool) {
         let mut sent = 0;
         let is_cut = timeout(wait, async {
             while let Ok(count) = self.stream.write(chunk).await {
@@ -203,13 +202,13 @@ impl Wire {
     }
 
     /// Sends no more, and goes on listening.
-    pub(crate) async fn close_half(&mut self) {
+    pub(super) async fn close_half(&mut self) {
         // A connection that is gone already is closed enough.
         self.stream.shutdown().await.ok();
     }
 
     /// Breaks the connection at once.
-    pub(crate) fn reset(self) {
+    pub(super) fn reset(self) {
         // Without it the connection is only closed.
         self.stream.set_zero_linger().ok();
     }

@@ -10,7 +10,7 @@ const MAX_DEAF: usize = 20;
 const LARGE: usize = 32 << 10;
 
 /// Nothing is ever said.
-pub(crate) async fn silent(target: &Target) -> Finding {
+pub(super) async fn silent(target: &Target) -> Finding {
     let tally = crowd(target.connections, || {
         let target = target.clone();
         async move {
@@ -23,7 +23,7 @@ pub(crate) async fn silent(target: &Target) -> Finding {
 }
 
 /// An agreement, and then silence: the server may wait for longer than we do.
-pub(crate) async fn idle(target: &Target) -> Finding {
+pub(super) async fn idle(target: &Target) -> Finding {
     let tally = crowd(target.connections, || {
         let target = target.clone();
         async move {
@@ -39,7 +39,7 @@ pub(crate) async fn idle(target: &Target) -> Finding {
 }
 
 /// A call, and the end of our side: the reply still comes, and then their end.
-pub(crate) async fn half_closed(target: &Target) -> Finding {
+pub(super) async fn half_closed(target: &Target) -> Finding {
     let tally = crowd(target.connections, || {
         let target = target.clone();
         async move {
@@ -60,7 +60,7 @@ pub(crate) async fn half_closed(target: &Target) -> Finding {
 }
 
 /// Half a packet, and the end of our side.
-pub(crate) async fn half_a_packet(target: &Target) -> Finding {
+pub(super) async fn half_a_packet(target: &Target) -> Finding {
     let tally = crowd(target.connections, || {
         let target = target.clone();
         async move {
@@ -74,7 +74,7 @@ pub(crate) async fn half_a_packet(target: &Target) -> Finding {
 }
 
 /// A call, half a call, and a broken connection.
-pub(crate) async fn resets(target: &Target) -> Finding {
+pub(super) async fn resets(target: &Target) -> Finding {
     let tally = crowd(target.connections, || {
         let target = target.clone();
         async move {
@@ -92,7 +92,7 @@ pub(crate) async fn resets(target: &Target) -> Finding {
 }
 
 /// Opened and closed at once, one after the other.
-pub(crate) async fn storm(target: &Target) -> Finding {
+pub(super) async fn storm(target: &Target) -> Finding {
     let mut tally = Tally::default();
     for _ in 0..target.connections * 5 {
         match Wire::open(target).await {
@@ -107,7 +107,7 @@ pub(crate) async fn storm(target: &Target) -> Finding {
 }
 
 /// Calls without end, and no reply is ever read.
-pub(crate) async fn deaf(target: &Target) -> Finding {
+pub(super) async fn deaf(target: &Target) -> Finding {
     let call = format!("{} \"{}\"$", target.version(), "x".repeat(LARGE));
     let tally = crowd(target.connections.min(MAX_DEAF), || {
         let (target, call) = (target.clone(), call.clone());

@@ -21,7 +21,7 @@ const MAX_SAMPLES: usize = 1 << 16;
 
 /// A thread that makes one call after the other.
 #[derive(Debug)]
-pub(crate) struct Bystander {
+pub(super) struct Bystander {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -47,7 +47,7 @@ impl Shared {
 }
 
 impl Bystander {
-    pub(crate) fn start(target: Target) -> Self {
+    pub(super) fn start(target: Target) -> Self {
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
         let thread = std::thread::spawn(move || {
@@ -71,7 +71,7 @@ impl Bystander {
 
     /// What it has noticed since the last time. A call that still waits counts with the time that
     /// it has waited.
-    pub(crate) fn take(&self) -> (Latency, Vec<String>) {
+    pub(super) fn take(&self) -> (Latency, Vec<String>) {
         let mut state = self.shared.state();
         let mut samples = std::mem::take(&mut state.samples);
         let faults = std::mem::take(&mut state.faults);

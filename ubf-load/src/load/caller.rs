@@ -8,10 +8,10 @@ use std::time::Duration;
 use ubf_client::{Client, Unsupported, Versions};
 use ubf_codec::{Term, Version};
 
-use super::ClientView;
 use super::outcome::Outcome;
 use super::pace::{Pace, Turn};
 use super::requests::Requests;
+use super::snapshot::ClientView;
 use super::tally::{Tally, lock};
 
 /// How long a caller waits after a call that ended badly, if it is not on a schedule. Chosen: a

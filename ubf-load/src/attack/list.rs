@@ -1,5 +1,6 @@
 //! All attacks, by name.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -10,19 +11,27 @@ use super::{control, crowd, endless, foreign, pipeline, slow};
 type Running<'a> = Pin<Box<dyn Future<Output = Finding> + 'a>>;
 
 /// One attack.
-pub(crate) struct Attack {
-    pub(crate) name: &'static str,
+#[derive(Clone, Copy)]
+pub struct Attack {
+    /// A name for people and programs, in lower case with hyphens.
+    pub name: &'static str,
     /// The rule of the specification that holds against it.
-    pub(crate) rule: &'static str,
+    pub rule: &'static str,
     /// What is done.
-    pub(crate) about: &'static str,
-    pub(crate) run: for<'a> fn(&'a Target) -> Running<'a>,
+    pub about: &'static str,
+    pub(super) run: for<'a> fn(&'a Target) -> Running<'a>,
+}
+
+impl fmt::Debug for Attack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attack").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 macro_rules! attacks {
     ($($name:literal $rule:literal $about:literal |$target:ident| $run:expr;)*) => {
         /// Every attack, in the order in which they are run: quick ones first.
-        pub(crate) static ATTACKS: &[Attack] =
+        pub static ATTACKS: &[Attack] =
             &[$(Attack { name: $name, rule: $rule, about: $about, run: |$target| Box::pin($run) }),*];
     };
 }

@@ -13,23 +13,23 @@ const MAX_FAULTS: usize = 8;
 
 /// What an attack saw.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Finding {
-    pub(crate) saw: String,
-    pub(crate) faults: Vec<String>,
+pub(super) struct Finding {
+    pub(super) saw: String,
+    pub(super) faults: Vec<String>,
 }
 
 impl Finding {
-    pub(crate) fn new(saw: impl Into<String>) -> Self {
+    pub(super) fn new(saw: impl Into<String>) -> Self {
         Self { saw: saw.into(), faults: Vec::new() }
     }
 
-    pub(crate) fn fault(saw: impl Into<String>) -> Self {
+    pub(super) fn fault(saw: impl Into<String>) -> Self {
         let saw = saw.into();
         Self { faults: vec![saw.clone()], saw }
     }
 
     /// Adds a fault if `is_wrong`.
-    pub(crate) fn but(mut self, is_wrong: bool, fault: impl Into<String>) -> Self {
+    pub(super) fn but(mut self, is_wrong: bool, fault: impl Into<String>) -> Self {
         if is_wrong && self.faults.len() < MAX_FAULTS {
             self.faults.push(fault.into());
         }
@@ -39,15 +39,15 @@ impl Finding {
 
 /// How often each word was heard.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Tally(BTreeMap<String, usize>);
+pub(super) struct Tally(BTreeMap<String, usize>);
 
 impl Tally {
-    pub(crate) fn add(&mut self, word: impl Into<String>) {
+    pub(super) fn add(&mut self, word: impl Into<String>) {
         *self.0.entry(word.into()).or_default() += 1;
     }
 
     /// All that was heard should begin with one of these.
-    pub(crate) fn expect(&self, expected: &[&str]) -> Finding {
+    pub(super) fn expect(&self, expected: &[&str]) -> Finding {
         let is_expected = |word: &str| expected.iter().any(|expected| word.starts_with(expected));
         let words = self.0.iter().map(|(word, count)| {
             if *count == 1 { word.clone() } else { format!("{count} × {word}") }
@@ -62,7 +62,7 @@ impl Tally {
 }
 
 /// Does the same on so many connections at once, and counts what each heard.
-pub(crate) async fn crowd<F>(count: usize, one: impl Fn() -> F) -> Tally
+pub(super) async fn crowd<F>(count: usize, one: impl Fn() -> F) -> Tally
 where
     F: Future<Output = String> + Send + 'static,
 {
@@ -75,7 +75,7 @@ where
 }
 
 /// Last words, and whether the connection ended after them.
-pub(crate) async fn last_words(wire: &mut Wire, heard: Heard, wait: Duration) -> String {
+pub(super) async fn last_words(wire: &mut Wire, heard: Heard, wait: Duration) -> String {
     if heard.is_end() || matches!(heard, Heard::Silence) {
         return heard.text();
     }
@@ -85,7 +85,7 @@ pub(crate) async fn last_words(wire: &mut Wire, heard: Heard, wait: Duration) ->
 }
 
 /// Sends this on a connection that has agreed. The server should say this and close.
-pub(crate) async fn should_end(
+pub(super) async fn should_end(
     target: &Target,
     chunks: impl IntoIterator<Item = bytes::Bytes>,
     expected: &[&str],
@@ -104,7 +104,8 @@ pub(crate) async fn should_end(
 }
 
 /// `17 B`, `64.0 KiB`, `16.0 MiB`.
-pub(crate) fn bytes_in_words(bytes: u64) -> String {
+#[must_use]
+pub fn bytes_in_words(bytes: u64) -> String {
     // Precision is lost where nobody would see it.
     #[allow(clippy::cast_precision_loss, reason = "it is rounded to a digit anyway")]
     let count = bytes as f64;

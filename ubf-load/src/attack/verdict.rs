@@ -4,46 +4,54 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use crate::process::Usage;
+
 /// What one attack did, what the server did, and what others noticed of it.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Verdict {
+#[non_exhaustive]
+pub struct Verdict {
     /// The attack.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// The rule of the specification that the server is held to.
-    pub(crate) rule: &'static str,
+    pub rule: &'static str,
     /// Whether nothing was wrong.
-    pub(crate) held: bool,
+    pub held: bool,
     /// What was done.
-    pub(crate) did: &'static str,
+    pub did: &'static str,
     /// What the server did.
-    pub(crate) saw: String,
+    pub saw: String,
     /// Each thing that was wrong.
-    pub(crate) faults: Vec<String>,
+    pub faults: Vec<String>,
     /// How long it went on.
     #[serde(rename = "took_ms", serialize_with = "millis")]
-    pub(crate) took: Duration,
+    pub took: Duration,
     /// A well-behaved client before any attack.
-    pub(crate) before: Latency,
+    pub before: Latency,
     /// The same client meanwhile.
-    pub(crate) meanwhile: Latency,
+    pub meanwhile: Latency,
     /// The server's process, if it was watched.
-    pub(crate) process: Option<Usage>,
+    pub process: Option<Usage>,
 }
 
 /// How long calls took.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
-pub(crate) struct Latency {
-    pub(crate) calls: usize,
+#[non_exhaustive]
+pub struct Latency {
+    /// How many calls were answered.
+    pub calls: usize,
+    /// Half of the calls took no longer than this.
     #[serde(rename = "p50_ms", serialize_with = "millis")]
-    pub(crate) p50: Duration,
+    pub p50: Duration,
+    /// 99 of 100 calls took no longer than this.
     #[serde(rename = "p99_ms", serialize_with = "millis")]
-    pub(crate) p99: Duration,
+    pub p99: Duration,
+    /// The slowest call, one that still waits included.
     #[serde(rename = "max_ms", serialize_with = "millis")]
-    pub(crate) max: Duration,
+    pub max: Duration,
 }
 
 impl Latency {
-    pub(crate) fn of(mut samples: Vec<Duration>) -> Self {
+    pub(super) fn of(mut samples: Vec<Duration>) -> Self {
         samples.sort_unstable();
         let at = |percent: usize| {
             samples.get((samples.len().saturating_sub(1)) * percent / 100).copied()
@@ -54,23 +62,6 @@ impl Latency {
             p99: at(99).unwrap_or_default(),
             max: at(100).unwrap_or_default(),
         }
-    }
-}
-
-/// What a process held.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub(crate) struct Usage {
-    pub(crate) rss_bytes_before: u64,
-    pub(crate) rss_bytes_peak: u64,
-    pub(crate) rss_bytes_after: u64,
-    pub(crate) descriptors_before: usize,
-    pub(crate) descriptors_peak: usize,
-    pub(crate) descriptors_after: usize,
-}
-
-impl Usage {
-    pub(crate) const fn growth(&self) -> u64 {
-        self.rss_bytes_peak.saturating_sub(self.rss_bytes_before)
     }
 }
 

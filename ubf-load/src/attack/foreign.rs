@@ -21,7 +21,7 @@ async fn each(target: &Target, texts: &[&'static [u8]], expected: &[&str]) -> Fi
 }
 
 /// What a server says to send a client elsewhere: a client's packet has no place for an address.
-pub(crate) async fn redirects(target: &Target) -> Finding {
+pub(super) async fn redirects(target: &Target) -> Finding {
     let texts: [&[u8]; 4] = [
         b"0 \"127.0.0.1:1\" {'moved'1000}$",
         b"1 \"127.0.0.1:1\" {'ok''start'}$",
@@ -32,7 +32,7 @@ pub(crate) async fn redirects(target: &Target) -> Finding {
 }
 
 /// Requests of clients that are at the wrong door.
-pub(crate) async fn protocols(target: &Target) -> Finding {
+pub(super) async fn protocols(target: &Target) -> Finding {
     let texts: [&[u8]; 6] = [
         b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",

@@ -18,7 +18,7 @@ fn endless(target: &Target, start: &str, pattern: &str) -> impl Iterator<Item = 
 }
 
 /// A packet that never ends, as fast as it goes.
-pub(crate) async fn packet(
+pub(super) async fn packet(
     target: &Target,
     start: &str,
     pattern: &str,
@@ -28,23 +28,23 @@ pub(crate) async fn packet(
 }
 
 /// A short packet that means too much.
-pub(crate) async fn bomb(target: &Target, bytes: String, expected: &[&str]) -> Finding {
+pub(super) async fn bomb(target: &Target, bytes: String, expected: &[&str]) -> Finding {
     should_end(target, [Bytes::from(bytes)], expected).await
 }
 
 /// Each register holds the one before twice.
-pub(crate) fn doubling(leaf: &str) -> String {
+pub(super) fn doubling(leaf: &str) -> String {
     format!("1 {leaf}>a{}a$", "{aa}>a".repeat(64))
 }
 
 /// A name that a server would have to keep as long as the connection lasts.
-pub(crate) fn giant_service() -> String {
+pub(super) fn giant_service() -> String {
     format!("0 {{'negotiate'1\"{}\"#1&#}}$", "x".repeat(1 << 20))
 }
 
 /// A list that grows through a register, item by item: quadratic where lists are copied. It is a
 /// good packet.
-pub(crate) async fn shared_list(target: &Target) -> Finding {
+pub(super) async fn shared_list(target: &Target) -> Finding {
     const ITEMS: usize = 40_000;
     let mut wire = match Wire::greet(target).await {
         Ok(wire) => wire,

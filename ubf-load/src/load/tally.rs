@@ -15,37 +15,47 @@ const SHARDS: usize = 16;
 const MAX_LATENCY: Duration = Duration::from_secs(3600);
 
 /// Results that nobody has looked at.
-pub(crate) struct Tally {
+pub(super) struct Tally {
     shards: Vec<Mutex<Results>>,
 }
 
 /// Results of calls.
 #[derive(Clone, Debug)]
-pub(crate) struct Results {
-    /// How they ended.
-    pub(crate) counts: Counts,
+#[non_exhaustive]
+pub struct Results {
+    /// How the calls ended.
+    pub counts: Counts,
     /// How many were answered in each version.
-    pub(crate) versions: BTreeMap<Version, u64>,
+    pub versions: BTreeMap<Version, u64>,
     /// Nanoseconds from the moment when a call was due to its reply.
     latency: Histogram<u64>,
     /// The longest time that a client waited for a reply. For a call that is answered that is its
     /// latency; the time of one that is not is added to that of the client's next reply.
-    pub(crate) longest_pause: Duration,
+    pub longest_pause: Duration,
 }
 
 /// Latencies of the calls that were answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Latency {
-    pub(crate) mean: Duration,
-    pub(crate) p50: Duration,
-    pub(crate) p90: Duration,
-    pub(crate) p99: Duration,
-    pub(crate) p999: Duration,
-    pub(crate) max: Duration,
+#[non_exhaustive]
+pub struct Latency {
+    /// The mean of all.
+    pub mean: Duration,
+    /// Half of the calls took no longer than this.
+    pub p50: Duration,
+    /// Nine of ten calls took no longer than this.
+    pub p90: Duration,
+    /// 99 of 100 calls took no longer than this.
+    pub p99: Duration,
+    /// 999 of 1,000 calls took no longer than this.
+    pub p999: Duration,
+    /// The slowest call.
+    pub max: Duration,
 }
 
 impl Results {
-    pub(crate) fn new() -> Self {
+    /// Of no call.
+    #[must_use]
+    pub fn new() -> Self {
         let longest = u64::try_from(MAX_LATENCY.as_nanos()).unwrap_or(u64::MAX);
         let latency = Histogram::new_with_max(longest, 3)
             .expect("3 digits up to an hour are within the histogram's bounds");
@@ -67,7 +77,7 @@ impl Results {
     }
 
     /// Adds other results.
-    pub(crate) fn add_all(&mut self, other: &Self) {
+    pub fn add_all(&mut self, other: &Self) {
         self.counts.add_all(&other.counts);
         for (&version, count) in &other.versions {
             *self.versions.entry(version).or_default() += count;
@@ -84,7 +94,8 @@ impl Results {
     }
 
     /// What the latencies come to.
-    pub(crate) fn latency(&self) -> Latency {
+    #[must_use]
+    pub fn latency(&self) -> Latency {
         let at = |quantile| Duration::from_nanos(self.latency.value_at_quantile(quantile));
         Latency {
             mean: Duration::from_secs_f64(self.latency.mean() / 1e9),
@@ -97,14 +108,20 @@ impl Results {
     }
 }
 
+impl Default for Results {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Tally {
-    pub(crate) fn new(clients: usize) -> Self {
+    pub(super) fn new(clients: usize) -> Self {
         let count = clients.clamp(1, SHARDS);
         Self { shards: (0..count).map(|_| Mutex::new(Results::new())).collect() }
     }
 
     /// Puts down how a call of a client ended, and, if it was answered, in which version.
-    pub(crate) fn add(
+    pub(super) fn add(
         &self,
         client: usize,
         outcome: Outcome,
@@ -117,7 +134,7 @@ impl Tally {
     }
 
     /// Puts down how long a client waited for a reply.
-    pub(crate) fn add_pause(&self, client: usize, pause: Duration) {
+    pub(super) fn add_pause(&self, client: usize, pause: Duration) {
         if let Some(shard) = self.shards.get(client % self.shards.len().max(1)) {
             let mut shard = lock(shard);
             shard.longest_pause = shard.longest_pause.max(pause);
@@ -125,7 +142,7 @@ impl Tally {
     }
 
     /// Takes out all that is there.
-    pub(crate) fn take(&self) -> Results {
+    pub(super) fn take(&self) -> Results {
         let mut all = Results::new();
         for shard in &self.shards {
             let mut shard = lock(shard);

@@ -2,24 +2,24 @@
 
 use ubf_codec::{TermRef, View};
 
+use super::error::AttackError;
 use super::target::{Target, UNSPOKEN};
 use super::wire::{Heard, Wire};
 
 /// Asks the server which versions it speaks, and gives them lowest first. There is one at least.
-pub(crate) async fn ask_versions(target: &Target) -> Result<Vec<u32>, String> {
+pub(super) async fn ask_versions(target: &Target) -> Result<Vec<u32>, AttackError> {
     let address = target.address;
-    let mut wire = Wire::open(target)
-        .await
-        .map_err(|error| format!("cannot connect to {address}: {error}"))?;
+    let mut wire =
+        Wire::open(target).await.map_err(|source| AttackError::Connect { address, source })?;
     wire.send(&target.negotiate(UNSPOKEN)).await;
     let heard = wire.hear(target.max_wait).await;
     let Heard::Packet { body, .. } = &heard else {
-        return Err(format!("{address} does not answer a negotiation: {}", heard.text()));
+        return Err(AttackError::NoAnswer { address, heard: heard.text() });
     };
     let mut versions = spoken(body.root());
     versions.sort_unstable();
     if versions.is_empty() {
-        return Err(format!("{address} speaks no version of this service: {}", heard.text()));
+        return Err(AttackError::NoVersion { address, heard: heard.text() });
     }
     Ok(versions)
 }
