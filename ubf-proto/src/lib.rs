@@ -82,8 +82,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A shell with sockets also wakes its sessions with `Tick` at `poll_timeout`, and reads for a
-//! server only while [`ServerSession::is_reading`] says so.
+//! A shell with sockets also wakes its sessions with `Tick` at `poll_timeout`, reads for a server
+//! only while [`ServerSession::is_reading`] says so, and keeps an [`Endpoint`] beside the sessions
+//! of a server.
 //!
 //! # Concepts
 //! - A **connection** is a pair of byte streams. A [`ServerSession`] is one end of one connection.
@@ -95,9 +96,8 @@
 //!   and asks again after a fallback. A caller that knows the version gives the body with the call.
 //! - **Quarantine** keeps a version out of use after a crash ([`Quarantine`], N7); an [`Offer`] is
 //!   what a server speaks, with the versions that repeated crashes have withdrawn (N6).
-//! - A **drain** takes a server away without loss ([`Drain`], R8); [`LoadMarks`] send clients
-//!   elsewhere for a while (R9). Both belong to the server as a whole: the shell keeps them and
-//!   tells its sessions.
+//! - An **endpoint** is what concerns all connections of a server ([`Endpoint`]): whom it admits,
+//!   what it offers, how it drains without loss (R8), when its load sends clients elsewhere (R9).
 //! - **Notices** are what people want to see: each decision that is not a call's own outcome.
 //!   Counters use the same words.
 //!
@@ -142,11 +142,13 @@ mod rate;
 mod redirect;
 
 pub mod client;
+pub mod endpoint;
 pub mod server;
 
 pub use self::backoff::BackoffTimes;
 pub use self::client::ClientSession;
-pub use self::drain::{Drain, DrainPlan, Phase};
+pub use self::drain::{DrainPlan, Phase};
+pub use self::endpoint::Endpoint;
 pub use self::load::LoadMarks;
 pub use self::offer::{CrashRule, Offer};
 pub use self::outbound::Outbound;

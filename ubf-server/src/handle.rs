@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ubf_codec::{Address, NextIp, Text, Version};
+use ubf_proto::endpoint::Input;
 use ubf_proto::{DrainPlan, Phase, Service, Versions};
 
 use crate::counters::Counts;
@@ -34,39 +35,39 @@ impl ServerHandle {
     /// server stops to listen, and then tells its clients to connect again.
     #[must_use = "a server that is closing cannot be drained"]
     pub fn drain(&self, plan: DrainPlan) -> bool {
-        self.0.drain(plan)
+        self.0.handle(Input::Drain(plan))
     }
 
     /// Goes back to serving. `false` if the server does not drain, is beyond that, or has left its
     /// address to a successor.
     #[must_use = "a server that is closing cannot be brought back"]
     pub fn undrain(&self) -> bool {
-        self.0.undrain()
+        self.0.handle(Input::Undrain)
     }
 
     /// Withdraws a version until it is restored: clients that use it are told so, and negotiate.
     /// `false` if the service does not have it.
     #[must_use = "the service may not have this version"]
     pub fn withdraw(&self, service: &Service, version: Version) -> bool {
-        self.0.withdraw(service, version)
+        self.0.handle(Input::Withdraw(service.clone(), version))
     }
 
     /// Offers a version again, whether an operator or crashes withdrew it. `false` if the service
     /// does not have it.
     #[must_use = "the service may not have this version"]
     pub fn restore(&self, service: &Service, version: Version) -> bool {
-        self.0.restore(service, version)
+        self.0.handle(Input::Restore(service.clone(), version))
     }
 
     /// R9: sends clients elsewhere while the load is high; `None`: whatever the load is, they stay.
     pub fn set_load_marks(&self, plan: Option<LoadPlan>) {
-        self.0.set_load(plan);
+        self.0.handle(Input::Load(plan));
     }
 
     /// R4: says where clients go when this server is lost; each client learns of it when it
     /// negotiates next. The server's own addresses are left out.
     pub fn set_peers(&self, peers: Vec<Address>) {
-        self.0.set_peers(peers);
+        self.0.handle(Input::Peers(peers));
     }
 
     /// Executes no further call, gives those in progress so much time, and stops. The grace of a
@@ -77,7 +78,7 @@ impl ServerHandle {
 
     /// Stops at once. Calls in progress are cut.
     pub fn stop(&self) {
-        self.0.abort();
+        self.0.stop();
     }
 }
 

@@ -101,6 +101,7 @@ mod mailbox;
 
 mod connection;
 mod endpoint;
+mod entry;
 mod handle;
 mod server;
 

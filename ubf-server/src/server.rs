@@ -16,13 +16,14 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until, timeout};
 use ubf_codec::Address;
 use ubf_net::{Listener, Peer, Stream, TcpOptions};
+use ubf_proto::endpoint::Input;
 use ubf_proto::server::Config;
 use ubf_proto::{CrashRule, Offer, Phase, Service};
 
 use crate::connection;
 use crate::contain::discard;
 use crate::counters::Counts;
-use crate::endpoint::{Admission, Own, SharedEndpoint};
+use crate::endpoint::{Own, SharedEndpoint, Welcome};
 use crate::erased::AnyService;
 use crate::handle::{Fault, Report, ServerHandle};
 use crate::handler::Handler;
@@ -88,7 +89,7 @@ async fn run(endpoint: Arc<SharedEndpoint>, mut acceptors: Acceptors) -> Report 
         error!(fault = %found, "the server shuts down");
         if fault.is_some() {
             // What was to end the server in good order is broken itself.
-            endpoint.abort();
+            endpoint.stop();
             break;
         }
         fault = Some(found);
@@ -114,22 +115,18 @@ async fn watched<T>(part: impl Future<Output = Result<T, Fault>>) -> Result<T, F
 /// Takes the server through its phases until it has stopped.
 async fn serve(endpoint: &SharedEndpoint, acceptors: &mut Acceptors) -> Result<(), Fault> {
     loop {
-        if endpoint.must_leave() {
+        let (phase, _) = endpoint.advance();
+        if endpoint.must_stop_listening() {
             acceptors.close().await;
-            endpoint.has_left();
+            endpoint.handle(Input::StoppedListening);
         }
-        match endpoint.advance() {
-            (Phase::Serving | Phase::Draining, _) => {}
-            // Nobody listens any longer: clients find the next server.
-            (Phase::Closing, _) => acceptors.close().await,
-            (Phase::Stopped, _) => return Ok(()),
+        if phase == Phase::Stopped {
+            return Ok(());
         }
         let deadline = endpoint.deadline().map(|deadline| endpoint.clock.instant(deadline));
-        let load_period = endpoint.load_period();
         tokio::select! {
             () = endpoint.wake.notified() => {}
             () = async { sleep_until(deadline.unwrap_or_else(tokio::time::Instant::now)).await }, if deadline.is_some() => {}
-            () = sleep(load_period.unwrap_or_default()), if load_period.is_some() => endpoint.observe_load(),
             () = acceptors.end_unexpectedly() => return Err(Fault::Acceptor),
         }
     }
@@ -157,7 +154,7 @@ struct StopWhenDropped(Arc<SharedEndpoint>);
 
 impl Drop for StopWhenDropped {
     fn drop(&mut self) {
-        self.0.abort();
+        self.0.stop();
     }
 }
 
@@ -233,10 +230,10 @@ async fn accept(
 
 fn welcome(stream: Stream, peer: Peer, endpoint: &Arc<SharedEndpoint>) {
     match endpoint.admit(peer) {
-        Admission::Served { guard, start } => {
+        Welcome::Served { guard, start } => {
             tokio::spawn(connection::serve(stream, guard, start));
         }
-        Admission::Refused { why, start } => {
+        Welcome::TurnedAway { why, start } => {
             let ServerLimits { max_connections, max_connections_per_address, .. } = endpoint.limits;
             debug!(%peer, why, max_connections, max_connections_per_address, "turned away");
             // Under a flood, some are closed without a word.

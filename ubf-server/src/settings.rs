@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ubf_codec::NextIp;
+pub use ubf_proto::endpoint::{LoadPlan, LoadUnit};
 
 /// Limits of a server that concern no single session (L1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,7 +10,7 @@ use ubf_codec::NextIp;
 pub struct ServerLimits {
     /// Connections at a time. Further ones are told `closing` and closed. Default 10,000.
     pub max_connections: usize,
-    /// Connections at a time from one IP address. Default 1,000.
+    /// Connections at a time from one IPv4 address, or one /64 of IPv6. Default 1,000.
     pub max_connections_per_address: usize,
     /// Events that wait for their turn on one connection; beyond it, senders wait. Default 64.
     pub max_events: usize,
@@ -36,26 +36,4 @@ impl Default for ServerLimits {
             max_linger_time: Duration::from_secs(1),
         }
     }
-}
-
-/// What a load is counted in (R9).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LoadUnit {
-    /// Connections.
-    Sessions,
-    /// Calls in progress, looked at ten times a second.
-    Calls,
-}
-
-/// R9: above `high`, replies name `next_ip`, until the load is below `low`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LoadPlan {
-    /// What is counted.
-    pub unit: LoadUnit,
-    /// The low-water mark.
-    pub low: u64,
-    /// The high-water mark.
-    pub high: u64,
-    /// Where clients are sent.
-    pub next_ip: NextIp,
 }

@@ -25,12 +25,15 @@ use tokio::time::{Sleep, sleep_until, timeout};
 use tokio_util::io::poll_read_buf;
 use ubf_codec::{Term, Version};
 use ubf_net::Stream;
+use ubf_proto::endpoint;
+use ubf_proto::endpoint::Start;
 use ubf_proto::server::{CloseReason, Config, Input, Message, Notice, Output, Scratch};
 use ubf_proto::{ServerSession, Service, Time, Truncated};
 
 use self::outbox::Outbox;
 use crate::contain::{Contained, contained};
-use crate::endpoint::{ConnectionEntry, ConnectionGuard, SharedEndpoint, Start};
+use crate::endpoint::{ConnectionGuard, SharedEndpoint};
+use crate::entry::ConnectionEntry;
 use crate::erased::{AnyConnection, Outcome};
 use crate::handler::Client;
 use crate::log::{debug, info, warn};
@@ -103,8 +106,7 @@ pub(crate) fn serve(
 ) -> impl Future<Output = ()> + Send {
     let endpoint = Arc::clone(&guard.endpoint);
     let now = endpoint.clock.now();
-    let mut session = ServerSession::new(start.config, start.offer, now);
-    session.handle(start.input, now);
+    let session = start.session(now);
     debug!(peer = %guard.entry.peer, "connected");
     // A future holds what it moves in each place that it is in. So the connection is boxed, and
     // made outside of the future.
@@ -137,9 +139,7 @@ pub(crate) async fn turn_away(
     why: &'static str,
 ) {
     let now = endpoint.clock.now();
-    let mut session = ServerSession::new(start.config, start.offer, now);
-    session.handle(start.input, now);
-    session.handle(Input::Close { why: Term::atom(why), within: Duration::ZERO }, now);
+    let mut session = start.farewell(why, now);
     let mut outbox = Outbox::default();
     while let Some(output) = session.poll_output() {
         if let Output::Transmit { kind, packet } = output {
@@ -480,7 +480,9 @@ impl Connection {
                 // N6
                 warn!(%peer, %service, %version, packet, is_event, "failed: the handler panicked");
                 counters.failed.add(1);
-                self.endpoint.handler_crashed(service, version);
+                let connection = self.entry.key;
+                let service = service.clone();
+                self.endpoint.handle(endpoint::Input::Crashed { connection, service, version });
                 "crash"
             }
             Outcome::TimedOut => {

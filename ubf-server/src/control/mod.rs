@@ -33,7 +33,7 @@ use ubf_proto::{DrainPlan, Versions};
 use self::request::{Request, SHAPES, Which};
 use crate::handle::ServerHandle;
 use crate::handler::{Call, Client, Handler, Reply};
-use crate::settings::{LoadPlan, LoadUnit};
+use crate::settings::LoadPlan;
 
 /// The service for operators of a server.
 #[derive(Clone, Debug)]
@@ -151,17 +151,6 @@ impl Handler for Control {
         match response {
             Some(response) => Reply::new(response, phase),
             None => Reply::broken_contract(call.term(), SHAPES, phase),
-        }
-    }
-}
-
-impl LoadUnit {
-    /// The word for it in options and answers.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Sessions => "sessions",
-            Self::Calls => "calls",
         }
     }
 }

@@ -1,0 +1,54 @@
+//! What an endpoint is told.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use ubf_codec::{Address, Version};
+
+use super::{ConnectionKey, LoadPlan};
+use crate::drain::DrainPlan;
+use crate::service::Service;
+
+/// What happened, or what the operator wants.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Input {
+    /// A connection that was admitted is gone.
+    Closed(ConnectionKey),
+    /// N6: a handler crashed.
+    Crashed {
+        /// On this connection.
+        connection: ConnectionKey,
+        /// The handler's service.
+        service: Service,
+        /// The version of the request or event.
+        version: Version,
+    },
+    /// The answer to [`Output::CountCalls`](super::Output::CountCalls): so many handlers run.
+    Calls(u64),
+    /// The answer to [`Output::StopListening`](super::Output::StopListening): nobody can connect any
+    /// longer.
+    StoppedListening,
+    /// R8: the operator sends all clients elsewhere. Not accepted when the server is closing.
+    Drain(DrainPlan),
+    /// R8: the operator takes a drain back. Accepted only while the server drains and still listens.
+    Undrain,
+    /// R8: no further call is executed, and those in progress may take so long. Not accepted when the
+    /// server is closing.
+    ShutDown {
+        /// How long calls in progress may take.
+        hard_stop: Duration,
+    },
+    /// All connections end at once. Not accepted twice.
+    Stop,
+    /// The operator withdraws a version. Accepted if the service has it.
+    Withdraw(Service, Version),
+    /// The operator offers a version again, whoever withdrew it. Accepted if the service has it.
+    Restore(Service, Version),
+    /// R4: where clients go when this server is lost. Its own addresses are left out.
+    Peers(Vec<Address>),
+    /// R9: from which load on clients are sent elsewhere; `None`: they stay.
+    Load(Option<LoadPlan>),
+    /// Time has passed.
+    Tick,
+}

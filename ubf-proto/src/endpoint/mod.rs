@@ -1,0 +1,503 @@
+//! What concerns all connections of a server: one [`Endpoint`] for each server.
+//!
+//! ```text
+//! connection ─> admit ──────────> a session's start, or `closing`
+//! operator, crashes, load, time ─> handle ─> poll_output ─> Tell each session, stop to listen, cut
+//! ```
+
+mod config;
+mod connections;
+mod input;
+mod lifecycle;
+mod load;
+mod news;
+mod origin;
+mod output;
+
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use ubf_codec::{Address, NextIp, Term, Version};
+
+pub use self::config::Config;
+pub use self::connections::ConnectionKey;
+pub use self::input::Input;
+pub use self::load::{LoadPlan, LoadUnit};
+pub use self::origin::Origin;
+pub use self::output::{Admission, Notice, Output, Start};
+
+use self::connections::Connections;
+use self::lifecycle::{Course, Lifecycle};
+use self::load::Load;
+use self::news::{Bulletin, News};
+use crate::drain::{DrainPlan, Phase};
+use crate::offer::Offer;
+use crate::random::Random;
+use crate::server;
+use crate::service::Service;
+use crate::time::Time;
+use crate::versions::Versions;
+
+/// Notices that wait to be taken. Chosen: one input makes two at most.
+const MAX_NOTICES: usize = 64;
+
+/// What a server decides for all of its connections together: whom it admits, what it offers, how it
+/// drains and stops, when its load sends clients elsewhere.
+///
+/// Ask [`admit`](Self::admit) for each connection that was made. Tell of all else with
+/// [`handle`](Self::handle), do what [`poll_output`](Self::poll_output) says until that is nothing,
+/// and wake it at [`poll_timeout`](Self::poll_timeout) with [`Input::Tick`].
+///
+/// # Limits
+/// It keeps some words for each connection, of which there are at most
+/// [`Config::max_connections`]. Outputs are made when they are asked for: what all sessions are to
+/// be told is kept once, and [notices](Output::Notice) that nobody takes are dropped beyond 64.
+///
+/// # Example
+/// ```
+/// use std::time::Duration;
+/// use ubf_proto::endpoint::{Admission, Config, Endpoint, Input, Origin, Output};
+/// use ubf_proto::{DrainPlan, Offer, Phase, Time, Versions, server};
+///
+/// let offer = Offer::from(Versions::of([3, 10]));
+/// let mut endpoint = Endpoint::new(Config::default(), offer, 42);
+/// let origin = Origin::of("192.0.2.7".parse()?);
+/// let Admission::Serve { connection, start } = endpoint.admit(origin, Time::ZERO) else {
+///     panic!("there is room");
+/// };
+/// let mut session = start.session(Time::ZERO);
+///
+/// let (grace, hard_stop) = (Duration::from_secs(10), Duration::from_secs(5));
+/// let plan = DrainPlan { next_ip: "b.example:4000".parse().ok(), grace, hard_stop };
+/// assert!(endpoint.handle(Input::Drain(plan), Time::ZERO));
+/// while let Some(output) = endpoint.poll_output() {
+///     if let Output::Tell(to, input) = output {
+///         assert_eq!(to, connection);
+///         session.handle(input, Time::ZERO);
+///     }
+/// }
+/// assert_eq!((endpoint.phase(), session.phase()), (Phase::Draining, Phase::Draining));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Endpoint {
+    limits: Limits,
+    own: Vec<Address>,
+    /// What sessions are given.
+    session: Arc<server::Config>,
+    /// It counts crashes; sessions have a copy of what it says.
+    offer: Offer,
+    shared_offer: Arc<Offer>,
+    random: Random,
+    life: Lifecycle,
+    listening: Listening,
+    load: Option<Load>,
+    /// The load is to be counted.
+    is_count_due: bool,
+    connections: Connections,
+    bulletin: Bulletin,
+    notices: VecDeque<Notice>,
+    now: Time,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    max_connections: usize,
+    max_connections_per_address: usize,
+    max_last_words_time: Duration,
+}
+
+/// R5: a server that drains to its own address leaves it to its successor. Clients are told when
+/// they cannot reach this one any longer: a connection that waits to be accepted when a listener is
+/// closed is reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Listening {
+    Yes,
+    /// The shell is to be told that it must not any longer.
+    ToEnd,
+    /// The shell closes the listeners.
+    Ending,
+    No,
+}
+
+impl Endpoint {
+    /// An endpoint that serves these services. The same seed gives the same random choices.
+    #[must_use]
+    pub fn new(config: Config, offer: Offer, seed: u64) -> Self {
+        let Config {
+            session,
+            max_connections,
+            max_connections_per_address,
+            max_last_words_time,
+            own,
+        } = config;
+        Self {
+            limits: Limits { max_connections, max_connections_per_address, max_last_words_time },
+            own,
+            session: Arc::new(session),
+            shared_offer: Arc::new(offer.clone()),
+            offer,
+            random: Random::new(seed),
+            life: Lifecycle::Serving,
+            listening: Listening::Yes,
+            load: None,
+            is_count_due: false,
+            connections: Connections::default(),
+            bulletin: Bulletin::default(),
+            notices: VecDeque::new(),
+            now: Time::ZERO,
+        }
+    }
+
+    /// Decides about a connection that was just made.
+    pub fn admit(&mut self, origin: Origin, now: Time) -> Admission {
+        self.now = self.now.max(now);
+        let why = if self.connections.len() >= self.limits.max_connections {
+            "too_many_connections"
+        } else if self.connections.from(origin) >= self.limits.max_connections_per_address {
+            "too_many_connections_from_address"
+        } else if self.phase() >= Phase::Closing {
+            "shutdown"
+        } else {
+            let start = self.start(self.first_words());
+            let connection = self.connections.add(origin);
+            // If that passes a mark, the new session is told like all others.
+            self.observe_connections();
+            return Admission::Serve { connection, start };
+        };
+        let start = self.start(server::Input::NextIp(self.next_ip().cloned()));
+        Admission::TurnAway { why, start }
+    }
+
+    fn start(&self, input: server::Input) -> Start {
+        let (config, offer) = (Arc::clone(&self.session), Arc::clone(&self.shared_offer));
+        Start { config, offer, input }
+    }
+
+    /// Where a session that begins sends its client.
+    fn first_words(&self) -> server::Input {
+        match self.told_drain() {
+            Some(course) => drain_input(course, self.now),
+            None => server::Input::NextIp(self.load_next_ip().cloned()),
+        }
+    }
+
+    /// Takes in what happened. `now` never goes back. `false` if the input is not accepted, as the
+    /// [`Input`] says; then nothing has changed.
+    pub fn handle(&mut self, input: Input, now: Time) -> bool {
+        self.now = self.now.max(now);
+        let is_accepted = match input {
+            Input::Closed(connection) => self.closed(connection),
+            Input::Crashed { service, version, .. } => {
+                self.crashed(service, version);
+                true
+            }
+            Input::Calls(load) => {
+                self.observe(load);
+                true
+            }
+            Input::StoppedListening => self.stopped_listening(),
+            Input::Drain(plan) => self.drain(plan),
+            Input::Undrain => self.undrain(),
+            Input::ShutDown { hard_stop } => self.shut_down(hard_stop),
+            Input::Stop => self.stop(),
+            Input::Withdraw(service, version) => self.withdraw(service, version),
+            Input::Restore(service, version) => self.restore(service, version),
+            Input::Peers(peers) => self.set_peers(peers),
+            Input::Load(plan) => self.set_load(plan),
+            Input::Tick => true,
+        };
+        self.advance();
+        if let Some(load) = &mut self.load {
+            self.is_count_due |= load.take_sample(self.now);
+        }
+        is_accepted
+    }
+
+    /// The next thing to do.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        if let Some(notice) = self.notices.pop_front() {
+            return Some(Output::Notice(notice));
+        }
+        if self.listening == Listening::ToEnd {
+            self.listening = Listening::Ending;
+            return Some(Output::StopListening);
+        }
+        while let Some((news, told, count)) = self.bulletin.current() {
+            let Some((connection, _)) = self.connections.after(told) else {
+                self.bulletin.finish();
+                continue;
+            };
+            self.bulletin.tell(connection);
+            if news == News::Cut {
+                return Some(Output::Cut(connection));
+            }
+            if let Some(input) = self.say(news, count) {
+                return Some(Output::Tell(connection, input));
+            }
+        }
+        core::mem::take(&mut self.is_count_due).then_some(Output::CountCalls)
+    }
+
+    /// When to give [`Input::Tick`] if nothing else happens.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Time> {
+        let sample = self.load.as_ref().and_then(Load::sample_at);
+        let phase = self.life.deadline(self.limits.max_last_words_time);
+        phase.into_iter().chain(sample).min()
+    }
+
+    /// What a connection is told, after so many others.
+    fn say(&self, news: News, count: usize) -> Option<server::Input> {
+        match news {
+            News::Offer => Some(server::Input::Offer(Arc::clone(&self.shared_offer))),
+            News::Config => Some(server::Input::Config(Arc::clone(&self.session))),
+            News::Undrain => Some(server::Input::Undrain),
+            News::NextIp => Some(server::Input::NextIp(self.load_next_ip().cloned())),
+            News::Drain => {
+                let course = self.told_drain()?;
+                // R3: paced, so that not all move at once.
+                Some(drain_input(course, course.notice_at(count, self.connections.len())))
+            }
+            News::Close => {
+                let within = self.life.plan().map_or(Duration::ZERO, |plan| plan.hard_stop);
+                Some(server::Input::Close { why: Term::atom("shutdown"), within })
+            }
+            News::Cut => None,
+        }
+    }
+
+    /// The drain that sessions are told of.
+    const fn told_drain(&self) -> Option<&Course> {
+        match (&self.life, self.listening) {
+            (Lifecycle::Draining(course), Listening::Yes | Listening::No) => Some(course),
+            (Lifecycle::Draining(_), Listening::ToEnd | Listening::Ending)
+            | (Lifecycle::Serving | Lifecycle::Closing(_) | Lifecycle::Stopped, _) => None,
+        }
+    }
+
+    fn load_next_ip(&self) -> Option<&NextIp> {
+        self.load.as_ref().and_then(Load::next_ip)
+    }
+
+    fn note(&mut self, notice: Notice) {
+        if self.notices.len() < MAX_NOTICES {
+            self.notices.push_back(notice);
+        }
+    }
+
+    fn closed(&mut self, connection: ConnectionKey) -> bool {
+        let is_known = self.connections.remove(connection);
+        self.observe_connections();
+        is_known
+    }
+
+    fn crashed(&mut self, service: Service, version: Version) {
+        let withdrawn = self.offer.handler_crashed(&service, version, self.now, &mut self.random);
+        if let Some(until) = withdrawn {
+            self.note(Notice::Withdrawn { service, version, until });
+            self.share_offer();
+        }
+    }
+
+    fn withdraw(&mut self, service: Service, version: Version) -> bool {
+        let is_done = self.offer.withdraw(&service, version);
+        if is_done {
+            self.note(Notice::WithdrawnByOperator(service, version));
+            self.share_offer();
+        }
+        is_done
+    }
+
+    fn restore(&mut self, service: Service, version: Version) -> bool {
+        let is_done = self.offer.restore(&service, version);
+        if is_done {
+            self.note(Notice::Restored(service, version));
+            self.share_offer();
+        }
+        is_done
+    }
+
+    fn share_offer(&mut self) {
+        self.shared_offer = Arc::new(self.offer.clone());
+        self.bulletin.add(News::Offer);
+    }
+
+    fn set_peers(&mut self, mut peers: Vec<Address>) -> bool {
+        peers.retain(|peer| !self.own.contains(peer));
+        self.note(Notice::Peers(peers.clone()));
+        self.session = Arc::new(server::Config { peers, ..server::Config::clone(&self.session) });
+        self.bulletin.add(News::Config);
+        true
+    }
+
+    fn set_load(&mut self, plan: Option<LoadPlan>) -> bool {
+        self.load = plan.map(|plan| Load::new(plan, self.now));
+        self.bulletin.add(News::NextIp);
+        self.observe_connections();
+        true
+    }
+
+    fn observe_connections(&mut self) {
+        if self.load.as_ref().is_some_and(|load| load.plan.unit == LoadUnit::Sessions) {
+            self.observe(self.connections.len() as u64);
+        }
+    }
+
+    fn observe(&mut self, amount: u64) {
+        let Some(load) = &mut self.load else { return };
+        if load.observe(amount) {
+            let LoadPlan { low, high, .. } = load.plan;
+            let is_over = load.is_over();
+            self.note(Notice::Load { load: amount, low, high, is_over });
+            self.bulletin.add(News::NextIp);
+        }
+    }
+
+    fn drain(&mut self, plan: DrainPlan) -> bool {
+        if !self.life.drain(plan.clone(), self.now) {
+            return false;
+        }
+        let goals = plan.next_ip.as_ref().map_or(&[][..], NextIp::addresses);
+        if self.listening == Listening::Yes && goals.iter().any(|goal| self.own.contains(goal)) {
+            self.listening = Listening::ToEnd;
+        }
+        self.note(Notice::Draining(plan));
+        self.bulletin.add(News::Drain);
+        true
+    }
+
+    fn undrain(&mut self) -> bool {
+        if self.listening != Listening::Yes || !self.life.undrain() {
+            return false;
+        }
+        self.note(Notice::Serving);
+        self.bulletin.add(News::Undrain);
+        self.bulletin.add(News::NextIp);
+        true
+    }
+
+    fn stopped_listening(&mut self) -> bool {
+        let is_new = self.listening != Listening::No;
+        self.listening = Listening::No;
+        if matches!(self.life, Lifecycle::Draining(_)) {
+            self.note(Notice::Left);
+            self.bulletin.add(News::Drain);
+        }
+        is_new
+    }
+
+    fn shut_down(&mut self, hard_stop: Duration) -> bool {
+        let is_new = self.life.close(hard_stop, self.now);
+        if is_new {
+            self.begin_closing();
+        }
+        is_new
+    }
+
+    fn stop(&mut self) -> bool {
+        let is_new = self.phase() != Phase::Stopped;
+        if is_new {
+            self.life = Lifecycle::Stopped;
+            self.begin_stopping();
+        }
+        is_new
+    }
+
+    /// Takes the phases as they come.
+    fn advance(&mut self) {
+        let (connections, last_words) = (self.connections.len(), self.limits.max_last_words_time);
+        while self.life.advance(self.now, connections, last_words) {
+            match self.phase() {
+                Phase::Closing => self.begin_closing(),
+                Phase::Stopped => self.begin_stopping(),
+                Phase::Serving | Phase::Draining => debug_assert!(false, "no phase comes back"),
+            }
+        }
+    }
+
+    fn begin_closing(&mut self) {
+        let within = self.life.plan().map_or(Duration::ZERO, |plan| plan.hard_stop);
+        self.note(Notice::Closing { connections: self.connections.len(), within });
+        self.bulletin.add(News::Close);
+        self.end_listening();
+    }
+
+    fn begin_stopping(&mut self) {
+        self.note(Notice::Stopped { connections: self.connections.len() });
+        self.bulletin.add(News::Cut);
+        self.end_listening();
+    }
+
+    /// Nobody listens any longer: clients find the next server.
+    fn end_listening(&mut self) {
+        if self.listening == Listening::Yes {
+            self.listening = Listening::ToEnd;
+        }
+    }
+
+    /// Where the server is on its way from serving to stopped.
+    #[must_use]
+    pub const fn phase(&self) -> Phase {
+        self.life.phase()
+    }
+
+    /// How long until the phase changes by itself.
+    #[must_use]
+    pub fn time_left(&self, now: Time) -> Option<Duration> {
+        let deadline = self.life.deadline(self.limits.max_last_words_time);
+        deadline.map(|deadline| deadline.since(now))
+    }
+
+    /// Where replies send the clients: because of a drain, or of the load.
+    #[must_use]
+    pub fn next_ip(&self) -> Option<&NextIp> {
+        self.life.plan().and_then(|plan| plan.next_ip.as_ref()).or_else(|| self.load_next_ip())
+    }
+
+    /// R9: whether the load sends clients elsewhere.
+    #[must_use]
+    pub fn is_overloaded(&self) -> bool {
+        self.load.as_ref().is_some_and(Load::is_over)
+    }
+
+    /// R9: the plan in force.
+    #[must_use]
+    pub fn load_plan(&self) -> Option<&LoadPlan> {
+        self.load.as_ref().map(|load| &load.plan)
+    }
+
+    /// Whether clients can connect.
+    #[must_use]
+    pub fn is_listening(&self) -> bool {
+        self.listening == Listening::Yes
+    }
+
+    /// Connections that are not gone.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// The versions of a service that clients may use now.
+    #[must_use]
+    pub fn spoken(&self, service: &Service, now: Time) -> Versions {
+        self.offer.spoken(service, now)
+    }
+
+    /// What sessions are given, the peers of now included.
+    #[must_use]
+    pub fn session_config(&self) -> &server::Config {
+        &self.session
+    }
+}
+
+fn drain_input(course: &Course, notice_at: Time) -> server::Input {
+    let (next_ip, until) = (course.plan.next_ip.clone(), course.grace_end());
+    server::Input::Drain { next_ip, until, notice_at }
+}
+
+#[cfg(test)]
+mod tests;

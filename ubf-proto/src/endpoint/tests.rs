@@ -1,0 +1,167 @@
+use super::*;
+
+fn config() -> Config {
+    Config { max_connections: 4, max_connections_per_address: 2, ..Config::default() }
+}
+
+fn endpoint() -> Endpoint {
+    Endpoint::new(config(), Offer::from(Versions::of([3, 10])), 1)
+}
+
+fn at(millis: u64) -> Time {
+    Time::from_millis(millis)
+}
+
+fn origin(ip: &str) -> Origin {
+    Origin::of(ip.parse().unwrap())
+}
+
+fn plan(next_ip: &str) -> DrainPlan {
+    let (grace, hard_stop) = (Duration::from_secs(8), Duration::from_secs(2));
+    DrainPlan { next_ip: next_ip.parse().ok(), grace, hard_stop }
+}
+
+/// `None` if it is turned away.
+fn admit(endpoint: &mut Endpoint, ip: &str) -> Option<ConnectionKey> {
+    match endpoint.admit(origin(ip), endpoint.now) {
+        Admission::Serve { connection, .. } => Some(connection),
+        Admission::TurnAway { .. } => None,
+    }
+}
+
+fn why(admission: &Admission) -> &'static str {
+    match admission {
+        Admission::Serve { .. } => "served",
+        Admission::TurnAway { why, .. } => why,
+    }
+}
+
+/// All that it says to its sessions, in short.
+fn said(endpoint: &mut Endpoint) -> Vec<&'static str> {
+    let mut said = Vec::new();
+    while let Some(output) = endpoint.poll_output() {
+        said.push(match output {
+            Output::Tell(_, server::Input::Offer(_)) => "offer",
+            Output::Tell(_, server::Input::Config(_)) => "config",
+            Output::Tell(_, server::Input::Undrain) => "undrain",
+            Output::Tell(_, server::Input::NextIp(None)) => "stay",
+            Output::Tell(_, server::Input::NextIp(Some(_))) => "go",
+            Output::Tell(_, server::Input::Drain { .. }) => "drain",
+            Output::Tell(_, server::Input::Close { .. }) => "close",
+            Output::Tell(_, input) => panic!("{input:?}"),
+            Output::Cut(_) => "cut",
+            Output::StopListening => "stop-listening",
+            Output::CountCalls => "count",
+            Output::Notice(_) => continue,
+        });
+    }
+    said
+}
+
+#[test]
+fn l1_the_limits_of_connections_hold_and_places_are_given_back() {
+    let mut endpoint = endpoint();
+    let first = admit(&mut endpoint, "192.0.2.1").unwrap();
+    assert!(admit(&mut endpoint, "192.0.2.1").is_some());
+    assert_eq!(
+        why(&endpoint.admit(origin("192.0.2.1"), at(0))),
+        "too_many_connections_from_address"
+    );
+    // The same host in IPv6 clothing, and hosts of one /64.
+    assert!(admit(&mut endpoint, "::ffff:192.0.2.1").is_none());
+    assert!(admit(&mut endpoint, "2001:db8::1").is_some());
+    assert!(admit(&mut endpoint, "2001:db8::2").is_some());
+    assert_eq!(why(&endpoint.admit(Origin::Local, at(0))), "too_many_connections");
+    assert!(endpoint.handle(Input::Closed(first), at(1)));
+    assert!(!endpoint.handle(Input::Closed(first), at(1)), "it is gone once");
+    assert!(admit(&mut endpoint, "2001:db8::3").is_none());
+    assert_eq!(why(&endpoint.admit(Origin::Local, at(1))), "served");
+}
+
+#[test]
+fn r8_a_drain_tells_all_and_takes_its_phases() {
+    let mut endpoint = endpoint();
+    let one = admit(&mut endpoint, "192.0.2.1").unwrap();
+    assert!(admit(&mut endpoint, "192.0.2.2").is_some());
+    assert!(endpoint.handle(Input::Drain(plan("b:4000")), at(0)));
+    assert_eq!(said(&mut endpoint), ["drain", "drain"]);
+    assert!(admit(&mut endpoint, "192.0.2.3").is_some(), "a drain goes on to serve");
+    assert_eq!(endpoint.poll_timeout(), Some(at(8_000)));
+    assert!(endpoint.handle(Input::Tick, at(7_999)));
+    assert_eq!(endpoint.phase(), Phase::Draining);
+    endpoint.handle(Input::Tick, at(8_000));
+    assert_eq!(said(&mut endpoint), ["stop-listening", "close", "close", "close"]);
+    assert_eq!(why(&endpoint.admit(origin("192.0.2.4"), at(8_001))), "shutdown");
+    assert!(!endpoint.handle(Input::Undrain, at(8_001)));
+    assert!(!endpoint.handle(Input::Drain(plan("c:4000")), at(8_001)));
+    assert!(endpoint.handle(Input::StoppedListening, at(8_002)));
+    assert!(endpoint.handle(Input::Closed(one), at(9_000)));
+    // The hard stop, and a second for the last words.
+    assert_eq!(endpoint.poll_timeout(), Some(at(11_000)));
+    endpoint.handle(Input::Tick, at(11_000));
+    assert_eq!(said(&mut endpoint), ["cut", "cut"]);
+    assert_eq!((endpoint.phase(), endpoint.poll_timeout()), (Phase::Stopped, None));
+    assert!(!endpoint.handle(Input::Stop, at(11_001)));
+}
+
+#[test]
+fn r5_clients_of_a_server_that_leaves_its_own_address_are_told_when_nobody_listens() {
+    let own = alloc::vec!["a.example:4000".parse().unwrap()];
+    let config = Config { own, ..config() };
+    let mut endpoint = Endpoint::new(config, Offer::from(Versions::of([3])), 1);
+    assert!(admit(&mut endpoint, "192.0.2.1").is_some());
+    assert!(endpoint.handle(Input::Drain(plan("b:4000,a.example:4000")), at(0)));
+    assert_eq!(said(&mut endpoint), ["stop-listening"]);
+    assert!(!endpoint.is_listening());
+    assert!(!endpoint.handle(Input::Undrain, at(1)), "the address is left");
+    // Who was in the queue is admitted, and told with all others.
+    assert!(admit(&mut endpoint, "192.0.2.2").is_some());
+    assert!(endpoint.handle(Input::StoppedListening, at(2)));
+    assert_eq!(said(&mut endpoint), ["drain", "drain"]);
+}
+
+#[test]
+fn r9_marks_of_connections_and_of_calls_send_clients_away_and_back() {
+    let mut endpoint = endpoint();
+    let load = |unit| LoadPlan { unit, low: 1, high: 1, next_ip: "b:4000".parse().unwrap() };
+    let one = admit(&mut endpoint, "192.0.2.1").unwrap();
+    assert!(endpoint.handle(Input::Load(Some(load(LoadUnit::Sessions))), at(0)));
+    assert_eq!(said(&mut endpoint), ["stay"]);
+    assert!(admit(&mut endpoint, "192.0.2.2").is_some());
+    assert_eq!(said(&mut endpoint), ["go", "go"]);
+    assert!(endpoint.is_overloaded());
+    endpoint.handle(Input::Closed(one), at(1));
+    assert!(endpoint.is_overloaded(), "between the marks nothing changes");
+    assert!(endpoint.handle(Input::Load(Some(load(LoadUnit::Calls))), at(2)));
+    assert_eq!(said(&mut endpoint), ["stay", "count"]);
+    assert_eq!(endpoint.poll_timeout(), Some(at(102)));
+    endpoint.handle(Input::Calls(2), at(3));
+    assert_eq!(said(&mut endpoint), ["go"]);
+    endpoint.handle(Input::Calls(0), at(4));
+    assert_eq!(said(&mut endpoint), ["stay"]);
+    assert!(endpoint.handle(Input::Load(None), at(5)));
+    assert_eq!((said(&mut endpoint), endpoint.poll_timeout()), (alloc::vec!["stay"], None));
+}
+
+#[test]
+fn a_session_is_told_what_holds_when_its_turn_comes() {
+    let mut endpoint = endpoint();
+    assert!(admit(&mut endpoint, "192.0.2.1").is_some());
+    assert!(endpoint.handle(Input::Drain(plan("b:4000")), at(0)));
+    assert!(endpoint.handle(Input::Undrain, at(1)));
+    assert!(!endpoint.handle(Input::Withdraw(Service::DEFAULT, Version::MIN), at(1)));
+    let ten = Version::new(10).unwrap();
+    assert!(endpoint.handle(Input::Withdraw(Service::DEFAULT, ten), at(1)));
+    assert!(endpoint.handle(Input::Restore(Service::DEFAULT, ten), at(1)));
+    assert!(endpoint.handle(Input::Peers(alloc::vec!["b:4000".parse().unwrap()]), at(1)));
+    assert_eq!(said(&mut endpoint), ["undrain", "stay", "offer", "config"]);
+}
+
+#[test]
+fn notices_that_nobody_takes_are_dropped() {
+    let mut endpoint = endpoint();
+    for _ in 0..1_000 {
+        assert!(endpoint.handle(Input::Peers(Vec::new()), at(0)));
+    }
+    assert_eq!(endpoint.notices.len(), MAX_NOTICES);
+}

@@ -1,0 +1,87 @@
+//! A connection, as others see it.
+
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ubf_codec::Version;
+use ubf_net::Peer;
+use ubf_proto::Service;
+use ubf_proto::endpoint::ConnectionKey;
+
+use crate::counters::Messages;
+use crate::mailbox::Mailbox;
+
+/// Bytes of what a client says of itself that are kept. Chosen: a name and a version.
+const MAX_AGENT_BYTES: usize = 64;
+
+/// What is known of a connection, and a way to reach it.
+#[derive(Debug)]
+pub(crate) struct ConnectionEntry {
+    pub(crate) key: ConnectionKey,
+    pub(crate) peer: Peer,
+    pub(crate) mailbox: Arc<Mailbox>,
+    /// Requests whose handlers run.
+    pub(crate) running: AtomicUsize,
+    pub(crate) messages: Messages,
+    agreed: Mutex<Option<Agreed>>,
+}
+
+/// What was agreed on last, and with whom.
+#[derive(Clone, Debug)]
+pub(crate) struct Agreed {
+    pub(crate) service: Service,
+    pub(crate) version: Version,
+    /// What the client says that it is.
+    pub(crate) agent: Option<Arc<str>>,
+}
+
+impl ConnectionEntry {
+    pub(crate) fn new(key: ConnectionKey, peer: Peer, max_events: usize) -> Self {
+        Self {
+            key,
+            peer,
+            mailbox: Arc::new(Mailbox::new(max_events)),
+            running: AtomicUsize::new(0),
+            messages: Messages::default(),
+            agreed: Mutex::new(None),
+        }
+    }
+
+    pub(crate) fn agree(&self, service: Service, version: Version, agent: Option<&str>) {
+        let agreed = Agreed { service, version, agent: agent.map(shortened) };
+        *self.agreed.lock().unwrap_or_else(PoisonError::into_inner) = Some(agreed);
+    }
+
+    pub(crate) fn agreed(&self) -> Option<Agreed> {
+        self.agreed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// A copy of what a client says of itself: no more than that is kept, and nothing that could forge
+/// a line on a terminal.
+fn shortened(agent: &str) -> Arc<str> {
+    let mut text = String::new();
+    for letter in agent
+        .chars()
+        .map(|letter| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter })
+    {
+        if text.len() + letter.len_utf8() > MAX_AGENT_BYTES {
+            break;
+        }
+        text.push(letter);
+    }
+    text.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_is_kept_in_64_bytes_on_one_line() {
+        assert_eq!(&*shortened("ubf/1\nforged"), "ubf/1\u{fffd}forged");
+        assert_eq!(shortened(&"a".repeat(64)).len(), 64);
+        assert_eq!(shortened(&"a".repeat(65)).len(), 64);
+        assert_eq!(shortened(&"é".repeat(40)).len(), 64);
+    }
+}
