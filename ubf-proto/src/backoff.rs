@@ -41,6 +41,11 @@ impl Backoff {
         self.failures = 0;
     }
 
+    /// Counts so many failures, if it were fewer.
+    pub(crate) fn at_least(&mut self, failures: u32) {
+        self.failures = self.failures.max(failures.min(20));
+    }
+
     /// Whether nothing has gone wrong since the last success.
     pub(crate) const fn is_fresh(self) -> bool {
         self.failures == 0

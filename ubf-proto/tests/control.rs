@@ -287,7 +287,7 @@ fn l3_a_server_tells_what_is_malformed_and_closes() {
         while let Some(output) = session.poll_output() {
             match output {
                 server::Output::Transmit { packet, .. } => {
-                    sent.extend_from_slice(&packet.to_bytes())
+                    sent.extend_from_slice(&packet.to_bytes());
                 }
                 server::Output::Close { reason: found, .. } => reason = Some(found),
                 other => panic!("{bad}: {other:?}"),
@@ -350,7 +350,7 @@ fn l3_a_client_tells_what_is_malformed_and_leaves() {
         while let Some(output) = session.poll_output() {
             match output {
                 client::Output::Transmit { packet, .. } => {
-                    sent.extend_from_slice(&packet.to_bytes())
+                    sent.extend_from_slice(&packet.to_bytes());
                 }
                 client::Output::Notice(Notice::Lost { reason, .. }) => {
                     is_named = matches!(reason, LossReason::BadControl(_));

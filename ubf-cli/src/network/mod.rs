@@ -85,6 +85,8 @@ pub(crate) const fn call_hint(error: &CallError) -> Option<&'static str> {
         | CallError::Failed { .. }
         | CallError::Refused { .. }
         | CallError::TooLarge { .. }
+        | CallError::Unacceptable { .. }
+        | CallError::Rejected { .. }
         | CallError::Closed => None,
     }
 }

@@ -36,7 +36,7 @@ type Case = (&'static str, u64, Limits, &'static str, &'static str, &'static str
 fn cases() -> [Case; 7] {
     let limits = Limits::default();
     [
-        ("max_depth", 3, limits.with_max_depth(3), "? {{{}}'s'}", "? {{{{}}}'s'}", "limit-depth"),
+        ("max_depth", 3, limits.with_max_depth(2), "? {{{}}'s'}", "? {{{{}}}'s'}", "limit-depth"),
         (
             "max_expanded_nodes",
             8,

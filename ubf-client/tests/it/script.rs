@@ -75,7 +75,9 @@ impl Peer {
     }
 
     pub(crate) async fn agree(&mut self) {
-        self.hears("0 {'negotiate'1?#3&#{'max_packet'16777216}&}$").await;
+        self.hears("0 {'negotiate'1?#3&#").await;
+        // Whatever limits of its own the client tells (N12).
+        while within(self.0.read_u8()).await.unwrap() != b'$' {}
         self.says("3 ? {'agreed'1?#3&#}$").await;
     }
 

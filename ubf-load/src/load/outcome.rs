@@ -131,7 +131,7 @@ impl Outcome {
             CallError::Refused { .. } => Self::Refused,
             CallError::Crashed { .. } => Self::Crashed,
             CallError::NoCommonVersion { .. } => Self::NoCommonVersion,
-            CallError::TooLarge { .. } => Self::TooLarge,
+            CallError::TooLarge { .. } | CallError::Unacceptable { .. } => Self::TooLarge,
             CallError::Overloaded { .. }
             | CallError::Inexpressible { .. }
             | CallError::Cancelled { may_have_run: false }

@@ -21,8 +21,15 @@ pub(super) struct OpenCall {
     /// Whether the body is the same in all versions.
     pub(super) is_constant: bool,
     pub(super) refusals: u32,
-    /// Whether it was on a connection that was lost.
-    pub(super) may_have_run: bool,
+    /// R4: connections that were lost while it was in flight there.
+    pub(super) losses: u32,
+}
+
+impl OpenCall {
+    /// Whether a server may have executed it on a connection that was lost.
+    pub(super) const fn may_have_run(&self) -> bool {
+        self.losses > 0
+    }
 }
 
 /// N8: what there is of a call's body.

@@ -59,6 +59,9 @@ pub struct Config {
     pub max_unsent_bytes: usize,
     /// How often one call is sent again after a refusal. Default 8.
     pub max_refusals: u32,
+    /// R4: how often one idempotent call is sent again because the connection was lost while it was
+    /// in flight. Default 2: it may be the call that ends them.
+    pub max_losses: u32,
     /// R5: moves without an executed call. Default 5.
     pub max_hops: u32,
     /// N10: negotiations in a minute on a connection, by this program's clock. Default 6: a server
@@ -115,6 +118,7 @@ impl Config {
             max_in_flight: 1024,
             max_unsent_bytes: 1 << 20,
             max_refusals: 8,
+            max_losses: 2,
             max_hops: 5,
             max_negotiations: 6,
             call_time: Duration::from_secs(30),

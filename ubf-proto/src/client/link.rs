@@ -4,12 +4,13 @@ use alloc::collections::VecDeque;
 use core::net::IpAddr;
 use core::time::Duration;
 
-use ubf_codec::{Address, NextIp, ServerHeader, Version};
+use ubf_codec::{Address, Limits, NextIp, ServerHeader, Version};
 
 use super::calls::OpenCall;
 use super::config::Config;
 use super::negotiation::Negotiation;
 use super::output::{ConnectionId, LossReason, NamedBy};
+use crate::control::DEFAULT_MAX_IDLE;
 use crate::inbound::Inbound;
 use crate::packet::ClientHeads;
 use crate::time::Time;
@@ -33,6 +34,8 @@ pub(super) struct Link {
     pub(super) heads: ClientHeads,
     /// P6: packets sent.
     pub(super) packets: u64,
+    /// Bytes of these packets.
+    sent_bytes: u64,
     /// The version of the last message.
     pub(super) sent_version: Option<Version>,
     /// Packets without an answer, by ascending numbers.
@@ -45,7 +48,10 @@ pub(super) struct Link {
     pub(super) force: Option<Version>,
     /// What the server said last that it speaks.
     pub(super) spoken: Versions,
-    pub(super) max_packet: Option<u64>,
+    /// N12: what the server accepts, once it has told.
+    pub(super) accepted: Option<Limits>,
+    /// N12: how long it waits without traffic.
+    pub(super) max_idle: Duration,
     pub(super) negotiation: Negotiation,
     /// N7: the version to try although it is in quarantine.
     pub(super) forced: Option<Version>,
@@ -69,6 +75,9 @@ pub(super) enum Stage {
 #[derive(Debug)]
 pub(super) struct Sent {
     pub(super) packet: u64,
+    /// The offsets in the stream at which it starts and ends.
+    pub(super) start: u64,
+    pub(super) end: u64,
     pub(super) awaited: Awaited,
 }
 
@@ -126,16 +135,18 @@ impl Link {
             named_by,
             opened_at: now,
             peer: None,
-            inbound: Inbound::new(config.limits),
+            inbound: Inbound::new(of_replies(config.limits)),
             heads: ClientHeads::default(),
             packets: 0,
+            sent_bytes: 0,
             sent_version: None,
             in_flight: VecDeque::new(),
             due_since: now,
             agreed_at: None,
             force: None,
             spoken: Versions::new(),
-            max_packet: None,
+            accepted: None,
+            max_idle: DEFAULT_MAX_IDLE,
             negotiation: Negotiation::new(),
             forced: None,
             next_ip: None,
@@ -151,15 +162,18 @@ impl Link {
         self.stage == Stage::Open
     }
 
-    /// P6: counts a packet that is sent.
-    pub(super) fn push(&mut self, awaited: Awaited, now: Time) {
+    /// P6: counts a packet of so many bytes that is sent.
+    pub(super) fn push(&mut self, awaited: Awaited, bytes: usize, now: Time) {
         self.packets += 1;
+        let start = self.sent_bytes;
+        self.sent_bytes += bytes as u64;
         self.sent_version = awaited.version().or(self.sent_version);
         if self.first_due().is_none() {
             self.due_since = now;
         }
         self.last_sent = now;
-        self.in_flight.push_back(Sent { packet: self.packets, awaited });
+        let (packet, end) = (self.packets, self.sent_bytes);
+        self.in_flight.push_back(Sent { packet, start, end, awaited });
     }
 
     /// The first packet that an answer is due for. Events have none.
@@ -244,7 +258,8 @@ impl Link {
         if !self.is_open() || self.first_due().is_some() {
             return Time::NEVER;
         }
-        let alive = self.last_received + config.ping_after;
+        // N12: half of the server's patience leaves time for the ping to arrive.
+        let alive = self.last_received + config.ping_after.min(self.max_idle / 2);
         // Whoever sent an event waits to hear that it was taken.
         if self.ends_with_event() {
             alive.min(self.last_sent + CONFIRM_EVENTS_AFTER)
@@ -276,6 +291,11 @@ impl Link {
             if self.unsent > 0 { self.last_written + config.max_write_time } else { Time::NEVER };
         Deadlines { answer, packet, write, ..never }
     }
+}
+
+/// N12: `max_depth` counts the response; the pair around it is one more.
+const fn of_replies(limits: Limits) -> Limits {
+    limits.with_max_depth(limits.max_depth.saturating_add(1))
 }
 
 /// When a connection will have taken too long for something (L1, L2).

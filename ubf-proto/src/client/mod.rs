@@ -10,6 +10,7 @@
 //!                                        Ready, Moving ─────────────────────────────┘
 //! ```
 
+mod accepted;
 mod calls;
 mod config;
 mod fallback;
@@ -361,13 +362,13 @@ impl ClientSession {
                 .map_or(Rendering::Needed, |(version, body)| Rendering::Ready(version, body)),
             is_constant: call.is_constant,
             refusals: 0,
-            may_have_run: false,
+            losses: 0,
         });
     }
 
     fn cancel(&mut self, id: CallId) {
         if let Some(call) = self.waiting.remove(id) {
-            let may_have_run = call.may_have_run;
+            let may_have_run = call.may_have_run();
             return self.end(&call, Err(CallError::Cancelled { may_have_run }));
         }
         let is_it = |call: &OpenCall| call.id == id;
@@ -398,7 +399,7 @@ impl ClientSession {
         // A call that was repeated may have run on the connection that was lost, whatever became of
         // it after that.
         let outcome = match outcome {
-            Err(error) if call.may_have_run && !error.may_have_run() => {
+            Err(error) if call.may_have_run() && !error.may_have_run() => {
                 Err(CallError::Indeterminate)
             }
             outcome @ (Ok(_) | Err(_)) => outcome,
@@ -462,7 +463,7 @@ impl ClientSession {
     fn end_due_calls(&mut self) {
         let now = self.now;
         while let Some(call) = self.waiting.pop_due(now) {
-            let may_have_run = call.may_have_run;
+            let may_have_run = call.may_have_run();
             self.end(&call, Err(CallError::Deadline { may_have_run }));
         }
         while let Some(call) = self.abandon(|call| call.deadline <= now) {

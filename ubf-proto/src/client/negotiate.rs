@@ -8,7 +8,9 @@ use super::link::{Awaited, Link};
 use super::output::{LossReason, NamedBy, Notice, Output, Violation};
 use super::route::Candidate;
 use super::{ClientSession, Slot};
-use crate::control::{Agreed, ClientControl, Negotiate, Options, TOO_MANY_NEGOTIATIONS};
+use crate::control::{
+    Agreed, ClientControl, DEFAULT_MAX_IDLE, Negotiate, Options, TOO_MANY_NEGOTIATIONS,
+};
 use crate::time::Time;
 use crate::versions::Versions;
 
@@ -83,7 +85,7 @@ impl ClientSession {
             ClientControl::Negotiate(Negotiate { service, versions: sent, options }).packet();
         let Some(link) = self.slot(slot) else { return false };
         link.forced = forced;
-        link.push(Awaited::Agreement { versions, grease }, now);
+        link.push(Awaited::Agreement { versions, grease }, packet.len(), now);
         link.negotiation.sent(link.packets, max, now);
         // N3: calls may follow in the version that was agreed on before.
         if link.packets == 1 && may_optimistic {
@@ -167,7 +169,8 @@ impl ClientSession {
             link.negotiation.want();
         }
         link.spoken = agreed.versions.clone();
-        link.max_packet = agreed.options.max_packet;
+        link.accepted = Some(agreed.options.limits());
+        link.max_idle = agreed.options.max_idle.unwrap_or(DEFAULT_MAX_IDLE);
         self.remembered = in_force;
         let (own, random) = (&self.config.versions, &mut self.random);
         if let Some(at) = self.withdrawn.agreed(&agreed.versions, own, now, random) {

@@ -177,6 +177,16 @@ pub enum CallError {
         /// The most bytes that it accepts.
         max_packet: u64,
     },
+    /// N12: it is beyond another limit that the server has told, or is no packet. It was not sent.
+    Unacceptable {
+        /// Which limit, and where.
+        error: DecodeError,
+    },
+    /// L3: the server could not read it, and has closed the connection. It has not run.
+    Rejected {
+        /// What the server says: the [code](ubf_codec::ErrorKind::code) of an error.
+        why: Term,
+    },
     /// N1: no server that can be reached has a version in common with this program.
     NoCommonVersion {
         /// What the last one speaks.
@@ -198,6 +208,8 @@ impl CallError {
             | Self::Crashed { .. }
             | Self::Refused { .. }
             | Self::TooLarge { .. }
+            | Self::Unacceptable { .. }
+            | Self::Rejected { .. }
             | Self::NoCommonVersion { .. }
             | Self::Closed => false,
         }
@@ -232,13 +244,19 @@ impl fmt::Display for CallError {
             Self::TooLarge { max_packet } => {
                 write!(f, "the server accepts packets of {max_packet} bytes at most")
             }
+            Self::Unacceptable { error } => write!(f, "the server does not accept it: {error}"),
+            Self::Rejected { why } => write!(f, "the server cannot read it: {}", why.as_ref()),
             Self::NoCommonVersion { spoken } => no_common_version(f, spoken),
             Self::Closed => f.write_str("the session is closed"),
         }
     }
 }
 
-impl core::error::Error for CallError {}
+impl core::error::Error for CallError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        if let Self::Unacceptable { error } = self { Some(error) } else { None }
+    }
+}
 
 /// Why a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

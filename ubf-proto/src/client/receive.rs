@@ -277,17 +277,4 @@ impl ClientSession {
     fn complain(&mut self, connection: ConnectionId, why: Term, offset: u64) {
         self.transmit(connection, ClientControl::Error { why, offset }.packet());
     }
-
-    /// Decides about a call whose connection is gone.
-    pub(super) fn after_loss(&mut self, mut call: OpenCall, may_have_run: bool) {
-        if !may_have_run {
-            // The server said so: nothing is lost.
-            self.waiting.insert(call);
-        } else if call.is_idempotent {
-            call.may_have_run = true;
-            self.waiting.insert(call);
-        } else {
-            self.end(&call, Err(CallError::Indeterminate));
-        }
-    }
 }

@@ -4,12 +4,9 @@ use bytes::Bytes;
 
 use super::calls::Rendering;
 use super::link::{Awaited, Link};
-use super::output::{CallError, Output};
-use super::{ClientSession, Slot};
+use super::output::Output;
+use super::{ClientSession, Slot, accepted};
 use crate::control::ClientControl;
-
-/// The longest header of a client's packet: ten digits and a space.
-const MAX_HEAD_BYTES: u64 = 11;
 
 impl ClientSession {
     /// Sends one packet, or asks for what is missing. `false` if there is nothing to send.
@@ -53,9 +50,10 @@ impl ClientSession {
             return false;
         }
         let connection = link.id;
+        let packet = ClientControl::Ping.packet();
         let Some(link) = self.slot(slot) else { return false };
-        link.push(Awaited::Pong, now);
-        self.transmit(connection, ClientControl::Ping.packet());
+        link.push(Awaited::Pong, packet.len(), now);
+        self.transmit(connection, packet);
         true
     }
 
@@ -102,15 +100,16 @@ impl ClientSession {
             }
         };
         let connection = link.id;
-        let too_large = link.max_packet.filter(|&max| body.len() as u64 + MAX_HEAD_BYTES > max);
+        // N12: before the first `agreed` nobody knows what the server accepts.
+        let checked = link.accepted.map_or(Ok(()), |limits| accepted::check(&body, &limits));
         let packet = link.heads.packet(version, body);
         let Some(call) = self.waiting.pop() else { return false };
-        if let Some(max_packet) = too_large {
-            self.end(&call, Err(CallError::TooLarge { max_packet }));
+        if let Err(error) = checked {
+            self.end(&call, Err(error));
             return true;
         }
         let now = self.now;
-        link.push(Awaited::Reply { call, version }, now);
+        link.push(Awaited::Reply { call, version }, packet.len(), now);
         self.transmit(connection, packet);
         true
     }

@@ -1,11 +1,13 @@
 //! From one connection to the next: moves, losses, rounds (R1 to R7).
 
+use alloc::collections::VecDeque;
 use core::net::IpAddr;
 use core::time::Duration;
 
-use ubf_codec::Host;
+use ubf_codec::{Host, Term};
 
-use super::link::{Awaited, Link, Stage};
+use super::calls::OpenCall;
+use super::link::{Awaited, Link, Sent, Stage};
 use super::output::{CallError, ConnectionId, Done, LossReason, NamedBy, Notice, Output};
 use super::route::{Candidate, Wanted};
 use super::{ClientSession, Slot};
@@ -15,6 +17,42 @@ use crate::time::Time;
 /// A connection that held so long was a good one: the next loss is the first of a series, and the
 /// next redirection of a chase (R5). Chosen: longer than the longest back-off.
 const STABLE: Duration = Duration::from_secs(60);
+
+/// What the end of a connection says about the packets that have no answer.
+enum Ending {
+    /// Nothing.
+    Broken,
+    /// `closing`: those up to this number may have run.
+    Planned { last: u64 },
+    /// `error`: the packet at this offset could not be read, and what is behind it was not.
+    Unread { why: Term, offset: u64 },
+}
+
+impl Ending {
+    fn of(reason: &LossReason, in_flight: &VecDeque<Sent>) -> Self {
+        let is_due =
+            |offset: &u64| in_flight.iter().any(|sent| (sent.start..sent.end).contains(offset));
+        if let LossReason::Closing { last, .. } = reason {
+            return Self::Planned { last: *last };
+        }
+        // An offset in what was answered, or in what was not sent, says nothing.
+        if let LossReason::ReportedError { why, offset } = reason
+            && is_due(offset)
+        {
+            return Self::Unread { why: why.clone(), offset: *offset };
+        }
+        Self::Broken
+    }
+
+    /// Whether a packet of this number, which ends at this offset, may have been executed.
+    const fn may_have_run(&self, packet: u64, end: u64) -> bool {
+        match self {
+            Self::Broken => true,
+            Self::Planned { last } => packet <= *last,
+            Self::Unread { offset, .. } => end <= *offset,
+        }
+    }
+}
 
 impl ClientSession {
     /// Connects where a connection is needed.
@@ -288,38 +326,27 @@ impl ClientSession {
             self.route.spoken = spoken.clone();
         }
         let (was_agreed, is_open) = (link.agreed_at.is_some(), link.is_open());
-        let last = if let LossReason::Closing { last, .. } = &reason { Some(*last) } else { None };
-        match last {
-            Some(_) => self.statistics.closings += 1,
-            None => self.statistics.losses += u64::from(was_agreed),
+        let ending = Ending::of(&reason, &link.in_flight);
+        match ending {
+            Ending::Planned { .. } => self.statistics.closings += 1,
+            Ending::Broken | Ending::Unread { .. } => {
+                self.statistics.losses += u64::from(was_agreed);
+            }
         }
         self.notice(Notice::Lost {
             address: link.address,
             reason,
             was_in_use: slot == Slot::Current,
         });
-        let mut is_answer_missing = false;
-        for sent in link.in_flight {
-            let may_have_run = last.is_none_or(|last| sent.packet <= last);
-            // After the last words no refusal can come any more (P5): unless an earlier answer is
-            // missing too, an event was taken.
-            let was_taken =
-                last.is_some() && may_have_run && sent.awaited.is_event() && !is_answer_missing;
-            is_answer_missing |= !sent.awaited.is_event();
-            match sent.awaited {
-                Awaited::Reply { call, version } if was_taken => {
-                    self.end(&call, Ok(Done::Taken { version }));
-                }
-                Awaited::Reply { call, .. } => self.after_loss(call, may_have_run),
-                Awaited::Abandoned { .. } | Awaited::Agreement { .. } | Awaited::Pong => {}
-            }
-        }
+        let losses_before = self.settle(link.in_flight, &ending);
         if slot == Slot::Current {
             self.route.wanted = None;
             self.route.move_until = None;
             if link.agreed_at.is_some_and(|at| self.now >= at + STABLE) {
                 self.route.backoff.reset();
             }
+            // R4: a call that was in flight at the last loss too may be the cause of both.
+            self.route.backoff.at_least(losses_before);
             // A move in progress is the first attempt of the failover.
             if self.next.is_none() {
                 self.begin_failover();
@@ -334,6 +361,52 @@ impl ClientSession {
             }
         } else if was_agreed {
             self.begin_failover();
+        }
+    }
+
+    /// Decides about what was in flight on a connection that is gone. Tells how many connections
+    /// one of these calls had lost before.
+    fn settle(&mut self, in_flight: VecDeque<Sent>, ending: &Ending) -> u32 {
+        let mut is_answer_missing = false;
+        let mut is_culprit_found = false;
+        let mut losses_before = 0;
+        for Sent { packet, start: _, end, awaited } in in_flight {
+            let may_have_run = ending.may_have_run(packet, end);
+            // After the last words no refusal can come any more (P5): unless an earlier answer is
+            // missing too, an event was taken.
+            let was_taken = matches!(ending, Ending::Planned { .. })
+                && may_have_run
+                && awaited.is_event()
+                && !is_answer_missing;
+            is_answer_missing |= !awaited.is_event();
+            let is_culprit = !may_have_run && !is_culprit_found;
+            is_culprit_found |= is_culprit;
+            match (awaited, ending) {
+                (Awaited::Reply { call, version }, _) if was_taken => {
+                    self.end(&call, Ok(Done::Taken { version }));
+                }
+                (Awaited::Reply { call, .. }, Ending::Unread { why, .. }) if is_culprit => {
+                    self.end(&call, Err(CallError::Rejected { why: why.clone() }));
+                }
+                (Awaited::Reply { call, .. }, _) if may_have_run => {
+                    losses_before = losses_before.max(call.losses);
+                    self.after_loss(call);
+                }
+                // The server said that it did not run: nothing is lost.
+                (Awaited::Reply { call, .. }, _) => self.waiting.insert(call),
+                (Awaited::Abandoned { .. } | Awaited::Agreement { .. } | Awaited::Pong, _) => {}
+            }
+        }
+        losses_before
+    }
+
+    /// R4: decides about a call that may have run on a connection that is gone.
+    fn after_loss(&mut self, mut call: OpenCall) {
+        call.losses += 1;
+        if call.is_idempotent && call.losses <= self.config.max_losses {
+            self.waiting.insert(call);
+        } else {
+            self.end(&call, Err(CallError::Indeterminate));
         }
     }
 

@@ -47,6 +47,7 @@ impl Client {
         config.tls = settings.tls;
         config.max_pending = settings.max_pending.unwrap_or(config.max_pending);
         config.max_in_flight = settings.max_in_flight.unwrap_or(config.max_in_flight);
+        config.limits.max_depth = settings.max_depth.unwrap_or(config.limits.max_depth);
         let session = ClientSession::new(config, 1, Time::ZERO);
         let mut end = Self { session, now: 0, has_dials, calls: Vec::new(), seen: Seen::default() };
         end.drive();
@@ -230,7 +231,8 @@ fn why(error: &CallError) -> &'static str {
         CallError::Crashed { .. } => "crashed",
         CallError::Failed { .. } => "failed",
         CallError::Refused { .. } => "refused",
-        CallError::TooLarge { .. } => "too-large",
+        CallError::TooLarge { .. } | CallError::Unacceptable { .. } => "too-large",
+        CallError::Rejected { .. } => "rejected",
         CallError::NoCommonVersion { .. } => "no-common-version",
         CallError::Closed => "closed",
     }

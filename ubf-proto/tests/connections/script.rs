@@ -59,6 +59,7 @@ pub(crate) struct ClientSettings {
     pub(crate) tls: bool,
     pub(crate) max_pending: Option<usize>,
     pub(crate) max_in_flight: Option<usize>,
+    pub(crate) max_depth: Option<u32>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -29,6 +29,14 @@ fn why_a_call_ended() {
         (CallError::Refused { why: ubf!({version, 3}) }, "refused by the server: {version,3}"),
         (CallError::TooLarge { max_packet: 9 }, "the server accepts packets of 9 bytes at most"),
         (
+            CallError::Unacceptable { error: Decoder::new().decode(b"}$").unwrap_err() },
+            "the server does not accept it: '}' with no tuple open, at byte 0",
+        ),
+        (
+            CallError::Rejected { why: ubf!("limit-depth") },
+            "the server cannot read it: \"limit-depth\"",
+        ),
+        (
             CallError::NoCommonVersion { spoken: Versions::of([1, 2]) },
             "no common version: the server speaks 1,2",
         ),

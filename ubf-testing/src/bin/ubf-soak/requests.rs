@@ -250,7 +250,8 @@ fn word(error: &CallError) -> &'static str {
         CallError::Crashed { .. } => "calls ended: all versions crashed",
         CallError::Failed { .. } => "calls ended: failed",
         CallError::Refused { .. } => "calls ended: refused",
-        CallError::TooLarge { .. } => "calls ended: too large",
+        CallError::TooLarge { .. } | CallError::Unacceptable { .. } => "calls ended: too large",
+        CallError::Rejected { .. } => "calls ended: rejected",
         CallError::NoCommonVersion { .. } => "calls ended: no common version",
         CallError::Closed => "calls ended: closed",
     }

@@ -1,0 +1,82 @@
+//! What the server accepts: a request that is too much for it fails in its caller's hands (N12).
+
+use ubf_codec::{Decoder, Limits};
+
+use super::output::CallError;
+
+/// The longest header of a client's packet: ten digits and a space.
+const MAX_HEAD_BYTES: u64 = 11;
+
+/// Whether a body, with its header, is within the limits that the server has told. A packet beyond
+/// them would end the connection, and with it the calls of others.
+pub(super) fn check(body: &[u8], limits: &Limits) -> Result<(), CallError> {
+    let max_packet = u64::from(limits.max_packet_bytes);
+    if body.len() as u64 + MAX_HEAD_BYTES > max_packet {
+        return Err(CallError::TooLarge { max_packet });
+    }
+    if is_small(body, limits) {
+        return Ok(());
+    }
+    let checked = Decoder::new().with_limits(*limits).check(body);
+    checked.map(drop).map_err(|error| CallError::Unacceptable { error })
+}
+
+/// Whether a look at the bytes shows that no limit can be exceeded. Most bodies are not decoded
+/// for this reason, which would cost as much as the server's work.
+fn is_small(body: &[u8], limits: &Limits) -> bool {
+    // Without registers each node, each byte of a leaf and each digit takes a byte, and each tuple,
+    // list and tag begins with one of these three.
+    let (len, count) = (body.len() as u64, |is_it: fn(&u8) -> bool| {
+        body.iter().filter(|&byte| is_it(byte)).count() as u64
+    });
+    let is_opening = |byte: &u8| matches!(byte, b'{' | b'#' | b'`');
+    let (max_depth, max_digits) = (limits.max_depth.into(), limits.max_integer_digits.into());
+    len <= limits.max_expanded_nodes
+        && len <= limits.max_expanded_bytes
+        && (len <= max_depth || count(is_opening) <= max_depth)
+        && (len <= max_digits || count(u8::is_ascii_digit) <= max_digits)
+        && !body.contains(&b'>')
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::{String, ToString as _};
+
+    use super::*;
+
+    fn found(body: &str, limits: Limits) -> String {
+        check(body.as_bytes(), &limits).map_or_else(|error| error.to_string(), |()| "ok".into())
+    }
+
+    #[test]
+    fn n12_each_limit_is_met_exactly_and_then_passed() {
+        let limits = Limits::default();
+        let cases = [
+            (limits.with_max_packet_bytes(16), "1234$", "12345$"),
+            (limits.with_max_depth(2), "{{}}$", "{{{}}}$"),
+            (limits.with_max_depth(2), "{1`a`}$", "{1`a``b`}$"),
+            (limits.with_max_depth(2), "##&$", "###&&$"),
+            (limits.with_max_expanded_nodes(4), "{1 2 3}$", "{1 2 3 4}$"),
+            (limits.with_max_expanded_bytes(10), "\"hello\">a{a a}$", "\"hello\">a{a a a}$"),
+            (limits.with_max_integer_digits(3), "{123 456}$", "{1234}$"),
+        ];
+        for (limits, good, bad) in cases {
+            assert_eq!(found(good, limits), "ok", "{good}");
+            assert_ne!(found(bad, limits), "ok", "{bad}");
+        }
+    }
+
+    #[test]
+    fn n12_what_is_only_many_bytes_is_no_depth_and_what_registers_repeat_is_counted() {
+        let limits = Limits::default().with_max_depth(4).with_max_expanded_nodes(40);
+        assert_eq!(found("{\"{{{{{{{{\"}$", limits), "ok");
+        let bomb = "{1 1}>a{a a}>a{a a}>a{a a}>a{a a}>a{a a}>a1$";
+        assert!(found(bomb, limits).contains("max_depth"), "{}", found(bomb, limits));
+    }
+
+    #[test]
+    fn l1_a_body_that_is_no_packet_is_not_sent_where_it_is_looked_at() {
+        let limits = Limits::default().with_max_depth(0);
+        assert!(found("{{}$", limits).starts_with("the server does not accept it: "));
+    }
+}
