@@ -128,7 +128,7 @@ impl Outcome {
             CallError::Deadline { may_have_run: true } => Self::Late,
             CallError::Cancelled { may_have_run: true } => Self::Cut,
             CallError::Deadline { may_have_run: false } => Self::NotSent,
-            CallError::Refused { .. } => Self::Refused,
+            CallError::Refused { .. } | CallError::Rejected { .. } => Self::Refused,
             CallError::Crashed { .. } => Self::Crashed,
             CallError::NoCommonVersion { .. } => Self::NoCommonVersion,
             CallError::TooLarge { .. } | CallError::Unacceptable { .. } => Self::TooLarge,
