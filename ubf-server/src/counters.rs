@@ -52,6 +52,10 @@ counters! {
     refused,
     /// Handlers that panicked (N6), and those whose reply had the form of an event (P3).
     failed,
+    /// Requests whose handlers said that they failed, and may have done some of their work.
+    failed_by_handler,
+    /// Requests whose handlers said that they did nothing.
+    refused_by_handler,
     /// Handlers that took too long, and were dropped (L2).
     timed_out,
     /// Versions that crashes have withdrawn (N6).

@@ -12,7 +12,10 @@ use tokio_util::sync::ReusableBoxFuture;
 use ubf_proto::server::Message;
 
 use crate::contain::{Contained, discard};
+use crate::failure::Failure;
 use crate::handler::{Call, Client, Connected, Handler};
+use crate::reply::Reply;
+use crate::turns::Turns;
 
 /// A service, whatever its type.
 pub(crate) trait AnyService: Send + Sync {
@@ -29,7 +32,7 @@ pub(crate) trait AnyConnection: Send {
 #[derive(Debug)]
 pub(crate) struct Running(Contained<Place>);
 
-/// How a handler ends: with a body, or with a panic.
+/// What becomes of a handler.
 type Place = ReusableBoxFuture<'static, Ended>;
 
 thread_local! {
@@ -68,14 +71,16 @@ impl Future for Running {
     }
 }
 
-/// The body of the reply, of an event nothing; or what the handler panicked with.
-pub(crate) type Ended = std::thread::Result<Bytes>;
+/// What a handler ended with, or what it panicked with. An event ends with an empty body.
+pub(crate) type Ended = std::thread::Result<Result<Bytes, Failure>>;
 
 /// How a handler ended.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// The body of the reply. Of an event, nothing.
     Done(Bytes),
+    /// It says that it failed, or that it did nothing.
+    Failed(Failure),
     /// N6: it panicked.
     Crashed,
     /// L2: it took too long, and was dropped.
@@ -85,7 +90,8 @@ pub(crate) enum Outcome {
 impl From<Ended> for Outcome {
     fn from(ended: Ended) -> Self {
         match ended {
-            Ok(body) => Self::Done(body),
+            Ok(Ok(body)) => Self::Done(body),
+            Ok(Err(failure)) => Self::Failed(failure),
             Err(payload) => {
                 discard(payload);
                 Self::Crashed
@@ -102,7 +108,10 @@ struct ConnectionOf<H: Handler> {
 impl<H: Handler> AnyService for H {
     fn open(self: Arc<Self>, client: Client) -> Box<dyn AnyConnection> {
         let state = self.connect(&client);
-        Box::new(ConnectionOf { handler: self, connected: Arc::new(Connected { client, state }) })
+        Box::new(ConnectionOf {
+            handler: self,
+            connected: Arc::new(Connected { client, turns: Turns::default(), state }),
+        })
     }
 }
 
@@ -114,9 +123,9 @@ impl<H: Handler> AnyConnection for ConnectionOf<H> {
         let work = async move {
             if call.is_event {
                 handler.event(call).await;
-                Bytes::new()
+                Ok(Bytes::new())
             } else {
-                handler.request(call).await.into_body()
+                handler.request(call).await.map(Reply::into_body)
             }
         };
         Running::new(AssertUnwindSafe(work).catch_unwind())

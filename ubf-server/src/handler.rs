@@ -1,15 +1,19 @@
 //! What a service does: the trait that its author implements, and what it is given.
 
-use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ubf_codec::{Document, Elements, Encoder, Term, TermRef, Text, Version, View};
+use ubf_codec::{Document, TermRef, Version, View};
 use ubf_net::Peer;
 use ubf_proto::server::Message;
 use ubf_proto::{Service, Versions};
 
-use crate::mailbox::{Event, Mailbox};
+use crate::event::EventSender;
+use crate::failure::Failure;
+use crate::mailbox::Mailbox;
+use crate::reply::Reply;
+use crate::turns::{Turn, Turns};
+use crate::versions::HandlerError;
 
 /// The code of a service: what it does with requests and events, in each of its versions.
 ///
@@ -35,7 +39,23 @@ pub trait Handler: Send + Sync + 'static {
     fn connect(&self, client: &Client) -> Self::State;
 
     /// Answers a request, in the version that it came in.
-    fn request(&self, call: Call<Self::State>) -> impl Future<Output = Reply> + Send;
+    ///
+    /// # Errors
+    /// A [`Failure`] says whether the request was executed; `?` makes one of any error.
+    fn request(
+        &self,
+        call: Call<Self::State>,
+    ) -> impl Future<Output = Result<Reply, Failure>> + Send;
+
+    /// What is wrong with this service, so that no server should offer it:
+    /// [`bind`](crate::ServerBuilder::bind) asks. By default, nothing is. A handler that contains
+    /// another one asks that one.
+    ///
+    /// # Errors
+    /// What is wrong.
+    fn check(&self) -> Result<(), HandlerError> {
+        Ok(())
+    }
 
     /// Takes an event. By default it is ignored.
     fn event(&self, event: Call<Self::State>) -> impl Future<Output = ()> + Send {
@@ -61,7 +81,7 @@ impl Client {
     /// A way to send the client events, for as long as the connection lives.
     #[must_use]
     pub fn events(&self) -> EventSender {
-        EventSender(Arc::clone(&self.mailbox))
+        EventSender::new(Arc::clone(&self.mailbox))
     }
 }
 
@@ -77,6 +97,8 @@ pub struct Call<S> {
 #[derive(Debug)]
 pub(crate) struct Connected<S> {
     pub(crate) client: Client,
+    /// Of handlers that are to run one after the other.
+    pub(crate) turns: Turns,
     pub(crate) state: S,
 }
 
@@ -132,108 +154,14 @@ impl<S> Call<S> {
         self.connection.client.events()
     }
 
+    /// A place behind all calls of this connection that have taken one.
+    pub(crate) fn take_turn(&self) -> Turn {
+        self.connection.turns.take()
+    }
+
     /// What the service keeps for this connection.
     #[must_use]
     pub fn state(&self) -> &S {
         &self.connection.state
     }
 }
-
-/// An answer: `{Response,State}`, where the state is the one that UBF(C) is in.
-///
-/// ```
-/// use ubf_codec::ubf;
-/// use ubf_server::Reply;
-///
-/// assert_eq!(&Reply::new(ubf!({ok, 1}), "start").into_body()[..], b"{{'ok'1}'start'}$");
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply(Bytes);
-
-impl Reply {
-    /// A response, and the name of the state in which the service is after it.
-    #[must_use]
-    pub fn new(response: impl Into<Term>, state: impl Into<Text>) -> Self {
-        let reply = Term::tuple([response.into(), Term::atom(state)]);
-        Self(Encoder::new().encode(&reply).into())
-    }
-
-    /// `{Response,State}` that is encoded already, up to and with its `$`. It is sent as it is, and
-    /// not checked.
-    #[must_use]
-    pub fn encoded(body: impl Into<Bytes>) -> Self {
-        Self(body.into())
-    }
-
-    /// L3: the client sent what its contract does not allow in this version; `expected` says what
-    /// it does. The session goes on.
-    #[must_use]
-    pub fn broken_contract(
-        request: TermRef<'_>,
-        expected: &[&str],
-        state: impl Into<Text>,
-    ) -> Self {
-        let expected: Elements = expected.iter().map(|&shape| Term::from(shape)).collect();
-        let name = Term::atom(Text::from_static("clientBrokeContract"));
-        Self::new(Term::tuple([name, request.to_term(), Term::List(expected)]), state)
-    }
-
-    /// The body of the reply's packet.
-    #[must_use]
-    pub fn into_body(self) -> Bytes {
-        self.0
-    }
-}
-
-/// Sends events to the client of one connection. Cheap to clone, and may outlive the connection.
-#[derive(Clone, Debug)]
-pub struct EventSender(Arc<Mailbox>);
-
-impl EventSender {
-    /// Sends `{'event_out',Event}` in this version. Waits while the client does not read.
-    ///
-    /// # Errors
-    /// [`EventError::Closed`] if the connection is gone.
-    pub async fn send(&self, version: Version, event: impl Into<Term>) -> Result<(), EventError> {
-        let is_sent = self.0.send(encoded(version, event.into())).await;
-        if is_sent { Ok(()) } else { Err(EventError::Closed) }
-    }
-
-    /// Sends an event without waiting.
-    ///
-    /// # Errors
-    /// [`EventError::Full`] if the client does not read what it was sent, [`EventError::Closed`] if
-    /// the connection is gone.
-    pub fn try_send(&self, version: Version, event: impl Into<Term>) -> Result<(), EventError> {
-        match self.0.try_send(encoded(version, event.into())) {
-            Some(true) => Ok(()),
-            Some(false) => Err(EventError::Full),
-            None => Err(EventError::Closed),
-        }
-    }
-}
-
-fn encoded(version: Version, event: Term) -> Event {
-    let body = Term::tuple([Term::Atom(Text::from_static("event_out")), event]);
-    Event { version, body: Encoder::new().encode(&body).into() }
-}
-
-/// Why an event was not sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EventError {
-    /// The connection is gone.
-    Closed,
-    /// The client does not read what it was sent.
-    Full,
-}
-
-impl fmt::Display for EventError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Closed => "the connection is gone",
-            Self::Full => "the client does not read its events",
-        })
-    }
-}
-
-impl std::error::Error for EventError {}

@@ -1,7 +1,7 @@
 //! A service made of closures, some for each version.
 
-use std::borrow::Borrow;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 #[cfg(feature = "serde")]
 use std::future::ready;
@@ -11,10 +11,15 @@ use std::sync::Arc;
 use ubf_codec::{Text, Version};
 use ubf_proto::Versions;
 
-use crate::handler::{Call, Client, Handler, Reply};
+use crate::failure::Failure;
+use crate::handler::{Call, Client, Handler};
+use crate::reply::{IntoReply, Reply};
+use crate::turns::Turn;
+use crate::versions::{HandlerError, IntoVersions};
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-type RequestFn<S> = Arc<dyn Fn(Call<S>, &StateName<S>) -> Boxed<Reply> + Send + Sync>;
+type Replied = Result<Reply, Failure>;
+type RequestFn<S> = Arc<dyn Fn(Call<S>, &StateName<S>) -> Boxed<Replied> + Send + Sync>;
 /// Names the state in which a service is.
 pub(crate) type StateName<S> = dyn Fn(&S) -> Text + Send + Sync;
 type EventFn<S> = Arc<dyn Fn(Call<S>) -> Boxed<()> + Send + Sync>;
@@ -24,25 +29,30 @@ type EventFn<S> = Arc<dyn Fn(Call<S>) -> Boxed<()> + Send + Sync>;
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};
 /// use ubf_codec::ubf;
-/// use ubf_proto::Versions;
 /// use ubf_server::{Call, Handlers, Reply};
 ///
 /// // Version 1 counts the requests of a connection; version 2 says where they come from, too.
 /// let service = Handlers::with_state(|_client| AtomicU64::new(0))
-///     .on(Versions::of([1]), |call: Call<AtomicU64>| async move {
-///         Reply::new(call.state().fetch_add(1, Ordering::Relaxed), "start")
+///     .on(1, |call: Call<AtomicU64>| async move {
+///         Reply::ok(call.state().fetch_add(1, Ordering::Relaxed))
 ///     })
-///     .on(Versions::of([2]), |call: Call<AtomicU64>| async move {
+///     .on(2, |call: Call<AtomicU64>| async move {
 ///         let count = call.state().fetch_add(1, Ordering::Relaxed);
-///         Reply::new(ubf!({(count), (call.peer().to_string())}), "start")
+///         Reply::ok(ubf!({(count), (call.peer().to_string())}))
 ///     });
 /// # drop(service);
 /// ```
+///
+/// What is wrong with it, two handlers for one version for example, is an error when the server is
+/// [bound](crate::ServerBuilder::bind).
 pub struct Handlers<S> {
     connect: Box<dyn Fn(&Client) -> S + Send + Sync>,
     requests: BTreeMap<Version, RequestFn<S>>,
     events: BTreeMap<Version, EventFn<S>>,
     state_name: Box<StateName<S>>,
+    is_in_order: bool,
+    /// The first thing that was found to be wrong.
+    error: Option<HandlerError>,
 }
 
 impl Handlers<()> {
@@ -68,6 +78,8 @@ impl<S: Send + Sync + 'static> Handlers<S> {
             requests: BTreeMap::new(),
             events: BTreeMap::new(),
             state_name: Box::new(|_| Text::from_static("start")),
+            is_in_order: false,
+            error: None,
         }
     }
 
@@ -82,18 +94,34 @@ impl<S: Send + Sync + 'static> Handlers<S> {
         self
     }
 
-    /// Answers requests in these versions with `handler`.
+    /// Runs the handlers of a connection one after the other, requests and events alike: each
+    /// begins when the one before it is done. By default those that wait run side by side, and only
+    /// their replies are put in order.
+    ///
+    /// A handler's [`max_call_time`](crate::ServerLimits::max_call_time) includes the wait for its
+    /// turn.
+    #[must_use]
+    pub const fn in_order(mut self) -> Self {
+        self.is_in_order = true;
+        self
+    }
+
+    /// Answers requests in these versions with `handler`, which ends with a [`Reply`] or with a
+    /// `Result<Reply, Failure>`.
     #[must_use]
     pub fn on<F>(
         self,
-        versions: impl Borrow<Versions>,
+        versions: impl IntoVersions,
         handler: impl Fn(Call<S>) -> F + Send + Sync + 'static,
     ) -> Self
     where
-        F: Future<Output = Reply> + Send + 'static,
+        F: Future<Output: IntoReply> + Send + 'static,
     {
-        let handler: RequestFn<S> = Arc::new(move |call, _| Box::pin(handler(call)));
-        self.insert(versions.borrow(), &handler)
+        let handler: RequestFn<S> = Arc::new(move |call, _| {
+            let reply = handler(call);
+            Box::pin(async move { reply.await.into_reply() })
+        });
+        self.insert(versions, &handler)
     }
 
     /// As [`on`](Self::on), with a handler that may have its reply at once, and knows the name of
@@ -101,22 +129,30 @@ impl<S: Send + Sync + 'static> Handlers<S> {
     #[cfg(feature = "serde")]
     pub(crate) fn on_either<F>(
         self,
-        versions: impl Borrow<Versions>,
+        versions: impl IntoVersions,
         handler: impl Fn(Call<S>, &StateName<S>) -> Result<F, Reply> + Send + Sync + 'static,
     ) -> Self
     where
-        F: Future<Output = Reply> + Send + 'static,
+        F: Future<Output: IntoReply> + Send + 'static,
     {
         let handler: RequestFn<S> =
             Arc::new(move |call, state_name| match handler(call, state_name) {
-                Ok(reply) => Box::pin(reply),
-                Err(reply) => Box::pin(ready(reply)),
+                Ok(reply) => Box::pin(async move { reply.await.into_reply() }),
+                Err(reply) => Box::pin(ready(Ok(reply))),
             });
-        self.insert(versions.borrow(), &handler)
+        self.insert(versions, &handler)
     }
 
-    fn insert(mut self, versions: &Versions, handler: &RequestFn<S>) -> Self {
-        self.requests.extend(versions.iter().map(|version| (version, Arc::clone(handler))));
+    fn insert(mut self, versions: impl IntoVersions, handler: &RequestFn<S>) -> Self {
+        let versions = self.known(versions);
+        for version in versions.iter() {
+            match self.requests.entry(version) {
+                Entry::Vacant(place) => {
+                    place.insert(Arc::clone(handler));
+                }
+                Entry::Occupied(_) => self.is_wrong(HandlerError::VersionTwice(version)),
+            }
+        }
         self
     }
 
@@ -125,38 +161,74 @@ impl<S: Send + Sync + 'static> Handlers<S> {
     #[must_use]
     pub fn on_event<F>(
         mut self,
-        versions: impl Borrow<Versions>,
+        versions: impl IntoVersions,
         handler: impl Fn(Call<S>) -> F + Send + Sync + 'static,
     ) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
         let handler: EventFn<S> = Arc::new(move |call| Box::pin(handler(call)));
-        self.events.extend(versions.borrow().iter().map(|version| (version, Arc::clone(&handler))));
+        let versions = self.known(versions);
+        for version in versions.iter() {
+            match self.events.entry(version) {
+                Entry::Vacant(place) => {
+                    place.insert(Arc::clone(&handler));
+                }
+                Entry::Occupied(_) => self.is_wrong(HandlerError::EventsTwice(version)),
+            }
+        }
         self
+    }
+
+    fn known(&mut self, versions: impl IntoVersions) -> Versions {
+        versions.into_versions().unwrap_or_else(|error| {
+            self.is_wrong(error);
+            Versions::new()
+        })
+    }
+
+    fn is_wrong(&mut self, error: HandlerError) {
+        self.error.get_or_insert(error);
+    }
+
+    /// Waits for the call's turn, if it has one. Until the result is dropped, it is.
+    async fn turn(&self, call: &Call<S>) -> Option<Turn> {
+        // A place is taken before anything is waited for: calls are begun in their order.
+        let turn = self.is_in_order.then(|| call.take_turn());
+        if let Some(turn) = &turn {
+            turn.come().await;
+        }
+        turn
     }
 }
 
 impl<S: Send + Sync + 'static> Handler for Handlers<S> {
     type State = S;
 
+    /// None, if something is wrong: a half of a service is not to be offered.
     fn versions(&self) -> Versions {
-        self.requests.keys().copied().collect()
+        if self.error.is_some() { Versions::new() } else { self.requests.keys().copied().collect() }
+    }
+
+    fn check(&self) -> Result<(), HandlerError> {
+        self.error.map_or(Ok(()), Err)
     }
 
     fn connect(&self, client: &Client) -> S {
         (self.connect)(client)
     }
 
-    async fn request(&self, call: Call<S>) -> Reply {
+    async fn request(&self, call: Call<S>) -> Result<Reply, Failure> {
+        let _turn = self.turn(&call).await;
         match self.requests.get(&call.version()) {
             Some(handler) => handler(call, &*self.state_name).await,
             // The session hands over no request in a version that is not offered.
-            None => Reply::broken_contract(call.term(), &[], (self.state_name)(call.state())),
+            None => Ok(Reply::broken_contract(call.term(), &[], (self.state_name)(call.state()))),
         }
     }
 
     async fn event(&self, event: Call<S>) {
+        let _turn = self.turn(&event).await;
         if let Some(handler) = self.events.get(&event.version()) {
             handler(event).await;
         }

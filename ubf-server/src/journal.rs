@@ -12,7 +12,7 @@ use tracing::{error, info};
 use ubf_codec::{Encoder, Term};
 use ubf_proto::Versions;
 
-use crate::handler::{Call, Client, Handler, Reply};
+use crate::{Call, Client, Failure, Handler, HandlerError, Reply};
 
 /// A file to which services write a record of each request and each event, before their code sees
 /// it. Cheap to clone.
@@ -105,11 +105,15 @@ impl<H: Handler> Handler for Journaled<H> {
         self.handler.versions()
     }
 
+    fn check(&self) -> Result<(), HandlerError> {
+        self.handler.check()
+    }
+
     fn connect(&self, client: &Client) -> H::State {
         self.handler.connect(client)
     }
 
-    async fn request(&self, call: Call<H::State>) -> Reply {
+    async fn request(&self, call: Call<H::State>) -> Result<Reply, Failure> {
         self.journal.record("executed", &call, call.source());
         self.handler.request(call).await
     }

@@ -9,15 +9,15 @@
 //! # Example
 //! ```
 //! use ubf_codec::ubf;
-//! use ubf_server::{Call, Handlers, Reply, Server, Service, Versions};
+//! use ubf_server::{Call, Handlers, Reply, Server, Service};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! // The reply of version 1 is an atom. Version 2 says more.
 //! let greeter = Handlers::new()
-//!     .on(Versions::of([1]), |_: Call<()>| async { Reply::new(ubf!(hello), "start") })
-//!     .on(Versions::of([2]), |call: Call<()>| async move {
-//!         Reply::new(ubf!({hello, (call.peer().to_string())}), "start")
+//!     .on(1, |_: Call<()>| async { Reply::ok(ubf!(hello)) })
+//!     .on(2, |call: Call<()>| async move {
+//!         Reply::ok(ubf!({hello, (call.peer().to_string())}))
 //!     });
 //! let server = Server::builder().listen("127.0.0.1:0").service(Service::DEFAULT, greeter).bind().await?;
 //! println!("listening on {:?}", server.addresses());
@@ -90,15 +90,21 @@ mod clock;
 mod counters;
 mod settings;
 
+mod event;
+mod failure;
 mod handler;
 mod handlers;
 mod journal;
+mod reply;
+mod turns;
 #[cfg(feature = "serde")]
 mod typed;
+mod versions;
 
 mod erased;
 mod mailbox;
 
+mod bind_error;
 mod connection;
 mod endpoint;
 mod entry;
@@ -110,13 +116,18 @@ pub mod control;
 pub mod reference;
 pub mod services;
 
+pub use self::bind_error::BindError;
 pub use self::counters::Counts;
+pub use self::event::{EventError, EventSender};
+pub use self::failure::Failure;
 pub use self::handle::{Fault, Report, ServerHandle, Status};
-pub use self::handler::{Call, Client, EventError, EventSender, Handler, Reply};
+pub use self::handler::{Call, Client, Handler};
 pub use self::handlers::Handlers;
 pub use self::journal::{Journal, Journaled};
-pub use self::server::{BindError, Server, ServerBuilder};
+pub use self::reply::{IntoReply, Reply};
+pub use self::server::{Server, ServerBuilder};
 pub use self::settings::{LoadPlan, LoadUnit, ServerLimits};
+pub use self::versions::{HandlerError, IntoVersions};
 pub use ubf_net::Peer;
 pub use ubf_proto::server::Config;
 pub use ubf_proto::{CrashRule, DrainPlan, Phase, Service, Versions};

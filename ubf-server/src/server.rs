@@ -18,8 +18,9 @@ use ubf_codec::Address;
 use ubf_net::{Listener, Peer, Stream, TcpOptions};
 use ubf_proto::endpoint::Input;
 use ubf_proto::server::Config;
-use ubf_proto::{CrashRule, Offer, Phase, Service};
+use ubf_proto::{CrashRule, Offer, Phase, Service, Versions};
 
+use crate::bind_error::BindError;
 use crate::connection;
 use crate::contain::discard;
 use crate::counters::Counts;
@@ -29,6 +30,7 @@ use crate::handle::{Fault, Report, ServerHandle};
 use crate::handler::Handler;
 use crate::log::{debug, error, info, warn};
 use crate::settings::ServerLimits;
+use crate::versions::HandlerError;
 
 /// The waits after a connection could not be accepted, because descriptors are used up for example:
 /// doubled up to the longest.
@@ -258,7 +260,8 @@ pub struct ServerBuilder {
     shares_port: bool,
     own: Vec<Address>,
     services: BTreeMap<Service, Arc<dyn AnyService>>,
-    offer: Vec<(Service, ubf_proto::Versions)>,
+    service_twice: Option<Service>,
+    offer: Vec<(Service, Result<Versions, HandlerError>)>,
     config: Config,
     limits: ServerLimits,
     crash_rule: CrashRule,
@@ -322,8 +325,11 @@ impl ServerBuilder {
     #[must_use]
     pub fn shared_service(mut self, name: impl Into<Service>, handler: Arc<impl Handler>) -> Self {
         let name = name.into();
-        self.offer.push((name.clone(), handler.versions()));
-        self.services.insert(name, handler);
+        let offered = handler.check().map(|()| handler.versions());
+        self.offer.push((name.clone(), offered));
+        if self.services.insert(name.clone(), handler).is_some() {
+            self.service_twice.get_or_insert(name);
+        }
         self
     }
 
@@ -366,10 +372,18 @@ impl ServerBuilder {
     /// Opens the listeners. Connections wait in them until the server [runs](Server::run).
     ///
     /// # Errors
-    /// If there is nothing to serve or nowhere to listen.
+    /// If there is nothing to serve or nowhere to listen, if a service was given twice, and if a
+    /// handler is not as it should be: see [`HandlerError`].
     pub async fn bind(self) -> Result<Server, BindError> {
         let mut offer = Offer::new().with_crash_rule(self.crash_rule);
+        if let Some(service) = self.service_twice {
+            return Err(BindError::ServiceTwice(service));
+        }
         for (service, versions) in self.offer {
+            let versions = match versions {
+                Ok(versions) => versions,
+                Err(error) => return Err(BindError::Handler { service, error }),
+            };
             if versions.is_empty() {
                 return Err(BindError::NoVersion(service));
             }
@@ -446,55 +460,14 @@ impl fmt::Debug for ServerBuilder {
     }
 }
 
-/// Why a server cannot be made.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum BindError {
-    /// No address to listen on was given.
-    NoListener,
-    /// No service was given.
-    NoService,
-    /// This service has no version.
-    NoVersion(Service),
-    /// An address cannot be listened on.
-    Listen {
-        /// The address.
-        address: String,
-        /// What the system says.
-        error: io::Error,
-    },
-}
-
-impl fmt::Display for BindError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoListener => f.write_str("no address to listen on"),
-            Self::NoService => f.write_str("no service to serve"),
-            Self::NoVersion(service) => write!(f, "service {service} has no version"),
-            Self::Listen { address, error } => write!(f, "cannot listen on {address}: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for BindError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Listen { error, .. } => Some(error),
-            Self::NoListener | Self::NoService | Self::NoVersion(_) => None,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use ubf_proto::Versions;
-
     use super::*;
-    use crate::handler::Reply;
     use crate::handlers::Handlers;
+    use crate::reply::Reply;
 
     async fn idle_server() -> (Arc<SharedEndpoint>, Acceptors) {
-        let handlers = Handlers::new().on(Versions::of([1]), |_| async { Reply::new(1, "start") });
+        let handlers = Handlers::new().on(1, |_| async { Reply::ok(1) });
         let server = Server::builder().listen("127.0.0.1:0").service(Service::DEFAULT, handlers);
         let Server { endpoint, listeners, .. } = server.bind().await.unwrap();
         let acceptors = Acceptors::start(listeners, &endpoint);

@@ -1,18 +1,16 @@
 //! Handlers whose requests, responses and events are Rust values, by way of serde (feature
 //! `serde`).
 
-use std::borrow::Borrow;
-use std::panic::resume_unwind;
-
 use serde_core::Serialize;
 use serde_core::de::DeserializeOwned;
 use ubf_codec::serde::{Error, from_term, to_vec};
 use ubf_codec::{Encoder, Term, Text};
-use ubf_proto::Versions;
 
-use crate::handler::{Call, Reply};
+use crate::handler::Call;
 use crate::handlers::Handlers;
-use crate::log::{debug, error};
+use crate::log::debug;
+use crate::reply::{IntoReply, Reply};
+use crate::versions::IntoVersions;
 
 impl<S: Send + Sync + 'static> Handlers<S> {
     /// Answers requests in these versions with `handler`, which is given the request as a `Q` and
@@ -20,12 +18,12 @@ impl<S: Send + Sync + 'static> Handlers<S> {
     ///
     /// A request that is no `Q` is answered `{'clientBrokeContract',Request,Expected}`, where
     /// `Expected` says what was expected and where; the handler is not called, and the session
-    /// goes on (L3). A response that cannot be written is a bug of the program, and treated
-    /// as a panic of the handler is.
+    /// goes on (L3). A response that cannot be written, a NaN say, is answered `{'failed','error',…}`,
+    /// and is no crash (N6).
     ///
     /// ```
     /// use serde::{Deserialize, Serialize};
-    /// use ubf_server::{Call, Handlers, Reply, Versions};
+    /// use ubf_server::{Call, Handlers, Reply};
     ///
     /// #[derive(Deserialize)]
     /// #[serde(rename_all = "snake_case")]
@@ -52,7 +50,7 @@ impl<S: Send + Sync + 'static> Handlers<S> {
     /// }
     ///
     /// // 1 {'add'1 2}$ is answered 1 ? {{'result'3}'start'}$
-    /// let service = Handlers::new().on_typed(Versions::of([1]), |_: Call<()>, request: Request| async {
+    /// let service = Handlers::new().on_typed(1, |_: Call<()>, request: Request| async {
     ///     Reply::typed(&answer(request), "start")
     /// });
     /// # drop(service);
@@ -60,26 +58,17 @@ impl<S: Send + Sync + 'static> Handlers<S> {
     #[must_use]
     pub fn on_typed<Q, F>(
         self,
-        versions: impl Borrow<Versions>,
+        versions: impl IntoVersions,
         handler: impl Fn(Call<S>, Q) -> F + Send + Sync + 'static,
     ) -> Self
     where
         Q: DeserializeOwned + 'static,
-        F: Future<Output = Result<Reply, Error>> + Send + 'static,
+        F: Future<Output: IntoReply> + Send + 'static,
     {
         self.on_either(versions, move |call, state_name| {
             let version = call.version();
             match from_term(call.term()) {
-                Ok(request) => {
-                    let reply = handler(call, request);
-                    Ok(async move {
-                        reply.await.unwrap_or_else(|error| {
-                            error!(%version, %error, "a response cannot be written");
-                            // N6: the session has a word for it, `failed`, and counts it.
-                            resume_unwind(Box::new(error.to_string()))
-                        })
-                    })
-                }
+                Ok(request) => Ok(handler(call, request)),
                 Err(error) => {
                     debug!(peer = %call.peer(), %version, %error, "the client broke the contract");
                     Err(Reply::broken_contract(
@@ -101,13 +90,13 @@ impl<S: Send + Sync + 'static> Handlers<S> {
     /// ```
     /// use serde::{Deserialize, Serialize};
     /// use ubf_codec::serde::to_term;
-    /// use ubf_server::{Call, Handlers, Versions};
+    /// use ubf_server::{Call, Handlers};
     ///
     /// #[derive(Serialize, Deserialize)]
     /// #[serde(rename = "joined")]
     /// struct Joined(String);
     ///
-    /// let service = Handlers::new().on_event_typed(Versions::of([1]), |call: Call<()>, joined: Joined| async move {
+    /// let service = Handlers::new().on_event_typed(1, |call: Call<()>, joined: Joined| async move {
     ///     let Ok(news) = to_term(&joined) else { return };
     ///     if let Err(error) = call.events().send(call.version(), news).await {
     ///         println!("{}: {error}", call.peer());
@@ -118,7 +107,7 @@ impl<S: Send + Sync + 'static> Handlers<S> {
     #[must_use]
     pub fn on_event_typed<E, F>(
         self,
-        versions: impl Borrow<Versions>,
+        versions: impl IntoVersions,
         handler: impl Fn(Call<S>, E) -> F + Send + Sync + 'static,
     ) -> Self
     where

@@ -28,11 +28,19 @@ pub enum Input {
         /// `{Response,State}`, encoded up to and with its `$`.
         body: Bytes,
     },
-    /// N6: a handler crashed. The shell counts it in its [`Offer`] too.
+    /// A handler failed, and may have done some of its work. If it crashed (N6), the shell counts it
+    /// in its [`Offer`] too.
     Failed {
         /// The number of the client's packet.
         packet: u64,
         /// The reason, for the client.
+        why: Term,
+    },
+    /// A handler says that the request was not executed, and will not be.
+    Refused {
+        /// The number of the client's packet.
+        packet: u64,
+        /// The reason, for the client. One of N4 or N10 makes the client send its request again.
         why: Term,
     },
     /// An event for the client. One that is larger than the client accepts is not sent (N12): see

@@ -170,6 +170,10 @@ impl ServerSession {
             Input::Lost => self.stop(CloseReason::Lost),
             Input::Reply { packet, body } => self.reply(packet, body),
             Input::Failed { packet, why } => self.fail(packet, why),
+            Input::Refused { packet, why } => {
+                let versions = self.offer.spoken(&self.service, self.now);
+                self.complete(packet, &ServerControl::Refused { why, versions, packet });
+            }
             Input::EventOut { version, body } => self.send_event(version, body),
             Input::Offer(offer) => {
                 self.offer = offer;
@@ -348,8 +352,11 @@ impl ServerSession {
 
     fn fail(&mut self, packet: u64, why: Term) {
         let versions = self.offer.spoken(&self.service, self.now);
-        let failed = ServerControl::Failed { why, versions, packet };
-        let body = packet::body(&failed.to_term());
+        self.complete(packet, &ServerControl::Failed { why, versions, packet });
+    }
+
+    fn complete(&mut self, packet: u64, answer: &ServerControl) {
+        let body = packet::body(&answer.to_term());
         self.pending.complete(packet, Some(Mode::Negotiation), body);
     }
 

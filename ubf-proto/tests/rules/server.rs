@@ -482,6 +482,18 @@ fn n12_a_crash_whose_reason_the_client_does_not_accept_is_told_without_it() {
 }
 
 #[test]
+fn a_handler_refuses_in_the_place_of_its_request_and_bars_no_version() {
+    let mut server = Server::new(&[3]);
+    server.receive("0 {'negotiate',1,?,#3&,#}$3 1$3 2$3 3$");
+    assert_eq!(server.tell(Input::Refused { packet: 3, why: Term::atom("full") }), NONE);
+    let lines = server.reply(2, "{1's'}$");
+    assert_eq!(lines, ["send 3 ? {1's'}$", "send 0 ? {'refused''full'#3&3}$"]);
+    assert_eq!(server.reply(4, "{3's'}$"), ["send 3 ? {3's'}$"]);
+    // Nobody waits for it any longer.
+    assert_eq!(server.tell(Input::Refused { packet: 3, why: Term::atom("full") }), NONE);
+}
+
+#[test]
 fn n12_an_event_that_the_client_does_not_accept_is_not_sent() {
     let mut server = Server::new(&[3]);
     server.receive("0 {'negotiate',1,?,#3&,#{'max_packet',21}&}$");

@@ -35,6 +35,7 @@ use crate::contain::{Contained, contained};
 use crate::endpoint::{ConnectionGuard, SharedEndpoint};
 use crate::entry::ConnectionEntry;
 use crate::erased::{AnyConnection, Outcome};
+use crate::failure::{Chain, Ending, Failure};
 use crate::handler::Client;
 use crate::log::{debug, info, warn};
 use crate::mailbox::Command;
@@ -399,8 +400,7 @@ impl Connection {
             .service(&message.service)
             .and_then(|place| Some((place, self.services.get(place)?.1.get()?)));
         let Some((place, connection)) = begun else {
-            let failed =
-                self.failed(packet, &message.service, version, is_event, &Outcome::Crashed);
+            let failed = self.failed(packet, &message.service, version, is_event, Outcome::Crashed);
             return self.tell(failed);
         };
         let mut running = connection.begin(message, is_event);
@@ -461,7 +461,7 @@ impl Connection {
             return (!is_event).then_some(Input::Reply { packet, body });
         }
         let service = self.services.get(place).map_or(&Service::DEFAULT, |(name, _)| name);
-        self.failed(packet, service, version, is_event, &outcome)
+        self.failed(packet, service, version, is_event, outcome)
     }
 
     #[cold]
@@ -471,11 +471,14 @@ impl Connection {
         service: &Service,
         version: Version,
         is_event: bool,
-        outcome: &Outcome,
+        outcome: Outcome,
     ) -> Option<Input> {
         let (peer, counters) = (self.entry.peer, &self.endpoint.totals);
         let why = match outcome {
             Outcome::Done(_) => return None,
+            Outcome::Failed(failure) => {
+                return Some(self.handler_gave_up(packet, service, version, failure));
+            }
             Outcome::Crashed => {
                 // N6
                 warn!(%peer, %service, %version, packet, is_event, "failed: the handler panicked");
@@ -494,6 +497,32 @@ impl Connection {
             }
         };
         (!is_event).then(|| Input::Failed { packet, why: Term::atom(why) })
+    }
+
+    /// A handler that fails without a panic says nothing about its version (N6).
+    fn handler_gave_up(
+        &self,
+        packet: u64,
+        service: &Service,
+        version: Version,
+        failure: Failure,
+    ) -> Input {
+        let (peer, counters) = (self.entry.peer, &self.endpoint.totals);
+        let (ending, cause) = failure.into_parts();
+        let cause = cause.as_deref().map(|cause| tracing::field::display(Chain(cause)));
+        match ending {
+            Ending::Replied(reply) => Input::Reply { packet, body: reply.into_body() },
+            Ending::Failed(why) => {
+                counters.failed_by_handler.add(1);
+                warn!(%peer, %service, %version, packet, why = %Truncated(why.as_ref()), cause, "failed: the handler says so");
+                Input::Failed { packet, why }
+            }
+            Ending::Refused(why) => {
+                counters.refused_by_handler.add(1);
+                debug!(%peer, %service, %version, packet, why = %Truncated(why.as_ref()), cause, "refused: the handler says so");
+                Input::Refused { packet, why }
+            }
+        }
     }
 
     fn note(&self, notice: Notice) {

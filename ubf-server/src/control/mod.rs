@@ -32,8 +32,8 @@ use ubf_proto::{DrainPlan, Versions};
 
 use self::request::{Request, SHAPES, Which};
 use crate::handle::ServerHandle;
-use crate::handler::{Call, Client, Handler, Reply};
 use crate::settings::LoadPlan;
+use crate::{Call, Client, Failure, Handler, Reply};
 
 /// The service for operators of a server.
 #[derive(Clone, Debug)]
@@ -145,12 +145,12 @@ impl Handler for Control {
 
     fn connect(&self, _: &Client) {}
 
-    async fn request(&self, call: Call<()>) -> Reply {
+    async fn request(&self, call: Call<()>) -> Result<Reply, Failure> {
         let response = Request::read(call.term()).map(|request| self.answer(request));
         let phase = self.server.status().phase.as_str();
-        match response {
+        Ok(match response {
             Some(response) => Reply::new(response, phase),
             None => Reply::broken_contract(call.term(), SHAPES, phase),
-        }
+        })
     }
 }

@@ -2,7 +2,7 @@
 
 use ubf_proto::Versions;
 
-use crate::handler::{Call, Client, Handler, Reply};
+use crate::{Call, Client, Failure, Handler, Reply};
 
 /// Answers each request with itself.
 ///
@@ -30,7 +30,7 @@ impl Handler for Echo {
 
     fn connect(&self, _: &Client) {}
 
-    async fn request(&self, call: Call<()>) -> Reply {
-        Reply::encoded([b"{", call.source(), b"'start'}$"].concat())
+    async fn request(&self, call: Call<()>) -> Result<Reply, Failure> {
+        Ok(Reply::encoded([b"{", call.source(), b"'start'}$"].concat()))
     }
 }

@@ -19,7 +19,7 @@ use std::sync::{Mutex, PoisonError};
 use ubf_codec::{Summary, Term, TermRef, Version, View, ubf};
 use ubf_proto::Versions;
 
-use crate::handler::{Call, Client, Handler, Reply};
+use crate::{Call, Client, Failure, Handler, Reply};
 
 /// The most that is kept (L1), in bytes as [`cost`] counts them.
 const MAX_BYTES: u64 = 256 << 20;
@@ -221,10 +221,10 @@ impl Handler for Kv {
 
     fn connect(&self, _: &Client) {}
 
-    async fn request(&self, call: Call<()>) -> Reply {
+    async fn request(&self, call: Call<()>) -> Result<Reply, Failure> {
         let cost = cost(call.body().summary());
         if let Some(response) = self.answer(call.version(), call.term(), cost) {
-            return Reply::new(response, "start");
+            return Ok(Reply::ok(response));
         }
         let known: &[&str] = match call.version().get() {
             1 => &["{get,Key}", "{put,Key,Value}", "{delete,Key}"],
@@ -237,7 +237,7 @@ impl Handler for Kv {
                 "{scan,After,1..1000}",
             ],
         };
-        Reply::broken_contract(call.term(), known, "start")
+        Ok(Reply::broken_contract(call.term(), known, "start"))
     }
 }
 

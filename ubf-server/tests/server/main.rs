@@ -6,6 +6,7 @@
 mod control;
 #[cfg(unix)]
 mod crowd;
+mod failures;
 mod faults;
 mod irc;
 mod journal;

@@ -10,7 +10,9 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use ubf_codec::{Term, View, ubf};
-use ubf_server::{Call, Handlers, Reply, Report, ServerBuilder, ServerHandle, Service, Versions};
+use ubf_server::{
+    Call, Handler, Handlers, Reply, Report, ServerBuilder, ServerHandle, Service, Versions,
+};
 
 /// What no test should take: only a broken one does.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -38,8 +40,12 @@ impl Running {
 }
 
 pub(crate) async fn start(builder: ServerBuilder) -> Running {
-    let server =
-        builder.listen("127.0.0.1:0").service(Service::DEFAULT, actor()).bind().await.unwrap();
+    start_with(builder, actor()).await
+}
+
+pub(crate) async fn start_with(builder: ServerBuilder, handler: impl Handler) -> Running {
+    let builder = builder.listen("127.0.0.1:0").service(Service::DEFAULT, handler);
+    let server = builder.bind().await.unwrap();
     let (address, handle) = (server.addresses()[0], server.handle());
     Running { address, handle, task: tokio::spawn(server.run()) }
 }

@@ -35,7 +35,7 @@ use ubf_codec::{Term, TermRef, Text, Version, View, ubf};
 use ubf_proto::Versions;
 
 use self::world::{Contract, Sink, Why, World};
-use crate::handler::{Call, Client, EventSender, Handler, Reply};
+use crate::{Call, Client, EventSender, Failure, Handler, Reply};
 
 /// Groups of people who write to each other. The module's source has tables of its two versions.
 ///
@@ -110,7 +110,7 @@ impl Handler for Irc {
         Person { world: Arc::clone(&self.world), id }
     }
 
-    async fn request(&self, call: Call<Person>) -> Reply {
+    async fn request(&self, call: Call<Person>) -> Result<Reply, Failure> {
         let contract = Contract::of(call.version());
         let person = call.state();
         let mut world = person.world();
@@ -118,10 +118,10 @@ impl Handler for Irc {
         let is_active = world.is_logged_on(person.id);
         drop(world);
         let state = if is_active { "active" } else { "start" };
-        match response {
+        Ok(match response {
             Some(response) => Reply::new(response, state),
             None => Reply::broken_contract(call.term(), shapes(contract, is_active), state),
-        }
+        })
     }
 }
 

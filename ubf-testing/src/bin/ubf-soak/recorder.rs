@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 use ubf_codec::{Term, View, ubf};
-use ubf_server::{Call, Client, Handler, Reply, Versions};
+use ubf_server::{Call, Client, Failure, Handler, Reply, Versions};
 
 use super::sabotage::Sabotage;
 use super::world::{World, crash};
@@ -41,11 +41,11 @@ impl Handler for Recorder {
 
     fn connect(&self, _: &Client) {}
 
-    async fn request(&self, call: Call<()>) -> Reply {
+    async fn request(&self, call: Call<()>) -> Result<Reply, Failure> {
         // N8: a request is written in the version that it is sent in.
         let Some((number, delay_ms, padding)) = Self::parts(&call) else {
             self.world.broke(format!("a request of version {} is {}", call.version(), call.term()));
-            return Reply::broken_contract(call.term(), &[], "start");
+            return Ok(Reply::broken_contract(call.term(), &[], "start"));
         };
         let times = match self.world.sabotage {
             Some(Sabotage::Never) => 0,
@@ -61,7 +61,7 @@ impl Handler for Recorder {
         if delay_ms > 0 {
             sleep(Duration::from_millis(delay_ms)).await;
         }
-        Reply::new(ubf!({done, (call.version().get()), (number), (padding)}), "start")
+        Ok(Reply::ok(ubf!({done, (call.version().get()), (number), (padding)})))
     }
 
     async fn event(&self, event: Call<()>) {

@@ -1,0 +1,86 @@
+//! What a handler answers.
+
+use bytes::Bytes;
+use ubf_codec::{Elements, Encoder, Term, TermRef, Text};
+
+use crate::failure::Failure;
+
+/// An answer: `{Response,State}`, where the state is the one that UBF(C) is in.
+///
+/// ```
+/// use ubf_codec::ubf;
+/// use ubf_server::Reply;
+///
+/// assert_eq!(&Reply::new(ubf!({ok, 1}), "active").into_body()[..], b"{{'ok'1}'active'}$");
+/// assert_eq!(&Reply::ok(7).into_body()[..], b"{7'start'}$");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply(Bytes);
+
+impl Reply {
+    /// A response, and the name of the state in which the service is after it.
+    #[must_use]
+    pub fn new(response: impl Into<Term>, state: impl Into<Text>) -> Self {
+        let reply = Term::tuple([response.into(), Term::atom(state)]);
+        Self(Encoder::new().encode(&reply).into())
+    }
+
+    /// The response of a service that has one state, which is called `start`.
+    #[must_use]
+    pub fn ok(response: impl Into<Term>) -> Self {
+        Self::new(response, Text::from_static("start"))
+    }
+
+    /// `{Response,State}` that is encoded already, up to and with its `$`. It is sent as it is, and
+    /// not checked, but for the one form that its client would take for an event (P3): that call is
+    /// answered `failed`.
+    #[must_use]
+    pub fn encoded(body: impl Into<Bytes>) -> Self {
+        Self(body.into())
+    }
+
+    /// L3: the client sent what its contract does not allow in this version; `expected` says what
+    /// it does. The connection goes on.
+    #[must_use]
+    pub fn broken_contract(
+        request: TermRef<'_>,
+        expected: &[&str],
+        state: impl Into<Text>,
+    ) -> Self {
+        let expected: Elements = expected.iter().map(|&shape| Term::from(shape)).collect();
+        let name = Term::atom(Text::from_static("clientBrokeContract"));
+        Self::new(Term::tuple([name, request.to_term(), Term::List(expected)]), state)
+    }
+
+    /// The body of the reply's packet.
+    #[must_use]
+    pub fn into_body(self) -> Bytes {
+        self.0
+    }
+}
+
+/// What a closure in [`Handlers`](crate::Handlers) may end with: a [`Reply`], or a `Result` whose
+/// error is a [`Failure`] or becomes one.
+#[diagnostic::on_unimplemented(
+    message = "a handler ends with a `Reply` or with a `Result<Reply, Failure>`, not with `{Self}`",
+    label = "this is neither"
+)]
+pub trait IntoReply {
+    /// The reply, or why there is none.
+    ///
+    /// # Errors
+    /// If the handler failed, or refused the request.
+    fn into_reply(self) -> Result<Reply, Failure>;
+}
+
+impl IntoReply for Reply {
+    fn into_reply(self) -> Result<Reply, Failure> {
+        Ok(self)
+    }
+}
+
+impl<E: Into<Failure>> IntoReply for Result<Reply, E> {
+    fn into_reply(self) -> Result<Reply, Failure> {
+        self.map_err(Into::into)
+    }
+}
