@@ -5,7 +5,8 @@ use ubf_proto::client::{self, Call, CallId, ConnectionId, Notice};
 use ubf_proto::control::{ClientControl, Negotiate};
 use ubf_proto::{Time, body};
 
-use super::{Event, MAX_PENDING, Node, Piece, World, log, node_of, numbers};
+use super::nodes::Node;
+use super::{Event, MAX_PENDING, Piece, World, log, node_of, numbers};
 use crate::model::{End, choose};
 
 impl World {

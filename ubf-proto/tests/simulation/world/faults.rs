@@ -4,16 +4,67 @@ use std::time::Duration;
 
 use ubf_codec::{NextIp, Term, Version};
 use ubf_proto::client::{self, ConnectionId};
-use ubf_proto::{Service, Time, server};
+use ubf_proto::endpoint::{Input, LoadPlan, LoadUnit};
+use ubf_proto::{DrainPlan, server};
 
-use super::{Event, Piece, World, address, log, offer};
+use super::nodes::Process;
+use super::{Event, Piece, World, address, log};
+
+/// What may happen in a world. Each world has some of them, so that those meet often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    Drain,
+    Undrain,
+    ShutDown,
+    Load,
+    ClientCrash,
+    Withdraw,
+    Restore,
+    /// Withdrawn and restored before clients have read of the first.
+    Flicker,
+    /// So many negotiations that clients and servers come to N10's limit.
+    Storm,
+    // What follows is not planned.
+    HandlerCrash,
+    Kill,
+    Partition,
+    Sever,
+    Unite,
+}
+
+const PLANNED: [Fault; 9] = [
+    Fault::Drain,
+    Fault::Undrain,
+    Fault::ShutDown,
+    Fault::Load,
+    Fault::ClientCrash,
+    Fault::Withdraw,
+    Fault::Restore,
+    Fault::Flicker,
+    Fault::Storm,
+];
+const UNPLANNED: [Fault; 5] =
+    [Fault::HandlerCrash, Fault::Kill, Fault::Partition, Fault::Sever, Fault::Unite];
 
 impl World {
+    /// The faults of this world: all of them, or a swarm of a few.
+    pub(super) fn choose_faults(&mut self) {
+        let all: Vec<Fault> = if self.is_calm {
+            PLANNED.to_vec()
+        } else {
+            PLANNED.into_iter().chain(UNPLANNED).collect()
+        };
+        let is_swarm = self.random.below(4) > 0;
+        let swarm: Vec<Fault> =
+            all.iter().copied().filter(|_| !is_swarm || self.random.below(3) == 0).collect();
+        self.faults = if swarm.is_empty() { all } else { swarm };
+    }
+
     pub(super) fn any_node(&mut self) -> usize {
         self.random.below(self.nodes.len() as u64) as usize
     }
 
-    pub(super) fn any_next_ip(&mut self) -> NextIp {
+    fn any_next_ip(&mut self) -> NextIp {
         let one = self.any_node();
         let two = self.any_node();
         let text = match self.random.below(6) {
@@ -27,136 +78,109 @@ impl World {
     }
 
     pub(super) fn fault(&mut self) {
+        let fault = self.faults[self.random.below(self.faults.len() as u64) as usize];
         let node = self.any_node();
         let client = self.random.below(self.clients.len() as u64) as usize;
-        let version = 1 + self.random.below(12) as u32;
-        let planned = 6;
-        match self.random.below(if self.is_calm { planned } else { planned + 5 }) {
-            0 | 1 => self.drain(node),
-            2 => {
-                let next_ip = (self.random.below(2) == 0).then(|| self.any_next_ip());
-                log!(self, "node {node} is loaded: {next_ip:?}");
-                if self.nodes[node].is_up && !self.nodes[node].is_draining {
-                    self.nodes[node].next_ip = next_ip.clone();
-                    self.tell_node(node, &server::Input::NextIp(next_ip));
+        let any_version = 1 + self.random.below(12) as u32;
+        // Mostly one that is in use.
+        let version = match self.clients[client].session.version() {
+            Some(version) if self.random.below(4) > 0 => version.get(),
+            Some(_) | None => any_version,
+        };
+        log!(self, "{fault:?} at node {node}, client {client}, version {version}");
+        match fault {
+            Fault::Drain => self.drain(node),
+            Fault::Undrain => {
+                self.tell_endpoint(node, Input::Undrain);
+            }
+            Fault::ShutDown => {
+                // Longer than any handler takes.
+                let hard_stop = Duration::from_secs(5);
+                if self.others_up(node) > 0 {
+                    self.tell_endpoint(node, Input::ShutDown { hard_stop });
                 }
             }
-            3 | 4 => {
-                let version = self.clients[client].session.version().map_or(version, Version::get);
-                log!(self, "client {client} crashes in version {version}");
-                self.clients[client].crashing.insert(version);
-                if self.random.below(2) == 0 {
-                    let version = Version::new(version).unwrap();
-                    self.tell_client(
-                        client,
-                        client::Input::Crashed { version, call: None, why: Term::atom("crash") },
-                    );
+            Fault::Load => self.load(node),
+            Fault::ClientCrash => self.crash_client(client, version),
+            Fault::Withdraw => self.withdraw(node, version),
+            Fault::Restore => self.restore(node, version),
+            Fault::Flicker => {
+                self.withdraw(node, version);
+                let at = self.now + self.random.below(100);
+                self.at(at, Event::Restore { node, version });
+            }
+            Fault::Storm => {
+                for _ in 0..8 + self.random.below(6) {
+                    let at = self.now + self.random.below(58_000);
+                    self.at(at, Event::Withdraw { node, version });
+                    let at = at + self.random.below(2_000);
+                    self.at(at, Event::Restore { node, version });
                 }
             }
-            5 => {
-                let place = &mut self.nodes[node];
-                if place.side.willing(self.now).len() > 1
-                    && place.offer.withdraw(&Service::DEFAULT, Version::new(version).unwrap())
-                {
-                    place.side.withdrawn.insert(version);
-                    log!(self, "node {node}: version {version} is withdrawn by its operator");
-                    self.spread_offer(node);
-                }
-            }
-            6 => {
-                log!(self, "node {node} crashes in version {version}");
+            Fault::HandlerCrash => {
                 self.nodes[node].crashing.insert(version);
             }
-            7 => self.kill(node),
-            8 => {
-                log!(self, "nothing passes between client {client} and node {node}");
+            Fault::Kill => self.kill(node),
+            Fault::Partition => {
                 self.partitions.insert((client, node));
             }
-            9 => self.sever(client),
-            _ => {
-                let is_kept = self.random.below(2) == 0;
-                if is_kept {
-                    self.unite();
-                }
-            }
+            Fault::Sever => self.sever(client),
+            Fault::Unite => self.unite(),
         }
     }
 
-    pub(super) fn drain(&mut self, node: usize) {
-        if !self.nodes[node].is_up || self.nodes[node].is_draining {
+    fn crash_client(&mut self, client: usize, version: u32) {
+        self.clients[client].crashing.insert(version);
+        if self.random.below(2) == 0 {
+            let (version, why) = (Version::new(version).unwrap(), Term::atom("crash"));
+            self.tell_client(client, client::Input::Crashed { version, call: None, why });
+        }
+    }
+
+    fn load(&mut self, node: usize) {
+        let is_over = self.random.below(3) > 0;
+        let plan = is_over.then(|| {
+            let high = self.random.below(3);
+            LoadPlan {
+                unit: if self.random.below(2) == 0 { LoadUnit::Sessions } else { LoadUnit::Calls },
+                low: self.random.below(high + 1),
+                high,
+                next_ip: self.any_next_ip(),
+            }
+        });
+        log!(self, "node {node} has the load plan {plan:?}");
+        self.tell_endpoint(node, Input::Load(plan));
+    }
+
+    fn others_up(&self, node: usize) -> usize {
+        (0..self.nodes.len()).filter(|&other| other != node && self.nodes[other].is_up()).count()
+    }
+
+    fn drain(&mut self, node: usize) {
+        if !self.nodes[node].is_up() {
             return;
         }
         let others: Vec<usize> = (0..self.nodes.len())
-            .filter(|&other| other != node && self.nodes[other].is_up)
+            .filter(|&other| other != node && self.nodes[other].is_up())
             .collect();
         let target = others.get(self.random.below(others.len() as u64) as usize).copied();
         let next_ip: Option<NextIp> = target.map(|target| address(target).into());
-        let grace = 500 + self.random.below(5_000);
-        log!(self, "node {node} drains to {next_ip:?} within {grace} ms");
-        let until = Time::from_millis(self.now + grace);
-        let place = &mut self.nodes[node];
-        place.is_draining = true;
-        place.next_ip.clone_from(&next_ip);
-        let generation = place.generation;
-        for pipe in 0..self.pipes.len() {
-            if self.pipes[pipe].node == node {
-                let notice_at = Time::from_millis(self.now + self.random.below(grace / 4 + 1));
-                self.tell_server(
-                    pipe,
-                    server::Input::Drain { next_ip: next_ip.clone(), until, notice_at },
-                );
-            }
-        }
-        self.at(self.now + grace, Event::CloseNode { node, generation });
-    }
-
-    pub(super) fn close_node(&mut self, node: usize, generation: u64) {
-        if self.nodes[node].generation != generation || !self.nodes[node].is_draining {
-            return;
-        }
-        log!(self, "node {node} closes");
-        let place = &mut self.nodes[node];
-        place.is_up = false;
-        place.generation += 1;
+        let grace = Duration::from_millis(500 + self.random.below(5_000));
         // Longer than any handler takes.
-        let within = Duration::from_secs(5);
-        self.tell_node(node, &server::Input::Close { why: Term::atom("drained"), within });
-        let down = 6_000 + self.random.below(10_000);
-        self.at(self.now + down, Event::StartNode { node });
-    }
-
-    pub(super) fn start_node(&mut self, node: usize) {
-        if self.nodes[node].is_up {
-            return;
-        }
-        let is_another = self.random.below(2) == 0;
-        let added = 1 + self.random.below(12) as u32;
-        let place = &mut self.nodes[node];
-        if is_another {
-            place.side.versions.insert(added);
-        }
-        place.side.held.clear();
-        place.side.withdrawn.clear();
-        place.crashing.clear();
-        place.offer = offer(&place.side.versions);
-        place.is_up = true;
-        place.is_draining = false;
-        place.is_silent = false;
-        place.next_ip = None;
-        place.generation += 1;
-        log!(self, "node {node} starts and speaks {:?}", place.side.versions);
+        let hard_stop = Duration::from_secs(5);
+        self.tell_endpoint(node, Input::Drain(DrainPlan { next_ip, grace, hard_stop }));
     }
 
     /// As `kill -9`, or as a power failure, of which nobody is told.
-    pub(super) fn kill(&mut self, node: usize) {
-        if !self.nodes[node].is_up {
+    fn kill(&mut self, node: usize) {
+        if self.nodes[node].process != Process::Running {
             return;
         }
         let is_silent = self.random.below(2) == 0;
         log!(self, "node {node} is killed, silently: {is_silent}");
-        self.nodes[node].is_up = false;
-        self.nodes[node].is_silent = is_silent;
-        self.nodes[node].generation += 1;
+        let place = &mut self.nodes[node];
+        place.process = if is_silent { Process::Silent } else { Process::Ended };
+        place.pipes.clear();
         for pipe in 0..self.pipes.len() {
             if self.pipes[pipe].node == node {
                 self.pipes[pipe].server = None;
@@ -171,8 +195,7 @@ impl World {
     }
 
     /// Breaks a client's connections: what is on its way is lost.
-    pub(super) fn sever(&mut self, client: usize) {
-        log!(self, "the connections of client {client} break");
+    fn sever(&mut self, client: usize) {
         let pipes: Vec<(ConnectionId, usize)> =
             self.clients[client].pipes.iter().map(|(&id, &pipe)| (id, pipe)).collect();
         for (connection, pipe) in pipes {
@@ -183,8 +206,7 @@ impl World {
         }
     }
 
-    pub(super) fn unite(&mut self) {
-        log!(self, "everything passes");
+    fn unite(&mut self) {
         self.partitions.clear();
         for pipe in 0..self.pipes.len() {
             for to_server in [true, false] {
@@ -202,21 +224,17 @@ impl World {
 
     pub(super) fn heal(&mut self) {
         log!(self, "all faults end");
+        self.is_healed = true;
         self.unite();
         for client in &mut self.clients {
             client.crashing.clear();
         }
         for node in 0..self.nodes.len() {
             self.nodes[node].crashing.clear();
-            let versions = self.nodes[node].side.versions.clone();
-            self.nodes[node].offer = offer(&versions);
-            self.nodes[node].side.held.clear();
-            self.nodes[node].side.withdrawn.clear();
-            self.spread_offer(node);
-            if !self.nodes[node].is_draining {
-                self.nodes[node].next_ip = None;
-                self.tell_node(node, &server::Input::NextIp(None));
+            for version in self.nodes[node].side.versions.clone() {
+                self.restore(node, version);
             }
+            self.tell_endpoint(node, Input::Load(None));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod clients;
 mod faults;
+mod nodes;
 mod servers;
 mod wires;
 
@@ -10,10 +11,14 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
-use ubf_codec::{Address, NextIp, Term, Version};
+use ubf_codec::{Address, Term, Version};
 use ubf_proto::client::{self, ConnectionId};
+use ubf_proto::endpoint::ConnectionKey;
 use ubf_proto::server::{self, ServerSession};
-use ubf_proto::{ClientSession, CrashRule, Offer, Random, Service, Time, Versions};
+use ubf_proto::{ClientSession, Random, Time, Versions};
+
+use self::faults::Fault;
+use self::nodes::{Mail, Node};
 
 use crate::model::{Chase, Ledger, Side};
 
@@ -78,10 +83,17 @@ enum Event {
         is_probe: bool,
     },
     Fault,
-    /// The grace of a drain is over.
-    CloseNode {
+    WakeNode {
         node: usize,
         generation: u64,
+    },
+    Withdraw {
+        node: usize,
+        version: u32,
+    },
+    Restore {
+        node: usize,
+        version: u32,
     },
     /// A node that was closed starts again, perhaps as another program.
     StartNode {
@@ -110,25 +122,14 @@ struct Pipe {
     client: usize,
     connection: ConnectionId,
     node: usize,
+    /// `None` if it is turned away.
+    key: Option<ConnectionKey>,
     server: Option<ServerSession>,
     to_server: Wire,
     to_client: Wire,
     /// Nothing passes any more, and nobody is told.
     is_dead: bool,
     woken: u64,
-}
-
-#[derive(Debug)]
-struct Node {
-    side: Side,
-    offer: Offer,
-    is_up: bool,
-    /// Dials to it get no answer, while it is down.
-    is_silent: bool,
-    is_draining: bool,
-    next_ip: Option<NextIp>,
-    generation: u64,
-    crashing: BTreeSet<u32>,
 }
 
 #[derive(Debug)]
@@ -150,16 +151,21 @@ pub(crate) struct World {
     is_logged: bool,
     /// Only what is planned happens: then no call may be in doubt.
     is_calm: bool,
+    /// Nothing goes wrong any longer.
+    is_healed: bool,
+    faults: Vec<Fault>,
     now: u64,
     random: Random,
-    queue: BinaryHeap<Reverse<(u64, u64)>>,
-    events: BTreeMap<u64, Event>,
-    next_event: u64,
+    queue: BinaryHeap<Reverse<(u64, usize)>>,
+    /// By their numbers; what has happened is `None`.
+    events: Vec<Option<Event>>,
     nodes: Vec<Node>,
     clients: Vec<Client>,
     pipes: Vec<Pipe>,
     /// Pairs of client and node between which nothing passes.
     partitions: BTreeSet<(usize, usize)>,
+    /// Of the pipes' mailboxes, in order.
+    mail: VecDeque<(usize, Mail)>,
     ledger: Ledger,
     summary: Summary,
 }
@@ -203,18 +209,9 @@ impl World {
             }
             set
         };
-        let nodes = (0..node_count).map(|_| {
-            let side = Side { versions: set(&mut random), ..Side::default() };
-            Node {
-                offer: offer(&side.versions),
-                side,
-                is_up: true,
-                is_silent: false,
-                is_draining: false,
-                next_ip: None,
-                generation: 0,
-                crashing: BTreeSet::new(),
-            }
+        let nodes = (0..node_count).map(|index| {
+            let versions = set(&mut random);
+            Node::new(index, node_count, versions, random.next_u64())
         });
         let nodes: Vec<Node> = nodes.collect();
         let clients = (0..client_count).map(|_| {
@@ -254,15 +251,17 @@ impl World {
             seed,
             is_logged,
             is_calm,
+            is_healed: false,
+            faults: Vec::new(),
             now: 0,
             random,
             queue: BinaryHeap::new(),
-            events: BTreeMap::new(),
-            next_event: 0,
+            events: Vec::new(),
             nodes,
             clients,
             pipes: Vec::new(),
             partitions: BTreeSet::new(),
+            mail: VecDeque::new(),
             ledger: Ledger::default(),
             summary: Summary::default(),
         };
@@ -280,7 +279,9 @@ impl World {
                 world.at(at, Event::MakeCall { client, is_probe: true });
             }
         }
-        for _ in 0..world.random.below(12) {
+        world.choose_faults();
+        let many = if world.random.below(4) == 0 { 40 } else { 12 };
+        for _ in 0..world.random.below(many) {
             let at = world.random.below(HEAL_MS);
             world.at(at, Event::Fault);
         }
@@ -289,9 +290,8 @@ impl World {
     }
 
     fn at(&mut self, time: u64, event: Event) {
-        self.next_event += 1;
-        self.queue.push(Reverse((time.max(self.now), self.next_event)));
-        self.events.insert(self.next_event, event);
+        self.queue.push(Reverse((time.max(self.now), self.events.len())));
+        self.events.push(Some(event));
     }
 
     fn time(&self) -> Time {
@@ -327,8 +327,9 @@ impl World {
             assert!(at_once < 5_000, "the world stands still at {time}");
             self.now = time;
             self.summary.events += 1;
-            if let Some(event) = self.events.remove(&number) {
+            if let Some(event) = self.events[number].take() {
                 self.happen(event);
+                self.deliver_mail();
             }
         }
         let open = self.ledger.open();
@@ -365,16 +366,12 @@ impl World {
             },
             Event::MakeCall { client, is_probe } => self.make_call(client, is_probe),
             Event::Fault => self.fault(),
-            Event::CloseNode { node, generation } => self.close_node(node, generation),
+            Event::WakeNode { node, generation } => self.wake_node(node, generation),
+            Event::Withdraw { node, version } if !self.is_healed => self.withdraw(node, version),
+            Event::Withdraw { .. } => {}
+            Event::Restore { node, version } => self.restore(node, version),
             Event::StartNode { node } => self.start_node(node),
             Event::Heal => self.heal(),
         }
     }
-}
-
-fn offer(versions: &BTreeSet<u32>) -> Offer {
-    let rule = CrashRule { max_crashes: 2, ..CrashRule::default() };
-    Offer::new()
-        .with_crash_rule(rule)
-        .with_service(Service::DEFAULT, Versions::of(versions.iter().copied()))
 }

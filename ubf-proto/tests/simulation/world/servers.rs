@@ -1,14 +1,15 @@
 //! The servers: they accept, execute and answer.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
 
 use bytes::Bytes;
 use ubf_codec::{Address, View, ubf};
 use ubf_proto::client::{self, ConnectionId};
-use ubf_proto::server::{self, ServerSession};
-use ubf_proto::{Service, Time, body};
+use ubf_proto::endpoint::{Admission, Origin};
+use ubf_proto::server;
+use ubf_proto::{body, endpoint};
 
+use super::nodes::{Mail, Process};
 use super::{Event, Piece, Pipe, Wire, World, log, node_of};
 use crate::model::choose;
 
@@ -16,8 +17,8 @@ impl World {
     pub(super) fn arrive(&mut self, client: usize, connection: ConnectionId, address: &Address) {
         let node = node_of(address, self.nodes.len());
         let is_cut = node.is_some_and(|node| self.partitions.contains(&(client, node)));
-        let Some(node) = node.filter(|&node| self.nodes[node].is_up) else {
-            let is_silent = node.is_some_and(|node| self.nodes[node].is_silent);
+        let Some(node) = node.filter(|&node| self.nodes[node].is_up()) else {
+            let is_silent = node.is_some_and(|node| self.nodes[node].process == Process::Silent);
             if !is_silent {
                 self.tell_client(client, client::Input::ConnectFailed { connection });
             }
@@ -26,32 +27,21 @@ impl World {
         if is_cut {
             return;
         }
-        let peers =
-            (0..self.nodes.len()).filter(|&other| other != node).map(super::address).collect();
-        let mut config = server::Config::default();
-        config.max_pending = 8;
-        config.peers = peers;
-        let place = &self.nodes[node];
-        let mut server =
-            ServerSession::new(Arc::new(config), Arc::new(place.offer.clone()), self.time());
-        if place.is_draining {
-            let until = Time::from_millis(self.now + 1_000);
-            server.handle(
-                server::Input::Drain {
-                    next_ip: place.next_ip.clone(),
-                    until,
-                    notice_at: self.time(),
-                },
-                self.time(),
-            );
-        } else {
-            server.handle(server::Input::NextIp(place.next_ip.clone()), self.time());
-        }
+        let now = self.time();
+        let origin = Origin::of(IpAddr::V4(Ipv4Addr::new(10, 0, 1, client as u8)));
+        let (key, server) = match self.nodes[node].endpoint.admit(origin, now) {
+            Admission::Serve { connection, start } => (Some(connection), start.session(now)),
+            Admission::TurnAway { why, start } => {
+                log!(self, "node {node} turns client {client} away: {why}");
+                (None, start.farewell(why, now))
+            }
+        };
         let pipe = self.pipes.len();
         self.pipes.push(Pipe {
             client,
             connection,
             node,
+            key,
             server: Some(server),
             to_server: Wire::default(),
             to_client: Wire::default(),
@@ -59,6 +49,10 @@ impl World {
             woken: u64::MAX,
         });
         self.clients[client].pipes.insert(connection, pipe);
+        if let Some(key) = key {
+            self.nodes[node].pipes.insert(key, pipe);
+        }
+        self.obey_endpoint(node);
         let peer = Some(IpAddr::V4(Ipv4Addr::new(10, 0, 0, node as u8 + 1)));
         self.tell_client(client, client::Input::Connected { connection, peer, tls: false });
         self.tell_server(pipe, server::Input::Tick);
@@ -87,8 +81,11 @@ impl World {
                 server::Output::Request(message) => {
                     self.execute(index, &message, false);
                     // It may have withdrawn a version, and this session is in our hands.
-                    let offer = Arc::new(self.nodes[self.pipes[index].node].offer.clone());
-                    session.handle(server::Input::Offer(offer), now);
+                    while let Some(place) = self.mail.iter().position(|(pipe, _)| *pipe == index) {
+                        if let Some((_, Mail::Tell(input))) = self.mail.remove(place) {
+                            session.handle(input, now);
+                        }
+                    }
                 }
                 server::Output::Event(message) => self.execute(index, &message, true),
                 server::Output::Close { reason, .. } => {
@@ -115,6 +112,11 @@ impl World {
             }
         }
         if is_over {
+            let node = self.pipes[index].node;
+            if let Some(key) = self.pipes[index].key {
+                self.nodes[node].pipes.remove(&key);
+                self.tell_endpoint(node, endpoint::Input::Closed(key));
+            }
             return;
         }
         if let Some(at) = session.poll_timeout() {
@@ -163,38 +165,11 @@ impl World {
             _ => body(&ubf!({{(client), (call), (execution), (version)}, start})),
         });
         self.at(self.now + delay, Event::HandlerDone { pipe, packet: message.packet, reply });
-        if is_crash {
-            let now = self.time();
-            let place = &mut self.nodes[node];
-            if let Some(until) = place.offer.handler_crashed(
-                &Service::DEFAULT,
-                message.version,
-                now,
-                &mut self.random,
-            ) {
-                place.side.held.insert(version, until.as_millis());
-                log!(self, "node {node} withdraws version {version}");
-                self.spread_offer(node);
-            }
-        }
-    }
-
-    /// Gives all sessions of a node what it speaks; each looks at it with its next packet.
-    pub(super) fn spread_offer(&mut self, node: usize) {
-        let offer = Arc::new(self.nodes[node].offer.clone());
-        let now = self.time();
-        for pipe in self.pipes.iter_mut().filter(|pipe| pipe.node == node) {
-            if let Some(session) = &mut pipe.server {
-                session.handle(server::Input::Offer(offer.clone()), now);
-            }
-        }
-    }
-
-    pub(super) fn tell_node(&mut self, node: usize, input: &server::Input) {
-        for pipe in 0..self.pipes.len() {
-            if self.pipes[pipe].node == node {
-                self.tell_server(pipe, input.clone());
-            }
+        if is_crash && let Some(connection) = self.pipes[pipe].key {
+            let service = message.service.clone();
+            let version = message.version;
+            let crashed = endpoint::Input::Crashed { connection, service, version };
+            self.tell_endpoint(node, crashed);
         }
     }
 }
