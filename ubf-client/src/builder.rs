@@ -6,15 +6,19 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::time::timeout;
 use tracing::{Instrument as _, info_span};
-use ubf_codec::{Address, AddressError, Limits, Text, Version};
+use ubf_codec::{Address, Limits, Text, Version};
+use ubf_net::{DialError, Peer, Stream, Target, TargetError};
 use ubf_proto::client::{Config, Notice};
 use ubf_proto::{BackoffTimes, RedirectPolicy, Service, Versions};
 
+use crate::attempt::{Attempt, Connector, connector};
 use crate::driver::{Driver, Ends, FirstOutcome, NoticeHook, WireHook};
 use crate::events;
 use crate::exchange::Exchange;
 use crate::handle::{Client, Shared};
+use crate::stand_in::StandIns;
 use crate::status::{Loss, Status};
 use crate::wire::Traffic;
 
@@ -32,6 +36,8 @@ use crate::wire::Traffic;
 /// | [`redirect_policy`](Self::redirect_policy) | the strictest |
 /// | [`call_time`](Self::call_time) | 30 s |
 /// | [`connect_time`](Self::connect_time) | 5 s |
+/// | [`connect_within`](Self::connect_within) | no limit over all addresses |
+/// | [`connector`](Self::connector) | TCP, and Unix sockets |
 /// | [`close_time`](Self::close_time) | 5 s |
 /// | [`backoff`](Self::backoff) | 100 ms, doubling to 10 s, shortened or lengthened at random |
 /// | [`limits`](Self::limits) | those of the codec: packets of 16 MiB |
@@ -64,7 +70,10 @@ use crate::wire::Traffic;
 #[must_use]
 pub struct Builder {
     config: Config,
-    bad_address: Option<(String, AddressError)>,
+    bad_address: Option<(String, TargetError)>,
+    stand_ins: StandIns,
+    connector: Option<Connector>,
+    first_agreement_time: Option<Duration>,
     seed: Option<u64>,
     max_events: usize,
     max_event_bytes: usize,
@@ -78,6 +87,9 @@ impl Builder {
         Self {
             config: Config::new(Vec::new(), Versions::new()),
             bad_address: None,
+            stand_ins: StandIns::default(),
+            connector: None,
+            first_agreement_time: None,
             seed: None,
             max_events: 1024,
             max_event_bytes: 16 << 20,
@@ -87,12 +99,15 @@ impl Builder {
         }
     }
 
-    /// One more address to start from: `192.0.2.7:4000`, `[2001:db8::1]:4000`, `b.example:4000`.
-    /// They are tried in the order in which they are given. Default: none, and at least one is
-    /// needed.
+    /// One more address to start from: `192.0.2.7:4000`, `[2001:db8::1]:4000`, `b.example:4000`,
+    /// or on Unix systems `unix:/run/kv.sock`. They are tried in the order in which they are given.
+    /// Default: none, and at least one is needed.
+    ///
+    /// Status and notices show a Unix socket by a name in `.invalid`, here
+    /// `unix-run-kv-sock-0.invalid:1`: no server can mean it.
     pub fn address(mut self, address: impl AsRef<str>) -> Self {
-        match address.as_ref().parse() {
-            Ok(address) => self.config.addresses.push(address),
+        match address.as_ref().parse::<Target>() {
+            Ok(target) => self.config.addresses.extend(self.stand_ins.address(target)),
             Err(error) => {
                 self.bad_address.get_or_insert((address.as_ref().to_owned(), error));
             }
@@ -147,6 +162,47 @@ impl Builder {
     /// L2: how long it may take to make a connection. Default 5 s.
     pub fn connect_time(mut self, time: Duration) -> Self {
         self.config.max_connect_time = time;
+        self
+    }
+
+    /// L2: how long [`connect`](Self::connect) may take in all, over all addresses. Default: no
+    /// limit of its own, so that each address may take [`connect_time`](Self::connect_time) and the
+    /// time for an agreement. [`start`](Self::start) waits for nothing.
+    pub fn connect_within(mut self, time: Duration) -> Self {
+        self.first_agreement_time = Some(time);
+        self
+    }
+
+    /// Makes the connections: TLS, a tunnel, one's own streams. Default: TCP and Unix sockets.
+    ///
+    /// The function is told where to with an [`Attempt`], and gives a stream and who is at its
+    /// other end, which judges redirections (R7). [`Attempt::dial`] makes the connection that the
+    /// library would make. The client drops the future when its time is over; if it panics, the
+    /// connection was not made.
+    ///
+    /// ```
+    /// use ubf_client::{Client, Peer, Stream};
+    ///
+    /// let (ours, theirs) = tokio::io::duplex(4096);
+    /// let ours = std::sync::Mutex::new(Some(ours));
+    /// let builder = Client::builder().address("in.memory:1").versions([1]).connector(move |_to| {
+    ///     let stream = ours.lock().unwrap().take();
+    ///     async move {
+    ///         let stream = stream.ok_or_else(|| std::io::Error::other("there is only one"))?;
+    ///         Ok((Stream::own(stream), Peer::Own))
+    ///     }
+    /// });
+    /// # drop((builder, theirs));
+    /// ```
+    ///
+    /// With TLS, it is mostly
+    /// `let (tcp, peer) = to.dial().await?; Ok((Stream::own(tls.connect(name, tcp).await?), peer))`.
+    /// [`configure`](Self::configure) sets `Config::tls` if nothing else will do.
+    pub fn connector<F>(mut self, connect: impl Fn(Attempt) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = Result<(Stream, Peer), DialError>> + Send + 'static,
+    {
+        self.connector = Some(connector(connect));
         self
     }
 
@@ -232,14 +288,23 @@ impl Builder {
     /// Later losses are the client's business: it goes on trying for as long as it lives.
     ///
     /// # Errors
-    /// If the settings are of no use, or if none of the addresses works, each tried once.
+    /// If the settings are of no use, if none of the addresses works, each tried once, or if there
+    /// is no agreement in [time](Self::connect_within).
     ///
     /// # Panics
     /// Outside of a tokio runtime.
     pub async fn connect(self) -> Result<Client, ConnectError> {
         let (first_outcome, outcome) = oneshot::channel();
+        let within = self.first_agreement_time;
         let client = self.begin(Some(first_outcome))?;
-        match outcome.await {
+        let outcome = match within {
+            Some(within) => timeout(within, outcome).await.map_err(|_elapsed| {
+                let last_loss = client.status().borrow().last_loss.clone();
+                ConnectError::Timeout { within, last_loss: last_loss.map(Box::new) }
+            })?,
+            None => outcome.await,
+        };
+        match outcome {
             Ok(Ok(())) => Ok(client),
             Ok(Err(losses)) => Err(ConnectError::Unreachable { losses }),
             // The driver never gives up before it has told.
@@ -266,6 +331,9 @@ impl Builder {
         let Self {
             mut config,
             bad_address,
+            stand_ins,
+            connector,
+            first_agreement_time: _,
             seed,
             max_events,
             max_event_bytes,
@@ -282,7 +350,7 @@ impl Builder {
         if !config.versions.iter().any(|version| Some(version) >= config.floor) {
             return Err(ConnectError::NoVersion);
         }
-        if config.tls {
+        if config.tls && connector.is_none() {
             return Err(ConnectError::TlsUnavailable);
         }
         config.max_pending = config.max_pending.clamp(1, Semaphore::MAX_PERMITS);
@@ -302,6 +370,8 @@ impl Builder {
             exchange,
             status: status_sender,
             events: event_sink,
+            connector,
+            stand_ins,
             notice_hook,
             wire_hook,
             first_outcome,
@@ -330,16 +400,23 @@ pub enum ConnectError {
         /// What was given.
         address: String,
         /// What is wrong with it.
-        error: AddressError,
+        error: TargetError,
     },
     /// No version was given, or none that the floor allows.
     NoVersion,
-    /// Connections were to be TLS, which this crate cannot do.
+    /// Connections were to be TLS, and there is no [`connector`](Builder::connector) to make it.
     TlsUnavailable,
     /// No server could be reached that has a version in common with this program.
     Unreachable {
         /// What happened at each address.
         losses: Vec<Loss>,
+    },
+    /// No server has agreed in time.
+    Timeout {
+        /// The time: [`connect_within`](Builder::connect_within).
+        within: Duration,
+        /// The last address that was tried in vain, if there was time to give one up.
+        last_loss: Option<Box<Loss>>,
     },
 }
 
@@ -351,22 +428,35 @@ impl fmt::Display for ConnectError {
                 write!(f, "'{}': {error}", address.escape_default())
             }
             Self::NoVersion => f.write_str("no version that may be used"),
-            Self::TlsUnavailable => f.write_str("TLS is not available"),
+            Self::TlsUnavailable => f.write_str("TLS needs a connector"),
             Self::Unreachable { losses } => {
                 f.write_str("no server can be used")?;
                 // Several have no one cause: each is told with its own.
                 for (index, loss) in losses.iter().enumerate() {
-                    write!(f, "{}{loss}", if index == 0 { ": " } else { "; " })?;
-                    let mut cause = std::error::Error::source(loss);
-                    while let Some(error) = cause {
-                        write!(f, ": {error}")?;
-                        cause = error.source();
-                    }
+                    f.write_str(if index == 0 { ": " } else { "; " })?;
+                    write_with_causes(loss, f)?;
                 }
                 Ok(())
+            }
+            Self::Timeout { within, last_loss } => {
+                write!(f, "no agreement in {} s (connect_within)", within.as_secs_f64())?;
+                let Some(loss) = last_loss else { return Ok(()) };
+                f.write_str("; lost last: ")?;
+                write_with_causes(loss, f)
             }
         }
     }
 }
 
+// `Display` shows what was lost, with all causes: several losses have no one cause.
 impl std::error::Error for ConnectError {}
+
+fn write_with_causes(loss: &Loss, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "{loss}")?;
+    let mut cause = std::error::Error::source(loss);
+    while let Some(error) = cause {
+        write!(f, ": {error}")?;
+        cause = error.source();
+    }
+    Ok(())
+}

@@ -20,18 +20,19 @@ use tracing::{debug, warn};
 use ubf_codec::{Term, Version};
 use ubf_net::DialError;
 use ubf_proto::client::{
-    Call, CallId, Config, ConnectionId, Input, LossReason, Notice, Output, State,
+    Call, CallId, Config, ConnectionId, Input, LossReason, NamedBy, Notice, Output, State,
 };
 use ubf_proto::{ClientSession, RedirectPolicy, Time};
 
+use crate::attempt::{Attempt, Connector};
 use crate::calls::Calls;
-use crate::dial::Dial;
 use crate::events::EventSink;
 use crate::exchange::{Exchange, Outcome};
 use crate::link::Link;
 use crate::notices;
 use crate::reply::Event;
 use crate::request::{Kind, Rendering, Request, render};
+use crate::stand_in::StandIns;
 use crate::status::{Loss, Status};
 use crate::wire::{Direction, Traffic};
 
@@ -81,6 +82,10 @@ pub(crate) struct Ends {
     pub(crate) exchange: Arc<Exchange>,
     pub(crate) status: watch::Sender<Status>,
     pub(crate) events: EventSink,
+    /// Makes connections instead of the library.
+    pub(crate) connector: Option<Connector>,
+    /// What some of the program's addresses stand for.
+    pub(crate) stand_ins: StandIns,
     pub(crate) notice_hook: Option<NoticeHook>,
     pub(crate) wire_hook: Option<WireHook>,
     pub(crate) first_outcome: Option<oneshot::Sender<FirstOutcome>>,
@@ -366,14 +371,16 @@ impl Driver {
 
     fn obey(&mut self, output: Output) {
         match output {
-            Output::Connect { connection, address, tls: Some(_), .. } => {
-                warn!(%address, "TLS is not available");
-                let now = self.now;
-                self.session.handle(Input::ConnectFailed { connection }, now);
-            }
-            Output::Connect { connection, address, named_by, within, tls: None } => {
+            Output::Connect { connection, address, named_by, within, tls } => {
+                let target = match named_by {
+                    NamedBy::Program => self.ends.stand_ins.target(&address),
+                    NamedBy::Peers { .. } | NamedBy::NextIp { .. } => address.into(),
+                };
                 let named_by = named_by.server().map(|server| (self.policy, server));
-                self.links.push(Link::new(connection, Dial { address, named_by, within }));
+                let is_tls = tls.is_some();
+                let attempt = Attempt::new(target, tls, named_by, within);
+                let connecting = attempt.begin(self.ends.connector.as_ref());
+                self.links.push(Link::new(connection, connecting, is_tls));
             }
             Output::Transmit { connection, packet } => {
                 if self.ends.wire_hook.is_some() {

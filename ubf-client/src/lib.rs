@@ -74,7 +74,7 @@
 //! the session.
 //!
 //! # What it does not do
-//! - TLS.
+//! - TLS. A program that has it makes its connections itself: [`Builder::connector`].
 //! - Sessions that survive the loss of a connection: see [`CallError::Indeterminate`].
 //! - To look into responses and states: contracts are checked elsewhere.
 //!
@@ -95,18 +95,20 @@ mod builder;
 mod handle;
 mod message;
 
+mod attempt;
 mod calls;
-mod dial;
 mod driver;
 mod exchange;
 mod link;
 mod notices;
 mod socket;
+mod stand_in;
 mod wire;
 
 #[cfg(feature = "serde")]
 mod typed;
 
+pub use self::attempt::Attempt;
 pub use self::builder::{Builder, ConnectError};
 pub use self::events::Events;
 pub use self::handle::{Call, Cast, Client, ReadCrashed};
@@ -119,6 +121,6 @@ pub use self::typed::{
     TypedCall, TypedCallError, TypedEvent, TypedEvents, TypedReply, UnreadableEvent,
 };
 pub use self::wire::{Direction, Traffic};
-pub use ubf_net::{DialError, DialErrorKind};
+pub use ubf_net::{DialError, DialErrorKind, Peer, Stream, Target, TargetError};
 pub use ubf_proto::client::{CallError, Config, LossReason, Notice, State, Statistics};
 pub use ubf_proto::{BackoffTimes, QuarantineTimes, RedirectPolicy, Service, Versions};

@@ -11,7 +11,7 @@ use ubf_net::DialError;
 use ubf_proto::Packet;
 use ubf_proto::client::{ConnectionId, Input};
 
-use crate::dial::{Dial, Dialed};
+use crate::attempt::Connecting;
 use crate::socket::Socket;
 
 /// For the last bytes of a connection that is given up. Chosen: they are few, and nobody waits for
@@ -26,15 +26,16 @@ pub(crate) struct Link {
 }
 
 enum Stage {
-    Dialing(Pin<Box<dyn Future<Output = Dialed> + Send>>),
+    Dialing { connecting: Connecting, is_tls: bool },
     Open { socket: Socket },
     Leaving { socket: Socket, until: Pin<Box<Sleep>> },
     Gone,
 }
 
 impl Link {
-    pub(crate) fn new(id: ConnectionId, dial: Dial) -> Self {
-        Self { id, stage: Stage::Dialing(Box::pin(dial.connect())), failure: None }
+    /// `is_tls`: what is being made is TLS (R7).
+    pub(crate) fn new(id: ConnectionId, connecting: Connecting, is_tls: bool) -> Self {
+        Self { id, stage: Stage::Dialing { connecting, is_tls }, failure: None }
     }
 
     pub(crate) fn push(&mut self, packet: Packet) {
@@ -48,7 +49,7 @@ impl Link {
         self.stage = match std::mem::replace(&mut self.stage, Stage::Gone) {
             Stage::Open { socket } => Stage::Leaving { socket, until: Box::pin(sleep(LEAVE_TIME)) },
             leaving @ Stage::Leaving { .. } => leaving,
-            Stage::Dialing(_) | Stage::Gone => Stage::Gone,
+            Stage::Dialing { .. } | Stage::Gone => Stage::Gone,
         };
     }
 
@@ -61,11 +62,12 @@ impl Link {
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
         let connection = self.id;
         match &mut self.stage {
-            Stage::Dialing(dialing) => match dialing.as_mut().poll(cx) {
+            Stage::Dialing { connecting, is_tls } => match connecting.as_mut().poll(cx) {
                 Poll::Ready(Ok((stream, peer))) => {
+                    let tls = *is_tls;
                     self.stage = Stage::Open { socket: Socket::new(stream) };
                     let peer = peer.address().map(|address| address.ip());
-                    Poll::Ready(Input::Connected { connection, peer, tls: false })
+                    Poll::Ready(Input::Connected { connection, peer, tls })
                 }
                 Poll::Ready(Err(error)) => {
                     self.stage = Stage::Gone;
@@ -99,7 +101,7 @@ impl Link {
                 let connection = self.id;
                 socket.poll_write(cx).map(|count| Input::Written { connection, count })
             }
-            Stage::Dialing(_) | Stage::Leaving { .. } | Stage::Gone => Poll::Pending,
+            Stage::Dialing { .. } | Stage::Leaving { .. } | Stage::Gone => Poll::Pending,
         }
     }
 }
@@ -107,7 +109,7 @@ impl Link {
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let stage = match &self.stage {
-            Stage::Dialing(_) => "dialing",
+            Stage::Dialing { .. } => "dialing",
             Stage::Open { .. } => "open",
             Stage::Leaving { .. } => "leaving",
             Stage::Gone => "gone",

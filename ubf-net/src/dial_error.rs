@@ -115,6 +115,13 @@ impl DialError {
     }
 }
 
+impl From<io::Error> for DialError {
+    /// For connectors: [`other`](Self::other), but of the kind that the system's words tell.
+    fn from(cause: io::Error) -> Self {
+        Self::other(cause)
+    }
+}
+
 impl PartialEq for DialError {
     /// Whether they are of the same kind and about the same IP address.
     fn eq(&self, other: &Self) -> bool {

@@ -56,8 +56,12 @@ async fn connect_and_call(
     term: Term,
     output: &mut Output,
 ) -> io::Result<Status> {
-    let mut builder =
-        args.connect.builder(addresses).call_time(args.timeout).connect_time(args.timeout);
+    let mut builder = args
+        .connect
+        .builder(addresses)
+        .call_time(args.timeout)
+        .connect_time(args.timeout)
+        .connect_within(args.timeout);
     if args.trace {
         let trace = Mutex::new(WireTrace::new(args.connect.limits.limits(), Palette::new(true)));
         builder = builder.on_wire(move |traffic| {

@@ -13,6 +13,7 @@ mod echo;
 mod script;
 
 mod calls;
+mod connecting;
 mod events;
 mod failures;
 mod life;

@@ -1,11 +1,12 @@
 //! A server that says and hears literal bytes.
 
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::time::timeout;
-use ubf_client::{Builder, Client};
+use ubf_client::{Builder, Client, Stream};
 
 /// How long anything may take in these tests. Nothing waits for it unless a test fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -29,7 +30,7 @@ impl Script {
     }
 
     pub(crate) async fn accept(&self) -> Peer {
-        Peer(within(self.listener.accept()).await.unwrap().0)
+        Peer::of(within(self.listener.accept()).await.unwrap().0)
     }
 
     /// Accepts a connection and agrees on version 3, or whatever the client of [`builder`] has.
@@ -52,7 +53,13 @@ pub(crate) fn builder(address: &str) -> Builder {
 }
 
 /// One connection.
-pub(crate) struct Peer(TcpStream);
+pub(crate) struct Peer(Stream);
+
+impl Peer {
+    pub(crate) fn of(stream: impl Into<Stream>) -> Self {
+        Self(stream.into())
+    }
+}
 
 impl Peer {
     /// These bytes come, and no others before them.
@@ -89,8 +96,9 @@ impl Peer {
     }
 
     /// Nothing has come that was not heard.
-    pub(crate) fn has_heard_all(&self) -> bool {
+    pub(crate) fn has_heard_all(&mut self) -> bool {
         let mut byte = [0];
-        matches!(self.0.try_read(&mut byte), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
+        let mut read = std::pin::pin!(self.0.read(&mut byte));
+        read.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending()
     }
 }
