@@ -269,7 +269,7 @@ mod tests {
                 match short_integer(&input, before).or_else(|| last_integer(&input, before)) {
                     Some(found) => assert_eq!(found, (value, before + len)),
                     None => {
-                        assert!(len > 18 || input.len() < 16, "{len} digits after {before} bytes")
+                        assert!(len > 18 || input.len() < 16, "{len} digits after {before} bytes");
                     }
                 }
             }

@@ -79,9 +79,99 @@ struct Nothing;
 fn a_struct_without_fields_is_its_name_or_an_empty_tuple() {
     reads("'Nothing'$", Nothing);
     reads("{}$", Nothing);
+    reads("?$", Nothing);
     refuses::<Nothing>("{1}$");
     refuses::<Nothing>("{'Something'}$");
     refuses::<Nothing>("'Something'$");
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Pair(u8, String);
+
+#[test]
+fn a_struct_of_fields_without_names_is_a_list_in_json() {
+    reads("#\"a\"&1&$", Pair(1, "a".into()));
+    for other in ["#1&$", "#3&\"a\"&1&$", "#\"a\"&1&`plist`$"] {
+        refuses::<Pair>(other);
+    }
+}
+
+#[test]
+fn a_text_is_read_as_every_peer_sends_it() {
+    for packet in [
+        "\"a\u{e5}\"$",
+        "'a\u{e5}'$",
+        "3~a\u{e5}~$",
+        "#229&97&$",
+        "#229&97&`string`$",
+        "3~a\u{e5}~`text`$",
+    ] {
+        reads(packet, "a\u{e5}".to_owned());
+    }
+    reads("#$", String::new());
+    reads("#128512&$", '\u{1f600}');
+    reads("1~x~$", 'x');
+    // A binary is borrowed, and names the fields of Elixir's maps.
+    assert_eq!(from_slice::<&str>(b"3~abc~$").unwrap(), "abc");
+    reads("#{2~Up~1}&`map`$", BTreeMap::from([("Up".to_owned(), 1_u8)]));
+    for other in ["#55296&$", "#1114112&$", "#-1&$", "#97&\"a\"&$", "{97}$", "97$"] {
+        refuses::<String>(other);
+    }
+    assert!(from_slice::<String>(b"2~\xff\xfe~$").is_err());
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Id(u8);
+
+#[test]
+fn keys_of_maps_may_spell_numbers_as_json_does() {
+    reads("#{\"1\"2}&`map`$", BTreeMap::from([(1_u8, 2_u8)]));
+    reads("#{1 2}&`map`$", BTreeMap::from([(1_u8, 2_u8)]));
+    reads("#{\"-7\"2}&`map`$", BTreeMap::from([(-7_i64, 2_u8)]));
+    reads("#{\"1\"2}&`map`$", BTreeMap::from([(Id(1), 2_u8)]));
+    reads("#{\"1\"2}&`map`$", BTreeMap::from([(Some(1_u128), 2_u8)]));
+    reads("#{\"true\"2}&`map`$", BTreeMap::from([(true, 2_u8)]));
+    reads("#{\"1\"2}&`map`$", BTreeMap::from([("1".to_owned(), 2_u8)]));
+    for other in ["#{\"256\"2}&$", "#{\"+1\"2}&$", "#{\" 1\"2}&$", "#{\"\"2}&$", "#{'1'2}&$"] {
+        refuses::<BTreeMap<u8, u8>>(other);
+    }
+    // Values are not keys.
+    refuses::<BTreeMap<u8, u8>>("#{1\"2\"}&$");
+    reads("#{\"1\"2}&`map`$", json!({"1": 2}));
+}
+
+#[test]
+fn null_comes_back_from_a_gateway_as_it_was() {
+    let packet = b"#{\"a\"?}&`map`$";
+    let value: serde_json::Value = from_slice(packet).unwrap();
+    assert_eq!(value, json!({"a": null}));
+    assert_eq!(to_vec(&value).unwrap(), packet);
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Tweet {
+    id: u64,
+    contributors: (),
+    place: Option<String>,
+    #[serde(default)]
+    count: u32,
+    nothing: Nothing,
+}
+
+#[test]
+fn a_field_that_is_always_absent_reads_an_undefined_value() {
+    let tweet = |count| Tweet { id: 7, contributors: (), place: None, count, nothing: Nothing };
+    reads(
+        "#{\"nothing\"?}&{\"count\"?}&{\"place\"?}&{\"contributors\"?}&{\"id\"7}&`map`$",
+        tweet(0),
+    );
+    reads("{'Tweet'7?? 3?}$", tweet(3));
+    reads("#{'Tweet'7?? 3?}&{'Tweet'7???'Nothing'}&$", vec![tweet(0), tweet(3)]);
+    // What has to be there is missing all the same.
+    let error = from_slice::<Vec<Tweet>>(b"#{'Tweet'???? ?}&$").unwrap_err();
+    assert_eq!(error.to_string(), "missing field `id`, in [0], at byte 2");
+    let error = from_slice::<Tweet>(b"#{\"id\"7}&$").unwrap_err();
+    assert_eq!(error.to_string(), "missing field `contributors`, at byte 2");
 }
 
 #[test]

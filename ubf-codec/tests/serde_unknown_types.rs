@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use ubf_codec::Term;
 use ubf_codec::serde::{
-    PropertyList, SelfDescribing, Serializer, from_slice, from_term, to_term, to_vec,
+    Growing, PropertyList, SelfDescribing, Serializer, from_slice, from_term, to_term, to_vec,
 };
 
 /// Written in every form it is read again, and as a term.
@@ -247,7 +247,9 @@ fn what_describes_itself_is_read_without_its_type() {
 
 #[test]
 fn variants_that_describe_themselves_grow_at_their_end() {
-    assert_eq!(from_slice::<Move>(b"#{'To'{1 2 3}}&`plist`$").unwrap(), Move::To(1, 2));
+    let Growing(to) = from_slice::<Growing<Move>>(b"#{'To'{1 2 3}}&`plist`$").unwrap();
+    assert_eq!(to, Move::To(1, 2));
+    from_slice::<Move>(b"#{'To'{1 2 3}}&`plist`$").unwrap_err();
     let along = Move::Along { path: vec![], fast: None };
     assert_eq!(from_slice::<Move>(b"#{'Along'#{'path'#}&}&$").unwrap(), along);
     assert_eq!(from_slice::<Move>(b"#'Stay'&$").unwrap(), Move::Stay);

@@ -9,7 +9,7 @@ use std::fmt::Debug;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use ubf_codec::Term;
-use ubf_codec::serde::{PropertyList, Serializer, from_slice, to_vec};
+use ubf_codec::serde::{Deserializer, Growing, PropertyList, Serializer, from_slice, to_vec};
 
 mod older {
     use super::*;
@@ -58,10 +58,20 @@ mod newer {
     }
 }
 
-/// One edition writes, the other reads.
+/// One edition writes records, the other reads them as such that may grow.
+#[track_caller]
+fn grows<W: Serialize, R: DeserializeOwned + PartialEq + Debug>(written: &W, read: &R) {
+    let record = to_vec(written).unwrap();
+    assert_eq!(&from_slice::<Growing<R>>(&record).unwrap().0, read);
+    let document = ubf_codec::decode(&record).unwrap();
+    let deserializer = Deserializer::from_document(&document).with_growing_records(true);
+    assert_eq!(&deserializer.read::<R>().unwrap(), read);
+}
+
+/// The same, and property lists, which may grow in any case.
 #[track_caller]
 fn passes<W: Serialize, R: DeserializeOwned + PartialEq + Debug>(written: &W, read: &R) {
-    assert_eq!(&from_slice::<R>(&to_vec(written).unwrap()).unwrap(), read);
+    grows(written, read);
     let mut serializer = Serializer::new().with_property_lists(true);
     assert_eq!(&from_slice::<R>(&serializer.encode(written).unwrap()).unwrap(), read);
 }
@@ -84,6 +94,43 @@ fn the_newer_reads_the_older_record_with_fewer_fields() {
 }
 
 #[test]
+fn a_record_with_another_number_of_fields_is_refused_unless_it_may_grow() {
+    let wrong = |packet: &[u8]| {
+        [
+            from_slice::<older::Order>(packet).map(|_| ()),
+            from_slice::<newer::Order>(packet).map(|_| ()),
+        ]
+        .map(|read| read.map_err(|error| error.to_string()))
+    };
+    let count = |count| {
+        let what = format!("record of {count} where the type has another number of fields");
+        move |read: &Result<(), String>| read.as_ref().is_err_and(|error| error.starts_with(&what))
+    };
+    let two = wrong(b"{'Order'1 2}$");
+    assert!(two[0].is_ok() && count(2)(&two[1]), "{two:?}");
+    let six = wrong(b"{'Order'1 2?? 3?}$");
+    assert!(count(6)(&six[0]) && six[1].is_ok(), "{six:?}");
+    // `price` has aliases: there are eight names for six fields.
+    for (packet, elements) in [
+        (&b"{'Order'1 2\"n\"# 3}$"[..], 5),
+        (b"{'Order'1 2\"n\"# 3? 7}$", 7),
+        (b"{'Order'1 2\"n\"# 3? 7 8}$", 8),
+        (b"{'Order'1 2\"n\"# 3? 7 8 9}$", 9),
+    ] {
+        let read = wrong(packet);
+        assert!(count(elements)(&read[1]), "{}: {read:?}", packet.escape_ascii());
+    }
+    for packet in [&b"'Move'$"[..], b"{'Move'3}$", b"{'Move'3 4 5}$"] {
+        let error = from_slice::<newer::Command>(packet).unwrap_err().to_string();
+        assert!(error.starts_with("record of "), "{error}");
+    }
+    for packet in [&b"'Say'$"[..], b"{'Say'\"hi\"}$", b"{'Say'\"hi\"'true'5}$"] {
+        let error = from_slice::<newer::Command>(packet).unwrap_err().to_string();
+        assert!(error.starts_with("record of "), "{error}");
+    }
+}
+
+#[test]
 fn a_field_that_is_skipped_keeps_its_place_in_the_record() {
     let order =
         newer::Order { note: Some("n".into()), count: 5, rest: Term::atom("x"), ..newer_order() };
@@ -102,12 +149,12 @@ fn a_field_with_aliases_does_not_shift_the_others() {
 fn variants_grow_at_their_end() {
     use newer::Command as New;
     use older::Command as Old;
-    passes(&Old::Stop, &New::Stop(None));
-    passes(&New::Stop(Some("why".into())), &Old::Stop);
-    passes(&Old::Move(3), &New::Move(3, None));
-    passes(&New::Move(3, Some(4)), &Old::Move(3));
-    passes(&Old::Say { text: "hi".into() }, &New::Say { text: "hi".into(), loud: None });
-    passes(&New::Say { text: "hi".into(), loud: Some(true) }, &Old::Say { text: "hi".into() });
+    grows(&Old::Stop, &New::Stop(None));
+    grows(&New::Stop(Some("why".into())), &Old::Stop);
+    grows(&Old::Move(3), &New::Move(3, None));
+    grows(&New::Move(3, Some(4)), &Old::Move(3));
+    grows(&Old::Say { text: "hi".into() }, &New::Say { text: "hi".into(), loud: None });
+    grows(&New::Say { text: "hi".into(), loud: Some(true) }, &Old::Say { text: "hi".into() });
 }
 
 #[test]
@@ -136,21 +183,71 @@ fn who_denies_unknown_fields_gets_none() {
         id: u32,
     }
     from_slice::<Order>(b"{'Order'1}$").unwrap();
-    from_slice::<Order>(b"{'Order'1?}$").unwrap();
+    from_slice::<Growing<Order>>(b"{'Order'1?}$").unwrap();
+    from_slice::<Growing<Order>>(b"{'Order'1 2}$").unwrap_err();
     from_slice::<Order>(b"{'Order'1 2}$").unwrap_err();
     from_slice::<Order>(b"#{'id'1}&{'price'1}&$").unwrap_err();
 }
 
 #[test]
-fn fields_skipped_on_one_side_shift_the_others() {
-    #[derive(Serialize, Deserialize, Debug)]
-    struct Lopsided {
-        #[serde(skip_serializing, default)]
-        local: u8,
-        shared: String,
+fn a_field_skipped_on_one_side_does_not_shift_the_others() {
+    // Read shifted, the price would be 480 and nobody would notice.
+    #[derive(Serialize, Deserialize, Debug, PartialEq)]
+    struct Computed {
+        id: u32,
+        #[serde(skip_deserializing)]
+        net: u32,
+        price: u32,
     }
-    let lopsided = Lopsided { local: 1, shared: "x".into() };
-    from_slice::<Lopsided>(&to_vec(&lopsided).unwrap()).unwrap_err();
-    let read: Lopsided = from_slice(&to_vec(&PropertyList(&lopsided)).unwrap()).unwrap();
-    assert_eq!((read.local, read.shared.as_str()), (0, "x"));
+    #[derive(Serialize, Deserialize, Debug, PartialEq)]
+    struct Secret {
+        id: u32,
+        #[serde(skip_serializing, default)]
+        key: Option<u32>,
+        price: Option<u32>,
+    }
+    #[derive(Serialize, Deserialize, Debug, PartialEq)]
+    struct Unnamed(u32, #[serde(skip_serializing)] Option<u32>, Option<u32>);
+    #[derive(Serialize, Deserialize, Debug, PartialEq)]
+    enum Choice {
+        Named {
+            id: u32,
+            #[serde(skip_deserializing)]
+            net: u32,
+            price: u32,
+        },
+        Unnamed(u32, #[serde(skip_deserializing)] u32, u32),
+    }
+    fn refused<T: Serialize + DeserializeOwned + Debug>(value: &T) {
+        let error = from_slice::<T>(&to_vec(value).unwrap()).unwrap_err().to_string();
+        assert!(error.starts_with("record of "), "{error}");
+    }
+    let computed = Computed { id: 1, net: 480, price: 500 };
+    refused(&computed);
+    let secret = Secret { id: 1, key: Some(2), price: Some(500) };
+    refused(&secret);
+    refused(&Unnamed(1, Some(2), Some(3)));
+    refused(&Choice::Named { id: 1, net: 480, price: 500 });
+    refused(&Choice::Unnamed(1, 480, 500));
+    // A property list has names.
+    let read: Computed = from_slice(&to_vec(&PropertyList(&computed)).unwrap()).unwrap();
+    assert_eq!(read, Computed { net: 0, ..computed });
+    let read: Secret = from_slice(&to_vec(&PropertyList(&secret)).unwrap()).unwrap();
+    assert_eq!(read, Secret { key: None, ..secret });
+}
+
+#[test]
+fn a_field_with_aliases_skipped_on_one_side_is_noticed_too() {
+    #[derive(Serialize, Deserialize, Debug)]
+    #[allow(dead_code, reason = "only read")]
+    struct Lopsided {
+        #[serde(alias = "number")]
+        id: u32,
+        #[serde(skip_deserializing)]
+        net: u32,
+        price: u32,
+    }
+    let packet = to_vec(&Lopsided { id: 1, net: 480, price: 500 }).unwrap();
+    let error = from_slice::<Lopsided>(&packet).unwrap_err().to_string();
+    assert!(error.starts_with("record of 3 where"), "{error}");
 }

@@ -144,7 +144,7 @@ impl<A: Arena> Reader<'_, A> {
             }
             (true, false) => drop(self.rest.marks.pop()),
             (false, true) => {
-                self.mark_since(Size::of_leaf(element).plus(Size { nodes: 1, bytes: 0 }))
+                self.mark_since(Size::of_leaf(element).plus(Size { nodes: 1, bytes: 0 }));
             }
             (false, false) => {}
         }

@@ -3,7 +3,8 @@
 //! A [`TermRef`] has one lifetime, the shorter one. What serde borrows has to live as long as the
 //! input, while the nodes of the packet are gone when [`from_slice`](super::from_slice) returns.
 
-use core::cell::Cell;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::slice;
 
@@ -27,6 +28,13 @@ pub(super) struct Whole<'de, 'n> {
     /// Whether serde has read a term that looks like a record without knowing the type: it cannot
     /// be read as one afterwards.
     pub(super) met_unknown_record: Cell<bool>,
+    /// Whether records may have more or fewer elements than their types have fields.
+    pub(super) growing: Cell<bool>,
+    /// Whether a field was taken for missing because it is undefined.
+    pub(super) skipped_undefined: Cell<bool>,
+    /// The fields that are read even if they are undefined: see
+    /// [`Deserializer::read`](super::Deserializer::read).
+    pub(super) read_undefined: RefCell<Vec<&'static str>>,
 }
 
 /// A term that is read. Bytes are borrowed for `'de`, nodes for `'n`.
@@ -63,6 +71,30 @@ pub(super) enum Meaning<'de, 'n> {
 enum Shape<'de, 'n> {
     Meaning(Meaning<'de, 'n>),
     Tagged(TextRef<'de>, Cursor<'de, 'n>),
+}
+
+impl Whole<'_, '_> {
+    /// Makes ready to read the term from its beginning.
+    #[cold]
+    pub(super) fn begin(&self, growing: bool) {
+        self.levels.set(self.max_depth);
+        self.wrappers.set(0);
+        self.met_unknown_record.set(false);
+        self.growing.set(growing);
+        self.skipped_undefined.set(false);
+    }
+
+    /// Whether an undefined field of this name is passed over, as if it were missing.
+    #[cold]
+    pub(super) fn passes_over(&self, name: TextRef<'_>) -> bool {
+        let is_read = self.reads_undefined(name);
+        self.skipped_undefined.set(self.skipped_undefined.get() || !is_read);
+        !is_read
+    }
+
+    pub(super) fn reads_undefined(&self, name: TextRef<'_>) -> bool {
+        self.read_undefined.borrow().iter().any(|field| name == *field)
+    }
 }
 
 static UNDEFINED: Term = Term::Undefined;
@@ -269,6 +301,21 @@ impl<'de, 'n> Cursor<'de, 'n> {
     /// No elements.
     pub(super) fn no_items(&self) -> Items<'de, 'n> {
         self.items(Parts::Nodes([].as_slice().iter()))
+    }
+
+    /// Whether an undefined field with this key is passed over, as if it were missing.
+    #[cold]
+    pub(super) fn is_key_passed_over(&self) -> bool {
+        match self.meaning() {
+            Meaning::Atom(name) | Meaning::String(name) => self.whole.passes_over(name),
+            Meaning::Undefined
+            | Meaning::Integer(_)
+            | Meaning::Float(_)
+            | Meaning::Binary(_)
+            | Meaning::Tuple(_)
+            | Meaning::List(_)
+            | Meaning::Pairs(_) => true,
+        }
     }
 
     /// A pair, or an atom that stands for itself and `'true'`, as in Erlang's property lists.

@@ -31,6 +31,8 @@ struct Inner {
     /// Innermost first: each container adds itself when the error passes through it.
     path: Vec<Segment>,
     offset: Option<u64>,
+    /// The field that is missing, if that is what is wrong.
+    missing: Option<&'static str>,
 }
 
 /// Whose fault it is.
@@ -73,7 +75,7 @@ pub(super) enum Segment {
 
 impl Error {
     pub(super) fn new(kind: ErrorKind) -> Self {
-        Self(Box::new(Inner { kind, path: Vec::new(), offset: None }))
+        Self(Box::new(Inner { kind, path: Vec::new(), offset: None, missing: None }))
     }
 
     pub(super) fn mismatch(message: impl fmt::Display) -> Self {
@@ -102,10 +104,24 @@ impl Error {
         self
     }
 
+    /// The same for a field whose undefined value its type does not take.
+    #[cold]
+    pub(super) fn of_missing_field(mut self, field: &Segment) -> Self {
+        if let (ErrorKind::Mismatch(message), Segment::Name(name)) = (&mut self.0.kind, field) {
+            *message = alloc::format!("missing field `{name}`");
+        }
+        self
+    }
+
     /// Adds the part of the value in which it happened.
     pub(super) fn inside(mut self, segment: Segment) -> Self {
         self.0.path.push(segment);
         self
+    }
+
+    /// The field that is missing, if that is what is wrong.
+    pub(super) fn missing(&self) -> Option<&'static str> {
+        self.0.missing
     }
 
     /// What is wrong.
@@ -142,10 +158,10 @@ impl fmt::Display for Error {
         match &self.0.kind {
             ErrorKind::Packet(error) => return error.fmt(f),
             ErrorKind::Mismatch(message) | ErrorKind::Unwritable(message) => {
-                f.write_str(message)?
+                f.write_str(message)?;
             }
             ErrorKind::Depth(max) => {
-                write!(f, "nested deeper than {max}, which is as deep as the type may recurse")?
+                write!(f, "nested deeper than {max}, which is as deep as the type may recurse")?;
             }
             #[cfg(feature = "std")]
             ErrorKind::Io(error) => return error.fmt(f),
@@ -186,6 +202,13 @@ impl From<DecodeError> for Error {
 impl serde_core::de::Error for Error {
     fn custom<T: fmt::Display>(message: T) -> Self {
         Self::mismatch(message)
+    }
+
+    #[cold]
+    fn missing_field(field: &'static str) -> Self {
+        let mut error = Self::mismatch(format_args!("missing field `{field}`"));
+        error.0.missing = Some(field);
+        error
     }
 }
 

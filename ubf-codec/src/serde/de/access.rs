@@ -5,6 +5,7 @@ use alloc::string::ToString as _;
 
 use serde_core::de::{DeserializeSeed, MapAccess, SeqAccess};
 
+use super::key::Key;
 use super::part::{Level, Part};
 use crate::serde::cursor::{Cursor, Items, Meaning};
 use crate::serde::error::{Error, Segment};
@@ -26,15 +27,18 @@ impl<'de, 'n> Sequence<'de, 'n> {
         Self { whole, _level: level, items, index: 0, missing: 0 }
     }
 
-    /// `len` elements, however many there are.
+    /// `len` elements; of a record that grows, however many there are.
     pub(super) fn of_exactly(
         len: usize,
         whole: Part<'de, 'n>,
         level: Level<'n>,
         items: Items<'de, 'n>,
-    ) -> Self {
+    ) -> Result<Self, Error> {
+        if items.len() != len && !whole.whole().growing.get() {
+            return Err(whole.wrong_count(items.len()));
+        }
         let missing = len.saturating_sub(items.len());
-        Self { whole, _level: level, items, index: 0, missing }
+        Ok(Self { whole, _level: level, items, index: 0, missing })
     }
 }
 
@@ -73,15 +77,15 @@ pub(super) struct Entries<'de, 'n> {
     /// Held while the parts are read.
     _level: Level<'n>,
     items: Items<'de, 'n>,
-    /// Whether an undefined value is as good as none: in a struct.
-    skip_undefined: bool,
+    /// Whether they are the fields of a struct: an undefined value is as good as none there.
+    is_struct: bool,
     /// The entry whose key was read.
     open: Option<(Cursor<'de, 'n>, Cursor<'de, 'n>)>,
 }
 
 impl<'de, 'n> Entries<'de, 'n> {
     pub(super) const fn new(whole: Part<'de, 'n>, level: Level<'n>, items: Items<'de, 'n>) -> Self {
-        Self { whole, _level: level, items, skip_undefined: false, open: None }
+        Self { whole, _level: level, items, is_struct: false, open: None }
     }
 
     /// The fields of a struct, as a property list.
@@ -90,7 +94,7 @@ impl<'de, 'n> Entries<'de, 'n> {
         level: Level<'n>,
         items: Items<'de, 'n>,
     ) -> Self {
-        Self { whole, _level: level, items, skip_undefined: true, open: None }
+        Self { whole, _level: level, items, is_struct: true, open: None }
     }
 }
 
@@ -106,11 +110,14 @@ impl<'de> MapAccess<'de> for Entries<'de, '_> {
             let Some((key, value)) = item.entry() else {
                 return Err(self.whole.part(item).wrong(&"a pair of key and value"));
             };
-            if self.skip_undefined && value.is_undefined() {
+            if self.is_struct && value.is_undefined() && key.is_key_passed_over() {
                 continue;
             }
             self.open = Some((key, value));
-            return match seed.deserialize(self.whole.part(key)) {
+            let part = self.whole.part(key);
+            let read =
+                if self.is_struct { seed.deserialize(part) } else { seed.deserialize(Key(part)) };
+            return match read {
                 Ok(key) => Ok(Some(key)),
                 Err(error) => Err(key_error(error, key)),
             };
@@ -123,7 +130,12 @@ impl<'de> MapAccess<'de> for Entries<'de, '_> {
         let Some((key, value)) = self.open.take() else {
             return Err(Error::mismatch("a value was read before its key"));
         };
-        seed.deserialize(self.whole.part(value)).map_err(|error| entry_error(error, key, value))
+        seed.deserialize(self.whole.part(value)).map_err(|error| {
+            if self.is_struct && value.is_undefined() {
+                return error.of_missing_field(&segment(key));
+            }
+            entry_error(error, key, value)
+        })
     }
 
     fn size_hint(&self) -> Option<usize> {

@@ -1,11 +1,13 @@
 //! Terms to Rust values.
 
 mod access;
+mod key;
 mod part;
 mod record;
 mod variant;
 
-use core::cell::Cell;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
 use core::fmt;
 
 use bytes::Bytes;
@@ -18,7 +20,7 @@ use crate::decode::decode;
 use crate::dialect::Dialect;
 use crate::document::Document;
 use crate::node::Node;
-use crate::term::{Arena, TermRef, utf8_of_packet};
+use crate::term::{Arena, TermRef, TextRef, utf8_of_packet};
 
 /// How deep types may recurse where nobody says otherwise. Chosen: the depth that `serde_json`
 /// allows; a level of derived code takes some kilobytes of stack in an unoptimised build, and
@@ -118,6 +120,7 @@ pub struct Deserializer<'de, 'n> {
     is_packet: bool,
     dialect: Dialect,
     max_depth: u32,
+    growing: bool,
 }
 
 impl fmt::Debug for Deserializer<'_, '_> {
@@ -153,6 +156,7 @@ impl<'de, 'n> Deserializer<'de, 'n> {
         is_packet: false,
         dialect: Dialect::Extended,
         max_depth: DEFAULT_MAX_DEPTH,
+        growing: false,
     };
 
     /// In the classic dialect the atom `'undefined'` stands for the undefined value (W7): here it
@@ -184,20 +188,47 @@ impl<'de, 'n> Deserializer<'de, 'n> {
         self
     }
 
+    /// Whether records may have more or fewer elements than their types have fields: off by
+    /// default.
+    ///
+    /// [`Growing`](super::Growing) does the same for one value, and says when it is safe.
+    #[must_use]
+    pub const fn with_growing_records(mut self, growing: bool) -> Self {
+        self.growing = growing;
+        self
+    }
+
     /// Reads the value.
     ///
-    /// The same as `T::deserialize(self)`, but for the byte that an error names: serde does not
-    /// tell the outermost value's.
+    /// The same as `T::deserialize(self)`, but for two things. An error names its byte even if it
+    /// is about the outermost value, which serde does not tell. And a field that is undefined may
+    /// be of a type that takes nothing else, as `()` does.
     ///
     /// # Errors
     /// A term that is not what the type expects.
     pub fn read<T: Deserialize<'de>>(self) -> Result<T, Error> {
         let whole = self.whole();
         let root = whole.root(self.at);
-        T::deserialize(root).map_err(|error| {
+        loop {
+            let error = match T::deserialize(root) {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            // An undefined field counts as missing, so that it gets its default. Which fields have
+            // none, and may still take the undefined value, serde tells only by this error. A type
+            // has a finite number of fields, and each is added once.
+            if let Some(field) = error.missing()
+                && !whole.reads_undefined(TextRef::plain(field.as_bytes()))
+                && whole.skipped_undefined.get()
+            {
+                whole.read_undefined.borrow_mut().push(field);
+                whole.begin(self.growing);
+                continue;
+            }
             let error = error.at(root.offset());
-            if whole.met_unknown_record.get() { error.advise(RECORD_ADVICE) } else { error }
-        })
+            let is_unknown = whole.met_unknown_record.get();
+            return Err(if is_unknown { error.advise(RECORD_ADVICE) } else { error });
+        }
     }
 
     fn whole(&self) -> Whole<'de, 'n> {
@@ -212,6 +243,9 @@ impl<'de, 'n> Deserializer<'de, 'n> {
             levels: Cell::new(max_depth),
             wrappers: Cell::new(0),
             met_unknown_record: Cell::new(false),
+            growing: Cell::new(self.growing),
+            skipped_undefined: Cell::new(false),
+            read_undefined: RefCell::new(Vec::new()),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A part of a term: how each kind of Rust value is read from it.
 
 use alloc::borrow::Cow;
-use alloc::string::ToString as _;
+use alloc::string::{String, ToString as _};
 use core::cell::Cell;
 
 use serde_core::de::{self, Expected, Visitor};
@@ -12,6 +12,7 @@ use super::variant::{Content, PacketVariant, Variant};
 use crate::serde::cursor::{At, Cursor, Items, Meaning, Whole};
 use crate::serde::error::{Error, ErrorKind};
 use crate::serde::term;
+use crate::serde::wrappers::GROWING;
 use crate::term::{IntegerRef, TextRef};
 
 /// How many `Option`s and newtypes may stand around one term. They leave no trace in the packet, so
@@ -41,6 +42,10 @@ impl<'de, 'n> Whole<'de, 'n> {
 }
 
 impl<'de, 'n> Part<'de, 'n> {
+    pub(super) const fn whole(&self) -> &'n Whole<'de, 'n> {
+        self.cursor.whole()
+    }
+
     pub(super) fn term(&self) -> crate::term::TermRef<'n> {
         self.cursor.term()
     }
@@ -51,8 +56,12 @@ impl<'de, 'n> Part<'de, 'n> {
     }
 
     #[inline]
-    fn meaning(&self) -> Meaning<'de, 'n> {
+    pub(super) fn meaning(&self) -> Meaning<'de, 'n> {
         self.cursor.meaning()
+    }
+
+    pub(super) fn is_undefined(&self) -> bool {
+        self.cursor.is_undefined()
     }
 
     /// A part of this term.
@@ -82,7 +91,7 @@ impl<'de, 'n> Part<'de, 'n> {
 
     /// This term without the `Option` or the newtype around it.
     #[inline]
-    fn unwrap(self) -> Result<Self, Error> {
+    pub(super) fn unwrap(self) -> Result<Self, Error> {
         let wrappers = &self.cursor.whole().wrappers;
         wrappers.set(wrappers.get() + 1);
         if wrappers.get() > MAX_WRAPPERS { Err(self.too_deep()) } else { Ok(self) }
@@ -97,6 +106,17 @@ impl<'de, 'n> Part<'de, 'n> {
     pub(super) fn wrong(&self, expected: &dyn Expected) -> Error {
         Error::mismatch(format_args!("invalid type: {}, expected {expected}", self.cursor))
             .at(self.cursor.offset())
+    }
+
+    /// A record of so many elements, where the type has more or fewer fields. Whoever guesses which
+    /// of them are the same takes one value for another: a field may have been added at the end, or
+    /// serde may have been told to skip one in the middle, of writing or of reading alone.
+    #[cold]
+    pub(super) fn wrong_count(&self, count: usize) -> Error {
+        Error::mismatch(format_args!(
+            "record of {count} where the type has another number of fields: see ubf_codec::serde::Growing"
+        ))
+        .at(self.cursor.offset())
     }
 
     /// W8: a number from a string tagged `f`, or from an integer.
@@ -205,6 +225,25 @@ fn visit_bytes<'de, V: Visitor<'de>>(text: TextRef<'de>, visitor: V) -> Result<V
     }
 }
 
+/// The text of a list of characters, each the number that Unicode gives it.
+fn characters(items: Items<'_, '_>) -> Option<String> {
+    items
+        .map(|item| match item.meaning() {
+            Meaning::Integer(value) => {
+                value.to_i64().and_then(|value| u32::try_from(value).ok()).and_then(char::from_u32)
+            }
+            Meaning::Undefined
+            | Meaning::Float(_)
+            | Meaning::Atom(_)
+            | Meaning::String(_)
+            | Meaning::Binary(_)
+            | Meaning::Tuple(_)
+            | Meaning::List(_)
+            | Meaning::Pairs(_) => None,
+        })
+        .collect()
+}
+
 macro_rules! as_number {
     ($($method:ident)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -227,6 +266,13 @@ macro_rules! as_text {
             }
             match self.meaning() {
                 Meaning::String(text) | Meaning::Atom(text) => visit_text(text, visitor),
+                // What Elixir sends, and Erlang today.
+                Meaning::Binary(bytes) => visit_text(TextRef::plain(bytes), visitor),
+                // What Erlang's own strings are.
+                Meaning::List(items) => match characters(items) {
+                    Some(text) => visitor.visit_string(text),
+                    None => Err(self.wrong(&visitor)),
+                },
                 _ => Err(self.wrong(&visitor)),
             }
         }
@@ -330,6 +376,8 @@ impl<'de> de::Deserializer<'de> for Part<'de, '_> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         match self.meaning() {
+            // As JSON has it.
+            Meaning::Undefined => {}
             // What describes itself.
             Meaning::Tuple(items) if items.len() == 0 => {}
             _ => {
@@ -346,6 +394,13 @@ impl<'de> de::Deserializer<'de> for Part<'de, '_> {
     ) -> Result<V::Value, Error> {
         if name == term::NAME {
             return visitor.visit_enum(PacketVariant(self.cursor.term()));
+        }
+        if name == GROWING {
+            let growing = &self.cursor.whole().growing;
+            let outside = growing.replace(true);
+            let read = self.unwrap().and_then(|part| visitor.visit_newtype_struct(part));
+            growing.set(outside);
+            return read;
         }
         visitor.visit_newtype_struct(self.unwrap()?)
     }
@@ -380,6 +435,8 @@ impl<'de> de::Deserializer<'de> for Part<'de, '_> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         let elements = match self.meaning() {
+            // As JSON has it.
+            Meaning::List(items) if items.len() == len => items,
             // What describes itself: without the name.
             Meaning::Tuple(items)
                 if items.len() == len && !access::begin_with(items.clone(), name) =>
@@ -388,7 +445,7 @@ impl<'de> de::Deserializer<'de> for Part<'de, '_> {
             }
             _ => self.record(name, &visitor)?,
         };
-        visitor.visit_seq(Sequence::of_exactly(len, self, self.enter()?, elements))
+        visitor.visit_seq(Sequence::of_exactly(len, self, self.enter()?, elements)?)
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -411,7 +468,7 @@ impl<'de> de::Deserializer<'de> for Part<'de, '_> {
             }
             _ => {
                 let elements = self.record(name, &visitor)?;
-                visitor.visit_map(Fields::new(self, self.enter()?, elements, fields))
+                visitor.visit_map(Fields::new(self, self.enter()?, elements, fields)?)
             }
         }
     }

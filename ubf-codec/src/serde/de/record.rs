@@ -1,14 +1,17 @@
 //! The fields of a record: `{'name', Field, …}`, in the order of the type.
 
+use core::any;
 use core::fmt::{self, Write as _};
+use core::mem;
 
 use serde_core::de::{self, DeserializeSeed, Expected, MapAccess, Visitor};
 use serde_core::forward_to_deserialize_any;
 
 use super::access::key_error;
 use super::part::{Level, Part};
-use crate::serde::cursor::{Cursor, Items};
+use crate::serde::cursor::{Cursor, Items, Whole};
 use crate::serde::error::{Error, Segment};
+use crate::term::TextRef;
 
 /// A record, as a map: only as a map does derived code let fields be missing, be in excess, or have
 /// a default.
@@ -19,31 +22,81 @@ pub(super) struct Fields<'de, 'n> {
     elements: Items<'de, 'n>,
     /// The names that the type knows; of a field with aliases, all of them.
     names: &'static [&'static str],
+    /// How many elements the record has.
+    count: usize,
     /// The place of the next element.
     index: usize,
-    /// The element whose key was read.
-    open: Option<Cursor<'de, 'n>>,
+    /// What the key stands for that was read.
+    open: Open<'de, 'n>,
     /// Whether the type takes numbers for names; known when it has read its first key.
     takes_index: Option<bool>,
 }
 
+/// What a key stands for.
+enum Open<'de, 'n> {
+    /// No key was read.
+    No,
+    /// This element.
+    Element(Cursor<'de, 'n>),
+    /// The place after the last element: does the type have a field there?
+    End,
+    /// The same, when it is answered.
+    Ended,
+}
+
 impl<'de, 'n> Fields<'de, 'n> {
-    pub(super) const fn new(
+    pub(super) fn new(
         whole: Part<'de, 'n>,
         level: Level<'n>,
         elements: Items<'de, 'n>,
         names: &'static [&'static str],
-    ) -> Self {
-        Self { whole, _level: level, elements, names, index: 0, open: None, takes_index: None }
+    ) -> Result<Self, Error> {
+        let count = elements.len();
+        if count > names.len() && !whole.whole().growing.get() {
+            return Err(whole.wrong_count(count));
+        }
+        Ok(Self {
+            whole,
+            _level: level,
+            elements,
+            names,
+            count,
+            index: 0,
+            open: Open::No,
+            takes_index: None,
+        })
+    }
+
+    /// Asks the type, after the last element, whether it has further fields: with aliases it has
+    /// more names than fields.
+    #[cold]
+    fn ask_for_the_end<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, Error> {
+        self.open = Open::Ended;
+        if self.takes_index == Some(false) {
+            // Serde skips nothing of what it has not derived.
+            return Ok(None);
+        }
+        let key = Key { index: self.count, name: None, takes_index: &mut self.takes_index };
+        // A type that denies unknown fields says so here: then it has no more.
+        let Ok(key) = seed.deserialize(key) else { return Ok(None) };
+        self.open = Open::End;
+        Ok(Some(key))
     }
 
     /// Says in which field it happened: the one whose key was read last.
     #[cold]
     fn place(&self, error: Error, element: Cursor<'_, '_>) -> Error {
         let index = self.index.saturating_sub(1);
-        let segment =
-            self.names.get(index).map_or(Segment::Index(index), |&name| Segment::Name(name.into()));
-        error.at(element.offset()).inside(segment)
+        match self.names.get(index) {
+            Some(&name) if element.is_undefined() => {
+                error.of_missing_field(&Segment::Name(name.into()))
+            }
+            Some(&name) => error.at(element.offset()).inside(Segment::Name(name.into())),
+            None => error.at(element.offset()).inside(Segment::Index(index)),
+        }
     }
 }
 
@@ -55,36 +108,61 @@ impl<'de> MapAccess<'de> for Fields<'de, '_> {
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, Error> {
+        if matches!(self.open, Open::Ended) {
+            return Ok(None);
+        }
         for element in self.elements.by_ref() {
             let index = self.index;
             self.index += 1;
+            let name = self.names.get(index).copied();
             // A field that its program left out, or has no value for.
-            if element.is_undefined() {
+            if element.is_undefined() && is_passed_over(self.whole.whole(), name) {
                 continue;
             }
-            let name = self.names.get(index).copied();
-            // A program of a later edition sends more. Only derived types can say what they think
-            // of it.
+            // A record that grows has more. Only derived types can say what they think of it.
             if name.is_none() && self.takes_index != Some(true) {
                 return Ok(None);
             }
-            self.open = Some(element);
+            self.open = Open::Element(element);
             let key = Key { index, name, takes_index: &mut self.takes_index };
             return match seed.deserialize(key) {
                 Ok(key) => Ok(Some(key)),
                 Err(error) => Err(key_error(error, element)),
             };
         }
+        if self.count < self.names.len() && !self.whole.whole().growing.get() {
+            return self.ask_for_the_end(seed);
+        }
         Ok(None)
     }
 
     #[inline]
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
-        let Some(element) = self.open.take() else {
-            return Err(Error::mismatch("a value was read before its key"));
+        // Derived types read so what is no field of theirs.
+        let is_ignored = size_of::<S::Value>() == 0
+            && any::type_name::<S::Value>() == any::type_name::<de::IgnoredAny>();
+        let element = match mem::replace(&mut self.open, Open::No) {
+            Open::Element(element) if is_ignored && !self.whole.whole().growing.get() => {
+                return Err(self.whole.wrong_count(self.count).at(element.offset()));
+            }
+            Open::Element(element) => element,
+            Open::End if is_ignored => {
+                self.open = Open::Ended;
+                self.whole.missing()
+            }
+            Open::End => return Err(self.whole.wrong_count(self.count)),
+            Open::No | Open::Ended => {
+                return Err(Error::mismatch("a value was read before its key"));
+            }
         };
         seed.deserialize(self.whole.part(element)).map_err(|error| self.place(error, element))
     }
+}
+
+/// Whether an undefined field is passed over, as if it were missing.
+#[cold]
+fn is_passed_over(whole: &Whole<'_, '_>, name: Option<&'static str>) -> bool {
+    name.is_none_or(|name| whole.passes_over(TextRef::plain(name.as_bytes())))
 }
 
 /// Which field an element is.

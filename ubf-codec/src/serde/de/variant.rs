@@ -84,16 +84,16 @@ impl<'de> VariantAccess<'de> for Variant<'de, '_> {
         let place = self.place();
         match self.content {
             Content::Elements(elements) => {
-                visitor.visit_seq(Sequence::of_exactly(len, self.whole, self.level, elements))
+                Sequence::of_exactly(len, self.whole, self.level, elements)
+                    .and_then(|sequence| visitor.visit_seq(sequence))
             }
             Content::Alone(element) => {
                 let part = self.whole.part(element);
                 match element.meaning() {
-                    Meaning::Tuple(elements) | Meaning::List(elements) => {
-                        part.enter().and_then(|level| {
-                            visitor.visit_seq(Sequence::of_exactly(len, part, level, elements))
-                        })
-                    }
+                    Meaning::Tuple(elements) | Meaning::List(elements) => part
+                        .enter()
+                        .and_then(|level| Sequence::of_exactly(len, part, level, elements))
+                        .and_then(|sequence| visitor.visit_seq(sequence)),
                     _ => Err(part.wrong(&visitor)),
                 }
             }
@@ -108,9 +108,8 @@ impl<'de> VariantAccess<'de> for Variant<'de, '_> {
     ) -> Result<V::Value, Error> {
         let place = self.place();
         match self.content {
-            Content::Elements(elements) => {
-                visitor.visit_map(Fields::new(self.whole, self.level, elements, fields))
-            }
+            Content::Elements(elements) => Fields::new(self.whole, self.level, elements, fields)
+                .and_then(|fields| visitor.visit_map(fields)),
             Content::Alone(element) => {
                 let part = self.whole.part(element);
                 match element.meaning() {

@@ -2,7 +2,6 @@
 
 mod compound;
 mod output;
-mod wrappers;
 
 use alloc::vec::Vec;
 use core::cell::Cell;
@@ -14,10 +13,9 @@ use serde_core::ser;
 
 use self::compound::Compound;
 use self::output::{OpenList, Output};
-use self::wrappers::{PROPERTY_LIST, SELF_DESCRIBING};
-pub use self::wrappers::{PropertyList, SelfDescribing};
 use super::error::Error;
 use super::term;
+use super::wrappers::{PROPERTY_LIST, SELF_DESCRIBING};
 use crate::decode::Decoder;
 use crate::dialect::Dialect;
 use crate::limits::Limits;
@@ -387,14 +385,15 @@ impl<'s> ser::Serializer for &'s mut Serializer {
     }
 
     fn serialize_unit(self) -> Result<(), Error> {
-        self.output.open_tuple();
-        self.output.close_tuple();
+        self.leaf(Leaf::Undefined);
         Ok(())
     }
 
     fn serialize_unit_struct(self, name: &'static str) -> Result<(), Error> {
         if self.structs == Structs::SelfDescribing {
-            return self.serialize_unit();
+            self.output.open_tuple();
+            self.output.close_tuple();
+            return Ok(());
         }
         self.atom(name);
         Ok(())

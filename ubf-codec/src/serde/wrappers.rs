@@ -1,5 +1,9 @@
-//! Values that say how they are to be written.
+//! Values that say how they are to be written, or read.
 
+use core::fmt;
+use core::marker::PhantomData;
+
+use serde_core::de::Visitor;
 use serde_core::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The name of the newtype that is a [`PropertyList`].
@@ -87,5 +91,72 @@ impl<T: Serialize> Serialize for SelfDescribing<T> {
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for SelfDescribing<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         T::deserialize(deserializer).map(Self)
+    }
+}
+
+/// The name of the newtype that is a [`Growing`].
+pub(super) const GROWING: &str = "$ubf_codec::serde::Growing";
+
+/// Reads `T` even if its records have more or fewer elements than their types have fields. Writing,
+/// it is as if it were not there.
+///
+/// A record says nothing of its fields but their order. One that has another number of elements
+/// than the type has fields may be of another edition, with a field added *at its end*; or a field
+/// has `skip_serializing` or `skip_deserializing` alone, so that all after it are in other places.
+/// The two cannot be told apart, and so both are refused. This wrapper says that the types in `T`
+/// skip no field on one side only, and may grow.
+///
+/// Elements in excess are ignored. Fields that are missing are undefined: they should be `Option`s,
+/// or in a struct and a struct variant have a `#[serde(default)]`.
+///
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use ubf_codec::serde::{Growing, from_slice};
+///
+/// #[derive(Serialize, Deserialize, PartialEq, Debug)]
+/// #[serde(rename = "order")]
+/// struct Order {
+///     id: u32,
+///     note: Option<String>,
+/// }
+///
+/// let Growing(order) = from_slice::<Growing<Order>>(b"{'order' 7}$")?;
+/// assert_eq!(order, Order { id: 7, note: None });
+/// let Growing(order) = from_slice::<Growing<Order>>(b"{'order' 7\"now\" 480}$")?;
+/// assert_eq!(order, Order { id: 7, note: Some("now".into()) });
+///
+/// let error = from_slice::<Order>(b"{'order' 7\"now\" 480}$").unwrap_err();
+/// assert!(error.to_string().starts_with("record of 3 where the type has another number of fields"));
+/// # Ok::<(), ubf_codec::serde::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Growing<T>(pub T);
+
+impl<T: Serialize> Serialize for Growing<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Growing<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_newtype_struct(GROWING, GrowingVisitor(PhantomData))
+    }
+}
+
+struct GrowingVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for GrowingVisitor<T> {
+    type Value = Growing<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value whose records may grow")
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> Result<Growing<T>, D::Error> {
+        T::deserialize(deserializer).map(Growing)
     }
 }
