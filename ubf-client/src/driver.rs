@@ -397,7 +397,7 @@ impl Driver {
             }
             Output::Render { call, version } => self.render(call, version),
             Output::Ended { call, outcome } => self.end(call, outcome),
-            Output::EventOut { version, body } => {
+            Output::EventOut { connection: _, version, body } => {
                 let is_kept = self.ends.events.push(Event { version, body });
                 let counter =
                     if is_kept { &mut self.status.events } else { &mut self.status.events_missed };

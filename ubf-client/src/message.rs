@@ -158,7 +158,7 @@ impl Future for Replying<'_> {
                 Stage::Queued(queued) => Stage::Sent(ready!(queued.as_mut().poll(cx))?),
                 Stage::Sent(sent) => {
                     return Poll::Ready(match ready!(sent.poll_outcome(cx))? {
-                        Done::Reply { version, body } => Ok(Reply { version, body }),
+                        Done::Reply { version, body, .. } => Ok(Reply { version, body }),
                         // The session never takes a request for an event.
                         Done::Taken { .. } => Err(CallError::Indeterminate),
                     });

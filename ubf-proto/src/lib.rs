@@ -77,7 +77,7 @@
 //!         }, now);
 //!     }
 //! }
-//! let Some(Done::Reply { version, body }) = reply else { panic!("a request has a reply") };
+//! let Some(Done::Reply { version, body, .. }) = reply else { panic!("a request has a reply") };
 //! assert_eq!((version.get(), body.to_string().as_str()), (10, "{{ok,\"blue\"},start}"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

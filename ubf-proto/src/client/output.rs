@@ -70,6 +70,8 @@ pub enum Output {
     },
     /// An event from the server.
     EventOut {
+        /// The connection that it came on.
+        connection: ConnectionId,
         /// The version that it is written in.
         version: Version,
         /// `{'event_out',Event}`.
@@ -117,6 +119,8 @@ impl NamedBy {
 pub enum Done {
     /// The reply to a request.
     Reply {
+        /// The connection that it came on.
+        connection: ConnectionId,
         /// The version that request and reply are written in.
         version: Version,
         /// `{Response,State}`.

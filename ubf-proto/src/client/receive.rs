@@ -83,7 +83,7 @@ impl ClientSession {
     ) {
         // P5: events stand between any two answers.
         if is_event(body.root(), "event_out") {
-            self.outputs.push_back(Output::EventOut { version, body });
+            self.outputs.push_back(Output::EventOut { connection, version, body });
             return;
         }
         match self.pop_first_due(slot) {
@@ -103,7 +103,7 @@ impl ClientSession {
             Some(Sent { awaited: Awaited::Reply { call, version: expected }, .. }) => {
                 if version == expected {
                     self.route.call_was_executed();
-                    self.end(&call, Ok(Done::Reply { version, body }));
+                    self.end(&call, Ok(Done::Reply { connection, version, body }));
                 } else {
                     self.end(&call, Err(CallError::Indeterminate));
                     self.violated(connection, Violation::WrongVersion { expected, found: version });

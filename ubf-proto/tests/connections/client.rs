@@ -185,7 +185,7 @@ impl Client {
                 }
                 client::Output::Ended {
                     call,
-                    outcome: Ok(client::Done::Reply { version, body }),
+                    outcome: Ok(client::Done::Reply { version, body, .. }),
                 } => Step::Done {
                     done: self.name(call),
                     version: version.get(),
@@ -201,7 +201,7 @@ impl Client {
                 client::Output::Ended { call, outcome: Err(error) } => {
                     Step::Failed { failed: self.name(call), why: why(&error).to_owned() }
                 }
-                client::Output::EventOut { version, body } => {
+                client::Output::EventOut { version, body, .. } => {
                     Step::EventOut { event_out: text(body.source()), version: version.get() }
                 }
                 client::Output::Notice(notice) => {

@@ -139,7 +139,7 @@ impl Client {
                 }
                 Output::Close { connection } => format!("close {}", connection.0),
                 Output::Render { call, version } => format!("render {} {version}", call.0),
-                Output::Ended { call, outcome: Ok(Done::Reply { version, body }) } => {
+                Output::Ended { call, outcome: Ok(Done::Reply { version, body, .. }) } => {
                     format!("end {} {version} {body}", call.0)
                 }
                 Output::Ended { call, outcome: Ok(Done::Taken { version }) } => {
@@ -148,7 +148,7 @@ impl Client {
                 Output::Ended { call, outcome: Err(error) } => {
                     format!("end {} error: {error}", call.0)
                 }
-                Output::EventOut { version, body } => format!("event {version} {body}"),
+                Output::EventOut { version, body, .. } => format!("event {version} {body}"),
                 Output::Notice(notice) => {
                     self.notices.push(notice);
                     continue;

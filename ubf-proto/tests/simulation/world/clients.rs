@@ -127,7 +127,7 @@ impl World {
         let is_probe = self.clients[index].probes.contains(&call.0);
         self.clients[index].chase.call_ended(&outcome);
         match outcome {
-            Ok(client::Done::Reply { body, version }) => {
+            Ok(client::Done::Reply { body, version, .. }) => {
                 let View::Tuple(reply) = body.root().view() else { panic!("a reply is a tuple") };
                 let Some([response, _]) = reply.to_array() else { panic!("of two") };
                 let View::Tuple(response) = response.view() else { panic!("ours is a tuple") };
