@@ -1,6 +1,6 @@
 #![forbid(unsafe_code)]
 #![no_std]
-#![allow(dead_code, unused_imports, reason = "the printer and the checker read the rest")]
+#![allow(dead_code, unused_imports, reason = "the checker reads the rest")]
 //! UBF(B): contracts, which say what may be said in which state of a session.
 //!
 //! UBF has three layers. UBF(A) is how terms are written on the wire (`ubf-codec`); UBF(B) is the
@@ -34,17 +34,19 @@
 //! - **Reading:** [`Reader`], for each [`ContractDialect`]; [`ReadError`] has every error of the
 //!   text with its place, [`Contract::warnings`] what is odd.
 //! - **The model:** [`Contract`], [`State`], [`Rule`], [`TypeDef`], [`Type`]: what the text says.
+//! - **Checking:** [`Checker`] holds terms against types, [`Mismatch`] says why one does not fit.
 //! - **The meaning:** [`TypeGraph`]: the types of a contract as a graph in which names, dialects
 //!   and ways of writing are gone. Checking and comparing are done on it.
 //!
 //! # Limits
-//! [`ContractLimits`] for texts. No input makes this crate panic.
+//! [`ContractLimits`] for texts, [`CheckLimits`] for terms that are checked. No input makes this crate panic.
 
 extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
 mod builtin;
+mod check;
 mod diagnostic;
 mod dialect;
 mod graph;
@@ -52,11 +54,13 @@ mod import;
 mod limits;
 mod model;
 mod predefined;
+mod print;
 mod read;
 mod shown;
 mod span;
 mod wellformed;
 
+pub use self::check::{CheckLimits, Checker, Exceeded, Mismatch, Step};
 pub use self::diagnostic::{AttributeProblem, Diagnostic, Problem, ReadError};
 pub use self::dialect::{ContractDialect, UnknownDialect};
 pub use self::graph::{Meaning, NodeId, Strings, TypeGraph};

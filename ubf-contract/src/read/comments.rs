@@ -5,6 +5,7 @@
 //! in a text that was printed each stays where it is.
 
 use alloc::vec::Vec;
+use core::mem;
 
 use super::lexer::RawComment;
 use super::token::Token;
@@ -26,10 +27,16 @@ impl<'t> Comments<'t> {
         Notes { leading: self.up_to(first), blank_before, trailing: None }
     }
 
-    /// What stands before and in the thing whose last token is before `end`, and behind it on its
-    /// last line.
-    pub(super) fn around(&mut self, end: usize, blank_before: bool) -> Notes {
-        let leading = self.up_to(end.saturating_sub(1));
+    /// What stands before and in the thing of the tokens from `first` up to, and without, `end`,
+    /// and behind it on its last line. Those inside come after those before, without empty lines.
+    pub(super) fn around(&mut self, first: usize, end: usize, mut blank_before: bool) -> Notes {
+        let mut leading = self.up_to(first);
+        let inside = self.up_to(end.saturating_sub(1));
+        for comment in inside {
+            // The empty line before the thing stands before its first comment now.
+            let blank_before = mem::take(&mut blank_before);
+            leading.push(Comment { blank_before, ..comment });
+        }
         let trailing = self
             .rest
             .next_if(|comment| comment.tokens_before == end && !comment.own_line)

@@ -137,7 +137,7 @@ impl FormParser<'_, '_> {
     /// What stands around the thing whose tokens begin at `first` and end before the next one.
     fn notes(&mut self, first: usize) -> Notes {
         let blank_before = self.cursor.token(first).is_some_and(|token| token.blank_before);
-        self.comments.around(self.cursor.at(), blank_before)
+        self.comments.around(first, self.cursor.at(), blank_before)
     }
 
     fn type_defs(&mut self, start: usize, twice: bool) {
