@@ -1,6 +1,6 @@
 //! `ubf repl`: a conversation with a server.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 
@@ -12,14 +12,15 @@ use crate::network;
 use crate::packets::input::{self, Input, InputError};
 use crate::packets::passage::{Passage, Split as _};
 use crate::packets::terms::TermSplitter;
-use crate::repl::{Done, Session, Shown, Terminal, Typed};
+use crate::repl::{Done, Screen, Session, Shown, Terminal, Typed, command_hint};
 use crate::ui::output::Output;
+use crate::ui::palette::Palette;
 use crate::ui::report::Report;
 use crate::ui::status::Status;
 
 pub(crate) fn run(args: &Repl, output: &mut Output) -> io::Result<Status> {
     let ended = network::runtime(false).and_then(|runtime| {
-        Ok(if input::stdin_is_terminal() {
+        Ok(if input::stdin_is_terminal() && io::stdout().is_terminal() {
             talk(args, &runtime, output)?
         } else {
             script(args, &runtime, output)
@@ -46,26 +47,55 @@ fn talk(args: &Repl, runtime: &Runtime, output: &mut Output) -> Result<io::Resul
         runtime.block_on(connecting).map_err(|error| network::cannot_connect(&error))?;
     terminal.help_with(session.words(), palette);
     screen(Shown::Note(":help lists the commands, Ctrl-D leaves".to_owned()));
-    loop {
+    'lines: loop {
         let text = match terminal.read(&session.prompt()).map_err(trouble)? {
-            Typed::Line(text) => text,
+            Typed::Lines(text) => text,
             Typed::Interrupted => continue,
             Typed::End => break,
         };
-        let done = runtime.block_on(async {
-            tokio::select! {
-                done = session.obey(&text) => done,
-                _ = ctrl_c() => Done::Bad(Report::new("given up; what was sent may have run")),
+        // What was pasted may be several lines. Each is carried out as if it had been typed.
+        for passage in passages(&text) {
+            let done = match passage.utf8(None) {
+                Ok(line) => runtime.block_on(obey_unless_interrupted(&mut session, line)),
+                Err(report) => Some(Done::Bad(report)),
+            };
+            match done {
+                Some(Done::Good) => {}
+                Some(Done::Bad(report)) => show_on(&screen, &report, palette),
+                Some(Done::Quit) => break 'lines,
+                None => {
+                    show_on(&screen, &Report::new("given up; what was sent may have run"), palette);
+                    break;
+                }
             }
-        });
-        match done {
-            Done::Good => {}
-            Done::Bad(report) => screen(Shown::Data(report.render(palette).trim_end().to_owned())),
-            Done::Quit => break,
         }
     }
     runtime.block_on(session.close());
     Ok(Ok(Status::Good))
+}
+
+/// `None` if Ctrl-C was pressed first.
+async fn obey_unless_interrupted(session: &mut Session<'_>, line: &str) -> Option<Done> {
+    tokio::select! {
+        done = session.obey(line) => {
+            if let Some(hint) = command_hint(line) {
+                session.note(hint);
+            }
+            Some(done)
+        }
+        _ = ctrl_c() => None,
+    }
+}
+
+fn show_on(screen: &Screen, report: &Report, palette: Palette) {
+    screen(Shown::Data(report.render(palette).trim_end().to_owned()));
+}
+
+/// The lines of a text. A line goes on until its brackets are closed.
+fn passages(text: &str) -> impl Iterator<Item = Passage> {
+    let mut splitter = TermSplitter::new();
+    splitter.buffer().extend_from_slice(text.as_bytes());
+    std::iter::from_fn(move || splitter.next(true))
 }
 
 /// What is on stdin is carried out.

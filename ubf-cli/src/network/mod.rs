@@ -4,11 +4,11 @@ pub(crate) mod wire_trace;
 mod wire_words;
 
 use tokio::runtime::{Builder, Runtime};
-use ubf_client::{CallError, ConnectError, LossReason};
+use ubf_client::{CallError, ConnectError, DialErrorKind, Loss, LossReason};
 use ubf_codec::{NotationError, Term};
 
 use crate::packets::passage::Passage;
-use crate::ui::reason::reason;
+use crate::ui::reason::{causes, innermost, reason};
 use crate::ui::report::Report;
 
 /// Threads for tasks: as many as there are cores, or one besides the main thread.
@@ -39,30 +39,59 @@ pub(crate) fn term(text: &str) -> Result<Term, Report> {
 
 /// Why there is no connection, and what to look at.
 pub(crate) fn cannot_connect(error: &ConnectError) -> Report {
-    Report::new(error.to_string()).with_hint(connect_hint(error))
+    let ConnectError::Unreachable { losses } = error else {
+        return Report::new(causes(error));
+    };
+    let losses_text: Vec<String> = losses.iter().map(loss_in_words).collect();
+    Report::new(format!("no server can be used: {}", losses_text.join("; ")))
+        .with_hint(losses.iter().find_map(loss_hint))
 }
 
-fn connect_hint(error: &ConnectError) -> Option<&'static str> {
-    let ConnectError::Unreachable { losses } = error else { return None };
-    let is = |test: fn(&LossReason) -> bool| losses.iter().any(|loss| test(&loss.reason));
-    if is(|reason| matches!(reason, LossReason::NoCommonVersion { spoken } if spoken.is_empty())) {
-        Some(
-            "it has no such service, or none of its versions works: --service says which one to talk to",
-        )
-    } else if is(|reason| matches!(reason, LossReason::NoCommonVersion { .. })) {
-        Some("--versions says which versions to offer, as in --versions 1-3,10")
-    } else if is(|reason| matches!(reason, LossReason::NegotiationRefused { .. })) {
-        Some("--service says which service to talk to")
-    } else if is(|reason| {
-        matches!(reason, LossReason::NegotiationTime { .. } | LossReason::BadSyntax(_))
-    }) {
-        Some("is that a server that speaks versioned UBF?")
-    } else if is(|reason| {
-        matches!(reason, LossReason::ConnectFailed | LossReason::ConnectTime { .. })
-    }) {
-        Some("is the server running, and are host and port right?")
-    } else {
-        None
+/// What happened at an address, with what the system says of it.
+pub(crate) fn loss_in_words(loss: &Loss) -> String {
+    let text = loss.to_string();
+    // What stands between the two says the same in other words.
+    match &loss.cause {
+        Some(cause) => format!("{text}: {}", innermost(cause)),
+        None => text,
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "there is no hint for most, nor for new ones")]
+fn loss_hint(loss: &Loss) -> Option<&'static str> {
+    match &loss.reason {
+        LossReason::NoCommonVersion { spoken } if spoken.is_empty() => Some(
+            "it has no such service, or none of its versions works: --service says which one to \
+             talk to",
+        ),
+        LossReason::NoCommonVersion { .. } => {
+            Some("--versions says which versions to offer, as in --versions 1-3,10")
+        }
+        LossReason::NegotiationRefused { .. } => Some("--service says which service to talk to"),
+        LossReason::NegotiationTime { .. } | LossReason::BadSyntax(_) => {
+            Some("is that a server that speaks versioned UBF?")
+        }
+        LossReason::ConnectFailed => {
+            loss.cause.as_ref().map_or(Some(WHERE), |cause| dial_hint(cause.kind()))
+        }
+        LossReason::ConnectTime { .. } => Some(WHERE),
+        _ => None,
+    }
+}
+
+const WHERE: &str = "is the server running, and are host and port right?";
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "the same is said of all others")]
+fn dial_hint(kind: DialErrorKind) -> Option<&'static str> {
+    match kind {
+        DialErrorKind::NoSuchName => Some("is the name of the host right?"),
+        DialErrorKind::NoDescriptors => {
+            Some("this process may open no more files and sockets: `ulimit -n` shows the limit")
+        }
+        DialErrorKind::NoSuchSocket => Some("is the server running, and is the path right?"),
+        DialErrorKind::Denied => Some("does the socket belong to somebody else?"),
+        DialErrorKind::NotAllowed => Some("--allow-redirects allows more addresses"),
+        _ => Some(WHERE),
     }
 }
 

@@ -78,6 +78,20 @@ impl<'a> Line<'a> {
     }
 }
 
+/// What to say to someone who has typed the name of a command without its colon.
+pub(crate) fn command_hint(text: &str) -> Option<String> {
+    let text = text.trim();
+    let meant = match text {
+        "exit" | "bye" | "q" => ":quit",
+        "?" => ":help",
+        word => COMMANDS
+            .iter()
+            .map(|(name, ..)| *name)
+            .find(|name| name.strip_prefix(':') == Some(word))?,
+    };
+    Some(format!("{text} was sent to the server, as a request. Did you mean {meant}?"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,6 +113,18 @@ mod tests {
         assert_eq!(Line::parse(":q"), Ok(Line::Quit));
         assert_eq!(Line::parse(":se kv"), Ok(Line::Service(Some("kv"))));
         assert_eq!(Line::parse(":s").unwrap_err(), ":s may be :service or :status");
+    }
+
+    #[test]
+    fn a_command_without_its_colon_gets_a_hint() {
+        for (text, meant) in
+            [("quit", ":quit"), (" exit", ":quit"), ("help", ":help"), ("status", ":status")]
+        {
+            assert!(command_hint(text).unwrap().ends_with(&format!("mean {meant}?")), "{text}");
+        }
+        for text in [":quit", "{quit}", "list", "quit now", ""] {
+            assert_eq!(command_hint(text), None, "{text}");
+        }
     }
 
     #[test]

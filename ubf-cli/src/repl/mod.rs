@@ -6,5 +6,6 @@ mod news;
 mod session;
 mod terminal;
 
-pub(crate) use self::session::{Done, Session, Shown};
+pub(crate) use self::line::command_hint;
+pub(crate) use self::session::{Done, Screen, Session, Shown};
 pub(crate) use self::terminal::{Terminal, Typed};

@@ -23,6 +23,9 @@ use crate::ui::report::Report;
 
 /// To say goodbye. Chosen: nobody wants to wait.
 const CLOSE_TIME: Duration = Duration::from_millis(500);
+/// What a line waits for a server that is gone. Chosen: a restart is often over by then, and nobody
+/// wonders yet.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Words that are kept for completion. Chosen: more than a person remembers.
 const MAX_WORDS: usize = 500;
 /// Text that is looked through for words. Chosen: what is longer is data.
@@ -79,8 +82,7 @@ impl<'a> Session<'a> {
         palette: Palette,
     ) -> Result<Self, ConnectError> {
         let is_tracing = Arc::new(AtomicBool::new(args.trace));
-        let spoken = Arc::default();
-        let words = Arc::default();
+        let (spoken, words) = (Arc::default(), Arc::default());
         let service = args.connect.service();
         let line = Connecting {
             args,
@@ -91,6 +93,10 @@ impl<'a> Session<'a> {
             words: &words,
         };
         let (client, events_shown) = line.connect(service.clone()).await?;
+        // The first prompt shows the version.
+        let mut status = client.status();
+        let agreed = status.wait_for(|status| status.version.is_some());
+        drop(timeout(PATIENCE, agreed).await);
         Ok(Self {
             args,
             client,
@@ -157,7 +163,10 @@ impl<'a> Session<'a> {
             Ok(term) => term,
             Err(report) => return Done::Bad(report),
         };
-        let outcome = self.client.call(term).await;
+        let outcome = tokio::select! {
+            outcome = self.client.call(term) => outcome,
+            () = self.nobody_is_there() => return self.given_up(),
+        };
         // Events that came before the reply are shown before it.
         self.show_events().await;
         match outcome {
@@ -179,10 +188,40 @@ impl<'a> Session<'a> {
             Ok(term) => term,
             Err(report) => return Done::Bad(report),
         };
-        match self.client.cast(term).await {
+        let cast = tokio::select! {
+            cast = self.client.cast(term) => cast,
+            () = self.nobody_is_there() => return self.given_up(),
+        };
+        match cast {
             Ok(()) => Done::Good,
             Err(error) => failed(&error),
         }
+    }
+
+    /// Waits until all addresses have been tried in vain, and some time has passed. A call that was
+    /// sent has ended before that, with the connection: what still waits was not sent.
+    async fn nobody_is_there(&self) {
+        let mut status = self.client.status();
+        loop {
+            if status.wait_for(|status| status.state == State::BackingOff).await.is_err() {
+                // The client is closed, and the call says so itself.
+                return std::future::pending().await;
+            }
+            let back = status.wait_for(|status| status.state == State::Ready);
+            if timeout(PATIENCE, back).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn given_up(&self) -> Done {
+        let status = self.client.status();
+        let loss = status.borrow().last_loss.as_ref().map(network::loss_in_words);
+        let why = loss.map_or_else(String::new, |loss| format!(": {loss}"));
+        Done::Bad(
+            Report::new(format!("not sent, no server is there{why}"))
+                .with_hint(Some("the client tries on, and :status says how it is; send it again")),
+        )
     }
 
     /// N6: the next message goes out in another version.
@@ -280,7 +319,7 @@ impl<'a> Session<'a> {
         text
     }
 
-    fn note(&self, text: String) {
+    pub(crate) fn note(&self, text: String) {
         self.show(Shown::Note(text));
     }
 

@@ -2,13 +2,14 @@
 //! meantime.
 
 use std::env;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustyline::error::ReadlineError;
 use rustyline::history::DefaultHistory;
-use rustyline::{Config, Editor, ExternalPrinter as _};
+use rustyline::{Config, Editor, ExternalPrinter};
 
 use super::editor::LineHelper;
 use super::session::{Screen, Shown, Words};
@@ -24,7 +25,7 @@ pub(crate) struct Terminal {
 
 /// What was typed.
 pub(crate) enum Typed {
-    Line(String),
+    Lines(String),
     /// Ctrl-C.
     Interrupted,
     /// Ctrl-D.
@@ -42,15 +43,11 @@ impl Terminal {
             // There is none before the first time.
             editor.load_history(path).ok();
         }
-        let printer = Mutex::new(editor.create_external_printer()?);
-        let screen = Arc::new(move |shown| {
-            let text = match shown {
-                Shown::Data(text) => format!("{text}\n"),
-                Shown::Note(text) => format!("{0}{text}{0:#}\n", palette.faint),
-            };
-            // What cannot be shown is lost: there is nobody to tell.
-            printer.lock().unwrap_or_else(PoisonError::into_inner).print(text).ok();
-        });
+        let screen = match editor.create_external_printer() {
+            Ok(printer) => above_the_line(printer, palette),
+            // A terminal that cannot move its cursor: lines are read as it gives them.
+            Err(_) => plain(own_stdout()?, palette),
+        };
         Ok((Self { editor, history }, screen))
     }
 
@@ -59,12 +56,12 @@ impl Terminal {
         self.editor.set_helper(Some(LineHelper::new(words, palette)));
     }
 
-    /// The next line.
+    /// The next lines: several if they were pasted.
     pub(crate) fn read(&mut self, prompt: &str) -> rustyline::Result<Typed> {
         match self.editor.readline(prompt) {
             Ok(line) => {
                 self.keep(&line);
-                Ok(Typed::Line(line))
+                Ok(Typed::Lines(line))
             }
             Err(ReadlineError::Interrupted) => Ok(Typed::Interrupted),
             Err(ReadlineError::Eof) => Ok(Typed::End),
@@ -80,6 +77,44 @@ impl Terminal {
             self.editor.append_history(path).ok();
         }
     }
+}
+
+/// Shows text above the line that is being edited.
+fn above_the_line(printer: impl ExternalPrinter + Send + 'static, palette: Palette) -> Screen {
+    let printer = Mutex::new(printer);
+    Arc::new(move |shown| {
+        let text = rendered(&shown, palette);
+        // What cannot be shown is lost: there is nobody to tell.
+        printer.lock().unwrap_or_else(PoisonError::into_inner).print(text).ok();
+    })
+}
+
+fn rendered(shown: &Shown, palette: Palette) -> String {
+    match shown {
+        Shown::Data(text) => format!("{text}\n"),
+        Shown::Note(text) => format!("{0}{text}{0:#}\n", palette.faint),
+    }
+}
+
+/// Shows text where the cursor is.
+fn plain(stdout: File, palette: Palette) -> Screen {
+    let stdout = Mutex::new(stdout);
+    Arc::new(move |shown| {
+        let text = rendered(&shown, palette);
+        let mut stdout = stdout.lock().unwrap_or_else(PoisonError::into_inner);
+        // One write for the whole text: others may write at the same time.
+        stdout.write_all(text.as_bytes()).ok();
+    })
+}
+
+/// The standard output for text that comes from any thread: the thread that reads lines holds the
+/// lock of `io::stdout` all the time.
+fn own_stdout() -> io::Result<File> {
+    #[cfg(unix)]
+    let stdout = std::os::fd::AsFd::as_fd(&io::stdout()).try_clone_to_owned()?;
+    #[cfg(windows)]
+    let stdout = std::os::windows::io::AsHandle::as_handle(&io::stdout()).try_clone_to_owned()?;
+    Ok(stdout.into())
 }
 
 /// `$XDG_STATE_HOME/ubf/history`, as the XDG base directory specification has it. `None` if there

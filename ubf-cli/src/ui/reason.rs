@@ -27,6 +27,13 @@ pub(crate) fn causes(error: &(dyn Error + 'static)) -> String {
     text
 }
 
+/// What the last cause of an error says, or the error itself if it has none.
+pub(crate) fn innermost(error: &(dyn Error + 'static)) -> String {
+    let chain = std::iter::successors(Some(error), |&error| error.source());
+    let last = chain.take(MAX_CAUSES).last().map(ToString::to_string).unwrap_or_default();
+    without_number(&last).to_owned()
+}
+
 fn without_number(text: &str) -> &str {
     text.split_once(" (os error").map_or(text, |(words, _)| words)
 }
@@ -59,5 +66,7 @@ mod tests {
         );
         assert_eq!(causes(&Outer("no: Connection refused", refused())), "no: Connection refused");
         assert_eq!(reason(&refused()), "Connection refused");
+        assert_eq!(innermost(&Outer("cannot connect", refused())), "Connection refused");
+        assert_eq!(innermost(&refused()), "Connection refused");
     }
 }
