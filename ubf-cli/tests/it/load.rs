@@ -1,14 +1,8 @@
 //! `ubf load`, as it is called.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
-
-mod common;
-#[path = "common/server.rs"]
-mod server;
-
-use common::{bad, good, ubf};
+use crate::common::server::{Server, nobody};
+use crate::common::{bad, good, ubf};
 use serde_json::Value;
-use server::{Server, nobody};
 
 fn json(args: &[&str]) -> (i32, Value) {
     let ran = ubf(&[&["load", "--json"], args].concat(), "");
@@ -77,7 +71,10 @@ fn calls_that_fail_are_counted_by_kind_and_show_in_the_exit_status() {
 fn errors_say_what_to_look_at() {
     let server = Server::of_2003();
     let message = bad(2, &["load", &nobody()], "");
-    assert!(message.contains(": cannot connect\n\nhint: is the server running"), "{message}");
+    assert!(
+        message.contains(": cannot connect: Connection refused\n\nhint: is the server running"),
+        "{message}"
+    );
     let message = bad(2, &["load", "--versions", "7,8", &server.address], "");
     assert!(message.contains("the server speaks 1-5,9,10,14\n\nhint: --versions"), "{message}");
     let message = bad(1, &["load", "--request", "{a,", &server.address], "");

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::os::unix::net::UnixListener;
 
-use crate::program::{Server, socket, ubf};
+use super::program::{Server, socket, ubf};
 
 const ANYWHERE: &str = "127.0.0.1:0";
 

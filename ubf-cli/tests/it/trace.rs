@@ -1,8 +1,6 @@
 //! `ubf trace`, as it is called.
 
-mod common;
-
-use common::{good, ubf};
+use crate::common::{good, ubf};
 
 #[test]
 fn the_example_reads_like_a_lesson() {

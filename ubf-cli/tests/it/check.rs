@@ -1,8 +1,6 @@
 //! `ubf check`, as it is called.
 
-mod common;
-
-use common::{bad, file, good, ubf};
+use crate::common::{bad, file, good, ubf};
 
 #[test]
 fn says_that_input_is_valid() {

@@ -1,8 +1,6 @@
 //! `ubf encode`, as it is called.
 
-mod common;
-
-use common::{bad, file, good, run_raw, ubf};
+use crate::common::{bad, file, good, run_raw, ubf};
 
 #[test]
 fn writes_a_packet_for_each_argument() {

@@ -1,7 +1,6 @@
 //! Runs the real `ubf`. The one place that knows how.
 
-#![allow(dead_code, reason = "each test file uses a part of this")]
-
+pub(crate) mod server;
 pub(crate) mod stooge;
 
 use std::path::PathBuf;

@@ -1,8 +1,5 @@
 //! A server to talk to, in a thread of the test.
 
-#![allow(dead_code, reason = "each test file uses a part of this")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
-
 use std::sync::mpsc;
 use std::thread;
 

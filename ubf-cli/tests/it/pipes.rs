@@ -1,13 +1,9 @@
 //! `ubf` between other programs: closed pipes, live streams, long streams, no terminal.
 
-#![cfg(unix)]
-
-mod common;
-
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
 
-use common::ubf;
+use crate::common::ubf;
 
 fn start(args: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_ubf"))

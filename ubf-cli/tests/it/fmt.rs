@@ -1,8 +1,6 @@
 //! `ubf fmt`, as it is called.
 
-mod common;
-
-use common::{bad, file, good, ubf};
+use crate::common::{bad, file, good, ubf};
 
 const LESSON: &str = "'person'>p # {p \"Joe\" 123} & {p 'fred' 3~abc~} & $";
 

@@ -10,7 +10,7 @@ use bytes::BytesMut;
 use ubf_client::Client;
 use ubf_codec::{StreamDecoder, View, ubf};
 
-use crate::program::Server;
+use super::program::Server;
 
 const CLIENTS: u64 = 4;
 const CALLERS_EACH: u64 = 8;

@@ -1,17 +1,13 @@
 //! `ubf attack` against servers that do not hold, and whom it does not attack.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by a panic")]
-
-mod common;
-
 use std::net::TcpListener;
 #[cfg(target_os = "linux")]
 use std::process::{Child, Command, Stdio};
 #[cfg(target_os = "linux")]
 use std::sync::Mutex;
 
-use common::stooge::{Weakness, stooge};
-use common::{bad, ubf};
+use crate::common::stooge::{Weakness, stooge};
+use crate::common::{bad, ubf};
 
 /// Says this to whatever an attack sends.
 struct Parrot(&'static [u8]);

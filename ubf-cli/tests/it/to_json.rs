@@ -1,10 +1,8 @@
 //! `ubf to-json`, as it is called.
 
-mod common;
+use crate::common::{bad, file, good, ubf};
 
-use common::{bad, file, good, ubf};
-
-const LESSON: &str = include_str!("../examples/lesson.ubf");
+const LESSON: &str = include_str!("../../examples/lesson.ubf");
 
 #[test]
 fn writes_one_document_a_line_however_many_there_are() {

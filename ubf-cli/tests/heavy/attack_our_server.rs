@@ -1,14 +1,10 @@
 //! Every attack of `ubf attack` against our server, in a process of its own: its memory and
 //! descriptors are watched.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by a panic")]
-
-mod common;
-
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use common::{good, ubf};
+use crate::common::{good, ubf};
 use tokio::runtime::Runtime;
 use ubf_server::services::Echo;
 use ubf_server::{Config, Server, ServerHandle, ServerLimits, Service, Versions};

@@ -3,11 +3,6 @@
 //!
 //! The servers live in this process, which is watched: one test at a time.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by a panic")]
-#![cfg(target_os = "linux")]
-
-mod common;
-
 use std::collections::BTreeSet;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,8 +10,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use common::stooge::{Weakness, stooge};
-use common::{good, ubf};
+use crate::common::stooge::{Weakness, stooge};
+use crate::common::{good, ubf};
 use serde_json::Value;
 
 /// Attacks that want nothing but that the server lets go.

@@ -1,10 +1,8 @@
 //! `ubf from-json`, as it is called.
 
-mod common;
+use crate::common::{bad, file, good, run_raw, ubf};
 
-use common::{bad, file, good, run_raw, ubf};
-
-const LESSON: &str = include_str!("../examples/lesson.ubf");
+const LESSON: &str = include_str!("../../examples/lesson.ubf");
 
 #[test]
 fn writes_a_packet_for_each_document() {

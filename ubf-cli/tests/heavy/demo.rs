@@ -1,15 +1,10 @@
 //! `ubf demo`, as it is called.
 
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
-
-mod common;
-
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, Stdio};
 
-use common::{bad, ubf};
+use crate::common::{bad, ubf};
 use serde_json::Value;
 
 #[test]

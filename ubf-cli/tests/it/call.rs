@@ -1,17 +1,11 @@
 //! `ubf call`, as it is called.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
-
-mod common;
-#[path = "common/server.rs"]
-mod server;
-
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::thread;
 
-use common::{Ran, bad, ubf};
-use server::{Server, nobody};
+use crate::common::server::{Server, nobody};
+use crate::common::{Ran, bad, ubf};
 
 fn call(args: &[&str]) -> Ran {
     ubf(&[&["call"], args].concat(), "")
@@ -207,7 +201,10 @@ fn a_term_that_is_wrong_is_pointed_into() {
 fn no_server_no_service_and_no_common_version_are_told_apart() {
     let server = Server::of_2003();
     for (args, text) in [
-        (&[nobody().as_str(), "x"][..], "cannot connect\n\nhint: is the server running"),
+        (
+            &[nobody().as_str(), "x"][..],
+            "cannot connect: Connection refused\n\nhint: is the server running",
+        ),
         (
             &["--versions", "7", &server.address, "x"],
             "no common version: the server speaks 1-5,9,10,14\n\nhint: --versions",

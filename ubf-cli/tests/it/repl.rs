@@ -1,13 +1,7 @@
 //! `ubf repl`, as a script: what it does at a terminal is the same, but for the editing of lines.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
-
-mod common;
-#[path = "common/server.rs"]
-mod server;
-
-use common::{Ran, ubf};
-use server::{Server, nobody};
+use crate::common::server::{Server, nobody};
+use crate::common::{Ran, ubf};
 
 const VERSIONS_OF_2003: [&str; 2] = ["--versions", "1-3,6,8,10,11"];
 
@@ -146,5 +140,9 @@ fn an_event_that_does_not_come_is_not_waited_for_longer_than_told() {
 fn no_server_is_said_before_anything_else() {
     let ran = repl(&[&nobody()], "a\n");
     assert_eq!((ran.status, ran.out.as_str()), (2, ""));
-    assert!(ran.err.contains("cannot connect\n\nhint: is the server running"), "{}", ran.err);
+    assert!(
+        ran.err.contains("cannot connect: Connection refused\n\nhint: is the server running"),
+        "{}",
+        ran.err
+    );
 }

@@ -1,8 +1,6 @@
 //! `ubf decode`, as it is called.
 
-mod common;
-
-use common::{bad, file, good, ubf};
+use crate::common::{bad, file, good, ubf};
 
 #[test]
 fn shows_a_line_for_each_packet() {

@@ -1,16 +1,10 @@
 //! Every example in the help does what the help says.
 
-#![cfg(unix)]
-
-mod common;
-#[path = "common/server.rs"]
-mod server;
-
 use std::path::Path;
 use std::process::Command;
 
-use common::good;
-use server::Server;
+use crate::common::good;
+use crate::common::server::Server;
 
 /// The examples of a help text: command line and output, without the indent.
 fn examples(help: &str) -> Vec<(String, String)> {

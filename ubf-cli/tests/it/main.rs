@@ -1,0 +1,36 @@
+//! The tool as its users have it: the program is run, and what it says is read.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by a panic"
+)]
+
+mod common;
+
+mod check;
+mod decode;
+mod encode;
+mod fmt;
+mod from_json;
+mod to_json;
+mod trace;
+
+mod call;
+mod load;
+mod repl;
+
+#[cfg(target_os = "linux")]
+mod attack_weak_servers;
+
+mod attack;
+
+#[cfg(unix)]
+mod help;
+#[cfg(unix)]
+mod operator;
+#[cfg(unix)]
+mod pipes;
+#[cfg(unix)]
+mod repl_at_a_terminal;
