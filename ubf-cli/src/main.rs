@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::try_parse_from(&words).unwrap_or_else(told);
     if let Command::Serve(options) = arguments.command {
         // It has a runtime, logs and exit statuses of its own.
-        return ubf_server::reference::run("ubf serve", *options);
+        return ubf_node::run("ubf serve", *options);
     }
     let mut output = Output::new();
     let ended = commands::run(&arguments.command, &mut output)

@@ -117,9 +117,11 @@ impl<S> Call<S> {
         &self.message.body
     }
 
-    /// The body's bytes without the `$`: they leave one term on the stack, and do so inside of a
-    /// tuple, too.
-    pub(crate) fn source(&self) -> &[u8] {
+    /// The body's bytes as they came, without the `$`: they leave one term on the stack, and do so
+    /// inside of a tuple, too. So a reply that holds the request need not be encoded anew, and
+    /// what the client shortened with registers stays short.
+    #[must_use]
+    pub fn source(&self) -> &[u8] {
         let packet = self.body().source().trim_ascii_start();
         packet.strip_suffix(b"$").unwrap_or(packet)
     }

@@ -46,8 +46,6 @@
 //!   is what it is given: the term, the version that it is written in, the client's address, what
 //!   the service keeps for the connection, and a way to send events.
 //! - A [`Reply`] is a response and the state in which the service is after it, as UBF(C) has it.
-//! - [`control`] is a service for operators, to be served where nobody else is.
-//! - A [`Journal`] is a file with a record of all that was executed.
 //! - A [`Server`] listens, and [`Server::run`] serves. A [`ServerHandle`] shows its [`Status`],
 //!   drains it, withdraws versions, sets load marks ([`LoadPlan`], R9) and stops it.
 //!
@@ -75,13 +73,13 @@
 //!   that connection, and no time limit ends it.
 //!
 //! # The reference server
-//! The program `ubf-server` serves [`services`]; `ubf-server --help` tells how. It is module
-//! `reference`, too, so that other programs can have it as a command.
+//! The crate `ubf-node` has the program `ubf-server`, with example services, a contract for
+//! operators and a journal.
 //!
 //! # Features
 //! | feature | adds |
 //! |---|---|
-//! | `reference` (default) | module `reference` and the program `ubf-server`; with them clap, serde, toml, tracing-subscriber |
+//! | `serde` | handlers whose requests and responses are Rust values |
 
 mod contain;
 mod log;
@@ -94,7 +92,6 @@ mod event;
 mod failure;
 mod handler;
 mod handlers;
-mod journal;
 mod reply;
 mod turns;
 #[cfg(feature = "serde")]
@@ -111,11 +108,6 @@ mod entry;
 mod handle;
 mod server;
 
-pub mod control;
-#[cfg(feature = "reference")]
-pub mod reference;
-pub mod services;
-
 pub use self::bind_error::BindError;
 pub use self::counters::Counts;
 pub use self::event::{EventError, EventSender};
@@ -123,7 +115,6 @@ pub use self::failure::Failure;
 pub use self::handle::{Fault, Report, ServerHandle, Status};
 pub use self::handler::{Call, Client, Handler};
 pub use self::handlers::Handlers;
-pub use self::journal::{Journal, Journaled};
 pub use self::reply::{IntoReply, Reply};
 pub use self::server::{Server, ServerBuilder};
 pub use self::settings::{LoadPlan, LoadUnit, ServerLimits};

@@ -7,8 +7,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use peak_alloc::PeakAlloc;
-use ubf_server::services::Echo;
-use ubf_server::{Server, Service, Versions};
+use ubf_server::{Call, Handlers, Reply, Server, Service, Versions};
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
@@ -38,7 +37,9 @@ fn idle_client(address: SocketAddr) -> TcpStream {
 #[test]
 fn an_idle_connection_costs_about_two_kilobytes() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let echo = Echo::new(Versions::of([1]));
+    let echo = Handlers::new().on(Versions::of([1]), |call: Call<()>| async move {
+        Reply::encoded([b"{", call.source(), b"'start'}$"].concat())
+    });
     let server = Server::builder().listen("127.0.0.1:0").service(Service::DEFAULT, echo);
     let server = runtime.block_on(server.bind()).unwrap();
     let (address, handle) = (server.addresses()[0], server.handle());

@@ -7,7 +7,7 @@ use benches::Error;
 use tokio::net::TcpListener;
 use ubf_client::{Builder, Client};
 use ubf_codec::{Encoder, NextIp, Term, Version, ubf};
-use ubf_server::services::Echo;
+use ubf_node::services::Echo;
 use ubf_server::{LoadPlan, LoadUnit, Server, ServerLimits, Service, Versions};
 
 use super::load::{self, Load};

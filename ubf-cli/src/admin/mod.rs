@@ -13,8 +13,8 @@ use ubf_codec::{
     DecodeError, Document, Encoder, Mode, NextIp, ServerHeader, Term, TermRef, Version,
     VersionedDecoder, View, ubf,
 };
+use ubf_node::control::Control;
 use ubf_server::LoadUnit;
-use ubf_server::control::Control;
 
 pub(crate) use self::status::{ServiceVersion, Sessions, Status};
 

@@ -56,8 +56,8 @@ pub(crate) enum Command {
     /// Clients and this server agree on the highest version that both speak. Each packet says its
     /// version, and each reply says where the next message goes: so clients can be moved to
     /// another server between two messages. The program `ubf-server` is the same.
-    #[command(after_long_help = ubf_server::reference::examples("ubf serve"))]
-    Serve(Box<ubf_server::reference::Options>),
+    #[command(after_long_help = ubf_node::examples("ubf serve"))]
+    Serve(Box<ubf_node::Options>),
     Call(Call),
     Repl(Repl),
     Load(Load),

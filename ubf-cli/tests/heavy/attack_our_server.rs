@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::common::{good, ubf};
 use tokio::runtime::Runtime;
-use ubf_server::services::Echo;
+use ubf_node::services::Echo;
 use ubf_server::{Config, Server, ServerHandle, ServerLimits, Service, Versions};
 
 /// An echo server with times so short that an attack on them takes less than a second. It ends with

@@ -103,8 +103,7 @@ async fn stopping_now_cuts_calls_and_the_report_says_so() {
 #[tokio::test]
 async fn a_server_that_is_dropped_takes_its_connections_with_it() {
     let server = Server::builder().listen("127.0.0.1:0");
-    let server = server
-        .service(Service::DEFAULT, ubf_server::services::Echo::new(ubf_server::Versions::of([1])));
+    let server = server.service(Service::DEFAULT, crate::support::echo([1]));
     let server = server.bind().await.unwrap();
     let address = server.addresses()[0];
     let running = tokio::spawn(server.run());

@@ -3,19 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, unreachable_pub)]
 
 #[cfg(unix)]
-mod control;
-#[cfg(unix)]
 mod crowd;
 mod failures;
 mod faults;
-mod irc;
-mod journal;
 mod lifecycle;
 mod limits;
 mod limits_of_connections;
 mod limits_of_packets;
 mod malformed;
-#[cfg(feature = "reference")]
-mod process;
 mod support;
 mod wire;

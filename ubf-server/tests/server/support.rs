@@ -122,3 +122,10 @@ impl Peer {
         assert_eq!(String::from_utf8_lossy(&seen), bytes);
     }
 }
+
+/// Answers each request with itself, register by register.
+pub(crate) fn echo<const N: usize>(versions: [u32; N]) -> Handlers<()> {
+    Handlers::new().on(Versions::of(versions), |call: Call<()>| async move {
+        Reply::encoded([b"{", call.source(), b"'start'}$"].concat())
+    })
+}

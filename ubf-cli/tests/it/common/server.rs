@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 use std::thread;
 
-use ubf_server::services::Echo;
+use ubf_node::services::Echo;
 use ubf_server::{Call, Handlers, Reply, ServerHandle, Service, Versions};
 
 /// A server with three services. It stops when it is dropped.

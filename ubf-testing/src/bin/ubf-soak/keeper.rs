@@ -10,7 +10,7 @@ use tokio::net::TcpSocket;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use ubf_codec::{Address, Limits, NextIp, Version};
-use ubf_server::services::{Echo, Irc, Kv};
+use ubf_node::services::{Echo, Irc, Kv};
 use ubf_server::{
     BindError, Config, DrainPlan, LoadPlan, LoadUnit, Report, Server, ServerHandle, ServerLimits,
     Service, Versions,

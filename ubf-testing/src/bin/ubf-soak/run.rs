@@ -8,8 +8,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::runtime::{Builder, Handle};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+use ubf_node::services::Kv;
 use ubf_server::Versions;
-use ubf_server::services::Kv;
 use ubf_testing::random::Random;
 
 use super::gauge::Gauge;

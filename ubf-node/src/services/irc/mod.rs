@@ -33,9 +33,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ubf_codec::{Term, TermRef, Text, Version, View, ubf};
 use ubf_proto::Versions;
+use ubf_server::{Call, Client, EventSender, Failure, Handler, Reply};
 
 use self::world::{Contract, Sink, Why, World};
-use crate::{Call, Client, EventSender, Failure, Handler, Reply};
 
 /// Groups of people who write to each other. The module's source has tables of its two versions.
 ///
@@ -47,7 +47,7 @@ use crate::{Call, Client, EventSender, Failure, Handler, Reply};
 /// # Limits
 /// 10,000 people, 1,024 groups with 1,000 members each, 16 groups for each of them; names of 32
 /// bytes without control bytes, texts of 4,096 bytes. Who does not read is logged off when
-/// [`max_events`](crate::ServerLimits::max_events) events wait for it: so nobody waits for a slow
+/// [`max_events`](ubf_server::ServerLimits::max_events) events wait for it: so nobody waits for a slow
 /// reader, and nobody misses an event without being told.
 #[derive(Debug)]
 pub struct Irc {

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use ubf_server::control::Control;
+use ubf_node::control::Control;
 use ubf_server::{Phase, Report, Server, ServerHandle};
 
 use crate::support::{Running, start};

@@ -2,20 +2,20 @@
 
 use tracing::{info, warn};
 use ubf_codec::NextIp;
+use ubf_server::{DrainPlan, ServerHandle};
 
-use super::options::Waits;
-use crate::{DrainPlan, ServerHandle};
+use crate::options::Waits;
 
 /// What the system tells this program, from the moment this is made.
 #[cfg(unix)]
-pub(super) struct Signals {
+pub(crate) struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
 }
 
 #[cfg(unix)]
 impl Signals {
-    pub(super) fn install() -> std::io::Result<Self> {
+    pub(crate) fn install() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
 
         Ok(Self {
@@ -24,7 +24,7 @@ impl Signals {
         })
     }
 
-    pub(super) async fn obey(mut self, handle: ServerHandle, waits: Waits) {
+    pub(crate) async fn obey(mut self, handle: ServerHandle, waits: Waits) {
         tokio::select! {
             _ = self.terminate.recv() => {
                 drain(&handle, waits);
@@ -41,16 +41,16 @@ impl Signals {
 }
 
 #[cfg(not(unix))]
-pub(super) struct Signals;
+pub(crate) struct Signals;
 
 #[cfg(not(unix))]
 impl Signals {
-    pub(super) fn install() -> std::io::Result<Self> {
+    pub(crate) fn install() -> std::io::Result<Self> {
         Ok(Self)
     }
 
     /// There is one signal: it drains, and stops when it comes again.
-    pub(super) async fn obey(self, handle: ServerHandle, waits: Waits) {
+    pub(crate) async fn obey(self, handle: ServerHandle, waits: Waits) {
         if tokio::signal::ctrl_c().await.is_ok() {
             drain(&handle, waits);
         }

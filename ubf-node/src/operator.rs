@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tracing::Instrument as _;
+use ubf_server::{BindError, Config, Report, Server, ServerHandle, ServerLimits, Service};
 
-use super::options::Waits;
 use crate::control::Control;
-use crate::{BindError, Config, Report, Server, ServerHandle, ServerLimits, Service};
+use crate::options::Waits;
 
 /// Operators at a time.
 const MAX_OPERATORS: usize = 16;
@@ -20,13 +20,13 @@ const MAX_SILENCE: Duration = Duration::from_secs(600);
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A server of its own, beside the one that it controls.
-pub(super) struct Operator {
+pub(crate) struct Operator {
     handle: ServerHandle,
     running: JoinHandle<Report>,
 }
 
 #[cfg(unix)]
-pub(super) async fn serve(
+pub(crate) async fn serve(
     path: &Path,
     server: ServerHandle,
     waits: Waits,
@@ -37,7 +37,8 @@ pub(super) async fn serve(
     config.max_packet_time = MAX_SILENCE;
     config.max_idle_time = MAX_SILENCE;
     config.agent = server.status().agent;
-    let limits = ServerLimits { max_connections: MAX_OPERATORS, ..ServerLimits::default() };
+    let mut limits = ServerLimits::default();
+    limits.max_connections = MAX_OPERATORS;
     let control = std::sync::Arc::new(Control::new(server).drains(waits.grace, waits.hard_stop));
     let server = Server::builder()
         .listen_unix(path)
@@ -56,14 +57,14 @@ pub(super) async fn serve(
 }
 
 #[cfg(not(unix))]
-pub(super) async fn serve(path: &Path, _: ServerHandle, _: Waits) -> Result<Operator, BindError> {
+pub(crate) async fn serve(path: &Path, _: ServerHandle, _: Waits) -> Result<Operator, BindError> {
     let error =
         std::io::Error::new(std::io::ErrorKind::Unsupported, "this system has no Unix sockets");
     Err(BindError::Listen { address: path.display().to_string(), error })
 }
 
 impl Operator {
-    pub(super) async fn end(self) {
+    pub(crate) async fn end(self) {
         self.handle.shut_down(FAREWELL);
         // How it went is of no interest: the server that matters has stopped.
         let _has_ended = self.running.await.is_ok();

@@ -18,8 +18,7 @@ use std::sync::{Mutex, PoisonError};
 
 use ubf_codec::{Summary, Term, TermRef, Version, View, ubf};
 use ubf_proto::Versions;
-
-use crate::{Call, Client, Failure, Handler, Reply};
+use ubf_server::{Call, Client, Failure, Handler, Reply};
 
 /// The most that is kept (L1), in bytes as [`cost`] counts them.
 const MAX_BYTES: u64 = 256 << 20;

@@ -10,9 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing::{error, info};
 use ubf_codec::{Encoder, Term};
-use ubf_proto::Versions;
-
-use crate::{Call, Client, Failure, Handler, HandlerError, Reply};
+use ubf_server::{Call, Client, Failure, Handler, HandlerError, Reply, Versions};
 
 /// A file to which services write a record of each request and each event, before their code sees
 /// it. Cheap to clone.

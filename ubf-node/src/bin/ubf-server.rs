@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use ubf_server::reference::{self, Options};
+use ubf_node::Options;
 
 #[derive(Parser)]
 #[command(name = "ubf-server", version)]
@@ -13,5 +13,5 @@ struct Program {
 }
 
 fn main() -> ExitCode {
-    reference::run("ubf-server", Program::parse().options)
+    ubf_node::run("ubf-server", Program::parse().options)
 }

@@ -6,8 +6,8 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use ubf_server::control::Control;
-//! use ubf_server::services::Echo;
+//! use ubf_node::control::Control;
+//! use ubf_node::services::Echo;
 //! use ubf_server::{Server, Service, Versions};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -29,11 +29,9 @@ use std::time::Duration;
 
 use ubf_codec::{NextIp, Term, ubf};
 use ubf_proto::{DrainPlan, Versions};
+use ubf_server::{Call, Client, Failure, Handler, LoadPlan, Reply, ServerHandle};
 
 use self::request::{Request, SHAPES, Which};
-use crate::handle::ServerHandle;
-use crate::settings::LoadPlan;
-use crate::{Call, Client, Failure, Handler, Reply};
 
 /// The service for operators of a server.
 #[derive(Clone, Debug)]

@@ -1,8 +1,7 @@
 //! `echo`: the reply to a request R is `{R,'start'}`, in any version.
 
 use ubf_proto::Versions;
-
-use crate::{Call, Client, Failure, Handler, Reply};
+use ubf_server::{Call, Client, Failure, Handler, Reply};
 
 /// Answers each request with itself.
 ///

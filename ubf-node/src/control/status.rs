@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use ubf_codec::{Address, NextIp, Term, Text, Version, ubf};
 use ubf_proto::{Service, Versions};
-
-use crate::handle::Status;
+use ubf_server::Status;
 
 /// `{status,[{Name,Value}]}`. Readers skip names that they do not know, so that it can grow.
 pub(super) fn term(status: &Status) -> Term {

@@ -7,8 +7,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use ubf_codec::{Address, NextIp, Text};
-
-use crate::{Config, LoadPlan, LoadUnit, ServerLimits, Versions};
+use ubf_server::{Config, LoadPlan, LoadUnit, ServerLimits, Versions};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -1,9 +1,5 @@
 //! The reference server as a function: `ubf-server` is this, and so is `ubf serve`.
 
-mod operator;
-mod options;
-mod signals;
-
 use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,13 +7,13 @@ use std::time::Duration;
 
 use tracing::{error, info};
 use tracing_subscriber::EnvFilter;
+use ubf_server::{BindError, Handler, Report, Server, ServerBuilder, Service};
 
-pub use self::options::{Options, examples};
-
-use self::options::{LogForm, ServiceName, Settings};
-use self::signals::Signals;
+use crate::journal::Journal;
+use crate::operator;
+use crate::options::{LogForm, Options, ServiceName, Settings};
 use crate::services::{Echo, Irc, Kv};
-use crate::{BindError, Handler, Journal, Report, Server, ServerBuilder, Service};
+use crate::signals::Signals;
 
 /// The exit statuses, beside 0. Two is the one that clap uses.
 const CANNOT_START: u8 = 1;

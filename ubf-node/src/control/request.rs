@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use ubf_codec::{Address, NextIp, TermRef, Version, View};
 use ubf_proto::Service;
-
-use crate::settings::LoadUnit;
+use ubf_server::LoadUnit;
 
 /// L2: no wait that an operator asks for is longer.
 const MAX_WAIT: Duration = Duration::from_secs(30 * 86_400);

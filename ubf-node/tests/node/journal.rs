@@ -1,7 +1,8 @@
 //! What a journal says, and when.
 
 use ubf_codec::ubf;
-use ubf_server::{Call, Handlers, Journal, Reply, Server, Service, Versions};
+use ubf_node::Journal;
+use ubf_server::{Call, Handlers, Reply, Server, Service, Versions};
 
 use crate::support::Peer;
 
@@ -46,7 +47,7 @@ async fn a_call_is_in_the_journal_before_it_begins_and_however_it_ends() {
         .listen("127.0.0.1:0")
         .service(Service::DEFAULT, journal.clone().of(service));
     let server =
-        server.service("other", journal.of(ubf_server::services::Echo::new(Versions::of([7]))));
+        server.service("other", journal.of(ubf_node::services::Echo::new(Versions::of([7]))));
     let server = server.bind().await.unwrap();
     let address = server.addresses()[0];
     let running = tokio::spawn(server.run());

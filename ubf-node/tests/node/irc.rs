@@ -1,6 +1,6 @@
 //! `irc` over sockets, in literal bytes: a person of version 1 and one of version 2.
 
-use ubf_server::services::Irc;
+use ubf_node::services::Irc;
 use ubf_server::{Server, Versions};
 
 use crate::support::{Peer, Running, start};

@@ -1,0 +1,24 @@
+#![forbid(unsafe_code)]
+//! The reference server of versioned UBF, as a library and as the program `ubf-server`.
+//!
+//! `ubf-server --help` tells what it does; `ubf serve` is the same. The library has its parts:
+//!
+//! - [`run`] is the whole program as a function of its [`Options`];
+//! - [`services`] are what it serves: `echo`, `kv` and `irc`;
+//! - [`control`] is the operator's contract, to be served where nobody else is;
+//! - a [`Journal`] is a file with a record of all that was executed.
+//!
+//! What serves them is [`ubf_server`].
+
+mod journal;
+mod operator;
+mod options;
+mod run;
+mod signals;
+
+pub mod control;
+pub mod services;
+
+pub use self::journal::{Journal, Journaled};
+pub use self::options::{Options, examples};
+pub use self::run::run;

@@ -1,0 +1,11 @@
+//! The reference server's parts on loopback, and the program itself.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, unreachable_pub)]
+
+#[cfg(unix)]
+mod control;
+mod irc;
+mod journal;
+mod kv;
+mod process;
+mod support;
