@@ -8,7 +8,7 @@ use ubf_proto::{Time, Truncated};
 /// information.
 pub(crate) fn trace(notice: &Notice, now: Time) {
     match notice {
-        Notice::Agreed { address, version, spoken, agent } => {
+        Notice::Agreed { address, version, spoken, agent, .. } => {
             let agent = agent.as_ref().map(ubf_codec::Text::to_latin1).unwrap_or_default();
             let agent = Truncated(agent).to_string();
             info!(%address, %version, %spoken, agent, "agreed");

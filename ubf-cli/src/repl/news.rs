@@ -5,7 +5,7 @@ use ubf_client::{LossReason, Notice};
 /// A notice as a line.
 pub(super) fn in_words(notice: &Notice) -> String {
     match notice {
-        Notice::Agreed { address, version, spoken, agent } => {
+        Notice::Agreed { address, version, spoken, agent, .. } => {
             let agent = agent
                 .as_ref()
                 .map(|agent| format!(" ({})", agent.to_latin1().escape_debug()))

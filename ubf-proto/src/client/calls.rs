@@ -6,14 +6,17 @@ use bytes::Bytes;
 use ubf_codec::Version;
 
 use super::input::CallId;
+use super::output::ConnectionId;
 use crate::time::Time;
 
 /// A call that has not ended.
 #[derive(Clone, Debug)]
 pub(super) struct OpenCall {
     pub(super) id: CallId,
-    /// The order in which calls were handed in.
+    /// The order in which calls were handed in; those that open a connection come first.
     pub(super) sequence: u64,
+    /// The connection that it opens.
+    pub(super) opens: Option<ConnectionId>,
     pub(super) is_event: bool,
     pub(super) is_idempotent: bool,
     pub(super) deadline: Time,

@@ -32,6 +32,11 @@ pub struct Config {
     /// round trip; a server that vanishes before it has agreed then makes these calls
     /// indeterminate. Default no.
     pub optimistic_moves: bool,
+    /// Whether the program makes calls of its own on each new connection before all others, to log
+    /// in or to subscribe: then other calls wait, from [`Notice::Agreed`](super::Notice::Agreed)
+    /// until [`Input::Opened`](super::Input::Opened), and none precedes the server's agreement
+    /// (N3). Default no.
+    pub opens_connections: bool,
     /// N9: whether a random number of the top 1024 is added to the list. Default yes.
     pub grease: bool,
     /// N13: whether a server is left that offers only less than before. Default no: it is a
@@ -102,6 +107,7 @@ impl Config {
             remembered: None,
             optimistic_start: true,
             optimistic_moves: false,
+            opens_connections: false,
             grease: true,
             refuse_downgrade: false,
             agent: None,

@@ -49,6 +49,17 @@ pub enum Input {
         /// Which.
         connection: ConnectionId,
     },
+    /// The program has opened a connection
+    /// ([`Config::opens_connections`](super::Config::opens_connections)): other calls may follow.
+    Opened {
+        /// Which.
+        connection: ConnectionId,
+    },
+    /// The program could not open a connection, which is given up.
+    NotOpened {
+        /// Which.
+        connection: ConnectionId,
+    },
     /// The caller wants a request or an event to be sent.
     Call(Call),
     /// The caller does not wait any longer. The call ends; if it was sent, its reply is read and
@@ -111,6 +122,11 @@ pub struct Call {
     pub rendered: Option<(Version, Bytes)>,
     /// Whether that body is the one for all versions: then it is never asked for.
     pub is_constant: bool,
+    /// The connection that it opens
+    /// ([`Config::opens_connections`](super::Config::opens_connections)). It precedes all calls
+    /// that open none, is not held back by [`Config::max_pending`](super::Config::max_pending), and
+    /// goes nowhere else: if the connection is gone before it is sent, it ends as cancelled.
+    pub opens: Option<ConnectionId>,
 }
 
 impl Call {
@@ -124,6 +140,7 @@ impl Call {
             time: None,
             rendered: None,
             is_constant: false,
+            opens: None,
         }
     }
 
@@ -137,6 +154,7 @@ impl Call {
             time: None,
             rendered: None,
             is_constant: false,
+            opens: None,
         }
     }
 }

@@ -57,6 +57,8 @@ pub(super) struct Link {
     pub(super) forced: Option<Version>,
     /// Where the next message goes.
     pub(super) next_ip: Option<NextIp>,
+    /// Calls wait until the program has opened the connection.
+    pub(super) is_held: bool,
     /// The link ends when no answer is due.
     pub(super) doomed: Option<LossReason>,
     pub(super) unsent: usize,
@@ -150,6 +152,7 @@ impl Link {
             negotiation: Negotiation::new(),
             forced: None,
             next_ip: None,
+            is_held: config.opens_connections,
             doomed: None,
             unsent: 0,
             last_received: now,

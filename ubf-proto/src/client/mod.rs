@@ -208,6 +208,13 @@ impl ClientSession {
                 {}
                 self.lost(connection, LossReason::Closed);
             }
+            Input::Opened { connection } => {
+                // One that is gone has nothing to be opened.
+                if let Some(link) = self.link_mut(connection) {
+                    link.is_held = false;
+                }
+            }
+            Input::NotOpened { connection } => self.lost(connection, LossReason::NotOpened),
             Input::Call(call) => self.call(call),
             Input::Cancel { call } => self.cancel(call),
             Input::Rendered { call, version, body } => {
@@ -337,7 +344,7 @@ impl ClientSession {
         self.statistics.calls += 1;
         let refusal = if self.is_closing {
             Some(CallError::Closed)
-        } else if self.open_calls >= self.config.max_pending {
+        } else if self.open_calls >= self.config.max_pending && call.opens.is_none() {
             Some(CallError::Overloaded { max_pending: self.config.max_pending })
         } else {
             None
@@ -351,9 +358,11 @@ impl ClientSession {
         self.calls_due = Some(self.calls_due.map_or(deadline, |due| due.min(deadline)));
         self.open_calls += 1;
         self.next_sequence += 1;
+        let is_ordinary = u64::from(call.opens.is_none());
         self.waiting.insert(OpenCall {
             id: call.id,
-            sequence: self.next_sequence,
+            sequence: self.next_sequence | (is_ordinary << 63),
+            opens: call.opens,
             is_event: call.is_event,
             is_idempotent: call.is_idempotent,
             deadline,

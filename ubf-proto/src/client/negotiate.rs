@@ -38,6 +38,7 @@ impl ClientSession {
         }
         let (now, max) = (self.now, self.config.max_negotiations);
         let may_optimistic = self.config.optimistic_start
+            && !self.config.opens_connections
             && (self.current.is_none() || self.config.optimistic_moves);
         let Some(link) = self.slot(slot) else { return false };
         // N10: more often in a minute is not allowed.
@@ -163,6 +164,7 @@ impl ClientSession {
         };
         let now = self.now;
         let Some(link) = self.slot(slot) else { return };
+        let is_first = link.agreed_at.is_none();
         link.agreed_at.get_or_insert(now);
         link.force = in_force;
         if in_force.is_none() {
@@ -188,7 +190,8 @@ impl ClientSession {
             .map(|address| Candidate { address, named_by: NamedBy::Peers { server: peer } })
             .collect();
         let agent = agreed.options.agent;
-        self.notice(Notice::Agreed { address, version, spoken: agreed.versions, agent });
+        let spoken = agreed.versions;
+        self.notice(Notice::Agreed { connection, is_first, address, version, spoken, agent });
     }
 
     /// The server has nothing to choose from.

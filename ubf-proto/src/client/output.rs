@@ -340,6 +340,9 @@ pub enum LossReason {
     },
     /// N13: the server offers only less than before, and that was to be refused.
     Downgrade,
+    /// The program could not open it:
+    /// [`Config::opens_connections`](super::Config::opens_connections).
+    NotOpened,
     /// R7: the connection was not made where it may be made to.
     Policy(RedirectRefusal),
 }
@@ -435,6 +438,7 @@ impl fmt::Display for LossReason {
             Self::NegotiationRefused { why } => {
                 write!(f, "the server refuses to negotiate: {}", why.as_ref())
             }
+            Self::NotOpened => f.write_str("the program could not open it"),
             Self::Downgrade => f.write_str("the server offers only lower versions than before"),
             Self::Policy(refusal) => write!(f, "redirected {}", refusal.as_str()),
         }
@@ -481,6 +485,10 @@ impl fmt::Display for Violation {
 pub enum Notice {
     /// A version was agreed on.
     Agreed {
+        /// On which connection.
+        connection: ConnectionId,
+        /// Whether it is the first agreement on this connection.
+        is_first: bool,
         /// Where.
         address: Address,
         /// The version.

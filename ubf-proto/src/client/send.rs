@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::calls::Rendering;
 use super::link::{Awaited, Link};
-use super::output::Output;
+use super::output::{CallError, Output};
 use super::{ClientSession, Slot, accepted};
 use crate::control::ClientControl;
 
@@ -88,7 +88,13 @@ impl ClientSession {
         if link.has_other_version_in_flight(version) {
             return false;
         }
+        let (connection, is_held) = (link.id, link.is_held);
         let Some(call) = self.waiting.first() else { return false };
+        match call.opens {
+            Some(opened) if opened != connection => return self.end_late_opening(),
+            None if is_held => return false,
+            Some(_) | None => {}
+        }
         let body: Bytes = match &call.rendering {
             Rendering::Ready(ready, body) if *ready == version || call.is_constant => body.clone(),
             Rendering::Asked(asked) if *asked == version => return false,
@@ -99,7 +105,6 @@ impl ClientSession {
                 return true;
             }
         };
-        let connection = link.id;
         // N12: before the first `agreed` nobody knows what the server accepts.
         let checked = link.accepted.map_or(Ok(()), |limits| accepted::check(&body, &limits));
         let packet = link.heads.packet(version, body);
@@ -111,6 +116,13 @@ impl ClientSession {
         let now = self.now;
         link.push(Awaited::Reply { call, version }, packet.len(), now);
         self.transmit(connection, packet);
+        true
+    }
+
+    /// The call was to open a connection that is gone.
+    fn end_late_opening(&mut self) -> bool {
+        let Some(call) = self.waiting.pop() else { return false };
+        self.end(&call, Err(CallError::Cancelled { may_have_run: false }));
         true
     }
 }

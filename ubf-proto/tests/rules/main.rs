@@ -20,6 +20,7 @@ mod client;
 mod client_end;
 mod edges;
 mod limits;
+mod opening;
 mod server;
 mod server_end;
 mod travel;
