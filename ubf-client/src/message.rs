@@ -77,7 +77,9 @@ impl<'a> Message<'a> {
         let is_awaited = matches!(waiter, Waiter::Caller(_));
         exchange.submit(waiter, |id| {
             let (is_event, time) = (kind == Kind::Event, Some(time));
-            let call = client::Call { id, is_event, is_idempotent, time, rendered, is_constant };
+            let opens = None;
+            let call =
+                client::Call { id, is_event, is_idempotent, time, rendered, is_constant, opens };
             Command::Call(Submission { call, request, is_awaited })
         })
     }
