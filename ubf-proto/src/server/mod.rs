@@ -91,12 +91,14 @@ struct DrainNotice {
     notice_at: Option<Time>,
 }
 
-/// The connection closes when no answer is due, or at `deadline`.
+/// The connection closes when no answer is due. At `deadline` all that runs is given up.
 #[derive(Debug)]
 struct Ending {
     last_words: Option<ServerControl>,
     reason: CloseReason,
     deadline: Time,
+    /// Handlers that were given up at the deadline.
+    calls_cut: usize,
 }
 
 /// What came of the attempt to take in a packet.
@@ -264,7 +266,8 @@ impl ServerSession {
             Time::NEVER
         };
         let ending = match (&self.ending, &self.drain) {
-            (Some(ending), _) => ending.deadline,
+            (Some(ending), _) if ending.calls_cut == 0 => ending.deadline,
+            (Some(_), _) => Time::NEVER,
             (None, Some(drain)) => drain.notice_at.unwrap_or(Time::NEVER),
             (None, None) => Time::NEVER,
         };
@@ -361,10 +364,10 @@ impl ServerSession {
     }
 
     fn answer_in_turn(&mut self, answer: Answer) -> Output {
-        let Answer { packet: number, mode, body, is_made_by_handler } = answer;
+        let Answer { packet: number, mode, body, kind } = answer;
         let packet = self.heads.packet(mode, body);
-        let kind = if is_made_by_handler { PacketKind::Reply } else { PacketKind::Control };
-        if is_made_by_handler && self.max_packet.is_some_and(|max| packet.len() as u64 > max) {
+        if kind == PacketKind::Reply && self.max_packet.is_some_and(|max| packet.len() as u64 > max)
+        {
             // N12: a reply that the client would not accept would end its connection.
             let versions = self.offer.spoken(&self.service, self.now);
             let why = Term::atom("reply_too_large");
@@ -455,26 +458,52 @@ impl ServerSession {
         match &mut self.ending {
             // What was first wrong is said; a stricter time counts.
             Some(ending) => ending.deadline = ending.deadline.min(deadline),
-            None => self.ending = Some(Box::new(Ending { last_words, reason, deadline })),
+            None => {
+                let ending = Ending { last_words, reason, deadline, calls_cut: 0 };
+                self.ending = Some(Box::new(ending));
+            }
         }
         self.phase = Phase::Closing;
     }
 
     fn try_to_end(&mut self) -> bool {
-        let is_due = |ending: &mut Ending| self.pending.len() == 0 || self.now >= ending.deadline;
-        let Some(ending) = self.ending.take_if(|ending| is_due(ending)) else { return false };
-        if let Some(last_words) = ending.last_words {
-            self.notify(&last_words);
+        if self.pending.len() > 0 {
+            return self.try_to_cut();
         }
-        self.stop(ending.reason);
+        let Some(ending) = self.ending.take() else { return false };
+        if let Some(last_words) = &ending.last_words {
+            self.notify(last_words);
+        }
+        self.close(ending.reason, ending.calls_cut);
         true
     }
 
+    /// R8: at the hard stop what still runs is answered, so that all that is ready behind it can
+    /// leave in its order.
+    fn try_to_cut(&mut self) -> bool {
+        let Some(ending) = self.ending.as_mut().filter(|ending| self.now >= ending.deadline) else {
+            return false;
+        };
+        let spoken = self.offer.spoken(&self.service, self.now);
+        let cut = self.pending.cut(|packet| {
+            let (why, versions) = (Term::atom("cut"), spoken.clone());
+            packet::body(&ServerControl::Failed { why, versions, packet }.to_term())
+        });
+        debug_assert!(cut > 0, "the first answer that is due was not ready");
+        ending.calls_cut += cut;
+        cut > 0
+    }
+
+    /// Ends the connection at once, with all that is not out.
     fn stop(&mut self, reason: CloseReason) {
+        let cut_before = self.ending.take().map_or(0, |ending| ending.calls_cut);
+        self.close(reason, cut_before + self.pending.begun());
+    }
+
+    fn close(&mut self, reason: CloseReason, calls_cut: usize) {
         self.phase = Phase::Stopped;
-        self.outputs.push_back(Output::Close { reason, calls_cut: self.pending.running() });
+        self.outputs.push_back(Output::Close { reason, calls_cut });
         self.pending.clear();
-        self.ending = None;
     }
 
     /// Ends a connection whose client takes too long. `false` if it does not.

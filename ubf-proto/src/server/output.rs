@@ -27,7 +27,8 @@ pub enum Output {
     Close {
         /// Why.
         reason: CloseReason,
-        /// Requests that were begun and will not be answered.
+        /// Requests whose handlers were begun and given up (R8), and those whose answers are lost
+        /// with the connection.
         calls_cut: usize,
     },
     /// Something that people want to see.
@@ -39,6 +40,8 @@ pub enum Output {
 pub enum PacketKind {
     /// The answer to a request whose handler was begun: its reply, or `failed`.
     Reply,
+    /// The answer `failed 'cut'` to a request whose handler was begun and given up (R8).
+    Cut,
     /// The answer to another packet: `agreed`, `no_common_version`, `refused`, `pong`.
     Control,
     /// An event of the application. No packet of the client asked for it.

@@ -5,6 +5,8 @@ use alloc::collections::VecDeque;
 use bytes::Bytes;
 use ubf_codec::{Mode, Version};
 
+use super::output::PacketKind;
+
 /// Room for more packets than this is not handed on. Chosen: a batch.
 const KEPT_SLOTS: usize = 128;
 
@@ -34,8 +36,7 @@ pub(super) struct Answer {
     pub(super) packet: u64,
     pub(super) mode: Mode,
     pub(super) body: Bytes,
-    /// Whether a handler made it, so that it may be of any size.
-    pub(super) is_made_by_handler: bool,
+    pub(super) kind: PacketKind,
 }
 
 /// Packets that are not answered yet, by ascending numbers.
@@ -56,7 +57,7 @@ impl Pending {
 
     pub(super) fn push_ready(&mut self, packet: u64, mode: Mode, body: Bytes) {
         self.bytes += body.len();
-        let answer = Answer { packet, mode, body, is_made_by_handler: false };
+        let answer = Answer { packet, mode, body, kind: PacketKind::Control };
         self.slots.push_back(Slot { packet, state: State::Ready(answer) });
     }
 
@@ -70,9 +71,32 @@ impl Pending {
         if let State::Running { version, bytes } = slot.state {
             self.bytes = self.bytes - bytes + body.len();
             let mode = mode.unwrap_or(version.into());
-            slot.state = State::Ready(Answer { packet, mode, body, is_made_by_handler: true });
+            slot.state = State::Ready(Answer { packet, mode, body, kind: PacketKind::Reply });
             self.running -= 1;
         }
+    }
+
+    /// R8: gives up all that run: each is answered with the body for its number. How many there
+    /// were.
+    pub(super) fn cut(&mut self, body: impl Fn(u64) -> Bytes) -> usize {
+        for slot in &mut self.slots {
+            if let State::Running { bytes, .. } = slot.state {
+                let packet = slot.packet;
+                let (mode, kind, body) = (Mode::Negotiation, PacketKind::Cut, body(packet));
+                self.bytes = self.bytes - bytes + body.len();
+                slot.state = State::Ready(Answer { packet, mode, body, kind });
+            }
+        }
+        core::mem::take(&mut self.running)
+    }
+
+    /// Requests whose handlers were begun, and whose answers are not out.
+    pub(super) fn begun(&self) -> usize {
+        let is_begun = |slot: &&Slot| match &slot.state {
+            State::Running { .. } => true,
+            State::Ready(answer) => answer.kind == PacketKind::Reply,
+        };
+        self.slots.iter().filter(is_begun).count()
     }
 
     /// The version of a request whose handler runs.

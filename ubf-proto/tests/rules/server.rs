@@ -169,7 +169,17 @@ fn r8_the_hard_stop_tells_how_many_calls_were_cut() {
     server.receive("3 'a'$3 'b'$");
     server.tell(Input::Close { why: Term::atom("bye"), within: Duration::from_secs(5) });
     assert_eq!(server.wait(4_999), NONE);
-    assert_eq!(server.wait(1), ["send 0 ? {'closing''bye'2}$", "close, 2 cut: the server closes"]);
+    assert_eq!(
+        server.wait(1),
+        [
+            "send 0 ? {'failed''cut'#3&1}$",
+            "send 0 ? {'failed''cut'#3&2}$",
+            "send 0 ? {'closing''bye'2}$",
+            "close, 2 cut: the server closes"
+        ]
+    );
+    // A handler that is late changes nothing.
+    assert_eq!(server.reply(1, "{1's'}$"), NONE);
 }
 
 #[test]
@@ -522,6 +532,7 @@ fn l1_a_handler_has_10_seconds_when_its_client_broke_the_syntax() {
     server.receive("3 1$3 }$");
     assert_eq!(server.wait(9_999), NONE);
     let lines = server.wait(1);
-    assert_eq!(lines[0], "send 0 ? {'error''close-without-open'6}$");
-    assert!(lines[1].starts_with("close, 1 cut: the client broke the syntax"), "{lines:?}");
+    assert_eq!(lines[0], "send 0 ? {'failed''cut'#3&1}$");
+    assert_eq!(lines[1], "send 0 ? {'error''close-without-open'6}$");
+    assert!(lines[2].starts_with("close, 1 cut: the client broke the syntax"), "{lines:?}");
 }

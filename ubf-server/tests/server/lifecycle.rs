@@ -77,13 +77,18 @@ async fn r8_a_shutdown_answers_what_was_begun_and_says_what_was_not() {
 async fn r8_the_hard_stop_cuts_calls_and_the_report_says_so() {
     let server = start(Server::builder()).await;
     let mut client = server.connect().await;
-    client.send("1 'here'$1 'never'$").await;
+    client.send("1 'here'$1 'never'$1 'ready'$").await;
     client.expect("1 ? {'here''start'}$").await;
-    while server.handle.status().calls < 1 {
+    while server.handle.status().counts.requests < 3 {
         tokio::task::yield_now().await;
     }
     server.handle.shut_down(Duration::from_millis(30));
-    client.expect_end("0 ? {'closing''shutdown'2}$").await;
+    let last = [
+        "0 ? {'failed''cut'#1&2&3&4&5&9&10&14&2}$",
+        "1 ? {'ready''start'}$",
+        "0 ? {'closing''shutdown'3}$",
+    ];
+    client.expect_end(&last.concat()).await;
     assert_eq!(server.report().await.counts.calls_cut, 1);
 }
 
