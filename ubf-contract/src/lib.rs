@@ -37,6 +37,8 @@
 //! - **Checking:** [`Checker`] holds terms against types, [`Mismatch`] says why one does not fit.
 //! - **The meaning:** [`TypeGraph`]: the types of a contract as a graph in which names, dialects
 //!   and ways of writing are gone. Checking and comparing are done on it.
+//! - **Comparing:** [`Comparison`] says whether new servers serve old clients, and old servers new
+//!   clients; [`compare`] has what it reports.
 //!
 //! # Limits
 //! [`ContractLimits`] for texts, [`CheckLimits`] for terms that are checked. No input makes this crate panic.
@@ -47,10 +49,12 @@ extern crate std;
 
 mod builtin;
 mod check;
+pub mod compare;
 mod diagnostic;
 mod dialect;
 mod graph;
 mod import;
+mod inclusion;
 mod limits;
 mod model;
 mod predefined;
@@ -61,6 +65,7 @@ mod span;
 mod wellformed;
 
 pub use self::check::{CheckLimits, Checker, Exceeded, Mismatch, Step};
+pub use self::compare::Comparison;
 pub use self::diagnostic::{AttributeProblem, Diagnostic, Problem, ReadError};
 pub use self::dialect::{ContractDialect, UnknownDialect};
 pub use self::graph::{Meaning, NodeId, Strings, TypeGraph};

@@ -1,0 +1,80 @@
+//! Pairs of contracts, each with what breaks: `spec/vectors/contracts/compare.toml`.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+use ubf_contract::compare::{Comparison, Direction, Report};
+use ubf_contract::{Contract, Reader};
+
+#[derive(Deserialize)]
+struct File {
+    pair: Vec<Pair>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pair {
+    name: String,
+    rules: Vec<String>,
+    old: String,
+    new: String,
+    backward: Vec<String>,
+    /// Not said where only one direction is of interest.
+    forward: Option<Vec<String>>,
+}
+
+fn spec() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../spec"))
+}
+
+fn pairs() -> Vec<Pair> {
+    let text = fs::read_to_string(spec().join("vectors/contracts/compare.toml")).unwrap();
+    toml::from_str::<File>(&text).unwrap().pair
+}
+
+fn read(pair: &Pair, text: &str) -> Contract {
+    Reader::new().read(text.as_bytes()).unwrap_or_else(|error| panic!("{}: {error}", pair.name))
+}
+
+fn ids(report: &Report, direction: Direction) -> Vec<&'static str> {
+    let own = report.findings.iter().filter(|finding| finding.direction == direction);
+    own.map(|finding| finding.change.id()).collect()
+}
+
+#[test]
+fn every_change_is_found_for_whom_it_breaks() {
+    for pair in pairs() {
+        let (old, new) = (read(&pair, &pair.old), read(&pair, &pair.new));
+        let report = Comparison::new(&old, &new).run();
+        assert_eq!(ids(&report, Direction::Backward), pair.backward, "{}", pair.name);
+        if let Some(forward) = &pair.forward {
+            assert_eq!(ids(&report, Direction::Forward), *forward, "{}", pair.name);
+        }
+    }
+}
+
+#[test]
+fn a_pair_turned_round_has_its_verdicts_turned_round() {
+    for pair in pairs() {
+        let (old, new) = (read(&pair, &pair.old), read(&pair, &pair.new));
+        let there = Comparison::new(&old, &new).run();
+        let back = Comparison::new(&new, &old).run();
+        assert_eq!((there.backward, there.forward), (back.forward, back.backward), "{}", pair.name);
+    }
+}
+
+#[test]
+fn every_rule_of_comparing_has_a_pair() {
+    let shown: BTreeSet<String> = pairs().into_iter().flat_map(|pair| pair.rules).collect();
+    let chapter = fs::read_to_string(spec().join("src/compatibility.md")).unwrap();
+    for rule in &shown {
+        let anchor = format!("**{rule}**");
+        assert!(chapter.contains(&anchor), "the chapter has no {rule}");
+    }
+    for rule in ["K1.1", "K1.2", "K1.3", "K1.4", "K1.5", "K2"] {
+        assert!(shown.contains(rule), "no pair shows {rule}");
+    }
+}
