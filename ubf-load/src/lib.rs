@@ -14,7 +14,7 @@
 //! use std::time::Duration;
 //!
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! let mut plan = Plan::new(["127.0.0.1:4000".parse()?]);
+//! let mut plan = Plan::new(["127.0.0.1:4000".parse::<ubf_client::Target>()?]);
 //! plan.connections = 8;
 //! plan.calls = Some(10_000);
 //! let mut load = Load::start(plan).await?;

@@ -1,8 +1,8 @@
 //! Arguments of the commands that talk to a server.
 
 use clap::{Args, ValueEnum};
-use ubf_client::{Builder, Client, RedirectPolicy, Service, Versions};
-use ubf_codec::{Address, Version};
+use ubf_client::{Builder, Client, RedirectPolicy, Service, Target, Versions};
+use ubf_codec::Version;
 
 use super::packets::LimitArgs;
 
@@ -48,15 +48,22 @@ impl ConnectArgs {
     }
 
     /// A client that does what the arguments say.
-    pub(crate) fn builder(&self, addresses: &[Address]) -> Builder {
-        Client::builder()
-            .addresses(addresses.iter().cloned())
+    pub(crate) fn builder(&self, targets: &[Target]) -> Builder {
+        targets
+            .iter()
+            .fold(Client::builder(), |builder, target| builder.address(target.to_string()))
             .service(self.service())
             .versions(self.versions.iter().map(Version::get))
             .redirect_policy(self.policy())
             .limits(self.limits.limits())
             .agent(concat!("ubf/", env!("CARGO_PKG_VERSION")))
     }
+}
+
+/// `127.0.0.1:4000,b.example:4000,unix:/run/kv.sock`.
+pub(crate) fn targets(text: &str) -> Result<Vec<Target>, String> {
+    let target = |text: &str| text.trim().parse().map_err(|error| format!("{text}: {error}"));
+    text.split(',').map(target).collect()
 }
 
 /// `1-3,10`.
@@ -85,6 +92,19 @@ pub(crate) fn versions(text: &str) -> Result<Versions, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_have_commas_between_them() {
+        let shown =
+            |text| targets(text).map(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>());
+        assert_eq!(
+            shown("a.example:1, [::1]:2"),
+            Ok(vec!["a.example:1".to_owned(), "[::1]:2".to_owned()])
+        );
+        for text in ["", "a.example", "a.example:1,,b.example:2"] {
+            assert!(targets(text).unwrap_err().contains("not an address"), "{text}");
+        }
+    }
 
     #[test]
     fn versions_are_numbers_and_ranges() {

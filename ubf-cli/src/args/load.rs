@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
-use ubf_codec::Address;
+use ubf_client::Target;
 
 use super::connect::ConnectArgs;
 use super::units::{duration, some_time};
@@ -19,9 +19,10 @@ use super::units::{duration, some_time};
 #[command(after_long_help = include_str!("../help/load.txt"))]
 #[command(group = ArgGroup::new("what").args(["size", "request"]))]
 pub(crate) struct Load {
-    /// Addresses, as host:port. The first that works is used, the others if it is lost
-    #[arg(value_name = "ADDRESS", required = true)]
-    pub(crate) addresses: Vec<Address>,
+    /// Addresses, as host:port or unix:/path; commas may stand between them. The first that works is
+    /// used, the others if it is lost
+    #[arg(value_name = "ADDRESS", required = true, value_delimiter = ',')]
+    pub(crate) addresses: Vec<Target>,
 
     /// Let client N start at the Nth address, and not all at the first
     #[arg(long)]

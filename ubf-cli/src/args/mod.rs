@@ -3,7 +3,7 @@
 #[cfg(unix)]
 pub(crate) mod admin;
 pub(crate) mod attack;
-mod call;
+pub(crate) mod call;
 pub(crate) mod connect;
 #[cfg(unix)]
 mod demo;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use ubf_codec::Address;
+use ubf_client::Target;
 
 use super::connect::ConnectArgs;
 use super::units::some_time;
@@ -17,9 +17,9 @@ use super::units::some_time;
 #[derive(Debug, Args)]
 #[command(after_long_help = include_str!("../help/repl.txt"))]
 pub(crate) struct Repl {
-    /// Addresses, as host:port, tried in this order
-    #[arg(value_name = "ADDRESS", required = true)]
-    pub(crate) addresses: Vec<Address>,
+    /// Addresses, as host:port or unix:/path, tried in this order; commas may stand between them
+    #[arg(value_name = "ADDRESS", required = true, value_delimiter = ',')]
+    pub(crate) addresses: Vec<Target>,
 
     /// How long a call may take
     #[arg(long, value_name = "TIME", value_parser = some_time, default_value = "10s")]

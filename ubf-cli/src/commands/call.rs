@@ -1,134 +1,278 @@
-//! `ubf call`: one call, and its response.
+//! `ubf call`: calls, and their responses.
 
 use std::io::{self, Write as _};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use ubf_client::{CallError, Client, Reply};
+use tokio::time::{Instant, timeout};
+use ubf_client::{CallError, Client, ConnectError, Reply, State, Target};
 use ubf_codec::json::Json;
-use ubf_codec::{Address, Term, Version};
+use ubf_codec::{Term, TermRef, Version, View};
+use ubf_load::load::Outcome;
 
+use super::inputs::each_term;
 use crate::args::Call;
-use crate::network;
+use crate::args::call::Source;
 use crate::network::wire_trace::WireTrace;
+use crate::network::{self, shown_address};
+use crate::packets::input;
+use crate::packets::passage::Passage;
+use crate::packets::terms::term_of;
 use crate::ui::json::Text;
 use crate::ui::output::Output;
 use crate::ui::palette::Palette;
 use crate::ui::report::Report;
 use crate::ui::status::Status;
 
-/// To say goodbye. Chosen: the response is there, and nobody wants to wait.
+/// To say goodbye. Chosen: the responses are there, and nobody wants to wait.
 const CLOSE_TIME: Duration = Duration::from_millis(500);
+/// What the last part of a call's time is at least: a connection was made, and an answer is near.
+const MIN_TIME: Duration = Duration::from_millis(100);
 
-/// What came of the call.
+/// What came of a call.
 enum Ended {
     Reply(Reply),
     Taken(Version),
 }
 
+/// What is wrong, for people and for programs.
+struct Trouble {
+    /// A name for programs, which does not change.
+    kind: &'static str,
+    report: Report,
+    may_have_run: bool,
+    status: Status,
+}
+
+impl Trouble {
+    const fn before_it_was_sent(kind: &'static str, report: Report, status: Status) -> Self {
+        Self { kind, report, may_have_run: false, status }
+    }
+
+    fn show(&self, is_json: bool, output: &mut Output) -> io::Result<Status> {
+        if is_json {
+            let hint = self
+                .report
+                .hint()
+                .map_or_else(String::new, |hint| format!(r#","hint":{}"#, Text(hint)));
+            output.line(format_args!(
+                r#"{{"error":{{"kind":"{}","message":{}{hint},"may_have_run":{}}}}}"#,
+                self.kind,
+                Text(self.report.message()),
+                self.may_have_run
+            ))?;
+        } else {
+            output.report(&self.report)?;
+        }
+        Ok(self.status)
+    }
+}
+
 pub(crate) fn run(args: &Call, output: &mut Output) -> io::Result<Status> {
-    let (addresses, term) = match args.addresses_and_term() {
-        Ok(both) => both,
-        Err(report) => {
-            output.report(&report)?;
-            return Ok(Status::Trouble);
-        }
+    let prepared = prepare(args).and_then(|(targets, requests)| {
+        let runtime = network::runtime(false)
+            .map_err(|report| Trouble::before_it_was_sent("no_threads", report, Status::Trouble))?;
+        let caller = runtime.block_on(Caller::connect(args, targets))?;
+        Ok((runtime, caller, requests))
+    });
+    let (runtime, mut caller, requests) = match prepared {
+        Ok(prepared) => prepared,
+        Err(trouble) => return trouble.show(args.json, output),
     };
-    let term = match network::term(term) {
-        Ok(term) => term,
-        Err(report) => {
-            output.report(&report)?;
-            return Ok(Status::WrongInput);
-        }
-    };
-    match network::runtime(false) {
-        Ok(runtime) => runtime.block_on(connect_and_call(args, &addresses, term, output)),
-        Err(report) => {
-            output.report(&report)?;
-            Ok(Status::Trouble)
-        }
-    }
-}
-
-async fn connect_and_call(
-    args: &Call,
-    addresses: &[Address],
-    term: Term,
-    output: &mut Output,
-) -> io::Result<Status> {
-    let mut builder = args
-        .connect
-        .builder(addresses)
-        .call_time(args.timeout)
-        .connect_time(args.timeout)
-        .connect_within(args.timeout);
-    if args.trace {
-        let trace = Mutex::new(WireTrace::new(args.connect.limits.limits(), Palette::new(true)));
-        builder = builder.on_wire(move |traffic| {
-            if let Ok(mut trace) = trace.lock() {
-                // What cannot be said on stderr is lost: there is nobody to tell.
-                anstream::stderr().write_all(trace.lines(traffic).as_bytes()).ok();
+    let mut status = Status::Good;
+    for request in requests {
+        status = match request {
+            Request::Term(term) => runtime.block_on(caller.call(term, output))?,
+            Request::File(path) => {
+                let mut last = Status::Good;
+                let name = input::name(&path);
+                let read = each_term(&path, output, &mut |passage: &Passage, output| {
+                    last = match term_of(passage, Some(&name)) {
+                        Ok(term) => runtime.block_on(caller.call(term, output))?,
+                        Err(report) => {
+                            Trouble::before_it_was_sent("bad_request", report, Status::WrongInput)
+                                .show(args.json, output)?
+                        }
+                    };
+                    output.flush()?;
+                    Ok(last == Status::Good)
+                })?;
+                match read {
+                    Ok(()) => last,
+                    Err(report) => Trouble::before_it_was_sent("no_input", report, Status::Trouble)
+                        .show(args.json, output)?,
+                }
             }
-        });
+        };
+        if status != Status::Good {
+            break;
+        }
     }
-    let client = match builder.connect().await {
-        Ok(client) => client,
-        Err(error) => {
-            output.report(&network::cannot_connect(&error))?;
-            return Ok(Status::Trouble);
-        }
+    runtime.block_on(caller.client.close(CLOSE_TIME));
+    Ok(status)
+}
+
+/// A request of the command line, or a file that has some.
+enum Request {
+    Term(Term),
+    File(PathBuf),
+}
+
+/// Nothing is sent if one of the arguments is wrong.
+fn prepare(args: &Call) -> Result<(Vec<Target>, Vec<Request>), Trouble> {
+    let (targets, sources) = args
+        .targets_and_sources()
+        .map_err(|report| Trouble::before_it_was_sent("bad_arguments", report, Status::Trouble))?;
+    let read = |source| match source {
+        Source::Text(text) => network::term(&text).map(Request::Term),
+        Source::File(path) => Ok(Request::File(path)),
     };
-    let outcome = call(&client, args, term).await;
-    let address =
-        client.status().borrow().address.as_ref().map(ToString::to_string).unwrap_or_default();
-    client.close(CLOSE_TIME).await;
-    match outcome {
-        Ok(ended) => show(&ended, &address, args.json, output).map(|()| Status::Good),
-        Err(error) => {
-            output.report(&Report::new(error.to_string()).with_hint(network::call_hint(&error)))?;
-            Ok(Status::WrongInput)
+    let requests =
+        sources.into_iter().map(read).collect::<Result<_, _>>().map_err(|report| {
+            Trouble::before_it_was_sent("bad_request", report, Status::WrongInput)
+        })?;
+    Ok((targets, requests))
+}
+
+/// A client, and how long its next call may take.
+struct Caller<'a> {
+    args: &'a Call,
+    targets: Vec<Target>,
+    client: Client,
+    time: Duration,
+}
+
+impl<'a> Caller<'a> {
+    async fn connect(args: &'a Call, targets: Vec<Target>) -> Result<Self, Trouble> {
+        let places = u32::try_from(targets.len()).unwrap_or(u32::MAX).max(1);
+        let mut builder = args
+            .connect
+            .builder(&targets)
+            .call_time(args.timeout)
+            // A host that does not answer leaves time for the next one.
+            .connect_time(args.timeout / places)
+            .connect_within(args.timeout);
+        if args.trace {
+            let trace =
+                Mutex::new(WireTrace::new(args.connect.limits.limits(), Palette::new(true)));
+            builder = builder.on_wire(move |traffic| {
+                if let Ok(mut trace) = trace.lock() {
+                    // What cannot be said on stderr is lost: there is nobody to tell.
+                    anstream::stderr().write_all(trace.lines(traffic).as_bytes()).ok();
+                }
+            });
         }
+        let unreachable = |error: ConnectError| {
+            let report = network::cannot_connect(&error);
+            Trouble::before_it_was_sent("unreachable", report, Status::Trouble)
+        };
+        let Some(patience) = args.wait else {
+            let start = Instant::now();
+            let client = builder.connect().await.map_err(unreachable)?;
+            let time = args.timeout.saturating_sub(start.elapsed()).max(MIN_TIME);
+            return Ok(Self { args, targets, client, time });
+        };
+        let client = builder.start().map_err(unreachable)?;
+        let mut status = client.status();
+        let ready = status.wait_for(|status| status.state == State::Ready);
+        if timeout(patience, ready).await.is_err() {
+            let loss = status.borrow().last_loss.as_ref().map(network::loss_in_words);
+            let why = loss.map_or_else(String::new, |loss| format!(": {loss}"));
+            let report = Report::new(format!("no server came in time{why}"))
+                .with_hint(Some("--wait gives it more time"));
+            return Err(Trouble::before_it_was_sent("unreachable", report, Status::Trouble));
+        }
+        Ok(Self { args, targets, client, time: args.timeout })
+    }
+
+    /// Makes a call, and shows what came of it.
+    async fn call(&mut self, term: Term, output: &mut Output) -> io::Result<Status> {
+        let time = std::mem::replace(&mut self.time, self.args.timeout);
+        match make(&self.client, self.args, term, time).await {
+            Ok(ended) => self.show(&ended, output),
+            Err(error) => self.failed(&error).show(self.args.json, output),
+        }
+    }
+
+    fn failed(&self, error: &CallError) -> Trouble {
+        let mut report = Report::new(error.to_string()).with_hint(network::call_hint(error));
+        if let CallError::Deadline { .. } = error
+            && let Some(loss) = &self.client.status().borrow().last_loss
+        {
+            report = report.with_remark(format!("last lost: {}", network::loss_in_words(loss)));
+        }
+        Trouble {
+            kind: Outcome::of(error).name(),
+            report,
+            may_have_run: error.may_have_run(),
+            status: Status::WrongInput,
+        }
+    }
+
+    fn show(&self, ended: &Ended, output: &mut Output) -> io::Result<Status> {
+        let status = self.client.status();
+        let address = status.borrow().address.as_ref().map(|at| shown_address(&self.targets, at));
+        let address = address.unwrap_or_default();
+        let mut is_broken = false;
+        match ended {
+            Ended::Reply(reply) => {
+                is_broken = self.args.fail && breaks_contract(reply.response());
+                if self.args.json {
+                    show_json(reply, &address, output)?;
+                } else {
+                    output.line(reply.response())?;
+                    output.flush()?;
+                    let state = reply
+                        .state()
+                        .map_or_else(|| "no state".to_owned(), |state| format!("state {state}"));
+                    let version = reply.version();
+                    output.note(format_args!("{state}, in version {version}, at {address}"));
+                }
+            }
+            Ended::Taken(version) if self.args.json => {
+                let address = Text(&address);
+                output.line(format_args!(
+                    r#"{{"taken":true,"version":{version},"address":{address}}}"#
+                ))?;
+            }
+            Ended::Taken(version) => {
+                output.note(format_args!("taken, in version {version}, at {address}"));
+            }
+        }
+        Ok(if is_broken { Status::WrongInput } else { Status::Good })
     }
 }
 
-async fn call(client: &Client, args: &Call, term: Term) -> Result<Ended, CallError> {
+async fn make(
+    client: &Client,
+    args: &Call,
+    term: Term,
+    time: Duration,
+) -> Result<Ended, CallError> {
     if args.event {
-        let cast = client.cast(term);
+        let cast = client.cast(term).within(time);
         let cast = if args.idempotent { cast.idempotent() } else { cast };
         return cast.taken().await.map(Ended::Taken);
     }
-    let call = client.call(term);
+    let call = client.call(term).within(time);
     let call = if args.idempotent { call.idempotent() } else { call };
     call.await.map(Ended::Reply)
 }
 
-fn show(ended: &Ended, address: &str, is_json: bool, output: &mut Output) -> io::Result<()> {
-    match ended {
-        Ended::Reply(reply) if is_json => {
-            let state =
-                reply.state().map_or_else(|| "null".to_owned(), |state| Json(state).to_string());
-            let (response, version) = (Json(reply.response()), reply.version());
-            output.line(format_args!(
-                r#"{{"response":{response},"state":{state},"version":{version},"address":{}}}"#,
-                Text(address)
-            ))
-        }
-        Ended::Taken(version) if is_json => output.line(format_args!(
-            r#"{{"taken":true,"version":{version},"address":{}}}"#,
-            Text(address)
-        )),
-        Ended::Reply(reply) => {
-            output.line(reply.response())?;
-            output.flush()?;
-            let state = reply
-                .state()
-                .map_or_else(|| "no state".to_owned(), |state| format!("state {state}"));
-            output.note(format_args!("{state}, in version {}, at {address}", reply.version()));
-            Ok(())
-        }
-        Ended::Taken(version) => {
-            output.note(format_args!("taken, in version {version}, at {address}"));
-            Ok(())
-        }
-    }
+/// UBF(C): `{clientBrokeContract,Request,Expected}` and `{serverBrokeContract,Response,Expected}`.
+fn breaks_contract(response: TermRef<'_>) -> bool {
+    let View::Tuple(parts) = response.view() else { return false };
+    parts.get(0).is_some_and(|name| {
+        name.is_atom("clientBrokeContract") || name.is_atom("serverBrokeContract")
+    })
+}
+
+fn show_json(reply: &Reply, address: &str, output: &mut Output) -> io::Result<()> {
+    let state = reply.state().map_or_else(|| "null".to_owned(), |state| Json(state).to_string());
+    let (response, version) = (Json(reply.response()), reply.version());
+    output.line(format_args!(
+        r#"{{"response":{response},"state":{state},"version":{version},"address":{}}}"#,
+        Text(address)
+    ))
 }

@@ -2,21 +2,19 @@
 
 use std::io;
 
-use ubf_codec::{NotationError, Term};
-
 use crate::args::Encode;
 use crate::commands::inputs::each_passage;
 use crate::packets::passage::Passage;
-use crate::packets::terms::TermSplitter;
+use crate::packets::terms::{TermSplitter, term_of};
 use crate::packets::writer::PacketWriter;
 use crate::ui::output::Output;
-use crate::ui::report::Report;
 use crate::ui::status::Status;
 
 pub(crate) fn run(args: &Encode, output: &mut Output) -> io::Result<Status> {
     let mut writer = PacketWriter::new(args.packets.form(), args.limits.limits());
     let mut write =
-        |passage: &Passage, input: Option<&str>, output: &mut Output| match read(passage, input) {
+        |passage: &Passage, input: Option<&str>, output: &mut Output| match term_of(passage, input)
+        {
             Ok(term) => writer.write(&term, passage, input, output),
             Err(report) => Ok(Err(report)),
         };
@@ -33,15 +31,4 @@ pub(crate) fn run(args: &Encode, output: &mut Output) -> io::Result<Status> {
         }
     }
     Ok(Status::Good)
-}
-
-/// The term that a text means, or what is wrong with it.
-fn read(passage: &Passage, input: Option<&str>) -> Result<Term, Report> {
-    let text = passage
-        .utf8(input)
-        .map_err(|report| report.with_hint(Some(r"any byte can be written as \xHH")))?;
-    text.trim().parse().map_err(|error: NotationError| {
-        let leading = text.len() - text.trim_start().len();
-        passage.report(input, &error.to_string(), leading + error.offset())
-    })
 }

@@ -2,14 +2,15 @@
 //! not stop the next input.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::args::packets::{DialectArgs, InputArgs, LimitArgs};
 use crate::packets::hints::Reading;
-use crate::packets::input::{self, Input};
+use crate::packets::input::{self, Input, InputError};
 use crate::packets::passage::{Passage, Split};
 use crate::packets::side::Side;
 use crate::packets::stream::Trouble;
+use crate::packets::terms::TermSplitter;
 use crate::ui::output::Output;
 use crate::ui::reason::reason;
 use crate::ui::report::Report;
@@ -67,6 +68,42 @@ pub(super) fn each_passage<S: Split>(
             is_end = !input.fill(splitter.buffer())?;
         }
     })
+}
+
+/// Hands over each term of a text until one says that it is the last. The outer error is one of
+/// stdout.
+pub(super) fn each_term(
+    path: &Path,
+    output: &mut Output,
+    work: &mut impl FnMut(&Passage, &mut Output) -> io::Result<bool>,
+) -> io::Result<Result<(), Report>> {
+    let cannot_read = |error: &io::Error| {
+        let name = input::name(path);
+        Err(Report::new(format!("cannot read {name}: {}", reason(error))))
+    };
+    let mut input = match Input::open(path, false) {
+        Ok(input) => input,
+        Err(error) => return Ok(cannot_read(&error)),
+    };
+    let mut splitter = TermSplitter::new();
+    let mut is_end = false;
+    loop {
+        while let Some(passage) = splitter.next(is_end) {
+            if !work(&passage, output)? {
+                return Ok(Ok(()));
+            }
+        }
+        if is_end {
+            return Ok(Ok(()));
+        }
+        output.flush()?;
+        match input.fill(splitter.buffer()) {
+            Ok(has_more) => is_end = !has_more,
+            Err(InputError::Io(error)) => return Ok(cannot_read(&error)),
+            // It is not read as hex.
+            Err(InputError::Hex(_)) => return Ok(Ok(())),
+        }
+    }
 }
 
 /// Says what went wrong with an input.

@@ -7,9 +7,10 @@ use std::sync::{Arc, mpsc};
 use tokio::runtime::Runtime;
 use tokio::signal::ctrl_c;
 
+use super::inputs::each_term;
 use crate::args::Repl;
 use crate::network;
-use crate::packets::input::{self, Input, InputError};
+use crate::packets::input;
 use crate::packets::passage::{Passage, Split as _};
 use crate::packets::terms::TermSplitter;
 use crate::repl::{Done, Screen, Session, Shown, Terminal, Typed, command_hint};
@@ -137,20 +138,15 @@ fn script(args: &Repl, runtime: &Runtime, output: &mut Output) -> io::Result<Sta
             Done::Quit => Ok(false),
         }
     };
-    let ended = each_line(&mut obey, output);
+    let ended = each_term(Path::new("-"), output, &mut obey);
     runtime.block_on(session.close());
     show(&shown, output)?;
     match ended? {
         Ok(()) => Ok(worst),
-        Err(InputError::Io(error)) => {
-            output.report(&Report::new(format!(
-                "cannot read stdin: {}",
-                crate::ui::reason::reason(&error)
-            )))?;
+        Err(report) => {
+            output.report(&report)?;
             Ok(Status::Trouble)
         }
-        // It is not read as hex.
-        Err(InputError::Hex(_)) => Ok(Status::Trouble),
     }
 }
 
@@ -163,34 +159,6 @@ fn first_line(passage: &Passage) -> u64 {
         .filter(|&&byte| byte == b'\n')
         .count();
     passage.start.line + blank as u64
-}
-
-/// Hands over each line until one says that it is the last. The outer error is one of stdout.
-fn each_line(
-    obey: &mut impl FnMut(&Passage, &mut Output) -> io::Result<bool>,
-    output: &mut Output,
-) -> io::Result<Result<(), InputError>> {
-    let mut input = match Input::open(Path::new("-"), false) {
-        Ok(input) => input,
-        Err(error) => return Ok(Err(InputError::Io(error))),
-    };
-    let mut splitter = TermSplitter::new();
-    let mut is_end = false;
-    loop {
-        while let Some(passage) = splitter.next(is_end) {
-            if !obey(&passage, output)? {
-                return Ok(Ok(()));
-            }
-        }
-        if is_end {
-            return Ok(Ok(()));
-        }
-        output.flush()?;
-        match input.fill(splitter.buffer()) {
-            Ok(has_more) => is_end = !has_more,
-            Err(error) => return Ok(Err(error)),
-        }
-    }
 }
 
 fn show(shown: &mpsc::Receiver<Shown>, output: &mut Output) -> io::Result<()> {

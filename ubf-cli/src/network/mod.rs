@@ -4,10 +4,11 @@ pub(crate) mod wire_trace;
 mod wire_words;
 
 use tokio::runtime::{Builder, Runtime};
-use ubf_client::{CallError, ConnectError, DialErrorKind, Loss, LossReason};
-use ubf_codec::{NotationError, Term};
+use ubf_client::{CallError, ConnectError, DialErrorKind, Loss, LossReason, Target};
+use ubf_codec::{Address, Term};
 
 use crate::packets::passage::Passage;
+use crate::packets::terms::term_of;
 use crate::ui::reason::{causes, innermost, reason};
 use crate::ui::report::Report;
 
@@ -31,10 +32,7 @@ pub(crate) fn single_thread() -> Result<Runtime, Report> {
 
 /// A term of the command line.
 pub(crate) fn term(text: &str) -> Result<Term, Report> {
-    text.trim().parse().map_err(|error: NotationError| {
-        let leading = text.len() - text.trim_start().len();
-        Passage::of(text).report(None, &error.to_string(), leading + error.offset())
-    })
+    term_of(&Passage::of(text), None)
 }
 
 /// Why there is no connection, and what to look at.
@@ -45,6 +43,17 @@ pub(crate) fn cannot_connect(error: &ConnectError) -> Report {
     let losses_text: Vec<String> = losses.iter().map(loss_in_words).collect();
     Report::new(format!("no server can be used: {}", losses_text.join("; ")))
         .with_hint(losses.iter().find_map(loss_hint))
+}
+
+/// An address as its user gave it. The client has a name in `.invalid` for each Unix socket, which
+/// ends with its place among them.
+pub(crate) fn shown_address(targets: &[Target], address: &Address) -> String {
+    let text = address.to_string();
+    let place = text
+        .strip_suffix(".invalid:1")
+        .and_then(|name| name.rsplit_once('-')?.1.parse::<usize>().ok());
+    let mut sockets = targets.iter().filter(|target| !matches!(target, Target::Network(_)));
+    place.and_then(|place| sockets.nth(place)).map_or(text, ToString::to_string)
 }
 
 /// What happened at an address, with what the system says of it.

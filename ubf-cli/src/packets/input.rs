@@ -31,12 +31,9 @@ pub(crate) enum InputError {
 impl Input {
     /// Opens a file, or stdin if the path is `-`.
     pub(crate) fn open(path: &Path, hex: bool) -> io::Result<Self> {
-        let (name, reader): (String, Box<dyn Read>) = if is_stdin(path) {
-            ("stdin".to_owned(), Box::new(io::stdin().lock()))
-        } else {
-            (shown(path), Box::new(File::open(path)?))
-        };
-        Ok(Self::new(name, reader, hex))
+        let reader: Box<dyn Read> =
+            if is_stdin(path) { Box::new(io::stdin().lock()) } else { Box::new(File::open(path)?) };
+        Ok(Self::new(name(path), reader, hex))
     }
 
     pub(crate) fn new(name: String, reader: Box<dyn Read>, hex: bool) -> Self {
@@ -102,6 +99,11 @@ pub(crate) fn named(files: &[PathBuf]) -> Vec<PathBuf> {
 /// Whether someone would have to type what stdin gives.
 pub(crate) fn stdin_is_terminal() -> bool {
     io::stdin().is_terminal()
+}
+
+/// What people call the input at a path.
+pub(crate) fn name(path: &Path) -> String {
+    if is_stdin(path) { "stdin".to_owned() } else { shown(path) }
 }
 
 /// A path as people may see it.

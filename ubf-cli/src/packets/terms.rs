@@ -5,8 +5,22 @@
 //! `file:consult` can be read. `$"` is a character and no quote.
 
 use bytes::BytesMut;
+use ubf_codec::{NotationError, Term};
 
 use crate::packets::passage::{Passage, Split, Start};
+use crate::ui::report::Report;
+
+/// The term that a text means, or what is wrong with it. Without an input the text is one of the
+/// command line.
+pub(crate) fn term_of(passage: &Passage, input: Option<&str>) -> Result<Term, Report> {
+    let text = passage
+        .utf8(input)
+        .map_err(|report| report.with_hint(Some(r"any byte can be written as \xHH")))?;
+    text.trim().parse().map_err(|error: NotationError| {
+        let leading = text.len() - text.trim_start().len();
+        passage.report(input, &error.to_string(), leading + error.offset())
+    })
+}
 
 /// Cuts text into terms.
 #[derive(Debug)]

@@ -37,6 +37,16 @@ impl Report {
         self
     }
 
+    /// What is wrong, in one line.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What to do about it.
+    pub(crate) fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
     /// The whole message with its line breaks.
     pub(crate) fn render(&self, palette: Palette) -> String {
         let Palette { error, hint, strong, .. } = palette;

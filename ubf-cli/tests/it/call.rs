@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::thread;
 
 use crate::common::server::{Server, nobody};
-use crate::common::{Ran, bad, ubf};
+use crate::common::{Ran, bad, file, ubf};
 
 fn call(args: &[&str]) -> Ran {
     ubf(&[&["call"], args].concat(), "")
@@ -49,33 +49,150 @@ fn a_negative_number_is_a_term() {
 #[test]
 fn options_may_stand_anywhere() {
     let server = Server::of_2003();
-    let args = [
-        &server.address,
-        "--versions",
-        "3",
-        &server.address,
-        "--timeout",
-        "5",
-        "{a,-1}",
-        "--idempotent",
-    ];
+    let addresses = format!("{},{}", server.address, server.address);
+    let args = ["--versions", "3", &addresses, "--timeout", "5", "{a,-1}", "--idempotent"];
     let ran = call(&args);
     assert_eq!((ran.status, ran.out.as_str()), (0, "{a,-1}\n"), "{ran:?}");
     assert!(ran.err.contains("in version 3,"), "{}", ran.err);
 }
 
 #[test]
-fn an_address_and_a_term_are_wanted() {
+fn an_address_and_a_request_are_wanted() {
     for (args, words) in [
-        (&["call", "127.0.0.1:4000"][..], "a call wants an address and a term"),
+        (&["call", "127.0.0.1:4000"][..], "a call wants an address and a request"),
         (&["call", "here", "{a}"], "here: not an address: expected one like 192.0.2.7:4000"),
     ] {
         let message = bad(2, args, "");
         assert!(
-            message.contains(words) && message.contains("\n\nhint: ubf call ADDRESS TERM"),
+            message.contains(words) && message.contains("\n\nhint: ubf call ADDRESS REQUEST"),
             "{message}"
         );
     }
+    let message = bad(2, &["call", "127.0.0.1:4000", "127.0.0.1:4001", "{a}"], "");
+    assert!(message.contains("hint: several addresses have commas between them"), "{message}");
+}
+
+#[test]
+fn several_requests_are_made_in_their_order() {
+    let server = Server::of_2003();
+    let ran = call(&[&server.address, "one", "{two,2}", "[3]"]);
+    assert_eq!((ran.status, ran.out.as_str()), (0, "one\n{two,2}\n[3]\n"));
+    assert_eq!(ran.err.lines().count(), 3, "{}", ran.err);
+}
+
+#[test]
+fn requests_are_read_from_stdin_and_from_files() {
+    let server = Server::of_2003();
+    // An argument may have 128 KiB on Linux.
+    let large = format!("\"{}\"", "x".repeat(200_000));
+    let ran = ubf(&["call", &server.address, "first", "-"], format!("{large}\n{{a,\n 1}}\n"));
+    assert_eq!((ran.status, ran.out), (0, format!("first\n{large}\n{{a,1}}\n")), "{}", ran.err);
+    let path = file("call-requests.txt", b"one % a comment\n\n{two,\n2}.\n");
+    let ran = call(&["--file", path.to_str().unwrap(), &server.address]);
+    assert_eq!((ran.status, ran.out.as_str()), (0, "one\n{two,2}\n"), "{}", ran.err);
+    let ran = call(&["--file", "no-such-file", &server.address]);
+    assert_eq!((ran.status, ran.out.as_str()), (2, ""));
+    assert!(ran.err.contains("cannot read no-such-file: No such file"), "{}", ran.err);
+}
+
+#[test]
+fn after_a_call_that_fails_no_more_are_made() {
+    let server = Server::of_2003();
+    let ran = call(&[&server.address, "one", "{event_in,1}", "three"]);
+    assert_eq!((ran.status, ran.out.as_str()), (1, "one\n"), "{}", ran.err);
+    let ran = ubf(&["call", &server.address, "-"], "one\n{two\n}}\nthree\n");
+    assert_eq!((ran.status, ran.out.as_str()), (1, "one\n"), "{}", ran.err);
+    assert!(ran.err.contains("error: stdin: expected"), "{}", ran.err);
+    // The command line is looked at before anything is sent.
+    let ran = call(&[&server.address, "one", "{two"]);
+    assert_eq!((ran.status, ran.out.as_str()), (1, ""), "{}", ran.err);
+}
+
+#[test]
+fn a_broken_contract_is_a_failure_if_that_is_wanted() {
+    let server = Server::of_2003();
+    // The service repeats what it is told.
+    let broken = "{clientBrokeContract,{lsit},[list]}";
+    assert_eq!(call(&[&server.address, broken]).status, 0);
+    let ran = call(&["--fail", &server.address, broken, "next"]);
+    assert_eq!((ran.status, ran.out), (1, format!("{broken}\n")));
+    assert_eq!(call(&["--fail", &server.address, "{error,clientBrokeContract}"]).status, 0);
+}
+
+#[test]
+fn errors_are_documents_too() {
+    let server = Server::of_2003();
+    let error = |args: &[&str], status| {
+        let ran = call(&[&["--json"], args].concat());
+        assert_eq!((ran.status, ran.err.as_str()), (status, ""), "{}", ran.out);
+        let document: serde_json::Value =
+            serde_json::from_str(ran.out.lines().last().unwrap()).unwrap();
+        let error = &document["error"];
+        let text = |name: &str| error[name].as_str().unwrap_or_default().to_owned();
+        (text("kind"), text("message"), error["may_have_run"].as_bool().unwrap())
+    };
+    let (kind, message, may_have_run) = error(&["--service", "crash", &server.address, "x"], 1);
+    assert_eq!((kind.as_str(), may_have_run), ("failed", true));
+    assert!(message.starts_with("the server's handler for version 1 crashed: "), "{message}");
+    let (kind, message, may_have_run) = error(&[&nobody(), "x"], 2);
+    assert_eq!((kind.as_str(), may_have_run), ("unreachable", false));
+    assert!(message.ends_with("cannot connect: Connection refused"), "{message}");
+    assert_eq!(error(&[&server.address, "{x"], 1).0, "bad_request");
+    assert_eq!(error(&[&server.address], 2).0, "bad_arguments");
+    assert_eq!(error(&[&server.address, "good", "{event_in,1}"], 1).0, "not_taken");
+}
+
+/// Agrees on version 3 and gives one answer.
+fn answer_once(mut stream: impl std::io::Read + std::io::Write) {
+    let mut heard = Vec::new();
+    let mut hear = |stream: &mut dyn std::io::Read, end: &str| {
+        while !String::from_utf8_lossy(&heard).ends_with(end) {
+            let mut piece = [0; 1000];
+            let count = stream.read(&mut piece).unwrap();
+            assert!(count > 0);
+            heard.extend_from_slice(&piece[..count]);
+        }
+    };
+    hear(&mut stream, "}&}$");
+    stream.write_all(b"3 ? {'agreed'1?#3&#}$").unwrap();
+    hear(&mut stream, "3 'x'$");
+    stream.write_all(b"3 ? {'yes''start'}$").unwrap();
+    // Until the client is gone.
+    while stream.read(&mut [0; 100]).is_ok_and(|count| count > 0) {}
+}
+
+#[test]
+fn a_server_that_comes_later_is_waited_for() {
+    let address = nobody();
+    let waiting = {
+        let address = address.clone();
+        thread::spawn(move || call(&["--wait", "60s", "--versions", "3", &address, "x"]))
+    };
+    let listener = TcpListener::bind(&address).unwrap();
+    let server = thread::spawn(move || answer_once(listener.accept().unwrap().0));
+    let ran = waiting.join().unwrap();
+    assert_eq!((ran.status, ran.out.as_str()), (0, "yes\n"), "{}", ran.err);
+    server.join().unwrap();
+    let ran = call(&["--wait", "300ms", &nobody(), "x"]);
+    assert_eq!((ran.status, ran.out.as_str()), (2, ""));
+    assert!(ran.err.contains("no server came in time: 127.0.0.1:"), "{}", ran.err);
+    assert!(ran.err.contains("Connection refused"), "{}", ran.err);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_unix_socket_is_an_address() {
+    let path = std::env::temp_dir().join(format!("ubf-call-{}.socket", std::process::id()));
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let server = thread::spawn(move || answer_once(listener.accept().unwrap().0));
+    let address = format!("unix:{}", path.display());
+    let ran = call(&["--versions", "3", &address, "x"]);
+    assert_eq!((ran.status, ran.out.as_str()), (0, "yes\n"), "{}", ran.err);
+    assert_eq!(ran.err, format!("state start, in version 3, at {address}\n"));
+    server.join().unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let ran = call(&["--versions", "3", &address, "x"]);
+    assert!(ran.err.contains("hint: is the server running, and is the path right?"), "{}", ran.err);
 }
 
 #[test]
@@ -102,7 +219,7 @@ fn an_event_is_taken() {
 #[test]
 fn the_first_address_that_works_is_used() {
     let server = Server::of_2003();
-    let ran = call(&[&nobody(), &server.address, "x"]);
+    let ran = call(&[&format!("{},{}", nobody(), server.address), "x"]);
     assert_eq!((ran.status, ran.out.as_str()), (0, "x\n"));
     assert!(ran.err.contains(&server.address), "{}", ran.err);
 }
@@ -214,7 +331,7 @@ fn no_server_no_service_and_no_common_version_are_told_apart() {
             "no version of this service\n\nhint: it has no such service",
         ),
         (&["--versions", "0", &server.address, "x"], "as in 1-3,10"),
-        (&[&server.address], "a call wants an address and a term"),
+        (&[&server.address], "a call wants an address and a request"),
         (&["nowhere", "x"], "nowhere"),
     ] {
         let message = bad(2, &[&["call"], args].concat(), "");

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use ubf_client::{Builder, Client, Notice, RedirectPolicy, Service, Versions};
-use ubf_codec::{Address, Limits, Version};
+use ubf_client::{Builder, Client, Notice, RedirectPolicy, Service, Target, Versions};
+use ubf_codec::{Limits, Version};
 
 use super::requests::Requests;
 
@@ -16,7 +16,7 @@ use super::requests::Requests;
 #[non_exhaustive]
 pub struct Plan {
     /// Where clients start, in this order.
-    pub addresses: Vec<Address>,
+    pub addresses: Vec<Target>,
     /// Whether client N starts at the Nth address, and not all at the first.
     pub spreads: bool,
     /// The service that is called.
@@ -61,9 +61,9 @@ impl Plan {
     /// One connection with one call in flight, of 64 bytes, to the default service in versions 1
     /// to 20, until the load is stopped. A call may take 30 s.
     #[must_use]
-    pub fn new(addresses: impl IntoIterator<Item = Address>) -> Self {
+    pub fn new<A: Into<Target>>(addresses: impl IntoIterator<Item = A>) -> Self {
         Self {
-            addresses: addresses.into_iter().collect(),
+            addresses: addresses.into_iter().map(Into::into).collect(),
             spreads: false,
             service: Service::DEFAULT,
             versions: (1..=20).filter_map(Version::new).collect(),
@@ -101,8 +101,9 @@ impl Plan {
             builder =
                 builder.on_notice(move |notice| drop(notices.try_send((number, notice.clone()))));
         }
-        builder
-            .addresses(addresses)
+        addresses
+            .iter()
+            .fold(builder, |builder, target| builder.address(target.to_string()))
             .service(self.service.clone())
             .versions(self.versions.iter().map(Version::get))
             .redirect_policy(self.policy)
