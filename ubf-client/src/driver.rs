@@ -369,6 +369,7 @@ impl Driver {
         self.session.handle(Input::Close, now);
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "two arms are of one variant")]
     fn obey(&mut self, output: Output) {
         match output {
             Output::Connect { connection, address, named_by, within, tls } => {
@@ -410,6 +411,7 @@ impl Driver {
                 // What is still on its way to us was not executed.
                 self.ends.exchange.close();
             }
+            _ => debug_assert!(false, "an output that this shell does not know"),
         }
     }
 
@@ -455,7 +457,7 @@ impl Driver {
                 self.tell_first_outcome(Ok(()));
             }
             Notice::Lost { address, reason, was_in_use: _ } => {
-                let is_dial = *reason == LossReason::ConnectFailed;
+                let is_dial = matches!(reason, LossReason::ConnectFailed { .. });
                 let cause = self.dial_failure.take().filter(|_| is_dial);
                 let loss = Loss { address: address.clone(), reason: reason.clone(), cause };
                 if self.ends.first_outcome.is_some() {
@@ -473,6 +475,7 @@ impl Driver {
             | Notice::RedirectFailed { .. }
             | Notice::Moved { .. }
             | Notice::Downgraded { .. } => {}
+            _ => {}
         }
         if let Some(hook) = &self.ends.notice_hook
             && catch_unwind(AssertUnwindSafe(|| hook(notice))).is_err()

@@ -124,9 +124,11 @@ impl Exchange {
             }
             Some(Place::Ended(_)) => match state.free(call) {
                 Place::Ended(outcome) => Poll::Ready(outcome),
-                Place::Free | Place::Open(_) => Poll::Ready(Err(CallError::Indeterminate)),
+                Place::Free | Place::Open(_) => {
+                    Poll::Ready(Err(CallError::Indeterminate { loss: None }))
+                }
             },
-            Some(Place::Free) | None => Poll::Ready(Err(CallError::Indeterminate)),
+            Some(Place::Free) | None => Poll::Ready(Err(CallError::Indeterminate { loss: None })),
         }
     }
 
@@ -219,7 +221,11 @@ impl Exchange {
         }
         for number in 0..state.places.len() {
             if let Some(Place::Open(_)) = state.places.get(number) {
-                state.end(CallId(number as u64), Err(CallError::Indeterminate), &mut wakers);
+                state.end(
+                    CallId(number as u64),
+                    Err(CallError::Indeterminate { loss: None }),
+                    &mut wakers,
+                );
             }
         }
         drop(state);
@@ -360,11 +366,11 @@ mod tests {
             Poll::Ready(vec!["call 0".into(), "call 1".into(), "call 2".into()])
         );
         assert!(exchange.is_quiet() && taken(&exchange, cx).is_pending());
-        publish(&exchange, CallId(1), CallError::Indeterminate);
+        publish(&exchange, CallId(1), CallError::Indeterminate { loss: None });
         assert_eq!(callers.iter().map(|(count, _)| count.count()).collect::<Vec<_>>(), [0, 1, 0]);
         assert!(matches!(
             exchange.poll_outcome(CallId(1), cx),
-            Poll::Ready(Err(CallError::Indeterminate))
+            Poll::Ready(Err(CallError::Indeterminate { .. }))
         ));
         assert!(exchange.poll_outcome(CallId(0), cx).is_pending());
         // The place is free, and the next call has it.
@@ -414,7 +420,7 @@ mod tests {
         assert_eq!(caller.count(), 2);
         assert!(matches!(
             exchange.poll_outcome(taken_call, cx),
-            Poll::Ready(Err(CallError::Indeterminate))
+            Poll::Ready(Err(CallError::Indeterminate { .. }))
         ));
         assert!(matches!(exchange.poll_outcome(other, cx), Poll::Ready(Err(CallError::Closed))));
         assert_eq!(submit(&exchange, Waiter::Nobody), Err(CallError::Closed));

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::{Sleep, sleep};
 use ubf_net::DialError;
 use ubf_proto::Packet;
-use ubf_proto::client::{ConnectionId, Input};
+use ubf_proto::client::{Cause, ConnectionId, Input};
 
 use crate::attempt::Connecting;
 use crate::socket::Socket;
@@ -71,8 +71,9 @@ impl Link {
                 }
                 Poll::Ready(Err(error)) => {
                     self.stage = Stage::Gone;
+                    let cause = Some(Cause::new(error.clone()));
                     self.failure = Some(error);
-                    Poll::Ready(Input::ConnectFailed { connection })
+                    Poll::Ready(Input::ConnectFailed { connection, cause })
                 }
                 Poll::Pending => Poll::Pending,
             },

@@ -117,7 +117,7 @@ async fn wait_for_place(client: &Client, within: Duration) -> Result<Duration, C
     let place = match start.checked_add(within) {
         Some(deadline) => timeout_at(deadline, place)
             .await
-            .map_err(|_elapsed| CallError::Deadline { may_have_run: false })?,
+            .map_err(|_elapsed| CallError::Deadline { may_have_run: false, last_loss: None })?,
         None => place.await,
     };
     place.map_err(|_closed| CallError::Closed)?.forget();
@@ -144,7 +144,7 @@ impl Future for Replying<'_> {
             self.0 = match &mut self.0 {
                 Stage::New(message) => {
                     let Some(message) = message.take() else {
-                        return Poll::Ready(Err(CallError::Indeterminate));
+                        return Poll::Ready(Err(CallError::Indeterminate { loss: None }));
                     };
                     if message.take_place() {
                         let (client, time, waker) =
@@ -162,7 +162,7 @@ impl Future for Replying<'_> {
                     return Poll::Ready(match ready!(sent.poll_outcome(cx))? {
                         Done::Reply { version, body, .. } => Ok(Reply { version, body }),
                         // The session never takes a request for an event.
-                        Done::Taken { .. } => Err(CallError::Indeterminate),
+                        Done::Taken { .. } => Err(CallError::Indeterminate { loss: None }),
                     });
                 }
             };
@@ -195,7 +195,7 @@ impl Sent<'_> {
 
     fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
         if self.has_ended {
-            return Poll::Ready(Err(CallError::Indeterminate));
+            return Poll::Ready(Err(CallError::Indeterminate { loss: None }));
         }
         let outcome = ready!(self.client.shared.exchange.poll_outcome(self.id, cx));
         self.has_ended = true;

@@ -6,6 +6,7 @@ use ubf_proto::{Time, Truncated};
 
 /// Writes a notice to the log: what an operator should look into as a warning, the rest as
 /// information.
+#[expect(clippy::wildcard_enum_match_arm, reason = "two arms are of one variant")]
 pub(crate) fn trace(notice: &Notice, now: Time) {
     match notice {
         Notice::Agreed { address, version, spoken, agent, .. } => {
@@ -43,5 +44,6 @@ pub(crate) fn trace(notice: &Notice, now: Time) {
         Notice::Downgraded { address, before, after } => {
             warn!(%address, %before, %after, "downgraded");
         }
+        other => info!(notice = ?other, "notice"),
     }
 }

@@ -19,6 +19,7 @@ pub struct RedirectPolicy {
 
 /// Why a redirection is refused (R7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum RedirectRefusal {
     /// From a public address to one that outsiders cannot reach.
     PublicToPrivate,
@@ -48,6 +49,14 @@ impl RedirectRefusal {
         }
     }
 }
+
+impl core::fmt::Display for RedirectRefusal {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl core::error::Error for RedirectRefusal {}
 
 /// Who can reach an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -132,7 +132,7 @@ fn drive(
         assert!(count < 10_000, "seed {seed} has no end of things to do");
         match output {
             client::Output::Ended { call, .. } => {
-                assert!(open.remove(&call), "seed {seed}: {call:?} ended twice")
+                assert!(open.remove(&call), "seed {seed}: {call:?} ended twice");
             }
             client::Output::Connect { connection, .. } => *connections = connection.0,
             client::Output::Render { call, version } if random.below(4) > 0 => {

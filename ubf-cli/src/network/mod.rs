@@ -80,7 +80,7 @@ fn loss_hint(loss: &Loss) -> Option<&'static str> {
         LossReason::NegotiationTime { .. } | LossReason::BadSyntax(_) => {
             Some("is that a server that speaks versioned UBF?")
         }
-        LossReason::ConnectFailed => {
+        LossReason::ConnectFailed { .. } => {
             loss.cause.as_ref().map_or(Some(WHERE), |cause| dial_hint(cause.kind()))
         }
         LossReason::ConnectTime { .. } => Some(WHERE),
@@ -108,7 +108,7 @@ fn dial_hint(kind: DialErrorKind) -> Option<&'static str> {
 pub(crate) const fn call_hint(error: &CallError) -> Option<&'static str> {
     match error {
         CallError::Deadline { .. } => Some("--timeout gives it more time"),
-        CallError::Indeterminate => {
+        CallError::Indeterminate { .. } => {
             Some("if it does no harm to run it twice, --idempotent sends it again")
         }
         CallError::Inexpressible { .. } => {
@@ -125,6 +125,7 @@ pub(crate) const fn call_hint(error: &CallError) -> Option<&'static str> {
         | CallError::TooLarge { .. }
         | CallError::Unacceptable { .. }
         | CallError::Rejected { .. }
-        | CallError::Closed => None,
+        | CallError::Closed
+        | _ => None,
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn in_words(notice: &Notice) -> String {
         Notice::Lost {
             address,
             reason:
-                reason @ (LossReason::ConnectFailed
+                reason @ (LossReason::ConnectFailed { .. }
                 | LossReason::ConnectTime { .. }
                 | LossReason::MoveTime { .. }),
             ..
@@ -46,5 +46,6 @@ pub(super) fn in_words(notice: &Notice) -> String {
         Notice::Downgraded { address, before, after } => {
             format!("{address} offered version {before} before, and now {after} at most")
         }
+        other => format!("{other:?}"),
     }
 }

@@ -418,7 +418,7 @@ fn status(status: &Status) -> String {
             State::Ready => "ready",
             State::Moving => "moving",
             State::BackingOff => "waiting before it tries again",
-            State::Closed => "closed",
+            other => other.as_str(),
         },
         or_none(status.version.map(|version| version.to_string())),
         or_none(status.address.as_ref().map(ToString::to_string)),

@@ -149,7 +149,7 @@ async fn l2_a_call_ends_at_its_deadline_and_a_slow_server_harms_only_that() {
     let (client, mut peer) = script.client().await;
     let call = client.call(ubf!(slow)).within(Duration::from_millis(30));
     let error = within(call.into_future()).await.unwrap_err();
-    assert_eq!(error, CallError::Deadline { may_have_run: true });
+    assert!(matches!(error, CallError::Deadline { may_have_run: true, .. }));
     let server = async {
         peer.hears("3 'slow'$3 'next'$").await;
         peer.says("3 ? {'late''start'}$3 ? {'ok''start'}$").await;
@@ -171,10 +171,10 @@ async fn l2_the_wait_for_a_place_counts() {
     });
     peer.hears("3 'first'$").await;
     let second = client.call(ubf!(second)).within(Duration::from_millis(30));
-    assert_eq!(
+    assert!(matches!(
         within(second.into_future()).await.unwrap_err(),
-        CallError::Deadline { may_have_run: false }
-    );
+        CallError::Deadline { may_have_run: false, .. }
+    ));
     peer.says("3 ? {'ok''start'}$").await;
     within(first).await.unwrap().unwrap();
     assert!(peer.has_heard_all());

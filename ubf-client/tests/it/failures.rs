@@ -28,7 +28,7 @@ async fn r4_a_call_on_a_server_that_dies_is_indeterminate_and_the_next_goes_to_a
     let (outcome, ()) =
         within(async { tokio::join!(client.call(ubf!(x)).into_future(), server) }).await;
     let error = outcome.unwrap_err();
-    assert_eq!(error, CallError::Indeterminate);
+    assert!(matches!(error, CallError::Indeterminate { .. }));
     assert!(error.may_have_run());
     let server = async {
         let mut peer = two.accept().await;
@@ -80,7 +80,7 @@ async fn l3_broken_bytes_are_reported_to_the_server_and_it_is_left() {
     };
     let (outcome, _peer) =
         within(async { tokio::join!(client.call(ubf!(x)).into_future(), server) }).await;
-    assert_eq!(outcome.unwrap_err(), CallError::Indeterminate);
+    assert!(matches!(outcome.unwrap_err(), CallError::Indeterminate { .. }));
     let loss = client.status().borrow().last_loss.clone().unwrap();
     assert!(matches!(loss.reason, LossReason::BadSyntax(_)), "{}", loss.reason);
 }
@@ -148,7 +148,7 @@ async fn l2_a_server_that_does_not_read_is_left_and_what_was_not_sent_has_not_ru
     let mut indeterminate = 0;
     for call in calls {
         match within(call).await.unwrap() {
-            Err(CallError::Indeterminate) => indeterminate += 1,
+            Err(CallError::Indeterminate { .. }) => indeterminate += 1,
             Err(error) => assert!(!error.may_have_run(), "{error}"),
             Ok(()) => panic!("nobody answers"),
         }
@@ -208,7 +208,7 @@ async fn a_client_that_was_started_waits_for_its_server() {
     let error = within(client.call(ubf!(x)).within(Duration::from_millis(30)).into_future())
         .await
         .unwrap_err();
-    assert_eq!(error, CallError::Deadline { may_have_run: false });
+    assert!(matches!(error, CallError::Deadline { may_have_run: false, .. }));
 }
 
 #[test]
@@ -232,7 +232,7 @@ async fn a_loss_says_why_no_connection_was_made() {
     let error = builder(&closed).connect().await.unwrap_err();
     let ConnectError::Unreachable { losses } = &error else { panic!("{error}") };
     assert_eq!(losses.len(), 1);
-    assert_eq!(losses[0].reason, LossReason::ConnectFailed);
+    assert!(matches!(losses[0].reason, LossReason::ConnectFailed { .. }));
     let cause = losses[0].cause.as_ref().expect("it is known");
     assert_eq!(cause.kind(), DialErrorKind::Refused);
     // From the loss to what the system said.

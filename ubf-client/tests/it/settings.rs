@@ -45,7 +45,8 @@ async fn the_next_address_is_tried_when_the_first_is_dead() {
     let status = client.unwrap().status().borrow().clone();
     assert_eq!(status.address.unwrap().to_string(), script.address());
     let loss = status.last_loss.unwrap();
-    assert_eq!((loss.address.to_string(), loss.reason), (nowhere, LossReason::ConnectFailed));
+    assert_eq!(loss.address.to_string(), nowhere);
+    assert!(matches!(loss.reason, LossReason::ConnectFailed { .. }));
 }
 
 #[tokio::test]
@@ -139,7 +140,7 @@ async fn l1_a_reply_beyond_the_limits_ends_its_connection_and_its_call_is_indete
     };
     let (outcome, ()) =
         within(async { tokio::join!(client.call(ubf!(x)).into_future(), server) }).await;
-    assert_eq!(outcome.unwrap_err(), CallError::Indeterminate);
+    assert!(matches!(outcome.unwrap_err(), CallError::Indeterminate { .. }));
     let loss = client.status().borrow().last_loss.clone().unwrap();
     assert!(matches!(loss.reason, LossReason::BadSyntax(_)), "{}", loss.reason);
 }

@@ -65,7 +65,7 @@ async fn r6_a_next_ip_at_which_nobody_answers_changes_nothing() {
         match within(notices.recv()).await.unwrap() {
             Notice::RedirectFailed { .. } => has_failed = true,
             Notice::Lost { reason, was_in_use, .. } => {
-                assert!(reason == LossReason::ConnectFailed && !was_in_use);
+                assert!(matches!(reason, LossReason::ConnectFailed { .. }) && !was_in_use);
             }
             _ => {}
         }

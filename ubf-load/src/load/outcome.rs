@@ -121,13 +121,14 @@ impl Outcome {
 
     /// How a call ended badly.
     #[must_use]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "some arms are of one variant")]
     pub const fn of(error: &CallError) -> Self {
         match error {
             CallError::Failed { .. } => Self::Failed,
-            CallError::Indeterminate => Self::Indeterminate,
-            CallError::Deadline { may_have_run: true } => Self::Late,
+            CallError::Indeterminate { .. } => Self::Indeterminate,
+            CallError::Deadline { may_have_run: true, .. } => Self::Late,
             CallError::Cancelled { may_have_run: true } => Self::Cut,
-            CallError::Deadline { may_have_run: false } => Self::NotSent,
+            CallError::Deadline { may_have_run: false, .. } => Self::NotSent,
             CallError::Refused { .. } | CallError::Rejected { .. } => Self::Refused,
             CallError::Crashed { .. } => Self::Crashed,
             CallError::NoCommonVersion { .. } => Self::NoCommonVersion,
@@ -136,6 +137,8 @@ impl Outcome {
             | CallError::Inexpressible { .. }
             | CallError::Cancelled { may_have_run: false }
             | CallError::Closed => Self::NotTaken,
+            other if other.may_have_run() => Self::Indeterminate,
+            _ => Self::NotTaken,
         }
     }
 }

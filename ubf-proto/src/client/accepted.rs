@@ -2,7 +2,7 @@
 
 use ubf_codec::{Decoder, Limits};
 
-use super::output::CallError;
+use super::error::CallError;
 
 /// The longest header of a client's packet: ten digits and a space.
 const MAX_HEAD_BYTES: u64 = 11;

@@ -3,8 +3,9 @@
 use ubf_codec::{Term, Version};
 
 use super::calls::Rendering;
+use super::error::CallError;
 use super::input::CallId;
-use super::output::{CallError, Notice};
+use super::notice::Notice;
 use super::{ClientSession, Slot};
 use crate::time::Time;
 use crate::versions::Versions;

@@ -6,7 +6,7 @@ use core::time::Duration;
 use bytes::{Bytes, BytesMut};
 use ubf_codec::{Term, Version};
 
-use super::ConnectionId;
+use super::{Cause, ConnectionId};
 use crate::time::Time;
 
 /// A call, by a number of the caller's choice that no other open call has.
@@ -15,6 +15,7 @@ pub struct CallId(pub u64);
 
 /// What happened.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Input {
     /// A connection that was asked for is made.
     Connected {
@@ -29,6 +30,8 @@ pub enum Input {
     ConnectFailed {
         /// Which.
         connection: ConnectionId,
+        /// What was in the way, for people and for the errors of calls.
+        cause: Option<Cause>,
     },
     /// Bytes came in. They are not copied if they continue the last ones in memory.
     Received {

@@ -8,8 +8,9 @@ use ubf_codec::{Address, Limits, NextIp, ServerHeader, Version};
 
 use super::calls::OpenCall;
 use super::config::Config;
+use super::loss::LossReason;
 use super::negotiation::Negotiation;
-use super::output::{ConnectionId, LossReason, NamedBy};
+use super::output::{ConnectionId, NamedBy};
 use crate::control::DEFAULT_MAX_IDLE;
 use crate::inbound::Inbound;
 use crate::packet::ClientHeads;

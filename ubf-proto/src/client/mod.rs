@@ -13,28 +13,37 @@
 mod accepted;
 mod calls;
 mod config;
+mod error;
 mod fallback;
 mod input;
 mod link;
+mod loss;
 mod negotiate;
 mod negotiation;
+mod notice;
 mod output;
 mod receive;
 mod route;
 mod send;
+mod statistics;
 mod travel;
+mod violation;
 mod withdrawn;
 
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use ubf_codec::{Address, Host, Term, Version};
 
 pub use self::config::Config;
+pub use self::error::CallError;
 pub use self::input::{Call, CallId, Input};
-pub use self::output::{
-    CallError, ConnectionId, Done, LossReason, NamedBy, Notice, Output, Statistics, Violation,
-};
+pub use self::loss::{Cause, Loss, LossReason};
+pub use self::notice::Notice;
+pub use self::output::{ConnectionId, Done, NamedBy, Output};
+pub use self::statistics::Statistics;
+pub use self::violation::Violation;
 
 use self::calls::{OpenCall, Rendering, Waiting};
 use self::link::{Awaited, Link};
@@ -46,6 +55,7 @@ use crate::time::Time;
 
 /// What a session waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum State {
     /// For the moment to try all addresses again.
     BackingOff,
@@ -114,6 +124,8 @@ pub struct ClientSession {
     /// R7: the name of the last server that nobody else named.
     original: Option<Host>,
     route: Route,
+    /// What ended last, unless a server has agreed since.
+    last_loss: Option<Arc<Loss>>,
     /// Time is judged when all that came in has been taken out.
     is_time_checked: bool,
     /// Nothing came in since the last call was sent.
@@ -157,6 +169,7 @@ impl ClientSession {
             next_connection: 0,
             original: None,
             route,
+            last_loss: None,
             is_time_checked: false,
             is_sending: false,
             is_settled: false,
@@ -179,7 +192,9 @@ impl ClientSession {
         }
         match input {
             Input::Connected { connection, peer, tls } => self.connected(connection, peer, tls),
-            Input::ConnectFailed { connection } => self.lost(connection, LossReason::ConnectFailed),
+            Input::ConnectFailed { connection, cause } => {
+                self.lost(connection, LossReason::ConnectFailed { cause });
+            }
             Input::Received { connection, bytes } => {
                 let now = self.now;
                 if let Some(link) = self.link_mut(connection) {
@@ -409,7 +424,7 @@ impl ClientSession {
         // it after that.
         let outcome = match outcome {
             Err(error) if call.may_have_run() && !error.may_have_run() => {
-                Err(CallError::Indeterminate)
+                Err(CallError::Indeterminate { loss: self.last_loss.clone() })
             }
             outcome @ (Ok(_) | Err(_)) => outcome,
         };
@@ -421,6 +436,12 @@ impl ClientSession {
             }
         }
         self.outputs.push_back(Output::Ended { call: call.id, outcome });
+    }
+
+    /// L2: ends a call whose time is over.
+    fn end_late(&mut self, call: &OpenCall, may_have_run: bool) {
+        let last_loss = self.last_loss.clone();
+        self.end(call, Err(CallError::Deadline { may_have_run, last_loss }));
     }
 
     fn notice(&mut self, notice: Notice) {
@@ -473,10 +494,10 @@ impl ClientSession {
         let now = self.now;
         while let Some(call) = self.waiting.pop_due(now) {
             let may_have_run = call.may_have_run();
-            self.end(&call, Err(CallError::Deadline { may_have_run }));
+            self.end_late(&call, may_have_run);
         }
         while let Some(call) = self.abandon(|call| call.deadline <= now) {
-            self.end(&call, Err(CallError::Deadline { may_have_run: true }));
+            self.end_late(&call, true);
         }
         let links = [&self.current, &self.next].into_iter().flatten();
         let in_flight =

@@ -5,8 +5,11 @@ use core::time::Duration;
 use ubf_codec::{NextIp, Term, Version};
 
 use super::link::{Awaited, Link};
-use super::output::{LossReason, NamedBy, Notice, Output, Violation};
+use super::loss::LossReason;
+use super::notice::Notice;
+use super::output::{NamedBy, Output};
 use super::route::Candidate;
+use super::violation::Violation;
 use super::{ClientSession, Slot};
 use crate::control::{
     Agreed, ClientControl, DEFAULT_MAX_IDLE, Negotiate, Options, TOO_MANY_NEGOTIATIONS,
@@ -179,6 +182,7 @@ impl ClientSession {
             self.look_at_versions_at(at);
         }
         self.statistics.negotiations += 1;
+        self.last_loss = None;
         // R4: peers are judged like redirections (R7).
         let policy = self.config.policy;
         let peers = agreed

@@ -4,8 +4,12 @@ use bytes::Bytes;
 use ubf_codec::{Document, Mode, ServerPacket, Term, Version};
 
 use super::calls::OpenCall;
+use super::error::CallError;
 use super::link::{Awaited, Sent};
-use super::output::{CallError, ConnectionId, Done, LossReason, Notice, Output, Violation};
+use super::loss::LossReason;
+use super::notice::Notice;
+use super::output::{ConnectionId, Done, Output};
+use super::violation::Violation;
 use super::{ClientSession, Slot};
 use crate::control::{Agreed, ClientControl, ServerControl, TOO_MANY_NEGOTIATIONS, is_event};
 use crate::versions::Versions;
@@ -105,7 +109,7 @@ impl ClientSession {
                     self.route.call_was_executed();
                     self.end(&call, Ok(Done::Reply { connection, version, body }));
                 } else {
-                    self.end(&call, Err(CallError::Indeterminate));
+                    self.end(&call, Err(CallError::Indeterminate { loss: None }));
                     self.violated(connection, Violation::WrongVersion { expected, found: version });
                 }
             }
@@ -263,7 +267,7 @@ impl ClientSession {
     /// Ends the call that was taken out for an answer that makes no sense.
     fn give_up(&mut self, sent: Option<Sent>) {
         if let Some(Sent { awaited: Awaited::Reply { call, .. }, .. }) = sent {
-            self.end(&call, Err(CallError::Indeterminate));
+            self.end(&call, Err(CallError::Indeterminate { loss: None }));
         }
     }
 

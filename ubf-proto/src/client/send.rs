@@ -3,8 +3,9 @@
 use bytes::Bytes;
 
 use super::calls::Rendering;
+use super::error::CallError;
 use super::link::{Awaited, Link};
-use super::output::{CallError, Output};
+use super::output::Output;
 use super::{ClientSession, Slot, accepted};
 use crate::control::ClientControl;
 

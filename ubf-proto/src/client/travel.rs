@@ -1,14 +1,18 @@
 //! From one connection to the next: moves, losses, rounds (R1 to R7).
 
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use core::net::IpAddr;
 use core::time::Duration;
 
 use ubf_codec::{Host, Term};
 
 use super::calls::OpenCall;
+use super::error::CallError;
 use super::link::{Awaited, Link, Sent, Stage};
-use super::output::{CallError, ConnectionId, Done, LossReason, NamedBy, Notice, Output};
+use super::loss::{Loss, LossReason};
+use super::notice::Notice;
+use super::output::{ConnectionId, Done, NamedBy, Output};
 use super::route::{Candidate, Wanted};
 use super::{ClientSession, Slot};
 use crate::redirect::RedirectRefusal;
@@ -318,7 +322,7 @@ impl ClientSession {
             return;
         };
         let Some(link) = self.slot(slot).take() else { return };
-        if !matches!(reason, LossReason::Closed | LossReason::ConnectFailed) {
+        if !matches!(reason, LossReason::Closed | LossReason::ConnectFailed { .. }) {
             self.outputs.push_back(Output::Close { connection });
         }
         if let LossReason::NoCommonVersion { spoken } = &reason {
@@ -333,6 +337,8 @@ impl ClientSession {
                 self.statistics.losses += u64::from(was_agreed);
             }
         }
+        let loss = Loss { address: link.address.clone(), reason: reason.clone() };
+        self.last_loss = Some(Arc::new(loss));
         self.notice(Notice::Lost {
             address: link.address,
             reason,
@@ -406,7 +412,8 @@ impl ClientSession {
         if call.is_idempotent && call.losses <= self.config.max_losses {
             self.waiting.insert(call);
         } else {
-            self.end(&call, Err(CallError::Indeterminate));
+            let loss = self.last_loss.clone();
+            self.end(&call, Err(CallError::Indeterminate { loss }));
         }
     }
 

@@ -108,7 +108,7 @@ impl Client {
                 client::Input::Connected { connection: ConnectionId(*connected), peer, tls: *tls }
             }
             Step::Unreachable { unreachable } => {
-                client::Input::ConnectFailed { connection: ConnectionId(*unreachable) }
+                client::Input::ConnectFailed { connection: ConnectionId(*unreachable), cause: None }
             }
             Step::Lost { lost } => client::Input::Closed { connection: ConnectionId(*lost) },
             Step::Call { call, idempotent } => {
@@ -208,7 +208,7 @@ impl Client {
                     self.seen.notices.push_back(word(&notice).to_owned());
                     continue;
                 }
-                client::Output::Finished => panic!("no vector closes its client"),
+                other => panic!("no vector has {other:?}"),
             };
             self.seen.push(step);
         }
@@ -223,10 +223,10 @@ fn question(render: &str, version: u32) -> Step {
 fn why(error: &CallError) -> &'static str {
     match error {
         CallError::Overloaded { .. } => "overloaded",
-        CallError::Deadline { may_have_run: true } => "late",
-        CallError::Deadline { may_have_run: false } => "not-sent",
+        CallError::Deadline { may_have_run: true, .. } => "late",
+        CallError::Deadline { may_have_run: false, .. } => "not-sent",
         CallError::Cancelled { .. } => "cancelled",
-        CallError::Indeterminate => "indeterminate",
+        CallError::Indeterminate { .. } => "indeterminate",
         CallError::Inexpressible { .. } => "inexpressible",
         CallError::Crashed { .. } => "crashed",
         CallError::Failed { .. } => "failed",
@@ -235,6 +235,7 @@ fn why(error: &CallError) -> &'static str {
         CallError::Rejected { .. } => "rejected",
         CallError::NoCommonVersion { .. } => "no-common-version",
         CallError::Closed => "closed",
+        other => panic!("no vector has {other:?}"),
     }
 }
 
@@ -252,5 +253,6 @@ fn word(notice: &Notice) -> &'static str {
         Notice::Moved { .. } => "moved",
         Notice::Lost { .. } => "lost",
         Notice::Downgraded { .. } => "downgraded",
+        other => panic!("no vector has {other:?}"),
     }
 }

@@ -154,6 +154,7 @@ impl Client {
                     continue;
                 }
                 Output::Finished => "finished".to_owned(),
+                other => panic!("{other:?}"),
             });
         }
         lines

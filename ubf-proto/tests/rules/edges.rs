@@ -33,7 +33,7 @@ fn the_state_says_what_the_session_waits_for() {
     assert_eq!(client.session.state(), State::Ready);
     client.receive(0, "0 \"192.0.2.2:4000\" {'moved'0}$");
     assert_eq!(client.session.state(), State::Moving);
-    client.tell(Input::ConnectFailed { connection: ConnectionId(1) });
+    client.tell(Input::ConnectFailed { connection: ConnectionId(1), cause: None });
     assert_eq!(client.session.state(), State::Ready);
     // Both versions crash: with none in force, the two negotiate.
     client.crash(10, None);
@@ -41,8 +41,8 @@ fn the_state_says_what_the_session_waits_for() {
     client.crash(3, None);
     assert_eq!(client.session.state(), State::Negotiating);
     client.lose(0);
-    client.tell(Input::ConnectFailed { connection: ConnectionId(2) });
-    client.tell(Input::ConnectFailed { connection: ConnectionId(3) });
+    client.tell(Input::ConnectFailed { connection: ConnectionId(2), cause: None });
+    client.tell(Input::ConnectFailed { connection: ConnectionId(3), cause: None });
     assert_eq!(client.session.state(), State::BackingOff);
     client.tell(Input::Close);
     assert_eq!(client.session.state(), State::Closed);
@@ -289,7 +289,10 @@ fn n1_calls_wait_while_a_server_that_cannot_be_reached_may_have_a_common_version
     client.send(1, 3, "1$");
     let lines = client.receive(0, "0 ? {'no_common_version'1?#4&}$");
     assert_eq!(lines, ["close 0", "connect 1 192.0.2.2:4000"]);
-    assert_eq!(client.tell(Input::ConnectFailed { connection: ConnectionId(1) }), NONE);
+    assert_eq!(
+        client.tell(Input::ConnectFailed { connection: ConnectionId(1), cause: None }),
+        NONE
+    );
     // And end when all that were reached have none.
     client.wait_until_woken();
     client.connected(2);
@@ -303,7 +306,7 @@ fn n1_calls_wait_while_a_server_that_cannot_be_reached_may_have_a_common_version
 fn a_loss_says_whether_the_connection_was_in_use() {
     let mut client = ready();
     client.receive(0, "0 \"192.0.2.2:4000\" {'moved'0}$");
-    client.tell(Input::ConnectFailed { connection: ConnectionId(1) });
+    client.tell(Input::ConnectFailed { connection: ConnectionId(1), cause: None });
     client.lose(0);
     let uses = client.notices.iter().filter_map(|notice| match notice {
         Notice::Lost { was_in_use, .. } => Some(*was_in_use),

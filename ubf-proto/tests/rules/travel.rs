@@ -102,7 +102,9 @@ fn r4_after_a_loss_next_ip_peers_and_start_are_tried_in_this_order() {
     let mut order = Vec::new();
     for connection in 1..=4 {
         let connection = ubf_proto::client::ConnectionId(connection);
-        order.extend(client.tell(ubf_proto::client::Input::ConnectFailed { connection }));
+        order.extend(
+            client.tell(ubf_proto::client::Input::ConnectFailed { connection, cause: None }),
+        );
     }
     assert_eq!(
         order,
@@ -197,7 +199,7 @@ fn r6_the_next_address_of_the_list_is_tried() {
     let mut client = ready();
     client.receive(0, "0 \"192.0.2.2:4000,192.0.2.3:4000\" {'moved'0}$");
     let connection = ubf_proto::client::ConnectionId(1);
-    let lines = client.tell(ubf_proto::client::Input::ConnectFailed { connection });
+    let lines = client.tell(ubf_proto::client::Input::ConnectFailed { connection, cause: None });
     assert_eq!(lines, ["connect 2 192.0.2.3:4000"]);
 }
 
@@ -213,7 +215,7 @@ fn r6_the_time_of_a_move_is_divided_among_the_addresses_that_are_left() {
     ));
     // What one does not need is for the others.
     let connection = ubf_proto::client::ConnectionId(2);
-    let lines = client.tell(ubf_proto::client::Input::ConnectFailed { connection });
+    let lines = client.tell(ubf_proto::client::Input::ConnectFailed { connection, cause: None });
     assert_eq!(lines, ["connect 3 192.0.2.4:4000"]);
     assert_eq!(client.wait(3_333), NONE);
     assert_eq!(client.wait(1), ["close 3"]);
@@ -250,6 +252,7 @@ fn r7_the_shell_is_told_who_named_an_address() {
         }
         client.tell(ubf_proto::client::Input::ConnectFailed {
             connection: ubf_proto::client::ConnectionId(connection),
+            cause: None,
         });
     }
     let server = "198.51.100.1".parse().ok();

@@ -12,11 +12,14 @@ use crate::client_end::version;
 fn why_a_call_ended() {
     for (error, words) in [
         (CallError::Overloaded { max_pending: 7 }, "more than 7 calls are open (max_pending)"),
-        (CallError::Deadline { may_have_run: true }, "no reply in time; the call may have run"),
-        (CallError::Deadline { may_have_run: false }, "not sent in time"),
+        (
+            CallError::Deadline { may_have_run: true, last_loss: None },
+            "no reply in time; the call may have run",
+        ),
+        (CallError::Deadline { may_have_run: false, last_loss: None }, "not sent in time"),
         (CallError::Cancelled { may_have_run: true }, "cancelled; the call may have run"),
         (CallError::Cancelled { may_have_run: false }, "cancelled before it was sent"),
-        (CallError::Indeterminate, "the connection was lost; the call may have run"),
+        (CallError::Indeterminate { loss: None }, "the connection was lost; the call may have run"),
         (CallError::Inexpressible { version: version(3) }, "cannot be expressed in version 3"),
         (
             CallError::Crashed { version: version(3) },
@@ -58,7 +61,7 @@ fn why_a_connection_ended() {
     let (five, short) = (Duration::from_secs(5), Duration::from_millis(30));
     let syntax = Decoder::new().decode(b"}$").unwrap_err();
     for (reason, words) in [
-        (LossReason::ConnectFailed, "cannot connect"),
+        (LossReason::ConnectFailed { cause: None }, "cannot connect"),
         (LossReason::ConnectTime { max: five }, "not connected in 5 s (max_connect_time)"),
         (LossReason::MoveTime { max: short }, "not connected in 30 ms, a share of max_move_time"),
         (LossReason::Closed, "closed by the server, or lost"),

@@ -145,7 +145,7 @@ impl Chase {
             Ok(Done::Reply { .. }) | Err(CallError::Failed { .. }) => self.hops = 0,
             // Its reply may yet come, and nobody is told.
             Err(CallError::Deadline { .. } | CallError::Cancelled { .. }) => {
-                self.is_doubtful = true
+                self.is_doubtful = true;
             }
             _ => {}
         }

@@ -133,7 +133,7 @@ impl World {
             }
             11 => {
                 if let Some(connection) = self.dialing.pop() {
-                    self.tell(Input::ConnectFailed { connection });
+                    self.tell(Input::ConnectFailed { connection, cause: None });
                 }
             }
             12..=14 => {
@@ -335,6 +335,7 @@ impl World {
                 }
                 Output::EventOut { .. } | Output::Notice(_) => {}
                 Output::Finished => self.is_finished = true,
+                other => panic!("an unknown {other:?}"),
             }
         }
     }

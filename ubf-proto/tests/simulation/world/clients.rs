@@ -95,7 +95,7 @@ impl World {
                 panic!("P3: no handler sends events, and client {index} gets {body}")
             }
             client::Output::Notice(notice) => self.noticed(index, &notice),
-            client::Output::Finished => panic!("nobody closed the session"),
+            other => panic!("nobody asked for {other:?}"),
         }
     }
 

@@ -356,7 +356,7 @@ impl World {
                 self.tell_server(pipe, server::Input::Tick);
             }
             Event::Arrive { client, connection, address } => {
-                self.arrive(client, connection, &address)
+                self.arrive(client, connection, &address);
             }
             Event::Flow { pipe, to_server } => self.flow(pipe, to_server),
             Event::HandlerDone { pipe, packet, reply } => match reply {

@@ -20,7 +20,7 @@ impl World {
         let Some(node) = node.filter(|&node| self.nodes[node].is_up()) else {
             let is_silent = node.is_some_and(|node| self.nodes[node].process == Process::Silent);
             if !is_silent {
-                self.tell_client(client, client::Input::ConnectFailed { connection });
+                self.tell_client(client, client::Input::ConnectFailed { connection, cause: None });
             }
             return;
         };

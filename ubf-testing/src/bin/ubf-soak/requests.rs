@@ -242,10 +242,10 @@ fn any_term(random: &mut Random) -> Term {
 fn word(error: &CallError) -> &'static str {
     match error {
         CallError::Overloaded { .. } => "calls ended: overloaded",
-        CallError::Deadline { may_have_run: true } => "calls ended: deadline, may have run",
-        CallError::Deadline { may_have_run: false } => "calls ended: deadline, not sent",
+        CallError::Deadline { may_have_run: true, .. } => "calls ended: deadline, may have run",
+        CallError::Deadline { may_have_run: false, .. } => "calls ended: deadline, not sent",
         CallError::Cancelled { .. } => "calls ended: cancelled",
-        CallError::Indeterminate => "calls ended: indeterminate",
+        CallError::Indeterminate { .. } => "calls ended: indeterminate",
         CallError::Inexpressible { .. } => "calls ended: inexpressible",
         CallError::Crashed { .. } => "calls ended: all versions crashed",
         CallError::Failed { .. } => "calls ended: failed",
@@ -254,5 +254,6 @@ fn word(error: &CallError) -> &'static str {
         CallError::Rejected { .. } => "calls ended: rejected",
         CallError::NoCommonVersion { .. } => "calls ended: no common version",
         CallError::Closed => "calls ended: closed",
+        _ => "calls ended: otherwise",
     }
 }
