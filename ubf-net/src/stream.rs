@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -22,7 +22,33 @@ enum Kind {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
-    Own(Pin<Box<dyn ReadWrite + Send>>),
+    Own(Own),
+}
+
+/// A stream of the program's own. It may have a buffer, and what waits there is not written.
+struct Own {
+    stream: Pin<Box<dyn ReadWrite + Send>>,
+    /// Bytes that the stream has taken and not flushed: its caller learns of them when they are.
+    unflushed: usize,
+}
+
+impl Own {
+    /// Writes, and flushes what was written. A caller that has to wait comes back with the same
+    /// bytes, as [`Stream::own`] says.
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        write: impl FnOnce(
+            Pin<&mut (dyn ReadWrite + Send)>,
+            &mut Context<'_>,
+        ) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if self.unflushed == 0 {
+            self.unflushed = ready!(write(self.stream.as_mut(), cx))?;
+        }
+        ready!(self.stream.as_mut().poll_flush(cx))?;
+        Poll::Ready(Ok(std::mem::take(&mut self.unflushed)))
+    }
 }
 
 /// What a stream of the program's own can do.
@@ -44,7 +70,7 @@ macro_rules! each {
                 $work
             }
             Kind::Own(inner) => {
-                let $inner = inner.as_mut();
+                let $inner = inner.stream.as_mut();
                 $work
             }
         }
@@ -53,9 +79,12 @@ macro_rules! each {
 
 impl Stream {
     /// A stream that the program has made: TLS, a tunnel, `tokio::io::duplex` in a test.
+    ///
+    /// What is written to it is flushed, since such a stream may have a buffer. While that takes
+    /// time, a write is pending, and is to be asked for again with the same bytes.
     #[must_use]
     pub fn own(stream: impl AsyncRead + AsyncWrite + Send + 'static) -> Self {
-        Self(Kind::Own(Box::pin(stream)))
+        Self(Kind::Own(Own { stream: Box::pin(stream), unflushed: 0 }))
     }
 
     /// Whether there may be something to read: whoever asks first needs no buffer before there is.
@@ -104,7 +133,12 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        each!(self, stream => stream.poll_write(cx, bytes))
+        match &mut self.get_mut().0 {
+            Kind::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            #[cfg(unix)]
+            Kind::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Kind::Own(own) => own.poll_write(cx, |stream, cx| stream.poll_write(cx, bytes)),
+        }
     }
 
     fn poll_write_vectored(
@@ -112,7 +146,14 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        each!(self, stream => stream.poll_write_vectored(cx, pieces))
+        match &mut self.get_mut().0 {
+            Kind::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
+            #[cfg(unix)]
+            Kind::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
+            Kind::Own(own) => {
+                own.poll_write(cx, |stream, cx| stream.poll_write_vectored(cx, pieces))
+            }
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -120,7 +161,7 @@ impl AsyncWrite for Stream {
             Kind::Tcp(stream) => stream.is_write_vectored(),
             #[cfg(unix)]
             Kind::Unix(stream) => stream.is_write_vectored(),
-            Kind::Own(stream) => stream.is_write_vectored(),
+            Kind::Own(own) => own.stream.is_write_vectored(),
         }
     }
 
@@ -174,5 +215,25 @@ impl fmt::Display for Peer {
             Self::Unix => f.write_str("unix"),
             Self::Own => f.write_str("own"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufStream, duplex};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_written_to_a_stream_with_a_buffer_leaves_it() {
+        // The pipe has less room than the packet, and the buffer has more.
+        let (ours, mut theirs) = duplex(4);
+        let mut stream = Stream::own(BufStream::new(ours));
+        let (written, read) = tokio::join!(stream.write_all(b"1 'hello'$"), async {
+            let mut bytes = [0; 10];
+            theirs.read_exact(&mut bytes).await.map(|_| bytes)
+        });
+        written.unwrap();
+        assert_eq!(&read.unwrap(), b"1 'hello'$");
     }
 }

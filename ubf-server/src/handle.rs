@@ -6,13 +6,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use ubf_codec::{Address, NextIp, Text, Version};
+use ubf_net::{Peer, Stream};
 use ubf_proto::endpoint::Input;
 use ubf_proto::{DrainPlan, Phase, Service, Versions};
 
 use crate::counters::Counts;
 use crate::endpoint::SharedEndpoint;
 use crate::settings::LoadPlan;
+use crate::welcome;
 
 /// A hold on a server that runs: to look at it, to drain it, to stop it. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -68,6 +71,45 @@ impl ServerHandle {
     /// negotiates next. The server's own addresses are left out.
     pub fn set_peers(&self, peers: Vec<Address>) {
         self.0.handle(Input::Peers(peers));
+    }
+
+    /// Serves a connection that the program has made, over TLS or through a tunnel for example,
+    /// until it ends. It is admitted when the future is first polled, as any connection is: limits
+    /// count it, a drain sends its client elsewhere.
+    ///
+    /// `peer` is who is at its other end: the address of the TCP connection below, or
+    /// [`Peer::Own`]. The future is the connection, and may be spawned; who drops it ends it.
+    ///
+    /// The server must [run](crate::Server::run): that is what takes it through its phases.
+    ///
+    /// ```
+    /// use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    /// use ubf_server::{Call, Handlers, Peer, Reply, Server, Service};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let handlers = Handlers::new().on(1, |call: Call<()>| async move {
+    ///     Reply::ok(call.peer().to_string())
+    /// });
+    /// let server = Server::builder().listen_nowhere().service(Service::DEFAULT, handlers);
+    /// let server = server.bind().await?;
+    /// let (mut client, stream) = tokio::io::duplex(1024);
+    /// tokio::spawn(server.serve_stream(stream, Peer::Own));
+    /// tokio::spawn(server.run());
+    ///
+    /// client.write_all(b"1 'who'$").await?;
+    /// let mut reply = [0; 19];
+    /// client.read_exact(&mut reply).await?;
+    /// assert_eq!(&reply, b"1 ? {\"own\"'start'}$");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use = "the future is the connection"]
+    pub fn serve_stream<S>(&self, stream: S, peer: Peer) -> impl Future<Output = ()> + Send + use<S>
+    where
+        S: AsyncRead + AsyncWrite + Send + 'static,
+    {
+        welcome::serve(Stream::own(stream), peer, Arc::clone(&self.0))
     }
 
     /// Executes no further call, gives those in progress so much time, and stops. The grace of a
@@ -137,6 +179,11 @@ pub struct Report {
 }
 
 impl Report {
+    /// Of a server whose own task did not come to its end.
+    pub(crate) const fn lost(counts: Counts) -> Self {
+        Self { counts, fault: Some(Fault::Run) }
+    }
+
     /// Whether the server ended as it was told to, and all calls that were begun were answered.
     #[must_use]
     pub const fn is_clean(&self) -> bool {

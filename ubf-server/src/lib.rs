@@ -107,6 +107,9 @@ mod endpoint;
 mod entry;
 mod handle;
 mod server;
+mod welcome;
+
+pub mod testing;
 
 pub use self::bind_error::BindError;
 pub use self::counters::Counts;

@@ -11,26 +11,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until, timeout};
 use ubf_codec::Address;
-use ubf_net::{Listener, Peer, Stream, TcpOptions};
+use ubf_net::{Listener, Peer, TcpOptions};
 use ubf_proto::endpoint::Input;
 use ubf_proto::server::Config;
 use ubf_proto::{CrashRule, Offer, Phase, Service, Versions};
 
 use crate::bind_error::BindError;
-use crate::connection;
 use crate::contain::discard;
 use crate::counters::Counts;
-use crate::endpoint::{Own, SharedEndpoint, Welcome};
+use crate::endpoint::{Own, SharedEndpoint};
 use crate::erased::AnyService;
 use crate::handle::{Fault, Report, ServerHandle};
 use crate::handler::Handler;
-use crate::log::{debug, error, info, warn};
+use crate::log::{error, info, warn};
 use crate::settings::ServerLimits;
 use crate::versions::HandlerError;
+use crate::welcome::welcome;
 
 /// The waits after a connection could not be accepted, because descriptors are used up for example:
 /// doubled up to the longest.
@@ -68,6 +69,15 @@ impl Server {
     #[must_use]
     pub fn handle(&self) -> ServerHandle {
         ServerHandle(Arc::clone(&self.endpoint))
+    }
+
+    /// Serves a connection that the program has made: see
+    /// [`ServerHandle::serve_stream`](crate::ServerHandle::serve_stream).
+    pub fn serve_stream<S>(&self, stream: S, peer: Peer) -> impl Future<Output = ()> + Send + use<S>
+    where
+        S: AsyncRead + AsyncWrite + Send + 'static,
+    {
+        self.handle().serve_stream(stream, peer)
     }
 
     /// Serves until the server is drained, shut down or stopped by its handle. A server that is
@@ -230,26 +240,6 @@ async fn accept(
     }
 }
 
-fn welcome(stream: Stream, peer: Peer, endpoint: &Arc<SharedEndpoint>) {
-    match endpoint.admit(peer) {
-        Welcome::Served { guard, start } => {
-            tokio::spawn(connection::serve(stream, guard, start));
-        }
-        Welcome::TurnedAway { why, start } => {
-            let ServerLimits { max_connections, max_connections_per_address, .. } = endpoint.limits;
-            debug!(%peer, why, max_connections, max_connections_per_address, "turned away");
-            // Under a flood, some are closed without a word.
-            if let Ok(permit) = Arc::clone(&endpoint.farewells).try_acquire_owned() {
-                let endpoint = Arc::clone(endpoint);
-                tokio::spawn(async move {
-                    connection::turn_away(stream, endpoint, start, why).await;
-                    drop(permit);
-                });
-            }
-        }
-    }
-}
-
 /// What a server will be. [`bind`](Self::bind) makes it.
 #[derive(Default)]
 pub struct ServerBuilder {
@@ -257,6 +247,7 @@ pub struct ServerBuilder {
     listeners: Vec<std::net::TcpListener>,
     #[cfg(unix)]
     paths: Vec<PathBuf>,
+    listens_nowhere: bool,
     shares_port: bool,
     own: Vec<Address>,
     services: BTreeMap<Service, Arc<dyn AnyService>>,
@@ -293,6 +284,14 @@ impl ServerBuilder {
     #[must_use]
     pub fn listen_unix(mut self, path: impl Into<PathBuf>) -> Self {
         self.paths.push(path.into());
+        self
+    }
+
+    /// Listens nowhere: all connections come by [`ServerHandle::serve_stream`]. Without this, a
+    /// server that listens nowhere is an error, since it is a mistake as a rule.
+    #[must_use]
+    pub const fn listen_nowhere(mut self) -> Self {
+        self.listens_nowhere = true;
         self
     }
 
@@ -416,7 +415,7 @@ impl ServerBuilder {
                 error,
             })?);
         }
-        if listeners.is_empty() {
+        if listeners.is_empty() && !self.listens_nowhere {
             return Err(BindError::NoListener);
         }
         let addresses = listeners.iter().filter_map(|listener| listener.address().transpose());

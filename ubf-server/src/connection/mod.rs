@@ -374,7 +374,7 @@ impl Connection {
                 Some(Output::Request(message)) => self.begin(message, false, cx),
                 Some(Output::Event(message)) => self.begin(message, true, cx),
                 Some(Output::Close { reason, calls_cut }) => {
-                    self.end = Some(End { reason, calls_cut })
+                    self.end = Some(End { reason, calls_cut });
                 }
                 Some(Output::Notice(notice)) => self.note(notice),
                 None => return,
@@ -584,7 +584,7 @@ impl Connection {
         match exceeded(&end.reason, &self.endpoint.config) {
             // Whoever finds its clients cut off sees what to raise.
             Some((limit, value)) => {
-                debug!(%peer, reason = %end.reason, limit, ?value, packets, "closed")
+                debug!(%peer, reason = %end.reason, limit, ?value, packets, "closed");
             }
             None => debug!(%peer, reason = %end.reason, packets, "closed"),
         }

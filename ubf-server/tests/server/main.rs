@@ -6,6 +6,7 @@
 mod crowd;
 mod failures;
 mod faults;
+mod in_memory;
 mod lifecycle;
 mod limits;
 mod limits_of_connections;
