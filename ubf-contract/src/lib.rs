@@ -1,6 +1,5 @@
 #![forbid(unsafe_code)]
 #![no_std]
-#![allow(dead_code, unused_imports, reason = "the checker reads the rest")]
 //! UBF(B): contracts, which say what may be said in which state of a session.
 //!
 //! UBF has three layers. UBF(A) is how terms are written on the wire (`ubf-codec`); UBF(B) is the
@@ -35,6 +34,8 @@
 //!   text with its place, [`Contract::warnings`] what is odd.
 //! - **The model:** [`Contract`], [`State`], [`Rule`], [`TypeDef`], [`Type`]: what the text says.
 //! - **Checking:** [`Checker`] holds terms against types, [`Mismatch`] says why one does not fit.
+//! - **Sessions:** [`SessionChecker`] says which message is allowed in which state.
+//! - **The answer to `'contract'`:** [`Contract::to_term`] and [`Contract::from_term`].
 //! - **The meaning:** [`TypeGraph`]: the types of a contract as a graph in which names, dialects
 //!   and ways of writing are gone. Checking and comparing are done on it.
 //! - **Comparing:** [`Comparison`] says whether new servers serve old clients, and old servers new
@@ -47,6 +48,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod answer;
 mod builtin;
 mod check;
 pub mod compare;
@@ -60,10 +62,12 @@ mod model;
 mod predefined;
 mod print;
 mod read;
+mod session;
 mod shown;
 mod span;
 mod wellformed;
 
+pub use self::answer::AnswerError;
 pub use self::check::{CheckLimits, Checker, Exceeded, Mismatch, Step};
 pub use self::compare::Comparison;
 pub use self::diagnostic::{AttributeProblem, Diagnostic, Problem, ReadError};
@@ -77,4 +81,5 @@ pub use self::model::{
 };
 pub use self::predefined::{Attributes, Predefined};
 pub use self::read::Reader;
+pub use self::session::{Accepted, Broken, BrokenBy, SessionChecker, SessionState};
 pub use self::span::{Position, Span};

@@ -1,5 +1,7 @@
 //! Why a term is not of a type: where, what was found, what was expected.
 
+use alloc::collections::BTreeSet;
+use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use core::fmt::{self, Write as _};
@@ -31,6 +33,8 @@ pub struct Mismatch {
     pub alternative: Option<String>,
     /// Set if a limit was exceeded: then nothing is known of the term.
     pub exceeded: Option<Exceeded>,
+    /// The expected type is certainly the one that was meant.
+    is_meant: bool,
 }
 
 /// A step into a term.
@@ -75,7 +79,24 @@ impl fmt::Display for Mismatch {
 impl core::error::Error for Mismatch {}
 
 impl Mismatch {
-    pub(super) const fn exceeded(exceeded: Exceeded) -> Self {
+    /// If the term itself does not fit, and no type is nearer than the others, names them all.
+    pub(super) fn name_the_whole(&mut self, count: usize, names: Vec<&Text>) {
+        if self.path.is_empty() && !self.is_meant && names.len() == count {
+            let mut told = BTreeSet::new();
+            let names = names.into_iter().filter(|name| told.insert(*name));
+            let names: Vec<String> = names.map(|name| format!("{}()", Shown::of(name))).collect();
+            let mut text = Short::default();
+            let written = match names.as_slice() {
+                [others @ .., last] if !others.is_empty() => {
+                    write!(text, "{} or {last}", others.join(", "))
+                }
+                _ => write!(text, "{}", names.concat()),
+            };
+            self.expected = text.finish(written);
+        }
+    }
+
+    pub(crate) const fn exceeded(exceeded: Exceeded) -> Self {
         Self {
             path: Vec::new(),
             found: String::new(),
@@ -83,6 +104,7 @@ impl Mismatch {
             within: None,
             alternative: None,
             exceeded: Some(exceeded),
+            is_meant: false,
         }
     }
 }
@@ -129,6 +151,7 @@ impl<'g, 't> Furthest<'g, 't> {
             within: graph.source(node).map(|(name, _)| name.clone()),
             alternative: alternative.map(|node| shown_node(node, graph, contract)),
             exceeded: None,
+            is_meant: self.is_meant,
         }
     }
 }

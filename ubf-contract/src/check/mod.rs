@@ -112,6 +112,23 @@ impl Checker {
         }
     }
 
+    /// Why the term, which is of none of the types, is of none; nothing if there are none.
+    pub(crate) fn explain_all(&self, nodes: &[NodeId], term: TermRef<'_>) -> Option<Box<Mismatch>> {
+        let mut furthest = Furthest::new(&self.graph);
+        let subject = Subject::Term(term);
+        for node in nodes {
+            let run = machine::run(&self.graph, *node, subject, &self.limits, &mut furthest);
+            if let Err(exceeded) = run {
+                return Some(Box::new(Mismatch::exceeded(exceeded)));
+            }
+        }
+        let first = *nodes.first()?;
+        let names = nodes.iter().filter_map(|node| self.graph.name_of(*node));
+        let mut mismatch = furthest.mismatch((first, subject), &self.contract);
+        mismatch.name_the_whole(nodes.len(), names.collect());
+        Some(Box::new(mismatch))
+    }
+
     /// Why the term, which is not of the type, is not.
     fn explain(&self, node: NodeId, term: TermRef<'_>) -> Box<Mismatch> {
         let mut furthest = Furthest::new(&self.graph);

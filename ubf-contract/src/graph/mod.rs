@@ -251,6 +251,13 @@ impl TypeGraph {
         Some((name, source.span))
     }
 
+    /// The name of the definition that is all of that node.
+    pub(crate) fn name_of(&self, node: NodeId) -> Option<&Text> {
+        let source = self.sources.get(node.index()).filter(|source| source.types_before == 0)?;
+        let (name, own) = self.names.get(source.definition? as usize)?;
+        (*own == node).then_some(name)
+    }
+
     /// The type that a node was made of.
     pub(crate) fn source_type<'c>(&self, node: NodeId, contract: &'c Contract) -> Option<&'c Type> {
         let source = self.sources.get(node.index())?;
