@@ -1,8 +1,9 @@
 //! Two versions of a contract, and programs of either age talking to each other.
 //!
 //! Version 2 of this ticket office has a request more, `move`, and a field more in two of its
-//! messages. A field at the end of a record needs no version of its own: older programs do not see
-//! it. A request that older servers do not know does.
+//! messages. A field at the end of a record needs no version of its own where programs have said that
+//! their records may grow: older programs do not see it. A request that older servers do not know
+//! does.
 //!
 //! ```text
 //! cargo run -p ubf-testing --example two_versions
@@ -20,7 +21,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use ubf_client::{CallError, Client, TypedCallError, Unsupported};
-use ubf_codec::serde::to_term;
+use ubf_codec::serde::{Growing, to_term};
 use ubf_codec::{Term, Version};
 use ubf_server::{Call, Handlers, Reply, Server, ServerHandle, Service, Versions};
 
@@ -80,44 +81,53 @@ static TICKETS: AtomicU32 = AtomicU32::new(1);
 /// The older server: version 1.
 fn older_office() -> Handlers<()> {
     use older::{Request, Response};
-    Handlers::new().on_typed(Versions::of([1]), |_: Call<()>, request: Request| async move {
-        let response = match request {
-            Request::Book { seats: _ } => {
-                Response::Booked { ticket: TICKETS.fetch_add(1, Ordering::Relaxed) }
-            }
-            Request::Cancel(_) => Response::Cancelled,
-        };
-        Reply::typed(&response, "open")
-    })
+    Handlers::new().on_typed(
+        Versions::of([1]),
+        |_: Call<()>, Growing(request): Growing<Request>| async move {
+            let response = match request {
+                Request::Book { seats: _ } => {
+                    Response::Booked { ticket: TICKETS.fetch_add(1, Ordering::Relaxed) }
+                }
+                Request::Cancel(_) => Response::Cancelled,
+            };
+            Reply::typed(&response, "open")
+        },
+    )
 }
 
 /// The newer server: versions 1 and 2, with one piece of code.
 fn newer_office() -> Handlers<()> {
     use newer::{Request, Response};
-    Handlers::new().on_typed(Versions::of([1, 2]), |_: Call<()>, request: Request| async move {
-        let response = match request {
-            Request::Book { seats: _, at_window } => {
-                let row = if at_window == Some(true) { 7 } else { 12 };
-                Response::Booked { ticket: TICKETS.fetch_add(1, Ordering::Relaxed), row: Some(row) }
-            }
-            Request::Cancel(_) => Response::Cancelled,
-            Request::Move { .. } => Response::Moved,
-        };
-        Reply::typed(&response, "open")
-    })
+    Handlers::new().on_typed(
+        Versions::of([1, 2]),
+        |_: Call<()>, Growing(request): Growing<Request>| async move {
+            let response = match request {
+                Request::Book { seats: _, at_window } => {
+                    let row = if at_window == Some(true) { 7 } else { 12 };
+                    Response::Booked {
+                        ticket: TICKETS.fetch_add(1, Ordering::Relaxed),
+                        row: Some(row),
+                    }
+                }
+                Request::Cancel(_) => Response::Cancelled,
+                Request::Move { .. } => Response::Moved,
+            };
+            Reply::typed(&response, "open")
+        },
+    )
 }
 
 /// The older client has version 1, and knows of no other.
 async fn older_client(address: &str) -> Result<(), Box<dyn Error>> {
     use older::{Request, Response};
     let client = Client::builder().address(address).versions([1]).connect().await?;
-    let booked = client.call_typed::<Response>(&Request::Book { seats: 2 }).await?;
-    println!("  version {}: booked: {:?}", booked.version, booked.response);
+    let booked = client.call_typed::<Growing<Response>>(&Request::Book { seats: 2 }).await?;
+    println!("  version {}: booked: {:?}", booked.version, booked.response.0);
     // What a newer server adds to it, this program does not see.
-    let Response::Booked { ticket } = booked.response else { panic!("{:?}", booked.response) };
-    let cancelled = client.call_typed::<Response>(&Request::Cancel(ticket)).await?;
-    println!("  version {}: cancelled: {:?}", cancelled.version, cancelled.response);
-    assert_eq!((booked.version.get(), cancelled.response), (1, Response::Cancelled));
+    let Response::Booked { ticket } = booked.response.0 else { panic!("{:?}", booked.response.0) };
+    let cancelled = client.call_typed::<Growing<Response>>(&Request::Cancel(ticket)).await?;
+    println!("  version {}: cancelled: {:?}", cancelled.version, cancelled.response.0);
+    assert_eq!((booked.version.get(), cancelled.response.0), (1, Response::Cancelled));
     client.close(Duration::from_secs(1)).await;
     Ok(())
 }
@@ -137,17 +147,19 @@ async fn newer_client(address: &str, agreed: u32) -> Result<(), Box<dyn Error>> 
     };
     let client = Client::builder().address(address).versions([1, 2]).connect().await?;
     let book = Request::Book { seats: 2, at_window: Some(true) };
-    let booked = client.call(write(book)).typed::<Response>().await?;
-    println!("  version {}: booked: {:?}", booked.version, booked.response);
+    let booked = client.call(write(book)).typed::<Growing<Response>>().await?;
+    println!("  version {}: booked: {:?}", booked.version, booked.response.0);
     assert_eq!(booked.version.get(), agreed);
-    let Response::Booked { ticket, row } = booked.response else { panic!("{:?}", booked.response) };
+    let Response::Booked { ticket, row } = booked.response.0 else {
+        panic!("{:?}", booked.response.0)
+    };
     // An older server has not seen the wish, and says nothing about a row.
     assert_eq!(row, (agreed == 2).then_some(7));
 
-    match client.call(write(Request::Move { ticket, row: 1 })).typed::<Response>().await {
+    match client.call(write(Request::Move { ticket, row: 1 })).typed::<Growing<Response>>().await {
         Ok(moved) => {
-            println!("  version {}: moved: {:?}", moved.version, moved.response);
-            assert_eq!((moved.version.get(), moved.response), (2, Response::Moved));
+            println!("  version {}: moved: {:?}", moved.version, moved.response.0);
+            assert_eq!((moved.version.get(), moved.response.0), (2, Response::Moved));
         }
         Err(TypedCallError::Call(CallError::Inexpressible { version })) => {
             println!(
@@ -165,13 +177,13 @@ async fn newer_client(address: &str, agreed: u32) -> Result<(), Box<dyn Error>> 
 
     // A program that does not mind the version is told so by the server, and the session goes on.
     if agreed == 1 {
-        let error = client.call_typed::<Response>(&Request::Move { ticket, row: 1 }).await;
+        let error = client.call_typed::<Growing<Response>>(&Request::Move { ticket, row: 1 }).await;
         let error = error.err().ok_or("an older server has no such request")?;
         println!("  {error}");
         assert!(matches!(error, TypedCallError::BrokeContract { .. }) && !error.may_have_run());
     }
-    let cancelled = client.call_typed::<Response>(&Request::Cancel(ticket)).await?;
-    assert_eq!(cancelled.response, Response::Cancelled);
+    let cancelled = client.call_typed::<Growing<Response>>(&Request::Cancel(ticket)).await?;
+    assert_eq!(cancelled.response.0, Response::Cancelled);
     client.close(Duration::from_secs(1)).await;
     Ok(())
 }

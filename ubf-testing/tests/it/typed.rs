@@ -213,7 +213,7 @@ async fn events_are_typed_in_both_directions() {
     let service =
         adder([1]).on_event_typed(Versions::of([1]), |call: Call<()>, joined: Joined| async move {
             let events = call.events();
-            events.send(call.version(), ubf!([1, 2])).await.unwrap();
+            events.send(call.version(), ubf!({1, 2})).await.unwrap();
             events.send(call.version(), to_term(&joined).unwrap()).await.unwrap();
         });
     let client = client_of(service).await;
@@ -229,7 +229,7 @@ async fn events_are_typed_in_both_directions() {
         unreadable.to_string().starts_with("an event in version 1 cannot be read: "),
         "{unreadable}"
     );
-    assert_eq!(unreadable.event.event().to_string(), "[1,2]");
+    assert_eq!(unreadable.event.event().to_string(), "{1,2}");
     let joined = within(events.recv()).await.unwrap().unwrap();
     assert_eq!((joined.event, joined.version), (Joined("Joe".into()), Version::MIN));
     assert_eq!(events.missed(), 0);
