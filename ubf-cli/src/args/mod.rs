@@ -168,7 +168,7 @@ pub(crate) struct ToJson {
 /// Reads what `ubf to-json` writes, and JSON from elsewhere: an object becomes a list of pairs
 /// tagged `map`, a number with a point or an exponent a string tagged `f`, an integer of any size
 /// itself, and null `?`. An object with a key that begins with `$` has to be one that `ubf to-json`
-/// writes. Documents stand one after the other, with white space between them or none, and are read
+/// writes, unless --foreign takes it literally. Documents stand one after the other, with white space between them or none, and are read
 /// as they arrive; each is a packet. Whatever the limits, JSON is read to 512 levels (an object
 /// is three) and 10,000 digits.
 #[derive(Debug, Args)]
@@ -183,6 +183,12 @@ pub(crate) struct FromJson {
     /// Without this a document may span lines, and a line may hold several.
     #[arg(long)]
     pub(crate) lines: bool,
+
+    /// Take the JSON literally: a key that begins with `$` is a key like others
+    ///
+    /// For JSON that `ubf to-json` has not written, such as schemas. Every object is a map then.
+    #[arg(long)]
+    pub(crate) foreign: bool,
 
     #[command(flatten)]
     pub(crate) packets: PacketArgs,

@@ -32,7 +32,8 @@ fn read(passage: &Passage, input: &str, args: &FromJson) -> Result<Term, Report>
     })?;
     // What is missing is missing at the end of what is there.
     let text = text.trim_end_matches(|character| u8::try_from(character).is_ok_and(is_space));
-    json::Reader::new(text).with_limits(args.limits.limits()).one().map_err(|error| {
+    let reader = json::Reader::new(text).with_markers(!args.foreign);
+    reader.with_limits(args.limits.limits()).one().map_err(|error| {
         let message = error.to_string();
         let hint = hint(&message, text, error.offset(), args.lines);
         passage.report(Some(input), &message, error.offset()).with_hint(hint)

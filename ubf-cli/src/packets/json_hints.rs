@@ -25,7 +25,10 @@ pub(crate) fn hint(
 
 /// Messages that say what is meant, by their beginnings.
 const MESSAGES: [(&str, &str); 12] = [
-    ("object with a key", r#"the map {"$a":1} is {"$tag":"map","$term":[{"$tuple":["$a",1]}]}"#),
+    (
+        "object with a key",
+        "--foreign takes keys that begin with $ for what they are elsewhere: data",
+    ),
     ("'$integer'", r#"as in {"$integer":"-9007199254740992"}"#),
     ("'$binary'", r#"= fills it to a multiple of four, as in {"$binary":"/w=="}"#),
     ("'$latin1'", "$latin1 is for bytes that are no UTF-8, each as one character"),

@@ -63,6 +63,11 @@ impl TermSplitter {
         }
     }
 
+    /// The byte before the one that is looked at.
+    fn before(&self) -> Option<u8> {
+        self.buffer.get(self.scanned.checked_sub(1)?).copied()
+    }
+
     /// Takes what has been looked at as a term, and throws `skip` bytes after it away.
     fn cut(&mut self, skip: usize) -> Passage {
         let text = self.buffer.split_to(self.scanned).freeze();
@@ -119,6 +124,8 @@ impl Split for TermSplitter {
                         b'{' | b'[' | b'<' => {
                             self.open_brackets = self.open_brackets.saturating_add(1);
                         }
+                        // `=>` stands in maps, and closes nothing.
+                        b'>' if self.before() == Some(b'=') => {}
                         b'}' | b']' | b'>' => {
                             self.open_brackets = self.open_brackets.saturating_sub(1);
                         }

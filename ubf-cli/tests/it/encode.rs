@@ -13,6 +13,16 @@ fn writes_a_packet_for_each_argument() {
 }
 
 #[test]
+fn reads_the_files_that_erlang_programs_have() {
+    let settings =
+        "\u{feff}[{limits, #{connections =>\r\n 100}},\r\n {text, \"two \"\r\n \"lines\"}].\r\n";
+    assert_eq!(
+        good(&["encode", "-"], settings),
+        "#{'text'\"two lines\"}&{'limits'#{'connections'100}&`map`}&$\n"
+    );
+}
+
+#[test]
 fn writes_each_style() {
     let term = "[{person,\"Joe\"},{person,\"Mike\"}]";
     assert_eq!(good(&["encode", "--cached", term], ""), "#{'person'>aa\"Mike\"}&{a\"Joe\"}&$\n");

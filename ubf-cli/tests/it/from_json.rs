@@ -151,3 +151,13 @@ fn a_packet_that_peers_would_refuse_is_not_written() {
     let message = bad(1, &["from-json", "--max-packet-bytes", "10"], "\"0123456789\"");
     assert!(message.contains("--max-packet-bytes"), "{message}");
 }
+
+#[test]
+fn json_of_others_is_taken_literally_where_one_asks_for_it() {
+    let schema = r#"{"$ref":"x","a":{"$tuple":[{"$integer":"7"}]}}"#;
+    let message = bad(1, &["from-json"], schema);
+    assert!(message.contains("hint: --foreign takes keys that begin with $"), "{message}");
+    let ran = ubf(&["from-json", "--foreign"], schema);
+    let packet = "#{\"a\"#{\"$tuple\"##{\"$integer\"\"7\"}&`map`&}&`map`}&{\"$ref\"\"x\"}&`map`$\n";
+    assert_eq!((ran.status, ran.out.as_str()), (0, packet), "{}", ran.err);
+}

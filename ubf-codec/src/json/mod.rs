@@ -25,7 +25,8 @@
 //!
 //! # Reading
 //! [`from_str`] reads any JSON text but one with objects whose keys begin with `$` in other ways
-//! than these.
+//! than these. A [`Reader`] [without markers](Reader::with_markers) reads any JSON text, and takes
+//! such keys for what they are elsewhere: data.
 //!
 //! | JSON | term |
 //! |---|---|
@@ -45,5 +46,5 @@ mod read;
 mod write;
 
 pub use self::error::{Error, ErrorKind};
-pub use self::read::{Reader, from_str, terms};
-pub use self::write::{Json, Plain};
+pub use self::read::{Reader, from_slice, from_str, terms};
+pub use self::write::{Json, Plain, to_string, to_writer};

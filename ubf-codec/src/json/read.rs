@@ -28,9 +28,27 @@ use crate::term::{Integer, Term, Text};
 ///
 /// # Errors
 /// A text that is not JSON, has objects with keys that begin with `$` and mean nothing, or is
-/// beyond the default [`Limits`].
+/// beyond the default [`Limits`]. JSON from elsewhere, in which such keys are data, is read by a
+/// [`Reader`] [without markers](Reader::with_markers).
 pub fn from_str(text: &str) -> Result<Term, Error> {
     Reader::new(text).one()
+}
+
+/// Reads the one value that the bytes of a JSON text hold: as [`from_str`].
+///
+/// ```
+/// let term = ubf_codec::json::from_slice(b"[1,null]")?;
+/// assert_eq!(term.to_string(), "[1,?]");
+/// # Ok::<(), ubf_codec::json::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`from_str`], and bytes that are no UTF-8.
+pub fn from_slice(text: &[u8]) -> Result<Term, Error> {
+    match str::from_utf8(text) {
+        Ok(text) => from_str(text),
+        Err(error) => Err(Error::syntax("bytes that are no UTF-8", error.valid_up_to())),
+    }
 }
 
 /// Reads the values of a text that holds one after the other, with the default [`Limits`]: as
@@ -67,6 +85,8 @@ pub struct Reader<'a> {
     text: &'a str,
     at: usize,
     limits: Limits,
+    /// Whether objects with keys that begin with `$` stand for terms that JSON has no word for.
+    markers: bool,
     /// What the value that is being read has cost so far, as a decoder would count it.
     nodes: u64,
     bytes: u64,
@@ -76,7 +96,7 @@ impl<'a> Reader<'a> {
     /// The values of `text`, with the default [`Limits`].
     #[must_use]
     pub const fn new(text: &'a str) -> Self {
-        Self { text, at: 0, limits: Limits::new(), nodes: 0, bytes: 0 }
+        Self { text, at: 0, limits: Limits::new(), markers: true, nodes: 0, bytes: 0 }
     }
 
     /// This reader with other limits for each value.
@@ -87,6 +107,27 @@ impl<'a> Reader<'a> {
     #[must_use]
     pub const fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Whether an object such as `{"$tuple":[]}` stands for the term as which
+    /// [`Json`](super::Json) has written it: on by default.
+    ///
+    /// Turn it off for JSON from elsewhere. Then a key that begins with `$` is a key like others,
+    /// every object is a map, and no stranger can write tuples or atoms.
+    ///
+    /// ```
+    /// use ubf_codec::json::Reader;
+    ///
+    /// let schema = r#"{"$ref":"x","$tuple":[1]}"#;
+    /// let term = Reader::new(schema).with_markers(false).one()?;
+    /// assert_eq!(term.to_string(), r#"[{"$ref","x"},{"$tuple",[1]}]`map`"#);
+    /// assert!(Reader::new(schema).one().is_err());
+    /// # Ok::<(), ubf_codec::json::Error>(())
+    /// ```
+    #[must_use]
+    pub const fn with_markers(mut self, markers: bool) -> Self {
+        self.markers = markers;
         self
     }
 
@@ -135,7 +176,7 @@ impl Reader<'_> {
         (self.nodes, self.bytes) = (0, 0);
         let mut open: Vec<Open> = Vec::new();
         loop {
-            let mut value = match self.begin(is_counted_later(open.last()))? {
+            let mut value = match self.begin(self.markers && is_counted_later(open.last()))? {
                 Ok(leaf) => leaf,
                 Err(container) => {
                     if open.len() >= self.max_open() {
@@ -239,7 +280,8 @@ impl Reader<'_> {
     /// An object whose first byte is at `start`: a map, or one of the forms with `$`.
     fn object(&mut self, entries: Vec<(Text, Deep)>, start: usize) -> Result<Deep, Error> {
         let inner = deepest(entries.iter().map(|(_, value)| value));
-        if !entries.iter().any(|(key, _)| key.as_bytes().starts_with(b"$")) {
+        let is_marker = |(key, _): &(Text, Deep)| key.as_bytes().starts_with(b"$");
+        if !self.markers || !entries.iter().any(is_marker) {
             // The tag, the list, and the pairs if there are any.
             let depth = if entries.is_empty() { 2 } else { 3 + inner };
             let key_bytes: usize = entries.iter().map(|(key, _)| key.as_bytes().len()).sum();
@@ -408,6 +450,10 @@ impl Reader<'_> {
     }
 
     fn skip_space(&mut self) {
+        // RFC 8259 lets a reader pass over a byte order mark; Windows writes it.
+        if self.at == 0 && self.text.starts_with('\u{feff}') {
+            self.at = '\u{feff}'.len_utf8();
+        }
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
             self.at += 1;
         }

@@ -55,6 +55,37 @@ impl fmt::Display for Plain<'_> {
     }
 }
 
+/// A term as JSON on one line, as [`Json`] writes it.
+///
+/// ```
+/// use ubf_codec::json::to_string;
+/// use ubf_codec::ubf;
+///
+/// assert_eq!(to_string(&ubf!([1, "a", ?])), r#"[1,"a",null]"#);
+/// ```
+#[must_use]
+pub fn to_string<'a>(term: impl Into<TermRef<'a>>) -> String {
+    Json(term.into()).to_string()
+}
+
+/// Writes a term as JSON on one line to `writer`, as [`Json`] does.
+///
+/// ```
+/// let mut line = Vec::new();
+/// ubf_codec::json::to_writer(&mut line, &ubf_codec::ubf!([1, "a", ?]))?;
+/// assert_eq!(line, br#"[1,"a",null]"#);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Errors
+/// Those of `writer`.
+pub fn to_writer<'a>(
+    mut writer: impl std::io::Write,
+    term: impl Into<TermRef<'a>>,
+) -> std::io::Result<()> {
+    write!(writer, "{}", Json(term.into()))
+}
+
 /// Integers up to here are exact in every JSON reader that keeps numbers as doubles.
 const MAX_EXACT: u64 = (1 << 53) - 1;
 

@@ -165,6 +165,8 @@ struct Open {
 enum Bracket {
     Tuple,
     List,
+    /// Keys and values in turn.
+    Map,
 }
 
 /// What may come next inside a bracket.
@@ -173,13 +175,16 @@ enum Expect {
     ElementOrClose,
     Element,
     CommaOrClose,
+    /// `=>`, after the key of a map.
+    Arrow,
     /// After `|`: a list, whose elements are the rest of this one.
     Tail,
     Close,
 }
 
 fn parse_term(text: &str) -> Result<(&str, Term), NotationError> {
-    parse(text).map_err(|error| match error {
+    // Windows writes a byte order mark at the beginning of a text.
+    parse(text.strip_prefix('\u{feff}').unwrap_or(text)).map_err(|error| match error {
         nom::Err::Error(problem) | nom::Err::Failure(problem) => problem.in_text(text),
         // The parsers here are all of the complete kind.
         nom::Err::Incomplete(_) => Problem::new("", A_TERM).in_text(text),
@@ -225,11 +230,12 @@ fn parse(text: &str) -> Parsed<'_, Term> {
                 let term = match closed.bracket {
                     Bracket::Tuple => Term::tuple(closed.terms),
                     Bracket::List => Term::list(closed.terms),
+                    Bracket::Map => map(closed.terms),
                 };
                 (rest.get(1..).unwrap_or_default(), term)
             }
             Expect::Element | Expect::ElementOrClose => leaf(rest)?,
-            Expect::CommaOrClose | Expect::Close | Expect::Tail => {
+            Expect::CommaOrClose | Expect::Arrow | Expect::Close | Expect::Tail => {
                 rest = separator(rest, &mut open)?;
                 continue;
             }
@@ -237,18 +243,27 @@ fn parse(text: &str) -> Parsed<'_, Term> {
         let (after, term) = tags(after, term)?;
         let Some(innermost) = open.last_mut() else { return Ok((after, term)) };
         innermost.terms.push(term);
-        innermost.expect = Expect::CommaOrClose;
+        let is_key = innermost.bracket == Bracket::Map && innermost.terms.len() % 2 == 1;
+        innermost.expect = if is_key { Expect::Arrow } else { Expect::CommaOrClose };
         rest = after;
     }
 }
 
 fn opening(rest: &str) -> Option<(&str, Bracket)> {
-    let bracket = match rest.as_bytes().first()? {
-        b'{' => Bracket::Tuple,
-        b'[' => Bracket::List,
+    let (bracket, len) = match rest.as_bytes() {
+        [b'{', ..] => (Bracket::Tuple, 1),
+        [b'[', ..] => (Bracket::List, 1),
+        [b'#', b'{', ..] => (Bracket::Map, 2),
         _ => return None,
     };
-    Some((rest.get(1..).unwrap_or_default(), bracket))
+    Some((rest.get(len..).unwrap_or_default(), bracket))
+}
+
+/// A map of Erlang's: a list of pairs tagged `map`, in the order of the text.
+fn map(terms: Vec<Term>) -> Term {
+    let mut terms = terms.into_iter();
+    let pairs = core::iter::from_fn(|| Some(Term::tuple([terms.next()?, terms.next()?])));
+    Term::list(pairs.collect::<Vec<_>>()).tagged("map")
 }
 
 /// The list after `|`.
@@ -269,7 +284,7 @@ fn open_tail<'t>(rest: &'t str, open: &mut [Open]) -> Result<&'t str, nom::Err<P
 fn is_closing(rest: &str, open: &[Open]) -> bool {
     open.last().is_some_and(|innermost| {
         rest.starts_with(match innermost.bracket {
-            Bracket::Tuple => '}',
+            Bracket::Tuple | Bracket::Map => '}',
             Bracket::List => ']',
         })
     })
@@ -281,8 +296,15 @@ fn separator<'t>(rest: &'t str, open: &mut [Open]) -> Result<&'t str, nom::Err<P
     let expected = match (innermost.bracket, innermost.expect) {
         (Bracket::List, Expect::Close) => "']'",
         (Bracket::List, _) => "',', '|' or ']'",
-        (Bracket::Tuple, _) => "',' or '}'",
+        (Bracket::Map, Expect::Arrow) => "'=>'",
+        (Bracket::Tuple | Bracket::Map, _) => "',' or '}'",
     };
+    if innermost.expect == Expect::Arrow
+        && let Some(after) = rest.strip_prefix("=>")
+    {
+        innermost.expect = Expect::Element;
+        return Ok(after);
+    }
     let may_go_on = innermost.expect == Expect::CommaOrClose;
     innermost.expect = match rest.as_bytes().first() {
         Some(b',') if may_go_on => Expect::Element,
@@ -319,13 +341,13 @@ fn tags(text: &str, mut term: Term) -> Parsed<'_, Term> {
 fn leaf(text: &str) -> Parsed<'_, Term> {
     let Some(first) = text.chars().next() else { return failure(text, A_TERM) };
     match first {
-        '"' => quoted(text, '"').map(|(rest, bytes)| (rest, Term::string(bytes))),
+        '"' => strings(text).map(|(rest, bytes)| (rest, Term::string(bytes))),
         '\'' => quoted(text, '\'').map(|(rest, bytes)| (rest, Term::atom(bytes))),
         '<' => binary(text),
         '?' => Ok((text.get(1..).unwrap_or_default(), Term::Undefined)),
         'a'..='z' => bare_atom(text).map(|(rest, name)| (rest, Term::atom(name))),
         '0'..='9' | '-' | '+' | '$' => number(text),
-        '#' => failure(text, "a term (UBF has no maps and records; write a tuple)"),
+        '#' => failure(text, "a term (UBF has no records; write a tuple)"),
         'A'..='Z' | '_' => failure(
             text,
             "a term (a name that begins with a capital is a variable; quote it to make it an atom)",
@@ -350,6 +372,20 @@ fn bare_atom(text: &str) -> Parsed<'_, &str> {
 pub(super) fn is_bare_atom(name: &[u8]) -> bool {
     let Ok(name) = str::from_utf8(name) else { return false };
     !RESERVED.contains(&name) && matches!(bare_atom(name), Ok(("", _)))
+}
+
+/// Strings that stand side by side are one, as in Erlang.
+fn strings(text: &str) -> Parsed<'_, Vec<u8>> {
+    let (mut end, mut bytes) = quoted(text, '"')?;
+    loop {
+        let (rest, ()) = blank(end)?;
+        if !rest.starts_with('"') {
+            return Ok((end, bytes));
+        }
+        let (rest, more) = quoted(rest, '"')?;
+        bytes.extend(more);
+        end = rest;
+    }
 }
 
 /// Text between quotes, as bytes: characters become UTF-8, `\xHH` becomes that byte.
@@ -472,7 +508,7 @@ fn segment<'t>(text: &'t str, bytes: &mut Vec<u8>) -> Parsed<'t, ()> {
             None => failure(text, "a byte (0 to 255)"),
         };
     }
-    let (rest, content) = quoted(text, '"')?;
+    let (rest, content) = strings(text)?;
     if let Some(rest) = rest.strip_prefix("/utf8") {
         bytes.extend(content);
         return Ok((rest, ()));
@@ -642,6 +678,37 @@ mod tests {
         assert_eq!(parsed(r#""\n\r\t\b\e\f\s\v\q""#), Term::from("\n\r\t\u{8}\u{1b}\u{c} \u{b}q"));
         assert_eq!(parsed("-1.5e3"), Term::float(-1500.0).unwrap());
         assert_eq!(parsed("foo@bar_1"), Term::atom("foo@bar_1"));
+        assert_eq!(parsed("{\"one \"\n % and\n \"string\", \"b\"}"), ubf!({"one string", "b"}));
+        assert_eq!(parsed("<<\"a\" \"b\", \"c\">>"), Term::from(b"abc"));
+        assert_eq!(parsed("\u{feff}{sample,1}.\r\n"), ubf!({sample, 1}));
+    }
+
+    #[test]
+    fn reads_the_maps_of_erlang() {
+        assert_eq!(parsed("#{}"), ubf!([]).tagged("map"));
+        let labels = ubf!([{b"zone", [1, {a}]}]).tagged("map");
+        let map = ubf!([{connections, 100}, {labels, (labels.clone())}, {3, 4}]).tagged("map");
+        let text = "#{connections => 100, labels=>#{<<\"zone\">> => [1,{a}]}, 3 => 4}";
+        assert_eq!(parsed(text), map);
+        assert_eq!(parsed(&map.to_string()), map);
+        assert_eq!(parsed("{#{a=>1}`t`}"), ubf!({ (ubf!([{a, 1}]).tagged("map").tagged("t")) }));
+        for (text, offset, expected) in [
+            ("#{a}", 3, "'=>'"),
+            ("#{a,1}", 3, "'=>'"),
+            ("#{a => }", 7, "a term"),
+            ("#{a => 1", 8, "',' or '}'"),
+            ("#{a => 1 => 2}", 9, "',' or '}'"),
+            ("#{a => 1,}", 9, "a term"),
+            ("#{a => 1]", 8, "',' or '}'"),
+            ("{a => 1}", 3, "',' or '}'"),
+            ("#{a := 1}", 4, "'=>'"),
+            ("#rec{a}", 0, "a term (UBF has no records; write a tuple)"),
+        ] {
+            assert_eq!(refused(text), (offset, expected), "{text}");
+        }
+        let open = "#{1=>".repeat(100_000);
+        let close = ["2".into(), "}".repeat(100_000)].concat();
+        assert!(parsed(&[open, close].concat()).to_string().starts_with("[{1,[{1,"));
     }
 
     #[test]
@@ -655,7 +722,6 @@ mod tests {
         assert_eq!(refused("\"abc"), (4, "the closing quote"));
         assert_eq!(refused("<<256>>"), (2, "a byte (0 to 255)"));
         assert_eq!(refused("1 2"), (2, "the end of the text after the term"));
-        assert_eq!(refused("#{}").0, 0);
         assert_eq!(refused("37#1"), (0, "a base from 2 to 36"));
         assert_eq!(refused("2#12"), (0, "digits of that base"));
         assert_eq!(refused("-"), (1, "a digit"));
