@@ -12,8 +12,9 @@ use crate::dialect::Dialect;
 use crate::document::{Document, Source};
 use crate::error::{DecodeError, ErrorKind};
 use crate::limits::Limits;
-use crate::machine::{Config, Machine, Operator, Summary};
+use crate::machine::{Machine, Operator, Summary};
 use crate::node::{self, NoArena, Node};
+use crate::options::DecodeOptions;
 use crate::packet::{self, ClientHeader, ClientPacket, Header, ServerHeader, ServerPacket};
 
 /// Decodes the one packet that `input` holds, in the extended dialect and with the default
@@ -33,11 +34,11 @@ use crate::packet::{self, ClientHeader, ClientPacket, Header, ServerHeader, Serv
 pub fn decode(input: &[u8]) -> Result<Document<&[u8]>, DecodeError> {
     // Memory is taken at once for what most packets need, if they are small.
     let mut machine = Machine::new(
-        Config::default(),
+        DecodeOptions::default(),
         Vec::with_capacity((input.len() / BYTES_PER_NODE).min(MAX_FIRST_NODES)),
     );
     let end = whole(&mut machine, input, 0)?;
-    check_rest(machine.config(), input, end)?;
+    check_rest(machine.options(), input, end)?;
     Ok(take(&mut machine, input.get(..end).unwrap_or_default()))
 }
 
@@ -78,7 +79,7 @@ impl Default for Decoder {
 
 impl fmt::Debug for Decoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Decoder").field("config", self.machine.config()).finish_non_exhaustive()
+        f.debug_struct("Decoder").field("options", self.machine.options()).finish_non_exhaustive()
     }
 }
 
@@ -87,16 +88,29 @@ impl Decoder {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            machine: Machine::new(Config::default(), Vec::new()),
+            machine: Machine::new(DecodeOptions::default(), Vec::new()),
             checker: None,
             spare: Vec::new(),
         }
     }
 
+    /// This decoder with other options.
+    #[must_use]
+    pub fn with_options(mut self, options: DecodeOptions) -> Self {
+        self.machine.set_options(options);
+        self
+    }
+
+    /// How packets are read.
+    #[must_use]
+    pub const fn options(&self) -> DecodeOptions {
+        *self.machine.options()
+    }
+
     /// This decoder for another dialect (W7). Versioned packets stay in the extended one.
     #[must_use]
     pub const fn with_dialect(mut self, dialect: Dialect) -> Self {
-        self.machine.config_mut().dialect = dialect;
+        self.machine.options_mut().dialect = dialect;
         self
     }
 
@@ -113,7 +127,7 @@ impl Decoder {
     /// packets may have it.
     #[must_use]
     pub const fn with_any_escape(mut self, any_escape: bool) -> Self {
-        self.machine.config_mut().any_escape = any_escape;
+        self.machine.options_mut().any_escape = any_escape;
         self
     }
 
@@ -188,7 +202,7 @@ impl Decoder {
         let checker = self.checker();
         let end = whole(checker, input, 0)?;
         let summary = checker.summary();
-        check_rest(self.machine.config(), input, end)?;
+        check_rest(self.machine.options(), input, end)?;
         Ok(summary)
     }
 
@@ -207,7 +221,7 @@ impl Decoder {
         input: &'a [u8],
     ) -> Result<ClientPacket<Document<&'a [u8]>>, DecodeError> {
         let (packet, end) = self.versioned_at::<ClientHeader>(input, 0)?;
-        check_rest(self.machine.config(), input, end)?;
+        check_rest(self.machine.options(), input, end)?;
         Ok(packet)
     }
 
@@ -220,7 +234,7 @@ impl Decoder {
         input: &'a [u8],
     ) -> Result<ServerPacket<Document<&'a [u8]>>, DecodeError> {
         let (packet, end) = self.versioned_at::<ServerHeader>(input, 0)?;
-        check_rest(self.machine.config(), input, end)?;
+        check_rest(self.machine.options(), input, end)?;
         Ok(packet)
     }
 
@@ -244,10 +258,10 @@ impl Decoder {
 
     /// The machine that builds nothing, ready for a packet.
     fn checker(&mut self) -> &mut Machine<NoArena> {
-        let config = *self.machine.config();
+        let options = *self.machine.options();
         let checker =
-            self.checker.get_or_insert_with(|| Box::new(Machine::new(config, NoArena::default())));
-        *checker.config_mut() = config;
+            self.checker.get_or_insert_with(|| Box::new(Machine::new(options, NoArena::default())));
+        *checker.options_mut() = options;
         checker.reset(0, 0);
         checker
     }
@@ -263,7 +277,7 @@ impl Decoder {
             let rest = input.get(start..).unwrap_or_default();
             // White space after the last packet is no packet, unless there is more of it than a
             // packet may have.
-            let max = self.machine.config().limits.max_packet_bytes as usize;
+            let max = self.machine.options().limits.max_packet_bytes as usize;
             if rest.len() < max && !packet::has_more(rest) {
                 return None;
             }
@@ -281,22 +295,22 @@ impl Decoder {
         start: usize,
     ) -> Result<Ended<Versioned<'a, H>>, DecodeError> {
         let window = input.get(start..).unwrap_or_default();
-        let limits = &self.machine.config().limits;
+        let limits = &self.machine.options().limits;
         let Some((header, header_bytes)) =
             packet::read_within::<H>(window, start as u64, limits, 0)?
         else {
             return Err(DecodeError::new(ErrorKind::UnexpectedEnd, input.len() as u64));
         };
-        let dialect = mem::replace(&mut self.machine.config_mut().dialect, Dialect::Extended);
+        let dialect = mem::replace(&mut self.machine.options_mut().dialect, Dialect::Extended);
         let decoded = self.decode_at(&input, start + header_bytes, header_bytes);
-        self.machine.config_mut().dialect = dialect;
+        self.machine.options_mut().dialect = dialect;
         let (body, end) = decoded?;
         Ok((header.with_body(body), end))
     }
 
     fn decode_one<S: Source>(&mut self, input: &S) -> Result<Document<S>, DecodeError> {
         let end = self.whole(input.as_ref(), 0, 0)?;
-        check_rest(self.machine.config(), input.as_ref(), end)?;
+        check_rest(self.machine.options(), input.as_ref(), end)?;
         Ok(take(&mut self.machine, input.part(0..end)))
     }
 
@@ -351,17 +365,17 @@ fn take<S: Source>(machine: &mut Machine<Vec<Node>>, source: S) -> Document<S> {
 
 /// P1: only white space may follow the one packet that was expected.
 #[inline(always)]
-fn check_rest(config: &Config, input: &[u8], end: usize) -> Result<(), DecodeError> {
-    if end == input.len() { Ok(()) } else { check_blank(config, input, end) }
+fn check_rest(options: &DecodeOptions, input: &[u8], end: usize) -> Result<(), DecodeError> {
+    if end == input.len() { Ok(()) } else { check_blank(options, input, end) }
 }
 
 #[inline(never)]
-fn check_blank(config: &Config, input: &[u8], end: usize) -> Result<(), DecodeError> {
+fn check_blank(options: &DecodeOptions, input: &[u8], end: usize) -> Result<(), DecodeError> {
     let rest = input.get(end..).unwrap_or_default();
     if rest.iter().all(|&byte| byte::is_space(byte)) {
         return Ok(());
     }
-    let blank = blank_len(config, rest);
+    let blank = blank_len(options, rest);
     if blank == rest.len() {
         return Ok(());
     }
@@ -369,10 +383,10 @@ fn check_blank(config: &Config, input: &[u8], end: usize) -> Result<(), DecodeEr
 }
 
 /// How many bytes of `input` are white space and whole comments (W9).
-fn blank_len(config: &Config, input: &[u8]) -> usize {
+fn blank_len(options: &DecodeOptions, input: &[u8]) -> usize {
     // What stands after the packet is no packet, and may be of any length.
     let limits = Limits::default().with_max_packet_bytes(u32::MAX);
-    let mut machine = Machine::new(Config { limits, ..*config }, NoArena::default());
+    let mut machine = Machine::new(DecodeOptions { limits, ..*options }, NoArena::default());
     loop {
         let before = machine.position();
         match machine.step(input) {

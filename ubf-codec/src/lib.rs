@@ -133,8 +133,10 @@ mod limits;
 mod machine;
 mod node;
 pub mod notation;
+mod options;
 mod packet;
 mod postfix;
+pub mod prelude;
 #[cfg(feature = "serde")]
 pub mod serde;
 mod stream;
@@ -152,15 +154,18 @@ pub use self::error::{DecodeError, ErrorKind, TermKind};
 pub use self::limits::{Limit, Limits};
 pub use self::machine::{Operator, Summary};
 pub use self::notation::NotationError;
+pub use self::options::DecodeOptions;
 pub use self::packet::{
     Address, AddressError, ClientHeader, ClientPacket, Header, Host, HostName, Mode, NextIp,
-    ServerHeader, ServerPacket, Version, VersionedDecoder, peek_version,
+    ServerHeader, ServerPacket, Version, VersionError, VersionedDecoder, peek_version,
 };
 pub use self::postfix::Postfix;
 pub use self::stream::StreamDecoder;
+#[doc(hidden)]
+pub use self::term::Literal;
 pub use self::term::{
-    Elements, Integer, IntegerRef, ListIter, ListRef, ParseIntegerError, Parts, Tagged, Term,
-    TermRef, Text, TextRef, TupleIter, TupleRef, View, Visitor,
+    ConvertError, Elements, FloatError, Integer, IntegerRef, ListIter, ListRef, ParseIntegerError,
+    Parts, Tagged, Term, TermRef, Text, TextRef, TupleIter, TupleRef, View, Visitor,
 };
 pub use self::trace::{StackItem, Step, Tracer};
 pub use self::versioned::{Versioned, VersionedError};

@@ -10,8 +10,9 @@ use crate::dialect::Dialect;
 use crate::document::{Document, Source};
 use crate::error::{DecodeError, ErrorKind};
 use crate::limits::Limits;
-use crate::machine::{Config, Machine};
+use crate::machine::Machine;
 use crate::node::Node;
+use crate::options::DecodeOptions;
 
 /// Decodes packets out of a stream, however its bytes are cut into pieces: every byte is looked at
 /// once.
@@ -60,7 +61,7 @@ impl Default for StreamDecoder {
 impl fmt::Debug for StreamDecoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StreamDecoder")
-            .field("config", self.machine.config())
+            .field("options", self.machine.options())
             .field("failed", &self.failed)
             .finish_non_exhaustive()
     }
@@ -71,17 +72,30 @@ impl StreamDecoder {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            machine: Machine::new(Config::default(), Vec::new()),
+            machine: Machine::new(DecodeOptions::default(), Vec::new()),
             failed: None,
             spare: Vec::new(),
             expected_nodes: 0,
         }
     }
 
+    /// This decoder with other options.
+    #[must_use]
+    pub fn with_options(mut self, options: DecodeOptions) -> Self {
+        self.machine.set_options(options);
+        self
+    }
+
+    /// How packets are read.
+    #[must_use]
+    pub const fn options(&self) -> DecodeOptions {
+        *self.machine.options()
+    }
+
     /// This decoder for another dialect (W7).
     #[must_use]
     pub const fn with_dialect(mut self, dialect: Dialect) -> Self {
-        self.machine.config_mut().dialect = dialect;
+        self.machine.options_mut().dialect = dialect;
         self
     }
 
@@ -96,7 +110,7 @@ impl StreamDecoder {
     /// [`Decoder::with_any_escape`](crate::Decoder::with_any_escape).
     #[must_use]
     pub const fn with_any_escape(mut self, any_escape: bool) -> Self {
-        self.machine.config_mut().any_escape = any_escape;
+        self.machine.options_mut().any_escape = any_escape;
         self
     }
 
@@ -178,7 +192,7 @@ impl StreamDecoder {
     }
 
     pub(crate) const fn limits(&self) -> &Limits {
-        &self.machine.config().limits
+        &self.machine.options().limits
     }
 
     /// Remembers that the stream is broken.

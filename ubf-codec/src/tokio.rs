@@ -21,6 +21,7 @@ use crate::document::Document;
 use crate::encode::{Encoder, Style};
 use crate::error::DecodeError;
 use crate::limits::Limits;
+use crate::options::DecodeOptions;
 use crate::packet::{
     ClientHeader, ClientPacket, Header, ServerHeader, ServerPacket, VersionedDecoder,
 };
@@ -92,6 +93,15 @@ impl PacketCodec {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// This codec with other options for what the peer sends. What is sent is in the same dialect.
+    #[must_use]
+    pub fn with_options(self, options: DecodeOptions) -> Self {
+        Self {
+            decoder: self.decoder.with_options(options),
+            encoder: self.encoder.with_dialect(options.dialect),
+        }
     }
 
     /// This codec for another dialect (W7).

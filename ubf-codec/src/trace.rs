@@ -7,8 +7,9 @@ use crate::byte;
 use crate::dialect::Dialect;
 use crate::error::{DecodeError, ErrorKind};
 use crate::limits::Limits;
-use crate::machine::{Config, Machine, Operator};
+use crate::machine::{Machine, Operator};
 use crate::node::Node;
+use crate::options::DecodeOptions;
 use crate::term::{Arena, TermRef};
 
 /// Carries out packets operator by operator, and shows the recognition stack and the registers in
@@ -45,9 +46,14 @@ impl<'a> Tracer<'a> {
     /// A tracer of the packets in `input`.
     #[must_use]
     pub fn new(input: &'a [u8], dialect: Dialect, limits: Limits) -> Self {
-        let config = Config { dialect, limits, any_escape: false };
+        Self::with_options(input, DecodeOptions::new().with_dialect(dialect).with_limits(limits))
+    }
+
+    /// A tracer of the packets in `input`, read with these options.
+    #[must_use]
+    pub fn with_options(input: &'a [u8], options: DecodeOptions) -> Self {
         Self {
-            machine: Machine::new(config, Vec::new()),
+            machine: Machine::new(options, Vec::new()),
             input,
             start: 0,
             end: 0,
@@ -61,7 +67,7 @@ impl<'a> Tracer<'a> {
     /// [`Decoder::with_any_escape`](crate::Decoder::with_any_escape).
     #[must_use]
     pub const fn with_any_escape(mut self, any_escape: bool) -> Self {
-        self.machine.config_mut().any_escape = any_escape;
+        self.machine.options_mut().any_escape = any_escape;
         self
     }
 

@@ -45,18 +45,10 @@ use self::size::Size;
 use self::stack::{Place, Stack};
 use self::tokens::Token;
 use crate::byte::Class;
-use crate::dialect::Dialect;
 use crate::error::DecodeError;
 use crate::limits::{Limit, Limits};
 use crate::node::{Arena, Node};
-
-/// How packets are to be read.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Config {
-    pub(crate) dialect: Dialect,
-    pub(crate) any_escape: bool,
-    pub(crate) limits: Limits,
-}
+use crate::options::DecodeOptions;
 
 /// The operators of UBF(A) (W1–W9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -130,15 +122,15 @@ enum Stop {
 
 impl<A: Arena + Default> Machine<A> {
     #[inline]
-    pub(crate) fn new(config: Config, arena: A) -> Self {
+    pub(crate) fn new(options: DecodeOptions, arena: A) -> Self {
         Self {
             arena,
             slots: Vec::new(),
             place: Place::default(),
-            depth_left: config.limits.max_depth,
+            depth_left: options.limits.max_depth,
             text_bytes: 0,
             root: Node::UNDEFINED,
-            rest: Rest::new(config),
+            rest: Rest::new(options),
         }
     }
 
@@ -160,7 +152,7 @@ impl<A: Arena + Default> Machine<A> {
     fn begin(&mut self) {
         self.arena.clear();
         self.place = Place::default();
-        self.depth_left = self.rest.config.limits.max_depth;
+        self.depth_left = self.rest.options.limits.max_depth;
         self.text_bytes = 0;
         self.rest.begin();
     }
@@ -172,9 +164,15 @@ impl<A: Arena + Default> Machine<A> {
         self.begin();
     }
 
+    /// Other options, with which the present packet is read from its beginning.
+    pub(crate) fn set_options(&mut self, options: DecodeOptions) {
+        self.rest.options = options;
+        self.reset(self.rest.origin, self.rest.header_bytes);
+    }
+
     /// Other limits, under which the present packet is read from its beginning.
     pub(crate) fn set_limits(&mut self, limits: Limits) {
-        self.rest.config.limits = limits;
+        self.rest.options.limits = limits;
         self.reset(self.rest.origin, self.rest.header_bytes);
     }
 
@@ -323,7 +321,7 @@ impl<A: Arena + Default> Machine<A> {
         let left = window_len.saturating_sub(self.rest.position) as u64;
         let likely = (nodes.saturating_mul(left) / read)
             .min(left)
-            .min(self.rest.config.limits.max_expanded_nodes);
+            .min(self.rest.options.limits.max_expanded_nodes);
         let likely = likely + likely / 8;
         self.arena.reserve_exact(
             usize::try_from(likely.max(nodes / 2)).unwrap_or(usize::MAX).max(needed),
@@ -452,7 +450,7 @@ impl<A: Arena + Default> Machine<A> {
         let max = self.rest.max_window();
         if stop == Stop::Incomplete && seen.len() >= max {
             // L1: there is no room for more.
-            self.rest.limit(Limit::PacketBytes(self.rest.config.limits.max_packet_bytes), max);
+            self.rest.limit(Limit::PacketBytes(self.rest.options.limits.max_packet_bytes), max);
         }
         self.rest.failure.map_or(Ok(stop == Stop::Done), Err)
     }
@@ -467,13 +465,13 @@ const KEPT_ENTRIES: usize = 256;
 
 /// What others see of the machine.
 impl<A> Machine<A> {
-    pub(crate) const fn config(&self) -> &Config {
-        &self.rest.config
+    pub(crate) const fn options(&self) -> &DecodeOptions {
+        &self.rest.options
     }
 
     /// For limits there is [`set_limits`](Machine::set_limits).
-    pub(crate) const fn config_mut(&mut self) -> &mut Config {
-        &mut self.rest.config
+    pub(crate) const fn options_mut(&mut self) -> &mut DecodeOptions {
+        &mut self.rest.options
     }
 
     pub(crate) const fn origin(&self) -> u64 {

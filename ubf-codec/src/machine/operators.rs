@@ -188,7 +188,7 @@ impl<A: Arena> Reader<'_, A> {
         if byte::is_control(register) {
             return Err(self.rest.error(ErrorKind::StoreControl { found: register }, at + 1));
         }
-        if register == b'?' && self.rest.config.dialect == Dialect::Extended {
+        if register == b'?' && self.rest.options.dialect == Dialect::Extended {
             return Err(self.rest.error(ErrorKind::StoreUndefined, at + 1));
         }
         let mut size = Size::of_leaf(node);

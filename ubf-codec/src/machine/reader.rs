@@ -63,7 +63,7 @@ impl<A: Arena> Reader<'_, A> {
     /// W9: exactly one term is on the stack at `$`.
     #[inline(always)]
     fn end(&mut self, at: usize) -> Stop {
-        let open = self.rest.config.limits.max_depth - self.depth_left;
+        let open = self.rest.options.limits.max_depth - self.depth_left;
         let kind = match (open, Span::of(0, self.stack.len()).len) {
             (0, 1) => {
                 self.rest.position = at + 1;

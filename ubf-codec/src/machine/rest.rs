@@ -3,19 +3,20 @@
 
 use alloc::vec::Vec;
 
+use super::Stop;
 use super::registers::Registers;
 use super::size::Size;
 use super::tokens::Token;
-use super::{Config, Stop};
 use crate::dialect::Dialect;
 use crate::error::{DecodeError, ErrorKind};
 use crate::lexer;
 use crate::limits::Limit;
 use crate::node::{Node, NodeKind};
+use crate::options::DecodeOptions;
 
 #[derive(Clone, Debug)]
 pub(super) struct Rest {
-    pub(super) config: Config,
+    pub(super) options: DecodeOptions,
     /// Offset of the window's first byte from the start of the stream.
     pub(super) origin: u64,
     /// Bytes of the packet before the window: its header.
@@ -39,9 +40,9 @@ pub(super) struct Rest {
 }
 
 impl Rest {
-    pub(super) const fn new(config: Config) -> Self {
+    pub(super) const fn new(options: DecodeOptions) -> Self {
         Self {
-            config,
+            options,
             origin: 0,
             header_bytes: 0,
             position: 0,
@@ -70,13 +71,13 @@ impl Rest {
     /// How long the window may become (L1).
     #[inline(always)]
     pub(super) fn max_window(&self) -> usize {
-        (self.config.limits.max_packet_bytes as usize).saturating_sub(self.header_bytes)
+        (self.options.limits.max_packet_bytes as usize).saturating_sub(self.header_bytes)
     }
 
     /// W7: whether `?` stands for the undefined value, and not for a register.
     #[inline(always)]
     pub(super) fn is_undefined(&self) -> bool {
-        self.config.dialect == Dialect::Extended || self.registers.read(b'?').is_none()
+        self.options.dialect == Dialect::Extended || self.registers.read(b'?').is_none()
     }
 
     /// The operator at `at` has to be looked at again when there is more.
@@ -117,7 +118,7 @@ impl Rest {
     #[cold]
     #[inline(never)]
     pub(super) const fn too_deep(&mut self, at: usize) -> Stop {
-        self.limit(Limit::Depth(self.config.limits.max_depth), at)
+        self.limit(Limit::Depth(self.options.limits.max_depth), at)
     }
 
     /// Why the two uppermost terms on the stack, of which `here` belong to the innermost open
@@ -137,7 +138,7 @@ impl Rest {
     /// L1: room for `size` beside what was spent.
     #[inline(never)]
     pub(super) fn check_size(&mut self, spent: Size, size: Size, at: usize) -> Result<(), Stop> {
-        spent.check(size, &self.config.limits).map_err(|limit| self.limit(limit, at))
+        spent.check(size, &self.options.limits).map_err(|limit| self.limit(limit, at))
     }
 
     /// The part of the window that may be read lightly, since it cannot exceed a limit. For the
@@ -149,7 +150,7 @@ impl Rest {
         window: &'w [u8],
         unpaid: usize,
     ) -> Result<&'w [u8], Stop> {
-        let limits = &self.config.limits;
+        let limits = &self.options.limits;
         let room = spent.room(limits);
         // Operators cost no more than a term and a byte of text for each byte. What was read of a
         // token is part of one term.
@@ -172,7 +173,7 @@ impl Rest {
     /// to spend. They cost no more than a term and a byte of text each.
     #[inline(always)]
     pub(super) fn look_ahead(&mut self, spent: Size, further: usize) {
-        let room = spent.room(&self.config.limits);
+        let room = spent.room(&self.options.limits);
         self.is_tight = room.nodes.min(room.bytes) < further as u64;
     }
 }

@@ -244,7 +244,7 @@ impl Rest {
     /// in any case.
     #[inline(always)]
     const fn is_length_allowed<const COUNTS: bool>(&self, digits: usize) -> bool {
-        !COUNTS || digits <= self.config.limits.max_integer_digits as usize
+        !COUNTS || digits <= self.options.limits.max_integer_digits as usize
     }
 
     /// An integer whose sign is at `at`, and where it ends.
@@ -285,7 +285,7 @@ impl Rest {
         let Ok((rest, _)) = lexer::digits(unread) else { return Err(self.wait_at(start)) };
         let end = window.len() - rest.len();
 
-        let max = self.config.limits.max_integer_digits;
+        let max = self.options.limits.max_integer_digits;
         if end.saturating_sub(digits_start) > max as usize {
             return Err(self.limit(Limit::IntegerDigits(max), digits_start + max as usize));
         }
@@ -330,7 +330,7 @@ impl Rest {
                 [first, ..] if first == quote => return Ok(Ending::of(stop, escaped)),
                 [_, found, ..] => {
                     self.check_tag_bytes(text, start, stop + 1)?;
-                    if found != quote && found != b'\\' && !self.config.any_escape {
+                    if found != quote && found != b'\\' && !self.options.any_escape {
                         return Err(self.error(ErrorKind::BadEscape { found, quote }, stop + 1));
                     }
                     self.check_tag_bytes(text, start, stop + 2)?;
@@ -350,7 +350,7 @@ impl Rest {
     /// L1: a tag from `start` that reaches to `end` at least.
     #[inline(always)]
     fn check_tag_bytes(&mut self, text: Text, start: usize, end: usize) -> Result<(), Stop> {
-        let max = self.config.limits.max_tag_bytes;
+        let max = self.options.limits.max_tag_bytes;
         if text == Text::Tag && end - start > max as usize {
             return Err(self.limit(Limit::TagBytes(max), start + max as usize));
         }
@@ -366,7 +366,7 @@ impl Rest {
         window: &[u8],
         at: usize,
     ) -> Result<(Node, usize), Stop> {
-        let too_long = ErrorKind::Limit(Limit::PacketBytes(self.config.limits.max_packet_bytes));
+        let too_long = ErrorKind::Limit(Limit::PacketBytes(self.options.limits.max_packet_bytes));
         let count = match length.kind() {
             NodeKind::Integer if length.as_small() < 0 => {
                 return Err(self.error(ErrorKind::NegativeBinaryLength, at));

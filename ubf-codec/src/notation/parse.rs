@@ -687,7 +687,7 @@ mod tests {
     fn reads_the_maps_of_erlang() {
         assert_eq!(parsed("#{}"), ubf!([]).tagged("map"));
         let labels = ubf!([{b"zone", [1, {a}]}]).tagged("map");
-        let map = ubf!([{connections, 100}, {labels, (labels.clone())}, {3, 4}]).tagged("map");
+        let map = ubf!([{connections, 100}, {labels, (labels)}, {3, 4}]).tagged("map");
         let text = "#{connections => 100, labels=>#{<<\"zone\">> => [1,{a}]}, 3 => 4}";
         assert_eq!(parsed(text), map);
         assert_eq!(parsed(&map.to_string()), map);

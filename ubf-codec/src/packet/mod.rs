@@ -22,7 +22,7 @@ pub use self::header::{ClientHeader, Header, ServerHeader, peek_version};
 pub(crate) use self::header::{has_more, read_within};
 pub use self::next_ip::NextIp;
 pub use self::stream::VersionedDecoder;
-pub use self::version::{Mode, Version};
+pub use self::version::{Mode, Version, VersionError};
 
 /// What a client sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

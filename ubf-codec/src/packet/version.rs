@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::num::NonZeroU32;
+use core::str::FromStr;
 
 /// The version of a contract between a client and a server: 1 to 2,147,483,647.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +36,51 @@ impl Version {
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+/// A number or a text that is no version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VersionError(());
+
+impl fmt::Display for VersionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a version: expected a number from 1 to 2147483647")
+    }
+}
+
+impl core::error::Error for VersionError {}
+
+impl TryFrom<u32> for Version {
+    type Error = VersionError;
+
+    fn try_from(number: u32) -> Result<Self, VersionError> {
+        Self::new(number).ok_or(VersionError(()))
+    }
+}
+
+impl From<Version> for u32 {
+    fn from(version: Version) -> Self {
+        version.get()
+    }
+}
+
+/// As a header has it (P2): digits, without a sign or zeros before them.
+///
+/// ```
+/// use ubf_codec::Version;
+///
+/// assert_eq!("10".parse(), Version::try_from(10));
+/// assert!("0".parse::<Version>().is_err() && "+1".parse::<Version>().is_err());
+/// ```
+impl FromStr for Version {
+    type Err = VersionError;
+
+    fn from_str(text: &str) -> Result<Self, VersionError> {
+        match text.as_bytes() {
+            [b'1'..=b'9', ..] => text.parse().ok().and_then(Self::new).ok_or(VersionError(())),
+            _ => Err(VersionError(())),
+        }
     }
 }
 
@@ -90,6 +136,12 @@ mod tests {
         assert_eq!(Version::new(1), Some(Version::MIN));
         assert_eq!(Version::new(2_147_483_647), Some(Version::MAX));
         assert_eq!(Version::new(2_147_483_648), None);
+        for text in ["", "0", "01", "+1", "-1", "1 ", "2147483648", "99999999999"] {
+            assert_eq!(text.parse::<Version>(), Err(VersionError(())), "{text}");
+        }
+        assert_eq!("2147483647".parse(), Ok(Version::MAX));
+        assert_eq!(u32::from(Version::MAX), 2_147_483_647);
+        assert_eq!(Version::try_from(0), Err(VersionError(())));
         assert_eq!(Mode::from_number(0), Some(Mode::Negotiation));
         assert_eq!(Mode::from_number(10).map(Mode::number), Some(10));
         assert_eq!(Mode::from_number(u32::MAX), None);

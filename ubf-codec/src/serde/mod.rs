@@ -134,9 +134,12 @@ mod cursor;
 mod de;
 mod error;
 mod ser;
+mod settings;
 mod term;
 mod wrappers;
 
+#[cfg(feature = "std")]
+pub use self::de::from_reader;
 pub use self::de::{Deserializer, from_bytes, from_slice, from_term};
 pub use self::error::{Error, ErrorKind};
 #[cfg(feature = "std")]

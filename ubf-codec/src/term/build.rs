@@ -8,6 +8,7 @@
 /// | `"Joe"` | a string |
 /// | `b"Joe"` | a binary |
 /// | `7`, `-7` | an integer |
+/// | `1.5`, `-1e-7` | a float: a string tagged `f` |
 /// | `?` | undefined |
 /// | `{a, b}` | a tuple |
 /// | `[a, b]` | a list |
@@ -39,7 +40,7 @@ macro_rules! ubf {
     (?) => { $crate::Term::Undefined };
     (($value:expr)) => { $crate::Term::from($value) };
     ($name:ident) => { $crate::Term::Atom($crate::Text::from_static(::core::stringify!($name))) };
-    ($value:literal) => { $crate::Term::from($value) };
+    ($value:literal) => { $crate::Literal::into_term($value) };
 }
 
 #[cfg(test)]
@@ -53,5 +54,7 @@ mod tests {
         let term = ubf!([{-1, - 2}, [], {}, [[x]], true,]);
         assert_eq!(term.to_string(), "[{-1,-2},[],{},[[x]],true]");
         assert_eq!(ubf!(-5), Term::from(-5));
+        assert_eq!(ubf!({1.5, -0.5, 'x', 7_u64}).to_string(), "{1.5,-0.5,\"x\",7}");
+        assert_eq!(ubf!(-2.5), Term::float(-2.5).unwrap());
     }
 }

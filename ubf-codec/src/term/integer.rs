@@ -59,6 +59,15 @@ impl Integer {
         self.to_i128().and_then(|value| u64::try_from(value).ok())
     }
 
+    /// The value, if it fits.
+    #[must_use]
+    pub fn to_u128(&self) -> Option<u128> {
+        match &self.0 {
+            Repr::Big(value) => u128::try_from(&**value).ok(),
+            Repr::Small(_) | Repr::Wide(..) => self.to_i128()?.try_into().ok(),
+        }
+    }
+
     /// The value, whatever its size.
     #[must_use]
     pub fn to_big_int(&self) -> BigInt {
@@ -249,6 +258,17 @@ impl<'a> IntegerRef<'a> {
     #[must_use]
     pub fn to_u64(&self) -> Option<u64> {
         self.to_i128().and_then(|value| u64::try_from(value).ok())
+    }
+
+    /// The value, if it fits.
+    #[must_use]
+    pub fn to_u128(&self) -> Option<u128> {
+        match self.0 {
+            RefRepr::Digits { digits, .. } if digits.len() > 39 => None,
+            RefRepr::Small(_) | RefRepr::Digits { .. } | RefRepr::Owned(_) => {
+                self.to_integer().to_u128()
+            }
+        }
     }
 
     /// The value, whatever its size. More than 38 digits cost time that grows with the square of

@@ -1,7 +1,9 @@
 //! Terms: by reference, owned, and what is done with them.
 
+mod access;
 mod build;
 mod compare;
+mod convert;
 mod integer;
 mod owned;
 mod text;
@@ -11,6 +13,9 @@ mod visit;
 mod walk;
 mod wire;
 
+#[doc(hidden)]
+pub use self::convert::Literal;
+pub use self::convert::{ConvertError, FloatError};
 pub use self::integer::{Integer, IntegerRef, ParseIntegerError};
 pub use self::owned::{Elements, Tagged, Term};
 pub(crate) use self::text::{ShortText, utf8_of_packet};

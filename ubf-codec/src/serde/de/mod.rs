@@ -71,6 +71,35 @@ pub fn from_bytes<T: DeserializeOwned>(input: &Bytes) -> Result<T, Error> {
     from_slice(input)
 }
 
+/// Reads a value that borrows nothing from the one packet that `reader` holds up to its end.
+///
+/// For packets that come one after the other there is a [`StreamDecoder`](crate::StreamDecoder).
+///
+/// ```
+/// let numbers: Vec<u32> = ubf_codec::serde::from_reader(&b"#2&1&$"[..])?;
+/// assert_eq!(numbers, [1, 2]);
+/// # Ok::<(), ubf_codec::serde::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`from_slice`], and those of `reader`.
+///
+/// # Limits
+/// No more is read than a packet may have by the default
+/// [`Limits::max_packet_bytes`](crate::Limits::max_packet_bytes), and one byte.
+#[cfg(feature = "std")]
+pub fn from_reader<R: std::io::Read, T: DeserializeOwned>(reader: R) -> Result<T, Error> {
+    use std::io::Read as _;
+
+    let max = u64::from(crate::limits::Limits::new().max_packet_bytes) + 1;
+    let mut packet = Vec::new();
+    reader
+        .take(max)
+        .read_to_end(&mut packet)
+        .map_err(|error| Error::new(super::error::ErrorKind::Io(error)))?;
+    from_slice(&packet)
+}
+
 /// Reads a value from a term: from a [`Term`](crate::Term), a [`TermRef`] or a
 /// [`Document`](crate::Document), by reference.
 ///
