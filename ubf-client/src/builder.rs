@@ -14,10 +14,12 @@ use ubf_proto::client::{Config, Notice};
 use ubf_proto::{BackoffTimes, RedirectPolicy, Service, Versions};
 
 use crate::attempt::{Attempt, Connector, connector};
-use crate::driver::{Driver, Ends, FirstOutcome, NoticeHook, WireHook};
+use crate::call_table::CallTable;
+use crate::driver::{Driver, Ends, OpeningClients};
 use crate::events;
-use crate::exchange::Exchange;
-use crate::handle::{Client, Shared};
+use crate::handle::{Client, Purpose, Shared};
+use crate::opening::{Opening, OpeningHook};
+use crate::showing::{FirstOutcome, NoticeHook, Viewers, WireHook};
 use crate::stand_in::StandIns;
 use crate::status::{Loss, Status};
 use crate::wire::Traffic;
@@ -45,6 +47,7 @@ use crate::wire::Traffic;
 /// | [`max_in_flight`](Self::max_in_flight) | 1024 packets |
 /// | [`max_events`](Self::max_events) | 1024 events |
 /// | [`max_event_bytes`](Self::max_event_bytes) | 16 MiB |
+/// | [`on_session`](Self::on_session) | none: calls go out at once |
 /// | [`on_notice`](Self::on_notice) | none: notices go to `tracing` alone |
 /// | [`seed`](Self::seed) | another one for each client |
 /// | [`configure`](Self::configure) | [`Config`] names the defaults of all that it reaches: optimism, grease, quarantine, hops, pings, … |
@@ -78,6 +81,7 @@ pub struct Builder {
     max_events: usize,
     max_event_bytes: usize,
     close_time: Duration,
+    opening_hook: Option<OpeningHook>,
     notice_hook: Option<NoticeHook>,
     wire_hook: Option<WireHook>,
 }
@@ -94,6 +98,7 @@ impl Builder {
             max_events: 1024,
             max_event_bytes: 16 << 20,
             close_time: Duration::from_secs(5),
+            opening_hook: None,
             notice_hook: None,
             wire_hook: None,
         }
@@ -253,6 +258,50 @@ impl Builder {
         self
     }
 
+    /// What the program does first on each new connection: log in, subscribe. Default: nothing.
+    ///
+    /// The function runs when a server has agreed on a version on a connection for the first time,
+    /// in a task of its own. The calls that it makes with the [`Opening`] go out on this connection
+    /// before all others; those wait until it has ended well. Then they follow, in their order,
+    /// those that a loss had cut short included.
+    ///
+    /// - If it fails, panics, or takes longer than [`call_time`](Self::call_time), the connection is
+    ///   given up, and the client goes on as after a loss: to the next address, after a pause. What
+    ///   waits is not lost.
+    /// - If the connection is lost first, the function is dropped where it is, and its calls end.
+    ///   They are made nowhere else: the next connection has its own.
+    /// - With it, no call precedes the agreement (N3), so that a new connection costs a round trip
+    ///   more.
+    /// - [`connect`](Self::connect) does not wait for it: calls do.
+    ///
+    /// ```no_run
+    /// use ubf_client::Client;
+    /// use ubf_codec::ubf;
+    ///
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let client = Client::builder()
+    ///     .address("a.example:4000")
+    ///     .versions([1])
+    ///     .on_session(|opening| async move {
+    ///         opening.call(ubf!({log_in, "till-7"})).await?;
+    ///         opening.call(ubf!({subscribe, "prices"})).await?;
+    ///         Ok(())
+    ///     })
+    ///     .connect()
+    ///     .await?;
+    /// # drop(client);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn on_session<F>(mut self, open: impl Fn(Opening) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = Result<(), Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+    {
+        self.opening_hook =
+            Some(Box::new(move |opening| -> std::pin::Pin<Box<_>> { Box::pin(open(opening)) }));
+        self
+    }
+
     /// A function that is shown each notice, in order, as it comes. It should not block: the client
     /// waits for it. If it panics, that is a line in the log. Default: none.
     pub fn on_notice(mut self, hook: impl Fn(&Notice) + Send + 'static) -> Self {
@@ -338,6 +387,7 @@ impl Builder {
             max_events,
             max_event_bytes,
             close_time,
+            opening_hook,
             notice_hook,
             wire_hook,
         } = self;
@@ -359,26 +409,37 @@ impl Builder {
         let seed = seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
         let (status_sender, status) = watch::channel(Status::new());
         let (event_sink, events) = events::channel(max_events, max_event_bytes);
-        let exchange = Arc::new(Exchange::new(config.max_pending));
+        let table = Arc::new(CallTable::new(config.max_pending));
         let shared = Shared {
-            exchange: Arc::clone(&exchange),
-            status,
+            table: Arc::clone(&table),
+            status: status.clone(),
             events: Mutex::new(Some(events)),
             call_time: config.call_time,
+            purpose: Purpose::Handle,
         };
+        let call_time = config.call_time;
+        let of_openings = Arc::clone(&table);
+        let opening_clients: OpeningClients = Box::new(move |connection| {
+            Client::new(Shared {
+                table: Arc::clone(&of_openings),
+                status: status.clone(),
+                events: Mutex::new(None),
+                call_time,
+                purpose: Purpose::Opening(connection),
+            })
+        });
         let ends = Ends {
-            exchange,
-            status: status_sender,
+            table,
             events: event_sink,
             connector,
             stand_ins,
-            notice_hook,
-            wire_hook,
-            first_outcome,
+            opener: opening_hook.map(|hook| (hook, opening_clients)),
         };
+        let viewers = Viewers { status: status_sender, notice_hook, wire_hook, first_outcome };
         // The task ends when the last handle is dropped: nobody has to hold it.
         let span = info_span!("ubf_client", service = %config.service);
-        drop(tokio::spawn(Driver::new(config, seed, close_time, ends).run().instrument(span)));
+        let driver = Driver::new(config, seed, close_time, ends, viewers);
+        drop(tokio::spawn(driver.run().instrument(span)));
         Ok(Client::new(shared))
     }
 }

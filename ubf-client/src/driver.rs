@@ -13,28 +13,28 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
 use tokio::task::coop;
 use tokio::time::{Instant, Sleep, sleep_until};
-use tracing::{debug, warn};
-use ubf_codec::{Term, Version};
-use ubf_net::DialError;
+use tracing::warn;
+use ubf_codec::Version;
 use ubf_proto::client::{
-    Call, CallId, Config, ConnectionId, Input, LossReason, NamedBy, Notice, Output, State,
+    CallError, CallId, Config, ConnectionId, Done, Input, NamedBy, Notice, Output,
 };
 use ubf_proto::{ClientSession, RedirectPolicy, Time};
 
 use crate::attempt::{Attempt, Connector};
+use crate::call_table::{Answer, CallTable, Outcome, unknown};
 use crate::calls::Calls;
+use crate::command::{Command, Submission, crash};
 use crate::events::EventSink;
-use crate::exchange::{Exchange, Outcome};
+use crate::handle::Client;
 use crate::link::Link;
-use crate::notices;
-use crate::reply::Event;
+use crate::opening::{Opening, OpeningHook, OpeningTask};
+use crate::reply::{Connection, Event, Reply};
 use crate::request::{Kind, Rendering, Request, render};
+use crate::showing::{Showing, Viewers};
 use crate::stand_in::StandIns;
-use crate::status::{Loss, Status};
-use crate::wire::{Direction, Traffic};
+use crate::wire::Direction;
 
 /// Inputs before what there is to write is written, though more could be taken in. Chosen: batches
 /// grow no further than this.
@@ -42,57 +42,34 @@ const MAX_INPUTS_BEFORE_WRITE: u32 = 64;
 /// The longest time to sleep. Chosen: any; it keeps far moments within what a clock can express.
 const MAX_SLEEP: Duration = Duration::from_secs(24 * 3600);
 
-/// What a handle wants.
-pub(crate) enum Command {
-    Call(Submission),
-    Cancel(CallId),
-    Crashed { version: Version, why: Term },
-    Quarantined { version: Version, time: Duration },
-    Close { within: Duration },
-}
-
-/// A call on its way to the session.
-pub(crate) struct Submission {
-    pub(crate) call: Call,
-    /// `None` if the session has a body for all versions.
-    pub(crate) request: Option<Box<dyn Request>>,
-    /// `false` for an event that nobody waits for.
-    pub(crate) is_awaited: bool,
-}
-
 /// A call that has not ended.
 struct OpenCall {
+    /// It opens a connection.
+    is_opening: bool,
     /// `None` if the session has a body for all versions.
     request: Option<Box<dyn Request>>,
     kind: Kind,
     is_awaited: bool,
 }
 
-/// A function of the program that is shown each notice.
-pub(crate) type NoticeHook = Box<dyn Fn(&Notice) + Send>;
-
-/// A function of the program that is shown all bytes.
-pub(crate) type WireHook = Box<dyn Fn(Traffic<'_>) + Send>;
-
-/// The losses before the first agreement, if there was none.
-pub(crate) type FirstOutcome = Result<(), Vec<Loss>>;
-
 /// What connects a driver to its handles.
 pub(crate) struct Ends {
-    pub(crate) exchange: Arc<Exchange>,
-    pub(crate) status: watch::Sender<Status>,
+    pub(crate) table: Arc<CallTable>,
     pub(crate) events: EventSink,
     /// Makes connections instead of the library.
     pub(crate) connector: Option<Connector>,
     /// What some of the program's addresses stand for.
     pub(crate) stand_ins: StandIns,
-    pub(crate) notice_hook: Option<NoticeHook>,
-    pub(crate) wire_hook: Option<WireHook>,
-    pub(crate) first_outcome: Option<oneshot::Sender<FirstOutcome>>,
+    /// Opens connections, and makes the client that it is given.
+    pub(crate) opener: Option<(OpeningHook, OpeningClients)>,
 }
+
+/// Makes the client whose calls open a connection.
+pub(crate) type OpeningClients = Box<dyn Fn(ConnectionId) -> Client + Send>;
 
 pub(crate) struct Driver {
     session: ClientSession,
+    showing: Showing,
     start: Instant,
     /// Looked up once each time that this runs: to ask for each thing that came in would cost more
     /// than to tell of it.
@@ -107,19 +84,18 @@ pub(crate) struct Driver {
     /// At most two that the session knows, and those that are about to be gone.
     links: Vec<Link>,
     calls: Calls<OpenCall>,
+    /// The connection that is being opened.
+    opening: Option<OpeningTask>,
+    /// How long that may take.
+    opening_time: Duration,
     /// Empty but while commands are taken in.
     commands: Vec<Command>,
     /// Outcomes that are told when the status shows them.
     ended: Vec<(CallId, Outcome)>,
+    /// So many of them opened a connection.
+    ended_opening: usize,
     /// Empty but while they are told.
     wakers: Vec<Waker>,
-    /// Losses before the first agreement: at most one for each address in a round.
-    first_losses: Vec<Loss>,
-    /// Why the last connection was not made, until the session has told of its loss.
-    dial_failure: Option<DialError>,
-    status: Status,
-    has_notices: bool,
-    has_events: bool,
     timer: Pin<Box<Sleep>>,
     /// When the timer wakes us. It may be earlier than is needed.
     armed: Option<Time>,
@@ -134,9 +110,17 @@ pub(crate) struct Driver {
 
 impl Driver {
     /// It is large, and made where it stays.
-    pub(crate) fn new(config: Config, seed: u64, close_time: Duration, ends: Ends) -> Box<Self> {
+    pub(crate) fn new(
+        mut config: Config,
+        seed: u64,
+        close_time: Duration,
+        ends: Ends,
+        viewers: Viewers,
+    ) -> Box<Self> {
         let start = Instant::now();
+        config.opens_connections = ends.opener.is_some();
         Box::new(Self {
+            showing: Showing::new(viewers, start),
             start,
             now: Time::ZERO,
             ends,
@@ -146,14 +130,12 @@ impl Driver {
             policy: config.policy,
             links: Vec::new(),
             calls: Calls::new(),
+            opening: None,
+            opening_time: config.call_time,
             commands: Vec::new(),
             ended: Vec::new(),
+            ended_opening: 0,
             wakers: Vec::new(),
-            first_losses: Vec::new(),
-            dial_failure: None,
-            status: Status::new(),
-            has_notices: false,
-            has_events: false,
             timer: Box::pin(sleep_until(start + MAX_SLEEP)),
             armed: None,
             inputs_since_write: 0,
@@ -237,13 +219,13 @@ impl Driver {
     }
 
     fn take_commands(&mut self, cx: &mut Context<'_>) -> bool {
-        if !self.commands_are_open || self.ends.exchange.is_quiet() {
+        if !self.commands_are_open || self.ends.table.is_quiet() {
             return false;
         }
         // Callers of other threads may go on for ever; others want their turn.
         let Poll::Ready(turn) = coop::poll_proceed(cx) else { return false };
         let mut commands = std::mem::take(&mut self.commands);
-        let Poll::Ready(are_open) = self.ends.exchange.poll_commands(cx, &mut commands) else {
+        let Poll::Ready(are_open) = self.ends.table.poll_commands(cx, &mut commands) else {
             self.commands = commands;
             return false;
         };
@@ -271,13 +253,13 @@ impl Driver {
             }
             if let Poll::Ready(input) = input {
                 if let Some(failure) = link.failure.take() {
-                    self.dial_failure = Some(failure);
+                    self.showing.dial_failed(failure);
                 }
                 if self.links.len() > 1 {
                     self.links.rotate_left(index + 1);
                 }
                 if let Input::Received { connection, bytes } = &input {
-                    self.show_wire(*connection, Direction::FromServer, bytes);
+                    self.showing.wire(*connection, Direction::FromServer, bytes);
                 }
                 self.feed(input);
                 return true;
@@ -350,13 +332,19 @@ impl Driver {
             Command::Call(Submission { call, request, is_awaited }) => {
                 let kind = if call.is_event { Kind::Event } else { Kind::Request };
                 self.calls_since_write += 1;
-                self.calls.insert(call.id, OpenCall { request, kind, is_awaited });
+                let is_opening = call.opens.is_some();
+                self.calls.insert(call.id, OpenCall { is_opening, request, kind, is_awaited });
                 Input::Call(call)
             }
             Command::Cancel(call) => Input::Cancel { call },
             Command::Crashed { version, why } => Input::Crashed { version, call: None, why },
             Command::Quarantined { version, time } => {
                 Input::Quarantined { version, until: now + time }
+            }
+            Command::Opened { connection, is_good } => {
+                self.opening =
+                    self.opening.take().filter(|opening| opening.connection != connection);
+                if is_good { Input::Opened { connection } } else { Input::NotOpened { connection } }
             }
             Command::Close { within } => return self.close(within, now),
         };
@@ -375,17 +363,17 @@ impl Driver {
             Output::Connect { connection, address, named_by, within, tls } => {
                 let target = match named_by {
                     NamedBy::Program => self.ends.stand_ins.target(&address),
-                    NamedBy::Peers { .. } | NamedBy::NextIp { .. } => address.into(),
+                    NamedBy::Peers { .. } | NamedBy::NextIp { .. } => address.clone().into(),
                 };
                 let named_by = named_by.server().map(|server| (self.policy, server));
                 let is_tls = tls.is_some();
                 let attempt = Attempt::new(target, tls, named_by, within);
                 let connecting = attempt.begin(self.ends.connector.as_ref());
-                self.links.push(Link::new(connection, connecting, is_tls));
+                self.links.push(Link::new(connection, address, connecting, is_tls));
             }
             Output::Transmit { connection, packet } => {
-                if self.ends.wire_hook.is_some() {
-                    self.show_wire(connection, Direction::ToServer, &packet.to_bytes());
+                if self.showing.has_wire_hook() {
+                    self.showing.wire(connection, Direction::ToServer, &packet.to_bytes());
                 }
                 if let Some(link) = self.link_mut(connection) {
                     link.push(packet);
@@ -398,18 +386,18 @@ impl Driver {
             }
             Output::Render { call, version } => self.render(call, version),
             Output::Ended { call, outcome } => self.end(call, outcome),
-            Output::EventOut { connection: _, version, body } => {
-                let is_kept = self.ends.events.push(Event { version, body });
-                let counter =
-                    if is_kept { &mut self.status.events } else { &mut self.status.events_missed };
-                *counter += 1;
-                self.has_events = true;
+            Output::EventOut { connection, version, body } => {
+                let connection = self.connection(connection);
+                let is_kept = connection.is_some_and(|connection| {
+                    self.ends.events.push(Event { version, body, connection })
+                });
+                self.showing.event(is_kept);
             }
             Output::Notice(notice) => self.note(&notice),
             Output::Finished => {
                 self.is_finished = true;
                 // What is still on its way to us was not executed.
-                self.ends.exchange.close();
+                self.ends.table.close();
             }
             _ => debug_assert!(false, "an output that this shell does not know"),
         }
@@ -436,8 +424,11 @@ impl Driver {
         );
     }
 
-    fn end(&mut self, call: CallId, outcome: Outcome) {
-        let Some(OpenCall { request, is_awaited, .. }) = self.calls.remove(call) else { return };
+    fn end(&mut self, call: CallId, outcome: Result<Done, CallError>) {
+        let Some(OpenCall { is_opening, request, is_awaited, .. }) = self.calls.remove(call) else {
+            debug_assert!(false, "the session ends each call once");
+            return;
+        };
         // What the caller's code does when it is dropped is its own, too.
         if catch_unwind(AssertUnwindSafe(|| drop(request))).is_err() {
             warn!("a request crashed when it was dropped");
@@ -445,133 +436,61 @@ impl Driver {
         if !is_awaited && let Err(error) = &outcome {
             warn!(%error, "event lost");
         }
+        let outcome = outcome.and_then(|done| match done {
+            Done::Reply { connection, version, body } => {
+                let connection = self.connection(connection).ok_or_else(unknown)?;
+                Ok(Answer::Reply(Reply { version, body, connection }))
+            }
+            Done::Taken { version } => Ok(Answer::Taken(version)),
+        });
         self.ended.push((call, outcome));
+        self.ended_opening += usize::from(is_opening);
+    }
+
+    /// The connection of this number, which something came on.
+    fn connection(&self, connection: ConnectionId) -> Option<Arc<Connection>> {
+        let link = self.links.iter().find(|link| link.id == connection);
+        debug_assert!(link.is_some(), "a link stays until all that came on it is told");
+        link.map(|link| Arc::clone(&link.connection))
     }
 
     fn note(&mut self, notice: &Notice) {
-        self.has_notices = true;
-        notices::trace(notice, self.now);
-        match notice {
-            Notice::Agreed { .. } => {
-                self.first_losses = Vec::new();
-                self.tell_first_outcome(Ok(()));
-            }
-            Notice::Lost { address, reason, was_in_use: _ } => {
-                let is_dial = matches!(reason, LossReason::ConnectFailed { .. });
-                let cause = self.dial_failure.take().filter(|_| is_dial);
-                let loss = Loss { address: address.clone(), reason: reason.clone(), cause };
-                if self.ends.first_outcome.is_some() {
-                    self.first_losses.push(loss.clone());
-                }
-                self.status.last_loss = Some(loss);
-            }
-            Notice::FellBack { .. }
-            | Notice::QuarantineOpened { .. }
-            | Notice::QuarantineClosed { .. }
-            | Notice::QuarantineForced { .. }
-            | Notice::Refused { .. }
-            | Notice::RedirectAnnounced { .. }
-            | Notice::RedirectRefused { .. }
-            | Notice::RedirectFailed { .. }
-            | Notice::Moved { .. }
-            | Notice::Downgraded { .. } => {}
-            _ => {}
+        if let Notice::Agreed { connection, is_first: true, version, .. } = notice {
+            self.agreed(*connection, *version);
         }
-        if let Some(hook) = &self.ends.notice_hook
-            && catch_unwind(AssertUnwindSafe(|| hook(notice))).is_err()
+        self.showing.notice(notice, self.now);
+        // Its calls go nowhere any longer.
+        if let Some(opening) = &self.opening
+            && !self.links.iter().any(|link| link.id == opening.connection && link.is_open())
         {
-            warn!("the program's function for notices crashed");
+            self.opening = None;
         }
     }
 
-    fn tell_first_outcome(&mut self, outcome: FirstOutcome) {
-        if let Some(first) = self.ends.first_outcome.take()
-            && first.send(outcome).is_err()
-        {
-            debug!("nobody waits for the first agreement");
+    /// A server has agreed for the first time on this connection.
+    fn agreed(&mut self, id: ConnectionId, version: Version) {
+        let Some(connection) = self.connection(id) else { return };
+        self.ends.events.connected(Arc::clone(&connection));
+        if let Some((hook, clients)) = &self.ends.opener {
+            let opening = Opening::new(clients(id), connection, version);
+            let table = Arc::clone(&self.ends.table);
+            self.opening = Some(OpeningTask::spawn(hook, opening, id, table, self.opening_time));
         }
     }
 
     /// Shows what has become of the session, then tells the callers: whoever has a reply finds it
     /// counted.
     fn publish(&mut self) {
-        let state = self.session.state();
-        if state == State::BackingOff && self.ends.first_outcome.is_some() {
-            let losses = std::mem::take(&mut self.first_losses);
-            self.tell_first_outcome(Err(losses));
-        }
-        let is_new = |status: &Status| {
-            (status.state, status.version, status.hops)
-                != (state, self.session.version(), self.session.hops())
-        };
-        let is_changed = self.has_notices
-            || is_new(&self.status)
-            || self.status.address.as_ref() != self.session.address();
-        let is_counted = self.status.statistics != self.session.statistics() || self.has_events;
-        // What came in is mostly no news but for the session.
-        if !is_changed && !is_counted && self.ended.is_empty() {
-            return;
-        }
-        self.has_events = false;
-        self.status.statistics = self.session.statistics();
-        if is_changed {
-            self.has_notices = false;
-            self.show(state);
-        }
-        let status = &self.status;
-        self.ends.status.send_if_modified(|shown| {
-            if is_changed {
-                shown.clone_from(status);
-            } else {
-                shown.statistics = status.statistics;
-                shown.events = status.events;
-                shown.events_missed = status.events_missed;
-            }
-            is_changed
-        });
+        self.showing.update(&self.session, !self.ended.is_empty(), &self.ends.table);
         if !self.ended.is_empty() {
-            self.ends.exchange.publish(&mut self.ended, &mut self.wakers);
+            let opening = std::mem::take(&mut self.ended_opening);
+            self.ends.table.publish(&mut self.ended, opening, &mut self.wakers);
         }
     }
-
-    fn show_wire(
-        &self,
-        ConnectionId(connection): ConnectionId,
-        direction: Direction,
-        bytes: &[u8],
-    ) {
-        if let Some(hook) = &self.ends.wire_hook
-            && catch_unwind(AssertUnwindSafe(|| hook(Traffic { connection, direction, bytes })))
-                .is_err()
-        {
-            warn!("the program's code for the wire crashed");
-        }
-    }
-
-    fn show(&mut self, state: State) {
-        self.status.state = state;
-        self.status.version = self.session.version();
-        self.status.address = self.session.address().cloned();
-        self.status.hops = self.session.hops();
-        let start = self.start.into_std();
-        let moment = |until: Time| start.checked_add(until.since(Time::ZERO));
-        self.status.quarantine = self
-            .session
-            .quarantine()
-            .filter_map(|(version, until)| Some((version, moment(until)?)))
-            .collect();
-        self.ends.exchange.set_version(self.status.version);
-    }
-}
-
-/// N12: what the server's operator is told. What the panic says stays here: it may hold what is
-/// nobody else's business.
-pub(crate) fn crash() -> Term {
-    Term::atom("crash")
 }
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        self.ends.exchange.abandon();
+        self.ends.table.abandon();
     }
 }

@@ -2,23 +2,53 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
+use futures_core::Stream;
 use tokio::task::coop;
 
-use crate::reply::Event;
+use crate::reply::{Connection, Event};
 
-/// The events of a server, in the order in which it sent them.
+/// What a client hears beside its replies: a [`Stream`], or [`recv`](Self::recv) in a loop.
 ///
-/// They wait here until they are read, up to [`max_events`](crate::Builder::max_events) of them and
+/// Events come in the order in which the server sent them. They wait here until they are read, up
+/// to [`max_events`](crate::Builder::max_events) of them and
 /// [`max_event_bytes`](crate::Builder::max_event_bytes) bytes. **What comes beyond that is
-/// dropped**, the latest event first, and [`missed`](Self::missed) counts it: a reader who is late
-/// must not hold up the replies, which come on the same connection. When this is dropped, all
-/// events are.
+/// dropped**, the latest event first, and [`Incoming::Missed`] says so in its place: a reader who
+/// is late must not hold up the replies, which come on the same connection. When this is dropped,
+/// all events are.
 #[derive(Debug)]
 pub struct Events(Arc<Queue>);
+
+/// What comes to whoever reads [`Events`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Incoming<E = Event> {
+    /// An event from the server.
+    Event(E),
+    /// So many events were dropped here, because those before them were not read.
+    Missed(u64),
+    /// From here on, events come on another connection: the first one, one to another server, or
+    /// one to the same server after a loss. What the server kept for the connection before it, a
+    /// subscription say, it has to be told again; [`on_session`](crate::Builder::on_session) does
+    /// so before any other call.
+    ///
+    /// Of several connections without an event between them, only the last one is told.
+    NewConnection(Arc<Connection>),
+}
+
+impl<E> Incoming<E> {
+    /// The event, if it is one.
+    pub fn event(self) -> Option<E> {
+        match self {
+            Self::Event(event) => Some(event),
+            Self::Missed(_) | Self::NewConnection(_) => None,
+        }
+    }
+}
 
 /// Takes no memory before the first event: few servers send any.
 #[derive(Debug)]
@@ -29,12 +59,30 @@ struct Queue {
 
 #[derive(Debug)]
 struct Waiting {
-    events: VecDeque<Event>,
+    events: VecDeque<(Markers, Event)>,
     /// Of these.
     bytes: usize,
+    /// What comes behind the last event.
+    behind: Markers,
     reader: Option<Waker>,
     has_reader: bool,
     has_writer: bool,
+}
+
+/// What is told between two events: at most one of each, so that they need no limit of their own.
+#[derive(Debug, Default)]
+struct Markers {
+    missed: u64,
+    connection: Option<Arc<Connection>>,
+}
+
+impl Markers {
+    fn take(&mut self) -> Option<Incoming> {
+        if self.missed > 0 {
+            return Some(Incoming::Missed(std::mem::take(&mut self.missed)));
+        }
+        self.connection.take().map(Incoming::NewConnection)
+    }
 }
 
 impl Queue {
@@ -43,24 +91,46 @@ impl Queue {
     }
 }
 
+impl Waiting {
+    fn next(&mut self) -> Option<Incoming> {
+        let Some((before, _)) = self.events.front_mut() else { return self.behind.take() };
+        if let Some(marker) = before.take() {
+            return Some(marker);
+        }
+        let (_, event) = self.events.pop_front()?;
+        self.bytes -= size(&event);
+        Some(Incoming::Event(event))
+    }
+}
+
 impl Events {
-    /// The next event; `None` when the client has ended.
+    /// What comes next; `None` when the client has ended.
     ///
     /// Nothing is lost if the future is dropped.
-    pub async fn recv(&mut self) -> Option<Event> {
+    pub async fn recv(&mut self) -> Option<Incoming> {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
+    /// The next event; `None` when the client has ended. It passes over all else: whoever must know
+    /// that events are missing, or that they come on another connection, uses
+    /// [`recv`](Self::recv).
+    pub async fn next_event(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.recv().await?.event() {
+                return Some(event);
+            }
+        }
+    }
+
     /// As [`recv`](Self::recv), for those who write futures.
-    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Incoming>> {
         // A server that talks without a pause does not keep the reader's task from letting others
         // run.
         let turn = ready!(coop::poll_proceed(cx));
         let mut waiting = self.0.waiting();
-        if let Some(event) = waiting.events.pop_front() {
-            waiting.bytes -= size(&event);
+        if let Some(next) = waiting.next() {
             turn.made_progress();
-            return Poll::Ready(Some(event));
+            return Poll::Ready(Some(next));
         }
         if !waiting.has_writer {
             return Poll::Ready(None);
@@ -78,11 +148,21 @@ impl Events {
     }
 }
 
+impl Stream for Events {
+    type Item = Incoming;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Incoming>> {
+        self.get_mut().poll_recv(cx)
+    }
+}
+
 impl Drop for Events {
     fn drop(&mut self) {
         let mut waiting = self.0.waiting();
         waiting.has_reader = false;
-        waiting.events = VecDeque::new();
+        let events = std::mem::take(&mut waiting.events);
+        drop(waiting);
+        drop(events);
     }
 }
 
@@ -106,14 +186,21 @@ impl EventSink {
         let is_kept = has_room && waiting.has_reader;
         if is_kept {
             waiting.bytes += bytes;
-            waiting.events.push_back(event);
-            let reader = waiting.reader.take();
-            drop(waiting);
-            reader.into_iter().for_each(Waker::wake);
+            let before = std::mem::take(&mut waiting.behind);
+            waiting.events.push_back((before, event));
         } else {
+            waiting.behind.missed += 1;
             self.queue.missed.fetch_add(1, Ordering::Relaxed);
         }
+        wake(waiting);
         is_kept
+    }
+
+    /// Events come on another connection from here on.
+    pub(crate) fn connected(&self, connection: Arc<Connection>) {
+        let mut waiting = self.queue.waiting();
+        waiting.behind.connection = Some(connection);
+        wake(waiting);
     }
 }
 
@@ -121,10 +208,15 @@ impl Drop for EventSink {
     fn drop(&mut self) {
         let mut waiting = self.queue.waiting();
         waiting.has_writer = false;
-        let reader = waiting.reader.take();
-        drop(waiting);
-        reader.into_iter().for_each(Waker::wake);
+        wake(waiting);
     }
+}
+
+/// Wakes the reader, the lock being given back before.
+fn wake(mut waiting: MutexGuard<'_, Waiting>) {
+    let reader = waiting.reader.take();
+    drop(waiting);
+    reader.into_iter().for_each(Waker::wake);
 }
 
 fn size(event: &Event) -> usize {
@@ -135,6 +227,7 @@ pub(crate) fn channel(max_events: usize, max_bytes: usize) -> (EventSink, Events
     let waiting = Waiting {
         events: VecDeque::new(),
         bytes: 0,
+        behind: Markers::default(),
         reader: None,
         has_reader: true,
         has_writer: true,
@@ -150,21 +243,38 @@ mod tests {
 
     use super::*;
 
+    fn connection(number: u64) -> Arc<Connection> {
+        Arc::new(Connection { number, address: "[::1]:4000".parse().unwrap() })
+    }
+
     fn event(bytes: &'static [u8]) -> Event {
         let body = StreamDecoder::new().decode(&mut BytesMut::from(bytes)).unwrap().unwrap();
-        Event { version: Version::MIN, body }
+        Event { version: Version::MIN, body, connection: connection(1) }
+    }
+
+    /// All that is there, in words.
+    async fn read(events: &mut Events) -> Vec<String> {
+        let mut read = Vec::new();
+        let mut cx = Context::from_waker(Waker::noop());
+        while let Poll::Ready(Some(next)) = events.poll_recv(&mut cx) {
+            read.push(match next {
+                Incoming::Event(event) => event.body().to_string(),
+                Incoming::Missed(count) => format!("missed {count}"),
+                Incoming::NewConnection(connection) => format!("connection {}", connection.number),
+            });
+        }
+        read
     }
 
     #[tokio::test]
-    async fn l1_events_beyond_the_count_are_dropped_and_counted() {
+    async fn l1_events_beyond_the_count_are_dropped_and_told_in_their_place() {
         let (sink, mut events) = channel(2, 1000);
         assert!(sink.push(event(b"1$")) && sink.push(event(b"2$")));
-        assert!(!sink.push(event(b"3$")));
-        assert_eq!(events.missed(), 1);
-        assert_eq!(events.recv().await.unwrap().body().to_string(), "1");
-        assert!(sink.push(event(b"4$")));
-        assert_eq!(events.recv().await.unwrap().body().to_string(), "2");
-        assert_eq!(events.recv().await.unwrap().body().to_string(), "4");
+        assert!(!sink.push(event(b"3$")) && !sink.push(event(b"4$")));
+        assert_eq!(events.missed(), 2);
+        assert_eq!(events.recv().await.unwrap().event().unwrap().body().to_string(), "1");
+        assert!(sink.push(event(b"5$")));
+        assert_eq!(read(&mut events).await, ["2", "missed 2", "5"]);
     }
 
     #[tokio::test]
@@ -172,20 +282,46 @@ mod tests {
         let (sink, mut events) = channel(9, 4);
         assert!(sink.push(event(b"12$")));
         assert!(!sink.push(event(b"3$")));
-        assert!(events.recv().await.is_some());
+        assert_eq!(read(&mut events).await, ["12", "missed 1"]);
         assert!(sink.push(event(b"12345$")));
-        assert!(events.recv().await.is_some());
+        assert_eq!(read(&mut events).await, ["12345"]);
         assert!(sink.push(event(b"1$")) && sink.push(event(b"2$")) && !sink.push(event(b"3$")));
+    }
+
+    #[tokio::test]
+    async fn a_connection_stands_before_its_events_and_a_later_one_takes_its_place() {
+        let (sink, mut events) = channel(9, 100);
+        sink.connected(connection(1));
+        assert!(sink.push(event(b"1$")));
+        sink.connected(connection(2));
+        sink.connected(connection(3));
+        assert!(sink.push(event(b"2$")));
+        sink.connected(connection(4));
+        assert_eq!(
+            read(&mut events).await,
+            ["connection 1", "1", "connection 3", "2", "connection 4"]
+        );
+    }
+
+    #[tokio::test]
+    async fn l1_what_is_told_between_events_takes_no_room_however_often_it_changes() {
+        let (sink, mut events) = channel(1, 100);
+        assert!(sink.push(event(b"1$")));
+        for number in 0..1000 {
+            sink.connected(connection(number));
+            assert!(!sink.push(event(b"2$")));
+        }
+        assert_eq!(read(&mut events).await, ["1", "missed 1000", "connection 999"]);
     }
 
     #[tokio::test]
     async fn a_reader_hears_of_the_end_behind_the_last_event() {
         let (sink, mut events) = channel(9, 100);
-        let (read, ()) = tokio::join!(events.recv(), async { assert!(sink.push(event(b"1$"))) });
-        assert_eq!(read.unwrap().body().to_string(), "1");
+        let (first, ()) = tokio::join!(events.recv(), async { assert!(sink.push(event(b"1$"))) });
+        assert_eq!(first.unwrap().event().unwrap().body().to_string(), "1");
         assert!(sink.push(event(b"2$")));
         drop(sink);
-        assert_eq!(events.recv().await.unwrap().body().to_string(), "2");
+        assert_eq!(read(&mut events).await, ["2"]);
         assert!(events.recv().await.is_none());
     }
 

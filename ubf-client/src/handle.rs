@@ -1,21 +1,21 @@
 //! The handle that programs hold, and the calls they make with it.
 
 use std::fmt;
-use std::future::{Future, IntoFuture};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use ubf_codec::{Term, Version};
-use ubf_proto::client::{CallError, Done};
+#[cfg(doc)]
+use ubf_proto::client::CallError;
+use ubf_proto::client::ConnectionId;
 
 use crate::builder::Builder;
-use crate::driver::{Command, crash};
+use crate::call::{Call, Cast, Message};
+use crate::call_table::CallTable;
+use crate::command::{Command, crash};
 use crate::events::Events;
-use crate::exchange::{Exchange, Waiter};
-use crate::message::{Message, Replying};
 use crate::reply::Reply;
 use crate::request::{Kind, Request, Source};
 use crate::status::Status;
@@ -31,15 +31,27 @@ pub struct Client {
 }
 
 pub(crate) struct Shared {
-    pub(crate) exchange: Arc<Exchange>,
+    pub(crate) table: Arc<CallTable>,
     pub(crate) status: watch::Receiver<Status>,
     pub(crate) events: Mutex<Option<Events>>,
     pub(crate) call_time: Duration,
+    pub(crate) purpose: Purpose,
+}
+
+/// What a handle is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// For programs. The client ends with the last one.
+    Handle,
+    /// For the calls that open this connection. It does not keep the client alive.
+    Opening(ConnectionId),
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.exchange.leave();
+        if self.purpose == Purpose::Handle {
+            self.table.leave();
+        }
     }
 }
 
@@ -58,10 +70,9 @@ impl Client {
     /// The request is a [`Term`], or what [`Request`] says. It is sent behind those that were made
     /// before it.
     ///
-    /// A call whose future is dropped does no harm: if it was not sent yet it never will be, and
-    /// otherwise its reply is read and dropped. Nothing is sent before the future is polled.
-    pub fn call(&self, request: impl Request) -> Call<'_> {
-        Call(self.message(Source::new(request, Kind::Request)))
+    /// Nothing is sent before the [`Call`] is polled. One that is dropped does no harm.
+    pub fn call(&self, request: impl Request) -> Call {
+        Call::new(self.message(Source::new(request, Kind::Request)))
     }
 
     /// Sends an event, which has no reply: `client.cast(event).await` waits for a place in the
@@ -71,12 +82,12 @@ impl Client {
     /// An event larger than the packets that the server accepts (N12) is not sent, and neither the
     /// connection nor other events suffer: it ends with [`CallError::TooLarge`], which names
     /// the limit.
-    pub fn cast(&self, event: impl Request) -> Cast<'_> {
-        Cast(self.message(Source::new(event, Kind::Event)))
+    pub fn cast(&self, event: impl Request) -> Cast {
+        Cast::new(self.message(Source::new(event, Kind::Event)))
     }
 
-    pub(crate) const fn message(&self, request: Source) -> Message<'_> {
-        Message { client: self, request, is_idempotent: false, within: None }
+    pub(crate) fn message(&self, request: Source) -> Message {
+        Message { client: self.clone(), request, is_idempotent: false, within: None }
     }
 
     /// The events of the server. There is one reader: the first who asks gets them, from the first
@@ -137,7 +148,7 @@ impl Client {
     }
 
     fn tell(&self, command: Command) {
-        self.shared.exchange.tell(command);
+        self.shared.table.tell(command);
     }
 }
 
@@ -149,86 +160,6 @@ impl fmt::Debug for Client {
             .field("version", &status.version)
             .field("address", &status.address)
             .finish_non_exhaustive()
-    }
-}
-
-/// A call that is about to be made. Await it.
-#[must_use = "a call is made when it is awaited"]
-pub struct Call<'a>(pub(crate) Message<'a>);
-
-impl Call<'_> {
-    /// L2: how long the call may take, the wait for a place in the pipeline included.
-    pub fn within(mut self, time: Duration) -> Self {
-        self.0.within = Some(time);
-        self
-    }
-
-    /// Declares that the call may be executed more than once. Then it is sent again if the
-    /// connection is lost before the reply has come.
-    pub fn idempotent(mut self) -> Self {
-        self.0.is_idempotent = true;
-        self
-    }
-}
-
-impl<'a> IntoFuture for Call<'a> {
-    type Output = Result<Reply, CallError>;
-    type IntoFuture = Replying<'a>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        self.0.replying()
-    }
-}
-
-/// An event that is about to be sent. Await it, or [`taken`](Self::taken).
-#[must_use = "an event is sent when it is awaited"]
-pub struct Cast<'a>(pub(crate) Message<'a>);
-
-impl<'a> Cast<'a> {
-    /// L2: how long it may take to send the event, and to hear that it was taken.
-    pub fn within(mut self, time: Duration) -> Self {
-        self.0.within = Some(time);
-        self
-    }
-
-    /// Declares that the event may be taken more than once. Then it is sent again if the connection
-    /// is lost.
-    pub fn idempotent(mut self) -> Self {
-        self.0.is_idempotent = true;
-        self
-    }
-
-    /// Waits until the server has taken the event, and gives the version that it was written in. An
-    /// event has no answer of its own: what tells is the answer to the next packet, which is
-    /// asked for after a second if nothing else is sent.
-    ///
-    /// # Errors
-    /// As for a call.
-    pub async fn taken(self) -> Result<Version, CallError> {
-        match self.0.send(Kind::Event).await?.outcome().await? {
-            Done::Taken { version } | Done::Reply { version, .. } => Ok(version),
-        }
-    }
-}
-
-impl<'a> IntoFuture for Cast<'a> {
-    type Output = Result<(), CallError>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.0.submit(Kind::Event, Waiter::Nobody).await.map(|_id| ()) })
-    }
-}
-
-impl fmt::Debug for Call<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt_as("Call", f)
-    }
-}
-
-impl fmt::Debug for Cast<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt_as("Cast", f)
     }
 }
 

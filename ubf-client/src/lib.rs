@@ -92,17 +92,21 @@ mod reply;
 mod status;
 
 mod builder;
+mod call;
 mod handle;
-mod message;
+mod opening;
 
 mod attempt;
+mod call_table;
 mod calls;
+mod command;
 mod driver;
-mod exchange;
 mod link;
 mod notices;
+mod showing;
 mod socket;
 mod stand_in;
+mod sync;
 mod wire;
 
 #[cfg(feature = "serde")]
@@ -110,10 +114,11 @@ mod typed;
 
 pub use self::attempt::Attempt;
 pub use self::builder::{Builder, ConnectError};
-pub use self::events::Events;
-pub use self::handle::{Call, Cast, Client, ReadCrashed};
-pub use self::message::Replying;
-pub use self::reply::{Event, Reply};
+pub use self::call::{Call, Cast};
+pub use self::events::{Events, Incoming};
+pub use self::handle::{Client, ReadCrashed};
+pub use self::opening::Opening;
+pub use self::reply::{Connection, Event, Reply};
 pub use self::request::{Request, Unsupported};
 pub use self::status::{Loss, Status};
 #[cfg(feature = "serde")]

@@ -3,15 +3,18 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::{Sleep, sleep};
+use ubf_codec::Address;
 use ubf_net::DialError;
 use ubf_proto::Packet;
 use ubf_proto::client::{Cause, ConnectionId, Input};
 
 use crate::attempt::Connecting;
+use crate::reply::Connection;
 use crate::socket::Socket;
 
 /// For the last bytes of a connection that is given up. Chosen: they are few, and nobody waits for
@@ -20,6 +23,8 @@ const LEAVE_TIME: Duration = Duration::from_secs(1);
 
 pub(crate) struct Link {
     pub(crate) id: ConnectionId,
+    /// What replies and events say of it.
+    pub(crate) connection: Arc<Connection>,
     stage: Stage,
     /// Why it was not made.
     pub(crate) failure: Option<DialError>,
@@ -34,8 +39,19 @@ enum Stage {
 
 impl Link {
     /// `is_tls`: what is being made is TLS (R7).
-    pub(crate) fn new(id: ConnectionId, connecting: Connecting, is_tls: bool) -> Self {
-        Self { id, stage: Stage::Dialing { connecting, is_tls }, failure: None }
+    pub(crate) fn new(
+        id: ConnectionId,
+        address: Address,
+        connecting: Connecting,
+        is_tls: bool,
+    ) -> Self {
+        let connection = Arc::new(Connection { number: id.0, address });
+        Self { id, connection, stage: Stage::Dialing { connecting, is_tls }, failure: None }
+    }
+
+    /// Whether the session has it.
+    pub(crate) const fn is_open(&self) -> bool {
+        matches!(self.stage, Stage::Open { .. })
     }
 
     pub(crate) fn push(&mut self, packet: Packet) {

@@ -1,7 +1,19 @@
 //! What the server says: replies and events.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use ubf_codec::{Document, TermRef, Version, View};
+use ubf_codec::{Address, Document, TermRef, Version, View};
+
+/// A connection to a server that has agreed on a version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Connection {
+    /// A number that the client does not use again: that of [`Traffic`](crate::Traffic).
+    pub number: u64,
+    /// The server's address, as the program or another server has named it.
+    pub address: Address,
+}
 
 /// The reply to a request.
 ///
@@ -11,6 +23,7 @@ use ubf_codec::{Document, TermRef, Version, View};
 pub struct Reply {
     pub(crate) version: Version,
     pub(crate) body: Document<Bytes>,
+    pub(crate) connection: Arc<Connection>,
 }
 
 impl Reply {
@@ -30,6 +43,12 @@ impl Reply {
     #[must_use]
     pub fn into_body(self) -> Document<Bytes> {
         self.body
+    }
+
+    /// The connection that it came on, and so the server that answered.
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// UBF(C): the response and the state that the server is in after it. `None` if the server did
@@ -58,6 +77,7 @@ impl Reply {
 pub struct Event {
     pub(crate) version: Version,
     pub(crate) body: Document<Bytes>,
+    pub(crate) connection: Arc<Connection>,
 }
 
 impl Event {
@@ -71,6 +91,12 @@ impl Event {
     #[must_use]
     pub const fn body(&self) -> &Document<Bytes> {
         &self.body
+    }
+
+    /// The connection that it came on.
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// The event itself.

@@ -2,19 +2,22 @@
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::future::IntoFuture;
 use std::marker::PhantomData;
 use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use futures_core::Stream;
 use serde_core::Serialize;
 use serde_core::de::{Deserialize, DeserializeOwned, Error as _};
 use ubf_codec::serde::{Error, from_term, to_vec};
 use ubf_codec::{Term, Text, Version, View};
 use ubf_proto::client::CallError;
 
-use crate::events::Events;
-use crate::handle::{Call, Cast, Client, ReadCrashed};
+use crate::call::{Call, Cast};
+use crate::call_table::unknown;
+use crate::events::{Events, Incoming};
+use crate::handle::{Client, ReadCrashed};
 use crate::reply::{Event, Reply};
 use crate::request::{Source, Unsupported, as_event, is_event_in};
 
@@ -54,9 +57,9 @@ impl Client {
     pub fn call_typed<T: DeserializeOwned>(
         &self,
         request: &(impl Serialize + ?Sized),
-    ) -> TypedCall<'_, T> {
-        let call = written(request).map(|body| Call(self.message(Source::Body(body))));
-        TypedCall { call, response: PhantomData }
+    ) -> TypedCall<T> {
+        let call = written(request).map(|body| Call::new(self.message(Source::Body(body))));
+        TypedCall { call: call.map_err(Some), response: PhantomData }
     }
 
     /// Sends an event that is a Rust value, the same in all versions:
@@ -64,8 +67,8 @@ impl Client {
     ///
     /// # Errors
     /// If the event has no form in UBF. Nothing was sent.
-    pub fn cast_typed(&self, event: &(impl Serialize + ?Sized)) -> Result<Cast<'_>, Error> {
-        Ok(Cast(self.message(Source::Body(as_event(&to_vec(event)?).into()))))
+    pub fn cast_typed(&self, event: &(impl Serialize + ?Sized)) -> Result<Cast, Error> {
+        Ok(Cast::new(self.message(Source::Body(as_event(&to_vec(event)?).into()))))
     }
 }
 
@@ -83,7 +86,7 @@ fn written(request: &(impl Serialize + ?Sized)) -> Result<Bytes, Error> {
     Ok(body.into())
 }
 
-impl<'a> Call<'a> {
+impl Call {
     /// Reads the response as a `T`. With a closure that writes the request for each version, one
     /// program speaks several:
     ///
@@ -120,19 +123,20 @@ impl<'a> Call<'a> {
     ///
     /// If the responses differ as well, look at [`Reply::version`] and then read with
     /// [`Reply::response_as`].
-    pub fn typed<T: DeserializeOwned>(self) -> TypedCall<'a, T> {
+    pub fn typed<T: DeserializeOwned>(self) -> TypedCall<T> {
         TypedCall { call: Ok(self), response: PhantomData }
     }
 }
 
-/// A call that is about to be made, and whose response is read as a `T`. Await it.
+/// A call whose response is read as a `T`: a future, made when it is first polled, as a [`Call`] is.
 #[must_use = "a call is made when it is awaited"]
-pub struct TypedCall<'a, T> {
-    call: Result<Call<'a>, Error>,
+pub struct TypedCall<T> {
+    /// `Err(None)` when it was told that it cannot be written.
+    call: Result<Call, Option<Error>>,
     response: PhantomData<fn() -> T>,
 }
 
-impl<T> TypedCall<'_, T> {
+impl<T> TypedCall<T> {
     /// As [`Call::within`].
     pub fn within(self, time: std::time::Duration) -> Self {
         Self { call: self.call.map(|call| call.within(time)), ..self }
@@ -144,21 +148,28 @@ impl<T> TypedCall<'_, T> {
     }
 }
 
-impl<'a, T: DeserializeOwned + 'a> IntoFuture for TypedCall<'a, T> {
+impl<T: DeserializeOwned> Future for TypedCall<T> {
     type Output = Result<TypedReply<T>, TypedCallError>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
 
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
-            let Call(message) = self.call.map_err(TypedCallError::Unwritable)?;
-            let client = message.client;
-            let reply = message.replying().await?;
-            // N11: the call has run. Code that reads may crash; the version is to blame, and not
-            // the call.
-            match client.read(&reply, Reply::typed)? {
-                Ok(reply) => Ok(reply),
-                Err(error) => Err(TypedCallError::of(reply, error)),
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let call = match &mut self.get_mut().call {
+            Ok(call) => call,
+            Err(error) => {
+                debug_assert!(error.is_some(), "a future is not polled after its end");
+                let error = error
+                    .take()
+                    .map_or(TypedCallError::Call(unknown()), TypedCallError::Unwritable);
+                return Poll::Ready(Err(error));
             }
+        };
+        let client = call.client().cloned();
+        let reply = ready!(Pin::new(call).poll(cx))?;
+        let Some(client) = client else { return Poll::Ready(Err(unknown().into())) };
+        // N11: the call has run. Code that reads may crash; the version is to blame, and not the
+        // call.
+        Poll::Ready(match client.read(&reply, Reply::typed)? {
+            Ok(reply) => Ok(reply),
+            Err(error) => Err(TypedCallError::of(reply, error)),
         })
     }
 }
@@ -311,7 +322,7 @@ impl Events {
     ///
     /// ```no_run
     /// use serde::Deserialize;
-    /// use ubf_client::Client;
+    /// use ubf_client::{Client, Incoming};
     ///
     /// #[derive(Deserialize, Debug)]
     /// #[serde(rename_all = "snake_case")]
@@ -322,10 +333,12 @@ impl Events {
     ///
     /// # async fn example(client: Client) {
     /// let mut events = client.events().expect("nobody else reads them").typed::<News>();
-    /// while let Some(event) = events.recv().await {
-    ///     match event {
-    ///         Ok(event) => println!("{:?} in version {}", event.event, event.version),
-    ///         Err(unreadable) => println!("{unreadable}"),
+    /// while let Some(incoming) = events.recv().await {
+    ///     match incoming {
+    ///         Incoming::Event(Ok(event)) => println!("{:?} in version {}", event.event, event.version),
+    ///         Incoming::Event(Err(unreadable)) => println!("{unreadable}"),
+    ///         Incoming::Missed(count) => println!("{count} events are missing here"),
+    ///         _ => {}
     ///     }
     /// }
     /// # }
@@ -344,22 +357,41 @@ pub struct TypedEvents<T> {
 }
 
 impl<T: DeserializeOwned> TypedEvents<T> {
-    /// The next event; `None` when the client has ended. Nothing is lost if the future is dropped.
-    ///
-    /// # Errors
-    /// If the event is not what the type expects. The next one may be.
-    pub async fn recv(&mut self) -> Option<Result<TypedEvent<T>, UnreadableEvent>> {
-        let event = self.events.recv().await?;
-        Some(match event.event_as() {
-            Ok(read) => Ok(TypedEvent { event: read, version: event.version() }),
-            Err(error) => Err(UnreadableEvent { event: Box::new(event), error }),
-        })
+    /// What comes next; `None` when the client has ended. Nothing is lost if the future is dropped.
+    pub async fn recv(&mut self) -> Option<Incoming<Result<TypedEvent<T>, UnreadableEvent>>> {
+        std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+
+    /// As [`Events::next_event`].
+    pub async fn next_event(&mut self) -> Option<Result<TypedEvent<T>, UnreadableEvent>> {
+        loop {
+            if let Some(event) = self.recv().await?.event() {
+                return Some(event);
+            }
+        }
     }
 
     /// As [`Events::missed`].
     #[must_use]
     pub fn missed(&self) -> u64 {
         self.events.missed()
+    }
+}
+
+impl<T: DeserializeOwned> Stream for TypedEvents<T> {
+    /// An event that is not what the type expects is an error; the next one may be.
+    type Item = Incoming<Result<TypedEvent<T>, UnreadableEvent>>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let incoming = ready!(self.get_mut().events.poll_recv(cx));
+        Poll::Ready(incoming.map(|incoming| match incoming {
+            Incoming::Event(event) => Incoming::Event(match event.event_as() {
+                Ok(read) => Ok(TypedEvent { event: read, version: event.version() }),
+                Err(error) => Err(UnreadableEvent { event: Box::new(event), error }),
+            }),
+            Incoming::Missed(count) => Incoming::Missed(count),
+            Incoming::NewConnection(connection) => Incoming::NewConnection(connection),
+        }))
     }
 }
 
@@ -404,7 +436,7 @@ impl StdError for UnreadableEvent {
     }
 }
 
-impl<T> fmt::Debug for TypedCall<'_, T> {
+impl<T> fmt::Debug for TypedCall<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("TypedCall").field(&self.call).finish()
     }

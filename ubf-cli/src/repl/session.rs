@@ -380,7 +380,7 @@ impl Connecting<'_> {
             let (screen, words) = (Arc::clone(screen), Arc::clone(words));
             // It ends with the client.
             drop(tokio::spawn(async move {
-                while let Some(event) = events.recv().await {
+                while let Some(event) = events.next_event().await {
                     let text = event.event().to_string();
                     remember(&words, &text);
                     screen(Shown::Data(format!("event {text}")));

@@ -228,3 +228,27 @@ async fn dropping_the_waiter_of_a_place_gives_it_to_the_next() {
     peer.says("3 ? {1's'}$3 ? {2's'}$").await;
     assert_eq!(within(second).await.unwrap().unwrap(), "2");
 }
+
+#[tokio::test]
+async fn calls_can_be_spawned_and_joined_and_keep_their_client_alive() {
+    let script = Script::new().await;
+    let (client, mut peer) = script.client().await;
+    let spawned = tokio::spawn(client.call(ubf!(a)));
+    peer.hears("3 'a'$").await;
+    let calls = async { tokio::join!(client.call(ubf!(b)), client.call(ubf!(c))) };
+    let server = async {
+        peer.hears("3 'b'$3 'c'$").await;
+        peer.says("3 ? {1's'}$3 ? {2's'}$3 ? {3's'}$").await;
+    };
+    let ((b, c), ()) = within(async { tokio::join!(calls, server) }).await;
+    let replies = [within(spawned).await.unwrap(), b, c];
+    let replies = replies.map(|reply| reply.unwrap().response().to_string());
+    assert_eq!(replies, ["1", "2", "3"]);
+    let last = tokio::spawn(client.call(ubf!(last)));
+    drop(client);
+    peer.hears("3 'last'$").await;
+    // The call holds a handle: nothing is said of an end.
+    peer.says("3 ? {4's'}$").await;
+    assert_eq!(within(last).await.unwrap().unwrap().response().to_string(), "4");
+    peer.hears_the_end().await;
+}

@@ -20,6 +20,7 @@ mod life;
 mod limits;
 mod load;
 mod malformed;
+mod opening;
 mod settings;
 mod travel;
 mod wire;

@@ -224,13 +224,13 @@ async fn events_are_typed_in_both_directions() {
         within(client.cast_typed(&Joined("Joe".into())).unwrap().taken()).await.unwrap(),
         Version::MIN
     );
-    let unreadable = within(events.recv()).await.unwrap().unwrap_err();
+    let unreadable = within(events.next_event()).await.unwrap().unwrap_err();
     assert!(
         unreadable.to_string().starts_with("an event in version 1 cannot be read: "),
         "{unreadable}"
     );
     assert_eq!(unreadable.event.event().to_string(), "{1,2}");
-    let joined = within(events.recv()).await.unwrap().unwrap();
+    let joined = within(events.next_event()).await.unwrap().unwrap();
     assert_eq!((joined.event, joined.version), (Joined("Joe".into()), Version::MIN));
     assert_eq!(events.missed(), 0);
 }

@@ -97,7 +97,7 @@ async fn stay(
         let world = Arc::clone(world);
         // It ends with the client. Who leaves does not wait for it.
         drop(tokio::spawn(async move {
-            while events.recv().await.is_some() {
+            while events.next_event().await.is_some() {
                 world.count("events read", 1);
             }
         }));

@@ -3,32 +3,46 @@
 //!
 //! ```text
 //! handles ──Command──> [ commands ] ──all at once──> driver
-//! callers <──Outcome── [  places  ] <──all at once──
+//! callers <──Outcome── [  calls   ] <──all at once──
 //! ```
 //!
-//! A call has a place from when it is handed over until its caller has the outcome, and the number
-//! of the place is the call's. One lock guards both ways: a caller takes it twice for a call, the
-//! driver twice for a batch of them. Nobody's code runs while it is held.
+//! A call is in the table from when it is handed over until its caller has the outcome, and its key
+//! is the call's number. One lock guards both ways: a caller takes it twice for a call, the driver
+//! twice for a batch of them. Nobody's code runs while it is held.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 use std::task::{Context, Poll, Waker};
 
+use slab::Slab;
 use tokio::sync::Semaphore;
 use ubf_codec::Version;
-use ubf_proto::client::{CallError, CallId, Done};
+use ubf_proto::client::{CallError, CallId};
 
-use crate::driver::Command;
+use crate::command::Command;
+use crate::reply::Reply;
+use crate::sync::{AtomicBool, AtomicU32, Mutex, MutexGuard, Ordering};
 
 /// How a call ended.
-pub(crate) type Outcome = Result<Done, CallError>;
+pub(crate) type Outcome = Result<Answer, CallError>;
+
+/// How a call ended well.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Reply(Reply),
+    /// The server has taken an event that was written in this version.
+    Taken(Version),
+}
 
 /// Room for more calls than this is not kept when all have ended. Chosen: some 16 KiB.
-const KEPT_PLACES: usize = 128;
+const KEPT_CALLS: usize = 128;
+/// L1: calls that open a connection. Chosen: more than a program makes before it does anything.
+pub(crate) const MAX_OPENING_CALLS: usize = 64;
 
-pub(crate) struct Exchange {
+pub(crate) struct CallTable {
     /// L1: one for each call that may be open. The driver gives them back.
     pub(crate) permits: Semaphore,
+    /// L1: the same for calls that open a connection: all others may wait for them.
+    pub(crate) opening_permits: Semaphore,
     /// The version in force, 0 if there is none.
     version: AtomicU32,
     /// The driver waits, and nothing was handed in since: looked at before the lock is taken.
@@ -40,19 +54,16 @@ pub(crate) struct Exchange {
 struct State {
     /// In the order in which they were handed in.
     commands: Vec<Command>,
-    places: Vec<Place>,
-    /// Numbers of places that are free.
-    free: Vec<usize>,
+    calls: Slab<Entry>,
     /// The driver, while it waits for a command.
     driver: Option<Waker>,
     is_closed: bool,
     has_handles: bool,
 }
 
-/// What is at a call's place.
-enum Place {
-    Free,
-    /// The call has not ended.
+/// A call.
+enum Entry {
+    /// It has not ended.
     Open(Waiter),
     Ended(Outcome),
 }
@@ -64,11 +75,12 @@ pub(crate) enum Waiter {
     Caller(Option<Waker>),
 }
 
-impl Exchange {
+impl CallTable {
     pub(crate) fn new(max_pending: usize) -> Self {
         let state = State { has_handles: true, ..State::default() };
         Self {
             permits: Semaphore::new(max_pending),
+            opening_permits: Semaphore::new(MAX_OPENING_CALLS),
             version: AtomicU32::new(0),
             is_quiet: AtomicBool::new(false),
             state: Mutex::new(state),
@@ -94,7 +106,7 @@ impl Exchange {
         if state.is_closed {
             return Err(CallError::Closed);
         }
-        let call = state.take_place(waiter);
+        let call = CallId(state.calls.insert(Entry::Open(waiter)) as u64);
         state.commands.push(command(call));
         self.wake_driver(state);
         Ok(call)
@@ -112,42 +124,49 @@ impl Exchange {
     /// The outcome of a call that somebody waits for, which is the last that is heard of it.
     pub(crate) fn poll_outcome(&self, call: CallId, cx: &mut Context<'_>) -> Poll<Outcome> {
         let mut state = self.state();
-        match state.place(call) {
-            Some(Place::Open(Waiter::Caller(Some(known)))) if known.will_wake(cx.waker()) => {
+        match state.entry(call) {
+            Some(Entry::Open(Waiter::Caller(Some(known)))) if known.will_wake(cx.waker()) => {
                 Poll::Pending
             }
-            Some(Place::Open(waiter)) => {
+            Some(Entry::Open(waiter)) => {
                 let before = std::mem::replace(waiter, Waiter::Caller(Some(cx.waker().clone())));
                 drop(state);
                 drop(before);
                 Poll::Pending
             }
-            Some(Place::Ended(_)) => match state.free(call) {
-                Place::Ended(outcome) => Poll::Ready(outcome),
-                Place::Free | Place::Open(_) => {
-                    Poll::Ready(Err(CallError::Indeterminate { loss: None }))
-                }
+            Some(Entry::Ended(_)) => match state.remove(call) {
+                Some(Entry::Ended(outcome)) => Poll::Ready(outcome),
+                Some(Entry::Open(_)) | None => Poll::Ready(Err(unknown())),
             },
-            Some(Place::Free) | None => Poll::Ready(Err(CallError::Indeterminate { loss: None })),
+            None => {
+                debug_assert!(false, "a call's outcome is asked for by the one who handed it in");
+                Poll::Ready(Err(unknown()))
+            }
         }
     }
 
     /// Says that nobody waits for a call any longer.
     pub(crate) fn forget(&self, call: CallId) {
         let mut state = self.state();
-        let before = match state.place(call) {
-            Some(Place::Open(waiter)) => {
-                let before = Place::Open(std::mem::replace(waiter, Waiter::Nobody));
-                state.commands.push(Command::Cancel(call));
+        let before = match state.entry(call) {
+            Some(Entry::Open(waiter)) => {
+                let before = Some(Entry::Open(std::mem::replace(waiter, Waiter::Nobody)));
+                // When the driver is gone, there is nobody to be told.
+                if !state.is_closed {
+                    state.commands.push(Command::Cancel(call));
+                }
                 self.wake_driver(state);
                 before
             }
-            Some(Place::Ended(_)) => {
-                let before = state.free(call);
+            Some(Entry::Ended(_)) => {
+                let before = state.remove(call);
                 drop(state);
                 before
             }
-            Some(Place::Free) | None => return,
+            None => {
+                debug_assert!(false, "a call is forgotten once, and by the one who handed it in");
+                None
+            }
         };
         drop(before);
     }
@@ -186,16 +205,25 @@ impl Exchange {
         self.is_quiet.load(Ordering::Acquire)
     }
 
-    /// Tells callers the outcomes of their calls, and gives the places back. `wakers` is empty, and
-    /// stays so: it is room.
-    pub(crate) fn publish(&self, ended: &mut Vec<(CallId, Outcome)>, wakers: &mut Vec<Waker>) {
-        let count = ended.len();
+    /// Tells callers the outcomes of their calls, and gives the permits back: so many of them are
+    /// those of calls that opened a connection. `wakers` is empty, and stays so: it is room.
+    pub(crate) fn publish(
+        &self,
+        ended: &mut Vec<(CallId, Outcome)>,
+        opening: usize,
+        wakers: &mut Vec<Waker>,
+    ) {
+        debug_assert!(opening <= ended.len(), "they are among those that have ended");
+        let ordinary = ended.len().saturating_sub(opening);
         let mut state = self.state();
         for (call, outcome) in ended.drain(..) {
             state.end(call, outcome, wakers);
         }
         drop(state);
-        self.permits.add_permits(count);
+        self.permits.add_permits(ordinary);
+        if opening > 0 {
+            self.opening_permits.add_permits(opening);
+        }
         for waker in wakers.drain(..) {
             waker.wake();
         }
@@ -204,6 +232,7 @@ impl Exchange {
     /// No further call is taken.
     pub(crate) fn close(&self) {
         self.permits.close();
+        self.opening_permits.close();
         self.state().is_closed = true;
     }
 
@@ -219,14 +248,10 @@ impl Exchange {
                 state.end(submission.call.id, Err(CallError::Closed), &mut wakers);
             }
         }
-        for number in 0..state.places.len() {
-            if let Some(Place::Open(_)) = state.places.get(number) {
-                state.end(
-                    CallId(number as u64),
-                    Err(CallError::Indeterminate { loss: None }),
-                    &mut wakers,
-                );
-            }
+        let open = state.calls.iter().filter(|(_, entry)| matches!(entry, Entry::Open(_)));
+        let open: Vec<usize> = open.map(|(key, _)| key).collect();
+        for key in open {
+            state.end(CallId(key as u64), Err(unknown()), &mut wakers);
         }
         drop(state);
         drop(commands);
@@ -249,47 +274,38 @@ impl Exchange {
 }
 
 impl State {
-    fn take_place(&mut self, waiter: Waiter) -> CallId {
-        let number = self.free.pop().unwrap_or_else(|| {
-            self.places.push(Place::Free);
-            self.places.len() - 1
-        });
-        if let Some(place) = self.places.get_mut(number) {
-            *place = Place::Open(waiter);
-        }
-        CallId(number as u64)
+    fn entry(&mut self, CallId(number): CallId) -> Option<&mut Entry> {
+        self.calls.get_mut(usize::try_from(number).ok()?)
     }
 
-    fn place(&mut self, CallId(number): CallId) -> Option<&mut Place> {
-        self.places.get_mut(usize::try_from(number).ok()?)
-    }
-
-    /// Gives a place back, and what was there.
-    fn free(&mut self, call: CallId) -> Place {
-        let Some(place) = self.place(call) else { return Place::Free };
-        let before = std::mem::replace(place, Place::Free);
-        self.free.push(usize::try_from(call.0).unwrap_or(usize::MAX));
-        if self.free.len() == self.places.len() && self.places.len() > KEPT_PLACES {
-            self.free = Vec::new();
-            self.places = Vec::new();
+    /// Takes a call out of the table.
+    fn remove(&mut self, CallId(number): CallId) -> Option<Entry> {
+        let entry = self.calls.try_remove(usize::try_from(number).ok()?);
+        if self.calls.is_empty() && self.calls.capacity() > KEPT_CALLS {
+            self.calls = Slab::new();
         }
-        before
+        entry
     }
 
     /// Puts an outcome where its caller finds it.
     fn end(&mut self, call: CallId, outcome: Outcome, wakers: &mut Vec<Waker>) {
-        match self.place(call) {
-            Some(Place::Open(Waiter::Nobody)) => drop(self.free(call)),
-            Some(place @ Place::Open(Waiter::Caller(_))) => {
-                if let Place::Open(Waiter::Caller(Some(waker))) =
-                    std::mem::replace(place, Place::Ended(outcome))
+        match self.entry(call) {
+            Some(Entry::Open(Waiter::Nobody)) => drop(self.remove(call)),
+            Some(entry @ Entry::Open(Waiter::Caller(_))) => {
+                if let Entry::Open(Waiter::Caller(Some(waker))) =
+                    std::mem::replace(entry, Entry::Ended(outcome))
                 {
                     wakers.push(waker);
                 }
             }
-            Some(Place::Free | Place::Ended(_)) | None => {}
+            Some(Entry::Ended(_)) | None => debug_assert!(false, "a call ends once"),
         }
     }
+}
+
+/// What is said of a call that nothing is known of.
+pub(crate) const fn unknown() -> CallError {
+    CallError::Indeterminate { loss: None }
 }
 
 #[cfg(test)]
@@ -301,7 +317,7 @@ mod tests {
     use ubf_proto::client::Call;
 
     use super::*;
-    use crate::driver::Submission;
+    use crate::command::Submission;
 
     /// Counts how often it is woken.
     #[derive(Default)]
@@ -324,149 +340,150 @@ mod tests {
         }
     }
 
-    fn submit(exchange: &Exchange, waiter: Waiter) -> Result<CallId, CallError> {
+    fn submit(table: &CallTable, waiter: Waiter) -> Result<CallId, CallError> {
         let command = |id| {
             Command::Call(Submission { call: Call::request(id), request: None, is_awaited: true })
         };
-        exchange.submit(waiter, command)
+        table.submit(waiter, command)
     }
 
-    fn taken(exchange: &Exchange, cx: &mut Context<'_>) -> Poll<Vec<String>> {
+    fn taken(table: &CallTable, cx: &mut Context<'_>) -> Poll<Vec<String>> {
         let mut commands = Vec::new();
-        exchange.poll_commands(cx, &mut commands).map(|are_open| {
+        table.poll_commands(cx, &mut commands).map(|are_open| {
             let names = commands.iter().map(|command| match command {
                 Command::Call(submission) => format!("call {}", submission.call.id.0),
                 Command::Cancel(call) => format!("cancel {}", call.0),
-                Command::Crashed { .. } | Command::Quarantined { .. } | Command::Close { .. } => {
-                    "other".to_owned()
-                }
+                Command::Crashed { .. }
+                | Command::Quarantined { .. }
+                | Command::Opened { .. }
+                | Command::Close { .. } => "other".to_owned(),
             });
             names.chain((!are_open).then(|| "end".to_owned())).collect()
         })
     }
 
-    fn publish(exchange: &Exchange, call: CallId, error: CallError) {
-        exchange.publish(&mut vec![(call, Err(error))], &mut Vec::new());
+    fn publish(table: &CallTable, call: CallId, error: CallError) {
+        table.publish(&mut vec![(call, Err(error))], 0, &mut Vec::new());
     }
 
     #[test]
     fn a_batch_of_calls_wakes_the_driver_once_and_each_outcome_its_caller_once() {
-        let exchange = Exchange::new(9);
+        let table = CallTable::new(9);
         let (driver, waker) = Count::waker();
         let cx = &mut Context::from_waker(&waker);
-        assert_eq!(taken(&exchange, cx), Poll::Pending);
+        assert_eq!(taken(&table, cx), Poll::Pending);
         let callers: Vec<_> = (0..3).map(|_| Count::waker()).collect();
         for (id, (_, waker)) in (0..).zip(&callers) {
-            assert_eq!(submit(&exchange, Waiter::Caller(Some(waker.clone()))), Ok(CallId(id)));
+            assert_eq!(submit(&table, Waiter::Caller(Some(waker.clone()))), Ok(CallId(id)));
         }
         assert_eq!(driver.count(), 1);
-        assert!(!exchange.is_quiet());
+        assert!(!table.is_quiet());
         assert_eq!(
-            taken(&exchange, cx),
+            taken(&table, cx),
             Poll::Ready(vec!["call 0".into(), "call 1".into(), "call 2".into()])
         );
-        assert!(exchange.is_quiet() && taken(&exchange, cx).is_pending());
-        publish(&exchange, CallId(1), CallError::Indeterminate { loss: None });
+        assert!(table.is_quiet() && taken(&table, cx).is_pending());
+        publish(&table, CallId(1), unknown());
         assert_eq!(callers.iter().map(|(count, _)| count.count()).collect::<Vec<_>>(), [0, 1, 0]);
         assert!(matches!(
-            exchange.poll_outcome(CallId(1), cx),
+            table.poll_outcome(CallId(1), cx),
             Poll::Ready(Err(CallError::Indeterminate { .. }))
         ));
-        assert!(exchange.poll_outcome(CallId(0), cx).is_pending());
+        assert!(table.poll_outcome(CallId(0), cx).is_pending());
         // The place is free, and the next call has it.
-        assert_eq!(submit(&exchange, Waiter::Nobody), Ok(CallId(1)));
-        assert_eq!(exchange.permits.available_permits(), 10);
+        assert_eq!(submit(&table, Waiter::Nobody), Ok(CallId(1)));
+        assert_eq!(table.permits.available_permits(), 10);
     }
 
     #[test]
     fn the_last_who_asked_is_woken() {
-        let exchange = Exchange::new(9);
+        let table = CallTable::new(9);
         let ((first, one), (last, other)) = (Count::waker(), Count::waker());
-        let call = submit(&exchange, Waiter::Caller(Some(one))).unwrap();
-        assert!(exchange.poll_outcome(call, &mut Context::from_waker(&other)).is_pending());
-        publish(&exchange, call, CallError::Closed);
+        let call = submit(&table, Waiter::Caller(Some(one))).unwrap();
+        assert!(table.poll_outcome(call, &mut Context::from_waker(&other)).is_pending());
+        publish(&table, call, CallError::Closed);
         assert_eq!((first.count(), last.count()), (0, 1));
     }
 
     #[test]
     fn a_place_is_not_given_away_before_the_driver_has_ended_the_call() {
-        let exchange = Exchange::new(9);
+        let table = CallTable::new(9);
         let cx = &mut Context::from_waker(Waker::noop());
-        let call = submit(&exchange, Waiter::Caller(None)).unwrap();
-        exchange.forget(call);
-        assert_eq!(taken(&exchange, cx), Poll::Ready(vec!["call 0".into(), "cancel 0".into()]));
-        assert_eq!(submit(&exchange, Waiter::Nobody), Ok(CallId(1)));
-        publish(&exchange, call, CallError::Closed);
-        assert_eq!(submit(&exchange, Waiter::Nobody), Ok(call));
+        let call = submit(&table, Waiter::Caller(None)).unwrap();
+        table.forget(call);
+        assert_eq!(taken(&table, cx), Poll::Ready(vec!["call 0".into(), "cancel 0".into()]));
+        assert_eq!(submit(&table, Waiter::Nobody), Ok(CallId(1)));
+        publish(&table, call, CallError::Closed);
+        assert_eq!(submit(&table, Waiter::Nobody), Ok(call));
         // Who forgets a call that has ended cancels nothing.
-        let ended = submit(&exchange, Waiter::Caller(None)).unwrap();
-        publish(&exchange, ended, CallError::Closed);
-        exchange.forget(ended);
+        let ended = submit(&table, Waiter::Caller(None)).unwrap();
+        publish(&table, ended, CallError::Closed);
+        table.forget(ended);
         assert_eq!(
-            taken(&exchange, cx),
+            taken(&table, cx),
             Poll::Ready(vec!["call 1".into(), "call 0".into(), "call 2".into()])
         );
     }
 
     #[test]
     fn when_the_driver_is_gone_only_calls_that_it_had_taken_may_have_run() {
-        let exchange = Exchange::new(9);
+        let table = CallTable::new(9);
         let (caller, waker) = Count::waker();
         let cx = &mut Context::from_waker(&waker);
-        let taken_call = submit(&exchange, Waiter::Caller(Some(waker.clone()))).unwrap();
-        assert!(taken(&exchange, &mut Context::from_waker(Waker::noop())).is_ready());
-        let other = submit(&exchange, Waiter::Caller(Some(waker.clone()))).unwrap();
-        exchange.abandon();
+        let taken_call = submit(&table, Waiter::Caller(Some(waker.clone()))).unwrap();
+        assert!(taken(&table, &mut Context::from_waker(Waker::noop())).is_ready());
+        let other = submit(&table, Waiter::Caller(Some(waker.clone()))).unwrap();
+        table.abandon();
         assert_eq!(caller.count(), 2);
         assert!(matches!(
-            exchange.poll_outcome(taken_call, cx),
+            table.poll_outcome(taken_call, cx),
             Poll::Ready(Err(CallError::Indeterminate { .. }))
         ));
-        assert!(matches!(exchange.poll_outcome(other, cx), Poll::Ready(Err(CallError::Closed))));
-        assert_eq!(submit(&exchange, Waiter::Nobody), Err(CallError::Closed));
-        assert!(exchange.permits.try_acquire().is_err());
+        assert!(matches!(table.poll_outcome(other, cx), Poll::Ready(Err(CallError::Closed))));
+        assert_eq!(submit(&table, Waiter::Nobody), Err(CallError::Closed));
+        assert!(table.permits.try_acquire().is_err());
     }
 
     #[test]
     fn the_driver_is_told_when_the_last_handle_is_gone_behind_what_was_handed_in() {
-        let exchange = Exchange::new(9);
+        let table = CallTable::new(9);
         let (driver, waker) = Count::waker();
         let cx = &mut Context::from_waker(&waker);
-        assert!(taken(&exchange, cx).is_pending());
-        submit(&exchange, Waiter::Nobody).unwrap();
-        exchange.leave();
+        assert!(taken(&table, cx).is_pending());
+        submit(&table, Waiter::Nobody).unwrap();
+        table.leave();
         assert_eq!(driver.count(), 1);
-        assert_eq!(taken(&exchange, cx), Poll::Ready(vec!["call 0".into()]));
-        assert_eq!(taken(&exchange, cx), Poll::Ready(vec!["end".into()]));
+        assert_eq!(taken(&table, cx), Poll::Ready(vec!["call 0".into()]));
+        assert_eq!(taken(&table, cx), Poll::Ready(vec!["end".into()]));
     }
 
     #[test]
     fn room_for_many_calls_is_not_kept() {
-        let exchange = Exchange::new(9);
+        let table = CallTable::new(9);
         let cx = &mut Context::from_waker(Waker::noop());
         let calls: Vec<_> =
-            (0..1000).map(|_| submit(&exchange, Waiter::Caller(None)).unwrap()).collect();
+            (0..1000).map(|_| submit(&table, Waiter::Caller(None)).unwrap()).collect();
         for call in calls {
-            publish(&exchange, call, CallError::Closed);
-            assert!(exchange.poll_outcome(call, cx).is_ready());
+            publish(&table, call, CallError::Closed);
+            assert!(table.poll_outcome(call, cx).is_ready());
         }
-        assert_eq!(exchange.state().places.capacity(), 0);
-        assert_eq!(submit(&exchange, Waiter::Nobody), Ok(CallId(0)));
+        assert_eq!(table.state().calls.capacity(), 0);
+        assert_eq!(submit(&table, Waiter::Nobody), Ok(CallId(0)));
     }
 
     #[test]
     fn a_call_that_is_handed_in_while_the_driver_goes_is_refused_or_ends() {
         for _ in 0..500 {
-            let exchange = Exchange::new(9);
+            let table = CallTable::new(9);
             let taken: Vec<CallId> = std::thread::scope(|scope| {
                 let callers: Vec<_> = (0..2)
-                    .map(|_| scope.spawn(|| submit(&exchange, Waiter::Caller(None)).ok()))
+                    .map(|_| scope.spawn(|| submit(&table, Waiter::Caller(None)).ok()))
                     .collect();
-                exchange.abandon();
+                table.abandon();
                 callers.into_iter().filter_map(|caller| caller.join().unwrap()).collect()
             });
             for call in taken {
-                let outcome = exchange.poll_outcome(call, &mut Context::from_waker(Waker::noop()));
+                let outcome = table.poll_outcome(call, &mut Context::from_waker(Waker::noop()));
                 assert!(matches!(outcome, Poll::Ready(Err(CallError::Closed))), "{outcome:?}");
             }
         }
