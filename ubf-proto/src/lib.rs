@@ -125,6 +125,7 @@ mod random;
 mod time;
 
 mod offer;
+mod origin;
 mod quarantine;
 mod service;
 mod truncated;
@@ -150,7 +151,8 @@ pub use self::client::ClientSession;
 pub use self::drain::{DrainPlan, Phase};
 pub use self::endpoint::Endpoint;
 pub use self::load::LoadMarks;
-pub use self::offer::{CrashRule, Offer};
+pub use self::offer::{CrashRule, Offer, Withdrawal};
+pub use self::origin::Origin;
 pub use self::outbound::Outbound;
 pub use self::packet::{Packet, body};
 pub use self::quarantine::{Quarantine, QuarantineTimes};

@@ -261,10 +261,15 @@ impl SharedEndpoint {
             Notice::Load { load, low, high, is_over } => {
                 info!(load = *load, low = *low, high = *high, is_over, "load mark passed");
             }
-            Notice::Withdrawn { service, version, until } => {
+            Notice::Withdrawn { service, version, peer, until } => {
                 self.totals.withdrawn.add(1);
                 let for_ms = u64::try_from(until.since(now).as_millis()).unwrap_or(u64::MAX);
-                warn!(%service, %version, for_ms, "version withdrawn");
+                match peer {
+                    Some(peer) => {
+                        warn!(%service, %version, for_ms, %peer, "version withdrawn for one peer");
+                    }
+                    None => warn!(%service, %version, for_ms, "version withdrawn"),
+                }
             }
             Notice::WithdrawnByOperator(service, version) => {
                 info!(%service, %version, "version withdrawn by the operator");

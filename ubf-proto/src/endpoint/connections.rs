@@ -49,6 +49,10 @@ impl Connections {
         self.by_origin.get(&origin).copied().unwrap_or_default()
     }
 
+    pub(super) fn origin(&self, key: ConnectionKey) -> Option<Origin> {
+        self.origins.get(&key).copied()
+    }
+
     /// The oldest connection that is younger than this one; without one, the oldest of all.
     pub(super) fn after(&self, key: Option<ConnectionKey>) -> Option<(ConnectionKey, Origin)> {
         let start = key.map_or(Bound::Unbounded, Bound::Excluded);

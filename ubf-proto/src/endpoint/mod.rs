@@ -11,10 +11,9 @@ mod input;
 mod lifecycle;
 mod load;
 mod news;
-mod origin;
 mod output;
 
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -25,7 +24,6 @@ pub use self::config::Config;
 pub use self::connections::ConnectionKey;
 pub use self::input::Input;
 pub use self::load::{LoadPlan, LoadUnit};
-pub use self::origin::Origin;
 pub use self::output::{Admission, Notice, Output, Start};
 
 use self::connections::Connections;
@@ -33,7 +31,8 @@ use self::lifecycle::{Course, Lifecycle};
 use self::load::Load;
 use self::news::{Bulletin, News};
 use crate::drain::{DrainPlan, Phase};
-use crate::offer::Offer;
+use crate::offer::{Offer, Withdrawal};
+pub use crate::origin::Origin;
 use crate::random::Random;
 use crate::server;
 use crate::service::Service;
@@ -90,6 +89,8 @@ pub struct Endpoint {
     /// It counts crashes; sessions have a copy of what it says.
     offer: Offer,
     shared_offer: Arc<Offer>,
+    /// Those of peers to whom less is offered (N6).
+    own_offers: BTreeMap<Origin, Arc<Offer>>,
     random: Random,
     life: Lifecycle,
     listening: Listening,
@@ -137,7 +138,8 @@ impl Endpoint {
             limits: Limits { max_connections, max_connections_per_address, max_last_words_time },
             own,
             session: Arc::new(session),
-            shared_offer: Arc::new(offer.clone()),
+            shared_offer: Arc::new(offer.for_all(Time::ZERO)),
+            own_offers: BTreeMap::new(),
             offer,
             random: Random::new(seed),
             life: Lifecycle::Serving,
@@ -161,19 +163,23 @@ impl Endpoint {
         } else if self.phase() >= Phase::Closing {
             "shutdown"
         } else {
-            let start = self.start(self.first_words());
+            let start = self.start(origin, self.first_words());
             let connection = self.connections.add(origin);
             // If that passes a mark, the new session is told like all others.
             self.observe_connections();
             return Admission::Serve { connection, start };
         };
-        let start = self.start(server::Input::NextIp(self.next_ip().cloned()));
+        let start = self.start(origin, server::Input::NextIp(self.next_ip().cloned()));
         Admission::TurnAway { why, start }
     }
 
-    fn start(&self, input: server::Input) -> Start {
-        let (config, offer) = (Arc::clone(&self.session), Arc::clone(&self.shared_offer));
+    fn start(&self, origin: Origin, input: server::Input) -> Start {
+        let (config, offer) = (Arc::clone(&self.session), Arc::clone(self.offer_to(origin)));
         Start { config, offer, input }
+    }
+
+    fn offer_to(&self, origin: Origin) -> &Arc<Offer> {
+        self.own_offers.get(&origin).unwrap_or(&self.shared_offer)
     }
 
     /// Where a session that begins sends its client.
@@ -190,9 +196,8 @@ impl Endpoint {
         self.now = self.now.max(now);
         let is_accepted = match input {
             Input::Closed(connection) => self.closed(connection),
-            Input::Crashed { service, version, .. } => {
-                self.crashed(service, version);
-                true
+            Input::Crashed { connection, service, version } => {
+                self.crashed(connection, service, version)
             }
             Input::Calls(load) => {
                 self.observe(load);
@@ -226,7 +231,7 @@ impl Endpoint {
             return Some(Output::StopListening);
         }
         while let Some((news, told, count)) = self.bulletin.current() {
-            let Some((connection, _)) = self.connections.after(told) else {
+            let Some((connection, origin)) = self.connections.after(told) else {
                 self.bulletin.finish();
                 continue;
             };
@@ -234,7 +239,7 @@ impl Endpoint {
             if news == News::Cut {
                 return Some(Output::Cut(connection));
             }
-            if let Some(input) = self.say(news, count) {
+            if let Some(input) = self.say(news, origin, count) {
                 return Some(Output::Tell(connection, input));
             }
         }
@@ -250,9 +255,12 @@ impl Endpoint {
     }
 
     /// What a connection is told, after so many others.
-    fn say(&self, news: News, count: usize) -> Option<server::Input> {
+    fn say(&self, news: News, origin: Origin, count: usize) -> Option<server::Input> {
         match news {
-            News::Offer => Some(server::Input::Offer(Arc::clone(&self.shared_offer))),
+            News::OfferTo(peer) if peer != origin => None,
+            News::Offer | News::OfferTo(_) => {
+                Some(server::Input::Offer(Arc::clone(self.offer_to(origin))))
+            }
             News::Config => Some(server::Input::Config(Arc::clone(&self.session))),
             News::Undrain => Some(server::Input::Undrain),
             News::NextIp => Some(server::Input::NextIp(self.load_next_ip().cloned())),
@@ -294,12 +302,21 @@ impl Endpoint {
         is_known
     }
 
-    fn crashed(&mut self, service: Service, version: Version) {
-        let withdrawn = self.offer.handler_crashed(&service, version, self.now, &mut self.random);
-        if let Some(until) = withdrawn {
-            self.note(Notice::Withdrawn { service, version, until });
-            self.share_offer();
+    fn crashed(&mut self, connection: ConnectionKey, service: Service, version: Version) -> bool {
+        let Some(origin) = self.connections.origin(connection) else { return false };
+        let (now, random) = (self.now, &mut self.random);
+        let withdrawn = self.offer.handler_crashed(&service, version, origin, now, random);
+        if let Some(Withdrawal { peer, until }) = withdrawn {
+            self.note(Notice::Withdrawn { service, version, peer, until });
+            match peer {
+                None => self.share_offer(),
+                Some(peer) => {
+                    self.share_own_offers(Some(peer));
+                    self.bulletin.add(News::OfferTo(peer));
+                }
+            }
         }
+        true
     }
 
     fn withdraw(&mut self, service: Service, version: Version) -> bool {
@@ -321,8 +338,19 @@ impl Endpoint {
     }
 
     fn share_offer(&mut self) {
-        self.shared_offer = Arc::new(self.offer.clone());
+        self.shared_offer = Arc::new(self.offer.for_all(self.now));
+        self.share_own_offers(None);
         self.bulletin.add(News::Offer);
+    }
+
+    /// Looks up what peers of their own are offered: those that were known, and this one.
+    fn share_own_offers(&mut self, peer: Option<Origin>) {
+        let known = core::mem::take(&mut self.own_offers).into_keys();
+        for origin in known.chain(peer) {
+            if let Some(offer) = self.offer.for_peer(origin, self.now) {
+                self.own_offers.insert(origin, Arc::new(offer));
+            }
+        }
     }
 
     fn set_peers(&mut self, mut peers: Vec<Address>) -> bool {

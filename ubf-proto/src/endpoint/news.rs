@@ -2,13 +2,15 @@
 
 use alloc::collections::VecDeque;
 
-use super::ConnectionKey;
+use super::{ConnectionKey, Origin};
 
 /// Something that concerns all connections. What exactly it is, is looked up for each of them when
 /// its turn comes: so the latest word is said, and nothing is kept for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum News {
     Offer,
+    /// To the connections of one peer.
+    OfferTo(Origin),
     Config,
     Undrain,
     NextIp,
@@ -17,7 +19,8 @@ pub(super) enum News {
     Cut,
 }
 
-/// News that are being told. There is each at most once.
+/// News that are being told. There is each at most once, and no more of peers' own than
+/// there are peers.
 #[derive(Debug, Default)]
 pub(super) struct Bulletin {
     news: VecDeque<News>,

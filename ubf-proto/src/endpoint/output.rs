@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use ubf_codec::{Address, Term, Version};
 
-use super::ConnectionKey;
+use super::{ConnectionKey, Origin};
 use crate::drain::DrainPlan;
 use crate::offer::Offer;
 use crate::server::{self, ServerSession};
@@ -70,6 +70,8 @@ pub enum Notice {
         service: Service,
         /// The version.
         version: Version,
+        /// For this peer; `None`: for all.
+        peer: Option<Origin>,
         /// Until when.
         until: Time,
     },

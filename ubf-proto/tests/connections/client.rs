@@ -86,6 +86,7 @@ impl Client {
             | Step::EventIn { .. }
             | Step::Reply { .. }
             | Step::Fail { .. }
+            | Step::CrashFrom { .. }
             | Step::Notify { .. }
             | Step::Withdraw { .. }
             | Step::Restore { .. }

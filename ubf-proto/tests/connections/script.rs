@@ -171,6 +171,10 @@ pub(crate) enum Step {
     Fail {
         fail: u64,
     },
+    CrashFrom {
+        crash_from: String,
+        version: u32,
+    },
     Notify {
         notify: u32,
         body: String,

@@ -1,12 +1,13 @@
 //! The server's end of a vector.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use ubf_codec::Term;
 use ubf_proto::server::{self, CloseReason, Notice, ServerSession};
-use ubf_proto::{CrashRule, Offer, QuarantineTimes, Random, Service, Time, Versions};
+use ubf_proto::{CrashRule, Offer, Origin, QuarantineTimes, Random, Service, Time, Versions};
 
 use crate::script::{Dialogue, Side, Step};
 use crate::{Seen, text, version};
@@ -21,6 +22,9 @@ pub(crate) fn run(name: &str, dialogue: &Dialogue) {
     }
     end.seen.expect_nothing(name, dialogue.step.len());
 }
+
+/// Where the client of a vector is.
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 struct Server {
     session: ServerSession,
@@ -106,6 +110,9 @@ impl Server {
                 self.count_crash(*fail);
                 server::Input::Failed { packet: *fail, why: Term::atom("crash") }
             }
+            Step::CrashFrom { crash_from, version: number } => {
+                return self.crashed(version(*number), crash_from.parse().unwrap());
+            }
             Step::Notify { notify, body } => server::Input::EventOut {
                 version: version(*notify),
                 body: Bytes::from(body.clone()),
@@ -143,9 +150,16 @@ impl Server {
     fn count_crash(&mut self, packet: u64) {
         let version =
             self.requests.iter().find(|(number, _)| *number == packet).expect("a request").1;
-        let now = Time::from_millis(self.now);
-        if self.offer.handler_crashed(&self.service, version, now, &mut self.random).is_some() {
-            self.tell(server::Input::Offer(Arc::new(self.offer.clone())));
+        self.crashed(version, HERE);
+    }
+
+    fn crashed(&mut self, version: ubf_codec::Version, peer: IpAddr) {
+        let (now, random) = (Time::from_millis(self.now), &mut self.random);
+        let peer = Origin::of(peer);
+        if self.offer.handler_crashed(&self.service, version, peer, now, random).is_some() {
+            let own = self.offer.for_peer(Origin::of(HERE), now);
+            let offer = own.unwrap_or_else(|| self.offer.for_all(now));
+            self.tell(server::Input::Offer(Arc::new(offer)));
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ubf_proto::Origin;
 use ubf_proto::client::{CallError, Done};
 
 /// What became of a call.
@@ -92,6 +93,8 @@ pub(crate) struct Side {
     pub(crate) floor: u32,
     /// Until when each is not used.
     pub(crate) held: BTreeMap<u32, u64>,
+    /// The same for single peers of a server.
+    pub(crate) held_for: BTreeMap<(Origin, u32), u64>,
     pub(crate) withdrawn: BTreeSet<u32>,
 }
 
@@ -100,6 +103,13 @@ impl Side {
         let is_held = |version: &u32| self.held.get(version).is_some_and(|&until| now < until);
         let all = self.acceptable().into_iter();
         all.filter(|version| !self.withdrawn.contains(version) && !is_held(version)).collect()
+    }
+
+    /// What a server is willing to speak with this peer.
+    pub(crate) fn willing_to(&self, peer: Origin, now: u64) -> BTreeSet<u32> {
+        let held = |version: &u32| self.held_for.get(&(peer, *version));
+        let is_held = |version: &u32| held(version).is_some_and(|&until| now < until);
+        self.willing(now).into_iter().filter(|version| !is_held(version)).collect()
     }
 
     pub(crate) fn acceptable(&self) -> BTreeSet<u32> {

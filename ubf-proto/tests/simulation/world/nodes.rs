@@ -59,7 +59,7 @@ fn new_endpoint(index: usize, nodes: usize, versions: &BTreeSet<u32>, seed: u64)
     config.own = vec![address(index)];
     // Two clients with two connections each have room; more are turned away.
     config.max_connections = 4 + (seed % 3) as usize;
-    let rule = CrashRule { max_crashes: 2, ..CrashRule::default() };
+    let rule = CrashRule { max_crashes: 2, max_peers: 2, ..CrashRule::default() };
     let offer = Offer::new()
         .with_crash_rule(rule)
         .with_service(Service::DEFAULT, Versions::of(versions.iter().copied()));
@@ -146,8 +146,11 @@ impl World {
         log!(self, "node {node}: {notice:?}");
         let side = &mut self.nodes[node].side;
         match notice {
-            Notice::Withdrawn { version, until, .. } => {
+            Notice::Withdrawn { version, peer: None, until, .. } => {
                 side.held.insert(version.get(), until.as_millis());
+            }
+            Notice::Withdrawn { version, peer: Some(peer), until, .. } => {
+                side.held_for.insert((*peer, version.get()), until.as_millis());
             }
             Notice::WithdrawnByOperator(_, version) => {
                 side.withdrawn.insert(version.get());
@@ -155,6 +158,7 @@ impl World {
             Notice::Restored(_, version) => {
                 side.withdrawn.remove(&version.get());
                 side.held.remove(&version.get());
+                side.held_for.retain(|(_, held), _| *held != version.get());
             }
             _ => {}
         }

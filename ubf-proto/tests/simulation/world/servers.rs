@@ -28,8 +28,7 @@ impl World {
             return;
         }
         let now = self.time();
-        let origin = Origin::of(IpAddr::V4(Ipv4Addr::new(10, 0, 1, client as u8)));
-        let (key, server) = match self.nodes[node].endpoint.admit(origin, now) {
+        let (key, server) = match self.nodes[node].endpoint.admit(origin(client), now) {
             Admission::Serve { connection, start } => (Some(connection), start.session(now)),
             Admission::TurnAway { why, start } => {
                 log!(self, "node {node} turns client {client} away: {why}");
@@ -100,7 +99,8 @@ impl World {
                 }
                 server::Output::Notice(server::Notice::Agreed { version, .. }) => {
                     let node = &self.nodes[self.pipes[index].node];
-                    let spoken = node.side.willing(self.now);
+                    let peer = origin(self.pipes[index].client);
+                    let spoken = node.side.willing_to(peer, self.now);
                     let asked = &self.clients[self.pipes[index].client].asked;
                     let is_right = spoken.is_empty()
                         || asked
@@ -172,4 +172,9 @@ impl World {
             self.tell_endpoint(node, crashed);
         }
     }
+}
+
+/// Clients 0 and 1 are one peer.
+fn origin(client: usize) -> Origin {
+    Origin::of(IpAddr::V4(Ipv4Addr::new(10, 0, 1, client.max(1) as u8)))
 }

@@ -1,4 +1,5 @@
-//! Where connections come from, as far as limits tell them apart (L1, N6).
+//! Where connections come from, as far as limits and crashes tell them apart (L1,
+//! N6).
 
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -7,7 +8,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// address, since one host has as many addresses in it as it wants.
 ///
 /// ```
-/// use ubf_proto::endpoint::Origin;
+/// use ubf_proto::Origin;
 ///
 /// let origin = |ip: &str| Origin::of(ip.parse().unwrap());
 /// assert_eq!(origin("2001:db8::1"), origin("2001:db8::ffff:2"));
