@@ -50,6 +50,9 @@ pub struct Config {
     pub policy: RedirectPolicy,
     /// N7: how long versions stay in quarantine.
     pub quarantine: QuarantineTimes,
+    /// R4: the first round after a loss begins at a random moment within this time, so that all
+    /// clients of a server that is lost do not call at the same one together. Default 100 ms.
+    pub failover_spread: Duration,
     /// R4: waits between rounds over all addresses.
     pub backoff: BackoffTimes,
     /// R6: waits before a redirection that did not work is tried again.
@@ -114,6 +117,7 @@ impl Config {
             tls: false,
             policy: RedirectPolicy::default(),
             quarantine: QuarantineTimes::default(),
+            failover_spread: Duration::from_millis(100),
             backoff: BackoffTimes::default(),
             move_backoff: BackoffTimes {
                 first: Duration::from_secs(1),

@@ -172,6 +172,20 @@ pub enum LossReason {
     Policy(RedirectRefusal),
 }
 
+impl LossReason {
+    /// R4: whether the address said nothing, so that it is the last one to be tried.
+    pub(super) const fn is_silence(&self) -> bool {
+        matches!(
+            self,
+            Self::ConnectTime { .. }
+                | Self::NegotiationTime { .. }
+                | Self::PongTime { .. }
+                | Self::Silence { .. }
+                | Self::WriteTime { .. }
+        )
+    }
+}
+
 impl fmt::Display for LossReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

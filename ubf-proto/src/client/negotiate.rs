@@ -43,6 +43,10 @@ impl ClientSession {
         let may_optimistic = self.config.optimistic_start
             && !self.config.opens_connections
             && (self.current.is_none() || self.config.optimistic_moves);
+        let address = self.slot(slot).as_ref().map(|link| &link.address).cloned();
+        // R4: whoever was silent is not trusted with calls before it has spoken.
+        let may_optimistic =
+            may_optimistic && address.is_none_or(|address| !self.route.is_silent(&address));
         let Some(link) = self.slot(slot) else { return false };
         // N10: more often in a minute is not allowed.
         let is_allowed = link.negotiation.allowed_at(max).is_some_and(|at| at <= now);
@@ -166,6 +170,11 @@ impl ClientSession {
             Some(version)
         };
         let now = self.now;
+        self.route.has_spoken(&address);
+        if slot == Slot::Next && self.route.is_move_doubtful {
+            // R6: until now, the old connection was used.
+            self.hold_back();
+        }
         let Some(link) = self.slot(slot) else { return };
         let is_first = link.agreed_at.is_none();
         link.agreed_at.get_or_insert(now);

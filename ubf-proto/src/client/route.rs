@@ -2,6 +2,7 @@
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use ubf_codec::{Address, NextIp};
 
@@ -30,6 +31,21 @@ pub(super) struct Wanted {
     pub(super) at: Time,
 }
 
+/// R6: whether a move holds calls back until the old connection owes nothing.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Hold {
+    /// It does, until this moment.
+    Until(Time),
+    /// It does not, until all packets up to this number are answered on the old connection.
+    Over { behind: u64 },
+}
+
+impl Default for Hold {
+    fn default() -> Self {
+        Self::Until(Time::ZERO)
+    }
+}
+
 /// What is known about addresses.
 #[derive(Debug, Default)]
 pub(super) struct Route {
@@ -46,6 +62,7 @@ pub(super) struct Route {
     pub(super) futile: Option<NextIp>,
     /// R6: when a move that is in progress must have made its connection.
     pub(super) move_until: Option<Time>,
+    pub(super) hold: Hold,
     /// R6: whether an address of a move has failed since the last one that was made: then the old
     /// connection is used meanwhile.
     pub(super) is_move_doubtful: bool,
@@ -56,17 +73,26 @@ pub(super) struct Route {
     pub(super) visited: Vec<Address>,
     pub(super) hops: u32,
     pub(super) last_move: Option<Time>,
-    /// Whether all servers that answered in this round have no version in common with us.
     pub(super) round: Round,
+    /// R4: addresses that were lost by silence, and have not agreed since. Bounded as candidates.
+    silent: Vec<Address>,
     /// What the last of them speaks.
     pub(super) spoken: Versions,
 }
 
 /// What came of the addresses of one round.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Round {
-    pub(super) tried: u32,
-    pub(super) without_version: u32,
+    /// Each is tried once, whoever names it. Bounded as candidates.
+    pub(super) tried: Vec<Address>,
+    pub(super) without_version: usize,
+}
+
+impl Round {
+    /// N1: whether all that were tried, at least one, have no version in common with us.
+    pub(super) const fn is_without_version(&self) -> bool {
+        self.without_version > 0 && self.without_version >= self.tried.len()
+    }
 }
 
 impl Route {
@@ -110,7 +136,53 @@ impl Route {
         self.futile = None;
     }
 
+    /// R4: an address was lost by silence.
+    pub(super) fn fell_silent(&mut self, address: &Address) {
+        if !self.silent.contains(address) && self.silent.len() < MAX_CANDIDATES {
+            self.silent.push(address.clone());
+        }
+    }
+
+    /// R4: an address has agreed.
+    pub(super) fn has_spoken(&mut self, address: &Address) {
+        self.silent.retain(|silent| silent != address);
+    }
+
+    /// R4: whether it was lost by silence when it was last heard of.
+    pub(super) fn is_silent(&self, address: &Address) -> bool {
+        self.silent.contains(address)
+    }
+
+    /// R4: puts addresses that a server named in its last words in front of those that are left,
+    /// but for those that were tried already.
+    pub(super) fn prefer(&mut self, named: &[Candidate]) {
+        for candidate in named.iter().rev() {
+            self.candidates.retain(|known| known.address != candidate.address);
+            let is_new = !self.round.tried.contains(&candidate.address);
+            if is_new && self.candidates.len() + self.round.tried.len() < MAX_CANDIDATES {
+                self.candidates.push_front(candidate.clone());
+            }
+        }
+    }
+
+    /// R7: what the program named is not judged, whoever names it too.
+    pub(super) fn named_by(
+        address: &Address,
+        start: &[Address],
+        server: Option<IpAddr>,
+    ) -> NamedBy {
+        if start.contains(address) { NamedBy::Program } else { NamedBy::NextIp { server } }
+    }
+
+    /// R4: the next address of a round, or of a move.
+    pub(super) fn next_candidate(&mut self) -> Option<Candidate> {
+        let candidate = self.candidates.pop_front()?;
+        self.round.tried.push(candidate.address.clone());
+        Some(candidate)
+    }
+
     /// R4: the addresses of a round: the last NextIP, the peers, those of the start; each once.
+    /// Those that were lost by silence come last.
     pub(super) fn begin_round(&mut self, start: &[Address]) {
         let own = start
             .iter()
@@ -128,6 +200,11 @@ impl Route {
                 self.candidates.push_back(candidate);
             }
         }
+        let (silent, others): (Vec<_>, Vec<_>) = self
+            .candidates
+            .drain(..)
+            .partition(|candidate| self.silent.contains(&candidate.address));
+        self.candidates = others.into_iter().chain(silent).collect();
         self.retry_at = None;
         self.round = Round::default();
     }

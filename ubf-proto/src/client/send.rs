@@ -59,12 +59,19 @@ impl ClientSession {
     }
 
     /// Where messages go. `None` while they are held back.
-    fn sending_slot(&self) -> Option<Slot> {
+    fn sending_slot(&mut self) -> Option<Slot> {
         let Some(next) = &self.next else { return self.current.is_some().then_some(Slot::Current) };
         match &self.current {
             None => Some(Slot::Next),
             // R2: nothing more is sent on the old connection.
-            Some(current) if next.is_usable() => current.in_flight.is_empty().then_some(Slot::Next),
+            Some(current) if next.is_usable() => {
+                if current.in_flight.is_empty() {
+                    Some(Slot::Next)
+                } else {
+                    let is_optimistic = next.agreed_at.is_none();
+                    (!is_optimistic && !self.is_holding()).then_some(Slot::Current)
+                }
+            }
             // R6: after an address that did not work none is waited for; but calls that went there
             // at once (N3) are not overtaken.
             Some(_) => (self.route.is_move_doubtful && !next.has_messages_in_flight())

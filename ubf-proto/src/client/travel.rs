@@ -2,10 +2,11 @@
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
 
-use ubf_codec::{Host, Term};
+use ubf_codec::{Host, NextIp, Term};
 
 use super::calls::OpenCall;
 use super::error::CallError;
@@ -13,7 +14,7 @@ use super::link::{Awaited, Link, Sent, Stage};
 use super::loss::{Loss, LossReason};
 use super::notice::Notice;
 use super::output::{ConnectionId, Done, NamedBy, Output};
-use super::route::{Candidate, Wanted};
+use super::route::{Candidate, Hold, Round, Route, Wanted};
 use super::{ClientSession, Slot};
 use crate::redirect::RedirectRefusal;
 use crate::time::Time;
@@ -70,12 +71,49 @@ impl ClientSession {
     /// When there will be something to do here.
     pub(super) fn travel_at(&self) -> Option<Time> {
         match (&self.current, &self.next) {
-            (_, Some(_)) => None,
+            (None, Some(_)) => None,
+            // R6: then the old connection is used again.
+            (Some(_), Some(_)) => match self.route.hold {
+                Hold::Until(at) if self.now < at => Some(at),
+                Hold::Until(_) | Hold::Over { .. } => None,
+            },
             (Some(_), None) if self.can_move() => {
                 self.route.wanted.as_ref().map(|wanted| wanted.at)
             }
             (Some(_), None) => None,
             (None, None) => self.route.retry_at,
+        }
+    }
+
+    /// R6: how long a move may hold calls back.
+    fn max_hold_time(&self) -> Duration {
+        self.config.max_move_time + self.config.max_negotiation_time
+    }
+
+    /// R6: a move begins to hold calls back.
+    pub(super) fn hold_back(&mut self) {
+        self.route.hold = Hold::Until(self.now + self.max_hold_time());
+    }
+
+    /// R6: whether calls wait for the old connection to owe nothing, although the new server has
+    /// agreed. If a slow answer takes longer than a move may, the old connection is used until that
+    /// answer has come.
+    pub(super) fn is_holding(&mut self) -> bool {
+        let (now, max) = (self.now, self.max_hold_time());
+        let Some(current) = &self.current else { return false };
+        match self.route.hold {
+            Hold::Until(at) if now < at => true,
+            Hold::Until(_) => {
+                self.route.hold = Hold::Over { behind: current.packets };
+                false
+            }
+            Hold::Over { behind } => {
+                let is_slow_one_due = current.first_due().is_some_and(|sent| sent.packet <= behind);
+                if !is_slow_one_due {
+                    self.route.hold = Hold::Until(now + max);
+                }
+                !is_slow_one_due
+            }
         }
     }
 
@@ -90,7 +128,7 @@ impl ClientSession {
             // has its turn.
             let left = u32::try_from(self.route.candidates.len()).unwrap_or(u32::MAX);
             if self.now < until
-                && let Some(candidate) = self.route.candidates.pop_front()
+                && let Some(candidate) = self.route.next_candidate()
             {
                 let share = until.since(self.now) / left.max(1);
                 self.dial(candidate, share.min(self.config.max_connect_time));
@@ -111,6 +149,7 @@ impl ClientSession {
         let Some(Wanted { next_ip, .. }) = self.route.wanted.clone() else { return };
         let peer = self.current.as_ref().and_then(|link| link.peer);
         self.route.candidates.clear();
+        self.route.round = Round::default();
         for address in next_ip.addresses() {
             let judgement = self.route.judge(address, self.config.max_hops);
             match judgement.and_then(|()| self.config.policy.judge(peer, address)) {
@@ -132,6 +171,7 @@ impl ClientSession {
             self.route.wanted = None;
         } else {
             self.route.move_until = Some(self.now + self.config.max_move_time);
+            self.hold_back();
         }
     }
 
@@ -151,8 +191,7 @@ impl ClientSession {
     /// R4: connects to any address that is known.
     fn travel_anywhere(&mut self) -> bool {
         self.route.move_until = None;
-        if let Some(candidate) = self.route.candidates.pop_front() {
-            self.route.round.tried += 1;
+        if let Some(candidate) = self.route.next_candidate() {
             self.dial(candidate, self.config.max_connect_time);
             return true;
         }
@@ -171,12 +210,11 @@ impl ClientSession {
 
     /// No address of this round works.
     fn end_round(&mut self) {
-        let round = self.route.round;
         self.route.retry_at =
             Some(self.now + self.route.backoff.next(&self.config.backoff, &mut self.random));
         // N1: to wait would help only if a server were replaced; who calls must be told what is the
         // matter.
-        if round.tried > 0 && round.without_version == round.tried {
+        if self.route.round.is_without_version() {
             while let Some(call) = self.waiting.pop() {
                 let spoken = self.route.spoken.clone();
                 self.end(&call, Err(CallError::NoCommonVersion { spoken }));
@@ -329,7 +367,7 @@ impl ClientSession {
             self.route.round.without_version += 1;
             self.route.spoken = spoken.clone();
         }
-        let (was_agreed, is_open) = (link.agreed_at.is_some(), link.is_open());
+        let (was_agreed, is_open, peer) = (link.agreed_at.is_some(), link.is_open(), link.peer);
         let ending = Ending::of(&reason, &link.in_flight);
         match ending {
             Ending::Planned { .. } => self.statistics.closings += 1,
@@ -337,6 +375,10 @@ impl ClientSession {
                 self.statistics.losses += u64::from(was_agreed);
             }
         }
+        if reason.is_silence() {
+            self.route.fell_silent(&link.address);
+        }
+        let named = if was_agreed { None } else { link.next_ip.clone() };
         let loss = Loss { address: link.address.clone(), reason: reason.clone() };
         self.last_loss = Some(Arc::new(loss));
         self.notice(Notice::Lost {
@@ -353,12 +395,21 @@ impl ClientSession {
             }
             // R4: a call that was in flight at the last loss too may be the cause of both.
             self.route.backoff.at_least(losses_before);
-            // A move in progress is the first attempt of the failover.
-            if self.next.is_none() {
-                self.begin_failover();
+            // R5: what leads nowhere from one server may lead somewhere from another.
+            self.route.futile = None;
+            match &self.next {
+                None => self.begin_failover(),
+                // A move in progress is the first attempt of the failover.
+                Some(next) => {
+                    let address = next.address.clone();
+                    self.route.begin_round(&self.config.addresses);
+                    self.route.candidates.retain(|candidate| candidate.address != address);
+                    self.route.round.tried.push(address);
+                }
             }
         } else if self.current.is_some() {
             self.route.is_move_doubtful = true;
+            self.follow_last_words(peer, named);
             if is_open {
                 // R6: the time of a move is for making connections; to agree has its own.
                 let (opened_at, now) = (link.opened_at, self.now);
@@ -367,6 +418,34 @@ impl ClientSession {
             }
         } else if was_agreed {
             self.begin_failover();
+        } else {
+            self.follow_last_words(peer, named);
+        }
+    }
+
+    /// R4: whoever turns us away may say where to go. That is followed like any other NextIP.
+    fn follow_last_words(&mut self, peer: Option<IpAddr>, named: Option<NextIp>) {
+        let Some(next_ip) = named else { return };
+        let mut candidates = Vec::new();
+        for address in next_ip.addresses() {
+            // R5: only moves are counted.
+            let max_hops = self.config.max_hops;
+            let judgement =
+                if self.current.is_some() { self.route.judge(address, max_hops) } else { Ok(()) };
+            match judgement.and_then(|()| self.config.policy.judge(peer, address)) {
+                Ok(()) => candidates.push(Candidate {
+                    address: address.clone(),
+                    named_by: Route::named_by(address, &self.config.addresses, peer),
+                }),
+                Err(refusal) => {
+                    self.notice(Notice::RedirectRefused { address: address.clone(), refusal });
+                }
+            }
+        }
+        self.notice(Notice::RedirectAnnounced { next_ip });
+        self.route.prefer(&candidates);
+        if self.current.is_none() {
+            self.route.next_ips = candidates;
         }
     }
 
@@ -424,7 +503,7 @@ impl ClientSession {
             // It counts as one: a server that agrees and then closes, again and again, is waited
             // for.
             let _counted = self.route.backoff.next(&self.config.backoff, &mut self.random);
-            Duration::ZERO
+            self.random.up_to(self.config.failover_spread)
         } else {
             self.route.backoff.next(&self.config.backoff, &mut self.random)
         };

@@ -40,6 +40,7 @@ impl Client {
         let settings = &dialogue.client;
         config.grease = false;
         config.quarantine.jitter_percent = 0;
+        config.failover_spread = std::time::Duration::ZERO;
         config.service = dialogue.service.as_deref().map_or(Service::DEFAULT, Service::from);
         config.remembered = dialogue.remembered.map(version);
         config.floor = settings.floor.map(version);

@@ -24,6 +24,7 @@ pub(crate) fn config(addresses: &str, versions: &[u32]) -> Config {
     config.grease = false;
     config.limits = config.limits.with_max_packet_bytes(999);
     config.quarantine.jitter_percent = 0;
+    config.failover_spread = Duration::ZERO;
     config
 }
 

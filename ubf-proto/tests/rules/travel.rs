@@ -117,6 +117,30 @@ fn r4_after_a_loss_next_ip_peers_and_start_are_tried_in_this_order() {
 }
 
 #[test]
+fn r4_a_herd_spreads_its_first_dials_over_a_tenth_of_a_second() {
+    let mut moments = std::collections::BTreeSet::new();
+    for seed in 0..50 {
+        let mut settings = config(ADDRESS, &[3]);
+        settings.failover_spread = std::time::Duration::from_millis(100);
+        let mut client = Client::new(settings.clone());
+        client.session = ubf_proto::ClientSession::new(settings, seed, ubf_proto::Time::ZERO);
+        // Where there is no loss there is no herd.
+        assert_eq!(client.poll(), ["connect 0 192.0.2.1:4000"]);
+        client.connected(0);
+        client.receive(0, AGREED);
+        let lines = client.lose(0);
+        let (waited, lines) = match lines.is_empty() {
+            true => client.wait_until_woken(),
+            false => (std::time::Duration::ZERO, lines),
+        };
+        assert_eq!(lines, ["connect 1 192.0.2.1:4000"]);
+        moments.insert(waited.as_millis());
+    }
+    assert!(moments.len() > 30 && moments.last() <= Some(&100), "{moments:?}");
+    assert!(moments.first() < Some(&20) && moments.last() > Some(&80), "{moments:?}");
+}
+
+#[test]
 fn r4_a_server_that_agrees_and_then_closes_again_and_again_is_waited_for() {
     let mut client = ready();
     assert_eq!(client.lose(0), ["connect 1 192.0.2.1:4000"]);
