@@ -69,6 +69,8 @@ pub trait Handler: Send + Sync + 'static {
 pub struct Client {
     pub(crate) peer: Peer,
     pub(crate) mailbox: Arc<Mailbox>,
+    /// Of this service among those of the connection.
+    pub(crate) place: usize,
 }
 
 impl Client {
@@ -81,7 +83,7 @@ impl Client {
     /// A way to send the client events, for as long as the connection lives.
     #[must_use]
     pub fn events(&self) -> EventSender {
-        EventSender::new(Arc::clone(&self.mailbox))
+        EventSender::new(Arc::clone(&self.mailbox), self.place)
     }
 }
 

@@ -89,10 +89,12 @@ mod counters;
 mod settings;
 
 mod event;
+mod event_error;
 mod failure;
 mod handler;
 mod handlers;
 mod reply;
+mod shared_event;
 mod turns;
 #[cfg(feature = "serde")]
 mod typed;
@@ -113,7 +115,8 @@ pub mod testing;
 
 pub use self::bind_error::BindError;
 pub use self::counters::Counts;
-pub use self::event::{EventError, EventSender};
+pub use self::event::EventSender;
+pub use self::event_error::EventError;
 pub use self::failure::Failure;
 pub use self::handle::{Fault, Report, ServerHandle, Status};
 pub use self::handler::{Call, Client, Handler};
@@ -121,6 +124,7 @@ pub use self::handlers::Handlers;
 pub use self::reply::{IntoReply, Reply};
 pub use self::server::{Server, ServerBuilder};
 pub use self::settings::{LoadPlan, LoadUnit, ServerLimits};
+pub use self::shared_event::SharedEvent;
 pub use self::versions::{HandlerError, IntoVersions};
 pub use ubf_net::Peer;
 pub use ubf_proto::server::Config;

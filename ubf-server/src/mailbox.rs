@@ -4,12 +4,12 @@
 //! but its own few words, which is why this is not a channel.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use bytes::Bytes;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, TryAcquireError};
 use ubf_codec::Version;
 use ubf_proto::server::Input;
 
@@ -31,6 +31,17 @@ pub(crate) enum Command {
     Cut,
 }
 
+/// Why an event was not put in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unsent<E> {
+    /// The connection is gone.
+    Closed,
+    /// There is no room.
+    Full,
+    /// There is no event after all.
+    Unmade(E),
+}
+
 #[derive(Debug)]
 pub(crate) struct Mailbox {
     /// Whether there may be mail: looked at before the lock is taken.
@@ -40,6 +51,11 @@ pub(crate) struct Mailbox {
     state: Mutex<State>,
     /// A permit for each event that may be put in. Closed with the connection.
     room: Semaphore,
+    /// Has no permits, and is closed with the connection: who waits for its end waits here.
+    end: Semaphore,
+    /// Which of the connection's services the client speaks to, counted from 1, and in which
+    /// version: the upper and the lower half.
+    spoken: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -64,29 +80,67 @@ impl Mailbox {
             is_registered: AtomicBool::new(false),
             state: Mutex::default(),
             room: Semaphore::new(max_events.min(Semaphore::MAX_PERMITS)),
+            end: Semaphore::new(0),
+            spoken: AtomicU64::new(0),
         }
+    }
+
+    /// The client speaks to the service at this place, in this version. `None`: to one that is not
+    /// open on this connection.
+    pub(crate) fn set_spoken(&self, place: Option<usize>, version: Version) {
+        let place = place.and_then(|place| u32::try_from(place + 1).ok()).unwrap_or(0);
+        let spoken = u64::from(place) << 32 | u64::from(version.get());
+        // Each handler is told by itself in which version its call is: nothing hangs on this order.
+        self.spoken.store(spoken, Ordering::Relaxed);
+    }
+
+    /// The version in which the client speaks to the service at this place. `None` if it speaks to
+    /// another one, or the connection is gone.
+    pub(crate) fn spoken(&self, place: usize) -> Option<Version> {
+        let spoken = self.spoken.load(Ordering::Relaxed);
+        let is_here = spoken >> 32 == place as u64 + 1 && !self.is_closed();
+        u32::try_from(spoken & u64::from(u32::MAX)).ok().filter(|_| is_here).and_then(Version::new)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.room.is_closed()
+    }
+
+    /// Waits until the connection is gone.
+    pub(crate) async fn closed(&self) {
+        // It is an error that is awaited: there are no permits.
+        drop(self.end.acquire().await);
     }
 
     pub(crate) fn command(&self, command: Command) {
         self.put(|mail| mail.commands.push_back(command));
     }
 
-    /// Waits for room. `false` if the connection is gone.
-    pub(crate) async fn send(&self, event: Event) -> bool {
-        let Ok(permit) = self.room.acquire().await else { return false };
+    /// Waits for room, and then asks for the event.
+    pub(crate) async fn send<E>(
+        &self,
+        event: impl FnOnce() -> Result<Event, E>,
+    ) -> Result<(), Unsent<E>> {
+        let permit = self.room.acquire().await.map_err(|_| Unsent::Closed)?;
+        let event = event().map_err(Unsent::Unmade)?;
         permit.forget();
         self.put(|mail| mail.events.push_back(event));
-        true
+        Ok(())
     }
 
-    /// `None` if the connection is gone, `false` if there is no room.
-    pub(crate) fn try_send(&self, event: Event) -> Option<bool> {
-        match self.room.try_acquire() {
-            Ok(permit) => permit.forget(),
-            Err(_) => return (!self.room.is_closed()).then_some(false),
-        }
+    /// Asks for the event if there is room now.
+    pub(crate) fn try_send<E>(
+        &self,
+        event: impl FnOnce() -> Result<Event, E>,
+    ) -> Result<(), Unsent<E>> {
+        let permit = self.room.try_acquire().map_err(|error| match error {
+            TryAcquireError::Closed => Unsent::Closed,
+            TryAcquireError::NoPermits => Unsent::Full,
+        })?;
+        let event = event().map_err(Unsent::Unmade)?;
+        permit.forget();
         self.put(|mail| mail.events.push_back(event));
-        Some(true)
+        Ok(())
     }
 
     fn put(&self, put: impl FnOnce(&mut Mail)) {
@@ -143,6 +197,7 @@ impl Mailbox {
     /// The connection is gone: who waits for room is told.
     pub(crate) fn close(&self) {
         self.room.close();
+        self.end.close();
         let mail = std::mem::take(&mut *self.state());
         drop(mail);
     }
@@ -154,18 +209,19 @@ impl Mailbox {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
     use std::sync::Arc;
 
     use super::*;
 
-    fn event() -> Event {
-        Event { version: Version::MIN, body: Bytes::from_static(b"{'event_out'1}$") }
+    fn event() -> Result<Event, Infallible> {
+        Ok(Event { version: Version::MIN, body: Bytes::from_static(b"{'event_out'1}$") })
     }
 
     #[test]
     fn orders_overtake_events_and_events_can_be_held_back() {
         let mailbox = Mailbox::new(4);
-        assert_eq!(mailbox.try_send(event()), Some(true));
+        assert_eq!(mailbox.try_send(event), Ok(()));
         mailbox.command(Command::Cut);
         assert!(matches!(mailbox.take(false), Some(Command::Cut)));
         assert!(mailbox.take(false).is_none());
@@ -178,12 +234,9 @@ mod tests {
     #[test]
     fn there_is_room_for_so_many_events_and_no_more() {
         let mailbox = Mailbox::new(1);
-        assert_eq!(
-            [mailbox.try_send(event()), mailbox.try_send(event())],
-            [Some(true), Some(false)]
-        );
+        assert_eq!([mailbox.try_send(event), mailbox.try_send(event)], [Ok(()), Err(Unsent::Full)]);
         assert!(mailbox.take(true).is_some());
-        assert_eq!(mailbox.try_send(event()), Some(true));
+        assert_eq!(mailbox.try_send(event), Ok(()));
     }
 
     #[test]
@@ -212,8 +265,34 @@ mod tests {
     #[tokio::test]
     async fn who_waits_for_room_is_told_that_the_connection_is_gone() {
         let mailbox = Mailbox::new(0);
-        let (sent, ()) = tokio::join!(mailbox.send(event()), async { mailbox.close() });
-        assert!(!sent);
-        assert_eq!(mailbox.try_send(event()), None);
+        let (sent, (), ()) =
+            tokio::join!(mailbox.send(event), mailbox.closed(), async { mailbox.close() });
+        assert_eq!(sent, Err(Unsent::Closed));
+        assert_eq!(mailbox.try_send(event), Err(Unsent::Closed));
+        mailbox.closed().await;
+    }
+
+    #[test]
+    fn an_event_that_is_not_made_takes_no_room() {
+        let mailbox = Mailbox::new(1);
+        assert_eq!(mailbox.try_send(|| Err("unspeakable")), Err(Unsent::Unmade("unspeakable")));
+        assert!(mailbox.try_send(event).is_ok());
+    }
+
+    #[test]
+    fn a_version_is_spoken_to_one_service_at_a_time() {
+        let mailbox = Mailbox::new(1);
+        let [one, two] = [1, 2].map(|number| Version::new(number).unwrap());
+        assert_eq!(mailbox.spoken(0), None);
+        mailbox.set_spoken(Some(0), two);
+        assert_eq!([mailbox.spoken(0), mailbox.spoken(1)], [Some(two), None]);
+        mailbox.set_spoken(Some(1), one);
+        assert_eq!([mailbox.spoken(0), mailbox.spoken(1)], [None, Some(one)]);
+        mailbox.set_spoken(None, two);
+        assert_eq!([mailbox.spoken(0), mailbox.spoken(1)], [None, None]);
+        mailbox.set_spoken(Some(0), Version::MAX);
+        assert_eq!(mailbox.spoken(0), Some(Version::MAX));
+        mailbox.close();
+        assert_eq!(mailbox.spoken(0), None);
     }
 }

@@ -1,15 +1,19 @@
 //! Handlers whose requests, responses and events are Rust values, by way of serde (feature
 //! `serde`).
 
+use bytes::Bytes;
 use serde_core::Serialize;
 use serde_core::de::DeserializeOwned;
-use ubf_codec::serde::{Error, from_term, to_vec};
-use ubf_codec::{Encoder, Term, Text};
+use ubf_codec::serde::{Error, from_term, to_term, to_vec};
+use ubf_codec::{Encoder, Term, Text, Version};
 
+use crate::event::EventSender;
+use crate::event_error::EventError;
 use crate::handler::Call;
 use crate::handlers::Handlers;
 use crate::log::debug;
 use crate::reply::{IntoReply, Reply};
+use crate::shared_event::event_out;
 use crate::versions::IntoVersions;
 
 impl<S: Send + Sync + 'static> Handlers<S> {
@@ -84,12 +88,10 @@ impl<S: Send + Sync + 'static> Handlers<S> {
     /// Takes events in these versions with `handler`, which is given the event as an `E`. An event
     /// that is no `E` is a line in the log, since events have no answers.
     ///
-    /// To the client, events go with [`EventSender::send`](crate::EventSender::send) and
-    /// [`to_term`](ubf_codec::serde::to_term):
+    /// To the client, events go with [`EventSender::send_typed`]:
     ///
     /// ```
     /// use serde::{Deserialize, Serialize};
-    /// use ubf_codec::serde::to_term;
     /// use ubf_server::{Call, Handlers};
     ///
     /// #[derive(Serialize, Deserialize)]
@@ -97,8 +99,7 @@ impl<S: Send + Sync + 'static> Handlers<S> {
     /// struct Joined(String);
     ///
     /// let service = Handlers::new().on_event_typed(1, |call: Call<()>, joined: Joined| async move {
-    ///     let Ok(news) = to_term(&joined) else { return };
-    ///     if let Err(error) = call.events().send(call.version(), news).await {
+    ///     if let Err(error) = call.events().send_typed(|_version| joined).await {
     ///         println!("{}: {error}", call.peer());
     ///     }
     /// });
@@ -154,4 +155,35 @@ impl Reply {
             [&response, &state].map(|packet| packet.strip_suffix(b"$").unwrap_or(packet));
         Ok(Self::encoded([b"{", response, state, b"}$"].concat()))
     }
+}
+
+impl EventSender {
+    /// Sends the Rust value that `event` makes for the version that the client speaks now. Waits
+    /// while the client does not read, and asks when there is room.
+    ///
+    /// # Errors
+    /// As [`send_with`](Self::send_with), and [`EventError::Unwritable`] if the value has no form in
+    /// UBF.
+    pub async fn send_typed<T: Serialize>(
+        &self,
+        event: impl FnOnce(Version) -> T,
+    ) -> Result<(), EventError> {
+        self.put(|| self.made(|version| typed_body(&event(version)))).await
+    }
+
+    /// The same without waiting.
+    ///
+    /// # Errors
+    /// As [`try_send_with`](Self::try_send_with), and [`EventError::Unwritable`] if the value has no
+    /// form in UBF.
+    pub fn try_send_typed<T: Serialize>(
+        &self,
+        event: impl FnOnce(Version) -> T,
+    ) -> Result<(), EventError> {
+        self.try_put(|| self.made(|version| typed_body(&event(version))))
+    }
+}
+
+fn typed_body(event: &impl Serialize) -> Result<Bytes, EventError> {
+    to_term(event).map(event_out).map_err(EventError::Unwritable)
 }

@@ -403,6 +403,7 @@ impl Connection {
             let failed = self.failed(packet, &message.service, version, is_event, Outcome::Crashed);
             return self.tell(failed);
         };
+        self.entry.mailbox.set_spoken(Some(place), version);
         let mut running = connection.begin(message, is_event);
         match Pin::new(&mut running).poll(cx) {
             Poll::Ready(ended) => {
@@ -434,7 +435,8 @@ impl Connection {
             return Some(place);
         }
         let service = Arc::clone(self.endpoint.services.get(name)?);
-        let client = Client { peer: self.entry.peer, mailbox: Arc::clone(&self.entry.mailbox) };
+        let mailbox = Arc::clone(&self.entry.mailbox);
+        let client = Client { peer: self.entry.peer, mailbox, place: self.services.len() };
         let connection = Contained::new(contained(|| service.open(client))?);
         self.services.reserve_exact(1);
         self.services.push((name.clone(), connection));
@@ -533,6 +535,8 @@ impl Connection {
                 let agent = agent.as_ref().map(ubf_codec::Text::to_latin1);
                 let shown = agent.as_deref().map(Truncated);
                 debug!(%peer, %service, %version, agent = shown.map(tracing::field::display), quarantined = quarantined.len(), "agreed");
+                let place = self.services.iter().position(|(known, _)| *known == service);
+                self.entry.mailbox.set_spoken(place, version);
                 self.entry.agree(service, version, agent.as_deref());
             }
             Notice::NoCommonVersion { service, asked } => {

@@ -4,6 +4,7 @@
 
 #[cfg(unix)]
 mod crowd;
+mod events;
 mod failures;
 mod faults;
 mod in_memory;

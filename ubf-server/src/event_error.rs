@@ -1,0 +1,40 @@
+//! Why an event was not sent.
+
+use std::fmt;
+
+/// Why an event was not sent.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum EventError {
+    /// The connection is gone.
+    Closed,
+    /// The client does not read what it was sent.
+    Full,
+    /// The client speaks to another service by now, which would read the event as its own.
+    OtherService,
+    /// The event has no form in UBF: it has a NaN, say.
+    #[cfg(feature = "serde")]
+    Unwritable(ubf_codec::serde::Error),
+}
+
+impl fmt::Display for EventError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("the connection is gone"),
+            Self::Full => f.write_str("the client does not read its events"),
+            Self::OtherService => f.write_str("the client speaks to another service"),
+            #[cfg(feature = "serde")]
+            Self::Unwritable(_) => f.write_str("the event cannot be written"),
+        }
+    }
+}
+
+impl std::error::Error for EventError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Closed | Self::Full | Self::OtherService => None,
+            #[cfg(feature = "serde")]
+            Self::Unwritable(error) => Some(error),
+        }
+    }
+}
