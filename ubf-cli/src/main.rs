@@ -7,6 +7,8 @@ mod commands;
 #[cfg(unix)]
 mod demo;
 mod network;
+#[cfg(unix)]
+mod owner;
 mod packets;
 mod repl;
 mod ui;
@@ -27,6 +29,8 @@ fn main() -> ExitCode {
     let told = |error| args::verbs::name_verbs(error, words.iter().map(AsRef::as_ref)).exit();
     let arguments = Arguments::try_parse_from(&words).unwrap_or_else(told);
     if let Command::Serve(options) = arguments.command {
+        #[cfg(unix)]
+        owner::die_with_owner();
         // It has a runtime, logs and exit statuses of its own.
         return ubf_node::run("ubf serve", *options);
     }

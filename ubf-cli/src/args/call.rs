@@ -21,7 +21,7 @@ use crate::ui::report::Report;
 #[command(after_long_help = include_str!("../help/call.txt"))]
 #[command(override_usage = "ubf call [OPTIONS] <ADDRESS>[,ADDRESS...] <REQUEST>...")]
 pub(crate) struct Call {
-    /// Addresses, as host:port or unix:/path, with commas between them, and then the requests
+    /// Addresses, as host:port or `unix:/path`, with commas between them, and then the requests
     // One argument for both: between two, clap allows no option.
     #[arg(value_name = "ADDRESSES|REQUEST", required = true, num_args = 1.., allow_hyphen_values = false, allow_negative_numbers = true)]
     words: Vec<String>,

@@ -19,7 +19,7 @@ use super::units::{duration, some_time};
 #[command(after_long_help = include_str!("../help/load.txt"))]
 #[command(group = ArgGroup::new("what").args(["size", "request"]))]
 pub(crate) struct Load {
-    /// Addresses, as host:port or unix:/path; commas may stand between them. The first that works is
+    /// Addresses, as host:port or `unix:/path`; commas may stand between them. The first that works is
     /// used, the others if it is lost
     #[arg(value_name = "ADDRESS", required = true, value_delimiter = ',')]
     pub(crate) addresses: Vec<Target>,

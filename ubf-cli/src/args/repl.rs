@@ -17,7 +17,7 @@ use super::units::some_time;
 #[derive(Debug, Args)]
 #[command(after_long_help = include_str!("../help/repl.txt"))]
 pub(crate) struct Repl {
-    /// Addresses, as host:port or unix:/path, tried in this order; commas may stand between them
+    /// Addresses, as host:port or `unix:/path`, tried in this order; commas may stand between them
     #[arg(value_name = "ADDRESS", required = true, value_delimiter = ',')]
     pub(crate) addresses: Vec<Target>,
 

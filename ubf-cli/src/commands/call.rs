@@ -40,14 +40,14 @@ enum Ended {
 struct Trouble {
     /// A name for programs, which does not change.
     kind: &'static str,
-    report: Report,
+    report: Box<Report>,
     may_have_run: bool,
     status: Status,
 }
 
 impl Trouble {
-    const fn before_it_was_sent(kind: &'static str, report: Report, status: Status) -> Self {
-        Self { kind, report, may_have_run: false, status }
+    fn before_it_was_sent(kind: &'static str, report: Report, status: Status) -> Self {
+        Self { kind, report: Box::new(report), may_have_run: false, status }
     }
 
     fn show(&self, is_json: bool, output: &mut Output) -> io::Result<Status> {
@@ -204,7 +204,7 @@ impl<'a> Caller<'a> {
         }
         Trouble {
             kind: Outcome::of(error).name(),
-            report,
+            report: Box::new(report),
             may_have_run: error.may_have_run(),
             status: Status::WrongInput,
         }

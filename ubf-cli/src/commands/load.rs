@@ -1,6 +1,6 @@
 //! `ubf load`: many calls, and how long they took.
 
-use std::io::{self, IsTerminal as _};
+use std::io;
 use std::time::Duration;
 
 use tokio::signal::ctrl_c;
@@ -73,32 +73,96 @@ fn plan(args: &args::Load) -> Result<Plan, Report> {
 }
 
 async fn make_calls(args: &args::Load, plan: Plan, output: &mut Output) -> Result<Summary, Report> {
-    let shows_progress = args.progress || io::stderr().is_terminal();
+    let mut progress = Progress::new(args.progress, output);
+    let mut told = Told::listen()?;
     let mut load = tokio::select! {
         load = Load::start(plan) => load.map_err(|error| network::cannot_connect(&error))?,
-        _ = ctrl_c() => return Err(Report::new("interrupted before all clients were connected")),
+        () = told.is_over() => {
+            return Err(Report::new("interrupted before all clients were connected"));
+        }
     };
     let mut ticks = interval_at(Instant::now() + PROGRESS_INTERVAL, PROGRESS_INTERVAL);
     loop {
         tokio::select! {
             () = load.ended() => break,
-            _ = ctrl_c() => {
+            () = told.is_over() => {
+                progress.end(output);
                 output.note("interrupted: waiting for the calls that are open");
                 load.stop();
                 tokio::select! {
                     () = load.ended() => {}
-                    _ = ctrl_c() => {}
+                    () = told.is_over() => {}
                     () = tokio::time::sleep(PATIENCE) => {}
                 }
                 break;
             }
-            _ = ticks.tick() => {
-                let snapshot: Snapshot = load.snapshot();
-                if shows_progress {
-                    output.note(progress(&snapshot));
-                }
+            _ = ticks.tick() => progress.show(&load.snapshot(), output),
+        }
+    }
+    progress.end(output);
+    Ok(load.finish(Duration::ZERO).await)
+}
+
+/// How it is going, on stderr: one line that changes at a terminal, else a line each time.
+enum Progress {
+    Hidden,
+    Lines,
+    OneLine { is_there: bool },
+}
+
+impl Progress {
+    fn new(is_wanted: bool, output: &Output) -> Self {
+        match (output.messages_move(), is_wanted) {
+            (true, _) => Self::OneLine { is_there: false },
+            (false, true) => Self::Lines,
+            (false, false) => Self::Hidden,
+        }
+    }
+
+    fn show(&mut self, snapshot: &Snapshot, output: &mut Output) {
+        match self {
+            Self::Hidden => {}
+            Self::Lines => output.note(progress(snapshot)),
+            Self::OneLine { is_there } => {
+                *is_there = true;
+                output.passing_note(progress(snapshot));
             }
         }
     }
-    Ok(load.finish(Duration::ZERO).await)
+
+    /// What follows begins a line.
+    fn end(&mut self, output: &mut Output) {
+        if let Self::OneLine { is_there } = self
+            && std::mem::take(is_there)
+        {
+            output.clear_passing_note();
+        }
+    }
+}
+
+/// The signals that end a load with its report.
+struct Told {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Told {
+    fn listen() -> Result<Self, Report> {
+        Ok(Self {
+            #[cfg(unix)]
+            terminate: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+                .map_err(|error| Report::new(format!("cannot listen to signals: {error}")))?,
+        })
+    }
+
+    /// Waits for Ctrl-C or SIGTERM.
+    async fn is_over(&mut self) {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = ctrl_c() => {}
+            _ = self.terminate.recv() => {}
+        }
+        #[cfg(not(unix))]
+        drop(ctrl_c().await);
+    }
 }

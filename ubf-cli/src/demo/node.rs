@@ -12,6 +12,7 @@ use ubf_codec::Address;
 
 use super::folder::Folder;
 use crate::admin::{Admin, AdminError};
+use crate::owner::own;
 use crate::ui::report::Report;
 
 /// What the servers speak, as in Armstrong's example of 2003.
@@ -91,7 +92,8 @@ impl Node {
         };
         let program = std::env::current_exe().map_err(|error| cannot(&error))?;
         let stderr = File::create(&log).map_err(|error| cannot(&error))?;
-        let child = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .args([
                 "serve",
                 "--service",
@@ -106,11 +108,9 @@ impl Node {
             .arg(&socket)
             .arg("--journal")
             .arg(&journal)
-            .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(stderr)
-            .spawn()
-            .map_err(|error| cannot(&error))?;
+            .stderr(stderr);
+        let child = own(&mut command).spawn().map_err(|error| cannot(&error))?;
         let (address, operator) = (address.clone(), Operator { socket });
         Ok(Self { place, generation, address, journal, log, operator, child, ended: None })
     }

@@ -11,6 +11,9 @@ use crate::ui::report::Report;
 /// Columns of a table when stdout is no terminal.
 const DEFAULT_COLUMNS: usize = 100;
 
+/// To the beginning of the line, and nothing is left of it.
+const CLEAR_LINE: &str = "\r\x1b[K";
+
 /// Stdout and stderr.
 ///
 /// Every error that a method returns comes from stdout. What cannot be said on stderr is lost:
@@ -89,6 +92,27 @@ impl Output {
     #[cfg(unix)]
     pub(crate) fn message_palette(&self) -> Palette {
         Palette::new(self.messages.current_choice() == ColorChoice::AlwaysAnsi)
+    }
+
+    /// Whether stderr is a terminal on which a line can be written anew.
+    pub(crate) fn messages_move(&self) -> bool {
+        io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+    }
+
+    /// Says a line on stderr that the next one takes the place of. It is cut to the terminal.
+    pub(crate) fn passing_note(&mut self, text: impl fmt::Display) {
+        let text = text.to_string();
+        let width = terminal_size::terminal_size_of(io::stderr())
+            .map_or(DEFAULT_COLUMNS, |(width, _)| usize::from(width.0));
+        let text = crate::ui::text::shorten(&text, width.saturating_sub(1));
+        let Palette { faint, .. } = self.message_palette;
+        write!(io::stderr(), "{CLEAR_LINE}").ok();
+        write!(self.messages, "{faint}{text}{faint:#}").ok();
+    }
+
+    /// Takes the line of [`Self::passing_note`] away.
+    pub(crate) fn clear_passing_note(&mut self) {
+        write!(io::stderr(), "{CLEAR_LINE}").ok();
     }
 
     /// Says a line on stderr that is no error.

@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::common::{bad, ubf};
 use serde_json::Value;
@@ -76,6 +77,19 @@ fn an_interrupt_leaves_no_process_and_no_file_behind() {
         let said = demo.end();
         assert!(said.ends_with("error: interrupted; the servers are ended\n"), "{said}");
         assert!(servers.iter().all(|pid| !is_alive(pid)), "{said}");
+    }
+}
+
+#[test]
+fn a_demo_that_is_killed_leaves_no_server_behind() {
+    let mut demo = Demo::start("killed");
+    let servers = demo.servers();
+    demo.child.kill().unwrap();
+    demo.child.wait().unwrap();
+    let end = Instant::now() + Duration::from_secs(30);
+    while servers.iter().any(|pid| is_alive(pid)) {
+        assert!(Instant::now() < end, "{servers:?} live");
+        std::thread::yield_now();
     }
 }
 

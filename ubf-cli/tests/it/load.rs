@@ -82,3 +82,29 @@ fn errors_say_what_to_look_at() {
     assert!(bad(2, &["load", "--rate", "0", &server.address], "").contains("0.001"));
     assert!(bad(2, &["load", "nowhere"], "").contains("nowhere"));
 }
+
+#[cfg(unix)]
+#[test]
+fn a_load_that_is_told_to_stop_reports_what_it_has() {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::{Command, Stdio};
+
+    let server = Server::of_2003();
+    let mut load = Command::new(env!("CARGO_BIN_EXE_ubf"))
+        .args(["load", "--duration", "1h", "--progress", &server.address])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It runs.
+    let mut progress = BufReader::new(load.stderr.take().unwrap());
+    let mut line = String::new();
+    progress.read_line(&mut line).unwrap();
+    assert!(line.contains(" calls/s "), "{line}");
+    let pid = load.id().to_string();
+    assert!(Command::new("kill").args(["-s", "TERM", &pid]).status().unwrap().success());
+    let ended = load.wait_with_output().unwrap();
+    let report = String::from_utf8(ended.stdout).unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{report}");
+    assert!(report.contains("answered   ") && report.contains("latency    p50"), "{report}");
+}
