@@ -31,7 +31,7 @@ Examples:
 
   Under an operator's control:
     PROGRAM --listen 127.0.0.1:4000 --control /run/ubf.socket &
-    ubf admin /run/ubf.socket status
+    ubf admin --control /run/ubf.socket status
 
 Signals:
   SIGTERM  drains: clients are sent to --peers for --grace-ms, then calls in

@@ -16,7 +16,7 @@ use ubf_codec::{
 use ubf_node::control::Control;
 use ubf_server::LoadUnit;
 
-pub(crate) use self::status::{ServiceVersion, Sessions, Status};
+pub(crate) use self::status::{Connections, ServiceVersion, Status};
 
 /// An operator's connection to a server.
 #[derive(Debug)]
@@ -111,9 +111,10 @@ impl Admin {
         })
     }
 
-    pub(crate) fn sessions(&mut self) -> Result<Sessions, AdminError> {
-        let sessions = Sessions::read(response(&self.ask(&ubf!(sessions))?)?);
-        sessions.ok_or_else(|| AdminError::Stranger("the server's list of sessions is none".into()))
+    pub(crate) fn connections(&mut self) -> Result<Connections, AdminError> {
+        let connections = Connections::read(response(&self.ask(&ubf!(sessions))?)?);
+        connections
+            .ok_or_else(|| AdminError::Stranger("the server's list of connections is none".into()))
     }
 
     /// R8. What is not said is the server's: peers, grace, hard stop.

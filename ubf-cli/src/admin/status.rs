@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use ubf_codec::{TermRef, View};
 
-/// How a server is. `None` is what does not apply.
+/// A server's state at one moment. `None` is what does not apply.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Status {
     pub(crate) phase: String,
@@ -13,10 +13,10 @@ pub(crate) struct Status {
     pub(crate) next_ip: Option<String>,
     pub(crate) listening: bool,
     pub(crate) overloaded: bool,
-    pub(crate) sessions: u64,
-    pub(crate) sessions_by_version: Vec<ServiceVersion>,
+    pub(crate) connections: u64,
+    pub(crate) connections_by_version: Vec<ServiceVersion>,
     /// Most common first.
-    pub(crate) sessions_by_agent: Vec<AgentSessions>,
+    pub(crate) connections_by_agent: Vec<AgentConnections>,
     pub(crate) calls: u64,
     pub(crate) services: Vec<ServiceStatus>,
     pub(crate) load_marks: Option<LoadMarks>,
@@ -31,25 +31,25 @@ pub(crate) struct Status {
 
 /// Connections, in all and by what they have agreed on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Sessions {
-    pub(crate) sessions: u64,
+pub(crate) struct Connections {
+    pub(crate) connections: u64,
     pub(crate) by_version: Vec<ServiceVersion>,
 }
 
-/// The sessions of a version.
+/// The connections that use a version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct ServiceVersion {
     /// `None` is the default service.
     pub(crate) service: Option<String>,
     pub(crate) version: u32,
-    pub(crate) sessions: u64,
+    pub(crate) connections: u64,
 }
 
-/// The sessions of clients that say they are this.
+/// The connections of clients that say they are this.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct AgentSessions {
+pub(crate) struct AgentConnections {
     pub(crate) agent: String,
-    pub(crate) sessions: u64,
+    pub(crate) connections: u64,
 }
 
 /// The versions of a service.
@@ -83,11 +83,11 @@ impl Status {
             next_ip: optional(value("next_ip")?, text)?,
             listening: value("listening")?.is_atom("true"),
             overloaded: value("overloaded")?.is_atom("true"),
-            sessions: number(value("sessions")?)?,
-            sessions_by_version: list(value("sessions_by_version")?, ServiceVersion::read)?,
+            connections: number(value("sessions")?)?,
+            connections_by_version: list(value("sessions_by_version")?, ServiceVersion::read)?,
             // A server that does not count them says nothing of them.
-            sessions_by_agent: value("sessions_by_agent")
-                .map_or(Some(Vec::new()), |agents| list(agents, AgentSessions::read))?,
+            connections_by_agent: value("sessions_by_agent")
+                .map_or(Some(Vec::new()), |agents| list(agents, AgentConnections::read))?,
             calls: number(value("calls")?)?,
             services: list(value("services")?, ServiceStatus::read)?,
             load_marks: optional(value("load_marks")?, LoadMarks::read)?,
@@ -107,12 +107,12 @@ impl Status {
     }
 }
 
-impl Sessions {
+impl Connections {
     /// `{sessions,Count,[{Service,Version,Count}]}`.
     pub(super) fn read(term: TermRef<'_>) -> Option<Self> {
-        let [_, sessions, by_version] = tuple(term)?;
+        let [_, connections, by_version] = tuple(term)?;
         Some(Self {
-            sessions: number(sessions)?,
+            connections: number(connections)?,
             by_version: list(by_version, ServiceVersion::read)?,
         })
     }
@@ -120,16 +120,16 @@ impl Sessions {
 
 impl ServiceVersion {
     fn read(term: TermRef<'_>) -> Option<Self> {
-        let [service, version, sessions] = tuple(term)?;
+        let [service, version, connections] = tuple(term)?;
         let version = number(version)?.try_into().ok()?;
-        Some(Self { service: optional(service, text)?, version, sessions: number(sessions)? })
+        Some(Self { service: optional(service, text)?, version, connections: number(connections)? })
     }
 }
 
-impl AgentSessions {
+impl AgentConnections {
     fn read(term: TermRef<'_>) -> Option<Self> {
-        let [agent, sessions] = tuple(term)?;
-        Some(Self { agent: text(agent)?, sessions: number(sessions)? })
+        let [agent, connections] = tuple(term)?;
+        Some(Self { agent: text(agent)?, connections: number(connections)? })
     }
 }
 

@@ -8,18 +8,27 @@ use ubf_codec::{NextIp, Version};
 use ubf_server::LoadUnit;
 
 use crate::admin::Which;
-use crate::args::units::duration;
+use crate::args::units::{duration, some_time};
 
-/// Look at a server and steer it, by its control socket.
+/// Look at servers and steer them, by their control sockets.
 ///
-/// The socket is the file that the server was given with --control. What changes the server is
-/// answered with its status after the change. Addresses are HOST:PORT; several, best first, have
+/// The socket is the file that a server was given with --control, and the option has the same name
+/// here; without it the environment variable `UBF_CONTROL` says which. What changes a server is
+/// answered with its status after the change; several servers are answered as a table. Addresses are HOST:PORT; several, best first, have
 /// commas between them. Times are as 500ms, 30s, 5m.
 #[derive(Debug, Args)]
 #[command(after_long_help = include_str!("../help/admin.txt"), subcommand_value_name = "COMMAND")]
 pub(crate) struct AdminArgs {
-    /// The server's control socket
-    pub(crate) socket: PathBuf,
+    /// A server's control socket. Several have commas between them, or the option again
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "PATH",
+        value_delimiter = ',',
+        env = "UBF_CONTROL"
+    )]
+    pub(crate) control: Vec<PathBuf>,
 
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -35,10 +44,11 @@ pub(crate) struct AdminArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Show how the server is
-    Status,
+    /// Show the state of the server
+    Status(StatusArgs),
     /// Show how many clients use which version
-    Sessions,
+    #[command(alias = "sessions")]
+    Connections,
     /// Send all clients elsewhere, then end
     ///
     /// Replies carry the new address, and silent clients are told. The server ends when no client
@@ -57,6 +67,13 @@ pub(crate) enum Command {
     Peers(Peers),
     /// Execute no further call, finish those in progress, and end
     Shutdown(Shutdown),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// Show it again and again, every two seconds or as often as said here, until Ctrl-C
+    #[arg(long, value_name = "TIME", value_parser = some_time, num_args = 0..=1, require_equals = true, default_missing_value = "2s")]
+    pub(crate) watch: Option<Duration>,
 }
 
 #[derive(Debug, Args)]
@@ -110,7 +127,7 @@ pub(crate) struct Load {
     low: Option<u64>,
 
     /// What the load is counted in
-    #[arg(long, default_value = "sessions")]
+    #[arg(long, default_value = "connections")]
     pub(crate) unit: Unit,
 }
 
@@ -132,8 +149,9 @@ impl Load {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Unit {
-    /// Connections
-    Sessions,
+    /// Clients that are connected
+    #[value(alias = "sessions")]
+    Connections,
     /// Calls in progress
     Calls,
 }
@@ -141,7 +159,7 @@ pub(crate) enum Unit {
 impl Unit {
     pub(crate) const fn unit(self) -> LoadUnit {
         match self {
-            Self::Sessions => LoadUnit::Sessions,
+            Self::Connections => LoadUnit::Sessions,
             Self::Calls => LoadUnit::Calls,
         }
     }

@@ -18,7 +18,7 @@ pub(crate) fn name_verbs<'a>(error: Error, mut words: impl Iterator<Item = &'a O
         return error;
     }
     if error.kind() == ErrorKind::MissingSubcommand {
-        // As where there is no socket either.
+        // As where there is nothing else either.
         return Arguments::try_parse_from(["ubf", "admin"]).err().unwrap_or(error);
     }
     if !matches!(error.kind(), ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument) {
@@ -44,7 +44,12 @@ fn with_verbs(mut error: Error, admin: &clap::Command) -> Error {
         return error;
     }
     let verbs: Vec<&str> = admin.get_subcommands().map(clap::Command::get_name).collect();
-    let list = StyledStr::from(format!("the commands are {}", verbs.join(", ")));
+    let list = if invalid.contains('/') {
+        format!("the control socket is an option: --control {invalid}")
+    } else {
+        format!("the commands are {}", verbs.join(", "))
+    };
+    let list = StyledStr::from(list);
     let mut named = Error::new(ErrorKind::InvalidSubcommand).with_cmd(admin);
     named.insert(ContextKind::InvalidSubcommand, ContextValue::String(invalid));
     for kind in [ContextKind::SuggestedSubcommand, ContextKind::Usage] {
@@ -70,23 +75,31 @@ mod tests {
 
     #[test]
     fn a_word_that_is_no_verb_is_answered_with_the_verbs() {
-        for line in ["ubf admin a.socket nonsense", "ubf admin a.socket --json nonsense"] {
+        for line in ["ubf admin nonsense", "ubf admin -c a.socket --json nonsense"] {
             let said = says(line);
             assert!(said.starts_with("error: unrecognized subcommand 'nonsense'\n"), "{said}");
             assert!(
-                said.contains("tip: the commands are status, sessions, drain, undrain, withdraw, "),
+                said.contains(
+                    "tip: the commands are status, connections, drain, undrain, withdraw, "
+                ),
                 "{said}"
             );
             assert!(!said.contains("similar"), "{said}");
         }
-        let near = says("ubf admin a.socket statsu");
+        let near = says("ubf admin -c a.socket statsu");
         assert!(near.contains("a similar subcommand exists: 'status'"), "{near}");
         assert!(near.contains("the commands are status, "), "{near}");
     }
 
     #[test]
+    fn a_socket_in_the_place_of_a_verb_gets_a_hint() {
+        let said = says("ubf admin /run/a.socket status");
+        assert!(said.contains("an option: --control /run/a.socket"), "{said}");
+    }
+
+    #[test]
     fn without_a_verb_there_is_the_help() {
-        let said = says("ubf admin a.socket");
+        let said = says("ubf admin -c a.socket");
         assert_eq!(said, says("ubf admin"));
         for verb in ["status ", "drain ", "shutdown "] {
             assert!(said.contains(&format!("\n  {verb}")), "{said}");
@@ -97,8 +110,8 @@ mod tests {
     fn other_errors_stay_as_they_are() {
         let lines = [
             "ubf nonsense",
-            "ubf admin a.socket status more",
-            "ubf admin a.socket --nope",
+            "ubf admin -c a.socket status more",
+            "ubf admin -c a.socket --nope",
             "ubf call a b --nope",
         ];
         for line in lines {

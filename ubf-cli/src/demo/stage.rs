@@ -72,7 +72,7 @@ impl Actor {
         let status = sample.as_ref().map(|sample| &sample.status);
         let versions = status.map(|status| {
             let versions: BTreeSet<_> =
-                status.sessions_by_version.iter().map(|entry| entry.version).collect();
+                status.connections_by_version.iter().map(|entry| entry.version).collect();
             versions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
         });
         Row {
@@ -80,7 +80,7 @@ impl Actor {
             address: address.to_string(),
             phase: status.map_or_else(|| "starting".into(), |status| status.phase.clone()),
             pid: self.node.pid(),
-            clients: status.map_or(0, |status| status.sessions),
+            clients: status.map_or(0, |status| status.connections),
             calls_per_second: sample.as_ref().map_or(0.0, |sample| sample.calls_per_second),
             versions: versions.unwrap_or_default(),
         }

@@ -187,7 +187,7 @@ impl Story<'_> {
             .until("B has fewer clients than its low mark", |stage| {
                 let status = stage.actor(b1).ok().and_then(super::stage::Actor::status);
                 status.is_some_and(|status| {
-                    !status.overloaded && status.load_marks.is_some() && status.sessions < low
+                    !status.overloaded && status.load_marks.is_some() && status.connections < low
                 })
             })
             .await?;

@@ -2,9 +2,10 @@
 
 use ubf_client::{LossReason, Notice};
 
-/// A notice as a line.
-pub(super) fn in_words(notice: &Notice) -> String {
-    match notice {
+/// A notice as a line. `None` if there are no words for it.
+#[expect(clippy::wildcard_enum_match_arm, reason = "what comes with later versions has no words")]
+pub(super) fn in_words(notice: &Notice) -> Option<String> {
+    Some(match notice {
         Notice::Agreed { address, version, spoken, agent, .. } => {
             let agent = agent
                 .as_ref()
@@ -46,6 +47,6 @@ pub(super) fn in_words(notice: &Notice) -> String {
         Notice::Downgraded { address, before, after } => {
             format!("{address} offered version {before} before, and now {after} at most")
         }
-        other => format!("{other:?}"),
-    }
+        _ => return None,
+    })
 }

@@ -358,7 +358,7 @@ impl Connecting<'_> {
                 if let Notice::Agreed { spoken: versions, .. } = notice {
                     spoken.lock().unwrap_or_else(PoisonError::into_inner).clone_from(versions);
                 }
-                let news = news::in_words(notice);
+                let Some(news) = news::in_words(notice) else { return };
                 // A server that is gone is tried again and again.
                 let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
                 if *last != news {
@@ -412,13 +412,10 @@ fn status(status: &Status) -> String {
     format!(
         "{}, version {}, at {}\ncalls {}, done {}, errors {}, indeterminate {}, refused and sent again {}\n\
          negotiations {}, fallbacks {}, moves {}, connections lost {}, events {}",
-        match status.state {
-            State::Connecting => "connecting",
-            State::Negotiating => "negotiating",
-            State::Ready => "ready",
-            State::Moving => "moving",
-            State::BackingOff => "waiting before it tries again",
-            other => other.as_str(),
+        if status.state == State::BackingOff {
+            "waiting before it tries again"
+        } else {
+            status.state.as_str()
         },
         or_none(status.version.map(|version| version.to_string())),
         or_none(status.address.as_ref().map(ToString::to_string)),

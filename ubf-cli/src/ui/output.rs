@@ -11,6 +11,8 @@ use crate::ui::report::Report;
 /// Columns of a table when stdout is no terminal.
 const DEFAULT_COLUMNS: usize = 100;
 
+/// To the upper left corner of a screen on which nothing is left.
+const CLEAR_SCREEN: &[u8] = b"\x1b[H\x1b[2J";
 /// To the beginning of the line, and nothing is left of it.
 const CLEAR_LINE: &str = "\r\x1b[K";
 
@@ -67,6 +69,12 @@ impl Output {
             return DEFAULT_COLUMNS;
         }
         terminal_size::terminal_size().map_or(DEFAULT_COLUMNS, |(width, _)| usize::from(width.0))
+    }
+
+    /// What follows takes the place of what was written before: on a terminal that is cleared for
+    /// it, and elsewhere it stands below.
+    pub(crate) fn next_page(&mut self) -> io::Result<()> {
+        if self.is_terminal { self.bytes(CLEAR_SCREEN) } else { Ok(()) }
     }
 
     /// Gives away all that was written so far.

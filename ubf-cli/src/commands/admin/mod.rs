@@ -3,14 +3,22 @@
 mod show;
 
 use std::io;
+use std::path::Path;
+use std::thread;
 
 use crate::admin::{Admin, AdminError};
-use crate::args::admin::{AdminArgs, Command};
+use crate::args::admin::{AdminArgs, Command, StatusArgs};
 use crate::ui::output::Output;
 use crate::ui::report::Report;
 use crate::ui::status::Status;
 
 pub(crate) fn run(args: &AdminArgs, output: &mut Output) -> io::Result<Status> {
+    if args.control.is_empty() {
+        output.report(&Report::new("which server?").with_hint(Some(
+            "--control names its control socket, or the environment variable UBF_CONTROL",
+        )))?;
+        return Ok(Status::Trouble);
+    }
     if let Command::Load(load) = &args.command
         && let Err(text) = load.check()
     {
@@ -19,41 +27,97 @@ pub(crate) fn run(args: &AdminArgs, output: &mut Output) -> io::Result<Status> {
         )))?;
         return Ok(Status::Trouble);
     }
-    match answer(args) {
-        Ok(Answer::Status(status)) if args.json => output.line(json(&status)?)?,
-        Ok(Answer::Sessions(sessions)) if args.json => output.line(json(&sessions)?)?,
-        Ok(Answer::Status(status)) => show::status(&status, output)?,
-        Ok(Answer::Sessions(sessions)) => show::sessions(&sessions, output)?,
-        Ok(Answer::Ended) if args.json => output.line("{\"phase\":\"stopped\"}")?,
-        Ok(Answer::Ended) => output.line("the server has ended")?,
-        Err(error) => {
-            let socket = args.socket.display();
-            output.report(&Report::new(format!("{socket}: {error}")).with_hint(hint(&error)))?;
-            return Ok(match error {
-                AdminError::Refused(_) => Status::WrongInput,
-                AdminError::Connect(_) | AdminError::Lost(_) | AdminError::Stranger(_) => {
-                    Status::Trouble
-                }
-            });
+    let Command::Status(StatusArgs { watch: Some(interval) }) = &args.command else {
+        return show(args, &ask_all(args), output);
+    };
+    loop {
+        let answers = ask_all(args);
+        output.next_page()?;
+        // A server that is gone may come back: that is what is watched.
+        let _seen = show(args, &answers, output)?;
+        output.flush()?;
+        thread::sleep(*interval);
+    }
+}
+
+type Answered = Result<Answer, AdminError>;
+
+/// Asks all servers at the same time: one that does not answer keeps nobody waiting.
+fn ask_all(args: &AdminArgs) -> Vec<Answered> {
+    thread::scope(|scope| {
+        let asked: Vec<_> =
+            args.control.iter().map(|socket| scope.spawn(|| answer(args, socket))).collect();
+        let lost = || AdminError::Lost(io::Error::other("the thread that asks has ended"));
+        asked.into_iter().map(|asked| asked.join().unwrap_or_else(|_| Err(lost()))).collect()
+    })
+}
+
+fn show(args: &AdminArgs, answers: &[Answered], output: &mut Output) -> io::Result<Status> {
+    let named = || args.control.iter().map(|socket| socket.display().to_string()).zip(answers);
+    let is_one = answers.len() == 1;
+    let is_table = !is_one && !args.json && !matches!(args.command, Command::Connections);
+    if is_table {
+        show::servers(named(), output)?;
+    }
+    let mut worst = Status::Good;
+    for (name, answer) in named() {
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                let report = Report::new(format!("{name}: {error}")).with_hint(hint(error));
+                output.report(&report)?;
+                worst = worst.max(match error {
+                    AdminError::Refused(_) => Status::WrongInput,
+                    AdminError::Connect(_) | AdminError::Lost(_) | AdminError::Stranger(_) => {
+                        Status::Trouble
+                    }
+                });
+                continue;
+            }
+        };
+        if args.json {
+            output.line(document(answer, (!is_one).then_some(&name))?)?;
+        } else if !is_table {
+            if !is_one {
+                output.line(format_args!("{name}:"))?;
+            }
+            match answer {
+                Answer::Status(status) => show::status(status, output)?,
+                Answer::Connections(connections) => show::connections(connections, output)?,
+                Answer::Ended => output.line("the server has ended")?,
+            }
         }
     }
-    Ok(Status::Good)
+    Ok(worst)
+}
+
+/// One line of JSON. With several servers it says which one it is about.
+fn document(answer: &Answer, control: Option<&String>) -> io::Result<String> {
+    let mut document = match answer {
+        Answer::Status(status) => serde_json::to_value(status)?,
+        Answer::Connections(connections) => serde_json::to_value(connections)?,
+        Answer::Ended => serde_json::json!({"phase": "stopped"}),
+    };
+    if let (Some(control), Some(fields)) = (control, document.as_object_mut()) {
+        fields.insert("control".to_owned(), control.clone().into());
+    }
+    Ok(document.to_string())
 }
 
 enum Answer {
     Status(Box<crate::admin::Status>),
-    Sessions(crate::admin::Sessions),
+    Connections(crate::admin::Connections),
     /// It did what it was asked for, and is gone.
     Ended,
 }
 
 /// Does what is asked for. What changes the server is answered with its status, so that it can be
 /// seen.
-fn answer(args: &AdminArgs) -> Result<Answer, AdminError> {
-    let mut admin = Admin::connect(&args.socket, args.timeout)?;
+fn answer(args: &AdminArgs, socket: &Path) -> Answered {
+    let mut admin = Admin::connect(socket, args.timeout)?;
     match &args.command {
-        Command::Status => {}
-        Command::Sessions => return admin.sessions().map(Answer::Sessions),
+        Command::Status(_) => {}
+        Command::Connections => return admin.connections().map(Answer::Connections),
         Command::Drain(drain) => {
             admin.drain(drain.address.as_ref(), drain.grace, drain.hard_stop)?;
         }
@@ -97,11 +161,7 @@ fn hint(error: &AdminError) -> Option<&'static str> {
             Some("the server closed the connection: it ended, or it serves 16 operators already")
         }
         AdminError::Lost(_) => Some("--timeout gives it more time"),
-        AdminError::Stranger(_) => Some("the file is to be the one of --control"),
+        AdminError::Stranger(_) => Some("the file is to be the one of the server's --control"),
         AdminError::Refused(_) => None,
     }
-}
-
-fn json(document: &impl serde::Serialize) -> io::Result<String> {
-    serde_json::to_string(document).map_err(Into::into)
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use ubf_server::Versions;
 
-use crate::admin::{ServiceVersion, Sessions, Status};
+use super::{Answer, Answered};
+use crate::admin::{Connections, ServiceVersion, Status};
 use crate::ui::output::Output;
 use crate::ui::palette::Palette;
 use crate::ui::text::{counted, thousands};
@@ -25,7 +26,7 @@ pub(super) fn status(status: &Status, output: &mut Output) -> io::Result<()> {
     if let Some(advertised) = &status.advertised {
         line("known as", advertised.clone())?;
     }
-    line("sessions", thousands(status.sessions))?;
+    line("clients", thousands(status.connections))?;
     line("calls", format!("{} in progress", thousands(status.calls)))?;
     let because = if status.overloaded { ", because of the load" } else { "" };
     line(
@@ -52,14 +53,14 @@ pub(super) fn status(status: &Status, output: &mut Output) -> io::Result<()> {
         ]
     });
     table(["service", "speaks", "withdrawn"], &rows.collect::<Vec<_>>(), output)?;
-    if !status.sessions_by_version.is_empty() {
-        by_version(&status.sessions_by_version, output)?;
+    if !status.connections_by_version.is_empty() {
+        by_version(&status.connections_by_version, output)?;
     }
-    if !status.sessions_by_agent.is_empty() {
-        let agents = status.sessions_by_agent.iter();
+    if !status.connections_by_agent.is_empty() {
+        let agents = status.connections_by_agent.iter();
         let rows: Vec<_> =
-            agents.map(|entry| [entry.agent.clone(), thousands(entry.sessions)]).collect();
-        table(["agent", "sessions"], &rows, output)?;
+            agents.map(|entry| [entry.agent.clone(), thousands(entry.connections)]).collect();
+        table(["agent", "connections"], &rows, output)?;
     }
     let counted = status.counters.iter().filter(|(_, count)| **count > 0);
     let rows: Vec<_> =
@@ -67,16 +68,54 @@ pub(super) fn status(status: &Status, output: &mut Output) -> io::Result<()> {
     if rows.is_empty() { Ok(()) } else { table(["counter", "count"], &rows, output) }
 }
 
-pub(super) fn sessions(sessions: &Sessions, output: &mut Output) -> io::Result<()> {
-    let agreed: u64 = sessions.by_version.iter().map(|entry| entry.sessions).sum();
-    let others = sessions.sessions.saturating_sub(agreed);
+pub(super) fn connections(connections: &Connections, output: &mut Output) -> io::Result<()> {
+    let agreed: u64 = connections.by_version.iter().map(|entry| entry.connections).sum();
+    let others = connections.connections.saturating_sub(agreed);
     let but = if others > 0 {
         format!(", {} without negotiation", thousands(others))
     } else {
         String::new()
     };
-    output.line(format_args!("{}{but}", counted(sessions.sessions, "session")))?;
-    if sessions.by_version.is_empty() { Ok(()) } else { by_version(&sessions.by_version, output) }
+    output.line(format_args!("{}{but}", counted(connections.connections, "connection")))?;
+    if connections.by_version.is_empty() {
+        Ok(())
+    } else {
+        by_version(&connections.by_version, output)
+    }
+}
+
+/// A line for each server.
+pub(super) fn servers<'a>(
+    answers: impl Iterator<Item = (String, &'a Answered)>,
+    output: &mut Output,
+) -> io::Result<()> {
+    let row = |(name, answer): (String, &Answered)| match answer {
+        Ok(Answer::Status(status)) => {
+            let left = status.time_left_ms.map(|left| format!(", {} left", time(left)));
+            let spoken = status.services.iter().find(|service| service.service.is_none());
+            let spoken = spoken.map(|service| service.spoken.iter().copied());
+            [
+                name,
+                format!("{}{}", status.phase, left.unwrap_or_default()),
+                thousands(status.connections),
+                thousands(status.calls),
+                dash(spoken.map(|spoken| Versions::of(spoken).to_string()).unwrap_or_default()),
+                status.next_ip.clone().unwrap_or_else(|| "?".into()),
+                time(status.uptime_ms),
+                status.pid.to_string(),
+            ]
+        }
+        Ok(Answer::Ended | Answer::Connections(_)) => row_without_server(name, "stopped"),
+        Err(_) => row_without_server(name, "no answer"),
+    };
+    let heads = ["server", "phase", "clients", "calls", "speaks", "NextIP", "up", "process"];
+    table(heads, &answers.map(row).collect::<Vec<_>>(), output)
+}
+
+fn row_without_server(name: String, phase: &str) -> [String; 8] {
+    let mut row: [String; 8] = std::array::from_fn(|_| "-".to_owned());
+    [row[0], row[1]] = [name, phase.to_owned()];
+    row
 }
 
 fn by_version(entries: &[ServiceVersion], output: &mut Output) -> io::Result<()> {
@@ -84,10 +123,14 @@ fn by_version(entries: &[ServiceVersion], output: &mut Output) -> io::Result<()>
         [
             name(entry.service.as_deref()).to_owned(),
             entry.version.to_string(),
-            thousands(entry.sessions),
+            thousands(entry.connections),
         ]
     };
-    table(["service", "version", "sessions"], &entries.iter().map(row).collect::<Vec<_>>(), output)
+    table(
+        ["service", "version", "connections"],
+        &entries.iter().map(row).collect::<Vec<_>>(),
+        output,
+    )
 }
 
 /// A blank line, the heads and the rows.

@@ -44,8 +44,8 @@ fn shows_and_changes_a_server() {
     assert!(!server.admin(&["load"]).out.contains("load marks"));
     assert!(server.admin(&["peers"]).out.contains("\npeers       none\n"));
 
-    let sessions = server.admin(&["sessions", "--json"]).out;
-    assert_eq!(sessions, "{\"sessions\":0,\"by_version\":[]}\n");
+    let connections = server.admin(&["connections", "--json"]).out;
+    assert_eq!(connections, "{\"by_version\":[],\"connections\":0}\n");
     let json: serde_json::Value =
         serde_json::from_str(&server.admin(&["--json", "status"]).out).expect("JSON");
     assert_eq!(
@@ -68,10 +68,10 @@ fn clients_are_counted_by_what_they_say_they_are() {
     // It has agreed when its answer begins.
     client.read_exact(&mut [0; 4]).expect("it answers");
     let out = server.admin(&["status"]).out;
-    assert!(out.contains("\nagent  sessions\nold/1  1\n"), "{out}");
+    assert!(out.contains("\nagent  connections\nold/1  1\n"), "{out}");
     let json: serde_json::Value =
         serde_json::from_str(&server.admin(&["--json", "status"]).out).expect("JSON");
-    assert_eq!(json["sessions_by_agent"][0]["agent"], "old/1");
+    assert_eq!(json["connections_by_agent"][0]["agent"], "old/1");
     assert_eq!(server.admin(&["shutdown"]).status, 0);
 }
 
@@ -92,7 +92,8 @@ fn what_the_server_refuses_is_said_and_shows_in_the_exit_status() {
 
 #[test]
 fn marks_of_which_the_low_one_is_above_the_high_one_are_refused_before_a_server_is_asked() {
-    let ran = ubf(&["admin", "/nonexistent/s", "load", "--high", "5", "--low", "10", "b:4000"]);
+    let ran =
+        ubf(&["admin", "-c", "/nonexistent/s", "load", "--high", "5", "--low", "10", "b:4000"]);
     let expected = "error: the low mark, 10, is above the high one, 5\n\nhint: clients are sent away above --high, ";
     assert_eq!((ran.status, ran.out.as_str()), (2, ""));
     assert!(ran.err.starts_with(expected), "{}", ran.err);
@@ -104,7 +105,7 @@ fn a_drain_shows_where_clients_go_and_can_be_undone() {
     // Somebody has to be there, or the server ends at once.
     let mut client = std::net::TcpStream::connect(&server.address).expect("it listens");
     client.write_all(b"1 'here'$").expect("it reads");
-    while !server.admin(&["sessions"]).out.starts_with("1 session, 1 without negotiation") {}
+    while !server.admin(&["connections"]).out.starts_with("1 connection, 1 without negotiation") {}
     let drain = server.admin(&["drain", "b.example:4000,c.example:4000", "--grace", "1h"]).out;
     assert!(
         drain.starts_with("phase       draining, 1 h 0 min left\n") || drain.contains(", 59 min "),
@@ -119,7 +120,7 @@ fn who_is_no_server_is_told_from_one_that_is_dead() {
     let path = socket("strangers");
     let name = path.to_str().expect("UTF-8").to_owned();
     let status = |arguments: &[&str]| {
-        let ran = ubf(&[&["admin", &name, "status"], arguments].concat());
+        let ran = ubf(&[&["admin", "-c", &name, "status"], arguments].concat());
         assert_eq!((ran.status, ran.out.as_str()), (2, ""));
         ran.err
     };
@@ -154,11 +155,74 @@ fn help_lines_fit_the_screen() {
     for help in [
         &["admin", "--help"][..],
         &["admin", "-h"],
-        &["admin", "x", "drain", "--help"],
+        &["admin", "drain", "--help"],
         &["serve", "--help"],
     ] {
         let help = ubf(help).out;
         assert!(help.contains("Usage: ubf "), "{help}");
         assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
     }
+}
+
+#[test]
+fn several_servers_are_answered_as_a_table() {
+    let [one, two] = ["several-1", "several-2"]
+        .map(|name| Server::start(name, ANYWHERE, &["--versions", "1-3,10"]));
+    let gone = socket("several-3");
+    let sockets = [&one.socket, &two.socket, &gone].map(|path| path.to_str().expect("UTF-8"));
+    let all = sockets.join(",");
+    let ran = ubf(&["admin", "--control", &all, "withdraw", "10"]);
+    assert_eq!(ran.status, 2, "{ran:?}");
+    let lines: Vec<&str> = ran.out.trim_start().lines().collect();
+    assert_eq!(lines.len(), 4, "{}", ran.out);
+    assert!(lines[0].starts_with("server ") && lines[0].contains("  phase    "), "{}", ran.out);
+    for (line, socket) in lines[1..3].iter().zip(sockets) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        assert_eq!(words[..6], [socket, "serving", "0", "0", "1-3", "?"], "{line}");
+    }
+    assert!(lines[3].contains("no answer"), "{}", ran.out);
+    let message = format!("error: {}: No such file or directory\n", gone.display());
+    assert!(ran.err.starts_with(&message), "{}", ran.err);
+
+    let ran = ubf(&["admin", "--json", "-c", sockets[0], "-c", sockets[1], "status"]);
+    let documents: Vec<serde_json::Value> =
+        ran.out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let named: Vec<_> = documents.iter().map(|status| status["control"].as_str()).collect();
+    assert_eq!(named, [Some(sockets[0]), Some(sockets[1])]);
+}
+
+#[test]
+fn the_environment_can_name_the_server() {
+    let server = Server::start("environment", ANYWHERE, &[]);
+    let ran = std::process::Command::new(env!("CARGO_BIN_EXE_ubf"))
+        .args(["admin", "status"])
+        .env("UBF_CONTROL", &server.socket)
+        .output()
+        .expect("ubf starts");
+    assert!(ran.stdout.starts_with(b"phase       serving\n"), "{ran:?}");
+    let ran = ubf(&["admin", "status"]);
+    assert_eq!((ran.status, ran.out.as_str()), (2, ""));
+    assert!(ran.err.starts_with("error: which server?\n\nhint: --control names"), "{}", ran.err);
+}
+
+#[test]
+fn a_status_that_is_watched_is_shown_again_and_again() {
+    use std::io::{BufRead as _, BufReader};
+
+    let server = Server::start("watched", ANYWHERE, &[]);
+    let mut watch = std::process::Command::new(env!("CARGO_BIN_EXE_ubf"))
+        .args(["admin", "status", "--watch=10ms", "--json", "--control"])
+        .arg(&server.socket)
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("ubf starts");
+    let lines = BufReader::new(watch.stdout.take().expect("a pipe")).lines();
+    let phases: Vec<_> = lines
+        .take(3)
+        .map(|line| serde_json::from_str::<serde_json::Value>(&line.expect("UTF-8")).expect("JSON"))
+        .map(|status| status["phase"].as_str().map(str::to_owned))
+        .collect();
+    assert_eq!(phases, vec![Some("serving".to_owned()); 3]);
+    // Its output is gone: it ends by itself.
+    assert!(watch.wait().expect("it ends").success());
 }

@@ -64,7 +64,7 @@ impl Server {
 
     /// Runs `ubf admin` on it.
     pub(crate) fn admin(&self, arguments: &[&str]) -> Ran {
-        ubf(&[&["admin", self.socket.to_str().expect("UTF-8")], arguments].concat())
+        ubf(&[&["admin", "--control", self.socket.to_str().expect("UTF-8")], arguments].concat())
     }
 
     /// The exit status. The log is read to its end, so that the server never waits for this one.
