@@ -11,6 +11,7 @@
 //! What serves them is [`ubf_server`].
 
 mod journal;
+mod log;
 mod operator;
 mod options;
 mod run;
@@ -19,6 +20,6 @@ mod signals;
 pub mod control;
 pub mod services;
 
-pub use self::journal::{Journal, Journaled};
+pub use self::journal::{Journal, JournalHealth, Journaled};
 pub use self::options::{Options, examples};
 pub use self::run::run;

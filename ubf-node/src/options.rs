@@ -9,6 +9,8 @@ use serde::Deserialize;
 use ubf_codec::{Address, NextIp, Text};
 use ubf_server::{Config, LoadPlan, LoadUnit, ServerLimits, Versions};
 
+use crate::log::LogForm;
+
 const EXAMPLES: &str = "\
 Examples:
   Serve echo in versions 1 to 3 on port 4000:
@@ -34,16 +36,18 @@ Examples:
     ubf admin --control /run/ubf.socket status
 
 Signals:
-  SIGTERM  drains: clients are sent to --peers for --grace-ms, then calls in
-           progress have --hard-stop-ms. Without peers there is no grace: nobody
-           could take the clients over.
-  SIGTERM again, or SIGINT: stops now.
+  SIGTERM, SIGQUIT  drain: clients are sent to --peers for --grace-ms, then calls
+           in progress have --hard-stop-ms. Without peers there is no grace: nobody
+           could take the clients over. The second one stops now, as SIGINT does.
+  SIGHUP   opens the journal again, and reads the file of --config again: peers,
+           load marks, grace, hard stop and log filter are taken from it.
 
 Exit status:
   0  stopped; each call that was begun was answered
   1  could not start
   2  the command line or the file is wrong
-  3  stopped, and a call was cut";
+  3  stopped, and a call was cut
+  4  stopped by itself, because of a fault in this program";
 
 /// What the end of the help says, for a program of this name.
 #[must_use]
@@ -214,16 +218,6 @@ impl ServiceName {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum LogForm {
-    /// Lines for people.
-    #[default]
-    Text,
-    /// A JSON object a line.
-    Json,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
 enum Unit {
     /// Connections.
     #[default]
@@ -248,6 +242,14 @@ pub(crate) struct Settings {
     pub(crate) journal: Option<PathBuf>,
     pub(crate) log: LogForm,
     pub(crate) log_filter: String,
+}
+
+impl Settings {
+    /// What this server is called in logs.
+    pub(crate) fn node(&self) -> String {
+        let listens = || self.listen.first().cloned().unwrap_or_default();
+        self.advertise.as_ref().map_or_else(listens, ToString::to_string)
+    }
 }
 
 /// How long a drain takes.
@@ -279,6 +281,11 @@ impl fmt::Display for OptionError {
 
 impl Options {
     /// These options, with those of the file where there is none, and the defaults.
+    /// Whether a file says something of it.
+    pub(crate) const fn has_file(&self) -> bool {
+        self.config.is_some()
+    }
+
     pub(crate) fn settings(mut self) -> Result<Settings, OptionError> {
         if let Some(path) = self.config.take() {
             self = self.or(Self::read(&path)?);

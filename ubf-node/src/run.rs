@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::{error, info};
-use tracing_subscriber::EnvFilter;
 use ubf_server::{BindError, Handler, Report, Server, ServerBuilder, Service};
 
 use crate::journal::Journal;
+use crate::log::{self, Log};
 use crate::operator;
-use crate::options::{LogForm, Options, ServiceName, Settings};
+use crate::options::{Options, ServiceName, Settings};
 use crate::services::{Echo, Irc, Kv};
 use crate::signals::Signals;
 
@@ -19,53 +19,62 @@ use crate::signals::Signals;
 const CANNOT_START: u8 = 1;
 const BAD_OPTION: u8 = 2;
 const CALL_CUT: u8 = 3;
+const FAULT: u8 = 4;
 
 /// Serves until a signal or an operator ends it, and tells how it went by the exit status. Logs and
 /// errors go to stderr; an error begins with the name of the program.
 ///
-/// It installs what handles signals and logs in the whole process, and has a runtime of its own: it
-/// is the last thing that a program does.
+/// It installs what handles signals, panics and logs in the whole process, and has a runtime of its
+/// own: it is the last thing that a program does.
 #[must_use]
 pub fn run(program: &str, options: Options) -> ExitCode {
-    let settings = match options.settings() {
+    let settings = match options.clone().settings() {
         Ok(settings) => settings,
         Err(error) => return fail(program, &error.to_string(), BAD_OPTION),
     };
-    let filter = match settings.log_filter.parse::<EnvFilter>() {
+    let filter = match log::filter(&settings.log_filter) {
         Ok(filter) => filter,
+        Err(error) => return fail(program, &format!("--log-filter: {error}"), BAD_OPTION),
+    };
+    let log = match Log::install(settings.log, filter, &settings.node()) {
+        Ok(log) => log,
+        Err(error) => return fail(program, &format!("cannot log: {error}"), CANNOT_START),
+    };
+    let status = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => {
+            let ended = runtime.block_on(serve(options, settings, &log));
+            // A handler that blocks its thread does not keep the program.
+            runtime.shutdown_timeout(Duration::from_millis(100));
+            status(program, ended, &log)
+        }
         Err(error) => {
-            return fail(program, &format!("{}: {error}", settings.log_filter), BAD_OPTION);
+            log.say(&format!("{program}: cannot start: {error}"));
+            ExitCode::from(CANNOT_START)
         }
     };
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let installed = match settings.log {
-        LogForm::Text => {
-            let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-            log.with_ansi(is_terminal && std::env::var_os("NO_COLOR").is_none()).try_init()
-        }
-        LogForm::Json => log.json().flatten_event(true).try_init(),
-    };
-    if let Err(error) = installed {
-        return fail(program, &format!("cannot log: {error}"), CANNOT_START);
-    }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(program, &format!("cannot start: {error}"), CANNOT_START),
-    };
-    let ended = runtime.block_on(serve(settings));
-    // A handler that blocks its thread does not keep the program.
-    runtime.shutdown_timeout(Duration::from_millis(100));
-    match ended {
-        Ok(report) if report.is_clean() => ExitCode::SUCCESS,
-        Ok(report) => {
-            error!(calls_cut = report.counts.calls_cut, "calls were cut");
-            ExitCode::from(CALL_CUT)
-        }
+    log.finish();
+    status
+}
+
+/// The exit status of a server that has ended, or never began.
+fn status(program: &str, ended: Result<Report, Box<dyn std::error::Error>>, log: &Log) -> ExitCode {
+    let report = match ended {
+        Ok(report) => report,
         Err(error) => {
             let hint = hint(&*error).map(|hint| format!("\n\nhint: {hint}")).unwrap_or_default();
-            fail(program, &format!("{error}{hint}"), CANNOT_START)
+            log.say(&format!("{program}: {error}{hint}"));
+            return ExitCode::from(CANNOT_START);
         }
+    };
+    if let Some(fault) = report.fault {
+        error!(%fault, "the server ended by itself");
+        return ExitCode::from(FAULT);
     }
+    if report.is_clean() {
+        return ExitCode::SUCCESS;
+    }
+    error!(calls_cut = report.counts.calls_cut, "calls were cut");
+    ExitCode::from(CALL_CUT)
 }
 
 /// What to do about a server that does not start. About the file of a control socket its error says
@@ -94,7 +103,11 @@ fn fail(program: &str, text: &str, status: u8) -> ExitCode {
     ExitCode::from(status)
 }
 
-async fn serve(settings: Settings) -> Result<Report, Box<dyn std::error::Error>> {
+async fn serve(
+    options: Options,
+    settings: Settings,
+    log: &Log,
+) -> Result<Report, Box<dyn std::error::Error>> {
     let mut builder = Server::builder()
         .config(settings.config)
         .limits(settings.limits)
@@ -122,9 +135,9 @@ async fn serve(settings: Settings) -> Result<Report, Box<dyn std::error::Error>>
             ServiceName::Irc => add(builder, names, Irc::new(&settings.versions), journal),
         };
     }
+    // From here on no signal ends the program at once, and leaves files behind.
+    let signals = Signals::install(options, settings.waits, journal, log.clone())?;
     let server = builder.bind().await?;
-    let signals = Signals::install()?;
-    let signals = tokio::spawn(signals.obey(server.handle(), settings.waits));
     server.handle().set_load_marks(settings.load);
     let operator = match &settings.control {
         Some(path) => Some(operator::serve(path, server.handle(), settings.waits).await?),
@@ -133,8 +146,12 @@ async fn serve(settings: Settings) -> Result<Report, Box<dyn std::error::Error>>
     for address in server.addresses() {
         info!(%address, "listening");
     }
-    let report = server.run().await;
-    signals.abort();
+    let handle = server.handle();
+    let report = tokio::select! {
+        report = server.run() => report,
+        never = signals.obey(&handle) => match never {},
+        never = log.tell_of_what_is_left_out() => match never {},
+    };
     if let Some(operator) = operator {
         operator.end().await;
     }

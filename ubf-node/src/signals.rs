@@ -1,74 +1,157 @@
-//! SIGTERM and SIGINT.
+//! What the system tells this program by signals.
 
-use tracing::{info, warn};
+use std::convert::Infallible;
+
+use tracing::{error, info, warn};
 use ubf_codec::NextIp;
 use ubf_server::{DrainPlan, ServerHandle};
 
-use crate::options::Waits;
+use crate::journal::Journal;
+use crate::log::Log;
+use crate::options::{Options, Waits};
 
-/// What the system tells this program, from the moment this is made.
-#[cfg(unix)]
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wish {
+    /// SIGTERM, SIGQUIT: drain; when it comes again, stop.
+    Drain,
+    /// SIGINT: stop at once.
+    Stop,
+    /// SIGHUP: open the journal again, and read the settings again.
+    Reload,
+    /// SIGUSR1, SIGUSR2: nothing. Without a handler they would end the program.
+    Nothing,
+}
+
+/// What the program does about signals. It owns what they change.
 pub(crate) struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
+    source: Source,
+    /// As they were given: a file among them is read again.
+    options: Options,
+    waits: Waits,
+    journal: Option<Journal>,
+    log: Log,
+}
+
+impl Signals {
+    /// From here on no signal of these ends the program by itself.
+    pub(crate) fn install(
+        options: Options,
+        waits: Waits,
+        journal: Option<Journal>,
+        log: Log,
+    ) -> std::io::Result<Self> {
+        Ok(Self { source: Source::install()?, options, waits, journal, log })
+    }
+
+    /// Does as it is told, for as long as it is polled.
+    pub(crate) async fn obey(mut self, server: &ServerHandle) -> Infallible {
+        let mut is_draining = false;
+        loop {
+            match self.source.next().await {
+                Wish::Drain if !is_draining => {
+                    is_draining = true;
+                    drain(server, self.waits);
+                }
+                Wish::Drain | Wish::Stop => {
+                    info!("told to stop now");
+                    server.stop();
+                }
+                Wish::Reload => self.reload(server),
+                Wish::Nothing => info!("a signal without a meaning here: ignored"),
+            }
+        }
+    }
+
+    fn reload(&mut self, server: &ServerHandle) {
+        if let Some(journal) = &self.journal {
+            let path = journal.path().display();
+            match journal.reopen() {
+                Ok(()) => info!(%path, "journal reopened"),
+                Err(error) => error!(%path, %error, "the journal cannot be reopened"),
+            }
+        }
+        if !self.options.has_file() {
+            return;
+        }
+        let settings = match self.options.clone().settings() {
+            Ok(settings) => settings,
+            Err(error) => {
+                error!(%error, "nothing is reloaded");
+                return;
+            }
+        };
+        if let Err(error) = self.log.set_filter(&settings.log_filter) {
+            error!(%error, "the log's filter is not reloaded");
+        }
+        self.waits = settings.waits;
+        server.set_peers(settings.config.peers);
+        server.set_load_marks(settings.load);
+        info!(
+            "reloaded: peers, load marks, grace, hard stop, log filter; the rest takes a restart"
+        );
+    }
 }
 
 #[cfg(unix)]
-impl Signals {
-    pub(crate) fn install() -> std::io::Result<Self> {
+struct Source([(tokio::signal::unix::Signal, Wish); 6]);
+
+#[cfg(unix)]
+impl Source {
+    fn install() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
 
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
+        Ok(Self([
+            (signal(SignalKind::terminate())?, Wish::Drain),
+            (signal(SignalKind::quit())?, Wish::Drain),
+            (signal(SignalKind::interrupt())?, Wish::Stop),
+            (signal(SignalKind::hangup())?, Wish::Reload),
+            (signal(SignalKind::user_defined1())?, Wish::Nothing),
+            (signal(SignalKind::user_defined2())?, Wish::Nothing),
+        ]))
     }
 
-    pub(crate) async fn obey(mut self, handle: ServerHandle, waits: Waits) {
-        tokio::select! {
-            _ = self.terminate.recv() => {
-                drain(&handle, waits);
-                tokio::select! {
-                    _ = self.terminate.recv() => {}
-                    _ = self.interrupt.recv() => {}
+    async fn next(&mut self) -> Wish {
+        std::future::poll_fn(|context| {
+            for (signal, wish) in &mut self.0 {
+                // `None` never comes, and would mean that no signal comes either.
+                if let std::task::Poll::Ready(Some(())) = signal.poll_recv(context) {
+                    return std::task::Poll::Ready(*wish);
                 }
             }
-            _ = self.interrupt.recv() => {}
-        }
-        info!("told to stop now");
-        handle.stop();
+            std::task::Poll::Pending
+        })
+        .await
     }
 }
 
 #[cfg(not(unix))]
-pub(crate) struct Signals;
+struct Source;
 
 #[cfg(not(unix))]
-impl Signals {
-    pub(crate) fn install() -> std::io::Result<Self> {
+impl Source {
+    fn install() -> std::io::Result<Self> {
         Ok(Self)
     }
 
     /// There is one signal: it drains, and stops when it comes again.
-    pub(crate) async fn obey(self, handle: ServerHandle, waits: Waits) {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            drain(&handle, waits);
+    async fn next(&mut self) -> Wish {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
         }
-        if tokio::signal::ctrl_c().await.is_ok() {
-            handle.stop();
-        }
+        Wish::Drain
     }
 }
 
-fn drain(handle: &ServerHandle, waits: Waits) {
+fn drain(server: &ServerHandle, waits: Waits) {
     // Those of the moment: an operator may have changed them.
-    let next_ip = NextIp::new(handle.status().peers);
+    let next_ip = NextIp::new(server.status().peers);
     let Waits { grace, hard_stop } = waits;
     if next_ip.is_none() {
         // Nobody takes the clients over: they need no time to move.
-        return handle.shut_down(hard_stop);
+        return server.shut_down(hard_stop);
     }
-    if !handle.drain(DrainPlan { next_ip, grace, hard_stop }) {
+    if !server.drain(DrainPlan { next_ip, grace, hard_stop }) {
         warn!("the server is closing already");
     }
 }

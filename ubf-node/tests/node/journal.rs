@@ -67,10 +67,42 @@ async fn a_call_is_in_the_journal_before_it_begins_and_however_it_ends() {
 }
 
 #[test]
-fn a_journal_goes_on_where_it_ended() {
+fn a_journal_goes_on_where_it_ended_and_what_was_torn_is_set_aside() {
     let file = TempFile::new("again");
-    std::fs::write(&file.0, "before\n").unwrap();
+    let whole = "{'executed'?1 'a'}$\n";
+    std::fs::write(&file.0, [whole, "{'executed'?1 {'b"].concat()).unwrap();
     drop(Journal::append_to(&file.0).unwrap());
-    assert_eq!(file.text(), "before\n");
+    assert_eq!(file.text(), whole);
+    let torn = TempFile(file.0.with_extension("journal.torn"));
+    assert_eq!(torn.text(), "{'executed'?1 {'b\n");
     assert!(Journal::append_to("/nonexistent/journal").is_err());
+}
+
+#[test]
+fn a_file_of_something_else_and_a_device_are_no_journals() {
+    let file = TempFile::new("foreign");
+    std::fs::write(&file.0, "precious\n").unwrap();
+    let error = Journal::append_to(&file.0).unwrap_err();
+    assert_eq!(error.to_string(), "it is no journal, and stays as it is");
+    assert_eq!(file.text(), "precious\n");
+    let error = Journal::append_to("/dev/null").unwrap_err();
+    assert_eq!(error.to_string(), "it is no regular file");
+}
+
+#[test]
+fn one_server_at_a_time_writes_a_journal_and_only_its_owner_reads_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let file = TempFile::new("owner");
+    let journal = Journal::append_to(&file.0).unwrap();
+    assert_eq!(file.0.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    let error = Journal::append_to(&file.0).unwrap_err();
+    assert_eq!(error.to_string(), "another server writes this journal");
+    // The same file stays open, and a new one is made when it was moved away.
+    journal.reopen().unwrap();
+    let moved = TempFile(file.0.with_extension("moved"));
+    std::fs::rename(&file.0, &moved.0).unwrap();
+    journal.reopen().unwrap();
+    assert!(file.0.exists());
+    drop(Journal::append_to(&moved.0).unwrap());
 }

@@ -8,4 +8,6 @@ mod irc;
 mod journal;
 mod kv;
 mod process;
+#[cfg(unix)]
+mod side_channels;
 mod support;

@@ -5,15 +5,16 @@ use std::net::TcpStream;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::time::Duration;
 
-struct Program {
+pub(crate) struct Program {
     child: Child,
-    log: BufReader<ChildStderr>,
+    /// `None`: nobody reads it any longer.
+    log: Option<BufReader<ChildStderr>>,
     address: String,
 }
 
 const LISTENING: &[&str] = &["--listen", "127.0.0.1:0", "--log", "json"];
 
-fn command(arguments: &[&str]) -> Command {
+pub(crate) fn command(arguments: &[&str]) -> Command {
     prepared(Command::new(env!("CARGO_BIN_EXE_ubf-server")), arguments)
 }
 
@@ -22,13 +23,13 @@ fn prepared(mut command: Command, arguments: &[&str]) -> Command {
     command
 }
 
-fn run(arguments: &[&str]) -> Output {
+pub(crate) fn run(arguments: &[&str]) -> Output {
     command(arguments).stdout(Stdio::piped()).output().unwrap()
 }
 
 impl Program {
     /// Starts the program, and waits until it listens.
-    fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         Self::spawn(command(&[LISTENING, arguments].concat()))
     }
 
@@ -43,29 +44,33 @@ impl Program {
                 break entry["address"].as_str().unwrap().to_owned();
             }
         };
-        Self { child, log, address }
+        Self { child, log: Some(log), address }
     }
 
-    fn connect(&self) -> TcpStream {
+    pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         stream
     }
 
-    fn signal(&self, name: &str) {
-        assert!(
-            Command::new("kill")
-                .args(["-s", name, &self.child.id().to_string()])
-                .status()
-                .unwrap()
-                .success()
-        );
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        signal(self.id(), name);
+    }
+
+    /// Nobody reads the log from here on.
+    pub(crate) fn close_log(&mut self) {
+        self.log = None;
     }
 
     /// The exit status. The log is read to its end, so that the program never waits for this one.
-    fn status(mut self) -> Option<i32> {
-        let mut rest = String::new();
-        self.log.read_to_string(&mut rest).unwrap();
+    pub(crate) fn status(mut self) -> Option<i32> {
+        if let Some(log) = &mut self.log {
+            log.read_to_string(&mut String::new()).unwrap();
+        }
         self.child.wait().unwrap().code()
     }
 }
@@ -88,10 +93,11 @@ impl Program {
     }
 
     /// The next line of the log with this message.
-    fn logs(&mut self, message: &str) -> serde_json::Value {
+    pub(crate) fn logs(&mut self, message: &str) -> serde_json::Value {
         loop {
             let mut line = String::new();
-            assert!(self.log.read_line(&mut line).unwrap() > 0, "the program ended");
+            let log = self.log.as_mut().unwrap();
+            assert!(log.read_line(&mut line).unwrap() > 0, "the program ended");
             let entry: serde_json::Value = serde_json::from_str(&line).unwrap();
             if entry["message"] == message {
                 return entry;
@@ -102,7 +108,7 @@ impl Program {
 
 #[test]
 fn the_log_names_the_limit_that_was_met_and_its_value() {
-    let start = |limit| Program::start(&["--log-filter=ubf_server=debug", limit]);
+    let start = |limit| Program::start(&["--log-filter=info,ubf_server=debug", limit]);
     let ends = |program: &mut Program, limit: &str, value: &str| {
         let closed = program.logs("closed");
         assert_eq!(
@@ -134,14 +140,19 @@ fn the_log_names_the_limit_that_was_met_and_its_value() {
     assert!(reason.contains("deeper than 512 (max_depth)"), "{reason}");
 }
 
-fn exchange(stream: &mut TcpStream, request: &str, reply: &str) {
+pub(crate) fn signal(process: u32, name: &str) {
+    let kill = Command::new("kill").args(["-s", name, &process.to_string()]).status();
+    assert!(kill.unwrap().success());
+}
+
+pub(crate) fn exchange(stream: &mut TcpStream, request: &str, reply: &str) {
     stream.write_all(request.as_bytes()).unwrap();
     let mut seen = vec![0; reply.len()];
     stream.read_exact(&mut seen).unwrap();
     assert_eq!(String::from_utf8_lossy(&seen), reply);
 }
 
-fn rest(mut stream: TcpStream) -> String {
+pub(crate) fn rest(mut stream: TcpStream) -> String {
     let mut seen = String::new();
     stream.read_to_string(&mut seen).unwrap();
     seen

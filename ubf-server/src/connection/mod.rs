@@ -533,7 +533,8 @@ impl Connection {
             Notice::Agreed { service, version, agent, quarantined } => {
                 counters.agreed.add(1);
                 let agent = agent.as_ref().map(ubf_codec::Text::to_latin1);
-                let shown = agent.as_deref().map(Truncated);
+                // A client may put line ends and colours into it.
+                let shown = agent.as_deref().map(|agent| Truncated(agent.escape_debug()));
                 debug!(%peer, %service, %version, agent = shown.map(tracing::field::display), quarantined = quarantined.len(), "agreed");
                 let place = self.services.iter().position(|(known, _)| *known == service);
                 self.entry.mailbox.set_spoken(place, version);
