@@ -40,11 +40,11 @@ impl ConnectArgs {
     }
 
     pub(crate) fn policy(&self) -> RedirectPolicy {
-        RedirectPolicy {
-            allow_private: self.allow_redirects.contains(&Redirects::Private),
-            allow_loopback: self.allow_redirects.contains(&Redirects::Loopback),
-            allow_low_ports: self.allow_redirects.contains(&Redirects::LowPorts),
-        }
+        let mut policy = RedirectPolicy::default();
+        policy.allow_private = self.allow_redirects.contains(&Redirects::Private);
+        policy.allow_loopback = self.allow_redirects.contains(&Redirects::Loopback);
+        policy.allow_low_ports = self.allow_redirects.contains(&Redirects::LowPorts);
+        policy
     }
 
     /// A client that does what the arguments say.

@@ -51,6 +51,7 @@ use self::route::Route;
 use self::withdrawn::Withdrawn;
 use crate::quarantine::Quarantine;
 use crate::random::Random;
+use crate::redirect::lower_case;
 use crate::time::Time;
 
 /// What a session waits for.
@@ -147,7 +148,8 @@ enum Slot {
 impl ClientSession {
     /// A session. `seed` decides all that is random: grease and jitter.
     #[must_use]
-    pub fn new(config: Config, seed: u64, now: Time) -> Self {
+    pub fn new(mut config: Config, seed: u64, now: Time) -> Self {
+        config.addresses = config.addresses.iter().map(lower_case).collect();
         let mut route = Route::default();
         route.begin_round(&config.addresses);
         Self {

@@ -14,6 +14,7 @@ use super::{ClientSession, Slot};
 use crate::control::{
     Agreed, ClientControl, DEFAULT_MAX_IDLE, Negotiate, Options, TOO_MANY_NEGOTIATIONS,
 };
+use crate::redirect::lower_case;
 use crate::time::Time;
 use crate::versions::Versions;
 
@@ -193,15 +194,14 @@ impl ClientSession {
         self.statistics.negotiations += 1;
         self.last_loss = None;
         // R4: peers are judged like redirections (R7).
-        let policy = self.config.policy;
-        let peers = agreed
-            .options
-            .peers
-            .into_iter()
-            .filter(|peer_address| policy.judge(peer, peer_address).is_ok());
-        self.route.peers = peers
-            .map(|address| Candidate { address, named_by: NamedBy::Peers { server: peer } })
-            .collect();
+        let (policy, given) = (self.config.policy, &self.config.addresses);
+        let judged = agreed.options.peers.iter().filter_map(|named| {
+            let is_given = policy.judge_among(peer, named, given).ok()?;
+            let named_by =
+                if is_given { NamedBy::Program } else { NamedBy::Peers { server: peer } };
+            Some(Candidate { address: lower_case(named), named_by })
+        });
+        self.route.peers = judged.collect();
         let agent = agreed.options.agent;
         let spoken = agreed.versions;
         self.notice(Notice::Agreed { connection, is_first, address, version, spoken, agent });

@@ -2,8 +2,6 @@
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use core::net::IpAddr;
-
 use ubf_codec::{Address, NextIp};
 
 use super::output::NamedBy;
@@ -163,15 +161,6 @@ impl Route {
                 self.candidates.push_front(candidate.clone());
             }
         }
-    }
-
-    /// R7: what the program named is not judged, whoever names it too.
-    pub(super) fn named_by(
-        address: &Address,
-        start: &[Address],
-        server: Option<IpAddr>,
-    ) -> NamedBy {
-        if start.contains(address) { NamedBy::Program } else { NamedBy::NextIp { server } }
     }
 
     /// R4: the next address of a round, or of a move.

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
 
-use ubf_codec::{Host, NextIp, Term};
+use ubf_codec::{Address, Host, NextIp, Term};
 
 use super::calls::OpenCall;
 use super::error::CallError;
@@ -14,9 +14,9 @@ use super::link::{Awaited, Link, Sent, Stage};
 use super::loss::{Loss, LossReason};
 use super::notice::Notice;
 use super::output::{ConnectionId, Done, NamedBy, Output};
-use super::route::{Candidate, Hold, Round, Route, Wanted};
+use super::route::{Candidate, Hold, Round, Wanted};
 use super::{ClientSession, Slot};
-use crate::redirect::RedirectRefusal;
+use crate::redirect::{RedirectRefusal, lower_case};
 use crate::time::Time;
 
 /// A connection that held so long was a good one: the next loss is the first of a series, and the
@@ -151,12 +151,12 @@ impl ClientSession {
         self.route.candidates.clear();
         self.route.round = Round::default();
         for address in next_ip.addresses() {
-            let judgement = self.route.judge(address, self.config.max_hops);
-            match judgement.and_then(|()| self.config.policy.judge(peer, address)) {
-                Ok(()) => self.route.candidates.push_back(Candidate {
-                    address: address.clone(),
-                    named_by: NamedBy::NextIp { server: peer },
-                }),
+            let judgement = self.route.judge(&lower_case(address), self.config.max_hops);
+            match judgement.and_then(|()| self.judge(peer, address)) {
+                Ok(named_by) => self
+                    .route
+                    .candidates
+                    .push_back(Candidate { address: lower_case(address), named_by }),
                 Err(refusal) => {
                     self.outputs.push_back(Output::Notice(Notice::RedirectRefused {
                         address: address.clone(),
@@ -324,15 +324,11 @@ impl ClientSession {
             wanted.at = wanted.at.min(at);
             return;
         }
-        let policy = self.config.policy;
-        let allowed =
-            next_ip.addresses().iter().filter(|address| policy.judge(peer, address).is_ok());
-        self.route.next_ips = allowed
-            .map(|address| Candidate {
-                address: address.clone(),
-                named_by: NamedBy::NextIp { server: peer },
-            })
-            .collect();
+        let judged = next_ip.addresses().iter().filter_map(|address| {
+            let named_by = self.judge(peer, address).ok()?;
+            Some(Candidate { address: lower_case(address), named_by })
+        });
+        self.route.next_ips = judged.collect();
         self.route.wanted = Some(Wanted { next_ip: next_ip.clone(), at });
         self.notice(Notice::RedirectAnnounced { next_ip });
     }
@@ -423,22 +419,31 @@ impl ClientSession {
         }
     }
 
+    /// R7: judges an address that a server at `peer` names in a NextIP, as far as it is known.
+    fn judge(&self, peer: Option<IpAddr>, address: &Address) -> Result<NamedBy, RedirectRefusal> {
+        let is_given = self.config.policy.judge_among(peer, address, &self.config.addresses)?;
+        Ok(if is_given { NamedBy::Program } else { NamedBy::NextIp { server: peer } })
+    }
+
     /// R4: whoever turns us away may say where to go. That is followed like any other NextIP.
     fn follow_last_words(&mut self, peer: Option<IpAddr>, named: Option<NextIp>) {
         let Some(next_ip) = named else { return };
         let mut candidates = Vec::new();
         for address in next_ip.addresses() {
-            // R5: only moves are counted.
-            let max_hops = self.config.max_hops;
-            let judgement =
-                if self.current.is_some() { self.route.judge(address, max_hops) } else { Ok(()) };
-            match judgement.and_then(|()| self.config.policy.judge(peer, address)) {
-                Ok(()) => candidates.push(Candidate {
-                    address: address.clone(),
-                    named_by: Route::named_by(address, &self.config.addresses, peer),
-                }),
+            let address = lower_case(address);
+            let judgement = if self.current.is_some() {
+                let max_hops = self.config.max_hops;
+                self.route.judge(&address, max_hops).and_then(|()| self.judge(peer, &address))
+            } else if self.config.addresses.contains(&address) {
+                // R5 counts moves only, and what the program named is not judged in a failover.
+                Ok(NamedBy::Program)
+            } else {
+                self.judge(peer, &address)
+            };
+            match judgement {
+                Ok(named_by) => candidates.push(Candidate { address, named_by }),
                 Err(refusal) => {
-                    self.notice(Notice::RedirectRefused { address: address.clone(), refusal });
+                    self.notice(Notice::RedirectRefused { address, refusal });
                 }
             }
         }

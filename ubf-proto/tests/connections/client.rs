@@ -46,6 +46,7 @@ impl Client {
         config.floor = settings.floor.map(version);
         config.refuse_downgrade = settings.refuse_downgrade;
         config.tls = settings.tls;
+        config.policy.pinned = settings.pinned;
         config.max_pending = settings.max_pending.unwrap_or(config.max_pending);
         config.max_in_flight = settings.max_in_flight.unwrap_or(config.max_in_flight);
         config.limits.max_depth = settings.max_depth.unwrap_or(config.limits.max_depth);

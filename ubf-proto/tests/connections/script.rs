@@ -57,6 +57,7 @@ pub(crate) struct ClientSettings {
     pub(crate) floor: Option<u32>,
     pub(crate) refuse_downgrade: bool,
     pub(crate) tls: bool,
+    pub(crate) pinned: bool,
     pub(crate) max_pending: Option<usize>,
     pub(crate) max_in_flight: Option<usize>,
     pub(crate) max_depth: Option<u32>,
