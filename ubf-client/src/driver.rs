@@ -357,7 +357,6 @@ impl Driver {
         self.session.handle(Input::Close, now);
     }
 
-    #[expect(clippy::wildcard_enum_match_arm, reason = "two arms are of one variant")]
     fn obey(&mut self, output: Output) {
         match output {
             Output::Connect { connection, address, named_by, within, tls } => {

@@ -109,8 +109,12 @@ mod stand_in;
 mod sync;
 mod wire;
 
+#[cfg(feature = "tower")]
+mod tower;
 #[cfg(feature = "serde")]
 mod typed;
+
+pub mod guide;
 
 pub use self::attempt::Attempt;
 pub use self::builder::{Builder, ConnectError};

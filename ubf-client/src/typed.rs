@@ -2,7 +2,6 @@
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -10,8 +9,9 @@ use bytes::Bytes;
 use futures_core::Stream;
 use serde_core::Serialize;
 use serde_core::de::{Deserialize, DeserializeOwned, Error as _};
+use tracing::debug;
 use ubf_codec::serde::{Error, from_term, to_vec};
-use ubf_codec::{Term, Text, Version, View};
+use ubf_codec::{Term, Text, Version, Versioned, VersionedError, View};
 use ubf_proto::client::CallError;
 
 use crate::call::{Call, Cast};
@@ -19,7 +19,7 @@ use crate::call_table::unknown;
 use crate::events::{Events, Incoming};
 use crate::handle::{Client, ReadCrashed};
 use crate::reply::{Event, Reply};
-use crate::request::{Source, Unsupported, as_event, is_event_in};
+use crate::request::{Request, Source, Unsupported, as_event, is_event_in};
 
 impl Client {
     /// Makes a call with a request that is a Rust value, and reads the response as a `T`.
@@ -59,7 +59,37 @@ impl Client {
         request: &(impl Serialize + ?Sized),
     ) -> TypedCall<T> {
         let call = written(request).map(|body| Call::new(self.message(Source::Body(body))));
-        TypedCall { call: call.map_err(Some), response: PhantomData }
+        TypedCall { call: call.map_err(Some), read: Reply::typed }
+    }
+
+    /// Makes a call with a request that has a form in each version, and reads the response as a
+    /// message of its version: what differs between versions is said once, where the messages are.
+    ///
+    /// The versions that the program has are those of its messages:
+    /// `Client::builder().versions(Request::VERSIONS.iter().map(|version| version.get()))`. A
+    /// request that has no form in the version in force ends as
+    /// [`CallError::Inexpressible`](crate::CallError::Inexpressible), and the log says why.
+    ///
+    /// ```no_run
+    /// use ubf_client::Client;
+    /// use ubf_codec::Versioned;
+    ///
+    /// # async fn example<Request: Versioned + Send + 'static, Response: Versioned>(client: Client, request: Request)
+    /// # -> Result<Response, ubf_client::TypedCallError> {
+    /// let reply = client.call_versioned::<Response>(request).idempotent().await?;
+    /// # Ok(reply.response)
+    /// # }
+    /// ```
+    pub fn call_versioned<T: Versioned>(
+        &self,
+        request: impl Versioned + Send + 'static,
+    ) -> TypedCall<T> {
+        TypedCall { call: Ok(self.call(in_version(request))), read: Reply::versioned }
+    }
+
+    /// Sends an event that has a form in each version.
+    pub fn cast_versioned(&self, event: impl Versioned + Send + 'static) -> Cast {
+        self.cast(in_version(event))
     }
 
     /// Sends an event that is a Rust value, the same in all versions:
@@ -69,6 +99,16 @@ impl Client {
     /// If the event has no form in UBF. Nothing was sent.
     pub fn cast_typed(&self, event: &(impl Serialize + ?Sized)) -> Result<Cast, Error> {
         Ok(Cast::new(self.message(Source::Body(as_event(&to_vec(event)?).into()))))
+    }
+}
+
+/// A message as it is written for each version.
+fn in_version(message: impl Versioned + Send + 'static) -> impl Request {
+    move |version: Version| {
+        message.to_term(version).map_err(|error| {
+            debug!(%version, %error, "a message has no form");
+            Unsupported
+        })
     }
 }
 
@@ -124,7 +164,7 @@ impl Call {
     /// If the responses differ as well, look at [`Reply::version`] and then read with
     /// [`Reply::response_as`].
     pub fn typed<T: DeserializeOwned>(self) -> TypedCall<T> {
-        TypedCall { call: Ok(self), response: PhantomData }
+        TypedCall { call: Ok(self), read: Reply::typed }
     }
 }
 
@@ -133,7 +173,7 @@ impl Call {
 pub struct TypedCall<T> {
     /// `Err(None)` when it was told that it cannot be written.
     call: Result<Call, Option<Error>>,
-    response: PhantomData<fn() -> T>,
+    read: fn(&Reply) -> Result<TypedReply<T>, Error>,
 }
 
 impl<T> TypedCall<T> {
@@ -148,11 +188,12 @@ impl<T> TypedCall<T> {
     }
 }
 
-impl<T: DeserializeOwned> Future for TypedCall<T> {
+impl<T> Future for TypedCall<T> {
     type Output = Result<TypedReply<T>, TypedCallError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let call = match &mut self.get_mut().call {
+        let Self { call, read } = self.get_mut();
+        let call = match call {
             Ok(call) => call,
             Err(error) => {
                 debug_assert!(error.is_some(), "a future is not polled after its end");
@@ -167,7 +208,7 @@ impl<T: DeserializeOwned> Future for TypedCall<T> {
         let Some(client) = client else { return Poll::Ready(Err(unknown().into())) };
         // N11: the call has run. Code that reads may crash; the version is to blame, and not the
         // call.
-        Poll::Ready(match client.read(&reply, Reply::typed)? {
+        Poll::Ready(match client.read(&reply, *read)? {
             Ok(reply) => Ok(reply),
             Err(error) => Err(TypedCallError::of(reply, error)),
         })
@@ -195,18 +236,32 @@ impl Reply {
         from_term(self.response())
     }
 
+    /// The [response](Self::response) as a message that has a form in the reply's version.
+    ///
+    /// # Errors
+    /// If it is not one in this version. The call has run (N11).
+    pub fn response_versioned<T: Versioned>(&self) -> Result<T, VersionedError> {
+        T::from_term(self.version(), self.response())
+    }
+
     fn typed<T: DeserializeOwned>(&self) -> Result<TypedReply<T>, Error> {
+        let response = self.response_as()?;
+        self.with_state(response)
+    }
+
+    fn versioned<T: Versioned>(&self) -> Result<TypedReply<T>, Error> {
+        let response = self.response_versioned().map_err(Error::custom)?;
+        self.with_state(response)
+    }
+
+    fn with_state<T>(&self, response: T) -> Result<TypedReply<T>, Error> {
         let state = self
             .state()
             .and_then(|state| if let View::Atom(name) = state.view() { Some(name) } else { None });
         let state = state.ok_or_else(|| {
             Error::custom("expected a response and the name of a state, {Response,'State'}")
         })?;
-        Ok(TypedReply {
-            response: self.response_as()?,
-            state: state.to_text(),
-            version: self.version(),
-        })
+        Ok(TypedReply { response, state: state.to_text(), version: self.version() })
     }
 }
 
@@ -345,7 +400,14 @@ impl Events {
     /// ```
     #[must_use]
     pub fn typed<T: DeserializeOwned>(self) -> TypedEvents<T> {
-        TypedEvents { events: self, event: PhantomData }
+        TypedEvents { events: self, read: |event| event.event_as() }
+    }
+
+    /// Reads each event as a message of its version.
+    #[must_use]
+    pub fn versioned<T: Versioned>(self) -> TypedEvents<T> {
+        let read = |event: &Event| event.event_versioned().map_err(Error::custom);
+        TypedEvents { events: self, read }
     }
 }
 
@@ -353,10 +415,10 @@ impl Events {
 #[derive(Debug)]
 pub struct TypedEvents<T> {
     events: Events,
-    event: PhantomData<fn() -> T>,
+    read: fn(&Event) -> Result<T, Error>,
 }
 
-impl<T: DeserializeOwned> TypedEvents<T> {
+impl<T> TypedEvents<T> {
     /// What comes next; `None` when the client has ended. Nothing is lost if the future is dropped.
     pub async fn recv(&mut self) -> Option<Incoming<Result<TypedEvent<T>, UnreadableEvent>>> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
@@ -378,14 +440,15 @@ impl<T: DeserializeOwned> TypedEvents<T> {
     }
 }
 
-impl<T: DeserializeOwned> Stream for TypedEvents<T> {
+impl<T> Stream for TypedEvents<T> {
     /// An event that is not what the type expects is an error; the next one may be.
     type Item = Incoming<Result<TypedEvent<T>, UnreadableEvent>>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let incoming = ready!(self.get_mut().events.poll_recv(cx));
+        let Self { events, read } = self.get_mut();
+        let incoming = ready!(events.poll_recv(cx));
         Poll::Ready(incoming.map(|incoming| match incoming {
-            Incoming::Event(event) => Incoming::Event(match event.event_as() {
+            Incoming::Event(event) => Incoming::Event(match read(&event) {
                 Ok(read) => Ok(TypedEvent { event: read, version: event.version() }),
                 Err(error) => Err(UnreadableEvent { event: Box::new(event), error }),
             }),
@@ -412,6 +475,14 @@ impl Event {
     /// of [`body`](Self::body).
     pub fn event_as<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Error> {
         from_term(self.event())
+    }
+
+    /// The [event](Self::event) as a message that has a form in its version.
+    ///
+    /// # Errors
+    /// If it is not one in this version.
+    pub fn event_versioned<T: Versioned>(&self) -> Result<T, VersionedError> {
+        T::from_term(self.version(), self.event())
     }
 }
 

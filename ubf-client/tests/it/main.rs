@@ -22,6 +22,10 @@ mod load;
 mod malformed;
 mod opening;
 mod settings;
+#[cfg(feature = "tower")]
+mod tower;
 mod travel;
+#[cfg(feature = "serde")]
+mod versioned;
 mod wire;
 mod worked_example;
