@@ -120,6 +120,18 @@ mod tests {
     }
 
     #[test]
+    fn every_byte_but_the_control_bytes_names_a_register() {
+        let count = |dialect| {
+            let mut decoder = crate::Decoder::new().with_dialect(dialect);
+            let mut is_register =
+                |byte: u8| decoder.decode(&[b'{', b'1', b'>', byte, byte, b'}', b'$']).is_ok();
+            (0..=u8::MAX).filter(|&byte| is_register(byte)).count()
+        };
+        assert_eq!(count(crate::Dialect::Extended), 228);
+        assert_eq!(count(crate::Dialect::Classic), 229);
+    }
+
+    #[test]
     fn two_hundred_printable_bytes_are_registers() {
         assert_eq!((0x20..=255).filter(|&byte| !is_control(byte)).count(), 200);
     }

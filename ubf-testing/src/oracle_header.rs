@@ -111,28 +111,35 @@ fn next_ip(input: &[u8], at: &mut usize, limits: &Limits) -> Result<String, Stop
         _ => return broken("bad-next-ip", *at),
     }
     let first = *at;
-    while peek(input, *at)? != b'"' {
+    let mut addresses = Vec::new();
+    let mut begin = first;
+    loop {
+        let byte = peek(input, *at)?;
+        let is_separator = byte == b',' || byte == b'"';
+        if *at == begin && is_separator {
+            return broken("bad-next-ip", *at);
+        }
+        if is_separator {
+            match address(&input[begin..*at]) {
+                Some(address) => addresses.push(address),
+                None => return broken("bad-next-ip", begin),
+            }
+        }
+        if byte == b'"' {
+            *at += 1;
+            return Ok(addresses.join(","));
+        }
         if *at - first == limits.max_next_ip_bytes as usize {
             return broken("limit-next-ip-bytes", *at);
         }
+        if *at == begin && addresses.len() == limits.max_next_ip_addresses as usize {
+            return broken("limit-next-ip-addresses", *at);
+        }
         *at += 1;
-    }
-    let quoted = &input[first..*at];
-    *at += 1;
-
-    let mut addresses = Vec::new();
-    let mut offset = first;
-    for text in quoted.split(|byte| *byte == b',') {
-        if addresses.len() == limits.max_next_ip_addresses as usize {
-            return broken("limit-next-ip-addresses", offset);
+        if byte == b',' {
+            begin = *at;
         }
-        match address(text) {
-            Some(address) => addresses.push(address),
-            None => return broken("bad-next-ip", offset),
-        }
-        offset += text.len() + 1;
     }
-    Ok(addresses.join(","))
 }
 
 /// `host:port`, with the numbers of an IP address in their canonical form.

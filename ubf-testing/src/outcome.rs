@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use ubf_codec::NextIp;
+
 /// The packets of a stream, and how the stream ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome<P = String> {
@@ -51,7 +53,10 @@ impl Side {
 }
 
 /// A versioned packet.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// Two are equal when their addresses mean the same, however they are written: a name in another
+/// case, an IPv6 address with other zeros.
+#[derive(Debug, Clone)]
 pub struct Packet {
     /// The version; 0 is negotiation mode.
     pub version: u32,
@@ -61,6 +66,23 @@ pub struct Packet {
     pub body: Vec<u8>,
     /// The body's term in postfix.
     pub term: String,
+}
+
+impl PartialEq for Packet {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { version, next_ip, body, term } = self;
+        *version == other.version
+            && *body == other.body
+            && *term == other.term
+            && are_same_addresses(next_ip.as_deref(), other.next_ip.as_deref())
+    }
+}
+
+impl Eq for Packet {}
+
+fn are_same_addresses(one: Option<&str>, two: Option<&str>) -> bool {
+    let addresses = |text: Option<&str>| text.and_then(|text| text.parse::<NextIp>().ok());
+    one == two || addresses(one).is_some_and(|one| Some(one) == addresses(two))
 }
 
 impl<P: fmt::Display> fmt::Display for Outcome<P> {
@@ -155,6 +177,13 @@ impl Packet {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_are_compared_as_addresses() {
+        let same = |one: &str, two: &str| are_same_addresses(Some(one), Some(two));
+        assert!(same("?", "?") && same("B.example:1,[::0:1]:2", "b.example:1,[::1]:2"));
+        assert!(!same("a:1,b:1", "b:1,a:1") && !same("?", "a:1") && !same("x", "y"));
+    }
 
     #[test]
     fn an_answer_reads_back_as_it_was_written() {

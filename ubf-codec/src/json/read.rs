@@ -367,7 +367,7 @@ impl Reader<'_> {
 
     fn integer(&self, text: &Text, offset: usize) -> Result<Integer, Error> {
         let Some(text) = text.as_str() else { return Err(Error::no_term(NO_INTEGER, offset)) };
-        // Conversion takes time that grows with the square of the digits.
+        // Arithmetic takes time that grows with the square of the digits.
         if text.trim_start_matches('-').len() > self.limits.max_integer_digits as usize {
             return Err(Error::exceeds(
                 Limit::IntegerDigits(self.limits.max_integer_digits),

@@ -555,13 +555,16 @@ fn number(text: &str) -> Parsed<'_, Term> {
         Ok((after, Number::Integer { base, digits })) => {
             let digits: Vec<u8> = digits.bytes().filter(|&digit| digit != b'_').collect();
             let value = match base {
-                None => str::from_utf8(&digits).ok().and_then(|digits| digits.parse().ok()),
-                Some(base) => BigInt::parse_bytes(&digits, base).map(Integer::from),
+                None => {
+                    let sign = if negative { "-" } else { "" };
+                    let digits = str::from_utf8(&digits).unwrap_or_default();
+                    [sign, digits].concat().parse().ok()
+                }
+                Some(base) => BigInt::parse_bytes(&digits, base)
+                    .map(|value| Integer::from(if negative { -value } else { value })),
             };
             match value {
-                Some(value) => {
-                    Ok((after, Term::Integer(if negative { negate(&value) } else { value })))
-                }
+                Some(value) => Ok((after, Term::Integer(value))),
                 None => failure(rest, "digits of that base"),
             }
         }
@@ -570,16 +573,9 @@ fn number(text: &str) -> Parsed<'_, Term> {
     }
 }
 
-/// Digits of an integer: what a decoder accepts by default. Conversion takes time that grows with
-/// the square of the digits.
+/// Digits of an integer: what a decoder accepts by default. Conversion from another base takes time
+/// that grows with the square of the digits.
 const MAX_DIGITS: usize = Limits::new().max_integer_digits as usize;
-
-fn negate(value: &Integer) -> Integer {
-    match value.to_i64().and_then(i64::checked_neg) {
-        Some(value) => Integer::from(value),
-        None => Integer::from(-value.to_big_int()),
-    }
-}
 
 enum Number<'t> {
     Integer { base: Option<u32>, digits: &'t str },

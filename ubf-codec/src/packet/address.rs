@@ -1,7 +1,9 @@
 //! Addresses in a NextIP (P2).
 
 use alloc::string::String;
+use core::cmp::Ordering;
 use core::fmt;
+use core::hash::{Hash, Hasher};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::ops::Deref;
 use core::str::FromStr;
@@ -14,6 +16,9 @@ use nom::sequence::{delimited, separated_pair};
 use nom::{IResult, Parser};
 
 /// A host and a port: `192.0.2.7:4000`, `[2001:db8::1]:4000`, `b.example:4000`.
+///
+/// Addresses are equal that mean the same: IP addresses however they are written, names in any case.
+/// `Display` writes IPv6 addresses as RFC 5952 says, those of IPv4 in `::ffff:0:0/96` with dots.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct Address {
@@ -45,7 +50,16 @@ pub enum Host {
 /// A name for the domain name system: labels of letters, digits, `-` and `_`, at most 63 bytes each
 /// and 253 in all. The last label is no number, decimal or hexadecimal: many programs would take
 /// such a name for an IPv4 address.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+///
+/// Names are compared without regard to case, as resolvers do, and printed as they were written.
+///
+/// ```
+/// use ubf_codec::HostName;
+///
+/// assert_eq!(HostName::new("B.Example"), HostName::new("b.example"));
+/// assert_eq!(HostName::new("B.Example").unwrap().as_str(), "B.Example");
+/// ```
+#[derive(Clone, Debug)]
 pub struct HostName(String);
 
 impl HostName {
@@ -59,6 +73,41 @@ impl HostName {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl HostName {
+    /// The bytes by which names are compared.
+    fn folded(&self) -> impl Iterator<Item = u8> {
+        self.0.bytes().map(|byte| byte.to_ascii_lowercase())
+    }
+}
+
+impl PartialEq for HostName {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+}
+
+impl Eq for HostName {}
+
+impl PartialOrd for HostName {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for HostName {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.folded().cmp(other.folded())
+    }
+}
+
+impl Hash for HostName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.folded().for_each(|byte| state.write_u8(byte));
+        // As texts do: no name is the beginning of what follows it.
+        state.write_u8(0xFF);
     }
 }
 
@@ -181,6 +230,49 @@ mod tests {
             "localhost:1",
         ] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn addresses_are_equal_that_mean_the_same() {
+        use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+
+        let address = |text: &str| text.parse::<Address>().unwrap();
+        for (one, two) in [
+            ("localhost:1", "LOCALHOST:1"),
+            ("B.Example:80", "b.eXAMPLE:80"),
+            ("[2001:0DB8:0:0:0:0:0:1]:1", "[2001:db8::1]:1"),
+            ("[::ffff:c000:207]:1", "[::ffff:192.0.2.7]:1"),
+        ] {
+            let (one, two) = (address(one), address(two));
+            assert_eq!(one, two);
+            assert_eq!(one.cmp(&two), Ordering::Equal);
+            let hasher = BuildHasherDefault::<DefaultHasher>::default();
+            assert_eq!(hasher.hash_one(&one), hasher.hash_one(&two));
+        }
+        for (one, two) in [
+            ("a:1", "b:1"),
+            ("a:1", "a:2"),
+            ("a.b:1", "ab:1"),
+            ("a:1", "ab:1"),
+            ("[::ffff:192.0.2.7]:1", "192.0.2.7:1"),
+        ] {
+            assert_ne!(address(one), address(two));
+            assert_eq!(address(one) < address(two), address(two) > address(one));
+        }
+    }
+
+    #[test]
+    fn ip_addresses_are_written_as_rfc_5952_says() {
+        for (text, written) in [
+            ("[2001:DB8:0:0:1:0:0:1]:1", "[2001:db8::1:0:0:1]:1"),
+            ("[2001:db8:0:1:1:1:1:1]:1", "[2001:db8:0:1:1:1:1:1]:1"),
+            ("[0:0:0:0:0:ffff:c000:207]:1", "[::ffff:192.0.2.7]:1"),
+            ("[::192.0.2.7]:1", "[::c000:207]:1"),
+            ("[64:ff9b::192.0.2.7]:1", "[64:ff9b::c000:207]:1"),
+            ("B.Example:1", "B.Example:1"),
+        ] {
+            assert_eq!(text.parse::<Address>().unwrap().to_string(), written);
         }
     }
 

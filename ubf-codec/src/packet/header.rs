@@ -252,39 +252,64 @@ impl<'w> Reader<'w> {
                 self.position += 1;
                 None
             }
-            [b'"', ref list @ ..] => {
-                let max = limits.max_next_ip_bytes as usize;
-                let Some(len) =
-                    list.iter().take(max.saturating_add(1)).position(|&byte| byte == b'"')
-                else {
-                    if list.len() > max {
-                        let limit = Limit::NextIpBytes(limits.max_next_ip_bytes);
-                        return Err(self.error(ErrorKind::Limit(limit), start + 1 + max));
-                    }
-                    return Ok(None);
-                };
-                self.position = start + len + 2;
-                Some(self.addresses(list.get(..len).unwrap_or_default(), start + 1, limits)?)
-            }
+            [b'"', ref list @ ..] => match self.addresses(list, start + 1, limits)? {
+                Some((addresses, len)) => {
+                    self.position = start + len + 2;
+                    Some(addresses)
+                }
+                None => return Ok(None),
+            },
             [_, ..] => return Err(self.error(ErrorKind::BadNextIp, start)),
         };
         Ok(self.space()?.then_some(next_ip))
     }
 
-    /// A list of addresses, which begins at `start`.
-    fn addresses(&self, list: &[u8], start: usize, limits: &Limits) -> Result<NextIp, DecodeError> {
+    /// The addresses up to a closing quote, and how many bytes they take. The list begins at
+    /// `start`.
+    ///
+    /// W15: whatever comes first is the error. Each address is counted at its first byte, and judged
+    /// where it ends.
+    fn addresses(
+        &self,
+        list: &[u8],
+        start: usize,
+        limits: &Limits,
+    ) -> Result<Option<(NextIp, usize)>, DecodeError> {
+        let max = limits.max_next_ip_bytes as usize;
+        let bad = |at| self.error(ErrorKind::BadNextIp, start + at);
+        let exceeds = |limit, at| self.error(ErrorKind::Limit(limit), start + at);
+        let too_long = || exceeds(Limit::NextIpBytes(limits.max_next_ip_bytes), max);
         let mut addresses = Vec::new();
-        let mut at = start;
-        for (count, text) in list.split(|&byte| byte == b',').enumerate() {
-            if count >= limits.max_next_ip_addresses as usize {
-                let limit = Limit::NextIpAddresses(limits.max_next_ip_addresses);
-                return Err(self.error(ErrorKind::Limit(limit), at));
+        let mut at = 0;
+        loop {
+            let Some(first) = list.get(at) else { return Ok(None) };
+            if matches!(first, b',' | b'"') {
+                return Err(bad(at));
             }
+            if at >= max {
+                return Err(too_long());
+            }
+            if addresses.len() >= limits.max_next_ip_addresses as usize {
+                return Err(exceeds(Limit::NextIpAddresses(limits.max_next_ip_addresses), at));
+            }
+            // The quote, or a comma too much, may be the byte after the last that is allowed.
+            let allowed = list.get(at..=max).or_else(|| list.get(at..)).unwrap_or_default();
+            let Some(len) = allowed.iter().position(|byte| matches!(byte, b',' | b'"')) else {
+                return if list.len() > max { Err(too_long()) } else { Ok(None) };
+            };
+            let text = allowed.get(..len).unwrap_or_default();
             let address = str::from_utf8(text).ok().and_then(|text| text.parse().ok());
-            addresses.push(address.ok_or_else(|| self.error(ErrorKind::BadNextIp, at))?);
-            at += text.len() + 1;
+            addresses.push(address.ok_or_else(|| bad(at))?);
+            let end = at + len;
+            if allowed.get(len) == Some(&b'"') {
+                // At least one was pushed.
+                return Ok(NextIp::new(addresses).map(|addresses| (addresses, end)));
+            }
+            if end >= max {
+                return Err(too_long());
+            }
+            at = end + 1;
         }
-        NextIp::new(addresses).ok_or_else(|| self.error(ErrorKind::BadNextIp, start))
     }
 
     /// P2: exactly one space. `false` if it has not come.

@@ -7,7 +7,7 @@ use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::str::FromStr;
 
-use num_bigint::{BigInt, Sign};
+use num_bigint::BigInt;
 
 /// An owned integer of any size. Up to 128 bits it needs no memory of its own.
 ///
@@ -30,7 +30,9 @@ enum Repr {
     /// An `i128` in two halves, high one first: an `i128` itself would align every term to 16
     /// bytes.
     Wide(i64, u64),
-    Big(Arc<BigInt>),
+    /// The decimal digits, perhaps after a `-`, without leading zeros: packets have them so, and to
+    /// make a number of them takes time that grows with the square of their count.
+    Big(Arc<str>),
 }
 
 impl Integer {
@@ -63,16 +65,17 @@ impl Integer {
     #[must_use]
     pub fn to_u128(&self) -> Option<u128> {
         match &self.0 {
-            Repr::Big(value) => u128::try_from(&**value).ok(),
+            Repr::Big(digits) => digits.parse().ok(),
             Repr::Small(_) | Repr::Wide(..) => self.to_i128()?.try_into().ok(),
         }
     }
 
-    /// The value, whatever its size.
+    /// The value, whatever its size. Beyond 128 bits this takes time that grows with the square of
+    /// the digits.
     #[must_use]
     pub fn to_big_int(&self) -> BigInt {
         match &self.0 {
-            Repr::Big(value) => BigInt::clone(value),
+            Repr::Big(digits) => BigInt::parse_bytes(digits.as_bytes(), 10).unwrap_or_default(),
             Repr::Small(_) | Repr::Wide(..) => BigInt::from(self.to_i128().unwrap_or_default()),
         }
     }
@@ -83,21 +86,29 @@ impl Integer {
         match &self.0 {
             Repr::Small(value) => *value < 0,
             Repr::Wide(high, _) => *high < 0,
-            Repr::Big(value) => value.sign() == Sign::Minus,
+            Repr::Big(digits) => digits.starts_with('-'),
         }
     }
 
-    /// From decimal digits, which have to be digits.
+    /// From decimal digits, which have to be digits and to have no leading zeros.
     fn from_digits(negative: bool, digits: &[u8]) -> Self {
         /// So many digits always fit an `i128`.
         const SAFE_DIGITS: usize = 38;
+        /// More than so many never do.
+        const MAX_DIGITS: usize = 39;
         if digits.len() <= SAFE_DIGITS {
             let value =
                 digits.iter().fold(0_i128, |value, digit| value * 10 + i128::from(digit & 0x0F));
             return Self::from(if negative { -value } else { value });
         }
-        let value = BigInt::parse_bytes(digits, 10).unwrap_or_default();
-        Self::from(if negative { -value } else { value })
+        let sign = if negative { "-" } else { "" };
+        let text = [sign, str::from_utf8(digits).unwrap_or_default()].concat();
+        if digits.len() <= MAX_DIGITS
+            && let Ok(value) = text.parse::<i128>()
+        {
+            return Self::from(value);
+        }
+        Self(Repr::Big(text.into()))
     }
 }
 
@@ -119,7 +130,7 @@ impl From<BigInt> for Integer {
     fn from(value: BigInt) -> Self {
         match i128::try_from(&value) {
             Ok(value) => Self::from(value),
-            Err(_) => Self(Repr::Big(Arc::new(value))),
+            Err(_) => Self(Repr::Big(value.to_string().into())),
         }
     }
 }
@@ -142,11 +153,23 @@ macro_rules! from_primitive {
 }
 from_primitive!(i8 i16 i32 i64 isize u8 u16 u32 u64 usize);
 
+/// Without leading zeros the longer is the larger, and equal lengths compare like text.
+fn compare_digits(one: &[u8], two: &[u8]) -> Ordering {
+    one.len().cmp(&two.len()).then_with(|| one.cmp(two))
+}
+
 impl Ord for Integer {
     fn cmp(&self, other: &Self) -> Ordering {
         match (&self.0, &other.0) {
             (Repr::Small(one), Repr::Small(two)) => one.cmp(two),
-            (Repr::Big(one), Repr::Big(two)) => one.cmp(two),
+            (Repr::Big(one), Repr::Big(two)) => {
+                match (one.strip_prefix('-'), two.strip_prefix('-')) {
+                    (None, None) => compare_digits(one.as_bytes(), two.as_bytes()),
+                    (Some(one), Some(two)) => compare_digits(two.as_bytes(), one.as_bytes()),
+                    (None, Some(_)) => Ordering::Greater,
+                    (Some(_), None) => Ordering::Less,
+                }
+            }
             // A big one is larger in magnitude than any that is not, so its sign decides.
             (Repr::Big(_), _) => {
                 if self.is_negative() {
@@ -172,7 +195,7 @@ impl fmt::Display for Integer {
         match &self.0 {
             Repr::Small(value) => value.fmt(f),
             Repr::Wide(..) => self.to_i128().unwrap_or_default().fmt(f),
-            Repr::Big(value) => fmt::Display::fmt(value, f),
+            Repr::Big(digits) => f.write_str(digits),
         }
     }
 }
@@ -271,8 +294,7 @@ impl<'a> IntegerRef<'a> {
         }
     }
 
-    /// The value, whatever its size. More than 38 digits cost time that grows with the square of
-    /// their number.
+    /// The value, whatever its size.
     #[must_use]
     pub fn to_integer(&self) -> Integer {
         match self.0 {
@@ -300,6 +322,7 @@ impl<'a> IntegerRef<'a> {
                 }
                 write(digits)
             }
+            RefRepr::Owned(Integer(Repr::Big(digits))) => write(digits.as_bytes()),
             RefRepr::Owned(value) => write(value.to_string().as_bytes()),
         }
     }
@@ -333,10 +356,7 @@ impl Ord for IntegerRef<'_> {
                 RefRepr::Digits { negative, digits },
                 RefRepr::Digits { negative: other_negative, digits: other_digits },
             ) if negative == other_negative => {
-                // Without leading zeros the longer is the larger, and equal lengths compare like
-                // text.
-                let magnitude =
-                    digits.len().cmp(&other_digits.len()).then_with(|| digits.cmp(other_digits));
+                let magnitude = compare_digits(digits, other_digits);
                 if negative { magnitude.reverse() } else { magnitude }
             }
             _ => self.to_integer().cmp(&other.to_integer()),
@@ -426,6 +446,25 @@ mod tests {
         );
         assert_eq!(Integer::from(BigInt::from(5)), Integer::from(5_u128));
         assert_eq!(Integer::from(u128::MAX).to_string(), u128::MAX.to_string());
+    }
+
+    #[test]
+    fn large_integers_compare_like_numbers_and_come_from_every_side_alike() {
+        let low = "-170141183460469231731687303715884105729";
+        let high = "170141183460469231731687303715884105728";
+        for text in [low, high, &"9".repeat(10_000), &["-", &"1".repeat(10_000)].concat()] {
+            let value = integer(text);
+            assert_eq!(value.to_i128(), None);
+            assert_eq!(Integer::from(value.to_big_int()), value);
+            assert_eq!(value.to_big_int().to_string(), text);
+            assert_eq!(value.is_negative(), text.starts_with('-'));
+        }
+        let ordered = ["-9".repeat(1) + &"9".repeat(40), low.into(), high.into(), "1".repeat(41)];
+        for pair in ordered.windows(2) {
+            assert!(integer(&pair[0]) < integer(&pair[1]), "{pair:?}");
+        }
+        assert_eq!(integer(&u128::MAX.to_string()).to_u128(), Some(u128::MAX));
+        assert_eq!(integer("340282366920938463463374607431768211456").to_u128(), None);
     }
 
     #[test]
