@@ -58,6 +58,11 @@ impl<H: Header> Inbound<H> {
         if is_idle { self.decoder.take() } else { None }
     }
 
+    /// Whether a packet has begun and is not whole.
+    pub(crate) const fn is_partial(&self) -> bool {
+        self.partial_since.is_some()
+    }
+
     /// Adds bytes. What continues the buffer in memory, as reads into one buffer do, is joined
     /// without a copy.
     pub(crate) fn push(&mut self, bytes: BytesMut, now: Time) {

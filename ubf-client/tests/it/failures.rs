@@ -128,7 +128,7 @@ async fn l2_a_server_that_does_not_read_is_left_and_what_was_not_sent_has_not_ru
     let script = Script::new().await;
     let (seen, mut notices) = tokio::sync::mpsc::unbounded_channel();
     let build = builder(&script.address())
-        .configure(|config| config.max_write_time = Duration::from_millis(100))
+        .configure(|config| config.max_silence = Duration::from_millis(100))
         .on_notice(move |notice| drop(seen.send(notice.clone())));
     let (client, _peer) = within(async { tokio::join!(build.connect(), script.agree()) }).await;
     let client = client.unwrap();
@@ -142,10 +142,7 @@ async fn l2_a_server_that_does_not_read_is_left_and_what_was_not_sent_has_not_ru
     });
     let calls = calls.collect::<Vec<_>>();
     let is_left = |notice| {
-        matches!(
-            notice,
-            Notice::Lost { reason: LossReason::WriteTime { .. }, was_in_use: true, .. }
-        )
+        matches!(notice, Notice::Lost { reason: LossReason::Silence { .. }, was_in_use: true, .. })
     };
     while !is_left(within(notices.recv()).await.unwrap()) {}
     let mut indeterminate = 0;

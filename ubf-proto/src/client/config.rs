@@ -90,9 +90,13 @@ pub struct Config {
     pub ping_after: Duration,
     /// L2: for a server that owes no other answer to answer a `ping`. Default 5 s.
     pub max_pong_time: Duration,
-    /// L2: without a byte received while an answer to a call is due. Default 60 s.
+    /// L2: without a byte of an answer while the answer to a call is due, after which the server is
+    /// asked for a sign of life on a second connection. Default 10 s.
+    pub ask_after: Duration,
+    /// L2: without a byte of an answer while the answer to a call is due. Default 60 s.
     pub max_silence: Duration,
-    /// L2: without a byte written, while there are some to write. Default 30 s.
+    /// L2: without a byte written, while there are some to write and the first answer that is due
+    /// is not that of a call. Default 30 s.
     pub max_write_time: Duration,
     /// R5: between two voluntary moves. Default 1 s.
     pub move_interval: Duration,
@@ -138,6 +142,7 @@ impl Config {
             max_packet_time: Duration::from_secs(30),
             ping_after: Duration::from_secs(15),
             max_pong_time: Duration::from_secs(5),
+            ask_after: Duration::from_secs(10),
             max_silence: Duration::from_secs(60),
             max_write_time: Duration::from_secs(30),
             move_interval: Duration::from_secs(1),

@@ -27,6 +27,9 @@ pub(super) struct Link {
     pub(super) id: ConnectionId,
     pub(super) address: Address,
     pub(super) stage: Stage,
+    pub(super) purpose: Purpose,
+    /// L2: how often, and when last, the server was asked on a second connection.
+    asked: (u32, Time),
     pub(super) named_by: NamedBy,
     /// When the connection was made.
     pub(super) opened_at: Time,
@@ -66,6 +69,15 @@ pub(super) struct Link {
     pub(super) last_received: Time,
     pub(super) last_sent: Time,
     pub(super) last_written: Time,
+}
+
+/// What a connection is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To send messages.
+    Use,
+    /// L2: to see whether the server is alive.
+    Ask,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,6 +147,8 @@ impl Link {
             id,
             address,
             stage: Stage::Dialing { deadline },
+            purpose: Purpose::Use,
+            asked: (0, Time::ZERO),
             named_by,
             opened_at: now,
             peer: None,
@@ -272,6 +286,41 @@ impl Link {
         }
     }
 
+    /// Whether the first answer that is due is that of a call.
+    fn owes_a_reply(&self) -> bool {
+        self.first_due().is_some_and(|sent| sent.awaited.version().is_some())
+    }
+
+    /// L2: since when nothing has come that may be part of an answer. Events are none.
+    fn quiet_since(&self) -> Time {
+        if self.inbound.is_partial() {
+            self.due_since.max(self.last_received)
+        } else {
+            self.due_since
+        }
+    }
+
+    /// L2: when the server is to be asked on a second connection whether it is alive: twice as long
+    /// after each time that it was.
+    pub(super) fn ask_at(&self, after: Duration) -> Option<Time> {
+        let is_in_use = self.is_open() && self.agreed_at.is_some() && self.owes_a_reply();
+        let (count, last) = self.asked;
+        let quiet_since = self.quiet_since();
+        let at = if last > quiet_since {
+            last + after.saturating_mul(1_u32.checked_shl(count).unwrap_or(u32::MAX))
+        } else {
+            quiet_since + after
+        };
+        is_in_use.then_some(at)
+    }
+
+    /// L2: the server was asked on a second connection.
+    pub(super) fn was_asked(&mut self, now: Time) {
+        let (count, last) = self.asked;
+        let is_first = last <= self.quiet_since();
+        self.asked = (if is_first { 1 } else { count.saturating_add(1) }, now);
+    }
+
     fn deadlines(&self, config: &Config) -> Deadlines {
         let never = Deadlines {
             connect: Time::NEVER,
@@ -287,12 +336,17 @@ impl Link {
             Awaited::Agreement { .. } => self.due_since + config.max_negotiation_time,
             Awaited::Pong => self.due_since + config.max_pong_time,
             Awaited::Reply { .. } | Awaited::Abandoned { .. } => {
-                self.due_since.max(self.last_received) + config.max_silence
+                self.quiet_since() + config.max_silence
             }
         });
         let packet = self.inbound.deadline(config.max_packet_time).unwrap_or(Time::NEVER);
-        let write =
-            if self.unsent > 0 { self.last_written + config.max_write_time } else { Time::NEVER };
+        // A server whose handlers are slow may read nothing: that is its silence, which has limits
+        // of its own.
+        let write = if self.unsent > 0 && !self.owes_a_reply() {
+            self.last_written + config.max_write_time
+        } else {
+            Time::NEVER
+        };
         Deadlines { answer, packet, write, ..never }
     }
 }

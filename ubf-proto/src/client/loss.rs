@@ -130,6 +130,12 @@ pub enum LossReason {
         /// The limit.
         max: Duration,
     },
+    /// No answer came, and when the server was asked on a second connection it said nothing there
+    /// (L2): [`Config::ask_after`](super::Config::ask_after).
+    Unanswered {
+        /// The time without an answer after which it was asked.
+        after: Duration,
+    },
     /// A packet took too long (L1): [`Config::max_packet_time`](super::Config::max_packet_time).
     PacketTime {
         /// The limit.
@@ -181,6 +187,7 @@ impl LossReason {
                 | Self::NegotiationTime { .. }
                 | Self::PongTime { .. }
                 | Self::Silence { .. }
+                | Self::Unanswered { .. }
                 | Self::WriteTime { .. }
         )
     }
@@ -209,7 +216,7 @@ impl fmt::Display for LossReason {
             Self::Silence { max } => {
                 write!(
                     f,
-                    "nothing received for {} while a reply is due (max_silence)",
+                    "no answer received for {} while a reply is due (max_silence)",
                     InWords(*max)
                 )
             }
@@ -218,6 +225,10 @@ impl fmt::Display for LossReason {
             }
             Self::WriteTime { max } => {
                 write!(f, "nothing could be written for {} (max_write_time)", InWords(*max))
+            }
+            Self::Unanswered { after } => {
+                let after = InWords(*after);
+                write!(f, "no answer for {after} (ask_after), and none on a second connection")
             }
             Self::BadSyntax(error) => write!(f, "the server broke the syntax: {error}"),
             Self::BadControl(error) => error.fmt(f),
@@ -251,6 +262,7 @@ impl Error for LossReason {
             | Self::NegotiationTime { .. }
             | Self::PongTime { .. }
             | Self::Silence { .. }
+            | Self::Unanswered { .. }
             | Self::PacketTime { .. }
             | Self::WriteTime { .. }
             | Self::ReportedError { .. }

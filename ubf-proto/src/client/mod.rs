@@ -11,6 +11,7 @@
 //! ```
 
 mod accepted;
+mod asking;
 mod calls;
 mod config;
 mod error;
@@ -291,9 +292,9 @@ impl ClientSession {
     pub fn state(&self) -> State {
         match (&self.current, &self.next) {
             _ if self.is_closed => State::Closed,
-            (Some(_), Some(_)) => State::Moving,
-            (Some(link), None) if link.force.is_none() => State::Negotiating,
-            (Some(_), None) => State::Ready,
+            (Some(_), Some(_)) if !self.is_asking(Slot::Next) => State::Moving,
+            (Some(link), _) if link.force.is_none() => State::Negotiating,
+            (Some(_), _) => State::Ready,
             (None, Some(link)) if link.is_open() => State::Negotiating,
             (None, Some(_)) => State::Connecting,
             (None, None) if self.route.retry_at.is_some() => State::BackingOff,

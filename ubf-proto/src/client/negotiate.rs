@@ -42,6 +42,7 @@ impl ClientSession {
         }
         let (now, max) = (self.now, self.config.max_negotiations);
         let may_optimistic = self.config.optimistic_start
+            && !self.is_asking(slot)
             && !self.config.opens_connections
             && (self.current.is_none() || self.config.optimistic_moves);
         let address = self.slot(slot).as_ref().map(|link| &link.address).cloned();

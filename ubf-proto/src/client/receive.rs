@@ -22,10 +22,15 @@ impl ClientSession {
 
     fn receive_on(&mut self, slot: Slot) -> bool {
         let now = self.now;
+        let is_asking = self.is_asking(slot);
         let Some(link) = self.slot(slot) else { return false };
         let connection = link.id;
         match link.inbound.next(now) {
             Ok(None) => false,
+            Ok(Some(_)) | Err(_) if is_asking => {
+                self.stop_asking();
+                true
+            }
             Ok(Some((packet, end))) => {
                 self.receive_packet(slot, connection, packet, end);
                 true

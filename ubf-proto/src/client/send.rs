@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::calls::Rendering;
 use super::error::CallError;
-use super::link::{Awaited, Link};
+use super::link::{Awaited, Link, Purpose};
 use super::output::Output;
 use super::{ClientSession, Slot, accepted};
 use crate::control::ClientControl;
@@ -28,7 +28,8 @@ impl ClientSession {
         if is_answer_last(self.slot(slot)) {
             return false;
         }
-        let is_leaving = self.is_closing || (slot == Slot::Current && self.next.is_some());
+        let is_leaving = self.is_closing
+            || (slot == Slot::Current && self.next.is_some() && !self.is_asking(Slot::Next));
         let has_waiting = !self.waiting.is_empty();
         let (now, max_in_flight) = (self.now, self.config.max_in_flight);
         let link = match slot {
@@ -60,7 +61,9 @@ impl ClientSession {
 
     /// Where messages go. `None` while they are held back.
     fn sending_slot(&mut self) -> Option<Slot> {
-        let Some(next) = &self.next else { return self.current.is_some().then_some(Slot::Current) };
+        let Some(next) = self.next.as_ref().filter(|next| next.purpose == Purpose::Use) else {
+            return self.current.is_some().then_some(Slot::Current);
+        };
         match &self.current {
             None => Some(Slot::Next),
             // R2: nothing more is sent on the old connection.

@@ -10,7 +10,7 @@ use ubf_codec::{Address, Host, NextIp, Term};
 
 use super::calls::OpenCall;
 use super::error::CallError;
-use super::link::{Awaited, Link, Sent, Stage};
+use super::link::{Awaited, Link, Purpose, Sent, Stage};
 use super::loss::{Loss, LossReason};
 use super::notice::Notice;
 use super::output::{ConnectionId, Done, NamedBy, Output};
@@ -62,27 +62,38 @@ impl Ending {
 impl ClientSession {
     /// Connects where a connection is needed.
     pub(super) fn travel(&mut self) -> bool {
+        if self.is_asking(Slot::Next) && self.is_move_due() {
+            self.stop_asking();
+            return true;
+        }
         if self.next.is_some() || (self.is_closing && self.open_calls == 0) {
             return false;
         }
-        if self.current.is_some() { self.travel_on() } else { self.travel_anywhere() }
+        if self.current.is_some() {
+            self.travel_on() || self.ask_server()
+        } else {
+            self.travel_anywhere()
+        }
     }
 
     /// When there will be something to do here.
     pub(super) fn travel_at(&self) -> Option<Time> {
         match (&self.current, &self.next) {
             (None, Some(_)) => None,
+            (Some(_), Some(_)) if self.is_asking(Slot::Next) => self.move_at(),
             // R6: then the old connection is used again.
             (Some(_), Some(_)) => match self.route.hold {
                 Hold::Until(at) if self.now < at => Some(at),
                 Hold::Until(_) | Hold::Over { .. } => None,
             },
-            (Some(_), None) if self.can_move() => {
-                self.route.wanted.as_ref().map(|wanted| wanted.at)
-            }
-            (Some(_), None) => None,
+            (Some(_), None) => self.move_at().into_iter().chain(self.ask_at()).min(),
             (None, None) => self.route.retry_at,
         }
+    }
+
+    fn move_at(&self) -> Option<Time> {
+        let wanted = self.route.wanted.as_ref().filter(|_| self.can_move());
+        wanted.map(|wanted| wanted.at)
     }
 
     /// R6: how long a move may hold calls back.
@@ -137,12 +148,16 @@ impl ClientSession {
             }
             return true;
         }
-        let is_due = self.can_move()
-            && self.route.wanted.as_ref().is_some_and(|wanted| self.now >= wanted.at);
+        let is_due = self.is_move_due();
         if is_due {
             self.begin_move();
         }
         is_due
+    }
+
+    fn is_move_due(&self) -> bool {
+        let wanted = self.route.wanted.as_ref();
+        self.can_move() && wanted.is_some_and(|wanted| self.now >= wanted.at)
     }
 
     fn begin_move(&mut self) {
@@ -222,7 +237,7 @@ impl ClientSession {
         }
     }
 
-    fn dial(&mut self, candidate: Candidate, within: Duration) {
+    pub(super) fn dial(&mut self, candidate: Candidate, within: Duration) {
         let connection = ConnectionId(self.next_connection);
         self.next_connection += 1;
         let Candidate { address, named_by } = candidate;
@@ -355,7 +370,11 @@ impl ClientSession {
         } else {
             return;
         };
+        let is_asking = self.is_asking(slot);
         let Some(link) = self.slot(slot).take() else { return };
+        if is_asking {
+            return self.asked_in_vain(&link, &reason);
+        }
         if !matches!(reason, LossReason::Closed | LossReason::ConnectFailed { .. }) {
             self.outputs.push_back(Output::Close { connection });
         }
@@ -393,10 +412,11 @@ impl ClientSession {
             self.route.backoff.at_least(losses_before);
             // R5: what leads nowhere from one server may lead somewhere from another.
             self.route.futile = None;
-            match &self.next {
+            match &mut self.next {
                 None => self.begin_failover(),
                 // A move in progress is the first attempt of the failover.
                 Some(next) => {
+                    next.purpose = Purpose::Use;
                     let address = next.address.clone();
                     self.route.begin_round(&self.config.addresses);
                     self.route.candidates.retain(|candidate| candidate.address != address);

@@ -345,9 +345,13 @@ fn l1_packets_in_flight_are_limited() {
 fn l2_a_call_has_a_deadline_and_its_late_reply_harms_nobody() {
     let mut client = Client::agreed(config(ADDRESS, &[3]), 3, "#3&");
     client.send(1, 3, "1$");
-    client.now += 20_000;
+    assert_eq!(client.wait(10_000), ["connect 1 192.0.2.1:4000"]);
+    client.connected(1);
+    assert_eq!(client.receive(1, "3 ? {'agreed'1?#3&#}$"), ["close 1"]);
+    client.now += 10_000;
     client.send(2, 3, "2$");
-    assert_eq!(client.wait(10_000), ["end 1 error: no reply in time; the call may have run"]);
+    let lines = client.wait(10_000);
+    assert_eq!(lines[0], "end 1 error: no reply in time; the call may have run");
     assert_eq!(client.receive(0, "3 ? {1's'}$3 ? {2's'}$"), ["end 2 3 {2,s}"]);
 }
 
@@ -494,9 +498,12 @@ fn l1_no_more_is_sent_than_the_network_takes() {
 
 #[test]
 fn l2_a_server_that_takes_nothing_for_30_seconds_is_left() {
-    let mut client = Client::agreed(config(ADDRESS, &[3]), 3, "#3&");
+    let mut settings = config(ADDRESS, &[3]);
+    settings.max_pong_time = std::time::Duration::from_secs(60);
+    let mut client = Client::agreed(settings, 3, "#3&");
     client.is_written = false;
-    client.send(1, 3, "1$");
+    client.event(1);
+    client.rendered(1, 3, "{'event_in'1}$");
     client.now += 29_999;
     client.receive(0, "3 ? {'event_out'1}$");
     assert_eq!(client.session.state(), State::Ready);

@@ -121,12 +121,35 @@ fn n10_a_client_asks_to_be_woken_when_it_may_negotiate_again() {
 
 #[test]
 fn l2_the_time_to_write_begins_when_there_is_something_to_write() {
-    let mut client = ready();
+    let mut settings = config(ADDRESS, &[3, 10]);
+    settings.max_pong_time = Duration::from_secs(60);
+    let mut client = Client::agreed(settings, 10, "#3&10&");
     client.now += 10_000;
     client.is_written = false;
-    client.send(1, 10, "1$");
+    client.event(1);
+    client.rendered(1, 10, "{'event_in'1}$");
     client.now += 29_999;
     client.receive(0, "10 ? {'event_out'1}$");
+    assert_eq!(client.session.state(), State::Ready);
+    assert_eq!(client.wait(1)[0], "close 0");
+}
+
+#[test]
+fn l2_while_a_reply_is_due_a_server_that_takes_nothing_is_silent_and_no_more() {
+    let mut settings = config(ADDRESS, &[3, 10]);
+    settings.call_time = Duration::from_secs(300);
+    let mut client = Client::agreed(settings, 10, "#3&10&");
+    client.is_written = false;
+    client.send(1, 10, "1$");
+    assert_eq!(client.wait(10_000), ["connect 1 192.0.2.1:4000"]);
+    client.connected(1);
+    assert_eq!(client.receive(1, "10 ? {'agreed'1?#3&10&#}$"), ["close 1"]);
+    client.now = 30_000;
+    assert_eq!(client.wait(0), ["connect 2 192.0.2.1:4000"]);
+    client.connected(2);
+    client.receive(2, "10 ? {'agreed'1?#3&10&#}$");
+    client.now = 59_999;
+    assert_eq!(client.wait(0), NONE);
     assert_eq!(client.session.state(), State::Ready);
     assert_eq!(client.wait(1)[0], "close 0");
 }

@@ -73,7 +73,7 @@ fn why_a_connection_ended() {
         (LossReason::PongTime { max: five }, "no answer to ping in 5 s (max_pong_time)"),
         (
             LossReason::Silence { max: five },
-            "nothing received for 5 s while a reply is due (max_silence)",
+            "no answer received for 5 s while a reply is due (max_silence)",
         ),
         (LossReason::PacketTime { max: short }, "a packet took more than 30 ms (max_packet_time)"),
         (LossReason::WriteTime { max: five }, "nothing could be written for 5 s (max_write_time)"),
@@ -92,6 +92,10 @@ fn why_a_connection_ended() {
         (
             LossReason::NegotiationRefused { why: ubf!(rate) },
             "the server refuses to negotiate: rate",
+        ),
+        (
+            LossReason::Unanswered { after: five },
+            "no answer for 5 s (ask_after), and none on a second connection",
         ),
         (LossReason::Downgrade, "the server offers only lower versions than before"),
         (LossReason::Policy(RedirectRefusal::LowPort), "redirected to a port below 1024"),
