@@ -9,9 +9,10 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use tokio_util::sync::ReusableBoxFuture;
+use tracing::{Instrument as _, Span};
 use ubf_proto::server::Message;
 
-use crate::contain::{Contained, discard};
+use crate::contain::{Contained, contained, discard};
 use crate::failure::Failure;
 use crate::handler::{Call, Client, Connected, Handler};
 use crate::reply::Reply;
@@ -119,6 +120,7 @@ impl<H: Handler> AnyConnection for ConnectionOf<H> {
     fn begin(&self, message: Message, is_event: bool) -> Running {
         let handler = Arc::clone(&self.handler);
         let call = Call { message, is_event, connection: Arc::clone(&self.connected) };
+        let span = span_of(&call);
         // The handler is called inside of the future: it may panic before it returns one.
         let work = async move {
             if call.is_event {
@@ -128,6 +130,24 @@ impl<H: Handler> AnyConnection for ConnectionOf<H> {
                 handler.request(call).await.map(Reply::into_body)
             }
         };
-        Running::new(AssertUnwindSafe(work).catch_unwind())
+        if span.is_disabled() {
+            Running::new(AssertUnwindSafe(work).catch_unwind())
+        } else {
+            Running::new(AssertUnwindSafe(work.instrument(span)).catch_unwind())
+        }
     }
+}
+
+/// What a handler's own lines are logged in. If nobody wants it, it costs a look at a flag.
+fn span_of<S>(call: &Call<S>) -> Span {
+    let (peer, service, version) = (call.peer(), call.service(), call.version());
+    let packet = call.packet();
+    let span = || {
+        if call.is_event {
+            tracing::debug_span!(target: "ubf_server", "event", %peer, %service, %version, packet)
+        } else {
+            tracing::debug_span!(target: "ubf_server", "request", %peer, %service, %version, packet)
+        }
+    };
+    contained(span).unwrap_or_else(Span::none)
 }

@@ -112,6 +112,15 @@ impl Failure {
         !matches!(self.0.ending, Ending::Refused(_))
     }
 
+    /// A failure that has been an error of any type meanwhile, or such an error.
+    #[cfg(feature = "tower")]
+    pub(crate) fn from_boxed(error: BoxError) -> Self {
+        match error.downcast::<Carried>() {
+            Ok(carried) => carried.0,
+            Err(error) => Self::failed(Term::atom("error")).because(error),
+        }
+    }
+
     pub(crate) fn into_parts(self) -> (Ending, Option<BoxError>) {
         (self.0.ending, self.0.cause)
     }
@@ -139,6 +148,29 @@ impl fmt::Display for Failure {
             Ending::Failed(why) => write!(f, "failed: {}", Truncated(why.as_ref())),
             Ending::Refused(why) => write!(f, "refused: {}", Truncated(why.as_ref())),
         }
+    }
+}
+
+/// A failure as an error, which it is not by itself: else it could not be made of any other one.
+#[derive(Debug)]
+struct Carried(Failure);
+
+impl fmt::Display for Carried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for Carried {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.cause()
+    }
+}
+
+/// For code that wants errors, such as the layers of tower.
+impl From<Failure> for BoxError {
+    fn from(failure: Failure) -> Self {
+        Box::new(Carried(failure))
     }
 }
 

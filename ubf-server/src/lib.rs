@@ -1,32 +1,76 @@
 #![forbid(unsafe_code)]
-//! Servers that speak versioned UBF: the rules of [`ubf_proto::ServerSession`], with sockets, tasks
-//! and time of tokio.
+//! Servers whose contract changes while they are in use: the server's half of versioned UBF, over
+//! tokio.
 //!
-//! A service says what it does in each version of its contract. The rest is done here: clients
-//! agree on a version, are told when one is withdrawn, and are sent to another address without the
-//! loss of a call when the server goes away.
+//! # What it is for
+//! A service is in use for years, and what its messages mean changes. Its clients do not change on
+//! the same day. With this library a service says what it does *in each version* of its contract;
+//! clients agree with it on one, go back to a lower one when theirs or its code for it crashes, and
+//! are sent to another server without the loss of a call when this one goes away. So a new release
+//! is tried beside the old one, under load, and taken back without anybody noticing.
+//!
+//! It is not the right choice for
+//! - a service and clients that are always released together: versions cost a little thought each,
+//!   and nobody would gain by them;
+//! - browsers, which do not speak it, and messages of hundreds of megabytes: a packet is in memory
+//!   as a whole;
+//! - networks that others listen to or write to, as it is: it has no TLS and no authentication of its
+//!   own. [`ServerHandle::serve_stream`] takes streams that have.
 //!
 //! # Example
+//! A service in two versions, and a server of it:
+//!
 //! ```
+//! use std::time::Duration;
+//!
 //! use ubf_codec::ubf;
-//! use ubf_server::{Call, Handlers, Reply, Server, Service};
+//! use ubf_server::{Call, Failure, Handlers, Reply, Server, Service};
+//!
+//! /// Version 1 knows prices in cents.
+//! async fn price_1(call: Call<()>) -> Result<Reply, Failure> {
+//!     match call.term().is_atom("price") {
+//!         true => Ok(Reply::ok(480)),
+//!         false => Err(Failure::broken_contract(call.term(), &["price"], "start")),
+//!     }
+//! }
+//!
+//! /// Version 2 says the currency, too.
+//! async fn price_2(call: Call<()>) -> Result<Reply, Failure> {
+//!     match call.term().is_atom("price") {
+//!         true => Ok(Reply::ok(ubf!({480, "EUR"}))),
+//!         false => Err(Failure::broken_contract(call.term(), &["price"], "start")),
+//!     }
+//! }
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // The reply of version 1 is an atom. Version 2 says more.
-//! let greeter = Handlers::new()
-//!     .on(1, |_: Call<()>| async { Reply::ok(ubf!(hello)) })
-//!     .on(2, |call: Call<()>| async move {
-//!         Reply::ok(ubf!({hello, (call.peer().to_string())}))
-//!     });
-//! let server = Server::builder().listen("127.0.0.1:0").service(Service::DEFAULT, greeter).bind().await?;
+//! let shop = Handlers::new().on(1, price_1).on(2, price_2);
+//! let server = Server::builder().listen("127.0.0.1:0").service(Service::DEFAULT, shop).bind().await?;
 //! println!("listening on {:?}", server.addresses());
 //!
-//! let handle = server.handle();
-//! let running = tokio::spawn(server.run());
-//! // A real server waits for a signal here.
-//! handle.shut_down(std::time::Duration::from_secs(10));
-//! assert!(running.await?.is_clean(), "no call was cut");
+//! # let ctrl_c = async {};
+//! // In a program, let ctrl_c = tokio::signal::ctrl_c();
+//! let report = server.run_until(ctrl_c, Duration::from_secs(10)).await;
+//! assert!(report.is_clean(), "no call was cut");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Its test needs no socket, see [`testing`]:
+//!
+//! ```
+//! # use ubf_codec::ubf;
+//! # use ubf_server::{Call, Handlers, Reply};
+//! use ubf_server::testing::{Answer, TestServer};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let shop = Handlers::new()
+//! #     .on(1, |_: Call<()>| async { Reply::ok(480) })
+//! #     .on(2, |_: Call<()>| async { Reply::ok(ubf!({480, "EUR"})) });
+//! let server = TestServer::of(shop).await?;
+//! assert_eq!(server.client(1).call(ubf!(price)).await?, Answer::reply(480, "start"));
+//! assert_eq!(server.client(2).call(ubf!(price)).await?, Answer::reply(ubf!({480, "EUR"}), "start"));
 //! # Ok(())
 //! # }
 //! ```
@@ -38,6 +82,9 @@
 //!   panics again and again is withdrawn for a while, and clients negotiate (N6).
 //! - **A drain loses no call** (R8): clients are told where to go, in replies and by notice, and a
 //!   call that was begun is answered. [`Report::is_clean`] says whether the hard stop cut one.
+//! - **Nothing that it needs dies unseen:** if a task that accepts connections or runs the server
+//!   ends unexpectedly, the server shuts down and the report names the [`Fault`]. A logger that
+//!   panics, or a value that does as it is dropped, costs a line of the log.
 //! - **No client can make the server wait or grow without bound** (L1, L2): [`ServerLimits`] and
 //!   [`Config`] name all limits.
 //!
@@ -45,7 +92,10 @@
 //! - A [`Handler`] is the code of a service, and [`Handlers`] makes one out of closures. A [`Call`]
 //!   is what it is given: the term, the version that it is written in, the client's address, what
 //!   the service keeps for the connection, and a way to send events.
-//! - A [`Reply`] is a response and the state in which the service is after it, as UBF(C) has it.
+//! - A [`Reply`] is a response and the state in which the service is after it, as UBF(C) has it. A
+//!   [`Failure`] says whether a request that was not answered has run; `?` makes one of any error.
+//! - An [`EventSender`] tells a client something that it has not asked for, in the version that it
+//!   speaks by then; a [`SharedEvent`] is for many.
 //! - A [`Server`] listens, and [`Server::run`] serves. A [`ServerHandle`] shows its [`Status`],
 //!   drains it, withdraws versions, sets load marks ([`LoadPlan`], R9) and stops it.
 //!
@@ -64,7 +114,8 @@
 //! sockets.
 //!
 //! # Logs
-//! It speaks through [`tracing`], with the words of the session's notices. [`Counts`] has the same
+//! It speaks through [`tracing`], with the words of the session's notices, and runs handlers in
+//! spans: see [`middleware`]. [`Counts`] has the same
 //! words.
 //!
 //! # What it does not do
@@ -79,7 +130,8 @@
 //! # Features
 //! | feature | adds |
 //! |---|---|
-//! | `serde` | handlers whose requests and responses are Rust values |
+//! | `serde` | handlers and events that are Rust values: `Handlers::on_typed`, `Reply::typed`, `EventSender::send_typed` |
+//! | `tower` | [`middleware`] made of tower's layers |
 
 mod contain;
 mod log;
@@ -111,6 +163,7 @@ mod handle;
 mod server;
 mod welcome;
 
+pub mod middleware;
 pub mod testing;
 
 pub use self::bind_error::BindError;

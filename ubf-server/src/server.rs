@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 #[cfg(unix)]
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -90,6 +91,39 @@ impl Server {
         let acceptors = Acceptors::start(listeners, &endpoint);
         info!(?addresses, "serving");
         run(endpoint, acceptors).await
+    }
+
+    /// [Runs](Self::run) until `signal` comes, whatever it says, and then
+    /// [shuts down](ServerHandle::shut_down): calls in progress have until the hard stop. To send
+    /// clients elsewhere first, [drain](ServerHandle::drain) with a handle instead.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ubf_server::{Call, Handlers, Reply, Server, Service};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let handlers = Handlers::new().on(1, |_: Call<()>| async { Reply::ok(1) });
+    /// let server = Server::builder().listen("127.0.0.1:0").service(Service::DEFAULT, handlers);
+    /// // In a program: tokio::signal::ctrl_c().
+    /// let signal = async {};
+    /// let report = server.bind().await?.run_until(signal, Duration::from_secs(10)).await;
+    /// assert!(report.is_clean());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn run_until<T>(
+        self,
+        signal: impl Future<Output = T>,
+        hard_stop: Duration,
+    ) -> Report {
+        let handle = self.handle();
+        let mut running = pin!(self.run());
+        tokio::select! {
+            report = &mut running => return report,
+            _ = signal => handle.shut_down(hard_stop),
+        }
+        running.await
     }
 }
 

@@ -13,5 +13,6 @@ mod limits;
 mod limits_of_connections;
 mod limits_of_packets;
 mod malformed;
+mod middleware;
 mod support;
 mod wire;
