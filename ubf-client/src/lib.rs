@@ -84,6 +84,7 @@
 //! connection keeps a read buffer of 16 KiB.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod request;
 

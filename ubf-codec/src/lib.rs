@@ -1,5 +1,6 @@
 #![forbid(unsafe_code)]
 #![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 //! Bytes to terms to packets: a codec for UBF(A), Joe Armstrong's Universal Binary Format, with his
 //! extensions of 2003.
 //!
@@ -79,6 +80,8 @@
 //!   [`peek_version`] only the first bytes.
 //! - **Messages in versions:** [`Versioned`] says in one place how a message is written and read in
 //!   each version of its contract; the feature `derive` makes it from a type for each version.
+//! - **How to read:** [`DecodeOptions`] are dialect, escapes and [`Limits`] in one, for all that
+//!   reads packets.
 //! - **For people:** terms print and parse in Erlang's [`notation`]; [`TermRef::postfix`] is an
 //!   exact rendering for tests.
 //!
@@ -101,16 +104,28 @@
 //! float when asked), and knows no improper lists: they are an error.
 //!
 //! # Features
+//! ```text
+//! cargo add ubf-codec
+//! cargo add ubf-codec --features serde,tokio
+//! cargo add ubf-codec --no-default-features
+//! ```
+//! The last is for programs without the standard library, on targets of 32 or 64 bits.
+//!
 //! | feature | adds |
 //! |---|---|
-//! | `std` (default) | run-time choice of the fastest byte search; `serde::to_writer` |
-//! | `tokio` | module `tokio`: codecs for `tokio_util::codec::Framed` |
-//! | `serde` | module `serde`: Rust values as terms and back |
+//! | `std` (default) | run-time choice of the fastest byte search; `serde::to_writer`, `serde::from_reader` |
+//! | `tokio` | module `tokio`: codecs for `tokio_util::codec::Framed`; brings `std` |
+//! | `serde` | module `serde`: Rust values as terms and back; `Serialize` and `Deserialize` for [`Version`], [`Address`], [`Limits`] |
 //! | `derive` | `#[derive(Versioned)]`; brings `serde` |
-//! | `json` | module `json`: terms as JSON and back, without loss |
-//! | `arbitrary` | `Arbitrary` for [`Term`], for fuzzers; `std` |
+//! | `json` | module `json`: terms as JSON and back, without loss; brings `std` |
+//! | `arbitrary` | `Arbitrary` for [`Term`], for fuzzers; brings `std` |
 //!
 //! Features only add; none changes what another does.
+//!
+//! # Names
+//! The modules `serde` and `tokio` are called as the crates whose types they are about. So import
+//! from the [`prelude`], or names one by one: beside `use ubf_codec::*`, a `use serde::Serialize` is
+//! ambiguous.
 
 extern crate alloc;
 // The laws are tested with the standard library; `json` writes through it.

@@ -218,6 +218,7 @@ impl Span {
     /// `u32`), so nothing is cut off.
     #[expect(clippy::cast_possible_truncation, reason = "packets are shorter than 4 GiB")]
     pub(crate) const fn of(start: usize, end: usize) -> Self {
+        debug_assert!(start <= end && end as u64 <= u32::MAX as u64, "a packet is below 4 GiB");
         Self { start: start as u32, len: (end - start) as u32 }
     }
 

@@ -1,5 +1,6 @@
 #![forbid(unsafe_code)]
 #![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 //! The rules of a UBF session, as data in and data out: two programs agree on a version of their
 //! contract, fall back when the software of one version crashes, and move to another address
 //! between two messages.

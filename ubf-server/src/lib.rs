@@ -1,4 +1,5 @@
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 //! Servers whose contract changes while they are in use: the server's half of versioned UBF, over
 //! tokio.
 //!

@@ -18,6 +18,7 @@ use crate::term::TermRef;
 
 /// How a packet is written. All styles mean the same term.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Style {
     /// As few bytes as can be without registers, in one pass.
     #[default]

@@ -89,6 +89,7 @@ impl Sink for Kept {
 
     #[inline(always)]
     fn take(&mut self, len: usize) {
+        debug_assert!(self.len + len <= self.bytes.len(), "there was room for what is taken");
         self.len += len;
     }
 }
@@ -145,6 +146,7 @@ impl<B: BufMut> Sink for Block<'_, B> {
     #[inline(always)]
     fn take(&mut self, len: usize) {
         self.len += len;
+        debug_assert!(self.len <= self.bytes.len(), "there was room for what is taken");
         if self.len >= BLOCK {
             self.flush();
         }

@@ -15,7 +15,8 @@
 //! A byte order mark at the beginning of a text is passed over, and line ends may be those of
 //! Windows.
 
+mod error;
 mod parse;
 mod print;
 
-pub use self::parse::NotationError;
+pub use self::error::NotationError;

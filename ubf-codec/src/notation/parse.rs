@@ -5,7 +5,6 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 use core::str::FromStr;
 
 use nom::branch::alt;
@@ -18,9 +17,9 @@ use nom::sequence::{delimited, preceded};
 use nom::{IResult, Parser};
 use num_bigint::BigInt;
 
-use crate::byte::Shown;
+use super::error::NotationError;
 use crate::limits::Limits;
-use crate::term::{Integer, Term, Text};
+use crate::term::{Integer, Term};
 
 impl FromStr for Term {
     type Err = NotationError;
@@ -62,55 +61,6 @@ impl Term {
     }
 }
 
-/// Text that is no term in Erlang's notation.
-///
-/// ```
-/// let error = "{ok, Value}".parse::<ubf_codec::Term>().unwrap_err();
-/// assert_eq!(error.to_string(), "expected a term (a name that begins with a capital is a variable; quote it to make it an atom), found 'V', at byte 5");
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotationError {
-    offset: usize,
-    expected: &'static str,
-    found: Option<char>,
-}
-
-impl NotationError {
-    /// Where it went wrong: bytes from the start of the text.
-    #[must_use]
-    pub const fn offset(&self) -> usize {
-        self.offset
-    }
-
-    /// What should be there.
-    #[must_use]
-    pub const fn expected(&self) -> &'static str {
-        self.expected
-    }
-
-    /// Whether the text ended too early.
-    #[must_use]
-    pub const fn is_incomplete(&self) -> bool {
-        self.found.is_none()
-    }
-}
-
-impl fmt::Display for NotationError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "expected {}, found ", self.expected)?;
-        match self.found {
-            None => f.write_str("the end of the text")?,
-            Some(found) => match u8::try_from(found) {
-                Ok(byte) if byte.is_ascii() => Shown(byte).fmt(f)?,
-                Ok(_) | Err(_) => write!(f, "'{found}'")?,
-            },
-        }
-        write!(f, ", at byte {}", self.offset)
-    }
-}
-
-impl core::error::Error for NotationError {}
-
 /// What a parser here says when it fails: where, and what it wanted.
 #[derive(Debug)]
 struct Problem<'t> {
@@ -124,11 +74,8 @@ impl<'t> Problem<'t> {
     }
 
     fn in_text(&self, text: &str) -> NotationError {
-        NotationError {
-            offset: text.len() - self.at.len(),
-            expected: self.expected,
-            found: self.at.chars().next(),
-        }
+        let offset = text.len() - self.at.len();
+        NotationError::new(offset, self.expected, self.at.chars().next())
     }
 }
 
@@ -632,14 +579,6 @@ fn character(text: &str) -> Parsed<'_, Term> {
             Term::from(u32::from(character)),
         )),
         None => failure(text, "a character"),
-    }
-}
-
-impl From<NotationError> for Text {
-    /// The message, to be sent to whoever wrote the notation.
-    fn from(error: NotationError) -> Self {
-        use alloc::string::ToString as _;
-        Self::from(error.to_string())
     }
 }
 

@@ -182,8 +182,9 @@ impl Serializer {
     /// Whether structs are written as property lists, with the names of their fields: off by
     /// default.
     ///
-    /// They take more bytes, and may change in any way that keeps the names. [`PropertyList`] does
-    /// the same for one value. The variants of enums are not concerned.
+    /// They take more bytes, and may change in any way that keeps the names.
+    /// [`PropertyList`](super::PropertyList) does the same for one value. The variants of enums are
+    /// not concerned.
     #[must_use]
     pub const fn with_property_lists(self, property_lists: bool) -> Self {
         self.with_structs(if property_lists { Structs::PropertyLists } else { Structs::Records })
@@ -192,7 +193,8 @@ impl Serializer {
     /// Whether structs and variants are written so that they can be read where serde does not know
     /// the type: off by default.
     ///
-    /// [`SelfDescribing`] does the same for one value, and says what is written.
+    /// [`SelfDescribing`](super::SelfDescribing) does the same for one value, and says what is
+    /// written.
     #[must_use]
     pub const fn with_self_description(self, self_describing: bool) -> Self {
         self.with_structs(if self_describing { Structs::SelfDescribing } else { Structs::Records })
