@@ -6,7 +6,7 @@ use clap::{ArgGroup, Args};
 use ubf_client::Target;
 
 use super::connect::ConnectArgs;
-use super::units::{duration, some_time};
+use super::units::{bytes_u32, duration, some_time};
 
 /// Make many calls, and say how long they took.
 ///
@@ -19,8 +19,8 @@ use super::units::{duration, some_time};
 #[command(after_long_help = include_str!("../help/load.txt"))]
 #[command(group = ArgGroup::new("what").args(["size", "request"]))]
 pub(crate) struct Load {
-    /// Addresses, as host:port or `unix:/path`; commas may stand between them. The first that works is
-    /// used, the others if it is lost
+    /// Addresses, as host:port or `unix:/path`; commas may stand between them. The first that works
+    /// is used, the others if it is lost
     #[arg(value_name = "ADDRESS", required = true, value_delimiter = ',')]
     pub(crate) addresses: Vec<Target>,
 
@@ -53,7 +53,7 @@ pub(crate) struct Load {
     pub(crate) warm_up: Duration,
 
     /// The request's bytes with its `$`: a string so long
-    #[arg(long, value_name = "BYTES", default_value_t = 100, value_parser = clap::value_parser!(u32).range(3..=16_777_216))]
+    #[arg(long, value_name = "BYTES", default_value = "100", value_parser = size)]
     pub(crate) size: u32,
 
     /// The request, in Erlang's notation
@@ -82,6 +82,14 @@ pub(crate) struct Load {
 
     #[command(flatten)]
     pub(crate) connect: ConnectArgs,
+}
+
+/// The bytes of a packet.
+fn size(text: &str) -> Result<u32, String> {
+    match bytes_u32(text)? {
+        size @ 3..=16_777_216 => Ok(size),
+        _ => Err("a packet has 3 bytes to 16MiB".to_owned()),
+    }
 }
 
 /// A number of calls a second.

@@ -1,5 +1,6 @@
 //! The command line.
 
+pub(crate) mod about;
 #[cfg(unix)]
 pub(crate) mod admin;
 pub(crate) mod attack;
@@ -32,7 +33,7 @@ pub(crate) use self::repl::Repl;
 #[derive(Debug, Parser)]
 #[command(
     name = "ubf",
-    version,
+    version = env!("UBF_VERSION"),
     arg_required_else_help = true,
     max_term_width = 100,
     after_long_help = include_str!("../help/ubf.txt")
@@ -66,6 +67,9 @@ pub(crate) enum Command {
     Admin(Box<admin::AdminArgs>),
     #[cfg(unix)]
     Demo(Demo),
+    Version(about::AboutVersion),
+    Completions(about::Completions),
+    Man(about::Man),
 }
 
 /// Show packets as terms, one line a packet.

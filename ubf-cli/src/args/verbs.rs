@@ -75,9 +75,9 @@ mod tests {
 
     #[test]
     fn a_word_that_is_no_verb_is_answered_with_the_verbs() {
-        for line in ["ubf admin nonsense", "ubf admin -c a.socket --json nonsense"] {
+        for line in ["ubf admin xyzzy", "ubf admin -c a.socket --json xyzzy"] {
             let said = says(line);
-            assert!(said.starts_with("error: unrecognized subcommand 'nonsense'\n"), "{said}");
+            assert!(said.starts_with("error: unrecognized subcommand 'xyzzy'\n"), "{said}");
             assert!(
                 said.contains(
                     "tip: the commands are status, connections, drain, undrain, withdraw, "

@@ -8,6 +8,7 @@ use crate::args::FromJson;
 use crate::commands::inputs::each_passage;
 use crate::packets::documents::{DocumentSplitter, is_space};
 use crate::packets::json_hints::hint;
+use crate::packets::marks::mark_hint;
 use crate::packets::passage::Passage;
 use crate::packets::writer::PacketWriter;
 use crate::ui::output::Output;
@@ -28,7 +29,8 @@ pub(crate) fn run(args: &FromJson, output: &mut Output) -> io::Result<Status> {
 /// The term that a document means, or what is wrong with it.
 fn read(passage: &Passage, input: &str, args: &FromJson) -> Result<Term, Report> {
     let text = passage.utf8(Some(input)).map_err(|report| {
-        report.with_hint(Some(r#"bytes that are no text stand as {"$binary":"…"} in base64"#))
+        let other = r#"bytes that are no text stand as {"$binary":"…"} in base64"#;
+        report.with_hint(mark_hint(&passage.text).or(Some(other)))
     })?;
     // What is missing is missing at the end of what is there.
     let text = text.trim_end_matches(|character| u8::try_from(character).is_ok_and(is_space));

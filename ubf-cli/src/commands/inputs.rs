@@ -113,9 +113,13 @@ pub(super) fn report(trouble: Trouble, path: &str, output: &mut Output) -> io::R
         Trouble::Write(error) => return Err(error),
         Trouble::Wrong(wrong) => output.report(&wrong.brief(name))?,
         Trouble::Hex(error) => {
-            output.report(&Report::new(format!("{name}: {error}")).with_hint(Some(
-                "--hex wants hex digits and white space alone, as `xxd -p` writes them",
-            )))?;
+            let hint = match error.byte() {
+                0xEF | 0xFE | 0xFF => {
+                    "it looks like a byte order mark: write the digits without it, as `xxd -p` does"
+                }
+                _ => "--hex wants hex digits and white space alone, as `xxd -p` writes them",
+            };
+            output.report(&Report::new(format!("{name}: {error}")).with_hint(Some(hint)))?;
         }
         Trouble::Read(error) => {
             output.report(&Report::new(format!("cannot read {name}: {}", reason(&error))))?;

@@ -1,5 +1,6 @@
 //! The commands.
 
+mod about;
 #[cfg(unix)]
 pub(crate) mod admin;
 mod attack;
@@ -44,5 +45,8 @@ pub(crate) fn run(command: &Command, output: &mut Output) -> io::Result<Status> 
         Command::Admin(args) => admin::run(args, output),
         #[cfg(unix)]
         Command::Demo(args) => demo::run(args, output),
+        Command::Version(args) => about::version(args, output),
+        Command::Completions(args) => about::completions(args, output),
+        Command::Man(args) => about::man(args, output),
     }
 }

@@ -3,6 +3,7 @@
 
 use ubf_codec::{DecodeError, Dialect, ErrorKind, Limits, Operator, StackItem, Tracer};
 
+use crate::packets::marks::mark_hint;
 use crate::packets::side::Side;
 use crate::ui::text::{counted, escaped};
 
@@ -94,6 +95,9 @@ pub(crate) fn hint(
         ErrorKind::CloseWithoutOpen => "a { is missing before it, or a } is too much",
         ErrorKind::BinaryWithoutLength { .. } => "the length stands before the bytes, as in 3~abc~",
         ErrorKind::NegativeBinaryLength => "the length is the number of bytes between the two ~",
+        ErrorKind::BinaryNotClosed { .. } if before.windows(2).any(|pair| pair == b"\r\n") => {
+            r"Windows line ends, \r\n, have a byte more than \n: the length counts both"
+        }
         ErrorKind::BinaryNotClosed { .. } => {
             "is the length right? It counts bytes, and é or 日 are more than one"
         }
@@ -149,6 +153,9 @@ fn limit_hint(code: &str, limits: &Limits) -> Option<String> {
 
 /// What a register that was never stored may have been meant to be.
 fn register_hint(register: u8, before: &[u8], from: &[u8]) -> String {
+    if let Some(hint) = mark_hint(from) {
+        return hint.to_owned();
+    }
     let next = from.get(1);
     let word: Vec<u8> = from
         .iter()
@@ -157,9 +164,6 @@ fn register_hint(register: u8, before: &[u8], from: &[u8]) -> String {
         .take(40)
         .collect();
     let hint = match (before.last(), register) {
-        (_, 0xEF) if from.starts_with(b"\xEF\xBB\xBF") => {
-            "EF BB BF is a byte order mark: write the text without it"
-        }
         (Some(b'0'..=b'9'), b'.' | b'e' | b'E') => {
             "a float is a string with the tag f, as in \"1.5\"`f`"
         }
@@ -311,6 +315,8 @@ mod tests {
         assert!(hint_for(b"1.5$").contains("`f`"));
         assert!(hint_for(b"1e5$").contains("`f`"));
         assert!(hint_for(b"\xEF\xBB\xBF1$").contains("byte order mark"));
+        assert!(hint_for(b"\xFF\xFE1\0$\0").contains("UTF-16"));
+        assert!(hint_for(b"4~ab\r\nc~$").contains("Windows line ends"));
         assert!(hint_for(b"{\"a\":1}$").contains("JSON"));
         assert!(hint_for(b"[1,2]$").contains("#2&1&"));
         assert!(hint_for(b"<<1>>$").contains("3~abc~"));

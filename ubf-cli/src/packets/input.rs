@@ -145,6 +145,15 @@ pub(crate) enum HexError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct At(Place);
 
+impl HexError {
+    /// The byte that is wrong, or has no other one.
+    pub(crate) const fn byte(&self) -> u8 {
+        match self {
+            Self::NoDigit(byte, _) | Self::HalfByte(byte, _) => *byte,
+        }
+    }
+}
+
 impl fmt::Display for HexError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -4,6 +4,7 @@ pub(crate) mod documents;
 pub(crate) mod hints;
 pub(crate) mod input;
 pub(crate) mod json_hints;
+pub(crate) mod marks;
 pub(crate) mod packet_json;
 pub(crate) mod passage;
 pub(crate) mod side;

@@ -7,18 +7,20 @@
 use bytes::BytesMut;
 use ubf_codec::{NotationError, Term};
 
+use crate::packets::marks::mark_hint;
 use crate::packets::passage::{Passage, Split, Start};
 use crate::ui::report::Report;
 
 /// The term that a text means, or what is wrong with it. Without an input the text is one of the
 /// command line.
 pub(crate) fn term_of(passage: &Passage, input: Option<&str>) -> Result<Term, Report> {
+    let mark = mark_hint(&passage.text);
     let text = passage
         .utf8(input)
-        .map_err(|report| report.with_hint(Some(r"any byte can be written as \xHH")))?;
+        .map_err(|report| report.with_hint(mark.or(Some(r"any byte can be written as \xHH"))))?;
     text.trim().parse().map_err(|error: NotationError| {
         let leading = text.len() - text.trim_start().len();
-        passage.report(input, &error.to_string(), leading + error.offset())
+        passage.report(input, &error.to_string(), leading + error.offset()).with_hint(mark)
     })
 }
 

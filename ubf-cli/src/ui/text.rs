@@ -3,30 +3,22 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// How many columns of a terminal `character` takes.
-///
-/// The ranges are those of the scripts that terminals draw two columns wide; the rest takes one,
-/// combining marks none.
-pub(crate) const fn columns_of(character: char) -> usize {
-    match character as u32 {
-        0x0300..=0x036F | 0x200B..=0x200F | 0xFE00..=0xFE0F => 0,
-        0x1100..=0x115F
-        | 0x2E80..=0xA4CF
-        | 0xAC00..=0xD7A3
-        | 0xF900..=0xFAFF
-        | 0xFE30..=0xFE6F
-        | 0xFF00..=0xFF60
-        | 0xFFE0..=0xFFE6
-        | 0x1F300..=0x1F64F
-        | 0x1F900..=0x1F9FF
-        | 0x20000..=0x3FFFD => 2,
-        _ => 1,
-    }
+use unicode_width::UnicodeWidthChar as _;
+
+/// How many columns of a terminal `character` takes. What has no width of its own takes one: it is
+/// shown by an escape, or not at all.
+pub(crate) fn columns_of(character: char) -> usize {
+    character.width().unwrap_or(1)
 }
 
 /// How many columns `text` takes.
 pub(crate) fn columns(text: &str) -> usize {
     text.chars().map(columns_of).sum()
+}
+
+/// `text` and spaces behind it, up to this many columns.
+pub(crate) fn padded(text: &str, width: usize) -> String {
+    format!("{text}{:room$}", "", room = width.saturating_sub(columns(text)))
 }
 
 /// As much of the beginning of `text` as fits in `max` columns.

@@ -118,3 +118,28 @@ fn a_packet_that_peers_would_refuse_is_not_written() {
     );
     assert!(good(&["encode", "--max-depth", "600", &deep], "").starts_with("{{{"));
 }
+
+#[test]
+fn marks_of_editors_get_a_hint_whatever_the_input() {
+    let mark = b"\xEF\xBB\xBF";
+    for (command, text) in [
+        (&["decode"][..], &b"{}$\r\n"[..]),
+        (&["check"], b"{}$\r\n"),
+        (&["decode", "--hex"], b"7b7d24\r\n"),
+    ] {
+        let ran = ubf(command, [mark, text].concat());
+        assert_eq!(ran.status, 1, "{command:?}");
+        assert!(ran.err.contains("byte order mark: write the "), "{command:?}: {}", ran.err);
+        // Without the mark the line ends do no harm.
+        assert_eq!(ubf(command, text).status, 0, "{command:?}");
+    }
+    // Texts may have it.
+    for (command, text) in [(&["encode"][..], &b"{sample,1}.\r\n"[..]), (&["from-json"], b"{}\r\n")]
+    {
+        assert_eq!(ubf(command, [mark, text].concat()), ubf(command, text), "{command:?}");
+    }
+    for command in [&["encode"][..], &["from-json"], &["decode"]] {
+        let ran = ubf(command, b"\xFF\xFE{\0}\0$\0");
+        assert!(ran.err.contains("hint: it looks like UTF-16"), "{command:?}: {}", ran.err);
+    }
+}

@@ -9,7 +9,7 @@ use super::{Answer, Answered};
 use crate::admin::{Connections, ServiceVersion, Status};
 use crate::ui::output::Output;
 use crate::ui::palette::Palette;
-use crate::ui::text::{counted, thousands};
+use crate::ui::text::{columns, counted, padded, thousands};
 
 pub(super) fn status(status: &Status, output: &mut Output) -> io::Result<()> {
     let Palette { strong, faint, .. } = output.palette();
@@ -144,12 +144,12 @@ fn table<const N: usize>(
     let mut widths = [0; N];
     for row in rows.iter().chain([&heads]) {
         for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
+            *width = (*width).max(columns(cell));
         }
     }
     let text = |row: &[String; N]| {
         let cells: Vec<_> =
-            row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+            row.iter().zip(widths).map(|(cell, width)| padded(cell, width)).collect();
         cells.join("  ").trim_end().to_owned()
     };
     output.line("")?;
