@@ -99,6 +99,12 @@ attacks! {
     "version-ping-pong" "P5" "each call in another version" |target| pipeline::ping_pong(target);
     "unspoken-version" "N4" "calls and events in a version that the server does not speak"
         |target| pipeline::unspoken(target);
+    "event-like-replies" "P3" "requests whose reply may have the form of an event"
+        |target| pipeline::event_like_replies(target);
+    "odd-requests" "N6" "requests that services stumble over, from one client, and then another client"
+        |target| pipeline::odd_requests(target);
+    "refused-pipelines" "L2" "up to 100 connections with packets that are refused, without end, and read"
+        |target| pipeline::refused_crowd(target);
     "negotiation-flood" "N10" "nothing but negotiations" |target| pipeline::negotiations(target);
     "event-flood" "L1" "events, which have no answers, and a call after them"
         |target| pipeline::events(target);

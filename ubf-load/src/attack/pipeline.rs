@@ -1,15 +1,20 @@
 //! Many packets in one flight: calls, negotiations, versions that are not spoken.
 
 use std::iter;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 
-use super::finding::Finding;
+use super::finding::{Finding, crowd};
 use super::target::{REQUEST, Target, UNSPOKEN};
 use super::wire::{Heard, Wire};
 
 /// N10: negotiations in a minute.
 const MAX_NEGOTIATIONS: usize = 8;
+/// How an answer to a packet in a version that is not spoken begins.
+const REFUSAL: &str = "0 {refused,{version,2147483646},";
+/// How the last words of a server begin.
+const CLOSING: &str = "0 {closing,";
 /// Packets that are sent with one write.
 const BATCH: usize = 1000;
 
@@ -116,7 +121,7 @@ pub(super) async fn unspoken(target: &Target) -> Finding {
     // The first packet of the connection was its negotiation.
     let is_refusal = |place: usize, heard: &Heard| {
         let text = heard.text();
-        text.starts_with("0 {refused,{version,2147483646},")
+        text.starts_with(REFUSAL)
             && (text.ends_with('…') || text.ends_with(&format!(",{}}}", place + 2)))
     };
     each(target, flight(&pattern, target.packets), target.packets, is_refusal).await
@@ -139,3 +144,118 @@ pub(super) async fn negotiations(target: &Target) -> Finding {
         format!("{agreed} negotiations were agreed on, and not {MAX_NEGOTIATIONS}"),
     )
 }
+
+/// Connections that send packets to refuse, and read all answers. Chosen: twice as many as made the
+/// other clients of a server without a budget wait for more than a second.
+const MAX_REFUSED: usize = 100;
+/// For how long they do.
+const REFUSED_TIME: Duration = Duration::from_secs(2);
+
+/// Refusing is cheap for the server and cheaper for the client: a server that reads on for as long
+/// as there is something to read serves nobody else. What is judged is the bystander's time.
+pub(super) async fn refused_crowd(target: &Target) -> Finding {
+    let pattern = [format!("{UNSPOKEN} 1$")];
+    let Some(batch) = flight(&pattern, BATCH).next() else { return Finding::new("nothing to do") };
+    let end = Instant::now() + REFUSED_TIME.min(target.max_wait);
+    let tally = crowd(target.connections.min(MAX_REFUSED), || {
+        let (target, batch) = (target.clone(), batch.clone());
+        async move {
+            let mut wire = match Wire::greet(&target).await {
+                Ok(wire) => wire,
+                Err(heard) => return format!("no agreement: {heard}"),
+            };
+            let mut first = None;
+            let is_enough = |heard: &Heard| {
+                first.get_or_insert_with(|| heard.text());
+                Instant::now() >= end || heard.text().starts_with(CLOSING)
+            };
+            let (_, last) = wire.talk(iter::repeat(batch), target.max_wait, is_enough).await;
+            let first = first.unwrap_or_else(|| last.text());
+            let is_refused = first.starts_with(REFUSAL);
+            if is_refused && last.text().starts_with(REFUSAL) {
+                "refused, one after the other".into()
+            } else if last.text().starts_with(CLOSING) {
+                // A server may have enough of it.
+                format!("cut off: {}", last.text())
+            } else {
+                format!("{first}, and last {}", last.text())
+            }
+        }
+    });
+    tally.await.expect(&["refused, one after the other", "cut off"])
+}
+
+/// P3: a reply that has the form of an event would make each caller take the next one's reply.
+pub(super) async fn event_like_replies(target: &Target) -> Finding {
+    let mut wire = match Wire::greet(target).await {
+        Ok(wire) => wire,
+        Err(heard) => return Finding::fault(format!("no agreement: {heard}")),
+    };
+    // A service that repeats what it is told makes `{'event_out',State}` of it.
+    let requests = ["'event_out'", "'event_out'>ee", "{'event_out'1}"];
+    let calls: String =
+        requests.iter().map(|request| format!("{} {request}$", target.version())).collect();
+    let (mut answers, mut like_events) = (0, 0);
+    let chunks = [Bytes::from(calls), Bytes::from(target.call())];
+    let (_, last) = wire
+        .talk(chunks, target.max_wait, |heard| {
+            let is_like_event = heard.version() != Some(0) && heard.text().contains(" {event_out,");
+            like_events += usize::from(is_like_event);
+            answers += 1;
+            answers == requests.len() + 1
+        })
+        .await;
+    Finding::new(format!("{answers} answers, {like_events} of them in the form of an event"))
+        .but(like_events > 0, "a reply has the form of an event: callers take each other's replies")
+        .but(answers <= requests.len(), format!("{}, and not all calls are answered", last.text()))
+}
+
+/// N6: whatever one client asks, crashes of its requests take the version from nobody else. That
+/// somebody new agrees on it is looked at after each attack.
+pub(super) async fn odd_requests(target: &Target) -> Finding {
+    let mut wire = match Wire::greet(target).await {
+        Ok(wire) => wire,
+        Err(heard) => return Finding::fault(format!("no agreement: {heard}")),
+    };
+    let (mut answers, mut failed) = (0, 0);
+    let chunks = ODD_REQUESTS
+        .iter()
+        .flat_map(|request| iter::repeat_n(request, ODD_TIMES))
+        .map(|request| Bytes::from(format!("{} {request}$", target.version())));
+    let count = ODD_REQUESTS.len() * ODD_TIMES;
+    let (_, last) = wire
+        .talk(chunks.collect::<Vec<_>>(), target.max_wait, |heard| {
+            answers += 1;
+            failed += usize::from(heard.text().starts_with("0 {failed,"));
+            answers == count
+        })
+        .await;
+    let mut next = match Wire::open(target).await {
+        Ok(next) => next,
+        Err(error) => return Finding::fault(format!("nobody else can connect: {error}")),
+    };
+    next.send(&target.negotiate(target.version())).await;
+    let agreed = next.hear(target.max_wait).await;
+    Finding::new(format!("{answers} answers, {failed} of them to crashes"))
+        .but(answers < count, format!("{}, and not all requests are answered", last.text()))
+        .but(
+            agreed.version() != Some(target.version()),
+            format!("version {} is taken from everybody: {}", target.version(), agreed.text()),
+        )
+}
+
+/// How often each is sent: services are withdrawn after three crashes.
+const ODD_TIMES: usize = 4;
+/// What services that trust their clients stumble over.
+const ODD_REQUESTS: [&str; 10] = [
+    "?",
+    "#",
+    "{}",
+    "-1",
+    "99999999999999999999999999999999999999",
+    "\"\"",
+    "0~~",
+    "{'get'}",
+    "{'put'##&-1}",
+    "{'join'99999999999999999999}`t`",
+];
