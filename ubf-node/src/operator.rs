@@ -8,6 +8,8 @@ use tracing::Instrument as _;
 use ubf_server::{BindError, Config, Report, Server, ServerHandle, ServerLimits, Service};
 
 use crate::control::Control;
+use crate::journal::Journal;
+use crate::log::Log;
 use crate::options::Waits;
 
 /// Operators at a time.
@@ -30,6 +32,8 @@ pub(crate) async fn serve(
     path: &Path,
     server: ServerHandle,
     waits: Waits,
+    journal: Option<Journal>,
+    log: Log,
 ) -> Result<Operator, BindError> {
     let mut config = Config::default();
     config.limits.max_packet_bytes = MAX_PACKET_BYTES;
@@ -39,7 +43,8 @@ pub(crate) async fn serve(
     config.agent = server.status().agent;
     let mut limits = ServerLimits::default();
     limits.max_connections = MAX_OPERATORS;
-    let control = std::sync::Arc::new(Control::new(server).drains(waits.grace, waits.hard_stop));
+    let control = Control::new(server).drains(waits.grace, waits.hard_stop);
+    let control = std::sync::Arc::new(control.with_journal(journal).with_log(log));
     let server = Server::builder()
         .listen_unix(path)
         .config(config)
@@ -57,7 +62,13 @@ pub(crate) async fn serve(
 }
 
 #[cfg(not(unix))]
-pub(crate) async fn serve(path: &Path, _: ServerHandle, _: Waits) -> Result<Operator, BindError> {
+pub(crate) async fn serve(
+    path: &Path,
+    _: ServerHandle,
+    _: Waits,
+    _: Option<Journal>,
+    _: Log,
+) -> Result<Operator, BindError> {
     let error =
         std::io::Error::new(std::io::ErrorKind::Unsupported, "this system has no Unix sockets");
     Err(BindError::Listen { address: path.display().to_string(), error })

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use ubf_codec::{Address, NextIp, Text};
 use ubf_server::{Config, LoadPlan, LoadUnit, ServerLimits, Versions};
 
+use crate::control::is_a_goal;
 use crate::log::LogForm;
 
 const EXAMPLES: &str = "\
@@ -443,7 +444,15 @@ fn load(
 }
 
 fn address(text: &str) -> Result<Address, OptionError> {
-    text.trim().parse().map_err(|error| OptionError::new(format!("{text}: {error}")))
+    let address = text.trim().parse();
+    let address = address.map_err(|error| OptionError::new(format!("{text}: {error}")))?;
+    if !is_a_goal(&address) {
+        return Err(OptionError {
+            text: format!("{text}: not an address that a client can go to"),
+            hint: Some("it stands for all addresses of a machine: name one of them"),
+        });
+    }
+    Ok(address)
 }
 
 fn addresses(text: &str) -> Result<Vec<Address>, OptionError> {

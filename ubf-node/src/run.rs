@@ -136,11 +136,14 @@ async fn serve(
         };
     }
     // From here on no signal ends the program at once, and leaves files behind.
-    let signals = Signals::install(options, settings.waits, journal, log.clone())?;
+    let signals = Signals::install(options, settings.waits, journal.clone(), log.clone())?;
     let server = builder.bind().await?;
     server.handle().set_load_marks(settings.load);
     let operator = match &settings.control {
-        Some(path) => Some(operator::serve(path, server.handle(), settings.waits).await?),
+        Some(path) => {
+            let (server, waits) = (server.handle(), settings.waits);
+            Some(operator::serve(path, server, waits, journal, log.clone()).await?)
+        }
         None => None,
     };
     for address in server.addresses() {

@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::counters::{Counters, Counts};
 use crate::entry::ConnectionEntry;
 use crate::erased::AnyService;
-use crate::handle::Status;
+use crate::handle::{ConnectionStatus, Status};
 use crate::log::{error, info, warn};
 use crate::mailbox::Command;
 use crate::settings::ServerLimits;
@@ -204,7 +204,7 @@ impl SharedEndpoint {
         let origin = peer.address().map_or(Origin::Local, |address| Origin::of(address.ip()));
         let welcome = self.with_state(|state, now| match state.endpoint.admit(origin, now) {
             Admission::Serve { connection, start } => {
-                let entry = ConnectionEntry::new(connection, peer, self.limits.max_events);
+                let entry = ConnectionEntry::new(connection, peer, now, self.limits.max_events);
                 let entry = Arc::new(entry);
                 state.entries.insert(connection, Arc::clone(&entry));
                 let guard = ConnectionGuard { endpoint: Arc::clone(self), entry };
@@ -327,6 +327,27 @@ impl SharedEndpoint {
         }
     }
 
+    /// The connections after this number, oldest first, as many as asked for.
+    pub(crate) fn connections(&self, after: u64, at_most: usize) -> Vec<ConnectionStatus> {
+        self.with_state(|state, now| {
+            let mut entries: Vec<_> =
+                state.entries.values().filter(|entry| entry.key.number() > after).collect();
+            entries.sort_by_key(|entry| entry.key);
+            entries.truncate(at_most);
+            entries.into_iter().map(|entry| connection_status(entry, now)).collect()
+        })
+    }
+
+    /// Gives one connection a command. `false` if there is none of this number.
+    pub(crate) fn command(&self, number: u64, command: impl FnOnce(Time) -> Command) -> bool {
+        self.with_state(|state, now| {
+            let entry = state.entries.values().find(|entry| entry.key.number() == number);
+            let Some(entry) = entry else { return false };
+            entry.mailbox.command(command(now));
+            true
+        })
+    }
+
     pub(crate) fn counts(&self) -> Counts {
         self.status().counts
     }
@@ -338,6 +359,18 @@ impl SharedEndpoint {
 
     pub(crate) fn stop(&self) {
         self.handle(Input::Stop);
+    }
+}
+
+fn connection_status(entry: &ConnectionEntry, now: Time) -> ConnectionStatus {
+    let agreed = entry.agreed();
+    ConnectionStatus {
+        number: entry.key.number(),
+        peer: entry.peer,
+        age: now.since(entry.since),
+        calls: entry.running.load(Ordering::Relaxed),
+        agent: agreed.as_ref().and_then(|agreed| agreed.agent.as_deref().map(Into::into)),
+        agreed: agreed.map(|agreed| (agreed.service, agreed.version)),
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ubf_codec::Version;
 use ubf_net::Peer;
-use ubf_proto::Service;
 use ubf_proto::endpoint::ConnectionKey;
+use ubf_proto::{Service, Time};
 
 use crate::counters::Messages;
 use crate::mailbox::Mailbox;
@@ -19,6 +19,8 @@ const MAX_AGENT_BYTES: usize = 64;
 pub(crate) struct ConnectionEntry {
     pub(crate) key: ConnectionKey,
     pub(crate) peer: Peer,
+    /// When it was admitted.
+    pub(crate) since: Time,
     pub(crate) mailbox: Arc<Mailbox>,
     /// Requests whose handlers run.
     pub(crate) running: AtomicUsize,
@@ -36,10 +38,11 @@ pub(crate) struct Agreed {
 }
 
 impl ConnectionEntry {
-    pub(crate) fn new(key: ConnectionKey, peer: Peer, max_events: usize) -> Self {
+    pub(crate) fn new(key: ConnectionKey, peer: Peer, since: Time, max_events: usize) -> Self {
         Self {
             key,
             peer,
+            since,
             mailbox: Arc::new(Mailbox::new(max_events)),
             running: AtomicUsize::new(0),
             messages: Messages::default(),

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use ubf_codec::{Address, NextIp, Text, Version};
+use ubf_codec::{Address, NextIp, Term, Text, Version};
 use ubf_net::{Peer, Stream};
 use ubf_proto::endpoint::Input;
-use ubf_proto::{DrainPlan, Phase, Service, Versions};
+use ubf_proto::{DrainPlan, Phase, Service, Versions, server};
 
 use crate::counters::Counts;
 use crate::endpoint::SharedEndpoint;
+use crate::mailbox::Command;
 use crate::settings::LoadPlan;
 use crate::welcome;
 
@@ -39,6 +40,42 @@ impl ServerHandle {
     #[must_use = "a server that is closing cannot be drained"]
     pub fn drain(&self, plan: DrainPlan) -> bool {
         self.0.handle(Input::Drain(plan))
+    }
+
+    /// As [`drain`](Self::drain), but the server stays when the clients are gone and the grace is
+    /// over: until it is told to [shut down](Self::shut_down) or to [go on](Self::undrain).
+    #[must_use = "a server that is closing cannot be drained"]
+    pub fn drain_and_stay(&self, plan: DrainPlan) -> bool {
+        self.0.handle(Input::DrainAndStay(plan))
+    }
+
+    /// The connections whose numbers are above this one, oldest first, and no more than `at_most`.
+    #[must_use]
+    pub fn connections(&self, after: u64, at_most: usize) -> Vec<ConnectionStatus> {
+        self.0.connections(after, at_most)
+    }
+
+    /// Sends the client of one connection elsewhere: its next reply names `next_ip`, or a notice
+    /// does so at once, and it has this long to go. `false` if no connection has this number.
+    #[must_use = "the connection may be gone"]
+    pub fn move_connection(&self, number: u64, next_ip: NextIp, grace: Duration) -> bool {
+        self.0.command(number, |now| {
+            Command::Tell(Box::new(server::Input::Drain {
+                next_ip: Some(next_ip),
+                until: now + grace,
+                notice_at: now,
+            }))
+        })
+    }
+
+    /// Closes one connection: it executes no further call, and those in progress may take so long.
+    /// The client is told `{'closing','operator',N}`. `false` if no connection has this number.
+    #[must_use = "the connection may be gone"]
+    pub fn close_connection(&self, number: u64, hard_stop: Duration) -> bool {
+        self.0.command(number, |_| {
+            let why = Term::atom(Text::from_static("operator"));
+            Command::Tell(Box::new(server::Input::Close { why, within: hard_stop }))
+        })
     }
 
     /// Goes back to serving. `false` if the server does not drain, is beyond that, or has left its
@@ -165,6 +202,24 @@ pub struct Status {
     pub uptime: Duration,
     /// What was counted.
     pub counts: Counts,
+}
+
+/// A connection at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConnectionStatus {
+    /// Counted from 1 by the server; no other connection has it or will have it.
+    pub number: u64,
+    /// Who is at its other end.
+    pub peer: Peer,
+    /// Since it was accepted.
+    pub age: Duration,
+    /// Requests whose handlers run.
+    pub calls: usize,
+    /// What the client says that it is, in at most 64 bytes.
+    pub agent: Option<String>,
+    /// What was agreed on last.
+    pub agreed: Option<(Service, Version)>,
 }
 
 /// How a server ended.

@@ -172,7 +172,7 @@ pub use self::counters::Counts;
 pub use self::event::EventSender;
 pub use self::event_error::EventError;
 pub use self::failure::Failure;
-pub use self::handle::{Fault, Report, ServerHandle, Status};
+pub use self::handle::{ConnectionStatus, Fault, Report, ServerHandle, Status};
 pub use self::handler::{Call, Client, Handler};
 pub use self::handlers::Handlers;
 pub use self::reply::{IntoReply, Reply};

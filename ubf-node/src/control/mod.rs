@@ -1,4 +1,5 @@
-//! The contract by which an operator looks at a server and steers it: service `control`, version 1.
+//! The contract by which an operator looks at a server and steers it: service `control`, versions
+//! 1 and 2.
 //!
 //! It is a service like any other, so it can be served wherever an operator, and nobody else, can
 //! reach it. The reference server has it on a Unix socket (`--control PATH`). Chapter "The control
@@ -22,16 +23,30 @@
 //! # }
 //! ```
 
+mod reports;
 mod request;
-mod status;
+mod response;
 
 use std::time::Duration;
 
-use ubf_codec::{NextIp, Term, ubf};
+use ubf_codec::{NextIp, Version};
 use ubf_proto::{DrainPlan, Versions};
-use ubf_server::{Call, Client, Failure, Handler, LoadPlan, Reply, ServerHandle};
+use ubf_server::{
+    Call, Client, ConnectionStatus, Failure, Handler, LoadPlan, Reply, ServerHandle, Service,
+    Status,
+};
 
-use self::request::{Request, SHAPES, Which};
+use self::request::{OLD_SHAPES, SHAPES, unit_word};
+use crate::journal::Journal;
+use crate::log::Log;
+
+pub use self::reports::{
+    AgentCount, ConnectionReport, LoadMarksReport, ServiceReport, StatusReport, VersionCount,
+    WriterReport,
+};
+pub(crate) use self::request::is_a_goal;
+pub use self::request::{Request, Which};
+pub use self::response::{Refusal, Response};
 
 /// The service for operators of a server.
 #[derive(Clone, Debug)]
@@ -39,18 +54,29 @@ pub struct Control {
     server: ServerHandle,
     grace: Duration,
     hard_stop: Duration,
+    journal: Option<Journal>,
+    log: Option<Log>,
 }
 
 impl Control {
     /// The name under which `ubf admin` asks for it.
     pub const NAME: &'static str = "control";
-    /// The version of the contract.
+    /// The versions of the contract. In version 1 a connection is called a session, and what came
+    /// with version 2 is missing.
+    pub const VERSIONS: [u32; 2] = [1, 2];
+    /// The first version of the contract.
     pub const VERSION: u32 = 1;
 
     /// The service for this server.
     #[must_use]
     pub const fn new(server: ServerHandle) -> Self {
-        Self { server, grace: Duration::from_secs(30), hard_stop: Duration::from_secs(10) }
+        Self {
+            server,
+            grace: Duration::from_secs(30),
+            hard_stop: Duration::from_secs(10),
+            journal: None,
+            log: None,
+        }
     }
 
     /// Says how long a drain takes if the operator does not: by default 30 s, and 10 s for calls in
@@ -61,60 +87,106 @@ impl Control {
         self
     }
 
-    fn answer(&self, request: Request) -> Term {
-        match request {
-            Request::Status => status::term(&self.server.status()),
-            Request::Sessions => status::sessions(&self.server.status()),
-            Request::Drain { next_ip, grace, hard_stop } => {
-                let Some(next_ip) = next_ip.or_else(|| self.peers()) else {
-                    return ubf!({error, no_peers});
-                };
-                let (grace, hard_stop) =
-                    (grace.unwrap_or(self.grace), hard_stop.unwrap_or(self.hard_stop));
-                let is_done =
-                    self.server.drain(DrainPlan { next_ip: Some(next_ip), grace, hard_stop });
-                if is_done { ubf!(ok) } else { ubf!({error, closing}) }
-            }
-            Request::Undrain => match self.server.undrain() {
-                true => ubf!(ok),
-                false if self.server.status().is_listening => ubf!({error, not_draining}),
-                false => ubf!({error, not_listening}),
-            },
-            Request::Withdraw(which, version) => self.each(&which, version, ServerHandle::withdraw),
-            Request::Restore(which, version) => self.each(&which, version, ServerHandle::restore),
-            Request::SetLoadMarks { unit, low, high, next_ip } => {
-                let Some(next_ip) = next_ip.or_else(|| self.peers()) else {
-                    return ubf!({error, no_peers});
-                };
-                self.server.set_load_marks(Some(LoadPlan { unit, low, high, next_ip }));
-                ubf!(ok)
-            }
-            Request::ClearLoadMarks => {
-                self.server.set_load_marks(None);
-                ubf!(ok)
-            }
-            Request::SetPeers(peers) => {
-                self.server.set_peers(peers);
-                ubf!(ok)
-            }
-            Request::ShutDown { hard_stop } => {
-                self.server.shut_down(hard_stop.unwrap_or(self.hard_stop));
-                ubf!(ok)
-            }
+    /// Shows whether this journal is written.
+    #[must_use]
+    pub fn with_journal(mut self, journal: Option<Journal>) -> Self {
+        self.journal = journal;
+        self
+    }
+
+    /// Shows whether the program's log is written, and changes its filter.
+    #[must_use]
+    pub(crate) fn with_log(mut self, log: Log) -> Self {
+        self.log = Some(log);
+        self
+    }
+
+    fn answer(&self, version: u32, request: Request) -> Response {
+        match self.try_answer(version, request) {
+            Ok(response) => response,
+            Err(why) => Response::Refused(why),
         }
     }
 
-    fn peers(&self) -> Option<NextIp> {
-        NextIp::new(self.server.status().peers)
+    fn try_answer(&self, version: u32, request: Request) -> Result<Response, Refusal> {
+        let server = &self.server;
+        match request {
+            Request::Status => return Ok(Response::Status(Box::new(self.report(version)))),
+            Request::Connections => {
+                let StatusReport { connections, connections_by_version: by_version, .. } =
+                    self.report(version);
+                return Ok(Response::Connections { connections, by_version });
+            }
+            Request::ListConnections { after, at_most } => {
+                let at_most = usize::try_from(at_most).unwrap_or(usize::MAX);
+                let connections = server.connections(after, at_most);
+                return Ok(Response::List(connections.into_iter().map(connection).collect()));
+            }
+            Request::Kick { number, hard_stop } => {
+                let is_there = server.close_connection(number, hard_stop.unwrap_or(self.hard_stop));
+                is_there.then_some(()).ok_or(Refusal::UnknownConnection)?;
+            }
+            Request::Move { number, next_ip, grace } => {
+                let next_ip = self.goal(next_ip)?;
+                let grace = grace.unwrap_or(self.grace);
+                let is_there = server.move_connection(number, next_ip, grace);
+                is_there.then_some(()).ok_or(Refusal::UnknownConnection)?;
+            }
+            Request::Drain { next_ip, grace, hard_stop, stays } => {
+                let plan = DrainPlan {
+                    next_ip: Some(self.goal(next_ip)?),
+                    grace: grace.unwrap_or(self.grace),
+                    hard_stop: hard_stop.unwrap_or(self.hard_stop),
+                };
+                let is_done = if stays { server.drain_and_stay(plan) } else { server.drain(plan) };
+                is_done.then_some(()).ok_or(Refusal::Closing)?;
+            }
+            Request::Undrain => {
+                if !server.undrain() {
+                    let is_listening = server.status().is_listening;
+                    return Err(if is_listening {
+                        Refusal::NotDraining
+                    } else {
+                        Refusal::NotListening
+                    });
+                }
+            }
+            Request::Withdraw(which, version) => {
+                self.each(&which, version, ServerHandle::withdraw)?;
+            }
+            Request::Restore(which, version) => {
+                self.each(&which, version, ServerHandle::restore)?;
+            }
+            Request::SetLoadMarks { unit, low, high, next_ip } => {
+                let next_ip = self.goal(next_ip)?;
+                server.set_load_marks(Some(LoadPlan { unit, low, high, next_ip }));
+            }
+            Request::ClearLoadMarks => server.set_load_marks(None),
+            Request::SetPeers(peers) => server.set_peers(peers),
+            Request::SetLogFilter(filter) => {
+                let none = || Refusal::BadFilter("this server does not say what it logs".into());
+                let log = self.log.as_ref().ok_or_else(none)?;
+                log.set_filter(&filter).map_err(Refusal::BadFilter)?;
+            }
+            Request::ShutDown { hard_stop } => {
+                server.shut_down(hard_stop.unwrap_or(self.hard_stop));
+            }
+        }
+        Ok(Response::Ok)
+    }
+
+    /// Where clients are sent: the server's peers, if the operator does not say.
+    fn goal(&self, said: Option<NextIp>) -> Result<NextIp, Refusal> {
+        said.or_else(|| NextIp::new(self.server.status().peers)).ok_or(Refusal::NoPeers)
     }
 
     /// Withdraws or restores a version of one service, or of all that have it. Twice is once.
     fn each(
         &self,
         which: &Which,
-        version: ubf_codec::Version,
-        change: fn(&ServerHandle, &ubf_proto::Service, ubf_codec::Version) -> bool,
-    ) -> Term {
+        version: Version,
+        change: fn(&ServerHandle, &Service, Version) -> bool,
+    ) -> Result<(), Refusal> {
         let status = self.server.status();
         let mut is_known = false;
         for (service, spoken) in &status.spoken {
@@ -130,7 +202,19 @@ impl Control {
                 let _is_changed = change(&self.server, service, version);
             }
         }
-        if is_known { ubf!(ok) } else { ubf!({error, unknown_version}) }
+        if is_known { Ok(()) } else { Err(Refusal::UnknownVersion) }
+    }
+
+    fn report(&self, version: u32) -> StatusReport {
+        let journal = self.journal.as_ref().map(|journal| {
+            let health = journal.health();
+            WriterReport { failing: health.is_failing, missing: health.missing }
+        });
+        let log = self.log.as_ref().map(|log| {
+            let health = log.health();
+            WriterReport { failing: health.is_failing, missing: health.lost }
+        });
+        StatusReport { journal, log, ..report(version, &self.server.status()) }
     }
 }
 
@@ -138,17 +222,99 @@ impl Handler for Control {
     type State = ();
 
     fn versions(&self) -> Versions {
-        Versions::of([Self::VERSION])
+        Versions::of(Self::VERSIONS)
     }
 
     fn connect(&self, _: &Client) {}
 
     async fn request(&self, call: Call<()>) -> Result<Reply, Failure> {
-        let response = Request::read(call.term()).map(|request| self.answer(request));
+        let version = call.version().get();
+        let response =
+            Request::read(version, call.term()).map(|request| self.answer(version, request));
         let phase = self.server.status().phase.as_str();
+        let shapes = if version < 2 { OLD_SHAPES } else { SHAPES };
         Ok(match response {
-            Some(response) => Reply::new(response, phase),
-            None => Reply::broken_contract(call.term(), SHAPES, phase),
+            Some(response) => Reply::new(response.to_term(version), phase),
+            None => Reply::broken_contract(call.term(), shapes, phase),
         })
     }
+}
+
+fn report(version: u32, status: &Status) -> StatusReport {
+    let by_version = status.sessions_by_version.iter();
+    StatusReport {
+        phase: status.phase.as_str().into(),
+        time_left_ms: status.time_left.map(millis),
+        next_ip: status.next_ip.as_ref().map(ToString::to_string),
+        listening: status.is_listening,
+        overloaded: status.is_overloaded,
+        connections: status.sessions as u64,
+        connections_by_version: by_version
+            .map(|((service, version), &count)| VersionCount {
+                service: name(service),
+                version: version.get(),
+                connections: count as u64,
+            })
+            .collect(),
+        connections_by_agent: status
+            .sessions_by_agent
+            .iter()
+            .map(|(agent, count)| AgentCount { agent: agent.clone(), connections: *count as u64 })
+            .collect(),
+        calls: status.calls as u64,
+        services: status
+            .spoken
+            .iter()
+            .map(|(service, spoken)| ServiceReport {
+                service: name(service),
+                spoken: numbers(Some(spoken)),
+                withdrawn: numbers(status.withdrawn.get(service)),
+            })
+            .collect(),
+        load_marks: status.load.as_ref().map(|load| LoadMarksReport {
+            unit: unit_word(version, load.unit).into(),
+            low: load.low,
+            high: load.high,
+            next_ip: load.next_ip.to_string(),
+        }),
+        peers: NextIp::new(status.peers.clone()).map(|peers| peers.to_string()),
+        counters: status
+            .counts
+            .named()
+            .into_iter()
+            .map(|(name, count)| (name.to_owned(), count))
+            .collect(),
+        pid: std::process::id().into(),
+        uptime_ms: millis(status.uptime),
+        agent: status.agent.as_ref().map(ubf_codec::Text::to_latin1),
+        addresses: status.addresses.iter().map(ToString::to_string).collect(),
+        advertised: NextIp::new(status.advertised.clone()).map(|known| known.to_string()),
+        journal: None,
+        log: None,
+    }
+}
+
+fn connection(status: ConnectionStatus) -> ConnectionReport {
+    let (service, version) = status.agreed.unzip();
+    ConnectionReport {
+        number: status.number,
+        peer: status.peer.to_string(),
+        service: service.as_ref().and_then(name),
+        version: version.map(Version::get),
+        agent: status.agent,
+        calls: status.calls as u64,
+        age_ms: millis(status.age),
+    }
+}
+
+fn name(service: &Service) -> Option<String> {
+    service.name().map(ubf_codec::Text::to_latin1)
+}
+
+fn numbers(versions: Option<&Versions>) -> Vec<u32> {
+    versions.into_iter().flat_map(Versions::iter).map(Version::get).collect()
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

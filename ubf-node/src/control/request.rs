@@ -1,16 +1,38 @@
-//! What an operator asks for.
+//! What an operator asks for: written by the operator's tools and read by the server, both here.
 
 use std::time::Duration;
 
-use ubf_codec::{Address, NextIp, TermRef, Version, View};
-use ubf_proto::Service;
-use ubf_server::LoadUnit;
+use ubf_codec::{Address, NextIp, Term, TermRef, Version, View, ubf};
+use ubf_server::{LoadUnit, Service};
+
+use super::reports::{atom, optional, text_or_undefined};
 
 /// L2: no wait that an operator asks for is longer.
 const MAX_WAIT: Duration = Duration::from_secs(30 * 86_400);
+/// Connections in one answer. Chosen: an answer of 200 KiB.
+const MAX_LISTED: u64 = 1000;
 
-/// The requests, for the answer to one that is none of them.
+/// The requests of version 2, for the answer to one that is none of them.
 pub(super) const SHAPES: &[&str] = &[
+    "status",
+    "connections",
+    "{list_connections,After,AtMost}",
+    "{kick,Number,HardStopMs}",
+    "{move_connection,Number,NextIp,GraceMs}",
+    "{drain,NextIp,GraceMs,HardStopMs}",
+    "{drain_and_stay,NextIp,GraceMs,HardStopMs}",
+    "undrain",
+    "{withdraw,Service,Version}",
+    "{restore,Service,Version}",
+    "{set_load_marks,Unit,Low,High,NextIp}",
+    "clear_load_marks",
+    "{set_peers,NextIp}",
+    "{set_log_filter,Filter}",
+    "{shut_down,HardStopMs}",
+];
+
+/// Those of version 1, in which a connection is called a session.
+pub(super) const OLD_SHAPES: &[&str] = &[
     "status",
     "sessions",
     "{drain,NextIp,GraceMs,HardStopMs}",
@@ -23,32 +45,142 @@ pub(super) const SHAPES: &[&str] = &[
     "{shut_down,HardStopMs}",
 ];
 
-#[derive(Debug)]
-pub(super) enum Request {
+/// A request of the operator's contract. What is `None` is the server's to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Request {
+    /// How the server is.
     Status,
-    Sessions,
-    Drain { next_ip: Option<NextIp>, grace: Option<Duration>, hard_stop: Option<Duration> },
+    /// How many connections use which version.
+    Connections,
+    /// The connections themselves.
+    ListConnections {
+        /// Those whose numbers are above this one.
+        after: u64,
+        /// So many, up to 1,000.
+        at_most: u64,
+    },
+    /// Close one connection.
+    Kick {
+        /// Which.
+        number: u64,
+        /// How long its calls in progress may take.
+        hard_stop: Option<Duration>,
+    },
+    /// Send the client of one connection elsewhere.
+    Move {
+        /// Which.
+        number: u64,
+        /// Where to.
+        next_ip: Option<NextIp>,
+        /// How long it may take to go.
+        grace: Option<Duration>,
+    },
+    /// R8: send all clients elsewhere.
+    Drain {
+        /// Where to.
+        next_ip: Option<NextIp>,
+        /// How long clients may take to go.
+        grace: Option<Duration>,
+        /// How long calls in progress may take after that.
+        hard_stop: Option<Duration>,
+        /// Whether the server stays when they are gone, until it is told to shut down.
+        stays: bool,
+    },
+    /// R8: go on serving.
     Undrain,
+    /// N6: withdraw a version.
     Withdraw(Which, Version),
+    /// Offer a version again.
     Restore(Which, Version),
-    SetLoadMarks { unit: LoadUnit, low: u64, high: u64, next_ip: Option<NextIp> },
+    /// R9: send clients elsewhere above `high`, until below `low`.
+    SetLoadMarks {
+        /// What is counted.
+        unit: LoadUnit,
+        /// The low-water mark, at most `high`.
+        low: u64,
+        /// The high-water mark.
+        high: u64,
+        /// Where to.
+        next_ip: Option<NextIp>,
+    },
+    /// Clients stay, whatever the load.
     ClearLoadMarks,
+    /// R4: where clients go when this server is lost.
     SetPeers(Vec<Address>),
-    ShutDown { hard_stop: Option<Duration> },
+    /// What is logged from here on.
+    SetLogFilter(String),
+    /// Execute no further call, and end.
+    ShutDown {
+        /// How long calls in progress may take.
+        hard_stop: Option<Duration>,
+    },
 }
 
 /// The services that are meant.
-#[derive(Debug)]
-pub(super) enum Which {
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Which {
+    /// Each that has the version.
     All,
+    /// This one.
     One(Service),
 }
 
 impl Request {
-    pub(super) fn read(term: TermRef<'_>) -> Option<Self> {
+    /// The request in this version of the contract. `None`: that version does not have it.
+    #[must_use]
+    pub fn to_term(&self, version: u32) -> Option<Term> {
+        let is_old = version < 2;
+        let term = match self {
+            Self::Status => ubf!(status),
+            Self::Connections if is_old => ubf!(sessions),
+            Self::Connections => ubf!(connections),
+            Self::Drain { next_ip, grace, hard_stop, stays: false } => {
+                ubf!({drain, (goal(next_ip.as_ref())), (millis(*grace)), (millis(*hard_stop))})
+            }
+            Self::Undrain => ubf!(undrain),
+            Self::Withdraw(which, version) => ubf!({withdraw, (which.to_term()), (version.get())}),
+            Self::Restore(which, version) => ubf!({restore, (which.to_term()), (version.get())}),
+            Self::SetLoadMarks { unit, low, high, next_ip } => {
+                let unit = atom(unit_word(version, *unit));
+                ubf!({set_load_marks, (unit), (*low), (*high), (goal(next_ip.as_ref()))})
+            }
+            Self::ClearLoadMarks => ubf!(clear_load_marks),
+            Self::SetPeers(peers) => {
+                ubf!({set_peers, (goal(NextIp::new(peers.clone()).as_ref()))})
+            }
+            Self::ShutDown { hard_stop } => ubf!({shut_down, (millis(*hard_stop))}),
+            _ if is_old => return None,
+            Self::ListConnections { after, at_most } => {
+                ubf!({list_connections, (*after), (*at_most)})
+            }
+            Self::Kick { number, hard_stop } => ubf!({kick, (*number), (millis(*hard_stop))}),
+            Self::Move { number, next_ip, grace } => {
+                ubf!({move_connection, (*number), (goal(next_ip.as_ref())), (millis(*grace))})
+            }
+            Self::Drain { next_ip, grace, hard_stop, stays: true } => {
+                let next_ip = goal(next_ip.as_ref());
+                ubf!({drain_and_stay, (next_ip), (millis(*grace)), (millis(*hard_stop))})
+            }
+            Self::SetLogFilter(filter) => ubf!({set_log_filter, (filter.as_str())}),
+        };
+        Some(term)
+    }
+
+    /// Reads what [`to_term`](Self::to_term) writes. `None`: it is no request of this version.
+    #[must_use]
+    pub fn read(version: u32, term: TermRef<'_>) -> Option<Self> {
+        let request = Self::read_any(version, term)?;
+        // What the version cannot say is none of its requests.
+        request.to_term(version).map(|_| request)
+    }
+
+    fn read_any(version: u32, term: TermRef<'_>) -> Option<Self> {
+        let connections = if version < 2 { "sessions" } else { "connections" };
         let words = [
             ("status", Self::Status),
-            ("sessions", Self::Sessions),
+            (connections, Self::Connections),
             ("undrain", Self::Undrain),
             ("clear_load_marks", Self::ClearLoadMarks),
         ];
@@ -58,46 +190,98 @@ impl Request {
                 .find_map(|(word, request)| term.is_atom(word).then_some(request));
         };
         let name = parts.get(0)?;
+        let part = |index| parts.get(index);
         match parts.len() {
             2 if name.is_atom("set_peers") => {
-                let peers = optional(parts.get(1)?, next_ip)?;
+                let peers = optional(part(1)?, next_ip)?;
                 Some(Self::SetPeers(
                     peers.map_or_else(Vec::new, |peers| peers.addresses().to_vec()),
                 ))
             }
+            2 if name.is_atom("set_log_filter") => {
+                let View::String(filter) = part(1)?.view() else { return None };
+                Some(Self::SetLogFilter(filter.to_str()?.into_owned()))
+            }
             2 if name.is_atom("shut_down") => {
-                Some(Self::ShutDown { hard_stop: optional(parts.get(1)?, wait)? })
+                Some(Self::ShutDown { hard_stop: optional(part(1)?, wait)? })
             }
             3 if name.is_atom("withdraw") => {
-                Some(Self::Withdraw(which(parts.get(1)?)?, version(parts.get(2)?)?))
+                Some(Self::Withdraw(which(part(1)?)?, self::version(part(2)?)?))
             }
             3 if name.is_atom("restore") => {
-                Some(Self::Restore(which(parts.get(1)?)?, version(parts.get(2)?)?))
+                Some(Self::Restore(which(part(1)?)?, self::version(part(2)?)?))
             }
-            4 if name.is_atom("drain") => Some(Self::Drain {
-                next_ip: optional(parts.get(1)?, next_ip)?,
-                grace: optional(parts.get(2)?, wait)?,
-                hard_stop: optional(parts.get(3)?, wait)?,
+            3 if name.is_atom("list_connections") => Some(Self::ListConnections {
+                after: count(part(1)?)?,
+                at_most: count(part(2)?).filter(|&count| count <= MAX_LISTED)?,
+            }),
+            3 if name.is_atom("kick") => {
+                Some(Self::Kick { number: count(part(1)?)?, hard_stop: optional(part(2)?, wait)? })
+            }
+            4 if name.is_atom("move_connection") => Some(Self::Move {
+                number: count(part(1)?)?,
+                next_ip: optional(part(2)?, next_ip)?,
+                grace: optional(part(3)?, wait)?,
+            }),
+            4 if name.is_atom("drain") || name.is_atom("drain_and_stay") => Some(Self::Drain {
+                next_ip: optional(part(1)?, next_ip)?,
+                grace: optional(part(2)?, wait)?,
+                hard_stop: optional(part(3)?, wait)?,
+                stays: name.is_atom("drain_and_stay"),
             }),
             5 if name.is_atom("set_load_marks") => {
-                let (low, high) = (count(parts.get(2)?)?, count(parts.get(3)?)?);
-                let next_ip = optional(parts.get(4)?, next_ip)?;
-                let marks = Self::SetLoadMarks { unit: unit(parts.get(1)?)?, low, high, next_ip };
-                (low <= high).then_some(marks)
+                let (low, high) = (count(part(2)?)?, count(part(3)?)?);
+                let next_ip = optional(part(4)?, next_ip)?;
+                let unit = unit(version, part(1)?)?;
+                (low <= high).then_some(Self::SetLoadMarks { unit, low, high, next_ip })
             }
             _ => None,
         }
     }
 }
 
-/// `?` is what is not said.
-fn optional<T>(term: TermRef<'_>, read: impl Fn(TermRef<'_>) -> Option<T>) -> Option<Option<T>> {
-    if matches!(term.view(), View::Undefined) { Some(None) } else { read(term).map(Some) }
+impl Which {
+    fn to_term(&self) -> Term {
+        match self {
+            Self::All => ubf!(all),
+            Self::One(service) => service.name().cloned().map_or(Term::Undefined, Term::String),
+        }
+    }
 }
 
+/// The word for a unit in this version.
+pub(super) const fn unit_word(version: u32, unit: LoadUnit) -> &'static str {
+    match unit {
+        LoadUnit::Sessions if version < 2 => "sessions",
+        LoadUnit::Sessions => "connections",
+        LoadUnit::Calls => "calls",
+    }
+}
+
+fn goal(next_ip: Option<&NextIp>) -> Term {
+    text_or_undefined(next_ip.map(ToString::to_string).as_deref())
+}
+
+fn millis(time: Option<Duration>) -> Term {
+    time.map_or(Term::Undefined, |time| {
+        Term::from(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+    })
+}
+
+/// R7: an address that stands for every address of a machine is no place to go to.
 fn next_ip(term: TermRef<'_>) -> Option<NextIp> {
     let View::String(text) = term.view() else { return None };
-    text.to_str()?.parse().ok()
+    let next_ip: NextIp = text.to_str()?.parse().ok()?;
+    next_ip.addresses().iter().all(is_a_goal).then_some(next_ip)
+}
+
+/// Whether a client can be sent there, as far as can be seen.
+pub(crate) fn is_a_goal(address: &Address) -> bool {
+    let text = address.to_string();
+    text.parse::<std::net::SocketAddr>().map_or(true, |address| {
+        let ip = address.ip().to_canonical();
+        !ip.is_unspecified()
+    })
 }
 
 fn wait(term: TermRef<'_>) -> Option<Duration> {
@@ -122,27 +306,55 @@ fn which(term: TermRef<'_>) -> Option<Which> {
     Some(Which::One(name.map_or(Service::DEFAULT, Service::named)))
 }
 
-fn unit(term: TermRef<'_>) -> Option<LoadUnit> {
-    [LoadUnit::Sessions, LoadUnit::Calls].into_iter().find(|unit| term.is_atom(unit.as_str()))
+fn unit(version: u32, term: TermRef<'_>) -> Option<LoadUnit> {
+    [LoadUnit::Sessions, LoadUnit::Calls]
+        .into_iter()
+        .find(|&unit| term.is_atom(unit_word(version, unit)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> String {
-        let term: ubf_codec::Term = text.parse().unwrap();
-        format!("{:?}", Request::read(term.as_ref()))
+    fn read(version: u32, text: &str) -> Option<Request> {
+        let term: Term = text.parse().unwrap();
+        Request::read(version, term.as_ref())
     }
 
     #[test]
-    fn what_is_not_said_is_undefined() {
-        assert_eq!(
-            read("{drain,?,?,?}"),
-            "Some(Drain { next_ip: None, grace: None, hard_stop: None })"
-        );
-        assert_eq!(read("{shut_down,0}"), "Some(ShutDown { hard_stop: Some(0ns) })");
-        assert_eq!(read("{set_peers,?}"), "Some(SetPeers([]))");
+    fn each_request_is_read_as_it_is_written_in_each_version_that_has_it() {
+        let new = [
+            "connections",
+            "{kick,7,?}",
+            "{move_connection,7,\"b:1\",5}",
+            "{list_connections,0,1000}",
+            "{drain_and_stay,?,?,?}",
+            "{set_log_filter,\"debug\"}",
+            "{set_load_marks,connections,1,2,?}",
+        ];
+        let old = ["sessions", "{set_load_marks,sessions,1,2,?}"];
+        let both = [
+            "status",
+            "undrain",
+            "clear_load_marks",
+            "{drain,\"b:1,c:2\",1,0}",
+            "{withdraw,all,7}",
+            "{withdraw,?,7}",
+            "{restore,\"kv\",7}",
+            "{set_peers,\"b:1\"}",
+            "{set_peers,?}",
+            "{shut_down,?}",
+            "{set_load_marks,calls,1,2,\"b:1\"}",
+        ];
+        for (version, ours, others) in [(1, old.as_slice(), new.as_slice()), (2, &new, &old)] {
+            for text in ours.iter().chain(&both) {
+                let term = read(version, text).unwrap().to_term(version).unwrap();
+                assert_eq!(term, text.parse::<Term>().unwrap(), "{version}");
+            }
+            for text in others {
+                assert_eq!(read(version, text), None, "{version}: {text}");
+            }
+        }
     }
 
     #[test]
@@ -155,14 +367,20 @@ mod tests {
             "{drain,\"b\",?,?}",
             "{drain,\"b:1\",-1,?}",
             "{drain,\"b:1\",2592000001,?}",
+            "{drain,\"0.0.0.0:1\",1,?}",
+            "{set_peers,\"b:1,[::]:2\"}",
             "{withdraw,kv,1}",
             "{withdraw,\"kv\",0}",
             "{set_load_marks,bytes,1,2,?}",
             "{set_load_marks,calls,3,2,?}",
             "{set_peers,\"\"}",
+            "{list_connections,0,1001}",
+            "{set_log_filter,debug}",
             "[status]",
         ] {
-            assert_eq!(read(text), "None", "{text}");
+            for version in [1, 2] {
+                assert_eq!(read(version, text), None, "{text}");
+            }
         }
     }
 }

@@ -35,7 +35,7 @@ fn whole_end_of(bytes: &[u8], is_all: bool) -> Option<usize> {
     let mut end = (is_all && begins_as_one).then_some(0);
     let mut at = end.or_else(|| next_head(bytes, 0));
     while let Some(start) = at {
-        let (records, is_broken) = records_from(&bytes[start.min(bytes.len())..]);
+        let (records, is_broken) = records_from(bytes.get(start..).unwrap_or_default());
         if records > 0 || end.is_none() {
             end = Some(start + records);
         }

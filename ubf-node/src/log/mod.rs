@@ -81,7 +81,10 @@ impl Log {
         installed.map_err(io::Error::other)?;
         std::panic::set_hook(Box::new(|panic| {
             let place = panic.location().map(ToString::to_string);
-            let what = panic.payload_as_str().unwrap_or("a value that is no text");
+            let payload = panic.payload();
+            let text = payload.downcast_ref::<&str>().copied();
+            let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+            let what = text.unwrap_or("a value that is no text");
             tracing::error!(place, what = ?what, "panic");
         }));
         Ok(Self { writer, limit, filter: handle })

@@ -20,6 +20,7 @@ struct Operator {
     path: PathBuf,
     handle: ServerHandle,
     running: JoinHandle<Report>,
+    version: u32,
 }
 
 fn path(name: &str) -> PathBuf {
@@ -29,6 +30,11 @@ fn path(name: &str) -> PathBuf {
 impl Operator {
     /// Connects to a server that runs, by a socket of this name.
     async fn of(server: &Running, name: &str) -> Self {
+        Self::speaking(1, server, name).await
+    }
+
+    /// The same in a version of the contract.
+    async fn speaking(version: u32, server: &Running, name: &str) -> Self {
         let path = path(name);
         let control = Server::builder()
             .listen_unix(&path)
@@ -36,11 +42,12 @@ impl Operator {
         let control = control.bind().await.unwrap();
         let (handle, running) = (control.handle(), tokio::spawn(control.run()));
         let mut stream = UnixStream::connect(&path).await.unwrap();
-        stream.write_all(b"0 {'negotiate'1\"control\"#1&#}$").await.unwrap();
-        let mut operator = Self { stream, path, handle, running };
+        let negotiate = format!("0 {{'negotiate'1\"control\"#{version}&#}}$");
+        stream.write_all(negotiate.as_bytes()).await.unwrap();
+        let mut operator = Self { stream, path, handle, running, version };
         assert_eq!(
             operator.packet().await,
-            "1 ? {'agreed'1\"control\"#1&#{'max_packet'16777216}&}$"
+            format!("{version} ? {{'agreed'1\"control\"#1&2&#{{'max_packet'16777216}}&}}$")
         );
         operator
     }
@@ -54,14 +61,15 @@ impl Operator {
     }
 
     async fn ask(&mut self, request: &str) -> String {
-        self.stream.write_all(format!("1 {request}$").as_bytes()).await.unwrap();
+        self.stream.write_all(format!("{} {request}$", self.version).as_bytes()).await.unwrap();
         self.packet().await
     }
 
     /// Each request has this response, in this phase.
     async fn asks(&mut self, exchanges: &[(&str, &str)]) {
         for (request, response) in exchanges {
-            assert_eq!(self.ask(request).await, format!("1 ? {response}$"), "{request}");
+            let expected = format!("{} ? {response}$", self.version);
+            assert_eq!(self.ask(request).await, expected, "{request}");
         }
     }
 
@@ -255,4 +263,70 @@ async fn r5_a_drain_to_itself_stops_to_listen_before_it_tells_the_clients() {
     drop(client);
     assert!(server.report().await.is_clean());
     operator.end().await;
+}
+
+#[tokio::test]
+async fn an_operator_lists_connections_closes_one_and_moves_one() {
+    let server = start(Server::builder()).await;
+    let mut operator = Operator::speaking(2, &server, "connections").await;
+    let (mut first, mut second) = (server.connect().await, server.connect().await);
+    first.exchange("0 'ping'$", "0 ? 'pong'$").await;
+    second.exchange("0 {'negotiate'1?#3&#{'agent'\"me/1\"}&}$3 'here'$", "3 ? {'agreed'").await;
+    while !second.packet().await.starts_with("3 ? {'here'") {}
+    let list = operator.ask("{'list_connections'0 10}").await;
+    let peer = |client: &crate::support::Peer| client.stream.local_addr().unwrap();
+    assert!(list.contains(&format!("{{1\"{}\"???0 ", peer(&first))), "{list}");
+    assert!(list.contains(&format!("{{2\"{}\"?3\"me/1\"0 ", peer(&second))), "{list}");
+    let list = operator.ask("{'list_connections'1 10}").await;
+    assert!(!list.contains("{1\""), "only those after it: {list}");
+    operator
+        .asks(&[
+            ("'connections'", "{{'connections'2#{?3 1}&}'serving'}"),
+            ("{'kick'7 0}", "{{'error''unknown_connection'}'serving'}"),
+            ("{'kick'1 0}", "{'ok''serving'}"),
+        ])
+        .await;
+    first.expect_end("0 ? {'closing''operator'1}$").await;
+    operator.asks(&[("{'move_connection'2\"b.example:4000\"60000}", "{'ok''serving'}")]).await;
+    second.expect("0 \"b.example:4000\" {'moved'").await;
+    operator.end().await;
+    drop(second);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn r8_a_drain_that_stays_can_be_taken_back_when_everybody_has_gone() {
+    let server = start(Server::builder()).await;
+    let mut operator = Operator::speaking(2, &server, "stays").await;
+    let mut client = server.connect().await;
+    client.exchange("1 'here'$", "1 ? {'here''start'}$").await;
+    operator.asks(&[("{'drain_and_stay'\"b.example:4000\"0 0}", "{'ok''draining'}")]).await;
+    client.expect("0 \"b.example:4000\" {'moved'").await;
+    drop(client);
+    while server.handle.status().sessions > 0 {
+        tokio::task::yield_now().await;
+    }
+    operator.asks(&[("'undrain'", "{'ok''serving'}")]).await;
+    server.connect().await.exchange("1 'here'$", "1 ? {'here''start'}$").await;
+    operator.asks(&[("{'drain_and_stay'\"b.example:4000\"0 0}", "{'ok''draining'}")]).await;
+    // How far it has come when it answers depends on who is faster.
+    assert!(operator.ask("{'shut_down'0}").await.starts_with("2 ? {'ok'"));
+    operator.end().await;
+    assert!(server.report().await.is_clean());
+}
+
+#[tokio::test]
+async fn version_2_says_connection_where_version_1_says_session_and_knows_the_journal() {
+    let server = start(Server::builder()).await;
+    for (version, word, other) in [(1, "sessions", "connections"), (2, "connections", "sessions")] {
+        let mut operator = Operator::speaking(version, &server, &format!("words-{version}")).await;
+        let status = operator.ask("'status'").await;
+        assert!(status.contains(&format!("{{'{word}_by_version'#}}")), "{status}");
+        assert!(!status.contains(&format!("{{'{other}_by_version'#}}")), "{status}");
+        assert_eq!(status.contains("{'journal'?}"), version == 2, "{status}");
+        let answer = operator.ask(&format!("'{other}'")).await;
+        assert!(answer.contains("'clientBrokeContract'"), "{answer}");
+        operator.end().await;
+    }
+    server.stop().await;
 }

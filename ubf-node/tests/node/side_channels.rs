@@ -170,3 +170,46 @@ fn all_addresses_of_both_kinds_can_be_listened_on_at_one_port() {
     program.signal("TERM");
     assert_eq!(program.status(), Some(0));
 }
+
+#[test]
+fn an_operator_changes_what_is_logged_and_sees_that_log_and_journal_are_written() {
+    let (socket, journal) = (path("filter.socket"), path("filter.journal"));
+    let arguments = ["--control", socket.to_str().unwrap(), "--journal", journal.to_str().unwrap()];
+    let mut program = Program::start(&arguments);
+    let mut operator = std::os::unix::net::UnixStream::connect(&socket).unwrap();
+    let mut ask = |request: &str, reply: &str| {
+        operator.write_all(request.as_bytes()).unwrap();
+        let mut seen = vec![0; reply.len()];
+        operator.read_exact(&mut seen).unwrap();
+        assert_eq!(String::from_utf8_lossy(&seen), reply);
+    };
+    ask("2 {'set_log_filter'\"verbose\"}$", "2 ? {{'error'{'bad_filter'\"");
+    ask("", "verbose: not one of off, error, warn, info, debug, trace\"}}'serving'}$");
+    ask("2 {'set_log_filter'\"debug\"}$", "2 ? {'ok''serving'}$");
+    exchange(&mut program.connect(), "1 'here'$", "1 ? {'here''start'}$");
+    program.logs("connected");
+    let mut status = String::new();
+    operator.write_all(b"2 'status'$").unwrap();
+    while !status.ends_with("'serving'}$") {
+        let mut piece = [0; 4096];
+        let count = operator.read(&mut piece).unwrap();
+        assert!(count > 0, "{status}");
+        status.push_str(&String::from_utf8_lossy(&piece[..count]));
+    }
+    for health in ["{'journal'{'false'0}}", "{'log'{'false'0}}"] {
+        assert!(status.contains(health), "{status}");
+    }
+    program.signal("TERM");
+    assert_eq!(program.status(), Some(0));
+    std::fs::remove_file(journal).unwrap();
+}
+
+#[test]
+fn r7_an_address_that_stands_for_all_of_a_machine_is_no_place_to_send_clients_to() {
+    for arguments in [["--advertise", "0.0.0.0:4000"], ["--peers", "b:1,[::]:4000"]] {
+        let output = run(&[&["--listen", "127.0.0.1:0"], &arguments[..]].concat());
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.contains("not an address that a client can go to"), "{told}");
+    }
+}

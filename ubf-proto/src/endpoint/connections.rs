@@ -9,6 +9,14 @@ use super::Origin;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionKey(u64);
 
+impl ConnectionKey {
+    /// A number for people, counted from 1.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0 + 1
+    }
+}
+
 /// The connections that were admitted and are not gone.
 #[derive(Debug, Default)]
 pub(super) struct Connections {

@@ -31,6 +31,9 @@ pub enum Input {
     StoppedListening,
     /// R8: the operator sends all clients elsewhere. Not accepted when the server is closing.
     Drain(DrainPlan),
+    /// The same, but the server stays when the clients are gone and the grace is over, until it is
+    /// told to shut down or to go on: so a drain can still be taken back.
+    DrainAndStay(DrainPlan),
     /// R8: the operator takes a drain back. Accepted only while the server drains and still listens.
     Undrain,
     /// R8: no further call is executed, and those in progress may take so long. Not accepted when the

@@ -20,6 +20,16 @@ pub(super) enum Lifecycle {
 pub(super) struct Course {
     pub(super) plan: DrainPlan,
     started: Time,
+    end: End,
+}
+
+/// How a drain ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// By itself: when no connection is left, or the grace is over.
+    ByItself,
+    /// When the operator says so.
+    WhenTold,
 }
 
 impl Course {
@@ -55,10 +65,10 @@ impl Lifecycle {
     }
 
     /// Starts a drain, or gives one that is under way another plan. `false` if it is too late.
-    pub(super) fn drain(&mut self, plan: DrainPlan, now: Time) -> bool {
+    pub(super) fn drain(&mut self, plan: DrainPlan, end: End, now: Time) -> bool {
         let is_early = matches!(self, Self::Serving | Self::Draining(_));
         if is_early {
-            *self = Self::Draining(Course { plan, started: now });
+            *self = Self::Draining(Course { plan, started: now, end });
         }
         is_early
     }
@@ -80,7 +90,7 @@ impl Lifecycle {
             Self::Closing(_) | Self::Stopped => return false,
         };
         let plan = DrainPlan { next_ip, grace: Duration::ZERO, hard_stop };
-        *self = Self::Closing(Course { plan, started: now });
+        *self = Self::Closing(Course { plan, started: now, end: End::ByItself });
         true
     }
 
@@ -89,7 +99,7 @@ impl Lifecycle {
     pub(super) fn advance(&mut self, now: Time, connections: usize, last_words: Duration) -> bool {
         let is_due = connections == 0 || self.deadline(last_words).is_some_and(|at| now >= at);
         match self {
-            Self::Draining(course) if is_due => {
+            Self::Draining(course) if is_due && course.end == End::ByItself => {
                 *self = Self::Closing(course.clone());
                 true
             }
@@ -105,6 +115,7 @@ impl Lifecycle {
     /// clients have a while to read that.
     pub(super) fn deadline(&self, last_words: Duration) -> Option<Time> {
         match self {
+            Self::Draining(course) if course.end == End::WhenTold => None,
             Self::Draining(course) => Some(course.grace_end()),
             Self::Closing(course) => Some(course.grace_end() + course.plan.hard_stop + last_words),
             Self::Serving | Self::Stopped => None,
@@ -128,8 +139,23 @@ mod tests {
 
     fn draining(grace_s: u64) -> Lifecycle {
         let mut life = Lifecycle::default();
-        assert!(life.drain(plan(grace_s), Time::ZERO));
+        assert!(life.drain(plan(grace_s), End::ByItself, Time::ZERO));
         life
+    }
+
+    #[test]
+    fn r8_a_drain_that_stays_ends_when_it_is_told_to() {
+        let mut life = Lifecycle::default();
+        let at = Time::from_millis;
+        assert!(life.drain(plan(10), End::WhenTold, Time::ZERO));
+        assert_eq!(life.deadline(LAST_WORDS), None);
+        assert!(!life.advance(at(20_000), 0, LAST_WORDS));
+        assert_eq!(life.phase(), Phase::Draining);
+        assert!(life.undrain());
+        assert!(life.drain(plan(10), End::WhenTold, at(20_000)));
+        assert!(life.close(Duration::from_secs(1), at(20_000)));
+        assert!(life.advance(at(20_000), 0, LAST_WORDS));
+        assert_eq!(life.phase(), Phase::Stopped);
     }
 
     #[test]
@@ -139,12 +165,12 @@ mod tests {
         assert!(life.advance(late, 5, LAST_WORDS));
         assert_eq!(life.phase(), Phase::Closing);
         assert!(!life.undrain());
-        assert!(!life.drain(plan(0), late));
+        assert!(!life.drain(plan(0), End::ByItself, late));
         assert!(!life.close(Duration::ZERO, late));
         assert!(life.advance(late, 5, LAST_WORDS));
         assert_eq!(life.phase(), Phase::Stopped);
         assert!(!life.advance(late, 5, LAST_WORDS));
-        assert!(!life.drain(plan(0), late));
+        assert!(!life.drain(plan(0), End::ByItself, late));
     }
 
     #[test]
@@ -180,7 +206,8 @@ mod tests {
     fn r8_who_shuts_down_a_drain_still_says_where_to_go() {
         let mut life = Lifecycle::default();
         let next_ip: Option<ubf_codec::NextIp> = "b.example:4000".parse().ok();
-        assert!(life.drain(DrainPlan { next_ip: next_ip.clone(), ..plan(10) }, Time::ZERO));
+        let goal = DrainPlan { next_ip: next_ip.clone(), ..plan(10) };
+        assert!(life.drain(goal, End::ByItself, Time::ZERO));
         assert!(life.close(Duration::from_secs(2), Time::from_millis(1_000)));
         assert_eq!(life.plan().unwrap().next_ip, next_ip);
         assert_eq!(life.deadline(Duration::ZERO), Some(Time::from_millis(3_000)));

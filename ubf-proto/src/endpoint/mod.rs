@@ -27,7 +27,7 @@ pub use self::load::{LoadPlan, LoadUnit};
 pub use self::output::{Admission, Notice, Output, Start};
 
 use self::connections::Connections;
-use self::lifecycle::{Course, Lifecycle};
+use self::lifecycle::{Course, End, Lifecycle};
 use self::load::Load;
 use self::news::{Bulletin, News};
 use crate::drain::{DrainPlan, Phase};
@@ -204,7 +204,8 @@ impl Endpoint {
                 true
             }
             Input::StoppedListening => self.stopped_listening(),
-            Input::Drain(plan) => self.drain(plan),
+            Input::Drain(plan) => self.drain(plan, End::ByItself),
+            Input::DrainAndStay(plan) => self.drain(plan, End::WhenTold),
             Input::Undrain => self.undrain(),
             Input::ShutDown { hard_stop } => self.shut_down(hard_stop),
             Input::Stop => self.stop(),
@@ -384,8 +385,8 @@ impl Endpoint {
         }
     }
 
-    fn drain(&mut self, plan: DrainPlan) -> bool {
-        if !self.life.drain(plan.clone(), self.now) {
+    fn drain(&mut self, plan: DrainPlan, end: End) -> bool {
+        if !self.life.drain(plan.clone(), end, self.now) {
             return false;
         }
         let goals = plan.next_ip.as_ref().map_or(&[][..], NextIp::addresses);

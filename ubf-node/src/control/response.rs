@@ -1,0 +1,201 @@
+//! What a server answers its operator: written by the server and read by the operator's tools, both
+//! here.
+
+use std::fmt;
+
+use ubf_codec::{Term, TermRef, View, ubf};
+
+use super::reports::{
+    ConnectionReport, StatusReport, VersionCount, list, number, read_list, text, tuple,
+};
+
+/// A response of the operator's contract.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Response {
+    /// It is done.
+    Ok,
+    /// It is not done.
+    Refused(Refusal),
+    /// To [`Request::Status`](super::Request::Status).
+    Status(Box<StatusReport>),
+    /// To [`Request::Connections`](super::Request::Connections).
+    Connections {
+        /// In all.
+        connections: u64,
+        /// Those that have agreed on a version.
+        by_version: Vec<VersionCount>,
+    },
+    /// To [`Request::ListConnections`](super::Request::ListConnections), in the order of numbers.
+    List(Vec<ConnectionReport>),
+}
+
+/// Why a server does not do what it is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// There is no address to send clients to.
+    NoPeers,
+    /// It is too late.
+    Closing,
+    /// There is no drain to take back.
+    NotDraining,
+    /// The server has left its address.
+    NotListening,
+    /// No service that is meant has this version.
+    UnknownVersion,
+    /// No connection has this number.
+    UnknownConnection,
+    /// What is wrong with a filter of the log.
+    BadFilter(String),
+    /// A reason that this program does not know, as it came.
+    Other(String),
+}
+
+const WORDS: [(&str, Refusal, &str); 6] = [
+    ("no_peers", Refusal::NoPeers, "it has no peers to send clients to"),
+    ("closing", Refusal::Closing, "it is closing already"),
+    ("not_draining", Refusal::NotDraining, "it does not drain"),
+    (
+        "not_listening",
+        Refusal::NotListening,
+        "it has left its address to a successor, or is closing",
+    ),
+    ("unknown_version", Refusal::UnknownVersion, "no service has this version"),
+    ("unknown_connection", Refusal::UnknownConnection, "no connection has this number"),
+];
+
+impl Response {
+    /// The response in this version of the contract.
+    #[must_use]
+    pub fn to_term(&self, version: u32) -> Term {
+        match self {
+            Self::Ok => ubf!(ok),
+            Self::Refused(why) => ubf!({error, (why.to_term())}),
+            Self::Status(status) => status.to_term(version),
+            Self::Connections { connections, by_version } => {
+                let by_version = list(by_version, VersionCount::to_term);
+                if version < 2 {
+                    ubf!({sessions, (*connections), (by_version)})
+                } else {
+                    ubf!({connections, (*connections), (by_version)})
+                }
+            }
+            Self::List(connections) => {
+                ubf!({connections, (list(connections, ConnectionReport::to_term))})
+            }
+        }
+    }
+
+    /// Reads what [`to_term`](Self::to_term) writes, in the same version. `None`: it is no
+    /// response.
+    #[must_use]
+    pub fn read(version: u32, term: TermRef<'_>) -> Option<Self> {
+        if term.is_atom("ok") {
+            return Some(Self::Ok);
+        }
+        let View::Tuple(parts) = term.view() else { return None };
+        let name = parts.get(0)?;
+        let connections = if version < 2 { "sessions" } else { "connections" };
+        match parts.len() {
+            2 if name.is_atom("error") => Some(Self::Refused(Refusal::read(parts.get(1)?))),
+            2 if name.is_atom("status") => {
+                StatusReport::read(version, term).map(Box::new).map(Self::Status)
+            }
+            2 if version >= 2 && name.is_atom(connections) => {
+                read_list(parts.get(1)?, ConnectionReport::read).map(Self::List)
+            }
+            3 if name.is_atom(connections) => Some(Self::Connections {
+                connections: number(parts.get(1)?)?,
+                by_version: read_list(parts.get(2)?, VersionCount::read)?,
+            }),
+            _ => None,
+        }
+    }
+}
+
+impl Refusal {
+    fn to_term(&self) -> Term {
+        match self {
+            Self::BadFilter(why) => ubf!({bad_filter, (why.as_str())}),
+            Self::Other(why) => Term::from(why.clone()),
+            Self::NoPeers
+            | Self::Closing
+            | Self::NotDraining
+            | Self::NotListening
+            | Self::UnknownVersion
+            | Self::UnknownConnection => Term::atom(self.words().0),
+        }
+    }
+
+    /// The word for machines, and the ones for people, of a reason without details.
+    fn words(&self) -> (&'static str, &'static str) {
+        let known = WORDS.iter().find(|(_, one, _)| one == self);
+        known.map_or(("other", "for another reason"), |&(word, _, words)| (word, words))
+    }
+
+    fn read(why: TermRef<'_>) -> Self {
+        if let Some((_, known, _)) = WORDS.iter().find(|&&(word, ..)| why.is_atom(word)) {
+            return known.clone();
+        }
+        if let Some([name, detail]) = tuple(why)
+            && name.is_atom("bad_filter")
+            && let Some(detail) = text(detail)
+        {
+            return Self::BadFilter(detail);
+        }
+        Self::Other(why.to_string())
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadFilter(why) | Self::Other(why) => f.write_str(why),
+            Self::NoPeers
+            | Self::Closing
+            | Self::NotDraining
+            | Self::NotListening
+            | Self::UnknownVersion
+            | Self::UnknownConnection => f.write_str(self.words().1),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_response_is_read_as_it_was_written() {
+        let refusals = WORDS.iter().map(|(_, refusal, _)| Response::Refused(refusal.clone()));
+        let others = [
+            Response::Ok,
+            Response::Refused(Refusal::BadFilter("verbose".into())),
+            Response::Status(Box::default()),
+            Response::Connections { connections: 7, by_version: Vec::new() },
+        ];
+        for response in refusals.chain(others) {
+            for version in [1, 2] {
+                let term = response.to_term(version);
+                assert_eq!(Response::read(version, term.as_ref()), Some(response.clone()));
+            }
+        }
+        let term: Term = "{error,{new,reason}}".parse().unwrap();
+        let unknown = Response::read(2, term.as_ref()).unwrap();
+        assert!(matches!(unknown, Response::Refused(Refusal::Other(_))));
+    }
+
+    #[test]
+    fn connections_are_listed_in_version_2() {
+        let term: Term =
+            "{connections,[{7,\"127.0.0.1:1\",?,3,\"ubf/1\",2,99},{8,\"unix\",\"kv\",?,?,0,1}]}"
+                .parse()
+                .unwrap();
+        let list = Response::read(2, term.as_ref()).unwrap();
+        assert_eq!(list.to_term(2), term);
+        assert_eq!(Response::read(1, term.as_ref()), None);
+    }
+}
