@@ -260,6 +260,20 @@ fn n12_options_are_written_in_the_order_of_the_book_and_the_last_of_two_counts()
 }
 
 #[test]
+fn l1_peers_are_1024_bytes_at_most() {
+    let read = |length: usize| {
+        let rest = length - "a.example:1".len();
+        // The name of the last address is as long as is needed.
+        let names = ",b:1".repeat(rest / 4) + &"1".repeat(rest % 4);
+        let text = format!("{{'agreed'1?#3&#{{'peers'\"a.example:1{names}\"}}&}}$");
+        Agreed::from_term(decode(text.as_bytes()).unwrap().root()).map(|_| ())
+    };
+    assert_eq!(read(1024), Ok(()));
+    let malformed = ControlError::Malformed { packet: "agreed", field: "peers" };
+    assert_eq!(read(1025), Err(malformed));
+}
+
+#[test]
 fn n2_a_list_has_1_to_1024_versions() {
     let list =
         |count: u32| (1..=count).fold("#".to_owned(), |list, number| format!("{list}{number}&"));

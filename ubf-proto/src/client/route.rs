@@ -67,7 +67,7 @@ pub(super) struct Route {
     pub(super) move_backoff: Backoff,
     /// R6: a failed move is not tried again before.
     pub(super) move_again_at: Time,
-    /// R5: addresses visited in this chase, the first one included. Empty if there is no chase.
+    /// R5: addresses visited in this chase: those that its moves left, and those that they reached.
     pub(super) visited: Vec<Address>,
     pub(super) hops: u32,
     pub(super) last_move: Option<Time>,
@@ -120,13 +120,13 @@ impl Route {
         }
     }
 
-    /// R5: counts a move. Its first address is no visit if it is the last one too: that is to
-    /// connect again.
+    /// R5: counts a move, which visits the address that it leaves and the one that it reaches.
     pub(super) fn record_move(&mut self, from: &Address, to: &Address, now: Time) {
-        if self.visited.is_empty() && from != to {
-            self.visited.push(from.clone());
+        for address in [from, to] {
+            if !self.visited.contains(address) {
+                self.visited.push(address.clone());
+            }
         }
-        self.visited.push(to.clone());
         self.hops += 1;
         self.last_move = Some(now);
         self.move_backoff.reset();

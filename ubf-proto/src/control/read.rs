@@ -91,11 +91,14 @@ pub(super) fn versions(term: TermRef<'_>) -> Option<Versions> {
 }
 
 pub(super) fn addresses(term: TermRef<'_>) -> Option<Vec<Address>> {
-    let text = text(term)?;
+    let text = text(term).filter(|text| text.as_bytes().len() <= MAX_PEERS_BYTES)?;
     let list: NextIp = text.as_str()?.parse().ok()?;
     // As many as a NextIP may have: more are no error, and not kept.
     Some(list.addresses().iter().take(MAX_PEERS).cloned().collect())
 }
+
+/// L1: as many bytes as a NextIP may have.
+const MAX_PEERS_BYTES: usize = 1024;
 
 /// As many addresses as a NextIP may have.
 const MAX_PEERS: usize = 16;
