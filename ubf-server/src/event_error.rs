@@ -12,6 +12,8 @@ pub enum EventError {
     Full,
     /// The client speaks to another service by now, which would read the event as its own.
     OtherService,
+    /// The version that the client speaks has no words for the event.
+    NoForm(ubf_codec::VersionedError),
     /// The event has no form in UBF: it has a NaN, say.
     #[cfg(feature = "serde")]
     Unwritable(ubf_codec::serde::Error),
@@ -23,6 +25,7 @@ impl fmt::Display for EventError {
             Self::Closed => f.write_str("the connection is gone"),
             Self::Full => f.write_str("the client does not read its events"),
             Self::OtherService => f.write_str("the client speaks to another service"),
+            Self::NoForm(error) => write!(f, "the event {error}"),
             #[cfg(feature = "serde")]
             Self::Unwritable(_) => f.write_str("the event cannot be written"),
         }
@@ -33,6 +36,8 @@ impl std::error::Error for EventError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Closed | Self::Full | Self::OtherService => None,
+            // `Display` shows the error itself.
+            Self::NoForm(error) => error.source(),
             #[cfg(feature = "serde")]
             Self::Unwritable(error) => Some(error),
         }

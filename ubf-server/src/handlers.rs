@@ -19,7 +19,7 @@ use crate::versions::{HandlerError, IntoVersions};
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type Replied = Result<Reply, Failure>;
-type RequestFn<S> = Arc<dyn Fn(Call<S>, &StateName<S>) -> Boxed<Replied> + Send + Sync>;
+type RequestFn<S> = Arc<dyn Fn(Call<S>, &Arc<StateName<S>>) -> Boxed<Replied> + Send + Sync>;
 /// Names the state in which a service is.
 pub(crate) type StateName<S> = dyn Fn(&S) -> Text + Send + Sync;
 type EventFn<S> = Arc<dyn Fn(Call<S>) -> Boxed<()> + Send + Sync>;
@@ -49,7 +49,7 @@ pub struct Handlers<S> {
     connect: Box<dyn Fn(&Client) -> S + Send + Sync>,
     requests: BTreeMap<Version, RequestFn<S>>,
     events: BTreeMap<Version, EventFn<S>>,
-    state_name: Box<StateName<S>>,
+    state_name: Arc<StateName<S>>,
     is_in_order: bool,
     /// The first thing that was found to be wrong.
     error: Option<HandlerError>,
@@ -77,7 +77,7 @@ impl<S: Send + Sync + 'static> Handlers<S> {
             connect: Box::new(connect),
             requests: BTreeMap::new(),
             events: BTreeMap::new(),
-            state_name: Box::new(|_| Text::from_static("start")),
+            state_name: Arc::new(|_| Text::from_static("start")),
             is_in_order: false,
             error: None,
         }
@@ -90,7 +90,7 @@ impl<S: Send + Sync + 'static> Handlers<S> {
         mut self,
         name: impl Fn(&S) -> N + Send + Sync + 'static,
     ) -> Self {
-        self.state_name = Box::new(move |state| name(state).into());
+        self.state_name = Arc::new(move |state| name(state).into());
         self
     }
 
@@ -136,10 +136,20 @@ impl<S: Send + Sync + 'static> Handlers<S> {
         F: Future<Output: IntoReply> + Send + 'static,
     {
         let handler: RequestFn<S> =
-            Arc::new(move |call, state_name| match handler(call, state_name) {
+            Arc::new(move |call, state_name| match handler(call, &**state_name) {
                 Ok(reply) => Box::pin(async move { reply.await.into_reply() }),
                 Err(reply) => Box::pin(ready(Ok(reply))),
             });
+        self.insert(versions, &handler)
+    }
+
+    /// As [`on`](Self::on), with a handler that can name the state when it is done.
+    pub(crate) fn on_named(
+        self,
+        versions: impl IntoVersions,
+        handler: impl Fn(Call<S>, &Arc<StateName<S>>) -> Boxed<Replied> + Send + Sync + 'static,
+    ) -> Self {
+        let handler: RequestFn<S> = Arc::new(handler);
         self.insert(versions, &handler)
     }
 
@@ -221,7 +231,7 @@ impl<S: Send + Sync + 'static> Handler for Handlers<S> {
     async fn request(&self, call: Call<S>) -> Result<Reply, Failure> {
         let _turn = self.turn(&call).await;
         match self.requests.get(&call.version()) {
-            Some(handler) => handler(call, &*self.state_name).await,
+            Some(handler) => handler(call, &self.state_name).await,
             // The session hands over no request in a version that is not offered.
             None => Ok(Reply::broken_contract(call.term(), &[], (self.state_name)(call.state()))),
         }

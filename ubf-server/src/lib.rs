@@ -151,6 +151,7 @@ mod shared_event;
 mod turns;
 #[cfg(feature = "serde")]
 mod typed;
+mod versioned;
 mod versions;
 
 mod erased;

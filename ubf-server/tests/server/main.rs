@@ -15,4 +15,5 @@ mod limits_of_packets;
 mod malformed;
 mod middleware;
 mod support;
+mod versioned;
 mod wire;
