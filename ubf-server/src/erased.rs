@@ -133,7 +133,10 @@ impl<H: Handler> AnyConnection for ConnectionOf<H> {
         if span.is_disabled() {
             Running::new(AssertUnwindSafe(work).catch_unwind())
         } else {
-            Running::new(AssertUnwindSafe(work.instrument(span)).catch_unwind())
+            // The block lets go of the span with the work: a spare place that held it would close it
+            // when its thread ends, and the subscriber's own thread-locals are gone by then.
+            let work = async move { work.instrument(span).await };
+            Running::new(AssertUnwindSafe(work).catch_unwind())
         }
     }
 }
