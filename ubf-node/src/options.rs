@@ -70,7 +70,14 @@ pub struct Options {
     #[serde(skip)]
     config: Option<PathBuf>,
 
-    /// Where to listen; may be given several times. [default: 127.0.0.1:4000]
+    /// Read flags and file, say what is wrong with them, and end: 0 if nothing is, 2 if something
+    /// is.
+    #[arg(long)]
+    #[serde(skip)]
+    check_config: bool,
+
+    /// Where to listen; may be given several times. `unix:PATH` is a Unix socket for clients of
+    /// this user. [default: 127.0.0.1:4000]
     #[arg(long, value_name = "ADDRESS")]
     listen: Vec<String>,
 
@@ -78,7 +85,8 @@ pub struct Options {
     #[arg(long, value_name = "ADDRESS")]
     advertise: Option<String>,
 
-    /// What to serve; may be given several times. Clients that name no service get the first.
+    /// What to serve; may be given several times. Clients that name no service get the first. kv
+    /// keeps all in memory: it is gone when the server ends, also when a successor takes over.
     /// [default: echo]
     #[arg(long, value_name = "NAME")]
     service: Vec<ServiceName>,
@@ -105,7 +113,7 @@ pub struct Options {
     ///
     /// Both processes need it. Then, drain this one to its own address: it stops to listen at
     /// once, its clients connect again and find the successor, and calls in progress are
-    /// finished here.
+    /// finished here. What kv and irc keep is not handed over.
     #[arg(long)]
     reuse_port: bool,
 
@@ -281,12 +289,17 @@ impl fmt::Display for OptionError {
 }
 
 impl Options {
-    /// These options, with those of the file where there is none, and the defaults.
     /// Whether a file says something of it.
     pub(crate) const fn has_file(&self) -> bool {
         self.config.is_some()
     }
 
+    /// Whether nothing is to be served.
+    pub(crate) const fn only_checks(&self) -> bool {
+        self.check_config
+    }
+
+    /// These options, with those of the file where there is none, and the defaults.
     pub(crate) fn settings(mut self) -> Result<Settings, OptionError> {
         if let Some(path) = self.config.take() {
             self = self.or(Self::read(&path)?);
@@ -312,9 +325,13 @@ impl Options {
         config.max_unread_bytes =
             at_least_one("--max-unread-bytes", self.max_unread_bytes, config.max_unread_bytes)?;
         let mut limits = ServerLimits::default();
-        limits.max_connections = self.max_connections.unwrap_or(limits.max_connections);
-        limits.max_connections_per_address =
-            self.max_connections_per_address.unwrap_or(limits.max_connections_per_address);
+        limits.max_connections =
+            at_least_one("--max-connections", self.max_connections, limits.max_connections)?;
+        limits.max_connections_per_address = at_least_one(
+            "--max-connections-per-address",
+            self.max_connections_per_address,
+            limits.max_connections_per_address,
+        )?;
         limits.max_call_time = self.max_call_ms.map_or(limits.max_call_time, Duration::from_millis);
         let mut services = Vec::new();
         for service in self.service {
@@ -365,6 +382,7 @@ impl Options {
         let or = |ours: Vec<String>, theirs| if ours.is_empty() { theirs } else { ours };
         Self {
             config: None,
+            check_config: self.check_config,
             listen: or(self.listen, other.listen),
             advertise: self.advertise.or(other.advertise),
             service: if self.service.is_empty() { other.service } else { self.service },

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::{error, info};
+use tracing::{error, info, warn};
 use ubf_server::{BindError, Handler, Report, Server, ServerBuilder, Service};
 
 use crate::journal::Journal;
@@ -36,6 +36,9 @@ pub fn run(program: &str, options: Options) -> ExitCode {
         Ok(filter) => filter,
         Err(error) => return fail(program, &format!("--log-filter: {error}"), BAD_OPTION),
     };
+    if options.only_checks() {
+        return ExitCode::SUCCESS;
+    }
     let log = match Log::install(settings.log, filter, &settings.node()) {
         Ok(log) => log,
         Err(error) => return fail(program, &format!("cannot log: {error}"), CANNOT_START),
@@ -116,7 +119,7 @@ async fn serve(
         builder = builder.advertise(address);
     }
     for address in &settings.listen {
-        builder = builder.listen(address);
+        builder = listen(builder, address);
     }
     let journal = settings.journal.as_ref().map(|path| {
         Journal::append_to(path)
@@ -138,6 +141,7 @@ async fn serve(
     // From here on no signal ends the program at once, and leaves files behind.
     let signals = Signals::install(options, settings.waits, journal.clone(), log.clone())?;
     let server = builder.bind().await?;
+    let sockets = settings.listen.iter().filter(|address| address.starts_with("unix:"));
     server.handle().set_load_marks(settings.load);
     let operator = match &settings.control {
         Some(path) => {
@@ -146,8 +150,14 @@ async fn serve(
         }
         None => None,
     };
+    if settings.services.contains(&ServiceName::Kv) {
+        warn!("kv keeps all in memory: it is gone when this process ends, whoever takes over");
+    }
     for address in server.addresses() {
         info!(%address, "listening");
+    }
+    for address in sockets {
+        info!(address, "listening");
     }
     let handle = server.handle();
     let report = tokio::select! {
@@ -162,6 +172,15 @@ async fn serve(
         info!(name, count, "counted");
     }
     Ok(report)
+}
+
+/// Listens on an address, or on a Unix socket.
+fn listen(builder: ServerBuilder, address: &str) -> ServerBuilder {
+    #[cfg(unix)]
+    if let Some(path) = address.strip_prefix("unix:") {
+        return builder.listen_unix(path);
+    }
+    builder.listen(address)
 }
 
 /// Adds a service under some names.

@@ -11,6 +11,9 @@
 //! All else is answered `clientBrokeContract`, with what the version knows. The state is always
 //! `start`. What does not fit any longer is answered `{error,full}`, and a page ends early when it
 //! has [`MAX_PAGE_BYTES`].
+//!
+//! It is kept in memory, and by this process alone: when the server ends, all of it is gone, also
+//! when clients are moved to a successor or to another server.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;

@@ -213,3 +213,38 @@ fn r7_an_address_that_stands_for_all_of_a_machine_is_no_place_to_send_clients_to
         assert!(told.contains("not an address that a client can go to"), "{told}");
     }
 }
+
+#[test]
+fn clients_come_by_a_unix_socket_too() {
+    let socket = path("clients.socket");
+    let listen = format!("unix:{}", socket.display());
+    let program = Program::start(&["--listen", &listen]);
+    let mut client = loop {
+        // The line about the network's address comes first.
+        if let Ok(client) = std::os::unix::net::UnixStream::connect(&socket) {
+            break client;
+        }
+    };
+    client.write_all(b"1 'here'$").unwrap();
+    let mut seen = [0; 20];
+    client.read_exact(&mut seen).unwrap();
+    assert_eq!(&seen, b"1 ? {'here''start'}$");
+    program.signal("TERM");
+    assert_eq!(program.status(), Some(0));
+    assert!(!socket.exists());
+}
+
+#[test]
+fn a_configuration_is_checked_without_a_server() {
+    let file = path("check.toml");
+    std::fs::write(&file, "max-connections = 0\n").unwrap();
+    let right = run(&["--check-config", "--listen", "127.0.0.1:1"]);
+    assert_eq!((right.status.code(), right.stderr.len()), (Some(0), 0));
+    for arguments in
+        [["--config", file.to_str().unwrap()], ["--log-filter", "verbose"], ["--peers", "b"]]
+    {
+        let wrong = run(&[&["--check-config"], &arguments[..]].concat());
+        assert_eq!(wrong.status.code(), Some(2), "{wrong:?}");
+    }
+    std::fs::remove_file(file).unwrap();
+}
