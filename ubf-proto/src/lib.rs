@@ -163,4 +163,4 @@ pub use self::server::ServerSession;
 pub use self::service::Service;
 pub use self::time::Time;
 pub use self::truncated::Truncated;
-pub use self::versions::Versions;
+pub use self::versions::{Versions, VersionsError};

@@ -1,7 +1,11 @@
 //! Sets of versions and the choice that both sides compute (N1, N2).
 
-use alloc::vec::Vec;
+use alloc::string::String;
+use alloc::vec::{self, Vec};
 use core::fmt;
+use core::iter::Copied;
+use core::slice;
+use core::str::FromStr;
 
 use ubf_codec::Version;
 
@@ -15,6 +19,8 @@ use ubf_codec::Version;
 /// let server = Versions::of([1, 2, 3, 4, 5, 9, 10, 14]);
 /// assert_eq!(client.choose(&server).map(|version| version.get()), Some(10));
 /// assert_eq!(client.to_string(), "1-3,6,8,10,11");
+/// assert_eq!("1-3,6,8,10,11".parse(), Ok(client));
+/// assert_eq!(Versions::from([3, 10]).into_iter().count(), 2);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Versions(
@@ -102,6 +108,99 @@ impl Versions {
     }
 }
 
+impl<const N: usize> From<[u32; N]> for Versions {
+    /// As [`Versions::of`].
+    fn from(numbers: [u32; N]) -> Self {
+        Self::of(numbers)
+    }
+}
+
+impl IntoIterator for Versions {
+    type Item = Version;
+    type IntoIter = vec::IntoIter<Version>;
+
+    /// The versions, lowest first.
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Versions {
+    type Item = Version;
+    type IntoIter = Copied<slice::Iter<'a, Version>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter().copied()
+    }
+}
+
+/// A text is no list of versions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum VersionsError {
+    /// This part is neither a version nor a range of versions.
+    NotAVersion {
+        /// The part between two commas.
+        part: String,
+    },
+    /// There are more than [`Versions::MAX_LEN`].
+    TooMany,
+}
+
+impl fmt::Display for VersionsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAVersion { part } => write!(
+                f,
+                "'{part}' is no version: expected numbers from 1 to 2147483647 and ranges, as in \
+                 1-3,10"
+            ),
+            Self::TooMany => write!(f, "more than {} versions", Versions::MAX_LEN),
+        }
+    }
+}
+
+impl core::error::Error for VersionsError {}
+
+impl FromStr for Versions {
+    type Err = VersionsError;
+
+    /// Reads what [`Display`](fmt::Display) writes: numbers and ranges with commas between them,
+    /// in any order, white space around them. The empty text is the empty set.
+    ///
+    /// # Errors
+    /// If a part is no version and no range, or if there are more than [`Versions::MAX_LEN`].
+    fn from_str(text: &str) -> Result<Self, VersionsError> {
+        let mut versions = Self::new();
+        if text.trim().is_empty() {
+            return Ok(versions);
+        }
+        for part in text.split(',') {
+            let not_a_version = || VersionsError::NotAVersion { part: part.trim().into() };
+            let number = |text: &str| {
+                let text = text.trim();
+                let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+                let number = if is_plain { text.parse().ok() } else { None };
+                number.and_then(Version::new).map(Version::get).ok_or_else(not_a_version)
+            };
+            let (first, last) = match part.split_once('-') {
+                Some((first, last)) => (number(first)?, number(last)?),
+                None => (number(part)?, number(part)?),
+            };
+            if first > last {
+                return Err(not_a_version());
+            }
+            // It ends early: the set takes no more than so many.
+            for version in (first..=last).filter_map(Version::new) {
+                if !versions.insert(version) && !versions.contains(version) {
+                    return Err(VersionsError::TooMany);
+                }
+            }
+        }
+        Ok(versions)
+    }
+}
+
 impl FromIterator<Version> for Versions {
     /// Of more than [`Versions::MAX_LEN`] versions, the highest are kept.
     fn from_iter<I: IntoIterator<Item = Version>>(versions: I) -> Self {
@@ -171,6 +270,37 @@ mod tests {
         assert_eq!(versions.below(Version::new(10).unwrap()), Version::new(3));
         assert_eq!(versions.below(Version::new(11).unwrap()), Version::new(10));
         assert_eq!(versions.below(Version::new(3).unwrap()), None);
+    }
+
+    #[test]
+    fn a_text_is_read_as_it_is_written_and_in_any_order() {
+        for numbers in [&[][..], &[1], &[1, 2, 3, 4, 6, 7, 9], &[2_147_483_647]] {
+            let versions = Versions::of(numbers.iter().copied());
+            assert_eq!(versions.to_string().parse(), Ok(versions));
+        }
+        assert_eq!(" 9, 1 - 3 ,2".parse(), Ok(Versions::from([1, 2, 3, 9])));
+        assert_eq!("1-1024".parse(), Ok(Versions::of(1..=1024)));
+    }
+
+    #[test]
+    fn a_text_that_is_no_list_is_an_error_that_names_the_part() {
+        for (text, part) in [
+            ("0", "0"),
+            ("1,,2", ""),
+            ("1,x", "x"),
+            ("3-1", "3-1"),
+            ("1-", "1-"),
+            ("-1", "-1"),
+            ("+1", "+1"),
+            ("1-2-3", "1-2-3"),
+            ("2147483648", "2147483648"),
+        ] {
+            let expected = VersionsError::NotAVersion { part: part.into() };
+            assert_eq!(text.parse::<Versions>(), Err(expected), "{text}");
+        }
+        for text in ["1-1025", "1-2147483647", "1-1024,5000"] {
+            assert_eq!(text.parse::<Versions>(), Err(VersionsError::TooMany), "{text}");
+        }
     }
 
     #[test]
