@@ -37,7 +37,7 @@ impl Versioned for Price {
 
     fn to_term(&self, version: Version) -> Result<Term, VersionedError> {
         match version.get() {
-            1 if self.0 % 100 == 0 => Ok(ubf!({euros, (self.0 / 100)})),
+            1 if self.0.is_multiple_of(100) => Ok(ubf!({euros, (self.0 / 100)})),
             1 => Err(VersionedError::no_form(version)),
             _ => Ok(ubf!({cents, (self.0)})),
         }
