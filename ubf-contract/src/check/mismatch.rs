@@ -128,6 +128,8 @@ fn is_meant(graph: &TypeGraph, node: NodeId, subject: Subject<'_>) -> bool {
 /// Remembers the failure that is furthest into the term.
 pub(super) struct Furthest<'g, 't> {
     graph: &'g TypeGraph,
+    /// Set while one of several types is tried: they are alternatives too.
+    pub(super) one_of_several: Option<NodeId>,
     place: Place,
     /// The node that was expected is certainly the one that was meant.
     is_meant: bool,
@@ -136,7 +138,7 @@ pub(super) struct Furthest<'g, 't> {
 
 impl<'g, 't> Furthest<'g, 't> {
     pub(super) const fn new(graph: &'g TypeGraph) -> Self {
-        Self { graph, place: Vec::new(), is_meant: false, found: None }
+        Self { graph, one_of_several: None, place: Vec::new(), is_meant: false, found: None }
     }
 
     /// What is to be said about it. `root` is said if nothing failed, which cannot be.
@@ -165,7 +167,7 @@ impl<'g, 't> Watch<'g, 't> for Furthest<'g, 't> {
         // The choices at this very place, the outermost of which says what is expected here; and
         // the alternative that was taken on the way to it.
         let mut choice_here = None;
-        let mut chosen_before = None;
+        let mut chosen_before = self.one_of_several;
         for frame in open.iter() {
             match frame {
                 Frame::Tuple { of, index, .. } => {

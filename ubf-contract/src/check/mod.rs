@@ -117,6 +117,7 @@ impl Checker {
         let mut furthest = Furthest::new(&self.graph);
         let subject = Subject::Term(term);
         for node in nodes {
+            furthest.one_of_several = (nodes.len() > 1).then_some(*node);
             let run = machine::run(&self.graph, *node, subject, &self.limits, &mut furthest);
             if let Err(exceeded) = run {
                 return Some(Box::new(Mismatch::exceeded(exceeded)));
