@@ -36,6 +36,7 @@
 //! - **Checking:** [`Checker`] holds terms against types, [`Mismatch`] says why one does not fit.
 //! - **Sessions:** [`SessionChecker`] says which message is allowed in which state.
 //! - **The answer to `'contract'`:** [`Contract::to_term`] and [`Contract::from_term`].
+//! - **Terms of a type:** [`Faker`] makes random ones, for load and for tests.
 //! - **The meaning:** [`TypeGraph`]: the types of a contract as a graph in which names, dialects
 //!   and ways of writing are gone. Checking and comparing are done on it.
 //! - **Comparing:** [`Comparison`] says whether new servers serve old clients, and old servers new
@@ -54,6 +55,7 @@ mod check;
 pub mod compare;
 mod diagnostic;
 mod dialect;
+mod fake;
 mod graph;
 mod import;
 mod inclusion;
@@ -72,6 +74,7 @@ pub use self::check::{CheckLimits, Checker, Exceeded, Mismatch, Step};
 pub use self::compare::Comparison;
 pub use self::diagnostic::{AttributeProblem, Diagnostic, Problem, ReadError};
 pub use self::dialect::{ContractDialect, UnknownDialect};
+pub use self::fake::Faker;
 pub use self::graph::{Meaning, NodeId, Strings, TypeGraph};
 pub use self::import::{Import, ImportError, LibraryError, Selection};
 pub use self::limits::ContractLimits;

@@ -2,7 +2,7 @@
 //! gone.
 
 mod build;
-mod inhabited;
+mod heights;
 mod unions;
 
 use alloc::boxed::Box;
@@ -272,11 +272,16 @@ impl TypeGraph {
         found
     }
 
+    /// For each node how deep its least deep term is; `None` if no term is of it.
+    pub(crate) fn heights(&self) -> Vec<Option<u32>> {
+        heights::heights(&self.nodes)
+    }
+
     /// For each node whether some term is of it. Of strings it may say so wrongly, where their
     /// list of bytes cannot be.
     #[must_use]
     pub fn inhabited(&self) -> Vec<bool> {
-        inhabited::of(&self.nodes)
+        self.heights().iter().map(Option::is_some).collect()
     }
 
     /// Whether the node is a type that is only defined as itself.

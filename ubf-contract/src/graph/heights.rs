@@ -1,12 +1,15 @@
-//! Which nodes some term is of: the least fixed point, in time linear in the graph.
+//! Which nodes some term is of, and how deep the least deep one is: the least fixed point, in time
+//! linear in the graph.
 
+use alloc::collections::VecDeque;
 use alloc::vec;
 use alloc::vec::Vec;
 
 use super::{Meaning, NodeId};
 
-pub(super) fn of(nodes: &[Meaning]) -> Vec<bool> {
-    let mut inhabited = vec![false; nodes.len()];
+/// For each node the height of its least high term; `None` if no term is of it.
+pub(super) fn heights(nodes: &[Meaning]) -> Vec<Option<u32>> {
+    let mut heights: Vec<Option<u32>> = vec![None; nodes.len()];
     // How many parts of a node have to be found inhabited before it is.
     let mut needed: Vec<usize> = nodes.iter().map(needs).collect();
     let mut users: Vec<Vec<NodeId>> = vec![Vec::new(); nodes.len()];
@@ -17,21 +20,22 @@ pub(super) fn of(nodes: &[Meaning]) -> Vec<bool> {
             }
         }
     }
-    let mut open: Vec<usize> = (0..nodes.len())
-        .filter(|at| needed.get(*at) == Some(&0) && nodes.get(*at) != Some(&Meaning::Nothing))
-        .collect();
-    while let Some(at) = open.pop() {
-        let Some(place) = inhabited.get_mut(at).filter(|place| !**place) else { continue };
-        *place = true;
+    let first = (0..nodes.len())
+        .filter(|at| needed.get(*at) == Some(&0) && nodes.get(*at) != Some(&Meaning::Nothing));
+    // Lower ones are before higher ones, so that the last part that is found is the highest.
+    let mut open: VecDeque<(usize, u32)> = first.map(|at| (at, 0)).collect();
+    while let Some((at, height)) = open.pop_front() {
+        let Some(place) = heights.get_mut(at).filter(|place| place.is_none()) else { continue };
+        *place = Some(height);
         for user in users.get(at).into_iter().flatten() {
             let Some(needed) = needed.get_mut(user.index()) else { continue };
             *needed = needed.saturating_sub(1);
             if *needed == 0 {
-                open.push(user.index());
+                open.push_back((user.index(), height.saturating_add(1)));
             }
         }
     }
-    inhabited
+    heights
 }
 
 fn needs(meaning: &Meaning) -> usize {
