@@ -6,6 +6,7 @@ pub(crate) mod admin;
 pub(crate) mod attack;
 pub(crate) mod call;
 pub(crate) mod connect;
+pub(crate) mod contract;
 #[cfg(unix)]
 mod demo;
 mod load;
@@ -63,6 +64,7 @@ pub(crate) enum Command {
     Repl(Repl),
     Load(Load),
     Attack(attack::Options),
+    Contract(contract::Contract),
     #[cfg(unix)]
     Admin(Box<admin::AdminArgs>),
     #[cfg(unix)]

@@ -6,6 +6,7 @@ pub(crate) mod admin;
 mod attack;
 mod call;
 mod check;
+mod contract;
 mod decode;
 #[cfg(unix)]
 mod demo;
@@ -41,6 +42,7 @@ pub(crate) fn run(command: &Command, output: &mut Output) -> io::Result<Status> 
         Command::Repl(args) => repl::run(args, output),
         Command::Load(args) => load::run(args, output),
         Command::Attack(args) => attack::run(args, output),
+        Command::Contract(args) => contract::run(args, output),
         #[cfg(unix)]
         Command::Admin(args) => admin::run(args, output),
         #[cfg(unix)]

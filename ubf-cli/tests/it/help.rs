@@ -53,6 +53,7 @@ const COMMANDS: &[&[&str]] = &[
     &["load"],
     &["attack"],
     &["demo"],
+    &["contract"],
 ];
 
 #[test]

@@ -10,6 +10,7 @@
 mod common;
 
 mod check;
+mod contract;
 mod decode;
 mod encode;
 mod fmt;
