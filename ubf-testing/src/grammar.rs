@@ -52,6 +52,19 @@ impl Grammar {
         Self::parse(&text)
     }
 
+    /// The grammar of contracts: `spec/grammar/contract.abnf`.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or the rules are wrong.
+    pub fn contracts() -> Result<Self, String> {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spec/grammar");
+        let path = directory.join("contract.abnf");
+        let text =
+            fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        Self::parse(&text)
+    }
+
     /// Reads rules in ABNF.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ pub mod outcome;
 pub mod settings;
 
 pub mod oracle;
+pub mod oracle_contract;
 pub mod oracle_header;
 
 pub mod command;

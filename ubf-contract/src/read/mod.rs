@@ -8,6 +8,7 @@ mod token;
 mod types;
 
 use alloc::vec::Vec;
+use core::mem;
 
 use self::comments::Comments;
 use self::cursor::Cursor;
@@ -161,26 +162,31 @@ impl Reader {
     fn forms(&self, text: &[u8], found: &mut Findings) -> Forms {
         let lexed = lexer::lex(text, self.dialect, self.limits.max_number_digits);
         let mut cursor = Cursor::new(text, &found.lines, &lexed.tokens);
-        let forms = FormParser {
+        let mut forms = FormParser {
             cursor: &mut cursor,
             comments: &mut Comments::new(&lexed.comments),
             types: TypeParser { dialect: self.dialect, limits: self.limits },
             forms: Forms::default(),
         }
         .parse();
-        let problems = core::mem::take(&mut cursor.problems);
+        let problems = mem::take(&mut cursor.problems);
         // What is never closed hides all that follows.
         let hidden =
             lexed.problems.iter().any(|(problem, _)| matches!(problem, Problem::Unterminated(_)));
         let ends = lexed.tokens.iter().filter(|token| token.kind == token::TokenKind::Dot);
         let ends: Vec<u32> = ends.map(|token| token.span.end).collect();
         found.report_all(in_order(lexed.problems, problems, &ends));
-        // A form that was not understood may be the one that is missed.
-        if !forms.unknown_form && !hidden {
+        // A form that was not understood, or is hidden, may be the one that is missed.
+        let missing = if forms.unknown_form || hidden {
+            Vec::new()
+        } else {
             let end = u32::try_from(text.len()).unwrap_or(u32::MAX);
-            let missing = forms.missing(self.dialect);
-            found.report_all(missing.into_iter().map(|form| (form, Span::new(end, end))).collect());
-        }
+            let missing = forms.missing(self.dialect).into_iter();
+            missing.map(|form| (form, Span::new(end, end))).collect()
+        };
+        let mut wrong = mem::take(&mut forms.twice);
+        wrong.extend(missing);
+        found.report_all(wrong);
         forms
     }
 }

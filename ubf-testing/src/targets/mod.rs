@@ -5,7 +5,9 @@
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a broken law ends the run with a message")]
 
 mod any_term;
+mod check;
 mod client_session;
+mod contract;
 mod decode;
 mod decode_chunks;
 mod differential;
@@ -19,7 +21,9 @@ mod serde;
 mod server_session;
 mod shown;
 
+pub use self::check::check;
 pub use self::client_session::client_session;
+pub use self::contract::contract;
 pub use self::decode::decode;
 pub use self::decode_chunks::decode_chunks;
 pub use self::differential::differential;
@@ -34,7 +38,7 @@ pub use self::server_session::server_session;
 pub type Body = fn(&[u8]);
 
 /// Every target with its name, which is also that of its directory of inputs.
-pub const ALL: [(&str, Body); 9] = [
+pub const ALL: [(&str, Body); 11] = [
     ("decode", decode),
     ("decode_chunks", decode_chunks),
     ("differential", differential),
@@ -44,4 +48,6 @@ pub const ALL: [(&str, Body); 9] = [
     ("serde", serde),
     ("client_session", client_session),
     ("server_session", server_session),
+    ("contract", contract),
+    ("check", check),
 ];

@@ -103,6 +103,16 @@ fn the_corpus_of_server_session_passes() {
 }
 
 #[test]
+fn the_corpus_of_contract_passes() {
+    replay("contract");
+}
+
+#[test]
+fn the_corpus_of_check_passes() {
+    replay("check");
+}
+
+#[test]
 fn every_target_has_its_test_and_its_fuzzer() {
     for (target, _) in targets::ALL {
         let fuzzer = fuzz().join("fuzz_targets").join(format!("{target}.rs"));

@@ -2,6 +2,7 @@
 
 mod book;
 mod conformance;
+mod contracts;
 mod corpus;
 mod differential;
 mod grammar;

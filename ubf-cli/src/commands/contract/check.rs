@@ -49,9 +49,7 @@ fn show(
             let types = counted(contract.types().len() as u64, "type");
             output.line(format_args!("{}: {good}good{good:#}, {states}, {types}", source.name))
         }
-        Err(error) => {
-            error.diagnostics().try_for_each(|diagnostic| output.report(&source.report(diagnostic)))
-        }
+        Err(error) => source.report_all(error, output),
     }
 }
 
