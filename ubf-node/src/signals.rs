@@ -85,7 +85,9 @@ impl Signals {
             error!(%error, "the log's filter is not reloaded");
         }
         self.waits = settings.waits;
-        server.set_peers(settings.config.peers);
+        if !server.set_peers(settings.config.peers) {
+            error!("the peers are not reloaded: clients cannot be told of them");
+        }
         server.set_load_marks(settings.load);
         info!(
             "reloaded: peers, load marks, grace, hard stop, log filter; the rest takes a restart"

@@ -142,6 +142,7 @@ mod drain;
 mod load;
 mod rate;
 mod redirect;
+mod within;
 
 pub mod client;
 pub mod endpoint;

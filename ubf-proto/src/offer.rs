@@ -5,7 +5,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use ubf_codec::Version;
+use ubf_codec::{Text, Version};
 
 use crate::origin::Origin;
 use crate::quarantine::{Quarantine, QuarantineTimes};
@@ -87,6 +87,8 @@ pub struct Offer {
 #[derive(Clone, Debug, Default)]
 struct Entry {
     versions: Versions,
+    /// T11: of a pinned service.
+    first_state: Option<Text>,
     /// By an operator, until restored.
     withdrawn: Versions,
     /// For all.
@@ -163,6 +165,7 @@ impl Entry {
         }
         Self {
             versions: self.versions.clone(),
+            first_state: self.first_state.clone(),
             withdrawn: self.withdrawn.clone(),
             quarantine,
             peers: BTreeMap::new(),
@@ -204,6 +207,21 @@ impl Offer {
         let quarantine = Quarantine::new(self.rule.times);
         self.services.insert(service.into(), Entry { versions, quarantine, ..Entry::default() });
         self
+    }
+
+    /// T11: this offer with a service pinned: its clients are told of no NextIP while the state that
+    /// replies name is not this one, since what they have here would be lost.
+    #[must_use]
+    pub fn with_pinned(mut self, service: &Service, first_state: impl Into<Text>) -> Self {
+        if let Some(entry) = self.services.get_mut(service) {
+            entry.first_state = Some(first_state.into());
+        }
+        self
+    }
+
+    /// T11: the state in which clients of a pinned service may go.
+    pub(crate) fn first_state(&self, service: &Service) -> Option<&Text> {
+        self.services.get(service)?.first_state.as_ref()
     }
 
     /// All versions of a service that clients may use now: none if the service is not known.

@@ -82,12 +82,23 @@ impl ClientHeads {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ServerHeads {
     next_ip: Option<NextIp>,
+    /// T11: nobody is told of it for now.
+    is_held: bool,
     last: Option<(Mode, Bytes)>,
 }
 
 impl ServerHeads {
+    /// What is told.
     pub(crate) const fn next_ip(&self) -> Option<&NextIp> {
-        self.next_ip.as_ref()
+        if self.is_held { None } else { self.next_ip.as_ref() }
+    }
+
+    /// Tells nobody of the NextIP, or does so again.
+    pub(crate) fn hold(&mut self, is_held: bool) {
+        if self.is_held != is_held {
+            self.is_held = is_held;
+            self.last = None;
+        }
     }
 
     pub(crate) fn set_next_ip(&mut self, next_ip: Option<NextIp>) {
@@ -99,10 +110,10 @@ impl ServerHeads {
         let head = match &self.last {
             Some((last, head)) if *last == mode => head.clone(),
             Some(_) | None => {
-                let known = if self.next_ip.is_none() { known(SERVER_HEADS, mode) } else { None };
-                let head = known.unwrap_or_else(|| {
-                    written(&ServerHeader { mode, next_ip: self.next_ip.clone() })
-                });
+                let next_ip = self.next_ip();
+                let known = if next_ip.is_none() { known(SERVER_HEADS, mode) } else { None };
+                let head = known
+                    .unwrap_or_else(|| written(&ServerHeader { mode, next_ip: next_ip.cloned() }));
                 self.last = Some((mode, head.clone()));
                 head
             }

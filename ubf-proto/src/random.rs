@@ -31,6 +31,14 @@ impl Random {
         }
     }
 
+    /// Puts items into an order of which each is as likely.
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for end in (1..items.len()).rev() {
+            let place = usize::try_from(self.below(end as u64 + 1)).unwrap_or_default();
+            items.swap(end, place);
+        }
+    }
+
     /// A duration from zero to `longest`.
     pub fn up_to(&mut self, longest: Duration) -> Duration {
         Duration::from_millis(self.below(millis(longest).saturating_add(1)))
@@ -64,6 +72,20 @@ mod tests {
         assert_eq!(random.below(0), 0);
         assert_eq!(random.up_to(Duration::ZERO), Duration::ZERO);
         assert_eq!(random.around(Duration::ZERO, 20), Duration::ZERO);
+    }
+
+    #[test]
+    fn each_order_is_as_likely() {
+        let mut counts = alloc::collections::BTreeMap::<[u8; 3], u32>::new();
+        let mut random = Random::new(1);
+        for _ in 0..6_000 {
+            let mut items = [1, 2, 3];
+            random.shuffle(&mut items);
+            *counts.entry(items).or_default() += 1;
+        }
+        assert_eq!(counts.len(), 6);
+        assert!(counts.values().all(|count| (900..1_100).contains(count)), "{counts:?}");
+        random.shuffle::<u8>(&mut []);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 
+use ubf_codec::Address;
 use ubf_proto::Service;
 
 use crate::versions::HandlerError;
@@ -26,6 +27,8 @@ pub enum BindError {
         /// What is wrong with its handler.
         error: HandlerError,
     },
+    /// R7: this address, by which clients are to know the server or its peers, is none to go to.
+    Unspecified(Address),
     /// An address cannot be listened on.
     Listen {
         /// The address.
@@ -43,6 +46,9 @@ impl fmt::Display for BindError {
             Self::NoVersion(service) => write!(f, "service {service} has no version"),
             Self::ServiceTwice(service) => write!(f, "service {service} was given twice"),
             Self::Handler { service, error } => write!(f, "service {service}: {error}"),
+            Self::Unspecified(address) => {
+                write!(f, "clients cannot go to {address}: name an address of this host")
+            }
             Self::Listen { address, error } => write!(f, "cannot listen on {address}: {error}"),
         }
     }
@@ -53,7 +59,11 @@ impl std::error::Error for BindError {
         match self {
             Self::Listen { error, .. } => Some(error),
             Self::Handler { error, .. } => Some(error),
-            Self::NoListener | Self::NoService | Self::NoVersion(_) | Self::ServiceTwice(_) => None,
+            Self::NoListener
+            | Self::NoService
+            | Self::NoVersion(_)
+            | Self::ServiceTwice(_)
+            | Self::Unspecified(_) => None,
         }
     }
 }

@@ -29,8 +29,8 @@ use crate::settings::ServerLimits;
 /// Agents that a status names. Chosen: more than a fleet has, and a page to read.
 const MAX_AGENTS: usize = 64;
 /// Connections that are being turned away, while they read why. Chosen: a herd of clients is told,
-/// and a flood takes no more descriptors than that.
-const MAX_FAREWELLS: usize = 64;
+/// and a flood takes no more descriptors than that. Of the others nothing is read.
+const MAX_FAREWELLS: usize = 1_024;
 
 pub(crate) struct SharedEndpoint {
     pub(crate) clock: Clock,

@@ -37,6 +37,8 @@ impl ServerHandle {
     ///
     /// A plan that names this server's own address leaves it to a successor, in place (R5): this
     /// server stops to listen, and then tells its clients to connect again.
+    ///
+    /// `false` too if clients cannot be told of the addresses, as for [`set_peers`](Self::set_peers).
     #[must_use = "a server that is closing cannot be drained"]
     pub fn drain(&self, plan: DrainPlan) -> bool {
         self.0.handle(Input::Drain(plan))
@@ -106,8 +108,12 @@ impl ServerHandle {
 
     /// R4: says where clients go when this server is lost; each client learns of it when it
     /// negotiates next. The server's own addresses are left out.
-    pub fn set_peers(&self, peers: Vec<Address>) {
-        self.0.handle(Input::Peers(peers));
+    ///
+    /// `false`, and nothing changes, if clients cannot be told of them: there are more than 16, they
+    /// have more than 1,024 bytes with the commas between them, or one is `0.0.0.0` or `::` (R7).
+    #[must_use = "clients may not be able to go there"]
+    pub fn set_peers(&self, peers: Vec<Address>) -> bool {
+        self.0.handle(Input::Peers(peers))
     }
 
     /// Serves a connection that the program has made, over TLS or through a tunnel for example,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ubf_codec::{Document, TermRef, Version, View};
+use ubf_codec::{Document, TermRef, Text, Version, View};
 use ubf_net::Peer;
 use ubf_proto::server::Message;
 use ubf_proto::{Service, Versions};
@@ -34,6 +34,13 @@ pub trait Handler: Send + Sync + 'static {
 
     /// The versions of the contract that this code speaks.
     fn versions(&self) -> Versions;
+
+    /// T11: pins the service. While the state in a client's last reply is not this one, the client
+    /// is told of no other server: a move would lose what it has here. `None`: clients may always
+    /// go.
+    fn pinned_outside(&self) -> Option<Text> {
+        None
+    }
 
     /// A client uses this service for the first time on its connection.
     fn connect(&self, client: &Client) -> Self::State;

@@ -16,9 +16,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until, timeout};
-use ubf_codec::Address;
+use ubf_codec::{Address, Text};
 use ubf_net::{Listener, Peer, TcpOptions};
-use ubf_proto::endpoint::Input;
+use ubf_proto::endpoint::{Input, is_unspecified};
 use ubf_proto::server::Config;
 use ubf_proto::{CrashRule, Offer, Phase, Service, Versions};
 
@@ -287,6 +287,8 @@ pub struct ServerBuilder {
     services: BTreeMap<Service, Arc<dyn AnyService>>,
     service_twice: Option<Service>,
     offer: Vec<(Service, Result<Versions, HandlerError>)>,
+    /// T11: the first states of the services that are pinned.
+    pinned: Vec<(Service, Text)>,
     config: Config,
     limits: ServerLimits,
     crash_rule: CrashRule,
@@ -360,6 +362,7 @@ impl ServerBuilder {
         let name = name.into();
         let offered = handler.check().map(|()| handler.versions());
         self.offer.push((name.clone(), offered));
+        self.pinned.extend(handler.pinned_outside().map(|state| (name.clone(), state)));
         if self.services.insert(name.clone(), handler).is_some() {
             self.service_twice.get_or_insert(name);
         }
@@ -421,6 +424,13 @@ impl ServerBuilder {
                 return Err(BindError::NoVersion(service));
             }
             offer = offer.with_service(service, versions);
+        }
+        for (service, first_state) in self.pinned {
+            offer = offer.with_pinned(&service, first_state);
+        }
+        let named = self.own.iter().chain(&self.config.peers);
+        if let Some(address) = named.into_iter().find(|address| is_unspecified(address)) {
+            return Err(BindError::Unspecified(address.clone()));
         }
         if self.services.is_empty() {
             return Err(BindError::NoService);

@@ -162,7 +162,10 @@ impl Control {
                 server.set_load_marks(Some(LoadPlan { unit, low, high, next_ip }));
             }
             Request::ClearLoadMarks => server.set_load_marks(None),
-            Request::SetPeers(peers) => server.set_peers(peers),
+            Request::SetPeers(peers) => {
+                // What was read as a NextIP can be told as one.
+                server.set_peers(peers).then_some(()).ok_or(Refusal::NoPeers)?;
+            }
             Request::SetLogFilter(filter) => {
                 let none = || Refusal::BadFilter("this server does not say what it logs".into());
                 let log = self.log.as_ref().ok_or_else(none)?;

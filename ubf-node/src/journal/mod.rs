@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tracing::{error, info, warn};
-use ubf_codec::{Encoder, Term};
+use ubf_codec::{Encoder, Term, Text};
 use ubf_server::{Call, Client, Failure, Handler, HandlerError, Reply, Versions};
 
 use self::file::RecordFile;
@@ -177,6 +177,10 @@ pub struct Journaled<H> {
 
 impl<H: Handler> Handler for Journaled<H> {
     type State = H::State;
+
+    fn pinned_outside(&self) -> Option<Text> {
+        self.handler.pinned_outside()
+    }
 
     fn versions(&self) -> Versions {
         self.handler.versions()

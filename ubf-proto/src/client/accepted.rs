@@ -1,8 +1,9 @@
 //! What the server accepts: a request that is too much for it fails in its caller's hands (N12).
 
-use ubf_codec::{Decoder, Limits};
+use ubf_codec::Limits;
 
 use super::error::CallError;
+use crate::within;
 
 /// The longest header of a client's packet: ten digits and a space.
 const MAX_HEAD_BYTES: u64 = 11;
@@ -14,28 +15,7 @@ pub(super) fn check(body: &[u8], limits: &Limits) -> Result<(), CallError> {
     if body.len() as u64 + MAX_HEAD_BYTES > max_packet {
         return Err(CallError::TooLarge { max_packet });
     }
-    if is_small(body, limits) {
-        return Ok(());
-    }
-    let checked = Decoder::new().with_limits(*limits).check(body);
-    checked.map(drop).map_err(|error| CallError::Unacceptable { error })
-}
-
-/// Whether a look at the bytes shows that no limit can be exceeded. Most bodies are not decoded
-/// for this reason, which would cost as much as the server's work.
-fn is_small(body: &[u8], limits: &Limits) -> bool {
-    // Without registers each node, each byte of a leaf and each digit takes a byte, and each tuple,
-    // list and tag begins with one of these three.
-    let (len, count) = (body.len() as u64, |is_it: fn(&u8) -> bool| {
-        body.iter().filter(|&byte| is_it(byte)).count() as u64
-    });
-    let is_opening = |byte: &u8| matches!(byte, b'{' | b'#' | b'`');
-    let (max_depth, max_digits) = (limits.max_depth.into(), limits.max_integer_digits.into());
-    len <= limits.max_expanded_nodes
-        && len <= limits.max_expanded_bytes
-        && (len <= max_depth || count(is_opening) <= max_depth)
-        && (len <= max_digits || count(u8::is_ascii_digit) <= max_digits)
-        && !body.contains(&b'>')
+    within::check(body, limits).map_err(|error| CallError::Unacceptable { error })
 }
 
 #[cfg(test)]

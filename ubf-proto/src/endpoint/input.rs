@@ -30,6 +30,7 @@ pub enum Input {
     /// longer.
     StoppedListening,
     /// R8: the operator sends all clients elsewhere. Not accepted when the server is closing.
+    /// Nor if clients cannot be told of the addresses, as for [`Peers`](Self::Peers).
     Drain(DrainPlan),
     /// The same, but the server stays when the clients are gone and the grace is over, until it is
     /// told to shut down or to go on: so a drain can still be taken back.
@@ -49,8 +50,12 @@ pub enum Input {
     /// The operator offers a version again, whoever withdrew it. Accepted if the service has it.
     Restore(Service, Version),
     /// R4: where clients go when this server is lost. Its own addresses are left out.
+    ///
+    /// Not accepted if clients cannot be told of the others: at most 16 addresses, of 1,024 bytes
+    /// with the commas between them (L1), and none that is [unspecified](super::is_unspecified) (R7).
     Peers(Vec<Address>),
     /// R9: from which load on clients are sent elsewhere; `None`: they stay.
+    /// Accepted if clients can be told of its addresses.
     Load(Option<LoadPlan>),
     /// Time has passed.
     Tick,

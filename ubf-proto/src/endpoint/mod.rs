@@ -5,6 +5,7 @@
 //! operator, crashes, load, time ─> handle ─> poll_output ─> Tell each session, stop to listen, cut
 //! ```
 
+mod addresses;
 mod config;
 mod connections;
 mod input;
@@ -20,12 +21,14 @@ use core::time::Duration;
 
 use ubf_codec::{Address, NextIp, Term, Version};
 
+pub use self::addresses::is_unspecified;
 pub use self::config::Config;
 pub use self::connections::ConnectionKey;
 pub use self::input::Input;
 pub use self::load::{LoadPlan, LoadUnit};
 pub use self::output::{Admission, Notice, Output, Start};
 
+use self::addresses::{can_be_told, shuffled};
 use self::connections::Connections;
 use self::lifecycle::{Course, End, Lifecycle};
 use self::load::Load;
@@ -163,19 +166,27 @@ impl Endpoint {
         } else if self.phase() >= Phase::Closing {
             "shutdown"
         } else {
-            let start = self.start(origin, self.first_words());
+            let words = self.first_words();
+            let start = self.start(origin, words);
             let connection = self.connections.add(origin);
             // If that passes a mark, the new session is told like all others.
             self.observe_connections();
             return Admission::Serve { connection, start };
         };
-        let start = self.start(origin, server::Input::NextIp(self.next_ip().cloned()));
+        let next_ip = self.next_ip().cloned();
+        let next_ip = self.for_one_client(next_ip);
+        let start = self.start(origin, server::Input::NextIp(next_ip));
         Admission::TurnAway { why, start }
     }
 
-    fn start(&self, origin: Origin, input: server::Input) -> Start {
+    fn start(&mut self, origin: Origin, input: server::Input) -> Start {
         let (config, offer) = (Arc::clone(&self.session), Arc::clone(self.offer_to(origin)));
-        Start { config, offer, input }
+        Start { config, offer, seed: self.random.next_u64(), input }
+    }
+
+    /// R4: each client has an order of its own, so that not all go to the same server.
+    fn for_one_client(&mut self, next_ip: Option<NextIp>) -> Option<NextIp> {
+        next_ip.map(|next_ip| shuffled(&next_ip, &mut self.random))
     }
 
     fn offer_to(&self, origin: Origin) -> &Arc<Offer> {
@@ -183,11 +194,21 @@ impl Endpoint {
     }
 
     /// Where a session that begins sends its client.
-    fn first_words(&self) -> server::Input {
-        match self.told_drain() {
-            Some(course) => drain_input(course, self.now),
-            None => server::Input::NextIp(self.load_next_ip().cloned()),
+    fn first_words(&mut self) -> server::Input {
+        let now = self.now;
+        match self.told_drain().cloned() {
+            Some(course) => self.drain_input(course, now),
+            None => {
+                let next_ip = self.load_next_ip().cloned();
+                server::Input::NextIp(self.for_one_client(next_ip))
+            }
         }
+    }
+
+    fn drain_input(&mut self, course: Course, notice_at: Time) -> server::Input {
+        let until = course.grace_end();
+        let next_ip = self.for_one_client(course.plan.next_ip);
+        server::Input::Drain { next_ip, until, notice_at }
     }
 
     /// Takes in what happened. `now` never goes back. `false` if the input is not accepted, as the
@@ -256,7 +277,7 @@ impl Endpoint {
     }
 
     /// What a connection is told, after so many others.
-    fn say(&self, news: News, origin: Origin, count: usize) -> Option<server::Input> {
+    fn say(&mut self, news: News, origin: Origin, count: usize) -> Option<server::Input> {
         match news {
             News::OfferTo(peer) if peer != origin => None,
             News::Offer | News::OfferTo(_) => {
@@ -264,11 +285,15 @@ impl Endpoint {
             }
             News::Config => Some(server::Input::Config(Arc::clone(&self.session))),
             News::Undrain => Some(server::Input::Undrain),
-            News::NextIp => Some(server::Input::NextIp(self.load_next_ip().cloned())),
+            News::NextIp => {
+                let next_ip = self.load_next_ip().cloned();
+                Some(server::Input::NextIp(self.for_one_client(next_ip)))
+            }
             News::Drain => {
-                let course = self.told_drain()?;
+                let course = self.told_drain()?.clone();
                 // R3: paced, so that not all move at once.
-                Some(drain_input(course, course.notice_at(count, self.connections.len())))
+                let notice_at = course.notice_at(count, self.connections.len());
+                Some(self.drain_input(course, notice_at))
             }
             News::Close => {
                 let within = self.life.plan().map_or(Duration::ZERO, |plan| plan.hard_stop);
@@ -356,6 +381,9 @@ impl Endpoint {
 
     fn set_peers(&mut self, mut peers: Vec<Address>) -> bool {
         peers.retain(|peer| !self.own.contains(peer));
+        if !can_be_told(&peers) {
+            return false;
+        }
         self.note(Notice::Peers(peers.clone()));
         self.session = Arc::new(server::Config { peers, ..server::Config::clone(&self.session) });
         self.bulletin.add(News::Config);
@@ -363,6 +391,9 @@ impl Endpoint {
     }
 
     fn set_load(&mut self, plan: Option<LoadPlan>) -> bool {
+        if plan.as_ref().is_some_and(|plan| !can_be_told(plan.next_ip.addresses())) {
+            return false;
+        }
         self.load = plan.map(|plan| Load::new(plan, self.now));
         self.bulletin.add(News::NextIp);
         self.observe_connections();
@@ -386,10 +417,10 @@ impl Endpoint {
     }
 
     fn drain(&mut self, plan: DrainPlan, end: End) -> bool {
-        if !self.life.drain(plan.clone(), end, self.now) {
+        let goals = plan.next_ip.as_ref().map_or(&[][..], NextIp::addresses);
+        if !can_be_told(goals) || !self.life.drain(plan.clone(), end, self.now) {
             return false;
         }
-        let goals = plan.next_ip.as_ref().map_or(&[][..], NextIp::addresses);
         if self.listening == Listening::Yes && goals.iter().any(|goal| self.own.contains(goal)) {
             self.listening = Listening::ToEnd;
         }
@@ -521,11 +552,6 @@ impl Endpoint {
     pub fn session_config(&self) -> &server::Config {
         &self.session
     }
-}
-
-fn drain_input(course: &Course, notice_at: Time) -> server::Input {
-    let (next_ip, until) = (course.plan.next_ip.clone(), course.grace_end());
-    server::Input::Drain { next_ip, until, notice_at }
 }
 
 #[cfg(test)]

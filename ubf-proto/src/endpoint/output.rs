@@ -107,6 +107,7 @@ pub enum Admission {
 pub struct Start {
     pub(super) config: Arc<server::Config>,
     pub(super) offer: Arc<Offer>,
+    pub(super) seed: u64,
     pub(super) input: server::Input,
 }
 
@@ -114,7 +115,7 @@ impl Start {
     /// The session of a connection that is served.
     #[must_use]
     pub fn session(self, now: Time) -> ServerSession {
-        let mut session = ServerSession::new(self.config, self.offer, now);
+        let mut session = ServerSession::new(self.config, self.offer, now).with_seed(self.seed);
         session.handle(self.input, now);
         session
     }

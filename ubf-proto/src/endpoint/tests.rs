@@ -165,3 +165,65 @@ fn notices_that_nobody_takes_are_dropped() {
     }
     assert_eq!(endpoint.notices.len(), MAX_NOTICES);
 }
+
+#[test]
+fn r7_clients_are_told_of_no_address_that_is_none_to_go_to() {
+    let mut endpoint = endpoint();
+    for bad in ["0.0.0.0:4000", "[::]:4000", "b:4000,[::ffff:0.0.0.0]:4000"] {
+        assert!(!endpoint.handle(Input::Drain(plan(bad)), at(0)), "{bad}");
+        let next_ip: NextIp = bad.parse().unwrap();
+        assert!(!endpoint.handle(Input::Peers(next_ip.addresses().to_vec()), at(0)), "{bad}");
+        let load = LoadPlan { unit: LoadUnit::Calls, low: 0, high: 0, next_ip };
+        assert!(!endpoint.handle(Input::Load(Some(load)), at(0)), "{bad}");
+    }
+    assert_eq!((endpoint.phase(), endpoint.poll_output().is_none()), (Phase::Serving, true));
+}
+
+#[test]
+fn r4_each_client_is_told_of_a_drain_in_an_order_of_its_own() {
+    let mut config = config();
+    config.max_connections = 100;
+    let mut endpoint = Endpoint::new(config, Offer::from(Versions::of([3])), 1);
+    for last in 0..60 {
+        assert!(admit(&mut endpoint, &alloc::format!("192.0.2.{last}")).is_some());
+    }
+    assert!(endpoint.handle(Input::Drain(plan("a:1,b:1,c:1")), at(0)));
+    let mut firsts = BTreeMap::<alloc::string::String, u32>::new();
+    while let Some(output) = endpoint.poll_output() {
+        if let Output::Tell(_, server::Input::Drain { next_ip: Some(next_ip), .. }) = output {
+            *firsts.entry(alloc::format!("{}", next_ip.addresses()[0])).or_default() += 1;
+        }
+    }
+    assert_eq!(firsts.values().sum::<u32>(), 60);
+    assert!(firsts.len() == 3 && firsts.values().all(|count| *count > 10), "{firsts:?}");
+}
+
+#[test]
+fn n6_a_stranger_that_crashes_a_version_takes_it_from_nobody_else() {
+    let mut endpoint = endpoint();
+    let stranger = admit(&mut endpoint, "192.0.2.1").unwrap();
+    let other = admit(&mut endpoint, "192.0.2.2").unwrap();
+    let (service, version) = (Service::DEFAULT, Version::new(10).unwrap());
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        let crashing = service.clone();
+        let crashed = Input::Crashed { connection: stranger, service: crashing, version };
+        assert!(endpoint.handle(crashed, at(0)));
+        while let Some(output) = endpoint.poll_output() {
+            if let Output::Tell(connection, server::Input::Offer(offer)) = output {
+                told.push((connection, offer.spoken(&service, at(0)).len()));
+            }
+        }
+    }
+    assert_eq!(told, [(stranger, 1)]);
+    // Who comes from there again is offered no more.
+    endpoint.handle(Input::Closed(stranger), at(1));
+    let Admission::Serve { start, .. } = endpoint.admit(origin("192.0.2.1"), at(1)) else {
+        panic!("there is room")
+    };
+    assert_eq!(start.offer.spoken(&service, at(1)).len(), 1);
+    assert_eq!(endpoint.spoken(&service, at(1)).len(), 2);
+    // A connection that is gone crashes nothing.
+    endpoint.handle(Input::Closed(other), at(2));
+    assert!(!endpoint.handle(Input::Crashed { connection: other, service, version }, at(2)));
+}

@@ -19,7 +19,7 @@ use alloc::collections::{BTreeSet, VecDeque};
 use alloc::sync::Arc;
 
 use bytes::Bytes;
-use ubf_codec::{ClientHeader, Mode, NextIp, Term, Version};
+use ubf_codec::{ClientHeader, Limits, Mode, NextIp, Term, Text, Version};
 
 pub use self::config::Config;
 pub use self::input::Input;
@@ -35,6 +35,7 @@ use crate::packet::{self, Packet, ServerHeads};
 use crate::rate::RateWindow;
 use crate::service::Service;
 use crate::time::Time;
+use crate::within;
 
 /// The server's end of one connection.
 ///
@@ -60,15 +61,20 @@ pub struct ServerSession {
     packets: u64,
     service: Service,
     agreed: Option<Version>,
+    /// R4: by which peers are shuffled.
+    seed: Option<u64>,
     /// A version that the offer speaks for this service: what it speaks it goes on to speak, until
     /// there is another offer.
     spoken: Option<Version>,
-    /// N12: the most bytes of a packet that the client accepts.
-    max_packet: Option<u64>,
+    /// N12: what the client accepts of a body, and of a packet. None is known before it has
+    /// negotiated.
+    accepted: Option<Box<Limits>>,
     negotiations: RateWindow,
     /// N4: versions that stay refused until the client has negotiated again.
     refused: BTreeSet<Version>,
     pending: Pending,
+    /// T11: of a service that is pinned.
+    pinned: Option<Box<Pinned>>,
     heads: ServerHeads,
     drain: Option<DrainNotice>,
     /// Apart, since a session that ends needs it and an idle one does not.
@@ -89,6 +95,20 @@ struct DrainNotice {
     until: Time,
     /// `None` once the client has been told.
     notice_at: Option<Time>,
+}
+
+/// T11: a service whose state here would be lost by a move.
+#[derive(Debug)]
+struct Pinned {
+    /// The state of UBF(C) in which there is nothing to lose.
+    first: Text,
+    /// The last reply told of another state.
+    is_away: bool,
+}
+
+fn pinned(offer: &Offer, service: &Service) -> Option<Box<Pinned>> {
+    let first = offer.first_state(service)?.clone();
+    Some(Box::new(Pinned { first, is_away: false }))
 }
 
 /// The connection closes when no answer is due. At `deadline` all that runs is given up.
@@ -116,9 +136,11 @@ impl ServerSession {
     #[must_use]
     pub fn new(config: Arc<Config>, offer: Arc<Offer>, now: Time) -> Self {
         let limits = config.limits;
+        let pinned = pinned(&offer, &Service::DEFAULT);
         Self {
             config,
             offer,
+            pinned,
             now,
             phase: Phase::Serving,
             outputs: VecDeque::new(),
@@ -127,8 +149,9 @@ impl ServerSession {
             packets: 0,
             service: Service::DEFAULT,
             agreed: None,
+            seed: None,
             spoken: None,
-            max_packet: None,
+            accepted: None,
             negotiations: RateWindow::default(),
             refused: BTreeSet::new(),
             pending: Pending::default(),
@@ -142,6 +165,14 @@ impl ServerSession {
             is_time_checked: false,
             is_settled: false,
         }
+    }
+
+    /// R4: tells its client the peers in an order of its own, so that clients of a server that is
+    /// lost do not all go to the same one. Without a seed they are told as they are set.
+    #[must_use]
+    pub const fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
     }
 
     /// Takes in what happened. `now` never goes back.
@@ -265,11 +296,10 @@ impl ServerSession {
         } else {
             Time::NEVER
         };
-        let ending = match (&self.ending, &self.drain) {
+        let ending = match (&self.ending, self.phase) {
             (Some(ending), _) if ending.calls_cut == 0 => ending.deadline,
             (Some(_), _) => Time::NEVER,
-            (None, Some(drain)) => drain.notice_at.unwrap_or(Time::NEVER),
-            (None, None) => Time::NEVER,
+            (None, _) => self.moved_at().unwrap_or(Time::NEVER),
         };
         let others = [self.packet_deadline(), self.negotiation_deadline(), self.idle_deadline()];
         others.into_iter().fold(write.min(ending), Time::min).if_ever()
@@ -331,7 +361,7 @@ impl ServerSession {
         if self.ending.is_some() {
             return self.try_to_end();
         }
-        if self.drain.is_some_and(|drain| drain.notice_at.is_some_and(|at| self.now >= at)) {
+        if self.moved_at().is_some_and(|at| self.now >= at) {
             return self.send_moved();
         }
         // What came before the end was executed.
@@ -365,9 +395,11 @@ impl ServerSession {
 
     fn answer_in_turn(&mut self, answer: Answer) -> Output {
         let Answer { packet: number, mode, body, kind } = answer;
+        if self.pinned.is_some() {
+            self.follow_state(mode, &body);
+        }
         let packet = self.heads.packet(mode, body);
-        if kind == PacketKind::Reply && self.max_packet.is_some_and(|max| packet.len() as u64 > max)
-        {
+        if kind == PacketKind::Reply && !self.is_accepted(&packet) {
             // N12: a reply that the client would not accept would end its connection.
             let versions = self.offer.spoken(&self.service, self.now);
             let why = Term::atom("reply_too_large");
@@ -376,6 +408,18 @@ impl ServerSession {
             return self.transmission(kind, packet);
         }
         self.transmission(kind, packet)
+    }
+
+    /// T11: holds the client here while it has a state to lose, or may have one after what is still
+    /// to be answered.
+    fn follow_state(&mut self, mode: Mode, body: &Bytes) {
+        let Some(pinned) = &mut self.pinned else { return };
+        if mode != Mode::Negotiation
+            && let Some(is_first) = reply::is_state(body, &pinned.first)
+        {
+            pinned.is_away = !is_first;
+        }
+        self.heads.hold(pinned.is_away || self.pending.len() > 0);
     }
 
     fn notify(&mut self, notice: &ServerControl) {
@@ -410,22 +454,26 @@ impl ServerSession {
             return self.stop(CloseReason::SlowReader);
         }
         let packet = self.heads.packet(version.into(), body);
-        let bytes = packet.len() as u64;
-        match self.max_packet {
+        if self.is_accepted(&packet) {
+            let output = self.transmission(PacketKind::Event, packet);
+            self.outputs.push_back(output);
+        } else {
             // N12: it would end the connection, and has no answer in whose place something else
             // could be said.
-            Some(max_packet) if bytes > max_packet => {
-                self.outputs.push_back(Output::Notice(Notice::EventTooLarge {
-                    version,
-                    bytes,
-                    max_packet,
-                }));
-            }
-            Some(_) | None => {
-                let output = self.transmission(PacketKind::Event, packet);
-                self.outputs.push_back(output);
-            }
+            let bytes = packet.len() as u64;
+            let max_packet =
+                self.accepted.as_ref().map_or(u64::MAX, |it| it.max_packet_bytes.into());
+            let notice = Notice::EventTooLarge { version, bytes, max_packet };
+            self.outputs.push_back(Output::Notice(notice));
         }
+    }
+
+    /// N12: whether a packet of the application is within the client's limits. What is no packet at
+    /// all, its client finds out.
+    fn is_accepted(&self, packet: &Packet) -> bool {
+        let Some(limits) = &self.accepted else { return true };
+        packet.len() as u64 <= u64::from(limits.max_packet_bytes)
+            && !within::check(&packet.body, limits).is_err_and(|error| error.is_limit())
     }
 
     fn begin_drain(&mut self, next_ip: Option<NextIp>, until: Time, notice_at: Time) {
@@ -436,6 +484,13 @@ impl ServerSession {
         let notice_at = next_ip.is_some().then_some(notice_at);
         self.heads.set_next_ip(next_ip);
         self.drain = Some(DrainNotice { until, notice_at });
+    }
+
+    /// R3: when the client is to be told by a notice. T11: not while it is held here.
+    fn moved_at(&self) -> Option<Time> {
+        let is_held = self.pinned.as_ref().is_some_and(|pinned| pinned.is_away)
+            || (self.pinned.is_some() && self.pending.len() > 0);
+        if is_held { None } else { self.drain?.notice_at }
     }
 
     fn send_moved(&mut self) -> bool {
@@ -471,6 +526,8 @@ impl ServerSession {
             return self.try_to_cut();
         }
         let Some(ending) = self.ending.take() else { return false };
+        // Whatever state the client has here ends now.
+        self.heads.hold(false);
         if let Some(last_words) = &ending.last_words {
             self.notify(last_words);
         }

@@ -1,7 +1,10 @@
 //! What becomes of a client's packet.
 
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
 use bytes::Bytes;
-use ubf_codec::{ClientPacket, Document, Mode, Term, Version};
+use ubf_codec::{Address, ClientPacket, Document, Mode, Term, Version};
 
 use super::output::{CloseReason, Message, Notice, Output};
 use super::{Received, ServerSession};
@@ -10,6 +13,7 @@ use crate::control::{
     is_event,
 };
 use crate::packet;
+use crate::random::Random;
 
 impl ServerSession {
     /// Takes in one packet, if one is whole.
@@ -106,9 +110,16 @@ impl ServerSession {
         }
         self.negotiations.record(self.now);
         self.refused.clear();
+        if self.service != negotiate.service {
+            self.pinned = super::pinned(&self.offer, &negotiate.service);
+            self.heads.hold(false);
+        }
         self.service = negotiate.service;
         self.spoken = None;
-        self.max_packet = negotiate.options.max_packet;
+        let limits = negotiate.options.limits();
+        // Of a depth that is told, the pair around the response is one more.
+        let max_depth = limits.max_depth.saturating_add(1);
+        self.accepted = Some(Box::new(limits.with_max_depth(max_depth)));
         let service = self.service.clone();
         let spoken = self.offer.spoken(&service, self.now);
         // N1: the highest version in both lists.
@@ -123,7 +134,7 @@ impl ServerSession {
         self.agreed = Some(version);
         let options = Options {
             agent: self.config.agent.clone(),
-            peers: self.config.peers.clone(),
+            peers: self.shuffled_peers(),
             ..Options::default()
                 .with_limits(&self.config.limits)
                 .with_max_idle(self.config.max_idle_time)
@@ -136,6 +147,14 @@ impl ServerSession {
             agent: negotiate.options.agent,
             quarantined: negotiate.options.quarantined,
         }));
+    }
+
+    fn shuffled_peers(&self) -> Vec<Address> {
+        let mut peers = self.config.peers.clone();
+        if let Some(seed) = self.seed {
+            Random::new(seed).shuffle(&mut peers);
+        }
+        peers
     }
 
     /// P6: the packet just taken in was not executed.

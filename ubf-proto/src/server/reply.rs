@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use ubf_codec::{Decoder, Limits};
+use ubf_codec::{Decoder, Limits, Text, View};
 
 use crate::control::is_event;
 
@@ -37,6 +37,15 @@ fn names_event_out(body: &[u8]) -> bool {
             at.checked_sub(before).map(|start| start..start + EVENT_OUT.len());
         atom.and_then(|atom| body.get(atom)) == Some(EVENT_OUT)
     })
+}
+
+/// Whether a reply says that the service is in this state after it. `None`: it is no reply.
+pub(super) fn is_state(body: &[u8], state: &Text) -> Option<bool> {
+    let mut decoder = Decoder::new().with_limits(NO_LIMITS);
+    let reply = decoder.decode(body).ok()?;
+    let View::Tuple(pair) = reply.root().view() else { return None };
+    let [_, found] = pair.to_array()?;
+    Some(matches!(found.view(), View::Atom(name) if name.to_text() == *state))
 }
 
 #[cold]

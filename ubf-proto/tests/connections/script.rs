@@ -68,6 +68,8 @@ pub(crate) struct ClientSettings {
 pub(crate) struct ServerSettings {
     pub(crate) agent: Option<String>,
     pub(crate) peers: Vec<String>,
+    /// T11: the first state of a pinned service.
+    pub(crate) pinned: Option<String>,
     pub(crate) max_pending: Option<usize>,
     pub(crate) max_unread_bytes: Option<usize>,
 }

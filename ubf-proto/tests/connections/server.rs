@@ -52,6 +52,10 @@ impl Server {
         let times = QuarantineTimes { jitter_percent: 0, ..QuarantineTimes::default() };
         let rule = CrashRule { times, ..CrashRule::default() };
         let offer = Offer::new().with_crash_rule(rule).with_service(service.clone(), versions);
+        let offer = match &settings.pinned {
+            Some(state) => offer.with_pinned(&service, state.as_str()),
+            None => offer,
+        };
         let session = ServerSession::new(Arc::new(config), Arc::new(offer.clone()), Time::ZERO);
         Self {
             session,

@@ -46,6 +46,12 @@ const STACK_READ: usize = 16 << 10;
 /// Room for a read when more than that came. It is not copied. Chosen: more makes nothing faster.
 const LARGE_READ: usize = 64 << 10;
 
+/// What a connection does before others have their turn, in bytes: those of its packets, each of which
+/// counts for at least [`LEAST_WORK`]. Chosen: more than a batch, and some tens of microseconds.
+const WORK_BYTES: usize = 64 << 10;
+/// Chosen: 128 calls, each of which is a packet in and one out.
+const LEAST_WORK: usize = WORK_BYTES / 256;
+
 thread_local! {
     /// What the sessions of a thread work in, one after the other.
     static SCRATCH: Cell<Option<Scratch>> = const { Cell::new(None) };
@@ -57,6 +63,8 @@ struct Connection {
     stream: Stream,
     session: ServerSession,
     outbox: Outbox,
+    /// L1: what it may do before others have their turn.
+    budget: usize,
     /// The last read left something in the socket.
     is_flooded: bool,
     /// Those that the client has used: seldom more than one.
@@ -118,6 +126,7 @@ pub(crate) fn serve(
         stream,
         session,
         outbox: Outbox::default(),
+        budget: WORK_BYTES,
         is_flooded: false,
         services: Vec::new(),
         handlers: None,
@@ -206,10 +215,14 @@ impl Connection {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         self.entry.mailbox.register(cx.waker());
         self.now = self.endpoint.clock.now();
+        self.budget = WORK_BYTES;
         loop {
             self.do_outputs(cx);
             if let Some(end) = self.end {
                 return Poll::Ready(end);
+            }
+            if self.budget == 0 {
+                return self.yield_now(cx);
             }
             if self.outbox.is_due() {
                 // The client gets something to do before all is done.
@@ -366,11 +379,30 @@ impl Connection {
         }
     }
 
-    /// Does what the session says, until there is something to write.
+    /// L1: a client that sends without end must not keep others waiting. What is made is written, and
+    /// the connection goes on when all that were ready before have had their turn.
+    fn yield_now(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        if let Poll::Ready(input) = self.poll_write(cx) {
+            self.session.handle(input, self.now);
+        }
+        self.entry.running.store(self.session.running(), Ordering::Relaxed);
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    const fn spend(&mut self, bytes: usize) {
+        let work = if bytes > LEAST_WORK { bytes } else { LEAST_WORK };
+        self.budget = self.budget.saturating_sub(work);
+    }
+
+    /// Does what the session says, until there is something to write or others have their turn.
     fn do_outputs(&mut self, cx: &mut Context<'_>) {
-        while !self.is_held() && !self.outbox.is_due() {
+        while !self.is_held() && !self.outbox.is_due() && self.budget > 0 {
             match self.session.poll_output() {
-                Some(Output::Transmit { kind, packet }) => self.outbox.push(kind, packet),
+                Some(Output::Transmit { kind, packet }) => {
+                    self.spend(packet.len());
+                    self.outbox.push(kind, packet);
+                }
                 Some(Output::Request(message)) => self.begin(message, false, cx),
                 Some(Output::Event(message)) => self.begin(message, true, cx),
                 Some(Output::Close { reason, calls_cut }) => {
@@ -396,6 +428,7 @@ impl Connection {
         counter.add_alone(1);
         let (packet, version, bytes) =
             (message.packet, message.version, message.body.source().len());
+        self.spend(bytes);
         let begun = self
             .service(&message.service)
             .and_then(|place| Some((place, self.services.get(place)?.1.get()?)));

@@ -92,3 +92,23 @@ async fn leave(mut peer: Peer, begun: Instant) -> Duration {
     tokio::time::sleep(Duration::from_millis(grace_ms / 2)).await;
     told
 }
+
+#[tokio::test]
+async fn l3_a_herd_that_is_turned_away_is_told() {
+    let mut limits = ServerLimits::default();
+    limits.max_connections = 1;
+    let server = start(Server::builder().limits(limits)).await;
+    let mut first = server.connect().await;
+    first.exchange("1 'here'$", "1 ? {'here''start'}$").await;
+    let mut herd = Vec::new();
+    for _ in 0..300 {
+        let mut peer = server.connect().await;
+        peer.send("1 'here'$").await;
+        herd.push(peer);
+    }
+    for peer in herd {
+        peer.expect_end("0 ? {'closing''too_many_connections'0}$").await;
+    }
+    drop(first);
+    server.stop().await;
+}

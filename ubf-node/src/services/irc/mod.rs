@@ -105,6 +105,11 @@ impl Handler for Irc {
         self.versions.clone()
     }
 
+    /// Who is logged on has a nickname and groups here, and nowhere else.
+    fn pinned_outside(&self) -> Option<Text> {
+        Some(Text::from_static("start"))
+    }
+
     fn connect(&self, _: &Client) -> Person {
         let id = self.world.lock().unwrap_or_else(PoisonError::into_inner).next_id();
         Person { world: Arc::clone(&self.world), id }
