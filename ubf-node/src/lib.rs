@@ -10,6 +10,7 @@
 //!
 //! What serves them is [`ubf_server`].
 
+mod descriptors;
 mod journal;
 mod log;
 mod operator;

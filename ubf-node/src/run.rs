@@ -8,6 +8,7 @@ use std::time::Duration;
 use tracing::{error, info, warn};
 use ubf_server::{BindError, Handler, Report, Server, ServerBuilder, Service};
 
+use crate::descriptors;
 use crate::journal::Journal;
 use crate::log::{self, Log};
 use crate::operator;
@@ -138,6 +139,7 @@ async fn serve(
             ServiceName::Irc => add(builder, names, Irc::new(&settings.versions), journal),
         };
     }
+    descriptors::raise_limit(settings.limits.max_connections);
     // From here on no signal ends the program at once, and leaves files behind.
     let signals = Signals::install(options, settings.waits, journal.clone(), log.clone())?;
     let server = builder.bind().await?;

@@ -33,6 +33,16 @@ impl Program {
         Self::spawn(command(&[LISTENING, arguments].concat()))
     }
 
+    /// Starts a program that logs this line before it listens.
+    pub(crate) fn spawn_until(shell: Command, line: &str) -> Self {
+        let mut child = prepared(shell, LISTENING).spawn().unwrap();
+        let log = Some(BufReader::new(child.stderr.take().unwrap()));
+        let mut program = Self { child, log, address: String::new() };
+        program.logs(line);
+        program.address = program.logs("listening")["address"].as_str().unwrap().to_owned();
+        program
+    }
+
     fn spawn(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());

@@ -248,3 +248,24 @@ fn a_configuration_is_checked_without_a_server() {
     }
     std::fs::remove_file(file).unwrap();
 }
+
+#[test]
+fn the_limit_of_descriptors_is_raised_and_what_is_too_little_is_said() {
+    use std::process::Command;
+
+    let program = env!("CARGO_BIN_EXE_ubf-server");
+    for (limits, line) in [
+        ("ulimit -Sn 100", "limit raised"),
+        (
+            "ulimit -n 100",
+            "too few descriptors for --max-connections: raise the hard limit (ulimit -Hn), or lower it",
+        ),
+    ] {
+        let mut shell = Command::new("sh");
+        let script = format!("{limits} && exec \"$0\" \"$@\"");
+        shell.args(["-c", &script, program, "--max-connections", "150"]);
+        let program = Program::spawn_until(shell, line);
+        program.signal("INT");
+        assert_eq!(program.status(), Some(0));
+    }
+}
