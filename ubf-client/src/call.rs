@@ -43,7 +43,11 @@ pub struct Call(Stage);
 enum Stage {
     New(Message),
     /// There was no place for it at once.
-    Queued(Client, Pin<Box<dyn Future<Output = Result<Sent, CallError>> + Send>>),
+    Queued(
+        #[cfg_attr(not(feature = "serde"), allow(dead_code, reason = "typed calls read it"))]
+        Client,
+        Pin<Box<dyn Future<Output = Result<Sent, CallError>> + Send>>,
+    ),
     Sent(Sent),
     Ended,
 }

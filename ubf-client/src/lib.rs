@@ -99,6 +99,8 @@ mod opening;
 
 mod attempt;
 mod call_table;
+#[cfg(all(test, ubf_loom))]
+mod call_table_loom;
 mod calls;
 mod command;
 mod driver;
