@@ -4,6 +4,7 @@
 //! but its own few words, which is why this is not a channel.
 
 use std::collections::VecDeque;
+use std::mem::discriminant;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -40,6 +41,22 @@ pub(crate) enum Unsent<E> {
     Full,
     /// There is no event after all.
     Unmade(E),
+}
+
+impl Command {
+    /// Whether the other one, which comes later, says all that matters of this one. What a session is
+    /// told by an endpoint sets something.
+    fn is_replaced_by(&self, later: &Self) -> bool {
+        match (self, later) {
+            // Of several times in which to close the strictest counts.
+            (Self::Tell(_), Self::Tell(later)) if matches!(**later, Input::Close { .. }) => false,
+            (Self::Tell(input), Self::Tell(later)) => {
+                discriminant(&**input) == discriminant(&**later)
+            }
+            (Self::Cut, Self::Cut) => true,
+            (Self::Tell(_) | Self::Send(_) | Self::Cut, _) => false,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -112,8 +129,13 @@ impl Mailbox {
         drop(self.end.acquire().await);
     }
 
+    /// Puts a command behind the others. Of each kind the last one holds, so an older one is dropped:
+    /// a connection whose task is held up gathers no more of them than there are kinds (L1).
     pub(crate) fn command(&self, command: Command) {
-        self.put(|mail| mail.commands.push_back(command));
+        self.put(|mail| {
+            mail.commands.retain(|known| !known.is_replaced_by(&command));
+            mail.commands.push_back(command);
+        });
     }
 
     /// Waits for room, and then asks for the event.
@@ -229,6 +251,25 @@ mod tests {
         assert!(matches!(mailbox.take(true), Some(Command::Send(_))));
         assert!(mailbox.take(true).is_none());
         assert!(!mailbox.has_mail());
+    }
+
+    #[test]
+    fn l1_of_each_kind_of_command_the_last_is_kept_in_its_place() {
+        let mailbox = Mailbox::new(1);
+        let tell = |input| mailbox.command(Command::Tell(Box::new(input)));
+        for _ in 0..1_000 {
+            tell(Input::NextIp(None));
+            tell(Input::Undrain);
+            tell(Input::NextIp("b:4000".parse().ok()));
+        }
+        mailbox.command(Command::Cut);
+        mailbox.command(Command::Cut);
+        let mut kept = Vec::new();
+        while let Some(command) = mailbox.take(true) {
+            kept.push(format!("{command:?}"));
+        }
+        assert_eq!(kept.len(), 3, "{kept:?}");
+        assert!(kept[0].contains("Undrain") && kept[1].contains("4000"), "{kept:?}");
     }
 
     #[test]
