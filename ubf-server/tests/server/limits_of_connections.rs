@@ -1,9 +1,12 @@
 //! L1 and L2, connection by connection: calls in progress, negotiations, and the time to say
 //! goodbye.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
-use ubf_server::{Config, Server, ServerLimits};
+use ubf_server::{Call, Config, Handlers, Reply, Server, ServerLimits, Versions};
 
 use crate::support::start;
 
@@ -107,5 +110,38 @@ async fn a_client_that_does_not_close_has_max_linger_time() {
         tokio::task::yield_now().await;
     }
     drop(client);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn l1_a_client_that_sends_without_end_does_not_keep_others_waiting() {
+    let count = Arc::new(AtomicU64::new(0));
+    let counter = Handlers::new().on(Versions::of([1]), move |call: Call<()>| {
+        let is_look = call.term().is_atom("look");
+        let seen = if is_look { count.swap(0, SeqCst) } else { count.fetch_add(1, SeqCst) };
+        async move { Reply::new(seen, "start") }
+    });
+    let server = start(Server::builder().service("counter", counter)).await;
+    let negotiate = "0 {'negotiate'1\"counter\"#1&#}$";
+    let agreed = "1 ? {'agreed'1\"counter\"#1&#{'max_packet'16777216}&}$";
+    let (mut flood, mut other) = (server.connect().await, server.connect().await);
+    flood.exchange(negotiate, agreed).await;
+    other.exchange(negotiate, agreed).await;
+    // All is on one thread: both have sent before the server runs again.
+    let mut seen = Vec::new();
+    for _ in 0..8 {
+        flood.send(&"1 0$".repeat(4_000)).await;
+        other.send("1 'look'$").await;
+        let reply = other.packet().await;
+        let number = reply.strip_prefix("1 ? {").and_then(|rest| rest.strip_suffix("'start'}$"));
+        seen.push(number.unwrap().parse::<u64>().unwrap());
+        for _ in 0..4_000 {
+            flood.packet().await;
+        }
+        other.send("1 'look'$").await;
+        other.packet().await;
+    }
+    assert!(seen.iter().all(|&count| count <= 1_024), "{seen:?}");
+    drop((flood, other));
     server.stop().await;
 }
