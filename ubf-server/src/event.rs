@@ -53,13 +53,30 @@ use crate::shared_event::{SharedEvent, event_out};
 #[derive(Clone, Debug)]
 pub struct EventSender {
     mailbox: Arc<Mailbox>,
+    gate: Option<Arc<dyn EventGate>>,
     /// Of the service that sends, among those of the connection.
     place: usize,
 }
 
 impl EventSender {
-    pub(crate) const fn new(mailbox: Arc<Mailbox>, place: usize) -> Self {
-        Self { mailbox, place }
+    pub(crate) const fn new(
+        mailbox: Arc<Mailbox>,
+        place: usize,
+        gate: Option<Arc<dyn EventGate>>,
+    ) -> Self {
+        Self { mailbox, gate, place }
+    }
+
+    /// The event, if it may be sent.
+    fn allowed(
+        &self,
+        event: impl FnOnce() -> Result<Event, EventError>,
+    ) -> Result<Event, EventError> {
+        let event = event()?;
+        if let Some(gate) = &self.gate {
+            gate.check(event.version, &event.body)?;
+        }
+        Ok(event)
     }
 
     /// The version in which the client speaks to this service now: that of its last message, or
@@ -161,15 +178,21 @@ impl EventSender {
         &self,
         event: impl FnOnce() -> Result<Event, EventError>,
     ) -> Result<(), EventError> {
-        self.mailbox.send(event).await.map_err(why)
+        self.mailbox.send(|| self.allowed(event)).await.map_err(why)
     }
 
     pub(crate) fn try_put(
         &self,
         event: impl FnOnce() -> Result<Event, EventError>,
     ) -> Result<(), EventError> {
-        self.mailbox.try_send(event).map_err(why)
+        self.mailbox.try_send(|| self.allowed(event)).map_err(why)
     }
+}
+
+/// Looks at the events of a connection before they are sent.
+pub(crate) trait EventGate: std::fmt::Debug + Send + Sync {
+    /// Whether the event may be sent; `body` is `{'event_out',Event}`.
+    fn check(&self, version: Version, body: &[u8]) -> Result<(), EventError>;
 }
 
 fn why(unsent: Unsent<EventError>) -> EventError {

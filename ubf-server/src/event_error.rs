@@ -14,6 +14,8 @@ pub enum EventError {
     OtherService,
     /// The version that the client speaks has no words for the event.
     NoForm(ubf_codec::VersionedError),
+    /// The contract does not allow the event in the state in which the session is; why not.
+    BreaksContract(String),
     /// The event has no form in UBF: it has a NaN, say.
     #[cfg(feature = "serde")]
     Unwritable(ubf_codec::serde::Error),
@@ -25,6 +27,7 @@ impl fmt::Display for EventError {
             Self::Closed => f.write_str("the connection is gone"),
             Self::Full => f.write_str("the client does not read its events"),
             Self::OtherService => f.write_str("the client speaks to another service"),
+            Self::BreaksContract(why) => write!(f, "the contract does not allow the event: {why}"),
             Self::NoForm(error) => write!(f, "the event {error}"),
             #[cfg(feature = "serde")]
             Self::Unwritable(_) => f.write_str("the event cannot be written"),
@@ -35,7 +38,7 @@ impl fmt::Display for EventError {
 impl std::error::Error for EventError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Closed | Self::Full | Self::OtherService => None,
+            Self::Closed | Self::Full | Self::OtherService | Self::BreaksContract(_) => None,
             // `Display` shows the error itself.
             Self::NoForm(error) => error.source(),
             #[cfg(feature = "serde")]

@@ -8,7 +8,7 @@ use ubf_net::Peer;
 use ubf_proto::server::Message;
 use ubf_proto::{Service, Versions};
 
-use crate::event::EventSender;
+use crate::event::{EventGate, EventSender};
 use crate::failure::Failure;
 use crate::mailbox::Mailbox;
 use crate::reply::Reply;
@@ -78,6 +78,8 @@ pub struct Client {
     pub(crate) mailbox: Arc<Mailbox>,
     /// Of this service among those of the connection.
     pub(crate) place: usize,
+    /// What its events have to pass.
+    pub(crate) gate: Option<Arc<dyn EventGate>>,
 }
 
 impl Client {
@@ -87,10 +89,16 @@ impl Client {
         self.peer
     }
 
+    /// The same client, whose events have to pass this gate.
+    #[cfg(feature = "contract")]
+    pub(crate) fn gated(&self, gate: Arc<dyn EventGate>) -> Self {
+        Self { gate: Some(gate), ..self.clone() }
+    }
+
     /// A way to send the client events, for as long as the connection lives.
     #[must_use]
     pub fn events(&self) -> EventSender {
-        EventSender::new(Arc::clone(&self.mailbox), self.place)
+        EventSender::new(Arc::clone(&self.mailbox), self.place, self.gate.clone())
     }
 }
 

@@ -131,6 +131,7 @@
 //! # Features
 //! | feature | adds |
 //! |---|---|
+//! | `contract` | `Contracts`: what clients and handlers say is held against contracts in UBF(B) |
 //! | `serde` | handlers and events that are Rust values: `Handlers::on_typed`, `Reply::typed`, `EventSender::send_typed` |
 //! | `tower` | [`middleware`] made of tower's layers |
 
@@ -141,6 +142,8 @@ mod clock;
 mod counters;
 mod settings;
 
+#[cfg(feature = "contract")]
+mod contracts;
 mod event;
 mod event_error;
 mod failure;
@@ -169,6 +172,8 @@ pub mod middleware;
 pub mod testing;
 
 pub use self::bind_error::BindError;
+#[cfg(feature = "contract")]
+pub use self::contracts::{ContractCounts, ContractState, Contracts, Enforcement};
 pub use self::counters::Counts;
 pub use self::event::EventSender;
 pub use self::event_error::EventError;

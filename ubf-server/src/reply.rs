@@ -52,6 +52,12 @@ impl Reply {
         Self::new(Term::tuple([name, request.to_term(), Term::List(expected)]), state)
     }
 
+    /// The body of the reply's packet, to look at.
+    #[cfg(feature = "contract")]
+    pub(crate) const fn body(&self) -> &Bytes {
+        &self.0
+    }
+
     /// The body of the reply's packet.
     #[must_use]
     pub fn into_body(self) -> Bytes {

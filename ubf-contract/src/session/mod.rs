@@ -106,6 +106,14 @@ impl SessionChecker {
         }
     }
 
+    /// Whether there is more than one state, the end included, so that it matters in which one a
+    /// session is.
+    #[must_use]
+    pub fn has_several_states(&self) -> bool {
+        let ends = || self.states.iter().any(StateRules::may_stop);
+        self.states.len() > 1 || ends()
+    }
+
     /// The state of that name, `stop` included.
     #[must_use]
     pub fn state(&self, name: impl AsRef<[u8]>) -> Option<SessionState> {

@@ -62,6 +62,12 @@ impl StateRules {
         &self.events_in
     }
 
+    /// Whether a call may end the session.
+    pub(super) fn may_stop(&self) -> bool {
+        let mut outcomes = self.calls.iter().flat_map(|call| &call.outcomes);
+        outcomes.any(|(_, next)| *next == Some(SessionState::Stop))
+    }
+
     pub(super) fn outcomes(&self, place: u32) -> Option<&[(NodeId, Option<SessionState>)]> {
         self.calls.get(place as usize).map(|call| call.outcomes.as_slice())
     }

@@ -469,7 +469,8 @@ impl Connection {
         }
         let service = Arc::clone(self.endpoint.services.get(name)?);
         let mailbox = Arc::clone(&self.entry.mailbox);
-        let client = Client { peer: self.entry.peer, mailbox, place: self.services.len() };
+        let client =
+            Client { peer: self.entry.peer, mailbox, place: self.services.len(), gate: None };
         let connection = Contained::new(contained(|| service.open(client))?);
         self.services.reserve_exact(1);
         self.services.push((name.clone(), connection));

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, unreachable_pub)]
 
+#[cfg(feature = "contract")]
+mod contracts;
 #[cfg(unix)]
 mod crowd;
 mod events;

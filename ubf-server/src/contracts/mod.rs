@@ -1,0 +1,289 @@
+//! A handler that is held against contracts (C3, C4).
+
+mod session;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tracing::warn;
+use ubf_codec::{Document, Version, View, decode};
+use ubf_contract::{Accepted, Broken, Checker, Contract, SessionChecker, SessionState};
+use ubf_proto::Versions;
+
+use self::session::{Counters, Session, Shared};
+use crate::failure::Failure;
+use crate::handler::{Call, Client, Connected, Handler};
+use crate::reply::Reply;
+use crate::turns::Turns;
+use crate::versions::{HandlerError, IntoVersions};
+
+/// What becomes of a message that its contract does not allow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Enforcement {
+    /// Nothing is checked.
+    Off,
+    /// It is logged and counted, and goes its way.
+    Log,
+    /// It is logged and counted, and does not go its way. A request is answered
+    /// `clientBrokeContract` before the handler runs; `serverBrokeContract` stands instead of a
+    /// reply; an event is dropped, and its sender is told.
+    #[default]
+    Enforce,
+}
+
+/// How often contracts were broken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ContractCounts {
+    /// Requests that are not allowed.
+    pub client_broke: u64,
+    /// Replies that are not allowed.
+    pub server_broke: u64,
+    /// Events from clients that are not allowed.
+    pub events_in: u64,
+    /// Events to clients that are not allowed.
+    pub events_out: u64,
+}
+
+/// A [`Handler`] around another one, which holds what clients and that one say against the contracts
+/// of its versions. A version without a contract is not checked.
+///
+/// The state of a session is the one that the last reply named. In a contract with several states
+/// the requests of a connection run one after the other, since each decides what the next one may
+/// be.
+///
+/// ```
+/// use ubf_codec::ubf;
+/// use ubf_contract::Reader;
+/// use ubf_server::testing::{Answer, TestServer};
+/// use ubf_server::{Call, Contracts, Handlers, Reply};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let contract = Reader::new().read(
+///     "+NAME(\"sum\"). +VSN(\"1\"). +TYPES add() :: {add, integer(), integer()}; sum() :: integer().
+///      +STATE start add() => sum() & start.",
+/// )?;
+/// let handlers = Handlers::new().on(1, |_: Call<()>| async { Reply::ok(3) });
+/// let server = TestServer::of(Contracts::new(handlers).version(1, contract)).await?;
+///
+/// let mut client = server.client(1);
+/// assert_eq!(client.call(ubf!({add, 1, 2})).await?, Answer::reply(3, "start"));
+/// let refused = client.call(ubf!({add, 1})).await?;
+/// let response = refused.response().map(ToString::to_string).unwrap_or_default();
+/// assert!(response.starts_with("{clientBrokeContract,{add,1},"));
+/// # Ok(())
+/// # }
+/// ```
+pub struct Contracts<H> {
+    handler: H,
+    shared: Arc<Shared>,
+    /// The first thing that was found to be wrong.
+    error: Option<HandlerError>,
+}
+
+impl<H: Handler> Contracts<H> {
+    /// No contract yet; they are enforced.
+    #[must_use]
+    pub fn new(handler: H) -> Self {
+        let shared = Shared {
+            versions: BTreeMap::new(),
+            enforcement: Enforcement::default(),
+            counters: Arc::new(Counters::default()),
+        };
+        Self { handler, shared: Arc::new(shared), error: None }
+    }
+
+    /// The contract of these versions.
+    #[must_use]
+    pub fn version(
+        mut self,
+        versions: impl IntoVersions,
+        contract: impl Into<Arc<Contract>>,
+    ) -> Self {
+        let sessions = Arc::new(SessionChecker::new(Checker::new(contract)));
+        match versions.into_versions() {
+            Ok(versions) => {
+                let all = versions.iter().map(|version| (version, Arc::clone(&sessions)));
+                self.shared_mut(|shared| shared.versions.extend(all));
+            }
+            Err(error) => {
+                self.error.get_or_insert(error);
+            }
+        }
+        self
+    }
+
+    /// What becomes of messages that are not allowed.
+    #[must_use]
+    pub fn with_enforcement(mut self, enforcement: Enforcement) -> Self {
+        self.shared_mut(|shared| shared.enforcement = enforcement);
+        self
+    }
+
+    /// A way to ask how often contracts were broken, also when the server has this handler.
+    pub fn counts(&self) -> impl Fn() -> ContractCounts + Send + Sync + 'static + use<H> {
+        let counters = Arc::clone(&self.shared.counters);
+        move || counters.counts()
+    }
+
+    /// While it is built, nobody else has it.
+    fn shared_mut(&mut self, change: impl FnOnce(&mut Shared)) {
+        let mut shared = Shared {
+            versions: self.shared.versions.clone(),
+            enforcement: self.shared.enforcement,
+            counters: Arc::clone(&self.shared.counters),
+        };
+        change(&mut shared);
+        self.shared = Arc::new(shared);
+    }
+}
+
+impl<H> fmt::Debug for Contracts<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Contracts")
+            .field("versions", &self.shared.versions.keys())
+            .field("enforcement", &self.shared.enforcement)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What [`Contracts`] keeps for a connection.
+#[derive(Debug)]
+pub struct ContractState<S> {
+    inner: Arc<Connected<S>>,
+    session: Arc<Session>,
+}
+
+impl<H: Handler> Handler for Contracts<H> {
+    type State = ContractState<H::State>;
+
+    fn versions(&self) -> Versions {
+        if self.error.is_some() { Versions::new() } else { self.handler.versions() }
+    }
+
+    fn check(&self) -> Result<(), HandlerError> {
+        self.error.map_or_else(|| self.handler.check(), Err)
+    }
+
+    fn connect(&self, client: &Client) -> Self::State {
+        let session = Arc::new(Session::new(Arc::clone(&self.shared)));
+        let client = client.gated(Arc::clone(&session) as _);
+        let state = self.handler.connect(&client);
+        let inner = Arc::new(Connected { client, turns: Turns::default(), state });
+        ContractState { inner, session }
+    }
+
+    async fn request(&self, call: Call<Self::State>) -> Result<Reply, Failure> {
+        let Some(checker) = self.shared.checker(call.version()) else {
+            return self.handler.request(inner(call)).await;
+        };
+        // The state that decides is the one after the calls before this one.
+        let turn = checker.has_several_states().then(|| call.take_turn());
+        if let Some(turn) = &turn {
+            turn.come().await;
+        }
+        let session = Arc::clone(&call.state().session);
+        let state = session.state(&checker);
+        let accepted = match checker.request(state, call.term()) {
+            Ok(accepted) => Some(accepted),
+            Err(broken) => {
+                session.shared.counters.client_broke();
+                log("a client broke its contract", call.version(), &broken);
+                if self.shared.enforcement == Enforcement::Enforce {
+                    let response = checker.client_broke_term(state, call.term());
+                    return Ok(Reply::new(response, name_of(&checker, state)));
+                }
+                None
+            }
+        };
+        let version = call.version();
+        let request = call.body().clone();
+        let reply = self.handler.request(inner(call)).await?;
+        match accepted {
+            Some(accepted) => {
+                Ok(self.checked(reply, version, &request, &accepted, &checker, &session))
+            }
+            // Nothing is known of what may follow a request that is not allowed.
+            None => Ok(reply),
+        }
+    }
+
+    async fn event(&self, event: Call<Self::State>) {
+        if let Some(checker) = self.shared.checker(event.version()) {
+            let session = &event.state().session;
+            if let Err(broken) = checker.event_in(session.state(&checker), event.term()) {
+                session.shared.counters.event_in();
+                log(
+                    "a client sent an event that its contract does not allow",
+                    event.version(),
+                    &broken,
+                );
+                if self.shared.enforcement == Enforcement::Enforce {
+                    return;
+                }
+            }
+        }
+        self.handler.event(inner(event)).await;
+    }
+}
+
+impl<H: Handler> Contracts<H> {
+    /// The reply, if the contract allows it, or what is said instead. The session goes on in the
+    /// state that the reply names; if that is not allowed, in the one in which it was.
+    fn checked(
+        &self,
+        reply: Reply,
+        version: Version,
+        request: &Document<Bytes>,
+        accepted: &Accepted,
+        checker: &SessionChecker,
+        session: &Session,
+    ) -> Reply {
+        let body = reply.body();
+        let packet = decode(body);
+        let parts = packet.as_ref().ok().and_then(|packet| {
+            let View::Tuple(pair) = packet.root().view() else { return None };
+            pair.to_array()
+        });
+        // A reply that is none at all is answered `failed` by the connection.
+        let Some([response, next]) = parts else { return reply };
+        let next = match (accepted.state(), next.view()) {
+            (SessionState::Stateless, _) => Some(SessionState::Stateless),
+            (_, View::Atom(name)) => checker.state(name.to_bytes()),
+            (_, _) => None,
+        };
+        match checker.reply(accepted, response, next) {
+            Ok(state) => {
+                session.set(checker, state);
+                reply
+            }
+            Err(broken) => {
+                session.shared.counters.server_broke();
+                log("this server broke its contract", version, &broken);
+                if self.shared.enforcement != Enforcement::Enforce {
+                    return reply;
+                }
+                let instead = checker.server_broke_term(accepted, request.root(), response);
+                Reply::new(instead, name_of(checker, accepted.state()))
+            }
+        }
+    }
+}
+
+/// The same message for the handler inside.
+fn inner<S>(call: Call<ContractState<S>>) -> Call<S> {
+    let Call { message, is_event, connection } = call;
+    Call { message, is_event, connection: Arc::clone(&connection.state.inner) }
+}
+
+/// Services without states are said to be in `start`.
+fn name_of(checker: &SessionChecker, state: SessionState) -> ubf_codec::Text {
+    checker.name(state).unwrap_or(ubf_codec::Text::from_static("start"))
+}
+
+fn log(what: &str, version: Version, broken: &Broken) {
+    warn!(version = version.get(), broken = %broken, "{what}");
+}

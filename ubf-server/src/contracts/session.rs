@@ -1,0 +1,104 @@
+//! What a connection has to do with its contract: its state, and a gate for events.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tracing::warn;
+use ubf_codec::{Text, Version, View, decode};
+use ubf_contract::{SessionChecker, SessionState};
+
+use super::{ContractCounts, Enforcement};
+use crate::event::EventGate;
+use crate::event_error::EventError;
+
+/// What all connections of a service share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) versions: BTreeMap<Version, Arc<SessionChecker>>,
+    pub(super) enforcement: Enforcement,
+    pub(super) counters: Arc<Counters>,
+}
+
+impl Shared {
+    /// The contract of a version, if there is one that is looked at.
+    pub(super) fn checker(&self, version: Version) -> Option<Arc<SessionChecker>> {
+        let checker = self.versions.get(&version)?;
+        (self.enforcement != Enforcement::Off).then(|| Arc::clone(checker))
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    client_broke: AtomicU64,
+    server_broke: AtomicU64,
+    events_in: AtomicU64,
+    events_out: AtomicU64,
+}
+
+impl Counters {
+    pub(super) fn client_broke(&self) {
+        self.client_broke.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn server_broke(&self) {
+        self.server_broke.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn event_in(&self) {
+        self.events_in.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn counts(&self) -> ContractCounts {
+        ContractCounts {
+            client_broke: self.client_broke.load(Ordering::Relaxed),
+            server_broke: self.server_broke.load(Ordering::Relaxed),
+            events_in: self.events_in.load(Ordering::Relaxed),
+            events_out: self.events_out.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) shared: Arc<Shared>,
+    /// The name of the state, since each version has a contract of its own. `None` at the start.
+    state: Mutex<Option<Text>>,
+}
+
+impl Session {
+    pub(super) const fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, state: Mutex::new(None) }
+    }
+
+    /// The state in this version's contract; its first one, if it has none of that name.
+    pub(super) fn state(&self, checker: &SessionChecker) -> SessionState {
+        let name = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = name.as_ref().and_then(|name| checker.state(name.as_bytes()));
+        known.unwrap_or_else(|| checker.entry())
+    }
+
+    pub(super) fn set(&self, checker: &SessionChecker, state: SessionState) {
+        if checker.has_several_states() {
+            *self.state.lock().unwrap_or_else(PoisonError::into_inner) = checker.name(state);
+        }
+    }
+}
+
+impl EventGate for Session {
+    fn check(&self, version: Version, body: &[u8]) -> Result<(), EventError> {
+        let Some(checker) = self.shared.checker(version) else { return Ok(()) };
+        // `{'event_out',Event}`, which this crate has written.
+        let Ok(packet) = decode(body) else { return Ok(()) };
+        let View::Tuple(pair) = packet.root().view() else { return Ok(()) };
+        let Some([_, event]) = pair.to_array() else { return Ok(()) };
+        let Err(broken) = checker.event_out(self.state(&checker), event) else { return Ok(()) };
+        self.shared.counters.events_out.fetch_add(1, Ordering::Relaxed);
+        warn!(version = version.get(), broken = %broken, "this server sent an event that its contract does not allow");
+        match self.shared.enforcement {
+            Enforcement::Enforce => Err(EventError::BreaksContract(broken.to_string())),
+            Enforcement::Off | Enforcement::Log => Ok(()),
+        }
+    }
+}
