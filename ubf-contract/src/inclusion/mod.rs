@@ -23,7 +23,7 @@ use alloc::vec::Vec;
 use ubf_codec::{Integer, Term, Text};
 
 use self::kinds::{Kinds, StringsOf};
-use crate::graph::{NodeId, Strings, TypeGraph};
+use crate::graph::{NodeId, TypeGraph};
 
 /// How many questions may stand one in another. Chosen: each takes some kilobytes of the stack, of
 /// which threads have at least two megabytes.
@@ -102,7 +102,6 @@ impl Found {
 /// Answers questions about the types of two contracts.
 pub(crate) struct Search<'g> {
     graphs: [&'g TypeGraph; 2],
-    strings: Strings,
     kinds: BTreeMap<Language, Rc<Kinds>>,
     anything: Rc<Kinds>,
     known: BTreeMap<Question, Found>,
@@ -117,12 +116,10 @@ pub(crate) struct Search<'g> {
 impl<'g> Search<'g> {
     /// A search that takes at most so many steps for each question that is asked from outside.
     pub(crate) fn new(old: &'g TypeGraph, new: &'g TypeGraph, max_steps: u64) -> Self {
-        let strings = old.strings();
         Self {
             graphs: [old, new],
-            strings,
             kinds: BTreeMap::new(),
-            anything: Rc::new(Kinds::anything(strings)),
+            anything: Rc::new(Kinds::anything(old.strings())),
             known: BTreeMap::new(),
             open: Vec::new(),
             assumed: None,

@@ -15,6 +15,7 @@ use proptest::prelude::*;
 use ubf_codec::{Integer, Term};
 
 use super::*;
+use crate::graph::Strings;
 use crate::graph::Meaning;
 use crate::read::Reader;
 
