@@ -1,6 +1,12 @@
 //! The slow, obvious way to see whether a term is of a type: the definition of the types, read
 //! aloud. What it must agree with is the fast checker.
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "the definition is read aloud: what it does not name is not of the type"
+)]
+
 use ubf_codec::Term;
 use ubf_contract::{Attributes, Contract, ContractDialect, Predefined, Type, TypeKind};
 

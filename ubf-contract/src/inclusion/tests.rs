@@ -15,8 +15,8 @@ use proptest::prelude::*;
 use ubf_codec::{Integer, Term};
 
 use super::*;
-use crate::graph::Strings;
 use crate::graph::Meaning;
+use crate::graph::Strings;
 use crate::read::Reader;
 
 const MAX_STEPS: u64 = 100_000;

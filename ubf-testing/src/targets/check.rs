@@ -9,10 +9,9 @@ use crate::oracle_contract::is_of;
 /// Reads the bytes up to the first NUL as a contract, and those after it as packets, and holds the
 /// packets, and random terms of each type, against all types.
 pub fn check(bytes: &[u8]) {
-    let (text, packets) = match bytes.iter().position(|byte| *byte == 0) {
-        Some(at) => (&bytes[..at], &bytes[at + 1..]),
-        None => (bytes, &[][..]),
-    };
+    let mut halves = bytes.splitn(2, |byte| *byte == 0);
+    let text = halves.next().unwrap_or_default();
+    let packets = halves.next().unwrap_or_default();
     for dialect in ContractDialect::ALL {
         let Ok(contract) = Reader::new().with_dialect(dialect).read(text) else { continue };
         let limits = CheckLimits::new().with_max_steps(200_000);

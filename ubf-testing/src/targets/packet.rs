@@ -60,13 +60,13 @@ fn peek(packets: &[Packet], end: &End, scenario: &Scenario) {
     let peeked = peek_version(&scenario.input).map(|mode| mode.map(Mode::number));
     match (packets, end, peeked) {
         ([first, ..], _, peeked) => {
-            assert_eq!(peeked, Ok(Some(first.version)), "peek_version: {scenario:?}")
+            assert_eq!(peeked, Ok(Some(first.version)), "peek_version: {scenario:?}");
         }
         ([], _, Ok(_)) => {}
         // It is told no limits.
         ([], End::Error { code, .. }, Err(_)) if code == "limit-packet-bytes" => {}
         ([], end, Err(error)) => {
-            assert_eq!(end, &end_of(&error, usize::MAX), "peek_version: {scenario:?}")
+            assert_eq!(end, &end_of(&error, usize::MAX), "peek_version: {scenario:?}");
         }
     }
 }

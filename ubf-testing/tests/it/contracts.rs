@@ -1,6 +1,8 @@
 //! Contracts: sentences of the grammar are read, and random contracts and terms keep the laws that
 //! the fuzz targets check.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
 use ubf_contract::{ContractLimits, Reader};
 use ubf_testing::grammar::Grammar;
 use ubf_testing::random::Random;

@@ -46,7 +46,7 @@ pub(crate) async fn seat(world: Arc<World>, seat: usize, mut random: Random) {
         match client {
             Ok(client) => {
                 stay(&world, &client, service, &format!("{seat}/{}", visit % KEYS), &mut random)
-                    .await
+                    .await;
             }
             Err(_) => {
                 world.count("clients that did not connect", 1);

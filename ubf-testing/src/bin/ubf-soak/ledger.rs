@@ -116,7 +116,7 @@ impl Ledger {
                 pages.calls.remove(&number);
             }
             Fate::Answered | Fate::NotExecuted | Fate::Unknown => {
-                pages.doubtful.push_back((now, number))
+                pages.doubtful.push_back((now, number));
             }
         }
         Ok(())

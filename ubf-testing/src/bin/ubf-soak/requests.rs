@@ -254,6 +254,6 @@ fn word(error: &CallError) -> &'static str {
         CallError::Rejected { .. } => "calls ended: rejected",
         CallError::NoCommonVersion { .. } => "calls ended: no common version",
         CallError::Closed => "calls ended: closed",
-        _ => "calls ended: otherwise",
+        CallError::Deadline { .. } | _ => "calls ended: otherwise",
     }
 }

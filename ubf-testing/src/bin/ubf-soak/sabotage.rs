@@ -36,7 +36,7 @@ impl Sabotage {
         match self {
             Self::Task => drop(tokio::spawn(pending::<()>())),
             Self::Descriptor => {
-                forget(TcpSocket::new_v4().map_err(|error| format!("no socket: {error}"))?)
+                forget(TcpSocket::new_v4().map_err(|error| format!("no socket: {error}"))?);
             }
             #[allow(clippy::panic, reason = "it is what is asked for")]
             Self::Panic => drop(tokio::spawn(async { panic!("sabotage") })),
