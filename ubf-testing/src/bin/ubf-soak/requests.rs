@@ -242,8 +242,13 @@ fn any_term(random: &mut Random) -> Term {
 fn word(error: &CallError) -> &'static str {
     match error {
         CallError::Overloaded { .. } => "calls ended: overloaded",
-        CallError::Deadline { may_have_run: true, .. } => "calls ended: deadline, may have run",
-        CallError::Deadline { may_have_run: false, .. } => "calls ended: deadline, not sent",
+        CallError::Deadline { may_have_run, .. } => {
+            if *may_have_run {
+                "calls ended: deadline, may have run"
+            } else {
+                "calls ended: deadline, not sent"
+            }
+        }
         CallError::Cancelled { .. } => "calls ended: cancelled",
         CallError::Indeterminate { .. } => "calls ended: indeterminate",
         CallError::Inexpressible { .. } => "calls ended: inexpressible",
@@ -254,6 +259,6 @@ fn word(error: &CallError) -> &'static str {
         CallError::Rejected { .. } => "calls ended: rejected",
         CallError::NoCommonVersion { .. } => "calls ended: no common version",
         CallError::Closed => "calls ended: closed",
-        CallError::Deadline { .. } | _ => "calls ended: otherwise",
+        _ => "calls ended: otherwise",
     }
 }
