@@ -1,6 +1,5 @@
-//! A server's control socket, as functions. The contract is a chapter of the specification.
-
-mod status;
+//! A server's control socket, as functions. The contract is a chapter of the specification, and its
+//! messages are those of the server.
 
 use std::fmt;
 use std::io::{self, Read as _, Write as _};
@@ -9,21 +8,19 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use serde::Serialize;
 use ubf_codec::{
-    DecodeError, Document, Encoder, Mode, NextIp, ServerHeader, Term, TermRef, Version,
-    VersionedDecoder, View, ubf,
+    DecodeError, Document, Encoder, Mode, ServerHeader, Term, TermRef, Version, VersionedDecoder,
+    View, ubf,
 };
-use ubf_node::control::Control;
-use ubf_server::LoadUnit;
-
-pub(crate) use self::status::{Connections, ServiceVersion, Status};
+use ubf_node::control::{Control, Request, Response, StatusReport, VersionCount};
 
 /// An operator's connection to a server.
 #[derive(Debug)]
 pub(crate) struct Admin {
-    stream: UnixStream,
-    decoder: VersionedDecoder<ServerHeader>,
-    buffer: BytesMut,
+    channel: Channel,
+    /// Of the contract: the highest that both speak.
+    version: Version,
 }
 
 /// Why a server did not do what it was asked for.
@@ -37,6 +34,8 @@ pub(crate) enum AdminError {
     Stranger(String),
     /// The server says no, and why.
     Refused(String),
+    /// The server speaks this version of the contract, which does not have the request.
+    TooOld(Version),
 }
 
 impl fmt::Display for AdminError {
@@ -49,6 +48,12 @@ impl fmt::Display for AdminError {
             }
             Self::Stranger(what) => f.write_str(what),
             Self::Refused(why) => write!(f, "the server refuses: {why}"),
+            Self::TooOld(version) => {
+                write!(
+                    f,
+                    "the server is too old: version {version} of the contract has no such request"
+                )
+            }
         }
     }
 }
@@ -63,27 +68,6 @@ impl From<DecodeError> for AdminError {
     }
 }
 
-/// The services whose version is withdrawn or restored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Which {
-    /// Each that has it.
-    All,
-    /// The one of clients that name none.
-    Default,
-    /// The one of this name.
-    Named(String),
-}
-
-impl Which {
-    fn to_term(&self) -> Term {
-        match self {
-            Self::All => ubf!(all),
-            Self::Default => ubf!(?),
-            Self::Named(name) => Term::from(name.clone()),
-        }
-    }
-}
-
 impl Admin {
     /// Connects, and agrees on the contract. The server may not be silent for longer than `within`,
     /// now and later.
@@ -93,97 +77,86 @@ impl Admin {
             .set_read_timeout(Some(within))
             .and_then(|()| stream.set_write_timeout(Some(within)));
         set.map_err(AdminError::Connect)?;
-        let mut admin = Self { stream, decoder: VersionedDecoder::new(), buffer: BytesMut::new() };
-        let version = Version::new(Control::VERSION).map_or(Mode::Negotiation, Mode::from);
-        let negotiate = ubf!({negotiate, 1, (Control::NAME), [(Control::VERSION)], []});
-        let (mode, answer) = admin.exchange(Mode::Negotiation, &negotiate)?;
-        if mode != version {
-            let why = format!("the server has no service control in version {version}: {answer}");
-            return Err(AdminError::Stranger(why));
+        let mut channel =
+            Channel { stream, decoder: VersionedDecoder::new(), buffer: BytesMut::new() };
+        let versions = Term::list(Control::VERSIONS.map(Term::from));
+        let negotiate = ubf!({negotiate, 1, (Control::NAME), (versions), []});
+        let (mode, answer) = channel.exchange(Mode::Negotiation, &negotiate)?;
+        match mode {
+            Mode::Version(version) if Control::VERSIONS.contains(&version.get()) => {
+                Ok(Self { channel, version })
+            }
+            Mode::Version(_) | Mode::Negotiation => {
+                let why = format!("the server has no service control that is known here: {answer}");
+                Err(AdminError::Stranger(why))
+            }
         }
-        Ok(admin)
     }
 
-    pub(crate) fn status(&mut self) -> Result<Status, AdminError> {
-        let status = Status::read(response(&self.ask(&ubf!(status))?)?);
-        status.ok_or_else(|| {
-            AdminError::Stranger("the server's status lacks what is to be in it".into())
-        })
+    pub(crate) fn status(&mut self) -> Result<StatusReport, AdminError> {
+        let response = self.ask(&Request::Status)?;
+        if let Response::Status(status) = response {
+            Ok(*status)
+        } else {
+            Err(self.not_understood(&response))
+        }
     }
 
+    /// How many there are, and how many of them use which version.
     pub(crate) fn connections(&mut self) -> Result<Connections, AdminError> {
-        let connections = Connections::read(response(&self.ask(&ubf!(sessions))?)?);
-        connections
-            .ok_or_else(|| AdminError::Stranger("the server's list of connections is none".into()))
-    }
-
-    /// R8. What is not said is the server's: peers, grace, hard stop.
-    pub(crate) fn drain(
-        &mut self,
-        next_ip: Option<&NextIp>,
-        grace: Option<Duration>,
-        hard_stop: Option<Duration>,
-    ) -> Result<(), AdminError> {
-        self.order(&ubf!({drain, (address(next_ip)), (millis(grace)), (millis(hard_stop))}))
-    }
-
-    pub(crate) fn undrain(&mut self) -> Result<(), AdminError> {
-        self.order(&ubf!(undrain))
-    }
-
-    pub(crate) fn withdraw(&mut self, which: &Which, version: Version) -> Result<(), AdminError> {
-        self.order(&ubf!({withdraw, (which.to_term()), (version.get())}))
-    }
-
-    pub(crate) fn restore(&mut self, which: &Which, version: Version) -> Result<(), AdminError> {
-        self.order(&ubf!({restore, (which.to_term()), (version.get())}))
-    }
-
-    /// R9. Clients are sent to the server's peers if `next_ip` does not say where.
-    pub(crate) fn set_load_marks(
-        &mut self,
-        unit: LoadUnit,
-        low: u64,
-        high: u64,
-        next_ip: Option<&NextIp>,
-    ) -> Result<(), AdminError> {
-        self.order(
-            &ubf!({set_load_marks, (Term::atom(unit.as_str())), (low), (high), (address(next_ip))}),
-        )
-    }
-
-    pub(crate) fn clear_load_marks(&mut self) -> Result<(), AdminError> {
-        self.order(&ubf!(clear_load_marks))
-    }
-
-    /// R4. Without an address, there are none.
-    pub(crate) fn set_peers(&mut self, peers: Option<&NextIp>) -> Result<(), AdminError> {
-        self.order(&ubf!({set_peers, (address(peers))}))
-    }
-
-    pub(crate) fn shut_down(&mut self, hard_stop: Option<Duration>) -> Result<(), AdminError> {
-        self.order(&ubf!({shut_down, (millis(hard_stop))}))
+        let response = self.ask(&Request::Connections)?;
+        if let Response::Connections { connections, by_version } = response {
+            Ok(Connections { connections, by_version })
+        } else {
+            Err(self.not_understood(&response))
+        }
     }
 
     /// Asks for what is answered `ok`.
-    fn order(&mut self, request: &Term) -> Result<(), AdminError> {
-        let document = self.ask(request)?;
-        let answer = response(&document)?;
-        if answer.is_atom("ok") {
-            return Ok(());
-        }
-        Err(AdminError::Stranger(format!("an answer that is not understood: {answer}")))
+    pub(crate) fn order(&mut self, request: &Request) -> Result<(), AdminError> {
+        let response = self.ask(request)?;
+        if response == Response::Ok { Ok(()) } else { Err(self.not_understood(&response)) }
     }
 
-    fn ask(&mut self, request: &Term) -> Result<Document<Bytes>, AdminError> {
-        let version = Version::new(Control::VERSION).map_or(Mode::Negotiation, Mode::from);
-        let (mode, body) = self.exchange(version, request)?;
-        if mode != version {
+    fn ask(&mut self, request: &Request) -> Result<Response, AdminError> {
+        let version = self.version.get();
+        let term = request.to_term(version).ok_or(AdminError::TooOld(self.version))?;
+        let (mode, body) = self.channel.exchange(self.version.into(), &term)?;
+        if mode != self.version.into() {
             return Err(AdminError::Refused(body.to_string()));
         }
-        Ok(body)
+        let answer = reply(&body)?;
+        match Response::read(version, answer) {
+            Some(Response::Refused(why)) => Err(AdminError::Refused(why.to_string())),
+            Some(response) => Ok(response),
+            None => {
+                Err(AdminError::Stranger(format!("an answer that is not understood: {answer}")))
+            }
+        }
     }
 
+    fn not_understood(&self, response: &Response) -> AdminError {
+        let term = response.to_term(self.version.get());
+        AdminError::Stranger(format!("an answer to another request: {term}"))
+    }
+}
+
+/// Connections, in all and by what they have agreed on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Connections {
+    pub(crate) connections: u64,
+    pub(crate) by_version: Vec<VersionCount>,
+}
+
+/// Packets to and fro.
+#[derive(Debug)]
+struct Channel {
+    stream: UnixStream,
+    decoder: VersionedDecoder<ServerHeader>,
+    buffer: BytesMut,
+}
+
+impl Channel {
     fn exchange(
         &mut self,
         mode: Mode,
@@ -206,44 +179,18 @@ impl Admin {
     }
 }
 
-/// The response in `{Response,State}`, if it is no error.
-fn response(document: &Document<Bytes>) -> Result<TermRef<'_>, AdminError> {
+/// The response in `{Response,State}`, if the server knows the request.
+fn reply(document: &Document<Bytes>) -> Result<TermRef<'_>, AdminError> {
     let root = document.root();
     let View::Tuple(reply) = root.view() else {
         return Err(AdminError::Stranger(format!("an answer that is none: {root}")));
     };
     let response = reply.get(0).unwrap_or(root);
     let View::Tuple(parts) = response.view() else { return Ok(response) };
-    match (parts.get(0), parts.get(1)) {
-        (Some(name), Some(why)) if name.is_atom("error") => Err(AdminError::Refused(words(why))),
-        (Some(name), _) if name.is_atom("clientBrokeContract") => {
+    match parts.get(0) {
+        Some(name) if name.is_atom("clientBrokeContract") => {
             Err(AdminError::Stranger(format!("the server does not know this request: {response}")))
         }
         _ => Ok(response),
     }
-}
-
-/// The reasons of the contract, for people.
-fn words(why: TermRef<'_>) -> String {
-    let known = [
-        ("no_peers", "it has no peers to send clients to"),
-        ("closing", "it is closing already"),
-        ("not_draining", "it does not drain"),
-        ("not_listening", "it has left its address to a successor, or is closing"),
-        ("unknown_version", "no service has this version"),
-    ];
-    known
-        .into_iter()
-        .find(|(atom, _)| why.is_atom(atom))
-        .map_or_else(|| why.to_string(), |(_, words)| words.into())
-}
-
-fn address(next_ip: Option<&NextIp>) -> Term {
-    next_ip.map_or(Term::Undefined, |next_ip| Term::from(next_ip.to_string()))
-}
-
-fn millis(time: Option<Duration>) -> Term {
-    time.map_or(Term::Undefined, |time| {
-        Term::from(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
-    })
 }

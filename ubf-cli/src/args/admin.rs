@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use ubf_codec::{NextIp, Version};
-use ubf_server::LoadUnit;
+use ubf_node::control::Which;
+use ubf_server::{LoadUnit, Service};
 
-use crate::admin::Which;
 use crate::args::units::{duration, some_time};
 
 /// Look at servers and steer them, by their control sockets.
@@ -106,8 +106,8 @@ impl VersionArgs {
     pub(crate) fn which(&self) -> Which {
         match self.service.as_deref() {
             None => Which::All,
-            Some("?") => Which::Default,
-            Some(name) => Which::Named(name.to_owned()),
+            Some("?") => Which::One(Service::DEFAULT),
+            Some(name) => Which::One(Service::named(name)),
         }
     }
 }

@@ -9,13 +9,14 @@ use tokio::task::JoinSet;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use ubf_client::{Notice, State};
 use ubf_codec::Address;
+use ubf_node::control::{Request, StatusReport};
 
 use super::check::ByVersion;
 use super::folder::Folder;
 use super::node::Node;
 use super::report::{PhaseReport, Told};
 use super::screen::{Pulse, Row, Screen};
-use crate::admin::{Admin, AdminError, Status};
+use crate::admin::{Admin, AdminError};
 use crate::ui::report::Report;
 use ubf_load::load::{ClientView, Counts, Load, Outcome, Results};
 
@@ -56,13 +57,13 @@ pub(super) struct Actor {
 /// What a server said of itself.
 #[derive(Clone, Debug)]
 struct Sample {
-    status: Status,
+    status: StatusReport,
     calls_per_second: f64,
 }
 
 impl Actor {
     /// What it said last, if it still runs.
-    pub(super) fn status(&self) -> Option<Status> {
+    pub(super) fn status(&self) -> Option<StatusReport> {
         self.seen.borrow().as_ref().map(|sample| sample.status.clone())
     }
 
@@ -153,7 +154,10 @@ impl<'a> Stage<'a> {
         let peer: ubf_codec::NextIp = peer.clone().into();
         loop {
             let peer = peer.clone();
-            match operator.order(move |admin| admin.set_peers(Some(&peer))).await {
+            match operator
+                .order(move |admin| admin.order(&Request::SetPeers(peer.addresses().to_vec())))
+                .await
+            {
                 Ok(()) => break,
                 Err(error) if start.elapsed() > PATIENCE => {
                     return Err(

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use ubf_client::{Notice, Versions};
 use ubf_codec::{Address, NextIp, Version};
+use ubf_node::control::Request;
 use ubf_server::LoadUnit;
 
 use super::Settings;
@@ -180,7 +181,12 @@ impl Story<'_> {
         let goal = NextIp::from(at_a.clone());
         stage
             .order(b1, move |admin| {
-                admin.set_load_marks(LoadUnit::Sessions, low, high, Some(&goal))
+                admin.order(&Request::SetLoadMarks {
+                    unit: LoadUnit::Sessions,
+                    low,
+                    high,
+                    next_ip: Some(goal),
+                })
             })
             .await?;
         stage
@@ -191,7 +197,7 @@ impl Story<'_> {
                 })
             })
             .await?;
-        stage.order(b1, crate::admin::Admin::clear_load_marks).await?;
+        stage.order(b1, |admin| admin.order(&Request::ClearLoadMarks)).await?;
         // Who was told to go, and has not gone, hears that it may stay.
         let all = (1..=settings.clients).collect();
         stage.until_answered(&all, DEPTH as u64 + 1).await?;
@@ -269,7 +275,9 @@ impl Story<'_> {
         let summary = load.finish(PATIENCE).await;
         evidence.told = summary.journals;
         stage.actor_mut(b2)?.may_end = true;
-        stage.order(b2, |admin| admin.shut_down(Some(HARD_STOP))).await?;
+        stage
+            .order(b2, |admin| admin.order(&Request::ShutDown { hard_stop: Some(HARD_STOP) }))
+            .await?;
         stage
             .until("B has ended", |stage| {
                 stage.actor(b2).is_ok_and(|actor| actor.node.ended.is_some())
@@ -341,7 +349,13 @@ async fn drain(stage: &mut Stage<'_>, index: usize, to: &Address) -> Result<(), 
     stage.event(&format!("operator: drain {name} to {to}"))?;
     stage.actor_mut(index)?.may_end = true;
     let to = NextIp::from(to.clone());
-    stage.order(index, move |admin| admin.drain(Some(&to), Some(GRACE), Some(HARD_STOP))).await?;
+    let drain = Request::Drain {
+        next_ip: Some(to),
+        grace: Some(GRACE),
+        hard_stop: Some(HARD_STOP),
+        stays: false,
+    };
+    stage.order(index, move |admin| admin.order(&drain)).await?;
     stage
         .until("it has ended", |stage| {
             stage.actor(index).is_ok_and(|actor| actor.node.ended.is_some())

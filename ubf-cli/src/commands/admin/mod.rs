@@ -6,6 +6,8 @@ use std::io;
 use std::path::Path;
 use std::thread;
 
+use ubf_node::control::{Request, StatusReport};
+
 use crate::admin::{Admin, AdminError};
 use crate::args::admin::{AdminArgs, Command, StatusArgs};
 use crate::ui::output::Output;
@@ -67,7 +69,7 @@ fn show(args: &AdminArgs, answers: &[Answered], output: &mut Output) -> io::Resu
                 let report = Report::new(format!("{name}: {error}")).with_hint(hint(error));
                 output.report(&report)?;
                 worst = worst.max(match error {
-                    AdminError::Refused(_) => Status::WrongInput,
+                    AdminError::Refused(_) | AdminError::TooOld(_) => Status::WrongInput,
                     AdminError::Connect(_) | AdminError::Lost(_) | AdminError::Stranger(_) => {
                         Status::Trouble
                     }
@@ -105,7 +107,7 @@ fn document(answer: &Answer, control: Option<&String>) -> io::Result<String> {
 }
 
 enum Answer {
-    Status(Box<crate::admin::Status>),
+    Status(Box<StatusReport>),
     Connections(crate::admin::Connections),
     /// It did what it was asked for, and is gone.
     Ended,
@@ -115,26 +117,11 @@ enum Answer {
 /// seen.
 fn answer(args: &AdminArgs, socket: &Path) -> Answered {
     let mut admin = Admin::connect(socket, args.timeout)?;
-    match &args.command {
-        Command::Status(_) => {}
-        Command::Connections => return admin.connections().map(Answer::Connections),
-        Command::Drain(drain) => {
-            admin.drain(drain.address.as_ref(), drain.grace, drain.hard_stop)?;
-        }
-        Command::Undrain => admin.undrain()?,
-        Command::Withdraw(version) => admin.withdraw(&version.which(), version.version)?,
-        Command::Restore(version) => admin.restore(&version.which(), version.version)?,
-        Command::Load(load) => match load.high {
-            Some(high) => admin.set_load_marks(
-                load.unit.unit(),
-                load.low(high),
-                high,
-                load.address.as_ref(),
-            )?,
-            None => admin.clear_load_marks()?,
-        },
-        Command::Peers(peers) => admin.set_peers(peers.addresses.as_ref())?,
-        Command::Shutdown(shutdown) => admin.shut_down(shutdown.hard_stop)?,
+    if matches!(args.command, Command::Connections) {
+        return admin.connections().map(Answer::Connections);
+    }
+    if let Some(change) = change(&args.command) {
+        admin.order(&change)?;
     }
     let ends = matches!(args.command, Command::Drain(_) | Command::Shutdown(_));
     match admin.status() {
@@ -143,6 +130,31 @@ fn answer(args: &AdminArgs, socket: &Path) -> Answered {
         Err(AdminError::Lost(_) | AdminError::Refused(_)) if ends => Ok(Answer::Ended),
         Err(error) => Err(error),
     }
+}
+
+/// The request that a command stands for; `None`: it changes nothing.
+fn change(command: &Command) -> Option<Request> {
+    let change = match command {
+        Command::Status(_) | Command::Connections => return None,
+        Command::Drain(drain) => Request::Drain {
+            next_ip: drain.address.clone(),
+            grace: drain.grace,
+            hard_stop: drain.hard_stop,
+            stays: false,
+        },
+        Command::Undrain => Request::Undrain,
+        Command::Withdraw(version) => Request::Withdraw(version.which(), version.version),
+        Command::Restore(version) => Request::Restore(version.which(), version.version),
+        Command::Load(load) => load.high.map_or(Request::ClearLoadMarks, |high| {
+            let (unit, low) = (load.unit.unit(), load.low(high));
+            Request::SetLoadMarks { unit, low, high, next_ip: load.address.clone() }
+        }),
+        Command::Peers(peers) => Request::SetPeers(
+            peers.addresses.as_ref().map_or_else(Vec::new, |peers| peers.addresses().to_vec()),
+        ),
+        Command::Shutdown(shutdown) => Request::ShutDown { hard_stop: shutdown.hard_stop },
+    };
+    Some(change)
 }
 
 fn hint(error: &AdminError) -> Option<&'static str> {
@@ -163,5 +175,6 @@ fn hint(error: &AdminError) -> Option<&'static str> {
         AdminError::Lost(_) => Some("--timeout gives it more time"),
         AdminError::Stranger(_) => Some("the file is to be the one of the server's --control"),
         AdminError::Refused(_) => None,
+        AdminError::TooOld(_) => Some("a newer server, at the same control socket, has it"),
     }
 }

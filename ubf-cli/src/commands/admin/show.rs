@@ -3,15 +3,16 @@
 use std::io;
 use std::time::Duration;
 
+use ubf_node::control::{StatusReport, VersionCount, WriterReport};
 use ubf_server::Versions;
 
 use super::{Answer, Answered};
-use crate::admin::{Connections, ServiceVersion, Status};
+use crate::admin::Connections;
 use crate::ui::output::Output;
 use crate::ui::palette::Palette;
 use crate::ui::text::{columns, counted, padded, thousands};
 
-pub(super) fn status(status: &Status, output: &mut Output) -> io::Result<()> {
+pub(super) fn status(status: &StatusReport, output: &mut Output) -> io::Result<()> {
     let Palette { strong, faint, .. } = output.palette();
     let mut line = |name: &str, value: String| {
         output.line(format_args!("{faint}{name:<10}{faint:#}  {value}"))
@@ -40,6 +41,12 @@ pub(super) fn status(status: &Status, output: &mut Output) -> io::Result<()> {
     if let Some(load) = &status.load_marks {
         let marks = format!("above {} {} to {}", thousands(load.high), load.unit, load.next_ip);
         line("load marks", format!("{marks}, until below {}", thousands(load.low)))?;
+    }
+    if let Some(journal) = status.journal {
+        line("journal", health(journal, "record"))?;
+    }
+    if let Some(log) = status.log {
+        line("log", health(log, "line"))?;
     }
     line("up", time(status.uptime_ms))?;
     line("process", format!("{} {}", status.pid, status.agent.as_deref().unwrap_or_default()))?;
@@ -118,8 +125,8 @@ fn row_without_server(name: String, phase: &str) -> [String; 8] {
     row
 }
 
-fn by_version(entries: &[ServiceVersion], output: &mut Output) -> io::Result<()> {
-    let row = |entry: &ServiceVersion| {
+fn by_version(entries: &[VersionCount], output: &mut Output) -> io::Result<()> {
+    let row = |entry: &VersionCount| {
         [
             name(entry.service.as_deref()).to_owned(),
             entry.version.to_string(),
@@ -157,6 +164,15 @@ fn table<const N: usize>(
     rows.iter().try_for_each(|row| output.line(text(row)))
 }
 
+/// Whether log or journal is written, and what is missing in it since the start.
+fn health(writer: WriterReport, unit: &str) -> String {
+    let state = if writer.failing { "failing" } else { "written" };
+    match writer.missing {
+        0 => state.to_owned(),
+        missing => format!("{state}, {} missing", counted(missing, unit)),
+    }
+}
+
 fn name(service: Option<&str>) -> &str {
     service.unwrap_or("? (default)")
 }
@@ -173,5 +189,20 @@ fn time(millis: u64) -> String {
         (0, 0, _) => format!("{:.1} s", time.as_secs_f64()),
         (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
         (hours, minutes, _) => format!("{hours} h {minutes} min"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_counted() {
+        let mut writer = WriterReport::default();
+        assert_eq!(health(writer, "line"), "written");
+        writer.missing = 1;
+        assert_eq!(health(writer, "line"), "written, 1 line missing");
+        (writer.failing, writer.missing) = (true, 2000);
+        assert_eq!(health(writer, "record"), "failing, 2,000 records missing");
     }
 }

@@ -1,7 +1,9 @@
 //! `ubf admin`: what it shows, and what it says when something is wrong.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::thread::JoinHandle;
 
 use super::program::{Server, socket, ubf};
 
@@ -60,7 +62,7 @@ fn shows_and_changes_a_server() {
 
 #[test]
 fn clients_are_counted_by_what_they_say_they_are() {
-    use std::io::{Read as _, Write as _};
+    use std::io::Read as _;
 
     let server = Server::start("agents", ANYWHERE, &[]);
     let mut client = std::net::TcpStream::connect(&server.address).expect("it listens");
@@ -207,8 +209,6 @@ fn the_environment_can_name_the_server() {
 
 #[test]
 fn a_status_that_is_watched_is_shown_again_and_again() {
-    use std::io::{BufRead as _, BufReader};
-
     let server = Server::start("watched", ANYWHERE, &[]);
     let mut watch = std::process::Command::new(env!("CARGO_BIN_EXE_ubf"))
         .args(["admin", "status", "--watch=10ms", "--json", "--control"])
@@ -225,4 +225,56 @@ fn a_status_that_is_watched_is_shown_again_and_again() {
     assert_eq!(phases, vec![Some("serving".to_owned()); 3]);
     // Its output is gone: it ends by itself.
     assert!(watch.wait().expect("it ends").success());
+}
+
+#[test]
+fn a_status_tells_whether_log_and_journal_are_written() {
+    let journal = socket("health").with_extension("journal");
+    let name = journal.to_str().expect("UTF-8");
+    let server = Server::start("health", ANYWHERE, &["--journal", name]);
+    let out = server.admin(&["status"]).out;
+    assert!(out.contains("\njournal     written\nlog         written\n"), "{out}");
+    let json: serde_json::Value =
+        serde_json::from_str(&server.admin(&["--json", "status"]).out).expect("JSON");
+    let well = serde_json::json!({"failing": false, "missing": 0});
+    assert_eq!((&json["journal"], &json["log"]), (&well, &well));
+    drop(server);
+    std::fs::remove_file(&journal).expect("it is there");
+
+    let server = Server::start("health", ANYWHERE, &[]);
+    let out = server.admin(&["status"]).out;
+    assert!(!out.contains("\njournal ") && out.contains("\nlog         written\n"), "{out}");
+}
+
+/// A server that speaks version 1 alone: it agrees, and answers as many requests as there are
+/// answers.
+fn old_server(name: &str, answers: &'static [&'static str]) -> (PathBuf, JoinHandle<Vec<String>>) {
+    let path = socket(name);
+    let listener = UnixListener::bind(&path).expect("the folder can be written");
+    let server = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().expect("a client");
+        let mut reader = BufReader::new(stream);
+        let mut requests = Vec::new();
+        for answer in ["1 ? {'agreed'1\"control\"#1&#}$"].iter().chain(answers) {
+            let mut request = Vec::new();
+            reader.read_until(b'$', &mut request).expect("a request");
+            requests.push(String::from_utf8(request).expect("ASCII"));
+            reader.get_mut().write_all(answer.as_bytes()).expect("it reads");
+        }
+        requests
+    });
+    (path, server)
+}
+
+#[test]
+fn an_older_server_is_asked_in_its_own_version() {
+    let (path, server) = old_server("older", &["1 ? {{'sessions'3#{?7 2}&}'serving'}$"]);
+    let ran = ubf(&["admin", "-c", path.to_str().expect("UTF-8"), "connections"]);
+    assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+    let expected = "3 connections, 1 without negotiation\n\nservice      version  connections\n";
+    assert!(ran.out.starts_with(expected), "{}", ran.out);
+    let requests = server.join().expect("no panic");
+    assert!(requests[0].contains("#2&1&") || requests[0].contains("#1&2&"), "{}", requests[0]);
+    assert_eq!(requests[1].trim(), "1 'sessions'$");
+    std::fs::remove_file(&path).expect("it is there");
 }
