@@ -13,7 +13,7 @@ use ubf_codec::{
     DecodeError, Document, Encoder, Mode, ServerHeader, Term, TermRef, Version, VersionedDecoder,
     View, ubf,
 };
-use ubf_node::control::{Control, Request, Response, StatusReport, VersionCount};
+use ubf_node::control::{ConnectionReport, Control, Request, Response, StatusReport, VersionCount};
 
 /// An operator's connection to a server.
 #[derive(Debug)]
@@ -102,14 +102,38 @@ impl Admin {
         }
     }
 
-    /// How many there are, and how many of them use which version.
-    pub(crate) fn connections(&mut self) -> Result<Connections, AdminError> {
+    /// How many there are, how many of them use which version, and up to `limit` of those whose
+    /// numbers are above `after`.
+    pub(crate) fn connections(
+        &mut self,
+        after: u64,
+        limit: u64,
+    ) -> Result<Connections, AdminError> {
         let response = self.ask(&Request::Connections)?;
-        if let Response::Connections { connections, by_version } = response {
-            Ok(Connections { connections, by_version })
-        } else {
-            Err(self.not_understood(&response))
-        }
+        let Response::Connections { connections, by_version } = response else {
+            return Err(self.not_understood(&response));
+        };
+        let page = match self.page(after, limit) {
+            Ok(page) => Some(page),
+            // It counts them, and does not list them.
+            Err(AdminError::TooOld(_)) => None,
+            Err(error) => return Err(error),
+        };
+        Ok(Connections { connections, by_version, page })
+    }
+
+    fn page(&mut self, after: u64, limit: u64) -> Result<Page, AdminError> {
+        // One more tells whether there are more.
+        let request = Request::ListConnections { after, at_most: limit.saturating_add(1) };
+        let response = self.ask(&request)?;
+        let Response::List(mut list) = response else {
+            return Err(self.not_understood(&response));
+        };
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let has_more = list.len() > limit;
+        list.truncate(limit);
+        let more_after = list.last().map(|last| last.number).filter(|_| has_more);
+        Ok(Page { list, more_after })
     }
 
     /// Asks for what is answered `ok`.
@@ -146,6 +170,17 @@ impl Admin {
 pub(crate) struct Connections {
     pub(crate) connections: u64,
     pub(crate) by_version: Vec<VersionCount>,
+    /// `None`: the server is too old to list them.
+    #[serde(flatten)]
+    pub(crate) page: Option<Page>,
+}
+
+/// Some connections, by their numbers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Page {
+    pub(crate) list: Vec<ConnectionReport>,
+    /// After this number there are more.
+    pub(crate) more_after: Option<u64>,
 }
 
 /// Packets to and fro.

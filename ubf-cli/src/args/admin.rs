@@ -46,9 +46,18 @@ pub(crate) struct AdminArgs {
 pub(crate) enum Command {
     /// Show the state of the server
     Status(StatusArgs),
-    /// Show how many clients use which version
+    /// Show how many clients use which version, and each connection with its number
     #[command(alias = "sessions")]
-    Connections,
+    Connections(ConnectionsArgs),
+    /// Close one connection
+    ///
+    /// It executes no further call, and those in progress are finished. The client is free to
+    /// connect again.
+    Kick(Kick),
+    /// Send the client of one connection elsewhere
+    ///
+    /// Its next reply carries the new address; if it is silent, it is told at once.
+    Move(Move),
     /// Send all clients elsewhere, then end
     ///
     /// Replies carry the new address, and silent clients are told. The server ends when no client
@@ -65,6 +74,8 @@ pub(crate) enum Command {
     Load(Load),
     /// Say where clients go when the server is lost; without addresses, nowhere
     Peers(Peers),
+    /// Say what is logged from here on
+    LogLevel(LogLevel),
     /// Execute no further call, finish those in progress, and end
     Shutdown(Shutdown),
 }
@@ -77,9 +88,55 @@ pub(crate) struct StatusArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ConnectionsArgs {
+    /// Show those whose numbers are above this one
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub(crate) after: u64,
+
+    /// Show so many connections at most, up to 500
+    #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=500))]
+    pub(crate) limit: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Kick {
+    /// The connection, as in the list of connections
+    pub(crate) number: u64,
+
+    /// How long calls in progress may take. By default what the server was started with
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) hard_stop: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Move {
+    /// The connection, as in the list of connections
+    pub(crate) number: u64,
+
+    /// Where its client is sent. By default to the server's peers
+    #[arg(value_name = "NEXTIP")]
+    pub(crate) address: Option<NextIp>,
+
+    /// How long the client may take to go; who stays can be kicked. By default what the server was
+    /// started with
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) grace: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogLevel {
+    /// error, warn, info, debug, trace or off, or what --log-filter of ubf serve takes
+    pub(crate) filter: String,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Drain {
     /// Where clients are sent. By default to the server's peers
     pub(crate) address: Option<NextIp>,
+
+    /// Stay when the clients are gone, until undrain or shutdown
+    #[arg(long)]
+    pub(crate) stay: bool,
 
     /// How long clients may take to move. By default what the server was started with
     #[arg(long, value_name = "TIME", value_parser = time)]

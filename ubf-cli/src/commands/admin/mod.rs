@@ -9,7 +9,7 @@ use std::thread;
 use ubf_node::control::{Request, StatusReport};
 
 use crate::admin::{Admin, AdminError};
-use crate::args::admin::{AdminArgs, Command, StatusArgs};
+use crate::args::admin::{AdminArgs, Command, Move, StatusArgs};
 use crate::ui::output::Output;
 use crate::ui::report::Report;
 use crate::ui::status::Status;
@@ -57,7 +57,7 @@ fn ask_all(args: &AdminArgs) -> Vec<Answered> {
 fn show(args: &AdminArgs, answers: &[Answered], output: &mut Output) -> io::Result<Status> {
     let named = || args.control.iter().map(|socket| socket.display().to_string()).zip(answers);
     let is_one = answers.len() == 1;
-    let is_table = !is_one && !args.json && !matches!(args.command, Command::Connections);
+    let is_table = !is_one && !args.json && !matches!(args.command, Command::Connections(_));
     if is_table {
         show::servers(named(), output)?;
     }
@@ -117,8 +117,8 @@ enum Answer {
 /// seen.
 fn answer(args: &AdminArgs, socket: &Path) -> Answered {
     let mut admin = Admin::connect(socket, args.timeout)?;
-    if matches!(args.command, Command::Connections) {
-        return admin.connections().map(Answer::Connections);
+    if let Command::Connections(page) = &args.command {
+        return admin.connections(page.after, page.limit).map(Answer::Connections);
     }
     if let Some(change) = change(&args.command) {
         admin.order(&change)?;
@@ -135,13 +135,18 @@ fn answer(args: &AdminArgs, socket: &Path) -> Answered {
 /// The request that a command stands for; `None`: it changes nothing.
 fn change(command: &Command) -> Option<Request> {
     let change = match command {
-        Command::Status(_) | Command::Connections => return None,
+        Command::Status(_) | Command::Connections(_) => return None,
         Command::Drain(drain) => Request::Drain {
             next_ip: drain.address.clone(),
             grace: drain.grace,
             hard_stop: drain.hard_stop,
-            stays: false,
+            stays: drain.stay,
         },
+        Command::Kick(kick) => Request::Kick { number: kick.number, hard_stop: kick.hard_stop },
+        Command::Move(Move { number, address, grace }) => {
+            Request::Move { number: *number, next_ip: address.clone(), grace: *grace }
+        }
+        Command::LogLevel(level) => Request::SetLogFilter(level.filter.clone()),
         Command::Undrain => Request::Undrain,
         Command::Withdraw(version) => Request::Withdraw(version.which(), version.version),
         Command::Restore(version) => Request::Restore(version.which(), version.version),

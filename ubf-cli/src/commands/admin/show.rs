@@ -3,14 +3,14 @@
 use std::io;
 use std::time::Duration;
 
-use ubf_node::control::{StatusReport, VersionCount, WriterReport};
+use ubf_node::control::{ConnectionReport, StatusReport, VersionCount, WriterReport};
 use ubf_server::Versions;
 
 use super::{Answer, Answered};
-use crate::admin::Connections;
+use crate::admin::{Connections, Page};
 use crate::ui::output::Output;
 use crate::ui::palette::Palette;
-use crate::ui::text::{columns, counted, padded, thousands};
+use crate::ui::text::{columns, counted, padded, printable, thousands};
 
 pub(super) fn status(status: &StatusReport, output: &mut Output) -> io::Result<()> {
     let Palette { strong, faint, .. } = output.palette();
@@ -66,7 +66,7 @@ pub(super) fn status(status: &StatusReport, output: &mut Output) -> io::Result<(
     if !status.connections_by_agent.is_empty() {
         let agents = status.connections_by_agent.iter();
         let rows: Vec<_> =
-            agents.map(|entry| [entry.agent.clone(), thousands(entry.connections)]).collect();
+            agents.map(|entry| [printable(&entry.agent), thousands(entry.connections)]).collect();
         table(["agent", "connections"], &rows, output)?;
     }
     let counted = status.counters.iter().filter(|(_, count)| **count > 0);
@@ -84,10 +84,37 @@ pub(super) fn connections(connections: &Connections, output: &mut Output) -> io:
         String::new()
     };
     output.line(format_args!("{}{but}", counted(connections.connections, "connection")))?;
-    if connections.by_version.is_empty() {
-        Ok(())
-    } else {
-        by_version(&connections.by_version, output)
+    if !connections.by_version.is_empty() {
+        by_version(&connections.by_version, output)?;
+    }
+    match &connections.page {
+        Some(page) if !page.list.is_empty() => list(page, output),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// A line for each connection. What a client says that it is may hold anything.
+fn list(page: &Page, output: &mut Output) -> io::Result<()> {
+    let row = |it: &ConnectionReport| {
+        let service = it.version.map(|_| name(it.service.as_deref()));
+        [
+            it.number.to_string(),
+            it.peer.clone(),
+            dash(service.map(printable).unwrap_or_default()),
+            dash(it.version.map(|version| version.to_string()).unwrap_or_default()),
+            dash(it.agent.as_deref().map(printable).unwrap_or_default()),
+            thousands(it.calls),
+            time(it.age_ms),
+        ]
+    };
+    let heads = ["number", "peer", "service", "version", "agent", "calls", "age"];
+    table(heads, &page.list.iter().map(row).collect::<Vec<_>>(), output)?;
+    match page.more_after {
+        Some(after) => {
+            output.line("")?;
+            output.line(format_args!("more with --after {after}"))
+        }
+        None => Ok(()),
     }
 }
 

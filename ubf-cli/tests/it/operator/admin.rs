@@ -1,6 +1,7 @@
 //! `ubf admin`: what it shows, and what it says when something is wrong.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::thread::JoinHandle;
@@ -47,7 +48,10 @@ fn shows_and_changes_a_server() {
     assert!(server.admin(&["peers"]).out.contains("\npeers       none\n"));
 
     let connections = server.admin(&["connections", "--json"]).out;
-    assert_eq!(connections, "{\"by_version\":[],\"connections\":0}\n");
+    assert_eq!(
+        connections,
+        "{\"by_version\":[],\"connections\":0,\"list\":[],\"more_after\":null}\n"
+    );
     let json: serde_json::Value =
         serde_json::from_str(&server.admin(&["--json", "status"]).out).expect("JSON");
     assert_eq!(
@@ -62,10 +66,8 @@ fn shows_and_changes_a_server() {
 
 #[test]
 fn clients_are_counted_by_what_they_say_they_are() {
-    use std::io::Read as _;
-
     let server = Server::start("agents", ANYWHERE, &[]);
-    let mut client = std::net::TcpStream::connect(&server.address).expect("it listens");
+    let mut client = TcpStream::connect(&server.address).expect("it listens");
     client.write_all(b"0 {'negotiate'1?#3&#{'agent'\"old/1\"}&}$").expect("it reads");
     // It has agreed when its answer begins.
     client.read_exact(&mut [0; 4]).expect("it answers");
@@ -105,7 +107,7 @@ fn marks_of_which_the_low_one_is_above_the_high_one_are_refused_before_a_server_
 fn a_drain_shows_where_clients_go_and_can_be_undone() {
     let server = Server::start("drain", ANYWHERE, &[]);
     // Somebody has to be there, or the server ends at once.
-    let mut client = std::net::TcpStream::connect(&server.address).expect("it listens");
+    let mut client = TcpStream::connect(&server.address).expect("it listens");
     client.write_all(b"1 'here'$").expect("it reads");
     while !server.admin(&["connections"]).out.starts_with("1 connection, 1 without negotiation") {}
     let drain = server.admin(&["drain", "b.example:4000,c.example:4000", "--grace", "1h"]).out;
@@ -276,5 +278,131 @@ fn an_older_server_is_asked_in_its_own_version() {
     let requests = server.join().expect("no panic");
     assert!(requests[0].contains("#2&1&") || requests[0].contains("#1&2&"), "{}", requests[0]);
     assert_eq!(requests[1].trim(), "1 'sessions'$");
+    std::fs::remove_file(&path).expect("it is there");
+}
+
+/// Who can be told from others by its agent, and has agreed when this returns.
+fn client(server: &Server, agent: &str) -> TcpStream {
+    let mut client = TcpStream::connect(&server.address).expect("it listens");
+    let negotiate = format!("0 {{'negotiate'1?#3&#{{'agent'\"{agent}\"}}&}}$");
+    client.write_all(negotiate.as_bytes()).expect("it reads");
+    let answer = packet(&mut client);
+    assert!(answer.contains("'agreed'"), "{answer}");
+    client
+}
+
+/// The next packet. Those of an engine hold no `$` of their own.
+fn packet(client: &mut TcpStream) -> String {
+    let mut packet = Vec::new();
+    while !packet.ends_with(b"$") {
+        let mut byte = [0];
+        client.read_exact(&mut byte).expect("it answers");
+        packet.extend(byte);
+    }
+    String::from_utf8(packet).expect("ASCII")
+}
+
+/// All that comes until the connection ends.
+fn rest(mut client: TcpStream) -> String {
+    let mut rest = String::new();
+    client.read_to_string(&mut rest).expect("ASCII, and then the end");
+    rest
+}
+
+#[test]
+fn connections_are_listed_in_pages_and_each_can_be_closed_or_moved() {
+    let server = Server::start("each", ANYWHERE, &[]);
+    let clients = ["one/1", "two/1", "three/1"].map(|agent| client(&server, agent));
+    let ran = server.admin(&["connections"]);
+    assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+    assert!(ran.out.starts_with("3 connections\n"), "{}", ran.out);
+    let line = ran.out.lines().find(|line| line.contains("two/1")).expect("it is listed");
+    let address = clients[1].local_addr().expect("an address").to_string();
+    let words: Vec<&str> = line.split_whitespace().collect();
+    assert_eq!(words[1..7], [&address, "?", "(default)", "3", "two/1", "0"], "{line}");
+
+    // Page by page.
+    let page = |after: u64| -> serde_json::Value {
+        let after = after.to_string();
+        let ran = server.admin(&["connections", "--json", "--limit", "2", "--after", &after]);
+        serde_json::from_str(&ran.out).expect("JSON")
+    };
+    let first = page(0);
+    let agents = |page: &serde_json::Value| -> Vec<String> {
+        let list = page["list"].as_array().expect("a list").iter();
+        list.map(|one| one["agent"].as_str().expect("an agent").to_owned()).collect()
+    };
+    assert_eq!(
+        (agents(&first), &first["connections"]),
+        (vec!["one/1".into(), "two/1".into()], &3.into())
+    );
+    let number = |index: usize| first["list"][index]["number"].as_u64().expect("a number");
+    assert_eq!(first["more_after"].as_u64(), Some(number(1)));
+    let second = page(number(1));
+    assert_eq!(
+        (agents(&second), &second["more_after"]),
+        (vec!["three/1".into()], &serde_json::Value::Null)
+    );
+
+    let [one, mut two, three] = clients;
+    let kicked = server.admin(&["kick", &number(0).to_string(), "--hard-stop", "1s"]);
+    assert_eq!(kicked.status, 0, "{kicked:?}");
+    let said = rest(one);
+    assert!(said.contains("'closing'") && said.contains("'operator'"), "{said}");
+    let moved = server.admin(&["move", &number(1).to_string(), "b.example:4000"]);
+    assert_eq!(moved.status, 0, "{moved:?}");
+    let said = packet(&mut two);
+    assert!(said.contains("\"b.example:4000\"") && said.contains("'moved'"), "{said}");
+    // The third is where it was.
+    let left = server.admin(&["connections"]).out;
+    assert!(left.contains("three/1") && !left.contains("one/1"), "{left}");
+    drop(three);
+}
+
+#[test]
+fn what_is_said_of_one_connection_can_be_refused() {
+    let server = Server::start("no-one", ANYWHERE, &[]);
+    for (arguments, why) in [
+        (&["kick", "99"][..], "no connection has this number"),
+        (&["move", "99", "b:1"], "no connection has this number"),
+        (&["move", "99"], "it has no peers to send clients to"),
+    ] {
+        let ran = server.admin(arguments);
+        assert_eq!((ran.status, ran.out.as_str()), (1, ""), "{arguments:?}");
+        assert!(ran.err.ends_with(&format!(": the server refuses: {why}\n")), "{}", ran.err);
+    }
+    let ran = server.admin(&["connections", "--limit", "0"]);
+    assert_eq!(ran.status, 2, "{ran:?}");
+}
+
+#[test]
+fn the_level_of_the_log_is_changed_or_the_filter_is_refused() {
+    let server = Server::start("level", ANYWHERE, &[]);
+    assert_eq!(server.admin(&["log-level", "info,ubf_server=debug"]).status, 0);
+    let ran = server.admin(&["log-level", "verbose"]);
+    assert_eq!((ran.status, ran.out.as_str()), (1, ""));
+    assert!(ran.err.contains(": the server refuses: "), "{}", ran.err);
+}
+
+#[test]
+fn a_server_that_stays_after_a_drain_serves_again() {
+    let server = Server::start("stays", ANYWHERE, &[]);
+    let drain = server.admin(&["drain", "b.example:4000", "--stay", "--grace", "0s"]);
+    assert_eq!((drain.status, drain.err.as_str()), (0, ""));
+    assert!(drain.out.starts_with("phase       draining"), "{}", drain.out);
+    assert!(server.admin(&["undrain"]).out.starts_with("phase       serving\n"));
+    assert_eq!(server.admin(&["shutdown"]).status, 0);
+    assert_eq!(server.status(), Some(0));
+}
+
+#[test]
+fn an_older_server_is_too_old_for_what_is_new() {
+    let (path, server) = old_server("too-old", &[]);
+    let name = path.to_str().expect("UTF-8");
+    let ran = ubf(&["admin", "-c", name, "kick", "7"]);
+    assert_eq!((ran.status, ran.out.as_str()), (1, ""));
+    let expected = format!("error: {name}: the server is too old: version 1 of the contract");
+    assert!(ran.err.starts_with(&expected), "{}", ran.err);
+    server.join().expect("no panic");
     std::fs::remove_file(&path).expect("it is there");
 }
