@@ -191,15 +191,15 @@ fn no_depth_exhausts_the_stack() {
 fn what_is_open_is_limited() {
     let checker = checker("t() :: {t()} | leaf");
     let node = checker.graph().named(b"t").unwrap();
-    // The last alternative is open no more while it is looked at: each level has one tuple, and
-    // one choice.
+    // Each level has a tuple, and a choice of which another alternative is left; the innermost has
+    // none, since its alternatives say at once whether they take the term.
     let term: Term = "{{leaf}}".parse().unwrap();
-    let at = checker.clone().with_limits(CheckLimits::new().with_max_depth(5));
+    let at = checker.clone().with_limits(CheckLimits::new().with_max_depth(4));
     assert_eq!(at.fits(node, &term), Ok(true));
-    let below = checker.with_limits(CheckLimits::new().with_max_depth(4));
-    assert_eq!(below.fits(node, &term), Err(Exceeded::Depth(4)));
+    let below = checker.with_limits(CheckLimits::new().with_max_depth(3));
+    assert_eq!(below.fits(node, &term), Err(Exceeded::Depth(3)));
     let error = below.check(node, &term).unwrap_err();
-    assert_eq!(error.to_string(), "more than 4 parts are open at once (max_depth)");
+    assert_eq!(error.to_string(), "more than 3 parts are open at once (max_depth)");
 }
 
 #[test]

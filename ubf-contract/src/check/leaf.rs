@@ -53,6 +53,25 @@ pub(super) fn look<'g, 't>(
     }
 }
 
+/// The answer where it takes one look and is asked for often; nothing where it may take more.
+#[inline]
+pub(super) fn quick_look(graph: &TypeGraph, node: NodeId, subject: Subject<'_>) -> Option<bool> {
+    let Subject::Term(term) = subject else { return None };
+    match graph.meaning(node) {
+        Meaning::Anything => Some(true),
+        Meaning::AtomLiteral(literal) => Some(match term.view() {
+            View::Atom(name) => name == *literal.as_bytes(),
+            View::Undefined => literal.as_bytes() == b"undefined",
+            _ => false,
+        }),
+        meaning @ Meaning::Integer { .. } => Some(match term.view() {
+            View::Integer(value) => takes_integer(meaning, value),
+            _ => false,
+        }),
+        _ => None,
+    }
+}
+
 #[inline]
 fn look_at_term<'g, 't>(
     graph: &'g TypeGraph,
@@ -144,6 +163,12 @@ fn takes_atom(meaning: &Meaning, name: &[u8]) -> bool {
 fn takes_integer(meaning: &Meaning, value: IntegerRef<'_>) -> bool {
     match meaning {
         Meaning::Integer { min, max } => {
+            // Mostly all three fit 64 bits.
+            if let (Some(min), Some(max), Some(value)) = (min, max, value.to_i64())
+                && let (Some(min), Some(max)) = (min.to_i64(), max.to_i64())
+            {
+                return (min..=max).contains(&value);
+            }
             min.as_ref().is_none_or(|min| IntegerRef::from(min) <= value)
                 && max.as_ref().is_none_or(|max| value <= IntegerRef::from(max))
         }

@@ -8,7 +8,7 @@
 use alloc::vec::Vec;
 use core::slice;
 
-use super::leaf::{Look, look};
+use super::leaf::{Look, look, quick_look};
 use super::limits::{CheckLimits, Exceeded};
 use super::subject::{Elements, Items, Subject};
 use crate::graph::{NodeId, TypeGraph};
@@ -101,16 +101,28 @@ pub(super) fn run<'g, 't, W: Watch<'g, 't>>(
     let mut open = Stack::new();
     let mut steps = limits.max_steps;
     let mut goal = (node, subject);
+    // What a look at the goal says, if it was looked at already.
+    let mut seen = None;
     loop {
-        steps = steps.checked_sub(1).ok_or(Exceeded::Steps(limits.max_steps))?;
         let (node, subject) = goal;
-        let frame = match look(graph, node, subject) {
-            Look::Yes => match next_after_yes(&mut open) {
-                Some(next) => {
+        let looked = match seen.take() {
+            Some(looked) => looked,
+            None => {
+                steps = steps.checked_sub(1).ok_or(Exceeded::Steps(limits.max_steps))?;
+                look(graph, node, subject)
+            }
+        };
+        let frame = match looked {
+            Look::Yes => match next_after_yes::<W>(graph, &mut open, &mut steps) {
+                Next::Goal(next) => {
                     goal = next;
                     continue;
                 }
-                None => return Ok(true),
+                Next::No => {
+                    seen = Some(Look::No);
+                    continue;
+                }
+                Next::Done => return Ok(true),
             },
             Look::No => {
                 watch.failed(node, subject, &open);
@@ -130,23 +142,54 @@ pub(super) fn run<'g, 't, W: Watch<'g, 't>>(
                 let total = elements_before(graph, node, nodes);
                 let mut nodes = nodes.iter();
                 // Whoever says `Elements` has looked that there is at least one.
-                let (Some(first), Some(element)) = (nodes.next(), elements.next()) else {
-                    debug_assert!(false, "a tuple without elements is no open question");
-                    return Ok(false);
-                };
-                goal = (*first, element);
-                Frame::Tuple { nodes, elements, of: node, index: total }
+                let mut index = total;
+                match next_element::<W>(graph, &mut nodes, &mut elements, &mut index, &mut steps) {
+                    Next::Goal(next) => goal = next,
+                    Next::No => {
+                        seen = Some(Look::No);
+                        continue;
+                    }
+                    Next::Done => {
+                        seen = Some(Look::Yes);
+                        continue;
+                    }
+                }
+                Frame::Tuple { nodes, elements, of: node, index }
             }
             Look::Items(item, mut items) => {
                 let Some(first) = items.next() else {
-                    match next_after_yes(&mut open) {
-                        Some(next) => goal = next,
-                        None => return Ok(true),
-                    }
+                    seen = Some(Look::Yes);
                     continue;
                 };
                 goal = (item, first);
                 Frame::List { item, items, index: 0 }
+            }
+            Look::Choice(nodes) if !W::KEEPS_CHOICES => {
+                // Most alternatives say yes or no at once: then nothing has to be kept open.
+                let mut others = nodes.iter();
+                let mut open_one = None;
+                for chosen in others.by_ref() {
+                    steps = steps.checked_sub(1).ok_or(Exceeded::Steps(limits.max_steps))?;
+                    match look(graph, *chosen, subject) {
+                        Look::No => {}
+                        looked => {
+                            open_one = Some((*chosen, looked));
+                            break;
+                        }
+                    }
+                }
+                let Some((chosen, looked)) = open_one else {
+                    seen = Some(Look::No);
+                    continue;
+                };
+                let is_last = others.len() == 0 || matches!(looked, Look::Yes);
+                goal = (chosen, subject);
+                seen = Some(looked);
+                if is_last {
+                    // What this one says is what the choice says.
+                    continue;
+                }
+                Frame::Choice { others, subject, of: node, chosen }
             }
             Look::Choice(nodes) => {
                 let mut others = nodes.iter();
@@ -171,27 +214,67 @@ fn elements_before(graph: &TypeGraph, tuple: NodeId, nodes: &[NodeId]) -> u32 {
     u32::try_from(all.saturating_sub(nodes.len())).unwrap_or(u32::MAX)
 }
 
-/// What to look at next when the innermost part fits; nothing if all of it does.
+/// What comes next.
+enum Next<'t> {
+    Goal((NodeId, Subject<'t>)),
+    /// A part does not fit.
+    No,
+    /// All parts fit.
+    Done,
+}
+
+/// The first element of a tuple that is no matter of one look. `index` is that of the next element
+/// when it is called, and of the found one afterwards.
 #[inline]
-fn next_after_yes<'t>(open: &mut Stack<'_, 't>) -> Option<(NodeId, Subject<'t>)> {
-    loop {
-        match open.last_mut()? {
+fn next_element<'g, 't, W: Watch<'g, 't>>(
+    graph: &'g TypeGraph,
+    nodes: &mut slice::Iter<'g, NodeId>,
+    elements: &mut Elements<'t>,
+    index: &mut u32,
+    steps: &mut u64,
+) -> Next<'t> {
+    while let (Some(node), Some(element)) = (nodes.next(), elements.next()) {
+        // Who watches wants to see each part fail in its place.
+        let quick = if W::KEEPS_CHOICES { None } else { quick_look(graph, *node, element) };
+        match quick {
+            Some(true) => {
+                *steps = steps.saturating_sub(1);
+                *index += 1;
+            }
+            Some(false) => return Next::No,
+            None => return Next::Goal((*node, element)),
+        }
+    }
+    Next::Done
+}
+
+/// What to look at next when the innermost part fits.
+#[inline]
+fn next_after_yes<'g, 't, W: Watch<'g, 't>>(
+    graph: &'g TypeGraph,
+    open: &mut Stack<'g, 't>,
+    steps: &mut u64,
+) -> Next<'t> {
+    while let Some(frame) = open.last_mut() {
+        match frame {
             Frame::Tuple { nodes, elements, index, .. } => {
-                if let (Some(node), Some(element)) = (nodes.next(), elements.next()) {
-                    *index += 1;
-                    return Some((*node, element));
+                *index += 1;
+                match next_element::<W>(graph, nodes, elements, index, steps) {
+                    Next::Done => {}
+                    next => return next,
                 }
             }
             Frame::List { item, items, index } => {
                 if let Some(next) = items.next() {
                     *index += 1;
-                    return Some((*item, next));
+                    return Next::Goal((*item, next));
                 }
             }
             Frame::Choice { .. } => {}
         }
         open.pop();
     }
+    Next::Done
 }
 
 /// What to look at next when the innermost part does not fit; nothing if no alternative is left.
