@@ -170,12 +170,10 @@ pub(super) fn run<'g, 't, W: Watch<'g, 't>>(
                 let mut open_one = None;
                 for chosen in others.by_ref() {
                     steps = steps.checked_sub(1).ok_or(Exceeded::Steps(limits.max_steps))?;
-                    match look(graph, *chosen, subject) {
-                        Look::No => {}
-                        looked => {
-                            open_one = Some((*chosen, looked));
-                            break;
-                        }
+                    let looked = look(graph, *chosen, subject);
+                    if !matches!(looked, Look::No) {
+                        open_one = Some((*chosen, looked));
+                        break;
                     }
                 }
                 let Some((chosen, looked)) = open_one else {
@@ -259,9 +257,9 @@ fn next_after_yes<'g, 't, W: Watch<'g, 't>>(
         match frame {
             Frame::Tuple { nodes, elements, index, .. } => {
                 *index += 1;
-                match next_element::<W>(graph, nodes, elements, index, steps) {
-                    Next::Done => {}
-                    next => return next,
+                let next = next_element::<W>(graph, nodes, elements, index, steps);
+                if !matches!(next, Next::Done) {
+                    return next;
                 }
             }
             Frame::List { item, items, index } => {
