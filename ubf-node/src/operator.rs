@@ -18,8 +18,10 @@ const MAX_OPERATORS: usize = 16;
 const MAX_PACKET_BYTES: u32 = 64 << 10;
 /// Who types by hand needs time.
 const MAX_SILENCE: Duration = Duration::from_secs(600);
-/// For the last answers, when the server has stopped.
+/// For operators to ask how it went, and for the last answers, when the server has stopped.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// Between two looks at whether operators are there.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// A server of its own, beside the one that it controls.
 pub(crate) struct Operator {
@@ -75,7 +77,16 @@ pub(crate) async fn serve(
 }
 
 impl Operator {
+    /// An operator that waits for the end sees the phase `stopped`, and what was counted, before
+    /// the socket is closed.
     pub(crate) async fn end(self) {
+        let gone = async {
+            while self.handle.status().sessions > 0 {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        // Who stays connected does not keep the program.
+        let _are_gone = tokio::time::timeout(FAREWELL, gone).await.is_ok();
         self.handle.shut_down(FAREWELL);
         // How it went is of no interest: the server that matters has stopped.
         let _has_ended = self.running.await.is_ok();

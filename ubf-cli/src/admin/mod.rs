@@ -36,6 +36,8 @@ pub(crate) enum AdminError {
     Refused(String),
     /// The server speaks this version of the contract, which does not have the request.
     TooOld(Version),
+    /// It was done, and did not end as it should have.
+    Unfinished(String),
 }
 
 impl fmt::Display for AdminError {
@@ -46,7 +48,7 @@ impl fmt::Display for AdminError {
             Self::Lost(error) => {
                 write!(f, "the connection is lost: {}", crate::ui::reason::reason(error))
             }
-            Self::Stranger(what) => f.write_str(what),
+            Self::Stranger(what) | Self::Unfinished(what) => f.write_str(what),
             Self::Refused(why) => write!(f, "the server refuses: {why}"),
             Self::TooOld(version) => {
                 write!(

@@ -138,6 +138,11 @@ pub(crate) struct Drain {
     #[arg(long)]
     pub(crate) stay: bool,
 
+    /// Wait for the end of the drain, or for as long as said here: until the server has ended, with
+    /// --stay until no client is left. If a call was cut, the exit status is 1
+    #[arg(long, value_name = "TIME", value_parser = time, num_args = 0..=1, require_equals = true, default_missing_value = "720h")]
+    pub(crate) wait: Option<Duration>,
+
     /// How long clients may take to move. By default what the server was started with
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) grace: Option<Duration>,

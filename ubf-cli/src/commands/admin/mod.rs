@@ -1,6 +1,7 @@
 //! `ubf admin`: look at a server and steer it, by its control socket.
 
 mod show;
+mod wait;
 
 use std::io;
 use std::path::Path;
@@ -9,7 +10,7 @@ use std::thread;
 use ubf_node::control::{Request, StatusReport};
 
 use crate::admin::{Admin, AdminError};
-use crate::args::admin::{AdminArgs, Command, Move, StatusArgs};
+use crate::args::admin::{AdminArgs, Command, Drain, Move, StatusArgs};
 use crate::ui::output::Output;
 use crate::ui::report::Report;
 use crate::ui::status::Status;
@@ -69,7 +70,9 @@ fn show(args: &AdminArgs, answers: &[Answered], output: &mut Output) -> io::Resu
                 let report = Report::new(format!("{name}: {error}")).with_hint(hint(error));
                 output.report(&report)?;
                 worst = worst.max(match error {
-                    AdminError::Refused(_) | AdminError::TooOld(_) => Status::WrongInput,
+                    AdminError::Refused(_) | AdminError::TooOld(_) | AdminError::Unfinished(_) => {
+                        Status::WrongInput
+                    }
                     AdminError::Connect(_) | AdminError::Lost(_) | AdminError::Stranger(_) => {
                         Status::Trouble
                     }
@@ -120,7 +123,14 @@ fn answer(args: &AdminArgs, socket: &Path) -> Answered {
     if let Command::Connections(page) = &args.command {
         return admin.connections(page.after, page.limit).map(Answer::Connections);
     }
-    if let Some(change) = change(&args.command) {
+    let change = change(&args.command);
+    if let (Command::Drain(Drain { wait: Some(at_most), stay, .. }), Some(drain)) =
+        (&args.command, &change)
+    {
+        let status = wait::drain(&mut admin, drain, *stay, *at_most)?;
+        return Ok(Answer::Status(Box::new(status)));
+    }
+    if let Some(change) = change {
         admin.order(&change)?;
     }
     let ends = matches!(args.command, Command::Drain(_) | Command::Shutdown(_));
@@ -179,7 +189,7 @@ fn hint(error: &AdminError) -> Option<&'static str> {
         }
         AdminError::Lost(_) => Some("--timeout gives it more time"),
         AdminError::Stranger(_) => Some("the file is to be the one of the server's --control"),
-        AdminError::Refused(_) => None,
+        AdminError::Refused(_) | AdminError::Unfinished(_) => None,
         AdminError::TooOld(_) => Some("a newer server, at the same control socket, has it"),
     }
 }

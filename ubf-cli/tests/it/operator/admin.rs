@@ -406,3 +406,43 @@ fn an_older_server_is_too_old_for_what_is_new() {
     server.join().expect("no panic");
     std::fs::remove_file(&path).expect("it is there");
 }
+
+#[test]
+fn the_end_of_a_drain_can_be_waited_for() {
+    let server = Server::start("waits", ANYWHERE, &[]);
+    let client = client(&server, "silent/1");
+    // The client stays where it is.
+    let drain = ["drain", "b.example:4000", "--stay", "--grace", "1h", "--wait=100ms"];
+    let ran = server.admin(&drain);
+    assert_eq!((ran.status, ran.out.as_str()), (1, ""));
+    assert!(ran.err.ends_with(": the drain goes on: 1 client left\n"), "{}", ran.err);
+    // It goes, while somebody waits for that.
+    drop(client);
+    let ran = server.admin(&["drain", "b.example:4000", "--stay", "--wait"]);
+    assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+    assert!(ran.out.starts_with("phase       draining"), "{}", ran.out);
+    // And without --stay until the server has ended.
+    let ran = server.admin(&["drain", "b.example:4000", "--wait"]);
+    assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+    assert!(ran.out.starts_with("phase       stopped"), "{}", ran.out);
+    assert_eq!(server.status(), Some(0));
+}
+
+#[test]
+fn a_call_that_a_drain_cuts_shows_in_the_exit_status() {
+    let server = Server::start("cuts", ANYWHERE, &["--service", "echo"]);
+    let mut client = client(&server, "deaf/1");
+    // The reply has no room on its way, as nobody reads it.
+    let text = "x".repeat(12 << 20);
+    client.write_all(format!("3 \"{text}\"$").as_bytes()).expect("it reads");
+    let is_executed = || {
+        let json: serde_json::Value =
+            serde_json::from_str(&server.admin(&["--json", "status"]).out).expect("JSON");
+        json["counters"]["requests"] == 1
+    };
+    while !is_executed() {}
+    let ran = server.admin(&["drain", "b:1", "--grace", "0s", "--hard-stop", "0s", "--wait"]);
+    assert_eq!((ran.status, ran.out.as_str()), (1, ""));
+    assert!(ran.err.ends_with(": the drain is over: 1 call cut\n"), "{}", ran.err);
+    assert_eq!(server.status(), Some(3));
+}
