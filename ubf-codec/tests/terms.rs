@@ -257,8 +257,8 @@ fn the_notation_says_how_far_it_read_and_what_it_wants() {
     assert!(!Term::parse_prefix("{ok, )").unwrap_err().is_incomplete());
     let error = |text: &str| text.parse::<Term>().unwrap_err().to_string();
     assert_eq!(
-        error("#{}"),
-        "expected a term (UBF has no maps and records; write a tuple), found '#', at byte 0"
+        error("#x"),
+        "expected a term (UBF has no records; write a tuple), found '#', at byte 0"
     );
     assert!(
         error("_X").starts_with("expected a term (a name that begins with a capital is a variable")
