@@ -48,7 +48,7 @@ fn write(value: &Value, text: Text, out: &mut Vec<u8>) {
             values.iter().for_each(|value| write(value, text, out));
         }
         Value::List(values) => {
-            list(values.len(), out, |out| values.iter().for_each(|value| write(value, text, out)))
+            list(values.len(), out, |out| values.iter().for_each(|value| write(value, text, out)));
         }
         Value::Record(fields) => list(fields.len(), out, |out| {
             for (name, value) in fields {
@@ -117,7 +117,7 @@ pub fn visit(term: &BorrowedTerm<'_>, visitor: &mut impl Visitor) {
         BorrowedTerm::Float(value) => visitor.float(*value),
         BorrowedTerm::Binary(bytes) => visitor.text(bytes),
         BorrowedTerm::List(terms) | BorrowedTerm::Tuple(terms) => {
-            terms.iter().for_each(|term| visit(term, visitor))
+            terms.iter().for_each(|term| visit(term, visitor));
         }
         BorrowedTerm::BigInt(value) => {
             // No document has integers beyond 64 bits.

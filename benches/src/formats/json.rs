@@ -63,7 +63,7 @@ pub fn visit_borrowed(value: &BorrowedValue<'_>, visitor: &mut impl Visitor) {
         BorrowedValue::Static(value) => visit_static(*value, visitor),
         BorrowedValue::String(text) => visitor.text(text.as_bytes()),
         BorrowedValue::Array(values) => {
-            values.iter().for_each(|value| visit_borrowed(value, visitor))
+            values.iter().for_each(|value| visit_borrowed(value, visitor));
         }
         BorrowedValue::Object(fields) => {
             for (name, value) in fields.iter() {

@@ -61,7 +61,7 @@ pub fn visit(frame: &RangeFrame, bytes: &[u8], visitor: &mut impl Visitor) {
             visitor.text(bytes.get(data.0..data.1).unwrap_or_default());
         }
         RangeFrame::Array { data, .. } => {
-            data.iter().for_each(|frame| visit(frame, bytes, visitor))
+            data.iter().for_each(|frame| visit(frame, bytes, visitor));
         }
         RangeFrame::Map { data, .. } => {
             for (name, value) in data {
