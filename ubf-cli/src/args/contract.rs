@@ -33,7 +33,9 @@ pub(crate) struct SourceArgs {
     #[arg(long, value_name = "DIALECT", default_value = "2")]
     pub(crate) dialect: ContractDialect,
 
-    /// Types from other contracts, as Erlang modules write it: lib, {lib,[a]} or {lib,{except,[a]}}
+    /// Types from other contracts, as Erlang modules write it
+    ///
+    /// All of them `lib`, some `{lib,[a]}`, or all but some `{lib,{except,[a]}}`.
     ///
     /// Library `lib` is read from the file `lib.con` beside the contract. May be given several
     /// times.

@@ -148,7 +148,11 @@ fn l2_while_a_reply_is_due_a_server_that_takes_nothing_is_silent_and_no_more() {
     assert_eq!(client.wait(0), ["connect 2 192.0.2.1:4000"]);
     client.connected(2);
     client.receive(2, "10 ? {'agreed'1?#3&10&#}$");
-    client.now = 59_999;
+    client.now = 70_000;
+    assert_eq!(client.wait(0), ["connect 3 192.0.2.1:4000"]);
+    client.connected(3);
+    client.receive(3, "10 ? {'agreed'1?#3&10&#}$");
+    client.now = 89_999;
     assert_eq!(client.wait(0), NONE);
     assert_eq!(client.session.state(), State::Ready);
     assert_eq!(client.wait(1)[0], "close 0");

@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
+#[cfg(feature = "tower")]
 use ubf_codec::{Term, ubf};
 use ubf_server::testing::{Answer, TestServer};
 use ubf_server::{Call, Handlers, Reply, Server, Service};
