@@ -24,8 +24,8 @@ use crate::model::{Chase, Ledger, Side};
 
 /// Faults happen until then.
 const HEAL_MS: u64 = 60_000;
-/// Then calls are made that must go well.
-const PROBE_MS: u64 = HEAL_MS + 60_000;
+/// Then calls are made that must go well: a client may wait 90 s for an answer that never comes.
+const PROBE_MS: u64 = HEAL_MS + 95_000;
 /// Then all is over: the longest time of a call, and more than any wait.
 const END_MS: u64 = PROBE_MS + 60_000;
 const MAX_HOPS: u32 = 5;
