@@ -7,7 +7,7 @@
 //! If it cannot be made, or ends, nothing is known: a server that drains accepts nobody, and still
 //! answers.
 
-use super::link::{Link, Purpose};
+use super::connection::{Connection, Purpose};
 use super::loss::LossReason;
 use super::output::Output;
 use super::route::Candidate;
@@ -56,7 +56,7 @@ impl ClientSession {
     }
 
     /// The second connection, which was taken out, has ended without a word.
-    pub(super) fn asked_in_vain(&mut self, link: &Link, reason: &LossReason) {
+    pub(super) fn asked_in_vain(&mut self, link: &Connection, reason: &LossReason) {
         if !matches!(reason, LossReason::Closed | LossReason::ConnectFailed { .. }) {
             self.outputs.push_back(Output::Close { connection: link.id });
         }

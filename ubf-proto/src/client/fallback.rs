@@ -15,12 +15,12 @@ impl ClientSession {
     pub(super) fn crashed(&mut self, version: Version, call: Option<CallId>, why: &Term) {
         // N7: it is used although it is in quarantine. What else comes during one is a late report
         // of the same crash.
-        let is_forced = self.quarantine.holds(version, self.now)
+        let is_tried_anyway = self.quarantine.holds(version, self.now)
             && [&self.current, &self.next]
                 .into_iter()
                 .flatten()
-                .any(|link| link.forced == Some(version));
-        let until = if is_forced {
+                .any(|link| link.tried_anyway == Some(version));
+        let until = if is_tried_anyway {
             self.quarantine.extend(version, self.now, &mut self.random)
         } else {
             self.quarantine.close(version, self.now, &mut self.random)
@@ -37,7 +37,7 @@ impl ClientSession {
             asked.rendering = Rendering::Needed;
             // The version was the last one left, and it crashed on this call: to ask again would
             // never end.
-            if is_forced && let Some(call) = call.and_then(|id| self.waiting.remove(id)) {
+            if is_tried_anyway && let Some(call) = call.and_then(|id| self.waiting.remove(id)) {
                 self.end(&call, Err(CallError::Crashed { version }));
             }
         }
@@ -63,13 +63,13 @@ impl ClientSession {
         }
         for slot in [Slot::Current, Slot::Next] {
             let Some(link) = self.slot(slot) else { continue };
-            if link.forced == Some(version) {
-                link.forced = None;
+            if link.tried_anyway == Some(version) {
+                link.tried_anyway = None;
             }
-            if link.force != Some(version) {
+            if link.in_force != Some(version) {
                 continue;
             }
-            link.force = lower;
+            link.in_force = lower;
             // With no lower version left, the two must see what else they have.
             if lower.is_none() {
                 link.negotiation.want_if_settled();
@@ -111,7 +111,7 @@ impl ClientSession {
         let withdrawn = self.withdrawn.due(self.now).filter(|&version| willing.contains(version));
         if let Some(link) = &mut self.current
             && link.agreed_at.is_some()
-            && willing.choose(&link.spoken).max(withdrawn.max()) > link.force
+            && willing.choose(&link.spoken).max(withdrawn.max()) > link.in_force
         {
             link.negotiation.want();
         }

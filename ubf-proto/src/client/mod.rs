@@ -14,11 +14,13 @@ mod accepted;
 mod asking;
 mod calls;
 mod config;
+mod connection;
 mod error;
+mod failover;
 mod fallback;
 mod input;
-mod link;
 mod loss;
+mod moves;
 mod negotiate;
 mod negotiation;
 mod notice;
@@ -26,8 +28,8 @@ mod output;
 mod receive;
 mod route;
 mod send;
+mod settle;
 mod statistics;
-mod travel;
 mod violation;
 mod withdrawn;
 
@@ -47,7 +49,7 @@ pub use self::statistics::Statistics;
 pub use self::violation::Violation;
 
 use self::calls::{OpenCall, Rendering, Waiting};
-use self::link::{Awaited, Link};
+use self::connection::{Awaited, Connection};
 use self::route::Route;
 use self::withdrawn::Withdrawn;
 use crate::quarantine::Quarantine;
@@ -119,9 +121,9 @@ pub struct ClientSession {
     /// No quarantine ends before, and no withdrawn version is asked for again.
     quarantine_due: Option<Time>,
     /// The connection that messages go to.
-    current: Option<Link>,
+    current: Option<Connection>,
     /// The one that they will go to when it has agreed.
-    next: Option<Link>,
+    next: Option<Connection>,
     next_connection: u64,
     /// R7: the name of the last server that nobody else named.
     original: Option<Host>,
@@ -200,7 +202,7 @@ impl ClientSession {
             }
             Input::Received { connection, bytes } => {
                 let now = self.now;
-                if let Some(link) = self.link_mut(connection) {
+                if let Some(link) = self.connection_mut(connection) {
                     link.last_received = now;
                     link.inbound.push(bytes, now);
                 }
@@ -208,7 +210,7 @@ impl ClientSession {
             Input::Written { connection, count } => {
                 let (now, max_unsent) = (self.now, self.config.max_unsent_bytes);
                 let mut was_full = false;
-                if let Some(link) = self.link_mut(connection) {
+                if let Some(link) = self.connection_mut(connection) {
                     was_full = link.unsent >= max_unsent;
                     link.unsent = link.unsent.saturating_sub(count);
                     link.last_written = now;
@@ -221,14 +223,14 @@ impl ClientSession {
             }
             Input::Closed { connection } => {
                 // What came before the end is still read.
-                while self.link_mut(connection).is_some_and(|link| link.inbound.is_fresh())
+                while self.connection_mut(connection).is_some_and(|link| link.inbound.is_fresh())
                     && self.receive()
                 {}
                 self.lost(connection, LossReason::Closed);
             }
             Input::Opened { connection } => {
                 // One that is gone has nothing to be opened.
-                if let Some(link) = self.link_mut(connection) {
+                if let Some(link) = self.connection_mut(connection) {
                     link.is_held = false;
                 }
             }
@@ -279,11 +281,11 @@ impl ClientSession {
         if self.is_closed {
             return None;
         }
-        let of_link = |link: &Option<Link>| {
+        let of_connection = |link: &Option<Connection>| {
             link.as_ref().map_or(Time::NEVER, |link| link.timeout(&self.config))
         };
         let others = [self.calls_due, self.quarantine_due, self.travel_at(), self.negotiation_at()];
-        let first = of_link(&self.current).min(of_link(&self.next));
+        let first = of_connection(&self.current).min(of_connection(&self.next));
         others.into_iter().flatten().fold(first, Time::min).if_ever()
     }
 
@@ -293,7 +295,7 @@ impl ClientSession {
         match (&self.current, &self.next) {
             _ if self.is_closed => State::Closed,
             (Some(_), Some(_)) if !self.is_asking(Slot::Next) => State::Moving,
-            (Some(link), _) if link.force.is_none() => State::Negotiating,
+            (Some(link), _) if link.in_force.is_none() => State::Negotiating,
             (Some(_), _) => State::Ready,
             (None, Some(link)) if link.is_open() => State::Negotiating,
             (None, Some(_)) => State::Connecting,
@@ -305,7 +307,7 @@ impl ClientSession {
     /// The version of the next message, if one is agreed on.
     #[must_use]
     pub fn version(&self) -> Option<Version> {
-        self.current.as_ref().and_then(|link| link.force)
+        self.current.as_ref().and_then(|link| link.in_force)
     }
 
     /// The address that messages go to.
@@ -349,7 +351,7 @@ impl ClientSession {
             || self.check_time()
             || self.end_doomed()
             || self.promote()
-            || self.travel()
+            || self.step_travel()
             || self.negotiate()
         {
             return true;
@@ -451,11 +453,11 @@ impl ClientSession {
         self.outputs.push_back(Output::Notice(notice));
     }
 
-    fn link_mut(&mut self, connection: ConnectionId) -> Option<&mut Link> {
+    fn connection_mut(&mut self, connection: ConnectionId) -> Option<&mut Connection> {
         [&mut self.current, &mut self.next].into_iter().flatten().find(|link| link.id == connection)
     }
 
-    fn slot(&mut self, slot: Slot) -> &mut Option<Link> {
+    fn slot(&mut self, slot: Slot) -> &mut Option<Connection> {
         match slot {
             Slot::Current => &mut self.current,
             Slot::Next => &mut self.next,

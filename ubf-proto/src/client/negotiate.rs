@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use ubf_codec::{NextIp, Term, Version};
 
-use super::link::{Awaited, Link};
+use super::connection::{Awaited, Connection};
 use super::loss::LossReason;
 use super::notice::Notice;
 use super::output::{NamedBy, Output};
@@ -35,8 +35,9 @@ impl ClientSession {
     }
 
     fn negotiate_on(&mut self, slot: Slot) -> bool {
-        let is_wanted =
-            |link: &Option<Link>| link.as_ref().is_some_and(|link| link.negotiation.is_wanted());
+        let is_wanted = |link: &Option<Connection>| {
+            link.as_ref().is_some_and(|link| link.negotiation.is_wanted())
+        };
         if !is_wanted(self.slot(slot)) {
             return false;
         }
@@ -55,19 +56,19 @@ impl ClientSession {
         if !link.is_open() || link.doomed.is_some() || !is_allowed {
             return false;
         }
-        let (connection, forced, spoken) = (link.id, link.forced, link.spoken.clone());
+        let (connection, tried_anyway, spoken) = (link.id, link.tried_anyway, link.spoken.clone());
         let willing = self.willing();
         let mut versions = willing.clone();
         // N7: if all are in quarantine, the one whose time ends first is tried: of those that the
         // server speaks, if that is known.
-        let forced = forced.or_else(|| {
+        let tried_anyway = tried_anyway.or_else(|| {
             let acceptable = self.acceptable();
             let known: Versions =
                 acceptable.iter().filter(|&version| spoken.contains(version)).collect();
             let choice = if known.is_empty() { acceptable } else { known };
             willing.is_empty().then(|| self.quarantine.first_to_end(&choice, now)).flatten()
         });
-        if let Some(version) = forced {
+        if let Some(version) = tried_anyway {
             versions.insert(version);
             self.notice(Notice::QuarantineForced { version });
         }
@@ -94,12 +95,12 @@ impl ClientSession {
         let packet =
             ClientControl::Negotiate(Negotiate { service, versions: sent, options }).packet();
         let Some(link) = self.slot(slot) else { return false };
-        link.forced = forced;
+        link.tried_anyway = tried_anyway;
         link.push(Awaited::Agreement { versions, grease }, packet.len(), now);
         link.negotiation.sent(link.packets, max, now);
         // N3: calls may follow in the version that was agreed on before.
         if link.packets == 1 && may_optimistic {
-            link.force = remembered;
+            link.in_force = remembered;
         }
         self.transmit(connection, packet);
         true
@@ -123,7 +124,7 @@ impl ClientSession {
             link.negotiation.want_after(now + WAIT_AFTER_REFUSAL);
         } else {
             // Messages that followed at once are answered one by one: the link ends when they are.
-            link.force = None;
+            link.in_force = None;
             link.doomed = Some(LossReason::NegotiationRefused { why });
         }
     }
@@ -165,9 +166,9 @@ impl ClientSession {
         let in_force = if self.quarantine.holds(version, self.now) {
             // It crashed while the server was choosing: unless it is tried nevertheless, the next
             // lower one is used.
-            let is_forced =
-                self.slot(slot).as_ref().is_some_and(|link| link.forced == Some(version));
-            if is_forced { Some(version) } else { self.willing().below(version) }
+            let is_tried_anyway =
+                self.slot(slot).as_ref().is_some_and(|link| link.tried_anyway == Some(version));
+            if is_tried_anyway { Some(version) } else { self.willing().below(version) }
         } else {
             Some(version)
         };
@@ -180,7 +181,7 @@ impl ClientSession {
         let Some(link) = self.slot(slot) else { return };
         let is_first = link.agreed_at.is_none();
         link.agreed_at.get_or_insert(now);
-        link.force = in_force;
+        link.in_force = in_force;
         if in_force.is_none() {
             link.negotiation.want();
         }
@@ -215,17 +216,17 @@ impl ClientSession {
         let common: Versions =
             acceptable.iter().filter(|&version| spoken.contains(version)).collect();
         // N7: what the two have in common may all be in quarantine.
-        let forced = self.quarantine.first_to_end(&common, now);
+        let tried_anyway = self.quarantine.first_to_end(&common, now);
         let (own, random) = (&self.config.versions, &mut self.random);
         if let Some(at) = self.withdrawn.agreed(&spoken, own, now, random) {
             self.look_at_versions_at(at);
         }
         let Some(link) = self.slot(slot) else { return };
         link.spoken = spoken.clone();
-        link.force = None;
-        match forced {
-            Some(version) if link.forced != Some(version) => {
-                link.forced = Some(version);
+        link.in_force = None;
+        match tried_anyway {
+            Some(version) if link.tried_anyway != Some(version) => {
+                link.tried_anyway = Some(version);
                 link.negotiation.want();
             }
             // Calls that followed at once are refused one by one: the link ends when they are.
@@ -272,7 +273,7 @@ impl ClientSession {
         packet: crate::packet::Packet,
     ) {
         let now = self.now;
-        if let Some(link) = self.link_mut(connection) {
+        if let Some(link) = self.connection_mut(connection) {
             if link.unsent == 0 {
                 link.last_written = now;
             }

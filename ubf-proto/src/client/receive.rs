@@ -4,8 +4,8 @@ use bytes::Bytes;
 use ubf_codec::{Document, Mode, ServerPacket, Term, Version};
 
 use super::calls::OpenCall;
+use super::connection::{Awaited, Sent};
 use super::error::CallError;
-use super::link::{Awaited, Sent};
 use super::loss::LossReason;
 use super::notice::Notice;
 use super::output::{ConnectionId, Done, Output};
@@ -220,8 +220,8 @@ impl ClientSession {
             self.look_at_versions_at(at);
         }
         let Some(link) = self.slot(slot) else { return };
-        if link.force == Some(version) {
-            link.force = None;
+        if link.in_force == Some(version) {
+            link.in_force = None;
             link.spoken = spoken;
             // One that is on its way lifts the bar behind this refusal.
             link.negotiation.want_if_settled();
@@ -277,7 +277,7 @@ impl ClientSession {
     }
 
     pub(super) fn violated(&mut self, connection: ConnectionId, violation: Violation) {
-        let offset = self.link_mut(connection).map_or(0, |link| link.inbound.offset());
+        let offset = self.connection_mut(connection).map_or(0, |link| link.inbound.offset());
         self.complain(connection, Term::atom(violation.code()), offset);
         self.lost(connection, LossReason::Violation(violation));
     }

@@ -2,6 +2,8 @@
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::time::Duration;
+
 use ubf_codec::{Address, NextIp};
 
 use super::output::NamedBy;
@@ -13,6 +15,10 @@ use crate::versions::Versions;
 /// Addresses are remembered for a failover up to this number: a NextIP and the option `peers` have
 /// 16 each.
 const MAX_CANDIDATES: usize = 64;
+
+/// A connection that held so long was a good one: the next loss is the first of a series, and the
+/// next redirection of a chase (R5). Chosen: longer than the longest back-off.
+pub(super) const STABLE: Duration = Duration::from_secs(60);
 
 /// An address and who named it.
 #[derive(Clone, Debug)]

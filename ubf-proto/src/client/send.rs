@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::calls::Rendering;
+use super::connection::{Awaited, Connection, Purpose};
 use super::error::CallError;
-use super::link::{Awaited, Link, Purpose};
 use super::output::Output;
 use super::{ClientSession, Slot, accepted};
 use crate::control::ClientControl;
@@ -24,7 +24,7 @@ impl ClientSession {
     fn ping(&mut self, slot: Slot) -> bool {
         // An answer is due to the last packet: nothing is quiet, and nothing is in doubt.
         let is_answer_last =
-            |link: &Option<Link>| link.as_ref().is_none_or(Link::ends_with_question);
+            |link: &Option<Connection>| link.as_ref().is_none_or(Connection::ends_with_question);
         if is_answer_last(self.slot(slot)) {
             return false;
         }
@@ -37,9 +37,9 @@ impl ClientSession {
             Slot::Next => &self.next,
         };
         let Some(link) = link else { return false };
-        let is_barred = |link: &Link| {
+        let is_barred = |link: &Connection| {
             let is_other =
-                link.force.is_none_or(|version| link.has_other_version_in_flight(version));
+                link.in_force.is_none_or(|version| link.has_other_version_in_flight(version));
             is_other && has_waiting
         };
         let must_know = || {
@@ -90,7 +90,7 @@ impl ClientSession {
             Slot::Next => &mut self.next,
         };
         let Some(link) = link.as_mut().filter(|link| link.is_usable()) else { return false };
-        let Some(version) = link.force else { return false };
+        let Some(version) = link.in_force else { return false };
         // L1: the server's pace is ours.
         if link.in_flight.len() >= max_in_flight || link.unsent >= max_unsent {
             return false;

@@ -23,7 +23,7 @@ const CONFIRM_EVENTS_AFTER: Duration = Duration::from_secs(1);
 
 /// A connection.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(super) struct Connection {
     pub(super) id: ConnectionId,
     pub(super) address: Address,
     pub(super) stage: Stage,
@@ -49,7 +49,7 @@ pub(super) struct Link {
     /// When the server agreed for the first time.
     pub(super) agreed_at: Option<Time>,
     /// The version of the next message; `None` until one is agreed on.
-    pub(super) force: Option<Version>,
+    pub(super) in_force: Option<Version>,
     /// What the server said last that it speaks.
     pub(super) spoken: Versions,
     /// N12: what the server accepts, once it has told.
@@ -58,7 +58,7 @@ pub(super) struct Link {
     pub(super) max_idle: Duration,
     pub(super) negotiation: Negotiation,
     /// N7: the version to try although it is in quarantine.
-    pub(super) forced: Option<Version>,
+    pub(super) tried_anyway: Option<Version>,
     /// Where the next message goes.
     pub(super) next_ip: Option<NextIp>,
     /// Calls wait until the program has opened the connection.
@@ -134,7 +134,7 @@ impl Awaited {
     }
 }
 
-impl Link {
+impl Connection {
     pub(super) fn new(
         id: ConnectionId,
         address: Address,
@@ -160,12 +160,12 @@ impl Link {
             in_flight: VecDeque::new(),
             due_since: now,
             agreed_at: None,
-            force: None,
+            in_force: None,
             spoken: Versions::new(),
             accepted: None,
             max_idle: DEFAULT_MAX_IDLE,
             negotiation: Negotiation::new(),
-            forced: None,
+            tried_anyway: None,
             next_ip: None,
             is_held: config.opens_connections,
             doomed: None,
@@ -210,7 +210,7 @@ impl Link {
     /// behind them. So only those messages overtake an `agreed` that follow the first packet.
     pub(super) fn is_usable(&self) -> bool {
         let is_held_back = self.negotiation.is_awaited() && !self.negotiation.is_awaited_for(1);
-        self.is_open() && self.doomed.is_none() && self.force.is_some() && !is_held_back
+        self.is_open() && self.doomed.is_none() && self.in_force.is_some() && !is_held_back
     }
 
     /// Whether messages of another version than this are not answered. To overtake them could break

@@ -1,0 +1,285 @@
+//! Connections are made, and those that are lost are replaced: rounds over all addresses (R4, R7).
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::IpAddr;
+use core::time::Duration;
+
+use ubf_codec::{Address, Host, NextIp};
+
+use super::connection::{Connection, Purpose, Stage};
+use super::error::CallError;
+use super::loss::{Loss, LossReason};
+use super::notice::Notice;
+use super::output::{ConnectionId, NamedBy, Output};
+use super::route::{Candidate, Hold, STABLE};
+use super::settle::Ending;
+use super::{ClientSession, Slot};
+use crate::redirect::{RedirectRefusal, lower_case};
+use crate::time::Time;
+
+impl ClientSession {
+    /// Connects where a connection is needed.
+    pub(super) fn step_travel(&mut self) -> bool {
+        if self.is_asking(Slot::Next) && self.is_move_due() {
+            self.stop_asking();
+            return true;
+        }
+        if self.next.is_some() || (self.is_closing && self.open_calls == 0) {
+            return false;
+        }
+        if self.current.is_some() {
+            self.step_move() || self.ask_server()
+        } else {
+            self.step_failover()
+        }
+    }
+
+    /// When there will be something to do here.
+    pub(super) fn travel_at(&self) -> Option<Time> {
+        match (&self.current, &self.next) {
+            (None, Some(_)) => None,
+            (Some(_), Some(_)) if self.is_asking(Slot::Next) => self.move_at(),
+            // R6: then the old connection is used again.
+            (Some(_), Some(_)) => match self.route.hold {
+                Hold::Until(at) if self.now < at => Some(at),
+                Hold::Until(_) | Hold::Over { .. } => None,
+            },
+            (Some(_), None) => self.move_at().into_iter().chain(self.ask_at()).min(),
+            (None, None) => self.route.retry_at,
+        }
+    }
+
+    /// R4: connects to any address that is known.
+    fn step_failover(&mut self) -> bool {
+        self.route.move_until = None;
+        if let Some(candidate) = self.route.next_candidate() {
+            self.dial(candidate, self.config.max_connect_time);
+            return true;
+        }
+        match self.route.retry_at {
+            None => {
+                self.end_round();
+                true
+            }
+            Some(at) if self.now >= at => {
+                self.route.begin_round(&self.config.addresses);
+                true
+            }
+            Some(_) => false,
+        }
+    }
+
+    /// No address of this round works.
+    fn end_round(&mut self) {
+        self.route.retry_at =
+            Some(self.now + self.route.backoff.next(&self.config.backoff, &mut self.random));
+        // N1: to wait would help only if a server were replaced; who calls must be told what is the
+        // matter.
+        if self.route.round.is_without_version() {
+            while let Some(call) = self.waiting.pop() {
+                let spoken = self.route.spoken.clone();
+                self.end(&call, Err(CallError::NoCommonVersion { spoken }));
+            }
+        }
+    }
+
+    /// R4: the first round begins at once, later ones wait.
+    fn begin_failover(&mut self) {
+        self.route.candidates.clear();
+        let wait = if self.route.backoff.is_fresh() {
+            // It counts as one: a server that agrees and then closes, again and again, is waited
+            // for.
+            let _counted = self.route.backoff.next(&self.config.backoff, &mut self.random);
+            self.random.up_to(self.config.failover_spread)
+        } else {
+            self.route.backoff.next(&self.config.backoff, &mut self.random)
+        };
+        self.route.retry_at = Some(self.now + wait);
+    }
+
+    pub(super) fn dial(&mut self, candidate: Candidate, within: Duration) {
+        let connection = ConnectionId(self.next_connection);
+        self.next_connection += 1;
+        let Candidate { address, named_by } = candidate;
+        // R7: whoever names an address does not name what its certificate must be for.
+        let tls = self.config.tls.then(|| match (named_by.server(), &self.original) {
+            (Some(_), Some(original)) => original.clone(),
+            (Some(_) | None, _) => address.host.clone(),
+        });
+        self.outputs.push_back(Output::Connect {
+            connection,
+            address: address.clone(),
+            named_by,
+            within,
+            tls,
+        });
+        self.next = Some(Connection::new(
+            connection,
+            address,
+            named_by,
+            self.now + within,
+            &self.config,
+            self.now,
+        ));
+    }
+
+    pub(super) fn connected(&mut self, connection: ConnectionId, peer: Option<IpAddr>, tls: bool) {
+        let (now, must_tls, policy) = (self.now, self.config.tls, self.config.policy);
+        let Some(link) = self.connection_mut(connection) else { return };
+        let named_by = link.named_by;
+        let judgement = match (named_by.server(), peer) {
+            _ if must_tls && !tls => Err(RedirectRefusal::TlsToPlain),
+            (Some(server), Some(peer)) => policy.judge_ip(server, peer),
+            (Some(_) | None, _) => Ok(()),
+        };
+        if let Err(refusal) = judgement {
+            let address = link.address.clone();
+            if named_by != NamedBy::Program {
+                self.notice(Notice::RedirectRefused { address, refusal });
+            }
+            return self.lost(connection, LossReason::Policy(refusal));
+        }
+        link.stage = Stage::Open;
+        link.opened_at = now;
+        link.peer = peer;
+        link.last_received = now;
+    }
+
+    /// Ends connections to servers that have no version in common with us, once they owe nothing.
+    pub(super) fn end_doomed(&mut self) -> bool {
+        let is_over = |link: &&Connection| link.doomed.is_some() && link.in_flight.is_empty();
+        let over = [&self.current, &self.next].into_iter().flatten().find(is_over);
+        let Some((connection, Some(reason))) = over.map(|link| (link.id, link.doomed.clone()))
+        else {
+            return false;
+        };
+        self.lost(connection, reason);
+        true
+    }
+
+    /// A connection is gone, or is given up.
+    pub(super) fn lost(&mut self, connection: ConnectionId, reason: LossReason) {
+        let is_it =
+            |link: &Option<Connection>| link.as_ref().is_some_and(|link| link.id == connection);
+        let slot = if is_it(&self.current) {
+            Slot::Current
+        } else if is_it(&self.next) {
+            Slot::Next
+        } else {
+            return;
+        };
+        let is_asking = self.is_asking(slot);
+        let Some(link) = self.slot(slot).take() else { return };
+        if is_asking {
+            return self.asked_in_vain(&link, &reason);
+        }
+        if !matches!(reason, LossReason::Closed | LossReason::ConnectFailed { .. }) {
+            self.outputs.push_back(Output::Close { connection });
+        }
+        if let LossReason::NoCommonVersion { spoken } = &reason {
+            self.route.round.without_version += 1;
+            self.route.spoken = spoken.clone();
+        }
+        let (was_agreed, is_open, peer) = (link.agreed_at.is_some(), link.is_open(), link.peer);
+        let ending = Ending::of(&reason, &link.in_flight);
+        match ending {
+            Ending::Planned { .. } => self.statistics.closings += 1,
+            Ending::Broken | Ending::Unread { .. } => {
+                self.statistics.losses += u64::from(was_agreed);
+            }
+        }
+        if reason.is_silence() {
+            self.route.fell_silent(&link.address);
+        }
+        let named = if was_agreed { None } else { link.next_ip.clone() };
+        let loss = Loss { address: link.address.clone(), reason: reason.clone() };
+        self.last_loss = Some(Arc::new(loss));
+        self.notice(Notice::Lost {
+            address: link.address,
+            reason,
+            was_in_use: slot == Slot::Current,
+        });
+        let losses_before = self.settle(link.in_flight, &ending);
+        if slot == Slot::Current {
+            self.route.wanted = None;
+            self.route.move_until = None;
+            if link.agreed_at.is_some_and(|at| self.now >= at + STABLE) {
+                self.route.backoff.reset();
+            }
+            // R4: a call that was in flight at the last loss too may be the cause of both.
+            self.route.backoff.at_least(losses_before);
+            // R5: what leads nowhere from one server may lead somewhere from another.
+            self.route.futile = None;
+            match &mut self.next {
+                None => self.begin_failover(),
+                // A move in progress is the first attempt of the failover.
+                Some(next) => {
+                    next.purpose = Purpose::Use;
+                    let address = next.address.clone();
+                    self.route.begin_round(&self.config.addresses);
+                    self.route.candidates.retain(|candidate| candidate.address != address);
+                    self.route.round.tried.push(address);
+                }
+            }
+        } else if self.current.is_some() {
+            self.route.is_move_doubtful = true;
+            self.follow_last_words(peer, named);
+            if is_open {
+                // R6: the time of a move is for making connections; to agree has its own.
+                let (opened_at, now) = (link.opened_at, self.now);
+                self.route.move_until =
+                    self.route.move_until.map(|until| until + now.since(opened_at));
+            }
+        } else if was_agreed {
+            self.begin_failover();
+        } else {
+            self.follow_last_words(peer, named);
+        }
+    }
+
+    /// R7: judges an address that a server at `peer` names in a NextIP, as far as it is known.
+    pub(super) fn judge(
+        &self,
+        peer: Option<IpAddr>,
+        address: &Address,
+    ) -> Result<NamedBy, RedirectRefusal> {
+        let is_given = self.config.policy.judge_among(peer, address, &self.config.addresses)?;
+        Ok(if is_given { NamedBy::Program } else { NamedBy::NextIp { server: peer } })
+    }
+
+    /// R4: whoever turns us away may say where to go. That is followed like any other NextIP.
+    fn follow_last_words(&mut self, peer: Option<IpAddr>, named: Option<NextIp>) {
+        let Some(next_ip) = named else { return };
+        let mut candidates = Vec::new();
+        for address in next_ip.addresses() {
+            let address = lower_case(address);
+            let judgement = if self.current.is_some() {
+                let max_hops = self.config.max_hops;
+                self.route.judge(&address, max_hops).and_then(|()| self.judge(peer, &address))
+            } else if self.config.addresses.contains(&address) {
+                // R5 counts moves only, and what the program named is not judged in a failover.
+                Ok(NamedBy::Program)
+            } else {
+                self.judge(peer, &address)
+            };
+            match judgement {
+                Ok(named_by) => candidates.push(Candidate { address, named_by }),
+                Err(refusal) => {
+                    self.notice(Notice::RedirectRefused { address, refusal });
+                }
+            }
+        }
+        self.notice(Notice::RedirectAnnounced { next_ip });
+        self.route.prefer(&candidates);
+        if self.current.is_none() {
+            self.route.next_ips = candidates;
+        }
+    }
+
+    /// The name that certificates must be for (R7).
+    #[must_use]
+    pub const fn original_host(&self) -> Option<&Host> {
+        self.original.as_ref()
+    }
+}

@@ -1,0 +1,97 @@
+//! What becomes of the calls that were in flight on a connection that is gone (P5, P6, R4).
+
+use alloc::collections::VecDeque;
+
+use ubf_codec::Term;
+
+use super::ClientSession;
+use super::calls::OpenCall;
+use super::connection::{Awaited, Sent};
+use super::error::CallError;
+use super::loss::LossReason;
+use super::output::Done;
+
+/// What the end of a connection says about the packets that have no answer.
+pub(super) enum Ending {
+    /// Nothing.
+    Broken,
+    /// `closing`: those up to this number may have run.
+    Planned { last: u64 },
+    /// `error`: the packet at this offset could not be read, and what is behind it was not.
+    Unread { why: Term, offset: u64 },
+}
+
+impl Ending {
+    pub(super) fn of(reason: &LossReason, in_flight: &VecDeque<Sent>) -> Self {
+        let is_due =
+            |offset: &u64| in_flight.iter().any(|sent| (sent.start..sent.end).contains(offset));
+        if let LossReason::Closing { last, .. } = reason {
+            return Self::Planned { last: *last };
+        }
+        // An offset in what was answered, or in what was not sent, says nothing.
+        if let LossReason::ReportedError { why, offset } = reason
+            && is_due(offset)
+        {
+            return Self::Unread { why: why.clone(), offset: *offset };
+        }
+        Self::Broken
+    }
+
+    /// Whether a packet of this number, which ends at this offset, may have been executed.
+    const fn may_have_run(&self, packet: u64, end: u64) -> bool {
+        match self {
+            Self::Broken => true,
+            Self::Planned { last } => packet <= *last,
+            Self::Unread { offset, .. } => end <= *offset,
+        }
+    }
+}
+
+impl ClientSession {
+    /// Decides about what was in flight on a connection that is gone. Tells how many connections
+    /// one of these calls had lost before.
+    pub(super) fn settle(&mut self, in_flight: VecDeque<Sent>, ending: &Ending) -> u32 {
+        let mut is_answer_missing = false;
+        let mut is_culprit_found = false;
+        let mut losses_before = 0;
+        for Sent { packet, start: _, end, awaited } in in_flight {
+            let may_have_run = ending.may_have_run(packet, end);
+            // After the last words no refusal can come any more (P5): unless an earlier answer is
+            // missing too, an event was taken.
+            let was_taken = matches!(ending, Ending::Planned { .. })
+                && may_have_run
+                && awaited.is_event()
+                && !is_answer_missing;
+            is_answer_missing |= !awaited.is_event();
+            let is_culprit = !may_have_run && !is_culprit_found;
+            is_culprit_found |= is_culprit;
+            match (awaited, ending) {
+                (Awaited::Reply { call, version }, _) if was_taken => {
+                    self.end(&call, Ok(Done::Taken { version }));
+                }
+                (Awaited::Reply { call, .. }, Ending::Unread { why, .. }) if is_culprit => {
+                    self.end(&call, Err(CallError::Rejected { why: why.clone() }));
+                }
+                (Awaited::Reply { call, .. }, _) if may_have_run => {
+                    losses_before = losses_before.max(call.losses);
+                    self.after_loss(call);
+                }
+                // The server said that it did not run: nothing is lost.
+                (Awaited::Reply { call, .. }, _) => self.waiting.insert(call),
+                (Awaited::Abandoned { .. } | Awaited::Agreement { .. } | Awaited::Pong, _) => {}
+            }
+        }
+        losses_before
+    }
+
+    /// R4: decides about a call that may have run on a connection that is gone.
+    fn after_loss(&mut self, mut call: OpenCall) {
+        call.losses += 1;
+        if call.is_idempotent && call.losses <= self.config.max_losses {
+            self.waiting.insert(call);
+        } else {
+            let loss = self.last_loss.clone();
+            self.end(&call, Err(CallError::Indeterminate { loss }));
+        }
+    }
+}
