@@ -12,7 +12,7 @@ use super::error::CallError;
 use super::loss::{Loss, LossReason};
 use super::notice::Notice;
 use super::output::{ConnectionId, NamedBy, Output};
-use super::route::{Candidate, Hold, STABLE};
+use super::route::{Candidate, Hold, STABLE, Way};
 use super::settle::Ending;
 use super::{ClientSession, Slot};
 use crate::redirect::{RedirectRefusal, lower_case};
@@ -46,18 +46,17 @@ impl ClientSession {
                 Hold::Until(_) | Hold::Over { .. } => None,
             },
             (Some(_), None) => self.move_at().into_iter().chain(self.ask_at()).min(),
-            (None, None) => self.route.retry_at,
+            (None, None) => self.route.way.retry_at(),
         }
     }
 
     /// R4: connects to any address that is known.
     fn step_failover(&mut self) -> bool {
-        self.route.move_until = None;
         if let Some(candidate) = self.route.next_candidate() {
             self.dial(candidate, self.config.max_connect_time);
             return true;
         }
-        match self.route.retry_at {
+        match self.route.way.retry_at() {
             None => {
                 self.end_round();
                 true
@@ -72,8 +71,8 @@ impl ClientSession {
 
     /// No address of this round works.
     fn end_round(&mut self) {
-        self.route.retry_at =
-            Some(self.now + self.route.backoff.next(&self.config.backoff, &mut self.random));
+        let wait = self.route.backoff.next(&self.config.backoff, &mut self.random);
+        self.route.way = Way::Waiting { until: self.now + wait };
         // N1: to wait would help only if a server were replaced; who calls must be told what is the
         // matter.
         if self.route.round.is_without_version() {
@@ -95,7 +94,7 @@ impl ClientSession {
         } else {
             self.route.backoff.next(&self.config.backoff, &mut self.random)
         };
-        self.route.retry_at = Some(self.now + wait);
+        self.route.way = Way::Waiting { until: self.now + wait };
     }
 
     pub(super) fn dial(&mut self, candidate: Candidate, within: Duration) {
@@ -203,7 +202,6 @@ impl ClientSession {
         let losses_before = self.settle(link.in_flight, &ending);
         if slot == Slot::Current {
             self.route.wanted = None;
-            self.route.move_until = None;
             if link.agreed_at.is_some_and(|at| self.now >= at + STABLE) {
                 self.route.backoff.reset();
             }
@@ -228,8 +226,9 @@ impl ClientSession {
             if is_open {
                 // R6: the time of a move is for making connections; to agree has its own.
                 let (opened_at, now) = (link.opened_at, self.now);
-                self.route.move_until =
-                    self.route.move_until.map(|until| until + now.since(opened_at));
+                if let Way::Moving { until } = &mut self.route.way {
+                    *until = *until + now.since(opened_at);
+                }
             }
         } else if was_agreed {
             self.begin_failover();

@@ -299,7 +299,7 @@ impl ClientSession {
             (Some(_), _) => State::Ready,
             (None, Some(link)) if link.is_open() => State::Negotiating,
             (None, Some(_)) => State::Connecting,
-            (None, None) if self.route.retry_at.is_some() => State::BackingOff,
+            (None, None) if self.route.way.retry_at().is_some() => State::BackingOff,
             (None, None) => State::Connecting,
         }
     }

@@ -5,14 +5,14 @@ use core::time::Duration;
 use super::ClientSession;
 use super::notice::Notice;
 use super::output::{NamedBy, Output};
-use super::route::{Candidate, Hold, Round, STABLE, Wanted};
+use super::route::{Candidate, Hold, Round, STABLE, Wanted, Way};
 use crate::redirect::lower_case;
 use crate::time::Time;
 
 impl ClientSession {
     /// R2: moves, while the old connection lives.
     pub(super) fn step_move(&mut self) -> bool {
-        if let Some(until) = self.route.move_until {
+        if let Way::Moving { until } = self.route.way {
             // R6: what is left of the time is shared by the addresses that are left, so that each
             // has its turn.
             let left = u32::try_from(self.route.candidates.len()).unwrap_or(u32::MAX);
@@ -104,7 +104,7 @@ impl ClientSession {
             self.route.futile = Some(next_ip);
             self.route.wanted = None;
         } else {
-            self.route.move_until = Some(self.now + self.config.max_move_time);
+            self.route.way = Way::Moving { until: self.now + self.config.max_move_time };
             self.hold_back();
         }
     }
@@ -113,7 +113,7 @@ impl ClientSession {
     fn move_failed(&mut self) {
         let retry_at =
             self.now + self.route.move_backoff.next(&self.config.move_backoff, &mut self.random);
-        self.route.move_until = None;
+        self.route.way = Way::Arrived;
         self.route.candidates.clear();
         self.route.move_again_at = retry_at;
         if let Some(wanted) = &mut self.route.wanted {
@@ -144,8 +144,7 @@ impl ClientSession {
             self.original = Some(next.address.host.clone());
         }
         self.route.candidates.clear();
-        self.route.move_until = None;
-        self.route.retry_at = None;
+        self.route.way = Way::Arrived;
         self.current = Some(next);
         self.consider_next_ip(None);
         true

@@ -35,6 +35,41 @@ pub(super) struct Wanted {
     pub(super) at: Time,
 }
 
+/// What is done about a connection to send messages on.
+///
+/// ```text
+///    ┌──────────── lost ─────────────┐        ┌── NextIP ──> Moving
+///    v                               │        │                │
+/// Waiting ──until──> Trying ──agreed──> Arrived <──made, or ────┘
+///    ^                 │                            given up
+///    └── all tried ────┘
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Way {
+    /// R4: the addresses of a round are tried one by one.
+    #[default]
+    Trying,
+    /// R4: the next round begins at this moment.
+    Waiting { until: Time },
+    /// There is one.
+    Arrived,
+    /// R2: there is one, and the addresses of a NextIP are tried one by one.
+    Moving {
+        /// R6: the next connection must be made by then.
+        until: Time,
+    },
+}
+
+impl Way {
+    /// R4: when the next round begins, if it is waited for.
+    pub(super) const fn retry_at(self) -> Option<Time> {
+        match self {
+            Self::Waiting { until } => Some(until),
+            Self::Trying | Self::Arrived | Self::Moving { .. } => None,
+        }
+    }
+}
+
 /// R6: whether a move holds calls back until the old connection owes nothing.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Hold {
@@ -55,8 +90,7 @@ impl Default for Hold {
 pub(super) struct Route {
     /// Addresses to try one by one in this round, or for this move.
     pub(super) candidates: VecDeque<Candidate>,
-    /// R4: when the next round begins. `None` while one is in progress.
-    pub(super) retry_at: Option<Time>,
+    pub(super) way: Way,
     pub(super) backoff: Backoff,
     /// R4: where to go when a connection is lost.
     pub(super) next_ips: Vec<Candidate>,
@@ -64,8 +98,6 @@ pub(super) struct Route {
     pub(super) wanted: Option<Wanted>,
     /// A redirection that leads nowhere and is not reported again.
     pub(super) futile: Option<NextIp>,
-    /// R6: when a move that is in progress must have made its connection.
-    pub(super) move_until: Option<Time>,
     pub(super) hold: Hold,
     /// R6: whether an address of a move has failed since the last one that was made: then the old
     /// connection is used meanwhile.
@@ -200,7 +232,7 @@ impl Route {
             .drain(..)
             .partition(|candidate| self.silent.contains(&candidate.address));
         self.candidates = others.into_iter().chain(silent).collect();
-        self.retry_at = None;
+        self.way = Way::Trying;
         self.round = Round::default();
     }
 }
