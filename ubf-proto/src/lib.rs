@@ -136,6 +136,7 @@ pub mod control;
 mod inbound;
 mod outbound;
 mod packet;
+pub mod session;
 
 mod backoff;
 mod drain;

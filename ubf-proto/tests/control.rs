@@ -25,18 +25,26 @@ use ubf_codec::{Encoder, Limits, decode};
 use ubf_proto::client::{self, ConnectionId, LossReason, Notice};
 use ubf_proto::control::{Agreed, ClientControl, ControlError, Options, ServerControl};
 use ubf_proto::server::{self, CloseReason, ServerSession};
+use ubf_proto::session::{
+    Grant, Level, NoSession, Resume, Resumed, SessionId, SessionOption, Wish,
+};
 use ubf_proto::{ClientSession, Offer, Time, Versions};
 
 /// A packet, its fields in order with their names, and for each what it may not be.
 struct Shape {
     name: &'static str,
     fields: &'static [(&'static str, &'static str, &'static [&'static str])],
+    /// Fields at the end that may be left out.
+    optional: usize,
 }
 
 const NOT_A_NUMBER: &[&str] =
     &["?", "'a'", "\"1\"", "-1", "18446744073709551616", "{}", "#", "1`t`"];
-const NOT_A_PACKET_NUMBER: &[&str] =
+const NOT_A_MESSAGE_NUMBER: &[&str] =
     &["?", "'a'", "\"1\"", "0", "-1", "18446744073709551616", "{}", "#"];
+/// It may be 0 if the number of a message follows (S2).
+const NOT_A_PACKET_NUMBER: &[&str] =
+    &["?", "'a'", "\"1\"", "-1", "18446744073709551616", "{}", "#"];
 const NOT_A_UBF_VERSION: &[&str] = &["?", "'a'", "\"1\"", "0", "-1", "{}", "#"];
 const NOT_A_SERVICE: &[&str] = &["'files'", "5~files~", "1", "{}", "#", "\"files\"`t`"];
 const NOT_VERSIONS: &[&str] =
@@ -66,6 +74,34 @@ const NOT_OPTIONS: &[&str] = &[
     "#{'quarantined'#{10}&}&",
     "#{'quarantined'#{0'crash'}&}&",
 ];
+/// Of a client, which wishes for a session or wants to go on with one.
+const NOT_WISHES: &[&str] = &[
+    "#{'session'}&",
+    "#{'session'16~0123456789abcdef~1 1}&",
+    "#{'session'16~0123456789abcdef~0 1 1}&",
+    "#{'session'16~0123456789abcdef~1 0 1}&",
+    "#{'session'16~0123456789abcdef~1 1?}&",
+    "#{'session'15~0123456789abcde~1 1 1}&",
+    "#{'session'\"0123456789abcdef\"1 1 1}&",
+    "#{'resume'16~0123456789abcdef~0 0}&",
+    "#{'resume'16~0123456789abcdef~0 0 0}&",
+    "#{'resume'17~0123456789abcdefg~0 0 1}&",
+    "#{'resume'16~0123456789abcdef~-1 0 1}&",
+];
+/// Of a server, which grants a session, or goes on with it or not.
+const NOT_GRANTS: &[&str] = &[
+    "#{'session'1 1 1 1}&",
+    "#{'session'0 1 1 1'memory'}&",
+    "#{'session'1 0 1 1'memory'}&",
+    "#{'session'1 1 0 1'memory'}&",
+    "#{'session'1 1 1?'memory'}&",
+    "#{'session'1 1 1 1\"memory\"}&",
+    "#{'resumed'1}&",
+    "#{'resumed'-1 0}&",
+    "#{'resumed'1'none'}&",
+    "#{'no_session'}&",
+    "#{'no_session'\"unknown\"}&",
+];
 
 const FROM_CLIENT: &[Shape] = &[
     Shape {
@@ -82,8 +118,18 @@ const FROM_CLIENT: &[Shape] = &[
                 NOT_OPTIONS,
             ),
         ],
+        optional: 0,
     },
-    Shape { name: "error", fields: &[("Why", "'any'", &[]), ("Offset", "0", NOT_A_NUMBER)] },
+    Shape {
+        name: "seen",
+        fields: &[("Done", "0", NOT_A_NUMBER), ("Events", "7", NOT_A_NUMBER)],
+        optional: 0,
+    },
+    Shape {
+        name: "error",
+        fields: &[("Why", "'any'", &[]), ("Offset", "0", NOT_A_NUMBER)],
+        optional: 0,
+    },
 ];
 
 const FROM_SERVER: &[Shape] = &[
@@ -93,7 +139,9 @@ const FROM_SERVER: &[Shape] = &[
             ("UbfVersion", "1", NOT_A_UBF_VERSION),
             ("Service", "?", NOT_A_SERVICE),
             ("Versions", "#3&10&", NOT_VERSIONS),
+            ("Options", "#{'no_session''unknown'}&", NOT_OPTIONS),
         ],
+        optional: 1,
     },
     Shape {
         name: "refused",
@@ -101,7 +149,9 @@ const FROM_SERVER: &[Shape] = &[
             ("Why", "{'version'8}", &[]),
             ("Versions", "#3&", NOT_VERSIONS),
             ("N", "1", NOT_A_PACKET_NUMBER),
+            ("K", "7", NOT_A_MESSAGE_NUMBER),
         ],
+        optional: 1,
     },
     Shape {
         name: "failed",
@@ -109,11 +159,21 @@ const FROM_SERVER: &[Shape] = &[
             ("Why", "?", &[]),
             ("Versions", "#", NOT_VERSIONS),
             ("N", "1", NOT_A_PACKET_NUMBER),
+            ("K", "7", NOT_A_MESSAGE_NUMBER),
         ],
+        optional: 1,
     },
-    Shape { name: "moved", fields: &[("GraceMs", "0", NOT_A_NUMBER)] },
-    Shape { name: "closing", fields: &[("Why", "'bye'", &[]), ("N", "0", NOT_A_NUMBER)] },
-    Shape { name: "error", fields: &[("Why", "\"text\"", &[]), ("Offset", "7", NOT_A_NUMBER)] },
+    Shape { name: "moved", fields: &[("GraceMs", "0", NOT_A_NUMBER)], optional: 0 },
+    Shape {
+        name: "closing",
+        fields: &[("Why", "'bye'", &[]), ("N", "0", NOT_A_NUMBER)],
+        optional: 0,
+    },
+    Shape {
+        name: "error",
+        fields: &[("Why", "\"text\"", &[]), ("Offset", "7", NOT_A_NUMBER)],
+        optional: 0,
+    },
 ];
 
 const AGREED: Shape = Shape {
@@ -124,6 +184,7 @@ const AGREED: Shape = Shape {
         ("Versions", "#3&10&", NOT_VERSIONS),
         ("Options", "#", NOT_OPTIONS),
     ],
+    optional: 0,
 };
 
 impl Shape {
@@ -139,8 +200,8 @@ impl Shape {
     /// field replaced.
     fn bad(&self) -> Vec<(String, &'static str)> {
         let good = self.good();
-        let cut = self
-            .fields
+        let required = self.fields.len() - self.optional;
+        let cut = self.fields[..required]
             .iter()
             .enumerate()
             .map(|(count, (name, ..))| (self.body(&good[..count]), *name));
@@ -214,6 +275,12 @@ fn p4_server_packets_are_read_and_malformed_ones_named() {
     assert_eq!(read("'pong'$"), Ok(ServerControl::Pong));
     for unknown in UNKNOWN {
         assert_eq!(read(unknown), Err(ControlError::Unknown), "{unknown}");
+    }
+    // S2: outside of a session, each answer is to a packet of this connection.
+    for name in ["refused", "failed"] {
+        let found = read(&format!("{{'{name}''why'#3&0}}$"));
+        assert_eq!(found, Err(ControlError::Malformed { packet: name, field: "N" }));
+        assert!(read(&format!("{{'{name}''why'#3&0 1}}$")).is_ok());
     }
     let read = |body: &str| Agreed::from_term(decode(body.as_bytes()).unwrap().root());
     check(&[AGREED], read, |agreed| Encoder::new().encode(&agreed.to_term()));
@@ -374,5 +441,57 @@ fn l3_a_client_tells_what_is_malformed_and_leaves() {
         }
         let sent = String::from_utf8(sent).unwrap();
         assert!(is_named && sent.starts_with("0 {'error''malformed'"), "{bad}: {sent}");
+    }
+}
+
+#[test]
+fn s1_s4_options_about_sessions_are_read_in_their_direction_and_malformed_ones_named() {
+    let asked = |options: &str| {
+        let text = format!("{{'negotiate'1?#3&{options}}}$");
+        match ClientControl::from_term(decode(text.as_bytes()).unwrap().root())? {
+            ClientControl::Negotiate(negotiate) => Ok(negotiate.options.session),
+            other => panic!("{other:?}"),
+        }
+    };
+    let answered = |options: &str| {
+        let text = format!("{{'agreed'1?#3&{options}}}$");
+        let agreed = Agreed::from_term(decode(text.as_bytes()).unwrap().root())?;
+        Ok::<_, ControlError>(agreed.options.session)
+    };
+    let id = SessionId::from_bytes(*b"0123456789abcdef");
+    let keep = Duration::from_millis(60_000);
+    let wish = Wish { id, window: 1024, bytes: 1 << 22, keep };
+    let resume = Resume { id, done: 7, events: 2, turn: 3 };
+    for (text, expected) in [
+        ("#{'session'16~0123456789abcdef~1024 4194304 60000}&", SessionOption::Open(wish)),
+        ("#{'resume'16~0123456789abcdef~7 2 3}&", SessionOption::Resume(resume)),
+    ] {
+        assert_eq!(asked(text), Ok(Some(expected)), "{text}");
+    }
+    let grant = Grant { window: 64, bytes: 1, kept: 16 << 20, keep, level: Level::Memory };
+    let durable = Grant { level: Level::Durable, ..grant };
+    let resumed = |events_lost| SessionOption::Resumed(Resumed { received: 9, events_lost });
+    for (text, expected) in [
+        ("#{'session'64 1 16777216 60000'memory'}&", SessionOption::Granted(grant)),
+        ("#{'session'64 1 16777216 60000'durable'}&", SessionOption::Granted(durable)),
+        ("#{'session'64 1 16777216 60000'later'}&", SessionOption::Granted(grant)),
+        ("#{'resumed'9 0}&", resumed(Some(0))),
+        ("#{'resumed'9'unknown'}&", resumed(None)),
+        ("#{'no_session''unknown'}&", SessionOption::NoSession(NoSession::Unknown)),
+        ("#{'no_session''not_now'}&", SessionOption::NoSession(NoSession::NotNow)),
+        ("#{'no_session''elsewhere'}&", SessionOption::NoSession(NoSession::Elsewhere)),
+        ("#{'no_session''later'}&", SessionOption::NoSession(NoSession::NotNow)),
+    ] {
+        assert_eq!(answered(text), Ok(Some(expected)), "{text}");
+    }
+    for text in ["#{'resumed'9 0}&", "#{'no_session''unknown'}&"] {
+        assert_eq!(asked(text), Ok(None), "{text}");
+    }
+    assert_eq!(answered("#{'resume'1}&"), Ok(None));
+    for bad in NOT_WISHES {
+        assert!(matches!(asked(bad), Err(ControlError::Malformed { .. })), "{bad}");
+    }
+    for bad in NOT_GRANTS {
+        assert!(matches!(answered(bad), Err(ControlError::Malformed { .. })), "{bad}");
     }
 }

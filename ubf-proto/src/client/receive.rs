@@ -137,7 +137,7 @@ impl ClientSession {
                 Some(Sent { awaited: Awaited::Pong, .. }) => {}
                 other => self.unexpected(connection, other),
             },
-            ServerControl::NoCommonVersion { service: _, versions } => {
+            ServerControl::NoCommonVersion { service: _, versions, options: _ } => {
                 match self.pop_first_due(slot) {
                     Some(Sent { awaited: Awaited::Agreement { .. }, .. }) => {
                         self.no_common_version(slot, versions);
@@ -145,10 +145,10 @@ impl ClientSession {
                     other => self.unexpected(connection, other),
                 }
             }
-            ServerControl::Refused { why, versions, packet } => {
+            ServerControl::Refused { why, versions, packet, number: _ } => {
                 self.refused(slot, connection, why, versions, packet);
             }
-            ServerControl::Failed { why, versions: _, packet } => match self
+            ServerControl::Failed { why, versions: _, packet, number: _ } => match self
                 .pop_answered(slot, packet)
             {
                 Some(Sent { awaited: Awaited::Reply { call, version }, .. }) if !call.is_event => {

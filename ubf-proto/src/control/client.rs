@@ -16,6 +16,15 @@ pub enum ClientControl {
     Negotiate(Negotiate),
     /// Are you there?
     Ping,
+    /// S3: what the client has of the session so far. It has no answer.
+    Seen {
+        /// All messages up to this number are answered or, if they are events, proven to be taken.
+        done: u64,
+        /// So many of the server's events have come.
+        events: u64,
+        /// Whether the session ends with this.
+        is_end: bool,
+    },
     /// The server broke the syntax; the connection closes.
     Error {
         /// What was wrong.
@@ -49,6 +58,11 @@ impl ClientControl {
                 options.to_term(),
             ]),
             Self::Ping => ubf!(ping),
+            Self::Seen { done, events, is_end } => {
+                let counts = [Term::atom("seen"), Term::from(*done), Term::from(*events)];
+                let end = is_end.then(|| Term::atom("end"));
+                Term::Tuple(counts.into_iter().chain(end).collect())
+            }
             Self::Error { why, offset } => {
                 Term::tuple([Term::atom("error"), why.clone(), Term::from(*offset)])
             }
@@ -72,6 +86,13 @@ impl ClientControl {
                 versions: fields.read(3, "Versions", read::versions)?,
                 options: Options::from_term("negotiate", fields.read(4, "Options", Some)?)?,
             }))
+        } else if name == "seen" {
+            let fields = Fields { packet: "seen", tuple };
+            Ok(Self::Seen {
+                done: fields.read(1, "Done", read::unsigned)?,
+                events: fields.read(2, "Events", read::unsigned)?,
+                is_end: tuple.get(3).is_some_and(|end| end.is_atom("end")),
+            })
         } else if name == "error" {
             let fields = Fields { packet: "error", tuple };
             Ok(Self::Error {

@@ -7,6 +7,7 @@ mod client;
 mod options;
 mod read;
 mod server;
+mod session;
 
 use core::fmt;
 

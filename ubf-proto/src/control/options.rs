@@ -7,6 +7,7 @@ use ubf_codec::{Address, Limits, NextIp, Term, TermRef, Text, Version, View};
 
 use super::ControlError;
 use super::read::{self, Fields};
+use crate::session::SessionOption;
 use crate::time::millis;
 use crate::versions::Versions;
 
@@ -47,6 +48,8 @@ pub struct Options {
     pub max_idle: Option<Duration>,
     /// Versions that the client has and will not use at present, each with the reason.
     pub quarantined: Vec<(Version, Term)>,
+    /// About a session (S1, S4).
+    pub session: Option<SessionOption>,
 }
 
 impl Options {
@@ -112,8 +115,9 @@ impl Options {
             );
             Term::tuple([Term::atom("quarantined"), list])
         });
+        let session = self.session.map(SessionOption::to_term);
         let texts = [agent, peers].into_iter().flatten();
-        Term::list(texts.chain(numbers).chain(quarantined))
+        Term::list(texts.chain(numbers).chain(quarantined).chain(session))
     }
 
     pub(super) fn from_term(packet: &'static str, term: TermRef<'_>) -> Result<Self, ControlError> {
@@ -147,6 +151,8 @@ impl Options {
                 options.max_idle = Some(Duration::from_millis(max));
             } else if name == "quarantined" {
                 options.quarantined = fields.read(1, "quarantined", quarantined)?;
+            } else if let Some(session) = SessionOption::from_fields(name, &fields)? {
+                options.session = Some(session);
             }
         }
         Ok(options)

@@ -21,6 +21,8 @@ pub enum ServerControl {
         service: Service,
         /// What the server speaks; none, if it does not know the service.
         versions: Versions,
+        /// More about the server. There is nothing to say but in answer to a `resume` (S4).
+        options: Options,
     },
     /// Answer to client packet `packet`: it was not executed, and may be sent again.
     Refused {
@@ -28,8 +30,11 @@ pub enum ServerControl {
         why: Term,
         /// What the server speaks.
         versions: Versions,
-        /// The number of the client's packet (P6).
+        /// The number of the client's packet (P6). In a session, 0 if that came on an earlier
+        /// connection (S2).
         packet: u64,
+        /// S2: the number of the message in its session. `None` outside of one.
+        number: Option<u64>,
     },
     /// Answer to client packet `packet`: its handler crashed, and it may have been executed.
     Failed {
@@ -37,8 +42,11 @@ pub enum ServerControl {
         why: Term,
         /// What the server speaks.
         versions: Versions,
-        /// The number of the client's packet (P6).
+        /// The number of the client's packet (P6). In a session, 0 if that came on an earlier
+        /// connection (S2).
         packet: u64,
+        /// S2: the number of the message in its session. `None` outside of one.
+        number: Option<u64>,
     },
     /// A notice: send the next message to the address in the header.
     Moved {
@@ -130,26 +138,28 @@ impl ServerControl {
     /// The body as a term.
     #[must_use]
     pub fn to_term(&self) -> Term {
-        let about_packet = |name: &str, why: &Term, versions: &Versions, packet: u64| {
-            Term::tuple([
-                Term::atom(name),
-                why.clone(),
-                versions_term(versions),
-                Term::from(packet),
-            ])
-        };
+        let about_packet =
+            |name: &str, why: &Term, versions: &Versions, packet: u64, number: Option<u64>| {
+                let known =
+                    [Term::atom(name), why.clone(), versions_term(versions), Term::from(packet)];
+                Term::Tuple(known.into_iter().chain(number.map(Term::from)).collect())
+            };
         match self {
-            Self::NoCommonVersion { service, versions } => Term::tuple([
-                Term::atom("no_common_version"),
-                Term::from(UBF_VERSION),
-                service.to_term(),
-                versions_term(versions),
-            ]),
-            Self::Refused { why, versions, packet } => {
-                about_packet("refused", why, versions, *packet)
+            Self::NoCommonVersion { service, versions, options } => {
+                let known = [
+                    Term::atom("no_common_version"),
+                    Term::from(UBF_VERSION),
+                    service.to_term(),
+                    versions_term(versions),
+                ];
+                let options = (*options != Options::default()).then(|| options.to_term());
+                Term::Tuple(known.into_iter().chain(options).collect())
             }
-            Self::Failed { why, versions, packet } => {
-                about_packet("failed", why, versions, *packet)
+            Self::Refused { why, versions, packet, number } => {
+                about_packet("refused", why, versions, *packet, *number)
+            }
+            Self::Failed { why, versions, packet, number } => {
+                about_packet("failed", why, versions, *packet, *number)
             }
             Self::Moved { grace } => ubf!({moved, (millis(*grace))}),
             Self::Closing { why, packet } => {
@@ -178,20 +188,28 @@ impl ServerControl {
             Ok(Self::NoCommonVersion {
                 service: fields.read(2, "Service", read::service)?,
                 versions: fields.read(3, "Versions", read::versions_or_none)?,
+                options: match tuple.get(4) {
+                    Some(options) => Options::from_term("no_common_version", options)?,
+                    None => Options::default(),
+                },
             })
         } else if name == "refused" {
             let fields = Fields { packet: "refused", tuple };
+            let number = message_number(&fields)?;
             Ok(Self::Refused {
                 why: why(&fields)?,
                 versions: fields.read(2, "Versions", read::versions_or_none)?,
-                packet: fields.read(3, "N", packet_number)?,
+                packet: fields.read(3, "N", |term| packet_number(term, number))?,
+                number,
             })
         } else if name == "failed" {
             let fields = Fields { packet: "failed", tuple };
+            let number = message_number(&fields)?;
             Ok(Self::Failed {
                 why: why(&fields)?,
                 versions: fields.read(2, "Versions", read::versions_or_none)?,
-                packet: fields.read(3, "N", packet_number)?,
+                packet: fields.read(3, "N", |term| packet_number(term, number))?,
+                number,
             })
         } else if name == "moved" {
             let fields = Fields { packet: "moved", tuple };
@@ -213,9 +231,17 @@ impl ServerControl {
     }
 }
 
-/// P6: packets are counted from 1.
-fn packet_number(term: TermRef<'_>) -> Option<u64> {
-    read::unsigned(term).filter(|&number| number > 0)
+/// P6: packets are counted from 1. S2: a message of an earlier connection has no packet on this one.
+fn packet_number(term: TermRef<'_>, message: Option<u64>) -> Option<u64> {
+    read::unsigned(term).filter(|&number| number > 0 || message.is_some())
+}
+
+/// S2: the number of a message in its session, if the packet tells one.
+fn message_number(fields: &Fields<'_>) -> Result<Option<u64>, ControlError> {
+    if fields.tuple.get(4).is_none() {
+        return Ok(None);
+    }
+    fields.read(4, "K", |term| read::unsigned(term).filter(|&number| number > 0)).map(Some)
 }
 
 /// What a body of the application is, as far as the engines need to know (P3).

@@ -205,7 +205,10 @@ impl ServerSession {
             Input::Failed { packet, why } => self.fail(packet, why),
             Input::Refused { packet, why } => {
                 let versions = self.offer.spoken(&self.service, self.now);
-                self.complete(packet, &ServerControl::Refused { why, versions, packet });
+                self.complete(
+                    packet,
+                    &ServerControl::Refused { why, versions, packet, number: None },
+                );
             }
             Input::EventOut { version, body } => self.send_event(version, body),
             Input::Offer(offer) => {
@@ -385,7 +388,7 @@ impl ServerSession {
 
     fn fail(&mut self, packet: u64, why: Term) {
         let versions = self.offer.spoken(&self.service, self.now);
-        self.complete(packet, &ServerControl::Failed { why, versions, packet });
+        self.complete(packet, &ServerControl::Failed { why, versions, packet, number: None });
     }
 
     fn complete(&mut self, packet: u64, answer: &ServerControl) {
@@ -403,7 +406,7 @@ impl ServerSession {
             // N12: a reply that the client would not accept would end its connection.
             let versions = self.offer.spoken(&self.service, self.now);
             let why = Term::atom("reply_too_large");
-            let failed = ServerControl::Failed { why, versions, packet: number };
+            let failed = ServerControl::Failed { why, versions, packet: number, number: None };
             let packet = self.heads.packet(Mode::Negotiation, packet::body(&failed.to_term()));
             return self.transmission(kind, packet);
         }
@@ -544,7 +547,7 @@ impl ServerSession {
         let spoken = self.offer.spoken(&self.service, self.now);
         let cut = self.pending.cut(|packet| {
             let (why, versions) = (Term::atom("cut"), spoken.clone());
-            packet::body(&ServerControl::Failed { why, versions, packet }.to_term())
+            packet::body(&ServerControl::Failed { why, versions, packet, number: None }.to_term())
         });
         debug_assert!(cut > 0, "the first answer that is due was not ready");
         ending.calls_cut += cut;

@@ -86,6 +86,8 @@ impl ServerSession {
             Ok(ClientControl::Ping) => {
                 self.answer(Mode::Negotiation, &ServerControl::Pong.to_term());
             }
+            // S3: outside of a session it says nothing, and it is never answered.
+            Ok(ClientControl::Seen { .. }) => {}
             Ok(ClientControl::Error { why, offset }) => {
                 self.outputs.push_back(Output::Notice(Notice::ReportedError { why, offset }));
                 self.end(None, CloseReason::ReportedError, self.config.max_close_time);
@@ -128,7 +130,11 @@ impl ServerSession {
                 service: service.clone(),
                 asked: negotiate.versions,
             }));
-            let answer = ServerControl::NoCommonVersion { service, versions: spoken };
+            let answer = ServerControl::NoCommonVersion {
+                service,
+                versions: spoken,
+                options: Options::default(),
+            };
             return self.answer(Mode::Negotiation, &answer.to_term());
         };
         self.agreed = Some(version);
@@ -160,7 +166,7 @@ impl ServerSession {
     /// P6: the packet just taken in was not executed.
     fn refuse(&mut self, why: Term) {
         let versions = self.offer.spoken(&self.service, self.now);
-        let refused = ServerControl::Refused { why, versions, packet: self.packets };
+        let refused = ServerControl::Refused { why, versions, packet: self.packets, number: None };
         self.answer(Mode::Negotiation, &refused.to_term());
     }
 
