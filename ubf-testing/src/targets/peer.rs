@@ -51,6 +51,8 @@ impl Peer {
             match ClientControl::from_term(body.root()).unwrap() {
                 ClientControl::Negotiate(negotiate) => self.negotiate(&negotiate, now),
                 ClientControl::Ping => self.say(0, "'pong'"),
+                // S3: it has no answer.
+                ClientControl::Seen { .. } => {}
                 ClientControl::Error { .. } => self.is_closing = true,
             }
             return None;
