@@ -6,10 +6,13 @@
 //! - [`run`] is the whole program as a function of its [`Options`];
 //! - [`services`] are what it serves: `echo`, `kv` and `irc`;
 //! - [`control`] is the operator's contract, to be served where nobody else is;
+//! - [`contract_text`] has the contracts of these services in UBF(B), which `--contract-mode` makes
+//!   them keep;
 //! - a [`Journal`] is a file with a record of all that was executed.
 //!
 //! What serves them is [`ubf_server`].
 
+mod contracts;
 mod descriptors;
 mod journal;
 mod log;
@@ -21,6 +24,7 @@ mod signals;
 pub mod control;
 pub mod services;
 
+pub use self::contracts::contract_text;
 pub use self::journal::{Journal, JournalHealth, Journaled};
 pub use self::options::{Options, examples};
 pub use self::run::run;

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use ubf_codec::{Address, NextIp, Text};
 use ubf_server::{Config, LoadPlan, LoadUnit, ServerLimits, Versions};
 
+use crate::contracts::{ContractMode, ContractPlan};
 use crate::control::is_a_goal;
 use crate::log::LogForm;
 
@@ -184,6 +185,17 @@ pub struct Options {
     #[arg(long, value_name = "BYTES")]
     max_unread_bytes: Option<usize>,
 
+    /// A contract in UBF(B) that a service is to keep, as `kv=FILE`, or `kv/2=FILE` for its version
+    /// 2; may be given several times. Other services and versions have the contracts that this
+    /// program comes with.
+    #[arg(long, value_name = "NAME=FILE")]
+    contract: Vec<String>,
+
+    /// What becomes of messages that break a contract. [default: enforce with --contract, else
+    /// off]
+    #[arg(long, value_name = "MODE")]
+    contract_mode: Option<ContractMode>,
+
     /// A file to which a record is appended of each call, before it is executed.
     ///
     /// A record is an UBF(A) packet on a line of its own, which `ubf decode` reads:
@@ -248,6 +260,7 @@ pub(crate) struct Settings {
     pub(crate) waits: Waits,
     pub(crate) config: Config,
     pub(crate) limits: ServerLimits,
+    pub(crate) contracts: ContractPlan,
     pub(crate) journal: Option<PathBuf>,
     pub(crate) log: LogForm,
     pub(crate) log_filter: String,
@@ -276,8 +289,12 @@ pub(crate) struct OptionError {
 }
 
 impl OptionError {
-    fn new(text: impl Into<String>) -> Self {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), hint: None }
+    }
+
+    pub(crate) fn with_hint(text: impl Into<String>, hint: &'static str) -> Self {
+        Self { text: text.into(), hint: Some(hint) }
     }
 }
 
@@ -359,6 +376,7 @@ impl Options {
             },
             config,
             limits,
+            contracts: ContractPlan::new(&self.contract, self.contract_mode)?,
             journal: self.journal,
             log: self.log.unwrap_or_default(),
             log_filter: self.log_filter.unwrap_or_else(|| "info".into()),
@@ -408,6 +426,8 @@ impl Options {
             max_pending: self.max_pending.or(other.max_pending),
             max_pending_bytes: self.max_pending_bytes.or(other.max_pending_bytes),
             max_unread_bytes: self.max_unread_bytes.or(other.max_unread_bytes),
+            contract: or(self.contract, other.contract),
+            contract_mode: self.contract_mode.or(other.contract_mode),
             journal: self.journal.or(other.journal),
             log: self.log.or(other.log),
             log_filter: self.log_filter.or(other.log_filter),

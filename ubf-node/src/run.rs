@@ -6,8 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::{error, info, warn};
-use ubf_server::{BindError, Handler, Report, Server, ServerBuilder, Service};
+use ubf_server::{
+    BindError, ContractCounts, Contracts, Handler, Report, Server, ServerBuilder, Service,
+};
 
+use crate::contracts::ContractPlan;
 use crate::descriptors;
 use crate::journal::Journal;
 use crate::log::{self, Log};
@@ -127,16 +130,22 @@ async fn serve(
             .map_err(|error| format!("cannot write {}: {error}", path.display()))
     });
     let journal = journal.transpose()?;
+    let mut broken = Vec::new();
     for (index, &service) in settings.services.iter().enumerate() {
         // The first one has no name, too.
         let names =
             [Some(Service::from(service.as_str())), (index == 0).then_some(Service::DEFAULT)];
         let names = names.into_iter().flatten();
         let journal = journal.clone();
+        let mut held = Held { service, contracts: &settings.contracts, counts: &mut broken };
         builder = match service {
-            ServiceName::Echo => add(builder, names, Echo::new(settings.versions.clone()), journal),
-            ServiceName::Kv => add(builder, names, Kv::new(&settings.versions), journal),
-            ServiceName::Irc => add(builder, names, Irc::new(&settings.versions), journal),
+            ServiceName::Echo => {
+                add(builder, names, Echo::new(settings.versions.clone()), journal, &mut held)
+            }
+            ServiceName::Kv => add(builder, names, Kv::new(&settings.versions), journal, &mut held),
+            ServiceName::Irc => {
+                add(builder, names, Irc::new(&settings.versions), journal, &mut held)
+            }
         };
     }
     descriptors::raise_limit(settings.limits.max_connections);
@@ -173,6 +182,15 @@ async fn serve(
     for (name, count) in report.counts.named().into_iter().filter(|&(_, count)| count > 0) {
         info!(name, count, "counted");
     }
+    for (service, counts) in broken {
+        let ContractCounts { client_broke, server_broke, events_in, events_out, .. } = counts();
+        if client_broke + server_broke + events_in + events_out > 0 {
+            warn!(
+                service = service.as_str(),
+                client_broke, server_broke, events_in, events_out, "contracts were broken"
+            );
+        }
+    }
     Ok(report)
 }
 
@@ -185,12 +203,31 @@ fn listen(builder: ServerBuilder, address: &str) -> ServerBuilder {
     builder.listen(address)
 }
 
-/// Adds a service under some names.
+/// The contracts of a service, and where their breaks are counted.
+struct Held<'s> {
+    service: ServiceName,
+    contracts: &'s ContractPlan,
+    counts: &'s mut Vec<(ServiceName, Counts)>,
+}
+
+type Counts = Box<dyn Fn() -> ContractCounts + Send + Sync>;
+
+impl Held<'_> {
+    fn of<H: Handler>(&mut self, handler: H) -> Arc<Contracts<H>> {
+        let handler = self.contracts.of(self.service, handler);
+        self.counts.push((self.service, Box::new(handler.counts())));
+        Arc::new(handler)
+    }
+}
+
+/// Adds a service under some names. What breaks its contract is not in the journal: it was not
+/// executed.
 fn add(
     builder: ServerBuilder,
     names: impl Iterator<Item = Service>,
     handler: impl Handler,
     journal: Option<Journal>,
+    held: &mut Held<'_>,
 ) -> ServerBuilder {
     fn under(
         builder: ServerBuilder,
@@ -200,7 +237,7 @@ fn add(
         names.fold(builder, |builder, name| builder.shared_service(name, Arc::clone(handler)))
     }
     match journal {
-        Some(journal) => under(builder, names, &Arc::new(journal.of(handler))),
-        None => under(builder, names, &Arc::new(handler)),
+        Some(journal) => under(builder, names, &held.of(journal.of(handler))),
+        None => under(builder, names, &held.of(handler)),
     }
 }

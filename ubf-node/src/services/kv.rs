@@ -8,8 +8,10 @@
 //! | `{cas,Key,Old,New}` | | `ok` or `{conflict,Value}` | `{ok,Revision}` or `{conflict,Value,Revision}` |
 //! | `{scan,After,Count}` | | | `{page,[{Key,Value,Revision}],Next}` |
 //!
+//! The atom `undefined` as a value counts as `?`.
+//!
 //! All else is answered `clientBrokeContract`, with what the version knows. The state is always
-//! `start`. What does not fit any longer is answered `{error,full}`, and a page ends early when it
+//! `start`. The atom `undefined` counts as `?`, as in contracts. What does not fit any longer is answered `{error,full}`, and a page ends early when it
 //! has [`MAX_PAGE_BYTES`].
 //!
 //! It is kept in memory, and by this process alone: when the server ends, all of it is gone, also
@@ -107,13 +109,17 @@ impl Kv {
         let name = parts.get(0)?;
         // What is kept must not hold on to the buffer that it was read into: it is copied.
         let part = |index| parts.get(index).map(|term| term.to_term());
+        // Peers without `?` write it as an atom, and contracts know no difference.
+        let slot = |index| {
+            part(index).map(|one| if one.is_atom("undefined") { Term::Undefined } else { one })
+        };
         let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
         match parts.len() {
             2 if name.is_atom("get") => Some(store.get(contract, &part(1)?)),
             2 if name.is_atom("delete") => Some(store.delete(contract, &part(1)?)),
-            3 if name.is_atom("put") => store.put(contract, part(1)?, part(2)?, cost),
+            3 if name.is_atom("put") => store.put(contract, part(1)?, slot(2)?, cost),
             4 if name.is_atom("cas") && contract >= Contract::Two => {
-                Some(store.compare_and_swap(contract, part(1)?, &part(2)?, part(3)?, cost))
+                Some(store.compare_and_swap(contract, part(1)?, &slot(2)?, slot(3)?, cost))
             }
             3 if name.is_atom("scan") && contract >= Contract::Three => {
                 store.scan(&part(1)?, parts.get(2)?.as_i64()?)
@@ -271,6 +277,7 @@ mod tests {
             ("{delete,\"a\"}", "ok"),
             ("{delete,\"a\"}", "{error,not_found}"),
             ("{put,\"a\",?}", "none"),
+            ("{put,\"a\",undefined}", "none"),
             ("{cas,\"a\",?,1}", "none"),
             ("{scan,?,1}", "none"),
             ("{get}", "none"),
@@ -288,6 +295,9 @@ mod tests {
             ("{cas,a,?,1}", "ok"),
             ("{cas,a,?,2}", "{conflict,1}"),
             ("{cas,a,1,?}", "ok"),
+            ("{get,a}", "{value,?}"),
+            ("{cas,a,undefined,1}", "ok"),
+            ("{put,a,undefined}", "ok"),
             ("{get,a}", "{value,?}"),
             ("{delete,a}", "ok"),
             ("{scan,?,1}", "none"),

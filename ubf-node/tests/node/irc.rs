@@ -3,6 +3,7 @@
 use ubf_node::services::Irc;
 use ubf_server::{Server, Versions};
 
+use crate::contracts::held;
 use crate::support::{Peer, Running, start};
 
 async fn connect(server: &Running, version: u32) -> Peer {
@@ -14,9 +15,13 @@ async fn connect(server: &Running, version: u32) -> Peer {
 
 #[tokio::test]
 async fn people_of_two_versions_write_to_each_other() {
-    let server = start(Server::builder().service("irc", Irc::new(&Versions::of([1, 2, 3])))).await;
+    let server =
+        start(Server::builder().service("irc", held("irc", Irc::new(&Versions::of([1, 2, 3])))))
+            .await;
     let (mut old, mut new) = (connect(&server, 1).await, connect(&server, 2).await);
-    old.exchange("1 'groups'$", "1 ? {{'clientBrokeContract''groups'#\"logon\"&}'start'}$").await;
+    let rule = "{'input'{'prim'1 1'logon'}#{'output'{'prim'1 1'no'}'start'}&{'output'{'prim'1 1'welcome'}'active'}&}";
+    let broken = format!("1 ? {{{{'clientBrokeContract''groups'#{rule}&}}'start'}}$");
+    old.exchange("1 'groups'$", &broken).await;
     old.exchange("1 'logon'$", "1 ? {{'ok'\"guest1\"}'active'}$").await;
     old.exchange("1 {'join'\"erlang\"}$", "1 ? {'true''active'}$").await;
     new.exchange("2 {'logon'\"mike\"}$", "2 ? {{'ok'\"mike\"}'active'}$").await;
@@ -44,7 +49,8 @@ async fn people_of_two_versions_write_to_each_other() {
 
 #[tokio::test]
 async fn a_person_who_never_reads_is_logged_off_and_holds_nobody_up() {
-    let server = start(Server::builder().service("irc", Irc::new(&Versions::of([1, 2])))).await;
+    let server =
+        start(Server::builder().service("irc", held("irc", Irc::new(&Versions::of([1, 2]))))).await;
     let (mut deaf, mut joe) = (connect(&server, 2).await, connect(&server, 2).await);
     deaf.exchange(
         "2 {'logon'\"deaf\"}$2 {'join'\"a\"}$",

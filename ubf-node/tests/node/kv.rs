@@ -3,11 +3,13 @@
 use ubf_node::services::Kv;
 use ubf_server::{Server, Versions};
 
+use crate::contracts::held;
 use crate::support::start;
 
 #[tokio::test]
 async fn a_store_takes_no_more_than_its_limit_however_small_the_packets_are() {
-    let server = start(Server::builder().service("kv", Kv::new(&Versions::of([3])))).await;
+    let server =
+        start(Server::builder().service("kv", held("kv", Kv::new(&Versions::of([3]))))).await;
     let mut client = server.connect().await;
     let agreed = "3 ? {'agreed'1\"kv\"#3&#{'max_packet'16777216}&}$";
     // Pages are larger than what clients usually accept.

@@ -12,7 +12,9 @@ pub(crate) struct Program {
     address: String,
 }
 
-const LISTENING: &[&str] = &["--listen", "127.0.0.1:0", "--log", "json"];
+/// Whatever these tests send and get is held against the contracts.
+const LISTENING: &[&str] =
+    &["--listen", "127.0.0.1:0", "--log", "json", "--contract-mode", "enforce"];
 
 pub(crate) fn command(arguments: &[&str]) -> Command {
     prepared(Command::new(env!("CARGO_BIN_EXE_ubf-server")), arguments)

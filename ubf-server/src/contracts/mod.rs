@@ -1,6 +1,8 @@
 //! A handler that is held against contracts (C3, C4).
 
+mod held;
 mod session;
+mod state_of;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,10 +10,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tracing::warn;
-use ubf_codec::{Document, Version, View, decode};
-use ubf_contract::{Accepted, Broken, Checker, Contract, SessionChecker, SessionState};
+use ubf_codec::{Document, Text, Version, View, decode};
+use ubf_contract::{Accepted, Broken, Contract, SessionState};
 use ubf_proto::Versions;
 
+use self::held::Held;
 use self::session::{Counters, Session, Shared};
 use crate::failure::Failure;
 use crate::handler::{Call, Client, Connected, Handler};
@@ -22,7 +25,7 @@ use crate::versions::{HandlerError, IntoVersions};
 /// What becomes of a message that its contract does not allow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Enforcement {
-    /// Nothing is checked.
+    /// Nothing is checked. The contract is only shown to those who ask for it.
     Off,
     /// It is logged and counted, and goes its way.
     Log,
@@ -52,7 +55,10 @@ pub struct ContractCounts {
 ///
 /// The state of a session is the one that the last reply named. In a contract with several states
 /// the requests of a connection run one after the other, since each decides what the next one may
-/// be.
+/// be; but for [`Enforcement::Off`].
+///
+/// The request `'contract'` is answered with the contract of its version, in every state and
+/// whatever the contract says of it, as existing servers do. It never reaches the handler.
 ///
 /// ```
 /// use ubf_codec::ubf;
@@ -103,10 +109,10 @@ impl<H: Handler> Contracts<H> {
         versions: impl IntoVersions,
         contract: impl Into<Arc<Contract>>,
     ) -> Self {
-        let sessions = Arc::new(SessionChecker::new(Checker::new(contract)));
+        let held = Arc::new(Held::new(contract.into()));
         match versions.into_versions() {
             Ok(versions) => {
-                let all = versions.iter().map(|version| (version, Arc::clone(&sessions)));
+                let all = versions.iter().map(|version| (version, Arc::clone(&held)));
                 self.shared_mut(|shared| shared.versions.extend(all));
             }
             Err(error) => {
@@ -168,6 +174,10 @@ impl<H: Handler> Handler for Contracts<H> {
         self.error.map_or_else(|| self.handler.check(), Err)
     }
 
+    fn pinned_outside(&self) -> Option<Text> {
+        self.handler.pinned_outside()
+    }
+
     fn connect(&self, client: &Client) -> Self::State {
         let session = Arc::new(Session::new(Arc::clone(&self.shared)));
         let client = client.gated(Arc::clone(&session) as _);
@@ -177,44 +187,50 @@ impl<H: Handler> Handler for Contracts<H> {
     }
 
     async fn request(&self, call: Call<Self::State>) -> Result<Reply, Failure> {
-        let Some(checker) = self.shared.checker(call.version()) else {
+        let Some(held) = self.shared.versions.get(&call.version()) else {
             return self.handler.request(inner(call)).await;
         };
+        let session = Arc::clone(&call.state().session);
+        if call.term().is_atom("contract") {
+            return Ok(Reply::new(held.answer.clone(), session.name(held)));
+        }
+        if self.shared.enforcement == Enforcement::Off {
+            let reply = self.handler.request(inner(call)).await?;
+            session.follow(held, &reply);
+            return Ok(reply);
+        }
         // The state that decides is the one after the calls before this one.
-        let turn = checker.has_several_states().then(|| call.take_turn());
+        let turn = held.has_several_states.then(|| call.take_turn());
         if let Some(turn) = &turn {
             turn.come().await;
         }
-        let session = Arc::clone(&call.state().session);
-        let state = session.state(&checker);
+        let checker = &held.sessions;
+        let state = session.state(held);
         let accepted = match checker.request(state, call.term()) {
-            Ok(accepted) => Some(accepted),
+            Ok(accepted) => accepted,
             Err(broken) => {
                 session.shared.counters.client_broke();
                 log("a client broke its contract", call.version(), &broken);
                 if self.shared.enforcement == Enforcement::Enforce {
                     let response = checker.client_broke_term(state, call.term());
-                    return Ok(Reply::new(response, name_of(&checker, state)));
+                    return Ok(Reply::new(response, held.name_of(state)));
                 }
-                None
+                // Nothing is known of what may follow a request that is not allowed.
+                let reply = self.handler.request(inner(call)).await?;
+                session.follow(held, &reply);
+                return Ok(reply);
             }
         };
         let version = call.version();
         let request = call.body().clone();
         let reply = self.handler.request(inner(call)).await?;
-        match accepted {
-            Some(accepted) => {
-                Ok(self.checked(reply, version, &request, &accepted, &checker, &session))
-            }
-            // Nothing is known of what may follow a request that is not allowed.
-            None => Ok(reply),
-        }
+        Ok(self.checked(reply, version, &request, &accepted, held, &session))
     }
 
     async fn event(&self, event: Call<Self::State>) {
-        if let Some(checker) = self.shared.checker(event.version()) {
+        if let Some(held) = self.shared.enforced(event.version()) {
             let session = &event.state().session;
-            if let Err(broken) = checker.event_in(session.state(&checker), event.term()) {
+            if let Err(broken) = held.sessions.event_in(session.state(held), event.term()) {
                 session.shared.counters.event_in();
                 log(
                     "a client sent an event that its contract does not allow",
@@ -239,9 +255,10 @@ impl<H: Handler> Contracts<H> {
         version: Version,
         request: &Document<Bytes>,
         accepted: &Accepted,
-        checker: &SessionChecker,
+        held: &Held,
         session: &Session,
     ) -> Reply {
+        let checker = &held.sessions;
         let body = reply.body();
         let packet = decode(body);
         let parts = packet.as_ref().ok().and_then(|packet| {
@@ -257,17 +274,18 @@ impl<H: Handler> Contracts<H> {
         };
         match checker.reply(accepted, response, next) {
             Ok(state) => {
-                session.set(checker, state);
+                session.set(held, state);
                 reply
             }
             Err(broken) => {
                 session.shared.counters.server_broke();
                 log("this server broke its contract", version, &broken);
                 if self.shared.enforcement != Enforcement::Enforce {
+                    session.follow(held, &reply);
                     return reply;
                 }
                 let instead = checker.server_broke_term(accepted, request.root(), response);
-                Reply::new(instead, name_of(checker, accepted.state()))
+                Reply::new(instead, held.name_of(accepted.state()))
             }
         }
     }
@@ -277,11 +295,6 @@ impl<H: Handler> Contracts<H> {
 fn inner<S>(call: Call<ContractState<S>>) -> Call<S> {
     let Call { message, is_event, connection } = call;
     Call { message, is_event, connection: Arc::clone(&connection.state.inner) }
-}
-
-/// Services without states are said to be in `start`.
-fn name_of(checker: &SessionChecker, state: SessionState) -> ubf_codec::Text {
-    checker.name(state).unwrap_or(ubf_codec::Text::from_static("start"))
 }
 
 fn log(what: &str, version: Version, broken: &Broken) {

@@ -6,25 +6,28 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing::warn;
 use ubf_codec::{Text, Version, View, decode};
-use ubf_contract::{SessionChecker, SessionState};
+use ubf_contract::SessionState;
 
+use super::held::Held;
+use super::state_of::state_of;
 use super::{ContractCounts, Enforcement};
 use crate::event::EventGate;
 use crate::event_error::EventError;
+use crate::reply::Reply;
 
 /// What all connections of a service share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) versions: BTreeMap<Version, Arc<SessionChecker>>,
+    pub(super) versions: BTreeMap<Version, Arc<Held>>,
     pub(super) enforcement: Enforcement,
     pub(super) counters: Arc<Counters>,
 }
 
 impl Shared {
-    /// The contract of a version, if there is one that is looked at.
-    pub(super) fn checker(&self, version: Version) -> Option<Arc<SessionChecker>> {
-        let checker = self.versions.get(&version)?;
-        (self.enforcement != Enforcement::Off).then(|| Arc::clone(checker))
+    /// The contract of a version, if there is one and messages are held against it.
+    pub(super) fn enforced(&self, version: Version) -> Option<&Held> {
+        let held = self.versions.get(&version)?;
+        (self.enforcement != Enforcement::Off).then_some(held)
     }
 }
 
@@ -73,27 +76,45 @@ impl Session {
     }
 
     /// The state in this version's contract; its first one, if it has none of that name.
-    pub(super) fn state(&self, checker: &SessionChecker) -> SessionState {
+    pub(super) fn state(&self, held: &Held) -> SessionState {
+        if !held.has_several_states {
+            return held.sessions.entry();
+        }
         let name = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = name.as_ref().and_then(|name| checker.state(name.as_bytes()));
-        known.unwrap_or_else(|| checker.entry())
+        let known = name.as_ref().and_then(|name| held.sessions.state(name.as_bytes()));
+        known.unwrap_or_else(|| held.sessions.entry())
     }
 
-    pub(super) fn set(&self, checker: &SessionChecker, state: SessionState) {
-        if checker.has_several_states() {
-            *self.state.lock().unwrap_or_else(PoisonError::into_inner) = checker.name(state);
+    /// The name of that state.
+    pub(super) fn name(&self, held: &Held) -> Text {
+        held.name_of(self.state(held))
+    }
+
+    pub(super) fn set(&self, held: &Held, state: SessionState) {
+        if held.has_several_states {
+            *self.state.lock().unwrap_or_else(PoisonError::into_inner) = held.sessions.name(state);
+        }
+    }
+
+    /// Goes where a reply goes that was not checked, if there is such a state.
+    pub(super) fn follow(&self, held: &Held, reply: &Reply) {
+        if held.has_several_states
+            && let Some(state) =
+                state_of(reply.body()).and_then(|name| held.sessions.state(name.as_bytes()))
+        {
+            self.set(held, state);
         }
     }
 }
 
 impl EventGate for Session {
     fn check(&self, version: Version, body: &[u8]) -> Result<(), EventError> {
-        let Some(checker) = self.shared.checker(version) else { return Ok(()) };
+        let Some(held) = self.shared.enforced(version) else { return Ok(()) };
         // `{'event_out',Event}`, which this crate has written.
         let Ok(packet) = decode(body) else { return Ok(()) };
         let View::Tuple(pair) = packet.root().view() else { return Ok(()) };
         let Some([_, event]) = pair.to_array() else { return Ok(()) };
-        let Err(broken) = checker.event_out(self.state(&checker), event) else { return Ok(()) };
+        let Err(broken) = held.sessions.event_out(self.state(held), event) else { return Ok(()) };
         self.shared.counters.events_out.fetch_add(1, Ordering::Relaxed);
         warn!(version = version.get(), broken = %broken, "this server sent an event that its contract does not allow");
         match self.shared.enforcement {

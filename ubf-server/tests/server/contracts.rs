@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ubf_codec::{Term, ubf};
+use ubf_codec::{Term, Text, ubf};
 use ubf_contract::{Contract, Reader};
 use ubf_server::testing::{Answer, TestServer};
-use ubf_server::{Call, Contracts, Enforcement, EventError, Handlers, Reply};
+use ubf_server::{
+    Call, Client, Contracts, Enforcement, EventError, Failure, Handler, Handlers, Reply, Versions,
+};
 
 const DOOR: &str = "+NAME(\"door\"). +VSN(\"1\").
 +TYPES open() :: open; close() :: close; ok() :: ok; no() :: {no, ubfstring()}; bell() :: {bell, 1..3}; hum() :: hum.
@@ -151,4 +153,51 @@ async fn a_pipeline_is_checked_in_the_states_that_its_replies_lead_to() {
     for state in ["opened", "start", "opened"] {
         assert_eq!(client.answer().await.unwrap(), reply("ok", state));
     }
+}
+
+#[tokio::test]
+async fn whoever_asks_for_the_contract_is_told_it_in_every_state_and_mode() {
+    for enforcement in [Enforcement::Off, Enforcement::Log, Enforcement::Enforce] {
+        let seen = Arc::new(AtomicBool::new(false));
+        let service =
+            Contracts::new(handlers(&seen)).version(1, door()).with_enforcement(enforcement);
+        let server = TestServer::of(service).await.unwrap();
+        let mut client = server.client(1);
+        let told = door().to_term();
+        let answer = client.call(ubf!(contract)).await.unwrap();
+        assert_eq!(answer, Answer::reply(told.clone(), "start"), "{enforcement:?}");
+        assert!(!seen.load(Ordering::Relaxed), "the handler did not run");
+        client.call(ubf!(open)).await.unwrap();
+        let answer = client.call(ubf!(contract)).await.unwrap();
+        assert_eq!(answer, Answer::reply(told, "opened"), "{enforcement:?}");
+        // A version without a contract has none to tell: the request is the handler's.
+        let mut other = server.client(2);
+        assert_eq!(other.call(ubf!(contract)).await.unwrap(), reply("ok", "start"));
+    }
+}
+
+/// Keeps its clients while they are not in `start`.
+struct Pinned;
+
+impl Handler for Pinned {
+    type State = ();
+
+    fn versions(&self) -> Versions {
+        Versions::of([1])
+    }
+
+    fn pinned_outside(&self) -> Option<Text> {
+        Some("start".into())
+    }
+
+    fn connect(&self, _: &Client) {}
+
+    async fn request(&self, _: Call<()>) -> Result<Reply, Failure> {
+        Ok(Reply::ok(ubf!(ok)))
+    }
+}
+
+#[test]
+fn r1_a_pinned_service_stays_pinned_when_it_is_held_against_a_contract() {
+    assert_eq!(Contracts::new(Pinned).pinned_outside(), Some("start".into()));
 }

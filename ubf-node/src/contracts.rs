@@ -1,0 +1,175 @@
+//! The contracts of the services: those that come with this program, and those of `--contract`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use clap::ValueEnum;
+use serde::Deserialize;
+use ubf_codec::Version;
+use ubf_contract::{Contract, Reader};
+use ubf_server::{Contracts, Enforcement, Handler, Versions};
+
+use crate::options::{OptionError, ServiceName};
+
+/// The text of the contract that a service of this program has in a version, in UBF(B).
+///
+/// ```
+/// let text = ubf_node::contract_text("kv", 3).unwrap();
+/// assert!(text.contains("+NAME(\"kv\")."));
+/// assert_eq!(ubf_node::contract_text("kv", 4), None);
+/// ```
+#[must_use]
+pub fn contract_text(service: &str, version: u32) -> Option<&'static str> {
+    Some(match (service, version) {
+        ("echo", 1..) => include_str!("../contracts/echo.con"),
+        ("kv", 1) => include_str!("../contracts/kv-1.con"),
+        ("kv", 2) => include_str!("../contracts/kv-2.con"),
+        ("kv", 3) => include_str!("../contracts/kv-3.con"),
+        ("irc", 1) => include_str!("../contracts/irc-1.con"),
+        ("irc", 2) => include_str!("../contracts/irc-2.con"),
+        _ => return None,
+    })
+}
+
+/// What becomes of messages that break a contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ContractMode {
+    /// Nothing is checked; `'contract'` is answered.
+    Off,
+    /// They are logged and counted.
+    Log,
+    /// They are logged and counted, and go nowhere.
+    Enforce,
+}
+
+/// The contracts of all services, and how they are used.
+#[derive(Debug)]
+pub(crate) struct ContractPlan {
+    enforcement: Enforcement,
+    /// Those of `--contract`; without a version it is for all versions that have none of their own.
+    given: Vec<(ServiceName, Option<Version>, Arc<Contract>)>,
+}
+
+impl ContractPlan {
+    /// Reads the files that are named as `kv=FILE` or `kv/2=FILE`.
+    pub(crate) fn new(given: &[String], mode: Option<ContractMode>) -> Result<Self, OptionError> {
+        let default = if given.is_empty() { ContractMode::Off } else { ContractMode::Enforce };
+        let enforcement = match mode.unwrap_or(default) {
+            ContractMode::Off => Enforcement::Off,
+            ContractMode::Log => Enforcement::Log,
+            ContractMode::Enforce => Enforcement::Enforce,
+        };
+        let given = given.iter().map(|one| read(one)).collect::<Result<_, _>>()?;
+        Ok(Self { enforcement, given })
+    }
+
+    /// That service, held against its contracts.
+    pub(crate) fn of<H: Handler>(&self, service: ServiceName, handler: H) -> Contracts<H> {
+        let versions = handler.versions();
+        let mut contracts = Contracts::new(handler).with_enforcement(self.enforcement);
+        // One contract for all the versions that it has is read once.
+        let mut left: Vec<Version> = versions.iter().collect();
+        while let Some(&first) = left.first() {
+            let Some(source) = self.source(service, first) else {
+                left.remove(0);
+                continue;
+            };
+            let same = |version: &Version| self.source(service, *version) == Some(source);
+            let (these, others): (Versions, Vec<_>) =
+                (left.iter().copied().filter(same).collect(), left);
+            left = others.into_iter().filter(|version| !same(version)).collect();
+            if let Some(contract) = source.contract() {
+                contracts = contracts.version(these, contract);
+            }
+        }
+        contracts
+    }
+
+    fn source(&self, service: ServiceName, version: Version) -> Option<Source<'_>> {
+        let given = |wanted: Option<Version>| {
+            let mut all = self.given.iter();
+            all.find(|(name, own, _)| (*name, *own) == (service, wanted)).map(|(.., found)| found)
+        };
+        let given = given(Some(version)).or_else(|| given(None)).map(Source::Given);
+        given.or_else(|| contract_text(service.as_str(), version.get()).map(Source::Shipped))
+    }
+}
+
+/// Where the contract of a version comes from.
+#[derive(Clone, Copy)]
+enum Source<'p> {
+    Given(&'p Arc<Contract>),
+    Shipped(&'static str),
+}
+
+impl PartialEq for Source<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Given(one), Self::Given(other)) => Arc::ptr_eq(one, other),
+            (Self::Shipped(one), Self::Shipped(other)) => one == other,
+            (Self::Given(_), Self::Shipped(_)) | (Self::Shipped(_), Self::Given(_)) => false,
+        }
+    }
+}
+
+impl Source<'_> {
+    fn contract(self) -> Option<Arc<Contract>> {
+        match self {
+            Self::Given(contract) => Some(Arc::clone(contract)),
+            Self::Shipped(text) => {
+                let contract = Reader::new().read(text);
+                debug_assert!(contract.is_ok(), "a test reads all that come with this program");
+                contract.ok().map(Arc::new)
+            }
+        }
+    }
+}
+
+fn read(given: &str) -> Result<(ServiceName, Option<Version>, Arc<Contract>), OptionError> {
+    let bad = |text| {
+        OptionError::with_hint(
+            format!("{given}: {text}"),
+            "--contract kv=FILE, or for one version --contract kv/2=FILE",
+        )
+    };
+    let (name, path) = given.split_once('=').ok_or_else(|| bad("no file is named"))?;
+    let (name, version) = match name.split_once('/') {
+        Some((name, version)) => {
+            let version = version.parse().ok().and_then(Version::new);
+            (name, Some(version.ok_or_else(|| bad("not a version"))?))
+        }
+        None => (name, None),
+    };
+    let name = ServiceName::from_str(name, false).map_err(|_| bad("no such service"))?;
+    let text = std::fs::read(Path::new(path))
+        .map_err(|error| OptionError::new(format!("cannot read {path}: {error}")))?;
+    let contract = Reader::new().read(&text).map_err(|error| {
+        OptionError::with_hint(
+            format!("{path}:{error}"),
+            "ubf contract check FILE shows all that is wrong with it",
+        )
+    })?;
+    Ok((name, version, Arc::new(contract)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [(&str, u32); 6] =
+        [("echo", 1), ("kv", 1), ("kv", 2), ("kv", 3), ("irc", 1), ("irc", 2)];
+
+    #[test]
+    fn the_contracts_are_good_and_canonical_and_named_as_their_services() {
+        for (service, version) in ALL {
+            let text = contract_text(service, version).unwrap();
+            let contract = Reader::new().read(text).unwrap();
+            assert_eq!(contract.warnings(), [], "{service} {version}");
+            assert_eq!(contract.name().text, service);
+            assert_eq!(contract.vsn().text, version.to_string().as_str());
+            let printed = String::from_utf8(contract.print()).unwrap();
+            assert_eq!(printed, text, "{service} {version}: ubf contract fmt --write");
+        }
+    }
+}
