@@ -478,7 +478,7 @@ fn load(
         Unit::Sessions => LoadUnit::Sessions,
         Unit::Calls => LoadUnit::Calls,
     };
-    Ok(Some(LoadPlan { unit, low, high, next_ip }))
+    Ok(Some(LoadPlan::new(unit, low, high, next_ip)))
 }
 
 fn address(text: &str) -> Result<Address, OptionError> {

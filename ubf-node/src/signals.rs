@@ -153,7 +153,7 @@ fn drain(server: &ServerHandle, waits: Waits) {
         // Nobody takes the clients over: they need no time to move.
         return server.shut_down(hard_stop);
     }
-    if !server.drain(DrainPlan { next_ip, grace, hard_stop }) {
+    if !server.drain(DrainPlan::new(next_ip, grace, hard_stop)) {
         warn!("the server is closing already");
     }
 }

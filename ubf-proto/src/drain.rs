@@ -11,6 +11,7 @@ use ubf_codec::NextIp;
 ///    ^──────undrain──────┘
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Phase {
     /// Calls are executed and answered.
     #[default]
@@ -39,6 +40,7 @@ impl Phase {
 
 /// How a drain goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DrainPlan {
     /// Where the clients shall go; `None`, if nobody takes over.
     pub next_ip: Option<NextIp>,
@@ -46,4 +48,13 @@ pub struct DrainPlan {
     pub grace: Duration,
     /// How long calls in progress may then take.
     pub hard_stop: Duration,
+}
+
+impl DrainPlan {
+    /// A drain that sends clients there, lets sessions go on for the grace, and lets calls in
+    /// progress then take until the hard stop.
+    #[must_use]
+    pub fn new(next_ip: impl Into<Option<NextIp>>, grace: Duration, hard_stop: Duration) -> Self {
+        Self { next_ip: next_ip.into(), grace, hard_stop }
+    }
 }

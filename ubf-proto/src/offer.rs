@@ -20,6 +20,7 @@ const MAX_PEERS: usize = 256;
 
 /// When crashes of handlers withdraw a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CrashRule {
     /// So many crashes from one peer withdraw a version for that peer: chosen, since one crash may
     /// be the fault of one request.

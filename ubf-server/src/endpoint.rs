@@ -22,7 +22,7 @@ use crate::counters::{Counters, Counts};
 use crate::entry::ConnectionEntry;
 use crate::erased::AnyService;
 use crate::handle::{ConnectionStatus, Status};
-use crate::log::{error, info, warn};
+use crate::log::{error, info, millis, warn};
 use crate::mailbox::Command;
 use crate::settings::ServerLimits;
 
@@ -247,23 +247,30 @@ impl SharedEndpoint {
         match notice {
             Notice::Draining(plan) => {
                 let goal = plan.next_ip.as_ref().map_or_else(|| "?".into(), ToString::to_string);
-                let (grace, hard_stop) = (plan.grace, plan.hard_stop);
-                info!(phase = "draining", next_ip = goal, ?grace, ?hard_stop, "drain");
+                let (grace_ms, hard_stop_ms) = (millis(plan.grace), millis(plan.hard_stop));
+                info!(phase = "draining", next_ip = goal, grace_ms, hard_stop_ms, "drain");
             }
             Notice::Serving => info!(phase = "serving", "undrain"),
             Notice::Left => info!("no longer listening"),
             Notice::Closing { connections, within } => {
-                info!(phase = "closing", sessions = *connections, ?within, "closing");
+                let within_ms = millis(*within);
+                info!(phase = "closing", connections = *connections, within_ms, "closing");
             }
             Notice::Stopped { connections } => {
-                info!(phase = "stopped", sessions = *connections, "stopped");
+                info!(phase = "stopped", connections = *connections, "stopped");
             }
+            Notice::Cordoned(cordon) => {
+                let goal = cordon.next_ip.as_ref();
+                let goal = goal.map_or_else(|| "peers".into(), ToString::to_string);
+                info!(next_ip = goal, "cordoned: new connections are turned away");
+            }
+            Notice::Uncordoned => info!("uncordoned"),
             Notice::Load { load, low, high, is_over } => {
                 info!(load = *load, low = *low, high = *high, is_over, "load mark passed");
             }
             Notice::Withdrawn { service, version, peer, until } => {
                 self.totals.withdrawn.add(1);
-                let for_ms = u64::try_from(until.since(now).as_millis()).unwrap_or(u64::MAX);
+                let for_ms = millis(until.since(now));
                 match peer {
                     Some(peer) => {
                         warn!(%service, %version, for_ms, %peer, "version withdrawn for one peer");
@@ -316,6 +323,7 @@ impl SharedEndpoint {
             calls: state.calls(),
             withdrawn: withdrawn.collect(),
             spoken,
+            cordon: endpoint.cordon().cloned(),
             load: endpoint.load_plan().cloned(),
             peers: session.peers.clone(),
             addresses: self.own.addresses.clone(),
@@ -336,6 +344,21 @@ impl SharedEndpoint {
             entries.truncate(at_most);
             entries.into_iter().map(|entry| connection_status(entry, now)).collect()
         })
+    }
+
+    /// Tells the endpoint something about one connection. `false` if there is none of this number, or
+    /// the endpoint does not accept that.
+    pub(crate) fn handle_for(
+        &self,
+        number: u64,
+        input: impl FnOnce(ConnectionKey) -> Input,
+    ) -> bool {
+        let is_accepted = self.with_state(|state, now| {
+            let key = state.entries.keys().find(|key| key.number() == number).copied();
+            key.is_some_and(|key| state.endpoint.handle(input(key), now))
+        });
+        self.wake.notify_one();
+        is_accepted
     }
 
     /// Gives one connection a command. `false` if there is none of this number.

@@ -15,7 +15,7 @@ use ubf_proto::{DrainPlan, Phase, Service, Versions, server};
 use crate::counters::Counts;
 use crate::endpoint::SharedEndpoint;
 use crate::mailbox::Command;
-use crate::settings::LoadPlan;
+use crate::settings::{Cordon, LoadPlan};
 use crate::welcome;
 
 /// A hold on a server that runs: to look at it, to drain it, to stop it. Cheap to clone.
@@ -58,16 +58,38 @@ impl ServerHandle {
     }
 
     /// Sends the client of one connection elsewhere: its next reply names `next_ip`, or a notice
-    /// does so at once, and it has this long to go. `false` if no connection has this number.
+    /// does so at once, and it has the grace to go. A client that stays is then closed, as
+    /// [`close_connection`](Self::close_connection) does. A drain that begins meanwhile, or ends,
+    /// replaces all that.
+    ///
+    /// `false` if no connection has this number, or if the client cannot be told of the addresses, as
+    /// for [`set_peers`](Self::set_peers).
     #[must_use = "the connection may be gone"]
-    pub fn move_connection(&self, number: u64, next_ip: NextIp, grace: Duration) -> bool {
-        self.0.command(number, |now| {
-            Command::Tell(Box::new(server::Input::Drain {
-                next_ip: Some(next_ip),
-                until: now + grace,
-                notice_at: now,
-            }))
-        })
+    pub fn move_connection(
+        &self,
+        number: u64,
+        next_ip: NextIp,
+        grace: Duration,
+        hard_stop: Duration,
+    ) -> bool {
+        let input = |connection| Input::Move { connection, next_ip, grace, hard_stop };
+        self.0.handle_for(number, input)
+    }
+
+    /// Admits no further connection, while those that are there stay: a new one is told
+    /// `{'closing','cordoned',0}` and closed. The header names the addresses of the cordon, or the
+    /// server's peers; a drain's addresses come first.
+    ///
+    /// `false` if clients cannot be told of the addresses, as for [`set_peers`](Self::set_peers).
+    #[must_use = "clients may not be able to go there"]
+    pub fn cordon(&self, cordon: Cordon) -> bool {
+        self.0.handle(Input::Cordon(cordon))
+    }
+
+    /// Admits connections again. `false` if there is no cordon.
+    #[must_use = "there may be no cordon"]
+    pub fn uncordon(&self) -> bool {
+        self.0.handle(Input::Uncordon)
     }
 
     /// Closes one connection: it executes no further call, and those in progress may take so long.
@@ -192,6 +214,8 @@ pub struct Status {
     pub spoken: BTreeMap<Service, Versions>,
     /// Those that they may not use: an operator or crashes have withdrawn them (N6).
     pub withdrawn: BTreeMap<Service, Versions>,
+    /// That no further connection is admitted.
+    pub cordon: Option<Cordon>,
     /// R9: the load marks.
     pub load: Option<LoadPlan>,
     /// R4: where clients go when this server is lost.

@@ -183,7 +183,7 @@ pub use self::handler::{Call, Client, Handler};
 pub use self::handlers::Handlers;
 pub use self::reply::{IntoReply, Reply};
 pub use self::server::{Server, ServerBuilder};
-pub use self::settings::{LoadPlan, LoadUnit, ServerLimits};
+pub use self::settings::{Cordon, LoadPlan, LoadUnit, ServerLimits};
 pub use self::shared_event::SharedEvent;
 pub use self::versions::{HandlerError, IntoVersions};
 pub use ubf_net::Peer;

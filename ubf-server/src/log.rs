@@ -4,6 +4,13 @@
 //! That code may panic: because its output is gone, for example. Then the line is lost, and nothing
 //! else.
 
+use std::time::Duration;
+
+/// A time as a number, so that whoever reads the lines can reckon with it.
+pub(crate) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Writes a line, and contains what goes wrong.
 macro_rules! contained_line {
     ($level:ident, $($line:tt)+) => {

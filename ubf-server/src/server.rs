@@ -29,7 +29,7 @@ use crate::endpoint::{Own, SharedEndpoint};
 use crate::erased::AnyService;
 use crate::handle::{Fault, Report, ServerHandle};
 use crate::handler::Handler;
-use crate::log::{error, info, warn};
+use crate::log::{error, info, millis, warn};
 use crate::settings::ServerLimits;
 use crate::versions::HandlerError;
 use crate::welcome::welcome;
@@ -260,7 +260,7 @@ async fn accept(
                     io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
                 ) => {}
             Err(error) => {
-                warn!(%error, ?pause, "cannot accept");
+                warn!(%error, pause_ms = millis(pause), "cannot accept");
                 tokio::select! {
                     _ = stopped.changed() => break,
                     () = sleep(pause) => {}

@@ -81,12 +81,7 @@ pub(crate) async fn serve(listener: TcpListener, next_ip: Option<NextIp>) -> Res
         .service(Service::DEFAULT, echo);
     let server = server.bind().await?;
     let handle = server.handle();
-    handle.set_load_marks(next_ip.map(|next_ip| LoadPlan {
-        unit: LoadUnit::Sessions,
-        low: 1,
-        high: 1,
-        next_ip,
-    }));
+    handle.set_load_marks(next_ip.map(|next_ip| LoadPlan::new(LoadUnit::Sessions, 1, 1, next_ip)));
     let _report = server.run().await;
     Ok(())
 }

@@ -56,7 +56,8 @@ pub(crate) enum Command {
     Kick(Kick),
     /// Send the client of one connection elsewhere
     ///
-    /// Its next reply carries the new address; if it is silent, it is told at once.
+    /// Its next reply carries the new address; if it is silent, it is told at once. Who is still
+    /// there after the grace is closed.
     Move(Move),
     /// Send all clients elsewhere, then end
     ///
@@ -66,6 +67,13 @@ pub(crate) enum Command {
     Drain(Drain),
     /// Go on serving: the drain is off
     Undrain,
+    /// Admit no further client; those that are connected stay
+    ///
+    /// Who connects is turned away, and told where to go instead. Nothing else changes, until
+    /// uncordon; a drain takes those that are connected away.
+    Cordon(Cordon),
+    /// Admit clients again
+    Uncordon,
     /// Withdraw a version: clients that use it negotiate another one
     Withdraw(VersionArgs),
     /// Offer a version again, whoever withdrew it
@@ -117,8 +125,8 @@ pub(crate) struct Move {
     #[arg(value_name = "NEXTIP")]
     pub(crate) address: Option<NextIp>,
 
-    /// How long the client may take to go; who stays can be kicked. By default what the server was
-    /// started with
+    /// How long the client may take to go, before its connection is closed. By default what the
+    /// server was started with
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) grace: Option<Duration>,
 }
@@ -150,6 +158,13 @@ pub(crate) struct Drain {
     /// How long calls in progress may take after that. By default what the server was started with
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) hard_stop: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Cordon {
+    /// Where new clients are sent. By default to the server's peers of the moment
+    #[arg(value_name = "NEXTIP")]
+    pub(crate) address: Option<NextIp>,
 }
 
 #[derive(Debug, Args)]

@@ -32,8 +32,8 @@ use std::time::Duration;
 use ubf_codec::{NextIp, Version};
 use ubf_proto::{DrainPlan, Versions};
 use ubf_server::{
-    Call, Client, ConnectionStatus, Failure, Handler, LoadPlan, Reply, ServerHandle, Service,
-    Status,
+    Call, Client, ConnectionStatus, Cordon, Failure, Handler, LoadPlan, Reply, ServerHandle,
+    Service, Status,
 };
 
 use self::request::{OLD_SHAPES, SHAPES, unit_word};
@@ -41,8 +41,8 @@ use crate::journal::Journal;
 use crate::log::Log;
 
 pub use self::reports::{
-    AgentCount, ConnectionReport, LoadMarksReport, ServiceReport, StatusReport, VersionCount,
-    WriterReport,
+    AgentCount, ConnectionReport, CordonReport, LoadMarksReport, ServiceReport, StatusReport,
+    VersionCount, WriterReport,
 };
 pub(crate) use self::request::is_a_goal;
 pub use self::request::{Request, Which};
@@ -129,15 +129,15 @@ impl Control {
             Request::Move { number, next_ip, grace } => {
                 let next_ip = self.goal(next_ip)?;
                 let grace = grace.unwrap_or(self.grace);
-                let is_there = server.move_connection(number, next_ip, grace);
+                let is_there = server.move_connection(number, next_ip, grace, self.hard_stop);
                 is_there.then_some(()).ok_or(Refusal::UnknownConnection)?;
             }
             Request::Drain { next_ip, grace, hard_stop, stays } => {
-                let plan = DrainPlan {
-                    next_ip: Some(self.goal(next_ip)?),
-                    grace: grace.unwrap_or(self.grace),
-                    hard_stop: hard_stop.unwrap_or(self.hard_stop),
-                };
+                let plan = DrainPlan::new(
+                    self.goal(next_ip)?,
+                    grace.unwrap_or(self.grace),
+                    hard_stop.unwrap_or(self.hard_stop),
+                );
                 let is_done = if stays { server.drain_and_stay(plan) } else { server.drain(plan) };
                 is_done.then_some(()).ok_or(Refusal::Closing)?;
             }
@@ -151,6 +151,13 @@ impl Control {
                     });
                 }
             }
+            Request::Cordon { next_ip } => {
+                // What was read as a NextIP can be told as one.
+                server.cordon(Cordon::new(next_ip)).then_some(()).ok_or(Refusal::NoPeers)?;
+            }
+            Request::Uncordon => {
+                server.uncordon().then_some(()).ok_or(Refusal::NotCordoned)?;
+            }
             Request::Withdraw(which, version) => {
                 self.each(&which, version, ServerHandle::withdraw)?;
             }
@@ -159,7 +166,7 @@ impl Control {
             }
             Request::SetLoadMarks { unit, low, high, next_ip } => {
                 let next_ip = self.goal(next_ip)?;
-                server.set_load_marks(Some(LoadPlan { unit, low, high, next_ip }));
+                server.set_load_marks(Some(LoadPlan::new(unit, low, high, next_ip)));
             }
             Request::ClearLoadMarks => server.set_load_marks(None),
             Request::SetPeers(peers) => {
@@ -274,6 +281,9 @@ fn report(version: u32, status: &Status) -> StatusReport {
                 withdrawn: numbers(status.withdrawn.get(service)),
             })
             .collect(),
+        cordon: status.cordon.as_ref().map(|cordon| CordonReport {
+            next_ip: cordon.next_ip.as_ref().map(ToString::to_string),
+        }),
         load_marks: status.load.as_ref().map(|load| LoadMarksReport {
             unit: unit_word(version, load.unit).into(),
             low: load.low,

@@ -30,6 +30,8 @@ pub struct StatusReport {
     pub calls: u64,
     /// The versions of each service.
     pub services: Vec<ServiceReport>,
+    /// That no further connection is admitted. Version 1 does not have it.
+    pub cordon: Option<CordonReport>,
     /// R9: the load marks.
     pub load_marks: Option<LoadMarksReport>,
     /// R4: where clients go when the server is lost.
@@ -98,6 +100,14 @@ pub struct LoadMarksReport {
     pub high: u64,
     /// Where clients are sent.
     pub next_ip: String,
+}
+
+/// New connections are turned away.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct CordonReport {
+    /// Where new clients are sent. `None`: to the peers.
+    pub next_ip: Option<String>,
 }
 
 /// What is written beside the main work: log or journal.
@@ -190,6 +200,8 @@ impl StatusReport {
             ("advertised", text_or_undefined(self.advertised.as_deref())),
         ];
         if version >= 2 {
+            let cordon = self.cordon.as_ref();
+            pairs.push(("cordon", cordon.map_or(Term::Undefined, CordonReport::to_term)));
             pairs.push(("journal", self.journal.map_or(Term::Undefined, WriterReport::to_term)));
             pairs.push(("log", self.log.map_or(Term::Undefined, WriterReport::to_term)));
         }
@@ -235,6 +247,7 @@ impl StatusReport {
             agent: optional(value("agent")?, text)?,
             addresses: read_list(value("addresses")?, text)?,
             advertised: optional(value("advertised")?, text)?,
+            cordon: value("cordon").map_or(Some(None), |it| optional(it, CordonReport::read))?,
             journal: value("journal").map_or(Some(None), |it| optional(it, WriterReport::read))?,
             log: value("log").map_or(Some(None), |it| optional(it, WriterReport::read))?,
         })
@@ -296,6 +309,18 @@ impl LoadMarksReport {
             high: number(high)?,
             next_ip: text(next_ip)?,
         })
+    }
+}
+
+impl CordonReport {
+    /// A tuple, so that a cordon without addresses is not `?`.
+    fn to_term(&self) -> Term {
+        ubf!({ (text_or_undefined(self.next_ip.as_deref())) })
+    }
+
+    fn read(term: TermRef<'_>) -> Option<Self> {
+        let [next_ip] = tuple(term)?;
+        Some(Self { next_ip: optional(next_ip, text)? })
     }
 }
 

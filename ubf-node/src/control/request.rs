@@ -22,6 +22,8 @@ pub(super) const SHAPES: &[&str] = &[
     "{drain,NextIp,GraceMs,HardStopMs}",
     "{drain_and_stay,NextIp,GraceMs,HardStopMs}",
     "undrain",
+    "{cordon,NextIp}",
+    "uncordon",
     "{withdraw,Service,Version}",
     "{restore,Service,Version}",
     "{set_load_marks,Unit,Low,High,NextIp}",
@@ -89,6 +91,13 @@ pub enum Request {
     },
     /// R8: go on serving.
     Undrain,
+    /// Admit no further connection; those that are there stay.
+    Cordon {
+        /// Where new clients are sent. `None`: to the server's peers of the moment.
+        next_ip: Option<NextIp>,
+    },
+    /// Admit connections again.
+    Uncordon,
     /// N6: withdraw a version.
     Withdraw(Which, Version),
     /// Offer a version again.
@@ -152,6 +161,8 @@ impl Request {
             }
             Self::ShutDown { hard_stop } => ubf!({shut_down, (millis(*hard_stop))}),
             _ if is_old => return None,
+            Self::Cordon { next_ip } => ubf!({cordon, (goal(next_ip.as_ref()))}),
+            Self::Uncordon => ubf!(uncordon),
             Self::ListConnections { after, at_most } => {
                 ubf!({list_connections, (*after), (*at_most)})
             }
@@ -182,6 +193,7 @@ impl Request {
             ("status", Self::Status),
             (connections, Self::Connections),
             ("undrain", Self::Undrain),
+            ("uncordon", Self::Uncordon),
             ("clear_load_marks", Self::ClearLoadMarks),
         ];
         let View::Tuple(parts) = term.view() else {
@@ -197,6 +209,9 @@ impl Request {
                 Some(Self::SetPeers(
                     peers.map_or_else(Vec::new, |peers| peers.addresses().to_vec()),
                 ))
+            }
+            2 if name.is_atom("cordon") => {
+                Some(Self::Cordon { next_ip: optional(part(1)?, next_ip)? })
             }
             2 if name.is_atom("set_log_filter") => {
                 let View::String(filter) = part(1)?.view() else { return None };
@@ -250,12 +265,8 @@ impl Which {
 }
 
 /// The word for a unit in this version.
-pub(super) const fn unit_word(version: u32, unit: LoadUnit) -> &'static str {
-    match unit {
-        LoadUnit::Sessions if version < 2 => "sessions",
-        LoadUnit::Sessions => "connections",
-        LoadUnit::Calls => "calls",
-    }
+pub(super) fn unit_word(version: u32, unit: LoadUnit) -> &'static str {
+    if version >= 2 && unit == LoadUnit::Sessions { "connections" } else { unit.as_str() }
 }
 
 fn goal(next_ip: Option<&NextIp>) -> Term {
@@ -329,6 +340,9 @@ mod tests {
             "{move_connection,7,\"b:1\",5}",
             "{list_connections,0,1000}",
             "{drain_and_stay,?,?,?}",
+            "{cordon,\"b:1\"}",
+            "{cordon,?}",
+            "uncordon",
             "{set_log_filter,\"debug\"}",
             "{set_load_marks,connections,1,2,?}",
         ];
@@ -364,6 +378,8 @@ mod tests {
             "\"status\"",
             "{status}",
             "{drain}",
+            "cordon",
+            "{cordon,\"0.0.0.0:1\"}",
             "{drain,\"b\",?,?}",
             "{drain,\"b:1\",-1,?}",
             "{drain,\"b:1\",2592000001,?}",

@@ -40,6 +40,8 @@ pub enum Refusal {
     Closing,
     /// There is no drain to take back.
     NotDraining,
+    /// There is no cordon to take back.
+    NotCordoned,
     /// The server has left its address.
     NotListening,
     /// No service that is meant has this version.
@@ -52,10 +54,11 @@ pub enum Refusal {
     Other(String),
 }
 
-const WORDS: [(&str, Refusal, &str); 6] = [
+const WORDS: [(&str, Refusal, &str); 7] = [
     ("no_peers", Refusal::NoPeers, "it has no peers to send clients to"),
     ("closing", Refusal::Closing, "it is closing already"),
     ("not_draining", Refusal::NotDraining, "it does not drain"),
+    ("not_cordoned", Refusal::NotCordoned, "it is not cordoned"),
     (
         "not_listening",
         Refusal::NotListening,
@@ -122,6 +125,7 @@ impl Refusal {
             Self::NoPeers
             | Self::Closing
             | Self::NotDraining
+            | Self::NotCordoned
             | Self::NotListening
             | Self::UnknownVersion
             | Self::UnknownConnection => Term::atom(self.words().0),
@@ -155,6 +159,7 @@ impl fmt::Display for Refusal {
             Self::NoPeers
             | Self::Closing
             | Self::NotDraining
+            | Self::NotCordoned
             | Self::NotListening
             | Self::UnknownVersion
             | Self::UnknownConnection => f.write_str(self.words().1),

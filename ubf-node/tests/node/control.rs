@@ -295,6 +295,29 @@ async fn an_operator_lists_connections_closes_one_and_moves_one() {
 }
 
 #[tokio::test]
+async fn a_cordon_turns_new_clients_away_and_those_there_stay() {
+    let server = start(Server::builder()).await;
+    let mut operator = Operator::speaking(2, &server, "cordon").await;
+    let mut there = server.connect().await;
+    there.exchange("1 'here'$", "1 ? {'here''start'}$").await;
+    operator
+        .asks(&[
+            ("'uncordon'", "{{'error''not_cordoned'}'serving'}"),
+            ("{'cordon'?}", "{'ok''serving'}"),
+        ])
+        .await;
+    server.connect().await.expect_end("0 ? {'closing''cordoned'0}$").await;
+    operator.asks(&[("{'set_peers'\"b.example:4000\"}", "{'ok''serving'}")]).await;
+    server.connect().await.expect_end("0 \"b.example:4000\" {'closing''cordoned'0}$").await;
+    assert!(operator.ask("'status'").await.contains("{'cordon'{?}}"));
+    there.exchange("1 'here'$", "1 ? {'here''start'}$").await;
+    operator.asks(&[("'uncordon'", "{'ok''serving'}")]).await;
+    server.connect().await.exchange("1 'here'$", "1 ? {'here''start'}$").await;
+    operator.end().await;
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn r8_a_drain_that_stays_can_be_taken_back_when_everybody_has_gone() {
     let server = start(Server::builder()).await;
     let mut operator = Operator::speaking(2, &server, "stays").await;

@@ -3,9 +3,9 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use ubf_codec::{Address, Version};
+use ubf_codec::{Address, NextIp, Version};
 
-use super::{ConnectionKey, LoadPlan};
+use super::{ConnectionKey, Cordon, LoadPlan};
 use crate::drain::DrainPlan;
 use crate::service::Service;
 
@@ -37,6 +37,28 @@ pub enum Input {
     DrainAndStay(DrainPlan),
     /// R8: the operator takes a drain back. Accepted only while the server drains and still listens.
     Undrain,
+    /// The operator sends the client of one connection elsewhere, as in a drain. Not accepted if the
+    /// connection is gone, or if clients cannot be told of the addresses, as for
+    /// [`Peers`](Self::Peers).
+    ///
+    /// A connection that is still there after the grace is closed. A drain, and the end of one,
+    /// replace that.
+    Move {
+        /// The connection.
+        connection: ConnectionKey,
+        /// Where its client shall go.
+        next_ip: NextIp,
+        /// How long the client may take to go.
+        grace: Duration,
+        /// How long calls in progress may take after that.
+        hard_stop: Duration,
+    },
+    /// The operator admits no further connection: each new one is told `closing 'cordoned'` and
+    /// where to go instead. Those that are there stay. Not accepted if clients cannot be told of the
+    /// addresses, as for [`Peers`](Self::Peers).
+    Cordon(Cordon),
+    /// The operator admits connections again. Accepted if a cordon is in force.
+    Uncordon,
     /// R8: no further call is executed, and those in progress may take so long. Not accepted when the
     /// server is closing.
     ShutDown {

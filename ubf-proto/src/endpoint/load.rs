@@ -12,6 +12,7 @@ const PERIOD: Duration = Duration::from_millis(100);
 
 /// What a load is counted in (R9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LoadUnit {
     /// Connections.
     Sessions,
@@ -32,6 +33,7 @@ impl LoadUnit {
 
 /// R9: above `high`, replies name `next_ip`, until the load is below `low`.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LoadPlan {
     /// What is counted.
     pub unit: LoadUnit,
@@ -41,6 +43,14 @@ pub struct LoadPlan {
     pub high: u64,
     /// Where clients are sent.
     pub next_ip: NextIp,
+}
+
+impl LoadPlan {
+    /// A plan that sends clients there above `high`, until the load is below `low`.
+    #[must_use]
+    pub const fn new(unit: LoadUnit, low: u64, high: u64, next_ip: NextIp) -> Self {
+        Self { unit, low, high, next_ip }
+    }
 }
 
 /// A plan, and on which side of its marks the load is.

@@ -8,9 +8,11 @@
 mod addresses;
 mod config;
 mod connections;
+mod cordon;
 mod input;
 mod lifecycle;
 mod load;
+mod moves;
 mod news;
 mod output;
 
@@ -24,6 +26,7 @@ use ubf_codec::{Address, NextIp, Term, Version};
 pub use self::addresses::is_unspecified;
 pub use self::config::Config;
 pub use self::connections::ConnectionKey;
+pub use self::cordon::Cordon;
 pub use self::input::Input;
 pub use self::load::{LoadPlan, LoadUnit};
 pub use self::output::{Admission, Notice, Output, Start};
@@ -32,6 +35,7 @@ use self::addresses::{can_be_told, shuffled};
 use self::connections::Connections;
 use self::lifecycle::{Course, End, Lifecycle};
 use self::load::Load;
+use self::moves::{Move, Moves, Step};
 use self::news::{Bulletin, News};
 use crate::drain::{DrainPlan, Phase};
 use crate::offer::{Offer, Withdrawal};
@@ -72,7 +76,7 @@ const MAX_NOTICES: usize = 64;
 /// let mut session = start.session(Time::ZERO);
 ///
 /// let (grace, hard_stop) = (Duration::from_secs(10), Duration::from_secs(5));
-/// let plan = DrainPlan { next_ip: "b.example:4000".parse().ok(), grace, hard_stop };
+/// let plan = DrainPlan::new("b.example:4000".parse().ok(), grace, hard_stop);
 /// assert!(endpoint.handle(Input::Drain(plan), Time::ZERO));
 /// while let Some(output) = endpoint.poll_output() {
 ///     if let Output::Tell(to, input) = output {
@@ -97,6 +101,8 @@ pub struct Endpoint {
     random: Random,
     life: Lifecycle,
     listening: Listening,
+    cordon: Option<Cordon>,
+    moves: Moves,
     load: Option<Load>,
     /// The load is to be counted.
     is_count_due: bool,
@@ -147,6 +153,8 @@ impl Endpoint {
             random: Random::new(seed),
             life: Lifecycle::Serving,
             listening: Listening::Yes,
+            cordon: None,
+            moves: Moves::default(),
             load: None,
             is_count_due: false,
             connections: Connections::default(),
@@ -165,6 +173,8 @@ impl Endpoint {
             "too_many_connections_from_address"
         } else if self.phase() >= Phase::Closing {
             "shutdown"
+        } else if self.cordon.is_some() {
+            "cordoned"
         } else {
             let words = self.first_words();
             let start = self.start(origin, words);
@@ -173,7 +183,7 @@ impl Endpoint {
             self.observe_connections();
             return Admission::Serve { connection, start };
         };
-        let next_ip = self.next_ip().cloned();
+        let next_ip = self.next_ip().cloned().or_else(|| self.cordon_next_ip());
         let next_ip = self.for_one_client(next_ip);
         let start = self.start(origin, server::Input::NextIp(next_ip));
         Admission::TurnAway { why, start }
@@ -228,6 +238,12 @@ impl Endpoint {
             Input::Drain(plan) => self.drain(plan, End::ByItself),
             Input::DrainAndStay(plan) => self.drain(plan, End::WhenTold),
             Input::Undrain => self.undrain(),
+            Input::Move { connection, next_ip, grace, hard_stop } => {
+                let until = self.now + grace;
+                self.begin_move(connection, Move { next_ip, until, hard_stop })
+            }
+            Input::Cordon(cordon) => self.set_cordon(cordon),
+            Input::Uncordon => self.uncordon(),
             Input::ShutDown { hard_stop } => self.shut_down(hard_stop),
             Input::Stop => self.stop(),
             Input::Withdraw(service, version) => self.withdraw(service, version),
@@ -252,6 +268,9 @@ impl Endpoint {
             self.listening = Listening::Ending;
             return Some(Output::StopListening);
         }
+        if let Some((connection, step)) = self.moves.next(self.now) {
+            return Some(Output::Tell(connection, self.move_input(step)));
+        }
         while let Some((news, told, count)) = self.bulletin.current() {
             let Some((connection, origin)) = self.connections.after(told) else {
                 self.bulletin.finish();
@@ -273,7 +292,7 @@ impl Endpoint {
     pub fn poll_timeout(&self) -> Option<Time> {
         let sample = self.load.as_ref().and_then(Load::sample_at);
         let phase = self.life.deadline(self.limits.max_last_words_time);
-        phase.into_iter().chain(sample).min()
+        phase.into_iter().chain(sample).chain(self.moves.deadline()).min()
     }
 
     /// What a connection is told, after so many others.
@@ -324,6 +343,7 @@ impl Endpoint {
 
     fn closed(&mut self, connection: ConnectionKey) -> bool {
         let is_known = self.connections.remove(connection);
+        self.moves.forget(connection);
         self.observe_connections();
         is_known
     }
@@ -424,6 +444,7 @@ impl Endpoint {
         if self.listening == Listening::Yes && goals.iter().any(|goal| self.own.contains(goal)) {
             self.listening = Listening::ToEnd;
         }
+        self.moves.clear();
         self.note(Notice::Draining(plan));
         self.bulletin.add(News::Drain);
         true
@@ -433,10 +454,57 @@ impl Endpoint {
         if self.listening != Listening::Yes || !self.life.undrain() {
             return false;
         }
+        self.moves.clear();
         self.note(Notice::Serving);
         self.bulletin.add(News::Undrain);
         self.bulletin.add(News::NextIp);
         true
+    }
+
+    fn begin_move(&mut self, connection: ConnectionKey, moved: Move) -> bool {
+        let is_accepted =
+            self.connections.origin(connection).is_some() && can_be_told(moved.next_ip.addresses());
+        if is_accepted {
+            self.moves.begin(connection, moved);
+        }
+        is_accepted
+    }
+
+    /// What one connection is told because of its move.
+    fn move_input(&mut self, step: Step) -> server::Input {
+        match step {
+            Step::Go(Move { next_ip, until, .. }) => {
+                let next_ip = self.for_one_client(Some(next_ip));
+                server::Input::Drain { next_ip, until, notice_at: self.now }
+            }
+            Step::Close { hard_stop } => {
+                server::Input::Close { why: Term::atom("operator"), within: hard_stop }
+            }
+        }
+    }
+
+    fn set_cordon(&mut self, cordon: Cordon) -> bool {
+        let goals = cordon.next_ip.as_ref().map_or(&[][..], NextIp::addresses);
+        let is_accepted = can_be_told(goals);
+        if is_accepted {
+            self.note(Notice::Cordoned(cordon.clone()));
+            self.cordon = Some(cordon);
+        }
+        is_accepted
+    }
+
+    fn uncordon(&mut self) -> bool {
+        let was_cordoned = self.cordon.take().is_some();
+        if was_cordoned {
+            self.note(Notice::Uncordoned);
+        }
+        was_cordoned
+    }
+
+    /// Where a cordon sends clients.
+    fn cordon_next_ip(&self) -> Option<NextIp> {
+        let cordon = self.cordon.as_ref()?;
+        cordon.next_ip.clone().or_else(|| NextIp::new(self.session.peers.clone()))
     }
 
     fn stopped_listening(&mut self) -> bool {
@@ -529,7 +597,13 @@ impl Endpoint {
         self.load.as_ref().map(|load| &load.plan)
     }
 
-    /// Whether clients can connect.
+    /// The cordon in force: new connections are turned away.
+    #[must_use]
+    pub const fn cordon(&self) -> Option<&Cordon> {
+        self.cordon.as_ref()
+    }
+
+    /// Whether clients can connect. A [cordon](Self::cordon) turns them away then.
     #[must_use]
     pub fn is_listening(&self) -> bool {
         self.listening == Listening::Yes

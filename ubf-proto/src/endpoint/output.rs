@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use ubf_codec::{Address, Term, Version};
 
-use super::{ConnectionKey, Origin};
+use super::{ConnectionKey, Cordon, Origin};
 use crate::drain::DrainPlan;
 use crate::offer::Offer;
 use crate::server::{self, ServerSession};
@@ -41,6 +41,10 @@ pub enum Notice {
     Serving,
     /// R5: nobody can connect any longer, and clients are told to move.
     Left,
+    /// The server admits no further connection.
+    Cordoned(Cordon),
+    /// It does again.
+    Uncordoned,
     /// R8: no further call is executed.
     Closing {
         /// Connections that are left.

@@ -18,7 +18,7 @@ fn origin(ip: &str) -> Origin {
 
 fn plan(next_ip: &str) -> DrainPlan {
     let (grace, hard_stop) = (Duration::from_secs(8), Duration::from_secs(2));
-    DrainPlan { next_ip: next_ip.parse().ok(), grace, hard_stop }
+    DrainPlan::new(next_ip.parse().ok(), grace, hard_stop)
 }
 
 /// `None` if it is turned away.
@@ -123,7 +123,7 @@ fn r5_clients_of_a_server_that_leaves_its_own_address_are_told_when_nobody_liste
 #[test]
 fn r9_marks_of_connections_and_of_calls_send_clients_away_and_back() {
     let mut endpoint = endpoint();
-    let load = |unit| LoadPlan { unit, low: 1, high: 1, next_ip: "b:4000".parse().unwrap() };
+    let load = |unit| LoadPlan::new(unit, 1, 1, "b:4000".parse().unwrap());
     let one = admit(&mut endpoint, "192.0.2.1").unwrap();
     assert!(endpoint.handle(Input::Load(Some(load(LoadUnit::Sessions))), at(0)));
     assert_eq!(said(&mut endpoint), ["stay"]);
@@ -170,10 +170,12 @@ fn notices_that_nobody_takes_are_dropped() {
 fn r7_clients_are_told_of_no_address_that_is_none_to_go_to() {
     let mut endpoint = endpoint();
     for bad in ["0.0.0.0:4000", "[::]:4000", "b:4000,[::ffff:0.0.0.0]:4000"] {
+        let cordon = Cordon::new(bad.parse::<NextIp>().ok());
+        assert!(!endpoint.handle(Input::Cordon(cordon), at(0)), "{bad}");
         assert!(!endpoint.handle(Input::Drain(plan(bad)), at(0)), "{bad}");
         let next_ip: NextIp = bad.parse().unwrap();
         assert!(!endpoint.handle(Input::Peers(next_ip.addresses().to_vec()), at(0)), "{bad}");
-        let load = LoadPlan { unit: LoadUnit::Calls, low: 0, high: 0, next_ip };
+        let load = LoadPlan::new(LoadUnit::Calls, 0, 0, next_ip);
         assert!(!endpoint.handle(Input::Load(Some(load)), at(0)), "{bad}");
     }
     assert_eq!((endpoint.phase(), endpoint.poll_output().is_none()), (Phase::Serving, true));
@@ -226,4 +228,77 @@ fn n6_a_stranger_that_crashes_a_version_takes_it_from_nobody_else() {
     // A connection that is gone crashes nothing.
     endpoint.handle(Input::Closed(other), at(2));
     assert!(!endpoint.handle(Input::Crashed { connection: other, service, version }, at(2)));
+}
+
+/// Where a client that is turned away is sent; empty: nowhere.
+fn turned_away_to(admission: Admission) -> alloc::string::String {
+    let Admission::TurnAway { start, .. } = admission else { panic!("it is turned away") };
+    let server::Input::NextIp(next_ip) = start.input else { panic!("it is told where to go") };
+    next_ip.map(|next_ip| alloc::format!("{next_ip}")).unwrap_or_default()
+}
+
+#[test]
+fn a_cordon_turns_new_clients_away_and_those_there_stay() {
+    let mut endpoint = endpoint();
+    let there = admit(&mut endpoint, "192.0.2.1").unwrap();
+    assert!(!endpoint.handle(Input::Uncordon, at(0)), "there is none");
+    assert!(endpoint.handle(Input::Cordon(Cordon::default()), at(0)));
+    assert_eq!(said(&mut endpoint), [] as [&str; 0], "those there are told nothing");
+    assert_eq!(endpoint.phase(), Phase::Serving);
+    let new = |endpoint: &mut Endpoint| endpoint.admit(origin("192.0.2.2"), at(1));
+    assert_eq!(why(&new(&mut endpoint)), "cordoned");
+    assert_eq!(turned_away_to(new(&mut endpoint)), "");
+    // The peers of the moment, what the operator says, and a drain's goal, one above the other.
+    assert!(endpoint.handle(Input::Peers(alloc::vec!["b:4000".parse().unwrap()]), at(2)));
+    assert_eq!(turned_away_to(new(&mut endpoint)), "b:4000");
+    let goal: NextIp = "c:4000".parse().unwrap();
+    assert!(endpoint.handle(Input::Cordon(Cordon::new(goal)), at(3)));
+    assert_eq!(turned_away_to(new(&mut endpoint)), "c:4000");
+    assert!(endpoint.handle(Input::DrainAndStay(plan("d:4000")), at(4)));
+    assert_eq!(turned_away_to(new(&mut endpoint)), "d:4000");
+    assert!(endpoint.handle(Input::Undrain, at(5)));
+    assert!(endpoint.cordon().is_some(), "the end of a drain does not end it");
+    assert!(endpoint.handle(Input::Uncordon, at(6)));
+    assert!(admit(&mut endpoint, "192.0.2.2").is_some());
+    assert!(endpoint.handle(Input::Closed(there), at(7)), "it was there all the time");
+}
+
+#[test]
+fn a_client_that_is_moved_and_stays_is_closed_after_its_grace() {
+    let mut endpoint = endpoint();
+    let [stays, goes, other] =
+        ["192.0.2.1", "192.0.2.2", "192.0.2.3"].map(|ip| admit(&mut endpoint, ip).unwrap());
+    let moved = |connection, grace| Input::Move {
+        connection,
+        next_ip: "b:4000".parse().unwrap(),
+        grace: Duration::from_millis(grace),
+        hard_stop: Duration::from_millis(7),
+    };
+    for connection in [stays, goes] {
+        // Of two moves of one connection the last one holds.
+        assert!(endpoint.handle(moved(connection, 1), at(0)));
+        assert!(endpoint.handle(moved(connection, 100), at(0)));
+    }
+    assert_eq!(said(&mut endpoint), ["drain", "drain"]);
+    assert_eq!(endpoint.poll_timeout(), Some(at(100)));
+    assert!(endpoint.handle(Input::Closed(goes), at(50)));
+    endpoint.handle(Input::Tick, at(99));
+    assert_eq!(said(&mut endpoint), [] as [&str; 0]);
+    endpoint.handle(Input::Tick, at(100));
+    let Some(Output::Tell(connection, server::Input::Close { within, .. })) =
+        endpoint.poll_output()
+    else {
+        panic!("it is closed")
+    };
+    assert_eq!((connection, within.as_millis()), (stays, 7));
+    assert!(endpoint.poll_output().is_none() && endpoint.poll_timeout().is_none());
+    assert!(!endpoint.handle(moved(goes, 1), at(101)), "it is gone");
+
+    // The end of a drain keeps all who are there.
+    assert!(endpoint.handle(moved(other, 100), at(200)));
+    assert!(endpoint.handle(Input::DrainAndStay(plan("b:4000")), at(201)));
+    assert!(endpoint.handle(moved(other, 100), at(202)));
+    assert!(endpoint.handle(Input::Undrain, at(203)));
+    endpoint.handle(Input::Tick, at(1_000));
+    assert!(!said(&mut endpoint).contains(&"close"));
 }

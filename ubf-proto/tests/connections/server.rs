@@ -50,7 +50,8 @@ impl Server {
         let service = dialogue.service.as_deref().map_or(Service::DEFAULT, Service::from);
         let versions = Versions::of(dialogue.server_versions.iter().copied());
         let times = QuarantineTimes { jitter_percent: 0, ..QuarantineTimes::default() };
-        let rule = CrashRule { times, ..CrashRule::default() };
+        let mut rule = CrashRule::default();
+        rule.times = times;
         let offer = Offer::new().with_crash_rule(rule).with_service(service.clone(), versions);
         let offer = match &settings.pinned {
             Some(state) => offer.with_pinned(&service, state.as_str()),

@@ -37,7 +37,7 @@ use crate::entry::ConnectionEntry;
 use crate::erased::{AnyConnection, Outcome};
 use crate::failure::{Chain, Ending, Failure};
 use crate::handler::Client;
-use crate::log::{debug, info, warn};
+use crate::log::{debug, info, millis, warn};
 use crate::mailbox::Command;
 
 /// Room for a read on the stack, from where a copy is made that takes no more memory than came.
@@ -526,8 +526,8 @@ impl Connection {
             }
             Outcome::TimedOut => {
                 // L2: that says nothing about the version.
-                let max_call_time = self.endpoint.limits.max_call_time;
-                warn!(%peer, %service, %version, packet, is_event, ?max_call_time, "failed: the handler took too long");
+                let max_call_ms = millis(self.endpoint.limits.max_call_time);
+                warn!(%peer, %service, %version, packet, is_event, max_call_ms, "failed: the handler took too long");
                 counters.timed_out.add(1);
                 "call_time"
             }
@@ -623,7 +623,8 @@ impl Connection {
         match exceeded(&end.reason, &self.endpoint.config) {
             // Whoever finds its clients cut off sees what to raise.
             Some((limit, value)) => {
-                debug!(%peer, reason = %end.reason, limit, ?value, packets, "closed");
+                let value_ms = millis(value);
+                debug!(%peer, reason = %end.reason, limit, value_ms, packets, "closed");
             }
             None => debug!(%peer, reason = %end.reason, packets, "closed"),
         }

@@ -56,7 +56,7 @@ async fn crowd() {
     }
     let begun = Instant::now();
     let next_ip = "b.example:4000".parse().ok();
-    assert!(server.handle.drain(DrainPlan { next_ip, grace: GRACE, hard_stop: GRACE }));
+    assert!(server.handle.drain(DrainPlan::new(next_ip, GRACE, GRACE)));
     let mut clients: JoinSet<Duration> = peers.into_iter().map(|peer| leave(peer, begun)).collect();
     let mut told = Vec::new();
     while let Some(client) = clients.join_next().await {

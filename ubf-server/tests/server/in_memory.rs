@@ -75,7 +75,7 @@ async fn a_test_negotiates_withdraws_and_drains() {
     assert_eq!(client.next_ip(), None);
     let next_ip = "b.example:4000".parse().ok();
     let (grace, hard_stop) = (Duration::from_secs(600), Duration::from_secs(60));
-    assert!(server.handle().drain(DrainPlan { next_ip, grace, hard_stop }));
+    assert!(server.handle().drain(DrainPlan::new(next_ip, grace, hard_stop)));
     while client.next_ip().is_none() {
         assert_eq!(client.call(1).await.unwrap(), Answer::reply(1, "start"));
     }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use ubf_server::{DrainPlan, LoadPlan, LoadUnit, Phase, Server, Service};
+use ubf_codec::NextIp;
+use ubf_server::{Cordon, DrainPlan, LoadPlan, LoadUnit, Phase, Server, Service};
 
 use crate::support::{actor, start};
 
@@ -16,11 +17,8 @@ async fn r8_a_drain_tells_silent_clients_and_names_the_next_server_in_replies() 
     busy.exchange("1 'here'$", "1 ? {'here''start'}$").await;
     // Nobody may wait for the grace: its first quarter is over at once, and all is over when the
     // clients are gone.
-    let plan = DrainPlan {
-        next_ip: "b.example:4000".parse().ok(),
-        grace: Duration::from_secs(2),
-        hard_stop: LONG,
-    };
+    let next_ip: NextIp = "b.example:4000".parse().unwrap();
+    let plan = DrainPlan::new(next_ip, Duration::from_secs(2), LONG);
     assert!(server.handle.drain(plan));
     assert_eq!(server.handle.status().phase, Phase::Draining);
     busy.send("1 'work'$").await;
@@ -43,8 +41,8 @@ async fn r8_a_drain_can_be_undone() {
     let server = start(Server::builder()).await;
     let mut client = server.connect().await;
     client.exchange("1 'here'$", "1 ? {'here''start'}$").await;
-    let plan =
-        DrainPlan { next_ip: "b.example:4000".parse().ok(), grace: 1000 * LONG, hard_stop: LONG };
+    let next_ip: NextIp = "b.example:4000".parse().unwrap();
+    let plan = DrainPlan::new(next_ip, 1000 * LONG, LONG);
     assert!(server.handle.drain(plan));
     client.send("1 'work'$").await;
     while !client.packet().await.starts_with("1 \"b.example:4000\"") {}
@@ -126,7 +124,7 @@ async fn r9_above_the_high_mark_replies_name_another_server() {
         let mut client = server.connect().await;
         client.exchange("1 'wait'$1 'wait'$0 'ping'$1 'open'$", "1 ? {'wait''start'}$").await;
         let next_ip = "b.example:4000".parse().unwrap();
-        server.handle.set_load_marks(Some(LoadPlan { unit, low: 0, high: 0, next_ip }));
+        server.handle.set_load_marks(Some(LoadPlan::new(unit, 0, 0, next_ip)));
         while !server.handle.status().is_overloaded {
             tokio::task::yield_now().await;
         }
@@ -156,4 +154,36 @@ async fn both_families_of_addresses_can_be_served_at_one_port() {
     if std::net::TcpListener::bind("[::]:0").is_ok() {
         assert_eq!(bound.unwrap().addresses().len(), 2);
     }
+}
+
+#[tokio::test]
+async fn a_cordon_turns_new_clients_away_and_those_there_stay() {
+    let server = start(Server::builder()).await;
+    let mut there = server.connect().await;
+    there.exchange("1 'here'$", "1 ? {'here''start'}$").await;
+    assert!(server.handle.cordon(Cordon::new("b.example:4000".parse::<NextIp>().ok())));
+    assert!(server.handle.status().cordon.is_some());
+    let words = "0 \"b.example:4000\" {'closing''cordoned'0}$";
+    server.connect().await.expect_end(words).await;
+    there.exchange("1 'here'$", "1 ? {'here''start'}$").await;
+    assert!(server.handle.uncordon() && !server.handle.uncordon());
+    server.connect().await.exchange("1 'here'$", "1 ? {'here''start'}$").await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_is_moved_and_stays_is_closed_after_its_grace() {
+    let server = start(Server::builder()).await;
+    let (mut stays, mut other) = (server.connect().await, server.connect().await);
+    for client in [&mut stays, &mut other] {
+        client.exchange("1 'here'$", "1 ? {'here''start'}$").await;
+    }
+    let next_ip: NextIp = "b.example:4000".parse().unwrap();
+    let grace = Duration::from_millis(50);
+    assert!(server.handle.move_connection(1, next_ip.clone(), grace, LONG));
+    assert!(!server.handle.move_connection(9, next_ip, grace, LONG));
+    assert!(stays.packet().await.starts_with("0 \"b.example:4000\" {'moved'"));
+    stays.expect_end("0 \"b.example:4000\" {'closing''operator'1}$").await;
+    other.exchange("1 'here'$", "1 ? {'here''start'}$").await;
+    server.stop().await;
 }

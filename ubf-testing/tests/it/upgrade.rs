@@ -81,11 +81,7 @@ async fn a_fallback_and_a_drain_under_load_lose_no_call_and_repeat_none() {
         if versions.len() as u64 == CALLERS * CALLS_EACH / 2 {
             let next_ip = b.to_string().parse::<NextIp>().ok();
             let second = Duration::from_secs(1);
-            assert!(handle_a.drain(DrainPlan {
-                next_ip,
-                grace: 30 * second,
-                hard_stop: 10 * second
-            }));
+            assert!(handle_a.drain(DrainPlan::new(next_ip, 30 * second, 10 * second)));
         }
     }
     while let Some(ended) = callers.join_next().await {

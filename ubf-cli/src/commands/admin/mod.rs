@@ -158,6 +158,8 @@ fn change(command: &Command) -> Option<Request> {
         }
         Command::LogLevel(level) => Request::SetLogFilter(level.filter.clone()),
         Command::Undrain => Request::Undrain,
+        Command::Cordon(cordon) => Request::Cordon { next_ip: cordon.address.clone() },
+        Command::Uncordon => Request::Uncordon,
         Command::Withdraw(version) => Request::Withdraw(version.which(), version.version),
         Command::Restore(version) => Request::Restore(version.which(), version.version),
         Command::Load(load) => load.high.map_or(Request::ClearLoadMarks, |high| {

@@ -27,7 +27,12 @@ pub(super) fn status(status: &StatusReport, output: &mut Output) -> io::Result<(
     if let Some(advertised) = &status.advertised {
         line("known as", advertised.clone())?;
     }
-    line("clients", thousands(status.connections))?;
+    let cordon = status.cordon.as_ref().map(|cordon| {
+        let goal = cordon.next_ip.as_deref().unwrap_or("the peers");
+        format!(", cordoned: new ones are sent to {goal}")
+    });
+    let clients = thousands(status.connections);
+    line("clients", format!("{clients}{}", cordon.unwrap_or_default()))?;
     line("calls", format!("{} in progress", thousands(status.calls)))?;
     let because = if status.overloaded { ", because of the load" } else { "" };
     line(

@@ -353,10 +353,33 @@ fn connections_are_listed_in_pages_and_each_can_be_closed_or_moved() {
     assert_eq!(moved.status, 0, "{moved:?}");
     let said = packet(&mut two);
     assert!(said.contains("\"b.example:4000\"") && said.contains("'moved'"), "{said}");
+    // A client that stays after its grace is closed.
+    let moved = server.admin(&["move", &number(1).to_string(), "b.example:4000", "--grace", "0s"]);
+    assert_eq!(moved.status, 0, "{moved:?}");
+    let said = rest(two);
+    assert!(said.contains("'closing'") && said.contains("'operator'"), "{said}");
     // The third is where it was.
     let left = server.admin(&["connections"]).out;
     assert!(left.contains("three/1") && !left.contains("one/1"), "{left}");
     drop(three);
+}
+
+#[test]
+fn a_cordon_turns_new_clients_away_until_it_is_taken_back() {
+    let server = Server::start("cordon", ANYWHERE, &[]);
+    let there = client(&server, "one/1");
+    let ran = server.admin(&["uncordon"]);
+    assert_eq!((ran.status, ran.out.as_str()), (1, ""));
+    assert!(ran.err.ends_with(": the server refuses: it is not cordoned\n"), "{}", ran.err);
+    let ran = server.admin(&["cordon", "b.example:4000"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let clients = "clients     1, cordoned: new ones are sent to b.example:4000\n";
+    assert!(ran.out.contains(clients), "{}", ran.out);
+    let refused = TcpStream::connect(&server.address).expect("it listens");
+    assert_eq!(rest(refused), "0 \"b.example:4000\" {'closing''cordoned'0}$");
+    let ran = server.admin(&["uncordon"]);
+    assert!(ran.status == 0 && !ran.out.contains("cordoned"), "{ran:?}");
+    drop((client(&server, "two/1"), there));
 }
 
 #[test]

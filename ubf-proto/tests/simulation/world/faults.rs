@@ -141,12 +141,9 @@ impl World {
         let is_over = self.random.below(3) > 0;
         let plan = is_over.then(|| {
             let high = self.random.below(3);
-            LoadPlan {
-                unit: if self.random.below(2) == 0 { LoadUnit::Sessions } else { LoadUnit::Calls },
-                low: self.random.below(high + 1),
-                high,
-                next_ip: self.any_next_ip(),
-            }
+            let unit = if self.random.below(2) == 0 { LoadUnit::Sessions } else { LoadUnit::Calls };
+            let low = self.random.below(high + 1);
+            LoadPlan::new(unit, low, high, self.any_next_ip())
         });
         log!(self, "node {node} has the load plan {plan:?}");
         self.tell_endpoint(node, Input::Load(plan));
@@ -168,7 +165,7 @@ impl World {
         let grace = Duration::from_millis(500 + self.random.below(5_000));
         // Longer than any handler takes.
         let hard_stop = Duration::from_secs(5);
-        self.tell_endpoint(node, Input::Drain(DrainPlan { next_ip, grace, hard_stop }));
+        self.tell_endpoint(node, Input::Drain(DrainPlan::new(next_ip, grace, hard_stop)));
     }
 
     /// As `kill -9`, or as a power failure, of which nobody is told.

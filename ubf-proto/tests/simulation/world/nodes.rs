@@ -59,7 +59,8 @@ fn new_endpoint(index: usize, nodes: usize, versions: &BTreeSet<u32>, seed: u64)
     config.own = vec![address(index)];
     // Two clients with two connections each have room; more are turned away.
     config.max_connections = 4 + (seed % 3) as usize;
-    let rule = CrashRule { max_crashes: 2, max_peers: 2, ..CrashRule::default() };
+    let mut rule = CrashRule::default();
+    (rule.max_crashes, rule.max_peers) = (2, 2);
     let offer = Offer::new()
         .with_crash_rule(rule)
         .with_service(Service::DEFAULT, Versions::of(versions.iter().copied()));

@@ -150,20 +150,19 @@ impl Keeper {
                 let Some(next_ip) = self.next_ip() else { return };
                 self.world.count("load marks", 1);
                 let high = self.number(1, 20);
-                server.set_load_marks(Some(LoadPlan {
-                    unit: LoadUnit::Sessions,
-                    low: high / 2,
+                server.set_load_marks(Some(LoadPlan::new(
+                    LoadUnit::Sessions,
+                    high / 2,
                     high,
                     next_ip,
-                }));
+                )));
                 self.world.rest(time, Stage::Closing).await;
                 server.set_load_marks(None);
             }
             3 => {
                 let next_ip = self.next_ip();
                 self.world.count("drains called off", 1);
-                let began =
-                    server.drain(DrainPlan { next_ip, grace: HARD_STOP, hard_stop: HARD_STOP });
+                let began = server.drain(DrainPlan::new(next_ip, HARD_STOP, HARD_STOP));
                 self.world.rest(time, Stage::Closing).await;
                 // With nobody left, the drain was over.
                 if began && !server.undrain() {
@@ -188,7 +187,7 @@ impl Keeper {
                 self.world.count("drains", 1);
                 let next_ip = self.next_ip();
                 // `false` if a drain that was called off was over before.
-                let _ = running.handle.drain(DrainPlan { next_ip, grace, hard_stop: HARD_STOP });
+                let _ = running.handle.drain(DrainPlan::new(next_ip, grace, HARD_STOP));
                 self.see_off(running, grace, true).await;
                 self.start().await
             }
@@ -196,7 +195,7 @@ impl Keeper {
                 self.world.count("successors in place", 1);
                 let successor = self.start().await;
                 let next_ip = self.address(self.place).map(NextIp::from);
-                let _ = running.handle.drain(DrainPlan { next_ip, grace, hard_stop: HARD_STOP });
+                let _ = running.handle.drain(DrainPlan::new(next_ip, grace, HARD_STOP));
                 self.see_off(running, grace, true).await;
                 successor
             }
