@@ -1,5 +1,6 @@
 //! Negotiation (N1 to N3, N9, N10, N12, N13).
 
+use alloc::boxed::Box;
 use core::time::Duration;
 
 use ubf_codec::{NextIp, Term, Version};
@@ -92,8 +93,8 @@ impl ClientSession {
             ..Options::default().with_limits(&self.config.limits)
         };
         let service = self.config.service.clone();
-        let packet =
-            ClientControl::Negotiate(Negotiate { service, versions: sent, options }).packet();
+        let negotiate = Negotiate { service, versions: sent, options };
+        let packet = ClientControl::Negotiate(Box::new(negotiate)).packet();
         let Some(link) = self.slot(slot) else { return false };
         link.tried_anyway = tried_anyway;
         link.push(Awaited::Agreement { versions, grease }, packet.len(), now);

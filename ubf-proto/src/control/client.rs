@@ -1,5 +1,7 @@
 //! What a client says in version 0.
 
+use alloc::boxed::Box;
+
 use ubf_codec::{ClientHeader, Mode, Term, TermRef, ubf};
 
 use super::options::Options;
@@ -13,7 +15,7 @@ use crate::versions::Versions;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientControl {
     /// The versions the client is willing to use.
-    Negotiate(Negotiate),
+    Negotiate(Box<Negotiate>),
     /// Are you there?
     Ping,
     /// S3: what the client has of the session so far. It has no answer.
@@ -50,12 +52,12 @@ impl ClientControl {
     #[must_use]
     pub fn to_term(&self) -> Term {
         match self {
-            Self::Negotiate(Negotiate { service, versions, options }) => Term::tuple([
+            Self::Negotiate(negotiate) => Term::tuple([
                 Term::atom("negotiate"),
                 Term::from(UBF_VERSION),
-                service.to_term(),
-                versions_term(versions),
-                options.to_term(),
+                negotiate.service.to_term(),
+                versions_term(&negotiate.versions),
+                negotiate.options.to_term(),
             ]),
             Self::Ping => ubf!(ping),
             Self::Seen { done, events, is_end } => {
@@ -81,11 +83,11 @@ impl ClientControl {
         if name == "negotiate" {
             let fields = Fields { packet: "negotiate", tuple };
             fields.read(1, "UbfVersion", read::ubf_version)?;
-            Ok(Self::Negotiate(Negotiate {
+            Ok(Self::Negotiate(Box::new(Negotiate {
                 service: fields.read(2, "Service", read::service)?,
                 versions: fields.read(3, "Versions", read::versions)?,
                 options: Options::from_term("negotiate", fields.read(4, "Options", Some)?)?,
-            }))
+            })))
         } else if name == "seen" {
             let fields = Fields { packet: "seen", tuple };
             Ok(Self::Seen {

@@ -1,5 +1,6 @@
 //! What a server says in version 0, and `agreed`.
 
+use alloc::boxed::Box;
 use core::time::Duration;
 
 use ubf_codec::{Term, TermRef, Version, View, ubf};
@@ -22,7 +23,7 @@ pub enum ServerControl {
         /// What the server speaks; none, if it does not know the service.
         versions: Versions,
         /// More about the server. There is nothing to say but in answer to a `resume` (S4).
-        options: Options,
+        options: Box<Options>,
     },
     /// Answer to client packet `packet`: it was not executed, and may be sent again.
     Refused {
@@ -152,7 +153,7 @@ impl ServerControl {
                     service.to_term(),
                     versions_term(versions),
                 ];
-                let options = (*options != Options::default()).then(|| options.to_term());
+                let options = (**options != Options::default()).then(|| options.to_term());
                 Term::Tuple(known.into_iter().chain(options).collect())
             }
             Self::Refused { why, versions, packet, number } => {
@@ -189,8 +190,8 @@ impl ServerControl {
                 service: fields.read(2, "Service", read::service)?,
                 versions: fields.read(3, "Versions", read::versions_or_none)?,
                 options: match tuple.get(4) {
-                    Some(options) => Options::from_term("no_common_version", options)?,
-                    None => Options::default(),
+                    Some(options) => Box::new(Options::from_term("no_common_version", options)?),
+                    None => Box::default(),
                 },
             })
         } else if name == "refused" {

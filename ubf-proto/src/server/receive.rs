@@ -18,7 +18,7 @@ use crate::random::Random;
 impl ServerSession {
     /// Takes in one packet, if one is whole.
     pub(super) fn receive(&mut self) -> Received {
-        let (packet, end) = match self.inbound.next(self.now) {
+        let (packet, end) = match self.wire.inbound.next(self.now) {
             Ok(Some(received)) => received,
             Ok(None) => return Received::Nothing,
             Err(error) => {
@@ -34,7 +34,7 @@ impl ServerSession {
                 return Received::Packet;
             }
         };
-        self.packets += 1;
+        self.wire.packets += 1;
         match packet.header.mode {
             Mode::Negotiation => {
                 self.receive_control(&packet, end);
@@ -49,40 +49,38 @@ impl ServerSession {
         version: Version,
         packet: ClientPacket<Document<Bytes>>,
     ) -> Received {
-        let number = self.packets;
-        if self.refused.contains(&version) || !self.speaks(version) {
+        let number = self.wire.packets;
+        if self.wire.refused.contains(&version)
+            || !self.calls.speaks(version, &self.offer, self.now)
+        {
             // N4: refused until the client has negotiated again. Of versions that this server never
             // speaks none needs to be remembered beyond the bound: they are refused
             // anyway.
-            if self.refused.len() < crate::versions::Versions::MAX_LEN {
-                self.refused.insert(version);
+            if self.wire.refused.len() < crate::versions::Versions::MAX_LEN {
+                self.wire.refused.insert(version);
             }
             self.refuse(ServerControl::version_refusal(version));
             self.outputs.push_back(Output::Notice(Notice::Refused { version, packet: number }));
             return Received::Packet;
         }
         let is_event = is_event(packet.body.root(), "event_in");
-        let message =
-            Message { packet: number, service: self.service.clone(), version, body: packet.body };
+        let message = Message {
+            packet: number,
+            service: self.calls.service.clone(),
+            version,
+            body: packet.body,
+        };
         Received::Message(if is_event {
             Output::Event(message)
         } else {
-            self.pending.push_running(number, version, message.body.source().len());
+            self.calls.pending.push_running(number, version, message.body.source().len());
             Output::Request(message)
         })
     }
 
-    fn speaks(&mut self, version: Version) -> bool {
-        // Mostly, all messages are of one version.
-        if self.spoken != Some(version) && self.offer.speaks(&self.service, version, self.now) {
-            self.spoken = Some(version);
-        }
-        self.spoken == Some(version)
-    }
-
     fn receive_control(&mut self, packet: &ClientPacket<Document<Bytes>>, end: u64) {
         match ClientControl::from_term(packet.body.root()) {
-            Ok(ClientControl::Negotiate(negotiate)) => self.negotiate(negotiate),
+            Ok(ClientControl::Negotiate(negotiate)) => self.negotiate(*negotiate),
             Ok(ClientControl::Ping) => {
                 self.answer(Mode::Negotiation, &ServerControl::Pong.to_term());
             }
@@ -106,23 +104,18 @@ impl ServerSession {
     }
 
     fn negotiate(&mut self, negotiate: Negotiate) {
-        if self.negotiations.allowed_at(self.config.max_negotiations, self.now) > self.now {
+        if self.wire.negotiations.allowed_at(self.config.max_negotiations, self.now) > self.now {
             // N10: it was not executed, and may be sent again later.
             return self.refuse(Term::atom(TOO_MANY_NEGOTIATIONS));
         }
-        self.negotiations.record(self.now);
-        self.refused.clear();
-        if self.service != negotiate.service {
-            self.pinned = super::pinned(&self.offer, &negotiate.service);
-            self.heads.hold(false);
+        self.wire.negotiations.record(self.now);
+        self.wire.refused.clear();
+        if self.calls.service != negotiate.service {
+            self.wire.heads.hold(false);
         }
-        self.service = negotiate.service;
-        self.spoken = None;
         let limits = negotiate.options.limits();
-        // Of a depth that is told, the pair around the response is one more.
-        let max_depth = limits.max_depth.saturating_add(1);
-        self.accepted = Some(Box::new(limits.with_max_depth(max_depth)));
-        let service = self.service.clone();
+        self.calls.turn_to(negotiate.service, limits, &self.offer);
+        let service = self.calls.service.clone();
         let spoken = self.offer.spoken(&service, self.now);
         // N1: the highest version in both lists.
         let Some(version) = spoken.choose(&negotiate.versions) else {
@@ -133,11 +126,11 @@ impl ServerSession {
             let answer = ServerControl::NoCommonVersion {
                 service,
                 versions: spoken,
-                options: Options::default(),
+                options: Box::default(),
             };
             return self.answer(Mode::Negotiation, &answer.to_term());
         };
-        self.agreed = Some(version);
+        self.wire.agreed = Some(version);
         let options = Options {
             agent: self.config.agent.clone(),
             peers: self.shuffled_peers(),
@@ -157,7 +150,7 @@ impl ServerSession {
 
     fn shuffled_peers(&self) -> Vec<Address> {
         let mut peers = self.config.peers.clone();
-        if let Some(seed) = self.seed {
+        if let Some(seed) = self.wire.seed {
             Random::new(seed).shuffle(&mut peers);
         }
         peers
@@ -165,12 +158,13 @@ impl ServerSession {
 
     /// P6: the packet just taken in was not executed.
     fn refuse(&mut self, why: Term) {
-        let versions = self.offer.spoken(&self.service, self.now);
-        let refused = ServerControl::Refused { why, versions, packet: self.packets, number: None };
+        let versions = self.offer.spoken(&self.calls.service, self.now);
+        let refused =
+            ServerControl::Refused { why, versions, packet: self.wire.packets, number: None };
         self.answer(Mode::Negotiation, &refused.to_term());
     }
 
     fn answer(&mut self, mode: Mode, body: &Term) {
-        self.pending.push_ready(self.packets, mode, packet::body(body));
+        self.calls.pending.push_ready(self.wire.packets, mode, packet::body(body));
     }
 }

@@ -18,7 +18,7 @@ use core::hint::black_box;
 /// assert_eq!(id.to_string().len(), 8);
 /// ```
 #[derive(Clone, Copy)]
-pub struct SessionId([u8; SessionId::BYTES]);
+pub struct SessionId([u8; Self::BYTES]);
 
 impl SessionId {
     /// The bytes of a name.

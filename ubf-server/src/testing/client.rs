@@ -122,11 +122,11 @@ impl TestClient {
         service: impl Into<Service>,
         versions: impl IntoIterator<Item = u32>,
     ) -> Result<Version, TestError> {
-        let negotiate = ClientControl::Negotiate(Negotiate {
+        let negotiate = ClientControl::Negotiate(Box::new(Negotiate {
             service: service.into(),
             versions: Versions::of(versions),
             options: Options::default(),
-        });
+        }));
         self.write(Mode::Negotiation, &negotiate.to_term()).await?;
         match self.take_answer().await? {
             Came::Agreed(version) => {

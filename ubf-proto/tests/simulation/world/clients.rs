@@ -2,7 +2,7 @@
 
 use ubf_codec::{Term, Version, View, ubf};
 use ubf_proto::client::{self, Call, CallId, ConnectionId, Notice};
-use ubf_proto::control::{ClientControl, Negotiate};
+use ubf_proto::control::ClientControl;
 use ubf_proto::{Time, body};
 
 use super::nodes::Node;
@@ -191,10 +191,8 @@ impl World {
     ) {
         let Some(body) = bytes.strip_prefix(b"0 ") else { return };
         let document = ubf_codec::decode(body).unwrap();
-        if let Ok(ClientControl::Negotiate(Negotiate { versions, .. })) =
-            ClientControl::from_term(document.root())
-        {
-            let list = numbers(&versions);
+        if let Ok(ClientControl::Negotiate(negotiate)) = ClientControl::from_term(document.root()) {
+            let list = numbers(&negotiate.versions);
             let client = &mut self.clients[index];
             client.side.check_list(&list, self.now);
             client.asked.insert(connection, list);

@@ -1,0 +1,192 @@
+//! The wire half of a session: one connection, with its bytes, its times and its end.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
+use core::time::Duration;
+
+use ubf_codec::{ClientHeader, Limits, NextIp, Version};
+
+use super::config::Config;
+use super::output::{CloseReason, Output, PacketKind};
+use crate::control::ServerControl;
+use crate::drain::Phase;
+use crate::inbound::Inbound;
+use crate::packet::{Packet, ServerHeads};
+use crate::rate::RateWindow;
+use crate::time::Time;
+
+/// One connection, from its first byte to its last.
+#[derive(Debug)]
+pub(super) struct Wire {
+    pub(super) phase: Phase,
+    pub(super) inbound: Inbound<ClientHeader>,
+    /// The client will send no more.
+    pub(super) has_ended: bool,
+    /// P6: packets of the client so far.
+    pub(super) packets: u64,
+    pub(super) agreed: Option<Version>,
+    /// R4: by which peers are shuffled.
+    pub(super) seed: Option<u64>,
+    pub(super) negotiations: RateWindow,
+    /// N4: versions that stay refused until the client has negotiated again.
+    pub(super) refused: BTreeSet<Version>,
+    pub(super) heads: ServerHeads,
+    /// Apart, like the end: seldom there.
+    drain: Option<Box<DrainNotice>>,
+    /// Apart, since a connection that ends needs it and an idle one does not.
+    pub(super) ending: Option<Box<Ending>>,
+    pub(super) unsent: usize,
+    started: Time,
+    last_traffic: Time,
+    last_written: Time,
+}
+
+/// A drain, as far as one connection has to do with it.
+#[derive(Clone, Copy, Debug)]
+struct DrainNotice {
+    until: Time,
+    /// `None` once the client has been told.
+    notice_at: Option<Time>,
+}
+
+/// The connection closes when no answer is due. At `deadline` all that runs is given up.
+#[derive(Debug)]
+pub(super) struct Ending {
+    pub(super) last_words: Option<ServerControl>,
+    pub(super) reason: CloseReason,
+    pub(super) deadline: Time,
+    /// Handlers that were given up at the deadline.
+    pub(super) calls_cut: usize,
+}
+
+impl Wire {
+    pub(super) fn new(limits: Limits, now: Time) -> Self {
+        Self {
+            phase: Phase::Serving,
+            inbound: Inbound::new(limits),
+            has_ended: false,
+            packets: 0,
+            agreed: None,
+            seed: None,
+            negotiations: RateWindow::default(),
+            refused: BTreeSet::new(),
+            heads: ServerHeads::default(),
+            drain: None,
+            ending: None,
+            unsent: 0,
+            started: now,
+            last_traffic: now,
+            last_written: now,
+        }
+    }
+
+    pub(super) fn received(&mut self, bytes: bytes::BytesMut, now: Time) {
+        self.last_traffic = now;
+        if self.ending.is_none() {
+            self.inbound.push(bytes, now);
+        }
+    }
+
+    pub(super) const fn written(&mut self, count: usize, now: Time) {
+        self.unsent = self.unsent.saturating_sub(count);
+        self.last_written = now;
+        self.last_traffic = now;
+    }
+
+    /// A packet on its way out.
+    pub(super) fn transmit(&mut self, kind: PacketKind, packet: Packet, now: Time) -> Output {
+        if self.heads.next_ip().is_some()
+            && let Some(drain) = &mut self.drain
+        {
+            // R3: a reply has told the client; it needs no notice.
+            drain.notice_at = None;
+        }
+        if self.unsent == 0 {
+            self.last_written = now;
+        }
+        self.unsent += packet.len();
+        self.last_traffic = now;
+        Output::Transmit { kind, packet }
+    }
+
+    pub(super) fn set_next_ip(&mut self, next_ip: Option<NextIp>) {
+        // A drain has the last word.
+        if self.drain.is_none() {
+            self.heads.set_next_ip(next_ip);
+        }
+    }
+
+    pub(super) fn begin_drain(&mut self, next_ip: Option<NextIp>, until: Time, notice_at: Time) {
+        if self.phase > Phase::Draining {
+            return;
+        }
+        self.phase = Phase::Draining;
+        let notice_at = next_ip.is_some().then_some(notice_at);
+        self.heads.set_next_ip(next_ip);
+        self.drain = Some(Box::new(DrainNotice { until, notice_at }));
+    }
+
+    pub(super) fn undrain(&mut self) {
+        if self.drain.take().is_some() && self.phase == Phase::Draining {
+            self.phase = Phase::Serving;
+            self.heads.set_next_ip(None);
+        }
+    }
+
+    /// R3: when the client is to be told by a notice.
+    pub(super) fn notice_at(&self) -> Option<Time> {
+        self.drain.as_ref()?.notice_at
+    }
+
+    /// R3: the client is told: how long the grace still is.
+    pub(super) fn take_notice(&mut self, now: Time) -> Option<Duration> {
+        let drain = self.drain.as_mut()?;
+        drain.notice_at = None;
+        Some(drain.until.since(now))
+    }
+
+    /// Takes in no further packet, and closes when the answers that are due are out.
+    pub(super) fn end(
+        &mut self,
+        last_words: Option<ServerControl>,
+        reason: CloseReason,
+        deadline: Time,
+    ) {
+        match &mut self.ending {
+            // What was first wrong is said; a stricter time counts.
+            Some(ending) => ending.deadline = ending.deadline.min(deadline),
+            None => {
+                let ending = Ending { last_words, reason, deadline, calls_cut: 0 };
+                self.ending = Some(Box::new(ending));
+            }
+        }
+        self.phase = Phase::Closing;
+    }
+
+    /// L2: nothing could be written for too long.
+    pub(super) fn write_deadline(&self, config: &Config) -> Time {
+        if self.unsent > 0 { self.last_written + config.max_write_time } else { Time::NEVER }
+    }
+
+    /// L1: the first packet must have come.
+    pub(super) fn negotiation_deadline(&self, config: &Config) -> Time {
+        let is_waiting = self.packets == 0 && self.ending.is_none() && !self.inbound.is_fresh();
+        if is_waiting { self.started + config.max_negotiation_time } else { Time::NEVER }
+    }
+
+    /// L1: a packet has begun and must become whole. To be asked while bytes are wanted.
+    pub(super) fn packet_deadline(&self, config: &Config) -> Time {
+        let deadline = if self.inbound.is_fresh() {
+            None
+        } else {
+            self.inbound.deadline(config.max_packet_time)
+        };
+        deadline.unwrap_or(Time::NEVER)
+    }
+
+    /// L1: without any traffic. To be asked while no answer is due.
+    pub(super) fn idle_deadline(&self, config: &Config) -> Time {
+        let is_waiting = self.ending.is_none() && !self.inbound.is_fresh();
+        if is_waiting { self.last_traffic + config.max_idle_time } else { Time::NEVER }
+    }
+}
