@@ -43,7 +43,7 @@ impl Grammar {
     pub fn load() -> Result<Self, String> {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spec/grammar");
         let mut text = String::new();
-        for file in ["ubf-a.abnf", "header.abnf"] {
+        for file in ["ubf-a.abnf", "header.abnf", "control.abnf"] {
             let path = directory.join(file);
             text += &fs::read_to_string(&path)
                 .map_err(|error| format!("{}: {error}", path.display()))?;

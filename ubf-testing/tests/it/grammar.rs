@@ -1,6 +1,8 @@
 //! Sentences of the grammar are packets, for the codec as for the oracle, and mean the same to
 //! both.
 
+use ubf_codec::{Decoder, Mode, Term};
+use ubf_proto::control::{Agreed, ClientControl, ControlError, ServerControl};
 use ubf_testing::conformance::Implementation;
 use ubf_testing::grammar::Grammar;
 use ubf_testing::implementations::{Codec, CodecStream, Oracle};
@@ -55,4 +57,63 @@ fn sentences_with_a_header_are_versioned_packets() {
             assert_eq!(codec, oracle, "codec, seed {seed}: {shown}");
         }
     }
+}
+
+/// What the grammar cannot say: a list of versions is distinct, `peers` is short.
+fn is_beyond_the_grammar(error: ControlError, sentence: &[u8]) -> bool {
+    match error {
+        ControlError::Malformed { field: "Versions", .. } => true,
+        ControlError::Malformed { field, .. } => field == "peers" && sentence.len() > 1024,
+        ControlError::Unknown => false,
+    }
+}
+
+#[test]
+fn sentences_of_version_0_are_packets_that_are_known_and_written_again_mean_the_same() {
+    let grammar = Grammar::load().unwrap();
+    let limits = ubf_codec::Limits::default().with_max_next_ip_bytes(100_000);
+    let mut decoder = Decoder::new().with_limits(limits);
+    let (mut clients, mut servers, mut agreements) = (0, 0, 0);
+    for seed in 0..SENTENCES {
+        let sentence = grammar.sentence("client-control", &mut Random::new(seed)).unwrap();
+        let shown = sentence.escape_ascii();
+        let packet =
+            decoder.decode_client(&sentence).unwrap_or_else(|error| panic!("{error}: {shown}"));
+        assert_eq!(packet.header.mode, Mode::Negotiation, "seed {seed}: {shown}");
+        match ClientControl::from_term(packet.body.root()) {
+            Ok(read) => {
+                let again = ClientControl::from_term(read.to_term().as_ref()).unwrap();
+                assert_eq!(again, read, "seed {seed}: {shown}");
+                clients += 1;
+            }
+            Err(error) => {
+                assert!(is_beyond_the_grammar(error, &sentence), "seed {seed}: {error}: {shown}");
+            }
+        }
+        let sentence = grammar.sentence("server-control", &mut Random::new(seed)).unwrap();
+        let shown = sentence.escape_ascii();
+        let packet =
+            decoder.decode_server(&sentence).unwrap_or_else(|error| panic!("{error}: {shown}"));
+        let body = packet.body.root();
+        let written: Result<Term, ControlError> = match packet.header.mode {
+            Mode::Negotiation => ServerControl::from_term(body).map(|read| {
+                let again = ServerControl::from_term(read.to_term().as_ref()).unwrap();
+                assert_eq!(again, read, "seed {seed}: {shown}");
+                servers += 1;
+                read.to_term()
+            }),
+            Mode::Version(_) => Agreed::from_term(body).map(|read| {
+                let again = Agreed::from_term(read.to_term().as_ref()).unwrap();
+                assert_eq!(again, read, "seed {seed}: {shown}");
+                agreements += 1;
+                read.to_term()
+            }),
+        };
+        if let Err(error) = written {
+            assert!(is_beyond_the_grammar(error, &sentence), "seed {seed}: {error}: {shown}");
+        }
+    }
+    // Most sentences are within what the grammar cannot say.
+    assert!(clients > SENTENCES / 2, "{clients}");
+    assert!(servers + agreements > SENTENCES / 2, "{servers} {agreements}");
 }
