@@ -9,12 +9,16 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::timeout;
 use tracing::{Instrument as _, info_span};
 use ubf_codec::{Address, Limits, Text, Version};
+#[cfg(feature = "contract")]
+use ubf_contract::{Contract, Enforcement};
 use ubf_net::{DialError, Peer, Stream, Target, TargetError};
 use ubf_proto::client::{Config, Notice};
 use ubf_proto::{BackoffTimes, RedirectPolicy, Service, Versions};
 
 use crate::attempt::{Attempt, Connector, connector};
 use crate::call_table::CallTable;
+#[cfg(feature = "contract")]
+use crate::contract::ContractSettings;
 use crate::driver::{Driver, Ends, OpeningClients};
 use crate::events;
 use crate::handle::{Client, Purpose, Shared};
@@ -49,6 +53,7 @@ use crate::wire::Traffic;
 /// | [`max_event_bytes`](Self::max_event_bytes) | 16 MiB |
 /// | [`on_session`](Self::on_session) | none: calls go out at once |
 /// | [`on_notice`](Self::on_notice) | none: notices go to `tracing` alone |
+/// | `contract` (feature `contract`) | none: nothing is checked |
 /// | [`seed`](Self::seed) | another one for each client |
 /// | [`configure`](Self::configure) | [`Config`] names the defaults of all that it reaches: optimism, grease, quarantine, hops, pings, … |
 ///
@@ -84,6 +89,8 @@ pub struct Builder {
     opening_hook: Option<OpeningHook>,
     notice_hook: Option<NoticeHook>,
     wire_hook: Option<WireHook>,
+    #[cfg(feature = "contract")]
+    contracts: ContractSettings,
 }
 
 impl Builder {
@@ -101,6 +108,8 @@ impl Builder {
             opening_hook: None,
             notice_hook: None,
             wire_hook: None,
+            #[cfg(feature = "contract")]
+            contracts: ContractSettings::default(),
         }
     }
 
@@ -316,6 +325,56 @@ impl Builder {
         self
     }
 
+    /// C4: the contract of these versions: what this program and its server say is held against it.
+    /// What is no version is left out. Default: none, and a version without one is not checked.
+    ///
+    /// A request or an event that the contract does not allow is not sent: it ends with
+    /// [`CallError::Inexpressible`](crate::CallError::Inexpressible), and the log says where it does
+    /// not fit. Instead of a reply that the contract does not allow comes
+    /// `{'serverBrokeContract', {Request, Reply}, Types}`, which is what the server should have
+    /// said, and the state is taken to be what it was. An event that it does not allow is dropped.
+    /// [`Client::contract_counts`] counts all of them.
+    ///
+    /// The state of a session is the one that the last reply named. While calls are in progress it
+    /// is about to change, and after a loss it is not known: then a message may go that some state
+    /// allows.
+    ///
+    /// ```
+    /// use ubf_client::{Client, Enforcement};
+    /// use ubf_contract::Reader;
+    ///
+    /// let contract = Reader::new().read(
+    ///     "+NAME(\"lamp\"). +VSN(\"1\"). +TYPES on() :: {on, 1..9}; ok() :: ok.
+    ///      +STATE start on() => ok() & start.",
+    /// )?;
+    /// let builder = Client::builder()
+    ///     .address("a.example:4000")
+    ///     .versions([1, 2])
+    ///     .contract([1], contract)
+    ///     .enforcement(Enforcement::Log);
+    /// # drop(builder);
+    /// # Ok::<(), ubf_contract::ReadError>(())
+    /// ```
+    #[cfg(feature = "contract")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "contract")))]
+    pub fn contract(
+        mut self,
+        versions: impl IntoIterator<Item = u32>,
+        contract: impl Into<Arc<Contract>>,
+    ) -> Self {
+        self.contracts.add(versions, contract.into());
+        self
+    }
+
+    /// What becomes of messages that a [`contract`](Self::contract) does not allow. Default:
+    /// [`Enforcement::Enforce`].
+    #[cfg(feature = "contract")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "contract")))]
+    pub fn enforcement(mut self, enforcement: Enforcement) -> Self {
+        self.contracts.enforcement = enforcement;
+        self
+    }
+
     /// Makes all that is random depend on this number. Default: another one for each client.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
@@ -390,7 +449,11 @@ impl Builder {
             opening_hook,
             notice_hook,
             wire_hook,
+            #[cfg(feature = "contract")]
+            contracts,
         } = self;
+        #[cfg(feature = "contract")]
+        let contracts = contracts.contracts();
         if let Some((address, error)) = bad_address {
             return Err(ConnectError::BadAddress { address, error });
         }
@@ -416,9 +479,13 @@ impl Builder {
             events: Mutex::new(Some(events)),
             call_time: config.call_time,
             purpose: Purpose::Handle,
+            #[cfg(feature = "contract")]
+            contracts: contracts.clone(),
         };
         let call_time = config.call_time;
         let of_openings = Arc::clone(&table);
+        #[cfg(feature = "contract")]
+        let held_openings = contracts.clone();
         let opening_clients: OpeningClients = Box::new(move |connection| {
             Client::new(Shared {
                 table: Arc::clone(&of_openings),
@@ -426,6 +493,8 @@ impl Builder {
                 events: Mutex::new(None),
                 call_time,
                 purpose: Purpose::Opening(connection),
+                #[cfg(feature = "contract")]
+                contracts: held_openings.clone(),
             })
         });
         let ends = Ends {
@@ -434,6 +503,8 @@ impl Builder {
             connector,
             stand_ins,
             opener: opening_hook.map(|hook| (hook, opening_clients)),
+            #[cfg(feature = "contract")]
+            contracts,
         };
         let viewers = Viewers { status: status_sender, notice_hook, wire_hook, first_outcome };
         // The task ends when the last handle is dropped: nobody has to hold it.

@@ -26,6 +26,8 @@ use crate::attempt::{Attempt, Connector};
 use crate::call_table::{Answer, CallTable, Outcome, unknown};
 use crate::calls::Calls;
 use crate::command::{Command, Submission, crash};
+#[cfg(feature = "contract")]
+use crate::contract::Contracts;
 use crate::events::EventSink;
 use crate::handle::Client;
 use crate::link::Link;
@@ -62,6 +64,9 @@ pub(crate) struct Ends {
     pub(crate) stand_ins: StandIns,
     /// Opens connections, and makes the client that it is given.
     pub(crate) opener: Option<(OpeningHook, OpeningClients)>,
+    /// What messages are held against.
+    #[cfg(feature = "contract")]
+    pub(crate) contracts: Option<Arc<Contracts>>,
 }
 
 /// Makes the client whose calls open a connection.
@@ -387,9 +392,13 @@ impl Driver {
             Output::Ended { call, outcome } => self.end(call, outcome),
             Output::EventOut { connection, version, body } => {
                 let connection = self.connection(connection);
-                let is_kept = connection.is_some_and(|connection| {
-                    self.ends.events.push(Event { version, body, connection })
-                });
+                let event = connection.map(|connection| Event { version, body, connection });
+                #[cfg(feature = "contract")]
+                let event = match &self.ends.contracts {
+                    Some(contracts) => event.filter(|event| contracts.takes_event(event)),
+                    None => event,
+                };
+                let is_kept = event.is_some_and(|event| self.ends.events.push(event));
                 self.showing.event(is_kept);
             }
             Output::Notice(notice) => self.note(&notice),
@@ -428,13 +437,6 @@ impl Driver {
             debug_assert!(false, "the session ends each call once");
             return;
         };
-        // What the caller's code does when it is dropped is its own, too.
-        if catch_unwind(AssertUnwindSafe(|| drop(request))).is_err() {
-            warn!("a request crashed when it was dropped");
-        }
-        if !is_awaited && let Err(error) = &outcome {
-            warn!(%error, "event lost");
-        }
         let outcome = outcome.and_then(|done| match done {
             Done::Reply { connection, version, body } => {
                 let connection = self.connection(connection).ok_or_else(unknown)?;
@@ -442,6 +444,18 @@ impl Driver {
             }
             Done::Taken { version } => Ok(Answer::Taken(version)),
         });
+        #[cfg(feature = "contract")]
+        let outcome = match &self.ends.contracts {
+            Some(contracts) => contracts.outcome(request.as_deref(), outcome),
+            None => outcome,
+        };
+        // What the caller's code does when it is dropped is its own, too.
+        if catch_unwind(AssertUnwindSafe(|| drop(request))).is_err() {
+            warn!("a request crashed when it was dropped");
+        }
+        if !is_awaited && let Err(error) = &outcome {
+            warn!(%error, "event lost");
+        }
         self.ended.push((call, outcome));
         self.ended_opening += usize::from(is_opening);
     }
@@ -454,6 +468,10 @@ impl Driver {
     }
 
     fn note(&mut self, notice: &Notice) {
+        #[cfg(feature = "contract")]
+        if let Some(contracts) = &self.ends.contracts {
+            contracts.note(notice);
+        }
         if let Notice::Agreed { connection, is_first: true, version, .. } = notice {
             self.agreed(*connection, *version);
         }
@@ -470,6 +488,10 @@ impl Driver {
     fn agreed(&mut self, id: ConnectionId, version: Version) {
         let Some(connection) = self.connection(id) else { return };
         self.ends.events.connected(Arc::clone(&connection));
+        #[cfg(feature = "contract")]
+        if let Some(contracts) = &self.ends.contracts {
+            contracts.connected(&connection);
+        }
         if let Some((hook, clients)) = &self.ends.opener {
             let opening = Opening::new(clients(id), connection, version);
             let table = Arc::clone(&self.ends.table);

@@ -15,6 +15,8 @@ use crate::builder::Builder;
 use crate::call::{Call, Cast, Message};
 use crate::call_table::CallTable;
 use crate::command::{Command, crash};
+#[cfg(feature = "contract")]
+use crate::contract::Contracts;
 use crate::events::Events;
 use crate::reply::Reply;
 use crate::request::{Kind, Request, Source};
@@ -36,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) events: Mutex<Option<Events>>,
     pub(crate) call_time: Duration,
     pub(crate) purpose: Purpose,
+    #[cfg(feature = "contract")]
+    pub(crate) contracts: Option<Arc<Contracts>>,
 }
 
 /// What a handle is for.
@@ -72,7 +76,7 @@ impl Client {
     ///
     /// Nothing is sent before the [`Call`] is polled. One that is dropped does no harm.
     pub fn call(&self, request: impl Request) -> Call {
-        Call::new(self.message(Source::new(request, Kind::Request)))
+        Call::new(self.message(Source::new(request, Kind::Request), Kind::Request))
     }
 
     /// Sends an event, which has no reply: `client.cast(event).await` waits for a place in the
@@ -83,10 +87,19 @@ impl Client {
     /// connection nor other events suffer: it ends with [`CallError::TooLarge`], which names
     /// the limit.
     pub fn cast(&self, event: impl Request) -> Cast {
-        Cast::new(self.message(Source::new(event, Kind::Event)))
+        Cast::new(self.message(Source::new(event, Kind::Event), Kind::Event))
     }
 
-    pub(crate) fn message(&self, request: Source) -> Message {
+    #[cfg_attr(
+        not(feature = "contract"),
+        allow(unused_variables, clippy::unused_self, reason = "contracts want to know the kind")
+    )]
+    pub(crate) fn message(&self, request: Source, kind: Kind) -> Message {
+        #[cfg(feature = "contract")]
+        let request = match &self.shared.contracts {
+            Some(contracts) => Contracts::hold(contracts, request, kind),
+            None => request,
+        };
         Message { client: self.clone(), request, is_idempotent: false, within: None }
     }
 

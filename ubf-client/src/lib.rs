@@ -68,6 +68,10 @@
 //! `Events::typed`). The forms are those of `ubf_codec::serde`. Errors say where a reply is not
 //! what the type expects, and that the call has run (`TypedCallError`).
 //!
+//! # Contracts
+//! With the feature `contract`, requests, replies and events are held against contracts in UBF(B):
+//! `Builder::contract`.
+//!
 //! # Where the rules are
 //! Not here. `ubf_proto::ClientSession` decides all that the protocol is about, without I/O. This
 //! crate has the sockets, the clock and the tasks; [`Builder::configure`] reaches all settings of
@@ -76,7 +80,6 @@
 //! # What it does not do
 //! - TLS. A program that has it makes its connections itself: [`Builder::connector`].
 //! - Sessions that survive the loss of a connection: see [`CallError::Indeterminate`].
-//! - To look into responses and states: contracts are checked elsewhere.
 //!
 //! # Cost
 //! What is ready to be sent goes out in one write: bodies up to a kilobyte side by side, larger
@@ -112,6 +115,8 @@ mod stand_in;
 mod sync;
 mod wire;
 
+#[cfg(feature = "contract")]
+mod contract;
 #[cfg(feature = "tower")]
 mod tower;
 #[cfg(feature = "serde")]
@@ -133,6 +138,8 @@ pub use self::typed::{
     TypedCall, TypedCallError, TypedEvent, TypedEvents, TypedReply, UnreadableEvent,
 };
 pub use self::wire::{Direction, Traffic};
+#[cfg(feature = "contract")]
+pub use ubf_contract::{ContractCounts, Enforcement};
 pub use ubf_net::{DialError, DialErrorKind, Peer, Stream, Target, TargetError};
 pub use ubf_proto::client::{CallError, Config, LossReason, Notice, State, Statistics};
 pub use ubf_proto::{BackoffTimes, QuarantineTimes, RedirectPolicy, Service, Versions};

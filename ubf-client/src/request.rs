@@ -1,5 +1,6 @@
 //! What a caller hands in: something that can be written for the version in force (N8).
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -42,7 +43,7 @@ thread_local! {
 /// assert_eq!(get.render(Version::new(3).unwrap())?, ubf!({fetch, "a.txt"}));
 /// # Ok::<(), Unsupported>(())
 /// ```
-pub trait Request: Send + 'static {
+pub trait Request: Any + Send {
     /// The request, or the event, in `version`.
     ///
     /// # Errors

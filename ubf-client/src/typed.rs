@@ -19,7 +19,7 @@ use crate::call_table::unknown;
 use crate::events::{Events, Incoming};
 use crate::handle::{Client, ReadCrashed};
 use crate::reply::{Event, Reply};
-use crate::request::{Request, Source, Unsupported, as_event, is_event_in};
+use crate::request::{Kind, Request, Source, Unsupported, as_event, is_event_in};
 
 impl Client {
     /// Makes a call with a request that is a Rust value, and reads the response as a `T`.
@@ -58,7 +58,8 @@ impl Client {
         &self,
         request: &(impl Serialize + ?Sized),
     ) -> TypedCall<T> {
-        let call = written(request).map(|body| Call::new(self.message(Source::Body(body))));
+        let call =
+            written(request).map(|body| Call::new(self.message(Source::Body(body), Kind::Request)));
         TypedCall { call: call.map_err(Some), read: Reply::typed }
     }
 
@@ -98,7 +99,8 @@ impl Client {
     /// # Errors
     /// If the event has no form in UBF. Nothing was sent.
     pub fn cast_typed(&self, event: &(impl Serialize + ?Sized)) -> Result<Cast, Error> {
-        Ok(Cast::new(self.message(Source::Body(as_event(&to_vec(event)?).into()))))
+        let body = as_event(&to_vec(event)?).into();
+        Ok(Cast::new(self.message(Source::Body(body), Kind::Event)))
     }
 }
 

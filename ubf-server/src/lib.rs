@@ -173,7 +173,7 @@ pub mod testing;
 
 pub use self::bind_error::BindError;
 #[cfg(feature = "contract")]
-pub use self::contracts::{ContractCounts, ContractState, Contracts, Enforcement};
+pub use self::contracts::{ContractState, Contracts};
 pub use self::counters::Counts;
 pub use self::event::EventSender;
 pub use self::event_error::EventError;
@@ -186,6 +186,8 @@ pub use self::server::{Server, ServerBuilder};
 pub use self::settings::{Cordon, LoadPlan, LoadUnit, ServerLimits};
 pub use self::shared_event::SharedEvent;
 pub use self::versions::{HandlerError, IntoVersions};
+#[cfg(feature = "contract")]
+pub use ubf_contract::{ContractCounts, Enforcement};
 pub use ubf_net::Peer;
 pub use ubf_proto::server::Config;
 pub use ubf_proto::{CrashRule, DrainPlan, Phase, Service, Versions};

@@ -14,6 +14,8 @@ mod script;
 
 mod calls;
 mod connecting;
+#[cfg(feature = "contract")]
+mod contract;
 mod events;
 mod failures;
 mod life;

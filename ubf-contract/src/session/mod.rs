@@ -48,6 +48,7 @@ pub struct SessionChecker {
     states: Vec<StateRules>,
     by_name: BTreeMap<Text, SessionState>,
     any_state: StateRules,
+    has_several_states: bool,
 }
 
 /// The state of a session.
@@ -86,9 +87,10 @@ impl SessionChecker {
             by_name.insert(state.name.clone(), SessionState::In(place));
         }
         let rules = |state: &State| StateRules::new(&state.rules, checker.graph(), &by_name);
-        let states = contract.states().iter().map(rules).collect();
+        let states: Vec<_> = contract.states().iter().map(rules).collect();
         let any_state = StateRules::new(contract.any_state(), checker.graph(), &by_name);
-        Self { states, by_name, any_state, checker }
+        let has_several_states = states.len() > 1 || states.iter().any(StateRules::may_stop);
+        Self { states, by_name, any_state, has_several_states, checker }
     }
 
     /// The checker of terms.
@@ -109,9 +111,8 @@ impl SessionChecker {
     /// Whether there is more than one state, the end included, so that it matters in which one a
     /// session is.
     #[must_use]
-    pub fn has_several_states(&self) -> bool {
-        let ends = || self.states.iter().any(StateRules::may_stop);
-        self.states.len() > 1 || ends()
+    pub const fn has_several_states(&self) -> bool {
+        self.has_several_states
     }
 
     /// The state of that name, `stop` included.

@@ -8,8 +8,6 @@ use ubf_contract::{Checker, Contract, SessionChecker, SessionState};
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) sessions: SessionChecker,
-    /// So that the requests of a connection run one after the other.
-    pub(super) has_several_states: bool,
     /// What is answered to `'contract'`.
     pub(super) answer: Term,
 }
@@ -18,7 +16,7 @@ impl Held {
     pub(super) fn new(contract: Arc<Contract>) -> Self {
         let answer = contract.to_term();
         let sessions = SessionChecker::new(Checker::new(contract));
-        Self { has_several_states: sessions.has_several_states(), sessions, answer }
+        Self { sessions, answer }
     }
 
     /// Services without states are said to be in `start`.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tracing::warn;
 use ubf_codec::{Document, Text, Version, View, decode};
-use ubf_contract::{Accepted, Broken, Contract, SessionState};
+use ubf_contract::{Accepted, Broken, Contract, ContractCounts, Enforcement, SessionState};
 use ubf_proto::Versions;
 
 use self::held::Held;
@@ -22,40 +22,16 @@ use crate::reply::Reply;
 use crate::turns::Turns;
 use crate::versions::{HandlerError, IntoVersions};
 
-/// What becomes of a message that its contract does not allow.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Enforcement {
-    /// Nothing is checked. The contract is only shown to those who ask for it.
-    Off,
-    /// It is logged and counted, and goes its way.
-    Log,
-    /// It is logged and counted, and does not go its way. A request is answered
-    /// `clientBrokeContract` before the handler runs; `serverBrokeContract` stands instead of a
-    /// reply; an event is dropped, and its sender is told.
-    #[default]
-    Enforce,
-}
-
-/// How often contracts were broken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ContractCounts {
-    /// Requests that are not allowed.
-    pub client_broke: u64,
-    /// Replies that are not allowed.
-    pub server_broke: u64,
-    /// Events from clients that are not allowed.
-    pub events_in: u64,
-    /// Events to clients that are not allowed.
-    pub events_out: u64,
-}
-
 /// A [`Handler`] around another one, which holds what clients and that one say against the contracts
 /// of its versions. A version without a contract is not checked.
 ///
 /// The state of a session is the one that the last reply named. In a contract with several states
 /// the requests of a connection run one after the other, since each decides what the next one may
 /// be; but for [`Enforcement::Off`].
+///
+/// With [`Enforcement::Enforce`] a request that is not allowed is answered `clientBrokeContract`
+/// before the handler runs; `serverBrokeContract` stands instead of a reply that is not; and an
+/// event that is not is dropped, and its sender is told.
 ///
 /// The request `'contract'` is answered with the contract of its version, in every state and
 /// whatever the contract says of it, as existing servers do. It never reaches the handler.
@@ -200,7 +176,8 @@ impl<H: Handler> Handler for Contracts<H> {
             return Ok(reply);
         }
         // The state that decides is the one after the calls before this one.
-        let turn = held.has_several_states.then(|| call.take_turn());
+        // So the requests of a connection run one after the other.
+        let turn = held.sessions.has_several_states().then(|| call.take_turn());
         if let Some(turn) = &turn {
             turn.come().await;
         }

@@ -6,11 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing::warn;
 use ubf_codec::{Text, Version, View, decode};
-use ubf_contract::SessionState;
+use ubf_contract::{ContractCounts, Enforcement, SessionState};
 
 use super::held::Held;
 use super::state_of::state_of;
-use super::{ContractCounts, Enforcement};
 use crate::event::EventGate;
 use crate::event_error::EventError;
 use crate::reply::Reply;
@@ -53,12 +52,12 @@ impl Counters {
     }
 
     pub(super) fn counts(&self) -> ContractCounts {
-        ContractCounts {
-            client_broke: self.client_broke.load(Ordering::Relaxed),
-            server_broke: self.server_broke.load(Ordering::Relaxed),
-            events_in: self.events_in.load(Ordering::Relaxed),
-            events_out: self.events_out.load(Ordering::Relaxed),
-        }
+        let mut counts = ContractCounts::default();
+        counts.client_broke = self.client_broke.load(Ordering::Relaxed);
+        counts.server_broke = self.server_broke.load(Ordering::Relaxed);
+        counts.events_in = self.events_in.load(Ordering::Relaxed);
+        counts.events_out = self.events_out.load(Ordering::Relaxed);
+        counts
     }
 }
 
@@ -77,7 +76,7 @@ impl Session {
 
     /// The state in this version's contract; its first one, if it has none of that name.
     pub(super) fn state(&self, held: &Held) -> SessionState {
-        if !held.has_several_states {
+        if !held.sessions.has_several_states() {
             return held.sessions.entry();
         }
         let name = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -91,14 +90,14 @@ impl Session {
     }
 
     pub(super) fn set(&self, held: &Held, state: SessionState) {
-        if held.has_several_states {
+        if held.sessions.has_several_states() {
             *self.state.lock().unwrap_or_else(PoisonError::into_inner) = held.sessions.name(state);
         }
     }
 
     /// Goes where a reply goes that was not checked, if there is such a state.
     pub(super) fn follow(&self, held: &Held, reply: &Reply) {
-        if held.has_several_states
+        if held.sessions.has_several_states()
             && let Some(state) =
                 state_of(reply.body()).and_then(|name| held.sessions.state(name.as_bytes()))
         {
