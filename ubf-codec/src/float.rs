@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 
+use crate::lexer;
 use crate::term::{TermRef, View};
 
 /// The value of a string tagged `f`. Only what is certainly a finite decimal number counts: `1.5`,
@@ -12,12 +13,104 @@ pub(crate) fn read(term: TermRef<'_>) -> Option<f64> {
     if tag.as_plain() != Some(b"f") && tag != "f" {
         return None;
     }
-    let text = text.to_str()?;
+    let text = text.to_bytes();
+    value(&text)
+}
+
+/// The value that the digits of a float write, if it is certainly finite.
+#[inline]
+pub(crate) fn value(digits: &[u8]) -> Option<f64> {
+    short_value(digits).or_else(|| any_value(digits))
+}
+
+/// The value of digits in any form that counts.
+#[inline(never)]
+fn any_value(digits: &[u8]) -> Option<f64> {
+    let text = str::from_utf8(digits).ok()?;
     // What else the library reads as a float begins with a letter.
-    let digits = text.strip_prefix(['+', '-']).unwrap_or(&text);
-    let is_decimal = digits.starts_with(|first: char| first.is_ascii_digit() || first == '.');
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let is_decimal = unsigned.starts_with(|first: char| first.is_ascii_digit() || first == '.');
     text.parse().ok().filter(|value: &f64| is_decimal && value.is_finite())
 }
+
+/// The most digits of which every number fits 64 bits.
+const MAX_SHORT_DIGITS: usize = 19;
+
+/// The value of at most 19 digits with one point among them and nothing else but a minus sign:
+/// what programs write, read in a third of the time that the library takes for all that there is.
+#[inline]
+fn short_value(text: &[u8]) -> Option<f64> {
+    let (is_negative, unsigned) = match text {
+        [b'-', unsigned @ ..] => (true, unsigned),
+        unsigned => (false, unsigned),
+    };
+    // One byte is the point.
+    if unsigned.len() > MAX_SHORT_DIGITS + 1 {
+        return None;
+    }
+    let (whole, rest) = take_digits(0, unsigned);
+    let (b'.', fraction) = rest.split_first()? else { return None };
+    let (digits, rest) = take_digits(whole, fraction);
+    if unsigned.len() < 2 || !rest.is_empty() {
+        return None;
+    }
+    let value = quotient(digits, fraction.len())?;
+    Some(if is_negative { -value } else { value })
+}
+
+/// The number that `before` and the digits after it write, and what follows the digits. Of at most
+/// 19 digits, or else the number is of no meaning.
+#[inline]
+fn take_digits(before: u64, text: &[u8]) -> (u64, &[u8]) {
+    let (mut value, mut rest) = (before, text);
+    while let Some((word, after)) = rest.split_first_chunk() {
+        let Some(eight) = lexer::eight_ascii_digits(*word) else { break };
+        value = value.wrapping_mul(100_000_000).wrapping_add(eight);
+        rest = after;
+    }
+    while let [digit @ b'0'..=b'9', after @ ..] = rest {
+        value = value.wrapping_mul(10).wrapping_add(u64::from(digit & 0x0F));
+        rest = after;
+    }
+    (value, rest)
+}
+
+/// `digits` divided by this power of ten, rounded once.
+#[inline]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "the first division is of floats that are exact; the other rounds at its end"
+)]
+fn quotient(digits: u64, power: usize) -> Option<f64> {
+    /// Whole numbers up to here are floats.
+    const MAX_EXACT: u64 = 1 << 53;
+    let divisor = *POWERS_OF_TEN.get(power)?;
+    // So are powers of ten up to the 22nd.
+    if digits <= MAX_EXACT {
+        return Some(digits as f64 / divisor as f64);
+    }
+    // A quotient of 63 or 64 bits: a float has 53. Its lowest bit is set if there is a remainder,
+    // so that a quotient which only looks like the middle between two floats is not taken for it.
+    let shift = 63 + digits.leading_zeros() - divisor.leading_zeros();
+    let dividend = u128::from(digits) << shift;
+    let quotient = (dividend / u128::from(divisor)) as u64;
+    let is_exact = u128::from(quotient) * u128::from(divisor) == dividend;
+    // The exponent is far from those of the smallest floats: the last multiplication is exact.
+    let scale = f64::from_bits(u64::from(1023 - shift) << 52);
+    Some((quotient | u64::from(!is_exact)) as f64 * scale)
+}
+
+#[expect(clippy::indexing_slicing, reason = "the compiler computes it")]
+const POWERS_OF_TEN: [u64; MAX_SHORT_DIGITS + 1] = {
+    let mut powers = [1; MAX_SHORT_DIGITS + 1];
+    let mut power = 1;
+    while power < powers.len() {
+        powers[power] = powers[power - 1] * 10;
+        power += 1;
+    }
+    powers
+};
 
 /// The shortest digits that read back to the same value, always with a `.` in them: there are peers
 /// that demand it. `None` for what is infinite or no number.
@@ -36,6 +129,9 @@ pub(crate) fn write(value: f64) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString as _;
+    use alloc::vec::Vec;
+
     use super::*;
     use crate::Term;
 
@@ -48,6 +144,44 @@ mod tests {
             assert!(digits.contains('.'), "{digits}");
             let term = Term::float(value).unwrap();
             assert_eq!(read(term.as_ref()).map(f64::to_bits), Some(value.to_bits()), "{digits}");
+        }
+    }
+
+    #[test]
+    fn short_digits_are_rounded_as_the_library_rounds_them() {
+        // Beside powers of two lie the middles between two floats.
+        let neighbours = (0..64).flat_map(|bits| {
+            let middle = 1_u64 << bits;
+            (0..5).map(move |step| middle.wrapping_sub(2).wrapping_add(step))
+        });
+        let steps = (0..4000_u64).map(|step| step.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let numbers: Vec<u64> =
+            neighbours.chain(steps).chain([u64::MAX, 9_999_999_999_999_999_999]).collect();
+        for number in numbers {
+            let digits = number.to_string();
+            for place in 0..=digits.len() {
+                let (whole, fraction) = digits.split_at(place);
+                for sign in ["", "-"] {
+                    let text = std::format!("{sign}{whole}.{fraction}");
+                    let expected: f64 = text.parse().unwrap();
+                    let found = short_value(text.as_bytes()).or_else(|| {
+                        assert!(digits.len() > MAX_SHORT_DIGITS, "{text}");
+                        any_value(text.as_bytes())
+                    });
+                    assert_eq!(found.map(f64::to_bits), Some(expected.to_bits()), "{text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn zeros_before_the_digits_change_nothing() {
+        for text in ["0.1", "00.10", "-0.0", "0.00000000000000001", "0000000000000000.25"] {
+            assert_eq!(
+                short_value(text.as_bytes()).map(f64::to_bits),
+                text.parse().ok().map(f64::to_bits),
+                "{text}"
+            );
         }
     }
 

@@ -94,6 +94,17 @@ const fn short_value_of(digits: u128, len: usize) -> i64 {
     eight_digits((digits as u64).unbounded_shl(64 - 8 * len as u32)).cast_signed()
 }
 
+/// The number that eight bytes write, if all of them are digits.
+#[inline(always)]
+pub(crate) const fn eight_ascii_digits(bytes: [u8; 8]) -> Option<u64> {
+    const HIGH_HALVES: u64 = u64::from_le_bytes([0xF0; 8]);
+    const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
+    let ones = u64::from_le_bytes(bytes) ^ ZEROS;
+    // A byte above 9 reaches the high half when 6 is added to it, or is in it already.
+    let is_other = (ones | ones.wrapping_add(u64::from_le_bytes([6; 8]))) & HIGH_HALVES != 0;
+    if is_other { None } else { Some(eight_digits(ones)) }
+}
+
 /// The number that eight digits write, of which each byte is one, the first in the lowest.
 #[inline(always)]
 const fn eight_digits(ones: u64) -> u64 {

@@ -9,6 +9,7 @@ use core::fmt;
 use core::slice;
 
 use crate::dialect::Dialect;
+use crate::float;
 use crate::node::{Node, NodeKind, Span};
 use crate::term::{Arena, IntegerRef, Place, Term, TermRef, TextRef};
 
@@ -162,6 +163,20 @@ impl<'de, 'n> Cursor<'de, 'n> {
         let is_text =
             node.kind() == NodeKind::String || node.kind() == NodeKind::Atom && is_extended;
         is_text.then(|| self.text(node))
+    }
+
+    /// The value of a float of a packet.
+    #[inline]
+    pub(super) fn float(&self) -> Option<f64> {
+        let At::Node(node) = self.at else { return None };
+        if node.kind() != NodeKind::Tagged {
+            return None;
+        }
+        let [tag, digits] = node.span().slice(self.whole.nodes) else { return None };
+        let is_float = digits.kind() == NodeKind::String
+            && !digits.flag()
+            && tag.span().slice(self.whole.source) == b"f";
+        if is_float { float::value(digits.span().slice(self.whole.source)) } else { None }
     }
 
     /// The elements of a tuple of a packet.

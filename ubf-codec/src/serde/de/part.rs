@@ -333,6 +333,9 @@ impl<'de> de::Deserializer<'de> for Part<'de, '_> {
     }
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        if let Some(value) = self.cursor.float() {
+            return visitor.visit_f64(value);
+        }
         match self.float::<f64>(&visitor)? {
             value if value.is_finite() => visitor.visit_f64(value),
             _ => Err(self.wrong(&visitor)),
