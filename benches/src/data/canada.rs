@@ -1,10 +1,44 @@
 //! `canada`: the outline of a land, in pairs of floats with many digits.
 
+use serde::{Deserialize, Serialize};
+
 use super::Value;
 use super::random::Random;
 
 const RINGS: u32 = 240;
 const POINTS: u32 = 116;
+
+/// The land as a program has it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "names that say it")]
+pub struct Collection {
+    pub r#type: String,
+    pub features: Vec<Feature>,
+}
+
+/// One land.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "names that say it")]
+pub struct Feature {
+    pub r#type: String,
+    pub properties: Properties,
+    pub geometry: Geometry,
+}
+
+/// What it is called.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "names that say it")]
+pub struct Properties {
+    pub name: String,
+}
+
+/// Where it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "names that say it")]
+pub struct Geometry {
+    pub r#type: String,
+    pub coordinates: Vec<Vec<(f64, f64)>>,
+}
 
 pub(super) fn document() -> Value {
     let mut random = Random::new(1867);

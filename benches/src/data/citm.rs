@@ -1,11 +1,87 @@
 //! `citm`: a catalogue with many small integers and few keys that are repeated.
 
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
 use super::Value;
 use super::random::Random;
 use super::text::sentence;
 
 const EVENTS: u32 = 180;
 const PERFORMANCES: u32 = 240;
+
+/// The catalogue as a program has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "names that say it")]
+pub struct Catalogue {
+    pub area_names: BTreeMap<String, String>,
+    pub audience_sub_category_names: BTreeMap<String, String>,
+    pub events: BTreeMap<String, Event>,
+    pub performances: Vec<Performance>,
+    pub seat_category_names: BTreeMap<String, String>,
+    pub venue_names: BTreeMap<String, String>,
+}
+
+/// What is played.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "names that say it")]
+pub struct Event {
+    pub description: Option<String>,
+    pub id: u32,
+    pub logo: Option<String>,
+    pub name: String,
+    pub sub_topic_ids: Vec<u32>,
+    pub subject_code: Option<String>,
+    pub subtitle: Option<String>,
+    pub topic_ids: Vec<u32>,
+}
+
+/// When it is played, and for how much.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "names that say it")]
+pub struct Performance {
+    pub event_id: u32,
+    pub id: u32,
+    pub logo: Option<String>,
+    pub name: Option<String>,
+    pub prices: Vec<Price>,
+    pub seat_categories: Vec<SeatCategory>,
+    pub seat_map_image: Option<String>,
+    pub start: i64,
+    pub venue_code: String,
+}
+
+/// The price of a seat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "names that say it")]
+pub struct Price {
+    pub amount: u32,
+    pub audience_sub_category_id: u32,
+    pub seat_category_id: u32,
+}
+
+/// Seats of one price.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "names that say it")]
+pub struct SeatCategory {
+    pub areas: Vec<Area>,
+    pub seat_category_id: u32,
+}
+
+/// Where seats are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "names that say it")]
+pub struct Area {
+    pub area_id: u32,
+    pub block_ids: Vec<u32>,
+}
 
 pub(super) fn document() -> Value {
     let mut random = Random::new(1996);

@@ -1,8 +1,8 @@
 //! The documents that are measured: made by deterministic code, the same in every format.
 
 mod bins;
-mod canada;
-mod citm;
+pub mod canada;
+pub mod citm;
 mod escapes;
 mod ints;
 mod parse_trees;

@@ -184,6 +184,9 @@ fn of_document(bench: &mut Bench, document: &Document) -> Result<(), Error> {
         "rpc" => typed::operations(bench, value, data::rpc::typed()),
         "twitter" => typed::operations(bench, value, data::twitter::typed()),
         "records" => typed::operations(bench, value, data::records::typed()),
+        "citm" => {
+            typed::operations::<data::citm::Catalogue>(bench, value, from_term(&ubf::term(value))?)
+        }
         _ => Ok(()),
     }
 }
