@@ -1,4 +1,5 @@
-//! What strangers' packets cost in memory. One test, because it counts for the whole process.
+//! What strangers' packets cost in memory. One test in a program of its own, because it counts for
+//! the whole process.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 

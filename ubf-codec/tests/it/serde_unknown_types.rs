@@ -261,8 +261,9 @@ fn a_record_where_the_type_is_not_known_is_an_error_that_says_what_to_do() {
         [(Either::Move(Move::Steps(1)), 1), (Either::Parts(Box::new(parts())), 1)]
     {
         let error = from_slice::<Either>(&to_vec(&value).unwrap()).unwrap_err();
-        let advice = "data did not match any variant of untagged enum Either; a record or variant stands where serde reads before it \
-                      knows the type: see ubf_codec::serde::SelfDescribing";
+        let advice = "data did not match any variant of untagged enum Either; a record or \
+                      variant stands where serde reads before it knows the type: see \
+                      ubf_codec::serde::SelfDescribing";
         assert_eq!(error.to_string(), format!("{advice}, at byte {offset}"));
     }
     // No advice where it does not help.

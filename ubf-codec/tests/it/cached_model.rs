@@ -3,13 +3,10 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
-#[allow(dead_code, reason = "other tests use the rest")]
-mod support;
-
 use proptest::prelude::*;
 use ubf_codec::{Dialect, Encoder, Style, Term};
 
-use support::{terms, without_undefined};
+use crate::support::{terms, without_undefined};
 
 const ASCII: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ!()*+./:;<=@[\\]^_|";
 
@@ -26,6 +23,15 @@ struct FirstCopy {
     term: Term,
     end: usize,
     register: Option<u8>,
+}
+
+fn cached(term: &Term, dialect: Dialect) -> String {
+    let mut encoder = Encoder::new().with_dialect(dialect).with_style(Style::Cached);
+    encoder.encode(term).escape_ascii().to_string()
+}
+
+fn modelled(term: &Term, dialect: Dialect) -> String {
+    Model::encode(term, dialect).escape_ascii().to_string()
 }
 
 impl Model {
@@ -129,9 +135,9 @@ proptest! {
 
     #[test]
     fn packets_are_those_of_the_model(term in terms()) {
-        for (dialect, term) in [(Dialect::Extended, term.clone()), (Dialect::Classic, without_undefined(&term))] {
-            let packet = Encoder::new().with_dialect(dialect).with_style(Style::Cached).encode(&term);
-            prop_assert_eq!(packet.escape_ascii().to_string(), Model::encode(&term, dialect).escape_ascii().to_string());
+        let classic = without_undefined(&term);
+        for (dialect, term) in [(Dialect::Extended, term), (Dialect::Classic, classic)] {
+            prop_assert_eq!(cached(&term, dialect), modelled(&term, dialect));
         }
     }
 }
@@ -142,14 +148,17 @@ proptest! {
 
     /// More terms that come again than there are registers.
     #[test]
-    fn and_when_registers_are_used_up(numbers in prop::collection::vec(0_i64..250, 500..700), is_compound in any::<bool>()) {
-        let term = Term::list(numbers.chunks(7).map(|numbers| Term::tuple(numbers.iter().map(|&number| {
+    fn and_when_registers_are_used_up(
+        numbers in prop::collection::vec(0_i64..250, 500..700),
+        is_compound in any::<bool>(),
+    ) {
+        let named = |&number: &i64| {
             let name = Term::atom(format!("name {number}"));
             if is_compound { Term::tuple([name.tagged("t"), Term::from(number)]) } else { name }
-        }))));
+        };
+        let term = Term::list(numbers.chunks(7).map(|some| Term::tuple(some.iter().map(named))));
         for dialect in [Dialect::Extended, Dialect::Classic] {
-            let packet = Encoder::new().with_dialect(dialect).with_style(Style::Cached).encode(&term);
-            prop_assert_eq!(packet.escape_ascii().to_string(), Model::encode(&term, dialect).escape_ascii().to_string());
+            prop_assert_eq!(cached(&term, dialect), modelled(&term, dialect));
         }
     }
 }

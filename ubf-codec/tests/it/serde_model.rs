@@ -304,7 +304,8 @@ fn errors_name_the_place() {
 #[test]
 fn a_term_comes_through_as_it_is() {
     let big: ubf_codec::Integer = "123456789012345678901234567890123456789012345".parse().unwrap();
-    let term = ubf!([{ok, "ok", b"ok"}, ?, [], {}, undefined, (Term::from(big).tagged("x").tagged("y")), -1, true]);
+    let tagged = Term::from(big).tagged("x").tagged("y");
+    let term = ubf!([{ok, "ok", b"ok"}, ?, [], {}, undefined, (tagged), -1, true]);
     both_ways(&term, &String::from_utf8(ubf_codec::Encoder::new().encode(&term)).unwrap());
     assert_eq!(to_term(&term.as_ref()).unwrap(), term);
     #[derive(Serialize, Deserialize, PartialEq, Debug)]

@@ -124,7 +124,8 @@ proptest! {
         let packet = Serializer::new().with_dialect(Dialect::Classic).encode(&record).unwrap();
         let mut decoder = Decoder::new().with_dialect(Dialect::Classic);
         let document = decoder.decode(&packet).unwrap();
-        prop_assert_eq!(Deserializer::from_document(&document).with_dialect(Dialect::Classic).read::<Record>().unwrap(), record);
+        let deserializer = Deserializer::from_document(&document).with_dialect(Dialect::Classic);
+        prop_assert_eq!(deserializer.read::<Record>().unwrap(), record);
     }
 
     #[test]
@@ -132,7 +133,8 @@ proptest! {
         prop_assert_eq!(&to_term(&term).unwrap(), &term);
         prop_assert_eq!(&from_term::<Term>(&term).unwrap(), &term);
         let around = (term.clone(), vec![term]);
-        prop_assert_eq!(from_slice::<(Term, Vec<Term>)>(&to_vec(&around).unwrap()).unwrap(), around);
+        let packet = to_vec(&around).unwrap();
+        prop_assert_eq!(from_slice::<(Term, Vec<Term>)>(&packet).unwrap(), around);
     }
 
     #[test]

@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
-mod support;
-
 use bytes::{Bytes, BytesMut};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -12,7 +10,7 @@ use ubf_codec::{
     Operator, StreamDecoder, Style, Term, Tracer, VersionedDecoder,
 };
 
-use support::{limits, long_packets, packet_like_bytes, terms, without_undefined};
+use crate::support::{limits, long_packets, packet_like_bytes, terms, without_undefined};
 
 const STYLES: [Style; 3] = [Style::Plain, Style::Cached, Style::Pretty];
 
@@ -71,11 +69,13 @@ proptest! {
     fn what_is_encoded_is_decoded(term in terms()) {
         for style in STYLES {
             let packet = encode(&term, Dialect::Extended, style);
-            prop_assert_eq!(ubf_codec::decode(&packet).unwrap().to_term(), term.clone(), "{:?}", style);
+            let decoded = ubf_codec::decode(&packet).unwrap().to_term();
+            prop_assert_eq!(decoded, term.clone(), "{:?}", style);
 
             let packet = encode(&term, Dialect::Classic, style);
             let mut classic = Decoder::new().with_dialect(Dialect::Classic);
-            prop_assert_eq!(classic.decode(&packet).unwrap().to_term(), without_undefined(&term), "{:?}", style);
+            let decoded = classic.decode(&packet).unwrap().to_term();
+            prop_assert_eq!(decoded, without_undefined(&term), "{:?}", style);
         }
     }
 
@@ -103,7 +103,8 @@ proptest! {
         prop_assert_eq!(decoder.check(&packet).unwrap(), shared.summary());
 
         let twice = [&packet[..], b"\n", &packet, b" "].concat();
-        let one_by_one: Vec<Term> = decoder.packets(&twice).map(|packet| packet.unwrap().to_term()).collect();
+        let packets = decoder.packets(&twice);
+        let one_by_one: Vec<Term> = packets.map(|packet| packet.unwrap().to_term()).collect();
         let kept: Vec<_> = decoder.packets_shared(Bytes::from(twice)).map(Result::unwrap).collect();
         prop_assert_eq!(&one_by_one, &[term.clone(), term]);
         prop_assert_eq!(one_by_one, kept.iter().map(Term::from).collect::<Vec<_>>());
@@ -181,14 +182,16 @@ proptest! {
             }
         }
         prop_assert_eq!((packets.len(), failed), (traced, end));
-        prop_assert_eq!(slices.check(&stream), slices.decode(&stream).map(|packet| packet.summary()));
+        let decoded = slices.decode(&stream).map(|packet| packet.summary());
+        prop_assert_eq!(slices.check(&stream), decoded);
 
         let expected = (packets, end);
         let decoder = StreamDecoder::new().with_dialect(dialect).with_limits(limits);
         cuts.sort_unstable();
         prop_assert_eq!(&decode_in_pieces(decoder.clone(), &stream, []), &expected);
         prop_assert_eq!(&decode_in_pieces(decoder.clone(), &stream, cuts), &expected);
-        prop_assert_eq!(&decode_in_pieces(decoder, &stream, (piece..stream.len()).step_by(piece)), &expected);
+        let cuts = (piece..stream.len()).step_by(piece);
+        prop_assert_eq!(&decode_in_pieces(decoder, &stream, cuts), &expected);
     }
 
     #[test]
@@ -202,22 +205,29 @@ proptest! {
         let fed = fed.min(stream.len());
         if let Ok(None) = decoder.decode_slice(&stream[..fed]) {
             let mut careless = decoder.clone();
-            let shorter = careless.decode_slice(&stream[..left.min(fed)]).map(|packet| packet.is_some());
+            let seen = &stream[..left.min(fed)];
+            let shorter = careless.decode_slice(seen).map(|packet| packet.is_some());
             prop_assert_eq!(shorter, Ok(false));
             let term = |packet: Option<Document<&[u8]>>| packet.map(|packet| packet.to_term());
-            prop_assert_eq!(careless.decode_slice(&stream).map(term), decoder.decode_slice(&stream).map(term));
+            let expected = decoder.decode_slice(&stream).map(term);
+            prop_assert_eq!(careless.decode_slice(&stream).map(term), expected);
         }
     }
 
     #[test]
-    fn no_bytes_make_it_panic(input in packet_like_bytes(), classic in any::<bool>(), any_escape in any::<bool>()) {
+    fn no_bytes_make_it_panic(
+        input in packet_like_bytes(),
+        classic in any::<bool>(),
+        any_escape in any::<bool>(),
+    ) {
         let dialect = if classic { Dialect::Classic } else { Dialect::Extended };
         let mut decoder = Decoder::new().with_dialect(dialect).with_any_escape(any_escape);
         match decoder.decode(&input) {
             Ok(packet) => {
                 // What was accepted can be written and read again.
                 let again = encode(&packet.to_term(), dialect, Style::Cached);
-                let expected = if classic { without_undefined(&packet.to_term()) } else { packet.to_term() };
+                let term = packet.to_term();
+                let expected = if classic { without_undefined(&term) } else { term };
                 prop_assert_eq!(decoder.decode(&again).unwrap().to_term(), expected);
             }
             Err(error) => prop_assert!(error.offset() <= input.len() as u64),
@@ -229,7 +239,11 @@ proptest! {
     }
 
     #[test]
-    fn headers_stand_in_front_of_any_body(term in terms(), number in 0..=i32::MAX.unsigned_abs(), cut in 0_usize..200) {
+    fn headers_stand_in_front_of_any_body(
+        term in terms(),
+        number in 0..=i32::MAX.unsigned_abs(),
+        cut in 0_usize..200,
+    ) {
         let header = ClientHeader { mode: Mode::from_number(number).unwrap() };
         let mut packet = b"\r\n".to_vec();
         Encoder::new().encode_versioned(&header, &term, &mut packet);
@@ -237,7 +251,8 @@ proptest! {
         let whole = Decoder::new().decode_client(&packet).unwrap();
         prop_assert_eq!(whole.header, header);
         prop_assert_eq!(whole.body.root(), term.as_ref());
-        let (_, header_bytes) = ClientHeader::read(&packet, 0, &Limits::default()).unwrap().unwrap();
+        let read = ClientHeader::read(&packet, 0, &Limits::default());
+        let (_, header_bytes) = read.unwrap().unwrap();
         prop_assert_eq!(whole.body.source(), &packet[header_bytes..]);
 
         let (one, two) = packet.split_at(cut.min(packet.len() - 1));
