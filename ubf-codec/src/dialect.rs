@@ -13,6 +13,7 @@
 /// # Ok::<(), ubf_codec::DecodeError>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Dialect {
     /// `?` is the undefined value and no register. Versioned packets are always in this dialect.
     #[default]

@@ -190,6 +190,27 @@ impl<'a, S: Source> From<&'a Document<S>> for TermRef<'a> {
     }
 }
 
+/// Two packets are equal when their terms are, however they are written and wherever they lie.
+impl<S: Source, O: Source> PartialEq<Document<O>> for Document<S> {
+    fn eq(&self, other: &Document<O>) -> bool {
+        self.root() == other.root()
+    }
+}
+
+impl<S: Source> Eq for Document<S> {}
+
+impl<S: Source> PartialEq<Term> for Document<S> {
+    fn eq(&self, other: &Term) -> bool {
+        self.root() == *other
+    }
+}
+
+impl<S: Source> PartialEq<Document<S>> for Term {
+    fn eq(&self, other: &Document<S>) -> bool {
+        other.root() == *self
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

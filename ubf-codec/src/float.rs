@@ -3,21 +3,9 @@
 use alloc::string::String;
 
 use crate::lexer;
-use crate::term::{TermRef, View};
 
-/// The value of a string tagged `f`. Only what is certainly a finite decimal number counts: `1.5`,
-/// `-2`, `1e-7`.
-pub(crate) fn read(term: TermRef<'_>) -> Option<f64> {
-    let View::Tagged(tag, inner) = term.view() else { return None };
-    let View::String(text) = inner.view() else { return None };
-    if tag.as_plain() != Some(b"f") && tag != "f" {
-        return None;
-    }
-    let text = text.to_bytes();
-    value(&text)
-}
-
-/// The value that the digits of a float write, if it is certainly finite.
+/// The value that the digits of a float write. Only what is certainly a finite decimal number
+/// counts: `1.5`, `-2`, `1e-7`.
 #[inline]
 pub(crate) fn value(digits: &[u8]) -> Option<f64> {
     short_value(digits).or_else(|| any_value(digits))
@@ -143,7 +131,7 @@ mod tests {
             let digits = write(value).unwrap();
             assert!(digits.contains('.'), "{digits}");
             let term = Term::float(value).unwrap();
-            assert_eq!(read(term.as_ref()).map(f64::to_bits), Some(value.to_bits()), "{digits}");
+            assert_eq!(term.as_ref().as_f64().map(f64::to_bits), Some(value.to_bits()), "{digits}");
         }
     }
 
@@ -204,13 +192,13 @@ mod tests {
             "1.5 ",
             "1f",
         ] {
-            assert_eq!(read(Term::from(text).tagged("f").as_ref()), None, "{text}");
+            assert_eq!(Term::from(text).tagged("f").as_ref().as_f64(), None, "{text}");
         }
-        assert_eq!(read(Term::from("1.5").as_ref()), None);
+        assert_eq!(Term::from("1.5").as_ref().as_f64(), None);
         for (text, value) in
             [("1", 1.0), ("+1.5", 1.5), ("-.5", -0.5), ("1.", 1.0), ("-2E-3", -0.002)]
         {
-            assert_eq!(read(Term::from(text).tagged("f").as_ref()), Some(value), "{text}");
+            assert_eq!(Term::from(text).tagged("f").as_ref().as_f64(), Some(value), "{text}");
         }
     }
 }

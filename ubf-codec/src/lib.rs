@@ -33,8 +33,9 @@
 //! let View::List(people) = packet.root().view() else { panic!("expected a list") };
 //! for person in people {
 //!     let View::Tuple(person) = person.view() else { panic!("expected a tuple") };
-//!     let Some([kind, name, number]) = person.to_array() else { panic!("expected three elements") };
-//!     assert!(kind.is_atom("person") && matches!(name.view(), View::String(_)) && number.as_i64() > Some(0));
+//!     let Some([kind, name, number]) = person.to_array() else { panic!("expected three") };
+//!     assert!(kind.is_atom("person") && matches!(name.view(), View::String(_)));
+//!     assert!(number.as_i64() > Some(0));
 //! }
 //!
 //! // Write: a term is built as it prints.
@@ -124,8 +125,8 @@
 //!
 //! # Names
 //! The modules `serde` and `tokio` are called as the crates whose types they are about. So import
-//! from the [`prelude`], or names one by one: beside `use ubf_codec::*`, a `use serde::Serialize` is
-//! ambiguous.
+//! from the [`prelude`], or names one by one: beside `use ubf_codec::*`, a `use serde::Serialize`
+//! is ambiguous.
 
 extern crate alloc;
 // The laws are tested with the standard library; `json` writes through it.

@@ -49,7 +49,10 @@ impl Default for Limits {
 
 macro_rules! setters {
     ($($setter:ident $field:ident: $type:ty),* $(,)?) => {$(
-        #[doc = concat!("The same limits with another [`", stringify!($field), "`](Self::", stringify!($field), ").")]
+        #[doc = concat!(
+            "The same limits with another [`", stringify!($field),
+            "`](Self::", stringify!($field), ").",
+        )]
         #[must_use]
         pub const fn $setter(mut self, $field: $type) -> Self {
             self.$field = $field;

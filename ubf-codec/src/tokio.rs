@@ -195,11 +195,13 @@ pub type ClientCodec = VersionedCodec<ServerHeader>;
 /// let (mut client, mut server) = (ClientCodec::new(), ServerCodec::new());
 /// let mut wire = BytesMut::new();
 ///
-/// client.encode(ClientPacket { header: ClientHeader { mode }, body: ubf!({get, "colour"}) }, &mut wire)?;
+/// let request = ClientPacket { header: ClientHeader { mode }, body: ubf!({get, "colour"}) };
+/// client.encode(request, &mut wire)?;
 /// assert_eq!(&wire[..], b"3 {'get'\"colour\"}$");
 /// assert_eq!(server.decode(&mut wire)?.unwrap().body.to_string(), "{get,\"colour\"}");
 ///
-/// server.encode(ServerPacket { header: ServerHeader { mode, next_ip: None }, body: ubf!({"blue", start}) }, &mut wire)?;
+/// let header = ServerHeader { mode, next_ip: None };
+/// server.encode(ServerPacket { header, body: ubf!({"blue", start}) }, &mut wire)?;
 /// assert_eq!(&wire[..], b"3 ? {\"blue\"'start'}$");
 /// # Ok::<(), ubf_codec::tokio::CodecError>(())
 /// ```

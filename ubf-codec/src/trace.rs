@@ -157,6 +157,7 @@ impl fmt::Debug for Tracer<'_> {
 
 /// One operator that was carried out, and where it stands in the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Step {
     /// What was done.
     pub operator: Operator,

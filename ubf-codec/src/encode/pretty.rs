@@ -190,7 +190,8 @@ mod tests {
     fn what_does_not_is_indented() {
         let long = "a text that takes more than half of one line";
         let term = ubf!({people, [{person, (long)}, {person, "Mike", (long)}]});
-        let expected = "{\n  'people'\n  #\n    {'person' \"Mike\" \"a text that takes more than half of one line\"} &\n    \
+        let expected = "{\n  'people'\n  #\n    {'person' \"Mike\" \
+                        \"a text that takes more than half of one line\"} &\n    \
                         {'person' \"a text that takes more than half of one line\"} &\n} $";
         assert_eq!(pretty(&term), expected);
     }

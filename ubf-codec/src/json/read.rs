@@ -22,7 +22,10 @@ use crate::term::{Integer, Term, Text};
 ///
 /// let term = from_str(r#"{ "id": 18446744073709551616, "scores": [1.50, true] }"#)?;
 /// assert_eq!(term.to_string(), r#"[{"id",18446744073709551616},{"scores",[1.5,true]}]`map`"#);
-/// assert_eq!(Json(term.as_ref()).to_string(), r#"{"id":{"$integer":"18446744073709551616"},"scores":[1.5,true]}"#);
+/// assert_eq!(
+///     Json(term.as_ref()).to_string(),
+///     r#"{"id":{"$integer":"18446744073709551616"},"scores":[1.5,true]}"#,
+/// );
 /// # Ok::<(), ubf_codec::json::Error>(())
 /// ```
 ///
@@ -497,7 +500,8 @@ fn deepest<'a>(values: impl Iterator<Item = &'a Deep>) -> u32 {
 /// Whether a string here is not what will count: it is longer than the integer, binary or text for
 /// which it stands.
 fn is_counted_later(around: Option<&Open>) -> bool {
-    matches!(around, Some(Open::Object(_, key, _)) if matches!(key.as_bytes(), b"$integer" | b"$binary" | b"$latin1"))
+    let Some(Open::Object(_, key, _)) = around else { return false };
+    matches!(key.as_bytes(), b"$integer" | b"$binary" | b"$latin1")
 }
 
 /// What a term without parts, or a float, counts towards the bytes.

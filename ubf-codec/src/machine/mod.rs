@@ -6,9 +6,12 @@
 //! window: texts are spans that are resolved when the packet is whole.
 //!
 //! ```text
-//!   stack    { 'person' "Joe" [          marks: one for each open tuple and each term with parts, in the same order:
-//!              ^ floor                          what was spent before it began
+//!   stack    { 'person' "Joe" [
+//!              ^ floor
 //! ```
+//! The *marks* are one for each open tuple and each term with parts, in the same order: what was
+//! spent before it began.
+//!
 //! What comes onto the stack is spent: a register read costs the whole stored term again, a store
 //! gives it back. So the expanded size is known before anything is built (W10). Most packets need
 //! not be counted, though:
@@ -23,65 +26,37 @@
 //! `COUNTS` to tell which; reading lightly takes half the instructions, also because operators that
 //! mostly follow each other, as `}&` do, are carried out at once there.
 //!
-//! `reader.rs` is the loop, `tokens.rs` reads what is written out (integers, texts, binaries),
-//! `operators.rs` works on what is there.
+//! `reader.rs` is the loop, `cold.rs` holds what the loop seldom changes, `tokens.rs` reads what is
+//! written out (integers, texts, binaries), `operators.rs` works on what is there.
 
+mod cold;
+mod operator;
 mod operators;
 mod reader;
 mod registers;
-mod rest;
 mod size;
 mod stack;
+mod stop;
 #[cfg(test)]
 mod tests;
+mod token;
 mod tokens;
 
 use alloc::vec::Vec;
 use core::mem;
 
+use self::cold::ColdState;
+pub use self::operator::Operator;
 use self::reader::Reader;
-use self::rest::Rest;
 use self::size::Size;
 use self::stack::{Place, Stack};
-use self::tokens::Token;
+use self::stop::{Stepped, Stop};
+use self::token::Token;
 use crate::byte::Class;
 use crate::error::DecodeError;
 use crate::limits::{Limit, Limits};
 use crate::node::{Arena, Node};
 use crate::options::DecodeOptions;
-
-/// The operators of UBF(A) (W1–W9).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Operator {
-    /// Digits: push an integer.
-    Integer,
-    /// `"…"`: push a string.
-    String,
-    /// `'…'`: push an atom.
-    Atom,
-    /// `~…~`: pop the length, push a binary.
-    Binary,
-    /// `?`: push the undefined value.
-    Undefined,
-    /// `{`: open a tuple.
-    OpenTuple,
-    /// `}`: pop what was pushed since its `{`, push a tuple of it.
-    CloseTuple,
-    /// `#`: push the empty list.
-    Nil,
-    /// `&`: pop a term, put it in front of the list below.
-    Cons,
-    /// `` `…` ``: put a semantic tag on the term on top.
-    Tag,
-    /// `>R`: pop a term into a register.
-    Store(u8),
-    /// `R`: push what the register holds.
-    Read(u8),
-    /// White space or a comment: nothing.
-    Blank,
-    /// `$`: the packet is complete.
-    End,
-}
 
 /// Machine for one packet after the other.
 #[derive(Clone, Debug)]
@@ -96,28 +71,7 @@ pub(crate) struct Machine<A> {
     text_bytes: u64,
     /// The packet's term, once it has ended.
     root: Node,
-    rest: Rest,
-}
-
-/// The place in the window where an operator ends that was carried out, or why the machine stops
-/// there.
-type Stepped = Result<usize, Stop>;
-
-/// Why the machine does not go on. Small, so that it costs nothing while it does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stop {
-    /// The packet has ended, or the one operator was carried out, at `position`.
-    Done,
-    /// The window ends before the operator does; `position` is where to go on.
-    Incomplete,
-    /// `failure` says what is wrong.
-    Failed,
-    /// The packet cannot be read lightly.
-    MustCount,
-    /// The stack is full; `position` is where to go on.
-    StackFull,
-    /// The arena is full, likewise.
-    ArenaFull,
+    cold: ColdState,
 }
 
 impl<A: Arena + Default> Machine<A> {
@@ -130,21 +84,21 @@ impl<A: Arena + Default> Machine<A> {
             depth_left: options.limits.max_depth,
             text_bytes: 0,
             root: Node::UNDEFINED,
-            rest: Rest::new(options),
+            cold: ColdState::new(options),
         }
     }
 
     /// Makes ready for the next packet, whose window begins at `origin`, after a header of so many
     /// bytes.
     pub(crate) fn reset(&mut self, origin: u64, header_bytes: usize) {
-        self.rest.origin = origin;
-        self.rest.header_bytes = header_bytes;
+        self.cold.origin = origin;
+        self.cold.header_bytes = header_bytes;
         if self.slots.len() > KEPT_ENTRIES {
             self.slots.truncate(KEPT_ENTRIES);
             self.slots.shrink_to_fit();
         }
-        self.rest.marks.shrink_to(KEPT_ENTRIES);
-        self.rest.is_counting = false;
+        self.cold.marks.shrink_to(KEPT_ENTRIES);
+        self.cold.is_counting = false;
         self.begin();
     }
 
@@ -152,55 +106,55 @@ impl<A: Arena + Default> Machine<A> {
     fn begin(&mut self) {
         self.arena.clear();
         self.place = Place::default();
-        self.depth_left = self.rest.options.limits.max_depth;
+        self.depth_left = self.cold.options.limits.max_depth;
         self.text_bytes = 0;
-        self.rest.begin();
+        self.cold.begin();
     }
 
     /// Reads the packet again, counting. Happens once to a packet at most.
     #[cold]
     fn begin_counting(&mut self) {
-        self.rest.is_counting = true;
+        self.cold.is_counting = true;
         self.begin();
     }
 
     /// Other options, with which the present packet is read from its beginning.
     pub(crate) fn set_options(&mut self, options: DecodeOptions) {
-        self.rest.options = options;
-        self.reset(self.rest.origin, self.rest.header_bytes);
+        self.cold.options = options;
+        self.reset(self.cold.origin, self.cold.header_bytes);
     }
 
     /// Other limits, under which the present packet is read from its beginning.
     pub(crate) fn set_limits(&mut self, limits: Limits) {
-        self.rest.options.limits = limits;
-        self.reset(self.rest.origin, self.rest.header_bytes);
+        self.cold.options.limits = limits;
+        self.reset(self.cold.origin, self.cold.header_bytes);
     }
 
     /// Reads on to the end of the packet. Gives the length of the packet in the window, or `None`
     /// if it is not whole yet.
     pub(crate) fn run(&mut self, window: &[u8]) -> Result<Option<usize>, DecodeError> {
         let seen = self.allowed(window);
-        if seen.len() < self.rest.position {
+        if seen.len() < self.cold.position {
             // Whoever hands less than before brings nothing. What was read stays read.
             return Ok(None);
         }
         let mut stop =
-            if self.rest.is_counting { Stop::MustCount } else { self.read_lightly(seen) };
+            if self.cold.is_counting { Stop::MustCount } else { self.read_lightly(seen) };
         if stop == Stop::MustCount {
             stop = self.read_counting(seen);
         }
-        Ok(self.is_done(stop, seen)?.then_some(self.rest.position))
+        Ok(self.is_done(stop, seen)?.then_some(self.cold.position))
     }
 
     /// Carries out the next operator; `None` if the window ends before it does. For packets of
     /// which no part was [run](Self::run).
     pub(crate) fn step(&mut self, window: &[u8]) -> Result<Option<Operator>, DecodeError> {
         let seen = self.allowed(window);
-        if !self.rest.is_counting {
+        if !self.cold.is_counting {
             self.begin_counting();
         }
-        let at = self.rest.position;
-        let (operator, end) = match self.rest.token.operator() {
+        let at = self.cold.position;
+        let (operator, end) = match self.cold.token.operator() {
             Some(operator) => (operator, 0),
             None if at < seen.len() => (self.operator_at(seen), at + 1),
             None => {
@@ -211,7 +165,7 @@ impl<A: Arena + Default> Machine<A> {
         let stop = self.in_slots(seen.len(), |machine, slots| {
             match machine.read_counting_in(slots, seen, end) {
                 Ok(end) => {
-                    machine.rest.position = end;
+                    machine.cold.position = end;
                     Stop::Done
                 }
                 Err(stop) => stop,
@@ -224,12 +178,12 @@ impl<A: Arena + Default> Machine<A> {
     pub(crate) fn summary(&self) -> Summary {
         let spent = self.spent();
         Summary {
-            packet_bytes: (self.rest.header_bytes + self.rest.position) as u64,
-            nodes: size::written_nodes(self.place.len, &self.arena, &self.rest),
+            packet_bytes: (self.cold.header_bytes + self.cold.position) as u64,
+            nodes: self.cold.written_nodes(self.place.len, &self.arena),
             expanded_nodes: spent.nodes,
             expanded_bytes: spent.bytes,
             depth: u32::try_from(self.top().depth()).unwrap_or(u32::MAX),
-            registers: self.rest.registers.count(),
+            registers: self.cold.registers.count(),
         }
     }
 
@@ -257,12 +211,12 @@ impl<A: Arena + Default> Machine<A> {
     /// lightly so far.
     #[inline(never)]
     fn read_counting(&mut self, window: &[u8]) -> Stop {
-        if !self.rest.is_counting {
+        if !self.cold.is_counting {
             self.begin_counting();
         }
         self.in_slots(window.len(), |machine, slots| {
             match machine.read_counting_in(slots, window, window.len()) {
-                Ok(end) => machine.rest.wait_at(end),
+                Ok(end) => machine.cold.wait_at(end),
                 Err(stop) => stop,
             }
         })
@@ -317,11 +271,11 @@ impl<A: Arena + Default> Machine<A> {
     fn grow_arena(&mut self, window_len: usize) {
         // More than any one operator needs.
         let needed = self.place.len - self.place.floor + 2;
-        let (nodes, read) = (self.arena.len(), self.rest.position.max(1) as u64);
-        let left = window_len.saturating_sub(self.rest.position) as u64;
+        let (nodes, read) = (self.arena.len(), self.cold.position.max(1) as u64);
+        let left = window_len.saturating_sub(self.cold.position) as u64;
         let likely = (nodes.saturating_mul(left) / read)
             .min(left)
-            .min(self.rest.options.limits.max_expanded_nodes);
+            .min(self.cold.options.limits.max_expanded_nodes);
         let likely = likely + likely / 8;
         self.arena.reserve_exact(
             usize::try_from(likely.max(nodes / 2)).unwrap_or(usize::MAX).max(needed),
@@ -332,8 +286,8 @@ impl<A: Arena + Default> Machine<A> {
     #[inline(never)]
     fn read_lightly_in(&mut self, slots: &mut [Node], window: &[u8]) -> Stop {
         loop {
-            let before = self.rest.position;
-            let part = match self.rest.uncounted(self.spent(), window, self.unpaid()) {
+            let before = self.cold.position;
+            let part = match self.cold.uncounted(self.spent(), window, self.unpaid()) {
                 Ok(part) => part,
                 Err(stop) => return stop,
             };
@@ -341,14 +295,14 @@ impl<A: Arena + Default> Machine<A> {
                 self.reading(slots, |reader| reader.operators::<false>(part, at, usize::MAX))
             });
             match read {
-                Ok(end) => self.rest.position = end,
+                Ok(end) => self.cold.position = end,
                 Err(Stop::Incomplete) => {}
                 Err(stop) => return stop,
             }
             if part.len() == window.len() {
                 return Stop::Incomplete;
             }
-            if self.rest.position == before {
+            if self.cold.position == before {
                 // An operator reaches further than there is certainty.
                 return Stop::MustCount;
             }
@@ -359,7 +313,7 @@ impl<A: Arena + Default> Machine<A> {
     #[inline(never)]
     fn read_counting_in(&mut self, slots: &mut [Node], window: &[u8], end: usize) -> Stepped {
         let (spent, unpaid) = (self.spent(), self.unpaid());
-        self.rest.look_ahead(spent, window.len().saturating_sub(unpaid));
+        self.cold.look_ahead(spent, window.len().saturating_sub(unpaid));
         let at = self.resume::<true>(slots, window)?;
         self.reading(slots, |reader| reader.operators::<true>(window, at, end))
     }
@@ -367,8 +321,8 @@ impl<A: Arena + Default> Machine<A> {
     /// Goes on with the token that the last window cut, if one was.
     #[inline(always)]
     fn resume<const COUNTS: bool>(&mut self, slots: &mut [Node], window: &[u8]) -> Stepped {
-        match self.rest.token {
-            Token::None => Ok(self.rest.position),
+        match self.cold.token {
+            Token::None => Ok(self.cold.position),
             Token::Integer { .. } | Token::Text { .. } => {
                 self.resume_token::<COUNTS>(slots, window)
             }
@@ -377,12 +331,12 @@ impl<A: Arena + Default> Machine<A> {
 
     #[inline(never)]
     fn resume_token<const COUNTS: bool>(&mut self, slots: &mut [Node], window: &[u8]) -> Stepped {
-        let token = mem::replace(&mut self.rest.token, Token::None);
-        let position = self.rest.position;
+        let token = mem::replace(&mut self.cold.token, Token::None);
+        let position = self.cold.position;
         let stepped = self.reading(slots, |reader| reader.resume::<COUNTS>(window, token));
         if matches!(stepped, Err(Stop::StackFull | Stop::ArenaFull)) {
-            self.rest.token = token;
-            self.rest.position = position;
+            self.cold.token = token;
+            self.cold.position = position;
         }
         stepped
     }
@@ -395,10 +349,10 @@ impl<A: Arena + Default> Machine<A> {
             arena: mem::take(&mut self.arena),
             depth_left: self.depth_left,
             text_bytes: self.text_bytes,
-            rest: &mut self.rest,
+            cold: &mut self.cold,
         };
         let done = read(&mut reader);
-        let Reader { stack, arena, depth_left, text_bytes, rest: _ } = reader;
+        let Reader { stack, arena, depth_left, text_bytes, cold: _ } = reader;
         self.place = stack.place();
         self.arena = arena;
         self.depth_left = depth_left;
@@ -409,18 +363,18 @@ impl<A: Arena + Default> Machine<A> {
     /// What is on the stack, expanded.
     #[inline(always)]
     fn spent(&self) -> Size {
-        Size::spent(self.place.len, &self.arena, self.text_bytes, &self.rest)
+        self.cold.spent(self.place.len, &self.arena, self.text_bytes)
     }
 
     /// Where the bytes begin for which nothing has been spent yet.
     #[inline(always)]
     fn unpaid(&self) -> usize {
-        self.rest.token.start().map_or(self.rest.position, |start| start.saturating_sub(1))
+        self.cold.token.start().map_or(self.cold.position, |start| start.saturating_sub(1))
     }
 
     /// Which operator comes next. Where nothing comes, or not all of it, the answer means nothing.
     fn operator_at(&self, window: &[u8]) -> Operator {
-        let next = |ahead: usize| window.get(self.rest.position + ahead).copied().unwrap_or(b' ');
+        let next = |ahead: usize| window.get(self.cold.position + ahead).copied().unwrap_or(b' ');
         match Class::of(next(0)) {
             Class::Space | Class::Comment => Operator::Blank,
             Class::Digit | Class::Minus => Operator::Integer,
@@ -434,7 +388,7 @@ impl<A: Arena + Default> Machine<A> {
             Class::Binary => Operator::Binary,
             Class::Store => Operator::Store(next(1)),
             Class::End => Operator::End,
-            Class::Question if self.rest.is_undefined() => Operator::Undefined,
+            Class::Question if self.cold.is_undefined() => Operator::Undefined,
             Class::Question | Class::Register => Operator::Read(next(0)),
         }
     }
@@ -442,17 +396,17 @@ impl<A: Arena + Default> Machine<A> {
     /// The part of the window that a packet may fill (L1).
     #[inline(always)]
     fn allowed<'w>(&self, window: &'w [u8]) -> &'w [u8] {
-        window.get(..self.rest.max_window()).unwrap_or(window)
+        window.get(..self.cold.max_window()).unwrap_or(window)
     }
 
     /// Whether the machine has stopped where it was to stop, and not because more bytes are needed.
     fn is_done(&mut self, stop: Stop, seen: &[u8]) -> Result<bool, DecodeError> {
-        let max = self.rest.max_window();
+        let max = self.cold.max_window();
         if stop == Stop::Incomplete && seen.len() >= max {
             // L1: there is no room for more.
-            self.rest.limit(Limit::PacketBytes(self.rest.options.limits.max_packet_bytes), max);
+            self.cold.limit(Limit::PacketBytes(self.cold.options.limits.max_packet_bytes), max);
         }
-        self.rest.failure.map_or(Ok(stop == Stop::Done), Err)
+        self.cold.failure.map_or(Ok(stop == Stop::Done), Err)
     }
 }
 
@@ -466,20 +420,20 @@ const KEPT_ENTRIES: usize = 256;
 /// What others see of the machine.
 impl<A> Machine<A> {
     pub(crate) const fn options(&self) -> &DecodeOptions {
-        &self.rest.options
+        &self.cold.options
     }
 
     /// For limits there is [`set_limits`](Machine::set_limits).
     pub(crate) const fn options_mut(&mut self) -> &mut DecodeOptions {
-        &mut self.rest.options
+        &mut self.cold.options
     }
 
     pub(crate) const fn origin(&self) -> u64 {
-        self.rest.origin
+        self.cold.origin
     }
 
     pub(crate) const fn position(&self) -> usize {
-        self.rest.position
+        self.cold.position
     }
 
     pub(crate) const fn arena(&self) -> &A {
@@ -493,8 +447,8 @@ impl<A> Machine<A> {
     /// Whether nothing but white space and whole comments has been read since the last `$`.
     pub(crate) fn is_between_packets(&self) -> bool {
         self.place.len == 0
-            && self.rest.registers.count() == 0
-            && matches!(self.rest.token, Token::None)
+            && self.cold.registers.count() == 0
+            && matches!(self.cold.token, Token::None)
     }
 
     /// The term on top of the stack: the packet's term, once it has ended.
@@ -504,7 +458,7 @@ impl<A> Machine<A> {
 
     /// The registers that are set, lowest byte first.
     pub(crate) fn registers(&self) -> impl Iterator<Item = (u8, Node)> {
-        self.rest.registers.iter()
+        self.cold.registers.iter()
     }
 
     /// The stack from the bottom up; `None` is an open tuple.

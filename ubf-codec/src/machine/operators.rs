@@ -2,8 +2,9 @@
 
 use super::reader::{Reader, has_mark};
 use super::registers::Stored;
-use super::tokens::Text;
-use super::{Size, Stepped, Stop};
+use super::size::Size;
+use super::stop::{Stepped, Stop};
+use super::token::Text;
 use crate::byte;
 use crate::dialect::Dialect;
 use crate::error::ErrorKind;
@@ -13,16 +14,16 @@ impl<A: Arena> Reader<'_, A> {
     #[inline(always)]
     pub(super) fn open_tuple<const COUNTS: bool>(&mut self, window: &[u8], at: usize) -> Stepped {
         if self.depth_left == 0 {
-            return Err(self.rest.too_deep(at));
+            return Err(self.cold.too_deep(at));
         }
         let mut mark = 0;
         if COUNTS {
             self.check_room(Size { nodes: 1, bytes: 0 }, at)?;
-            mark = Span::of(0, self.rest.marks.len()).len;
-            self.rest.marks.push(self.spent());
+            mark = Span::of(0, self.cold.marks.len()).len;
+            self.cold.marks.push(self.spent());
         }
         if self.stack.open_tuple(mark).is_none() {
-            return Err(self.rest.stack_full(at));
+            return Err(self.cold.stack_full(at));
         }
         self.depth_left -= 1;
         // Most tuples begin with an atom: both at once.
@@ -39,16 +40,16 @@ impl<A: Arena> Reader<'_, A> {
             return Ok(at + 2);
         }
         let Some((open, elements)) = self.stack.innermost() else {
-            return Err(self.rest.error(ErrorKind::CloseWithoutOpen, at));
+            return Err(self.cold.error(ErrorKind::CloseWithoutOpen, at));
         };
         if !self.arena.has_room(elements.len()) {
-            return Err(self.rest.arena_full(at));
+            return Err(self.cold.arena_full(at));
         }
         let outer = open.outer();
         let count = Span::of(0, elements.len()).len;
         if COUNTS {
             // The marks of its parts go; its own stays, if it has parts.
-            self.rest.marks.truncate(outer.mark as usize + usize::from(count > 0));
+            self.cold.marks.truncate(outer.mark as usize + usize::from(count > 0));
         }
         let (first, deepest) = self.arena.extend(elements);
         *open = Node::compound(NodeKind::Tuple, first, count).with_depth(deepest + 1);
@@ -113,15 +114,15 @@ impl<A: Arena> Reader<'_, A> {
     pub(super) fn cons<const COUNTS: bool>(&mut self, at: usize) -> Stepped {
         let here = self.stack.here();
         let Some((list, element)) = self.stack.last_two() else {
-            return Err(self.rest.error(ErrorKind::NothingToCons, at));
+            return Err(self.cold.error(ErrorKind::NothingToCons, at));
         };
         // That they are in the innermost open tuple needs no look: an open tuple is no list, and
         // deeper than any term may be.
         if list.kind() != NodeKind::List || element.depth() >= u64::from(self.depth_left) {
-            return Err(self.rest.no_cons(here, *list, at));
+            return Err(self.cold.no_cons(here, *list, at));
         }
         if !self.arena.has_room(1) {
-            return Err(self.rest.arena_full(at));
+            return Err(self.cold.arena_full(at));
         }
         let element = *element;
         let is_first = list.span().len == 0;
@@ -138,11 +139,11 @@ impl<A: Arena> Reader<'_, A> {
     fn mark_cons(&mut self, element: Node, is_first: bool) {
         match (has_mark(element), is_first) {
             (true, true) => {
-                if let Some(mark) = self.rest.marks.last_mut() {
+                if let Some(mark) = self.cold.marks.last_mut() {
                     mark.nodes -= 1;
                 }
             }
-            (true, false) => drop(self.rest.marks.pop()),
+            (true, false) => drop(self.cold.marks.pop()),
             (false, true) => {
                 self.mark_since(Size::of_leaf(element).plus(Size { nodes: 1, bytes: 0 }));
             }
@@ -158,16 +159,16 @@ impl<A: Arena> Reader<'_, A> {
             self.check_size(size, at)?;
         }
         let Some(term) = self.stack.top_mut() else {
-            return Err(self.rest.error(ErrorKind::NothingToTag, at));
+            return Err(self.cold.error(ErrorKind::NothingToTag, at));
         };
         if !self.arena.has_room(2) {
-            return Err(self.rest.arena_full(at));
+            return Err(self.cold.arena_full(at));
         }
         let untagged = *term;
         let (first, depth) = self.arena.extend(&[tag, untagged]);
         *term = Node::compound(NodeKind::Tagged, first, 2).with_depth(depth + 1);
         // Tag and term are two nodes more, and one term.
-        self.rest.unseen_nodes -= 1;
+        self.cold.unseen_nodes -= 1;
         self.text_bytes += size.bytes;
         if COUNTS && !has_mark(untagged) {
             self.mark_since(Size::of_leaf(untagged).plus(size));
@@ -182,27 +183,27 @@ impl<A: Arena> Reader<'_, A> {
             return Err(Stop::MustCount);
         }
         let Some(node) = self.stack.top() else {
-            return Err(self.rest.error(ErrorKind::NothingToStore, at));
+            return Err(self.cold.error(ErrorKind::NothingToStore, at));
         };
-        let Some(&register) = window.get(at + 1) else { return Err(self.rest.wait_at(at)) };
+        let Some(&register) = window.get(at + 1) else { return Err(self.cold.wait_at(at)) };
         if byte::is_control(register) {
-            return Err(self.rest.error(ErrorKind::StoreControl { found: register }, at + 1));
+            return Err(self.cold.error(ErrorKind::StoreControl { found: register }, at + 1));
         }
-        if register == b'?' && self.rest.options.dialect == Dialect::Extended {
-            return Err(self.rest.error(ErrorKind::StoreUndefined, at + 1));
+        if register == b'?' && self.cold.options.dialect == Dialect::Extended {
+            return Err(self.cold.error(ErrorKind::StoreUndefined, at + 1));
         }
         let mut size = Size::of_leaf(node);
         if has_mark(node)
-            && let Some(mark) = self.rest.marks.pop()
+            && let Some(mark) = self.cold.marks.pop()
         {
             size = self.spent().minus(mark);
         }
         self.stack.pop();
-        self.rest.unseen_nodes += 1;
+        self.cold.unseen_nodes += 1;
         self.text_bytes -= size.bytes;
         // May fall below zero in between, when what is stored was written out.
-        self.rest.read_nodes = self.rest.read_nodes.wrapping_sub(size.nodes);
-        self.rest.registers.store(register, Stored { node, size });
+        self.cold.read_nodes = self.cold.read_nodes.wrapping_sub(size.nodes);
+        self.cold.registers.store(register, Stored { node, size });
         Ok(at + 2)
     }
 
@@ -214,33 +215,33 @@ impl<A: Arena> Reader<'_, A> {
         register: u8,
         at: usize,
     ) -> Stepped {
-        if register == b'?' && (!COUNTS || self.rest.is_undefined()) {
+        if register == b'?' && (!COUNTS || self.cold.is_undefined()) {
             self.push_leaf::<COUNTS>(Node::UNDEFINED, 0, at)?;
             return Ok(at + 1);
         }
         // Of a packet that is read lightly nothing was stored.
-        let stored = if COUNTS { self.rest.registers.read(register) } else { None };
+        let stored = if COUNTS { self.cold.registers.read(register) } else { None };
         let Some(Stored { node, size }) = stored else {
-            return Err(self.rest.error(ErrorKind::UnsetRegister { register }, at));
+            return Err(self.cold.error(ErrorKind::UnsetRegister { register }, at));
         };
         self.check_depth(node.depth(), at)?;
         self.check_size(size, at)?;
         self.push(node, at)?;
-        self.rest.unseen_nodes -= 1;
+        self.cold.unseen_nodes -= 1;
         self.text_bytes += size.bytes;
-        self.rest.read_nodes = self.rest.read_nodes.wrapping_add(size.nodes);
+        self.cold.read_nodes = self.cold.read_nodes.wrapping_add(size.nodes);
         if has_mark(node) {
             self.mark_since(size);
         }
         let spent = self.spent();
-        self.rest.look_ahead(spent, window.len() - at);
+        self.cold.look_ahead(spent, window.len() - at);
         Ok(at + 1)
     }
 
     /// Marks the beginning of the term on top, for which so much was spent.
     #[inline(always)]
     fn mark_since(&mut self, size: Size) {
-        self.rest.marks.push(self.spent().minus(size));
+        self.cold.marks.push(self.spent().minus(size));
     }
 }
 

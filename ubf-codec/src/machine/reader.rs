@@ -2,13 +2,13 @@
 //! compiler may keep it where it is fastest.
 //!
 //! For that, no function that is not inlined may be given a `&mut Reader`: those that are called
-//! take what they need by value, and have the [rest of the machine](Rest) to write into.
+//! take what they need by value, and have the [cold state](ColdState) to write into.
 
-use super::rest::Rest;
+use super::cold::ColdState;
 use super::size::Size;
 use super::stack::Stack;
-use super::tokens::Text;
-use super::{Stepped, Stop};
+use super::stop::{Stepped, Stop};
+use super::token::Text;
 use crate::error::ErrorKind;
 use crate::node::{Arena, Node, NodeKind, Span};
 
@@ -19,7 +19,7 @@ pub(super) struct Reader<'m, A> {
     pub(super) depth_left: u32,
     /// Bytes of text on the stack, expanded.
     pub(super) text_bytes: u64,
-    pub(super) rest: &'m mut Rest,
+    pub(super) cold: &'m mut ColdState,
 }
 
 impl<A: Arena> Reader<'_, A> {
@@ -37,7 +37,7 @@ impl<A: Arena> Reader<'_, A> {
                 break;
             }
             if COUNTS && self.stack.is_full() {
-                return Err(self.rest.stack_full(at));
+                return Err(self.cold.stack_full(at));
             }
             at = match first {
                 b' ' | b'\t' | b'\n' | b'\r' | b',' => at + 1,
@@ -63,17 +63,17 @@ impl<A: Arena> Reader<'_, A> {
     /// W9: exactly one term is on the stack at `$`.
     #[inline(always)]
     fn end(&mut self, at: usize) -> Stop {
-        let open = self.rest.options.limits.max_depth - self.depth_left;
+        let open = self.cold.options.limits.max_depth - self.depth_left;
         let kind = match (open, Span::of(0, self.stack.len()).len) {
             (0, 1) => {
-                self.rest.position = at + 1;
+                self.cold.position = at + 1;
                 return Stop::Done;
             }
             (0, 0) => ErrorKind::EmptyPacket,
             (0, count) => ErrorKind::ExtraTerms { count },
             (open, _) => ErrorKind::OpenTuple { open },
         };
-        self.rest.error(kind, at)
+        self.cold.error(kind, at)
     }
 
     /// The node of a text.
@@ -127,32 +127,32 @@ impl<A: Arena> Reader<'_, A> {
     pub(super) fn push(&mut self, node: Node, at: usize) -> Result<(), Stop> {
         match self.stack.push(node) {
             Some(()) => Ok(()),
-            None => Err(self.rest.stack_full(at)),
+            None => Err(self.cold.stack_full(at)),
         }
     }
 
     /// What is on the stack, expanded.
     #[inline(always)]
     pub(super) fn spent(&self) -> Size {
-        Size::spent(self.stack.len(), &self.arena, self.text_bytes, self.rest)
+        self.cold.spent(self.stack.len(), &self.arena, self.text_bytes)
     }
 
     /// L1: room for something that the packet writes out.
     #[inline(always)]
     pub(super) fn check_room(&mut self, size: Size, at: usize) -> Result<(), Stop> {
-        if self.rest.is_tight { self.check_size(size, at) } else { Ok(()) }
+        if self.cold.is_tight { self.check_size(size, at) } else { Ok(()) }
     }
 
     #[inline(always)]
     pub(super) fn check_size(&mut self, size: Size, at: usize) -> Result<(), Stop> {
         let spent = self.spent();
-        self.rest.check_size(spent, size, at)
+        self.cold.check_size(spent, size, at)
     }
 
     /// L1: a term of this depth inside the open tuples.
     #[inline(always)]
     pub(super) fn check_depth(&mut self, depth: u64, at: usize) -> Result<(), Stop> {
-        if depth > u64::from(self.depth_left) { Err(self.rest.too_deep(at)) } else { Ok(()) }
+        if depth > u64::from(self.depth_left) { Err(self.cold.too_deep(at)) } else { Ok(()) }
     }
 }
 

@@ -1,8 +1,7 @@
 //! How large a term is when every register read is written out (W10).
 
-use super::rest::Rest;
 use crate::limits::{Limit, Limits};
-use crate::node::{Arena, Node};
+use crate::node::Node;
 
 /// The expanded size of terms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,21 +14,6 @@ impl Size {
     /// A term without parts.
     pub(super) const fn of_leaf(node: Node) -> Self {
         Self { nodes: 1, bytes: node.leaf_bytes() }
-    }
-
-    /// What is on the stack, expanded: what the packet has written out, and what register reads
-    /// have added.
-    #[inline(always)]
-    pub(super) fn spent(
-        stack_len: usize,
-        arena: &impl Arena,
-        text_bytes: u64,
-        rest: &Rest,
-    ) -> Self {
-        Self {
-            nodes: written_nodes(stack_len, arena, rest).wrapping_add(rest.read_nodes),
-            bytes: text_bytes,
-        }
     }
 
     /// Whether `more` may be added to this (L1).
@@ -60,13 +44,6 @@ impl Size {
     pub(super) const fn minus(self, part: Self) -> Self {
         Self { nodes: self.nodes - part.nodes, bytes: self.bytes - part.bytes }
     }
-}
-
-/// Terms that the packet has written out. Each is a node in one place, or an open tuple, but for
-/// the few that are unseen.
-#[inline(always)]
-pub(super) fn written_nodes(stack_len: usize, arena: &impl Arena, rest: &Rest) -> u64 {
-    (stack_len as u64 + arena.len()).wrapping_add_signed(rest.unseen_nodes)
 }
 
 #[cfg(test)]

@@ -1,70 +1,14 @@
 //! What a packet writes out: integers, strings, atoms, tags, comments, binaries.
 
+use super::cold::ColdState;
 use super::reader::Reader;
-use super::rest::Rest;
-use super::{Operator, Size, Stepped, Stop};
+use super::size::Size;
+use super::stop::{Stepped, Stop};
+use super::token::{Text, Token};
 use crate::error::ErrorKind;
 use crate::lexer;
 use crate::limits::Limit;
 use crate::node::{Arena, Node, NodeKind, Span};
-
-/// A token whose beginning has been read and whose end has not come.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Token {
-    None,
-    /// `start` is the first digit or the sign.
-    Integer {
-        start: usize,
-    },
-    /// `start` is the first byte between the quotes.
-    Text {
-        text: Text,
-        start: usize,
-        escaped: bool,
-    },
-}
-
-/// What stands between equal quotes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Text {
-    String,
-    Atom,
-    Tag,
-    Comment,
-}
-
-impl Token {
-    /// Its first byte, or the one after it.
-    pub(super) const fn start(&self) -> Option<usize> {
-        match *self {
-            Self::None => None,
-            Self::Integer { start } | Self::Text { start, .. } => Some(start),
-        }
-    }
-
-    /// Which operator goes on, if one does.
-    pub(super) const fn operator(&self) -> Option<Operator> {
-        match self {
-            Self::None => None,
-            Self::Integer { .. } => Some(Operator::Integer),
-            Self::Text { text: Text::String, .. } => Some(Operator::String),
-            Self::Text { text: Text::Atom, .. } => Some(Operator::Atom),
-            Self::Text { text: Text::Tag, .. } => Some(Operator::Tag),
-            Self::Text { text: Text::Comment, .. } => Some(Operator::Blank),
-        }
-    }
-}
-
-impl Text {
-    const fn quote(self) -> u8 {
-        match self {
-            Self::String => b'"',
-            Self::Atom => b'\'',
-            Self::Tag => b'`',
-            Self::Comment => b'%',
-        }
-    }
-}
 
 /// Where a text stops, and whether it has escapes. Small, so that a processor's register holds it.
 #[derive(Clone, Copy, Debug)]
@@ -84,12 +28,12 @@ impl<A: Arena> Reader<'_, A> {
     /// Goes on with a token that the last window cut.
     #[inline(always)]
     pub(super) fn resume<const COUNTS: bool>(&mut self, window: &[u8], token: Token) -> Stepped {
-        let from = self.rest.position;
+        let from = self.cold.position;
         match token {
             Token::None => Ok(from),
             Token::Integer { start } => self.long_integer::<COUNTS>(window, start, from),
             Token::Text { text, start, escaped } => {
-                let ending = self.rest.long_text(window, text, start, from, escaped)?;
+                let ending = self.cold.long_text(window, text, start, from, escaped)?;
                 self.text_whole::<COUNTS>(window, text, start, ending)
             }
         }
@@ -99,7 +43,7 @@ impl<A: Arena> Reader<'_, A> {
     #[inline(always)]
     pub(super) fn integer<const COUNTS: bool>(&mut self, window: &[u8], at: usize) -> Stepped {
         match lexer::short_integer(window, at) {
-            Some((value, end)) if self.rest.is_length_allowed::<COUNTS>(end - at) => {
+            Some((value, end)) if self.cold.is_length_allowed::<COUNTS>(end - at) => {
                 // Lengths are read with their binaries.
                 if !COUNTS
                     && window.get(end) == Some(&b'~')
@@ -126,7 +70,7 @@ impl<A: Arena> Reader<'_, A> {
         window: &[u8],
         at: usize,
     ) -> Stepped {
-        let (integer, end) = self.rest.negative_integer::<COUNTS>(window, at)?;
+        let (integer, end) = self.cold.negative_integer::<COUNTS>(window, at)?;
         self.push_leaf::<COUNTS>(integer, integer.leaf_bytes(), at)?;
         Ok(end)
     }
@@ -140,7 +84,7 @@ impl<A: Arena> Reader<'_, A> {
         start: usize,
         from: usize,
     ) -> Stepped {
-        let (integer, end) = self.rest.any_integer(window, start, from)?;
+        let (integer, end) = self.cold.any_integer(window, start, from)?;
         self.push_leaf::<COUNTS>(integer, integer.leaf_bytes(), start)?;
         Ok(end)
     }
@@ -149,7 +93,7 @@ impl<A: Arena> Reader<'_, A> {
     #[inline(always)]
     pub(super) fn tag<const COUNTS: bool>(&mut self, window: &[u8], at: usize) -> Stepped {
         let Some(term) = self.stack.top() else {
-            return Err(self.rest.error(ErrorKind::NothingToTag, at));
+            return Err(self.cold.error(ErrorKind::NothingToTag, at));
         };
         self.check_depth(term.depth() + 1, at)?;
         if COUNTS {
@@ -188,7 +132,7 @@ impl<A: Arena> Reader<'_, A> {
         }
         let ending = match lexer::medium_text::<QUOTE>(window, start) {
             Ok(stop) => Ending::of(stop, false),
-            Err(looked) => self.rest.long_text(window, text, start, looked, false)?,
+            Err(looked) => self.cold.long_text(window, text, start, looked, false)?,
         };
         self.text_whole::<COUNTS>(window, text, start, ending)
     }
@@ -217,7 +161,7 @@ impl<A: Arena> Reader<'_, A> {
                 self.push_leaf::<COUNTS>(node, bytes, at)?;
             }
             Text::Tag => {
-                self.rest.check_tag_bytes(text, start, stop)?;
+                self.cold.check_tag_bytes(text, start, stop)?;
                 self.put_tag::<COUNTS>(Node::text(NodeKind::Atom, span, escaped), at)?;
             }
             Text::Comment => {}
@@ -230,16 +174,16 @@ impl<A: Arena> Reader<'_, A> {
     pub(super) fn binary(&mut self, window: &[u8], at: usize) -> Stepped {
         let spent = self.spent();
         let Some(top) = self.stack.top_mut() else {
-            return Err(self.rest.error(ErrorKind::BinaryWithoutLength { found: None }, at));
+            return Err(self.cold.error(ErrorKind::BinaryWithoutLength { found: None }, at));
         };
-        let (binary, end) = self.rest.announced(*top, spent, window, at)?;
+        let (binary, end) = self.cold.announced(*top, spent, window, at)?;
         *top = binary;
         self.text_bytes += binary.leaf_bytes();
         Ok(end)
     }
 }
 
-impl Rest {
+impl ColdState {
     /// Whether an integer may have so many digits; of a packet that is read lightly, 18 are allowed
     /// in any case.
     #[inline(always)]

@@ -9,7 +9,11 @@ use crate::term::Text;
 ///
 /// ```
 /// let error = "{ok, Value}".parse::<ubf_codec::Term>().unwrap_err();
-/// assert_eq!(error.to_string(), "expected a term (a name that begins with a capital is a variable; quote it to make it an atom), found 'V', at byte 5");
+/// assert_eq!(
+///     error.to_string(),
+///     "expected a term (a name that begins with a capital is a variable; \
+///      quote it to make it an atom), found 'V', at byte 5",
+/// );
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotationError {

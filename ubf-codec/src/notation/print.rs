@@ -115,7 +115,14 @@ fn quoted(f: &mut fmt::Formatter<'_>, text: TextRef<'_>, quote: char) -> fmt::Re
 fn is_visible(char: char) -> bool {
     // Control characters, and what changes the direction of text or is invisible.
     !char.is_control()
-        && !matches!(char, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        && !matches!(
+            char,
+            '\u{ad}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+        )
 }
 
 fn hex_escapes(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {

@@ -17,7 +17,8 @@ use nom::{IResult, Parser};
 
 /// A host and a port: `192.0.2.7:4000`, `[2001:db8::1]:4000`, `b.example:4000`.
 ///
-/// Addresses are equal that mean the same: IP addresses however they are written, names in any case.
+/// Addresses are equal that mean the same: IP addresses however they are written, names in any
+/// case.
 /// `Display` writes IPv6 addresses as RFC 5952 says, those of IPv4 in `::ffff:0:0/96` with dots.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -131,7 +132,10 @@ pub struct AddressError(());
 
 impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not an address: expected one like 192.0.2.7:4000, [2001:db8::1]:4000 or b.example:4000")
+        f.write_str(
+            "not an address: expected one like 192.0.2.7:4000, [2001:db8::1]:4000 or \
+             b.example:4000",
+        )
     }
 }
 

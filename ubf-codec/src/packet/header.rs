@@ -6,29 +6,13 @@ use alloc::vec::Vec;
 use bytes::BufMut;
 
 use super::next_ip::NextIp;
+use super::packets::{ClientHeader, ClientPacket, ServerHeader, ServerPacket};
 use super::version::{Mode, Version};
-use super::{ClientPacket, ServerPacket};
 use crate::encode::Encoder;
 use crate::error::{DecodeError, ErrorKind};
 use crate::lexer;
 use crate::limits::{Limit, Limits};
 use crate::term::TermRef;
-
-/// What a client says before each body: the version it speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ClientHeader {
-    /// The version, or negotiation.
-    pub mode: Mode,
-}
-
-/// What a server says before each body: the version it speaks, and where the next message goes.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct ServerHeader {
-    /// The version, or negotiation.
-    pub mode: Mode,
-    /// Where the next message goes; `None`, on the wire `?`, is "stay here".
-    pub next_ip: Option<NextIp>,
-}
 
 /// A header of either side. Implemented by [`ClientHeader`] and [`ServerHeader`], and by nothing
 /// else.
@@ -267,8 +251,8 @@ impl<'w> Reader<'w> {
     /// The addresses up to a closing quote, and how many bytes they take. The list begins at
     /// `start`.
     ///
-    /// W15: whatever comes first is the error. Each address is counted at its first byte, and judged
-    /// where it ends.
+    /// W15: whatever comes first is the error. Each address is counted at its first byte, and
+    /// judged where it ends.
     fn addresses(
         &self,
         list: &[u8],

@@ -14,30 +14,14 @@
 mod address;
 mod header;
 mod next_ip;
+mod packets;
 mod stream;
 mod version;
 
 pub use self::address::{Address, AddressError, Host, HostName};
-pub use self::header::{ClientHeader, Header, ServerHeader, peek_version};
+pub use self::header::{Header, peek_version};
 pub(crate) use self::header::{has_more, read_within};
 pub use self::next_ip::NextIp;
+pub use self::packets::{ClientHeader, ClientPacket, ServerHeader, ServerPacket};
 pub use self::stream::VersionedDecoder;
 pub use self::version::{Mode, Version, VersionError};
-
-/// What a client sends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClientPacket<B> {
-    /// The version.
-    pub header: ClientHeader,
-    /// The term: decoded, owned, or whatever stands for it.
-    pub body: B,
-}
-
-/// What a server sends.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerPacket<B> {
-    /// The version, and the address for the next message.
-    pub header: ServerHeader,
-    /// The term: decoded, owned, or whatever stands for it.
-    pub body: B,
-}

@@ -20,7 +20,8 @@ use crate::error::DecodeError;
 ///
 /// let packet = b"#{'order','dear'}&{'order',7}&$";
 /// let error = ubf_codec::serde::from_slice::<Vec<Order>>(packet).unwrap_err();
-/// assert_eq!(error.to_string(), "invalid type: atom dear, expected u32, in [1].price, at byte 10");
+/// let expected = "invalid type: atom dear, expected u32, in [1].price, at byte 10";
+/// assert_eq!(error.to_string(), expected);
 /// assert_eq!(error.path(), "[1].price");
 /// assert_eq!(error.offset(), Some(10));
 /// ```

@@ -64,10 +64,10 @@
 //! anywhere, as long as names keep their meaning: this needs no new version of the protocol.
 //!
 //! *A record* has the names of its fields nowhere. One with another number of elements than its
-//! type has fields is refused, and so are tuple structs and variants: nobody could tell a field that
-//! was added at the end from one that is skipped in the middle, on one side only. Where types skip
-//! no such fields, a reader may allow records to grow at their end, for a value by [`Growing`] or
-//! for all by [`Deserializer::with_growing_records`]:
+//! type has fields is refused, and so are tuple structs and variants: nobody could tell a field
+//! that was added at the end from one that is skipped in the middle, on one side only. Where types
+//! skip no such fields, a reader may allow records to grow at their end, for a value by [`Growing`]
+//! or for all by [`Deserializer::with_growing_records`]:
 //!
 //! - An older program ignores the elements that it does not know. To a newer one the missing fields
 //!   are undefined, so they should be `Option`s, or in a struct and a struct variant have a
@@ -133,6 +133,7 @@
 mod cursor;
 mod de;
 mod error;
+mod own;
 mod ser;
 mod settings;
 mod term;

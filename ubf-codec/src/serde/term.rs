@@ -250,7 +250,7 @@ impl Visitor<'_> for PacketVisitor {
     }
 
     fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Term, E> {
-        super::ser::read_own(Bytes::copy_from_slice(bytes))
+        super::own::read_own(Bytes::copy_from_slice(bytes))
             .map_err(|error| E::custom(error.to_string()))
     }
 }

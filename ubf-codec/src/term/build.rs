@@ -28,7 +28,9 @@
 #[macro_export]
 macro_rules! ubf {
     (@elements [$($done:expr,)*]) => { [$($done,)*] };
-    (@elements [$($done:expr,)*] , $($rest:tt)*) => { $crate::ubf!(@elements [$($done,)*] $($rest)*) };
+    (@elements [$($done:expr,)*] , $($rest:tt)*) => {
+        $crate::ubf!(@elements [$($done,)*] $($rest)*)
+    };
     (@elements [$($done:expr,)*] - $number:literal $($rest:tt)*) => {
         $crate::ubf!(@elements [$($done,)* $crate::ubf!(-$number),] $($rest)*)
     };

@@ -8,7 +8,6 @@ use bytes::Bytes;
 use super::integer::Integer;
 use super::owned::Term;
 use super::view::TermRef;
-use crate::document::{Document, Source};
 use crate::error::TermKind;
 
 /// A term that is not what was to be made of it.
@@ -164,7 +163,9 @@ macro_rules! tuples {
             }
         }
 
-        impl<'a, $($element: TryFrom<TermRef<'a>, Error = ConvertError>),*> TryFrom<TermRef<'a>> for ($($element,)*) {
+        impl<'a, $($element: TryFrom<TermRef<'a>, Error = ConvertError>),*> TryFrom<TermRef<'a>>
+            for ($($element,)*)
+        {
             type Error = ConvertError;
 
             fn try_from(term: TermRef<'a>) -> Result<Self, ConvertError> {
@@ -176,7 +177,9 @@ macro_rules! tuples {
             }
         }
 
-        impl<'a, $($element: TryFrom<TermRef<'a>, Error = ConvertError>),*> TryFrom<&'a Term> for ($($element,)*) {
+        impl<'a, $($element: TryFrom<TermRef<'a>, Error = ConvertError>),*> TryFrom<&'a Term>
+            for ($($element,)*)
+        {
             type Error = ConvertError;
 
             fn try_from(term: &'a Term) -> Result<Self, ConvertError> {
@@ -212,27 +215,6 @@ impl Literal for f64 {
     fn into_term(self) -> Term {
         // The compiler refuses a literal that is infinite, and none is no number.
         Term::float(self).unwrap_or_default()
-    }
-}
-
-/// Two packets are equal when their terms are, however they are written and wherever they lie.
-impl<S: Source, O: Source> PartialEq<Document<O>> for Document<S> {
-    fn eq(&self, other: &Document<O>) -> bool {
-        self.root() == other.root()
-    }
-}
-
-impl<S: Source> Eq for Document<S> {}
-
-impl<S: Source> PartialEq<Term> for Document<S> {
-    fn eq(&self, other: &Term) -> bool {
-        self.root() == *other
-    }
-}
-
-impl<S: Source> PartialEq<Document<S>> for Term {
-    fn eq(&self, other: &Document<S>) -> bool {
-        other.root() == *self
     }
 }
 

@@ -146,7 +146,10 @@ macro_rules! from_primitive {
         impl From<$primitive> for Integer {
             fn from(value: $primitive) -> Self {
                 // No integer type of the language that stands here is wider than 64 bits.
-                i64::try_from(value).map_or_else(|_| Self::from(value as i128), |value| Self(Repr::Small(value)))
+                match i64::try_from(value) {
+                    Ok(value) => Self(Repr::Small(value)),
+                    Err(_) => Self::from(value as i128),
+                }
             }
         }
     )*};

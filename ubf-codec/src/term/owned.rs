@@ -18,12 +18,14 @@ use super::view::TermRef;
 /// ```
 /// use ubf_codec::{Term, ubf};
 ///
-/// let request = Term::tuple([Term::atom("put"), Term::from("colour"), Term::list([Term::from(1), Term::from(2)])]);
+/// let levels = Term::list([Term::from(1), Term::from(2)]);
+/// let request = Term::tuple([Term::atom("put"), Term::from("colour"), levels]);
 /// assert_eq!(request, ubf!({put, "colour", [1, 2]}));
 /// assert_eq!(request.to_string(), "{put,\"colour\",[1,2]}");
 ///
 /// let Term::Tuple(elements) = &request else { panic!() };
-/// assert!(matches!(&elements[..], [Term::Atom(name), Term::String(_), Term::List(_)] if name == "put"));
+/// let [Term::Atom(name), Term::String(_), Term::List(_)] = &elements[..] else { panic!() };
+/// assert_eq!(*name, "put");
 /// ```
 ///
 /// Comparing, hashing, printing and dropping do not recurse, however deep a term is (W13). All but

@@ -9,6 +9,7 @@ use super::integer::IntegerRef;
 use super::owned::Term;
 use super::text::TextRef;
 use super::wire::{WireVisitor, visit_owned, visit_packet};
+use crate::float;
 use crate::node::{Node, NodeKind, Span};
 
 /// A term by reference: 48 bytes, `Copy`.
@@ -106,7 +107,15 @@ impl<'a> TermRef<'a> {
     /// The value of a float: a string tagged `f` (W8).
     #[must_use]
     pub fn as_f64(&self) -> Option<f64> {
-        crate::float::read(*self)
+        let View::Tagged(tag, inner) = self.view() else { return None };
+        let View::String(text) = inner.view() else { return None };
+        if tag.as_plain() != Some(b"f") && tag != "f" {
+            return None;
+        }
+        match text.as_plain() {
+            Some(digits) => float::value(digits),
+            None => float::value(&text.to_bytes()),
+        }
     }
 
     /// Where the term is in the packet that it was decoded from, or the first of its parts that is

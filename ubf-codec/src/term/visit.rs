@@ -100,6 +100,7 @@ pub trait Visitor<'a> {
 
 /// What to do with the parts of a term that begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Parts {
     /// Show them, and then the end of the term.
     Visit,

@@ -1,7 +1,7 @@
 //! What a subterm is, in few words, so that subterms are compared without a look at what was
 //! written.
 
-use super::SHORTEST;
+use super::cost::SHORTEST;
 use crate::term::ShortText;
 
 /// Equal for equal subterms, and for no others.

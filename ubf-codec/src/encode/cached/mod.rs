@@ -19,6 +19,7 @@
 //! packets spend their time so: a leaf costs one look into a small table more than in the plain
 //! style.
 
+mod cost;
 mod key;
 mod memory;
 mod registers;
@@ -28,19 +29,13 @@ use core::mem;
 
 use bytes::BufMut;
 
+use self::cost::{DEFINITION_BYTES, SHORTEST, USE_BYTES};
 use self::key::{Compound, Key, Kind, Short, What};
 use self::memory::{Found, Hash, Memory};
 use super::sink::{Kept, Sink as _};
 use super::token;
 use crate::dialect::Dialect;
 use crate::term::{Leaf, ShortText, TermRef, TextRef, WireVisitor};
-
-/// `>r r`: what a register costs at its definition.
-const DEFINITION_BYTES: usize = 3;
-/// `r`: what each use costs.
-const USE_BYTES: usize = 1;
-/// From this length on a register saves bytes with the second copy.
-const SHORTEST: usize = DEFINITION_BYTES + USE_BYTES + 1;
 
 /// A full memory of which fewer entries than one in so many came again was not worth it.
 const WORTH: usize = 16;

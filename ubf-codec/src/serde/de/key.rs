@@ -23,7 +23,11 @@ macro_rules! spelled {
 
 macro_rules! as_any_part {
     ($($method:ident($($argument:ident: $type:ty),*))*) => {$(
-        fn $method<V: Visitor<'de>>(self, $($argument: $type,)* visitor: V) -> Result<V::Value, Error> {
+        fn $method<V: Visitor<'de>>(
+            self,
+            $($argument: $type,)*
+            visitor: V,
+        ) -> Result<V::Value, Error> {
             self.0.$method($($argument,)* visitor)
         }
     )*};

@@ -132,7 +132,8 @@ pub fn from_term<'de, T: Deserialize<'de>>(term: impl Into<TermRef<'de>>) -> Res
 /// use ubf_codec::{Decoder, Dialect, Limits};
 ///
 /// // What from_slice does, with other limits and in the other dialect.
-/// let mut decoder = Decoder::new().with_dialect(Dialect::Classic).with_limits(Limits::default().with_max_packet_bytes(4096));
+/// let limits = Limits::default().with_max_packet_bytes(4096);
+/// let mut decoder = Decoder::new().with_dialect(Dialect::Classic).with_limits(limits);
 /// let document = decoder.decode(b"{\"Joe\",'undefined'}$")?;
 /// let deserializer = Deserializer::from_document(&document).with_dialect(Dialect::Classic);
 /// let (name, email): (&str, Option<&str>) = deserializer.read()?;
@@ -280,11 +281,16 @@ impl<'de, 'n> Deserializer<'de, 'n> {
 }
 
 /// What to do about an error in something that serde has to read before it knows the type.
-const RECORD_ADVICE: &str = "a record or variant stands where serde reads before it knows the type: see ubf_codec::serde::SelfDescribing";
+const RECORD_ADVICE: &str = "a record or variant stands where serde reads before it knows the \
+                             type: see ubf_codec::serde::SelfDescribing";
 
 macro_rules! of_the_root {
     ($($method:ident($($argument:ident: $type:ty),*))*) => {$(
-        fn $method<V: Visitor<'de>>(self, $($argument: $type,)* visitor: V) -> Result<V::Value, Error> {
+        fn $method<V: Visitor<'de>>(
+            self,
+            $($argument: $type,)*
+            visitor: V,
+        ) -> Result<V::Value, Error> {
             self.whole().root(self.at).$method($($argument,)* visitor)
         }
     )*};
@@ -303,7 +309,8 @@ impl<'de> de::Deserializer<'de> for Deserializer<'de, '_> {
         deserialize_bytes() deserialize_byte_buf()
         deserialize_option() deserialize_unit() deserialize_unit_struct(name: &'static str)
         deserialize_newtype_struct(name: &'static str)
-        deserialize_seq() deserialize_tuple(len: usize) deserialize_tuple_struct(name: &'static str, len: usize)
+        deserialize_seq() deserialize_tuple(len: usize)
+        deserialize_tuple_struct(name: &'static str, len: usize)
         deserialize_map()
         deserialize_struct(name: &'static str, fields: &'static [&'static str])
         deserialize_enum(name: &'static str, variants: &'static [&'static str])

@@ -114,7 +114,8 @@ impl<'de, 'n> Part<'de, 'n> {
     #[cold]
     pub(super) fn wrong_count(&self, count: usize) -> Error {
         Error::mismatch(format_args!(
-            "record of {count} where the type has another number of fields: see ubf_codec::serde::Growing"
+            "record of {count} where the type has another number of fields: \
+             see ubf_codec::serde::Growing"
         ))
         .at(self.cursor.offset())
     }
@@ -251,7 +252,9 @@ macro_rules! as_number {
                 return visit_small(value, visitor);
             }
             match self.meaning() {
-                Meaning::Integer(value) => visit_integer(value, visitor, |visitor| Err(self.wrong(&visitor))),
+                Meaning::Integer(value) => {
+                    visit_integer(value, visitor, |visitor| Err(self.wrong(&visitor)))
+                }
                 _ => Err(self.wrong(&visitor)),
             }
         }

@@ -187,8 +187,9 @@ impl<'de> de::Deserializer<'de> for Key<'_> {
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct newtype_struct
-        seq tuple tuple_struct map struct enum identifier ignored_any
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
+        unit unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier
+        ignored_any
     }
 }
 
@@ -196,14 +197,14 @@ impl<'de> de::Deserializer<'de> for Key<'_> {
 /// should speak differently one day, fields go by their names, and only those with aliases are not
 /// found.
 fn is_derived(visitor: &dyn Expected) -> bool {
-    let mut rest = Rest("field identifier");
-    write!(rest, "{visitor}").is_ok() && rest.0.is_empty()
+    let mut unwritten = Unwritten("field identifier");
+    write!(unwritten, "{visitor}").is_ok() && unwritten.0.is_empty()
 }
 
 /// What is to be written still.
-struct Rest(&'static str);
+struct Unwritten(&'static str);
 
-impl fmt::Write for Rest {
+impl fmt::Write for Unwritten {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.0 = self.0.strip_prefix(text).ok_or(fmt::Error)?;
         Ok(())

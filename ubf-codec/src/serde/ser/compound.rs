@@ -10,7 +10,7 @@ use serde_core::ser::{
 };
 
 use super::output::{Mark, OpenList};
-use super::{Serializer, Structs};
+use super::serializer::{Serializer, Structs};
 use crate::serde::error::{Error, Segment};
 
 /// A value whose parts are being written.
@@ -191,7 +191,11 @@ macro_rules! fields {
             type Ok = ();
             type Error = Error;
 
-            fn serialize_field<T: ?Sized + Serialize>(&mut self, key: &'static str, value: &T) -> Result<(), Error> {
+            fn serialize_field<T: ?Sized + Serialize>(
+                &mut self,
+                key: &'static str,
+                value: &T,
+            ) -> Result<(), Error> {
                 self.field(key, value)
             }
 

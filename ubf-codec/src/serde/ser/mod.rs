@@ -2,24 +2,23 @@
 
 mod compound;
 mod output;
+mod serializer;
 
 use alloc::vec::Vec;
-use core::cell::Cell;
-use core::fmt;
 
-use bytes::{BufMut, Bytes};
+use bytes::Bytes;
 use serde_core::Serialize;
 use serde_core::ser;
 
 use self::compound::Compound;
-use self::output::{OpenList, Output};
+pub use self::serializer::Serializer;
+use self::serializer::{Structs, WholeTerm};
 use super::error::Error;
+use super::own::read_own;
 use super::term;
 use super::wrappers::{PROPERTY_LIST, SELF_DESCRIBING};
-use crate::decode::Decoder;
 use crate::dialect::Dialect;
-use crate::limits::Limits;
-use crate::term::{IntegerRef, Leaf, Term, TextRef};
+use crate::term::{IntegerRef, Leaf, Term};
 
 /// Writes a value as a packet, up to and with its `$`: extended dialect, structs as records.
 ///
@@ -63,7 +62,7 @@ pub fn to_writer<W: std::io::Write, T: ?Sized + Serialize>(
     value: &T,
 ) -> Result<(), Error> {
     let packet = to_vec(value)?;
-    writer.write_all(&packet).map_err(|error| Error::new(super::ErrorKind::Io(error)))
+    writer.write_all(&packet).map_err(|error| Error::new(super::error::ErrorKind::Io(error)))
 }
 
 /// Writes a value as a term.
@@ -73,7 +72,8 @@ pub fn to_writer<W: std::io::Write, T: ?Sized + Serialize>(
 /// ```
 /// use ubf_codec::ubf;
 ///
-/// assert_eq!(ubf_codec::serde::to_term(&("Joe", [true, false], Some(1)))?, ubf!({"Joe", {true, false}, 1}));
+/// let term = ubf_codec::serde::to_term(&("Joe", [true, false], Some(1)))?;
+/// assert_eq!(term, ubf!({"Joe", {true, false}, 1}));
 /// # Ok::<(), ubf_codec::serde::Error>(())
 /// ```
 ///
@@ -81,212 +81,6 @@ pub fn to_writer<W: std::io::Write, T: ?Sized + Serialize>(
 /// As [`to_vec`].
 pub fn to_term<T: ?Sized + Serialize>(value: &T) -> Result<Term, Error> {
     read_own(Bytes::from(to_vec(value)?))
-}
-
-/// The term of a packet that was written here: there is nothing to be protected from.
-pub(super) fn read_own(packet: Bytes) -> Result<Term, Error> {
-    let unlimited = Limits::new()
-        .with_max_packet_bytes(u32::MAX)
-        .with_max_depth(u32::MAX)
-        .with_max_expanded_nodes(u64::MAX)
-        .with_max_expanded_bytes(u64::MAX)
-        .with_max_integer_digits(u32::MAX)
-        .with_max_tag_bytes(u32::MAX);
-    Ok(Decoder::new().with_limits(unlimited).decode_shared(packet)?.to_term())
-}
-
-/// Writes values as packets. Keeps its working memory from one packet to the next.
-///
-/// The bytes are those of the plain [style](crate::Style). To have registers, write a term
-/// ([`to_term`]) with an [`Encoder`](crate::Encoder) of the cached style.
-///
-/// ```
-/// use serde::Serialize;
-/// use ubf_codec::Dialect;
-/// use ubf_codec::serde::Serializer;
-///
-/// #[derive(Serialize)]
-/// #[serde(rename = "person")]
-/// struct Person {
-///     name: &'static str,
-///     email: Option<&'static str>,
-/// }
-/// let joe = Person { name: "Joe", email: None };
-///
-/// let mut serializer = Serializer::new().with_dialect(Dialect::Classic);
-/// assert_eq!(serializer.encode(&joe)?, br#"{'person'"Joe"'undefined'}$"#);
-///
-/// let mut serializer = Serializer::new().with_property_lists(true);
-/// assert_eq!(serializer.encode(&joe)?, br#"#{'email'?}&{'name'"Joe"}&`plist`$"#);
-/// # Ok::<(), ubf_codec::serde::Error>(())
-/// ```
-#[derive(Default)]
-pub struct Serializer {
-    output: Output,
-    dialect: Dialect,
-    /// What was asked for.
-    chosen: Structs,
-    /// What is written at this place.
-    structs: Structs,
-    whole_term: Cell<WholeTerm>,
-}
-
-/// How structs and the variants of enums are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Structs {
-    #[default]
-    Records,
-    /// Structs as property lists, variants as records.
-    PropertyLists,
-    /// All in forms that tell what they are: see [`SelfDescribing`].
-    SelfDescribing,
-}
-
-/// How far a [`Term`] and the serializer have agreed that the term comes as a packet.
-///
-/// Serde lets them exchange one kind of word: the value may ask
-/// [`is_human_readable`](ser::Serializer::is_human_readable). A serializer always gives the same
-/// answer, and this one does too, except to a term: it asks twice and hears both.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum WholeTerm {
-    #[default]
-    No,
-    Expected,
-    Asked,
-}
-
-impl fmt::Debug for Serializer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Serializer")
-            .field("dialect", &self.dialect)
-            .field("structs", &self.chosen)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Serializer {
-    /// A serializer of the extended dialect that writes structs as records.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// This serializer for another dialect: in the classic one, `None` is the atom `'undefined'`
-    /// (W7).
-    #[must_use]
-    pub const fn with_dialect(mut self, dialect: Dialect) -> Self {
-        self.dialect = dialect;
-        self
-    }
-
-    /// Whether structs are written as property lists, with the names of their fields: off by
-    /// default.
-    ///
-    /// They take more bytes, and may change in any way that keeps the names.
-    /// [`PropertyList`](super::PropertyList) does the same for one value. The variants of enums are
-    /// not concerned.
-    #[must_use]
-    pub const fn with_property_lists(self, property_lists: bool) -> Self {
-        self.with_structs(if property_lists { Structs::PropertyLists } else { Structs::Records })
-    }
-
-    /// Whether structs and variants are written so that they can be read where serde does not know
-    /// the type: off by default.
-    ///
-    /// [`SelfDescribing`](super::SelfDescribing) does the same for one value, and says what is
-    /// written.
-    #[must_use]
-    pub const fn with_self_description(self, self_describing: bool) -> Self {
-        self.with_structs(if self_describing { Structs::SelfDescribing } else { Structs::Records })
-    }
-
-    const fn with_structs(mut self, structs: Structs) -> Self {
-        self.chosen = structs;
-        self.structs = structs;
-        self
-    }
-
-    /// The packet that holds `value`, up to and with its `$`.
-    ///
-    /// # Errors
-    /// As [`to_vec`].
-    pub fn encode<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<Vec<u8>, Error> {
-        let mut packet = Vec::new();
-        self.encode_to(value, &mut packet)?;
-        Ok(packet)
-    }
-
-    /// Appends the packet that holds `value` to `buffer`; nothing, if that fails.
-    ///
-    /// # Errors
-    /// As [`to_vec`].
-    ///
-    /// # Panics
-    /// Only if `buffer` cannot grow and is too small: see [`BufMut`]. `Vec<u8>` and `BytesMut`
-    /// grow.
-    pub fn encode_to<T: ?Sized + Serialize>(
-        &mut self,
-        value: &T,
-        buffer: &mut impl BufMut,
-    ) -> Result<(), Error> {
-        self.output.clear();
-        // An error may have left these as they were where it happened.
-        self.structs = self.chosen;
-        self.whole_term.set(WholeTerm::No);
-        value.serialize(&mut *self)?;
-        self.finish_to(buffer);
-        Ok(())
-    }
-
-    /// Appends to `buffer` the packet with the value that was written by `value.serialize(&mut
-    /// serializer)`, and is ready for the next.
-    ///
-    /// [`encode_to`](Self::encode_to) does both.
-    ///
-    /// ```
-    /// use serde::Serializer as _;
-    /// use ubf_codec::serde::Serializer;
-    ///
-    /// let mut serializer = Serializer::new();
-    /// serializer.collect_seq(1..4)?;
-    /// let mut packet = Vec::new();
-    /// serializer.finish_to(&mut packet);
-    /// assert_eq!(packet, b"#3&2&1&$");
-    /// # Ok::<(), ubf_codec::serde::Error>(())
-    /// ```
-    pub fn finish_to(&mut self, buffer: &mut impl BufMut) {
-        self.output.finish(buffer);
-        buffer.put_u8(b'$');
-    }
-
-    fn leaf(&mut self, leaf: Leaf<'_>) {
-        self.output.leaf(leaf, self.dialect);
-    }
-
-    fn text(&mut self, text: &str) {
-        self.leaf(Leaf::String(TextRef::plain(text.as_bytes())));
-    }
-
-    fn atom(&mut self, name: &str) {
-        self.leaf(Leaf::Atom(TextRef::plain(name.as_bytes())));
-    }
-
-    /// `{'name'`, to which the elements come.
-    fn open_record(&mut self, name: &str) {
-        self.output.open_tuple();
-        self.atom(name);
-    }
-
-    /// W8: the digits of a float as a string tagged `f`.
-    fn float(&mut self, value: f64) -> Result<(), Error> {
-        let Some(digits) = crate::float::write(value) else {
-            let what = if value.is_nan() { "NaN" } else { "an infinite float" };
-            return Err(Error::unwritable(format_args!("{what} has no form in UBF")));
-        };
-        self.text(&digits);
-        self.output.tag("f");
-        Ok(())
-    }
 }
 
 macro_rules! as_i64 {
@@ -325,7 +119,10 @@ impl<'s> ser::Serializer for &'s mut Serializer {
         Ok(())
     }
 
-    as_i64! { serialize_i8 i8, serialize_i16 i16, serialize_i32 i32, serialize_u8 u8, serialize_u16 u16, serialize_u32 u32 }
+    as_i64! {
+        serialize_i8 i8, serialize_i16 i16, serialize_i32 i32,
+        serialize_u8 u8, serialize_u16 u16, serialize_u32 u32
+    }
 
     fn serialize_i64(self, value: i64) -> Result<(), Error> {
         self.leaf(Leaf::Integer(IntegerRef::small(value)));
@@ -508,37 +305,5 @@ impl<'s> ser::Serializer for &'s mut Serializer {
         }
         self.open_record(variant);
         Ok(Compound::tuple(self).of_variant(variant, None))
-    }
-}
-
-impl Serializer {
-    fn as_structs<T: ?Sized + Serialize>(
-        &mut self,
-        structs: Structs,
-        value: &T,
-    ) -> Result<(), Error> {
-        let outside = core::mem::replace(&mut self.structs, structs);
-        let written = value.serialize(&mut *self);
-        self.structs = outside;
-        written
-    }
-
-    /// `#{'variant'`, to which the content comes, if variants describe themselves.
-    fn open_variant(&mut self, variant: &str) -> Option<OpenList> {
-        if self.structs != Structs::SelfDescribing {
-            return None;
-        }
-        let list = self.output.open_list();
-        self.output.begin_element();
-        self.output.open_tuple();
-        self.atom(variant);
-        Some(list)
-    }
-
-    fn close_variant(&mut self, list: OpenList) {
-        self.output.close_tuple();
-        self.output.end_element();
-        self.output.close_list(list);
-        self.output.tag("plist");
     }
 }

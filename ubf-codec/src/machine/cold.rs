@@ -1,21 +1,21 @@
-//! The rest of the machine: what few operators look at, or only those of a packet that is read
+//! The machine's cold state: what few operators look at, or only those of a packet that is read
 //! counting.
 
 use alloc::vec::Vec;
 
-use super::Stop;
 use super::registers::Registers;
 use super::size::Size;
-use super::tokens::Token;
+use super::stop::Stop;
+use super::token::Token;
 use crate::dialect::Dialect;
 use crate::error::{DecodeError, ErrorKind};
 use crate::lexer;
 use crate::limits::Limit;
-use crate::node::{Node, NodeKind};
+use crate::node::{Arena, Node, NodeKind};
 use crate::options::DecodeOptions;
 
 #[derive(Clone, Debug)]
-pub(super) struct Rest {
+pub(super) struct ColdState {
     pub(super) options: DecodeOptions,
     /// Offset of the window's first byte from the start of the stream.
     pub(super) origin: u64,
@@ -39,7 +39,7 @@ pub(super) struct Rest {
     pub(super) registers: Registers,
 }
 
-impl Rest {
+impl ColdState {
     pub(super) const fn new(options: DecodeOptions) -> Self {
         Self {
             options,
@@ -133,6 +133,23 @@ impl Rest {
             return self.error(ErrorKind::ConsOntoNonList { found: list.term_kind() }, at);
         }
         self.too_deep(at)
+    }
+
+    /// What is on the stack, expanded: what the packet has written out, and what register reads
+    /// have added.
+    #[inline(always)]
+    pub(super) fn spent(&self, stack_len: usize, arena: &impl Arena, text_bytes: u64) -> Size {
+        Size {
+            nodes: self.written_nodes(stack_len, arena).wrapping_add(self.read_nodes),
+            bytes: text_bytes,
+        }
+    }
+
+    /// Terms that the packet has written out. Each is a node in one place, or an open tuple, but
+    /// for the few that are unseen.
+    #[inline(always)]
+    pub(super) fn written_nodes(&self, stack_len: usize, arena: &impl Arena) -> u64 {
+        (stack_len as u64 + arena.len()).wrapping_add_signed(self.unseen_nodes)
     }
 
     /// L1: room for `size` beside what was spent.
