@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use ubf_codec::Address;
 
+use super::SessionLimits;
 use crate::server;
 
 /// Settings of an [`Endpoint`](super::Endpoint), limits included (L1).
@@ -20,6 +21,8 @@ pub struct Config {
     /// How long clients may take to read their last words after the hard stop. Then what is left is
     /// cut. Default 1 s.
     pub max_last_words_time: Duration,
+    /// Sessions that outlive their connections (S1, S6).
+    pub sessions: SessionLimits,
     /// The addresses by which clients know this server: it is no peer of its own, and a drain that
     /// names it leaves it to a successor (R5).
     pub own: Vec<Address>,
@@ -32,6 +35,7 @@ impl Default for Config {
             max_connections: 10_000,
             max_connections_per_address: 1_000,
             max_last_words_time: Duration::from_secs(1),
+            sessions: SessionLimits::default(),
             own: Vec::new(),
         }
     }

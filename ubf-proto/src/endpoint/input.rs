@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use ubf_codec::{Address, NextIp, Version};
 
-use super::{ConnectionKey, Cordon, LoadPlan};
+use super::{ConnectionKey, Cordon, LoadPlan, SessionKey};
 use crate::drain::DrainPlan;
 use crate::service::Service;
 
@@ -79,6 +79,19 @@ pub enum Input {
     /// R9: from which load on clients are sent elsewhere; `None`: they stay.
     /// Accepted if clients can be told of its addresses.
     Load(Option<LoadPlan>),
+    /// S6: a session has lost its connection and goes on without. Not accepted if it has another one
+    /// by now.
+    Parked {
+        /// Which session.
+        session: SessionKey,
+        /// The connection that it had.
+        connection: ConnectionKey,
+    },
+    /// S3, S6: a session is over.
+    SessionOver(SessionKey),
+    /// S6: the sessions keep [`max_kept_in_all`](super::SessionLimits::max_kept_in_all) bytes, or do
+    /// so no longer. Meanwhile none is granted.
+    Crowded(bool),
     /// Time has passed.
     Tick,
 }

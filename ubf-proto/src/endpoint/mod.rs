@@ -15,6 +15,7 @@ mod load;
 mod moves;
 mod news;
 mod output;
+mod sessions;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
@@ -30,6 +31,7 @@ pub use self::cordon::Cordon;
 pub use self::input::Input;
 pub use self::load::{LoadPlan, LoadUnit};
 pub use self::output::{Admission, Notice, Output, Start};
+pub use self::sessions::{Opening, Resumption, SessionKey, SessionLimits};
 
 use self::addresses::{can_be_told, shuffled};
 use self::connections::Connections;
@@ -37,12 +39,14 @@ use self::lifecycle::{Course, End, Lifecycle};
 use self::load::Load;
 use self::moves::{Move, Moves, Step};
 use self::news::{Bulletin, News};
+use self::sessions::{Room, Sessions};
 use crate::drain::{DrainPlan, Phase};
 use crate::offer::{Offer, Withdrawal};
 pub use crate::origin::Origin;
 use crate::random::Random;
 use crate::server;
 use crate::service::Service;
+use crate::session::{Resume, Wish};
 use crate::time::Time;
 use crate::versions::Versions;
 
@@ -107,6 +111,13 @@ pub struct Endpoint {
     /// The load is to be counted.
     is_count_due: bool,
     connections: Connections,
+    sessions: Sessions,
+    /// S6: the sessions keep as many bytes as they may.
+    is_crowded: bool,
+    /// S6: sessions that the shell is to be told to end. Each was there, and is so once.
+    ending: VecDeque<SessionKey>,
+    /// S6: the last session that was told so because the server stops.
+    ended_until: Option<SessionKey>,
     bulletin: Bulletin,
     notices: VecDeque<Notice>,
     now: Time,
@@ -141,8 +152,10 @@ impl Endpoint {
             max_connections,
             max_connections_per_address,
             max_last_words_time,
+            sessions,
             own,
         } = config;
+        let mut random = Random::new(seed);
         Self {
             limits: Limits { max_connections, max_connections_per_address, max_last_words_time },
             own,
@@ -150,7 +163,11 @@ impl Endpoint {
             shared_offer: Arc::new(offer.for_all(Time::ZERO)),
             own_offers: BTreeMap::new(),
             offer,
-            random: Random::new(seed),
+            sessions: Sessions::new(sessions, random.next_u64()),
+            is_crowded: false,
+            ending: VecDeque::new(),
+            ended_until: None,
+            random,
             life: Lifecycle::Serving,
             listening: Listening::Yes,
             cordon: None,
@@ -173,7 +190,7 @@ impl Endpoint {
             "too_many_connections_from_address"
         } else if self.phase() >= Phase::Closing {
             "shutdown"
-        } else if self.cordon.is_some() {
+        } else if self.cordon.is_some() && !self.sessions.has_parked(origin) {
             "cordoned"
         } else {
             let words = self.first_words();
@@ -250,6 +267,14 @@ impl Endpoint {
             Input::Restore(service, version) => self.restore(service, version),
             Input::Peers(peers) => self.set_peers(peers),
             Input::Load(plan) => self.set_load(plan),
+            Input::Parked { session, connection } => {
+                self.sessions.park(session, connection, self.now)
+            }
+            Input::SessionOver(session) => self.sessions.remove(session),
+            Input::Crowded(is_crowded) => {
+                self.is_crowded = is_crowded;
+                true
+            }
             Input::Tick => true,
         };
         self.advance();
@@ -257,6 +282,50 @@ impl Endpoint {
             self.is_count_due |= load.take_sample(self.now);
         }
         is_accepted
+    }
+
+    /// S1: decides about a session that the client of a connection wishes to open.
+    pub fn open_session(
+        &mut self,
+        connection: ConnectionKey,
+        service: Service,
+        wish: &Wish,
+        max_packet: u64,
+        now: Time,
+    ) -> Opening {
+        self.now = self.now.max(now);
+        if self.sessions.is_known(&wish.id) {
+            return Opening::Exists;
+        }
+        let Some(origin) = self.connections.origin(connection) else { return Opening::NotGranted };
+        let grant = self.sessions.grant(wish, max_packet);
+        let Some(grant) = grant.filter(|_| !self.is_crowded && self.phase() < Phase::Closing)
+        else {
+            return Opening::NotGranted;
+        };
+        match self.sessions.makes_room(origin) {
+            Room::There => {}
+            Room::Instead(oldest) => {
+                self.sessions.remove(oldest);
+                self.ending.push_back(oldest);
+            }
+            Room::None => return Opening::NotGranted,
+        }
+        let session = self.sessions.add(wish.id, origin, service, connection);
+        Opening::Granted { session, grant }
+    }
+
+    /// S4, S5: decides about the client of a connection that wants to go on with a session. The
+    /// shell hands the connections over in the order in which this is asked.
+    pub fn resume_session(
+        &mut self,
+        connection: ConnectionKey,
+        service: &Service,
+        resume: &Resume,
+        now: Time,
+    ) -> Resumption {
+        self.now = self.now.max(now);
+        self.sessions.resume(service, resume, connection)
     }
 
     /// The next thing to do.
@@ -284,6 +353,9 @@ impl Endpoint {
                 return Some(Output::Tell(connection, input));
             }
         }
+        if let Some(session) = self.ending.pop_front().or_else(|| self.next_to_stop()) {
+            return Some(Output::EndSession(session));
+        }
         core::mem::take(&mut self.is_count_due).then_some(Output::CountCalls)
     }
 
@@ -293,6 +365,16 @@ impl Endpoint {
         let sample = self.load.as_ref().and_then(Load::sample_at);
         let phase = self.life.deadline(self.limits.max_last_words_time);
         phase.into_iter().chain(sample).chain(self.moves.deadline()).min()
+    }
+
+    /// S10: sessions do not outlive their server.
+    fn next_to_stop(&mut self) -> Option<SessionKey> {
+        if self.phase() != Phase::Stopped {
+            return None;
+        }
+        let next = self.sessions.after(self.ended_until)?;
+        self.ended_until = Some(next);
+        Some(next)
     }
 
     /// What a connection is told, after so many others.
@@ -349,7 +431,11 @@ impl Endpoint {
     }
 
     fn crashed(&mut self, connection: ConnectionKey, service: Service, version: Version) -> bool {
-        let Some(origin) = self.connections.origin(connection) else { return false };
+        // S6: a handler may outlive the connection.
+        let known = self.connections.origin(connection);
+        let Some(origin) = known.or_else(|| self.sessions.origin(connection)) else {
+            return false;
+        };
         let (now, random) = (self.now, &mut self.random);
         let withdrawn = self.offer.handler_crashed(&service, version, origin, now, random);
         if let Some(Withdrawal { peer, until }) = withdrawn {
@@ -613,6 +699,12 @@ impl Endpoint {
     #[must_use]
     pub fn connections(&self) -> usize {
         self.connections.len()
+    }
+
+    /// Sessions that are not over, and how many of them have no connection.
+    #[must_use]
+    pub fn sessions(&self) -> (usize, usize) {
+        (self.sessions.len(), self.sessions.parked())
     }
 
     /// The versions of a service that clients may use now.

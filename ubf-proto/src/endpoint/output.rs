@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use ubf_codec::{Address, Term, Version};
 
-use super::{ConnectionKey, Cordon, Origin};
+use super::{ConnectionKey, Cordon, Origin, SessionKey};
 use crate::drain::DrainPlan;
 use crate::offer::Offer;
 use crate::server::{self, ServerSession};
@@ -22,6 +22,9 @@ pub enum Output {
     /// R8: end this connection at once, whatever it is about. Its session is told
     /// [`Lost`](server::Input::Lost).
     Cut(ConnectionKey),
+    /// S6: end this session, which has to make room or whose server stops: its machine is told
+    /// [`EndSession`](server::Input::EndSession).
+    EndSession(SessionKey),
     /// Close the listeners, admit who has connected already, then say
     /// [`StoppedListening`](super::Input::StoppedListening).
     StopListening,

@@ -2,14 +2,17 @@
 
 use alloc::boxed::Box;
 
-use bytes::Bytes;
 use ubf_codec::{Limits, Mode, Text, Version};
 
+use super::answer::Content;
+use super::config::Config;
+use super::granted::Granted;
 use super::pending::Pending;
 use super::reply;
 use crate::offer::Offer;
 use crate::packet::Packet;
 use crate::service::Service;
+use crate::session::Grant;
 use crate::time::Time;
 use crate::within;
 
@@ -24,6 +27,10 @@ pub(super) struct Calls {
     /// negotiated.
     pub(super) accepted: Option<Box<Limits>>,
     pub(super) pending: Pending,
+    /// Packets on the earlier connections of the session.
+    pub(super) base: u64,
+    /// S1: the session that was granted.
+    pub(super) session: Option<Box<Granted>>,
     /// T11: of a service that is pinned.
     pinned: Option<Box<Pinned>>,
 }
@@ -49,6 +56,8 @@ impl Calls {
             spoken: None,
             accepted: None,
             pending: Pending::default(),
+            base: 0,
+            session: None,
             pinned: pinned(offer, &Service::DEFAULT),
         }
     }
@@ -78,9 +87,10 @@ impl Calls {
     }
 
     /// T11: an answer leaves, and may tell of another state.
-    pub(super) fn follow_state(&mut self, mode: Mode, body: &Bytes) {
+    pub(super) fn follow_state(&mut self, mode: Mode, content: &Content) {
         if let Some(pinned) = &mut self.pinned
             && mode != Mode::Negotiation
+            && let Content::Body(body) = content
             && let Some(is_first) = reply::is_state(body, &pinned.first)
         {
             pinned.is_away = !is_first;
@@ -95,6 +105,38 @@ impl Calls {
     /// still to be answered.
     pub(super) fn is_held(&self) -> bool {
         self.pinned.as_ref().is_some_and(|pinned| pinned.is_away || self.pending.len() > 0)
+    }
+
+    /// S1: a session is granted.
+    pub(super) fn open_session(&mut self, grant: Grant, now: Time) {
+        self.session = Some(Box::new(Granted::new(grant, now)));
+    }
+
+    /// The session is over. `false` if there was none.
+    pub(super) fn close_session(&mut self) -> bool {
+        self.session.take().is_some()
+    }
+
+    /// S2: the number of a packet on this connection. 0: it came on an earlier one.
+    pub(super) const fn number_here(&self, packet: u64) -> u64 {
+        packet.saturating_sub(self.base)
+    }
+
+    /// L1, S3: whether another packet may be taken in.
+    pub(super) fn have_room(&self, config: &Config) -> bool {
+        let Self { pending, session, .. } = self;
+        let Some(session) = session else {
+            return pending.len() < config.max_pending
+                && pending.bytes() < config.max_pending_bytes;
+        };
+        // A client that keeps to what it was granted is always read, or it could not say what it has
+        // seen.
+        let (events, event_bytes) = session.waiting_events();
+        let messages = pending.messages() + events;
+        let bytes = (pending.request_bytes() + event_bytes) as u64;
+        pending.len() - pending.messages() < config.max_pending
+            && messages as u64 <= session.grant.window
+            && (messages <= 1 || bytes <= session.grant.bytes)
     }
 
     /// N12: whether a packet of the application is within the client's limits. What is no packet at

@@ -23,6 +23,9 @@ pub struct Config {
     /// Bytes of replies that were handed out and not written. Beyond it nothing is read; events
     /// beyond it close the connection. Default 1 MiB.
     pub max_unread_bytes: usize,
+    /// S6: bytes of a session's events that its client has not acknowledged. Beyond it the oldest
+    /// are gone, and a resume tells how many. Default 1 MiB.
+    pub max_kept_event_bytes: usize,
     /// From the start of a connection to the end of its first packet. Default 5 s (N10).
     pub max_negotiation_time: Duration,
     /// From the first byte of a packet to its `$`. Default 30 s.
@@ -49,6 +52,7 @@ impl Default for Config {
             max_pending: 1024,
             max_pending_bytes: 32 << 20,
             max_unread_bytes: 1 << 20,
+            max_kept_event_bytes: 1 << 20,
             max_negotiation_time: Duration::from_secs(5),
             max_packet_time: Duration::from_secs(30),
             max_idle_time: DEFAULT_MAX_IDLE,

@@ -7,11 +7,13 @@ use bytes::{Bytes, BytesMut};
 use ubf_codec::{NextIp, Term, Version};
 
 use super::Config;
+use super::resuming::SessionAnswer;
 use crate::offer::Offer;
 use crate::time::Time;
 
 /// What happened.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Input {
     /// Bytes came in. They are not copied if they continue the last ones in memory.
     Received(BytesMut),
@@ -19,11 +21,11 @@ pub enum Input {
     Written(usize),
     /// The client will send no more. It may still read.
     EndOfStream,
-    /// The connection is gone.
+    /// The connection is gone. A session that was granted goes on without one (S6).
     Lost,
     /// A handler answers a request.
     Reply {
-        /// The number of the client's packet.
+        /// The number in its [`Message`](super::Message).
         packet: u64,
         /// `{Response,State}`, encoded up to and with its `$`.
         body: Bytes,
@@ -31,14 +33,14 @@ pub enum Input {
     /// A handler failed, and may have done some of its work. If it crashed (N6), the shell counts it
     /// in its [`Offer`] too.
     Failed {
-        /// The number of the client's packet.
+        /// The number in its [`Message`](super::Message).
         packet: u64,
         /// The reason, for the client.
         why: Term,
     },
     /// A handler says that the request was not executed, and will not be.
     Refused {
-        /// The number of the client's packet.
+        /// The number in its [`Message`](super::Message).
         packet: u64,
         /// The reason, for the client. One of N4 or N10 makes the client send its request again.
         why: Term,
@@ -77,6 +79,15 @@ pub enum Input {
         /// How long calls in progress may take.
         within: Duration,
     },
+    /// What the endpoint says to [`Output::Session`](super::Output::Session).
+    Session(SessionAnswer),
+    /// S5, on the connection that a session has: another one goes on with it. This one ends, at once
+    /// and with a word.
+    Overtaken,
+    /// S6: the server keeps as many bytes of answers as it may, or does so no longer.
+    Crowded(bool),
+    /// S6: the session is given up. Its connection, if it has one, goes on without.
+    EndSession,
     /// Time has passed.
     Tick,
 }

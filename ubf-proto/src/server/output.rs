@@ -4,12 +4,15 @@ use bytes::Bytes;
 use core::fmt;
 use ubf_codec::{DecodeError, Document, Term, Text, Version};
 
+use super::resuming::{SessionEnd, SessionRequest};
 use crate::packet::Packet;
 use crate::service::Service;
+use crate::session::{Grant, SessionId};
 use crate::versions::Versions;
 
 /// What is to be done.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Output {
     /// Write this. All that is there can be written at once.
     Transmit {
@@ -23,7 +26,21 @@ pub enum Output {
     Request(Message),
     /// Run the handler of an event. There is no answer.
     Event(Message),
-    /// Write what was handed out, then close the connection. It is the last output.
+    /// S1, S4: the client wants to open a session or to go on with one. Ask the
+    /// [`Endpoint`](crate::Endpoint), and answer with [`Input::Session`](super::Input::Session); or
+    /// hand the connection over to the session that was found:
+    /// [`ServerSession::into_resuming`](super::ServerSession::into_resuming). Nothing else happens
+    /// until then.
+    Session(SessionRequest),
+    /// S6: the session is over. If it has no connection, this is the last output.
+    SessionOver {
+        /// Why.
+        end: SessionEnd,
+        /// Answers that the client may not have read, and handlers that run.
+        unread: usize,
+    },
+    /// Write what was handed out, then close the connection. It is the last output, unless the
+    /// session goes on: see [`ServerSession::is_parked`](super::ServerSession::is_parked).
     Close {
         /// Why.
         reason: CloseReason,
@@ -53,7 +70,8 @@ pub enum PacketKind {
 /// A message of the application from the client.
 #[derive(Clone, Debug)]
 pub struct Message {
-    /// The number of the client's packet (P6).
+    /// The number of the client's packet (P6). In a session it is counted on from one connection to
+    /// the next.
     pub packet: u64,
     /// The service that was negotiated; the default one if none was.
     pub service: Service,
@@ -65,6 +83,7 @@ pub struct Message {
 
 /// Why a connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CloseReason {
     /// The client closed it.
     ByClient,
@@ -86,6 +105,10 @@ pub enum CloseReason {
     IdleTime,
     /// L2: the client does not read.
     SlowReader,
+    /// S1: the session that the client wanted to open exists.
+    SessionExists,
+    /// S5: another connection goes on with the session.
+    Overtaken,
 }
 
 impl fmt::Display for CloseReason {
@@ -100,6 +123,8 @@ impl fmt::Display for CloseReason {
             Self::NegotiationTime => f.write_str("no packet in time (max_negotiation_time)"),
             Self::PacketTime => f.write_str("a packet took too long (max_packet_time)"),
             Self::IdleTime => f.write_str("no traffic (max_idle_time)"),
+            Self::SessionExists => f.write_str("the session that it opens exists"),
+            Self::Overtaken => f.write_str("another connection goes on with the session"),
             Self::SlowReader => {
                 f.write_str("the client does not read (max_write_time, max_unread_bytes)")
             }
@@ -109,6 +134,7 @@ impl fmt::Display for CloseReason {
 
 /// What people want to see.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Notice {
     /// A version was agreed on.
     Agreed {
@@ -152,6 +178,24 @@ pub enum Notice {
         bytes: u64,
         /// The most bytes that the client accepts.
         max_packet: u64,
+    },
+    /// S1: a session was granted.
+    SessionOpened {
+        /// Its name.
+        id: SessionId,
+        /// What was granted.
+        grant: Grant,
+    },
+    /// S4: a session goes on.
+    SessionResumed {
+        /// Its name.
+        id: SessionId,
+        /// S5: the attempt.
+        turn: u64,
+        /// Answers that are sent again.
+        again: usize,
+        /// Events that are gone.
+        events_lost: u64,
     },
     /// R3: a silent client was told to move.
     MovedSent,

@@ -2,9 +2,9 @@
 
 use alloc::collections::VecDeque;
 
-use bytes::Bytes;
-use ubf_codec::{Mode, Version};
+use ubf_codec::{Mode, Term, Version};
 
+use super::answer::{Answer, Content};
 use super::output::PacketKind;
 
 /// Room for more packets than this is not handed on. Chosen: a batch.
@@ -14,11 +14,19 @@ const KEPT_SLOTS: usize = 128;
 #[derive(Debug)]
 struct Slot {
     packet: u64,
+    /// S2: of a message; 0 of another packet.
+    number: u64,
     state: State,
 }
 
 #[derive(Debug)]
 enum State {
+    /// S3: it is a message that was taken, and its handler is not begun.
+    Taken {
+        version: Version,
+        /// Of the request.
+        bytes: usize,
+    },
     /// Its handler runs.
     Running {
         version: Version,
@@ -26,17 +34,7 @@ enum State {
         bytes: usize,
     },
     /// Its answer waits for those before it.
-    Ready(Answer),
-}
-
-/// An answer that is ready.
-#[derive(Debug)]
-pub(super) struct Answer {
-    /// The number of the packet that it answers.
-    pub(super) packet: u64,
-    pub(super) mode: Mode,
-    pub(super) body: Bytes,
-    pub(super) kind: PacketKind,
+    Ready { mode: Mode, content: Content, kind: PacketKind },
 }
 
 /// Packets that are not answered yet, by ascending numbers.
@@ -44,49 +42,98 @@ pub(super) struct Answer {
 pub(super) struct Pending {
     slots: VecDeque<Slot>,
     running: usize,
-    /// Of the requests that run, and of the answers that wait.
-    bytes: usize,
+    /// Messages that have no answer yet.
+    messages: usize,
+    /// Of requests that have no answer yet.
+    request_bytes: usize,
+    /// Of answers that wait.
+    answer_bytes: usize,
 }
 
 impl Pending {
-    pub(super) fn push_running(&mut self, packet: u64, version: Version, bytes: usize) {
-        self.slots.push_back(Slot { packet, state: State::Running { version, bytes } });
+    pub(super) fn push_running(
+        &mut self,
+        packet: u64,
+        number: u64,
+        version: Version,
+        bytes: usize,
+    ) {
+        self.push(packet, number, State::Running { version, bytes });
         self.running += 1;
-        self.bytes += bytes;
+        self.messages += 1;
+        self.request_bytes += bytes;
     }
 
-    pub(super) fn push_ready(&mut self, packet: u64, mode: Mode, body: Bytes) {
-        self.bytes += body.len();
-        let answer = Answer { packet, mode, body, kind: PacketKind::Control };
-        self.slots.push_back(Slot { packet, state: State::Ready(answer) });
+    /// S3: a message whose handler is not begun.
+    pub(super) fn push_taken(&mut self, packet: u64, number: u64, version: Version, bytes: usize) {
+        self.push(packet, number, State::Taken { version, bytes });
+        self.messages += 1;
+        self.request_bytes += bytes;
     }
 
-    /// Completes a running packet with an answer in its own version, or in another mode. Answers
-    /// that nobody waits for are dropped: the shell may be late.
-    pub(super) fn complete(&mut self, packet: u64, mode: Option<Mode>, body: Bytes) {
+    pub(super) fn push_ready(&mut self, packet: u64, number: u64, mode: Mode, content: Content) {
+        self.answer_bytes += content.bytes();
+        let kind = PacketKind::Control;
+        self.push(packet, number, State::Ready { mode, content, kind });
+    }
+
+    fn push(&mut self, packet: u64, number: u64, state: State) {
+        debug_assert!(self.slots.back().is_none_or(|last| last.packet < packet), "out of order");
+        self.slots.push_back(Slot { packet, number, state });
+    }
+
+    fn find(&mut self, packet: u64) -> Option<&mut Slot> {
         let place = self.slots.partition_point(|slot| slot.packet < packet);
-        let Some(slot) = self.slots.get_mut(place).filter(|slot| slot.packet == packet) else {
-            return;
-        };
-        if let State::Running { version, bytes } = slot.state {
-            self.bytes = self.bytes - bytes + body.len();
-            let mode = mode.unwrap_or(version.into());
-            slot.state = State::Ready(Answer { packet, mode, body, kind: PacketKind::Reply });
-            self.running -= 1;
+        self.slots.get_mut(place).filter(|slot| slot.packet == packet)
+    }
+
+    /// S3: the handler of a message that was taken begins.
+    pub(super) fn begin(&mut self, packet: u64) {
+        let Some(slot) = self.find(packet) else { return };
+        if let State::Taken { version, bytes } = slot.state {
+            slot.state = State::Running { version, bytes };
+            self.running += 1;
         }
     }
 
-    /// R8: gives up all that run: each is answered with the body for its number. How many there
-    /// were.
-    pub(super) fn cut(&mut self, body: impl Fn(u64) -> Bytes) -> usize {
-        for slot in &mut self.slots {
-            if let State::Running { bytes, .. } = slot.state {
-                let packet = slot.packet;
-                let (mode, kind, body) = (Mode::Negotiation, PacketKind::Cut, body(packet));
-                self.bytes = self.bytes - bytes + body.len();
-                slot.state = State::Ready(Answer { packet, mode, body, kind });
-            }
+    /// Completes a running packet. Answers that nobody waits for are dropped: the shell may be
+    /// late.
+    pub(super) fn complete(&mut self, packet: u64, content: Content) {
+        let Some(slot) = self.find(packet) else { return };
+        if let State::Running { version, bytes } = slot.state {
+            let mode = match content {
+                Content::Body(_) => version.into(),
+                Content::NotDone(_) => Mode::Negotiation,
+            };
+            let answer_bytes = content.bytes();
+            slot.state = State::Ready { mode, content, kind: PacketKind::Reply };
+            self.request_bytes -= bytes;
+            self.answer_bytes += answer_bytes;
+            self.running -= 1;
+            self.messages -= 1;
         }
+    }
+
+    /// R8: gives up all that run: each is answered, and so are those that were not begun. How many
+    /// ran.
+    pub(super) fn cut(&mut self, versions: &crate::versions::Versions) -> usize {
+        for slot in &mut self.slots {
+            let (content, kind, bytes) = match slot.state {
+                State::Running { bytes, .. } => {
+                    let why = Term::atom("cut");
+                    (Content::failed(why, versions.clone()), PacketKind::Cut, bytes)
+                }
+                State::Taken { bytes, .. } => {
+                    let why = Term::atom("shutdown");
+                    (Content::refused(why, versions.clone()), PacketKind::Control, bytes)
+                }
+                State::Ready { .. } => continue,
+            };
+            self.request_bytes -= bytes;
+            self.answer_bytes += content.bytes();
+            slot.state = State::Ready { mode: Mode::Negotiation, content, kind };
+        }
+        self.messages = 0;
         core::mem::take(&mut self.running)
     }
 
@@ -94,40 +141,71 @@ impl Pending {
     pub(super) fn begun(&self) -> usize {
         let is_begun = |slot: &&Slot| match &slot.state {
             State::Running { .. } => true,
-            State::Ready(answer) => answer.kind == PacketKind::Reply,
+            State::Taken { .. } => false,
+            State::Ready { kind, .. } => *kind == PacketKind::Reply,
         };
         self.slots.iter().filter(is_begun).count()
     }
 
     /// The version of a request whose handler runs.
-    pub(super) fn version_of_running(&self, packet: u64) -> Option<Version> {
-        let place = self.slots.partition_point(|slot| slot.packet < packet);
-        match self.slots.get(place).filter(|slot| slot.packet == packet)?.state {
+    pub(super) fn version_of_running(&mut self, packet: u64) -> Option<Version> {
+        match self.find(packet)?.state {
             State::Running { version, .. } => Some(version),
-            State::Ready(_) => None,
+            State::Taken { .. } | State::Ready { .. } => None,
         }
     }
 
     /// The answer whose turn it is, if it is ready.
     pub(super) fn pop_ready(&mut self) -> Option<Answer> {
-        if !matches!(self.slots.front()?.state, State::Ready(_)) {
+        if !matches!(self.slots.front()?.state, State::Ready { .. }) {
             return None;
         }
-        match self.slots.pop_front()?.state {
-            State::Ready(answer) => {
-                self.bytes -= answer.body.len();
-                Some(answer)
+        let Slot { packet, number, state } = self.slots.pop_front()?;
+        match state {
+            State::Ready { mode, content, kind } => {
+                self.answer_bytes -= content.bytes();
+                Some(Answer { packet, number, mode, content, kind })
             }
-            State::Running { .. } => None,
+            State::Taken { .. } | State::Running { .. } => None,
         }
+    }
+
+    /// S6: the connection is gone. Only messages of a session are still answered.
+    pub(super) fn retain_messages(&mut self) {
+        let mut answer_bytes = self.answer_bytes;
+        self.slots.retain(|slot| {
+            if slot.number == 0
+                && let State::Ready { content, .. } = &slot.state
+            {
+                answer_bytes -= content.bytes();
+            }
+            slot.number > 0
+        });
+        self.answer_bytes = answer_bytes;
     }
 
     pub(super) fn len(&self) -> usize {
         self.slots.len()
     }
 
+    /// Messages that have no answer yet.
+    pub(super) const fn messages(&self) -> usize {
+        self.messages
+    }
+
+    /// Of the requests that have no answer yet.
+    pub(super) const fn request_bytes(&self) -> usize {
+        self.request_bytes
+    }
+
+    /// Of the answers that wait for those before them.
+    pub(super) const fn answer_bytes(&self) -> usize {
+        self.answer_bytes
+    }
+
+    /// Of the requests that run, and of the answers that wait.
     pub(super) const fn bytes(&self) -> usize {
-        self.bytes
+        self.request_bytes + self.answer_bytes
     }
 
     /// Takes over the scratch of another one, of which nothing is pending, if it has none.
@@ -154,6 +232,8 @@ impl Pending {
     pub(super) fn clear(&mut self) {
         self.slots.clear();
         self.running = 0;
-        self.bytes = 0;
+        self.messages = 0;
+        self.request_bytes = 0;
+        self.answer_bytes = 0;
     }
 }

@@ -6,7 +6,11 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use ubf_codec::{Address, ClientPacket, Document, Mode, Term, Version};
 
+use super::answer::Content;
+use super::calls::Calls;
 use super::output::{CloseReason, Message, Notice, Output};
+use super::resuming::SessionRequest;
+use super::wire::Opening;
 use super::{Received, ServerSession};
 use crate::control::{
     Agreed, ClientControl, ControlError, Negotiate, Options, ServerControl, TOO_MANY_NEGOTIATIONS,
@@ -14,6 +18,7 @@ use crate::control::{
 };
 use crate::packet;
 use crate::random::Random;
+use crate::session::SessionOption;
 
 impl ServerSession {
     /// Takes in one packet, if one is whole.
@@ -49,50 +54,76 @@ impl ServerSession {
         version: Version,
         packet: ClientPacket<Document<Bytes>>,
     ) -> Received {
-        let number = self.wire.packets;
-        if self.wire.refused.contains(&version)
-            || !self.calls.speaks(version, &self.offer, self.now)
-        {
+        let packet_number = self.packet_number();
+        if matches!(self.wire.opening, Opening::Possible) {
+            // S1: a message that came before would have no number.
+            self.wire.opening = Opening::Over;
+        }
+        // S2: outside of a session messages have no numbers.
+        let number = self.calls.session.as_mut().map_or(0, |session| session.take_message());
+        let is_refused = self.wire.refused.contains(&version)
+            || !self.calls.speaks(version, &self.offer, self.now);
+        if is_refused {
             // N4: refused until the client has negotiated again. Of versions that this server never
             // speaks none needs to be remembered beyond the bound: they are refused
             // anyway.
             if self.wire.refused.len() < crate::versions::Versions::MAX_LEN {
                 self.wire.refused.insert(version);
             }
-            self.refuse(ServerControl::version_refusal(version));
-            self.outputs.push_back(Output::Notice(Notice::Refused { version, packet: number }));
+            self.refuse(number, ServerControl::version_refusal(version));
+            let refused = Notice::Refused { version, packet: packet_number };
+            self.outputs.push_back(Output::Notice(refused));
             return Received::Packet;
         }
         let is_event = is_event(packet.body.root(), "event_in");
         let message = Message {
-            packet: number,
+            packet: packet_number,
             service: self.calls.service.clone(),
             version,
             body: packet.body,
         };
+        let Calls { session, pending, .. } = &mut self.calls;
+        let bytes = message.body.source().len();
+        if let Some(session) = session {
+            let may_begin = !session.has_waiting()
+                && session.may_begin(version, pending.running(), pending.answer_bytes());
+            if !may_begin {
+                if !is_event {
+                    pending.push_taken(packet_number, number, version, bytes);
+                }
+                session.wait(message, is_event);
+                return Received::Packet;
+            }
+            session.begins(version);
+        }
         Received::Message(if is_event {
             Output::Event(message)
         } else {
-            self.calls.pending.push_running(number, version, message.body.source().len());
+            pending.push_running(packet_number, number, version, bytes);
             Output::Request(message)
         })
+    }
+
+    /// The number of the packet just taken in, counted over all connections of a session.
+    const fn packet_number(&self) -> u64 {
+        self.calls.base.saturating_add(self.wire.packets)
     }
 
     fn receive_control(&mut self, packet: &ClientPacket<Document<Bytes>>, end: u64) {
         match ClientControl::from_term(packet.body.root()) {
             Ok(ClientControl::Negotiate(negotiate)) => self.negotiate(*negotiate),
             Ok(ClientControl::Ping) => {
-                self.answer(Mode::Negotiation, &ServerControl::Pong.to_term());
+                self.answer_body(Mode::Negotiation, packet::body(&ServerControl::Pong.to_term()));
             }
-            // S3: outside of a session it says nothing, and it is never answered.
-            Ok(ClientControl::Seen { .. }) => {}
+            // S3: it has no answer.
+            Ok(ClientControl::Seen { done, events, is_end }) => self.seen(done, events, is_end),
             Ok(ClientControl::Error { why, offset }) => {
                 self.outputs.push_back(Output::Notice(Notice::ReportedError { why, offset }));
                 self.end(None, CloseReason::ReportedError, self.config.max_close_time);
             }
             // A later version of the rules may know the packet: it is told that this server does
             // not.
-            Err(ControlError::Unknown) => self.refuse(Term::atom("unknown_packet")),
+            Err(ControlError::Unknown) => self.refuse(0, Term::atom("unknown_packet")),
             Err(ControlError::Malformed { packet: name, field }) => {
                 let why =
                     Term::tuple([Term::atom("malformed"), Term::atom(name), Term::atom(field)]);
@@ -106,9 +137,40 @@ impl ServerSession {
     fn negotiate(&mut self, negotiate: Negotiate) {
         if self.wire.negotiations.allowed_at(self.config.max_negotiations, self.now) > self.now {
             // N10: it was not executed, and may be sent again later.
-            return self.refuse(Term::atom(TOO_MANY_NEGOTIATIONS));
+            return self.refuse(0, Term::atom(TOO_MANY_NEGOTIATIONS));
+        }
+        if self.calls.session.is_some() && negotiate.service != self.calls.service {
+            // S1: a session has one service.
+            return self.refuse(0, Term::atom("one_service"));
         }
         self.wire.negotiations.record(self.now);
+        if matches!(self.wire.opening, Opening::Possible)
+            && self.calls.session.is_none()
+            && let Some(request) = self.session_request(&negotiate)
+        {
+            self.wire.opening = Opening::Asked(Box::new(negotiate));
+            return self.outputs.push_back(Output::Session(request));
+        }
+        self.wire.opening = Opening::Over;
+        let (mode, body) = self.answer_to_negotiate(negotiate, None);
+        self.answer_body(mode, body);
+    }
+
+    /// What the endpoint is to be asked.
+    fn session_request(&self, negotiate: &Negotiate) -> Option<SessionRequest> {
+        let request = SessionRequest::of(negotiate)?;
+        let spoken = self.offer.spoken(&negotiate.service, self.now);
+        // S1: a session that nobody could speak in is not opened. One that is there goes on.
+        let is_open = matches!(request, SessionRequest::Open { .. });
+        (!is_open || spoken.choose(&negotiate.versions).is_some()).then_some(request)
+    }
+
+    /// N1: chooses, and writes the answer.
+    pub(super) fn answer_to_negotiate(
+        &mut self,
+        negotiate: Negotiate,
+        session: Option<SessionOption>,
+    ) -> (Mode, Bytes) {
         self.wire.refused.clear();
         if self.calls.service != negotiate.service {
             self.wire.heads.hold(false);
@@ -116,36 +178,36 @@ impl ServerSession {
         let limits = negotiate.options.limits();
         self.calls.turn_to(negotiate.service, limits, &self.offer);
         let service = self.calls.service.clone();
-        let spoken = self.offer.spoken(&service, self.now);
+        let spoken = self.spoken();
         // N1: the highest version in both lists.
         let Some(version) = spoken.choose(&negotiate.versions) else {
             self.outputs.push_back(Output::Notice(Notice::NoCommonVersion {
                 service: service.clone(),
                 asked: negotiate.versions,
             }));
-            let answer = ServerControl::NoCommonVersion {
-                service,
-                versions: spoken,
-                options: Box::default(),
-            };
-            return self.answer(Mode::Negotiation, &answer.to_term());
+            // S4: a session that goes on does so without a version, too.
+            let session = session.filter(|option| !matches!(option, SessionOption::Granted(_)));
+            let options = Box::new(Options { session, ..Options::default() });
+            let answer = ServerControl::NoCommonVersion { service, versions: spoken, options };
+            return (Mode::Negotiation, packet::body(&answer.to_term()));
         };
         self.wire.agreed = Some(version);
         let options = Options {
             agent: self.config.agent.clone(),
             peers: self.shuffled_peers(),
+            session,
             ..Options::default()
                 .with_limits(&self.config.limits)
                 .with_max_idle(self.config.max_idle_time)
         };
         let agreed = Agreed { service: service.clone(), versions: spoken, options };
-        self.answer(version.into(), &agreed.to_term());
         self.outputs.push_back(Output::Notice(Notice::Agreed {
             service,
             version,
             agent: negotiate.options.agent,
             quarantined: negotiate.options.quarantined,
         }));
+        (version.into(), packet::body(&agreed.to_term()))
     }
 
     fn shuffled_peers(&self) -> Vec<Address> {
@@ -156,15 +218,17 @@ impl ServerSession {
         peers
     }
 
-    /// P6: the packet just taken in was not executed.
-    fn refuse(&mut self, why: Term) {
-        let versions = self.offer.spoken(&self.calls.service, self.now);
-        let refused =
-            ServerControl::Refused { why, versions, packet: self.wire.packets, number: None };
-        self.answer(Mode::Negotiation, &refused.to_term());
+    /// P6: the packet just taken in was not executed. S2: it was the message of this number; 0: it
+    /// was none.
+    fn refuse(&mut self, number: u64, why: Term) {
+        let content = Content::refused(why, self.spoken());
+        let packet = self.packet_number();
+        self.calls.pending.push_ready(packet, number, Mode::Negotiation, content);
     }
 
-    fn answer(&mut self, mode: Mode, body: &Term) {
-        self.calls.pending.push_ready(self.wire.packets, mode, packet::body(body));
+    /// Answers the packet just taken in, which was no message.
+    pub(super) fn answer_body(&mut self, mode: Mode, body: Bytes) {
+        let packet = self.packet_number();
+        self.calls.pending.push_ready(packet, 0, mode, Content::Body(body));
     }
 }

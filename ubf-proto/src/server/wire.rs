@@ -8,7 +8,7 @@ use ubf_codec::{ClientHeader, Limits, NextIp, Version};
 
 use super::config::Config;
 use super::output::{CloseReason, Output, PacketKind};
-use crate::control::ServerControl;
+use crate::control::{Negotiate, ServerControl};
 use crate::drain::Phase;
 use crate::inbound::Inbound;
 use crate::packet::{Packet, ServerHeads};
@@ -27,6 +27,7 @@ pub(super) struct Wire {
     pub(super) agreed: Option<Version>,
     /// R4: by which peers are shuffled.
     pub(super) seed: Option<u64>,
+    pub(super) opening: Opening,
     pub(super) negotiations: RateWindow,
     /// N4: versions that stay refused until the client has negotiated again.
     pub(super) refused: BTreeSet<Version>,
@@ -39,6 +40,17 @@ pub(super) struct Wire {
     started: Time,
     last_traffic: Time,
     last_written: Time,
+}
+
+/// S1: whether a connection may open a session, or go on with one.
+#[derive(Debug)]
+pub(super) enum Opening {
+    /// The next `negotiate` may.
+    Possible,
+    /// One did, and waits for what the endpoint says.
+    Asked(Box<Negotiate>),
+    /// It is too late for it.
+    Over,
 }
 
 /// A drain, as far as one connection has to do with it.
@@ -68,6 +80,7 @@ impl Wire {
             packets: 0,
             agreed: None,
             seed: None,
+            opening: Opening::Possible,
             negotiations: RateWindow::default(),
             refused: BTreeSet::new(),
             heads: ServerHeads::default(),

@@ -8,6 +8,7 @@
 //! how they are written.
 
 mod id;
+pub(crate) mod kept;
 mod terms;
 
 pub use self::id::SessionId;

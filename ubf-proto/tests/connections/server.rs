@@ -217,6 +217,7 @@ impl Server {
                     self.seen.notices.push_back(word(&notice).to_owned());
                     continue;
                 }
+                other => panic!("not known here: {other:?}"),
             };
             self.seen.push(step);
         }
@@ -232,6 +233,7 @@ fn word(notice: &Notice) -> &'static str {
         Notice::EventTooLarge { .. } => "event-too-large",
         Notice::MovedSent => "moved-sent",
         Notice::ReportedError { .. } => "reported-error",
+        other => panic!("not known here: {other:?}"),
     }
 }
 
@@ -247,5 +249,8 @@ fn reason_word(reason: CloseReason) -> &'static str {
         CloseReason::PacketTime => "packet-time",
         CloseReason::IdleTime => "idle-time",
         CloseReason::SlowReader => "slow-reader",
+        CloseReason::SessionExists => "session-exists",
+        CloseReason::Overtaken => "overtaken",
+        other => panic!("not known here: {other:?}"),
     }
 }

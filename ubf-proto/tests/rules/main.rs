@@ -23,5 +23,6 @@ mod limits;
 mod opening;
 mod server;
 mod server_end;
+mod sessions;
 mod travel;
 mod words;

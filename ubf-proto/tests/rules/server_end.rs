@@ -54,6 +54,9 @@ impl Server {
                     self.notices.push(notice);
                     continue;
                 }
+                Output::Session(request) => format!("ask {request:?}"),
+                Output::SessionOver { end, unread } => format!("over {end:?} {unread}"),
+                other => panic!("not known here: {other:?}"),
             });
         }
         lines

@@ -27,7 +27,10 @@ use ubf_codec::{Term, Version};
 use ubf_net::Stream;
 use ubf_proto::endpoint;
 use ubf_proto::endpoint::Start;
-use ubf_proto::server::{CloseReason, Config, Input, Message, Notice, Output, Scratch};
+use ubf_proto::server::{
+    CloseReason, Config, Input, Message, Notice, Output, Scratch, SessionAnswer, SessionRequest,
+};
+use ubf_proto::session::NoSession;
 use ubf_proto::{ServerSession, Service, Time, Truncated};
 
 use self::outbox::Outbox;
@@ -409,6 +412,17 @@ impl Connection {
                     self.end = Some(End { reason, calls_cut });
                 }
                 Some(Output::Notice(notice)) => self.note(notice),
+                // This shell grants no sessions, so there is none to go on with.
+                Some(Output::Session(request)) => {
+                    let answer = match request {
+                        SessionRequest::Open { .. } => SessionAnswer::NotGranted,
+                        SessionRequest::Resume { .. } => {
+                            SessionAnswer::NoSession(NoSession::Unknown)
+                        }
+                    };
+                    self.session.handle(Input::Session(answer), self.now);
+                }
+                Some(_) => debug_assert!(false, "an output that this shell does not know"),
                 None => return,
             }
         }
@@ -597,6 +611,7 @@ impl Connection {
                 counters.reported_errors.add(1);
                 warn!(%peer, why = %Truncated(why.as_ref()), offset, "the client reports an error");
             }
+            other => debug!(%peer, ?other, "a notice"),
         }
     }
 
@@ -618,6 +633,7 @@ impl Connection {
             | CloseReason::PacketTime
             | CloseReason::IdleTime
             | CloseReason::SlowReader => counters.too_slow.add(1),
+            _ => {}
         }
         let packets = self.session.packets();
         match exceeded(&end.reason, &self.endpoint.config) {
@@ -644,7 +660,8 @@ const fn exceeded(reason: &CloseReason, config: &Config) -> Option<(&'static str
         | CloseReason::Lost
         | CloseReason::Shutdown
         | CloseReason::BadControl
-        | CloseReason::ReportedError => None,
+        | CloseReason::ReportedError
+        | _ => None,
     }
 }
 

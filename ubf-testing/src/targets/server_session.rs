@@ -243,6 +243,7 @@ impl World {
                     self.is_closed = true;
                 }
                 Output::Notice(_) => {}
+                other => panic!("not asked for: {other:?}"),
             }
         }
     }

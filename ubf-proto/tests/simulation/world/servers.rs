@@ -109,6 +109,11 @@ impl World {
                     assert!(is_right, "N1: {version} of {spoken:?}");
                 }
                 server::Output::Notice(_) => {}
+                server::Output::Session(_) => {
+                    let answer = server::SessionAnswer::NotGranted;
+                    session.handle(server::Input::Session(answer), now);
+                }
+                other => panic!("not known here: {other:?}"),
             }
         }
         if is_over {

@@ -1,0 +1,267 @@
+//! The sessions of a server: who owns which, and whether there is room for more (S1, S5, S6).
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::{ConnectionKey, Origin};
+use crate::service::Service;
+use crate::session::{Grant, Level, NoSession, Resume, SessionId, Wish};
+use crate::time::Time;
+
+/// The name of a session within its server, which no other one has or will have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionKey(u64);
+
+impl SessionKey {
+    /// A number for people, counted from 1.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0 + 1
+    }
+}
+
+/// What sessions an endpoint grants (S1, S6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionLimits {
+    /// Sessions at a time, attached or parked. 0: none are granted. Default 20,000.
+    pub max_sessions: usize,
+    /// Sessions at a time that were opened from one IPv4 address, or one /64 of IPv6. Beyond it the
+    /// parked one of that address that rests longest makes room. Default 2,000.
+    pub max_sessions_per_address: usize,
+    /// Messages without an answer in one session. Default 4,096.
+    pub max_window: u64,
+    /// Bytes of these messages. Default 16 MiB.
+    pub max_bytes: u64,
+    /// Bytes of answers that are kept in one session. A client that accepts larger packets gets no
+    /// session. Default 16 MiB.
+    pub max_kept: u64,
+    /// Bytes of answers and events that are kept in all sessions. Beyond it no session keeps more
+    /// than 64 KiB of answers before it begins other handlers, and none are granted. Default 1 GiB.
+    pub max_kept_in_all: u64,
+    /// How long a session is kept without a connection. Default 10 min.
+    pub max_keep: Duration,
+}
+
+impl Default for SessionLimits {
+    fn default() -> Self {
+        Self {
+            max_sessions: 20_000,
+            max_sessions_per_address: 2_000,
+            max_window: 4_096,
+            max_bytes: 16 << 20,
+            max_kept: 16 << 20,
+            max_kept_in_all: 1 << 30,
+            max_keep: Duration::from_secs(600),
+        }
+    }
+}
+
+/// Whether a client that wishes for a session gets one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opening {
+    /// It does.
+    Granted {
+        /// Its name within the server.
+        session: SessionKey,
+        /// What it is told.
+        grant: Grant,
+    },
+    /// It does not: there is no room, or none is wanted.
+    NotGranted,
+    /// There is one of this name (S1).
+    Exists,
+}
+
+/// Whether a client can go on with a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resumption {
+    /// It can: the connection is to be handed over to this session.
+    HandOver(SessionKey),
+    /// S5: a later attempt has come before.
+    Overtaken,
+    /// It cannot.
+    NoSession(NoSession),
+}
+
+/// What an endpoint knows of a session.
+#[derive(Clone, Debug)]
+struct Entry {
+    id: SessionId,
+    origin: Origin,
+    service: Service,
+    /// S5: the highest attempt.
+    turn: u64,
+    /// The connection that it has, or had last.
+    connection: ConnectionKey,
+    /// Since when it has none.
+    parked: Option<Time>,
+}
+
+/// The sessions that are not over.
+#[derive(Debug)]
+pub(super) struct Sessions {
+    pub(super) limits: SessionLimits,
+    next: u64,
+    /// Of the numbers by which names are looked up, so that nobody can choose names that collide.
+    seed: u64,
+    entries: BTreeMap<SessionKey, Entry>,
+    by_hash: BTreeMap<u64, Vec<SessionKey>>,
+    /// Never 0. Those without an address are not counted.
+    by_origin: BTreeMap<Origin, usize>,
+}
+
+impl Sessions {
+    pub(super) const fn new(limits: SessionLimits, seed: u64) -> Self {
+        Self {
+            limits,
+            next: 0,
+            seed,
+            entries: BTreeMap::new(),
+            by_hash: BTreeMap::new(),
+            by_origin: BTreeMap::new(),
+        }
+    }
+
+    fn find(&self, id: &SessionId) -> Option<SessionKey> {
+        let keys = self.by_hash.get(&id.hash_with(self.seed))?;
+        let is_it = |key: &&SessionKey| self.entries.get(key).is_some_and(|known| known.id == *id);
+        keys.iter().find(is_it).copied()
+    }
+
+    /// Whether there was a session of this name and it is not over.
+    pub(super) fn is_known(&self, id: &SessionId) -> bool {
+        self.find(id).is_some()
+    }
+
+    /// S6: whether there is no room for another one of this origin; and which one may make room.
+    pub(super) fn makes_room(&self, origin: Origin) -> Room {
+        let count = self.by_origin.get(&origin).copied().unwrap_or_default();
+        if self.entries.len() < self.limits.max_sessions
+            && count < self.limits.max_sessions_per_address
+        {
+            return Room::There;
+        }
+        // S6: only for sessions of the same address.
+        let parked = self.entries.iter().filter(|(_, known)| known.origin == origin);
+        let longest = parked.filter_map(|(&key, known)| Some((known.parked?, key))).min();
+        longest.map_or(Room::None, |(_, key)| Room::Instead(key))
+    }
+
+    /// Whether a client of this origin may want to go on with a session.
+    pub(super) fn has_parked(&self, origin: Origin) -> bool {
+        self.entries.values().any(|known| known.parked.is_some() && known.origin == origin)
+    }
+
+    /// S1: what is granted. `None`: the client accepts packets that could not be kept.
+    pub(super) fn grant(&self, wish: &Wish, max_packet: u64) -> Option<Grant> {
+        let limits = &self.limits;
+        (limits.max_sessions > 0 && max_packet <= limits.max_kept).then(|| Grant {
+            window: wish.window.min(limits.max_window),
+            bytes: wish.bytes.min(limits.max_bytes),
+            kept: limits.max_kept,
+            keep: wish.keep.min(limits.max_keep),
+            level: Level::Memory,
+        })
+    }
+
+    pub(super) fn add(
+        &mut self,
+        id: SessionId,
+        origin: Origin,
+        service: Service,
+        connection: ConnectionKey,
+    ) -> SessionKey {
+        let key = SessionKey(self.next);
+        self.next += 1;
+        // S5: the opening is the first attempt.
+        let entry = Entry { id, origin, service, turn: 1, connection, parked: None };
+        self.by_hash.entry(id.hash_with(self.seed)).or_default().push(key);
+        self.entries.insert(key, entry);
+        if origin != Origin::Local {
+            *self.by_origin.entry(origin).or_default() += 1;
+        }
+        key
+    }
+
+    /// S4, S5: a connection of a client that wants to go on.
+    pub(super) fn resume(
+        &mut self,
+        service: &Service,
+        resume: &Resume,
+        connection: ConnectionKey,
+    ) -> Resumption {
+        let known = self.find(&resume.id).and_then(|key| Some((key, self.entries.get_mut(&key)?)));
+        let Some((key, entry)) = known.filter(|(_, entry)| entry.service == *service) else {
+            return Resumption::NoSession(NoSession::Unknown);
+        };
+        if resume.turn <= entry.turn {
+            return Resumption::Overtaken;
+        }
+        entry.turn = resume.turn;
+        entry.connection = connection;
+        entry.parked = None;
+        Resumption::HandOver(key)
+    }
+
+    /// S6: the connection of a session is gone. `false` if it has another one by now.
+    pub(super) fn park(&mut self, key: SessionKey, connection: ConnectionKey, now: Time) -> bool {
+        let Some(entry) = self.entries.get_mut(&key) else { return false };
+        let is_its_own = entry.connection == connection;
+        if is_its_own {
+            entry.parked = Some(now);
+        }
+        is_its_own
+    }
+
+    /// `false` if it is over already.
+    pub(super) fn remove(&mut self, key: SessionKey) -> bool {
+        let Some(entry) = self.entries.remove(&key) else { return false };
+        let hash = entry.id.hash_with(self.seed);
+        if let Some(keys) = self.by_hash.get_mut(&hash) {
+            keys.retain(|known| *known != key);
+            if keys.is_empty() {
+                self.by_hash.remove(&hash);
+            }
+        }
+        if let Some(count) = self.by_origin.get_mut(&entry.origin) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_origin.remove(&entry.origin);
+            }
+        }
+        true
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn parked(&self) -> usize {
+        self.entries.values().filter(|entry| entry.parked.is_some()).count()
+    }
+
+    /// Where the client of a session is whose connection this is, or was.
+    pub(super) fn origin(&self, connection: ConnectionKey) -> Option<Origin> {
+        let is_it = |entry: &&Entry| entry.connection == connection;
+        self.entries.values().find(is_it).map(|entry| entry.origin)
+    }
+
+    /// The session after this one; without one, the first of all.
+    pub(super) fn after(&self, key: Option<SessionKey>) -> Option<SessionKey> {
+        use core::ops::Bound;
+
+        let start = key.map_or(Bound::Unbounded, Bound::Excluded);
+        self.entries.range((start, Bound::Unbounded)).next().map(|(&key, _)| key)
+    }
+}
+
+/// Whether there is room for a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Room {
+    There,
+    /// If this one is given up.
+    Instead(SessionKey),
+    None,
+}

@@ -1,0 +1,292 @@
+//! How a session finds its next connection (S1, S4, S5).
+//!
+//! ```text
+//! connection ── negotiate with 'session' ──> the endpoint ──> granted, not granted, exists
+//!            ── negotiate with 'resume' ───> the endpoint ──> no session, overtaken,
+//!                                                          or found: the connection is handed over
+//! ```
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+
+use super::output::{CloseReason, Notice, Output, PacketKind};
+use super::wire::{Opening, Wire};
+use super::{Config, Phase, ServerSession};
+use crate::control::{Negotiate, ServerControl};
+use crate::offer::Offer;
+use crate::packet;
+use crate::service::Service;
+use crate::session::{Grant, NoSession, Resume, Resumed, SessionOption, Wish};
+use crate::time::Time;
+use ubf_codec::Term;
+
+/// What a client wants of the endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionRequest {
+    /// S1: to open a session:
+    /// [`Endpoint::open_session`](crate::Endpoint::open_session).
+    Open {
+        /// For this service.
+        service: Service,
+        /// What it wishes for.
+        wish: Wish,
+        /// N12: the most bytes of a packet that it accepts.
+        max_packet: u64,
+    },
+    /// S4: to go on with one:
+    /// [`Endpoint::resume_session`](crate::Endpoint::resume_session).
+    Resume {
+        /// For this service.
+        service: Service,
+        /// With which, and how far it got.
+        resume: Resume,
+    },
+}
+
+impl SessionRequest {
+    /// What a `negotiate` wants of the endpoint, if it does.
+    pub(super) fn of(negotiate: &Negotiate) -> Option<Self> {
+        let service = negotiate.service.clone();
+        match negotiate.options.session? {
+            SessionOption::Open(wish) => {
+                let max_packet = negotiate.options.limits().max_packet_bytes.into();
+                Some(Self::Open { service, wish, max_packet })
+            }
+            SessionOption::Resume(resume) => Some(Self::Resume { service, resume }),
+            SessionOption::Granted(_) | SessionOption::Resumed(_) | SessionOption::NoSession(_) => {
+                None
+            }
+        }
+    }
+}
+
+/// What the endpoint says to that, if no session is to take the connection over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionAnswer {
+    /// S1: a session is granted.
+    Granted(Grant),
+    /// S1: none is.
+    NotGranted,
+    /// S1: there was one of this name already.
+    Exists,
+    /// S4: there is none to go on with.
+    NoSession(NoSession),
+    /// S5: a later attempt has come before.
+    Overtaken,
+}
+
+/// Why a session is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SessionEnd {
+    /// S3: the client says so.
+    ByClient,
+    /// S6: it had no connection for too long.
+    Expired,
+    /// S6: the server has given it up.
+    GivenUp,
+}
+
+/// A connection whose client wants to go on with a session that was found.
+#[derive(Debug)]
+pub struct Resuming {
+    config: Arc<Config>,
+    offer: Arc<Offer>,
+    wire: Wire,
+    negotiate: Box<Negotiate>,
+    resume: Resume,
+}
+
+impl ServerSession {
+    /// The connection, to be handed over to the session that was found. `None` if its client does
+    /// not wait for that.
+    #[must_use]
+    pub fn into_resuming(self) -> Option<Resuming> {
+        let mut wire = self.wire;
+        match core::mem::replace(&mut wire.opening, Opening::Over) {
+            Opening::Asked(negotiate) => match negotiate.options.session {
+                Some(SessionOption::Resume(resume)) => Some(Resuming {
+                    config: self.config,
+                    offer: self.offer,
+                    wire,
+                    negotiate,
+                    resume,
+                }),
+                Some(_) | None => None,
+            },
+            Opening::Possible | Opening::Over => None,
+        }
+    }
+
+    /// Whether the session goes on without a connection: after [`Output::Close`], and until one is
+    /// handed over.
+    #[must_use]
+    pub const fn is_parked(&self) -> bool {
+        matches!(self.wire.phase, Phase::Stopped) && self.calls.session.is_some()
+    }
+
+    /// Whether a session was granted, and is not over.
+    #[must_use]
+    pub const fn has_session(&self) -> bool {
+        self.calls.session.is_some()
+    }
+
+    /// Bytes of answers and events that are kept for the client (S3).
+    #[must_use]
+    pub fn kept_bytes(&self) -> usize {
+        self.calls.session.as_ref().map_or(0, |session| session.kept.bytes())
+    }
+
+    /// S4: goes on with a connection that was handed over. It is to be parked: a connection that it
+    /// has is told [`Input::Overtaken`](super::Input::Overtaken) before.
+    pub fn resume(&mut self, resuming: Resuming, now: Time) {
+        self.now = self.now.max(now);
+        let Resuming { config, offer, wire, negotiate, resume } = resuming;
+        self.config = config;
+        self.offer = offer;
+        self.calls.offer_changed();
+        debug_assert!(self.is_parked(), "a session has one connection at a time");
+        let old = core::mem::replace(&mut self.wire, wire);
+        self.calls.base = self.calls.base.saturating_add(old.packets);
+        self.calls.pending.retain_messages();
+        let Some(session) = &mut self.calls.session else { return };
+        session.life = super::granted::Life::Alive;
+        session.kept.acknowledge_answers(resume.done);
+        session.kept.acknowledge_events(resume.events);
+        session.received = session.received.max(resume.done);
+        let events_lost = session.kept.send_again(resume.events);
+        let resumed = Resumed { received: session.received, events_lost: Some(events_lost) };
+        let again = session.kept.answers();
+        self.outputs.push_back(Output::Notice(Notice::SessionResumed {
+            id: resume.id,
+            turn: resume.turn,
+            again,
+            events_lost,
+        }));
+        let (mode, body) =
+            self.answer_to_negotiate(*negotiate, Some(SessionOption::Resumed(resumed)));
+        // It precedes all that is still to be answered.
+        self.wire.heads.hold(self.calls.is_held());
+        let packet = self.wire.heads.packet(mode, body);
+        let output = self.wire.transmit(PacketKind::Control, packet, self.now);
+        self.outputs.push_back(output);
+        self.is_time_checked = false;
+        self.is_settled = false;
+    }
+
+    /// S1, S4: the endpoint has answered.
+    pub(super) fn session_answered(&mut self, answer: SessionAnswer) {
+        let Opening::Asked(negotiate) = core::mem::replace(&mut self.wire.opening, Opening::Over)
+        else {
+            return;
+        };
+        let option = match answer {
+            SessionAnswer::Granted(grant) => {
+                if let Some(SessionOption::Open(wish)) = negotiate.options.session {
+                    let opened = Notice::SessionOpened { id: wish.id, grant };
+                    self.outputs.push_back(Output::Notice(opened));
+                    self.calls.open_session(grant, self.now);
+                }
+                Some(SessionOption::Granted(grant))
+            }
+            SessionAnswer::NotGranted => None,
+            SessionAnswer::NoSession(why) => {
+                if why == NoSession::Unknown {
+                    // S1: the next `negotiate` may open another one.
+                    self.wire.opening = Opening::Possible;
+                }
+                Some(SessionOption::NoSession(why))
+            }
+            SessionAnswer::Exists => {
+                return self.close_with("session_exists", CloseReason::SessionExists);
+            }
+            SessionAnswer::Overtaken => {
+                return self.close_with("overtaken", CloseReason::Overtaken);
+            }
+        };
+        let (mode, body) = self.answer_to_negotiate(*negotiate, option);
+        self.answer_body(mode, body);
+    }
+
+    /// Ends the connection at once, with a word.
+    pub(super) fn close_with(&mut self, why: &str, reason: CloseReason) {
+        let why = Term::atom(why);
+        self.notify(&ServerControl::Closing { why, packet: self.wire.packets });
+        self.stop(reason);
+    }
+
+    /// S3: what the client has of the session.
+    pub(super) fn seen(&mut self, done: u64, events: u64, is_end: bool) {
+        // Outside of a session it says nothing.
+        let Some(session) = &mut self.calls.session else { return };
+        session.kept.acknowledge_answers(done);
+        session.kept.acknowledge_events(events);
+        if is_end {
+            self.end_session(SessionEnd::ByClient);
+        }
+    }
+
+    pub(super) fn end_session(&mut self, end: SessionEnd) {
+        let unread = self.unread();
+        if self.calls.close_session() {
+            self.outputs.push_back(Output::SessionOver { end, unread });
+        }
+    }
+
+    /// S6: nobody has gone on with the session for too long. `false` if it is not so.
+    pub(super) fn check_expiry(&mut self) -> bool {
+        let unread = self.unread();
+        if self.now < self.expires_at() {
+            return false;
+        }
+        let Some(session) = &mut self.calls.session else { return false };
+        session.life = super::granted::Life::Expired;
+        self.outputs.push_back(Output::SessionOver { end: SessionEnd::Expired, unread });
+        true
+    }
+
+    /// S6: when the session is over if nobody goes on with it.
+    pub(super) fn expires_at(&self) -> Time {
+        let Some(session) = &self.calls.session else { return Time::NEVER };
+        let is_waiting = self.is_parked()
+            && session.life == super::granted::Life::Alive
+            && self.calls.pending.running() == 0;
+        if is_waiting { session.expires_at() } else { Time::NEVER }
+    }
+
+    fn unread(&self) -> usize {
+        let kept = self.calls.session.as_ref().map_or(0, |session| session.kept.answers());
+        kept + self.calls.pending.begun()
+    }
+
+    /// What is sent again after a resume, in the order in which it was made.
+    pub(super) fn send_again(&mut self) -> Option<Output> {
+        use crate::session::kept::Again;
+
+        if self.wire.phase == Phase::Stopped {
+            return None;
+        }
+        loop {
+            let session = self.calls.session.as_mut()?;
+            let (number, leaving) = match session.kept.next_again()? {
+                Again::Answer(number, leaving) => (Some(number), leaving.clone()),
+                Again::Event(leaving) => (None, leaving.clone()),
+            };
+            let body = leaving.content.into_body(0, number);
+            let packet = self.wire.heads.packet(leaving.mode, body);
+            let kind = if number.is_some() { PacketKind::Reply } else { PacketKind::Event };
+            if leaving.mode == ubf_codec::Mode::Negotiation || self.calls.is_accepted(&packet) {
+                return Some(self.wire.transmit(kind, packet, self.now));
+            }
+            // N12: the client may accept less than on its last connection.
+            if number.is_some() {
+                let versions = self.offer.spoken(&self.calls.service, self.now);
+                let why = Term::atom("reply_too_large");
+                let failed = ServerControl::Failed { why, versions, packet: 0, number };
+                let body = packet::body(&failed.to_term());
+                let packet = self.wire.heads.packet(ubf_codec::Mode::Negotiation, body);
+                return Some(self.wire.transmit(kind, packet, self.now));
+            }
+        }
+    }
+}
