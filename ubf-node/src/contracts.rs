@@ -4,12 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use clap::ValueEnum;
-use serde::Deserialize;
 use ubf_codec::Version;
 use ubf_contract::{Contract, Reader};
 use ubf_server::{Contracts, Enforcement, Handler, Versions};
 
-use crate::options::{OptionError, ServiceName};
+use crate::options::{Raw, ServiceName, Wrong, word};
 
 /// The text of the contract that a service of this program has in a version, in UBF(B).
 ///
@@ -32,8 +31,7 @@ pub fn contract_text(service: &str, version: u32) -> Option<&'static str> {
 }
 
 /// What becomes of messages that break a contract.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ContractMode {
     /// Nothing is checked; `'contract'` is answered.
     Off,
@@ -48,20 +46,27 @@ pub(crate) enum ContractMode {
 pub(crate) struct ContractPlan {
     enforcement: Enforcement,
     /// Those of `--contract`; without a version it is for all versions that have none of their own.
-    given: Vec<(ServiceName, Option<Version>, Arc<Contract>)>,
+    given: Vec<GivenContract>,
+}
+
+/// A contract of `--contract`.
+#[derive(Clone, Debug)]
+pub(crate) struct GivenContract {
+    /// As it was given: `kv/2=FILE`.
+    pub(crate) text: String,
+    service: ServiceName,
+    version: Option<Version>,
+    contract: Arc<Contract>,
 }
 
 impl ContractPlan {
-    /// Reads the files that are named as `kv=FILE` or `kv/2=FILE`.
-    pub(crate) fn new(given: &[String], mode: Option<ContractMode>) -> Result<Self, OptionError> {
-        let default = if given.is_empty() { ContractMode::Off } else { ContractMode::Enforce };
-        let enforcement = match mode.unwrap_or(default) {
+    pub(crate) const fn new(given: Vec<GivenContract>, mode: ContractMode) -> Self {
+        let enforcement = match mode {
             ContractMode::Off => Enforcement::Off,
             ContractMode::Log => Enforcement::Log,
             ContractMode::Enforce => Enforcement::Enforce,
         };
-        let given = given.iter().map(|one| read(one)).collect::<Result<_, _>>()?;
-        Ok(Self { enforcement, given })
+        Self { enforcement, given }
     }
 
     /// That service, held against its contracts.
@@ -89,7 +94,8 @@ impl ContractPlan {
     fn source(&self, service: ServiceName, version: Version) -> Option<Source<'_>> {
         let given = |wanted: Option<Version>| {
             let mut all = self.given.iter();
-            all.find(|(name, own, _)| (*name, *own) == (service, wanted)).map(|(.., found)| found)
+            all.find(|given| (given.service, given.version) == (service, wanted))
+                .map(|given| &given.contract)
         };
         let given = given(Some(version)).or_else(|| given(None)).map(Source::Given);
         given.or_else(|| contract_text(service.as_str(), version.get()).map(Source::Shipped))
@@ -126,13 +132,14 @@ impl Source<'_> {
     }
 }
 
-fn read(given: &str) -> Result<(ServiceName, Option<Version>, Arc<Contract>), OptionError> {
-    let bad = |text| {
-        OptionError::with_hint(
-            format!("{given}: {text}"),
-            "--contract kv=FILE, or for one version --contract kv/2=FILE",
-        )
-    };
+/// Reads the files that are named as `kv=FILE` or `kv/2=FILE`.
+pub(crate) fn read_all(raw: &Raw) -> Result<Vec<GivenContract>, Wrong> {
+    raw.parts()?.into_iter().map(read).collect()
+}
+
+fn read(given: &str) -> Result<GivenContract, Wrong> {
+    const HINT: &str = "--contract kv=FILE, or for one version --contract kv/2=FILE";
+    let bad = |text| Wrong::new(format!("{given}: {text}")).hint(HINT);
     let (name, path) = given.split_once('=').ok_or_else(|| bad("no file is named"))?;
     let (name, version) = match name.split_once('/') {
         Some((name, version)) => {
@@ -141,16 +148,14 @@ fn read(given: &str) -> Result<(ServiceName, Option<Version>, Arc<Contract>), Op
         }
         None => (name, None),
     };
-    let name = ServiceName::from_str(name, false).map_err(|_| bad("no such service"))?;
+    let service = word(name)?;
     let text = std::fs::read(Path::new(path))
-        .map_err(|error| OptionError::new(format!("cannot read {path}: {error}")))?;
+        .map_err(|error| Wrong::new(format!("cannot read {path}: {error}")))?;
     let contract = Reader::new().read(&text).map_err(|error| {
-        OptionError::with_hint(
-            format!("{path}:{error}"),
-            "ubf contract check FILE shows all that is wrong with it",
-        )
+        Wrong::new(format!("{path}:{error}"))
+            .hint("ubf contract check FILE shows all that is wrong with it")
     })?;
-    Ok((name, version, Arc::new(contract)))
+    Ok(GivenContract { text: given.to_owned(), service, version, contract: Arc::new(contract) })
 }
 
 #[cfg(test)]

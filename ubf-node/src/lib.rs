@@ -12,6 +12,7 @@
 //!
 //! What serves them is [`ubf_server`].
 
+mod about;
 mod contracts;
 mod descriptors;
 mod journal;
@@ -24,6 +25,7 @@ mod signals;
 pub mod control;
 pub mod services;
 
+pub use self::about::{COMMIT, VERSION};
 pub use self::contracts::contract_text;
 pub use self::journal::{Journal, JournalHealth, Journaled};
 pub use self::options::{Options, examples};

@@ -15,7 +15,7 @@ use crate::descriptors;
 use crate::journal::Journal;
 use crate::log::{self, Log};
 use crate::operator;
-use crate::options::{Options, ServiceName, Settings};
+use crate::options::{Loaded, Options, ServiceName, Settings};
 use crate::services::{Echo, Irc, Kv};
 use crate::signals::Signals;
 
@@ -32,21 +32,25 @@ const FAULT: u8 = 4;
 /// own: it is the last thing that a program does.
 #[must_use]
 pub fn run(program: &str, options: Options) -> ExitCode {
-    let settings = match options.clone().settings() {
-        Ok(settings) => settings,
-        Err(error) => return fail(program, &error.to_string(), BAD_OPTION),
+    let loaded = match options.load() {
+        Ok(loaded) => loaded,
+        Err(problems) => return complain(&problems.to_text(program), BAD_OPTION),
     };
+    if options.only_checks() {
+        return check(program, &loaded);
+    }
+    let (settings, warnings) = (loaded.settings, loaded.warnings);
     let filter = match log::filter(&settings.log_filter) {
         Ok(filter) => filter,
         Err(error) => return fail(program, &format!("--log-filter: {error}"), BAD_OPTION),
     };
-    if options.only_checks() {
-        return ExitCode::SUCCESS;
-    }
     let log = match Log::install(settings.log, filter, &settings.node()) {
         Ok(log) => log,
         Err(error) => return fail(program, &format!("cannot log: {error}"), CANNOT_START),
     };
+    for warning in warnings.lines() {
+        warn!(%warning, "a setting has an old name");
+    }
     let status = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => {
             let ended = runtime.block_on(serve(options, settings, &log));
@@ -105,9 +109,24 @@ fn hint(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
 }
 
 fn fail(program: &str, text: &str, status: u8) -> ExitCode {
+    complain(&format!("{program}: {text}\n"), status)
+}
+
+fn complain(text: &str, status: u8) -> ExitCode {
     // If stderr is gone, there is nobody to tell.
-    let _is_told = writeln!(std::io::stderr(), "{program}: {text}").is_ok();
+    let _is_told = write!(std::io::stderr(), "{text}").is_ok();
     ExitCode::from(status)
+}
+
+/// Shows all settings, and on stderr what should be written in another way.
+fn check(program: &str, loaded: &Loaded) -> ExitCode {
+    let status = complain(&loaded.warnings.to_text(program), 0);
+    match write!(std::io::stdout(), "{}", loaded.to_text()) {
+        Ok(()) => status,
+        // Who closes the pipe has seen enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => status,
+        Err(error) => fail(program, &format!("cannot write to stdout: {error}"), CANNOT_START),
+    }
 }
 
 async fn serve(
@@ -138,14 +157,13 @@ async fn serve(
         let names = names.into_iter().flatten();
         let journal = journal.clone();
         let mut held = Held { service, contracts: &settings.contracts, counts: &mut broken };
+        let versions = settings.versions.of(service);
         builder = match service {
             ServiceName::Echo => {
-                add(builder, names, Echo::new(settings.versions.clone()), journal, &mut held)
+                add(builder, names, Echo::new(versions.clone()), journal, &mut held)
             }
-            ServiceName::Kv => add(builder, names, Kv::new(&settings.versions), journal, &mut held),
-            ServiceName::Irc => {
-                add(builder, names, Irc::new(&settings.versions), journal, &mut held)
-            }
+            ServiceName::Kv => add(builder, names, Kv::new(versions), journal, &mut held),
+            ServiceName::Irc => add(builder, names, Irc::new(versions), journal, &mut held),
         };
     }
     descriptors::raise_limit(settings.limits.max_connections);

@@ -71,13 +71,15 @@ impl Signals {
                 Err(error) => error!(%path, %error, "the journal cannot be reopened"),
             }
         }
-        if !self.options.has_file() {
-            return;
-        }
-        let settings = match self.options.clone().settings() {
-            Ok(settings) => settings,
-            Err(error) => {
-                error!(%error, "nothing is reloaded");
+        let settings = match self.options.load() {
+            // What operators have set since is not undone by flags.
+            Ok(loaded) if !loaded.has_file => return,
+            Ok(loaded) => loaded.settings,
+            Err(problems) => {
+                for problem in problems.lines() {
+                    error!(%problem, "a setting is wrong");
+                }
+                error!("nothing is reloaded");
                 return;
             }
         };

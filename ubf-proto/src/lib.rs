@@ -124,6 +124,7 @@ extern crate alloc;
 
 mod random;
 mod time;
+pub mod units;
 
 mod offer;
 mod origin;

@@ -34,7 +34,7 @@ pub(crate) use self::repl::Repl;
 #[derive(Debug, Parser)]
 #[command(
     name = "ubf",
-    version = env!("UBF_VERSION"),
+    version = ubf_node::VERSION,
     arg_required_else_help = true,
     max_term_width = 100,
     after_long_help = include_str!("../help/ubf.txt")
@@ -58,7 +58,7 @@ pub(crate) enum Command {
     /// Clients and this server agree on the highest version that both speak. Each packet says its
     /// version, and each reply says where the next message goes: so clients can be moved to
     /// another server between two messages. The program `ubf-server` is the same.
-    #[command(after_long_help = ubf_node::examples("ubf serve"))]
+    #[command(version = ubf_node::VERSION, after_long_help = ubf_node::examples("ubf serve"))]
     Serve(Box<ubf_node::Options>),
     Call(Call),
     Repl(Repl),

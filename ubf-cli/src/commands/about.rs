@@ -17,16 +17,15 @@ use crate::ui::status::Status;
 const UBF_VERSION: u32 = 1;
 
 pub(super) fn version(args: &AboutVersion, output: &mut Output) -> io::Result<Status> {
-    let (version, commit) = (env!("CARGO_PKG_VERSION"), env!("UBF_COMMIT"));
+    let (version, commit) = (env!("CARGO_PKG_VERSION"), ubf_node::COMMIT);
     if args.json {
-        let commit = (!commit.is_empty()).then_some(commit);
         output.line(serde_json::json!({
             "version": version,
             "commit": commit,
             "ubf_version": UBF_VERSION,
         }))?;
     } else {
-        let commit = if commit.is_empty() { "unknown" } else { commit };
+        let commit = commit.unwrap_or("unknown");
         output.line(format_args!("ubf {version}\ncommit {commit}\nnegotiation {UBF_VERSION}"))?;
     }
     Ok(Status::Good)

@@ -6,7 +6,7 @@ use clap::Parser;
 use ubf_node::Options;
 
 #[derive(Parser)]
-#[command(name = "ubf-server", version)]
+#[command(name = "ubf-server", version = ubf_node::VERSION)]
 struct Program {
     #[command(flatten)]
     options: Options,

@@ -138,10 +138,10 @@ fn a_contract_from_the_command_line_is_enforced_and_shown() {
     std::fs::remove_file(&file).unwrap();
 
     for (given, text) in [
-        ("kv", "ubf-server: kv: no file is named\n\nhint: --contract kv=FILE"),
-        ("tv=x", "ubf-server: tv=x: no such service"),
-        ("kv/0=x", "ubf-server: kv/0=x: not a version"),
-        ("kv=/nonexistent.con", "ubf-server: cannot read /nonexistent.con"),
+        ("kv", "ubf-server: --contract: kv: no file is named\n\nhint: --contract kv=FILE"),
+        ("tv=x", "ubf-server: --contract: tv: not one of echo, kv, irc; did you mean kv?"),
+        ("kv/0=x", "ubf-server: --contract: kv/0=x: not a version"),
+        ("kv=/nonexistent.con", "ubf-server: --contract: cannot read /nonexistent.con"),
     ] {
         let output = process::run(&["--contract", given, "--check-config"]);
         assert_eq!(output.status.code(), Some(2), "{given}");

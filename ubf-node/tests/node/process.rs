@@ -129,11 +129,11 @@ fn the_log_names_the_limit_that_was_met_and_its_value() {
             "{closed}"
         );
     };
-    let mut program = start("--max-negotiation-time-ms=20");
+    let mut program = start("--max-negotiation-time=20ms");
     assert_eq!(rest(program.connect()), "0 ? {'closing''negotiation_time'0}$");
     ends(&mut program, "max_negotiation_time", 20);
 
-    let mut program = start("--max-packet-time-ms=30");
+    let mut program = start("--max-packet-time=30ms");
     let mut slow = program.connect();
     exchange(&mut slow, "1 1$", "1 ? {1'start'}$");
     slow.write_all(b"1 {").unwrap();
@@ -225,7 +225,7 @@ fn sigterm_with_peers_drains_until_the_clients_are_gone() {
 
 #[test]
 fn a_second_sigterm_stops_now() {
-    let program = Program::start(&["--peers", "b.example:4000", "--grace-ms", "1000000"]);
+    let program = Program::start(&["--peers", "b.example:4000", "--grace", "1000s"]);
     let mut client = program.connect();
     exchange(&mut client, "1 'here'$", "1 ? {'here''start'}$");
     program.signal("TERM");
@@ -307,15 +307,15 @@ fn an_operator_who_knows_nothing_but_bytes_shuts_the_program_down() {
 #[test]
 fn what_is_wrong_is_said_in_one_line() {
     for (arguments, status, text) in [
-        (&["--versions", "0"][..], 2, "ubf-server: 0: not a list of versions\n\nhint: "),
-        (&["--peers", "b"], 2, "ubf-server: b: not an address"),
-        (&["--config", "/nonexistent.toml"], 2, "ubf-server: cannot read /nonexistent.toml"),
+        (&["--versions", "0"][..], 2, "ubf-server: --versions: '0' is no version: "),
+        (&["--peers", "b"], 2, "ubf-server: --peers: b: not an address"),
+        (&["--config", "/nonexistent.toml"], 2, "ubf-server: /nonexistent.toml: cannot be read: "),
         (
             &["--service", "kv", "--versions", "9", "--listen", "127.0.0.1:0"],
             1,
             "ubf-server: service kv has no version",
         ),
-        (&["--load-high", "9"], 2, "ubf-server: load marks without peers\n\nhint: "),
+        (&["--load-high", "9"], 2, "ubf-server: --load-high: load marks without peers\n\nhint: "),
         (
             &["--listen", "127.0.0.1:0", "--control", "/nonexistent/s"],
             1,
@@ -343,6 +343,9 @@ fn what_is_wrong_is_said_in_one_line() {
     let seen = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{seen}");
     assert!(seen.contains("\n\nhint: another program listens there"), "{seen}");
+    let version = run(&["--version"]);
+    let wanted = format!("ubf-server {}\n", ubf_node::VERSION);
+    assert_eq!(String::from_utf8(version.stdout).unwrap(), wanted);
     let help = run(&["--help"]);
     assert_eq!(help.status.code(), Some(0));
     assert!(String::from_utf8(help.stdout).unwrap().contains("Exit status:"));

@@ -125,7 +125,9 @@ fn hup_takes_from_the_file_what_may_change_while_the_server_runs() {
     );
     std::fs::write(&file, "peers = 7\n").unwrap();
     program.signal("HUP");
-    assert!(program.logs("nothing is reloaded")["error"].as_str().unwrap().contains("line 1"));
+    let wrong = program.logs("a setting is wrong")["problem"].as_str().unwrap().to_owned();
+    assert!(wrong.contains("reload.toml:1: peers: 7: not an address"), "{wrong}");
+    program.logs("nothing is reloaded");
     program.signal("INT");
     assert_eq!(program.status(), Some(0));
     std::fs::remove_file(file).unwrap();
@@ -240,6 +242,10 @@ fn a_configuration_is_checked_without_a_server() {
     std::fs::write(&file, "max-connections = 0\n").unwrap();
     let right = run(&["--check-config", "--listen", "127.0.0.1:1"]);
     assert_eq!((right.status.code(), right.stderr.len()), (Some(0), 0));
+    let shown = String::from_utf8(right.stdout).unwrap();
+    assert!(shown.starts_with("listen = [\"127.0.0.1:1\"]  # --listen\n"), "{shown}");
+    assert!(shown.contains("\n# journal is not set\n"), "{shown}");
+    assert!(shown.contains("\n[drain]\ngrace = \"30s\"  # default\n"), "{shown}");
     for arguments in
         [["--config", file.to_str().unwrap()], ["--log-filter", "verbose"], ["--peers", "b"]]
     {

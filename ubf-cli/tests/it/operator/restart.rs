@@ -66,11 +66,7 @@ async fn a_restart_in_place_under_load_loses_no_call_and_repeats_none() {
             .expect("UTF-8")
             .to_owned();
         let name = format!("restart-{generation}");
-        Server::start(
-            &name,
-            address,
-            &["--reuse-port", "--journal", &journal, "--grace-ms", "30000"],
-        )
+        Server::start(&name, address, &["--reuse-port", "--journal", &journal, "--grace", "30s"])
     };
     let mut server = start(0, "127.0.0.1:0");
     let address = server.address.clone();

@@ -1,4 +1,5 @@
-//! Tells the program which commit it is made from.
+//! Tells the programs which commit they are made from: from a package, from a checkout with git, or
+//! not at all. It asks no network.
 
 use std::path::Path;
 use std::process::Command;
@@ -30,6 +31,8 @@ fn of_the_repository() -> Option<String> {
         let text = String::from_utf8(output.stdout).ok()?;
         output.status.success().then(|| text.trim().to_owned())
     };
+    // A package may lie in a repository of something else.
+    git(&["ls-files", "--error-unmatch", "build.rs"])?;
     let log = git(&["rev-parse", "--git-path", "logs/HEAD"])?;
     if Path::new(&log).exists() {
         println!("cargo:rerun-if-changed={log}");

@@ -1,0 +1,342 @@
+//! The command line.
+//!
+//! Values are taken as texts: what is wrong with them is said together with what is wrong in the
+//! file and in the environment.
+
+use std::ffi::{OsStr, OsString};
+use std::marker::PhantomData;
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValue, TypedValueParser};
+use clap::{Arg, Args, Command, ValueEnum};
+
+use super::problem::Origin;
+use super::reader::Given;
+use super::value::Raw;
+use super::{ServiceName, Unit};
+use crate::contracts::ContractMode;
+use crate::log::LogForm;
+
+const EXAMPLES: &str = "\
+Examples:
+  Serve echo in versions 1 to 3 on port 4000:
+    $ PROGRAM --listen 127.0.0.1:4000 --versions 1-3
+
+  A store, and echo beside it, on two addresses; clients go to b when this server drains or is lost:
+    $ PROGRAM --listen 0.0.0.0:4000 --listen '[::]:4000' --service kv,echo \\
+        --advertise a.example:4000 --peers a.example:4000,b.example:4000
+
+  The same from a file, but for the port; and what that comes to, line by line:
+    $ PROGRAM --config server.toml --listen 127.0.0.1:4001
+    $ PROGRAM --config server.toml --listen 127.0.0.1:4001 --check-config
+
+  Under an operator's control:
+    $ PROGRAM --listen 127.0.0.1:4000 --control /run/ubf.socket &
+    $ ubf admin --control /run/ubf.socket status
+
+Settings:
+  Each is a flag, a variable of the environment, and a line of the file. Flags win over variables,
+  and variables over the file. A variable has the name that the file has, with the name of the table
+  before it: UBF_SERVE_LISTEN, UBF_SERVE_DRAIN_GRACE. A server.toml:
+
+    listen = [\"0.0.0.0:4000\", \"[::]:4000\"]
+    advertise = \"a.example:4000\"
+    peers = \"a.example:4000,b.example:4000\"
+    service = [\"kv\", \"echo\"]
+    versions = { kv = \"1-3\", echo = \"1-5,9,10,14\" }
+
+    [drain]
+    grace = \"30s\"
+
+    [limits]
+    max-packet-bytes = \"16MiB\"
+
+    [log]
+    form = \"json\"
+
+Signals:
+  SIGTERM, SIGQUIT  drain: clients are sent to --peers for --grace, then calls in progress have
+           --hard-stop. Without peers there is no grace: nobody could take the clients
+           over. The second one stops now, as SIGINT does.
+  SIGHUP   opens the journal again, and reads the file of --config again: peers,
+           load marks, grace, hard stop and log filter are taken from it.
+
+Exit status:
+  0  stopped; each call that was begun was answered
+  1  could not start
+  2  the command line, a variable or the file is wrong
+  3  stopped, and a call was cut
+  4  stopped by itself, because of a fault in this program";
+
+/// What the end of the help says, for a program of this name.
+#[must_use]
+pub fn examples(program: &str) -> String {
+    EXAMPLES.replace("PROGRAM", program)
+}
+
+/// A server of Joe Armstrong's UBF with versions, fallback and NextIP.
+///
+/// Clients and this server agree on the highest version that both speak. Each packet says its
+/// version, and each reply says where the next message goes: so clients can be moved to another
+/// server between two messages.
+#[derive(Clone, Debug, Default, Args)]
+#[command(after_long_help = examples("ubf-server"))]
+pub struct Options {
+    /// A TOML file with these settings. Variables of the environment (`UBF_SERVE_LISTEN`) and flags win.
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+
+    /// Show each setting and where it comes from, say all that is wrong, and end: 0 if nothing is, 2
+    /// if something is.
+    #[arg(long)]
+    pub(super) check_config: bool,
+
+    /// Where to listen; several with commas, or the flag again. `unix:PATH` is a Unix socket for
+    /// clients of this user. [default: 127.0.0.1:4000]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Vec<OsString>,
+
+    /// The address by which clients know this server. It is left out of the peers.
+    #[arg(long, value_name = "ADDRESS")]
+    advertise: Option<OsString>,
+
+    /// What to serve; several with commas, or the flag again. Clients that name no service get the
+    /// first. kv keeps all in memory: it is gone when the server ends, also when a successor takes
+    /// over. [default: echo]
+    #[arg(long, value_name = "NAME", value_parser = Words::<ServiceName>::new())]
+    service: Vec<OsString>,
+
+    /// The versions to speak, as "1-5,9,10,14"; for one service as "kv=1-3,echo=1". A service speaks
+    /// those of them that it has. [default: 1-3]
+    #[arg(long, value_name = "LIST")]
+    versions: Option<OsString>,
+
+    /// Where clients go when this server drains or is lost, best first, with commas.
+    #[arg(long, value_name = "ADDRESSES")]
+    peers: Vec<OsString>,
+
+    /// Let a successor listen on the same addresses before this server leaves them
+    /// (`SO_REUSEPORT`).
+    ///
+    /// Both processes need it. Then, drain this one to its own address: it stops to listen at
+    /// once, its clients connect again and find the successor, and calls in progress are
+    /// finished here. What kv and irc keep is not handed over.
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    reuse_port: Option<OsString>,
+
+    /// A Unix socket for the operator, to be used with `ubf admin`. Nobody but this user can open
+    /// it.
+    #[arg(long, value_name = "PATH")]
+    control: Option<OsString>,
+
+    /// A contract in UBF(B) that a service is to keep, as `kv=FILE`, or `kv/2=FILE` for its version
+    /// 2; may be given several times. Other services and versions have the contracts that this
+    /// program comes with.
+    #[arg(long, value_name = "NAME=FILE")]
+    contract: Vec<OsString>,
+
+    /// What becomes of messages that break a contract. [default: enforce with --contract, else
+    /// off]
+    #[arg(long, value_name = "MODE", value_parser = Words::<ContractMode>::new())]
+    contract_mode: Option<OsString>,
+
+    /// A file to which a record is appended of each call, before it is executed.
+    ///
+    /// A record is an UBF(A) packet on a line of its own, which `ubf decode` reads:
+    /// {executed,Service,Version,Request}, and for an event {event,Service,Version,Event}.
+    /// Service is ? if the client named none. A call that was answered is in the file, even if
+    /// this process was killed right after.
+    #[arg(long, value_name = "FILE")]
+    journal: Option<OsString>,
+
+    #[command(flatten)]
+    drain: Drain,
+
+    #[command(flatten)]
+    load: Load,
+
+    #[command(flatten)]
+    log: Log,
+
+    #[command(flatten)]
+    limits: Limits,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Drain")]
+struct Drain {
+    /// How long clients may take to move in a drain. [default: 30s]
+    #[arg(long, value_name = "TIME")]
+    grace: Option<OsString>,
+
+    /// How long calls in progress may take after that. [default: 10s]
+    #[arg(long, value_name = "TIME")]
+    hard_stop: Option<OsString>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Load")]
+struct Load {
+    /// Above this load, replies send clients to --peers.
+    #[arg(long, value_name = "COUNT")]
+    load_high: Option<OsString>,
+
+    /// Until the load is below this one. [default: four fifths of --load-high]
+    #[arg(long, value_name = "COUNT")]
+    load_low: Option<OsString>,
+
+    /// What the load is counted in. [default: connections]
+    #[arg(long, value_name = "UNIT", value_parser = Words::<Unit>::new())]
+    load_unit: Option<OsString>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Log")]
+struct Log {
+    /// How logs look. They go to stderr. [default: text]
+    #[arg(long, value_name = "FORM", value_parser = Words::<LogForm>::new())]
+    log: Option<OsString>,
+
+    /// What is logged: error, warn, info, debug, trace, or a filter like `ubf_server=debug`.
+    /// [default: info]
+    #[arg(long, value_name = "FILTER")]
+    log_filter: Option<OsString>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Limits")]
+struct Limits {
+    /// Connections at a time. [default: 10000]
+    #[arg(long, value_name = "COUNT")]
+    max_connections: Option<OsString>,
+
+    /// Connections at a time from one IP address. [default: 1000]
+    #[arg(long, value_name = "COUNT")]
+    max_connections_per_address: Option<OsString>,
+
+    /// For the handler of a call: beyond it, the call is answered `failed`. [default: 1m]
+    #[arg(long, value_name = "TIME")]
+    max_call_time: Option<OsString>,
+
+    /// Of a packet. [default: 16MiB]
+    #[arg(long, value_name = "BYTES")]
+    max_packet_bytes: Option<OsString>,
+
+    /// For the first packet of a connection to come whole: beyond it, the connection is closed.
+    /// [default: 5s]
+    #[arg(long, value_name = "TIME")]
+    max_negotiation_time: Option<OsString>,
+
+    /// From the first byte of a packet to its end: beyond it, the connection is closed. [default:
+    /// 30s]
+    #[arg(long, value_name = "TIME")]
+    max_packet_time: Option<OsString>,
+
+    /// Without traffic, while no answer is due: beyond it, the connection is closed. [default: 2m]
+    #[arg(long, value_name = "TIME")]
+    max_idle_time: Option<OsString>,
+
+    /// For a client to read on, while there is something for it: beyond it, the connection is
+    /// closed. [default: 30s]
+    #[arg(long, value_name = "TIME")]
+    max_write_time: Option<OsString>,
+
+    /// Packets of a connection whose answers are not sent: beyond it, nothing more of it is read.
+    /// [default: 1024]
+    #[arg(long, value_name = "COUNT")]
+    max_pending: Option<OsString>,
+
+    /// Of these packets together. One passes, however large it is. [default: 32MiB]
+    #[arg(long, value_name = "BYTES")]
+    max_pending_bytes: Option<OsString>,
+
+    /// What a client may leave unread: beyond it, nothing more of it is read. [default: 1MiB]
+    #[arg(long, value_name = "BYTES")]
+    max_unread_bytes: Option<OsString>,
+}
+
+impl Options {
+    /// Whether nothing is to be served.
+    pub(crate) const fn only_checks(&self) -> bool {
+        self.check_config
+    }
+
+    /// What was said on the command line, by key.
+    pub(super) fn given(&self) -> Vec<(String, Given)> {
+        let one = |text: &Option<OsString>| text.clone().map(Raw::from);
+        let some = |texts: &Vec<OsString>| {
+            let list = || Raw::List(texts.iter().cloned().map(Raw::from).collect());
+            (!texts.is_empty()).then(list)
+        };
+        let Self { drain, load, log, limits, .. } = self;
+        let flags: [(&str, &'static str, Option<Raw>); 28] = [
+            ("listen", "--listen", some(&self.listen)),
+            ("advertise", "--advertise", one(&self.advertise)),
+            ("service", "--service", some(&self.service)),
+            ("versions", "--versions", one(&self.versions)),
+            ("peers", "--peers", some(&self.peers)),
+            ("reuse-port", "--reuse-port", one(&self.reuse_port)),
+            ("control", "--control", one(&self.control)),
+            ("journal", "--journal", one(&self.journal)),
+            ("contract", "--contract", some(&self.contract)),
+            ("contract-mode", "--contract-mode", one(&self.contract_mode)),
+            ("drain.grace", "--grace", one(&drain.grace)),
+            ("drain.hard-stop", "--hard-stop", one(&drain.hard_stop)),
+            ("load.high", "--load-high", one(&load.load_high)),
+            ("load.low", "--load-low", one(&load.load_low)),
+            ("load.unit", "--load-unit", one(&load.load_unit)),
+            ("log.form", "--log", one(&log.log)),
+            ("log.filter", "--log-filter", one(&log.log_filter)),
+            ("limits.max-connections", "--max-connections", one(&limits.max_connections)),
+            (
+                "limits.max-connections-per-address",
+                "--max-connections-per-address",
+                one(&limits.max_connections_per_address),
+            ),
+            ("limits.max-call-time", "--max-call-time", one(&limits.max_call_time)),
+            ("limits.max-packet-bytes", "--max-packet-bytes", one(&limits.max_packet_bytes)),
+            (
+                "limits.max-negotiation-time",
+                "--max-negotiation-time",
+                one(&limits.max_negotiation_time),
+            ),
+            ("limits.max-packet-time", "--max-packet-time", one(&limits.max_packet_time)),
+            ("limits.max-idle-time", "--max-idle-time", one(&limits.max_idle_time)),
+            ("limits.max-write-time", "--max-write-time", one(&limits.max_write_time)),
+            ("limits.max-pending", "--max-pending", one(&limits.max_pending)),
+            ("limits.max-pending-bytes", "--max-pending-bytes", one(&limits.max_pending_bytes)),
+            ("limits.max-unread-bytes", "--max-unread-bytes", one(&limits.max_unread_bytes)),
+        ];
+        let given = |(key, flag, raw): (&str, _, Option<Raw>)| {
+            Some((key.to_owned(), Given { raw: raw?, origin: Origin::Flag(flag) }))
+        };
+        flags.into_iter().filter_map(given).collect()
+    }
+}
+
+/// Takes any text, and tells help and shells which words there are.
+#[derive(Clone, Debug)]
+struct Words<T>(PhantomData<fn() -> T>);
+
+impl<T> Words<T> {
+    const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<T: ValueEnum + Clone + 'static> TypedValueParser for Words<T> {
+    type Value = OsString;
+
+    fn parse_ref(
+        &self,
+        _: &Command,
+        _: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<OsString, clap::Error> {
+        Ok(value.to_owned())
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(T::value_variants().iter().filter_map(ValueEnum::to_possible_value)))
+    }
+}

@@ -1,0 +1,261 @@
+//! What the server is to do, complete and checked.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use toml::Value;
+use ubf_codec::{Address, NextIp, Text};
+use ubf_proto::units;
+use ubf_server::{Config, LoadPlan, LoadUnit, ServerLimits};
+
+use super::problem::Wrong;
+use super::reader::Reader;
+use super::value::{Raw, address, count, flag, path, size, some, time, word};
+use super::versions::ServiceVersions;
+use crate::contracts::{self, ContractMode, ContractPlan};
+use crate::log::{LogForm, filter};
+
+/// The services of this program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ServiceName {
+    /// Answers each request with itself, in any version.
+    Echo,
+    /// Keeps values by key, in versions 1, 2 and 3.
+    Kv,
+    /// Groups of people who write to each other, in versions 1 and 2.
+    Irc,
+}
+
+impl ServiceName {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Echo => "echo",
+            Self::Kv => "kv",
+            Self::Irc => "irc",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Unit {
+    /// Clients that are connected.
+    #[value(alias = "sessions")]
+    Connections,
+    /// Calls in progress.
+    Calls,
+}
+
+/// What the server is to do.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) listen: Vec<String>,
+    pub(crate) services: Vec<ServiceName>,
+    pub(crate) versions: ServiceVersions,
+    pub(crate) advertise: Option<Address>,
+    pub(crate) reuse_port: bool,
+    pub(crate) control: Option<PathBuf>,
+    pub(crate) load: Option<LoadPlan>,
+    pub(crate) waits: Waits,
+    pub(crate) config: Config,
+    pub(crate) limits: ServerLimits,
+    pub(crate) contracts: ContractPlan,
+    pub(crate) journal: Option<PathBuf>,
+    pub(crate) log: LogForm,
+    pub(crate) log_filter: String,
+}
+
+/// How long a drain takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waits {
+    pub(crate) grace: Duration,
+    pub(crate) hard_stop: Duration,
+}
+
+impl Settings {
+    /// What this server is called in logs.
+    pub(crate) fn node(&self) -> String {
+        let listens = || self.listen.first().cloned().unwrap_or_default();
+        self.advertise.as_ref().map_or_else(listens, ToString::to_string)
+    }
+
+    /// Reads all settings. What is wrong is with the reader, and the default is in its place here.
+    pub(super) fn read(reader: &mut Reader) -> Self {
+        let listen = reader
+            .take("listen", vec!["127.0.0.1:4000".to_owned()], addresses, |all| list(all.iter()));
+        let advertise = reader.take_if_any("advertise", |raw| address(raw.text()?), shown);
+        let services = reader.take("service", vec![ServiceName::Echo], services, |all| {
+            list(all.iter().map(|service| service.as_str()))
+        });
+        let versions =
+            reader.take("versions", ServiceVersions::default(), ServiceVersions::read, |all| {
+                shown(all)
+            });
+        for service in versions.named().filter(|service| !services.contains(service)) {
+            let wrong = Wrong::new(format!("{} is not served", service.as_str()));
+            reader.problems.add(reader.place("versions"), wrong);
+        }
+        let peers = reader.take("peers", Vec::new(), peers, |all| list(all.iter()));
+        // A server is not its own peer.
+        let peers: Vec<_> =
+            peers.into_iter().filter(|peer| Some(peer) != advertise.as_ref()).collect();
+        let reuse_port = reader.take("reuse-port", false, flag, |flag| Value::Boolean(*flag));
+        let control = reader.take_if_any("control", path, |path| shown(&path.display()));
+        let journal = reader.take_if_any("journal", path, |path| shown(&path.display()));
+        let contracts = contracts(reader);
+        let waits = Waits {
+            grace: take_time(reader, "drain.grace", Duration::from_secs(30)),
+            hard_stop: take_time(reader, "drain.hard-stop", Duration::from_secs(10)),
+        };
+        let load = load(reader, NextIp::new(peers.clone()));
+        let form = reader.take("log.form", LogForm::default(), |raw| word(raw.text()?), shown_word);
+        let log_filter = reader.take("log.filter", "info".to_owned(), read_filter, shown);
+        let mut config = Config::default();
+        config.agent = Some(Text::from_static(concat!("ubf-server/", env!("CARGO_PKG_VERSION"))));
+        config.peers = peers;
+        let limits = limits(reader, &mut config);
+        Self {
+            listen,
+            services,
+            versions,
+            advertise,
+            reuse_port,
+            control,
+            load,
+            waits,
+            config,
+            limits,
+            contracts,
+            journal,
+            log: form,
+            log_filter,
+        }
+    }
+}
+
+fn contracts(reader: &mut Reader) -> ContractPlan {
+    let given = reader.take("contract", Vec::new(), contracts::read_all, |all| {
+        list(all.iter().map(|given| given.text.as_str()))
+    });
+    let default = if given.is_empty() { ContractMode::Off } else { ContractMode::Enforce };
+    let mode = reader.take("contract-mode", default, |raw| word(raw.text()?), shown_word);
+    ContractPlan::new(given, mode)
+}
+
+/// The limits of the server, and those of each session, which go into its configuration.
+fn limits(reader: &mut Reader, config: &mut Config) -> ServerLimits {
+    let mut limits = ServerLimits::default();
+    let take_count = |reader: &mut Reader, key, default: &mut usize| {
+        *default = reader.take(key, *default, some(count), |count| number(*count as u64));
+    };
+    let take_size = |reader: &mut Reader, key, default: &mut usize| {
+        *default =
+            reader.take(key, *default, some(size), |bytes| shown(&units::size(*bytes as u64)));
+    };
+    take_count(reader, "limits.max-connections", &mut limits.max_connections);
+    take_count(
+        reader,
+        "limits.max-connections-per-address",
+        &mut limits.max_connections_per_address,
+    );
+    limits.max_call_time = take_time(reader, "limits.max-call-time", limits.max_call_time);
+    let max_packet_bytes = config.limits.max_packet_bytes;
+    config.limits.max_packet_bytes =
+        reader.take("limits.max-packet-bytes", max_packet_bytes, some(size), |bytes| {
+            shown(&units::size((*bytes).into()))
+        });
+    for (key, time) in [
+        ("limits.max-negotiation-time", &mut config.max_negotiation_time),
+        ("limits.max-packet-time", &mut config.max_packet_time),
+        ("limits.max-idle-time", &mut config.max_idle_time),
+        ("limits.max-write-time", &mut config.max_write_time),
+    ] {
+        *time = take_time(reader, key, *time);
+    }
+    take_count(reader, "limits.max-pending", &mut config.max_pending);
+    take_size(reader, "limits.max-pending-bytes", &mut config.max_pending_bytes);
+    take_size(reader, "limits.max-unread-bytes", &mut config.max_unread_bytes);
+    limits
+}
+
+/// R9: load marks without a place to send clients to are a mistake.
+fn load(reader: &mut Reader, next_ip: Option<NextIp>) -> Option<LoadPlan> {
+    let high = reader.take_if_any("load.high", count, |mark| number(*mark));
+    let low = reader.take_if_any("load.low", count, |mark| number(*mark));
+    let unit = reader.take_if_any("load.unit", |raw| word::<Unit>(raw.text()?), shown_word);
+    let mut wrong = |key, text, hint| {
+        let place = reader.place(key);
+        reader.problems.add(place, Wrong::new(text).hint(hint));
+        None
+    };
+    let Some(high) = high else {
+        let key = if low.is_some() { "load.low" } else { "load.unit" };
+        if low.is_some() || unit.is_some() {
+            let hint = "--load-high says when clients are sent away";
+            return wrong(key, "load marks without the high one", hint);
+        }
+        return None;
+    };
+    let Some(next_ip) = next_ip else {
+        let hint = "clients are sent to other servers: --peers b:4000";
+        return wrong("load.high", "load marks without peers", hint);
+    };
+    let low = low.unwrap_or(high / 5 * 4);
+    if low > high {
+        let hint = "clients are sent away above --load-high, until below --load-low";
+        return wrong("load.low", "the low load mark is above the high one", hint);
+    }
+    let unit = match unit.unwrap_or(Unit::Connections) {
+        Unit::Connections => LoadUnit::Sessions,
+        Unit::Calls => LoadUnit::Calls,
+    };
+    Some(LoadPlan::new(unit, low, high, next_ip))
+}
+
+fn take_time(reader: &mut Reader, key: &'static str, default: Duration) -> Duration {
+    reader.take(key, default, time, |time| shown(&units::time(*time)))
+}
+
+fn addresses(raw: &Raw) -> Result<Vec<String>, Wrong> {
+    let texts: Vec<String> = raw.texts()?.into_iter().map(str::to_owned).collect();
+    if texts.is_empty() { Err(Wrong::new("an address is wanted: HOST:PORT")) } else { Ok(texts) }
+}
+
+/// Each once, in their order.
+fn services(raw: &Raw) -> Result<Vec<ServiceName>, Wrong> {
+    let mut services = Vec::new();
+    for text in raw.texts()? {
+        let service = word(text)?;
+        if !services.contains(&service) {
+            services.push(service);
+        }
+    }
+    if services.is_empty() { Err(Wrong::new("a service is wanted")) } else { Ok(services) }
+}
+
+fn peers(raw: &Raw) -> Result<Vec<Address>, Wrong> {
+    raw.texts()?.into_iter().map(address).collect()
+}
+
+fn read_filter(raw: &Raw) -> Result<String, Wrong> {
+    // Commas stand between the parts of a filter: of a list, too.
+    let text = raw.texts()?.join(",");
+    filter(&text).map_err(Wrong::new)?;
+    Ok(text)
+}
+
+fn shown(value: &(impl ToString + ?Sized)) -> Value {
+    Value::String(value.to_string())
+}
+
+fn shown_word<T: ValueEnum>(value: &T) -> Value {
+    shown(&value.to_possible_value().map(|word| word.get_name().to_owned()).unwrap_or_default())
+}
+
+fn number(number: u64) -> Value {
+    i64::try_from(number).map_or_else(|_| shown(&number), Value::Integer)
+}
+
+fn list(values: impl Iterator<Item = impl ToString>) -> Value {
+    Value::Array(values.map(|value| shown(&value)).collect())
+}

@@ -1,0 +1,308 @@
+use std::ffi::OsString;
+
+use clap::{CommandFactory as _, Parser};
+
+use super::problem::Origin;
+use super::*;
+
+#[derive(Debug, Parser)]
+struct Program {
+    #[command(flatten)]
+    options: Options,
+}
+
+/// A file that is gone after the test.
+struct TempFile(PathBuf);
+
+impl TempFile {
+    fn new(name: &str, text: &str) -> Self {
+        let name = format!("ubf-node-{}-{name}.toml", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::write(&path, text).unwrap();
+        Self(path)
+    }
+
+    fn name(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for TempFile {
+    fn drop(&mut self) {
+        std::fs::remove_file(&self.0).ok();
+    }
+}
+
+fn load(flags: &[&str], variables: &[(&str, &str)]) -> Result<Loaded, Problems> {
+    let variables = variables.iter().map(|(name, value)| (name.into(), value.into()));
+    let options = Program::parse_from([&["ubf-server"], flags].concat()).options;
+    options.load_with(variables.collect::<Vec<(OsString, OsString)>>())
+}
+
+fn problems(flags: &[&str], variables: &[(&str, &str)]) -> String {
+    load(flags, variables).unwrap_err().to_text("ubf-server")
+}
+
+/// What is said of a file, with FILE in the place of its name.
+fn problems_of(name: &str, text: &str) -> Vec<String> {
+    let file = TempFile::new(name, text);
+    let problems = load(&["--config", file.name()], &[]).unwrap_err();
+    problems.lines().iter().map(|line| line.replace(file.name(), "FILE")).collect()
+}
+
+#[test]
+fn the_command_line_is_consistent() {
+    Program::command().debug_assert();
+}
+
+#[test]
+fn flags_win_over_variables_and_variables_over_the_file_and_the_file_over_the_defaults() {
+    let file = TempFile::new(
+        "layers",
+        "listen = ['a:1', 'b:1']\nservice = 'kv'\n[drain]\ngrace = '5ms'\nhard-stop = 7\n\
+         [limits]\nmax-packet-bytes = '2KiB'\nmax-pending = 3\n",
+    );
+    let flags = ["--config", file.name(), "--max-pending", "9", "--peers", "c:1", "--peers", "d:1"];
+    let variables = [
+        ("UBF_SERVE_LISTEN", "e:1,f:1"),
+        ("UBF_SERVE_LIMITS_MAX_PENDING", "8"),
+        ("UBF_SERVE_LIMITS_MAX_PACKET_BYTES", "4KiB"),
+        ("UBF_SERVE_DRAIN_GRACE", ""),
+        ("UBF_OTHER", "is not ours"),
+    ];
+    let Settings { listen, services, waits, config, limits, .. } =
+        load(&flags, &variables).unwrap().settings;
+    assert_eq!(listen, ["e:1", "f:1"]);
+    assert_eq!(services, [ServiceName::Kv]);
+    assert_eq!((waits.grace.as_millis(), waits.hard_stop.as_secs()), (5, 7));
+    assert_eq!((config.max_pending, config.limits.max_packet_bytes), (9, 4096));
+    assert_eq!(config.peers, ["c:1".parse().unwrap(), "d:1".parse().unwrap()]);
+    assert_eq!(limits.max_connections, 10_000);
+}
+
+/// Each setting has a flag, a variable and a place in the file, and all three take what is shown.
+#[test]
+fn each_setting_can_be_set_in_each_layer_and_what_is_shown_can_be_read() {
+    let flags = [
+        "--listen=a:1,unix:/b",
+        "--advertise=c:1",
+        "--service=kv,echo",
+        "--versions=1-3,kv=2",
+        "--peers=d:1,e:1",
+        "--reuse-port",
+        "--control=/f",
+        "--journal=/g \"h\"",
+        "--contract-mode=log",
+        "--grace=1ms",
+        "--hard-stop=2s",
+        "--load-high=10",
+        "--load-low=5",
+        "--load-unit=calls",
+        "--log=json",
+        "--log-filter=info,ubf_server=debug",
+        "--max-connections=1",
+        "--max-connections-per-address=2",
+        "--max-call-time=3m",
+        "--max-packet-bytes=4KiB",
+        "--max-negotiation-time=5s",
+        "--max-packet-time=6s",
+        "--max-idle-time=7s",
+        "--max-write-time=8s",
+        "--max-pending=9",
+        "--max-pending-bytes=10KiB",
+        "--max-unread-bytes=11KiB",
+    ];
+    let contract = TempFile::new("contract", ubf_contract_text());
+    let contract_flag = format!("--contract=kv={}", contract.name());
+    let by_flags = load(&[&flags[..], &[contract_flag.as_str()]].concat(), &[]).unwrap();
+    for Shown { key, origin, .. } in &by_flags.shown {
+        assert!(matches!(origin, Origin::Flag(_)), "{key}: {origin}");
+    }
+    let values = |loaded: &Loaded| {
+        let shown = loaded.shown.iter();
+        shown.map(|shown| (shown.key, shown.value.clone())).collect::<Vec<_>>()
+    };
+
+    let file = TempFile::new("shown", &by_flags.to_text());
+    let by_file = load(&["--config", file.name()], &[]).unwrap();
+    assert_eq!(values(&by_file), values(&by_flags));
+    let lines = std::fs::read_to_string(&file.0).unwrap();
+    for Shown { key, origin, .. } in &by_file.shown {
+        let Origin::File(_, line) = origin else { panic!("{key}: {origin}") };
+        let name = key.rsplit('.').next().unwrap();
+        assert!(lines.lines().nth(line - 1).unwrap().starts_with(&format!("{name} =")), "{key}");
+    }
+
+    let as_text = |value: &toml::Value| match (value.as_array(), value.as_str()) {
+        (Some(parts), _) => {
+            parts.iter().map(|part| part.as_str().unwrap()).collect::<Vec<_>>().join(",")
+        }
+        (None, Some(text)) => text.to_owned(),
+        (None, None) => value.to_string(),
+    };
+    let shown = by_flags.shown.iter();
+    let variables: Vec<(String, String)> = shown
+        .map(|shown| (reader::variable(shown.key), as_text(shown.value.as_ref().unwrap())))
+        .collect();
+    let variables: Vec<_> = variables.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+    let by_variables = load(&[], &variables).unwrap();
+    assert_eq!(values(&by_variables), values(&by_flags));
+    for Shown { key, origin, .. } in &by_variables.shown {
+        assert!(matches!(origin, Origin::Variable(_)), "{key}: {origin}");
+    }
+}
+
+fn ubf_contract_text() -> &'static str {
+    crate::contract_text("kv", 1).unwrap()
+}
+
+#[test]
+fn all_that_is_wrong_is_said_at_once_with_its_place() {
+    let file = TempFile::new(
+        "wrong",
+        "listn = ['a:1']\n\n[drain]\ngrace = 'soon'\nmax-pending = 1\n[limits]\nmax-packet-bytes = '16MB'\n",
+    );
+    let text = problems(
+        &["--config", file.name(), "--log=yaml", "--service=kv,ech", "--peers=b"],
+        &[("UBF_SERVE_LIMITS_MAX_CONECTIONS", "1"), ("UBF_SERVE_REUSE_PORT", "yes")],
+    );
+    let text = text.replace(file.name(), "FILE");
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort_unstable();
+    let mut wanted = [
+        "ubf-server: FILE:1: listn: there is no such setting; did you mean listen?",
+        "ubf-server: FILE:4: drain.grace: soon: a time is wanted, as in 250ms, 10s, 1.5m or 1h",
+        "ubf-server: FILE:5: drain.max-pending: there is no such setting; did you mean \
+         limits.max-pending?",
+        "ubf-server: FILE:7: limits.max-packet-bytes: 16MB: a number of bytes is wanted, as in \
+         4096, 64KiB, 16MiB or 1GiB",
+        "ubf-server: --log: yaml: not one of text, json",
+        "ubf-server: --service: ech: not one of echo, kv, irc; did you mean echo?",
+        "ubf-server: --peers: b: not an address: expected one like 192.0.2.7:4000, \
+         [2001:db8::1]:4000 or b.example:4000",
+        "ubf-server: UBF_SERVE_LIMITS_MAX_CONECTIONS: there is no such variable; did you mean \
+         UBF_SERVE_LIMITS_MAX_CONNECTIONS?",
+        "ubf-server: UBF_SERVE_REUSE_PORT: yes: not one of true, false",
+    ];
+    wanted.sort_unstable();
+    assert_eq!(lines, wanted);
+}
+
+#[test]
+fn what_is_wrong_in_the_file_is_said_although_a_flag_wins() {
+    let file = TempFile::new("beaten", "[limits]\nmax-pending = 0\n");
+    let text = problems(&["--config", file.name(), "--max-pending=1"], &[]);
+    assert!(text.contains(":2: limits.max-pending: 0: nothing would ever be read"), "{text}");
+}
+
+#[test]
+fn a_file_that_is_no_toml_is_read_on_after_each_error() {
+    let lines = problems_of("syntax", "listen = 'a:1\nservice = ['kv']\nversions = = 3\n[drain\n");
+    let places: Vec<_> = lines.iter().map(|line| line.split(": ").next().unwrap()).collect();
+    for place in ["FILE:1", "FILE:3", "FILE:4"] {
+        assert!(places.contains(&place), "{place}: {lines:?}");
+    }
+}
+
+#[test]
+fn a_word_in_the_wrong_place_and_a_table_of_another_name_are_recognised() {
+    let lines = problems_of(
+        "places",
+        "grace = '1s'\npeers = 2020-01-01\nlisten = [['a:1']]\n[limit]\nmax-pending = 1\n[drain]\nhard_stop = 1\n",
+    );
+    let mut lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    lines.sort_unstable();
+    assert_eq!(
+        lines,
+        [
+            "FILE:1: grace: there is no such setting; did you mean drain.grace?",
+            "FILE:2: peers: a date is here, one value is wanted",
+            "FILE:3: listen: a list is here, one value is wanted",
+            "FILE:4: limit: there is no such setting; did you mean limits?",
+            "FILE:7: drain.hard_stop: there is no such setting; did you mean drain.hard-stop?",
+        ]
+    );
+}
+
+#[test]
+fn names_from_before_there_were_tables_are_read_with_a_warning() {
+    let file = TempFile::new(
+        "old",
+        "grace-ms = 1500\nmax-call-ms = 2000\nmax-pending = 7\nlog = 'json'\nload-high = 9\n\
+         load-unit = 'sessions'\npeers = 'b:1'\n",
+    );
+    let loaded = load(&["--config", file.name()], &[]).unwrap();
+    let Settings { waits, limits, config, log, load: plan, .. } = loaded.settings;
+    assert_eq!((waits.grace.as_millis(), limits.max_call_time.as_millis()), (1500, 2000));
+    assert_eq!((config.max_pending, log), (7, crate::log::LogForm::Json));
+    assert_eq!((plan.as_ref().unwrap().low, plan.unwrap().high), (4, 9));
+    let warnings = loaded.warnings.lines();
+    assert_eq!(warnings.len(), 6, "{warnings:?}");
+    let wanted =
+        format!("{}:1: grace-ms: an old name; write grace in the table [drain]", file.name());
+    assert!(warnings.contains(&wanted), "{warnings:?}");
+}
+
+#[test]
+fn versions_are_said_for_all_services_and_for_each() {
+    let read = |text: &str, services: &str| {
+        let flags = ["--versions", text, "--service", services];
+        let versions = load(&flags, &[]).unwrap().settings.versions;
+        [ServiceName::Echo, ServiceName::Kv].map(|service| versions.of(service).to_string())
+    };
+    assert_eq!(read("1-5,9, 10,14,9", "echo,kv"), ["1-5,9,10,14", "1-5,9,10,14"]);
+    assert_eq!(read("kv=1-3,5,echo=1", "echo,kv"), ["1", "1-3,5"]);
+    assert_eq!(read("7,8,kv=2", "echo,kv"), ["7,8", "2"]);
+    assert_eq!(read("kv=2", "echo,kv"), ["1-3", "2"]);
+    let all = format!("1-{}", ubf_server::Versions::MAX_LEN);
+    assert_eq!(read(&all, "echo"), [all.clone(), all]);
+    for text in ["0", "1-", "5-1", "1-4000000000", "1-1025", "2147483648", "one", "kv="] {
+        assert!(load(&["--service=kv", "--versions", text], &[]).is_err(), "{text}");
+    }
+    assert!(problems(&["--versions=irc=1"], &[]).contains("--versions: irc is not served"));
+    let text = problems(&["--versions=ekho=1"], &[]);
+    assert!(text.contains("ekho: not one of echo, kv, irc; did you mean echo?"), "{text}");
+    assert!(problems(&["--versions=kv=1,kv=2", "--service=kv"], &[]).contains("named twice"));
+
+    let file = TempFile::new("versions", "service = ['echo', 'kv']\n[versions]\nkv = '1-3'\n");
+    let versions = load(&["--config", file.name()], &[]).unwrap().settings.versions;
+    assert_eq!(versions.to_string(), "1-3,kv=1-3");
+}
+
+#[test]
+fn a_server_is_not_its_own_peer() {
+    let settings = load(&["--advertise=a:1", "--peers=a:1,b:2"], &[]).unwrap().settings;
+    assert_eq!(settings.config.peers, ["b:2".parse().unwrap()]);
+}
+
+#[test]
+fn load_marks_are_complete_or_an_error() {
+    let plan = |flags: &[&str]| load(flags, &[]).map(|loaded| loaded.settings.load);
+    let found = plan(&["--load-high=100", "--peers=b:2"]).unwrap().unwrap();
+    assert_eq!((found.unit, found.low, found.high), (ubf_server::LoadUnit::Sessions, 80, 100));
+    let flags = ["--load-high=9", "--load-low=9", "--load-unit=calls", "--peers=b:2"];
+    assert_eq!(plan(&flags).unwrap().unwrap().unit, ubf_server::LoadUnit::Calls);
+    for flags in [
+        &["--load-high=9"][..],
+        &["--load-low=9", "--peers=b:2"],
+        &["--load-unit=calls", "--peers=b:2"],
+        &["--load-high=9", "--load-low=10", "--peers=b:2"],
+    ] {
+        assert!(plan(flags).is_err(), "{flags:?}");
+    }
+}
+
+#[test]
+fn a_queue_without_room_is_an_error() {
+    for flag in [
+        "--max-pending=0",
+        "--max-pending-bytes=0",
+        "--max-unread-bytes=0KiB",
+        "--max-connections=0",
+        "--max-connections-per-address=0",
+        "--max-packet-bytes=0",
+        "--max-packet-bytes=4GiB",
+    ] {
+        assert!(load(&[flag], &[]).is_err(), "{flag}");
+    }
+}
