@@ -1,0 +1,87 @@
+//! Rules that tests take away one at a time, to see that the searches miss them.
+//!
+//! Outside of the tests of this crate no rule can be taken away, and the questions are constants.
+
+/// A rule that is taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Mutant {
+    /// T3: a `pong` leaves at once.
+    MarksNotHeld,
+    /// T3: `resumed` leaves at once.
+    ResumedNotHeld,
+    /// T3: the answer of a call that wrote nothing leaves at once.
+    ReadsNotHeld,
+    /// T3: the answer of a call that wrote leaves before its commit.
+    AnswersNotHeld,
+    /// T3: no look at the epoch for calls that wrote nothing.
+    NoLook,
+    /// S4: what the client has seen does not raise what the server has received.
+    ReceivedIgnoresDone,
+    /// S5: a resume wins whatever its turn is.
+    NoTurn,
+    /// T3: the session's row is not in the transaction of its calls.
+    SessionOutside,
+    /// T3: what ran on top of a lost batch stays.
+    TopStays,
+    /// T4: after an unknown outcome the owner goes on as if nothing had been committed.
+    UnknownIsLost,
+    /// T6: whoever wants to claims the shard.
+    ClaimsBlindly,
+    /// T6: a version is finalized that some node does not know.
+    FinalizesTooEarly,
+    /// T6: the write version goes back under an offered contract.
+    LowersUnderAnOffer,
+    /// T6: the library writes its rows in the newest format that it knows.
+    NewestFormat,
+    /// U5: `prepared` is taken whatever attempt it names.
+    AnyAttempt,
+    /// U5: in doubt, B does not ask.
+    NeverAsks,
+    /// U5: A goes on with a shard that has moved, after it was started again.
+    MovedForgotten,
+    /// U5: A names B to clients before B is active.
+    NamesEarly,
+    /// U2: `ready` is the commit point.
+    ReadyCommits,
+    /// U2: P does not kill S before it goes on.
+    NoKill,
+    /// U2: the end of the stream means nothing to S.
+    EndMeansNothing,
+    /// U4: P ends when it has written `go`.
+    NoGuard,
+    /// U2: a message that lost descriptors is taken for whole.
+    TruncatedIsWhole,
+}
+
+/// Whether a rule is taken away.
+#[cfg(not(test))]
+pub(crate) const fn is_on(_: Mutant) -> bool {
+    false
+}
+
+#[cfg(test)]
+pub(crate) use self::switch::{is_on, with};
+
+#[cfg(test)]
+mod switch {
+    use std::cell::Cell;
+
+    use super::Mutant;
+
+    std::thread_local! {
+        static ON: Cell<Option<Mutant>> = const { Cell::new(None) };
+    }
+
+    /// Whether a rule is taken away in this thread.
+    pub(crate) fn is_on(mutant: Mutant) -> bool {
+        ON.get() == Some(mutant)
+    }
+
+    /// Runs something without a rule.
+    pub(crate) fn with<T>(mutant: Mutant, run: impl FnOnce() -> T) -> T {
+        ON.set(Some(mutant));
+        let result = run();
+        ON.set(None);
+        result
+    }
+}

@@ -1,0 +1,356 @@
+//! A session in its shard: how far it has come, and the answers that are kept for it (S2 to S5).
+//!
+//! Its rows are written once a batch and not once a call: one row of numbers, and one for all
+//! answers that the batch has made (T3).
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::fmt;
+
+use bytes::Bytes;
+use ubf_codec::{Encoder, Term, TermRef, View};
+
+use crate::form::RowError;
+use crate::key::Key as _;
+use crate::mutant::{self, Mutant};
+use crate::stored::{self, Space};
+use crate::writes::Writes;
+
+/// The key of a session's rows: its Id, or better a hash of it, since whoever reads a backup must
+/// not be able to go on with a session (S9). It is shown as a short number.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionKey([u8; 16]);
+
+impl SessionKey {
+    /// The key of these bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub const fn to_bytes(self) -> [u8; 16] {
+        self.0
+    }
+
+    /// The stored key in a space that has one row for each session.
+    pub(crate) fn key(self, space: Space) -> Vec<u8> {
+        let mut key = space.key();
+        key.extend_from_slice(&self.0);
+        key
+    }
+}
+
+impl fmt::Debug for SessionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // FNV-1a: enough to tell sessions apart in a log.
+        let mix = |hash: u32, byte: &u8| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
+        write!(f, "SessionKey({:08x})", self.0.iter().fold(0x811c_9dc5, mix))
+    }
+}
+
+/// An answer that is kept until the client has seen it. Nobody looks into its body (S8).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Kept {
+    /// The number of the message that it answers.
+    pub number: u64,
+    /// What was answered.
+    pub body: Bytes,
+}
+
+/// A session as its shard knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Session {
+    received: u64,
+    done: u64,
+    turn: u64,
+    window: u64,
+    kept: VecDeque<Kept>,
+    /// The first and the last number of each row of answers in the store.
+    rows: VecDeque<(u64, u64)>,
+    /// Answers up to this number are in the store, or no longer needed.
+    saved: u64,
+    changed: bool,
+}
+
+impl Session {
+    pub(crate) const fn opened(window: u64) -> Self {
+        Self {
+            received: 0,
+            done: 0,
+            turn: 1,
+            window,
+            kept: VecDeque::new(),
+            rows: VecDeque::new(),
+            saved: 0,
+            changed: true,
+        }
+    }
+
+    /// The number of the last message that was taken.
+    #[must_use]
+    pub const fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// The turn of the last resume that won (S5).
+    #[must_use]
+    pub const fn turn(&self) -> u64 {
+        self.turn
+    }
+
+    /// The answers that the client may still need.
+    pub fn kept(&self) -> impl Iterator<Item = &Kept> {
+        self.kept.iter()
+    }
+
+    /// The bytes of all kept answers.
+    #[must_use]
+    pub fn kept_bytes(&self) -> usize {
+        self.kept.iter().map(|kept| kept.body.len()).sum()
+    }
+
+    pub(crate) const fn is_changed(&self) -> bool {
+        self.changed
+    }
+
+    /// A message was taken; its answer is kept, if it has one.
+    pub(crate) fn took(&mut self, answer: Option<Bytes>) -> u64 {
+        self.received += 1;
+        self.changed = true;
+        if let Some(body) = answer {
+            self.kept.push_back(Kept { number: self.received, body });
+        }
+        // S3: message k + Window says that answer k was seen.
+        self.seen(self.received.saturating_sub(self.window));
+        self.received
+    }
+
+    /// The client has seen all answers up to this one.
+    pub(crate) fn seen(&mut self, done: u64) {
+        let done = done.min(self.received);
+        if done > self.done {
+            self.done = done;
+            self.changed = true;
+            while self.kept.front().is_some_and(|kept| kept.number <= done) {
+                self.kept.pop_front();
+            }
+        }
+    }
+
+    /// The client goes on, on another connection. `Err` is the turn that was not above the last one.
+    pub(crate) fn resume(&mut self, done: u64, turn: u64) -> Result<(), u64> {
+        if turn <= self.turn && !mutant::is_on(Mutant::NoTurn) {
+            return Err(self.turn);
+        }
+        self.turn = turn;
+        self.changed = true;
+        // S4: what was answered was received, even if the number was lost with a read's.
+        if !mutant::is_on(Mutant::ReceivedIgnoresDone) {
+            self.received = self.received.max(done);
+        }
+        self.seen(done);
+        Ok(())
+    }
+
+    /// Adds what has changed since the last batch to `writes`.
+    pub(crate) fn save(&mut self, key: SessionKey, format: u32, writes: &mut Writes) {
+        self.changed = false;
+        writes.set(key.key(Space::Sessions).into(), Some(self.row(format)));
+        let fresh = self.kept.iter().filter(|kept| kept.number > self.saved);
+        let fresh: Vec<&Kept> = fresh.collect();
+        if let [first, ..] = fresh[..]
+            && let [.., last] = fresh[..]
+        {
+            let (first, last) = (first.number, last.number);
+            writes.set(answers_key(key, first), Some(answers_row(format, &fresh)));
+            self.rows.push_back((first, last));
+        }
+        self.saved = self.received;
+        while let Some((first, _)) = self.rows.front().filter(|(_, last)| *last <= self.done) {
+            writes.set(answers_key(key, *first), None);
+            self.rows.pop_front();
+        }
+    }
+
+    /// Takes all of the session's rows away; that of the service's state, too.
+    pub(crate) fn remove(&self, key: SessionKey, writes: &mut Writes) {
+        writes.set(key.key(Space::Sessions).into(), None);
+        writes.set(key.key(Space::Mine).into(), None);
+        for (first, _) in &self.rows {
+            writes.set(answers_key(key, *first), None);
+        }
+    }
+
+    /// `F {'session',Received,Done,Turn,Window}$`
+    fn row(&self, format: u32) -> Bytes {
+        let numbers = [self.received, self.done, self.turn, self.window].map(Term::from);
+        let term = Term::tuple([Term::atom("session")].into_iter().chain(numbers));
+        stored::whole(format, &Encoder::new().encode(&term))
+    }
+
+    /// Reads a session's rows: that of its numbers, and those of its answers in their order.
+    ///
+    /// # Errors
+    /// They are no such rows, or are in a format that is not known.
+    pub fn read<'a>(
+        row: &[u8],
+        answers: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<Self, RowError> {
+        let malformed = RowError::Malformed { what: "it is no row of a session" };
+        let document = library_row(row)?;
+        let View::Tuple(tuple) = document.root().view() else { return Err(malformed) };
+        let Some([name, numbers @ ..]) = tuple.to_array::<5>() else { return Err(malformed) };
+        let [Some(received), Some(done), Some(turn), Some(window)] =
+            numbers.map(|term: TermRef<'_>| term.as_u64())
+        else {
+            return Err(malformed);
+        };
+        if !name.is_atom("session") || received < done {
+            return Err(malformed);
+        }
+        let saved = received;
+        let (kept, rows, changed) = (VecDeque::new(), VecDeque::new(), false);
+        let mut session = Self { received, done, turn, window, kept, rows, saved, changed };
+        for row in answers {
+            session.read_answers(row)?;
+        }
+        Ok(session)
+    }
+
+    fn read_answers(&mut self, row: &[u8]) -> Result<(), RowError> {
+        let malformed = RowError::Malformed { what: "it is no row of kept answers" };
+        let document = library_row(row)?;
+        let View::List(answers) = document.root().view() else { return Err(malformed) };
+        let mut span = None;
+        for answer in answers {
+            let View::Tuple(tuple) = answer.view() else { return Err(malformed) };
+            let Some([number, body]) = tuple.to_array() else { return Err(malformed) };
+            let (Some(number), Some(body)) = (number.as_u64(), body.as_bytes()) else {
+                return Err(malformed);
+            };
+            let (first, last) = span.unwrap_or((number, 0));
+            if number <= last || number > self.received {
+                return Err(malformed);
+            }
+            span = Some((first, number));
+            if number > self.done {
+                self.kept.push_back(Kept { number, body: Bytes::copy_from_slice(body) });
+            }
+        }
+        self.rows.extend(span);
+        Ok(())
+    }
+}
+
+/// Decodes a row of the library's in a format that this program knows.
+fn library_row(row: &[u8]) -> Result<ubf_codec::Document<&[u8]>, RowError> {
+    let (version, packet) = stored::read_version(row)?;
+    if version != crate::record::FORMAT {
+        return Err(RowError::UnknownVersion { version });
+    }
+    ubf_codec::decode(packet)
+        .map_err(|_| RowError::Malformed { what: "no packet follows the version" })
+}
+
+/// The stored key of a row of answers, by the number of its first one.
+pub(crate) fn answers_key(key: SessionKey, first: u64) -> Bytes {
+    let mut stored = key.key(Space::Answers);
+    first.put(&mut stored);
+    stored.into()
+}
+
+/// `F #{Number,Body}&…$`, in the order of the numbers.
+fn answers_row(format: u32, answers: &[&Kept]) -> Bytes {
+    let answers = answers
+        .iter()
+        .map(|kept| Term::tuple([Term::from(kept.number), Term::binary(kept.body.clone())]));
+    stored::whole(format, &Encoder::new().encode(&Term::list(answers)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: SessionKey = SessionKey::from_bytes([7; 16]);
+
+    fn body(text: &'static str) -> Option<Bytes> {
+        Some(Bytes::from_static(text.as_bytes()))
+    }
+
+    fn rows(writes: &Writes) -> Vec<(&[u8], Option<&str>)> {
+        let text = |value: &'_ Bytes| -> &'static str {
+            std::string::String::from_utf8(value.to_vec()).unwrap().leak()
+        };
+        writes.iter().map(|(key, value)| (&key[..], value.as_ref().map(text))).collect()
+    }
+
+    #[test]
+    fn t3_a_session_and_its_answers_are_written_once_a_batch() {
+        let mut session = Session::opened(9);
+        session.took(body("'a'$"));
+        session.took(None);
+        session.took(body("'b'$"));
+        let mut writes = Writes::default();
+        session.save(KEY, 1, &mut writes);
+        let (row, answers) = (KEY.key(Space::Sessions), answers_key(KEY, 1));
+        assert_eq!(
+            rows(&writes),
+            [
+                (&row[..], Some("1 {'session'3 0 1 9}$")),
+                (&answers[..], Some("1 #{3 4~'b'$~}&{1 4~'a'$~}&$")),
+            ]
+        );
+        let stored = writes.get(&answers).unwrap().clone().unwrap();
+        let read = Session::read(b"1 {'session'3 0 1 9}$", [&stored[..]]).unwrap();
+        assert_eq!(read, session);
+        assert_eq!(read.kept_bytes(), 8);
+
+        session.seen(3);
+        let mut writes = Writes::default();
+        session.save(KEY, 1, &mut writes);
+        let seen = [(&row[..], Some("1 {'session'3 3 1 9}$")), (&answers[..], None)];
+        assert_eq!(rows(&writes), seen);
+    }
+
+    #[test]
+    fn s3_the_window_acknowledges_what_lies_behind_it() {
+        let mut session = Session::opened(2);
+        for text in ["1$", "2$", "3$"] {
+            session.took(body(text));
+        }
+        assert_eq!(session.kept().map(|kept| kept.number).collect::<Vec<_>>(), [2, 3]);
+    }
+
+    #[test]
+    fn s5_the_higher_turn_wins() {
+        let mut session = Session::opened(2);
+        assert_eq!(session.resume(0, 1), Err(1));
+        assert_eq!(session.resume(4, 2), Ok(()));
+        assert_eq!((session.received(), session.turn()), (4, 2), "S4: 4 answers were seen");
+    }
+
+    #[test]
+    fn what_are_no_rows_of_a_session_is_told() {
+        for row in [
+            "1 {'session'3 4 1 9}$",
+            "1 {'session'3 0 1}$",
+            "1 'a'$",
+            "2 {'session'3 0 1 9}$",
+            "1 {",
+        ] {
+            assert!(Session::read(row.as_bytes(), []).is_err(), "{row}");
+        }
+        for answers in ["1 #{4 1~a~}&$", "1 #{1 1~a~}&{2 1~b~}&$", "1 #1&$", "1 {}$"] {
+            let read = Session::read(b"1 {'session'3 0 1 9}$", [answers.as_bytes()]);
+            assert!(read.is_err(), "{answers}");
+        }
+    }
+
+    #[test]
+    fn s9_a_key_is_not_shown() {
+        let shown = std::format!("{:?}", SessionKey::from_bytes(*b"0123456789abcdef"));
+        assert!(shown.len() == 20 && !shown.contains("0123") && !shown.contains("3031"), "{shown}");
+    }
+}

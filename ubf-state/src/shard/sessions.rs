@@ -1,0 +1,187 @@
+//! The sessions of a shard that are in memory.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use super::Shard;
+use super::output::{Leaving, NotRun, To};
+use crate::base::{Base, Order, Scan};
+use crate::mutant::Mutant;
+use crate::session::{Session, SessionKey, answers_key};
+use crate::stop::{Reason, Stop};
+use crate::stored::{Space, after_prefix};
+use crate::tx::Ground;
+use crate::writes::Writes;
+
+/// Sessions by their keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Sessions {
+    by_key: BTreeMap<SessionKey, Session>,
+    /// Those that have changed since the last batch.
+    changed: Vec<SessionKey>,
+}
+
+impl Sessions {
+    pub(super) fn took(&mut self, key: SessionKey, answer: Option<Bytes>) -> u64 {
+        self.change(key, |session| session.took(answer)).unwrap_or(0)
+    }
+
+    fn change<T>(&mut self, key: SessionKey, change: impl FnOnce(&mut Session) -> T) -> Option<T> {
+        let session = self.by_key.get_mut(&key)?;
+        let was_changed = session.is_changed();
+        let result = change(session);
+        if session.is_changed() && !was_changed {
+            self.changed.push(key);
+        }
+        Some(result)
+    }
+
+    pub(super) fn are_changed(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
+    pub(super) fn save(&mut self, format: u32, writes: &mut Writes) {
+        for key in core::mem::take(&mut self.changed) {
+            if let Some(session) = self.by_key.get_mut(&key) {
+                session.save(key, format, writes);
+            }
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// What concerns sessions and not calls.
+impl Shard {
+    /// A session in memory.
+    #[must_use]
+    pub fn session(&self, key: SessionKey) -> Option<&Session> {
+        self.sessions.by_key.get(&key)
+    }
+
+    /// Opens a session with a window of so many messages (S1). [`Leaving::Opened`] leaves when it
+    /// is stored.
+    ///
+    /// # Errors
+    /// It was not opened, and nothing has changed.
+    pub fn open_session(
+        &mut self,
+        base: &dyn Base,
+        key: SessionKey,
+        window: u64,
+    ) -> Result<(), NotRun> {
+        self.may_take()?;
+        match self.load_session(base, key) {
+            Err(NotRun::UnknownSession) => {}
+            Ok(()) => return Err(NotRun::SessionExists),
+            Err(why) => return Err(why),
+        }
+        self.sessions.by_key.insert(key, Session::opened(window));
+        self.sessions.changed.push(key);
+        self.open.is_due = true;
+        let needs = self.needs(true);
+        self.gate.hold(To::Session(key), Leaving::Opened, needs);
+        Ok(())
+    }
+
+    /// A client goes on with a session on another connection (S4). [`Leaving::Resumed`] leaves when
+    /// the turn is stored; what was held for the connection before does not leave any more.
+    ///
+    /// # Errors
+    /// It does not go on, and nothing has changed.
+    pub fn resume(
+        &mut self,
+        base: &dyn Base,
+        key: SessionKey,
+        done: u64,
+        turn: u64,
+    ) -> Result<(), NotRun> {
+        self.may_take()?;
+        self.load_session(base, key)?;
+        let resumed = self.sessions.change(key, |session| session.resume(done, turn));
+        if let Some(Err(turn)) = resumed {
+            return Err(NotRun::Overtaken { turn });
+        }
+        let Some(session) = self.sessions.by_key.get(&key) else {
+            return Err(NotRun::UnknownSession);
+        };
+        let what = Leaving::Resumed {
+            received: session.received(),
+            kept: session.kept().cloned().collect(),
+        };
+        self.gate.forget(key);
+        self.open.is_due = true;
+        let needs = self.needs(true);
+        self.leave(To::Session(key), what, needs, Mutant::ResumedNotHeld);
+        Ok(())
+    }
+
+    /// The client has seen all answers up to this one (S3). It is stored with the next batch.
+    pub fn seen(&mut self, key: SessionKey, done: u64) {
+        self.sessions.change(key, |session| session.seen(done));
+    }
+
+    /// Ends a session: its rows are taken away.
+    ///
+    /// # Errors
+    /// It was not ended, and nothing has changed.
+    pub fn end_session(&mut self, base: &dyn Base, key: SessionKey) -> Result<(), NotRun> {
+        self.may_take()?;
+        self.load_session(base, key)?;
+        if let Some(session) = self.sessions.by_key.remove(&key) {
+            let mut writes = Writes::default();
+            session.remove(key, &mut writes);
+            self.open.writes.extend(writes);
+            self.open.is_due = true;
+            self.gate.forget(key);
+        }
+        Ok(())
+    }
+
+    /// Lets go of a session in memory; it is loaded again when it is needed. Nothing happens if
+    /// something of it is not stored yet.
+    pub fn forget_session(&mut self, key: SessionKey) {
+        let is_stored = self.session(key).is_some_and(|session| !session.is_changed());
+        if is_stored && self.flying.is_none() {
+            self.sessions.by_key.remove(&key);
+        }
+    }
+
+    /// Reads a session's rows, if it is not in memory.
+    pub(super) fn load_session(&mut self, base: &dyn Base, key: SessionKey) -> Result<(), NotRun> {
+        if self.sessions.by_key.contains_key(&key) {
+            return Ok(());
+        }
+        let none = Writes::default();
+        let ground = self.ground(base, &none);
+        match read_session(&ground, key).map_err(Stop::into_reason) {
+            Ok(Some(session)) => {
+                self.sessions.by_key.insert(key, session);
+                Ok(())
+            }
+            Ok(None) => Err(NotRun::UnknownSession),
+            Err(Reason::Missing(missing)) => Err(NotRun::Missing(missing)),
+            Err(reason) => Err(NotRun::Broken(reason)),
+        }
+    }
+}
+
+/// The most rows of answers that are read of one session: each has at least one answer, and a
+/// window has no more.
+const MAX_ANSWER_ROWS: usize = 65_536;
+
+fn read_session(ground: &Ground<'_>, key: SessionKey) -> Result<Option<Session>, Stop> {
+    let Some(row) = ground.get(&key.key(Space::Sessions))? else { return Ok(None) };
+    let to = after_prefix(&key.key(Space::Answers)).into();
+    let from = answers_key(key, 0);
+    let scan = Scan { from, to, limit: MAX_ANSWER_ROWS, order: Order::Upwards };
+    let answers = ground.scan(&scan, &Writes::default())?;
+    let answers = answers.iter().map(|(_, value)| &value[..]);
+    Session::read(&row, answers)
+        .map(Some)
+        .map_err(|error| Reason::Row { table: "sessions", error }.into())
+}
