@@ -73,6 +73,8 @@ pub struct Message {
     /// The number of the client's packet (P6). In a session it is counted on from one connection to
     /// the next.
     pub packet: u64,
+    /// S2: the number of the message in its session; `None` outside of one.
+    pub number: Option<u64>,
     /// The service that was negotiated; the default one if none was.
     pub service: Service,
     /// The version that it is written in.

@@ -87,6 +87,11 @@ impl Pending {
         self.slots.get_mut(place).filter(|slot| slot.packet == packet)
     }
 
+    /// S3: the number of the first message whose answer is not out.
+    pub(super) fn first_message(&self) -> Option<u64> {
+        self.slots.iter().map(|slot| slot.number).find(|&number| number > 0)
+    }
+
     /// S3: the handler of a message that was taken begins.
     pub(super) fn begin(&mut self, packet: u64) {
         let Some(slot) = self.find(packet) else { return };

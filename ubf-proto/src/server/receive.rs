@@ -78,6 +78,7 @@ impl ServerSession {
         let is_event = is_event(packet.body.root(), "event_in");
         let message = Message {
             packet: packet_number,
+            number: (number > 0).then_some(number),
             service: self.calls.service.clone(),
             version,
             body: packet.body,
@@ -116,7 +117,11 @@ impl ServerSession {
                 self.answer_body(Mode::Negotiation, packet::body(&ServerControl::Pong.to_term()));
             }
             // S3: it has no answer.
-            Ok(ClientControl::Seen { done, events, is_end }) => self.seen(done, events, is_end),
+            Ok(ClientControl::Seen { done, events, is_end }) => {
+                if let Some(field) = self.seen(done, events, is_end) {
+                    self.end_malformed("seen", field, packet, end);
+                }
+            }
             Ok(ClientControl::Error { why, offset }) => {
                 self.outputs.push_back(Output::Notice(Notice::ReportedError { why, offset }));
                 self.end(None, CloseReason::ReportedError, self.config.max_close_time);
@@ -125,13 +130,23 @@ impl ServerSession {
             // not.
             Err(ControlError::Unknown) => self.refuse(0, Term::atom("unknown_packet")),
             Err(ControlError::Malformed { packet: name, field }) => {
-                let why =
-                    Term::tuple([Term::atom("malformed"), Term::atom(name), Term::atom(field)]);
-                let offset = end - packet.body.source().len() as u64;
-                let last_words = ServerControl::Error { why, offset };
-                self.end(Some(last_words), CloseReason::BadControl, self.config.max_close_time);
+                self.end_malformed(name, field, packet, end);
             }
         }
+    }
+
+    /// The packet just taken in is malformed in this field.
+    fn end_malformed(
+        &mut self,
+        name: &str,
+        field: &str,
+        packet: &ClientPacket<Document<Bytes>>,
+        end: u64,
+    ) {
+        let why = Term::tuple([Term::atom("malformed"), Term::atom(name), Term::atom(field)]);
+        let offset = end - packet.body.source().len() as u64;
+        let last_words = ServerControl::Error { why, offset };
+        self.end(Some(last_words), CloseReason::BadControl, self.config.max_close_time);
     }
 
     fn negotiate(&mut self, negotiate: Negotiate) {

@@ -215,15 +215,25 @@ impl ServerSession {
         self.stop(reason);
     }
 
-    /// S3: what the client has of the session.
-    pub(super) fn seen(&mut self, done: u64, events: u64, is_end: bool) {
+    /// S3: what the client has of the session. The field that cannot be true, if there is one: a
+    /// client that is one number off would lose an answer at its next resume.
+    pub(super) fn seen(&mut self, done: u64, events: u64, is_end: bool) -> Option<&'static str> {
         // Outside of a session it says nothing.
-        let Some(session) = &mut self.calls.session else { return };
+        let session = self.calls.session.as_mut()?;
+        let first_due = self.calls.pending.first_message();
+        let answered = first_due.map_or(session.received, |number| number.saturating_sub(1));
+        if done > answered {
+            return Some("Done");
+        }
+        if events > session.kept.events_made() {
+            return Some("Events");
+        }
         session.kept.acknowledge_answers(done);
         session.kept.acknowledge_events(events);
         if is_end {
             self.end_session(SessionEnd::ByClient);
         }
+        None
     }
 
     pub(super) fn end_session(&mut self, end: SessionEnd) {

@@ -125,6 +125,8 @@ impl<T> Kept<T> {
     /// S4: all that is kept is to be sent again. How many events are gone of those after this count.
     pub(crate) fn send_again(&mut self, events: u64) -> u64 {
         self.unsent_from = 0;
+        // The client's number counts, if it is the greater one.
+        self.events_made = self.events_made.max(events);
         let before_first =
             self.events.front().map_or(self.events_made, |first| first.number.saturating_sub(1));
         before_first.saturating_sub(events)
@@ -157,6 +159,11 @@ impl<T> Kept<T> {
         } else {
             self.events.get(index).map(|entry| Again::Event(&entry.item))
         }
+    }
+
+    /// S2: events that were made.
+    pub(crate) const fn events_made(&self) -> u64 {
+        self.events_made
     }
 
     /// Bytes of the answers that are kept.

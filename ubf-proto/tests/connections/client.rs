@@ -6,7 +6,8 @@ use ubf_proto::client::{self, Call, CallError, CallId, ConnectionId, Notice};
 use ubf_proto::{ClientSession, Service, Time, Versions};
 
 use crate::script::{Dialogue, Side, Step};
-use crate::{Seen, text, version};
+use crate::seen::Seen;
+use crate::{text, version};
 
 pub(crate) fn run(name: &str, dialogue: &Dialogue) {
     if dialogue.side == Some(Side::Server) {
@@ -88,6 +89,7 @@ impl Client {
             | Step::EventIn { .. }
             | Step::Reply { .. }
             | Step::Fail { .. }
+            | Step::Refuse { .. }
             | Step::CrashFrom { .. }
             | Step::Notify { .. }
             | Step::Withdraw { .. }

@@ -21,15 +21,16 @@
 
 mod client;
 mod script;
+mod seen;
 mod server;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use ubf_codec::Version;
 
-use crate::script::{Case, Dialogue, Step};
+use crate::script::{Case, Dialogue};
 
 /// The rules of packets, negotiation, fallback, NextIP and limits that show in bytes and events.
 const RULES: &str =
@@ -59,41 +60,6 @@ fn version(number: u32) -> Version {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// What an end has done, as far as the vector has not told of it.
-#[derive(Default)]
-struct Seen {
-    steps: VecDeque<Step>,
-    notices: VecDeque<String>,
-}
-
-impl Seen {
-    fn push(&mut self, step: Step) {
-        self.steps.push_back(step);
-    }
-
-    fn len(&self) -> usize {
-        self.steps.len()
-    }
-
-    fn expect(&mut self, expected: &Step, name: &str, index: usize) {
-        let found = self.steps.pop_front();
-        assert_eq!(found.as_ref(), Some(expected), "{name}: step {index}, found left");
-    }
-
-    /// Notices have an order of their own, and those that the vector does not name do not matter.
-    fn expect_notice(&mut self, expected: &str, name: &str, index: usize) {
-        let place = self.notices.iter().position(|notice| notice == expected);
-        let place = place.unwrap_or_else(|| {
-            panic!("{name}: step {index}: {expected} not in {:?}", self.notices)
-        });
-        self.notices.drain(..=place);
-    }
-
-    fn expect_nothing(&self, name: &str, index: usize) {
-        assert!(self.steps.is_empty(), "{name}: before step {index}: {:?}", self.steps);
-    }
 }
 
 /// All failures at once, so that a change of the rules shows all that it changes.

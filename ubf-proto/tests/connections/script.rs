@@ -61,6 +61,19 @@ pub(crate) struct ClientSettings {
     pub(crate) max_pending: Option<usize>,
     pub(crate) max_in_flight: Option<usize>,
     pub(crate) max_depth: Option<u32>,
+    /// S1: what the client wishes for.
+    pub(crate) session: Option<SessionSettings>,
+    /// S1: the names of its sessions, one after the other.
+    pub(crate) ids: Vec<String>,
+}
+
+/// A session that a client wishes for. What is not given is what clients wish for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct SessionSettings {
+    pub(crate) window: Option<u64>,
+    pub(crate) bytes: Option<u64>,
+    pub(crate) keep_ms: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -72,6 +85,16 @@ pub(crate) struct ServerSettings {
     pub(crate) pinned: Option<String>,
     pub(crate) max_pending: Option<usize>,
     pub(crate) max_unread_bytes: Option<usize>,
+    pub(crate) max_pending_bytes: Option<usize>,
+    // Sessions (S1, S6).
+    pub(crate) max_window: Option<u64>,
+    pub(crate) max_bytes: Option<u64>,
+    pub(crate) max_kept: Option<u64>,
+    pub(crate) max_kept_in_all: Option<u64>,
+    pub(crate) max_keep_ms: Option<u64>,
+    pub(crate) max_kept_event_bytes: Option<usize>,
+    pub(crate) max_sessions: Option<usize>,
+    pub(crate) max_sessions_per_address: Option<usize>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -174,6 +197,10 @@ pub(crate) enum Step {
     Fail {
         fail: u64,
     },
+    Refuse {
+        refuse: u64,
+        why: String,
+    },
     CrashFrom {
         crash_from: String,
         version: u32,
@@ -206,6 +233,8 @@ pub(crate) enum Step {
     Closed {
         closed: String,
         cut: usize,
+        #[serde(default)]
+        connection: u64,
     },
     // Either.
     Notice {

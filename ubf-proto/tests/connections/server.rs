@@ -10,7 +10,8 @@ use ubf_proto::server::{self, CloseReason, Notice, ServerSession};
 use ubf_proto::{CrashRule, Offer, Origin, QuarantineTimes, Random, Service, Time, Versions};
 
 use crate::script::{Dialogue, Side, Step};
-use crate::{Seen, text, version};
+use crate::seen::Seen;
+use crate::{text, version};
 
 pub(crate) fn run(name: &str, dialogue: &Dialogue) {
     if dialogue.side == Some(Side::Client) {
@@ -115,6 +116,9 @@ impl Server {
                 self.count_crash(*fail);
                 server::Input::Failed { packet: *fail, why: Term::atom("crash") }
             }
+            Step::Refuse { refuse, why } => {
+                server::Input::Refused { packet: *refuse, why: Term::atom(why.as_str()) }
+            }
             Step::CrashFrom { crash_from, version: number } => {
                 return self.crashed(version(*number), crash_from.parse().unwrap());
             }
@@ -210,9 +214,11 @@ impl Server {
                 server::Output::Event(message) => {
                     Step::EventIn { event_in: message.packet, version: message.version.get() }
                 }
-                server::Output::Close { reason, calls_cut } => {
-                    Step::Closed { closed: reason_word(reason).to_owned(), cut: calls_cut }
-                }
+                server::Output::Close { reason, calls_cut } => Step::Closed {
+                    closed: reason_word(reason).to_owned(),
+                    cut: calls_cut,
+                    connection: 0,
+                },
                 server::Output::Notice(notice) => {
                     self.seen.notices.push_back(word(&notice).to_owned());
                     continue;
@@ -224,7 +230,7 @@ impl Server {
     }
 }
 
-fn word(notice: &Notice) -> &'static str {
+pub(crate) fn word(notice: &Notice) -> &'static str {
     match notice {
         Notice::Agreed { .. } => "agreed",
         Notice::NoCommonVersion { .. } => "no-common-version",
@@ -237,7 +243,7 @@ fn word(notice: &Notice) -> &'static str {
     }
 }
 
-fn reason_word(reason: CloseReason) -> &'static str {
+pub(crate) fn reason_word(reason: CloseReason) -> &'static str {
     match reason {
         CloseReason::ByClient => "by-client",
         CloseReason::Lost => "lost",

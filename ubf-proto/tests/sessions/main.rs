@@ -1,0 +1,153 @@
+//! The specification's dialogues about sessions, run against both ends.
+//!
+//! They are written like those of connections, and have several connections to one server. A message
+//! is named by its number in the session.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::cast_lossless,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test fails by a panic, and names only the variants that it is about"
+)]
+
+#[path = "../connections/script.rs"]
+#[allow(dead_code, reason = "not every setting has a vector here")]
+mod script;
+#[path = "../connections/seen.rs"]
+mod seen;
+mod server;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use ubf_codec::Version;
+
+use crate::script::{Case, Dialogue};
+
+/// All dialogues, each with its file's name without the end.
+fn dialogues() -> Vec<(String, Dialogue)> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spec/vectors/sessions");
+    let mut dialogues = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let file: script::File = toml::from_str(&fs::read_to_string(&path).unwrap())
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        dialogues.extend(file.dialogue.into_iter().map(|dialogue| (name.clone(), dialogue)));
+    }
+    assert!(!dialogues.is_empty());
+    dialogues
+}
+
+fn version(number: u32) -> Version {
+    Version::new(number).unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// All failures at once, so that a change of the rules shows all that it changes.
+fn run_all(run: impl Fn(&str, &Dialogue) + std::panic::RefUnwindSafe) {
+    let mut failures = Vec::new();
+    for (file, dialogue) in dialogues() {
+        let name = format!("{file}: {}", dialogue.name);
+        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&name, &dialogue))).is_err()
+        {
+            failures.push(name);
+        }
+    }
+    assert!(failures.is_empty(), "{failures:#?}");
+}
+
+#[test]
+fn the_server_does_what_the_vectors_of_sessions_say() {
+    run_all(server::run);
+}
+
+/// The chapter, and the numbers of its rules: each begins a sentence.
+fn chapter() -> (String, BTreeSet<String>) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spec/src/sessions.md");
+    let chapter = fs::read_to_string(path).unwrap();
+    let rules = chapter.lines().filter_map(|line| line.strip_prefix("- **S")?.split_once("**"));
+    let rules = rules.map(|(number, _)| format!("S{number}")).collect();
+    (chapter, rules)
+}
+
+#[test]
+fn the_rules_of_sessions_are_counted_without_gaps() {
+    let (chapter, rules) = chapter();
+    let mut counts: BTreeMap<u32, u32> = BTreeMap::new();
+    for line in chapter.lines().filter_map(|line| line.strip_prefix("- **S")) {
+        let (section, number) = line.split_once("**").unwrap().0.split_once('.').unwrap();
+        let count = counts.entry(section.parse().unwrap()).or_default();
+        *count += 1;
+        assert_eq!(number.parse::<u32>().unwrap(), *count, "S{section}.{number}");
+    }
+    assert_eq!(counts.keys().copied().collect::<Vec<_>>(), (1..=11).collect::<Vec<_>>());
+    assert_eq!(rules.len() as u32, counts.values().sum::<u32>());
+}
+
+#[test]
+fn each_vector_of_a_session_cites_rules_that_there_are() {
+    let (_, rules) = chapter();
+    for (file, dialogue) in dialogues() {
+        for rule in &dialogue.rules {
+            assert!(rules.contains(rule), "{file}: {}: there is no rule {rule}", dialogue.name);
+        }
+    }
+}
+
+#[test]
+fn each_section_about_sessions_says_which_vectors_show_it() {
+    let mut files: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (file, dialogue) in dialogues() {
+        for rule in dialogue.rules {
+            let section = rule.split('.').next().unwrap().to_owned();
+            files.entry(section).or_default().insert(format!("`sessions/{file}`"));
+        }
+    }
+    let (chapter, _) = chapter();
+    for (rule, files) in files {
+        let anchor = format!(" {{#{}}}", rule.to_lowercase());
+        let at = chapter.find(&anchor).unwrap_or_else(|| panic!("{rule} has no section"));
+        let section = chapter[at..].split("\n#").next().unwrap();
+        let section = section.split_whitespace().collect::<Vec<_>>().join(" ");
+        let files = files.into_iter().collect::<Vec<_>>().join(", ");
+        let line = format!("*Vectors: {files}.*");
+        assert!(section.contains(&line), "the section of {rule} does not say: {line}");
+    }
+}
+
+#[test]
+fn each_section_about_sessions_has_a_usual_vector_and_one_of_its_edge() {
+    let mut shown: BTreeMap<String, Vec<Case>> = BTreeMap::new();
+    for (_, dialogue) in dialogues() {
+        for rule in dialogue.rules {
+            let section = rule.split('.').next().unwrap().to_owned();
+            shown.entry(section).or_default().push(dialogue.case);
+        }
+    }
+    for (section, cases) in shown {
+        assert!(cases.contains(&Case::Usual), "{section} has no usual vector");
+        let is_edge = cases.iter().any(|case| *case != Case::Usual);
+        assert!(is_edge, "{section} has no vector of an edge or a fault");
+    }
+}
+
+#[test]
+fn each_vector_of_a_session_has_a_name_of_its_own() {
+    let names = dialogues().into_iter().map(|(file, dialogue)| (file, dialogue.name));
+    let names: Vec<_> = names.collect();
+    assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
+}
