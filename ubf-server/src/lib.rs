@@ -141,6 +141,7 @@ mod log;
 mod clock;
 mod counters;
 mod settings;
+mod spares;
 
 #[cfg(feature = "contract")]
 mod contracts;

@@ -31,6 +31,7 @@ use crate::handle::{Fault, Report, ServerHandle};
 use crate::handler::Handler;
 use crate::log::{error, info, millis, warn};
 use crate::settings::ServerLimits;
+use crate::spares::{self, Spares};
 use crate::versions::HandlerError;
 use crate::welcome::welcome;
 
@@ -51,6 +52,7 @@ pub struct Server {
     endpoint: Arc<SharedEndpoint>,
     listeners: Vec<Listener>,
     addresses: Vec<SocketAddr>,
+    spare_descriptors: usize,
 }
 
 impl Server {
@@ -87,8 +89,8 @@ impl Server {
     /// It ends by itself when a task that it cannot be without ends unexpectedly: then it shuts down,
     /// and the report names the [`Fault`].
     pub async fn run(self) -> Report {
-        let Self { endpoint, listeners, addresses } = self;
-        let acceptors = Acceptors::start(listeners, &endpoint);
+        let Self { endpoint, listeners, addresses, spare_descriptors } = self;
+        let acceptors = Acceptors::start(listeners, &endpoint, spare_descriptors);
         info!(?addresses, "serving");
         run(endpoint, acceptors).await
     }
@@ -212,11 +214,12 @@ struct Acceptors {
 }
 
 impl Acceptors {
-    fn start(listeners: Vec<Listener>, endpoint: &Arc<SharedEndpoint>) -> Self {
+    fn start(listeners: Vec<Listener>, endpoint: &Arc<SharedEndpoint>, spares: usize) -> Self {
         let (stop, stopped) = watch::channel(());
         let mut tasks = JoinSet::new();
         for listener in listeners {
-            tasks.spawn(accept(listener, Arc::clone(endpoint), stopped.clone()));
+            let spares = Spares::new(spares);
+            tasks.spawn(accept(listener, Arc::clone(endpoint), stopped.clone(), spares));
         }
         Self { tasks, stop: Some(stop) }
     }
@@ -240,17 +243,31 @@ async fn accept(
     listener: Listener,
     endpoint: Arc<SharedEndpoint>,
     mut stopped: watch::Receiver<()>,
+    mut spares: Spares,
 ) {
     let mut pause = ACCEPT_PAUSE;
+    let mut were_used_up = false;
     loop {
+        let accepted = async {
+            if were_used_up {
+                spares::are_free_again()?;
+            }
+            listener.accept().await
+        };
         let accepted = tokio::select! {
             biased;
             _ = stopped.changed() => break,
-            accepted = listener.accept() => accepted,
+            accepted = accepted => accepted,
+            // Soon, so that no other listener takes what was given.
+            () = sleep(ACCEPT_PAUSE), if spares.is_short() => {
+                spares.refill();
+                continue;
+            }
         };
         match accepted {
             Ok((stream, peer)) => {
                 pause = ACCEPT_PAUSE;
+                were_used_up = false;
                 welcome(stream, peer, &endpoint);
             }
             // That connection is gone, the next one is not.
@@ -259,7 +276,10 @@ async fn accept(
                     error.kind(),
                     io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
                 ) => {}
+            // There may be no descriptor left but these.
+            Err(_) if spares.give() => {}
             Err(error) => {
+                were_used_up = !spares.are_kept();
                 warn!(%error, pause_ms = millis(pause), "cannot accept");
                 tokio::select! {
                     _ = stopped.changed() => break,
@@ -269,6 +289,7 @@ async fn accept(
             }
         }
     }
+    drop(spares);
     for (stream, peer) in listener.close() {
         welcome(stream, peer, &endpoint);
     }
@@ -293,6 +314,7 @@ pub struct ServerBuilder {
     limits: ServerLimits,
     crash_rule: CrashRule,
     seed: Option<u64>,
+    spare_descriptors: usize,
 }
 
 impl ServerBuilder {
@@ -405,6 +427,17 @@ impl ServerBuilder {
         self
     }
 
+    /// Keeps so many descriptors back for each listener: connections that come when the process has
+    /// no descriptor left are then taken nevertheless, about as many at a time. By default none.
+    ///
+    /// It is for a server beside another one in the same process, as for operators who are to look
+    /// at a server that is out of descriptors.
+    #[must_use]
+    pub const fn spare_descriptors(mut self, count: usize) -> Self {
+        self.spare_descriptors = count;
+        self
+    }
+
     /// Opens the listeners. Connections wait in them until the server [runs](Server::run).
     ///
     /// # Errors
@@ -476,7 +509,8 @@ impl ServerBuilder {
         let seed = self.seed.unwrap_or_else(time_of_day);
         let endpoint =
             SharedEndpoint::new(self.config, self.limits, self.services, own, offer, seed);
-        Ok(Server { endpoint: Arc::new(endpoint), listeners, addresses })
+        let spare_descriptors = self.spare_descriptors;
+        Ok(Server { endpoint: Arc::new(endpoint), listeners, addresses, spare_descriptors })
     }
 }
 
@@ -513,7 +547,7 @@ mod tests {
         let handlers = Handlers::new().on(1, |_| async { Reply::ok(1) });
         let server = Server::builder().listen("127.0.0.1:0").service(Service::DEFAULT, handlers);
         let Server { endpoint, listeners, .. } = server.bind().await.unwrap();
-        let acceptors = Acceptors::start(listeners, &endpoint);
+        let acceptors = Acceptors::start(listeners, &endpoint, 0);
         (endpoint, acceptors)
     }
 
