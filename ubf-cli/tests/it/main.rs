@@ -38,6 +38,8 @@ mod attack_weak_servers;
 mod attack;
 
 #[cfg(unix)]
+mod examples;
+#[cfg(unix)]
 mod help;
 #[cfg(unix)]
 mod operator;
