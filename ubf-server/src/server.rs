@@ -30,7 +30,7 @@ use crate::erased::AnyService;
 use crate::handle::{Fault, Report, ServerHandle};
 use crate::handler::Handler;
 use crate::log::{error, info, millis, warn};
-use crate::settings::ServerLimits;
+use crate::settings::{ServerLimits, SessionLimits};
 use crate::spares::{self, Spares};
 use crate::versions::HandlerError;
 use crate::welcome::welcome;
@@ -312,6 +312,7 @@ pub struct ServerBuilder {
     pinned: Vec<(Service, Text)>,
     config: Config,
     limits: ServerLimits,
+    sessions: SessionLimits,
     crash_rule: CrashRule,
     seed: Option<u64>,
     spare_descriptors: usize,
@@ -412,6 +413,14 @@ impl ServerBuilder {
         self
     }
 
+    /// S1, S6: says which sessions are granted. By default clients that ask for one get it; with
+    /// [`max_sessions`](SessionLimits::max_sessions) 0, none does.
+    #[must_use]
+    pub fn sessions(mut self, sessions: SessionLimits) -> Self {
+        self.sessions = sessions;
+        self
+    }
+
     /// N6: says when crashes withdraw a version.
     #[must_use]
     pub const fn crash_rule(mut self, rule: CrashRule) -> Self {
@@ -507,8 +516,15 @@ impl ServerBuilder {
             u64::from(since_1970.subsec_nanos()) ^ since_1970.as_secs()
         };
         let seed = self.seed.unwrap_or_else(time_of_day);
-        let endpoint =
-            SharedEndpoint::new(self.config, self.limits, self.services, own, offer, seed);
+        let endpoint = SharedEndpoint::new(
+            self.config,
+            self.limits,
+            &self.sessions,
+            self.services,
+            own,
+            offer,
+            seed,
+        );
         let spare_descriptors = self.spare_descriptors;
         Ok(Server { endpoint: Arc::new(endpoint), listeners, addresses, spare_descriptors })
     }
