@@ -12,7 +12,7 @@ use ubf_codec::{Address, Limits, Text, Version};
 #[cfg(feature = "contract")]
 use ubf_contract::{Contract, Enforcement};
 use ubf_net::{DialError, Peer, Stream, Target, TargetError};
-use ubf_proto::client::{Config, Notice};
+use ubf_proto::client::{Config, Notice, SessionPlan};
 use ubf_proto::{BackoffTimes, RedirectPolicy, Service, Versions};
 
 use crate::attempt::{Attempt, Connector, connector};
@@ -54,6 +54,7 @@ use crate::wire::Traffic;
 /// | [`on_session`](Self::on_session) | none: calls go out at once |
 /// | [`on_notice`](Self::on_notice) | none: notices go to `tracing` alone |
 /// | `contract` (feature `contract`) | none: nothing is checked |
+/// | [`session`](Self::session) | [`SessionPlan::off`] |
 /// | [`seed`](Self::seed) | another one for each client |
 /// | [`configure`](Self::configure) | [`Config`] names the defaults of all that it reaches: optimism, grease, quarantine, hops, pings, … |
 ///
@@ -96,7 +97,7 @@ pub struct Builder {
 impl Builder {
     pub(crate) fn new() -> Self {
         Self {
-            config: Config::new(Vec::new(), Versions::new()),
+            config: without_session(),
             bad_address: None,
             stand_ins: StandIns::default(),
             connector: None,
@@ -375,6 +376,27 @@ impl Builder {
         self
     }
 
+    /// Whether calls are to survive the connections that they are made on, in a session (S1). Default:
+    /// [`SessionPlan::off`].
+    ///
+    /// In a session a lost connection ends no call: another one goes on where it ended, and every call
+    /// ends once, with the reply of its one execution. *Calls wait for their turn then:* those made
+    /// after the loss are sent when those before it are answered, so that a slow one holds them back.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ubf_client::{Client, Level, SessionPlan};
+    ///
+    /// let wanted = Client::builder().session(SessionPlan::wanted());
+    /// let demanded = Client::builder()
+    ///     .session(SessionPlan::demanded(Level::Memory).with_keep(Duration::from_secs(300)));
+    /// # drop((wanted, demanded));
+    /// ```
+    pub fn session(mut self, plan: SessionPlan) -> Self {
+        self.config.session = plan;
+        self
+    }
+
     /// Makes all that is random depend on this number. Default: another one for each client.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
@@ -519,6 +541,12 @@ impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder").field("config", &self.config).finish_non_exhaustive()
     }
+}
+
+fn without_session() -> Config {
+    let mut config = Config::new(Vec::new(), Versions::new());
+    config.session = SessionPlan::off();
+    config
 }
 
 /// Why there is no client.

@@ -20,6 +20,7 @@ use ubf_codec::Version;
 use ubf_proto::client::{
     CallError, CallId, Config, ConnectionId, Done, Input, NamedBy, Notice, Output,
 };
+use ubf_proto::session::SessionId;
 use ubf_proto::{ClientSession, RedirectPolicy, Time};
 
 use crate::attempt::{Attempt, Connector};
@@ -388,6 +389,7 @@ impl Driver {
                     link.leave();
                 }
             }
+            Output::NeedSessionId => self.name_session(),
             Output::Render { call, version } => self.render(call, version),
             Output::Ended { call, outcome } => self.end(call, outcome),
             Output::EventOut { connection, version, body } => {
@@ -415,6 +417,20 @@ impl Driver {
         self.links.iter_mut().find(|link| link.id == connection)
     }
 
+    /// S9: the name of a session is a secret that nobody can guess.
+    fn name_session(&mut self) {
+        let mut bytes = [0; SessionId::BYTES];
+        match getrandom::fill(&mut bytes) {
+            Ok(()) => {
+                let id = SessionId::from_bytes(bytes);
+                self.session.handle(Input::SessionId(id), self.now);
+            }
+            Err(error) => {
+                warn!(%error, "no session, since the system has no randomness for its name");
+            }
+        }
+    }
+
     /// N8: the caller's code may crash (N6).
     fn render(&mut self, call: CallId, version: Version) {
         let now = self.now;
@@ -438,7 +454,7 @@ impl Driver {
             return;
         };
         let outcome = outcome.and_then(|done| match done {
-            Done::Reply { connection, version, body } => {
+            Done::Reply { connection, version, body, session: _ } => {
                 let connection = self.connection(connection).ok_or_else(unknown)?;
                 Ok(Answer::Reply(Reply { version, body, connection }))
             }

@@ -141,5 +141,8 @@ pub use self::wire::{Direction, Traffic};
 #[cfg(feature = "contract")]
 pub use ubf_contract::{ContractCounts, Enforcement};
 pub use ubf_net::{DialError, DialErrorKind, Peer, Stream, Target, TargetError};
-pub use ubf_proto::client::{CallError, Config, LossReason, Notice, State, Statistics};
+pub use ubf_proto::client::{
+    CallError, Config, LossReason, Notice, SessionPlan, State, Statistics,
+};
+pub use ubf_proto::session::Level;
 pub use ubf_proto::{BackoffTimes, QuarantineTimes, RedirectPolicy, Service, Versions};

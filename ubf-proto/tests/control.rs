@@ -419,6 +419,7 @@ fn l3_a_client_tells_what_is_malformed_and_leaves() {
             Time::ZERO,
         );
         let connection = ConnectionId(0);
+        assert!(matches!(session.poll_output(), Some(client::Output::NeedSessionId)));
         assert!(matches!(session.poll_output(), Some(client::Output::Connect { .. })));
         session.handle(client::Input::Connected { connection, peer: None, tls: false }, Time::ZERO);
         assert!(matches!(session.poll_output(), Some(client::Output::Transmit { .. })));

@@ -17,6 +17,7 @@ use bytes::{Bytes, BytesMut};
 use ubf_codec::{Term, Version};
 use ubf_proto::client::{self, Call, CallId, ClientSession, ConnectionId};
 use ubf_proto::server::{self, ServerSession};
+use ubf_proto::session::SessionId;
 use ubf_proto::{Offer, Random, Time, Versions};
 
 /// Packets of both sides, good ones and nearly good ones.
@@ -40,6 +41,18 @@ const PACKETS: &[&str] = &[
     "10 ? {1's'}$",
     "3 \"192.0.2.2:4000\" {1's'}$",
     "10 ? {'event_out'1}$",
+    "10 ? {'agreed'1?#3&10&#{'session'4 100 65536 60000'memory'}&}$",
+    "10 ? {'agreed'1?#3&10&#{'session'4 100 65536 60000'memory'}&}$",
+    "3 ? {'agreed'1?#3&#{'resumed'1 0}&}$",
+    "10 ? {'agreed'1?#3&10&#{'resumed'0'unknown'}&}$",
+    "10 ? {'agreed'1?#3&10&#{'resumed'2 3}&}$",
+    "10 ? {'agreed'1?#3&10&#{'no_session''unknown'}&}$",
+    "10 \"192.0.2.2:4000\" {'agreed'1?#3&10&#{'no_session''elsewhere'}&}$",
+    "0 ? {'no_common_version'1?#9&#{'resumed'1 0}&}$",
+    "0 ? {'refused'{'version'10}#3&0 1}$",
+    "0 ? {'failed''crash'#3&0 1}$",
+    "0 ? {'failed''crash'#3&2 1}$",
+    "0 {'seen'1 0}$",
     "99999999999 ? $",
     "10 {}}$",
     "\n",
@@ -135,6 +148,10 @@ fn drive(
                 assert!(open.remove(&call), "seed {seed}: {call:?} ended twice");
             }
             client::Output::Connect { connection, .. } => *connections = connection.0,
+            client::Output::NeedSessionId if random.below(4) > 0 => {
+                let id = SessionId::from_bytes([random.below(256) as u8; 16]);
+                session.handle(client::Input::SessionId(id), Time::ZERO);
+            }
             client::Output::Render { call, version } if random.below(4) > 0 => {
                 let body = Bytes::from_static(b"'x'$");
                 session.handle(client::Input::Rendered { call, version, body }, Time::ZERO);

@@ -10,7 +10,6 @@
 use super::connection::{Connection, Purpose};
 use super::loss::LossReason;
 use super::output::Output;
-use super::route::Candidate;
 use super::{ClientSession, Slot};
 use crate::time::Time;
 
@@ -19,7 +18,7 @@ impl ClientSession {
     pub(super) fn ask_server(&mut self) -> bool {
         let is_due = self.ask_at().is_some_and(|at| self.now >= at);
         let Some(current) = self.current.as_ref().filter(|_| is_due) else { return false };
-        let candidate = Candidate { address: current.address.clone(), named_by: current.named_by };
+        let candidate = current.candidate();
         self.dial(candidate, self.config.max_connect_time);
         if let Some(link) = &mut self.next {
             link.purpose = Purpose::Ask;

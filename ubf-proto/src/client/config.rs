@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use ubf_codec::{Address, Limits, Text, Version};
 
+use super::plan::SessionPlan;
 use crate::backoff::BackoffTimes;
 use crate::quarantine::QuarantineTimes;
 use crate::redirect::RedirectPolicy;
@@ -42,6 +43,10 @@ pub struct Config {
     /// N13: whether a server is left that offers only less than before. Default no: it is a
     /// notice.
     pub refuse_downgrade: bool,
+    /// S1: whether there is to be a session, which survives connections. Default
+    /// [`SessionPlan::wanted`]; it takes a shell that answers
+    /// [`Output::NeedSessionId`](super::Output::NeedSessionId).
+    pub session: SessionPlan,
     /// N12: name and version of the software.
     pub agent: Option<Text>,
     /// Whether connections must be TLS. No redirection changes it (R7).
@@ -118,6 +123,7 @@ impl Config {
             opens_connections: false,
             grease: true,
             refuse_downgrade: false,
+            session: SessionPlan::wanted(),
             agent: None,
             tls: false,
             policy: RedirectPolicy::default(),

@@ -11,9 +11,11 @@ use super::config::Config;
 use super::loss::LossReason;
 use super::negotiation::Negotiation;
 use super::output::{ConnectionId, NamedBy};
+use super::route::Candidate;
 use crate::control::DEFAULT_MAX_IDLE;
 use crate::inbound::Inbound;
 use crate::packet::ClientHeads;
+use crate::session::{Outgoing, Wish};
 use crate::time::Time;
 use crate::versions::Versions;
 
@@ -28,6 +30,8 @@ pub(super) struct Connection {
     pub(super) address: Address,
     pub(super) stage: Stage,
     pub(super) purpose: Purpose,
+    /// What it has to do with a session.
+    pub(super) attachment: Attachment,
     /// L2: how often, and when last, the server was asked on a second connection.
     asked: (u32, Time),
     pub(super) named_by: NamedBy,
@@ -86,14 +90,57 @@ pub(super) enum Stage {
     Open,
 }
 
+/// What a connection has to do with a session.
+///
+/// ```text
+///       ┌── a wish ──> Wished ──granted──────────────────> Attached
+///       │                 └─────not granted──> Plain         ^
+/// Open ─┼── neither ──> Plain                                │
+///       └── a resume ──> Resuming ──resumed──────────────────┤
+///              Wished <── a wish ── Unknown <──unknown ──┘   │
+/// ```
+#[derive(Debug)]
+pub(super) enum Attachment {
+    /// Its first `negotiate` decides.
+    Open,
+    /// S1: a session was wished for. What was sent since then counts as sent in it.
+    Wished { wish: Wish, outgoing: Outgoing },
+    /// S4: the server was asked to go on with the session.
+    Resuming,
+    /// S1: the server does not know the session, and the next packet asks for a new one.
+    Unknown,
+    /// Its messages are those of the session.
+    Attached,
+    /// It has no session.
+    Plain,
+}
+
 /// A packet without an answer.
 #[derive(Debug)]
 pub(super) struct Sent {
+    /// P6: its number on this connection. 0: it is a message of an earlier connection that the
+    /// server has taken (S4).
     pub(super) packet: u64,
-    /// The offsets in the stream at which it starts and ends.
-    pub(super) start: u64,
+    /// S2: its number in the session. 0: it has none.
+    pub(super) number: u64,
+    /// The offset in the stream at which it ends. 0: it is in another stream.
     pub(super) end: u64,
+    pub(super) len: u64,
+    /// S3: of a message of a session, the bytes of its body.
+    pub(super) body_len: u64,
     pub(super) awaited: Awaited,
+}
+
+impl Sent {
+    /// Whether it came to the server on an earlier connection (S4).
+    pub(super) const fn is_kept(&self) -> bool {
+        self.packet == 0
+    }
+
+    /// Whether the byte at this offset of the stream is one of its own.
+    pub(super) const fn has_byte(&self, offset: u64) -> bool {
+        offset < self.end && self.end - offset <= self.len
+    }
 }
 
 /// What is awaited for it.
@@ -148,6 +195,7 @@ impl Connection {
             address,
             stage: Stage::Dialing { deadline },
             purpose: Purpose::Use,
+            attachment: Attachment::Open,
             asked: (0, Time::ZERO),
             named_by,
             opened_at: now,
@@ -182,16 +230,59 @@ impl Connection {
 
     /// P6: counts a packet of so many bytes that is sent.
     pub(super) fn push(&mut self, awaited: Awaited, bytes: usize, now: Time) {
-        self.packets += 1;
-        let start = self.sent_bytes;
-        self.sent_bytes += bytes as u64;
+        self.push_message(awaited, (0, 0), bytes, now);
+    }
+
+    /// S2: the same for a message of a session: its number there, and the bytes of its body.
+    pub(super) fn push_message(
+        &mut self,
+        awaited: Awaited,
+        (number, body_len): (u64, u64),
+        bytes: usize,
+        now: Time,
+    ) {
         self.sent_version = awaited.version().or(self.sent_version);
         if self.first_due().is_none() {
             self.due_since = now;
         }
-        self.last_sent = now;
+        self.count(bytes, now);
         let (packet, end) = (self.packets, self.sent_bytes);
-        self.in_flight.push_back(Sent { packet, start, end, awaited });
+        self.in_flight.push_back(Sent {
+            packet,
+            number,
+            end,
+            len: bytes as u64,
+            body_len,
+            awaited,
+        });
+    }
+
+    /// P6: counts a packet, which may be one without an answer.
+    pub(super) const fn count(&mut self, bytes: usize, now: Time) {
+        self.packets += 1;
+        self.sent_bytes += bytes as u64;
+        self.last_sent = now;
+    }
+
+    /// S4: takes over messages that the server has taken on an earlier connection.
+    pub(super) fn take_over(&mut self, messages: impl Iterator<Item = Sent>) {
+        debug_assert!(self.in_flight.is_empty(), "S4: nothing is sent along with a resume");
+        self.in_flight.extend(messages.map(|sent| Sent { packet: 0, end: 0, ..sent }));
+    }
+
+    /// S4: whether messages of an earlier connection are not answered: nothing overtakes them.
+    pub(super) fn is_catching_up(&self) -> bool {
+        self.in_flight.front().is_some_and(Sent::is_kept)
+    }
+
+    /// Whether it has negotiated, and is in no session.
+    pub(super) const fn is_plain(&self) -> bool {
+        matches!(self.attachment, Attachment::Plain)
+    }
+
+    /// The address, and who named it.
+    pub(super) fn candidate(&self) -> Candidate {
+        Candidate { address: self.address.clone(), named_by: self.named_by }
     }
 
     /// The first packet that an answer is due for. Events have none.
@@ -210,7 +301,10 @@ impl Connection {
     /// behind them. So only those messages overtake an `agreed` that follow the first packet.
     pub(super) fn is_usable(&self) -> bool {
         let is_held_back = self.negotiation.is_awaited() && !self.negotiation.is_awaited_for(1);
-        self.is_open() && self.doomed.is_none() && self.in_force.is_some() && !is_held_back
+        let is_up_to_date =
+            !self.is_catching_up() && !matches!(self.attachment, Attachment::Unknown);
+        let is_free = self.is_open() && self.doomed.is_none() && is_up_to_date;
+        is_free && self.in_force.is_some() && !is_held_back
     }
 
     /// Whether messages of another version than this are not answered. To overtake them could break
@@ -272,8 +366,9 @@ impl Connection {
 
     /// When to ask for a sign of life.
     pub(super) fn ping_at(&self, config: &Config) -> Time {
-        // An answer that is due is a sign of life of its own.
-        if !self.is_open() || self.first_due().is_some() {
+        // An answer that is due is a sign of life of its own. A connection begins otherwise.
+        let is_silent = self.packets == 0;
+        if !self.is_open() || is_silent || self.first_due().is_some() {
             return Time::NEVER;
         }
         // N12: half of the server's patience leaves time for the ping to arrive.

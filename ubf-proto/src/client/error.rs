@@ -5,7 +5,8 @@ use core::fmt;
 
 use ubf_codec::{DecodeError, Term, Version};
 
-use super::loss::{Loss, no_common_version};
+use super::loss::{Loss, no_common_version, not_granted};
+use crate::session::Level;
 use crate::versions::Versions;
 
 /// How a call ended badly. [`may_have_run`](Self::may_have_run) tells what the caller must know.
@@ -57,6 +58,20 @@ pub enum CallError {
         /// What the server says.
         why: Term,
     },
+    /// S8: it has run, and its reply is in a version that is in quarantine. It came after the
+    /// connection was lost that the call was sent on.
+    Unreadable {
+        /// That version.
+        version: Version,
+    },
+    /// S1: no server that can be reached grants the session that is demanded
+    /// ([`SessionPlan::demanded`](super::SessionPlan::demanded)).
+    SessionNotGranted {
+        /// The lowest level that is accepted.
+        demanded: Level,
+        /// What the last server grants, if it grants a session.
+        granted: Option<Level>,
+    },
     /// The server does not accept packets so large (N12).
     TooLarge {
         /// The most bytes that it accepts.
@@ -86,7 +101,7 @@ impl CallError {
     #[must_use]
     pub const fn may_have_run(&self) -> bool {
         match self {
-            Self::Indeterminate { .. } | Self::Failed { .. } => true,
+            Self::Indeterminate { .. } | Self::Failed { .. } | Self::Unreadable { .. } => true,
             Self::Deadline { may_have_run, .. } | Self::Cancelled { may_have_run } => *may_have_run,
             Self::Overloaded { .. }
             | Self::Inexpressible { .. }
@@ -96,6 +111,7 @@ impl CallError {
             | Self::Unacceptable { .. }
             | Self::Rejected { .. }
             | Self::NoCommonVersion { .. }
+            | Self::SessionNotGranted { .. }
             | Self::Closed => false,
         }
     }
@@ -137,6 +153,10 @@ impl fmt::Display for CallError {
             Self::Unacceptable { error } => write!(f, "the server does not accept it: {error}"),
             Self::Rejected { why } => write!(f, "the server cannot read it: {}", why.as_ref()),
             Self::NoCommonVersion { spoken } => no_common_version(f, spoken),
+            Self::Unreadable { version } => {
+                write!(f, "it ran, and its reply is in version {version}, which is in quarantine")
+            }
+            Self::SessionNotGranted { demanded, granted } => not_granted(f, *demanded, *granted),
             Self::Closed => f.write_str("the session is closed"),
         }
     }
@@ -158,6 +178,8 @@ impl core::error::Error for CallError {
             | Self::TooLarge { .. }
             | Self::Rejected { .. }
             | Self::NoCommonVersion { .. }
+            | Self::Unreadable { .. }
+            | Self::SessionNotGranted { .. }
             | Self::Closed => None,
         }
     }

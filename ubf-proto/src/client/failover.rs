@@ -62,7 +62,7 @@ impl ClientSession {
                 true
             }
             Some(at) if self.now >= at => {
-                self.route.begin_round(&self.config.addresses);
+                self.begin_round();
                 true
             }
             Some(_) => false,
@@ -75,12 +75,26 @@ impl ClientSession {
         self.route.way = Way::Waiting { until: self.now + wait };
         // N1: to wait would help only if a server were replaced; who calls must be told what is the
         // matter.
-        if self.route.round.is_without_version() {
+        if self.route.round.is_in_vain() {
             while let Some(call) = self.waiting.pop() {
-                let spoken = self.route.spoken.clone();
-                self.end(&call, Err(CallError::NoCommonVersion { spoken }));
+                let error = self.why_in_vain();
+                self.end(&call, Err(error));
             }
         }
+    }
+
+    fn why_in_vain(&self) -> CallError {
+        match self.config.session.demanded_level() {
+            Some(demanded) if self.route.round.without_session > 0 => {
+                CallError::SessionNotGranted { demanded, granted: self.route.granted }
+            }
+            Some(_) | None => CallError::NoCommonVersion { spoken: self.route.spoken.clone() },
+        }
+    }
+
+    fn begin_round(&mut self) {
+        let owner = self.held.as_ref().map(|held| &held.owner);
+        self.route.begin_round(&self.config.addresses, owner);
     }
 
     /// R4: the first round begins at once, later ones wait.
@@ -174,66 +188,104 @@ impl ClientSession {
             return self.asked_in_vain(&link, &reason);
         }
         if !matches!(reason, LossReason::Closed | LossReason::ConnectFailed { .. }) {
+            self.last_words(&link, &reason);
             self.outputs.push_back(Output::Close { connection });
         }
+        let ending = Ending::of(&reason, &link.in_flight);
+        // What the program could not open ends with its connection.
+        let is_resumable = reason != LossReason::NotOpened;
+        self.follow_session(&link, &reason);
+        self.record_loss(slot, &link, reason);
+        let (was_agreed, is_open, peer) = (link.agreed_at, link.is_open(), link.peer);
+        let opened_at = link.opened_at;
+        let named = if was_agreed.is_some() { None } else { link.next_ip.clone() };
+        let losses_before = self.leave(link, slot, ending, is_resumable);
+        if slot == Slot::Current {
+            if was_agreed.is_some_and(|at| self.now >= at + STABLE) {
+                self.route.backoff.reset();
+            }
+            self.replace_current(losses_before);
+        } else if self.current.is_some() {
+            self.route.is_move_doubtful = true;
+            self.follow_last_words(peer, named);
+            if is_open && let Way::Moving { until } = &mut self.route.way {
+                // R6: the time of a move is for making connections; to agree has its own.
+                *until = *until + self.now.since(opened_at);
+            }
+        } else if was_agreed.is_some() {
+            self.begin_failover();
+        } else {
+            self.follow_last_words(peer, named);
+        }
+    }
+
+    /// S2, S7: a server that does not own the session any longer names the one that does, which is
+    /// the first to be asked.
+    fn follow_session(&mut self, link: &Connection, reason: &LossReason) {
+        if !reason.is_moved() || self.held.is_none() {
+            return;
+        }
+        let named = link.next_ip.iter().flat_map(NextIp::addresses);
+        let owner = named.map(lower_case).find_map(|address| {
+            let named_by = self.judge(link.peer, &address).ok()?;
+            Some(Candidate { address, named_by })
+        });
+        if let (Some(held), Some(owner)) = (&mut self.held, owner) {
+            held.owner = owner;
+        }
+    }
+
+    /// Counts and tells that a connection has ended, and remembers what that says about its
+    /// address.
+    fn record_loss(&mut self, slot: Slot, link: &Connection, reason: LossReason) {
         if let LossReason::NoCommonVersion { spoken } = &reason {
             self.route.round.without_version += 1;
             self.route.spoken = spoken.clone();
         }
-        let (was_agreed, is_open, peer) = (link.agreed_at.is_some(), link.is_open(), link.peer);
-        let ending = Ending::of(&reason, &link.in_flight);
-        match ending {
-            Ending::Planned { .. } => self.statistics.closings += 1,
-            Ending::Broken | Ending::Unread { .. } => {
-                self.statistics.losses += u64::from(was_agreed);
-            }
+        if let LossReason::SessionNotGranted { granted, .. } = &reason {
+            self.route.round.without_session += 1;
+            self.route.granted = *granted;
+        }
+        if matches!(reason, LossReason::Closing { .. }) {
+            self.statistics.closings += 1;
+        } else {
+            self.statistics.losses += u64::from(link.agreed_at.is_some());
         }
         if reason.is_silence() {
             self.route.fell_silent(&link.address);
         }
-        let named = if was_agreed { None } else { link.next_ip.clone() };
         let loss = Loss { address: link.address.clone(), reason: reason.clone() };
         self.last_loss = Some(Arc::new(loss));
         self.notice(Notice::Lost {
-            address: link.address,
+            address: link.address.clone(),
             reason,
             was_in_use: slot == Slot::Current,
         });
-        let losses_before = self.settle(link.in_flight, &ending);
-        if slot == Slot::Current {
-            self.route.wanted = None;
-            if link.agreed_at.is_some_and(|at| self.now >= at + STABLE) {
-                self.route.backoff.reset();
+    }
+
+    /// R4: looks for a connection in place of the one that was in use.
+    fn replace_current(&mut self, losses_before: u32) {
+        self.route.wanted = None;
+        // R4: a call that was in flight at the last loss too may be the cause of both.
+        self.route.backoff.at_least(losses_before);
+        // R5: what leads nowhere from one server may lead somewhere from another.
+        self.route.futile = None;
+        // L2: a connection that only asked cannot go on with a session.
+        if self.held.is_some()
+            && let Some(asking) = self.next.take_if(|next| next.is_plain())
+        {
+            self.outputs.push_back(Output::Close { connection: asking.id });
+        }
+        match &mut self.next {
+            None => self.begin_failover(),
+            // A move in progress is the first attempt of the failover.
+            Some(next) => {
+                next.purpose = Purpose::Use;
+                let address = next.address.clone();
+                self.begin_round();
+                self.route.candidates.retain(|candidate| candidate.address != address);
+                self.route.round.tried.push(address);
             }
-            // R4: a call that was in flight at the last loss too may be the cause of both.
-            self.route.backoff.at_least(losses_before);
-            // R5: what leads nowhere from one server may lead somewhere from another.
-            self.route.futile = None;
-            match &mut self.next {
-                None => self.begin_failover(),
-                // A move in progress is the first attempt of the failover.
-                Some(next) => {
-                    next.purpose = Purpose::Use;
-                    let address = next.address.clone();
-                    self.route.begin_round(&self.config.addresses);
-                    self.route.candidates.retain(|candidate| candidate.address != address);
-                    self.route.round.tried.push(address);
-                }
-            }
-        } else if self.current.is_some() {
-            self.route.is_move_doubtful = true;
-            self.follow_last_words(peer, named);
-            if is_open {
-                // R6: the time of a move is for making connections; to agree has its own.
-                let (opened_at, now) = (link.opened_at, self.now);
-                if let Way::Moving { until } = &mut self.route.way {
-                    *until = *until + now.since(opened_at);
-                }
-            }
-        } else if was_agreed {
-            self.begin_failover();
-        } else {
-            self.follow_last_words(peer, named);
         }
     }
 

@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use ubf_codec::{Term, Version};
 
 use super::{Cause, ConnectionId};
+use crate::session::SessionId;
 use crate::time::Time;
 
 /// A call, by a number of the caller's choice that no other open call has.
@@ -104,6 +105,9 @@ pub enum Input {
         /// Until when.
         until: Time,
     },
+    /// The answer to [`Output::NeedSessionId`](super::Output::NeedSessionId): bytes that nobody can
+    /// guess. What was not asked for is ignored.
+    SessionId(SessionId),
     /// No further calls; close when those that are open have ended.
     Close,
     /// Time has passed.

@@ -11,6 +11,7 @@ use ubf_codec::{Address, DecodeError, Term};
 use super::violation::Violation;
 use crate::control::ControlError;
 use crate::redirect::RedirectRefusal;
+use crate::session::{Level, NoSession};
 use crate::time::InWords;
 use crate::versions::Versions;
 
@@ -169,6 +170,18 @@ pub enum LossReason {
         /// What it says.
         why: Term,
     },
+    /// S1: the server does not grant the session that is demanded.
+    SessionNotGranted {
+        /// The lowest level that is accepted.
+        demanded: Level,
+        /// What it grants, if it grants a session.
+        granted: Option<Level>,
+    },
+    /// S4, S7: the session does not go on there, and that is not final.
+    NoSession {
+        /// What the server says; `None` if it says nothing about it.
+        why: Option<NoSession>,
+    },
     /// N13: the server offers only less than before, and that was to be refused.
     Downgrade,
     /// The program could not open it:
@@ -190,6 +203,11 @@ impl LossReason {
                 | Self::Unanswered { .. }
                 | Self::WriteTime { .. }
         )
+    }
+
+    /// S2: whether the server does not own the session any longer.
+    pub(super) fn is_moved(&self) -> bool {
+        matches!(self, Self::Closing { why, .. } if why.as_ref().is_atom("moved"))
     }
 }
 
@@ -240,6 +258,17 @@ impl fmt::Display for LossReason {
             Self::NegotiationRefused { why } => {
                 write!(f, "the server refuses to negotiate: {}", why.as_ref())
             }
+            Self::SessionNotGranted { demanded, granted } => not_granted(f, *demanded, *granted),
+            Self::NoSession { why: Some(NoSession::Unknown) } => {
+                f.write_str("it does not know the session, and does not own it")
+            }
+            Self::NoSession { why: Some(NoSession::NotNow) } => {
+                f.write_str("the session cannot go on there for now")
+            }
+            Self::NoSession { why: Some(NoSession::Elsewhere) } => {
+                f.write_str("the session is elsewhere")
+            }
+            Self::NoSession { why: None } => f.write_str("it says nothing about the session"),
             Self::NotOpened => f.write_str("the program could not open it"),
             Self::Downgrade => f.write_str("the server offers only lower versions than before"),
             Self::Policy(refusal) => write!(f, "redirected {}", refusal.as_str()),
@@ -269,6 +298,8 @@ impl Error for LossReason {
             | Self::NoCommonVersion { .. }
             | Self::NegotiationRefused { .. }
             | Self::NotOpened
+            | Self::SessionNotGranted { .. }
+            | Self::NoSession { .. }
             | Self::Downgrade => None,
         }
     }
@@ -281,4 +312,18 @@ pub(super) fn no_common_version(f: &mut fmt::Formatter<'_>, spoken: &Versions) -
         return f.write_str("no common version: the server speaks no version of this service");
     }
     write!(f, "no common version: the server speaks {spoken}")
+}
+
+/// S1: that a server does not grant what is demanded.
+pub(super) fn not_granted(
+    f: &mut fmt::Formatter<'_>,
+    demanded: Level,
+    granted: Option<Level>,
+) -> fmt::Result {
+    match granted {
+        None => write!(f, "no session: one of level {demanded} is demanded, and none is granted"),
+        Some(level) => {
+            write!(f, "no session: one of level {demanded} is demanded, and {level} is granted")
+        }
+    }
 }

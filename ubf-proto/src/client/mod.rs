@@ -12,19 +12,23 @@
 
 mod accepted;
 mod asking;
+mod attach;
 mod calls;
 mod config;
 mod connection;
 mod error;
 mod failover;
 mod fallback;
+mod held;
 mod input;
+mod leave;
 mod loss;
 mod moves;
 mod negotiate;
 mod negotiation;
 mod notice;
 mod output;
+mod plan;
 mod receive;
 mod route;
 mod send;
@@ -44,17 +48,20 @@ pub use self::error::CallError;
 pub use self::input::{Call, CallId, Input};
 pub use self::loss::{Cause, Loss, LossReason};
 pub use self::notice::Notice;
-pub use self::output::{ConnectionId, Done, NamedBy, Output};
+pub use self::output::{ConnectionId, Done, InSession, NamedBy, Output};
+pub use self::plan::SessionPlan;
 pub use self::statistics::Statistics;
 pub use self::violation::Violation;
 
 use self::calls::{OpenCall, Rendering, Waiting};
 use self::connection::{Awaited, Connection};
+use self::held::{Held, Place};
 use self::route::Route;
 use self::withdrawn::Withdrawn;
 use crate::quarantine::Quarantine;
 use crate::random::Random;
 use crate::redirect::lower_case;
+use crate::session::{Level, SessionId};
 use crate::time::Time;
 
 /// What a session waits for.
@@ -124,6 +131,12 @@ pub struct ClientSession {
     current: Option<Connection>,
     /// The one that they will go to when it has agreed.
     next: Option<Connection>,
+    /// The session, if a server has granted one that is not given up.
+    held: Option<Held>,
+    /// S1: the name of the next session.
+    stock: Option<SessionId>,
+    /// The shell was asked for one.
+    is_stock_ordered: bool,
     next_connection: u64,
     /// R7: the name of the last server that nobody else named.
     original: Option<Host>,
@@ -141,6 +154,20 @@ pub struct ClientSession {
     statistics: Statistics,
 }
 
+/// What is to be known about a session that a client has (S1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionStatus {
+    /// The sessions of this client are counted from 1.
+    pub ordinal: u64,
+    /// Its name, which is shown as a short hash.
+    pub id: SessionId,
+    /// What it survives.
+    pub level: Level,
+    /// Since when it has no connection. `None` if it has one.
+    pub parked_since: Option<Time>,
+}
+
 /// Which of the two connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Slot {
@@ -154,7 +181,7 @@ impl ClientSession {
     pub fn new(mut config: Config, seed: u64, now: Time) -> Self {
         config.addresses = config.addresses.iter().map(lower_case).collect();
         let mut route = Route::default();
-        route.begin_round(&config.addresses);
+        route.begin_round(&config.addresses, None);
         Self {
             random: Random::new(seed),
             now,
@@ -171,6 +198,9 @@ impl ClientSession {
             quarantine_due: None,
             current: None,
             next: None,
+            held: None,
+            stock: None,
+            is_stock_ordered: false,
             next_connection: 0,
             original: None,
             route,
@@ -254,6 +284,7 @@ impl ClientSession {
             }
             Input::Crashed { version, call, why } => self.crashed(version, call, &why),
             Input::Quarantined { version, until } => self.quarantined(version, until),
+            Input::SessionId(id) => self.stock(id),
             Input::Close => self.is_closing = true,
             Input::Tick => {}
         }
@@ -284,8 +315,16 @@ impl ClientSession {
         let of_connection = |link: &Option<Connection>| {
             link.as_ref().map_or(Time::NEVER, |link| link.timeout(&self.config))
         };
-        let others = [self.calls_due, self.quarantine_due, self.travel_at(), self.negotiation_at()];
-        let first = of_connection(&self.current).min(of_connection(&self.next));
+        let others = [
+            self.calls_due,
+            self.quarantine_due,
+            self.travel_at(),
+            self.negotiation_at(),
+            self.session_at(),
+        ];
+        // S11: a connection that is not listened to has no time.
+        let of_current = if self.is_frozen() { Time::NEVER } else { of_connection(&self.current) };
+        let first = of_current.min(of_connection(&self.next));
         others.into_iter().flatten().fold(first, Time::min).if_ever()
     }
 
@@ -333,6 +372,21 @@ impl ClientSession {
         self.open_calls
     }
 
+    /// The session that a server has granted, if it is not given up.
+    #[must_use]
+    pub fn session(&self) -> Option<SessionStatus> {
+        let held = self.held.as_ref()?;
+        Some(SessionStatus {
+            ordinal: held.ordinal,
+            id: held.id(),
+            level: held.grant.level,
+            parked_since: match &held.place {
+                Place::Attached(_) => None,
+                Place::Parked { since, .. } => Some(*since),
+            },
+        })
+    }
+
     /// Counters.
     #[must_use]
     pub const fn statistics(&self) -> Statistics {
@@ -347,7 +401,8 @@ impl ClientSession {
             self.is_sending = self.send_call();
             return self.is_sending || self.ask() || self.finish();
         }
-        if self.receive()
+        if self.need_session_id()
+            || self.receive()
             || self.check_time()
             || self.end_doomed()
             || self.promote()
@@ -408,8 +463,13 @@ impl ClientSession {
 
     /// Waits for an answer no longer, but keeps its place in the order.
     fn abandon(&mut self, is_it: impl Fn(&OpenCall) -> bool) -> Option<OpenCall> {
+        let parked = match &mut self.held {
+            Some(Held { place: Place::Parked { messages, .. }, .. }) => Some(messages),
+            Some(Held { place: Place::Attached(_), .. }) | None => None,
+        };
         let links = [&mut self.current, &mut self.next].into_iter().flatten();
-        for sent in links.flat_map(|link| &mut link.in_flight) {
+        let sent = links.flat_map(|link| &mut link.in_flight);
+        for sent in sent.chain(parked.into_iter().flatten()) {
             if let Awaited::Reply { call, version } = &sent.awaited
                 && is_it(call)
             {
@@ -457,6 +517,13 @@ impl ClientSession {
         [&mut self.current, &mut self.next].into_iter().flatten().find(|link| link.id == connection)
     }
 
+    const fn peek(&self, slot: Slot) -> Option<&Connection> {
+        match slot {
+            Slot::Current => self.current.as_ref(),
+            Slot::Next => self.next.as_ref(),
+        }
+    }
+
     fn slot(&mut self, slot: Slot) -> &mut Option<Connection> {
         match slot {
             Slot::Current => &mut self.current,
@@ -472,6 +539,9 @@ impl ClientSession {
         self.is_time_checked = true;
         let mut is_something_over = false;
         for slot in [Slot::Current, Slot::Next] {
+            if slot == Slot::Current && self.is_frozen() {
+                continue;
+            }
             let link = match slot {
                 Slot::Current => &self.current,
                 Slot::Next => &self.next,
@@ -488,6 +558,7 @@ impl ClientSession {
             self.end_due_calls();
             is_something_over = true;
         }
+        is_something_over |= self.end_parked();
         if self.quarantine_due.is_some_and(|due| self.now >= due) {
             self.end_quarantines();
             is_something_over = true;
@@ -504,13 +575,17 @@ impl ClientSession {
         while let Some(call) = self.abandon(|call| call.deadline <= now) {
             self.end_late(&call, true);
         }
+        let parked = match &self.held {
+            Some(Held { place: Place::Parked { messages, .. }, .. }) => Some(messages),
+            Some(Held { place: Place::Attached(_), .. }) | None => None,
+        };
         let links = [&self.current, &self.next].into_iter().flatten();
-        let in_flight =
-            links.flat_map(|link| &link.in_flight).filter_map(|sent| match &sent.awaited {
-                Awaited::Reply { call, .. } => Some(call.deadline),
-                Awaited::Abandoned { .. } | Awaited::Agreement { .. } | Awaited::Pong => None,
-            });
-        self.calls_due = in_flight.chain(self.waiting.earliest_deadline()).min();
+        let sent = links.flat_map(|link| &link.in_flight).chain(parked.into_iter().flatten());
+        let deadlines = sent.filter_map(|sent| match &sent.awaited {
+            Awaited::Reply { call, .. } => Some(call.deadline),
+            Awaited::Abandoned { .. } | Awaited::Agreement { .. } | Awaited::Pong => None,
+        });
+        self.calls_due = deadlines.chain(self.waiting.earliest_deadline()).min();
     }
 
     /// Closes the session when it shall and can.
@@ -518,6 +593,7 @@ impl ClientSession {
         if !self.is_closing || self.open_calls > 0 {
             return false;
         }
+        self.end_session();
         for slot in [Slot::Current, Slot::Next] {
             if let Some(link) = self.slot(slot).take() {
                 self.outputs.push_back(Output::Close { connection: link.id });

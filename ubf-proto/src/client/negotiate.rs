@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use ubf_codec::{NextIp, Term, Version};
 
+use super::attach::Attached;
 use super::connection::{Awaited, Connection};
 use super::loss::LossReason;
 use super::notice::Notice;
@@ -16,6 +17,7 @@ use crate::control::{
     Agreed, ClientControl, DEFAULT_MAX_IDLE, Negotiate, Options, TOO_MANY_NEGOTIATIONS,
 };
 use crate::redirect::lower_case;
+use crate::session::SessionOption;
 use crate::time::Time;
 use crate::versions::Versions;
 
@@ -39,7 +41,7 @@ impl ClientSession {
         let is_wanted = |link: &Option<Connection>| {
             link.as_ref().is_some_and(|link| link.negotiation.is_wanted())
         };
-        if !is_wanted(self.slot(slot)) {
+        if !is_wanted(self.slot(slot)) || !self.may_negotiate(slot) {
             return false;
         }
         let (now, max) = (self.now, self.config.max_negotiations);
@@ -87,11 +89,14 @@ impl ClientSession {
         let quarantined =
             self.quarantine.iter(now).filter(|&(version, _)| !versions.contains(version));
         let why = |version: Version| self.reasons.get(&version).cloned().unwrap_or_default();
-        let options = Options {
+        let mut options = Options {
             agent: self.config.agent.clone(),
             quarantined: quarantined.map(|(version, _)| (version, why(version))).collect(),
             ..Options::default().with_limits(&self.config.limits)
         };
+        options.session = self.session_option(slot);
+        // S4: nothing is sent along with a resume.
+        let is_resume = matches!(options.session, Some(SessionOption::Resume(_)));
         let service = self.config.service.clone();
         let negotiate = Negotiate { service, versions: sent, options };
         let packet = ClientControl::Negotiate(Box::new(negotiate)).packet();
@@ -100,7 +105,7 @@ impl ClientSession {
         link.push(Awaited::Agreement { versions, grease }, packet.len(), now);
         link.negotiation.sent(link.packets, max, now);
         // N3: calls may follow in the version that was agreed on before.
-        if link.packets == 1 && may_optimistic {
+        if link.packets == 1 && may_optimistic && !is_resume {
             link.in_force = remembered;
         }
         self.transmit(connection, packet);
@@ -109,7 +114,9 @@ impl ClientSession {
 
     /// When a negotiation that is wanted will be allowed.
     pub(super) fn negotiation_at(&self) -> Option<Time> {
-        let links = [&self.current, &self.next].into_iter().flatten();
+        let slots = [Slot::Current, Slot::Next].into_iter();
+        let links =
+            slots.filter(|&slot| self.may_negotiate(slot)).filter_map(|slot| self.peek(slot));
         links
             .filter(|link| link.is_open() && link.doomed.is_none())
             .filter_map(|link| link.negotiation.allowed_at(self.config.max_negotiations))
@@ -164,6 +171,17 @@ impl ClientSession {
         if self.is_downgrade(&address, &agreed.versions) && self.config.refuse_downgrade {
             return self.lost(connection, LossReason::Downgrade);
         }
+        let session = match self.attach(slot, &agreed.options) {
+            Attached::Settled(session) => session,
+            Attached::AskAgain => {
+                if let Some(link) = self.slot(slot) {
+                    link.spoken = agreed.versions;
+                    link.negotiation.want();
+                }
+                return;
+            }
+            Attached::Lost => return,
+        };
         let in_force = if self.quarantine.holds(version, self.now) {
             // It crashed while the server was choosing: unless it is tried nevertheless, the next
             // lower one is used.
@@ -207,12 +225,21 @@ impl ClientSession {
         self.route.peers = judged.collect();
         let agent = agreed.options.agent;
         let spoken = agreed.versions;
-        self.notice(Notice::Agreed { connection, is_first, address, version, spoken, agent });
+        let notice =
+            Notice::Agreed { connection, is_first, session, address, version, spoken, agent };
+        self.notice(notice);
+        // S11: from now on the session is here, and nothing of the old connection counts.
+        if session.is_some() {
+            self.promote();
+        }
     }
 
     /// The server has nothing to choose from.
-    pub(super) fn no_common_version(&mut self, slot: Slot, spoken: Versions) {
+    pub(super) fn no_common_version(&mut self, slot: Slot, spoken: Versions, options: &Options) {
         let now = self.now;
+        if !self.attach_without_version(slot, options) {
+            return;
+        }
         let acceptable = self.acceptable();
         let common: Versions =
             acceptable.iter().filter(|&version| spoken.contains(version)).collect();

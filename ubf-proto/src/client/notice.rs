@@ -1,11 +1,14 @@
 //! What people want to see.
 
+use core::time::Duration;
+
 use ubf_codec::{Address, NextIp, Term, Text, Version};
 
 use super::input::CallId;
 use super::loss::LossReason;
-use super::output::ConnectionId;
+use super::output::{ConnectionId, InSession};
 use crate::redirect::RedirectRefusal;
+use crate::session::{Level, SessionId};
 use crate::time::Time;
 use crate::versions::Versions;
 
@@ -17,8 +20,10 @@ pub enum Notice {
     Agreed {
         /// On which connection.
         connection: ConnectionId,
-        /// Whether it is the first agreement on this connection.
+        /// Whether it is the first agreement on this connection after which messages may follow.
         is_first: bool,
+        /// The session that these messages are in, if they are in one.
+        session: Option<InSession>,
         /// Where.
         address: Address,
         /// The version.
@@ -27,6 +32,49 @@ pub enum Notice {
         spoken: Versions,
         /// The server's software.
         agent: Option<Text>,
+    },
+    /// S1: a server has granted a session.
+    NewSession {
+        /// On which connection.
+        connection: ConnectionId,
+        /// The sessions of this client are counted from 1.
+        ordinal: u64,
+        /// Its name, which is shown as a short hash.
+        id: SessionId,
+        /// What it survives.
+        level: Level,
+        /// Where.
+        address: Address,
+    },
+    /// S4: the session goes on on another connection.
+    Resumed {
+        /// On which connection.
+        connection: ConnectionId,
+        /// Which session.
+        ordinal: u64,
+        /// Where.
+        address: Address,
+        /// Messages without an answer that had reached the server.
+        kept: usize,
+        /// Calls and events that had not, and are sent again.
+        repeats: usize,
+        /// How long the session had no connection.
+        parked: Duration,
+    },
+    /// S7: the session is gone: calls without an answer have ended, or are sent again if they are
+    /// idempotent.
+    SessionLost {
+        /// Which session.
+        ordinal: u64,
+        /// The address that owned it last.
+        address: Address,
+    },
+    /// S4: events of the server are gone.
+    EventsMissed {
+        /// Of which session.
+        ordinal: u64,
+        /// How many; `None` if the server does not know.
+        count: Option<u64>,
     },
     /// N6: the next message goes out in another version.
     FellBack {

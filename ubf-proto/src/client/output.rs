@@ -49,6 +49,11 @@ pub enum Output {
         /// Which.
         connection: ConnectionId,
     },
+    /// S1: make the name of a session to come, out of the operating system's source of randomness,
+    /// and answer with [`Input::SessionId`](super::Input::SessionId). Without an answer no session
+    /// is wished for. It is asked for once for each session, and not if
+    /// [`Config::session`](super::Config::session) is off.
+    NeedSessionId,
     /// N8: write call `call` for this version: answer with
     /// [`Input::Rendered`](super::Input::Rendered),
     /// [`Input::Inexpressible`](super::Input::Inexpressible) or
@@ -112,6 +117,17 @@ impl NamedBy {
     }
 }
 
+/// The session that something came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct InSession {
+    /// The sessions of this client are counted from 1.
+    pub ordinal: u64,
+    /// Whether it came by resuming (S4). Of a connection: whether the session goes on there. Of a
+    /// reply: whether the request was sent on an earlier connection.
+    pub is_resumed: bool,
+}
+
 /// How a call ended well.
 #[derive(Clone, Debug)]
 pub enum Done {
@@ -121,6 +137,8 @@ pub enum Done {
         connection: ConnectionId,
         /// The version that request and reply are written in.
         version: Version,
+        /// The session that it came in, if it came in one.
+        session: Option<InSession>,
         /// `{Response,State}`.
         body: Document<Bytes>,
     },

@@ -1,23 +1,44 @@
 //! What becomes of a server's packet.
 
+use core::cmp::Ordering;
+
 use bytes::Bytes;
-use ubf_codec::{Document, Mode, ServerPacket, Term, Version};
+use ubf_codec::{Document, Mode, NextIp, ServerPacket, Term, Version};
 
 use super::calls::OpenCall;
 use super::connection::{Awaited, Sent};
 use super::error::CallError;
 use super::loss::LossReason;
 use super::notice::Notice;
-use super::output::{ConnectionId, Done, Output};
+use super::output::{ConnectionId, Done, InSession, Output};
 use super::violation::Violation;
 use super::{ClientSession, Slot};
 use crate::control::{Agreed, ClientControl, ServerControl, TOO_MANY_NEGOTIATIONS, is_event};
 use crate::versions::Versions;
 
+/// Which message an answer is about.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// P6: its number on this connection. 0: it came on an earlier one.
+    packet: u64,
+    /// S2: its number in the session. 0: it is not told.
+    number: u64,
+}
+
+impl Place {
+    /// Whether it is before, at or behind this one: messages of earlier connections come first
+    /// (S4).
+    fn compare(&self, sent: &Sent) -> Ordering {
+        let order = self.packet.cmp(&sent.packet);
+        if self.packet == 0 && sent.is_kept() { self.number.cmp(&sent.number) } else { order }
+    }
+}
+
 impl ClientSession {
     /// Takes in one packet. `false` if there is none that is whole.
     pub(super) fn receive(&mut self) -> bool {
-        self.receive_on(Slot::Current) || self.receive_on(Slot::Next)
+        // S11: what comes here after the session was asked for elsewhere is not read.
+        (!self.is_frozen() && self.receive_on(Slot::Current)) || self.receive_on(Slot::Next)
     }
 
     fn receive_on(&mut self, slot: Slot) -> bool {
@@ -54,6 +75,7 @@ impl ClientSession {
         match header.mode {
             Mode::Version(version) => {
                 // R1: first the packet itself, then where the next message goes.
+                self.note_last_words(slot, header.next_ip.as_ref());
                 self.receive_message(slot, connection, version, body, end);
                 self.note_next_ip(slot, header.next_ip);
             }
@@ -68,7 +90,8 @@ impl ClientSession {
                 }
                 Ok(control) => {
                     self.note_next_ip(slot, header.next_ip);
-                    self.receive_control(slot, connection, control);
+                    let len = body.source().len() as u64;
+                    self.receive_control(slot, connection, control, len);
                 }
                 Err(error) => {
                     self.complain(
@@ -91,11 +114,12 @@ impl ClientSession {
         end: u64,
     ) {
         // P5: events stand between any two answers.
+        let len = body.source().len() as u64;
         if is_event(body.root(), "event_out") {
-            self.outputs.push_back(Output::EventOut { connection, version, body });
+            self.receive_event(slot, connection, version, body);
             return;
         }
-        match self.pop_first_due(slot) {
+        match self.pop_first_due(slot, len) {
             Some(Sent { awaited: Awaited::Agreement { versions, grease }, .. }) => {
                 match Agreed::from_term(body.root()) {
                     Ok(agreed) => self.agreed(slot, version, agreed, (versions, grease)),
@@ -109,10 +133,17 @@ impl ClientSession {
                     }
                 }
             }
-            Some(Sent { awaited: Awaited::Reply { call, version: expected }, .. }) => {
+            Some(Sent { awaited: Awaited::Reply { call, version: expected }, packet, .. }) => {
                 if version == expected {
                     self.route.call_was_executed();
-                    self.end(&call, Ok(Done::Reply { connection, version, body }));
+                    let is_kept = packet == 0;
+                    let outcome = if is_kept && self.is_unreadable(slot, version) {
+                        Err(CallError::Unreadable { version })
+                    } else {
+                        let session = self.in_session(connection, is_kept);
+                        Ok(Done::Reply { connection, version, session, body })
+                    };
+                    self.end(&call, outcome);
                 } else {
                     self.end(&call, Err(CallError::Indeterminate { loss: None }));
                     self.violated(connection, Violation::WrongVersion { expected, found: version });
@@ -131,25 +162,66 @@ impl ClientSession {
         }
     }
 
-    fn receive_control(&mut self, slot: Slot, connection: ConnectionId, control: ServerControl) {
+    /// S8: an event of a version that is not used for now is dropped, if the session may have kept
+    /// it.
+    fn receive_event(
+        &mut self,
+        slot: Slot,
+        connection: ConnectionId,
+        version: Version,
+        body: Document<Bytes>,
+    ) {
+        let now = self.now;
+        if let Some(held) = &mut self.held
+            && held.is_attached_to(connection)
+        {
+            held.unseen.event(body.source().len() as u64, now);
+            if self.is_unreadable(slot, version) {
+                self.statistics.events_dropped += 1;
+                return;
+            }
+        }
+        self.outputs.push_back(Output::EventOut { connection, version, body });
+    }
+
+    fn in_session(&self, connection: ConnectionId, is_resumed: bool) -> Option<InSession> {
+        let held = self.held.as_ref().filter(|held| held.is_attached_to(connection))?;
+        Some(held.told(is_resumed))
+    }
+
+    /// R4: whoever says in an `agreed` that the session is elsewhere may say where.
+    fn note_last_words(&mut self, slot: Slot, next_ip: Option<&NextIp>) {
+        if let Some(link) = self.slot(slot).as_mut().filter(|link| link.agreed_at.is_none()) {
+            link.next_ip = next_ip.cloned();
+        }
+    }
+
+    fn receive_control(
+        &mut self,
+        slot: Slot,
+        connection: ConnectionId,
+        control: ServerControl,
+        len: u64,
+    ) {
         match control {
-            ServerControl::Pong => match self.pop_first_due(slot) {
+            ServerControl::Pong => match self.pop_first_due(slot, 0) {
                 Some(Sent { awaited: Awaited::Pong, .. }) => {}
                 other => self.unexpected(connection, other),
             },
-            ServerControl::NoCommonVersion { service: _, versions, options: _ } => {
-                match self.pop_first_due(slot) {
+            ServerControl::NoCommonVersion { service: _, versions, options } => {
+                match self.pop_first_due(slot, 0) {
                     Some(Sent { awaited: Awaited::Agreement { .. }, .. }) => {
-                        self.no_common_version(slot, versions);
+                        self.no_common_version(slot, versions, &options);
                     }
                     other => self.unexpected(connection, other),
                 }
             }
-            ServerControl::Refused { why, versions, packet, number: _ } => {
-                self.refused(slot, connection, why, versions, packet);
+            ServerControl::Refused { why, versions, packet, number } => {
+                let answered = self.pop_numbered(slot, packet, number, len);
+                self.refused(slot, connection, (why, versions, packet), answered);
             }
-            ServerControl::Failed { why, versions: _, packet, number: _ } => match self
-                .pop_answered(slot, packet)
+            ServerControl::Failed { why, versions: _, packet, number } => match self
+                .pop_numbered(slot, packet, number, len)
             {
                 Some(Sent { awaited: Awaited::Reply { call, version }, .. }) if !call.is_event => {
                     self.route.call_was_executed();
@@ -176,11 +248,11 @@ impl ClientSession {
         &mut self,
         slot: Slot,
         connection: ConnectionId,
-        why: Term,
-        spoken: Versions,
-        packet: u64,
+        refusal: (Term, Versions, u64),
+        answered: Option<Sent>,
     ) {
-        match self.pop_answered(slot, packet) {
+        let (why, spoken, packet) = refusal;
+        match answered {
             Some(Sent { awaited: Awaited::Reply { call, version }, .. }) => {
                 self.version_refused(slot, version, &why, spoken);
                 self.call_refused(call, why);
@@ -229,33 +301,75 @@ impl ClientSession {
     }
 
     /// The answer to the first packet that one is due for has come, so that the events before it
-    /// were taken.
-    fn pop_first_due(&mut self, slot: Slot) -> Option<Sent> {
-        let packet = self.slot(slot).as_ref()?.first_due()?.packet;
-        self.pop_answered(slot, packet)
+    /// were taken. It has so many bytes.
+    fn pop_first_due(&mut self, slot: Slot, len: u64) -> Option<Sent> {
+        let first = self.slot(slot).as_ref()?.first_due()?;
+        let place = Place { packet: first.packet, number: first.number };
+        self.pop_answered(slot, place, len)
+    }
+
+    /// S2, P6: the answer to the message of this number, or to the packet of this one, has come.
+    fn pop_numbered(
+        &mut self,
+        slot: Slot,
+        packet: u64,
+        number: Option<u64>,
+        len: u64,
+    ) -> Option<Sent> {
+        // The two numbers are those of one message. Outside of a session the second says nothing.
+        if let Some(number) = number
+            && packet > 0
+        {
+            let link = self.peek(slot)?;
+            let is_it = |sent: &&Sent| sent.packet == packet;
+            let sent = link.in_flight.iter().find(is_it)?;
+            if sent.number > 0 && sent.number != number {
+                return None;
+            }
+        }
+        self.pop_answered(slot, Place { packet, number: number.unwrap_or(0) }, len)
     }
 
     /// The answer to this packet has come, so that the events before it were taken. `None` if it
     /// cannot have come yet (P5).
-    fn pop_answered(&mut self, slot: Slot, packet: u64) -> Option<Sent> {
+    fn pop_answered(&mut self, slot: Slot, place: Place, len: u64) -> Option<Sent> {
         loop {
             let now = self.now;
             let link = self.slot(slot).as_mut()?;
             let first = link.in_flight.front()?;
-            if first.packet > packet || (first.packet < packet && !first.awaited.is_event()) {
+            let order = place.compare(first);
+            if order.is_lt() || (order.is_gt() && !first.awaited.is_event()) {
                 return None;
             }
             let sent = link.in_flight.pop_front()?;
-            if sent.packet == packet {
+            if order.is_eq() {
                 link.due_since = now;
                 if matches!(sent.awaited, Awaited::Agreement { .. }) {
                     link.negotiation.answered();
                 }
+            }
+            if sent.number > 0 {
+                self.count_answer(slot, &sent, order.is_eq().then_some(len));
+            }
+            if order.is_eq() {
                 return Some(sent);
             }
             if let Awaited::Reply { call, version } = sent.awaited {
                 self.end(&call, Ok(Done::Taken { version }));
             }
+        }
+    }
+
+    /// S3: a message of a session is answered, by so many bytes; or proven to be taken.
+    fn count_answer(&mut self, slot: Slot, sent: &Sent, len: Option<u64>) {
+        let now = self.now;
+        if let Some(outgoing) = self.outgoing(slot) {
+            outgoing.answered(sent.number, sent.body_len);
+        }
+        if let Some(held) = &mut self.held
+            && let Some(len) = len
+        {
+            held.unseen.answer(len, now);
         }
     }
 

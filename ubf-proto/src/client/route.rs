@@ -9,6 +9,7 @@ use ubf_codec::{Address, NextIp};
 use super::output::NamedBy;
 use crate::backoff::Backoff;
 use crate::redirect::RedirectRefusal;
+use crate::session::Level;
 use crate::time::Time;
 use crate::versions::Versions;
 
@@ -114,6 +115,8 @@ pub(super) struct Route {
     silent: Vec<Address>,
     /// What the last of them speaks.
     pub(super) spoken: Versions,
+    /// S1: what the last of them grants that does not grant what is demanded.
+    pub(super) granted: Option<Level>,
 }
 
 /// What came of the addresses of one round.
@@ -122,12 +125,16 @@ pub(super) struct Round {
     /// Each is tried once, whoever names it. Bounded as candidates.
     pub(super) tried: Vec<Address>,
     pub(super) without_version: usize,
+    /// S1: those that grant no session as it is demanded.
+    pub(super) without_session: usize,
 }
 
 impl Round {
-    /// N1: whether all that were tried, at least one, have no version in common with us.
-    pub(super) const fn is_without_version(&self) -> bool {
-        self.without_version > 0 && self.without_version >= self.tried.len()
+    /// N1, S1: whether all that were tried, at least one, cannot do what this program needs: they
+    /// have no version in common with it, or no session.
+    pub(super) const fn is_in_vain(&self) -> bool {
+        let turned_down = self.without_version + self.without_session;
+        turned_down > 0 && turned_down >= self.tried.len()
     }
 }
 
@@ -208,14 +215,19 @@ impl Route {
         Some(candidate)
     }
 
-    /// R4: the addresses of a round: the last NextIP, the peers, those of the start; each once.
+    /// R4: the addresses of a round: the owner of the session (S7), the last NextIP, the peers, those of the start; each once.
     /// Those that were lost by silence come last.
-    pub(super) fn begin_round(&mut self, start: &[Address]) {
+    pub(super) fn begin_round(&mut self, start: &[Address], owner: Option<&Candidate>) {
         let own = start
             .iter()
             .map(|address| Candidate { address: address.clone(), named_by: NamedBy::Program });
-        let all: Vec<Candidate> =
-            self.next_ips.iter().chain(&self.peers).cloned().chain(own).collect();
+        let all: Vec<Candidate> = owner
+            .into_iter()
+            .chain(&self.next_ips)
+            .chain(&self.peers)
+            .cloned()
+            .chain(own)
+            .collect();
         self.candidates.clear();
         for mut candidate in all {
             if start.contains(&candidate.address) {
@@ -277,7 +289,7 @@ mod tests {
             ..Route::default()
         };
         route.peers.push(named("b:1"));
-        route.begin_round(&[address("a:1"), address("c:1")]);
+        route.begin_round(&[address("a:1"), address("c:1")], None);
         let order: Vec<_> = route
             .candidates
             .iter()
@@ -291,7 +303,7 @@ mod tests {
         let start: Vec<Address> =
             (1..=65).map(|port| address(&alloc::format!("a:{port}"))).collect();
         let mut route = Route::default();
-        route.begin_round(&start);
+        route.begin_round(&start, None);
         assert_eq!(route.candidates.len(), 64);
         assert_eq!(route.candidates.back().map(|candidate| candidate.address.port), Some(64));
     }

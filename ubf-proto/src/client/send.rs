@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::calls::Rendering;
-use super::connection::{Awaited, Connection, Purpose};
+use super::connection::{Attachment, Awaited, Connection, Purpose};
 use super::error::CallError;
 use super::output::Output;
 use super::{ClientSession, Slot, accepted};
@@ -17,11 +17,15 @@ impl ClientSession {
 
     /// Sends a `ping` where one is due.
     pub(super) fn ask(&mut self) -> bool {
-        self.ping(Slot::Current) || self.ping(Slot::Next)
+        self.tell_seen() || self.ping(Slot::Current) || self.ping(Slot::Next)
     }
 
     /// L2: asks for a sign of life; or, behind events, whether they were taken.
     fn ping(&mut self, slot: Slot) -> bool {
+        // S11: after the session was asked for elsewhere, nothing is said here.
+        if slot == Slot::Current && self.is_frozen() {
+            return false;
+        }
         // An answer is due to the last packet: nothing is quiet, and nothing is in doubt.
         let is_answer_last =
             |link: &Option<Connection>| link.as_ref().is_none_or(Connection::ends_with_question);
@@ -31,6 +35,10 @@ impl ClientSession {
         let is_leaving = self.is_closing
             || (slot == Slot::Current && self.next.is_some() && !self.is_asking(Slot::Next));
         let has_waiting = !self.waiting.is_empty();
+        let has_room = self.has_room(slot);
+        // S11: a server shuts out whoever says nothing for long.
+        let is_waiting_there =
+            slot == Slot::Next && self.is_move_of_session() && !self.owes_nothing();
         let (now, max_in_flight) = (self.now, self.config.max_in_flight);
         let link = match slot {
             Slot::Current => &self.current,
@@ -45,9 +53,14 @@ impl ClientSession {
         let must_know = || {
             let is_full = link.in_flight.len() >= max_in_flight;
             link.ends_with_event()
-                && (is_leaving || is_full || link.doomed.is_some() || is_barred(link))
+                && (is_leaving
+                    || is_full
+                    || !has_room
+                    || link.is_catching_up()
+                    || link.doomed.is_some()
+                    || is_barred(link))
         };
-        let is_due = now >= link.ping_at(&self.config);
+        let is_due = now >= link.ping_at(&self.config) || (is_waiting_there && link.packets == 0);
         if !link.is_open() || !(is_due || must_know()) {
             return false;
         }
@@ -75,6 +88,11 @@ impl ClientSession {
                     (!is_optimistic && !self.is_holding()).then_some(Slot::Current)
                 }
             }
+            Some(_) if self.is_frozen() => None,
+            // S11: the session leaves when nothing is due here.
+            Some(_) if next.is_open() && self.is_move_of_session() => {
+                (!self.is_holding()).then_some(Slot::Current)
+            }
             // R6: after an address that did not work none is waited for; but calls that went there
             // at once (N3) are not overtaken.
             Some(_) => (self.route.is_move_doubtful && !next.has_messages_in_flight())
@@ -100,7 +118,12 @@ impl ClientSession {
             return false;
         }
         let (connection, is_held) = (link.id, link.is_held);
+        let is_wish_open = matches!(link.attachment, Attachment::Wished { .. });
         let Some(call) = self.waiting.first() else { return false };
+        // S1: whatever may run twice if the session is never granted waits for it.
+        if is_wish_open && (call.is_event || !call.is_idempotent) {
+            return false;
+        }
         match call.opens {
             Some(opened) if opened != connection => return self.end_late_opening(),
             None if is_held => return false,
@@ -118,16 +141,32 @@ impl ClientSession {
         };
         // N12: before the first `agreed` nobody knows what the server accepts.
         let checked = link.accepted.map_or(Ok(()), |limits| accepted::check(&body, &limits));
-        let packet = link.heads.packet(version, body);
-        let Some(call) = self.waiting.pop() else { return false };
         if let Err(error) = checked {
+            let Some(call) = self.waiting.pop() else { return false };
             self.end(&call, Err(error));
             return true;
         }
+        let body_len = body.len() as u64;
+        let packet = link.heads.packet(version, body);
+        // S3: a session has room for so much.
+        let Some(number) = self.number(slot, body_len) else { return false };
         let now = self.now;
-        link.push(Awaited::Reply { call, version }, packet.len(), now);
+        let Some(call) = self.waiting.pop() else { return false };
+        let Some(link) = self.slot(slot) else { return false };
+        let awaited = Awaited::Reply { call, version };
+        link.push_message(awaited, (number, body_len), packet.len(), now);
         self.transmit(connection, packet);
         true
+    }
+
+    /// S3: whether the session has room for the first call that waits.
+    fn has_room(&mut self, slot: Slot) -> bool {
+        let len = match self.waiting.first().map(|call| &call.rendering) {
+            Some(Rendering::Ready(_, body)) => body.len() as u64,
+            Some(Rendering::Needed | Rendering::Asked(_)) => 0,
+            None => return true,
+        };
+        self.outgoing(slot).is_none_or(|outgoing| outgoing.has_room(len))
     }
 
     /// The call was to open a connection that is gone.

@@ -12,6 +12,7 @@ use super::loss::LossReason;
 use super::output::Done;
 
 /// What the end of a connection says about the packets that have no answer.
+#[derive(Debug)]
 pub(super) enum Ending {
     /// Nothing.
     Broken,
@@ -23,8 +24,7 @@ pub(super) enum Ending {
 
 impl Ending {
     pub(super) fn of(reason: &LossReason, in_flight: &VecDeque<Sent>) -> Self {
-        let is_due =
-            |offset: &u64| in_flight.iter().any(|sent| (sent.start..sent.end).contains(offset));
+        let is_due = |offset: &u64| in_flight.iter().any(|sent| sent.has_byte(*offset));
         if let LossReason::Closing { last, .. } = reason {
             return Self::Planned { last: *last };
         }
@@ -37,12 +37,12 @@ impl Ending {
         Self::Broken
     }
 
-    /// Whether a packet of this number, which ends at this offset, may have been executed.
-    const fn may_have_run(&self, packet: u64, end: u64) -> bool {
+    /// Whether a packet may have been executed.
+    pub(super) const fn may_have_run(&self, sent: &Sent) -> bool {
         match self {
             Self::Broken => true,
-            Self::Planned { last } => packet <= *last,
-            Self::Unread { offset, .. } => end <= *offset,
+            Self::Planned { last } => sent.packet <= *last,
+            Self::Unread { offset, .. } => sent.end <= *offset,
         }
     }
 }
@@ -54,8 +54,9 @@ impl ClientSession {
         let mut is_answer_missing = false;
         let mut is_culprit_found = false;
         let mut losses_before = 0;
-        for Sent { packet, start: _, end, awaited } in in_flight {
-            let may_have_run = ending.may_have_run(packet, end);
+        for sent in in_flight {
+            let may_have_run = ending.may_have_run(&sent);
+            let awaited = sent.awaited;
             // After the last words no refusal can come any more (P5): unless an earlier answer is
             // missing too, an event was taken.
             let was_taken = matches!(ending, Ending::Planned { .. })

@@ -1,5 +1,7 @@
 //! Counters.
 
+use core::time::Duration;
+
 /// Counters, in the words of the notices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -24,4 +26,16 @@ pub struct Statistics {
     pub losses: u64,
     /// Connections that servers closed with notice: a planned end is no loss.
     pub closings: u64,
+    /// Sessions that servers have granted (S1).
+    pub sessions: u64,
+    /// Times that a session went on on another connection (S4).
+    pub resumes: u64,
+    /// Messages that had not reached the server when a session went on, and were sent again (S4).
+    pub repeats: u64,
+    /// Sessions that were given up since no server knew them (S7).
+    pub unknown: u64,
+    /// Time that sessions were without a connection, until they went on or were given up.
+    pub parked: Duration,
+    /// Events of a session that were dropped, since their version is in quarantine (S8).
+    pub events_dropped: u64,
 }

@@ -36,6 +36,10 @@ pub enum Violation {
         /// The number.
         found: u64,
     },
+    /// S1: it grants more than the session that was wished for.
+    WrongGrant,
+    /// S4: it goes on after another message than it can have taken.
+    WrongResume,
 }
 
 impl Violation {
@@ -48,7 +52,8 @@ impl Violation {
             Self::WrongService => "wrong-service",
             Self::UnexpectedAnswer => "unexpected-answer",
             Self::WrongVersion { .. } => "wrong-version",
-            Self::WrongPacketNumber { .. } => "wrong-packet-number",
+            Self::WrongPacketNumber { .. } | Self::WrongResume => "wrong-packet-number",
+            Self::WrongGrant => "malformed",
         }
     }
 }
@@ -72,6 +77,10 @@ impl fmt::Display for Violation {
             Self::UnexpectedAnswer => f.write_str("the server answers what was not asked"),
             Self::WrongVersion { expected, found } => {
                 write!(f, "a reply in version {found} to a request in version {expected}")
+            }
+            Self::WrongGrant => f.write_str("the server grants more than was wished for"),
+            Self::WrongResume => {
+                f.write_str("the server goes on after another message than it can have taken")
             }
             Self::WrongPacketNumber { found } => {
                 write!(f, "the server speaks of packet {found}, which cannot be meant")

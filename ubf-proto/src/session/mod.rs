@@ -9,7 +9,11 @@
 
 mod id;
 pub(crate) mod kept;
+mod outgoing;
 mod terms;
+mod unseen;
 
 pub use self::id::SessionId;
+pub(crate) use self::outgoing::Outgoing;
 pub use self::terms::{Grant, Level, NoSession, Resume, Resumed, SessionOption, Wish};
+pub(crate) use self::unseen::Unseen;

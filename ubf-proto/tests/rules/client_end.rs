@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use ubf_codec::{Term, Version};
-use ubf_proto::client::{Call, CallId, Config, ConnectionId, Done, Input, NamedBy, Notice, Output};
+use ubf_proto::client::{
+    Call, CallId, Config, ConnectionId, Done, Input, NamedBy, Notice, Output, SessionPlan,
+};
+use ubf_proto::session::SessionId;
 use ubf_proto::{ClientSession, Time, Versions};
 
 pub(crate) struct Client {
@@ -15,6 +18,8 @@ pub(crate) struct Client {
     pub(crate) is_written: bool,
     /// Every address that was to be connected to, and who named it.
     pub(crate) dials: Vec<(String, NamedBy)>,
+    /// How many names of sessions were asked for.
+    session_ids: u8,
 }
 
 /// Settings that make all bytes exact.
@@ -22,6 +27,7 @@ pub(crate) fn config(addresses: &str, versions: &[u32]) -> Config {
     let addresses = addresses.split(',').map(|address| address.parse().unwrap()).collect();
     let mut config = Config::new(addresses, Versions::of(versions.iter().copied()));
     config.grease = false;
+    config.session = SessionPlan::off();
     config.limits = config.limits.with_max_packet_bytes(999);
     config.quarantine.jitter_percent = 0;
     config.failover_spread = Duration::ZERO;
@@ -40,6 +46,7 @@ impl Client {
             is_written: true,
             notices: Vec::new(),
             dials: Vec::new(),
+            session_ids: 0,
         }
     }
 
@@ -137,6 +144,14 @@ impl Client {
                         );
                     }
                     line
+                }
+                Output::NeedSessionId => {
+                    // aaaa…, bbbb…: names that a reader can tell apart.
+                    let letter = b'a' + self.session_ids;
+                    self.session_ids += 1;
+                    let id = SessionId::from_bytes([letter; SessionId::BYTES]);
+                    self.session.handle(Input::SessionId(id), Time::from_millis(self.now));
+                    continue;
                 }
                 Output::Close { connection } => format!("close {}", connection.0),
                 Output::Render { call, version } => format!("render {} {version}", call.0),

@@ -23,6 +23,7 @@ mod limits;
 mod opening;
 mod server;
 mod server_end;
+mod session_client;
 mod sessions;
 mod travel;
 mod words;

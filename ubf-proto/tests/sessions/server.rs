@@ -145,7 +145,6 @@ impl Server {
             | Step::Call { .. }
             | Step::Event { .. }
             | Step::Cancel { .. }
-            | Step::Close { .. }
             | Step::Crash { .. }
             | Step::Quarantine { .. }
             | Step::Render { .. }

@@ -16,7 +16,6 @@ mod limits_of_connections;
 mod limits_of_packets;
 mod malformed;
 mod middleware;
-mod sessions;
 mod support;
 mod versioned;
 mod wire;

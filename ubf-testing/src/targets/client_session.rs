@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::{Bytes, BytesMut};
 use ubf_codec::{Term, Version};
-use ubf_proto::client::{Call, CallId, Config, ConnectionId, Done, Input, Notice, Output};
+use ubf_proto::client::{
+    Call, CallId, Config, ConnectionId, Done, Input, Notice, Output, SessionPlan,
+};
 use ubf_proto::{ClientSession, Time, Versions};
 
 use super::peer::Peer;
@@ -84,6 +86,7 @@ impl World {
         let addresses = vec!["192.0.2.1:4000".parse().unwrap(), "192.0.2.9:4000".parse().unwrap()];
         let mut config = Config::new(addresses, Versions::of([3, 8, 10]));
         let flags = script.next().unwrap_or_default();
+        config.session = SessionPlan::off();
         config.max_pending = MAX_PENDING;
         config.max_in_flight = MAX_IN_FLIGHT;
         config.max_hops = MAX_HOPS;

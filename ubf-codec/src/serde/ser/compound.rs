@@ -97,13 +97,14 @@ impl<'s> Compound<'s> {
     fn field<T: ?Sized + Serialize>(&mut self, key: &'static str, value: &T) -> Result<(), Error> {
         self.begin_struct::<T>();
         if self.list.is_some() {
-            self.serializer.output.begin_field(key);
+            self.open_entry();
+            self.serializer.atom(key);
         }
         value
             .serialize(&mut *self.serializer)
             .map_err(|error| self.place(error, Segment::Name(key.to_string())))?;
         if self.list.is_some() {
-            self.serializer.output.end_entry();
+            self.close_entry();
         }
         Ok(())
     }
@@ -114,6 +115,16 @@ impl<'s> Compound<'s> {
         if self.list.is_none() {
             self.serializer.leaf(crate::term::Leaf::Undefined);
         }
+    }
+
+    fn open_entry(&mut self) {
+        self.serializer.output.begin_element();
+        self.serializer.output.open_tuple();
+    }
+
+    fn close_entry(&mut self) {
+        self.serializer.output.close_tuple();
+        self.serializer.output.end_element();
     }
 
     fn close(self, tag: Option<&str>) {
@@ -212,7 +223,7 @@ impl SerializeMap for Compound<'_> {
         if self.outside.is_none() && any::type_name::<T>() == "str" {
             self.describe_self();
         }
-        self.serializer.output.begin_entry();
+        self.open_entry();
         key.serialize(&mut *self.serializer)
     }
 
@@ -222,7 +233,7 @@ impl SerializeMap for Compound<'_> {
         value
             .serialize(&mut *self.serializer)
             .map_err(|error| self.place(error, Segment::Index(index)))?;
-        self.serializer.output.end_entry();
+        self.close_entry();
         Ok(())
     }
 

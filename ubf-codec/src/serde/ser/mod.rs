@@ -18,7 +18,7 @@ use super::own::read_own;
 use super::term;
 use super::wrappers::{PROPERTY_LIST, SELF_DESCRIBING};
 use crate::dialect::Dialect;
-use crate::term::{Leaf, Term};
+use crate::term::{IntegerRef, Leaf, Term};
 
 /// Writes a value as a packet, up to and with its `$`: extended dialect, structs as records.
 ///
@@ -125,15 +125,12 @@ impl<'s> ser::Serializer for &'s mut Serializer {
     }
 
     fn serialize_i64(self, value: i64) -> Result<(), Error> {
-        self.output.integer(value);
+        self.leaf(Leaf::Integer(IntegerRef::small(value)));
         Ok(())
     }
 
     fn serialize_u64(self, value: u64) -> Result<(), Error> {
-        match i64::try_from(value) {
-            Ok(value) => self.serialize_i64(value),
-            Err(_) => self.serialize_u128(value.into()),
-        }
+        self.serialize_u128(value.into())
     }
 
     fn serialize_i128(self, value: i128) -> Result<(), Error> {

@@ -225,6 +225,7 @@ impl World {
                 (0..starts).map(|_| address(random.below(node_count as u64) as usize)).collect();
             let mut config =
                 client::Config::new(starts, Versions::of(side.versions.iter().copied()));
+            config.session = client::SessionPlan::off();
             config.floor = Version::new(side.floor);
             config.optimistic_start = random.below(4) > 0;
             config.optimistic_moves = random.below(4) == 0;

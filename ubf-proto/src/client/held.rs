@@ -1,0 +1,107 @@
+//! The session that a client holds, on a connection or between two.
+//!
+//! ```text
+//!  granted ──> Attached ──the connection is lost──> Parked ──the owner does not know it,──> gone
+//!                 ^                                   │       or it was kept long enough
+//!                 └───────────── resumed ─────────────┘
+//! ```
+
+use alloc::collections::VecDeque;
+
+use super::connection::{Awaited, Sent};
+use super::output::{ConnectionId, InSession};
+use super::route::Candidate;
+use super::settle::Ending;
+use crate::session::{Grant, Outgoing, Resume, SessionId, Unseen};
+use crate::time::Time;
+
+/// A session that a server has granted.
+#[derive(Debug)]
+pub(super) struct Held {
+    /// The sessions of this client are counted from 1.
+    pub(super) ordinal: u64,
+    id: SessionId,
+    pub(super) grant: Grant,
+    /// S7: the address that owned it last.
+    pub(super) owner: Candidate,
+    /// S5: the number of the last attempt to attach it to a connection.
+    turn: u64,
+    pub(super) outgoing: Outgoing,
+    pub(super) unseen: Unseen,
+    pub(super) place: Place,
+}
+
+/// Where a session is.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// On this connection, which has its messages without an answer.
+    Attached(ConnectionId),
+    /// On none.
+    Parked {
+        since: Time,
+        /// Messages without an answer, by ascending numbers.
+        messages: VecDeque<Sent>,
+        /// What the end of the last connection says about them, if the session is gone.
+        ending: Ending,
+    },
+}
+
+impl Held {
+    pub(super) const fn new(
+        ordinal: u64,
+        id: SessionId,
+        grant: Grant,
+        owner: Candidate,
+        outgoing: Outgoing,
+        connection: ConnectionId,
+    ) -> Self {
+        Self {
+            ordinal,
+            id,
+            grant,
+            owner,
+            turn: 1,
+            outgoing,
+            unseen: Unseen::new(),
+            place: Place::Attached(connection),
+        }
+    }
+
+    pub(super) fn is_attached_to(&self, connection: ConnectionId) -> bool {
+        matches!(self.place, Place::Attached(attached) if attached == connection)
+    }
+
+    pub(super) const fn id(&self) -> SessionId {
+        self.id
+    }
+
+    /// S4, S5: the option of one more attempt to go on.
+    pub(super) const fn next_resume(&mut self) -> Resume {
+        self.turn += 1;
+        let (done, events) = (self.outgoing.done(), self.unseen.events());
+        Resume { id: self.id, done, events, turn: self.turn }
+    }
+
+    /// S7: whether a call would be in doubt if the session was gone.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        match &self.place {
+            Place::Attached(_) => false,
+            Place::Parked { messages, ending, .. } => messages.iter().any(|sent| {
+                matches!(sent.awaited, Awaited::Reply { .. }) && ending.may_have_run(sent)
+            }),
+        }
+    }
+
+    /// S7: when nobody will keep it any more.
+    pub(super) fn gone_at(&self) -> Option<Time> {
+        match &self.place {
+            Place::Attached(_) => None,
+            Place::Parked { since, .. } => Some(*since + self.grant.keep),
+        }
+    }
+
+    /// What is told about an answer that comes in this session.
+    pub(super) const fn told(&self, is_resumed: bool) -> InSession {
+        InSession { ordinal: self.ordinal, is_resumed }
+    }
+}
