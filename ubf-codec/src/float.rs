@@ -103,16 +103,32 @@ const POWERS_OF_TEN: [u64; MAX_SHORT_DIGITS + 1] = {
 /// The shortest digits that read back to the same value, always with a `.` in them: there are peers
 /// that demand it. `None` for what is infinite or no number.
 pub(crate) fn write(value: f64) -> Option<String> {
+    write_to(value, |digits| String::from(digits))
+}
+
+/// The same digits, handed to `take`.
+#[inline]
+pub(crate) fn write_to<T>(value: f64, take: impl FnOnce(&str) -> T) -> Option<T> {
     if !value.is_finite() {
         return None;
     }
     let mut buffer = zmij::Buffer::new();
     let digits = buffer.format_finite(value);
-    // `1e-7` becomes `1.0e-7`.
+    // In this range digits have a point and no exponent, and nobody has to look for them.
+    if value == 0.0 || (1e-4..1e15).contains(&value.abs()) {
+        debug_assert!(digits.contains('.') && !digits.contains('e'), "the formatter's own range");
+        return Some(take(digits));
+    }
+    Some(take(&with_point(digits)))
+}
+
+/// `1e-7` becomes `1.0e-7`.
+#[cold]
+fn with_point(digits: &str) -> String {
     let (mantissa, exponent) =
         digits.find('e').map_or((digits, ""), |place| digits.split_at(place));
     let point = if mantissa.contains('.') { "" } else { ".0" };
-    Some([mantissa, point, exponent].concat())
+    [mantissa, point, exponent].concat()
 }
 
 #[cfg(test)]
@@ -125,9 +141,26 @@ mod tests {
 
     #[test]
     fn digits_read_back_to_the_same_value() {
-        for value in
-            [0.0, -0.0, 1.0, 1.5, -2.25, 0.1, 1e-7, 1e300, 5e-324, f64::MAX, 123_456_789.125]
-        {
+        for value in [
+            0.0,
+            -0.0,
+            1.0,
+            1.5,
+            -2.25,
+            0.1,
+            1e-7,
+            1e300,
+            5e-324,
+            f64::MAX,
+            123_456_789.125,
+            1e-4,
+            9.999_999_999_999_999e-5,
+            1e15,
+            -999_999_999_999_999.9,
+            1e16,
+            -1e17,
+            1e-5,
+        ] {
             let digits = write(value).unwrap();
             assert!(digits.contains('.'), "{digits}");
             let term = Term::float(value).unwrap();

@@ -176,6 +176,13 @@ fn specials(quote: u8, block: &[u8; 16]) -> (u32, u32) {
     )
 }
 
+/// Which of 16 bytes are `quote` or `\`: a bit for each, the first byte's lowest.
+#[inline(always)]
+pub(crate) fn specials_of(quote: u8, block: &[u8; 16]) -> u32 {
+    let block = u8x16::new(*block);
+    (block.simd_eq(u8x16::splat(quote)) | block.simd_eq(u8x16::splat(b'\\'))).to_bitmask()
+}
+
 /// Takes bytes up to the next `quote` or `\`, which stays, or all that there are.
 #[inline(always)]
 pub(crate) fn plain_text(quote: u8, input: &[u8]) -> Run<'_, &[u8]> {

@@ -39,6 +39,7 @@
 //! - **Terms of a type:** [`Faker`] makes random ones, for load and for tests.
 //! - **The meaning:** [`TypeGraph`]: the types of a contract as a graph in which names, dialects
 //!   and ways of writing are gone. Checking and comparing are done on it.
+//! - **Rust code:** `RustCode` writes types, states and traits for a contract (feature `rust`).
 //! - **Comparing:** [`Comparison`] says whether new servers serve old clients, and old servers new
 //!   clients; [`compare`] has what it reports.
 //!
@@ -65,6 +66,8 @@ mod model;
 mod predefined;
 mod print;
 mod read;
+#[cfg(feature = "rust")]
+mod rust;
 mod session;
 mod shown;
 mod span;
@@ -86,5 +89,7 @@ pub use self::model::{
 };
 pub use self::predefined::{Attributes, Predefined};
 pub use self::read::Reader;
+#[cfg(feature = "rust")]
+pub use self::rust::RustCode;
 pub use self::session::{Accepted, Broken, BrokenBy, SessionChecker, SessionState};
 pub use self::span::{Position, Span};

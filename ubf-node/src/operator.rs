@@ -14,6 +14,9 @@ use crate::options::Waits;
 
 /// Operators at a time.
 const MAX_OPERATORS: usize = 16;
+/// Descriptors for operators when clients have taken all others. Chosen: one operator at work, and
+/// some that a client's connection may take first.
+const SPARE_DESCRIPTORS: usize = 4;
 /// Bytes of a packet: a request is a list of addresses at most.
 const MAX_PACKET_BYTES: u32 = 64 << 10;
 /// Who types by hand needs time.
@@ -51,6 +54,7 @@ pub(crate) async fn serve(
         .listen_unix(path)
         .config(config)
         .limits(limits)
+        .spare_descriptors(SPARE_DESCRIPTORS)
         // By hand, one does not negotiate.
         .shared_service(Service::DEFAULT, std::sync::Arc::clone(&control))
         .shared_service(Control::NAME, control)

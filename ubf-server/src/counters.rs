@@ -73,6 +73,17 @@ counters! {
     /// Connections whose task panicked, which no code of a service causes: a fault of this library, or
     /// of a stream that the program made.
     connections_crashed,
+    /// Sessions that were granted (S1).
+    sessions,
+    /// Connections with which a session went on (S4).
+    sessions_resumed,
+    /// Sessions that ended because nobody went on with them (S6).
+    sessions_expired,
+    /// Sessions that the server gave up: to make room, or as it stopped (S6, S10).
+    sessions_given_up,
+    /// Answers of sessions that the server gave up, that were not acknowledged, and handlers that ran
+    /// for them; but for those of clients that were told that the server stops.
+    answers_lost,
     /// Calls that were begun and never answered because the server stopped (R8).
     calls_cut,
 }

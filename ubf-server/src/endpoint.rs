@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,18 +12,22 @@ use tokio::sync::{Notify, Semaphore};
 use ubf_codec::{Address, Version};
 use ubf_net::Peer;
 use ubf_proto::endpoint::{
-    Admission, ConnectionKey, Endpoint, Input, Notice, Origin, Output, Start,
+    Admission, ConnectionKey, Endpoint, Input, Notice, Opening, Origin, Output, Resumption,
+    SessionKey, SessionLimits, Start,
 };
-use ubf_proto::server::Config;
+use ubf_proto::server::{Config, SessionAnswer};
+use ubf_proto::session::{Grant, NoSession, Resume, Wish};
 use ubf_proto::{Phase, Service, Time, Versions, endpoint};
 
 use crate::clock::Clock;
+use crate::connection::Attach;
 use crate::counters::{Counters, Counts};
 use crate::entry::ConnectionEntry;
 use crate::erased::AnyService;
-use crate::handle::{ConnectionStatus, Status};
+use crate::handle::{ConnectionStatus, SessionStatus, Status};
 use crate::log::{error, info, millis, warn};
-use crate::mailbox::Command;
+use crate::mailbox::{Command, Mailbox};
+use crate::session::{SessionEntry, SessionGuard};
 use crate::settings::ServerLimits;
 
 /// Agents that a status names. Chosen: more than a fleet has, and a page to read.
@@ -37,6 +41,8 @@ pub(crate) struct SharedEndpoint {
     /// As it was at the start: peers may have changed.
     pub(crate) config: Arc<Config>,
     pub(crate) limits: ServerLimits,
+    /// S6: bytes that all sessions may keep.
+    max_kept_in_all: usize,
     pub(crate) services: BTreeMap<Service, Arc<dyn AnyService>>,
     /// All versions of the services, spoken or not.
     versions: BTreeMap<Service, Versions>,
@@ -46,6 +52,9 @@ pub(crate) struct SharedEndpoint {
     /// Wakes the one that runs the server.
     pub(crate) wake: Notify,
     pub(crate) totals: Counters,
+    /// S6: bytes that are kept in all sessions, about.
+    kept: AtomicUsize,
+    is_crowded: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -68,6 +77,8 @@ struct State {
     endpoint: Endpoint,
     /// Those that the endpoint has admitted.
     entries: HashMap<ConnectionKey, Arc<ConnectionEntry>>,
+    /// Those that the endpoint has granted.
+    sessions: HashMap<SessionKey, Arc<SessionEntry>>,
     /// The one that runs the server is to close the listeners.
     must_stop_listening: bool,
 }
@@ -80,12 +91,18 @@ impl State {
             match output {
                 Output::Tell(connection, input) => {
                     if let Some(entry) = self.entries.get(&connection) {
-                        entry.mailbox.command(Command::Tell(Box::new(input)));
+                        let command = Command::Tell(connection, Box::new(input));
+                        entry.mailbox().command(command);
                     }
                 }
                 Output::Cut(connection) => {
                     if let Some(entry) = self.entries.get(&connection) {
-                        entry.mailbox.command(Command::Cut);
+                        entry.mailbox().command(Command::Cut(connection));
+                    }
+                }
+                Output::EndSession(session) => {
+                    if let Some(entry) = self.sessions.get(&session) {
+                        entry.mailbox.command(Command::EndSession);
                     }
                 }
                 Output::StopListening => self.must_stop_listening = true,
@@ -114,7 +131,7 @@ pub(crate) struct ConnectionGuard {
 
 impl Drop for ConnectionGuard {
     fn drop(&mut self) {
-        self.entry.mailbox.close();
+        self.entry.mailbox().close();
         if std::thread::panicking() {
             // Code of services does not come so far: this is a fault of our own, or of the stream.
             self.endpoint.totals.connections_crashed.add(1);
@@ -134,6 +151,14 @@ impl Drop for ConnectionGuard {
     }
 }
 
+/// What becomes of a connection whose client wants to go on with a session (S4).
+pub(crate) enum HandOver {
+    /// The session has it.
+    Done,
+    /// There is none to go on with.
+    Answer(SessionAnswer),
+}
+
 /// What becomes of a connection that was accepted.
 pub(crate) enum Welcome {
     /// It is served.
@@ -146,6 +171,7 @@ impl SharedEndpoint {
     pub(crate) fn new(
         config: Config,
         limits: ServerLimits,
+        sessions: &SessionLimits,
         services: BTreeMap<Service, Arc<dyn AnyService>>,
         own: Own,
         offer: ubf_proto::Offer,
@@ -159,21 +185,26 @@ impl SharedEndpoint {
         settings.max_connections_per_address = limits.max_connections_per_address;
         settings.max_last_words_time = limits.max_linger_time;
         settings.own = own.names();
+        settings.sessions = sessions.clone();
         let state = State {
             endpoint: Endpoint::new(settings, offer, seed),
             entries: HashMap::new(),
+            sessions: HashMap::new(),
             must_stop_listening: false,
         };
         Self {
             clock: Clock::start(),
             config: Arc::new(config),
             limits,
+            max_kept_in_all: usize::try_from(sessions.max_kept_in_all).unwrap_or(usize::MAX),
             versions,
             services,
             own,
             farewells: Arc::new(Semaphore::new(MAX_FAREWELLS)),
             wake: Notify::new(),
             totals: Counters::default(),
+            kept: AtomicUsize::new(0),
+            is_crowded: AtomicBool::new(false),
             state: Mutex::new(state),
         }
     }
@@ -219,17 +250,142 @@ impl SharedEndpoint {
         welcome
     }
 
+    /// S1: a session for the client of a connection.
+    pub(crate) fn open_session(
+        self: &Arc<Self>,
+        connection: &ConnectionEntry,
+        mailbox: &Arc<Mailbox>,
+        service: Service,
+        wish: &Wish,
+        max_packet: u64,
+    ) -> Result<(SessionGuard, Grant), SessionAnswer> {
+        let name = service.clone();
+        self.with_state(|state, now| {
+            let endpoint = &mut state.endpoint;
+            match endpoint.open_session(connection.key, name, wish, max_packet, now) {
+                Opening::Granted { session, grant } => {
+                    let mailbox = Arc::clone(mailbox);
+                    let entry =
+                        SessionEntry::new(session, wish.id, service, connection, mailbox, now);
+                    let entry = Arc::new(entry);
+                    state.sessions.insert(session, Arc::clone(&entry));
+                    Ok((SessionGuard { endpoint: Arc::clone(self), entry }, grant))
+                }
+                Opening::NotGranted => Err(SessionAnswer::NotGranted),
+                Opening::Exists => Err(SessionAnswer::Exists),
+            }
+        })
+    }
+
+    /// S4: hands a connection over to the session that its client goes on with.
+    pub(crate) fn resume_session(
+        &self,
+        connection: ConnectionKey,
+        service: &Service,
+        resume: &Resume,
+        attach: impl FnOnce() -> Option<Box<Attach>>,
+    ) -> HandOver {
+        self.with_state(|state, now| {
+            match state.endpoint.resume_session(connection, service, resume, now) {
+                Resumption::HandOver(session) => {
+                    let Some(owner) = state.sessions.get(&session) else {
+                        return HandOver::Answer(SessionAnswer::NoSession(NoSession::Unknown));
+                    };
+                    // What is said to the connection from here on, its session hears.
+                    if let Some(entry) = state.entries.get(&connection) {
+                        entry.set_mailbox(Arc::clone(&owner.mailbox));
+                    }
+                    if let Some(attach) = attach() {
+                        owner.mailbox.command(Command::Attach(attach));
+                    }
+                    HandOver::Done
+                }
+                Resumption::Overtaken => HandOver::Answer(SessionAnswer::Overtaken),
+                Resumption::NoSession(why) => HandOver::Answer(SessionAnswer::NoSession(why)),
+            }
+        })
+    }
+
+    /// S6: a session has no connection from here on.
+    pub(crate) fn park_session(&self, session: SessionKey, connection: ConnectionKey) {
+        // It may have another one by now.
+        self.with_state(|state, now| {
+            state.endpoint.handle(Input::Parked { session, connection }, now)
+        });
+    }
+
+    /// S6: nobody can go on with a session from here on. `false` if somebody is about to.
+    pub(crate) fn expire_session(&self, session: &SessionEntry) -> bool {
+        self.with_state(|state, now| {
+            if session.mailbox.has_attach() {
+                return false;
+            }
+            state.sessions.remove(&session.key);
+            state.endpoint.handle(Input::SessionOver(session.key), now);
+            true
+        })
+    }
+
+    pub(crate) fn forget_session(&self, session: SessionKey) {
+        let phase = self.with_state(|state, now| {
+            state.sessions.remove(&session);
+            // It may be over already.
+            state.endpoint.handle(Input::SessionOver(session), now);
+            state.endpoint.phase()
+        });
+        if phase != Phase::Serving {
+            self.wake.notify_one();
+        }
+    }
+
+    /// S6: a session keeps another number of bytes.
+    pub(crate) fn kept_changed(&self, before: usize, after: usize) {
+        let kept = if after >= before {
+            self.kept.fetch_add(after - before, Ordering::Relaxed) + (after - before)
+        } else {
+            self.kept.fetch_sub(before - after, Ordering::Relaxed) - (before - after)
+        };
+        let is_crowded = kept >= self.max_kept_in_all;
+        if self.is_crowded.swap(is_crowded, Ordering::Relaxed) != is_crowded {
+            self.handle(Input::Crowded(is_crowded));
+            if is_crowded {
+                warn!(
+                    kept,
+                    max_kept_in_all = self.max_kept_in_all,
+                    "sessions keep as much as they may"
+                );
+            }
+        }
+    }
+
+    /// S6: whether the sessions keep as much as they may.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.is_crowded.load(Ordering::Relaxed)
+    }
+
+    /// The sessions after this number, oldest first, as many as asked for.
+    pub(crate) fn sessions(&self, after: u64, at_most: usize) -> Vec<SessionStatus> {
+        let (now, mut entries) = self.with_state(|state, now| {
+            let entries = state.sessions.values().filter(|entry| entry.key.number() > after);
+            (now, entries.cloned().collect::<Vec<_>>())
+        });
+        entries.sort_by_key(|entry| entry.key);
+        entries.truncate(at_most);
+        entries.iter().map(|entry| session_status(entry, now)).collect()
+    }
+
     /// Whether the listeners are to be closed. It is asked again after that was done.
     pub(crate) fn must_stop_listening(&self) -> bool {
         self.with_state(|state, _| std::mem::take(&mut state.must_stop_listening))
     }
 
-    /// Takes the phases as they come, and tells which one was reached and how many connections are
-    /// left.
+    /// Takes the phases as they come, and tells which one was reached and how many connections and
+    /// parked sessions are left.
     pub(crate) fn advance(&self) -> (Phase, usize) {
         self.with_state(|state, now| {
             state.endpoint.handle(Input::Tick, now);
-            (state.endpoint.phase(), state.endpoint.connections())
+            let tasks = state.endpoint.connections() + state.endpoint.sessions().1;
+            (state.endpoint.phase(), tasks)
         })
     }
 
@@ -362,11 +518,15 @@ impl SharedEndpoint {
     }
 
     /// Gives one connection a command. `false` if there is none of this number.
-    pub(crate) fn command(&self, number: u64, command: impl FnOnce(Time) -> Command) -> bool {
+    pub(crate) fn command(
+        &self,
+        number: u64,
+        command: impl FnOnce(ConnectionKey, Time) -> Command,
+    ) -> bool {
         self.with_state(|state, now| {
             let entry = state.entries.values().find(|entry| entry.key.number() == number);
             let Some(entry) = entry else { return false };
-            entry.mailbox.command(command(now));
+            entry.mailbox().command(command(entry.key, now));
             true
         })
     }
@@ -394,6 +554,21 @@ fn connection_status(entry: &ConnectionEntry, now: Time) -> ConnectionStatus {
         calls: entry.running.load(Ordering::Relaxed),
         agent: agreed.as_ref().and_then(|agreed| agreed.agent.as_deref().map(Into::into)),
         agreed: agreed.map(|agreed| (agreed.service, agreed.version)),
+    }
+}
+
+fn session_status(entry: &SessionEntry, now: Time) -> SessionStatus {
+    let (connection, peer) = entry.owner();
+    SessionStatus {
+        number: entry.key.number(),
+        name: entry.id.to_string(),
+        service: entry.service.clone(),
+        connection: connection.number(),
+        peer,
+        age: now.since(entry.since),
+        is_parked: entry.is_parked.load(Ordering::Relaxed),
+        resumes: entry.resumes.load(Ordering::Relaxed),
+        kept: entry.kept.load(Ordering::Relaxed),
     }
 }
 

@@ -1,7 +1,9 @@
 //! A connection, as others see it.
 
+use std::future::poll_fn;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 
 use ubf_codec::Version;
 use ubf_net::Peer;
@@ -9,7 +11,7 @@ use ubf_proto::endpoint::ConnectionKey;
 use ubf_proto::{Service, Time};
 
 use crate::counters::Messages;
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Command, Mailbox};
 
 /// Bytes of what a client says of itself that are kept. Chosen: a name and a version.
 const MAX_AGENT_BYTES: usize = 64;
@@ -21,7 +23,8 @@ pub(crate) struct ConnectionEntry {
     pub(crate) peer: Peer,
     /// When it was admitted.
     pub(crate) since: Time,
-    pub(crate) mailbox: Arc<Mailbox>,
+    /// That of the task that it belongs to.
+    mailbox: Mutex<Arc<Mailbox>>,
     /// Requests whose handlers run.
     pub(crate) running: AtomicUsize,
     pub(crate) messages: Messages,
@@ -43,11 +46,35 @@ impl ConnectionEntry {
             key,
             peer,
             since,
-            mailbox: Arc::new(Mailbox::new(max_events)),
+            mailbox: Mutex::new(Arc::new(Mailbox::new(max_events))),
             running: AtomicUsize::new(0),
             messages: Messages::default(),
             agreed: Mutex::new(None),
         }
+    }
+
+    pub(crate) fn mailbox(&self) -> Arc<Mailbox> {
+        Arc::clone(&self.mailbox.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// S4, S6: the connection belongs to another task from here on.
+    pub(crate) fn set_mailbox(&self, mailbox: Arc<Mailbox>) {
+        *self.mailbox.lock().unwrap_or_else(PoisonError::into_inner) = mailbox;
+    }
+
+    /// Waits until the server stops now.
+    pub(crate) async fn cut(&self) {
+        let mailbox = self.mailbox();
+        poll_fn(|cx| {
+            mailbox.register(cx.waker());
+            while let Some(command) = mailbox.take(true) {
+                if matches!(command, Command::Cut(_)) {
+                    return Poll::Ready(());
+                }
+            }
+            Poll::Pending
+        })
+        .await;
     }
 
     pub(crate) fn agree(&self, service: Service, version: Version, agent: Option<&str>) {

@@ -57,6 +57,12 @@ impl ServerHandle {
         self.0.connections(after, at_most)
     }
 
+    /// The sessions whose numbers are above this one, oldest first, and no more than `at_most`.
+    #[must_use]
+    pub fn sessions(&self, after: u64, at_most: usize) -> Vec<SessionStatus> {
+        self.0.sessions(after, at_most)
+    }
+
     /// Sends the client of one connection elsewhere: its next reply names `next_ip`, or a notice
     /// does so at once, and it has the grace to go. A client that stays is then closed, as
     /// [`close_connection`](Self::close_connection) does. A drain that begins meanwhile, or ends,
@@ -96,9 +102,9 @@ impl ServerHandle {
     /// The client is told `{'closing','operator',N}`. `false` if no connection has this number.
     #[must_use = "the connection may be gone"]
     pub fn close_connection(&self, number: u64, hard_stop: Duration) -> bool {
-        self.0.command(number, |_| {
+        self.0.command(number, |to, _| {
             let why = Term::atom(Text::from_static("operator"));
-            Command::Tell(Box::new(server::Input::Close { why, within: hard_stop }))
+            Command::Tell(to, Box::new(server::Input::Close { why, within: hard_stop }))
         })
     }
 
@@ -234,6 +240,30 @@ pub struct Status {
     pub counts: Counts,
 }
 
+/// How one session is (S1 to S6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionStatus {
+    /// Its number, which no other one of this server has.
+    pub number: u64,
+    /// A short hash of its name, which is a secret (S9). Clients show the same.
+    pub name: String,
+    /// Whose it is.
+    pub service: Service,
+    /// The number of the connection that it has, or had last.
+    pub connection: u64,
+    /// Where that comes from.
+    pub peer: Peer,
+    /// How long it has been there.
+    pub age: Duration,
+    /// Whether it has no connection.
+    pub is_parked: bool,
+    /// How often it went on with another connection.
+    pub resumes: u64,
+    /// Bytes of answers and events that are kept, to within 16 KiB.
+    pub kept: usize,
+}
+
 /// A connection at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -272,7 +302,8 @@ impl Report {
     /// Whether the server ended as it was told to, and all calls that were begun were answered.
     #[must_use]
     pub const fn is_clean(&self) -> bool {
-        self.fault.is_none() && self.counts.calls_cut == 0 && self.counts.connections_crashed == 0
+        let Counts { calls_cut, connections_crashed, answers_lost, .. } = self.counts;
+        self.fault.is_none() && calls_cut == 0 && connections_crashed == 0 && answers_lost == 0
     }
 }
 

@@ -141,6 +141,7 @@ mod log;
 mod clock;
 mod counters;
 mod settings;
+mod spares;
 
 #[cfg(feature = "contract")]
 mod contracts;
@@ -166,6 +167,7 @@ mod endpoint;
 mod entry;
 mod handle;
 mod server;
+mod session;
 mod welcome;
 
 pub mod middleware;
@@ -178,12 +180,12 @@ pub use self::counters::Counts;
 pub use self::event::EventSender;
 pub use self::event_error::EventError;
 pub use self::failure::Failure;
-pub use self::handle::{ConnectionStatus, Fault, Report, ServerHandle, Status};
+pub use self::handle::{ConnectionStatus, Fault, Report, ServerHandle, SessionStatus, Status};
 pub use self::handler::{Call, Client, Handler};
 pub use self::handlers::Handlers;
 pub use self::reply::{IntoReply, Reply};
 pub use self::server::{Server, ServerBuilder};
-pub use self::settings::{Cordon, LoadPlan, LoadUnit, ServerLimits};
+pub use self::settings::{Cordon, LoadPlan, LoadUnit, ServerLimits, SessionLimits};
 pub use self::shared_event::SharedEvent;
 pub use self::versions::{HandlerError, IntoVersions};
 #[cfg(feature = "contract")]

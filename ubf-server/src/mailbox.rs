@@ -5,14 +5,18 @@
 
 use std::collections::VecDeque;
 use std::mem::discriminant;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use bytes::Bytes;
 use tokio::sync::{Semaphore, TryAcquireError};
 use ubf_codec::Version;
+use ubf_proto::endpoint::ConnectionKey;
 use ubf_proto::server::Input;
+
+use crate::connection::Attach;
 
 /// An event for the client, encoded.
 #[derive(Debug)]
@@ -24,12 +28,16 @@ pub(crate) struct Event {
 /// What a connection is to do.
 #[derive(Debug)]
 pub(crate) enum Command {
-    /// The session is told.
-    Tell(Box<Input>),
+    /// The session is told something that concerns this connection.
+    Tell(ConnectionKey, Box<Input>),
     /// The client is sent an event.
     Send(Event),
-    /// The connection ends at once.
-    Cut,
+    /// This connection ends at once.
+    Cut(ConnectionKey),
+    /// S4: the session goes on with a connection.
+    Attach(Box<Attach>),
+    /// S6: the session is given up.
+    EndSession,
 }
 
 /// Why an event was not put in.
@@ -49,12 +57,17 @@ impl Command {
     fn is_replaced_by(&self, later: &Self) -> bool {
         match (self, later) {
             // Of several times in which to close the strictest counts.
-            (Self::Tell(_), Self::Tell(later)) if matches!(**later, Input::Close { .. }) => false,
-            (Self::Tell(input), Self::Tell(later)) => {
-                discriminant(&**input) == discriminant(&**later)
+            (Self::Tell(..), Self::Tell(_, later)) if matches!(**later, Input::Close { .. }) => {
+                false
             }
-            (Self::Cut, Self::Cut) => true,
-            (Self::Tell(_) | Self::Send(_) | Self::Cut, _) => false,
+            (Self::Tell(to, input), Self::Tell(later_to, later)) => {
+                to == later_to && discriminant(&**input) == discriminant(&**later)
+            }
+            (Self::Cut(to), Self::Cut(later)) => to == later,
+            (Self::EndSession, Self::EndSession) => true,
+            // Each of these has a connection, of which there are only so many.
+            (Self::Attach(_), _) => false,
+            (Self::Tell(..) | Self::Send(_) | Self::Cut(_) | Self::EndSession, _) => false,
         }
     }
 }
@@ -73,6 +86,24 @@ pub(crate) struct Mailbox {
     /// Which of the connection's services the client speaks to, counted from 1, and in which
     /// version: the upper and the lower half.
     spoken: AtomicU64,
+}
+
+/// The mailbox of a task: closed when the task lets go of it, however it ends.
+#[derive(Debug)]
+pub(crate) struct OpenMailbox(pub(crate) Arc<Mailbox>);
+
+impl Deref for OpenMailbox {
+    type Target = Mailbox;
+
+    fn deref(&self) -> &Mailbox {
+        &self.0
+    }
+}
+
+impl Drop for OpenMailbox {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 #[derive(Debug, Default)]
@@ -187,6 +218,13 @@ impl Mailbox {
         }
     }
 
+    /// S6: the session goes on in another task, which registers anew.
+    pub(crate) fn unregister(&self) {
+        let mut state = self.state();
+        state.waker = None;
+        self.is_registered.store(false, Ordering::Release);
+    }
+
     /// Whether it is worth it to look for mail.
     pub(crate) fn has_mail(&self) -> bool {
         self.has_mail.load(Ordering::Acquire)
@@ -216,6 +254,13 @@ impl Mailbox {
         event.map(Command::Send)
     }
 
+    /// S4: whether a connection waits to be taken over.
+    pub(crate) fn has_attach(&self) -> bool {
+        let state = self.state();
+        let mut commands = state.mail.iter().flat_map(|mail| &mail.commands);
+        commands.any(|command| matches!(command, Command::Attach(_)))
+    }
+
     /// The connection is gone: who waits for room is told.
     pub(crate) fn close(&self) {
         self.room.close();
@@ -231,21 +276,31 @@ impl Mailbox {
 
 #[cfg(test)]
 mod tests {
-    use std::convert::Infallible;
-    use std::sync::Arc;
+    use ubf_proto::endpoint::{self, Admission, Endpoint, Origin};
+    use ubf_proto::{Offer, Time, Versions};
 
     use super::*;
+    use std::convert::Infallible;
 
     fn event() -> Result<Event, Infallible> {
         Ok(Event { version: Version::MIN, body: Bytes::from_static(b"{'event_out'1}$") })
+    }
+
+    fn key() -> ConnectionKey {
+        let config = endpoint::Config::default();
+        let mut endpoint = Endpoint::new(config, Offer::from(Versions::of([1])), 1);
+        match endpoint.admit(Origin::Local, Time::ZERO) {
+            Admission::Serve { connection, .. } => connection,
+            Admission::TurnAway { why, .. } => panic!("{why}"),
+        }
     }
 
     #[test]
     fn orders_overtake_events_and_events_can_be_held_back() {
         let mailbox = Mailbox::new(4);
         assert_eq!(mailbox.try_send(event), Ok(()));
-        mailbox.command(Command::Cut);
-        assert!(matches!(mailbox.take(false), Some(Command::Cut)));
+        mailbox.command(Command::Cut(key()));
+        assert!(matches!(mailbox.take(false), Some(Command::Cut(_))));
         assert!(mailbox.take(false).is_none());
         assert!(mailbox.has_mail());
         assert!(matches!(mailbox.take(true), Some(Command::Send(_))));
@@ -256,14 +311,14 @@ mod tests {
     #[test]
     fn l1_of_each_kind_of_command_the_last_is_kept_in_its_place() {
         let mailbox = Mailbox::new(1);
-        let tell = |input| mailbox.command(Command::Tell(Box::new(input)));
+        let tell = |input| mailbox.command(Command::Tell(key(), Box::new(input)));
         for _ in 0..1_000 {
             tell(Input::NextIp(None));
             tell(Input::Undrain);
             tell(Input::NextIp("b:4000".parse().ok()));
         }
-        mailbox.command(Command::Cut);
-        mailbox.command(Command::Cut);
+        mailbox.command(Command::Cut(key()));
+        mailbox.command(Command::Cut(key()));
         let mut kept = Vec::new();
         while let Some(command) = mailbox.take(true) {
             kept.push(format!("{command:?}"));
@@ -289,7 +344,7 @@ mod tests {
             mailbox.register(&waker);
             mailbox.register(&waker);
             assert!(woken.try_recv().is_err());
-            mailbox.command(Command::Cut);
+            mailbox.command(Command::Cut(key()));
             assert!(woken.try_recv().is_ok());
             assert!(mailbox.take(true).is_some());
         }

@@ -30,7 +30,8 @@ use crate::erased::AnyService;
 use crate::handle::{Fault, Report, ServerHandle};
 use crate::handler::Handler;
 use crate::log::{error, info, millis, warn};
-use crate::settings::ServerLimits;
+use crate::settings::{ServerLimits, SessionLimits};
+use crate::spares::{self, Spares};
 use crate::versions::HandlerError;
 use crate::welcome::welcome;
 
@@ -51,6 +52,7 @@ pub struct Server {
     endpoint: Arc<SharedEndpoint>,
     listeners: Vec<Listener>,
     addresses: Vec<SocketAddr>,
+    spare_descriptors: usize,
 }
 
 impl Server {
@@ -87,8 +89,8 @@ impl Server {
     /// It ends by itself when a task that it cannot be without ends unexpectedly: then it shuts down,
     /// and the report names the [`Fault`].
     pub async fn run(self) -> Report {
-        let Self { endpoint, listeners, addresses } = self;
-        let acceptors = Acceptors::start(listeners, &endpoint);
+        let Self { endpoint, listeners, addresses, spare_descriptors } = self;
+        let acceptors = Acceptors::start(listeners, &endpoint, spare_descriptors);
         info!(?addresses, "serving");
         run(endpoint, acceptors).await
     }
@@ -212,11 +214,12 @@ struct Acceptors {
 }
 
 impl Acceptors {
-    fn start(listeners: Vec<Listener>, endpoint: &Arc<SharedEndpoint>) -> Self {
+    fn start(listeners: Vec<Listener>, endpoint: &Arc<SharedEndpoint>, spares: usize) -> Self {
         let (stop, stopped) = watch::channel(());
         let mut tasks = JoinSet::new();
         for listener in listeners {
-            tasks.spawn(accept(listener, Arc::clone(endpoint), stopped.clone()));
+            let spares = Spares::new(spares);
+            tasks.spawn(accept(listener, Arc::clone(endpoint), stopped.clone(), spares));
         }
         Self { tasks, stop: Some(stop) }
     }
@@ -240,17 +243,31 @@ async fn accept(
     listener: Listener,
     endpoint: Arc<SharedEndpoint>,
     mut stopped: watch::Receiver<()>,
+    mut spares: Spares,
 ) {
     let mut pause = ACCEPT_PAUSE;
+    let mut were_used_up = false;
     loop {
+        let accepted = async {
+            if were_used_up {
+                spares::are_free_again()?;
+            }
+            listener.accept().await
+        };
         let accepted = tokio::select! {
             biased;
             _ = stopped.changed() => break,
-            accepted = listener.accept() => accepted,
+            accepted = accepted => accepted,
+            // Soon, so that no other listener takes what was given.
+            () = sleep(ACCEPT_PAUSE), if spares.is_short() => {
+                spares.refill();
+                continue;
+            }
         };
         match accepted {
             Ok((stream, peer)) => {
                 pause = ACCEPT_PAUSE;
+                were_used_up = false;
                 welcome(stream, peer, &endpoint);
             }
             // That connection is gone, the next one is not.
@@ -259,7 +276,10 @@ async fn accept(
                     error.kind(),
                     io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
                 ) => {}
+            // There may be no descriptor left but these.
+            Err(_) if spares.give() => {}
             Err(error) => {
+                were_used_up = !spares.are_kept();
                 warn!(%error, pause_ms = millis(pause), "cannot accept");
                 tokio::select! {
                     _ = stopped.changed() => break,
@@ -269,6 +289,7 @@ async fn accept(
             }
         }
     }
+    drop(spares);
     for (stream, peer) in listener.close() {
         welcome(stream, peer, &endpoint);
     }
@@ -291,8 +312,10 @@ pub struct ServerBuilder {
     pinned: Vec<(Service, Text)>,
     config: Config,
     limits: ServerLimits,
+    sessions: SessionLimits,
     crash_rule: CrashRule,
     seed: Option<u64>,
+    spare_descriptors: usize,
 }
 
 impl ServerBuilder {
@@ -390,6 +413,14 @@ impl ServerBuilder {
         self
     }
 
+    /// S1, S6: says which sessions are granted. By default clients that ask for one get it; with
+    /// [`max_sessions`](SessionLimits::max_sessions) 0, none does.
+    #[must_use]
+    pub fn sessions(mut self, sessions: SessionLimits) -> Self {
+        self.sessions = sessions;
+        self
+    }
+
     /// N6: says when crashes withdraw a version.
     #[must_use]
     pub const fn crash_rule(mut self, rule: CrashRule) -> Self {
@@ -402,6 +433,17 @@ impl ServerBuilder {
     #[must_use]
     pub const fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
+        self
+    }
+
+    /// Keeps so many descriptors back for each listener: connections that come when the process has
+    /// no descriptor left are then taken nevertheless, about as many at a time. By default none.
+    ///
+    /// It is for a server beside another one in the same process, as for operators who are to look
+    /// at a server that is out of descriptors.
+    #[must_use]
+    pub const fn spare_descriptors(mut self, count: usize) -> Self {
+        self.spare_descriptors = count;
         self
     }
 
@@ -474,9 +516,17 @@ impl ServerBuilder {
             u64::from(since_1970.subsec_nanos()) ^ since_1970.as_secs()
         };
         let seed = self.seed.unwrap_or_else(time_of_day);
-        let endpoint =
-            SharedEndpoint::new(self.config, self.limits, self.services, own, offer, seed);
-        Ok(Server { endpoint: Arc::new(endpoint), listeners, addresses })
+        let endpoint = SharedEndpoint::new(
+            self.config,
+            self.limits,
+            &self.sessions,
+            self.services,
+            own,
+            offer,
+            seed,
+        );
+        let spare_descriptors = self.spare_descriptors;
+        Ok(Server { endpoint: Arc::new(endpoint), listeners, addresses, spare_descriptors })
     }
 }
 
@@ -513,7 +563,7 @@ mod tests {
         let handlers = Handlers::new().on(1, |_| async { Reply::ok(1) });
         let server = Server::builder().listen("127.0.0.1:0").service(Service::DEFAULT, handlers);
         let Server { endpoint, listeners, .. } = server.bind().await.unwrap();
-        let acceptors = Acceptors::start(listeners, &endpoint);
+        let acceptors = Acceptors::start(listeners, &endpoint, 0);
         (endpoint, acceptors)
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-pub use ubf_proto::endpoint::{Cordon, LoadPlan, LoadUnit};
+pub use ubf_proto::endpoint::{Cordon, LoadPlan, LoadUnit, SessionLimits};
 
 /// Limits of a server that concern no single session (L1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

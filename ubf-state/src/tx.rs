@@ -332,7 +332,7 @@ impl<'a> Tx<'a> {
     /// # Errors
     /// [`Stop`], to be passed on.
     pub fn at<K: Key>(&mut self, when: Time, key: &K) -> Do<()> {
-        let key = key.to_bytes();
+        let key = bounded(key.to_bytes())?;
         self.cancel_written(&key)?;
         self.write(timer::by_key(&key), Some(timer::value(when)))?;
         self.write(timer::by_time(when, &key), Some(Bytes::new()))
@@ -526,9 +526,10 @@ impl Tx<'_> {
             // A row of an older version has no entry in this index, and gets none: who knows that
             // version alone would not keep it.
             let before = before.filter(|(_, version)| *version >= index.since());
-            let before = before.and_then(|(row, _)| entry(table, index, key, row));
+            let before =
+                before.map(|(row, _)| entry(table, index, key, row)).transpose()?.flatten();
             let after = after.filter(|_| self.write_version() >= index.since());
-            let after = after.and_then(|row| entry(table, index, key, row));
+            let after = after.map(|row| entry(table, index, key, row)).transpose()?.flatten();
             if before != after {
                 if let Some(entry) = before {
                     self.write(entry, None)?;
@@ -542,25 +543,27 @@ impl Tx<'_> {
     }
 }
 
-/// The stored key of a row's entry in an index.
+/// The stored key of a row's entry in an index, if the row has one.
 fn entry<K: Key, R: Row>(
     table: &Table<K, R>,
     index: &dyn AnyIndex<K, R>,
     key: &K,
     row: &R,
-) -> Option<Vec<u8>> {
+) -> Do<Option<Vec<u8>>> {
+    let Some(of_index) = index.key_of(key, row) else { return Ok(None) };
     let mut entry = stored::index_prefix(table.name(), index.name());
-    entry.extend_from_slice(&index.key_of(key, row)?);
+    entry.extend_from_slice(&bounded(of_index)?);
     key.put(&mut entry);
-    Some(entry)
+    Ok(Some(entry))
 }
 
 fn stored_key<K: Key>(table: &'static str, key: &K) -> Do<Vec<u8>> {
-    let key = key.to_bytes();
-    if key.len() > MAX_KEY_BYTES {
-        return Err(Stop::limit("MAX_KEY_BYTES"));
-    }
-    Ok(stored::row_key(table, &key))
+    Ok(stored::row_key(table, &bounded(key.to_bytes())?))
+}
+
+/// A written key that is no longer than a key may be.
+fn bounded(key: Vec<u8>) -> Do<Vec<u8>> {
+    if key.len() > MAX_KEY_BYTES { Err(Stop::limit("MAX_KEY_BYTES")) } else { Ok(key) }
 }
 
 /// The stored keys of a range, behind a prefix.

@@ -24,6 +24,7 @@ pub(crate) enum ContractCommand {
     Diff(DiffContracts),
     Test(TestTerms),
     Fake(FakeTerms),
+    Rust(RustOfContract),
 }
 
 /// How contracts are read.
@@ -229,4 +230,30 @@ pub(crate) struct FakeTerms {
     pub(crate) strings: StringArgs,
     #[command(flatten)]
     pub(crate) source: SourceArgs,
+}
+
+/// Write Rust code for a contract: types for serde, states, and traits for servers and clients.
+///
+/// The code is formatted by rustfmt, with the settings of the folder in which this runs.
+#[derive(Debug, Args)]
+pub(crate) struct RustOfContract {
+    /// The contract; `-` is stdin
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+
+    /// Only what one side needs
+    #[arg(long, value_name = "SIDE", value_enum)]
+    pub(crate) only: Option<CodeSide>,
+
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+}
+
+/// Whose code is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CodeSide {
+    /// What a server needs
+    Server,
+    /// What a client needs
+    Client,
 }

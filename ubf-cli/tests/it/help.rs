@@ -1,43 +1,6 @@
-//! Every example in the help does what the help says.
-
-use std::path::Path;
-use std::process::Command;
+//! What the tool says about itself. Its examples are in `examples`.
 
 use crate::common::good;
-use crate::common::server::Server;
-
-/// The examples of a help text: command line and output, without the indent.
-fn examples(help: &str) -> Vec<(String, String)> {
-    let (_, examples) = help.split_once("Examples:\n").expect("examples");
-    let mut found: Vec<(String, String)> = Vec::new();
-    for line in examples.lines().take_while(|line| line.is_empty() || line.starts_with("  ")) {
-        let line = line.strip_prefix("  ").unwrap_or(line);
-        if let Some(command) = line.strip_prefix("$ ") {
-            found.push((command.to_owned(), String::new()));
-        } else if let Some((_, output)) = found.last_mut() {
-            output.push_str(line);
-            output.push('\n');
-        }
-    }
-    found
-}
-
-/// Where the examples say that a server is.
-const EXAMPLE_ADDRESS: &str = "127.0.0.1:4000";
-
-fn run(command: &str) -> (i32, String) {
-    let folder = Path::new(env!("CARGO_BIN_EXE_ubf")).parent().expect("ubf is in a folder");
-    let path = format!("{}:{}", folder.display(), std::env::var("PATH").expect("a PATH"));
-    let output = Command::new("sh")
-        .args(["-c", &format!("{{ {command}; }} 2>&1")])
-        .env("PATH", path)
-        .output()
-        .expect("a shell");
-    (
-        output.status.code().expect("it ends by itself"),
-        String::from_utf8(output.stdout).expect("UTF-8"),
-    )
-}
 
 const COMMANDS: &[&[&str]] = &[
     &[],
@@ -54,25 +17,8 @@ const COMMANDS: &[&[&str]] = &[
     &["attack"],
     &["demo"],
     &["contract"],
+    &["admin"],
 ];
-
-#[test]
-fn every_example_does_what_the_help_says() {
-    let server = Server::of_2003();
-    for &command in COMMANDS {
-        let help = good(&[command, &["--help"]].concat(), "");
-        let examples = examples(&help);
-        assert!(examples.len() >= 3, "{command:?}");
-        for (line, expected) in examples {
-            let (status, output) = run(&line.replace(EXAMPLE_ADDRESS, &server.address));
-            assert!(status < 2, "{line}: {output}");
-            if !expected.trim().is_empty() {
-                let expected = expected.replace(EXAMPLE_ADDRESS, &server.address);
-                assert_eq!(output.trim_end(), expected.trim_end(), "{line}");
-            }
-        }
-    }
-}
 
 #[test]
 fn help_lines_fit_the_screen() {

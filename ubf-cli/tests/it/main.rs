@@ -11,10 +11,20 @@ mod common;
 
 mod check;
 mod contract;
+mod contract_rust;
 mod decode;
 mod encode;
 mod fmt;
 mod from_json;
+#[allow(
+    dead_code,
+    unreachable_pub,
+    clippy::all,
+    clippy::pedantic,
+    clippy::wildcard_enum_match_arm,
+    reason = "programs use a part of what `ubf contract rust` writes, with lints of their own"
+)]
+mod generated;
 mod to_json;
 mod trace;
 
@@ -27,6 +37,8 @@ mod attack_weak_servers;
 
 mod attack;
 
+#[cfg(unix)]
+mod examples;
 #[cfg(unix)]
 mod help;
 #[cfg(unix)]

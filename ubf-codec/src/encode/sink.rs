@@ -2,15 +2,19 @@
 //! longer than all else.
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use bytes::BufMut;
 
 /// Room for any short token: an integer of 64 bits, or a text of [`SHORT_TEXT`] bytes with its
-/// quotes.
-pub(crate) const SHORT_TOKEN: usize = SHORT_TEXT + 2;
+/// quotes and an operator before them.
+pub(crate) const SHORT_TOKEN: usize = SHORT_TEXT + 3;
 /// The longest text that is copied by words. Measured: nearly all names, and half of what people
 /// write.
 pub(crate) const SHORT_TEXT: usize = 32;
+
+/// What a short [`Kept::part`] copies. At most a short token.
+pub(crate) const COPIED: usize = 32;
 
 /// Takes tokens.
 pub(crate) trait Sink {
@@ -48,6 +52,30 @@ impl Kept {
     /// Keeps the first `len` bytes only.
     pub(crate) fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);
+    }
+
+    /// Two bytes.
+    #[inline(always)]
+    pub(crate) fn pair(&mut self, pair: [u8; 2]) {
+        if let Some(room) = self.room().and_then(|room| room.first_chunk_mut()) {
+            *room = pair;
+            self.take(2);
+        }
+    }
+
+    /// The part of `source` that the range names. A short one is copied with what follows it there,
+    /// by words: a call to copy some bytes would take longer.
+    #[inline(always)]
+    pub(crate) fn part(&mut self, source: &[u8], range: Range<usize>) {
+        let len = range.len();
+        if len <= COPIED
+            && let Some(block) = source.get(range.start..).and_then(|rest| rest.first_chunk())
+            && let Some(room) = self.room().and_then(|room| room.first_chunk_mut::<COPIED>())
+        {
+            *room = *block;
+            return self.take(len);
+        }
+        self.slice(source.get(range).unwrap_or_default());
     }
 
     #[cold]

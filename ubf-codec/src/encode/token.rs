@@ -77,23 +77,63 @@ fn has_special(quote: u8, block: &[u8; 16]) -> bool {
 
 /// W3: only the quote and `\` are escaped.
 #[inline(always)]
-fn quoted(text: TextRef<'_>, quote: u8, out: &mut impl Sink) {
+pub(crate) fn quoted(text: TextRef<'_>, quote: u8, out: &mut impl Sink) {
     let bytes = match text.as_plain() {
         Some(bytes) if bytes.len() <= SHORT_TEXT => bytes,
         Some(bytes) => return long(bytes, quote, out),
         None => return escaped(&text.to_bytes(), quote, out),
     };
-    let Some(room) = out.room() else { return };
-    let [open, inside @ .., _] = room;
+    let Some([open, inside @ .., _, _]) = out.room() else { return };
     *open = quote;
-    if copy_short(bytes, inside, |word| lexer::has_special(quote, word)) == Some(false)
-        && let Some(close) = room.get_mut(1 + bytes.len())
-    {
-        *close = quote;
-        return out.take(bytes.len() + 2);
+    if copy_plain(bytes, quote, inside).is_none() {
+        return escaped(bytes, quote, out);
     }
-    escaped(bytes, quote, out);
+    if let Some(close) = out.room().and_then(|room| room.get_mut(1 + bytes.len())) {
+        *close = quote;
+        out.take(bytes.len() + 2);
+    }
 }
+
+/// A field of a property list: `{` and its name, at once where that is short.
+#[inline(always)]
+pub(crate) fn field(name: &str, out: &mut impl Sink) {
+    let bytes = name.as_bytes();
+    if let Some([open, quote, inside @ .., _]) = out.room()
+        && bytes.len() <= SHORT_TEXT
+    {
+        [*open, *quote] = *b"{'";
+        if copy_plain(bytes, b'\'', inside).is_some()
+            && let Some(close) = out.room().and_then(|room| room.get_mut(2 + bytes.len()))
+        {
+            *close = b'\'';
+            return out.take(bytes.len() + 3);
+        }
+    }
+    out.byte(b'{');
+    quoted(TextRef::plain(bytes), b'\'', out);
+}
+
+/// W8: the digits of a float, as a string tagged `f`.
+#[inline(always)]
+pub(crate) fn float(digits: &str, out: &mut impl Sink) {
+    let bytes = digits.as_bytes();
+    if bytes.len() <= SHORT_FLOAT
+        && let Some([open, inside @ .., _, _]) = out.room()
+    {
+        *open = b'"';
+        copy_short(bytes, inside, |_| false);
+        let end = out.room().and_then(|room| room.get_mut(1 + bytes.len()..));
+        if let Some(end) = end.and_then(|room| room.first_chunk_mut()) {
+            *end = *b"\"`f`";
+            return out.take(bytes.len() + 5);
+        }
+    }
+    quoted(TextRef::plain(bytes), b'"', out);
+    tag(TextRef::plain(b"f"), out);
+}
+
+/// Nearly all floats: 17 digits, sign, point and exponent take 24 bytes.
+const SHORT_FLOAT: usize = SHORT_TEXT - 4;
 
 /// A text that is longer than a short token: copied and searched at once, until something special
 /// comes.
@@ -159,35 +199,41 @@ fn big_integer(value: IntegerRef<'_>, out: &mut impl Sink) {
     });
 }
 
+/// Copies a text of at most [`SHORT_TEXT`] bytes; `None` if one of them has to be escaped.
+#[inline(always)]
+fn copy_plain(text: &[u8], quote: u8, room: &mut [u8; SHORT_TEXT]) -> Option<()> {
+    let has_special = copy_short(text, room, |block| lexer::specials_of(quote, &block) != 0)?;
+    if has_special { None } else { Some(()) }
+}
+
 /// Copies at most [`SHORT_TEXT`] bytes in a few words, which overlap where the text is no multiple
-/// of them. Whether one of the words `is_special`.
+/// of them. Whether one of the blocks `is_special` that hold all of its bytes and nothing else but
+/// zeros. They are made of the words that were read: to read again what has just been written in
+/// other pieces makes the processor wait.
 #[inline(always)]
 fn copy_short(
     text: &[u8],
     room: &mut [u8; SHORT_TEXT],
-    is_special: impl Fn(u64) -> bool,
+    is_special: impl Fn([u8; 16]) -> bool,
 ) -> Option<bool> {
     let len = text.len();
+    if let (Some(first), Some(last)) = (text.first_chunk::<16>(), text.last_chunk::<16>()) {
+        *room.first_chunk_mut()? = *first;
+        *room.get_mut(len - 16..)?.first_chunk_mut()? = *last;
+        return Some(is_special(*first) | is_special(*last));
+    }
     if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
         *room.first_chunk_mut()? = *first;
         *room.get_mut(len - 8..)?.first_chunk_mut()? = *last;
-        let mut found =
-            is_special(u64::from_le_bytes(*first)) | is_special(u64::from_le_bytes(*last));
-        if len > 16 {
-            let (second, third) =
-                (text.get(8..)?.first_chunk::<8>()?, text.get(len - 16..)?.first_chunk::<8>()?);
-            *room.get_mut(8..)?.first_chunk_mut()? = *second;
-            *room.get_mut(len - 16..)?.first_chunk_mut()? = *third;
-            found |=
-                is_special(u64::from_le_bytes(*second)) | is_special(u64::from_le_bytes(*third));
-        }
-        return Some(found);
+        let (first, last) = (u64::from_le_bytes(*first), u64::from_le_bytes(*last));
+        return Some(is_special((u128::from(first) << 64 | u128::from(last)).to_le_bytes()));
     }
     if let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) {
         *room.first_chunk_mut()? = *first;
         *room.get_mut(len - 4..)?.first_chunk_mut()? = *last;
+        let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
         return Some(is_special(
-            u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last)),
+            u128::from(u64::from(first) << 32 | u64::from(last)).to_le_bytes(),
         ));
     }
     let (Some(&first), Some(&middle), Some(&last)) = (text.first(), text.get(len / 2), text.last())
@@ -197,7 +243,7 @@ fn copy_short(
     *room.first_mut()? = first;
     *room.get_mut(len / 2)? = middle;
     *room.get_mut(len - 1)? = last;
-    Some(is_special(u64::from_le_bytes([first, middle, last, 0, 0, 0, 0, 0])))
+    Some(is_special(u128::from(u32::from_le_bytes([first, middle, last, 0])).to_le_bytes()))
 }
 
 fn binary(bytes: &[u8], out: &mut impl Sink) {

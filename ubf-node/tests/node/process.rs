@@ -195,6 +195,35 @@ fn accepting_waits_longer_each_time_while_descriptors_are_used_up_and_goes_on_wh
     assert_eq!(program.status(), Some(0));
 }
 
+#[cfg(unix)]
+#[test]
+fn an_operator_is_served_while_descriptors_are_used_up() {
+    use std::os::unix::net::UnixStream;
+
+    let socket = std::env::temp_dir().join(format!("ubf-{}-spare.socket", std::process::id()));
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "ulimit -n 40 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_ubf-server")]);
+    // Who is connected stays.
+    let stays = ["--max-negotiation-time", "1h", "--control", socket.to_str().unwrap()];
+    let arguments = [LISTENING, &stays].concat();
+    let mut program = Program::spawn(prepared(shell, &arguments));
+    let crowd: Vec<TcpStream> = (0..60).map(|_| program.connect()).collect();
+    program.pause();
+    // Each one needs a descriptor, and gives it back.
+    for _ in 0..10 {
+        let mut operator = UnixStream::connect(&socket).unwrap();
+        operator.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        operator.write_all(b"1 'status'$").unwrap();
+        let mut seen = Vec::new();
+        BufReader::new(operator).read_until(b'$', &mut seen).unwrap();
+        let seen = String::from_utf8(seen).unwrap();
+        assert!(seen.contains("'status'") && seen.ends_with("'serving'}$"), "{seen}");
+    }
+    drop(crowd);
+    program.signal("TERM");
+    assert_eq!(program.status(), Some(0));
+}
+
 #[test]
 fn sigterm_without_peers_answers_says_goodbye_and_exits_with_0() {
     let program = Program::start(&["--versions", "1-5,9,10,14"]);

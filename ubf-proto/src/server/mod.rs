@@ -328,7 +328,10 @@ impl ServerSession {
         let is_over =
             self.wire.has_ended && !self.wire.inbound.is_fresh() && self.wire.ending.is_none();
         if is_over {
-            self.end(None, CloseReason::ByClient, self.config.max_close_time);
+            // S6: what runs belongs to the session, which does not need this connection for it.
+            let is_session = self.calls.session.is_some();
+            let within = if is_session { Duration::ZERO } else { self.config.max_close_time };
+            self.end(None, CloseReason::ByClient, within);
         }
         is_over
     }

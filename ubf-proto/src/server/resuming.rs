@@ -97,6 +97,18 @@ pub struct Resuming {
     resume: Resume,
 }
 
+impl Resuming {
+    /// S5: a later attempt came before. All outputs are there: last words, and the end.
+    #[must_use]
+    pub fn overtaken(self, now: Time) -> ServerSession {
+        let Self { config, offer, wire, .. } = self;
+        let mut session = ServerSession::new(config, offer, now);
+        session.wire = wire;
+        session.close_with("overtaken", CloseReason::Overtaken);
+        session
+    }
+}
+
 impl ServerSession {
     /// The connection, to be handed over to the session that was found. `None` if its client does
     /// not wait for that.

@@ -52,6 +52,8 @@ impl Client {
         config.max_pending = settings.max_pending.unwrap_or(config.max_pending);
         config.max_in_flight = settings.max_in_flight.unwrap_or(config.max_in_flight);
         config.limits.max_depth = settings.max_depth.unwrap_or(config.limits.max_depth);
+        let max_packet = settings.max_packet.unwrap_or(config.limits.max_packet_bytes);
+        config.limits.max_packet_bytes = max_packet;
         let session = ClientSession::new(config, 1, Time::ZERO);
         let mut end = Self { session, now: 0, has_dials, calls: Vec::new(), seen: Seen::default() };
         end.drive();
@@ -123,6 +125,7 @@ impl Client {
             }
             Step::Event { event } => client::Input::Call(Call::event(self.id(event))),
             Step::Cancel { cancel } => client::Input::Cancel { call: self.id(cancel) },
+            Step::Close { .. } => client::Input::Close,
             Step::Crash { crash } => client::Input::Crashed {
                 version: version(*crash),
                 call: None,

@@ -61,10 +61,9 @@ pub(crate) struct ClientSettings {
     pub(crate) max_pending: Option<usize>,
     pub(crate) max_in_flight: Option<usize>,
     pub(crate) max_depth: Option<u32>,
+    pub(crate) max_packet: Option<u32>,
     /// S1: what the client wishes for.
     pub(crate) session: Option<SessionSettings>,
-    /// S1: the names of its sessions, one after the other.
-    pub(crate) ids: Vec<String>,
 }
 
 /// A session that a client wishes for. What is not given is what clients wish for.
@@ -149,6 +148,9 @@ pub(crate) enum Step {
     },
     Cancel {
         cancel: String,
+    },
+    Close {
+        close: bool,
     },
     Crash {
         crash: u32,

@@ -7,11 +7,13 @@
 //! No decision of the protocol is made here.
 
 mod farewell;
+mod handing;
+mod link;
 mod outbox;
 
 use std::cell::Cell;
 use std::future::poll_fn;
-use std::mem::MaybeUninit;
+use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,35 +21,33 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::BytesMut;
+use futures_util::FutureExt as _;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::time::{Sleep, sleep_until, timeout};
-use tokio_util::io::poll_read_buf;
 use ubf_codec::{Term, Version};
 use ubf_net::Stream;
 use ubf_proto::endpoint;
 use ubf_proto::endpoint::Start;
 use ubf_proto::server::{
-    CloseReason, Config, Input, Message, Notice, Output, Scratch, SessionAnswer, SessionRequest,
+    CloseReason, Config, Input, Message, Notice, Output, Scratch, SessionAnswer, SessionEnd,
+    SessionRequest,
 };
-use ubf_proto::session::NoSession;
+use ubf_proto::session::Resume;
 use ubf_proto::{ServerSession, Service, Time, Truncated};
 
+pub(crate) use self::handing::Attach;
+use self::link::Link;
 use self::outbox::Outbox;
 use crate::contain::{Contained, contained};
+use crate::counters::{Counter, Counters, Messages};
 use crate::endpoint::{ConnectionGuard, SharedEndpoint};
 use crate::entry::ConnectionEntry;
 use crate::erased::{AnyConnection, Outcome};
 use crate::failure::{Chain, Ending, Failure};
 use crate::handler::Client;
 use crate::log::{debug, info, millis, warn};
-use crate::mailbox::Command;
-
-/// Room for a read on the stack, from where a copy is made that takes no more memory than came.
-/// Chosen: a copy costs little beside a read.
-const STACK_READ: usize = 16 << 10;
-/// Room for a read when more than that came. It is not copied. Chosen: more makes nothing faster.
-const LARGE_READ: usize = 64 << 10;
+use crate::mailbox::{Command, Mailbox, OpenMailbox};
+use crate::session::{Kept, SessionGuard};
 
 /// What a connection does before others have their turn, in bytes: those of its packets, each of which
 /// counts for at least [`LEAST_WORK`]. Chosen: more than a batch, and some tens of microseconds.
@@ -60,16 +60,21 @@ thread_local! {
     static SCRATCH: Cell<Option<Scratch>> = const { Cell::new(None) };
 }
 
+/// The task of a connection, or of the session that outlives it (S6).
 struct Connection {
+    /// First, so that no connection is handed over to what is going away.
+    own: Option<SessionGuard>,
     endpoint: Arc<SharedEndpoint>,
+    /// The connection that it has, or had last, as others see it.
     entry: Arc<ConnectionEntry>,
-    stream: Stream,
+    mailbox: OpenMailbox,
+    /// `None`: the session is parked.
+    link: Option<Link>,
+    /// S5: the connection with which the session goes on, as soon as the one that it has is closed.
+    next: Option<Box<Attach>>,
     session: ServerSession,
-    outbox: Outbox,
     /// L1: what it may do before others have their turn.
     budget: usize,
-    /// The last read left something in the socket.
-    is_flooded: bool,
     /// Those that the client has used: seldom more than one.
     services: Vec<(Service, Contained<Box<dyn AnyConnection>>)>,
     /// `None` while no handler waits.
@@ -82,11 +87,26 @@ struct Connection {
     /// Looked up once each time that this runs: to ask for each thing that came in would cost more
     /// than to tell of it.
     now: Time,
-    is_aborted: bool,
-    end: Option<End>,
-    /// Last: given back when all else is gone.
-    guard: ConnectionGuard,
+    end: Option<Turn>,
+    /// S10: the client was told that the server stops, and has what it was sent.
+    was_told: bool,
+    /// S6: what the endpoint was told last: bytes that are kept, and whether the server is crowded.
+    kept: Kept,
 }
+
+/// What the task does next, when it can do nothing else before.
+#[derive(Debug)]
+enum Turn {
+    /// The connection is over.
+    Closed(End),
+    /// S4: its client wants to go on with a session.
+    Resume(Box<(Service, Resume)>),
+    /// S6: the session is over, and has no connection.
+    Over,
+}
+
+/// The last thing that a task does.
+type Last = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A handler that waits.
 type Finishing = Pin<Box<dyn Future<Output = Finished> + Send>>;
@@ -108,6 +128,8 @@ struct Finished {
 struct End {
     reason: CloseReason,
     calls_cut: usize,
+    /// S6: the session goes on, and with it all that was not read.
+    is_session_kept: bool,
 }
 
 /// Serves a connection until it ends.
@@ -123,14 +145,14 @@ pub(crate) fn serve(
     // A future holds what it moves in each place that it is in. So the connection is boxed, and
     // made outside of the future.
     let connection = Box::new(Connection {
+        own: None,
         entry: Arc::clone(&guard.entry),
+        mailbox: OpenMailbox(guard.entry.mailbox()),
         endpoint,
-        guard,
-        stream,
+        link: Some(Link::new(stream, guard)),
+        next: None,
         session,
-        outbox: Outbox::default(),
         budget: WORK_BYTES,
-        is_flooded: false,
         services: Vec::new(),
         handlers: None,
         event_handlers: 0,
@@ -138,8 +160,9 @@ pub(crate) fn serve(
         timer: None,
         last_tick: None,
         now,
-        is_aborted: false,
         end: None,
+        was_told: false,
+        kept: Kept::default(),
     });
     connection.run()
 }
@@ -166,68 +189,106 @@ pub(crate) async fn turn_away(
 
 impl Connection {
     async fn run(mut self: Box<Self>) {
-        let end = poll_fn(|cx| self.poll(cx)).await;
-        self.record_end(end);
-        let goodbye = boxed(|| self.close(end));
-        goodbye.await;
-    }
-
-    async fn close(self: Box<Self>, end: End) {
-        let Self {
-            guard,
-            endpoint,
-            entry,
-            mut stream,
-            mut outbox,
-            is_aborted,
-            session,
-            handlers,
-            services,
-            ..
-        } = *self;
-        // Handlers are not kept waiting for a client that reads slowly.
-        drop((session, handlers, services));
-        let is_gone = matches!(end.reason, CloseReason::Lost | CloseReason::SlowReader);
-        let (max_write, max_linger) =
-            (endpoint.config.max_write_time, endpoint.limits.max_linger_time);
-        let is_flushed = if is_gone {
-            !is_aborted || outbox.bytes() == 0
-        } else {
-            let mut is_flushed = false;
-            let say_farewell = async {
-                is_flushed = farewell::flush(&mut stream, &mut outbox, max_write).await;
-                if is_flushed && end.reason != CloseReason::ByClient {
-                    farewell::linger(&mut stream, max_linger).await;
-                }
-            };
-            // What can be written at once is written, even when the server stops now.
-            tokio::select! {
-                biased;
-                () = say_farewell => {}
-                () = aborted(&entry) => {}
+        let last = loop {
+            let turn = poll_fn(|cx| self.poll(cx)).await;
+            match self.take_turn(turn) {
+                ControlFlow::Continue(connection) => self = connection,
+                ControlFlow::Break(last) => break last,
             }
-            is_flushed
         };
-        if !is_flushed && (is_aborted || end.reason == CloseReason::Shutdown) {
-            // Replies that the client cannot have read whole.
-            endpoint.totals.calls_cut.add(outbox.replies() as u64);
-        }
-        drop((stream, guard));
+        last.await;
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        self.entry.mailbox.register(cx.waker());
+    /// Goes on, or does the last thing. It is no part of the future that waits for turns, which is
+    /// to be small.
+    fn take_turn(self: Box<Self>, turn: Turn) -> ControlFlow<Last, Box<Self>> {
+        match turn {
+            Turn::Closed(end) => {
+                self.record_end(end);
+                ControlFlow::Break(boxed(|| self.close(end)))
+            }
+            Turn::Resume(wanted) => match self.hand_over(&wanted.0, &wanted.1) {
+                // The sender is dropped when the connection is over.
+                Ok(ended) => ControlFlow::Break(Box::pin(ended.map(drop))),
+                Err((mut connection, answer)) => {
+                    let now = connection.now;
+                    connection.session.handle(Input::Session(answer), now);
+                    ControlFlow::Continue(connection)
+                }
+            },
+            Turn::Over => ControlFlow::Break(Box::pin(std::future::ready(()))),
+        }
+    }
+
+    /// The connection is over. The session that is kept goes on in a task of its own.
+    async fn close(mut self: Box<Self>, end: End) {
+        let Some(link) = self.link.take() else { return };
+        if end.is_session_kept {
+            self.was_told = end.reason == CloseReason::Shutdown;
+            self.park();
+            tokio::spawn(self.run_session());
+        } else {
+            // Handlers are not kept waiting for a client that reads slowly.
+            let Self { session, handlers, services, own, .. } = *self;
+            drop((own, session, handlers, services));
+        }
+        link.close(end).await;
+    }
+
+    /// S6: the session is without a connection from here on.
+    fn park(&mut self) {
+        // Only now, since the last words must be cut off when the server stops.
+        self.entry.set_mailbox(Arc::new(Mailbox::new(0)));
+        if let Some(own) = &self.own {
+            own.park(self.entry.key);
+        }
+        // Another task goes on from here.
+        self.mailbox.unregister();
+        self.timer = None;
+        self.last_tick = None;
+        self.end = None;
+    }
+
+    fn run_session(mut self: Box<Self>) -> Last {
+        self.now = self.endpoint.clock.now();
+        if let Some(next) = self.next.take() {
+            self.attach(*next);
+        }
+        Box::pin(self.run())
+    }
+
+    /// S4: goes on with a connection.
+    fn attach(&mut self, attach: Attach) {
+        let Attach { link, resuming, told } = attach;
+        debug_assert!(self.link.is_none(), "a session has one connection at a time");
+        self.entry = Arc::clone(&link.guard.entry);
+        if let Some(own) = &self.own {
+            own.attached(&self.entry);
+        }
+        self.link = Some(link);
+        self.session.resume(resuming, self.now);
+        for command in told {
+            if let Some(input) = self.obey(command) {
+                self.session.handle(input, self.now);
+            }
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
+        self.mailbox.register(cx.waker());
         self.now = self.endpoint.clock.now();
         self.budget = WORK_BYTES;
+        self.tell_kept(false);
         loop {
             self.do_outputs(cx);
-            if let Some(end) = self.end {
-                return Poll::Ready(end);
+            if let Some(turn) = self.end.take() {
+                self.tell_kept(true);
+                return Poll::Ready(turn);
             }
             if self.budget == 0 {
                 return self.yield_now(cx);
             }
-            if self.outbox.is_due() {
+            if self.is_write_due() {
                 // The client gets something to do before all is done.
                 if let Poll::Ready(input) = self.poll_write(cx) {
                     self.session.handle(input, self.now);
@@ -272,8 +333,10 @@ impl Connection {
 
     /// Waits for one thing. `None`: it does not concern the session.
     fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Option<Input>> {
-        if let Some(input) = self.take_mail() {
-            return Poll::Ready(Some(input));
+        if self.mailbox.has_mail()
+            && let Some(command) = self.take_mail()
+        {
+            return Poll::Ready(self.obey(command));
         }
         if let Some(handlers) = &mut self.handlers
             && let Poll::Ready(Some(finished)) = handlers.poll_next_unpin(cx)
@@ -285,11 +348,17 @@ impl Connection {
         }
         if self.session.is_reading()
             && !self.is_held()
-            && let Poll::Ready(input) = self.poll_read(cx)
+            && let Some(link) = &mut self.link
+            && let Poll::Ready(read) = link.poll_read(cx)
         {
+            let input = read.map_or(Input::Lost, |bytes| self.received(bytes));
             return Poll::Ready(Some(input));
         }
         self.poll_time(cx).map(Some)
+    }
+
+    fn is_write_due(&self) -> bool {
+        self.link.as_ref().is_some_and(|link| link.outbox.is_due())
     }
 
     /// L1: events have no answers that the session could count, so their handlers are counted here.
@@ -298,56 +367,63 @@ impl Connection {
             || self.event_bytes >= self.endpoint.config.max_pending_bytes
     }
 
-    fn take_mail(&mut self) -> Option<Input> {
-        if !self.entry.mailbox.has_mail() {
-            return None;
-        }
+    fn take_mail(&self) -> Option<Command> {
         // Events wait while the client does not read: the session would end the connection for
         // them.
-        let has_room = self.outbox.bytes() < self.endpoint.config.max_unread_bytes;
-        Some(match self.entry.mailbox.take(has_room)? {
-            Command::Tell(input) => *input,
-            Command::Cut => {
-                self.is_aborted = true;
-                Input::Lost
+        let has_room = self
+            .link
+            .as_ref()
+            .is_none_or(|link| link.outbox.bytes() < self.endpoint.config.max_unread_bytes);
+        self.mailbox.take(has_room)
+    }
+
+    /// Does what others want. What the session is to be told of it, if anything.
+    fn obey(&mut self, command: Command) -> Option<Input> {
+        let is_here = |to| self.link.is_some() && self.entry.key == to;
+        match command {
+            // What comes late for a connection that is gone concerns nobody.
+            Command::Tell(to, input) => is_here(to).then_some(*input),
+            Command::Cut(to) => {
+                let is_here = is_here(to);
+                if let Some(link) = self.link.as_mut().filter(|_| is_here) {
+                    link.is_aborted = true;
+                }
+                is_here.then_some(Input::Lost)
             }
             Command::Send(event) => {
-                self.entry.messages.events_out.add_alone(1);
-                Input::EventOut { version: event.version, body: event.body }
+                self.count(|messages| &messages.events_out, |totals| &totals.events_out);
+                Some(Input::EventOut { version: event.version, body: event.body })
             }
-        })
+            Command::Attach(attach) => {
+                if self.link.is_none() {
+                    self.attach(*attach);
+                    return None;
+                }
+                if let Some(overtaken) = self.next.replace(attach) {
+                    tokio::spawn(overtaken.turn_away(self.now));
+                }
+                Some(Input::Overtaken)
+            }
+            Command::EndSession => Some(Input::EndSession),
+        }
+    }
+
+    /// Counts a message where nobody else counts, while there is a connection.
+    fn count(
+        &self,
+        of_connection: impl Fn(&Messages) -> &Counter,
+        of_all: impl Fn(&Counters) -> &Counter,
+    ) {
+        if self.link.is_some() {
+            of_connection(&self.entry.messages).add_alone(1);
+        } else {
+            of_all(&self.endpoint.totals).add(1);
+        }
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
-        self.outbox
-            .poll_write(&mut self.stream, cx)
-            .map(|written| written.map_or(Input::Lost, Input::Written))
-    }
-
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
-        if self.is_flooded {
-            return self.poll_large_read(cx);
-        }
-        let mut bytes = [const { MaybeUninit::uninit() }; STACK_READ];
-        let mut room = ReadBuf::uninit(&mut bytes);
-        if ready!(Pin::new(&mut self.stream).poll_read(cx, &mut room)).is_err() {
-            return Poll::Ready(Input::Lost);
-        }
-        self.is_flooded = room.remaining() == 0;
-        Poll::Ready(self.received(BytesMut::from(room.filled())))
-    }
-
-    fn poll_large_read(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
-        // No room is made for what is not there.
-        if ready!(self.stream.poll_read_ready(cx)).is_err() {
-            return Poll::Ready(Input::Lost);
-        }
-        let mut room = BytesMut::with_capacity(LARGE_READ);
-        let Ok(count) = ready!(poll_read_buf(Pin::new(&mut self.stream), cx, &mut room)) else {
-            return Poll::Ready(Input::Lost);
-        };
-        self.is_flooded = count >= STACK_READ;
-        Poll::Ready(self.received(room))
+        let Some(link) = &mut self.link else { return Poll::Pending };
+        link.poll_write(cx).map(|written| written.map_or(Input::Lost, Input::Written))
     }
 
     fn poll_time(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
@@ -384,7 +460,7 @@ impl Connection {
 
     /// L1: a client that sends without end must not keep others waiting. What is made is written, and
     /// the connection goes on when all that were ready before have had their turn.
-    fn yield_now(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+    fn yield_now(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
         if let Poll::Ready(input) = self.poll_write(cx) {
             self.session.handle(input, self.now);
         }
@@ -400,46 +476,114 @@ impl Connection {
 
     /// Does what the session says, until there is something to write or others have their turn.
     fn do_outputs(&mut self, cx: &mut Context<'_>) {
-        while !self.is_held() && !self.outbox.is_due() && self.budget > 0 {
+        while !self.is_held() && !self.is_write_due() && self.budget > 0 {
             match self.session.poll_output() {
                 Some(Output::Transmit { kind, packet }) => {
                     self.spend(packet.len());
-                    self.outbox.push(kind, packet);
+                    if let Some(link) = &mut self.link {
+                        link.outbox.push(kind, packet);
+                    }
                 }
                 Some(Output::Request(message)) => self.begin(message, false, cx),
                 Some(Output::Event(message)) => self.begin(message, true, cx),
                 Some(Output::Close { reason, calls_cut }) => {
-                    self.end = Some(End { reason, calls_cut });
+                    let is_session_kept = self.session.is_parked();
+                    self.end = Some(Turn::Closed(End { reason, calls_cut, is_session_kept }));
+                    return;
                 }
                 Some(Output::Notice(notice)) => self.note(notice),
-                // This shell grants no sessions, so there is none to go on with.
                 Some(Output::Session(request)) => {
-                    let answer = match request {
-                        SessionRequest::Open { .. } => SessionAnswer::NotGranted,
-                        SessionRequest::Resume { .. } => {
-                            SessionAnswer::NoSession(NoSession::Unknown)
-                        }
-                    };
-                    self.session.handle(Input::Session(answer), self.now);
+                    if self.end_with_request(request) {
+                        return;
+                    }
+                }
+                Some(Output::SessionOver { end, unread }) => {
+                    if self.session_over(end, unread) {
+                        self.end = Some(Turn::Over);
+                        return;
+                    }
                 }
                 Some(_) => debug_assert!(false, "an output that this shell does not know"),
                 None => return,
             }
         }
         // Of a connection that is held back, only the end is of interest.
-        if self.is_aborted && self.is_held() {
-            self.end.get_or_insert(End {
+        let is_aborted = self.link.as_ref().is_some_and(|link| link.is_aborted);
+        if is_aborted && self.is_held() {
+            self.end.get_or_insert(Turn::Closed(End {
                 reason: CloseReason::Lost,
                 calls_cut: self.session.running(),
-            });
+                is_session_kept: false,
+            }));
+        }
+    }
+
+    /// S1, S4: asks the endpoint about a session. Whether the connection is to be handed over.
+    fn end_with_request(&mut self, request: SessionRequest) -> bool {
+        match request {
+            SessionRequest::Open { service, wish, max_packet } => {
+                let opened = self.endpoint.open_session(
+                    &self.entry,
+                    &self.mailbox.0,
+                    service,
+                    &wish,
+                    max_packet,
+                );
+                let answer = match opened {
+                    Ok((own, grant)) => {
+                        self.own = Some(own);
+                        SessionAnswer::Granted(grant)
+                    }
+                    Err(answer) => answer,
+                };
+                self.session.handle(Input::Session(answer), self.now);
+                false
+            }
+            SessionRequest::Resume { service, resume } => {
+                self.end = Some(Turn::Resume(Box::new((service, resume))));
+                true
+            }
+        }
+    }
+
+    /// S6: the session is over. Whether there is nothing left to do.
+    fn session_over(&mut self, end: SessionEnd, unread: usize) -> bool {
+        let counters = &self.endpoint.totals;
+        if let Some(own) = self.own.take() {
+            if end == SessionEnd::Expired && !own.expire() {
+                // A connection for it is on its way here.
+                self.own = Some(own);
+                return false;
+            }
+            debug!(session = %own.entry.id, ?end, unread, "session over");
+            match end {
+                SessionEnd::Expired => counters.sessions_expired.add(1),
+                SessionEnd::GivenUp => counters.sessions_given_up.add(1),
+                SessionEnd::ByClient | _ => {}
+            }
+            if end == SessionEnd::GivenUp && unread > 0 && !self.was_told {
+                counters.answers_lost.add(unread as u64);
+                warn!(session = %own.entry.id, unread, "answers that nobody has read are gone");
+            }
+        }
+        self.link.is_none()
+    }
+
+    /// S6: tells the endpoint what is kept, seldom: always at the end, else when it has changed much.
+    fn tell_kept(&mut self, is_last: bool) {
+        let Some(own) = &self.own else { return };
+        if let Some(is_crowded) = self.kept.tell(own, self.session.kept_bytes(), is_last) {
+            self.session.handle(Input::Crowded(is_crowded), self.now);
         }
     }
 
     /// Runs a handler as far as it goes. Most are done at once, and are never put aside.
     fn begin(&mut self, message: Message, is_event: bool, cx: &mut Context<'_>) {
-        let messages = &self.entry.messages;
-        let counter = if is_event { &messages.events_in } else { &messages.requests };
-        counter.add_alone(1);
+        if is_event {
+            self.count(|messages| &messages.events_in, |totals| &totals.events_in);
+        } else {
+            self.count(|messages| &messages.requests, |totals| &totals.requests);
+        }
         let (packet, version, bytes) =
             (message.packet, message.version, message.body.source().len());
         self.spend(bytes);
@@ -450,7 +594,7 @@ impl Connection {
             let failed = self.failed(packet, &message.service, version, is_event, Outcome::Crashed);
             return self.tell(failed);
         };
-        self.entry.mailbox.set_spoken(Some(place), version);
+        self.mailbox.set_spoken(Some(place), version);
         let mut running = connection.begin(message, is_event);
         match Pin::new(&mut running).poll(cx) {
             Poll::Ready(ended) => {
@@ -482,7 +626,7 @@ impl Connection {
             return Some(place);
         }
         let service = Arc::clone(self.endpoint.services.get(name)?);
-        let mailbox = Arc::clone(&self.entry.mailbox);
+        let mailbox = Arc::clone(&self.mailbox.0);
         let client =
             Client { peer: self.entry.peer, mailbox, place: self.services.len(), gate: None };
         let connection = Contained::new(contained(|| service.open(client))?);
@@ -585,7 +729,7 @@ impl Connection {
                 let shown = agent.as_deref().map(|agent| Truncated(agent.escape_debug()));
                 debug!(%peer, %service, %version, agent = shown.map(tracing::field::display), quarantined = quarantined.len(), "agreed");
                 let place = self.services.iter().position(|(known, _)| *known == service);
-                self.entry.mailbox.set_spoken(place, version);
+                self.mailbox.set_spoken(place, version);
                 self.entry.agree(service, version, agent.as_deref());
             }
             Notice::NoCommonVersion { service, asked } => {
@@ -611,6 +755,15 @@ impl Connection {
                 counters.reported_errors.add(1);
                 warn!(%peer, why = %Truncated(why.as_ref()), offset, "the client reports an error");
             }
+            Notice::SessionOpened { id, grant } => {
+                counters.sessions.add(1);
+                let (window, bytes, keep_ms) = (grant.window, grant.bytes, millis(grant.keep));
+                debug!(%peer, session = %id, window, bytes, keep_ms, "session");
+            }
+            Notice::SessionResumed { id, turn, again, events_lost } => {
+                counters.sessions_resumed.add(1);
+                debug!(%peer, session = %id, turn, again, events_lost, "session resumed");
+            }
             other => debug!(%peer, ?other, "a notice"),
         }
     }
@@ -618,14 +771,15 @@ impl Connection {
     fn record_end(&self, end: End) {
         let (peer, counters) = (self.entry.peer, &self.endpoint.totals);
         self.entry.running.store(0, Ordering::Relaxed);
-        let is_ours = self.is_aborted || end.reason == CloseReason::Shutdown;
+        let is_aborted = self.link.as_ref().is_some_and(|link| link.is_aborted);
+        let is_ours = is_aborted || end.reason == CloseReason::Shutdown;
         if is_ours && end.calls_cut > 0 {
             counters.calls_cut.add(end.calls_cut as u64);
             warn!(%peer, calls_cut = end.calls_cut, "calls cut");
         }
         match end.reason {
             CloseReason::ByClient | CloseReason::Shutdown => {}
-            CloseReason::Lost => counters.lost.add(u64::from(!self.is_aborted)),
+            CloseReason::Lost => counters.lost.add(u64::from(!is_aborted)),
             CloseReason::BadSyntax(_) | CloseReason::BadControl => counters.bad_syntax.add(1),
             // Counted with its notice.
             CloseReason::ReportedError => {}
@@ -633,7 +787,7 @@ impl Connection {
             | CloseReason::PacketTime
             | CloseReason::IdleTime
             | CloseReason::SlowReader => counters.too_slow.add(1),
-            _ => {}
+            CloseReason::SessionExists | CloseReason::Overtaken | _ => {}
         }
         let packets = self.session.packets();
         match exceeded(&end.reason, &self.endpoint.config) {
@@ -661,28 +815,16 @@ const fn exceeded(reason: &CloseReason, config: &Config) -> Option<(&'static str
         | CloseReason::Shutdown
         | CloseReason::BadControl
         | CloseReason::ReportedError
+        | CloseReason::SessionExists
+        | CloseReason::Overtaken
         | _ => None,
     }
 }
 
 /// Makes a future where it stays: one that is made first and boxed then takes its room in the task,
 /// too, from the start.
-fn boxed<F: Future>(make: impl FnOnce() -> F) -> Pin<Box<F>> {
+fn boxed<F: Future<Output = ()> + Send + 'static>(make: impl FnOnce() -> F) -> Last {
     Box::pin(make())
-}
-
-/// Waits until the server stops now.
-async fn aborted(entry: &ConnectionEntry) {
-    poll_fn(|cx| {
-        entry.mailbox.register(cx.waker());
-        while let Some(command) = entry.mailbox.take(true) {
-            if matches!(command, Command::Cut) {
-                return Poll::Ready(());
-            }
-        }
-        Poll::Pending
-    })
-    .await;
 }
 
 #[cfg(test)]
@@ -697,6 +839,6 @@ mod tests {
     fn a_task_is_small() {
         // With what tokio adds, it is to fit into 256 bytes.
         assert!(future_bytes(serve) <= 128, "{} bytes", future_bytes(serve));
-        assert!(size_of::<Connection>() <= 800, "{} bytes", size_of::<Connection>());
+        assert!(size_of::<Connection>() <= 856, "{} bytes", size_of::<Connection>());
     }
 }

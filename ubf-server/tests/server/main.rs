@@ -16,6 +16,7 @@ mod limits_of_connections;
 mod limits_of_packets;
 mod malformed;
 mod middleware;
+mod sessions;
 mod support;
 mod versioned;
 mod wire;

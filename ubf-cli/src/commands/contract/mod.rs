@@ -4,6 +4,7 @@ mod check;
 mod diff;
 mod fake;
 mod fmt;
+mod rust;
 mod show;
 mod source;
 mod test;
@@ -22,5 +23,6 @@ pub(crate) fn run(args: &Contract, output: &mut Output) -> io::Result<Status> {
         ContractCommand::Diff(args) => diff::run(args, output),
         ContractCommand::Test(args) => test::run(args, output),
         ContractCommand::Fake(args) => fake::run(args, output),
+        ContractCommand::Rust(args) => rust::run(args, output),
     }
 }

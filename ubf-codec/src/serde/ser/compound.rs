@@ -97,14 +97,13 @@ impl<'s> Compound<'s> {
     fn field<T: ?Sized + Serialize>(&mut self, key: &'static str, value: &T) -> Result<(), Error> {
         self.begin_struct::<T>();
         if self.list.is_some() {
-            self.open_entry();
-            self.serializer.atom(key);
+            self.serializer.output.begin_field(key);
         }
         value
             .serialize(&mut *self.serializer)
             .map_err(|error| self.place(error, Segment::Name(key.to_string())))?;
         if self.list.is_some() {
-            self.close_entry();
+            self.serializer.output.end_entry();
         }
         Ok(())
     }
@@ -115,16 +114,6 @@ impl<'s> Compound<'s> {
         if self.list.is_none() {
             self.serializer.leaf(crate::term::Leaf::Undefined);
         }
-    }
-
-    fn open_entry(&mut self) {
-        self.serializer.output.begin_element();
-        self.serializer.output.open_tuple();
-    }
-
-    fn close_entry(&mut self) {
-        self.serializer.output.close_tuple();
-        self.serializer.output.end_element();
     }
 
     fn close(self, tag: Option<&str>) {
@@ -223,7 +212,7 @@ impl SerializeMap for Compound<'_> {
         if self.outside.is_none() && any::type_name::<T>() == "str" {
             self.describe_self();
         }
-        self.open_entry();
+        self.serializer.output.begin_entry();
         key.serialize(&mut *self.serializer)
     }
 
@@ -233,7 +222,7 @@ impl SerializeMap for Compound<'_> {
         value
             .serialize(&mut *self.serializer)
             .map_err(|error| self.place(error, Segment::Index(index)))?;
-        self.close_entry();
+        self.serializer.output.end_entry();
         Ok(())
     }
 

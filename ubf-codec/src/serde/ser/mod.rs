@@ -18,7 +18,7 @@ use super::own::read_own;
 use super::term;
 use super::wrappers::{PROPERTY_LIST, SELF_DESCRIBING};
 use crate::dialect::Dialect;
-use crate::term::{IntegerRef, Leaf, Term};
+use crate::term::{Leaf, Term};
 
 /// Writes a value as a packet, up to and with its `$`: extended dialect, structs as records.
 ///
@@ -125,12 +125,15 @@ impl<'s> ser::Serializer for &'s mut Serializer {
     }
 
     fn serialize_i64(self, value: i64) -> Result<(), Error> {
-        self.leaf(Leaf::Integer(IntegerRef::small(value)));
+        self.output.integer(value);
         Ok(())
     }
 
     fn serialize_u64(self, value: u64) -> Result<(), Error> {
-        self.serialize_u128(value.into())
+        match i64::try_from(value) {
+            Ok(value) => self.serialize_i64(value),
+            Err(_) => self.serialize_u128(value.into()),
+        }
     }
 
     fn serialize_i128(self, value: i128) -> Result<(), Error> {

@@ -2,20 +2,23 @@
 //!
 //! On the wire a list has its last element first (W5). Serde brings the head first, and no element
 //! can be written before the ones after it are known. So the bytes are kept in the order of serde,
-//! with the places where elements begin, and copied once, in the order of the wire, when the packet
-//! is complete.
+//! with the places where elements begin.
 //!
 //! ```text
 //! [1,[2,3]]      kept:    #1&#2&3&&          packet:  ##3&2&&1&
 //!                elements: ^ ^ of the outer, ^ ^ of the inner list
 //! ```
+//! A list whose elements are short is turned round where it is as soon as it ends, and is bytes
+//! like others from then on. The bytes of a list of long elements would be copied again with each
+//! list around it: its elements are remembered, and copied once, in the order of the wire, when the
+//! packet is complete.
 
 use alloc::vec::Vec;
 
 use bytes::BufMut;
 
 use crate::dialect::Dialect;
-use crate::encode::sink::{Kept, Sink as _};
+use crate::encode::sink::{COPIED, Kept, Sink as _};
 use crate::encode::token;
 use crate::term::{Leaf, TextRef};
 
@@ -30,7 +33,17 @@ pub(super) struct Output {
     open: Vec<Element>,
     /// Whether the last byte belongs to an integer: another digit would belong to it too.
     after_integer: bool,
+    /// The list that is being turned round, as serde brought it.
+    scratch: Vec<u8>,
 }
+
+/// Elements of so many bytes are short, on average. Measured: to remember an element takes as long
+/// as to copy about so many bytes. It also bounds what is copied again: no more for each element,
+/// however deep lists nest.
+const SHORT_ELEMENT: usize = 128;
+
+/// Longer lists are not turned round where they are, which takes as much memory again. Chosen.
+const LONGEST_TURNED: usize = 64 << 10;
 
 struct List {
     /// Its bytes, from the `#` to the last `&`.
@@ -84,6 +97,29 @@ impl Output {
         self.after_integer = mark.after_integer;
     }
 
+    #[inline]
+    pub(super) fn integer(&mut self, value: i64) {
+        if self.after_integer {
+            self.bytes.byte(b' ');
+        }
+        token::small_integer(value, &mut self.bytes);
+        self.after_integer = true;
+    }
+
+    /// W8: the digits of a float as a string tagged `f`.
+    #[inline]
+    pub(super) fn float(&mut self, digits: &str) {
+        token::float(digits, &mut self.bytes);
+        self.after_integer = false;
+    }
+
+    /// A text without a look at whether it is short, or an integer stands before it.
+    #[inline]
+    pub(super) fn text(&mut self, text: &str, quote: u8) {
+        token::quoted(TextRef::plain(text.as_bytes()), quote, &mut self.bytes);
+        self.after_integer = false;
+    }
+
     pub(super) fn leaf(&mut self, leaf: Leaf<'_>, dialect: Dialect) {
         if self.after_integer && token::begins_with_digit(&leaf) {
             self.bytes.byte(b' ');
@@ -117,6 +153,7 @@ impl Output {
         self.after_integer = false;
     }
 
+    #[inline]
     fn operator(&mut self, operator: u8) {
         self.bytes.byte(operator);
         self.after_integer = false;
@@ -129,22 +166,74 @@ impl Output {
         open
     }
 
+    /// A field of a property list: `{'name'`, to which the value comes.
+    #[inline]
+    pub(super) fn begin_field(&mut self, name: &str) {
+        self.begin_element();
+        token::field(name, &mut self.bytes);
+        self.after_integer = false;
+    }
+
+    /// An entry of a map: `{`, to which key and value come.
+    #[inline]
+    pub(super) fn begin_entry(&mut self) {
+        self.begin_element();
+        self.operator(b'{');
+    }
+
+    #[inline]
+    pub(super) fn end_entry(&mut self) {
+        self.bytes.pair(*b"}&");
+        self.after_integer = false;
+    }
+
+    #[inline]
     pub(super) fn begin_element(&mut self) {
         self.open.push(Element { start: self.bytes.len(), next_list: self.lists.len() });
     }
 
+    #[inline]
     pub(super) fn end_element(&mut self) {
         self.operator(b'&');
     }
 
     pub(super) fn close_list(&mut self, open: OpenList) {
         let next_list = self.lists.len();
+        if next_list == open.list + 1 && self.turn_round(open.floor) {
+            // No list is remembered for this one, nor for those in it.
+            self.lists.pop();
+            self.open.truncate(open.floor);
+            return;
+        }
         let first = self.elements.len();
         let count = self.open.len() - open.floor;
         self.elements.extend(self.open.drain(open.floor..));
         if let Some(list) = self.lists.get_mut(open.list) {
             *list = List { end: self.bytes.len(), first, count, next_list, start: list.start };
         }
+    }
+
+    /// Turns the list round that ends here and whose elements are the open ones from `floor` on, if
+    /// that is fast. No list in it is remembered.
+    fn turn_round(&mut self, floor: usize) -> bool {
+        let elements = self.open.get(floor..).unwrap_or_default();
+        let [Element { start: first, .. }, _, ..] = *elements else { return true };
+        let end = self.bytes.len();
+        if end - first > LONGEST_TURNED.min(SHORT_ELEMENT * elements.len()) {
+            return false;
+        }
+        self.scratch.clear();
+        self.scratch.extend_from_slice(self.bytes.as_slice().get(first..).unwrap_or_default());
+        // Copies of short elements reach behind them.
+        self.scratch.extend_from_slice(&[0; COPIED]);
+        self.bytes.truncate(first);
+        let mut element_end = end;
+        for &Element { start, .. } in elements.iter().rev() {
+            let element = start - first..element_end - first;
+            self.bytes.part(&self.scratch, element);
+            element_end = start;
+        }
+        true
     }
 
     /// Moves everything to `buffer`, in the order of the wire.
@@ -154,6 +243,10 @@ impl Output {
             start: usize,
             end: usize,
             next_list: usize,
+        }
+        if self.lists.is_empty() {
+            buffer.put_slice(self.bytes.as_slice());
+            return self.clear();
         }
         let mut parts = alloc::vec![Part { start: 0, end: self.bytes.len(), next_list: 0 }];
         while let Some(Part { start, end, next_list }) = parts.pop() {

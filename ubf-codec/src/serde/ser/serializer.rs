@@ -10,7 +10,7 @@ use serde_core::Serialize;
 use super::output::{OpenList, Output};
 use crate::dialect::Dialect;
 use crate::serde::error::Error;
-use crate::term::{Leaf, TextRef};
+use crate::term::Leaf;
 
 /// Writes values as packets. Keeps its working memory from one packet to the next.
 ///
@@ -182,11 +182,11 @@ impl Serializer {
     }
 
     pub(super) fn text(&mut self, text: &str) {
-        self.leaf(Leaf::String(TextRef::plain(text.as_bytes())));
+        self.output.text(text, b'"');
     }
 
     pub(super) fn atom(&mut self, name: &str) {
-        self.leaf(Leaf::Atom(TextRef::plain(name.as_bytes())));
+        self.output.text(name, b'\'');
     }
 
     /// `{'name'`, to which the elements come.
@@ -197,14 +197,18 @@ impl Serializer {
 
     /// W8: the digits of a float as a string tagged `f`.
     pub(super) fn float(&mut self, value: f64) -> Result<(), Error> {
-        let Some(digits) = crate::float::write(value) else {
-            let what = if value.is_nan() { "NaN" } else { "an infinite float" };
-            return Err(Error::unwritable(format_args!("{what} has no form in UBF")));
-        };
-        self.text(&digits);
-        self.output.tag("f");
-        Ok(())
+        let output = &mut self.output;
+        match crate::float::write_to(value, |digits| output.float(digits)) {
+            Some(()) => Ok(()),
+            None => Err(without_form(value)),
+        }
     }
+}
+
+#[cold]
+fn without_form(value: f64) -> Error {
+    let what = if value.is_nan() { "NaN" } else { "an infinite float" };
+    Error::unwritable(format_args!("{what} has no form in UBF"))
 }
 
 impl Serializer {

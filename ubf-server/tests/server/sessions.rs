@@ -1,0 +1,199 @@
+//! Sessions over real sockets: they outlive their connections (S1 to S6).
+
+use std::time::Duration;
+
+use ubf_server::{Server, SessionLimits};
+
+use super::support::{Peer, Running, start};
+
+const ID: &str = "16~0123456789abcdef~";
+
+async fn open(server: &Running) -> Peer {
+    let mut peer = server.connect().await;
+    peer.send(&format!("0 {{'negotiate'1?#10&#{{'session'{ID}8 1000 60000}}&}}$")).await;
+    let agreed = peer.packet().await;
+    assert!(agreed.contains("{'session'8 1000 16777216 60000'memory'}"), "{agreed}");
+    peer
+}
+
+async fn resume(server: &Running, done: u64, events: u64, turn: u64) -> (Peer, String) {
+    let mut peer = server.connect().await;
+    let option = format!("{{'resume'{ID}{done} {events} {turn}}}");
+    peer.send(&format!("0 {{'negotiate'1?#10&#{option}&}}$")).await;
+    let answer = peer.packet().await;
+    (peer, answer)
+}
+
+async fn parked(server: &Running) {
+    while server.handle.sessions(0, 9).iter().any(|session| !session.is_parked) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn s4_a_call_in_flight_is_answered_on_the_next_connection() {
+    let server = start(Server::builder()).await;
+    let mut peer = open(&server).await;
+    peer.send("10 'one'$10 'wait'$10 'three'$").await;
+    assert_eq!(peer.packet().await, "10 ? {'one''start'}$");
+    // In the midst of a packet.
+    peer.send("10 'fo").await;
+    drop(peer);
+    parked(&server).await;
+    let (mut peer, resumed) = resume(&server, 1, 0, 2).await;
+    assert!(resumed.contains("{'resumed'3 0}"), "{resumed}");
+    // The handler has run on all the time, and its state is that of the session.
+    peer.send("0 'ping'$10 'open'$").await;
+    assert_eq!(peer.packet().await, "10 ? {'wait''start'}$");
+    assert_eq!(peer.packet().await, "10 ? {'three''start'}$");
+    assert_eq!(peer.packet().await, "0 ? 'pong'$");
+    assert_eq!(peer.packet().await, "10 ? {'open''start'}$");
+    let sessions = server.handle.sessions(0, 9);
+    assert_eq!((sessions.len(), sessions[0].resumes, sessions[0].is_parked), (1, 1, false));
+    peer.send("0 {'seen'4 0'end'}$0 'ping'$").await;
+    assert_eq!(peer.packet().await, "0 ? 'pong'$");
+    assert!(server.handle.sessions(0, 9).is_empty());
+    drop(peer);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn s5_a_later_connection_takes_over_from_one_that_lives() {
+    let server = start(Server::builder()).await;
+    let mut first = open(&server).await;
+    first.send("10 'wait'$").await;
+    let (mut second, resumed) = resume(&server, 0, 0, 3).await;
+    // The request may have come after the resume.
+    let received = if resumed.contains("{'resumed'1 0}") { 1 } else { 0 };
+    assert!(resumed.contains(&format!("{{'resumed'{received} 0}}")), "{resumed}");
+    assert!(first.packet().await.starts_with("0 ? {'closing''overtaken'"));
+    first.expect_end("").await;
+    let (late, closing) = resume(&server, 0, 0, 2).await;
+    assert_eq!(closing, "0 ? {'closing''overtaken'1}$");
+    late.expect_end("").await;
+    second.send("10 'open'$").await;
+    if received == 1 {
+        assert_eq!(second.packet().await, "10 ? {'wait''start'}$");
+    }
+    assert_eq!(second.packet().await, "10 ? {'open''start'}$");
+    second.send("0 {'seen'0 0'end'}$").await;
+    drop(second);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn s4_events_that_were_sent_while_nobody_listened_come_later() {
+    let server = start(Server::builder()).await;
+    let mut peer = open(&server).await;
+    peer.send("10 {'event_in''back'}$10 'one'$").await;
+    let mut packets = [peer.packet().await, peer.packet().await];
+    packets.sort();
+    assert_eq!(packets[0], "10 ? {'event_out''back'}$");
+    drop(peer);
+    parked(&server).await;
+    // Neither was acknowledged.
+    let (mut peer, resumed) = resume(&server, 0, 0, 2).await;
+    assert!(resumed.contains("{'resumed'2 0}"), "{resumed}");
+    let mut again = [peer.packet().await, peer.packet().await];
+    again.sort();
+    assert_eq!(again, packets);
+    peer.send("0 {'seen'2 1}$0 'ping'$").await;
+    assert_eq!(peer.packet().await, "0 ? 'pong'$");
+    drop(peer);
+    parked(&server).await;
+    let (mut peer, resumed) = resume(&server, 2, 1, 3).await;
+    assert!(resumed.contains("{'resumed'2 0}"), "{resumed}");
+    peer.send("0 {'seen'2 1'end'}$0 'ping'$").await;
+    assert_eq!(peer.packet().await, "0 ? 'pong'$");
+    drop(peer);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn s6_a_session_that_nobody_goes_on_with_is_over_and_its_state_is_gone() {
+    let mut limits = SessionLimits::default();
+    limits.max_keep = Duration::from_millis(20);
+    let server = start(Server::builder().sessions(limits)).await;
+    let mut peer = server.connect().await;
+    peer.send(&format!("0 {{'negotiate'1?#10&#{{'session'{ID}8 1000 60000}}&}}$")).await;
+    assert!(peer.packet().await.contains("16777216 20'memory'"));
+    drop(peer);
+    while !server.handle.sessions(0, 9).is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let (mut peer, answer) = resume(&server, 0, 0, 2).await;
+    assert!(answer.contains("{'no_session''unknown'}"), "{answer}");
+    // The connection goes on, and may open another one.
+    peer.send("10 'one'$").await;
+    assert_eq!(peer.packet().await, "10 ? {'one''start'}$");
+    drop(peer);
+    assert_eq!(server.handle.status().counts.sessions_expired, 1);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn s10_a_parked_session_holds_up_no_stop_and_is_counted() {
+    let server = start(Server::builder()).await;
+    let mut peer = open(&server).await;
+    peer.send("10 'one'$10 'never'$").await;
+    assert_eq!(peer.packet().await, "10 ? {'one''start'}$");
+    drop(peer);
+    parked(&server).await;
+    server.handle.shut_down(Duration::from_secs(5));
+    let report = server.report().await;
+    assert_eq!((report.counts.sessions_given_up, report.counts.answers_lost), (1, 2));
+    assert!(!report.is_clean());
+}
+
+#[tokio::test]
+async fn s10_a_client_that_was_told_that_the_server_stops_loses_nothing() {
+    let server = start(Server::builder()).await;
+    let mut peer = open(&server).await;
+    peer.send("10 'one'$").await;
+    assert_eq!(peer.packet().await, "10 ? {'one''start'}$");
+    server.handle.shut_down(Duration::from_secs(5));
+    assert_eq!(peer.packet().await, "0 ? {'closing''shutdown'2}$");
+    drop(peer);
+    assert!(server.report().await.is_clean());
+}
+
+#[tokio::test]
+async fn s6_many_cuts_under_way_lose_nothing_and_run_nothing_twice() {
+    let server = start(Server::builder()).await;
+    let mut peer = open(&server).await;
+    let (mut sent, mut done) = (0_u64, 0_u64);
+    for turn in 2..60 {
+        // Some calls, of which some answers are read; then the connection is cut.
+        for _ in 0..(turn % 5) {
+            sent += 1;
+            peer.send(&format!("10 {sent}$")).await;
+        }
+        if turn % 3 == 0 {
+            while done < sent {
+                done += 1;
+                assert_eq!(peer.packet().await, format!("10 ? {{{done}'start'}}$"));
+            }
+        }
+        peer.send("10 'cut in the mid").await;
+        drop(peer);
+        let (next, resumed) = resume(&server, done, 0, turn).await;
+        let received = (done..=sent).find(|at| resumed.contains(&format!("{{'resumed'{at} 0}}")));
+        peer = next;
+        // What came is answered, and what did not is sent again.
+        let received = received.unwrap_or_else(|| panic!("{resumed} after {done} of {sent}"));
+        for number in done + 1..=received {
+            assert_eq!(peer.packet().await, format!("10 ? {{{number}'start'}}$"));
+        }
+        for number in received + 1..=sent {
+            peer.send(&format!("10 {number}$")).await;
+            assert_eq!(peer.packet().await, format!("10 ? {{{number}'start'}}$"));
+        }
+        done = sent;
+    }
+    peer.send(&format!("0 {{'seen'{done} 0'end'}}$0 'ping'$")).await;
+    assert_eq!(peer.packet().await, "0 ? 'pong'$");
+    drop(peer);
+    let counts = server.handle.status().counts;
+    assert_eq!((counts.requests, counts.sessions_resumed), (sent, 58));
+    server.stop().await;
+}

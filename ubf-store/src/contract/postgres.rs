@@ -1,0 +1,330 @@
+//! The engine in PostgreSQL. A server of the tests' own is started from the programs of the system,
+//! as a user of its own where this runs as root; without them the tests say that they are skipped.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::unix::fs::chown;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use std::{fs, thread};
+
+use tokio_postgres::NoTls;
+use ubf_state::{Epoch, NotCommitted, ShardId};
+
+use super::{Engine, batch, holds};
+use crate::store::{ClaimError, Store};
+use crate::{Postgres, PostgresTimes};
+
+/// A server, with everything in a folder of its own.
+struct Server {
+    folder: PathBuf,
+    process: Child,
+}
+
+fn programs() -> Option<PathBuf> {
+    let mut folders: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
+        .map(|found| found.filter_map(Result::ok).map(|entry| entry.path().join("bin")).collect())
+        .unwrap_or_default();
+    folders.sort();
+    folders.extend(std::env::var_os("PATH").iter().flat_map(std::env::split_paths));
+    folders.into_iter().find(|folder| folder.join("initdb").exists())
+}
+
+fn id(what: &str, user: Option<&str>) -> Option<u32> {
+    let output = Command::new("id").arg(what).args(user).stderr(Stdio::null()).output().ok()?;
+    String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+}
+
+impl Server {
+    /// Starts a server; `None` if this machine has none.
+    fn start() -> Option<Self> {
+        let programs = programs()?;
+        // The server refuses to run as root.
+        let user = match id("-u", None)? {
+            0 => {
+                let user = ["postgres", "nobody"]
+                    .into_iter()
+                    .find(|user| id("-u", Some(user)).is_some())?;
+                Some((id("-u", Some(user))?, id("-g", Some(user))?))
+            }
+            _ => None,
+        };
+        let folder = std::env::temp_dir().join(format!("ubf-store-pg-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        if let Some((user, group)) = user {
+            chown(&folder, Some(user), Some(group)).unwrap();
+        }
+        let command = |program: &str| {
+            let mut command = Command::new(programs.join(program));
+            if let Some((user, group)) = user {
+                command.uid(user).gid(group);
+            }
+            command.current_dir(&folder).stdin(Stdio::null());
+            command
+        };
+        let data = folder.join("data");
+        let made = command("initdb")
+            .args(["-A", "trust", "-U", "ubf", "-E", "UTF8", "--no-sync", "-D"])
+            .arg(&data)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let server = Self { process: Self::run(command("postgres"), &folder), folder };
+        Some(server)
+    }
+
+    /// Runs the server and waits for the line in which it says that it is ready.
+    fn run(mut command: Command, folder: &Path) -> Child {
+        let mut process = command
+            .args(["-c", "listen_addresses=", "-c", "log_min_messages=log", "-k"])
+            .arg(folder)
+            .arg("-D")
+            .arg(folder.join("data"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+        let is_ready = |line: &String| line.contains("ready to accept connections");
+        let ready = lines.by_ref().map_while(Result::ok).find(is_ready);
+        assert!(ready.is_some(), "the server has ended");
+        // What it says later is read to its end, so that it never waits for a reader.
+        thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+        process
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.join(".s.PGSQL.5432")
+    }
+
+    fn connection(&self) -> String {
+        format!("host={} user=ubf dbname=postgres", self.folder.display())
+    }
+
+    fn open(&self) -> Postgres {
+        Postgres::open(&self.connection()).unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // The connections of the tests are closed by now; a folder that stays is no fault.
+        let _is_ended = self.process.kill().and_then(|()| self.process.wait());
+        let _is_gone = fs::remove_dir_all(&self.folder);
+    }
+}
+
+#[test]
+fn postgres_keeps_what_every_store_promises() {
+    let Some(server) = Server::start() else {
+        eprintln!("skipped: this machine has no PostgreSQL");
+        return;
+    };
+    let connection = server.connection();
+    let open = move || Box::new(Postgres::open(&connection).unwrap()) as Box<dyn Store>;
+    holds(&Engine { open: Box::new(open), is_concurrent: true });
+    t5_a_claim_waits_for_a_commit_on_its_way(&server);
+    a_fence_without_a_row_lock_is_found(&server);
+    t4_a_commit_whose_answer_is_lost_is_unknown(&server);
+    an_ended_connection_is_made_again(&server);
+    two_nodes_make_the_tables_at_once(&server);
+    drop(server);
+    assert!(Postgres::open("host=/no/such/folder user=ubf").is_err());
+    assert!(Postgres::open("this is no connection string").is_err());
+}
+
+/// Plain statements on a connection of the test's own.
+struct Plain {
+    runtime: tokio::runtime::Runtime,
+    client: tokio_postgres::Client,
+}
+
+impl Plain {
+    fn new(server: &Server) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (client, connection) =
+            runtime.block_on(tokio_postgres::connect(&server.connection(), NoTls)).unwrap();
+        runtime.spawn(connection);
+        Self { runtime, client }
+    }
+
+    fn run(&self, sql: &str) {
+        self.runtime.block_on(self.client.batch_execute(sql)).unwrap();
+    }
+
+    fn count(&self, sql: &str) -> i64 {
+        self.runtime.block_on(self.client.query_one(sql, &[])).unwrap().get(0)
+    }
+}
+
+/// What came of a claim that was made while a commit of the owner before it waited.
+struct Raced {
+    claimed: Result<Epoch, ClaimError>,
+    is_committed: bool,
+}
+
+/// The owner's commit has looked at the epoch, and waits for a row that somebody holds. Then another
+/// owner claims.
+fn race(server: &Server, shard: u32, has_no_lock: bool) -> Raced {
+    let times = PostgresTimes { lock: Duration::from_millis(500), ..PostgresTimes::default() };
+    let mut first = server.open();
+    first.claim(ShardId(shard), Epoch(0)).unwrap();
+    first.commit(&batch(shard, 1, &[(b"x", Some(b"1"))])).unwrap();
+    let plain = Plain::new(server);
+    plain.run(&format!("BEGIN; SELECT FROM ubf_rows WHERE shard = {shard} FOR UPDATE"));
+
+    let connection = server.connection();
+    let owner = thread::spawn(move || {
+        let mut first = Postgres::open(&connection).unwrap();
+        if has_no_lock {
+            first.without_lock();
+        }
+        first.commit(&batch(shard, 1, &[(b"x", Some(b"2"))])).is_ok()
+    });
+    // The server says when the commit waits.
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+    let other = Plain::new(server);
+    let is_waiting = (0..100_000).any(|_| other.count(waits) > 0);
+    assert!(is_waiting, "the commit waits for the row");
+
+    let mut second = Postgres::open_with(&server.connection(), times).unwrap();
+    let claimed = second.claim(ShardId(shard), Epoch(1));
+    plain.run("ROLLBACK");
+    Raced { claimed, is_committed: owner.join().unwrap() }
+}
+
+fn t5_a_claim_waits_for_a_commit_on_its_way(server: &Server) {
+    let Raced { claimed, is_committed } = race(server, 21, false);
+    // The commit held the shard's row, so the claim waited for its time and then gave up.
+    assert!(matches!(claimed, Err(ClaimError::Failed(_))), "{claimed:?}");
+    assert!(is_committed);
+    let mut second = server.open();
+    assert_eq!(second.claim(ShardId(21), Epoch(1)).unwrap(), Epoch(2));
+    let late = second.commit(&batch(21, 1, &[(b"x", Some(b"3"))])).unwrap_err();
+    assert_eq!(late.outcome(), NotCommitted::Fenced { epoch: Epoch(2) });
+}
+
+/// The mutant: the epoch is looked at without a lock.
+fn a_fence_without_a_row_lock_is_found(server: &Server) {
+    let Raced { claimed, is_committed } = race(server, 22, true);
+    assert!(claimed.is_ok() && is_committed, "a fenced-off owner commits: the race finds it");
+}
+
+const PASS: u8 = 0;
+const CUT_ANSWER: u8 = 1;
+const CUT_REQUEST: u8 = 2;
+
+/// A proxy before the server that can cut a connection before a request, or before its answer.
+struct Proxy {
+    port: u16,
+    mode: Arc<AtomicU8>,
+    answered: Arc<OnceLock<()>>,
+}
+
+impl Proxy {
+    fn start(socket: PathBuf) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (mode, answered) = (Arc::new(AtomicU8::new(PASS)), Arc::new(OnceLock::new()));
+        let (shared, seen) = (Arc::clone(&mode), Arc::clone(&answered));
+        // It ends with the process of the tests: it waits for connections and holds nothing.
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let server = UnixStream::connect(&socket).unwrap();
+                carry(client, server, &shared, &seen);
+            }
+        });
+        Self { port, mode, answered }
+    }
+}
+
+/// Carries bytes both ways.
+fn carry(client: TcpStream, server: UnixStream, mode: &Arc<AtomicU8>, seen: &Arc<OnceLock<()>>) {
+    let (mut from_client, mut to_server) =
+        (client.try_clone().unwrap(), server.try_clone().unwrap());
+    let upwards = Arc::clone(mode);
+    thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while let Ok(count @ 1..) = from_client.read(&mut buffer) {
+            if upwards.load(Ordering::SeqCst) == CUT_REQUEST {
+                break;
+            }
+            if to_server.write_all(&buffer[..count]).is_err() {
+                break;
+            }
+        }
+        // Either side may have closed already.
+        let _is_closed = (from_client.shutdown(Shutdown::Both), to_server.shutdown(Shutdown::Both));
+    });
+    let (downwards, seen) = (Arc::clone(mode), Arc::clone(seen));
+    let (mut from_server, mut to_client) = (server, client);
+    thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while let Ok(count @ 1..) = from_server.read(&mut buffer) {
+            if downwards.load(Ordering::SeqCst) == CUT_ANSWER {
+                seen.get_or_init(|| ());
+                break;
+            }
+            if to_client.write_all(&buffer[..count]).is_err() {
+                break;
+            }
+        }
+        let _is_closed = (from_server.shutdown(Shutdown::Both), to_client.shutdown(Shutdown::Both));
+    });
+}
+
+/// The connection dies in a commit, before or after the server has done it.
+fn t4_a_commit_whose_answer_is_lost_is_unknown(server: &Server) {
+    for (shard, mode, is_done) in [(23, CUT_ANSWER, true), (24, CUT_REQUEST, false)] {
+        let proxy = Proxy::start(server.socket());
+        let connection = format!("host=127.0.0.1 port={} user=ubf dbname=postgres", proxy.port);
+        let mut store = Postgres::open(&connection).unwrap();
+        store.claim(ShardId(shard), Epoch(0)).unwrap();
+        store.commit(&batch(shard, 1, &[(b"x", Some(b"1"))])).unwrap();
+        proxy.mode.store(mode, Ordering::SeqCst);
+        let lost = store.commit(&batch(shard, 1, &[(b"x", Some(b"2"))])).unwrap_err();
+        assert_eq!(lost.outcome(), NotCommitted::Unknown);
+        proxy.mode.store(PASS, Ordering::SeqCst);
+        assert_eq!(proxy.answered.get().is_some(), is_done);
+        // T4: a claim settles it, and the rows tell.
+        assert_eq!(store.claim(ShardId(shard), Epoch(1)).unwrap(), Epoch(2));
+        let value = store.get(ShardId(shard), b"x").unwrap().unwrap();
+        assert_eq!(&value[..], if is_done { b"2" } else { b"1" });
+    }
+}
+
+fn an_ended_connection_is_made_again(server: &Server) {
+    let mut store = server.open();
+    store.claim(ShardId(25), Epoch(0)).unwrap();
+    let plain = Plain::new(server);
+    plain.run(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'ubf-store'",
+    );
+    let left = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'ubf-store'";
+    assert!((0..100_000).any(|_| plain.count(left) == 0), "the server has ended them");
+    store.commit(&batch(25, 1, &[(b"x", Some(b"1"))])).unwrap();
+    assert!(store.get(ShardId(25), b"x").unwrap().is_some());
+}
+
+fn two_nodes_make_the_tables_at_once(server: &Server) {
+    let plain = Plain::new(server);
+    for _ in 0..5 {
+        plain.run("DROP TABLE ubf_about, ubf_shards, ubf_rows");
+        let opened = [(); 4].map(|()| {
+            let connection = server.connection();
+            thread::spawn(move || Postgres::open(&connection).map(drop))
+        });
+        for thread in opened {
+            thread.join().unwrap().unwrap();
+        }
+    }
+    plain.run("UPDATE ubf_about SET format = 2");
+    let error = Postgres::open(&server.connection()).unwrap_err();
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(cause, "the tables have a format that is not known here");
+}
