@@ -7,11 +7,13 @@ pub mod outcome;
 pub mod settings;
 
 pub mod oracle;
+pub mod oracle_compare;
 pub mod oracle_contract;
 pub mod oracle_header;
 
 pub mod command;
 pub mod conformance;
+pub mod contract_edits;
 pub mod implementations;
 pub mod line_protocol;
 pub mod postfix;

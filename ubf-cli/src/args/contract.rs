@@ -1,9 +1,13 @@
 //! Arguments of `ubf contract`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use ubf_contract::{ContractDialect, Import, Strings};
+
+use super::connect::ConnectArgs;
+use super::units::some_time;
 
 /// Read, check, print, compare and use contracts in UBF(B).
 ///
@@ -102,12 +106,18 @@ pub(crate) struct FmtContract {
 }
 
 /// Show the states of a contract and what leads from one to another.
+///
+/// Of a server it is the contract of the version on which the two agree, as the server tells it.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("form").args(["mermaid", "graphviz"]))]
+#[command(group = ArgGroup::new("form").args(["text", "mermaid", "graphviz"]))]
 pub(crate) struct ShowContract {
-    /// The file to read; `-` is stdin
-    #[arg(value_name = "FILE")]
+    /// The file to read, `-` for stdin; or the address of a server, as host:port or `unix:/path`
+    #[arg(value_name = "FILE|ADDRESS")]
     pub(crate) file: PathBuf,
+
+    /// The contract itself, in the one canonical form
+    #[arg(long)]
+    pub(crate) text: bool,
 
     /// A diagram for Mermaid
     #[arg(long)]
@@ -117,6 +127,12 @@ pub(crate) struct ShowContract {
     #[arg(long)]
     pub(crate) graphviz: bool,
 
+    /// How long a server may take
+    #[arg(long, value_name = "TIME", value_parser = some_time, default_value = "10s")]
+    pub(crate) timeout: Duration,
+
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
     #[command(flatten)]
     pub(crate) source: SourceArgs,
 }

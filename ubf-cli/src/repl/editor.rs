@@ -16,7 +16,7 @@ use crate::packets::passage::Split as _;
 use crate::packets::terms::TermSplitter;
 use crate::ui::palette::Palette;
 
-/// Knows the commands and the words that were seen.
+/// Knows the commands, the words that were seen, and the requests of a contract.
 pub(super) struct LineHelper {
     pub(super) words: Arc<Mutex<Words>>,
     pub(super) palette: Palette,
@@ -46,6 +46,12 @@ impl Completer for LineHelper {
                 COMMANDS.iter().map(|(name, ..)| *name).filter(|name| name.starts_with(before));
             return Ok((0, names.map(ToOwned::to_owned).collect()));
         }
+        let words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
+        let requests: Vec<String> =
+            words.requests_beginning_with(before).map(ToOwned::to_owned).collect();
+        if !requests.is_empty() {
+            return Ok((0, requests));
+        }
         let is_part = |character: char| {
             character.is_ascii_alphanumeric() || character == '_' || character == '@'
         };
@@ -54,7 +60,6 @@ impl Completer for LineHelper {
         if word.is_empty() {
             return Ok((pos, Vec::new()));
         }
-        let words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
         Ok((start, words.beginning_with(word).map(ToOwned::to_owned).collect()))
     }
 }

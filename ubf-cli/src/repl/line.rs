@@ -3,7 +3,12 @@
 use ubf_codec::Version;
 
 /// The commands and what follows them, for help, hints and completion.
-pub(super) const COMMANDS: [(&str, &str, &str); 9] = [
+pub(super) const COMMANDS: [(&str, &str, &str); 10] = [
+    (
+        ":contract",
+        " [FILE|off]",
+        "check and complete requests by the server's contract, or another",
+    ),
     (":event", " TERM", "send an event, which has no reply"),
     (":fail", " [VERSION]", "the client's code for a version crashes"),
     (":help", "", "show this"),
@@ -19,6 +24,8 @@ pub(super) const COMMANDS: [(&str, &str, &str); 9] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Line<'a> {
     Nothing,
+    /// `None` asks the server.
+    Contract(Option<&'a str>),
     Request(&'a str),
     Event(&'a str),
     /// `None` is the version in force.
@@ -56,6 +63,7 @@ impl<'a> Line<'a> {
         let wanted = || format!("{name}{usage} is wanted");
         let word = (!rest.is_empty()).then_some(rest);
         match (name, word) {
+            (":contract", source) => Ok(Self::Contract(source)),
             (":event", Some(term)) => Ok(Self::Event(term)),
             (":fail", None) => Ok(Self::Fail(None)),
             (":fail", Some(version)) => version

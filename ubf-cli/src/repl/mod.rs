@@ -1,5 +1,6 @@
 //! A conversation with a server, line by line: typed at a terminal, or written down before.
 
+mod contract;
 mod editor;
 mod line;
 mod news;

@@ -13,6 +13,7 @@ use ubf_client::{
 };
 use ubf_codec::{Term, Version};
 
+use super::contract::Held;
 use super::line::{COMMANDS, Line};
 use super::news;
 use crate::args::Repl;
@@ -68,6 +69,8 @@ pub(crate) struct Session<'a> {
     events_awaited: u64,
     /// UBF(C): the server's state after the last reply.
     state: Option<String>,
+    /// What requests are held against.
+    contract: Option<Held>,
     words: Arc<Mutex<Words>>,
 }
 
@@ -108,6 +111,7 @@ impl<'a> Session<'a> {
             events_shown,
             events_awaited: 0,
             state: None,
+            contract: None,
             words,
         })
     }
@@ -137,6 +141,7 @@ impl<'a> Session<'a> {
         };
         match line {
             Line::Nothing => {}
+            Line::Contract(source) => return self.change_contract(source).await,
             Line::Request(request) => return self.request(request).await,
             Line::Event(event) => return self.event(event).await,
             Line::Fail(version) => return self.fail(version).await,
@@ -163,6 +168,11 @@ impl<'a> Session<'a> {
             Ok(term) => term,
             Err(report) => return Done::Bad(report),
         };
+        if let Some(contract) = &self.contract
+            && let Err(report) = contract.check(self.state.as_deref(), self.version(), &term)
+        {
+            return Done::Bad(report);
+        }
         let outcome = tokio::select! {
             outcome = self.client.call(term) => outcome,
             () = self.nobody_is_there() => return self.given_up(),
@@ -181,6 +191,47 @@ impl<'a> Session<'a> {
         remember(&self.words, &response);
         self.state = reply.state().map(|state| crate::ui::brief::brief(state, 30));
         self.show(Shown::Data(response));
+        self.complete_requests();
+    }
+
+    fn version(&self) -> Option<Version> {
+        self.client.status().borrow().version
+    }
+
+    /// `:contract`: asks the server, reads a file, or checks nothing any more.
+    async fn change_contract(&mut self, source: Option<&str>) -> Done {
+        let held = match source {
+            Some("off") => Ok(None),
+            Some(path) => Held::of_file(path).map(Some),
+            None => {
+                let outcome = tokio::select! {
+                    outcome = self.client.call(Term::atom("contract")) => outcome,
+                    () = self.nobody_is_there() => return self.given_up(),
+                };
+                match outcome {
+                    Ok(reply) => Held::of_answer(reply.response(), reply.version()).map(Some),
+                    Err(error) => return failed(&error),
+                }
+            }
+        };
+        match held {
+            Ok(held) => {
+                let said = held.as_ref().map(Held::described);
+                self.note(said.unwrap_or_else(|| "requests are not checked".to_owned()));
+                self.contract = held;
+                self.complete_requests();
+                Done::Good
+            }
+            Err(report) => Done::Bad(report),
+        }
+    }
+
+    /// The requests of the state are there to be completed.
+    fn complete_requests(&self) {
+        let (state, version) = (self.state.as_deref(), self.version());
+        let requests = self.contract.as_ref().map(|held| held.requests(state, version));
+        let mut words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
+        words.requests = requests.unwrap_or_default();
     }
 
     async fn event(&mut self, text: &str) -> Done {
@@ -264,6 +315,8 @@ impl<'a> Session<'a> {
                 self.events_awaited = 0;
                 self.service = service;
                 self.state = None;
+                self.contract = None;
+                self.complete_requests();
                 old.close(CLOSE_TIME).await;
                 Done::Good
             }
@@ -434,12 +487,27 @@ fn status(status: &Status) -> String {
 
 /// Words that were seen: atoms, mostly.
 #[derive(Debug, Default)]
-pub(crate) struct Words(VecDeque<String>);
+pub(crate) struct Words {
+    seen: VecDeque<String>,
+    /// What the contract allows at present.
+    requests: Vec<String>,
+}
 
 impl Words {
     /// Those that begin so, latest first.
     pub(crate) fn beginning_with<'w>(&'w self, start: &'w str) -> impl Iterator<Item = &'w str> {
-        self.0.iter().rev().map(String::as_str).filter(move |word| word.starts_with(start))
+        self.seen.iter().rev().map(String::as_str).filter(move |word| word.starts_with(start))
+    }
+
+    /// The requests that begin so. Nobody has to type the blanks of a type.
+    pub(crate) fn requests_beginning_with<'w>(
+        &'w self,
+        start: &'w str,
+    ) -> impl Iterator<Item = &'w str> {
+        let tight = |text: &str| text.split_whitespace().collect::<String>();
+        let start = tight(start);
+        let requests = self.requests.iter().map(String::as_str);
+        requests.filter(move |request| tight(request).starts_with(&start))
     }
 
     /// Keeps the words of a text. A word of what is quoted does no harm.
@@ -451,11 +519,11 @@ impl Words {
         for word in words.filter(|word| {
             word.len() > 1 && word.starts_with(|first: char| first.is_ascii_lowercase())
         }) {
-            self.0.retain(|known| known != word);
-            if self.0.len() == MAX_WORDS {
-                self.0.pop_front();
+            self.seen.retain(|known| known != word);
+            if self.seen.len() == MAX_WORDS {
+                self.seen.pop_front();
             }
-            self.0.push_back(word.to_owned());
+            self.seen.push_back(word.to_owned());
         }
     }
 }
@@ -476,9 +544,15 @@ mod tests {
         words.keep("{get,1}");
         assert_eq!(words.beginning_with("g").collect::<Vec<_>>(), ["get", "gone"]);
         assert_eq!(words.beginning_with("t").collect::<Vec<_>>(), ["txt"]);
+        words.requests = vec!["{get, key()}".to_owned(), "{put, key()}".to_owned()];
+        let requests = |start| words.requests_beginning_with(start).collect::<Vec<_>>();
+        assert_eq!(requests("{ge"), ["{get, key()}"]);
+        assert_eq!(requests("{get,k"), ["{get, key()}"]);
+        assert_eq!(requests("").len(), 2);
+        assert_eq!(requests("{get,\"").len(), 0);
         for number in 0..2 * MAX_WORDS {
             words.keep(&format!("w{number}"));
         }
-        assert_eq!(words.0.len(), MAX_WORDS);
+        assert_eq!(words.seen.len(), MAX_WORDS);
     }
 }

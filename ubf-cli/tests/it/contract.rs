@@ -1,5 +1,6 @@
 //! `ubf contract`, as it is called.
 
+use crate::common::server::{Server, nobody};
 use crate::common::{bad, file, good, ubf};
 
 const SHOP: &str = "+NAME(\"shop\").
@@ -179,4 +180,32 @@ fn diff_speaks_to_programs() {
         serde_json::from_str(&ubf(&["contract", "diff", &old, &new, "--format", "sarif"], "").out)
             .unwrap();
     assert_eq!(sarif["runs"][0]["results"][0]["ruleId"], "request-refused");
+}
+
+#[test]
+fn show_asks_a_server_for_its_contract() {
+    let server = Server::of_2003();
+    let asked = ["contract", "show", &server.address, "--service", "irc"];
+    let shown = good(&asked, "");
+    assert!(
+        shown.starts_with("irc\n\nactive\n  groups() -> group_list(), then active\n"),
+        "{shown}"
+    );
+    assert!(shown.contains("\nstart\n  logon() -> welcome(), then active\n"), "{shown}");
+    // Told as a text, it is the contract that the server has.
+    let text = good(&[&asked[..], &["--text"]].concat(), "");
+    let told = shop("told-irc.con", &text);
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../ubf-node/contracts/irc-2.con");
+    let same = good(&["contract", "diff", file, &told, "--same-results"], "");
+    assert!(
+        same.starts_with("old clients, new servers: yes\nnew clients, old servers: yes\n"),
+        "{same}"
+    );
+
+    let said = bad(2, &["contract", "show", &server.address, "--service", "chat"], "");
+    assert!(said.contains("what it answers to 'contract' is no contract: "), "{said}");
+    let said = bad(2, &["contract", "show", &nobody()], "");
+    assert!(said.contains("no server can be used"), "{said}");
+    let said = bad(2, &["contract", "show", "/nonexistent.con"], "");
+    assert!(said.contains("cannot read /nonexistent.con"), "{said}");
 }

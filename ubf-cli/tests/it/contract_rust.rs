@@ -91,23 +91,29 @@ async fn a_generated_client_uses_the_real_store() {
 
 /// A store that is written on the generated code.
 #[derive(Default)]
-struct Store(Mutex<(BTreeMap<Term, (Term, u64)>, u64)>);
+struct Store(Mutex<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    values: BTreeMap<Term, (Term, u64)>,
+    revision: u64,
+}
 
 impl Store {
     fn write(&self, key: Term, slot: Term) -> u64 {
         let mut store = self.0.lock().unwrap();
-        store.1 += 1;
-        let revision = store.1;
+        store.revision += 1;
+        let revision = store.revision;
         if slot.is_undefined() {
-            store.0.remove(&key);
+            store.values.remove(&key);
         } else {
-            store.0.insert(key, (slot, revision));
+            store.values.insert(key, (slot, revision));
         }
         revision
     }
 
     fn read(&self, key: &Term) -> (Term, u64) {
-        self.0.lock().unwrap().0.get(key).cloned().unwrap_or((Term::Undefined, 0))
+        self.0.lock().unwrap().values.get(key).cloned().unwrap_or((Term::Undefined, 0))
     }
 }
 
@@ -141,7 +147,7 @@ impl kv_3::Service for Store {
 
     async fn scan(&self, (): &(), request: kv_3::Scan) -> Result<kv_3::Page, Failure> {
         let store = self.0.lock().unwrap();
-        let entries = store.0.iter().take(usize::from(request.number));
+        let entries = store.values.iter().take(usize::from(request.number));
         let items = entries.map(|(key, (value, revision))| (key.clone(), value.clone(), *revision));
         Ok(kv_3::Page { items: items.collect(), key: Term::Undefined })
     }

@@ -21,6 +21,7 @@ mod from_json;
     unreachable_pub,
     clippy::all,
     clippy::pedantic,
+    clippy::use_self,
     clippy::wildcard_enum_match_arm,
     reason = "programs use a part of what `ubf contract rust` writes, with lints of their own"
 )]

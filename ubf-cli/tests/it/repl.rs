@@ -116,6 +116,7 @@ fn help_lists_the_commands() {
     let server = Server::of_2003();
     let ran = repl(&[&server.address], ":help\n");
     for command in [
+        ":contract [FILE|off]",
         ":event TERM",
         ":fail [VERSION]",
         ":quit",
@@ -145,4 +146,32 @@ fn no_server_is_said_before_anything_else() {
         "{}",
         ran.err
     );
+}
+
+#[test]
+fn requests_are_held_against_the_contract_before_they_are_sent() {
+    let server = Server::of_2003();
+    let ran = repl(
+        &["--service", "irc", &server.address],
+        "groups\n:contract\ngroups\n{logon,\"joe\"}\ngroups\n{join,erlang}\n:contract off\n{join,erlang}\n",
+    );
+    assert_eq!(ran.status, 1, "{}", ran.err);
+    let lines: Vec<&str> = ran.out.lines().collect();
+    assert!(lines[0].starts_with("{clientBrokeContract,groups,"), "{}", ran.out);
+    assert_eq!(lines[1..3], ["{ok,\"joe\"}", "[]"]);
+    assert!(lines[3].starts_with("{clientBrokeContract,{join,erlang},"), "{}", ran.out);
+    for text in [
+        "requests are checked: contract irc, 2 states\n",
+        "error: not sent, the contract does not allow it: in state start: ",
+        "error: not sent, the contract does not allow it: in state active: element 2: \
+         expected {'#S', [byte()]}, found erlang",
+        "hint: :contract off sends it all the same\n",
+        "requests are not checked\n",
+    ] {
+        assert!(ran.err.contains(text), "{text}: {}", ran.err);
+    }
+    // A server that knows nothing of contracts answers as to any request.
+    let ran = repl(&["--service", "chat", &server.address], ":contract\n");
+    assert_eq!(ran.status, 1);
+    assert!(ran.err.contains("error: what the server answers to 'contract' is no contract: "));
 }

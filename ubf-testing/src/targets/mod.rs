@@ -7,6 +7,7 @@
 mod any_term;
 mod check;
 mod client_session;
+mod compare;
 mod contract;
 mod decode;
 mod decode_chunks;
@@ -23,6 +24,7 @@ mod shown;
 
 pub use self::check::check;
 pub use self::client_session::client_session;
+pub use self::compare::{compare, compare_edited};
 pub use self::contract::contract;
 pub use self::decode::decode;
 pub use self::decode_chunks::decode_chunks;
@@ -38,7 +40,7 @@ pub use self::server_session::server_session;
 pub type Body = fn(&[u8]);
 
 /// Every target with its name, which is also that of its directory of inputs.
-pub const ALL: [(&str, Body); 11] = [
+pub const ALL: [(&str, Body); 12] = [
     ("decode", decode),
     ("decode_chunks", decode_chunks),
     ("differential", differential),
@@ -50,4 +52,5 @@ pub const ALL: [(&str, Body); 11] = [
     ("server_session", server_session),
     ("contract", contract),
     ("check", check),
+    ("compare", compare),
 ];

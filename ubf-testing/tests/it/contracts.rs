@@ -112,3 +112,27 @@ fn the_fast_checker_agrees_with_the_obvious_one() {
         }
     }
 }
+
+/// The contracts of the reference services, each edited so often: 1,000 times in all.
+const EDITED: [(&str, u64); 6] = [
+    (include_str!("../../../ubf-node/contracts/echo.con"), 50),
+    (include_str!("../../../ubf-node/contracts/kv-1.con"), 150),
+    (include_str!("../../../ubf-node/contracts/kv-2.con"), 200),
+    (include_str!("../../../ubf-node/contracts/kv-3.con"), 250),
+    (include_str!("../../../ubf-node/contracts/irc-1.con"), 150),
+    (include_str!("../../../ubf-node/contracts/irc-2.con"), 200),
+];
+
+#[test]
+fn k2_no_random_message_contradicts_the_verdict_on_a_small_edit() {
+    let (mut edits, mut breaks) = (0, 0);
+    for (text, count) in EDITED {
+        for seed in 0..count {
+            breaks += targets::compare_edited(text, seed).expect("some edit is well-formed");
+            edits += 1;
+        }
+    }
+    // So many that the verdicts were held against something.
+    assert!(edits == 1_000 && breaks > 300, "{breaks} breaks in {edits} edits");
+    println!("{breaks} breaks in {edits} edits");
+}

@@ -113,6 +113,11 @@ fn the_corpus_of_check_passes() {
 }
 
 #[test]
+fn the_corpus_of_compare_passes() {
+    replay("compare");
+}
+
+#[test]
 fn every_target_has_its_test_and_its_fuzzer() {
     for (target, _) in targets::ALL {
         let fuzzer = fuzz().join("fuzz_targets").join(format!("{target}.rs"));

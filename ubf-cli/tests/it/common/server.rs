@@ -3,13 +3,14 @@
 use std::sync::mpsc;
 use std::thread;
 
-use ubf_node::services::Echo;
-use ubf_server::{Call, Handlers, Reply, ServerHandle, Service, Versions};
+use ubf_contract::Reader;
+use ubf_node::services::{Echo, Irc};
+use ubf_server::{Call, Contracts, Enforcement, Handlers, Reply, ServerHandle, Service, Versions};
 
-/// A server with three services. It stops when it is dropped.
+/// A server with four services. It stops when it is dropped.
 ///
 /// The default one answers each request with itself. `crash` panics at every request. `chat` sends
-/// each event and each request to its client as an event.
+/// each event and each request to its client as an event. `irc` tells its contract.
 pub(crate) struct Server {
     pub(crate) address: String,
     pub(crate) handle: ServerHandle,
@@ -30,6 +31,7 @@ impl Server {
                     .service(Service::DEFAULT, Echo::new(versions))
                     .service("crash", crash())
                     .service("chat", chat())
+                    .service("irc", irc())
                     .bind()
                     .await
                     .unwrap();
@@ -63,6 +65,13 @@ fn crash() -> Handlers<()> {
         std::panic::resume_unwind(Box::new("asked to"))
     }
     Handlers::new().on(1, panic)
+}
+
+fn irc() -> Contracts<Irc> {
+    let contract = ubf_node::contract_text("irc", 2).unwrap();
+    Contracts::new(Irc::new(&Versions::of([2])))
+        .version(2, Reader::new().read(contract).unwrap())
+        .with_enforcement(Enforcement::Off)
 }
 
 fn chat() -> Handlers<()> {
