@@ -76,11 +76,14 @@ pub struct StoreError {
 }
 
 impl StoreError {
-    pub(crate) fn new(what: &'static str, cause: impl Into<Cause>) -> Self {
+    /// What cannot be done, in words, and why.
+    pub fn new(what: &'static str, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { what, cause: Some(cause.into()) }
     }
 
-    pub(crate) const fn plain(what: &'static str) -> Self {
+    /// What cannot be done, in words that say enough.
+    #[must_use]
+    pub const fn plain(what: &'static str) -> Self {
         Self { what, cause: None }
     }
 }
@@ -136,11 +139,14 @@ pub struct CommitError {
 }
 
 impl CommitError {
-    pub(crate) fn new(outcome: NotCommitted, cause: impl Into<Cause>) -> Self {
+    /// What has become of the batch, and why.
+    pub fn new(outcome: NotCommitted, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { outcome, cause: Some(cause.into()) }
     }
 
-    pub(crate) const fn fenced(epoch: Epoch) -> Self {
+    /// The shard has another owner since this epoch.
+    #[must_use]
+    pub const fn fenced(epoch: Epoch) -> Self {
         Self { outcome: NotCommitted::Fenced { epoch }, cause: None }
     }
 

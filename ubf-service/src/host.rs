@@ -1,0 +1,197 @@
+//! A service on its shard: requests in, batches and answers out.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ubf_codec::{Encoder, Term, Versioned as _};
+use ubf_state::shard::{Config, Input, NotRun, Output, Ran, To};
+use ubf_state::{
+    Base, Do, FORMAT, Key as _, Known, Reason, SessionKey, Shard, ShardId, Stop, Sweeper, Swept,
+    Time, Tx,
+};
+
+use crate::service::{Caller, StatefulService};
+
+/// How many rows a step of the sweeper looks at. Chosen: it takes as long as some calls.
+const SWEEP_ROWS: usize = 256;
+
+/// A service and the shard of its state. It does no I/O: the shell tells the shard what has
+/// happened, and does what it says.
+#[derive(Debug)]
+pub struct Host<S> {
+    service: Arc<S>,
+    shard: Shard,
+    sweeper: Option<Sweeper>,
+}
+
+/// What this program can read and write of a service.
+#[must_use]
+pub const fn known<S: StatefulService>() -> Known {
+    let (oldest, newest) = S::STATE;
+    Known { oldest, newest, format: FORMAT }
+}
+
+impl<S: StatefulService> Host<S> {
+    /// A service whose shard is not owned yet. The seed is that of [`Tx::random`].
+    #[must_use]
+    pub fn new(service: Arc<S>, shard: ShardId, seed: u64) -> Self {
+        Self::with_config(service, shard, Config::new(known::<S>()), seed)
+    }
+
+    /// A service with a shard that works otherwise.
+    #[must_use]
+    pub fn with_config(service: Arc<S>, shard: ShardId, config: Config, seed: u64) -> Self {
+        Self { service, shard: Shard::new(shard, Arc::new(config), seed), sweeper: None }
+    }
+
+    /// The shard.
+    #[must_use]
+    pub const fn shard(&self) -> &Shard {
+        &self.shard
+    }
+
+    /// The shard, to open, resume and end sessions.
+    pub const fn shard_mut(&mut self) -> &mut Shard {
+        &mut self.shard
+    }
+
+    /// The service.
+    #[must_use]
+    pub fn service(&self) -> &S {
+        &self.service
+    }
+
+    pub(crate) const fn service_arc(&self) -> &Arc<S> {
+        &self.service
+    }
+
+    /// Tells the shard what has happened.
+    pub fn handle(&mut self, input: Input) {
+        self.shard.handle(input);
+    }
+
+    /// What the shard wants done next, if anything.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.shard.poll_output()
+    }
+
+    /// Runs a call that has been prepared. The body of its answer is the reply, in the caller's
+    /// version; of one that the service refuses it is `{'error',Why}`, and of one that cannot run
+    /// `{'refused',Why}` with `'state'`, `'limit'` or `'crash'`, which the connection turns into its
+    /// own packet (T7, T9).
+    ///
+    /// # Errors
+    /// It was not run, and nothing has changed.
+    pub fn call(
+        &mut self,
+        base: &dyn Base,
+        to: To,
+        caller: &Caller<'_>,
+        now: Time,
+        request: S::Request,
+    ) -> Result<Ran, NotRun> {
+        self.call_with(base, to, caller, now, request, |_| {})
+    }
+
+    /// Runs a call, and shows its result to `see` if it has one.
+    pub(crate) fn call_with(
+        &mut self,
+        base: &dyn Base,
+        to: To,
+        caller: &Caller<'_>,
+        now: Time,
+        request: S::Request,
+        see: impl FnOnce(S::Reply),
+    ) -> Result<Ran, NotRun> {
+        let service = Arc::clone(&self.service);
+        let run = |tx: &mut Tx<'_>| {
+            let reply = contained(|| service.apply(caller, request, tx))?;
+            // A reply that has no form in the caller's version is a fault of the service.
+            let body =
+                reply.to_vec(caller.version).map_err(|error| Stop::crashed(error.to_string()))?;
+            see(reply);
+            Ok(body.into())
+        };
+        self.shard.run(base, to, now, run, refusal)
+    }
+
+    /// Lets the first timer ring if its time has come. Tells when the next one rings.
+    ///
+    /// # Errors
+    /// It was not run, and nothing has changed.
+    pub fn ring(&mut self, base: &dyn Base, now: Time) -> Result<Option<Time>, NotRun> {
+        let Some((when, key)) = self.shard.next_timer(base)? else { return Ok(None) };
+        if when > now {
+            return Ok(Some(when));
+        }
+        let service = Arc::clone(&self.service);
+        let run = |tx: &mut Tx<'_>| {
+            // A key of another release's timers, of which this one knows nothing.
+            let Ok(timer) = S::Timer::from_bytes(&key) else { return Ok(()) };
+            contained(|| service.timer(timer, tx))
+        };
+        // Why a timer was taken back is in the shard's statistics.
+        let _taken_back = self.shard.run_timer(base, now, &key, run)?;
+        Ok(self.shard.next_timer(base)?.map(|(when, _)| when))
+    }
+
+    /// Ends a session, and tells the service.
+    ///
+    /// # Errors
+    /// It was not ended, and nothing has changed.
+    pub fn end(&mut self, base: &dyn Base, session: SessionKey, now: Time) -> Result<(), NotRun> {
+        let service = Arc::clone(&self.service);
+        let gone = |tx: &mut Tx<'_>| contained(|| service.gone(session, tx));
+        let _taken_back = self.shard.run_own(base, now, gone)?;
+        self.shard.end_session(base, session)
+    }
+
+    /// One step of the sweeper (T8). Tells whether more are left.
+    ///
+    /// # Errors
+    /// It was not run, and nothing has changed.
+    pub fn sweep(&mut self, base: &dyn Base, now: Time) -> Result<Result<bool, Reason>, NotRun> {
+        let state = self.shard.record().versions.state;
+        if state.is_swept() {
+            return Ok(Ok(false));
+        }
+        let sweeper = self.sweeper.take().unwrap_or_else(|| Sweeper::new(state.write));
+        let step = |tx: &mut Tx<'_>| contained(|| sweeper.step(tx, S::tables(), SWEEP_ROWS));
+        let swept = match self.shard.run_own(base, now, step) {
+            Ok(Ok(swept)) => swept,
+            Ok(Err(reason)) => return Ok(Err(reason)),
+            Err(why) => {
+                self.sweeper = Some(sweeper);
+                return Err(why);
+            }
+        };
+        match swept {
+            Swept::More(next) => self.sweeper = Some(next),
+            Swept::All(_) => self.shard.handle(Input::Swept),
+            Swept::Outdated => {}
+        }
+        Ok(Ok(!self.shard.record().versions.state.is_swept()))
+    }
+}
+
+/// Runs code of the service. If it panics, the call is taken back and nothing else.
+fn contained<T>(run: impl FnOnce() -> Do<T>) -> Do<T> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(Stop::crashed(text.unwrap_or("a panic without a text")))
+    })
+}
+
+/// The body of the answer to a call that was taken back.
+fn refusal(reason: &Reason) -> Bytes {
+    let refused = |why| Term::tuple([Term::atom("refused"), Term::atom(why)]);
+    let term = match reason {
+        Reason::Refused(why) => Term::tuple([Term::atom("error"), Term::string(why.as_str())]),
+        Reason::Limit(_) => refused("limit"),
+        Reason::Crashed(_) => refused("crash"),
+        _ => refused("state"),
+    };
+    Encoder::new().encode(&term).into()
+}

@@ -1,0 +1,157 @@
+//! What the author of a service with state writes.
+
+use std::future::{Future, ready};
+
+use ubf_codec::{Version, Versioned};
+use ubf_state::{AnyTable, Do, Key, SessionKey, Tx};
+
+/// A service whose state outlives connections, processes and releases.
+///
+/// All of its state is rows in tables, and each call is one function from a request to a reply over
+/// a transaction. It has no input but its arguments, so that it can be run again when a row was not
+/// in memory. What it writes is committed before its reply leaves.
+///
+/// `?` passes on why a call goes no further; `tx.refuse("…")` refuses it by a rule of the service.
+///
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use ubf_codec::Versioned;
+/// use ubf_service::{Bench, Caller, Do, Row, StatefulService, Table, Tx, tables};
+///
+/// #[derive(Clone, PartialEq, Serialize, Deserialize)]
+/// struct Visits { count: u64 }
+/// impl Row for Visits { const VERSION: u32 = 1; type Before = (); }
+/// static VISITS: Table<String, Visits> = Table::new("visits");
+///
+/// #[derive(Versioned, Serialize, Deserialize)]
+/// #[version(1, Self)]
+/// #[serde(rename = "visit")]
+/// struct Visit { page: String }
+///
+/// #[derive(Versioned, Serialize, Deserialize, PartialEq, Debug)]
+/// #[version(1, Self)]
+/// struct Count(u64);
+///
+/// struct Counter;
+/// impl StatefulService for Counter {
+///     type Request = Visit;
+///     type Reply = Count;
+///     type Timer = ();
+///     const STATE: (u32, u32) = (1, 1);
+///     tables!(VISITS);
+///
+///     fn apply(&self, _: &Caller<'_>, Visit { page }: Visit, tx: &mut Tx<'_>) -> Do<Count> {
+///         let count = tx.get(&VISITS, &page)?.map_or(0, |visits| visits.count) + 1;
+///         tx.put(&VISITS, &page, &Visits { count })?;
+///         Ok(Count(count))
+///     }
+/// }
+///
+/// let mut bench = Bench::new(Counter);
+/// assert_eq!(bench.call(Visit { page: "a".into() }), Ok(Count(1)));
+/// bench.restart();
+/// assert_eq!(bench.call(Visit { page: "a".into() }), Ok(Count(2)));
+/// ```
+pub trait StatefulService: Send + Sync + Sized + 'static {
+    /// What is asked, in all versions of the contract.
+    type Request: Versioned + Send;
+
+    /// What is answered.
+    type Reply: Versioned;
+
+    /// What timers are for; `()` if there are none.
+    type Timer: Key;
+
+    /// The state versions that this program can read and write: the oldest and the newest.
+    const STATE: (u32, u32);
+
+    /// All tables, for the sweeper: those of rows, and
+    /// [`MineTable`](ubf_state::MineTable) if sessions have state. [`tables!`](crate::tables)
+    /// writes it.
+    fn tables() -> &'static [&'static dyn AnyTable];
+
+    /// The state version that a version of the contract needs: it is offered only while rows can
+    /// hold what it can say (T6). The oldest one by default.
+    fn needs(version: Version) -> u32 {
+        let _whatever_it_is = version;
+        Self::STATE.0
+    }
+
+    /// What must wait or ask others, before the call: a look-up elsewhere, the hash of a password.
+    /// It sees no rows, may run again, and passes its result on in the request.
+    fn prepare(&self, request: Self::Request) -> impl Future<Output = Self::Request> + Send {
+        ready(request)
+    }
+
+    /// One call.
+    ///
+    /// # Errors
+    /// Why it goes no further. What it wrote is taken back.
+    fn apply(
+        &self,
+        caller: &Caller<'_>,
+        request: Self::Request,
+        tx: &mut Tx<'_>,
+    ) -> Do<Self::Reply>;
+
+    /// A timer rings: once, at its time or after a restart.
+    ///
+    /// # Errors
+    /// Why it goes no further. What it wrote is taken back, and the timer is gone.
+    fn timer(&self, timer: Self::Timer, tx: &mut Tx<'_>) -> Do<()> {
+        let (_timer, _tx) = (timer, tx);
+        Ok(())
+    }
+
+    /// A session is over: it ended, or was without a connection for too long.
+    ///
+    /// # Errors
+    /// Why it goes no further. What it wrote is taken back; the session is over nevertheless.
+    fn gone(&self, session: SessionKey, tx: &mut Tx<'_>) -> Do<()> {
+        let (_session, _tx) = (session, tx);
+        Ok(())
+    }
+}
+
+/// Who calls.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Caller<'a> {
+    /// The caller's session, if it has one.
+    pub session: Option<SessionKey>,
+    /// The version of the contract.
+    pub version: Version,
+    /// Who the caller is known to be.
+    pub identity: Option<&'a str>,
+}
+
+impl<'a> Caller<'a> {
+    /// A caller of whom nothing is known but the version that it speaks.
+    #[must_use]
+    pub const fn new(version: Version) -> Self {
+        Self { session: None, version, identity: None }
+    }
+
+    /// The caller with a session.
+    #[must_use]
+    pub const fn in_session(self, session: SessionKey) -> Self {
+        Self { session: Some(session), ..self }
+    }
+
+    /// The caller with a name.
+    #[must_use]
+    pub const fn known_as(self, identity: &'a str) -> Self {
+        Self { identity: Some(identity), ..self }
+    }
+}
+
+/// Writes [`StatefulService::tables`]: the names of the `static` tables.
+#[macro_export]
+macro_rules! tables {
+    ($($table:expr),* $(,)?) => {
+        fn tables() -> &'static [&'static dyn $crate::AnyTable] {
+            static TABLES: &[&dyn $crate::AnyTable] = &[$(&$table),*];
+            TABLES
+        }
+    };
+}
