@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::machine::Summary;
 use crate::node::Node;
 use crate::term::{
-    Arena, Term, TermRef, Visitor, all_plain_bytes, own, own_nodes, utf8_of_packet, visit_packet,
+    Arena, Term, TermRef, Visitor, own, own_nodes, plain_bytes, utf8_of_packet, visit_packet,
 };
 
 /// Where a decoded packet's bytes are: borrowed (`&[u8]`) or shared ([`Bytes`]).
@@ -64,6 +64,12 @@ pub(crate) mod private {
     }
 }
 
+/// The bytes of `copy`, a copy of `source`, that are where `part` is in `source`.
+fn same_part(copy: &Bytes, source: &[u8], part: &[u8]) -> Bytes {
+    let start = part.as_ptr().addr().wrapping_sub(source.as_ptr().addr());
+    private::Source::part(copy, start..start.wrapping_add(part.len()))
+}
+
 /// A decoded packet. Its texts and binaries are still where they were: in the input.
 ///
 /// `Document<&[u8]>` borrows the input, `Document<Bytes>` shares it and can be kept.
@@ -95,25 +101,28 @@ impl<S: Source> Document<S> {
 
     /// The packet's term, owned. Out of a `Document<Bytes>` texts are shared and not copied, so
     /// that the term keeps the buffer that the packet was read into. Out of a `Document<&[u8]>`
-    /// they are copied into one buffer, which all of them keep. To keep a small part of
-    /// much for long, copy it: [`TermRef::to_term`] does.
+    /// they are copied; where long texts and binaries are a quarter of the packet or more, the
+    /// packet is copied at once, and all of them keep this copy. To keep a small part of much for
+    /// long, copy it: [`TermRef::to_term`] does.
     ///
     /// # Limits
     /// Terms that registers share are shared in the copy as well, but for lists that share a part:
     /// see [`TermRef::to_term`].
     #[must_use]
     pub fn to_term(&self) -> Term {
+        /// From this part of the packet on, its long texts are copied with all that is between
+        /// them. Chosen: so much more memory is kept at most.
+        const LARGE_PART: usize = 4;
         let bytes = |part: &[u8]| private::Source::own(&self.source, part);
-        let arena = Arena { source: self.source.as_ref(), nodes: &self.nodes };
-        match (self.summary.registers, S::IS_BORROWED) {
-            (0, false) => return own_nodes(self.root, arena, bytes),
-            (0, true) => {
-                let mut rest = all_plain_bytes(self.root, arena);
-                return own_nodes(self.root, arena, |part| {
-                    rest.split_to(part.len().min(rest.len()))
-                });
+        let source = self.source.as_ref();
+        let arena = Arena { source, nodes: &self.nodes };
+        if self.summary.registers == 0 {
+            let copied = if S::IS_BORROWED { plain_bytes(self.root, &self.nodes) } else { 0 };
+            if copied == 0 || copied < source.len() / LARGE_PART {
+                return own_nodes(self.root, arena, &bytes);
             }
-            (1.., _) => {}
+            let copy = Bytes::copy_from_slice(source);
+            return own_nodes(self.root, arena, &|part| same_part(&copy, source, part));
         }
         // Without repetition there is nothing to share, and no table to keep.
         let shared = self.summary.expanded_nodes > self.summary.nodes;

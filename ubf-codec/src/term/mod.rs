@@ -20,7 +20,7 @@ pub use self::integer::{Integer, IntegerRef, ParseIntegerError};
 pub use self::owned::{Elements, Tagged, Term};
 pub(crate) use self::text::{ShortText, utf8_of_packet};
 pub use self::text::{Text, TextRef};
-pub(crate) use self::to_term::{all_plain_bytes, own, own_nodes};
+pub(crate) use self::to_term::{own, own_nodes, plain_bytes};
 pub(crate) use self::view::Arena;
 #[cfg(feature = "serde")]
 pub(crate) use self::view::Place;

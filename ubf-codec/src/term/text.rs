@@ -63,9 +63,25 @@ impl ShortText {
 
     #[inline]
     pub(crate) fn new(text: &[u8]) -> Option<Self> {
+        let len = text.len();
         let mut bytes = [0; SHORT];
-        bytes.get_mut(..text.len())?.copy_from_slice(text);
-        Some(Self { len: u8::try_from(text.len()).ok()?, bytes })
+        // By words, which overlap: a call to copy some bytes would take longer.
+        if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+            if len > 16 {
+                *bytes.get_mut(8..)?.first_chunk_mut()? = *text.get(8..)?.first_chunk::<8>()?;
+            }
+            *bytes.first_chunk_mut()? = *first;
+            *bytes.get_mut(len - 8..)?.first_chunk_mut()? = *last;
+        } else if let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>())
+        {
+            *bytes.first_chunk_mut()? = *first;
+            *bytes.get_mut(len - 4..)?.first_chunk_mut()? = *last;
+        } else if let (Some(&first), Some(&last)) = (text.first(), text.last()) {
+            *bytes.first_mut()? = first;
+            *bytes.get_mut(len / 2)? = *text.get(len / 2)?;
+            *bytes.get_mut(len - 1)? = last;
+        }
+        Some(Self { len: u8::try_from(len).ok()?, bytes })
     }
 
     #[inline]

@@ -1,11 +1,11 @@
 //! From a term by reference to an owned one.
 
 use alloc::vec::Vec;
-use core::mem;
 
 use bytes::Bytes;
 use hashbrown::HashMap;
 
+use super::integer::{Integer, IntegerRef};
 use super::owned::{Elements, Tagged, Term};
 use super::text::{Text, TextRef};
 use super::view::{Arena, TermRef, View};
@@ -38,7 +38,7 @@ pub(crate) fn own(root: TermRef<'_>, shared: bool, bytes: Own<'_>) -> Term {
     let mut walk = Walk::new(root);
     while let Some(step) = walk.next() {
         match step {
-            Step::Leaf(view) => stack.push(own_leaf(view, &mut { bytes })),
+            Step::Leaf(view) => stack.push(own_leaf(view, bytes)),
             Step::Enter(term) => {
                 let identity = if shared { term.identity() } else { None };
                 match identity.and_then(|identity| done.get(&identity)) {
@@ -63,83 +63,68 @@ pub(crate) fn own(root: TermRef<'_>, shared: bool, bytes: Own<'_>) -> Term {
     stack.pop().unwrap_or_default()
 }
 
-/// Copies the term of a packet that used no register: each node is a part of one term only, and
-/// parts come before the term that they are parts of. So the nodes are copied in their order, and
-/// each is moved where it belongs: half the time of a walk.
-///
-/// `bytes` is called for the [`plain_bytes`] of each node that has them, in the order of the nodes,
-/// those of the root last.
-pub(crate) fn own_nodes(
-    root: Node,
-    arena: Arena<'_>,
-    mut bytes: impl FnMut(&[u8]) -> Bytes,
-) -> Term {
-    let mut parts: Vec<Term> = Vec::with_capacity(arena.nodes.len());
-    for &node in arena.nodes {
-        let term = own_node(node, arena, &mut parts, &mut bytes);
-        parts.push(term);
-    }
-    own_node(root, arena, &mut parts, &mut bytes)
+/// Copies the term of a packet that used no register: each node is a part of one term only. So
+/// each is written once, where it belongs, by a function that calls itself for the parts; where
+/// terms nest deeper than that may go, the walk takes over (W13).
+pub(crate) fn own_nodes(root: Node, arena: Arena<'_>, bytes: Own<'_>) -> Term {
+    /// Chosen: few terms are deeper, and so many frames take some kilobytes of the stack.
+    const MAX_RECURSION: u32 = 32;
+    own_node(root, arena, MAX_RECURSION, bytes)
 }
 
-/// The plain bytes of all nodes of a packet that used no register, in one allocation instead of one
-/// for each text.
-pub(crate) fn all_plain_bytes(root: Node, arena: Arena<'_>) -> Bytes {
-    let spans = || arena.nodes.iter().chain([&root]).filter_map(|&node| plain_bytes(node));
-    let mut bytes = Vec::with_capacity(spans().map(|span| span.len as usize).sum());
-    spans().for_each(|span| bytes.extend_from_slice(span.slice(arena.source)));
-    Bytes::from(bytes)
-}
-
-/// The bytes that an owned form of `node` takes over as they are.
-const fn plain_bytes(node: Node) -> Option<Span> {
+fn own_node(node: Node, arena: Arena<'_>, levels: u32, bytes: Own<'_>) -> Term {
+    let slice = || node.span().slice(arena.source);
     match node.kind() {
-        NodeKind::Atom | NodeKind::String
-            if node.flag() || !Text::is_shared(node.span().len as usize) =>
-        {
-            None
+        NodeKind::Undefined => Term::Undefined,
+        NodeKind::Integer => Term::Integer(Integer::from(node.as_small())),
+        NodeKind::BigInteger => {
+            Term::Integer(IntegerRef::digits(node.flag(), slice()).to_integer())
         }
-        NodeKind::Atom | NodeKind::String | NodeKind::Binary => Some(node.span()),
+        NodeKind::Atom => Term::Atom(own_text(TextRef::new(slice(), node.flag()), bytes)),
+        NodeKind::String => Term::String(own_text(TextRef::new(slice(), node.flag()), bytes)),
+        NodeKind::Binary => Term::Binary(bytes(slice())),
+        NodeKind::Tuple | NodeKind::List | NodeKind::Tagged if levels == 0 => {
+            own(TermRef::new(node, arena), false, bytes)
+        }
+        NodeKind::Tuple => Term::Tuple(own_side_by_side(node, arena, levels - 1, bytes)),
+        NodeKind::Tagged => {
+            Term::Tagged(Tagged::of_parts(own_side_by_side(node, arena, levels - 1, bytes)))
+        }
+        NodeKind::List => {
+            let Span { start: mut cell, len } = node.span();
+            let element = |_| {
+                let node = arena.nodes.get(cell as usize).copied().unwrap_or(Node::UNDEFINED);
+                cell = node.link();
+                own_node(node, arena, levels - 1, bytes)
+            };
+            Term::List((0..len).map(element).collect())
+        }
+    }
+}
+
+fn own_side_by_side(node: Node, arena: Arena<'_>, levels: u32, bytes: Own<'_>) -> Elements {
+    let parts = node.span().slice(arena.nodes);
+    parts.iter().map(|&part| own_node(part, arena, levels, bytes)).collect()
+}
+
+/// How many bytes of a packet an owned term takes over as they are.
+pub(crate) fn plain_bytes(root: Node, nodes: &[Node]) -> usize {
+    nodes.iter().chain([&root]).map(|&node| plain_len(node)).sum()
+}
+
+/// How many bytes an owned form of `node` takes over as they are.
+const fn plain_len(node: Node) -> usize {
+    let len = node.span().len as usize;
+    match node.kind() {
+        NodeKind::Atom | NodeKind::String if node.flag() || !Text::is_shared(len) => 0,
+        NodeKind::Atom | NodeKind::String | NodeKind::Binary => len,
         NodeKind::Undefined
         | NodeKind::Integer
         | NodeKind::BigInteger
         | NodeKind::Tuple
         | NodeKind::List
-        | NodeKind::Tagged => None,
+        | NodeKind::Tagged => 0,
     }
-}
-
-/// The owned form of `node`, which takes its parts out of `parts`.
-fn own_node(
-    node: Node,
-    arena: Arena<'_>,
-    parts: &mut [Term],
-    bytes: &mut impl FnMut(&[u8]) -> Bytes,
-) -> Term {
-    let Span { start: mut cell, len } = node.span();
-    match node.kind() {
-        NodeKind::Tuple => Term::Tuple(side_by_side(node, parts)),
-        NodeKind::Tagged => Term::Tagged(Tagged::of_parts(side_by_side(node, parts))),
-        NodeKind::List => {
-            let element = |_| {
-                let place = cell as usize;
-                cell = arena.nodes.get(place).copied().unwrap_or(Node::UNDEFINED).link();
-                parts.get_mut(place).map(mem::take).unwrap_or_default()
-            };
-            Term::List((0..len).map(element).collect())
-        }
-        NodeKind::Undefined
-        | NodeKind::Integer
-        | NodeKind::BigInteger
-        | NodeKind::Atom
-        | NodeKind::String
-        | NodeKind::Binary => own_leaf(TermRef::new(node, arena).view(), bytes),
-    }
-}
-
-fn side_by_side(node: Node, parts: &mut [Term]) -> Elements {
-    let places = node.span().start as usize..node.span().end();
-    parts.get_mut(places).unwrap_or_default().iter_mut().map(mem::take).collect()
 }
 
 /// The owned form of a compound term, of whose parts there are owned forms already.
@@ -147,10 +132,9 @@ fn own_compound(view: View<'_>, mut parts: impl Iterator<Item = Term>, bytes: Ow
     match view {
         View::Tuple(_) => Term::Tuple(parts.collect()),
         View::List(_) => Term::List(parts.collect()),
-        View::Tagged(tag, _) => Term::Tagged(Tagged::new(
-            own_text(tag, &mut { bytes }),
-            parts.next().unwrap_or_default(),
-        )),
+        View::Tagged(tag, _) => {
+            Term::Tagged(Tagged::new(own_text(tag, bytes), parts.next().unwrap_or_default()))
+        }
         // Leaves are neither entered nor left.
         View::Undefined | View::Integer(_) | View::Atom(_) | View::String(_) | View::Binary(_) => {
             Term::Undefined
@@ -158,7 +142,7 @@ fn own_compound(view: View<'_>, mut parts: impl Iterator<Item = Term>, bytes: Ow
     }
 }
 
-fn own_leaf(view: View<'_>, bytes: &mut impl FnMut(&[u8]) -> Bytes) -> Term {
+fn own_leaf(view: View<'_>, bytes: Own<'_>) -> Term {
     match view {
         View::Integer(value) => Term::Integer(value.to_integer()),
         View::Atom(text) => Term::Atom(own_text(text, bytes)),
@@ -169,7 +153,8 @@ fn own_leaf(view: View<'_>, bytes: &mut impl FnMut(&[u8]) -> Bytes) -> Term {
     }
 }
 
-fn own_text(text: TextRef<'_>, bytes: &mut impl FnMut(&[u8]) -> Bytes) -> Text {
+#[inline]
+fn own_text(text: TextRef<'_>, bytes: Own<'_>) -> Text {
     text.as_plain().map_or_else(|| text.to_text(), |plain| Text::copied_or(plain, || bytes(plain)))
 }
 
@@ -179,7 +164,39 @@ mod tests {
 
     use bytes::Bytes;
 
-    use crate::{Decoder, Term, decode};
+    use crate::{Decoder, Term, decode, ubf};
+
+    #[test]
+    fn terms_of_any_depth_have_the_same_owned_form() {
+        for depth in [0, 1, 31, 32, 33, 34, 100, 500] {
+            let term = (0..depth).fold(
+                ubf!({a, "a text that is too long to be copied"}),
+                |term, level| match level % 3 {
+                    0 => Term::tuple([Term::from(level), term]),
+                    1 => Term::list([term, Term::from(level)]),
+                    _ => term.tagged("t"),
+                },
+            );
+            let packet = crate::Encoder::new().encode(&term);
+            let borrowed = decode(&packet).unwrap().to_term();
+            assert_eq!(borrowed, term, "{depth}");
+            let shared = Decoder::new().decode_shared(Bytes::from(packet)).unwrap().to_term();
+            assert_eq!(shared, term, "{depth}");
+        }
+    }
+
+    #[test]
+    fn a_term_keeps_no_more_than_the_packet_or_its_few_long_texts() {
+        let long = "a text that is too long to be copied";
+        // Mostly a long text: one copy of all. Mostly integers: a copy of the text alone.
+        for count in [1, 1000] {
+            let term = Term::tuple((0..count).map(Term::from).chain([Term::from(long)]));
+            let packet = crate::Encoder::new().encode(&term);
+            let owned = decode(&packet).unwrap().to_term();
+            drop(packet);
+            assert_eq!(owned, term);
+        }
+    }
 
     #[test]
     fn borrowed_and_shared_packets_have_the_same_owned_form() {
