@@ -155,14 +155,50 @@ impl<'de, 'n> Cursor<'de, 'n> {
         }
     }
 
-    /// The text of a string or an atom of a packet, if it cannot be the undefined value.
+    /// The text of a string or an atom of a packet, if it has no escapes and cannot be the undefined
+    /// value, and was found to be UTF-8 with the packet.
     #[inline(always)]
-    pub(super) fn name(&self) -> Option<TextRef<'de>> {
+    pub(super) fn str(&self) -> Option<&'de str> {
         let At::Node(node) = self.at else { return None };
+        if node.flag() || !self.is_name(node) {
+            return None;
+        }
+        // Quotes are ASCII: what stands between two of them begins and ends where characters do.
+        let span = node.span();
+        self.whole.text.get(span.start as usize..span.end())
+    }
+
+    /// Whether the term is the text of a packet and cannot be the undefined value.
+    #[inline(always)]
+    pub(super) fn is_text(&self) -> bool {
+        matches!(self.at, At::Node(node) if self.is_name(node))
+    }
+
+    #[inline(always)]
+    fn is_name(&self, node: Node) -> bool {
         let is_extended = self.whole.dialect == Dialect::Extended;
-        let is_text =
-            node.kind() == NodeKind::String || node.kind() == NodeKind::Atom && is_extended;
-        is_text.then(|| self.text(node))
+        node.kind() == NodeKind::String || node.kind() == NodeKind::Atom && is_extended
+    }
+
+    /// The name of an atom of a packet, where a [`str`](Self::str) is known.
+    #[inline(always)]
+    pub(super) fn atom(&self) -> Option<&'de str> {
+        match self.at {
+            At::Node(node) if node.kind() == NodeKind::Atom => self.str(),
+            At::Node(_) | At::Term(_) => None,
+        }
+    }
+
+    /// The elements of a list of a packet.
+    #[inline(always)]
+    pub(super) fn list(&self) -> Option<Items<'de, 'n>> {
+        match self.at {
+            At::Node(node) if node.kind() == NodeKind::List => {
+                let Span { start, len } = node.span();
+                Some(self.items(Parts::Cells { next: start, left: len }))
+            }
+            At::Node(_) | At::Term(_) => None,
+        }
     }
 
     /// The value of a float of a packet.

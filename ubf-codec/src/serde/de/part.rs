@@ -8,7 +8,7 @@ use serde_core::de::{self, Expected, Visitor};
 
 use super::access::{self, Entries, Sequence};
 use super::record::Fields;
-use super::variant::{Content, PacketVariant, Variant};
+use super::variant::{Content, Named, PacketVariant, Variant};
 use crate::serde::cursor::{At, Cursor, Items, Meaning, Whole};
 use crate::serde::error::{Error, ErrorKind};
 use crate::serde::term;
@@ -44,6 +44,10 @@ impl<'de, 'n> Whole<'de, 'n> {
 impl<'de, 'n> Part<'de, 'n> {
     pub(super) const fn whole(&self) -> &'n Whole<'de, 'n> {
         self.cursor.whole()
+    }
+
+    pub(super) const fn cursor(&self) -> Cursor<'de, 'n> {
+        self.cursor
     }
 
     pub(super) fn term(&self) -> crate::term::TermRef<'n> {
@@ -133,6 +137,45 @@ impl<'de, 'n> Part<'de, 'n> {
         digits.and_then(|digits| digits.parse().ok()).ok_or_else(|| self.wrong(expected))
     }
 
+    /// The integer that is no small one of a packet. As what follows, apart, so that the way that
+    /// most terms take is short.
+    #[inline(never)]
+    fn other_integer<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.meaning() {
+            Meaning::Integer(value) => {
+                visit_integer(value, visitor, |visitor| Err(self.wrong(&visitor)))
+            }
+            Meaning::Undefined
+            | Meaning::Float(_)
+            | Meaning::Atom(_)
+            | Meaning::String(_)
+            | Meaning::Binary(_)
+            | Meaning::Tuple(_)
+            | Meaning::List(_)
+            | Meaning::Pairs(_) => Err(self.wrong(&visitor)),
+        }
+    }
+
+    /// A text that has escapes, is not known to be UTF-8, or is written in another form.
+    #[inline(never)]
+    fn other_text<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.meaning() {
+            Meaning::String(text) | Meaning::Atom(text) => visit_text(text, visitor),
+            // What Elixir sends, and Erlang today.
+            Meaning::Binary(bytes) => visit_text(TextRef::plain(bytes), visitor),
+            // What Erlang's own strings are.
+            Meaning::List(items) => match characters(items) {
+                Some(text) => visitor.visit_string(text),
+                None => Err(self.wrong(&visitor)),
+            },
+            Meaning::Undefined
+            | Meaning::Integer(_)
+            | Meaning::Float(_)
+            | Meaning::Tuple(_)
+            | Meaning::Pairs(_) => Err(self.wrong(&visitor)),
+        }
+    }
+
     fn visit_seq<V: Visitor<'de>>(
         self,
         items: Items<'de, 'n>,
@@ -167,7 +210,7 @@ impl<'de, 'n> Part<'de, 'n> {
         if let Some(mut items) = self.cursor.tuple() {
             return Some((items.next()?, items));
         }
-        if self.cursor.name().is_some() {
+        if self.cursor.is_text() {
             return Some((self.cursor, self.cursor.no_items()));
         }
         match self.meaning() {
@@ -248,14 +291,9 @@ fn characters(items: Items<'_, '_>) -> Option<String> {
 macro_rules! as_number {
     ($($method:ident)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-            if let Some(value) = self.cursor.small() {
-                return visit_small(value, visitor);
-            }
-            match self.meaning() {
-                Meaning::Integer(value) => {
-                    visit_integer(value, visitor, |visitor| Err(self.wrong(&visitor)))
-                }
-                _ => Err(self.wrong(&visitor)),
+            match self.cursor.small() {
+                Some(value) => visit_small(value, visitor),
+                None => self.other_integer(visitor),
             }
         }
     )*};
@@ -264,19 +302,9 @@ macro_rules! as_number {
 macro_rules! as_text {
     ($($method:ident)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-            if let Some(text) = self.cursor.name() {
-                return visit_text(text, visitor);
-            }
-            match self.meaning() {
-                Meaning::String(text) | Meaning::Atom(text) => visit_text(text, visitor),
-                // What Elixir sends, and Erlang today.
-                Meaning::Binary(bytes) => visit_text(TextRef::plain(bytes), visitor),
-                // What Erlang's own strings are.
-                Meaning::List(items) => match characters(items) {
-                    Some(text) => visitor.visit_string(text),
-                    None => Err(self.wrong(&visitor)),
-                },
-                _ => Err(self.wrong(&visitor)),
+            match self.cursor.str() {
+                Some(text) => visitor.visit_borrowed_str(text),
+                None => self.other_text(visitor),
             }
         }
     )*};
@@ -315,6 +343,11 @@ impl<'de> de::Deserializer<'de> for Part<'de, '_> {
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.cursor.atom() {
+            Some("true") => return visitor.visit_bool(true),
+            Some("false") => return visitor.visit_bool(false),
+            Some(_) | None => {}
+        }
         match self.meaning() {
             Meaning::Atom(name) if name == "true" => visitor.visit_bool(true),
             Meaning::Atom(name) if name == "false" => visitor.visit_bool(false),
@@ -413,6 +446,9 @@ impl<'de> de::Deserializer<'de> for Part<'de, '_> {
 
     #[inline]
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        if let Some(items) = self.cursor.list() {
+            return self.visit_seq(items, visitor);
+        }
         match self.meaning() {
             Meaning::List(items) | Meaning::Pairs(items) => self.visit_seq(items, visitor),
             Meaning::Binary(bytes) => {
@@ -455,6 +491,9 @@ impl<'de> de::Deserializer<'de> for Part<'de, '_> {
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        if let Some(items) = self.cursor.list() {
+            return self.visit_entries(items, visitor);
+        }
         match self.meaning() {
             Meaning::Pairs(items) | Meaning::List(items) => self.visit_entries(items, visitor),
             _ => Err(self.wrong(&visitor)),
@@ -468,15 +507,20 @@ impl<'de> de::Deserializer<'de> for Part<'de, '_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        match self.meaning() {
-            Meaning::Pairs(items) | Meaning::List(items) => {
-                visitor.visit_map(Entries::of_struct(self, self.enter()?, items))
-            }
-            _ => {
-                let elements = self.record(name, &visitor)?;
-                visitor.visit_map(Fields::new(self, self.enter()?, elements, fields)?)
-            }
+        let (items, elements) = match (self.cursor.list(), self.cursor.tuple()) {
+            (Some(items), _) => (Some(items), None),
+            (None, Some(_)) => (None, Some(self.record(name, &visitor)?)),
+            (None, None) => match self.meaning() {
+                Meaning::Pairs(items) | Meaning::List(items) => (Some(items), None),
+                _ => (None, Some(self.record(name, &visitor)?)),
+            },
+        };
+        if let Some(items) = items {
+            return visitor.visit_map(Entries::of_struct(self, self.enter()?, items));
         }
+        let elements = elements.unwrap_or_else(|| self.cursor.no_items());
+        Fields::check(self, &elements, fields)?;
+        visitor.visit_map(Fields::new(self, self.enter()?, elements, fields))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -485,6 +529,9 @@ impl<'de> de::Deserializer<'de> for Part<'de, '_> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
+        if self.cursor.str().is_some() {
+            return visitor.visit_enum(Named(self));
+        }
         if let Some((name, elements)) = self.name_and_elements() {
             return visitor.visit_enum(Variant::new(
                 self,

@@ -45,26 +45,31 @@ enum Open<'de, 'n> {
 }
 
 impl<'de, 'n> Fields<'de, 'n> {
+    /// Refuses a record of more elements than its type has fields.
+    #[inline]
+    pub(super) fn check(
+        whole: Part<'de, 'n>,
+        elements: &Items<'de, 'n>,
+        names: &'static [&'static str],
+    ) -> Result<(), Error> {
+        let count = elements.len();
+        if count > names.len() && !whole.whole().growing.get() {
+            return Err(whole.wrong_count(count));
+        }
+        Ok(())
+    }
+
+    /// The elements of a record that was [checked](Self::check).
+    #[inline]
     pub(super) fn new(
         whole: Part<'de, 'n>,
         level: Level<'n>,
         elements: Items<'de, 'n>,
         names: &'static [&'static str],
-    ) -> Result<Self, Error> {
+    ) -> Self {
         let count = elements.len();
-        if count > names.len() && !whole.whole().growing.get() {
-            return Err(whole.wrong_count(count));
-        }
-        Ok(Self {
-            whole,
-            _level: level,
-            elements,
-            names,
-            count,
-            index: 0,
-            open: Open::No,
-            takes_index: None,
-        })
+        let (index, open, takes_index) = (0, Open::No, None);
+        Self { whole, _level: level, elements, names, count, index, open, takes_index }
     }
 
     /// Asks the type, after the last element, whether it has further fields: with aliases it has

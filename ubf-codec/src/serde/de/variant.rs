@@ -108,8 +108,11 @@ impl<'de> VariantAccess<'de> for Variant<'de, '_> {
     ) -> Result<V::Value, Error> {
         let place = self.place();
         match self.content {
-            Content::Elements(elements) => Fields::new(self.whole, self.level, elements, fields)
-                .and_then(|fields| visitor.visit_map(fields)),
+            Content::Elements(elements) => {
+                Fields::check(self.whole, &elements, fields).and_then(|()| {
+                    visitor.visit_map(Fields::new(self.whole, self.level, elements, fields))
+                })
+            }
             Content::Alone(element) => {
                 let part = self.whole.part(element);
                 match element.meaning() {
@@ -123,6 +126,57 @@ impl<'de> VariantAccess<'de> for Variant<'de, '_> {
             }
         }
         .map_err(place)
+    }
+}
+
+/// A variant that is its name and nothing else, as most are: smaller than a [`Variant`].
+pub(super) struct Named<'de, 'n>(pub(super) Part<'de, 'n>);
+
+impl<'de, 'n> Named<'de, 'n> {
+    /// The same, for types that expect something in the variant.
+    fn variant(self) -> Result<Variant<'de, 'n>, Error> {
+        let Self(part) = self;
+        let name = part.cursor();
+        let elements = Content::Elements(name.no_items());
+        Ok(Variant::new(part, part.enter()?, name, elements))
+    }
+}
+
+impl<'de> EnumAccess<'de> for Named<'de, '_> {
+    type Error = Error;
+    type Variant = Self;
+
+    #[inline]
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Error> {
+        match seed.deserialize(self.0.part(self.0.cursor())) {
+            Ok(name) => Ok((name, self)),
+            Err(error) => Err(key_error(error, self.0.cursor())),
+        }
+    }
+}
+
+impl<'de> VariantAccess<'de> for Named<'de, '_> {
+    type Error = Error;
+
+    #[inline]
+    fn unit_variant(self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Error> {
+        self.variant()?.newtype_variant_seed(seed)
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Error> {
+        self.variant()?.tuple_variant(len, visitor)
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.variant()?.struct_variant(fields, visitor)
     }
 }
 
