@@ -149,6 +149,8 @@ mod within;
 pub mod client;
 pub mod endpoint;
 pub mod server;
+#[cfg(feature = "serde")]
+mod settings;
 
 pub use self::backoff::BackoffTimes;
 pub use self::client::ClientSession;
@@ -164,6 +166,12 @@ pub use self::random::Random;
 pub use self::redirect::{RedirectPolicy, RedirectRefusal, Scope};
 pub use self::server::ServerSession;
 pub use self::service::Service;
+#[cfg(feature = "serde")]
+#[doc(hidden)]
+pub use self::settings::FieldName;
 pub use self::time::Time;
 pub use self::truncated::Truncated;
 pub use self::versions::{Versions, VersionsError};
+#[cfg(feature = "serde")]
+#[doc(hidden)]
+pub use serde_core;

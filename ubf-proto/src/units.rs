@@ -152,6 +152,69 @@ pub fn size(bytes: u64) -> String {
     alloc::format!("{}{word}", bytes / unit)
 }
 
+/// A time, or a size in bytes: what has units.
+pub trait Quantity: Copy {
+    /// With the largest unit in which it is a whole number.
+    fn to_text(self) -> String;
+
+    /// Reads what [`to_text`](Self::to_text) writes, and all else that people write.
+    ///
+    /// # Errors
+    /// If it is no such quantity.
+    fn from_text(text: &str) -> Result<Self, UnitError>;
+}
+
+impl Quantity for Duration {
+    fn to_text(self) -> String {
+        time(self)
+    }
+
+    fn from_text(text: &str) -> Result<Self, UnitError> {
+        parse_time(text)
+    }
+}
+
+impl Quantity for u64 {
+    fn to_text(self) -> String {
+        size(self)
+    }
+
+    fn from_text(text: &str) -> Result<Self, UnitError> {
+        parse_size(text)
+    }
+}
+
+impl Quantity for usize {
+    fn to_text(self) -> String {
+        size(self as u64)
+    }
+
+    fn from_text(text: &str) -> Result<Self, UnitError> {
+        parse_size(text)?.try_into().map_err(|_| UnitError::TooMany)
+    }
+}
+
+/// A quantity as people write it. With the feature `serde` it is a text with its unit; numbers are
+/// read too.
+///
+/// ```
+/// use std::time::Duration;
+/// use ubf_proto::units::InUnits;
+///
+/// assert_eq!(InUnits(Duration::from_secs(30)).to_string(), "30s");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InUnits<T>(
+    /// The quantity.
+    pub T,
+);
+
+impl<T: Quantity> fmt::Display for InUnits<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.to_text())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use alloc::string::ToString as _;

@@ -37,3 +37,25 @@ impl Default for ServerLimits {
         }
     }
 }
+
+#[cfg(feature = "serde")]
+ubf_proto::settings! {
+    ServerLimits, "ServerLimits", ServerLimits::default();
+    max_connections, max_connections_per_address, max_events, max_event_handlers,
+    max_call_time(units), max_linger_time(units),
+}
+
+#[cfg(all(test, feature = "serde"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_written_with_units_and_read_again() {
+        let mut limits = ServerLimits::default();
+        limits.max_call_time = Duration::from_millis(1500);
+        let text = toml::to_string(&limits).unwrap();
+        assert!(text.contains("max_call_time = \"1500ms\""), "{text}");
+        assert_eq!(toml::from_str::<ServerLimits>(&text).unwrap(), limits);
+        assert!(toml::from_str::<ServerLimits>("max_conections = 1").is_err());
+    }
+}
