@@ -88,7 +88,14 @@ impl<S: StatefulService> Bench<S> {
                 Output::Ended(End::CannotOwn(why)) => return Err(why),
                 // A store in memory is not shared and does not fail; wishes of operators are
                 // answered where they are made.
-                _ => {}
+                Output::Look { .. }
+                | Output::LetGo(_)
+                | Output::Suspended
+                | Output::Versions(_)
+                | Output::NotFinalized(_)
+                | Output::NotLowered(_)
+                | Output::Ended(_)
+                | _ => {}
             }
         }
         Ok(())

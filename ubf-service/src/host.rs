@@ -191,7 +191,13 @@ fn refusal(reason: &Reason) -> Bytes {
         Reason::Refused(why) => Term::tuple([Term::atom("error"), Term::string(why.as_str())]),
         Reason::Limit(_) => refused("limit"),
         Reason::Crashed(_) => refused("crash"),
-        _ => refused("state"),
+        // It is of the library and grows; what is not named here is a fault of the state.
+        Reason::Missing(_)
+        | Reason::Row { .. }
+        | Reason::Key { .. }
+        | Reason::IndexNotReady(_)
+        | Reason::StepCrashed(_)
+        | _ => refused("state"),
     };
     Encoder::new().encode(&term).into()
 }
