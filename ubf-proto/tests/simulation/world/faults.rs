@@ -180,13 +180,14 @@ impl World {
         place.pipes.clear();
         for pipe in 0..self.pipes.len() {
             if self.pipes[pipe].node == node {
-                self.pipes[pipe].server = None;
+                self.pipes[pipe].machine = None;
                 self.pipes[pipe].is_dead |= is_silent;
                 if !is_silent {
                     self.put_piece(pipe, false, Piece::End);
                 }
             }
         }
+        self.drop_machines(node);
         let down = self.random.below(20_000);
         self.at(self.now + down, Event::StartNode { node });
     }

@@ -2,6 +2,7 @@
 
 mod clients;
 mod faults;
+mod machines;
 mod nodes;
 mod servers;
 mod wires;
@@ -14,10 +15,11 @@ use bytes::Bytes;
 use ubf_codec::{Address, Term, Version};
 use ubf_proto::client::{self, ConnectionId};
 use ubf_proto::endpoint::ConnectionKey;
-use ubf_proto::server::{self, ServerSession};
+use ubf_proto::server;
 use ubf_proto::{ClientSession, Random, Time, Versions};
 
 use self::faults::Fault;
+use self::machines::Machine;
 use self::nodes::{Mail, Node};
 
 use crate::model::{Chase, Ledger, Side};
@@ -42,6 +44,8 @@ pub(crate) struct Summary {
     pub(crate) moves: u64,
     pub(crate) losses: u64,
     pub(crate) events: u64,
+    pub(crate) sessions: u64,
+    pub(crate) resumes: u64,
 }
 
 impl Summary {
@@ -55,13 +59,15 @@ impl Summary {
         self.moves += other.moves;
         self.losses += other.losses;
         self.events += other.events;
+        self.sessions += other.sessions;
+        self.resumes += other.resumes;
     }
 }
 
 #[derive(Debug)]
 enum Event {
     WakeClient(usize),
-    WakePipe(usize),
+    WakeMachine(usize),
     /// A dial has come to its end.
     Arrive {
         client: usize,
@@ -74,7 +80,7 @@ enum Event {
         to_server: bool,
     },
     HandlerDone {
-        pipe: usize,
+        machine: usize,
         packet: u64,
         reply: Option<Bytes>,
     },
@@ -124,12 +130,12 @@ struct Pipe {
     node: usize,
     /// `None` if it is turned away.
     key: Option<ConnectionKey>,
-    server: Option<ServerSession>,
+    /// The machine that it belongs to, until it is closed.
+    machine: Option<usize>,
     to_server: Wire,
     to_client: Wire,
     /// Nothing passes any more, and nobody is told.
     is_dead: bool,
-    woken: u64,
 }
 
 #[derive(Debug)]
@@ -162,6 +168,8 @@ pub(crate) struct World {
     nodes: Vec<Node>,
     clients: Vec<Client>,
     pipes: Vec<Pipe>,
+    /// What is gone is `None`.
+    machines: Vec<Option<Machine>>,
     /// Pairs of client and node between which nothing passes.
     partitions: BTreeSet<(usize, usize)>,
     /// Of the pipes' mailboxes, in order.
@@ -261,6 +269,7 @@ impl World {
             nodes,
             clients,
             pipes: Vec::new(),
+            machines: Vec::new(),
             partitions: BTreeSet::new(),
             mail: VecDeque::new(),
             ledger: Ledger::default(),
@@ -352,19 +361,19 @@ impl World {
                 self.clients[client].woken = u64::MAX;
                 self.tell_client(client, client::Input::Tick);
             }
-            Event::WakePipe(pipe) => {
-                self.pipes[pipe].woken = u64::MAX;
-                self.tell_server(pipe, server::Input::Tick);
-            }
+            Event::WakeMachine(machine) => self.wake_machine(machine),
             Event::Arrive { client, connection, address } => {
                 self.arrive(client, connection, &address);
             }
             Event::Flow { pipe, to_server } => self.flow(pipe, to_server),
-            Event::HandlerDone { pipe, packet, reply } => match reply {
-                Some(body) => self.tell_server(pipe, server::Input::Reply { packet, body }),
-                None => self
-                    .tell_server(pipe, server::Input::Failed { packet, why: Term::atom("crash") }),
-            },
+            Event::HandlerDone { machine, packet, reply } => {
+                let why = || Term::atom("crash");
+                let input = match reply {
+                    Some(body) => server::Input::Reply { packet, body },
+                    None => server::Input::Failed { packet, why: why() },
+                };
+                self.tell_machine(machine, input);
+            }
             Event::MakeCall { client, is_probe } => self.make_call(client, is_probe),
             Event::Fault => self.fault(),
             Event::WakeNode { node, generation } => self.wake_node(node, generation),

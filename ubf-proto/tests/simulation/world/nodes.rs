@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ubf_codec::Version;
-use ubf_proto::endpoint::{self, ConnectionKey, Endpoint, Input, Notice, Output};
+use ubf_proto::endpoint::{self, ConnectionKey, Endpoint, Input, Notice, Output, SessionKey};
 use ubf_proto::{CrashRule, Offer, Phase, Service, Versions, server};
 
+use super::machines::Machine;
 use super::{Event, World, address, log};
 use crate::model::Side;
 
@@ -72,6 +73,8 @@ fn new_endpoint(index: usize, nodes: usize, versions: &BTreeSet<u32>, seed: u64)
 pub(super) enum Mail {
     Tell(server::Input),
     Cut,
+    /// It is a node's, and not a pipe's.
+    EndSession(SessionKey),
 }
 
 impl World {
@@ -99,11 +102,10 @@ impl World {
                     self.nodes[node].endpoint.handle(Input::StoppedListening, now);
                 }
                 Output::CountCalls => {
-                    let pipes = self.nodes[node].pipes.values();
-                    let sessions = pipes.filter_map(|&pipe| self.pipes[pipe].server.as_ref());
-                    let calls = sessions.map(|session| session.running() as u64).sum();
+                    let calls = self.running_at(node);
                     self.nodes[node].endpoint.handle(Input::Calls(calls), now);
                 }
+                Output::EndSession(key) => self.mail.push_back((node, Mail::EndSession(key))),
                 Output::Notice(notice) => self.endpoint_noticed(node, &notice),
                 other => panic!("{other:?}"),
             }
@@ -139,6 +141,19 @@ impl World {
             match mail {
                 Mail::Tell(input) => self.tell_server(pipe, input),
                 Mail::Cut => self.tell_server(pipe, server::Input::Lost),
+                Mail::EndSession(key) => self.end_session(pipe, key),
+            }
+        }
+    }
+
+    /// What is in the mailbox of a machine that is in somebody's hands.
+    pub(super) fn take_mail(&mut self, machine: &mut Machine) {
+        let now = self.time();
+        let is_its =
+            |(pipe, mail): &(usize, Mail)| *pipe == machine.pipe && matches!(mail, Mail::Tell(_));
+        while let Some(place) = self.mail.iter().position(is_its) {
+            if let Some((_, Mail::Tell(input))) = self.mail.remove(place) {
+                machine.session.handle(input, now);
             }
         }
     }

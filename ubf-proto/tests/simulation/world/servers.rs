@@ -9,9 +9,9 @@ use ubf_proto::endpoint::{Admission, Origin};
 use ubf_proto::server;
 use ubf_proto::{body, endpoint};
 
-use super::nodes::{Mail, Process};
-use super::{Event, Piece, Pipe, Wire, World, log, node_of};
-use crate::model::choose;
+use super::machines::Machine;
+use super::nodes::Process;
+use super::{Event, Pipe, Wire, World, log, node_of};
 
 impl World {
     pub(super) fn arrive(&mut self, client: usize, connection: ConnectionId, address: &Address) {
@@ -41,12 +41,12 @@ impl World {
             connection,
             node,
             key,
-            server: Some(server),
+            machine: None,
             to_server: Wire::default(),
             to_client: Wire::default(),
             is_dead: false,
-            woken: u64::MAX,
         });
+        self.add_machine(server, pipe);
         self.clients[client].pipes.insert(connection, pipe);
         if let Some(key) = key {
             self.nodes[node].pipes.insert(key, pipe);
@@ -57,84 +57,13 @@ impl World {
         self.tell_server(pipe, server::Input::Tick);
     }
 
-    pub(super) fn tell_server(&mut self, index: usize, input: server::Input) {
-        let now = self.time();
-        let Some(mut session) = self.pipes[index].server.take() else { return };
-        session.handle(input, now);
-        let mut is_over = false;
-        while let Some(output) = session.poll_output() {
-            match output {
-                server::Output::Transmit { packet, .. } => {
-                    let bytes = packet.to_bytes();
-                    log!(
-                        self,
-                        "node {} to client {}: {}",
-                        self.pipes[index].node,
-                        self.pipes[index].client,
-                        String::from_utf8_lossy(&bytes)
-                    );
-                    let count = bytes.len();
-                    self.put(index, false, bytes);
-                    session.handle(server::Input::Written(count), now);
-                }
-                server::Output::Request(message) => {
-                    self.execute(index, &message, false);
-                    // It may have withdrawn a version, and this session is in our hands.
-                    while let Some(place) = self.mail.iter().position(|(pipe, _)| *pipe == index) {
-                        if let Some((_, Mail::Tell(input))) = self.mail.remove(place) {
-                            session.handle(input, now);
-                        }
-                    }
-                }
-                server::Output::Event(message) => self.execute(index, &message, true),
-                server::Output::Close { reason, .. } => {
-                    log!(
-                        self,
-                        "node {} closes on client {}: {reason}",
-                        self.pipes[index].node,
-                        self.pipes[index].client
-                    );
-                    self.put_piece(index, false, Piece::End);
-                    is_over = true;
-                }
-                server::Output::Notice(server::Notice::Agreed { version, .. }) => {
-                    let node = &self.nodes[self.pipes[index].node];
-                    let peer = origin(self.pipes[index].client);
-                    let spoken = node.side.willing_to(peer, self.now);
-                    let asked = &self.clients[self.pipes[index].client].asked;
-                    let is_right = spoken.is_empty()
-                        || asked
-                            .values()
-                            .any(|asked| choose(asked, &spoken) == Some(version.get()));
-                    assert!(is_right, "N1: {version} of {spoken:?}");
-                }
-                server::Output::Notice(_) => {}
-                server::Output::Session(_) => {
-                    let answer = server::SessionAnswer::NotGranted;
-                    session.handle(server::Input::Session(answer), now);
-                }
-                other => panic!("not known here: {other:?}"),
-            }
-        }
-        if is_over {
-            let node = self.pipes[index].node;
-            if let Some(key) = self.pipes[index].key {
-                self.nodes[node].pipes.remove(&key);
-                self.tell_endpoint(node, endpoint::Input::Closed(key));
-            }
-            return;
-        }
-        if let Some(at) = session.poll_timeout() {
-            let at = at.as_millis();
-            if at < self.pipes[index].woken {
-                self.pipes[index].woken = at;
-                self.at(at, Event::WakePipe(index));
-            }
-        }
-        self.pipes[index].server = Some(session);
-    }
-
-    pub(super) fn execute(&mut self, pipe: usize, message: &server::Message, is_event: bool) {
+    pub(super) fn execute(
+        &mut self,
+        index: usize,
+        machine: &Machine,
+        message: &server::Message,
+        is_event: bool,
+    ) {
         let View::Tuple(request) = message.body.root().view() else { panic!("ours is a tuple") };
         let fields = match request.to_array::<2>() {
             Some([_, inner]) => {
@@ -147,7 +76,7 @@ impl World {
         let (client, call) = (client.as_i64().unwrap() as usize, call.as_i64().unwrap() as u64);
         let version = message.version.get();
         assert_eq!(written.as_i64(), Some(i64::from(version)), "N8: rendered for another version");
-        let node = self.pipes[pipe].node;
+        let node = machine.node;
         assert!(
             self.nodes[node].side.versions.contains(&version),
             "N4: version {version} is not spoken"
@@ -169,8 +98,11 @@ impl World {
             0 if !is_probe => Bytes::from_static(b"'event_out'>e {e'start'}$"),
             _ => body(&ubf!({{(client), (call), (execution), (version)}, start})),
         });
-        self.at(self.now + delay, Event::HandlerDone { pipe, packet: message.packet, reply });
-        if is_crash && let Some(connection) = self.pipes[pipe].key {
+        self.at(
+            self.now + delay,
+            Event::HandlerDone { machine: index, packet: message.packet, reply },
+        );
+        if is_crash && let Some(connection) = self.pipes[machine.pipe].key {
             let service = message.service.clone();
             let version = message.version;
             let crashed = endpoint::Input::Crashed { connection, service, version };
@@ -180,6 +112,6 @@ impl World {
 }
 
 /// Clients 0 and 1 are one peer.
-fn origin(client: usize) -> Origin {
+pub(super) fn origin(client: usize) -> Origin {
     Origin::of(IpAddr::V4(Ipv4Addr::new(10, 0, 1, client.max(1) as u8)))
 }

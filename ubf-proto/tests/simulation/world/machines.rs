@@ -1,0 +1,215 @@
+//! The machines of the servers: each has a connection, or is a session that waits for one.
+
+use ubf_proto::endpoint::{self, Opening, Resumption, SessionKey};
+use ubf_proto::server::{self, Input, Output, ServerSession, SessionAnswer, SessionRequest};
+
+use super::servers::origin;
+use super::{Event, Piece, World, log};
+use crate::model::choose;
+
+/// One machine: it moves from pipe to pipe as its client resumes.
+#[derive(Debug)]
+pub(super) struct Machine {
+    pub(super) session: ServerSession,
+    pub(super) node: usize,
+    /// Of the node: a machine dies with its process.
+    generation: u64,
+    pub(super) client: usize,
+    /// The pipe that it has, or had last.
+    pub(super) pipe: usize,
+    /// The session that was granted.
+    key: Option<SessionKey>,
+    woken: u64,
+}
+
+impl World {
+    pub(super) fn add_machine(&mut self, session: ServerSession, pipe: usize) {
+        let (node, client) = (self.pipes[pipe].node, self.pipes[pipe].client);
+        let generation = self.nodes[node].generation;
+        self.pipes[pipe].machine = Some(self.machines.len());
+        let key = None;
+        let machine = Machine { session, node, generation, client, pipe, key, woken: u64::MAX };
+        self.machines.push(Some(machine));
+    }
+
+    /// Tells the machine that has this pipe.
+    pub(super) fn tell_server(&mut self, pipe: usize, input: Input) {
+        if let Some(machine) = self.pipes[pipe].machine {
+            self.tell_machine(machine, input);
+        }
+    }
+
+    pub(super) fn wake_machine(&mut self, index: usize) {
+        if let Some(machine) = &mut self.machines[index] {
+            machine.woken = u64::MAX;
+        }
+        self.tell_machine(index, Input::Tick);
+    }
+
+    pub(super) fn tell_machine(&mut self, index: usize, input: Input) {
+        let now = self.time();
+        let Some(mut machine) = self.machines[index].take() else { return };
+        machine.session.handle(input, now);
+        while let Some(output) = machine.session.poll_output() {
+            match output {
+                Output::Transmit { packet, .. } => {
+                    let bytes = packet.to_bytes();
+                    let (node, client) = (machine.node, machine.client);
+                    let text = String::from_utf8_lossy(&bytes).into_owned();
+                    log!(self, "node {node} to client {client}: {text}");
+                    let count = bytes.len();
+                    self.put(machine.pipe, false, bytes);
+                    machine.session.handle(Input::Written(count), now);
+                }
+                Output::Request(message) => {
+                    self.execute(index, &machine, &message, false);
+                    // It may have withdrawn a version, and this session is in our hands.
+                    self.take_mail(&mut machine);
+                }
+                Output::Event(message) => self.execute(index, &machine, &message, true),
+                Output::Close { reason, .. } => {
+                    let (node, client) = (machine.node, machine.client);
+                    log!(self, "node {node} closes on client {client}: {reason}");
+                    self.put_piece(machine.pipe, false, Piece::End);
+                    self.leave_pipe(&machine);
+                }
+                Output::Notice(server::Notice::Agreed { version, .. }) => {
+                    let node = &self.nodes[machine.node];
+                    let spoken = node.side.willing_to(origin(machine.client), self.now);
+                    let asked = &self.clients[machine.client].asked;
+                    let is_right = spoken.is_empty()
+                        || asked
+                            .values()
+                            .any(|asked| choose(asked, &spoken) == Some(version.get()));
+                    assert!(is_right, "N1: {version} of {spoken:?}");
+                }
+                Output::Notice(notice) => {
+                    if let server::Notice::SessionResumed { .. } = notice {
+                        self.summary.resumes += 1;
+                    }
+                }
+                Output::Session(request) => match self.answer_request(&mut machine, request) {
+                    Ok(answer) => machine.session.handle(Input::Session(answer), now),
+                    Err(owner) => return self.hand_over(machine, owner),
+                },
+                Output::SessionOver { end, unread } => {
+                    log!(self, "node {}: session over, {end:?}, {unread} unread", machine.node);
+                    if let Some(key) = machine.key.take() {
+                        self.tell_endpoint(machine.node, endpoint::Input::SessionOver(key));
+                    }
+                    if self.pipes[machine.pipe].machine != Some(index) {
+                        return;
+                    }
+                }
+                other => panic!("not known here: {other:?}"),
+            }
+        }
+        let has_pipe = self.pipes[machine.pipe].machine == Some(index);
+        if !has_pipe && !machine.session.is_parked() {
+            return;
+        }
+        if let Some(at) = machine.session.poll_timeout() {
+            let at = at.as_millis();
+            if at < machine.woken {
+                machine.woken = at;
+                self.at(at, Event::WakeMachine(index));
+            }
+        }
+        self.machines[index] = Some(machine);
+    }
+
+    /// The connection of a machine is over.
+    fn leave_pipe(&mut self, machine: &Machine) {
+        self.pipes[machine.pipe].machine = None;
+        let Some(connection) = self.pipes[machine.pipe].key else { return };
+        self.nodes[machine.node].pipes.remove(&connection);
+        self.tell_endpoint(machine.node, endpoint::Input::Closed(connection));
+        if let Some(session) = machine.key {
+            let parked = endpoint::Input::Parked { session, connection };
+            self.tell_endpoint(machine.node, parked);
+        }
+    }
+
+    /// S1, S4: asks the endpoint. An error is the session that the connection is handed over to.
+    fn answer_request(
+        &mut self,
+        machine: &mut Machine,
+        request: SessionRequest,
+    ) -> Result<SessionAnswer, SessionKey> {
+        let now = self.time();
+        let connection = self.pipes[machine.pipe].key.expect("it was admitted");
+        let endpoint = &mut self.nodes[machine.node].endpoint;
+        let answer = match request {
+            SessionRequest::Open { service, wish, max_packet } => {
+                match endpoint.open_session(connection, service, &wish, max_packet, now) {
+                    Opening::Granted { session, grant } => {
+                        machine.key = Some(session);
+                        self.summary.sessions += 1;
+                        Ok(SessionAnswer::Granted(grant))
+                    }
+                    Opening::NotGranted => Ok(SessionAnswer::NotGranted),
+                    Opening::Exists => Ok(SessionAnswer::Exists),
+                }
+            }
+            SessionRequest::Resume { service, resume } => {
+                match endpoint.resume_session(connection, &service, &resume, now) {
+                    Resumption::HandOver(session) => Err(session),
+                    Resumption::Overtaken => Ok(SessionAnswer::Overtaken),
+                    Resumption::NoSession(why) => Ok(SessionAnswer::NoSession(why)),
+                }
+            }
+        };
+        self.obey_endpoint(machine.node);
+        answer
+    }
+
+    fn session_machine(&self, node: usize, key: SessionKey) -> Option<usize> {
+        let generation = self.nodes[node].generation;
+        let is_it = |machine: &Machine| {
+            machine.node == node && machine.generation == generation && machine.key == Some(key)
+        };
+        self.machines.iter().position(|machine| machine.as_ref().is_some_and(is_it))
+    }
+
+    /// S4, S5: the session takes the connection over.
+    fn hand_over(&mut self, from: Machine, to: SessionKey) {
+        let now = self.time();
+        let owner = self.session_machine(from.node, to).expect("its endpoint knows it");
+        let is_parked = |world: &Self| {
+            world.machines[owner].as_ref().is_some_and(|machine| machine.session.is_parked())
+        };
+        if !is_parked(self) {
+            self.tell_machine(owner, Input::Overtaken);
+        }
+        assert!(is_parked(self), "S5: one connection at a time");
+        let pipe = from.pipe;
+        let resuming = from.session.into_resuming().expect("it waits for that");
+        let machine = self.machines[owner].as_mut().expect("it is there");
+        machine.pipe = pipe;
+        machine.session.resume(resuming, now);
+        self.pipes[pipe].machine = Some(owner);
+        self.tell_machine(owner, Input::Tick);
+    }
+
+    /// S6: the endpoint gives a session up.
+    pub(super) fn end_session(&mut self, node: usize, key: SessionKey) {
+        if let Some(machine) = self.session_machine(node, key) {
+            self.tell_machine(machine, Input::EndSession);
+        }
+    }
+
+    /// The process of a node is gone, with all that it had.
+    pub(super) fn drop_machines(&mut self, node: usize) {
+        for machine in &mut self.machines {
+            if machine.as_ref().is_some_and(|machine| machine.node == node) {
+                *machine = None;
+            }
+        }
+    }
+
+    /// Requests that run at a node.
+    pub(super) fn running_at(&self, node: usize) -> u64 {
+        let machines = self.machines.iter().flatten().filter(|machine| machine.node == node);
+        machines.map(|machine| machine.session.running() as u64).sum()
+    }
+}
