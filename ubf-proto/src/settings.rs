@@ -7,6 +7,7 @@ use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use core::fmt;
 use core::marker::PhantomData;
+use core::time::Duration;
 
 use serde_core::de::{self, SeqAccess, Visitor};
 use serde_core::{Deserialize, Deserializer, Serialize, Serializer};
@@ -17,6 +18,7 @@ use crate::offer::CrashRule;
 use crate::quarantine::QuarantineTimes;
 use crate::redirect::RedirectPolicy;
 use crate::service::Service;
+use crate::session::Level;
 use crate::units::{InUnits, Quantity};
 use crate::versions::Versions;
 use crate::{client, server};
@@ -140,7 +142,7 @@ settings! {
 settings! {
     client::Config, "Config", client::Config::new(Vec::new(), Versions::new());
     addresses, service, versions, floor, remembered, optimistic_start, optimistic_moves,
-    opens_connections, grease, refuse_downgrade, agent(text), tls, policy, quarantine,
+    opens_connections, grease, refuse_downgrade, session, agent(text), tls, policy, quarantine,
     failover_spread(units), backoff, move_backoff, limits, max_pending, max_in_flight,
     max_unsent_bytes(units), max_refusals, max_losses, max_hops, max_negotiations,
     call_time(units), max_connect_time(units), max_move_time(units), max_negotiation_time(units),
@@ -162,6 +164,57 @@ settings! {
 settings! {
     RedirectPolicy, "RedirectPolicy", RedirectPolicy::default();
     pinned, allow_private, allow_loopback, allow_low_ports,
+}
+
+/// [`client::SessionPlan`] as it is written: `level` is `off`, `wanted`, or the lowest level that is
+/// accepted.
+struct PlanSettings {
+    level: String,
+    window: u64,
+    bytes: u64,
+    keep: Duration,
+}
+
+impl From<&client::SessionPlan> for PlanSettings {
+    fn from(plan: &client::SessionPlan) -> Self {
+        let undemanded = if plan.is_off() { "off" } else { "wanted" };
+        let level = plan.demanded_level().map_or(undemanded, Level::as_str).into();
+        Self { level, window: plan.window(), bytes: plan.bytes(), keep: plan.keep() }
+    }
+}
+
+impl PlanSettings {
+    fn plan(self) -> Option<client::SessionPlan> {
+        let plan = match self.level.as_str() {
+            "off" => client::SessionPlan::off(),
+            "wanted" => client::SessionPlan::wanted(),
+            word => {
+                let level = [Level::Memory, Level::Durable].into_iter();
+                let mut level = level.filter(|level| level.as_str() == word);
+                client::SessionPlan::demanded(level.next()?)
+            }
+        };
+        Some(plan.with_window(self.window).with_bytes(self.bytes).with_keep(self.keep))
+    }
+}
+
+settings! {
+    PlanSettings, "SessionPlan", PlanSettings::from(&client::SessionPlan::default());
+    level, window, bytes(units), keep(units),
+}
+
+impl Serialize for client::SessionPlan {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        PlanSettings::from(self).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for client::SessionPlan {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let settings = PlanSettings::deserialize(deserializer)?;
+        let words = "the level of a session is off, wanted, memory or durable";
+        settings.plan().ok_or_else(|| de::Error::custom(words))
+    }
 }
 
 /// Its name; nothing for the default one.
@@ -268,8 +321,6 @@ impl<'de, T: Quantity> Deserialize<'de> for InUnits<T> {
 
 #[cfg(test)]
 mod tests {
-    use core::time::Duration;
-
     use super::*;
 
     #[test]
@@ -307,6 +358,15 @@ mod tests {
         }
         let read: client::Config = toml::from_str(&text).unwrap();
         assert_eq!(alloc::format!("{read:?}"), alloc::format!("{config:?}"));
+        for plan in [
+            client::SessionPlan::off(),
+            client::SessionPlan::wanted().with_keep(Duration::from_secs(90)),
+            client::SessionPlan::demanded(Level::Durable).with_window(7),
+        ] {
+            let text = toml::to_string(&plan).unwrap();
+            assert_eq!(toml::from_str::<client::SessionPlan>(&text).unwrap(), plan, "{text}");
+        }
+        assert!(toml::from_str::<client::SessionPlan>("level = 'high'").is_err());
         let rule = CrashRule::default();
         let read: CrashRule = toml::from_str(&toml::to_string(&rule).unwrap()).unwrap();
         assert_eq!(read, rule);

@@ -132,7 +132,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `contract` | `Contracts`: what clients and handlers say is held against contracts in UBF(B) |
-//! | `serde` | handlers and events that are Rust values: `Handlers::on_typed`, `Reply::typed`, `EventSender::send_typed` |
+//! | `serde` | handlers and events that are Rust values: `Handlers::on_typed`, `Reply::typed`, `EventSender::send_typed`; settings by serde |
 //! | `tower` | [`middleware`] made of tower's layers |
 
 mod contain;

@@ -51,8 +51,8 @@ mod tests {
 
     #[test]
     fn limits_are_written_with_units_and_read_again() {
-        let mut limits = ServerLimits::default();
-        limits.max_call_time = Duration::from_millis(1500);
+        let max_call_time = Duration::from_millis(1500);
+        let limits = ServerLimits { max_call_time, ..ServerLimits::default() };
         let text = toml::to_string(&limits).unwrap();
         assert!(text.contains("max_call_time = \"1500ms\""), "{text}");
         assert_eq!(toml::from_str::<ServerLimits>(&text).unwrap(), limits);
