@@ -155,6 +155,8 @@ fn every_default_in_the_book_is_the_codes() {
     let client = ubf_proto::client::Config::new(Vec::new(), ubf_proto::Versions::new());
     assert_eq!(book("`ubf_codec::Limits`"), fields(&ubf_codec::Limits::default()));
     assert_eq!(book("`ubf_proto::server::Config`"), fields(&ubf_proto::server::Config::default()));
+    let sessions = ubf_proto::endpoint::SessionLimits::default();
+    assert_eq!(book("`ubf_proto::endpoint::SessionLimits`"), fields(&sessions));
     assert_eq!(book("`ubf_server::ServerLimits`"), fields(&ubf_server::ServerLimits::default()));
     assert_eq!(book("`ubf_proto::client::Config`"), fields(&client));
     let fixed: Vec<u64> = rows(&text)
