@@ -270,6 +270,7 @@ impl ClientSession {
         let (owner, address) = (link.candidate(), link.address.clone());
         if let Some(held) = &mut self.held {
             held.owner = owner;
+            held.has_owner_left = false;
         }
         let repeats = self.send_again(unsent);
         self.statistics.resumes += 1;

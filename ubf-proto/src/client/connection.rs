@@ -71,7 +71,8 @@ pub(super) struct Connection {
     pub(super) doomed: Option<LossReason>,
     pub(super) unsent: usize,
     pub(super) last_received: Time,
-    pub(super) last_sent: Time,
+    /// When the last packet was sent that is in flight, or was.
+    last_sent: Time,
     pub(super) last_written: Time,
 }
 
@@ -245,7 +246,8 @@ impl Connection {
         if self.first_due().is_none() {
             self.due_since = now;
         }
-        self.count(bytes, now);
+        self.count(bytes);
+        self.last_sent = now;
         let (packet, end) = (self.packets, self.sent_bytes);
         self.in_flight.push_back(Sent {
             packet,
@@ -258,10 +260,9 @@ impl Connection {
     }
 
     /// P6: counts a packet, which may be one without an answer.
-    pub(super) const fn count(&mut self, bytes: usize, now: Time) {
+    pub(super) const fn count(&mut self, bytes: usize) {
         self.packets += 1;
         self.sent_bytes += bytes as u64;
-        self.last_sent = now;
     }
 
     /// S4: takes over messages that the server has taken on an earlier connection.

@@ -93,7 +93,8 @@ impl ClientSession {
     }
 
     fn begin_round(&mut self) {
-        let owner = self.held.as_ref().map(|held| &held.owner);
+        let held = self.held.as_ref().filter(|held| !held.has_owner_left);
+        let owner = held.map(|held| &held.owner);
         self.route.begin_round(&self.config.addresses, owner);
     }
 
@@ -220,9 +221,13 @@ impl ClientSession {
     }
 
     /// S2, S7: a server that does not own the session any longer names the one that does, which is
-    /// the first to be asked.
+    /// the first to be asked. An owner that closes and names another server is not.
     fn follow_session(&mut self, link: &Connection, reason: &LossReason) {
-        if !reason.is_moved() || self.held.is_none() {
+        let Some(held) = &mut self.held else { return };
+        if !reason.is_moved() {
+            let is_closing = matches!(reason, LossReason::Closing { .. });
+            held.has_owner_left |=
+                is_closing && link.next_ip.is_some() && held.is_attached_to(link.id);
             return;
         }
         let named = link.next_ip.iter().flat_map(NextIp::addresses);

@@ -24,6 +24,8 @@ pub(super) struct Held {
     pub(super) grant: Grant,
     /// S7: the address that owned it last.
     pub(super) owner: Candidate,
+    /// S7: it has said `closing`, and has named another server.
+    pub(super) has_owner_left: bool,
     /// S5: the number of the last attempt to attach it to a connection.
     turn: u64,
     pub(super) outgoing: Outgoing,
@@ -60,6 +62,7 @@ impl Held {
             id,
             grant,
             owner,
+            has_owner_left: false,
             turn: 1,
             outgoing,
             unseen: Unseen::new(),

@@ -102,11 +102,10 @@ impl ClientSession {
     }
 
     fn say_seen(&mut self, connection: ConnectionId, seen: &ClientControl) {
-        let now = self.now;
         let packet = seen.packet();
         if let Some(link) = self.connection_mut(connection) {
             // P6: it counts like any packet.
-            link.count(packet.len(), now);
+            link.count(packet.len());
             self.transmit(connection, packet);
         }
     }

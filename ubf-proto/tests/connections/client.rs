@@ -3,6 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use ubf_codec::Term;
 use ubf_proto::client::{self, Call, CallError, CallId, ConnectionId, Notice};
+use ubf_proto::session::SessionId;
 use ubf_proto::{ClientSession, Service, Time, Versions};
 
 use crate::script::{Dialogue, Side, Step};
@@ -27,8 +28,13 @@ struct Client {
     has_dials: bool,
     /// The names of calls: a call's number is its place.
     calls: Vec<String>,
+    /// S1: the names that it draws, the next one last.
+    ids: Vec<SessionId>,
     seen: Seen,
 }
+
+/// S1: how many sessions a vector may open.
+const IDS: [[u8; SessionId::BYTES]; 2] = [*b"fedcba9876543210", *b"0123456789abcdef"];
 
 impl Client {
     fn new(dialogue: &Dialogue) -> Self {
@@ -40,7 +46,7 @@ impl Client {
             client::Config::new(addresses, Versions::of(dialogue.client_versions.iter().copied()));
         let settings = &dialogue.client;
         config.grease = false;
-        config.session = client::SessionPlan::off();
+        config.session = crate::session_plan(settings);
         config.quarantine.jitter_percent = 0;
         config.failover_spread = std::time::Duration::ZERO;
         config.service = dialogue.service.as_deref().map_or(Service::DEFAULT, Service::from);
@@ -55,7 +61,9 @@ impl Client {
         let max_packet = settings.max_packet.unwrap_or(config.limits.max_packet_bytes);
         config.limits.max_packet_bytes = max_packet;
         let session = ClientSession::new(config, 1, Time::ZERO);
-        let mut end = Self { session, now: 0, has_dials, calls: Vec::new(), seen: Seen::default() };
+        let ids = IDS.map(SessionId::from_bytes).into();
+        let (calls, seen) = (Vec::new(), Seen::default());
+        let mut end = Self { session, now: 0, has_dials, calls, ids, seen };
         end.drive();
         if !has_dials {
             end.tell(client::Input::Connected {
@@ -213,6 +221,15 @@ impl Client {
                 client::Output::EventOut { version, body, .. } => {
                     Step::EventOut { event_out: text(body.source()), version: version.get() }
                 }
+                client::Output::Finished => continue,
+                client::Output::NeedSessionId => {
+                    // It asks for one that it may never need, too.
+                    if let Some(id) = self.ids.pop() {
+                        let input = client::Input::SessionId(id);
+                        self.session.handle(input, Time::from_millis(self.now));
+                    }
+                    continue;
+                }
                 client::Output::Notice(notice) => {
                     self.seen.notices.push_back(word(&notice).to_owned());
                     continue;
@@ -244,6 +261,7 @@ fn why(error: &CallError) -> &'static str {
         CallError::Rejected { .. } => "rejected",
         CallError::NoCommonVersion { .. } => "no-common-version",
         CallError::Closed => "closed",
+        CallError::Unreadable { .. } => "unreadable",
         other => panic!("no vector has {other:?}"),
     }
 }
@@ -262,6 +280,10 @@ fn word(notice: &Notice) -> &'static str {
         Notice::Moved { .. } => "moved",
         Notice::Lost { .. } => "lost",
         Notice::Downgraded { .. } => "downgraded",
+        Notice::NewSession { .. } => "new-session",
+        Notice::Resumed { .. } => "resumed",
+        Notice::SessionLost { .. } => "session-lost",
+        Notice::EventsMissed { .. } => "events-missed",
         other => panic!("no vector has {other:?}"),
     }
 }

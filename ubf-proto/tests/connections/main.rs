@@ -54,6 +54,11 @@ fn dialogues() -> Vec<(String, Dialogue)> {
     dialogues
 }
 
+/// The vectors of sessions have a folder of their own.
+fn session_plan(_: &script::ClientSettings) -> ubf_proto::client::SessionPlan {
+    ubf_proto::client::SessionPlan::off()
+}
+
 fn version(number: u32) -> Version {
     Version::new(number).unwrap()
 }

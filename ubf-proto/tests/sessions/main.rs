@@ -19,6 +19,8 @@
     reason = "a test fails by a panic, and names only the variants that it is about"
 )]
 
+#[path = "../connections/client.rs"]
+mod client;
 #[path = "../connections/script.rs"]
 #[allow(dead_code, reason = "not every setting has a vector here")]
 mod script;
@@ -29,8 +31,10 @@ mod server;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use ubf_codec::Version;
+use ubf_proto::client::SessionPlan;
 
 use crate::script::{Case, Dialogue};
 
@@ -47,6 +51,15 @@ fn dialogues() -> Vec<(String, Dialogue)> {
     }
     assert!(!dialogues.is_empty());
     dialogues
+}
+
+/// S1: what the client of a vector wishes for.
+fn session_plan(settings: &script::ClientSettings) -> SessionPlan {
+    let plan = SessionPlan::wanted();
+    let Some(wish) = &settings.session else { return plan };
+    let plan = wish.window.map_or(plan, |window| plan.with_window(window));
+    let plan = wish.bytes.map_or(plan, |bytes| plan.with_bytes(bytes));
+    wish.keep_ms.map_or(plan, |keep| plan.with_keep(Duration::from_millis(keep)))
 }
 
 fn version(number: u32) -> Version {
@@ -68,6 +81,11 @@ fn run_all(run: impl Fn(&str, &Dialogue) + std::panic::RefUnwindSafe) {
         }
     }
     assert!(failures.is_empty(), "{failures:#?}");
+}
+
+#[test]
+fn the_client_does_what_the_vectors_of_sessions_say() {
+    run_all(client::run);
 }
 
 #[test]
