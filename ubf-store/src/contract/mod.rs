@@ -19,6 +19,8 @@ mod memory;
 mod postgres;
 #[cfg(feature = "redb")]
 mod redb;
+#[cfg(feature = "redb")]
+mod sessions;
 mod threads;
 
 use std::collections::BTreeMap;
