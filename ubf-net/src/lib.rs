@@ -54,6 +54,9 @@ mod listener;
 #[cfg(unix)]
 mod unix_socket;
 
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+
 pub use self::dial::dial;
 pub use self::dial_error::{DialError, DialErrorKind};
 pub use self::listener::{Listener, TcpOptions};

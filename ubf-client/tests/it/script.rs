@@ -1,19 +1,11 @@
 //! A server that says and hears literal bytes.
 
-use std::task::{Context, Waker};
-use std::time::Duration;
-
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
-use tokio::time::timeout;
 use ubf_client::{Builder, Client, Stream};
+use ubf_net::testing::ScriptedPeer;
 
-/// How long anything may take in these tests. Nothing waits for it unless a test fails.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
-    timeout(PATIENCE, future).await.expect("it takes too long")
-}
+pub(crate) use ubf_net::testing::within;
 
 /// A listening server.
 pub(crate) struct Script {
@@ -53,52 +45,38 @@ pub(crate) fn builder(address: &str) -> Builder {
 }
 
 /// One connection.
-pub(crate) struct Peer(Stream);
+pub(crate) struct Peer(ScriptedPeer<Stream>);
 
 impl Peer {
     pub(crate) fn of(stream: impl Into<Stream>) -> Self {
-        Self(stream.into())
+        Self(ScriptedPeer { stream: stream.into() })
     }
-}
 
-impl Peer {
     /// These bytes come, and no others before them.
     pub(crate) async fn hears(&mut self, expected: &str) {
-        let mut found = vec![0; expected.len()];
-        let mut len = 0;
-        while len < expected.len() {
-            let count = within(self.0.read(&mut found[len..])).await.unwrap();
-            len += count;
-            assert!(
-                count > 0 && expected.as_bytes().starts_with(&found[..len]),
-                "expected {expected}, found {}",
-                String::from_utf8_lossy(&found[..len])
-            );
-        }
+        self.0.expect(expected).await;
     }
 
     pub(crate) async fn says(&mut self, bytes: &str) {
-        within(self.0.write_all(bytes.as_bytes())).await.unwrap();
+        self.0.send(bytes).await;
     }
 
     pub(crate) async fn agree(&mut self) {
         self.hears("0 {'negotiate'1?#3&#").await;
         // Whatever limits of its own the client tells (N12).
-        while within(self.0.read_u8()).await.unwrap() != b'$' {}
+        self.0.packet().await;
         self.says("3 ? {'agreed'1?#3&#}$").await;
     }
 
     /// The client closes its side, and says nothing more before that.
     pub(crate) async fn hears_the_end(&mut self) {
         let mut rest = Vec::new();
-        let end = within(self.0.read_to_end(&mut rest)).await;
+        let end = within(self.0.stream.read_to_end(&mut rest)).await;
         assert!(end.is_ok() && rest.is_empty(), "{end:?} {}", String::from_utf8_lossy(&rest));
     }
 
     /// Nothing has come that was not heard.
     pub(crate) fn has_heard_all(&mut self) -> bool {
-        let mut byte = [0];
-        let mut read = std::pin::pin!(self.0.read(&mut byte));
-        read.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending()
+        self.0.has_heard_all()
     }
 }

@@ -2,21 +2,17 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use ubf_net::testing::{ScriptedPeer, within};
 use ubf_node::control::Control;
 use ubf_server::{Phase, Report, Server, ServerHandle};
 
 use crate::support::{Running, start};
 
-const PATIENCE: Duration = Duration::from_secs(20);
-
 struct Operator {
-    stream: UnixStream,
+    peer: ScriptedPeer<UnixStream>,
     path: PathBuf,
     handle: ServerHandle,
     running: JoinHandle<Report>,
@@ -41,28 +37,17 @@ impl Operator {
             .service(Control::NAME, Control::new(server.handle.clone()));
         let control = control.bind().await.unwrap();
         let (handle, running) = (control.handle(), tokio::spawn(control.run()));
-        let mut stream = UnixStream::connect(&path).await.unwrap();
+        let mut peer = ScriptedPeer { stream: UnixStream::connect(&path).await.unwrap() };
         let negotiate = format!("0 {{'negotiate'1\"control\"#{version}&#}}$");
-        stream.write_all(negotiate.as_bytes()).await.unwrap();
-        let mut operator = Self { stream, path, handle, running, version };
-        assert_eq!(
-            operator.packet().await,
-            format!("{version} ? {{'agreed'1\"control\"#1&2&#{{'max_packet'16777216}}&}}$")
-        );
-        operator
-    }
-
-    async fn packet(&mut self) -> String {
-        let mut seen = Vec::new();
-        while seen.last() != Some(&b'$') {
-            seen.push(timeout(PATIENCE, self.stream.read_u8()).await.unwrap().unwrap());
-        }
-        String::from_utf8(seen).unwrap()
+        let agreed =
+            format!("{version} ? {{'agreed'1\"control\"#1&2&#{{'max_packet'16777216}}&}}$");
+        peer.exchange(&negotiate, &agreed).await;
+        Self { peer, path, handle, running, version }
     }
 
     async fn ask(&mut self, request: &str) -> String {
-        self.stream.write_all(format!("{} {request}$", self.version).as_bytes()).await.unwrap();
-        self.packet().await
+        self.peer.send(&format!("{} {request}$", self.version)).await;
+        self.peer.packet().await
     }
 
     /// Each request has this response, in this phase.
@@ -255,7 +240,7 @@ async fn r5_a_drain_to_itself_stops_to_listen_before_it_tells_the_clients() {
         // A process that another test is about to start may hold the listener for a moment.
         while tokio::net::TcpStream::connect(server.address).await.is_ok() {}
     };
-    timeout(PATIENCE, closed).await.unwrap();
+    within(closed).await;
     client.packet().await;
     client.exchange("1 'work'$", &format!("1 \"{}\" {{'work''start'}}$", server.address)).await;
     operator.asks(&[("'undrain'", "{{'error''not_listening'}'draining'}")]).await;

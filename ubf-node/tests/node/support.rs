@@ -4,16 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 use ubf_codec::{Term, View, ubf};
+use ubf_net::testing::within;
 use ubf_server::{Call, Handlers, Reply, Report, ServerBuilder, ServerHandle, Service, Versions};
 
-/// What no test should take: only a broken one does.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) use ubf_net::testing::ScriptedPeer as Peer;
 
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
@@ -23,7 +20,7 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) async fn report(self) -> Report {
-        timeout(PATIENCE, self.task).await.unwrap().unwrap()
+        within(self.task).await.unwrap()
     }
 
     /// Stops the server, and tells whether a call was cut.
@@ -33,7 +30,7 @@ impl Running {
     }
 
     pub(crate) async fn connect(&self) -> Peer {
-        Peer { stream: TcpStream::connect(self.address).await.unwrap() }
+        Peer::connect(self.address).await
     }
 }
 
@@ -66,48 +63,4 @@ fn actor() -> Handlers<Arc<Notify>> {
             let back: Term = event.term().to_term();
             event.events().send(event.version(), back).await.unwrap();
         })
-}
-
-pub(crate) struct Peer {
-    pub(crate) stream: TcpStream,
-}
-
-impl Peer {
-    pub(crate) async fn send(&mut self, bytes: &str) {
-        self.stream.write_all(bytes.as_bytes()).await.unwrap();
-    }
-
-    /// The next bytes are these.
-    pub(crate) async fn expect(&mut self, bytes: &str) {
-        let mut seen = vec![0; bytes.len()];
-        let mut count = 0;
-        while count < seen.len() {
-            match timeout(PATIENCE, self.stream.read(&mut seen[count..])).await.unwrap().unwrap() {
-                0 => break,
-                more => count += more,
-            }
-        }
-        assert_eq!(String::from_utf8_lossy(&seen[..count]), bytes);
-    }
-
-    /// The next bytes are a packet, up to the first `$`.
-    pub(crate) async fn packet(&mut self) -> String {
-        let mut seen = Vec::new();
-        while seen.last() != Some(&b'$') {
-            seen.push(timeout(PATIENCE, self.stream.read_u8()).await.unwrap().unwrap());
-        }
-        String::from_utf8(seen).unwrap()
-    }
-
-    pub(crate) async fn exchange(&mut self, request: &str, reply: &str) {
-        self.send(request).await;
-        self.expect(reply).await;
-    }
-
-    /// These bytes are the last ones.
-    pub(crate) async fn expect_end(mut self, bytes: &str) {
-        let mut seen = Vec::new();
-        timeout(PATIENCE, self.stream.read_to_end(&mut seen)).await.unwrap().unwrap();
-        assert_eq!(String::from_utf8_lossy(&seen), bytes);
-    }
 }
