@@ -84,6 +84,8 @@ fn every_seed_keeps_the_promises() {
         total.moves,
         total.losses,
         total.failed,
+        total.sessions,
+        total.resumes,
     ];
     assert!(seen.iter().all(|&count| count > seeds / 50), "{total:?}");
 }

@@ -3,6 +3,7 @@
 use ubf_codec::{Term, Version, View, ubf};
 use ubf_proto::client::{self, Call, CallId, ConnectionId, Notice};
 use ubf_proto::control::ClientControl;
+use ubf_proto::session::SessionId;
 use ubf_proto::{Time, body};
 
 use super::nodes::Node;
@@ -88,6 +89,16 @@ impl World {
                 if let Some(pipe) = self.clients[index].pipes.remove(&connection) {
                     self.put_piece(pipe, true, Piece::End);
                 }
+            }
+            client::Output::NeedSessionId => {
+                let [high, low] = [self.random.next_u64(), self.random.next_u64()];
+                let mut bytes = [0; SessionId::BYTES];
+                let (first, second) = bytes.split_at_mut(8);
+                first.copy_from_slice(&high.to_be_bytes());
+                second.copy_from_slice(&low.to_be_bytes());
+                let now = self.time();
+                let id = SessionId::from_bytes(bytes);
+                self.clients[index].session.handle(client::Input::SessionId(id), now);
             }
             client::Output::Render { call, version } => self.render(index, call, version),
             client::Output::Ended { call, outcome } => self.ended(index, call, outcome),

@@ -233,7 +233,12 @@ impl World {
                 (0..starts).map(|_| address(random.below(node_count as u64) as usize)).collect();
             let mut config =
                 client::Config::new(starts, Versions::of(side.versions.iter().copied()));
-            config.session = client::SessionPlan::off();
+            config.session = match random.below(4) {
+                0 => client::SessionPlan::off(),
+                _ => client::SessionPlan::wanted()
+                    .with_window(1 + random.below(16))
+                    .with_bytes(1 + random.below(200)),
+            };
             config.floor = Version::new(side.floor);
             config.optimistic_start = random.below(4) > 0;
             config.optimistic_moves = random.below(4) == 0;
