@@ -42,7 +42,8 @@ pub fn within<T>(future: impl Future<Output = T>) -> impl Future<Output = T> {
 /// let mut client = ScriptedPeer { stream: client };
 /// let mut server = ScriptedPeer { stream: server };
 /// client.send("1 'ask'$").await;
-/// server.exchange("1 'ask'$", "1 ? {'ok''start'}$").await;
+/// server.expect("1 'ask'$").await;
+/// server.send("1 ? {'ok''start'}$").await;
 /// assert_eq!(client.packet().await, "1 ? {'ok''start'}$");
 /// drop(client);
 /// server.expect_end("").await;

@@ -180,36 +180,37 @@ fn limits(reader: &mut Reader, config: &mut Config) -> ServerLimits {
 
 /// R9: load marks without a place to send clients to are a mistake.
 fn load(reader: &mut Reader, next_ip: Option<NextIp>) -> Option<LoadPlan> {
-    let high = reader.take_if_any("load.high", count, |mark| number(*mark));
-    let low = reader.take_if_any("load.low", count, |mark| number(*mark));
-    let unit = reader.take_if_any("load.unit", |raw| word::<Unit>(raw.text()?), shown_word);
-    let mut wrong = |key, text, hint| {
-        let place = reader.place(key);
-        reader.problems.add(place, Wrong::new(text).hint(hint));
-        None
-    };
-    let Some(high) = high else {
-        let key = if low.is_some() { "load.low" } else { "load.unit" };
-        if low.is_some() || unit.is_some() {
+    let read_unit = |raw: &Raw| word::<Unit>(raw.text()?);
+    let Some(high) = reader.take_if_any("load.high", count, |mark| number(*mark)) else {
+        let low = reader.take_if_any("load.low", count, |mark| number(*mark));
+        let unit = reader.take_if_any("load.unit", read_unit, shown_word);
+        let given = low.map(|_| "load.low").or_else(|| unit.map(|_| "load.unit"));
+        if let Some(key) = given {
             let hint = "--load-high says when clients are sent away";
-            return wrong(key, "load marks without the high one", hint);
+            wrong(reader, key, "load marks without the high one", hint);
         }
         return None;
     };
-    let Some(next_ip) = next_ip else {
-        let hint = "clients are sent to other servers: --peers b:4000";
-        return wrong("load.high", "load marks without peers", hint);
-    };
-    let low = low.unwrap_or(high / 5 * 4);
-    if low > high {
-        let hint = "clients are sent away above --load-high, until below --load-low";
-        return wrong("load.low", "the low load mark is above the high one", hint);
-    }
-    let unit = match unit.unwrap_or(Unit::Connections) {
+    let low = reader.take("load.low", high / 5 * 4, count, |mark| number(*mark));
+    let unit = match reader.take("load.unit", Unit::Connections, read_unit, shown_word) {
         Unit::Connections => LoadUnit::Sessions,
         Unit::Calls => LoadUnit::Calls,
     };
-    Some(LoadPlan::new(unit, low, high, next_ip))
+    if low > high {
+        let hint = "clients are sent away above --load-high, until below --load-low";
+        wrong(reader, "load.low", "the low load mark is above the high one", hint);
+    }
+    if next_ip.is_none() {
+        let hint = "clients are sent to other servers: --peers b:4000";
+        wrong(reader, "load.high", "load marks without peers", hint);
+    }
+    next_ip.map(|next_ip| LoadPlan::new(unit, low, high, next_ip))
+}
+
+/// A value that can be read, and does not fit to others.
+fn wrong(reader: &mut Reader, key: &'static str, text: &str, hint: &'static str) {
+    let place = reader.place(key);
+    reader.problems.add(place, Wrong::new(text).hint(hint));
 }
 
 fn take_time(reader: &mut Reader, key: &'static str, default: Duration) -> Duration {

@@ -280,6 +280,8 @@ fn load_marks_are_complete_or_an_error() {
     let plan = |flags: &[&str]| load(flags, &[]).map(|loaded| loaded.settings.load);
     let found = plan(&["--load-high=100", "--peers=b:2"]).unwrap().unwrap();
     assert_eq!((found.unit, found.low, found.high), (ubf_server::LoadUnit::Sessions, 80, 100));
+    let shown = load(&["--load-high=100", "--peers=b:2"], &[]).unwrap().to_text();
+    assert!(shown.contains("low = 80  # default\nunit = \"connections\"  # default\n"), "{shown}");
     let flags = ["--load-high=9", "--load-low=9", "--load-unit=calls", "--peers=b:2"];
     assert_eq!(plan(&flags).unwrap().unwrap().unit, ubf_server::LoadUnit::Calls);
     for flags in [
