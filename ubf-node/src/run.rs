@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 use ubf_server::{
-    BindError, ContractCounts, Contracts, Handler, Report, Server, ServerBuilder, Service,
+    BindError, ContractCounts, Contracts, Counts, Handler, Report, Server, ServerBuilder, Service,
 };
 
 use crate::contracts::ContractPlan;
@@ -84,7 +84,8 @@ fn status(program: &str, ended: Result<Report, Box<dyn std::error::Error>>, log:
     if report.is_clean() {
         return ExitCode::SUCCESS;
     }
-    error!(calls_cut = report.counts.calls_cut, "calls were cut");
+    let Counts { calls_cut, answers_lost, connections_crashed, .. } = report.counts;
+    error!(calls_cut, answers_lost, connections_crashed, "something was lost");
     ExitCode::from(CALL_CUT)
 }
 
@@ -137,6 +138,7 @@ async fn serve(
     let mut builder = Server::builder()
         .config(settings.config)
         .limits(settings.limits)
+        .sessions(settings.sessions)
         .reuse_port(settings.reuse_port);
     if let Some(address) = settings.advertise {
         builder = builder.advertise(address);
@@ -225,10 +227,10 @@ fn listen(builder: ServerBuilder, address: &str) -> ServerBuilder {
 struct Held<'s> {
     service: ServiceName,
     contracts: &'s ContractPlan,
-    counts: &'s mut Vec<(ServiceName, Counts)>,
+    counts: &'s mut Vec<(ServiceName, Breaks)>,
 }
 
-type Counts = Box<dyn Fn() -> ContractCounts + Send + Sync>;
+type Breaks = Box<dyn Fn() -> ContractCounts + Send + Sync>;
 
 impl Held<'_> {
     fn of<H: Handler>(&mut self, handler: H) -> Arc<Contracts<H>> {

@@ -13,7 +13,9 @@ use ubf_codec::{
     DecodeError, Document, Encoder, Mode, ServerHeader, Term, TermRef, Version, VersionedDecoder,
     View, ubf,
 };
-use ubf_node::control::{ConnectionReport, Control, Request, Response, StatusReport, VersionCount};
+use ubf_node::control::{
+    ConnectionReport, Control, Request, Response, SessionReport, StatusReport, VersionCount,
+};
 
 /// An operator's connection to a server.
 #[derive(Debug)]
@@ -124,18 +126,27 @@ impl Admin {
         Ok(Connections { connections, by_version, page })
     }
 
-    fn page(&mut self, after: u64, limit: u64) -> Result<Page, AdminError> {
+    /// Up to `limit` of the sessions whose numbers are above `after`.
+    pub(crate) fn sessions(
+        &mut self,
+        after: u64,
+        limit: u64,
+    ) -> Result<Page<SessionReport>, AdminError> {
+        // One more tells whether there are more.
+        let request = Request::ListSessions { after, at_most: limit.saturating_add(1) };
+        match self.ask(&request)? {
+            Response::Sessions(list) => Ok(Page::of(list, limit, |last| last.number)),
+            response => Err(self.not_understood(&response)),
+        }
+    }
+
+    fn page(&mut self, after: u64, limit: u64) -> Result<Page<ConnectionReport>, AdminError> {
         // One more tells whether there are more.
         let request = Request::ListConnections { after, at_most: limit.saturating_add(1) };
-        let response = self.ask(&request)?;
-        let Response::List(mut list) = response else {
-            return Err(self.not_understood(&response));
-        };
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let has_more = list.len() > limit;
-        list.truncate(limit);
-        let more_after = list.last().map(|last| last.number).filter(|_| has_more);
-        Ok(Page { list, more_after })
+        match self.ask(&request)? {
+            Response::List(list) => Ok(Page::of(list, limit, |last| last.number)),
+            response => Err(self.not_understood(&response)),
+        }
     }
 
     /// Asks for what is answered `ok`.
@@ -174,15 +185,26 @@ pub(crate) struct Connections {
     pub(crate) by_version: Vec<VersionCount>,
     /// `None`: the server is too old to list them.
     #[serde(flatten)]
-    pub(crate) page: Option<Page>,
+    pub(crate) page: Option<Page<ConnectionReport>>,
 }
 
-/// Some connections, by their numbers.
+/// Some connections or sessions, by their numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Page {
-    pub(crate) list: Vec<ConnectionReport>,
+pub(crate) struct Page<T> {
+    pub(crate) list: Vec<T>,
     /// After this number there are more.
     pub(crate) more_after: Option<u64>,
+}
+
+impl<T> Page<T> {
+    /// The first `limit` of a list that was asked for one more.
+    fn of(mut list: Vec<T>, limit: u64, number: impl Fn(&T) -> u64) -> Self {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let has_more = list.len() > limit;
+        list.truncate(limit);
+        let more_after = list.last().map(number).filter(|_| has_more);
+        Self { list, more_after }
+    }
 }
 
 /// Packets to and fro.

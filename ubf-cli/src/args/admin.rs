@@ -47,8 +47,13 @@ pub(crate) enum Command {
     /// Show the state of the server
     Status(StatusArgs),
     /// Show how many clients use which version, and each connection with its number
-    #[command(alias = "sessions")]
-    Connections(ConnectionsArgs),
+    Connections(PageArgs),
+    /// Show each session, which outlives its connections, with its number
+    ///
+    /// A session without a connection is parked: the server keeps it, and the answers in it, until
+    /// its client comes back, or for as long as they have agreed on. What a client knows a session
+    /// by is a secret; the name here is a short hash of it.
+    Sessions(PageArgs),
     /// Close one connection
     ///
     /// It executes no further call, and those in progress are finished. The client is free to
@@ -96,12 +101,12 @@ pub(crate) struct StatusArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct ConnectionsArgs {
+pub(crate) struct PageArgs {
     /// Show those whose numbers are above this one
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     pub(crate) after: u64,
 
-    /// Show so many connections at most, up to 500
+    /// Show so many at most, up to 500
     #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=500))]
     pub(crate) limit: u64,
 }

@@ -80,7 +80,7 @@ mod tests {
             assert!(said.starts_with("error: unrecognized subcommand 'xyzzy'\n"), "{said}");
             assert!(
                 said.contains(
-                    "tip: the commands are status, connections, kick, move, drain, undrain, cordon, "
+                    "tip: the commands are status, connections, sessions, kick, move, drain, undrain, "
                 ),
                 "{said}"
             );

@@ -33,7 +33,7 @@ use ubf_codec::{NextIp, Version};
 use ubf_proto::{DrainPlan, Versions};
 use ubf_server::{
     Call, Client, ConnectionStatus, Cordon, Failure, Handler, LoadPlan, Reply, ServerHandle,
-    Service, Status,
+    Service, SessionStatus, Status,
 };
 
 use self::request::{OLD_SHAPES, SHAPES, unit_word};
@@ -41,8 +41,8 @@ use crate::journal::Journal;
 use crate::log::Log;
 
 pub use self::reports::{
-    AgentCount, ConnectionReport, CordonReport, LoadMarksReport, ServiceReport, StatusReport,
-    VersionCount, WriterReport,
+    AgentCount, ConnectionReport, CordonReport, LoadMarksReport, ServiceReport, SessionReport,
+    StatusReport, VersionCount, WriterReport,
 };
 pub(crate) use self::request::is_a_goal;
 pub use self::request::{Request, Which};
@@ -121,6 +121,11 @@ impl Control {
                 let at_most = usize::try_from(at_most).unwrap_or(usize::MAX);
                 let connections = server.connections(after, at_most);
                 return Ok(Response::List(connections.into_iter().map(connection).collect()));
+            }
+            Request::ListSessions { after, at_most } => {
+                let at_most = usize::try_from(at_most).unwrap_or(usize::MAX);
+                let sessions = server.sessions(after, at_most);
+                return Ok(Response::Sessions(sessions.into_iter().map(session).collect()));
             }
             Request::Kick { number, hard_stop } => {
                 let is_there = server.close_connection(number, hard_stop.unwrap_or(self.hard_stop));
@@ -317,6 +322,20 @@ fn connection(status: ConnectionStatus) -> ConnectionReport {
         agent: status.agent,
         calls: status.calls as u64,
         age_ms: millis(status.age),
+    }
+}
+
+fn session(status: SessionStatus) -> SessionReport {
+    SessionReport {
+        number: status.number,
+        name: status.name,
+        service: name(&status.service),
+        peer: status.peer.to_string(),
+        connection: status.connection,
+        age_ms: millis(status.age),
+        parked: status.is_parked,
+        resumes: status.resumes,
+        kept: status.kept as u64,
     }
 }
 

@@ -140,6 +140,30 @@ pub struct ConnectionReport {
     pub age_ms: u64,
 }
 
+/// A session that outlives its connections (S1). Version 1 does not have it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct SessionReport {
+    /// Its number at this server.
+    pub number: u64,
+    /// A short hash of its name, which is a secret (S9).
+    pub name: String,
+    /// `None` is the default service.
+    pub service: Option<String>,
+    /// Who is at the other end, or was last.
+    pub peer: String,
+    /// The number of the connection that it has, or had last.
+    pub connection: u64,
+    /// Since it was opened.
+    pub age_ms: u64,
+    /// Whether it has no connection.
+    pub parked: bool,
+    /// How often it went on with another connection.
+    pub resumes: u64,
+    /// Bytes of answers and events that are kept, to within 16 KiB.
+    pub kept: u64,
+}
+
 /// The names of what version 2 calls connections.
 struct Names {
     connections: &'static str,
@@ -357,6 +381,32 @@ impl ConnectionReport {
             agent: optional(agent, text)?,
             calls: number(calls)?,
             age_ms: number(age)?,
+        })
+    }
+}
+
+impl SessionReport {
+    /// `{Number,Name,Service,Peer,Connection,AgeMs,Parked,Resumes,Kept}`.
+    pub(super) fn to_term(&self) -> Term {
+        let service = text_or_undefined(self.service.as_deref());
+        ubf!({
+            (self.number), (self.name.as_str()), (service), (self.peer.as_str()),
+            (self.connection), (self.age_ms), (self.parked), (self.resumes), (self.kept)
+        })
+    }
+
+    pub(super) fn read(term: TermRef<'_>) -> Option<Self> {
+        let [number_, name, service, peer, connection, age, parked, resumes, kept] = tuple(term)?;
+        Some(Self {
+            number: number(number_)?,
+            name: text(name)?,
+            service: optional(service, text)?,
+            peer: text(peer)?,
+            connection: number(connection)?,
+            age_ms: number(age)?,
+            parked: parked.is_atom("true"),
+            resumes: number(resumes)?,
+            kept: number(kept)?,
         })
     }
 }

@@ -9,7 +9,7 @@ use super::reports::{atom, optional, text_or_undefined};
 
 /// L2: no wait that an operator asks for is longer.
 const MAX_WAIT: Duration = Duration::from_secs(30 * 86_400);
-/// Connections in one answer. Chosen: an answer of 200 KiB.
+/// Connections, or sessions, in one answer. Chosen: an answer of 200 KiB.
 const MAX_LISTED: u64 = 1000;
 
 /// The requests of version 2, for the answer to one that is none of them.
@@ -17,6 +17,7 @@ pub(super) const SHAPES: &[&str] = &[
     "status",
     "connections",
     "{list_connections,After,AtMost}",
+    "{list_sessions,After,AtMost}",
     "{kick,Number,HardStopMs}",
     "{move_connection,Number,NextIp,GraceMs}",
     "{drain,NextIp,GraceMs,HardStopMs}",
@@ -57,6 +58,13 @@ pub enum Request {
     Connections,
     /// The connections themselves.
     ListConnections {
+        /// Those whose numbers are above this one.
+        after: u64,
+        /// So many, up to 1,000.
+        at_most: u64,
+    },
+    /// The sessions, which outlive their connections (S1).
+    ListSessions {
         /// Those whose numbers are above this one.
         after: u64,
         /// So many, up to 1,000.
@@ -166,6 +174,9 @@ impl Request {
             Self::ListConnections { after, at_most } => {
                 ubf!({list_connections, (*after), (*at_most)})
             }
+            Self::ListSessions { after, at_most } => {
+                ubf!({list_sessions, (*after), (*at_most)})
+            }
             Self::Kick { number, hard_stop } => ubf!({kick, (*number), (millis(*hard_stop))}),
             Self::Move { number, next_ip, grace } => {
                 ubf!({move_connection, (*number), (goal(next_ip.as_ref())), (millis(*grace))})
@@ -227,6 +238,10 @@ impl Request {
                 Some(Self::Restore(which(part(1)?)?, self::version(part(2)?)?))
             }
             3 if name.is_atom("list_connections") => Some(Self::ListConnections {
+                after: count(part(1)?)?,
+                at_most: count(part(2)?).filter(|&count| count <= MAX_LISTED)?,
+            }),
+            3 if name.is_atom("list_sessions") => Some(Self::ListSessions {
                 after: count(part(1)?)?,
                 at_most: count(part(2)?).filter(|&count| count <= MAX_LISTED)?,
             }),
@@ -339,6 +354,7 @@ mod tests {
             "{kick,7,?}",
             "{move_connection,7,\"b:1\",5}",
             "{list_connections,0,1000}",
+            "{list_sessions,7,1000}",
             "{drain_and_stay,?,?,?}",
             "{cordon,\"b:1\"}",
             "{cordon,?}",
@@ -391,6 +407,7 @@ mod tests {
             "{set_load_marks,calls,3,2,?}",
             "{set_peers,\"\"}",
             "{list_connections,0,1001}",
+            "{list_sessions,0,1001}",
             "{set_log_filter,debug}",
             "[status]",
         ] {

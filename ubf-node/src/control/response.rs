@@ -6,7 +6,8 @@ use std::fmt;
 use ubf_codec::{Term, TermRef, View, ubf};
 
 use super::reports::{
-    ConnectionReport, StatusReport, VersionCount, list, number, read_list, text, tuple,
+    ConnectionReport, SessionReport, StatusReport, VersionCount, list, number, read_list, text,
+    tuple,
 };
 
 /// A response of the operator's contract.
@@ -28,6 +29,8 @@ pub enum Response {
     },
     /// To [`Request::ListConnections`](super::Request::ListConnections), in the order of numbers.
     List(Vec<ConnectionReport>),
+    /// To [`Request::ListSessions`](super::Request::ListSessions), in the order of numbers.
+    Sessions(Vec<SessionReport>),
 }
 
 /// Why a server does not do what it is asked for.
@@ -87,6 +90,9 @@ impl Response {
             Self::List(connections) => {
                 ubf!({connections, (list(connections, ConnectionReport::to_term))})
             }
+            Self::Sessions(sessions) => {
+                ubf!({sessions, (list(sessions, SessionReport::to_term))})
+            }
         }
     }
 
@@ -107,6 +113,9 @@ impl Response {
             }
             2 if version >= 2 && name.is_atom(connections) => {
                 read_list(parts.get(1)?, ConnectionReport::read).map(Self::List)
+            }
+            2 if version >= 2 && name.is_atom("sessions") => {
+                read_list(parts.get(1)?, SessionReport::read).map(Self::Sessions)
             }
             3 if name.is_atom(connections) => Some(Self::Connections {
                 connections: number(parts.get(1)?)?,
@@ -202,5 +211,18 @@ mod tests {
         let list = Response::read(2, term.as_ref()).unwrap();
         assert_eq!(list.to_term(2), term);
         assert_eq!(Response::read(1, term.as_ref()), None);
+    }
+
+    #[test]
+    fn sessions_are_listed_in_version_2() {
+        let term: Term = "{sessions,[{7,\"0a1b2c3d\",?,\"127.0.0.1:1\",3,99,true,2,4096},\
+             {8,\"4e5f6a7b\",\"kv\",\"unix\",9,1,false,0,0}]}"
+            .parse()
+            .unwrap();
+        let list = Response::read(2, term.as_ref()).unwrap();
+        assert_eq!(list.to_term(2), term);
+        assert_eq!(Response::read(1, term.as_ref()), None);
+        let Response::Sessions(list) = list else { panic!("{list:?}") };
+        assert!(list[0].parked && !list[1].parked);
     }
 }

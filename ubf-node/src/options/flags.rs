@@ -51,6 +51,9 @@ Settings:
     [limits]
     max-packet-bytes = \"16MiB\"
 
+    [sessions]
+    max-keep = \"5m\"
+
     [log]
     form = \"json\"
 
@@ -62,10 +65,10 @@ Signals:
            load marks, grace, hard stop and log filter are taken from it.
 
 Exit status:
-  0  stopped; each call that was begun was answered
+  0  stopped; each call that was begun was answered, and no answer was lost
   1  could not start
   2  the command line, a variable or the file is wrong
-  3  stopped, and a call was cut
+  3  stopped, and a call was cut, or answers were lost that sessions kept
   4  stopped by itself, because of a fault in this program";
 
 /// What the end of the help says, for a program of this name.
@@ -160,6 +163,9 @@ pub struct Options {
 
     #[command(flatten)]
     limits: Limits,
+
+    #[command(flatten)]
+    sessions: Sessions,
 }
 
 #[derive(Clone, Debug, Default, Args)]
@@ -255,6 +261,42 @@ struct Limits {
     max_unread_bytes: Option<OsString>,
 }
 
+/// What outlives connections: what a client was granted stays granted.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Sessions")]
+struct Sessions {
+    /// Sessions at a time, with and without a connection; 0 grants none. [default: 20000]
+    #[arg(long, value_name = "COUNT")]
+    max_sessions: Option<OsString>,
+
+    /// Sessions at a time from one IP address: beyond it, one without a connection makes room.
+    /// [default: 2000]
+    #[arg(long, value_name = "COUNT")]
+    max_sessions_per_address: Option<OsString>,
+
+    /// Messages of one session without an answer. [default: 4096]
+    #[arg(long, value_name = "COUNT")]
+    max_window: Option<OsString>,
+
+    /// Of these messages together. [default: 16MiB]
+    #[arg(long, value_name = "BYTES")]
+    max_bytes: Option<OsString>,
+
+    /// Of answers that are kept for one session: beyond it, none of its calls begins. Clients that
+    /// take larger packets get no session. [default: 16MiB]
+    #[arg(long, value_name = "BYTES")]
+    max_kept: Option<OsString>,
+
+    /// Of answers and events that are kept for all sessions: beyond it, none is granted, and each
+    /// keeps little. [default: 1GiB]
+    #[arg(long, value_name = "BYTES")]
+    max_kept_in_all: Option<OsString>,
+
+    /// How long a session is kept without a connection. [default: 10m]
+    #[arg(long, value_name = "TIME")]
+    max_keep: Option<OsString>,
+}
+
 impl Options {
     /// Whether nothing is to be served.
     pub(crate) const fn only_checks(&self) -> bool {
@@ -268,8 +310,8 @@ impl Options {
             let list = || Raw::List(texts.iter().cloned().map(Raw::from).collect());
             (!texts.is_empty()).then(list)
         };
-        let Self { drain, load, log, limits, .. } = self;
-        let flags: [(&str, &'static str, Option<Raw>); 28] = [
+        let Self { drain, load, log, limits, sessions, .. } = self;
+        let flags: [(&str, &'static str, Option<Raw>); 35] = [
             ("listen", "--listen", some(&self.listen)),
             ("advertise", "--advertise", one(&self.advertise)),
             ("service", "--service", some(&self.service)),
@@ -306,6 +348,17 @@ impl Options {
             ("limits.max-pending", "--max-pending", one(&limits.max_pending)),
             ("limits.max-pending-bytes", "--max-pending-bytes", one(&limits.max_pending_bytes)),
             ("limits.max-unread-bytes", "--max-unread-bytes", one(&limits.max_unread_bytes)),
+            ("sessions.max-sessions", "--max-sessions", one(&sessions.max_sessions)),
+            (
+                "sessions.max-sessions-per-address",
+                "--max-sessions-per-address",
+                one(&sessions.max_sessions_per_address),
+            ),
+            ("sessions.max-window", "--max-window", one(&sessions.max_window)),
+            ("sessions.max-bytes", "--max-bytes", one(&sessions.max_bytes)),
+            ("sessions.max-kept", "--max-kept", one(&sessions.max_kept)),
+            ("sessions.max-kept-in-all", "--max-kept-in-all", one(&sessions.max_kept_in_all)),
+            ("sessions.max-keep", "--max-keep", one(&sessions.max_keep)),
         ];
         let given = |(key, flag, raw): (&str, _, Option<Raw>)| {
             Some((key.to_owned(), Given { raw: raw?, origin: Origin::Flag(flag) }))

@@ -7,11 +7,11 @@ use clap::ValueEnum;
 use toml::Value;
 use ubf_codec::{Address, NextIp, Text};
 use ubf_proto::units;
-use ubf_server::{Config, LoadPlan, LoadUnit, ServerLimits};
+use ubf_server::{Config, LoadPlan, LoadUnit, ServerLimits, SessionLimits};
 
 use super::problem::Wrong;
 use super::reader::Reader;
-use super::value::{Raw, address, count, flag, path, size, some, time, word};
+use super::value::{Raw, address, any, count, flag, path, size, some, time, word};
 use super::versions::ServiceVersions;
 use crate::contracts::{self, ContractMode, ContractPlan};
 use crate::log::{LogForm, filter};
@@ -59,6 +59,7 @@ pub(crate) struct Settings {
     pub(crate) waits: Waits,
     pub(crate) config: Config,
     pub(crate) limits: ServerLimits,
+    pub(crate) sessions: SessionLimits,
     pub(crate) contracts: ContractPlan,
     pub(crate) journal: Option<PathBuf>,
     pub(crate) log: LogForm,
@@ -114,6 +115,7 @@ impl Settings {
         config.agent = Some(Text::from_static(concat!("ubf-server/", env!("CARGO_PKG_VERSION"))));
         config.peers = peers;
         let limits = limits(reader, &mut config);
+        let sessions = sessions(reader);
         Self {
             listen,
             services,
@@ -125,6 +127,7 @@ impl Settings {
             waits,
             config,
             limits,
+            sessions,
             contracts,
             journal,
             log: form,
@@ -142,7 +145,7 @@ fn contracts(reader: &mut Reader) -> ContractPlan {
     ContractPlan::new(given, mode)
 }
 
-/// The limits of the server, and those of each session, which go into its configuration.
+/// The limits of the server, and those of each connection, which go into its configuration.
 fn limits(reader: &mut Reader, config: &mut Config) -> ServerLimits {
     let mut limits = ServerLimits::default();
     let take_count = |reader: &mut Reader, key, default: &mut usize| {
@@ -175,6 +178,30 @@ fn limits(reader: &mut Reader, config: &mut Config) -> ServerLimits {
     take_count(reader, "limits.max-pending", &mut config.max_pending);
     take_size(reader, "limits.max-pending-bytes", &mut config.max_pending_bytes);
     take_size(reader, "limits.max-unread-bytes", &mut config.max_unread_bytes);
+    limits
+}
+
+/// S1, S6: without room for sessions, none are granted.
+fn sessions(reader: &mut Reader) -> SessionLimits {
+    let mut limits = SessionLimits::default();
+    let counts = [
+        ("sessions.max-sessions", &mut limits.max_sessions),
+        ("sessions.max-sessions-per-address", &mut limits.max_sessions_per_address),
+    ];
+    for (key, most) in counts {
+        *most = reader.take(key, *most, any, |count| number(*count as u64));
+    }
+    limits.max_window =
+        reader.take("sessions.max-window", limits.max_window, some(count), |&most| number(most));
+    let sizes = [
+        ("sessions.max-bytes", &mut limits.max_bytes),
+        ("sessions.max-kept", &mut limits.max_kept),
+        ("sessions.max-kept-in-all", &mut limits.max_kept_in_all),
+    ];
+    for (key, most) in sizes {
+        *most = reader.take(key, *most, some(size), |bytes| shown(&units::size(*bytes)));
+    }
+    limits.max_keep = take_time(reader, "sessions.max-keep", limits.max_keep);
     limits
 }
 

@@ -80,6 +80,22 @@ fn flags_win_over_variables_and_variables_over_the_file_and_the_file_over_the_de
     assert_eq!(limits.max_connections, 10_000);
 }
 
+#[test]
+fn sessions_have_a_table_of_their_own_and_can_be_switched_off() {
+    let file = TempFile::new(
+        "sessions",
+        "[sessions]\nmax-sessions = 0\nmax-kept = '1MiB'\nmax-keep = '90s'\nmax-window = 7\n",
+    );
+    let sessions = load(&["--config", file.name()], &[]).unwrap().settings.sessions;
+    assert_eq!((sessions.max_sessions, sessions.max_window), (0, 7));
+    assert_eq!((sessions.max_kept, sessions.max_keep.as_secs()), (1 << 20, 90));
+    let by_default = load(&[], &[]).unwrap().settings.sessions;
+    assert_eq!(by_default, ubf_server::SessionLimits::default());
+    let wrong = problems(&["--max-sessions=-1", "--max-keep=soon"], &[]);
+    assert!(wrong.contains("--max-sessions: -1: a whole number is wanted"), "{wrong}");
+    assert!(wrong.contains("--max-keep: soon: a time is wanted"), "{wrong}");
+}
+
 /// Each setting has a flag, a variable and a place in the file, and all three take what is shown.
 #[test]
 fn each_setting_can_be_set_in_each_layer_and_what_is_shown_can_be_read() {
@@ -111,6 +127,13 @@ fn each_setting_can_be_set_in_each_layer_and_what_is_shown_can_be_read() {
         "--max-pending=9",
         "--max-pending-bytes=10KiB",
         "--max-unread-bytes=11KiB",
+        "--max-sessions=12",
+        "--max-sessions-per-address=13",
+        "--max-window=14",
+        "--max-bytes=15KiB",
+        "--max-kept=16KiB",
+        "--max-kept-in-all=17KiB",
+        "--max-keep=18s",
     ];
     let contract = TempFile::new("contract", ubf_contract_text());
     let contract_flag = format!("--contract=kv={}", contract.name());
@@ -303,6 +326,8 @@ fn a_queue_without_room_is_an_error() {
         "--max-connections=0",
         "--max-connections-per-address=0",
         "--max-packet-bytes=0",
+        "--max-window=0",
+        "--max-kept=0",
         "--max-packet-bytes=4GiB",
     ] {
         assert!(load(&[flag], &[]).is_err(), "{flag}");

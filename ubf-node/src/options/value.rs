@@ -89,6 +89,12 @@ pub(super) fn count(raw: &Raw) -> Result<u64, Wrong> {
     text.parse().map_err(|_| Wrong::new(format!("{text}: a whole number is wanted")))
 }
 
+/// A number of things, which may be none.
+pub(super) fn any(raw: &Raw) -> Result<usize, Wrong> {
+    let number = count(raw)?;
+    usize::try_from(number).map_err(|_| Wrong::new(format!("{number} is too much")))
+}
+
 /// A server with room for nothing would never read.
 pub(super) fn some<T>(
     read: impl Fn(&Raw) -> Result<u64, Wrong>,

@@ -124,6 +124,27 @@ async fn an_operator_drains_undrains_and_shuts_down_by_hand() {
 }
 
 #[tokio::test]
+async fn an_operator_lists_sessions_by_hand() {
+    let server = start(Server::builder()).await;
+    let mut operator = Operator::speaking(2, &server, "list-sessions").await;
+    operator.asks(&[("{'list_sessions'0 10}", "{{'sessions'#}'serving'}")]).await;
+    let mut client = server.connect().await;
+    client.send("0 {'negotiate'1?#3&#{'session'16~0123456789abcdef~8 4096 60000}&}$").await;
+    assert!(client.packet().await.contains("{'session'8 4096 16777216 60000'memory'}"));
+    let one = operator.ask("{'list_sessions'0 10}").await;
+    let peer = format!("?\"{}\"1 ", client.stream.local_addr().unwrap());
+    assert!(one.starts_with("2 ? {{'sessions'#{1\"") && one.contains(&peer), "{one}");
+    assert!(one.ends_with("'false'0 0}&}'serving'}$"), "{one}");
+    operator.asks(&[("{'list_sessions'1 10}", "{{'sessions'#}'serving'}")]).await;
+    let status = operator.ask("'status'").await;
+    assert!(status.contains("{'sessions'1}"), "{status}");
+    client.send("0 {'seen'0 0'end'}$").await;
+    while operator.ask("{'list_sessions'0 10}").await != "2 ? {{'sessions'#}'serving'}$" {}
+    operator.end().await;
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn peers_that_change_are_told_to_old_and_new_sessions() {
     let server = start(Server::builder()).await;
     let mut operator = Operator::of(&server, "peers").await;

@@ -7,9 +7,9 @@ use std::io;
 use std::path::Path;
 use std::thread;
 
-use ubf_node::control::{Request, StatusReport};
+use ubf_node::control::{Request, SessionReport, StatusReport};
 
-use crate::admin::{Admin, AdminError};
+use crate::admin::{Admin, AdminError, Page};
 use crate::args::admin::{AdminArgs, Command, Drain, Move, StatusArgs};
 use crate::ui::output::Output;
 use crate::ui::report::Report;
@@ -43,6 +43,11 @@ pub(crate) fn run(args: &AdminArgs, output: &mut Output) -> io::Result<Status> {
     }
 }
 
+/// Whether it shows a list of its own for each server.
+const fn is_list(command: &Command) -> bool {
+    matches!(command, Command::Connections(_) | Command::Sessions(_))
+}
+
 type Answered = Result<Answer, AdminError>;
 
 /// Asks all servers at the same time: one that does not answer keeps nobody waiting.
@@ -58,7 +63,7 @@ fn ask_all(args: &AdminArgs) -> Vec<Answered> {
 fn show(args: &AdminArgs, answers: &[Answered], output: &mut Output) -> io::Result<Status> {
     let named = || args.control.iter().map(|socket| socket.display().to_string()).zip(answers);
     let is_one = answers.len() == 1;
-    let is_table = !is_one && !args.json && !matches!(args.command, Command::Connections(_));
+    let is_table = !is_one && !args.json && !is_list(&args.command);
     if is_table {
         show::servers(named(), output)?;
     }
@@ -89,6 +94,7 @@ fn show(args: &AdminArgs, answers: &[Answered], output: &mut Output) -> io::Resu
             match answer {
                 Answer::Status(status) => show::status(status, output)?,
                 Answer::Connections(connections) => show::connections(connections, output)?,
+                Answer::Sessions(page) => show::sessions(page, output)?,
                 Answer::Ended => output.line("the server has ended")?,
             }
         }
@@ -101,6 +107,7 @@ fn document(answer: &Answer, control: Option<&String>) -> io::Result<String> {
     let mut document = match answer {
         Answer::Status(status) => serde_json::to_value(status)?,
         Answer::Connections(connections) => serde_json::to_value(connections)?,
+        Answer::Sessions(page) => serde_json::to_value(page)?,
         Answer::Ended => serde_json::json!({"phase": "stopped"}),
     };
     if let (Some(control), Some(fields)) = (control, document.as_object_mut()) {
@@ -112,6 +119,7 @@ fn document(answer: &Answer, control: Option<&String>) -> io::Result<String> {
 enum Answer {
     Status(Box<StatusReport>),
     Connections(crate::admin::Connections),
+    Sessions(Page<SessionReport>),
     /// It did what it was asked for, and is gone.
     Ended,
 }
@@ -122,6 +130,9 @@ fn answer(args: &AdminArgs, socket: &Path) -> Answered {
     let mut admin = Admin::connect(socket, args.timeout)?;
     if let Command::Connections(page) = &args.command {
         return admin.connections(page.after, page.limit).map(Answer::Connections);
+    }
+    if let Command::Sessions(page) = &args.command {
+        return admin.sessions(page.after, page.limit).map(Answer::Sessions);
     }
     let change = change(&args.command);
     if let (Command::Drain(Drain { wait: Some(at_most), stay, .. }), Some(drain)) =
@@ -145,7 +156,7 @@ fn answer(args: &AdminArgs, socket: &Path) -> Answered {
 /// The request that a command stands for; `None`: it changes nothing.
 fn change(command: &Command) -> Option<Request> {
     let change = match command {
-        Command::Status(_) | Command::Connections(_) => return None,
+        Command::Status(_) | Command::Connections(_) | Command::Sessions(_) => return None,
         Command::Drain(drain) => Request::Drain {
             next_ip: drain.address.clone(),
             grace: drain.grace,

@@ -3,7 +3,9 @@
 use std::io;
 use std::time::Duration;
 
-use ubf_node::control::{ConnectionReport, StatusReport, VersionCount, WriterReport};
+use ubf_node::control::{
+    ConnectionReport, SessionReport, StatusReport, VersionCount, WriterReport,
+};
 use ubf_server::Versions;
 
 use super::{Answer, Answered};
@@ -99,7 +101,7 @@ pub(super) fn connections(connections: &Connections, output: &mut Output) -> io:
 }
 
 /// A line for each connection. What a client says that it is may hold anything.
-fn list(page: &Page, output: &mut Output) -> io::Result<()> {
+fn list(page: &Page<ConnectionReport>, output: &mut Output) -> io::Result<()> {
     let row = |it: &ConnectionReport| {
         let service = it.version.map(|_| name(it.service.as_deref()));
         [
@@ -114,6 +116,37 @@ fn list(page: &Page, output: &mut Output) -> io::Result<()> {
     };
     let heads = ["number", "peer", "service", "version", "agent", "calls", "age"];
     table(heads, &page.list.iter().map(row).collect::<Vec<_>>(), output)?;
+    more(page, output)
+}
+
+/// A line for each session.
+pub(super) fn sessions(page: &Page<SessionReport>, output: &mut Output) -> io::Result<()> {
+    let parked = page.list.iter().filter(|session| session.parked).count() as u64;
+    let count = counted(page.list.len() as u64, "session");
+    output.line(format_args!("{count}, {} parked", thousands(parked)))?;
+    if page.list.is_empty() {
+        return Ok(());
+    }
+    let row = |it: &SessionReport| {
+        [
+            it.number.to_string(),
+            printable(&it.name),
+            printable(name(it.service.as_deref())),
+            it.peer.clone(),
+            it.connection.to_string(),
+            if it.parked { "parked" } else { "attached" }.to_owned(),
+            thousands(it.resumes),
+            thousands(it.kept),
+            time(it.age_ms),
+        ]
+    };
+    let heads =
+        ["number", "name", "service", "peer", "connection", "is", "resumes", "kept bytes", "age"];
+    table(heads, &page.list.iter().map(row).collect::<Vec<_>>(), output)?;
+    more(page, output)
+}
+
+fn more<T>(page: &Page<T>, output: &mut Output) -> io::Result<()> {
     match page.more_after {
         Some(after) => {
             output.line("")?;
@@ -144,7 +177,9 @@ pub(super) fn servers<'a>(
                 status.pid.to_string(),
             ]
         }
-        Ok(Answer::Ended | Answer::Connections(_)) => row_without_server(name, "stopped"),
+        Ok(Answer::Ended | Answer::Connections(_) | Answer::Sessions(_)) => {
+            row_without_server(name, "stopped")
+        }
         Err(_) => row_without_server(name, "no answer"),
     };
     let heads = ["server", "phase", "clients", "calls", "speaks", "NextIP", "up", "process"];

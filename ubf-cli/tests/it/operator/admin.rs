@@ -80,6 +80,54 @@ fn clients_are_counted_by_what_they_say_they_are() {
 }
 
 #[test]
+fn sessions_are_listed_with_a_connection_and_without_one() {
+    let server = Server::start("sessions", ANYWHERE, &["--max-keep", "30s"]);
+    assert_eq!(server.admin(&["sessions"]).out, "0 sessions, 0 parked\n");
+    let mut client = TcpStream::connect(&server.address).expect("it listens");
+    let id = "0123456789abcdef";
+    let open = format!("0 {{'negotiate'1?#3&#{{'session'16~{id}~8 4096 60000}}&}}$");
+    client.write_all(open.as_bytes()).expect("it reads");
+    client.read_exact(&mut [0; 4]).expect("it answers");
+    let json = || -> serde_json::Value {
+        serde_json::from_str(&server.admin(&["sessions", "--json"]).out).expect("JSON")
+    };
+    let listed = json();
+    let (list, name) = (&listed["list"][0], listed["list"][0]["name"].as_str().expect("a name"));
+    assert_eq!((&list["number"], &list["connection"]), (&1.into(), &1.into()));
+    assert_eq!((&list["parked"], &list["resumes"]), (&false.into(), &0.into()));
+    assert!(!name.is_empty() && !id.contains(name), "the name is a secret: {name}");
+    let out = server.admin(&["sessions"]).out;
+    assert!(out.starts_with("1 session, 0 parked\n\nnumber  name "), "{out}");
+    assert!(out.contains(&format!("\n1       {name}  ? (default)  127.0.0.1:")), "{out}");
+    drop(client);
+    // The server notices when it reads on.
+    while json()["list"][0]["parked"] != true {}
+    assert!(server.admin(&["sessions"]).out.contains("  1           parked  "));
+    assert_eq!(server.admin(&["sessions", "--after", "1"]).out, "0 sessions, 0 parked\n");
+    let status: serde_json::Value =
+        serde_json::from_str(&server.admin(&["status", "--json"]).out).expect("JSON");
+    assert_eq!(status["counters"]["sessions"], 1);
+}
+
+#[test]
+fn without_room_for_sessions_none_is_granted() {
+    let server = Server::start("no-sessions", ANYWHERE, &["--max-sessions", "0"]);
+    let mut client = TcpStream::connect(&server.address).expect("it listens");
+    client
+        .write_all(b"0 {'negotiate'1?#3&#{'session'16~0123456789abcdef~8 4096 60000}&}$")
+        .expect("it reads");
+    let mut answer = Vec::new();
+    while answer.last() != Some(&b'$') {
+        let mut byte = [0];
+        client.read_exact(&mut byte).expect("it answers");
+        answer.extend(byte);
+    }
+    let answer = String::from_utf8(answer).expect("ASCII");
+    assert!(answer.starts_with("3 ? {'agreed'") && !answer.contains("session"), "{answer}");
+    assert_eq!(server.admin(&["sessions"]).out, "0 sessions, 0 parked\n");
+}
+
+#[test]
 fn what_the_server_refuses_is_said_and_shows_in_the_exit_status() {
     let server = Server::start("refuses", ANYWHERE, &[]);
     for (arguments, why) in [
