@@ -106,7 +106,7 @@ pub(crate) fn write(value: f64) -> Option<String> {
     write_to(value, |digits| String::from(digits))
 }
 
-/// The same digits, handed to `take`.
+/// Hands the digits that [`write`] gives to `take`, without a copy of them.
 #[inline]
 pub(crate) fn write_to<T>(value: f64, take: impl FnOnce(&str) -> T) -> Option<T> {
     if !value.is_finite() {

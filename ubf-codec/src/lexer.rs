@@ -55,8 +55,8 @@ pub(crate) fn short_integer(window: &[u8], at: usize) -> Option<(i64, usize)> {
 /// The most digits of a [`short_integer`].
 pub(crate) const MAX_SHORT_DIGITS: u32 = 18;
 
-/// The same within the last 16 bytes of the window, by a look at all of them; `None` if the run may
-/// go on after the window.
+/// Does what [`short_integer`] does for a run that begins within the last 16 bytes of the window,
+/// by a look at all of them; `None` if the run may go on after the window.
 pub(crate) fn last_integer(window: &[u8], at: usize) -> Option<(i64, usize)> {
     let before = (at + 16).checked_sub(window.len())?;
     let mut block = *window.last_chunk::<16>()?;
@@ -66,8 +66,8 @@ pub(crate) fn last_integer(window: &[u8], at: usize) -> Option<(i64, usize)> {
     (at + len < window.len()).then(|| (value_of(digits, len), at + len))
 }
 
-/// Of 16 bytes: 0 to 9 where there is a digit, else more, the first byte lowest; and how many
-/// digits they begin with.
+/// The values of 16 bytes, the first byte lowest: 0 to 9 for a digit, more for anything else. Also
+/// how many digits the bytes begin with.
 #[inline(always)]
 fn digits_in_block(block: &[u8; 16]) -> (u128, usize) {
     let digits = u8x16::new(*block) ^ u8x16::splat(b'0');
@@ -87,7 +87,7 @@ const fn value_of(digits: u128, len: usize) -> i64 {
     (eight_digits(ones as u64) * 100_000_000 + eight_digits((ones >> 64) as u64)).cast_signed()
 }
 
-/// The same, if there are at most 8 of them.
+/// The number that at most 8 digits write, of which each byte is one.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "takes the lower half; a shift is at most 64")]
 const fn short_value_of(digits: u128, len: usize) -> i64 {
@@ -147,8 +147,8 @@ pub(crate) fn medium_text<const QUOTE: u8>(window: &[u8], start: usize) -> Resul
     Err(at)
 }
 
-/// The same within the last 16 bytes of the window, where a [`medium_text`] ends its search: by a
-/// look at all of them.
+/// Does what [`medium_text`] does within the last 16 bytes of the window, where that ends its
+/// search, by a look at all of them.
 pub(crate) fn last_text(quote: u8, window: &[u8], at: usize) -> Result<usize, usize> {
     let (Some(block), Some(before)) =
         (window.last_chunk::<16>(), (at + 16).checked_sub(window.len()))

@@ -85,8 +85,8 @@ impl Node {
         Self::new(span.pack(), NodeKind::Binary, false)
     }
 
-    /// On the recognition stack: a `{` whose `}` has not come, with what has to come back when it
-    /// does. Nobody but the machine sees it. Deeper than any term.
+    /// A `{` on the recognition stack whose `}` has not come, with the state that comes back when
+    /// it does. Only the machine sees this node. It counts as deeper than any term.
     pub(crate) const fn open_tuple(outer: Outer) -> Self {
         let Outer { floor, mark } = outer;
         Self::new(Span { start: floor, len: mark }.pack(), NodeKind::Tuple, true)
@@ -97,7 +97,7 @@ impl Node {
         self.flag() && matches!(self.kind(), NodeKind::Tuple)
     }
 
-    /// What was there before an open tuple.
+    /// The machine's state before an open tuple.
     pub(crate) const fn outer(self) -> Outer {
         let Span { start: floor, len: mark } = self.span();
         Outer { floor, mark }
@@ -118,7 +118,7 @@ impl Node {
         Self { meta: (self.meta & ((1 << LINK_SHIFT) - 1)) | ((next as u64) << LINK_SHIFT), ..self }
     }
 
-    /// This term with its depth, of 32 bits; it has none as long as nobody says so.
+    /// This term with its depth, of 32 bits. A node has none before this is called.
     pub(crate) const fn with_depth(self, depth: u64) -> Self {
         Self { meta: self.meta | (depth << LINK_SHIFT), ..self }
     }
@@ -211,7 +211,7 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    /// Of what nobody looks for.
+    /// The span of a text that nobody will look up.
     pub(crate) const NOWHERE: Self = Self { start: 0, len: 0 };
 
     /// A span of the packet's bytes. Packets are shorter than 4 GiB (`max_packet_bytes` is a
@@ -243,11 +243,11 @@ impl Span {
 
 /// Where the machine puts the parts of compound terms.
 pub(crate) trait Arena {
-    /// Whether anybody will look at the parts: if not, nobody has to know where they are.
+    /// Whether the parts will be looked at. If not, their places need not be known.
     const KEEPS: bool;
     /// Stores `nodes` side by side and tells where, and the depth of the deepest of them.
     fn extend(&mut self, nodes: &[Node]) -> (u32, u64);
-    /// The same for so many nodes.
+    /// Does what [`extend`](Self::extend) does for a number of nodes that the compiler knows.
     fn extend_array<const N: usize>(&mut self, nodes: [Node; N]) -> (u32, u64);
     /// Stores one node and tells where.
     fn push(&mut self, node: Node) -> u32;
@@ -329,7 +329,7 @@ impl Arena for Vec<Node> {
     }
 }
 
-/// The arena of someone who only wants to know whether a packet is well-formed: it counts.
+/// An arena that only counts, for a check whether a packet is well-formed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct NoArena(u64);
 

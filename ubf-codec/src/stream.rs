@@ -282,7 +282,7 @@ mod tests {
                 assert!(decoder.decode_slice(&begun[..left]).unwrap().is_none());
             }
             assert!(decoder.clone().finish(b"").unwrap_err().is_incomplete());
-            // It goes on where it was.
+            // The decoder goes on where it was.
             let whole = [begun, end].concat();
             assert_eq!(decoder.decode_slice(&whole).unwrap().unwrap().root().to_string(), shown);
         }

@@ -159,7 +159,7 @@ impl fmt::Debug for Tracer<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Step {
-    /// What was done.
+    /// The operator that was carried out.
     pub operator: Operator,
     /// The operator's first byte.
     pub start: usize,

@@ -20,7 +20,7 @@ use crate::term::TermRef;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Style {
-    /// As few bytes as can be without registers, in one pass.
+    /// The fewest bytes that are possible without registers, in one pass.
     #[default]
     Plain,
     /// Terms that come again are read from registers where that saves bytes. Never longer than

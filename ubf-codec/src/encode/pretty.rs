@@ -9,7 +9,7 @@ use super::token;
 use crate::dialect::Dialect;
 use crate::term::{Leaf, TermRef, TextRef, WireVisitor};
 
-/// What has at most so many bytes stays on one line.
+/// A term of at most so many bytes stays on one line.
 const LINE_BYTES: usize = 72;
 const INDENT: &[u8] = b"  ";
 /// Deeper levels are not indented further: else the white space would grow with the square of the

@@ -30,7 +30,7 @@ pub(crate) trait Sink {
 /// Bytes that are kept from one packet to the next, and may be taken back.
 #[derive(Clone, Default)]
 pub(crate) struct Kept {
-    /// Those that are written, and room for more.
+    /// The bytes that are written, and room for more.
     bytes: Vec<u8>,
     /// How many are written. At most as many as there are.
     len: usize,

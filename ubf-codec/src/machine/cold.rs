@@ -95,7 +95,7 @@ impl ColdState {
         Stop::StackFull
     }
 
-    /// Likewise.
+    /// The operator at `at` has to be carried out again when the arena has room for what it makes.
     #[cold]
     #[inline(never)]
     pub(super) const fn arena_full(&mut self, at: usize) -> Stop {

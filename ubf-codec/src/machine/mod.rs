@@ -135,7 +135,8 @@ impl<A: Arena + Default> Machine<A> {
     pub(crate) fn run(&mut self, window: &[u8]) -> Result<Option<usize>, DecodeError> {
         let seen = self.allowed(window);
         if seen.len() < self.cold.position {
-            // Whoever hands less than before brings nothing. What was read stays read.
+            // The caller hands fewer bytes than before: nothing can be read on, and what was read
+            // stays read.
             return Ok(None);
         }
         let mut stop =
@@ -197,7 +198,7 @@ impl<A: Arena + Default> Machine<A> {
                 machine.read_lightly_in(slots, window)
             });
             if self.place.len > 0 && matches!(stop, Stop::Incomplete | Stop::StackFull) {
-                // What is on it is still wanted.
+                // The terms on the stack are needed when the packet goes on.
                 self.slots = slots.to_vec();
             }
             if stop != Stop::StackFull {
@@ -341,7 +342,7 @@ impl<A: Arena + Default> Machine<A> {
         stepped
     }
 
-    /// Lends a reader what it changes.
+    /// Lends a reader the parts of the machine that it changes.
     #[inline(always)]
     fn reading<T>(&mut self, slots: &mut [Node], read: impl FnOnce(&mut Reader<'_, A>) -> T) -> T {
         let mut reader = Reader {
@@ -372,7 +373,8 @@ impl<A: Arena + Default> Machine<A> {
         self.cold.token.start().map_or(self.cold.position, |start| start.saturating_sub(1))
     }
 
-    /// Which operator comes next. Where nothing comes, or not all of it, the answer means nothing.
+    /// The operator that comes next. If the window ends before or inside it, the answer means
+    /// nothing.
     fn operator_at(&self, window: &[u8]) -> Operator {
         let next = |ahead: usize| window.get(self.cold.position + ahead).copied().unwrap_or(b' ');
         match Class::of(next(0)) {

@@ -201,7 +201,7 @@ impl<A: Arena> Reader<'_, A> {
         self.stack.pop();
         self.cold.unseen_nodes += 1;
         self.text_bytes -= size.bytes;
-        // May fall below zero in between, when what is stored was written out.
+        // The count may fall below zero in between, when the stored term was written out.
         self.cold.read_nodes = self.cold.read_nodes.wrapping_sub(size.nodes);
         self.cold.registers.store(register, Stored { node, size });
         Ok(at + 2)
@@ -219,7 +219,7 @@ impl<A: Arena> Reader<'_, A> {
             self.push_leaf::<COUNTS>(Node::UNDEFINED, 0, at)?;
             return Ok(at + 1);
         }
-        // Of a packet that is read lightly nothing was stored.
+        // A packet that is read lightly has stored nothing.
         let stored = if COUNTS { self.cold.registers.read(register) } else { None };
         let Some(Stored { node, size }) = stored else {
             return Err(self.cold.error(ErrorKind::UnsetRegister { register }, at));

@@ -84,7 +84,7 @@ impl<A: Arena> Reader<'_, A> {
         span: Span,
         escaped: bool,
     ) -> Node {
-        // Where it is, is of interest if it is to be found again, or to be counted.
+        // The place of a text matters only if the text is to be found again, or to be counted.
         let is_kept = A::KEEPS || COUNTS;
         Node::text(kind, if is_kept { span } else { Span::NOWHERE }, escaped)
     }
@@ -105,7 +105,7 @@ impl<A: Arena> Reader<'_, A> {
         Ok(())
     }
 
-    /// The same for one of which the next byte, at `end`, often is a `&`: both at once.
+    /// Pushes a leaf after which a `&` often comes, at `end`, and carries out both at once.
     #[inline(always)]
     pub(super) fn push_element<const COUNTS: bool>(
         &mut self,

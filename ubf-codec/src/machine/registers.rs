@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::size::Size;
 use crate::node::{Node, Span};
 
-/// A stored term and what it counts when it is read.
+/// A stored term, and the size that each read of it adds.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stored {
     pub(super) node: Node,

@@ -63,7 +63,7 @@ impl<'m> Stack<'m> {
         if self.here() == 0 { None } else { self.slots.get(self.place.len - 1).copied() }
     }
 
-    /// The same, to be replaced.
+    /// The top of the stack, to be replaced.
     #[inline(always)]
     pub(super) fn top_mut(&mut self) -> Option<&mut Node> {
         if self.here() == 0 { None } else { self.slots.get_mut(self.place.len - 1) }

@@ -63,7 +63,8 @@ impl<A: Arena> Reader<'_, A> {
         }
     }
 
-    /// The same after a `-`, where it does not stand in the way of what comes more often.
+    /// An integer after a `-`. It has a function of its own, so that the code of positive integers,
+    /// which come more often, stays short.
     #[inline(always)]
     pub(super) fn negative_integer<const COUNTS: bool>(
         &mut self,
@@ -118,7 +119,7 @@ impl<A: Arena> Reader<'_, A> {
         }
     }
 
-    /// The same between these quotes.
+    /// A text between quotes that the compiler knows.
     #[inline(always)]
     fn quoted<const COUNTS: bool, const QUOTE: u8>(
         &mut self,
@@ -340,7 +341,7 @@ impl ColdState {
         }
         let end = start + count;
         let binary = Node::binary(Span::of(start, end));
-        // It is no further node.
+        // The binary takes the place of its length: the number of nodes stays the same.
         let size = Size { nodes: 0, ..Size::of_leaf(binary) };
         self.check_size(spent, size, at)?;
         match window.get(end) {

@@ -107,7 +107,8 @@ impl Ord for HostName {
 impl Hash for HostName {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.folded().for_each(|byte| state.write_u8(byte));
-        // As texts do: no name is the beginning of what follows it.
+        // A byte that no name contains marks the end, so that what is hashed next cannot be taken
+        // for the rest of the name.
         state.write_u8(0xFF);
     }
 }

@@ -65,7 +65,7 @@ impl From<Version> for u32 {
     }
 }
 
-/// As a header has it (P2): digits, without a sign or zeros before them.
+/// Reads the digits that a header has, without a sign or zeros before them (P2).
 ///
 /// ```
 /// use ubf_codec::Version;

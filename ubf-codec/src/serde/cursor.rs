@@ -21,8 +21,8 @@ pub(super) struct Whole<'de, 'n> {
     pub(super) nodes: &'n [Node],
     pub(super) dialect: Dialect,
     pub(super) max_depth: u32,
-    /// Levels that are left of `max_depth`. Not in each part: what is passed on all the time is to
-    /// be small, and copied as it was stored.
+    /// Levels that are left of `max_depth`. They are not in each part, since parts are passed on
+    /// all the time and have to be small.
     pub(super) levels: Cell<u32>,
     /// How many `Option`s and newtypes stand around the term that is being read.
     pub(super) wrappers: Cell<u8>,
@@ -124,7 +124,7 @@ impl<'de, 'n> Cursor<'de, 'n> {
         self.at(At::Term(&TRUE))
     }
 
-    /// The same term with the shorter lifetime.
+    /// This term, as a reference of the shorter lifetime.
     pub(super) fn term(&self) -> TermRef<'n> {
         match self.at {
             At::Node(node) => {
@@ -155,8 +155,8 @@ impl<'de, 'n> Cursor<'de, 'n> {
         }
     }
 
-    /// The text of a string or an atom of a packet, if it has no escapes and cannot be the undefined
-    /// value, and was found to be UTF-8 with the packet.
+    /// The text of a string or an atom of a packet, if it has no escapes and cannot be the
+    /// undefined value, and was found to be UTF-8 with the packet.
     #[inline(always)]
     pub(super) fn str(&self) -> Option<&'de str> {
         let At::Node(node) = self.at else { return None };
@@ -241,7 +241,7 @@ impl<'de, 'n> Cursor<'de, 'n> {
         }
     }
 
-    /// The same for a term that has tags.
+    /// The meaning of a term that has tags.
     #[inline(never)]
     fn tagged_meaning(&self) -> Meaning<'de, 'n> {
         let mut cursor = *self;

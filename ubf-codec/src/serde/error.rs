@@ -36,7 +36,7 @@ struct Inner {
     missing: Option<&'static str>,
 }
 
-/// Whose fault it is.
+/// What kind of error it is, and with that whose fault.
 ///
 /// ```
 /// use ubf_codec::serde::{ErrorKind, from_slice, to_vec};
@@ -95,7 +95,7 @@ impl Error {
         self
     }
 
-    /// Adds to what is wrong what can be done about it.
+    /// Adds advice to the message.
     #[cold]
     pub(super) fn advise(mut self, advice: &str) -> Self {
         if let ErrorKind::Mismatch(message) = &mut self.0.kind {
@@ -105,7 +105,8 @@ impl Error {
         self
     }
 
-    /// The same for a field whose undefined value its type does not take.
+    /// Turns the error into that of a missing field: the field is undefined, and its type does not
+    /// take the undefined value.
     #[cold]
     pub(super) fn of_missing_field(mut self, field: &Segment) -> Self {
         if let (ErrorKind::Mismatch(message), Segment::Name(name)) = (&mut self.0.kind, field) {

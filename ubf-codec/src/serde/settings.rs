@@ -10,7 +10,7 @@ use serde_core::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::limits::Limits;
 use crate::packet::{Address, Version};
 
-/// Its number.
+/// A version is written as its number.
 impl Serialize for Version {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u32(self.get())
@@ -100,7 +100,7 @@ limits! {
     max_tag_bytes max_next_ip_bytes max_next_ip_addresses
 }
 
-/// Which limit a name is.
+/// The place in [`FIELDS`] of the limit that a name is.
 struct Name(usize);
 
 impl<'de> Deserialize<'de> for Name {

@@ -273,7 +273,7 @@ impl Tagged {
         Self([Term::Atom(tag), term].into_iter().collect())
     }
 
-    /// Of the tag, as an atom, and the term.
+    /// A tagged term made of its parts: the tag, as an atom, and the term.
     pub(super) const fn of_parts(parts: Elements) -> Self {
         Self(parts)
     }

@@ -42,7 +42,7 @@ pub(crate) struct ShortText {
     bytes: [u8; SHORT],
 }
 
-/// As many bytes as fit, with their length, beside what tells the two forms apart where pointers
+/// The most bytes that fit, with their length, beside what tells the two forms apart where pointers
 /// have 64 bits. The same everywhere: tokens are written sixteen and eight bytes at a time.
 const SHORT: usize = 23;
 
@@ -437,7 +437,7 @@ pub(crate) fn utf8_of_packet(source: &[u8], nodes: usize) -> &str {
     if source.len() / MUCH > nodes { "" } else { utf8_prefix(source) }
 }
 
-/// As much of `bytes` as is UTF-8.
+/// The longest beginning of `bytes` that is UTF-8.
 fn utf8_prefix(bytes: &[u8]) -> &str {
     if let Some(text) = from_utf8(bytes) {
         return text;
@@ -446,7 +446,8 @@ fn utf8_prefix(bytes: &[u8]) -> &str {
     bytes.get(..end).and_then(from_utf8).unwrap_or_default()
 }
 
-/// Where ASCII and other characters are mixed, ten times as fast as the standard library.
+/// Checks UTF-8. Where ASCII and other characters are mixed, this is ten times as fast as the
+/// standard library.
 #[inline(never)]
 fn from_utf8(bytes: &[u8]) -> Option<&str> {
     /// What is shorter gains nothing, and loses a call.

@@ -10,8 +10,8 @@ use super::text::TextRef;
 use super::view::{Arena, Place, TermRef};
 use crate::node::{Node, NodeKind, Span};
 
-/// Who is shown a term: its parts in reading order, the elements of a list from its head on. What a
-/// visitor does not mention is passed over.
+/// A visitor is shown a term: its parts in reading order, the elements of a list from its head on.
+/// What a visitor does not mention is passed over.
 ///
 /// This is the fastest way to look at much of a packet, and one that no depth can exhaust.
 ///
@@ -75,7 +75,7 @@ pub trait Visitor<'a> {
         Parts::Visit
     }
 
-    /// It ends.
+    /// The innermost open tuple ends.
     fn close_tuple(&mut self) {}
 
     /// A list of so many elements begins.
@@ -84,7 +84,7 @@ pub trait Visitor<'a> {
         Parts::Visit
     }
 
-    /// It ends.
+    /// The innermost open list ends.
     fn close_list(&mut self) {}
 
     /// A term with a semantic tag begins. `whole` is the term with its tag: a float, for instance
@@ -94,7 +94,7 @@ pub trait Visitor<'a> {
         Parts::Visit
     }
 
-    /// It ends.
+    /// The innermost open tagged term ends.
     fn close_tagged(&mut self) {}
 }
 

@@ -11,7 +11,7 @@ pub(crate) enum Step<'a> {
     Leaf(View<'a>),
     /// A tuple, list or tagged term begins.
     Enter(TermRef<'a>),
-    /// It ends.
+    /// The tuple, list or tagged term ends.
     Leave(View<'a>),
 }
 

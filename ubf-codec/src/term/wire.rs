@@ -14,7 +14,7 @@ use super::text::{ShortText, Stored, TextRef};
 use super::view::Arena;
 use crate::node::{Node, NodeKind, Span};
 
-/// Who writes a term.
+/// A writer of terms, which is shown a term in the order of the wire.
 pub(crate) trait WireVisitor {
     fn leaf(&mut self, leaf: Leaf<'_>);
     fn open_tuple(&mut self);
@@ -25,7 +25,7 @@ pub(crate) trait WireVisitor {
     fn close_list(&mut self);
     /// A tagged term begins. Nothing is on the wire for it.
     fn open_tagged(&mut self) {}
-    /// It ends with its tag.
+    /// The tagged term ends with its tag.
     fn tag(&mut self, tag: TextRef<'_>);
 }
 

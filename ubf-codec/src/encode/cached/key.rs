@@ -29,7 +29,7 @@ impl Key {
 
 /// The highest bits of the last word say what it is. Numbers of entries leave them free.
 const KIND_SHIFT: u32 = 61;
-/// Then comes the length of a text.
+/// The place of a text's length, above the kind.
 const LEN_SHIFT: u32 = 56;
 
 /// The kinds of subterms.

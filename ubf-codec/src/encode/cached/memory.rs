@@ -42,16 +42,16 @@ struct Entry {
     older: u32,
     /// Where its first copy ends in what was written.
     end: usize,
-    /// Of a long token, where its first copy begins; of a compound term with many parts, where
-    /// these begin in `parts`.
+    /// The beginning of the first copy of a long token. For a compound term with many parts, the
+    /// place in `parts` where these begin.
     begin: usize,
     register: Option<u8>,
-    /// It is a part of an entry that was kept when others were forgotten.
+    /// The entry is a part of another one that was kept when others were forgotten.
     is_part: bool,
 }
 
 impl Entry {
-    /// Its parts, if it is a compound term. `all` are those of the entries with many.
+    /// The parts of a compound term. `all` are the parts of the entries with many.
     fn parts(&self, all: &[Key]) -> impl Iterator<Item = Key> {
         let many = all.get(self.begin..self.begin + self.what.count_of_many()).unwrap_or_default();
         self.what.few_parts().chain(many.iter().copied())
@@ -67,7 +67,7 @@ const NONE: u32 = u32::MAX;
 /// The number of an entry, or the hash under which there is none.
 pub(super) type Found = Result<usize, Hash>;
 
-/// As much of a hash as counts: there are never so many entries.
+/// The part of a hash that is used: there are fewer entries than it has values.
 pub(super) type Hash = u32;
 
 impl Memory {

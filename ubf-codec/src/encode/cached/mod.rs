@@ -90,7 +90,7 @@ impl Cache {
         self.written.truncate(0);
         self.after_integer = false;
         self.memory.clear();
-        // Nothing is around the packet's term.
+        // No term is around the packet's term, which therefore need not be known.
         self.is_known = false;
         self.open.clear();
         self.keys.clear();
@@ -99,7 +99,7 @@ impl Cache {
         self.rest = REST;
     }
 
-    /// Nothing is remembered while this is not so.
+    /// Whether new subterms are remembered.
     #[inline(always)]
     const fn is_learning(&self) -> bool {
         self.written.len() >= self.learns_from
@@ -113,7 +113,7 @@ impl Cache {
         }
     }
 
-    /// The same for one of which this is the entry.
+    /// The subterm of this entry has been written.
     #[inline(always)]
     fn known_part(&mut self, place: usize) {
         if self.is_known {
@@ -126,7 +126,7 @@ impl Cache {
         }
     }
 
-    /// The same for one that was there for the first time.
+    /// A subterm has been written for the first time.
     #[inline(always)]
     fn new_part(&mut self, key: Key) {
         self.part(key);
@@ -141,11 +141,11 @@ impl Cache {
     fn forget(&mut self, has_registers: bool) {
         let (added, bytes) = (self.memory.added(), self.written.len() - self.learns_from);
         self.memory.forget();
-        // And so no term around is known, as it ends.
+        // The parts of the terms around are forgotten, so that none of these is known at its end.
         self.is_known = false;
         self.keys.clear();
         if !has_registers {
-            // None comes back: no term goes that has a new part.
+            // No register becomes free again: a term that has a new part is never taken back.
             self.learns_from = usize::MAX;
         } else if self.reads < added / WORTH {
             self.learns_from = self.written.len().saturating_add(bytes.saturating_mul(self.rest));
@@ -538,7 +538,7 @@ mod tests {
         }
     }
 
-    /// So many that the memory is filled several times.
+    /// Distinct terms, so many that the memory is filled several times.
     fn distinct(count: i64) -> impl Iterator<Item = Term> {
         (0..count).map(|number| Term::from(1_000_000 + number))
     }

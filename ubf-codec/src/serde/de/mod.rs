@@ -296,7 +296,7 @@ macro_rules! of_the_root {
     )*};
 }
 
-/// As its root does it.
+/// Reads as the root of the term does.
 impl<'de> de::Deserializer<'de> for Deserializer<'de, '_> {
     type Error = Error;
 

@@ -112,9 +112,9 @@ impl<'de, 'n> Part<'de, 'n> {
             .at(self.cursor.offset())
     }
 
-    /// A record of so many elements, where the type has more or fewer fields. Whoever guesses which
-    /// of them are the same takes one value for another: a field may have been added at the end, or
-    /// serde may have been told to skip one in the middle, of writing or of reading alone.
+    /// The error of a record of so many elements whose type has more or fewer fields. A guess which
+    /// of them are the same would take one value for another: a field may have been added at the
+    /// end, or serde may have been told to skip one in the middle, of writing or of reading alone.
     #[cold]
     pub(super) fn wrong_count(&self, count: usize) -> Error {
         Error::mismatch(format_args!(
@@ -415,7 +415,7 @@ impl<'de> de::Deserializer<'de> for Part<'de, '_> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         match self.meaning() {
-            // As JSON has it.
+            // JSON writes a unit struct so.
             Meaning::Undefined => {}
             // What describes itself.
             Meaning::Tuple(items) if items.len() == 0 => {}
@@ -477,7 +477,7 @@ impl<'de> de::Deserializer<'de> for Part<'de, '_> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         let elements = match self.meaning() {
-            // As JSON has it.
+            // JSON writes a tuple struct so.
             Meaning::List(items) if items.len() == len => items,
             // What describes itself: without the name.
             Meaning::Tuple(items)

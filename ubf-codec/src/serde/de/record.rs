@@ -36,11 +36,11 @@ pub(super) struct Fields<'de, 'n> {
 enum Open<'de, 'n> {
     /// No key was read.
     No,
-    /// This element.
+    /// The element of the record that the key named.
     Element(Cursor<'de, 'n>),
     /// The place after the last element: does the type have a field there?
     End,
-    /// The same, when it is answered.
+    /// The place after the last element, when the type has said whether it has a field there.
     Ended,
 }
 
@@ -81,7 +81,7 @@ impl<'de, 'n> Fields<'de, 'n> {
     ) -> Result<Option<S::Value>, Error> {
         self.open = Open::Ended;
         if self.takes_index == Some(false) {
-            // Serde skips nothing of what it has not derived.
+            // A type whose code serde has not derived has no skipped fields.
             return Ok(None);
         }
         let key = Key { index: self.count, name: None, takes_index: &mut self.takes_index };
@@ -124,7 +124,8 @@ impl<'de> MapAccess<'de> for Fields<'de, '_> {
             if element.is_undefined() && is_passed_over(self.whole.whole(), name) {
                 continue;
             }
-            // A record that grows has more. Only derived types can say what they think of it.
+            // A record that grows may have more elements. Only derived types have an answer to a
+            // field that they do not know.
             if name.is_none() && self.takes_index != Some(true) {
                 return Ok(None);
             }
@@ -143,7 +144,7 @@ impl<'de> MapAccess<'de> for Fields<'de, '_> {
 
     #[inline]
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
-        // Derived types read so what is no field of theirs.
+        // Derived types read an element into this type if it is no field of theirs.
         let is_ignored = size_of::<S::Value>() == 0
             && any::type_name::<S::Value>() == any::type_name::<de::IgnoredAny>();
         let element = match mem::replace(&mut self.open, Open::No) {
@@ -170,7 +171,7 @@ fn is_passed_over(whole: &Whole<'_, '_>, name: Option<&'static str>) -> bool {
     name.is_none_or(|name| whole.passes_over(TextRef::plain(name.as_bytes())))
 }
 
-/// Which field an element is.
+/// The field that an element belongs to.
 struct Key<'k> {
     index: usize,
     name: Option<&'static str>,
@@ -206,7 +207,7 @@ fn is_derived(visitor: &dyn Expected) -> bool {
     write!(unwritten, "{visitor}").is_ok() && unwritten.0.is_empty()
 }
 
-/// What is to be written still.
+/// The part of the expected text that has not been written yet.
 struct Unwritten(&'static str);
 
 impl fmt::Write for Unwritten {

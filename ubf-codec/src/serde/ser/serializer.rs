@@ -41,9 +41,9 @@ use crate::term::Leaf;
 pub struct Serializer {
     pub(super) output: Output,
     pub(super) dialect: Dialect,
-    /// What was asked for.
+    /// The form of structs that the program chose.
     chosen: Structs,
-    /// What is written at this place.
+    /// The form of structs at this place.
     pub(super) structs: Structs,
     pub(super) whole_term: Cell<WholeTerm>,
 }
