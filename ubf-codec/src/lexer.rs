@@ -134,7 +134,10 @@ pub(crate) fn medium_text<const QUOTE: u8>(window: &[u8], start: usize) -> Resul
     let mut rest = window.get(start..).unwrap_or_default();
     let mut at = start;
     for _ in 0..MAX_MEDIUM_TEXT / 16 {
-        let Some((block, tail)) = rest.split_first_chunk::<16>() else { break };
+        // A fifth of the texts of a small packet end within its last bytes.
+        let Some((block, tail)) = rest.split_first_chunk::<16>() else {
+            return last_text(QUOTE, window, at);
+        };
         let (quotes, escapes) = specials(QUOTE, block);
         if quotes | escapes != 0 {
             let found = (quotes | escapes).trailing_zeros();
