@@ -456,7 +456,8 @@ impl ServerSession {
             let content = Content::Body(packet.body.clone());
             let leaving = Leaving { mode: version.into(), content };
             let max = self.config.max_kept_event_bytes;
-            let is_gap = !session.kept.keep_event(packet.body.len(), max, leaving);
+            let is_gap =
+                !session.kept.keep_event(packet.body.len(), max, is_leaving && !is_unread, leaving);
             if !is_leaving {
                 return;
             }
@@ -467,7 +468,6 @@ impl ServerSession {
                 // It is sent behind what is sent again.
                 return;
             }
-            session.kept.sent();
         } else if is_unread {
             return self.stop(CloseReason::SlowReader);
         }

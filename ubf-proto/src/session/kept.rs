@@ -71,10 +71,21 @@ impl<T> Kept<T> {
         }
     }
 
-    /// Keeps an event. Beyond so many bytes of events the oldest ones are gone: `false` if one of
-    /// them was still to be sent.
-    pub(crate) fn keep_event(&mut self, bytes: usize, max_bytes: usize, item: T) -> bool {
+    /// Keeps an event, which is sent at once if all before it was and `is_leaving`. Beyond so many
+    /// bytes of events the oldest ones are gone, this one included if it is too large itself:
+    /// `false` if one of them was still to be sent.
+    pub(crate) fn keep_event(
+        &mut self,
+        bytes: usize,
+        max_bytes: usize,
+        is_leaving: bool,
+        item: T,
+    ) -> bool {
+        let leaves_at_once = is_leaving && self.is_sent();
         let place = self.take_place();
+        if leaves_at_once {
+            self.sent();
+        }
         self.events_made += 1;
         let bytes = bytes.saturating_add(ENTRY_BYTES);
         self.event_bytes = self.event_bytes.saturating_add(bytes);
@@ -213,9 +224,9 @@ mod tests {
     fn s4_what_is_kept_is_sent_again_in_the_order_in_which_it_was_made() {
         let mut kept = Kept::default();
         kept.keep_answer(1, 1, "a1");
-        assert!(kept.keep_event(1, 1_000, "e1"));
+        assert!(kept.keep_event(1, 1_000, true, "e1"));
         kept.keep_answer(3, 1, "a3");
-        assert!(kept.keep_event(1, 1_000, "e2"));
+        assert!(kept.keep_event(1, 1_000, false, "e2"));
         kept.sent();
         assert_eq!(all(&mut kept), []);
         assert_eq!(kept.send_again(0), 0);
@@ -244,15 +255,14 @@ mod tests {
         let mut kept = Kept::default();
         for event in ["e1", "e2", "e3"] {
             assert!(kept.is_sent());
-            assert!(kept.keep_event(10, 2 * (10 + ENTRY_BYTES), event));
-            kept.sent();
+            assert!(kept.keep_event(10, 2 * (10 + ENTRY_BYTES), true, event));
         }
         assert_eq!(kept.send_again(0), 1);
         assert_eq!(all(&mut kept), [(0, "e2"), (0, "e3")]);
         // Of those that are gone the client had one.
         assert_eq!(kept.send_again(1), 0);
         // One that is gone before it was sent is a gap that nobody could tell of.
-        assert!(!kept.keep_event(10, 2 * (10 + ENTRY_BYTES), "e4"));
+        assert!(!kept.keep_event(10, 2 * (10 + ENTRY_BYTES), true, "e4"));
         kept.acknowledge_events(4);
         assert_eq!(kept.send_again(9), 0);
     }

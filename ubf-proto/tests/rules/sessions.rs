@@ -366,6 +366,27 @@ fn s4_events_are_sent_again_and_those_that_are_gone_are_counted() {
 }
 
 #[test]
+fn s6_an_event_that_is_too_large_to_be_kept_is_sent_and_ends_no_connection() {
+    let mut world = World::with(|config| config.session.max_kept_event_bytes = 79);
+    world.connect("a");
+    world.receive("a", &open(8));
+    let event = |number| format!("{{'event_out'{number}}}$");
+    assert_eq!(world.event("a", &event(1)), ["10 ? {'event_out'1}$"]);
+    // It has 16 bytes, and takes 64 more to be kept.
+    assert_eq!(world.event("a", &event(22)), ["10 ? {'event_out'22}$"]);
+    assert_eq!(world.event("a", &event(3)), ["10 ? {'event_out'3}$"]);
+    world.lose("a");
+    // The client has read the first one only.
+    let lines = again(&mut world, "b", 0, 1, 2);
+    assert_eq!(lines, [&*agreed("'resumed'0 1"), "10 ? {'event_out'3}$"]);
+    assert_eq!(world.event("b", &event(44)), ["10 ? {'event_out'44}$"]);
+    // Where nobody reads, it is gone before it was sent, and a resume tells so.
+    world.lose("b");
+    assert_eq!(world.event("b", &event(55)), [""; 0]);
+    assert_eq!(again(&mut world, "c", 0, 4, 3), [agreed("'resumed'0 1")]);
+}
+
+#[test]
 fn s6_a_session_is_over_when_nobody_comes_back_and_nothing_runs() {
     let mut world = opened(8);
     world.receive("a", "10 'x'$");
