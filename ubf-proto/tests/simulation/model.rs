@@ -9,6 +9,8 @@ use ubf_proto::client::{CallError, Done};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     Done,
+    /// An event: the server has it, and may begin its handler later (S3).
+    Taken,
     /// It certainly did not run.
     NotRun,
     /// Nobody knows.
@@ -63,7 +65,7 @@ impl Ledger {
                 "call {call} of client {client} was answered and not executed"
             ),
             End::NotRun => assert_eq!(fate.executions, 0, "call {call} of client {client} has run"),
-            End::MayHaveRun => {}
+            End::Taken | End::MayHaveRun => {}
         }
     }
 
@@ -79,6 +81,12 @@ impl Ledger {
             execution > last_execution,
             "client {client}: {call} was executed before {last_call}"
         );
+    }
+
+    /// Events that a server has taken and nobody has executed.
+    pub(crate) fn forgotten(&self) -> Vec<(usize, u64)> {
+        let is_it = |fate: &Fate| fate.end == Some(End::Taken) && fate.executions == 0;
+        self.calls.iter().filter(|(_, fate)| is_it(fate)).map(|(&key, _)| key).collect()
     }
 
     pub(crate) fn open(&self) -> Vec<(usize, u64)> {
@@ -176,4 +184,28 @@ impl Chase {
 /// N1.
 pub(crate) fn choose(one: &BTreeSet<u32>, two: &BTreeSet<u32>) -> Option<u32> {
     one.intersection(two).max().copied()
+}
+
+/// The events that a client has heard in sessions, by the machine that sent them.
+#[derive(Debug, Default)]
+pub(crate) struct Heard {
+    /// The number of the last one, and how many came.
+    by_machine: BTreeMap<usize, (u64, u64)>,
+    /// Those that it was told it has missed.
+    pub(crate) missed: u64,
+}
+
+impl Heard {
+    pub(crate) fn hear(&mut self, machine: usize, number: u64) {
+        let (last, count) = self.by_machine.entry(machine).or_default();
+        assert!(number > *last, "S4: event {number} of machine {machine} came after {last}");
+        (*last, *count) = (number, *count + 1);
+    }
+
+    /// Of so many events of this machine all were heard, or missed, or dropped (S8).
+    pub(crate) fn check(&self, machine: usize, spoken: u64, dropped: u64) {
+        let (_, count) = self.by_machine.get(&machine).copied().unwrap_or_default();
+        let known = count + self.missed + dropped;
+        assert!(known >= spoken, "S4: of {spoken} events of machine {machine} {count} came");
+    }
 }

@@ -7,14 +7,15 @@ use ubf_proto::session::SessionId;
 use ubf_proto::{Time, body};
 
 use super::nodes::Node;
-use super::{Event, MAX_PENDING, Piece, World, log, node_of, numbers};
+use super::setting::{MAX_PENDING, Weather};
+use super::{Event, Piece, World, log, node_of, numbers};
 use crate::model::{End, choose};
 
 impl World {
     pub(super) fn make_call(&mut self, client: usize, is_probe: bool) {
         let is_event = !is_probe && self.random.below(8) == 0;
         let is_idempotent = !is_probe && self.random.below(4) == 0;
-        let is_cancelled = !is_probe && !self.is_calm && self.random.below(20) == 0;
+        let is_cancelled = !is_probe && self.weather != Weather::Calm && self.random.below(20) == 0;
         let caller = &mut self.clients[client];
         caller.next_call += 1;
         let number = caller.next_call;
@@ -90,20 +91,17 @@ impl World {
                     self.put_piece(pipe, true, Piece::End);
                 }
             }
-            client::Output::NeedSessionId => {
-                let [high, low] = [self.random.next_u64(), self.random.next_u64()];
-                let mut bytes = [0; SessionId::BYTES];
-                let (first, second) = bytes.split_at_mut(8);
-                first.copy_from_slice(&high.to_be_bytes());
-                second.copy_from_slice(&low.to_be_bytes());
-                let now = self.time();
-                let id = SessionId::from_bytes(bytes);
-                self.clients[index].session.handle(client::Input::SessionId(id), now);
-            }
             client::Output::Render { call, version } => self.render(index, call, version),
             client::Output::Ended { call, outcome } => self.ended(index, call, outcome),
-            client::Output::EventOut { body, .. } => {
-                panic!("P3: no handler sends events, and client {index} gets {body}")
+            client::Output::NeedSessionId => {
+                let halves = [self.random.next_u64(), self.random.next_u64()];
+                let id = halves.map(u64::to_be_bytes).concat().try_into().unwrap();
+                let input = client::Input::SessionId(SessionId::from_bytes(id));
+                let now = self.time();
+                self.clients[index].session.handle(input, now);
+            }
+            client::Output::EventOut { connection, body, .. } => {
+                self.hear(index, connection, body.root());
             }
             client::Output::Notice(notice) => self.noticed(index, &notice),
             other => panic!("nobody asked for {other:?}"),
@@ -152,7 +150,7 @@ impl World {
                 self.summary.ok += 1;
             }
             Ok(client::Done::Taken { .. }) => {
-                self.ledger.end(index, call.0, End::Done);
+                self.ledger.end(index, call.0, End::Taken);
                 self.summary.ok += 1;
             }
             Err(error) => {
@@ -166,13 +164,16 @@ impl World {
                 self.summary.failed += u64::from(is_failed);
                 self.summary.indeterminate += u64::from(may_have_run && !is_failed);
                 self.summary.not_run += u64::from(!may_have_run);
-                // What is planned leaves no call in doubt.
+                // What is planned leaves no call in doubt, nor does a cut in a session.
+                let is_its_own_doing = matches!(
+                    error,
+                    client::CallError::Deadline { .. }
+                        | client::CallError::Cancelled { .. }
+                        | client::CallError::Unreadable { .. }
+                );
                 assert!(
-                    !self.is_calm
-                        || is_failed
-                        || !may_have_run
-                        || matches!(error, client::CallError::Deadline { .. }),
-                    "R1: {error}"
+                    self.weather == Weather::Wild || is_failed || !may_have_run || is_its_own_doing,
+                    "R1, S6: {error}"
                 );
                 let is_expected = match error {
                     client::CallError::Inexpressible { .. } => true,
@@ -223,6 +224,12 @@ impl World {
                 assert!(is_right, "N1: {version} of {spoken:?}");
                 assert!(version.get() >= client.side.floor, "N9");
                 assert!(node_of(at, self.nodes.len()).is_some());
+            }
+            Notice::EventsMissed { count, .. } => {
+                let count = count.expect("a server that keeps all in memory knows it");
+                assert!(self.setting.may_miss, "S4: {count} events were not kept");
+                client.heard.missed += count;
+                self.summary.missed += count;
             }
             Notice::Moved { hops, .. } => client.chase.moved(*hops, self.now),
             Notice::QuarantineOpened { version, until } => {

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use ubf_codec::{NextIp, Term, Version};
-use ubf_proto::client::{self, ConnectionId};
+use ubf_proto::DrainPlan;
+use ubf_proto::client;
 use ubf_proto::endpoint::{Input, LoadPlan, LoadUnit};
-use ubf_proto::{DrainPlan, server};
 
 use super::nodes::Process;
+use super::setting::Weather;
 use super::{Event, Piece, World, address, log};
 
 /// What may happen in a world. Each world has some of them, so that those meet often.
@@ -46,18 +47,35 @@ const PLANNED: [Fault; 9] = [
 const UNPLANNED: [Fault; 5] =
     [Fault::HandlerCrash, Fault::Kill, Fault::Partition, Fault::Sever, Fault::Unite];
 
+/// No process dies: then a session survives, and no call may be in doubt.
+const CUTS: [Fault; 8] = [
+    Fault::Load,
+    Fault::ClientCrash,
+    Fault::Withdraw,
+    Fault::Restore,
+    Fault::Flicker,
+    Fault::Storm,
+    Fault::HandlerCrash,
+    Fault::Sever,
+];
+
 impl World {
     /// The faults of this world: all of them, or a swarm of a few.
     pub(super) fn choose_faults(&mut self) {
-        let all: Vec<Fault> = if self.is_calm {
-            PLANNED.to_vec()
-        } else {
-            PLANNED.into_iter().chain(UNPLANNED).collect()
+        let all: Vec<Fault> = match self.weather {
+            Weather::Calm => PLANNED.to_vec(),
+            Weather::Cuts => CUTS.to_vec(),
+            Weather::Wild => PLANNED.into_iter().chain(UNPLANNED).collect(),
         };
         let is_swarm = self.random.below(4) > 0;
         let swarm: Vec<Fault> =
             all.iter().copied().filter(|_| !is_swarm || self.random.below(3) == 0).collect();
         self.faults = if swarm.is_empty() { all } else { swarm };
+        if self.weather == Weather::Cuts {
+            // Half of all that goes wrong.
+            let cuts = vec![Fault::Sever; self.faults.len()];
+            self.faults.extend(cuts);
+        }
     }
 
     pub(super) fn any_node(&mut self) -> usize {
@@ -69,8 +87,8 @@ impl World {
         let two = self.any_node();
         let text = match self.random.below(6) {
             // A dead host, and one that the policy forbids.
-            0 if !self.is_calm => "10.0.0.99:4000".to_owned(),
-            1 if !self.is_calm => format!("127.0.0.1:4000,{}", address(one)),
+            0 if self.weather != Weather::Calm => "10.0.0.99:4000".to_owned(),
+            1 if self.weather != Weather::Calm => format!("127.0.0.1:4000,{}", address(one)),
             2 => format!("{},{}", address(one), address(two)),
             _ => address(one).to_string(),
         };
@@ -190,18 +208,6 @@ impl World {
         self.drop_machines(node);
         let down = self.random.below(20_000);
         self.at(self.now + down, Event::StartNode { node });
-    }
-
-    /// Breaks a client's connections: what is on its way is lost.
-    fn sever(&mut self, client: usize) {
-        let pipes: Vec<(ConnectionId, usize)> =
-            self.clients[client].pipes.iter().map(|(&id, &pipe)| (id, pipe)).collect();
-        for (connection, pipe) in pipes {
-            self.clients[client].pipes.remove(&connection);
-            self.pipes[pipe].is_dead = true;
-            self.tell_client(client, client::Input::Closed { connection });
-            self.tell_server(pipe, server::Input::Lost);
-        }
     }
 
     fn unite(&mut self) {

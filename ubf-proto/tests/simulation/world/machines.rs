@@ -1,7 +1,9 @@
 //! The machines of the servers: each has a connection, or is a session that waits for one.
 
 use ubf_proto::endpoint::{self, Opening, Resumption, SessionKey};
-use ubf_proto::server::{self, Input, Output, ServerSession, SessionAnswer, SessionRequest};
+use ubf_proto::server::{
+    self, CloseReason, Input, Output, ServerSession, SessionAnswer, SessionRequest,
+};
 
 use super::servers::origin;
 use super::{Event, Piece, World, log};
@@ -18,7 +20,9 @@ pub(super) struct Machine {
     /// The pipe that it has, or had last.
     pub(super) pipe: usize,
     /// The session that was granted.
-    key: Option<SessionKey>,
+    pub(super) key: Option<SessionKey>,
+    /// Events that it has made in its session, and before it had one.
+    pub(super) spoken: u64,
     woken: u64,
 }
 
@@ -28,7 +32,8 @@ impl World {
         let generation = self.nodes[node].generation;
         self.pipes[pipe].machine = Some(self.machines.len());
         let key = None;
-        let machine = Machine { session, node, generation, client, pipe, key, woken: u64::MAX };
+        let (spoken, woken) = (0, u64::MAX);
+        let machine = Machine { session, node, generation, client, pipe, key, spoken, woken };
         self.machines.push(Some(machine));
     }
 
@@ -70,6 +75,7 @@ impl World {
                 Output::Close { reason, .. } => {
                     let (node, client) = (machine.node, machine.client);
                     log!(self, "node {node} closes on client {client}: {reason}");
+                    self.summary.overtaken += u64::from(reason == CloseReason::Overtaken);
                     self.put_piece(machine.pipe, false, Piece::End);
                     self.leave_pipe(&machine);
                 }

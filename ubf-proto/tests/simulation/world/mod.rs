@@ -1,15 +1,17 @@
 //! Servers, clients, the wires between them, and what goes wrong.
 
 mod clients;
+mod cuts;
+mod events;
 mod faults;
 mod machines;
 mod nodes;
 mod servers;
+mod setting;
 mod wires;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
-use std::time::Duration;
 
 use bytes::Bytes;
 use ubf_codec::{Address, Term, Version};
@@ -21,8 +23,9 @@ use ubf_proto::{ClientSession, Random, Time, Versions};
 use self::faults::Fault;
 use self::machines::Machine;
 use self::nodes::{Mail, Node};
+use self::setting::{Setting, Weather};
 
-use crate::model::{Chase, Ledger, Side};
+use crate::model::{Chase, Heard, Ledger, Side};
 
 /// Faults happen until then.
 const HEAL_MS: u64 = 60_000;
@@ -30,8 +33,6 @@ const HEAL_MS: u64 = 60_000;
 const PROBE_MS: u64 = HEAL_MS + 95_000;
 /// Then all is over: the longest time of a call, and more than any wait.
 const END_MS: u64 = PROBE_MS + 60_000;
-const MAX_HOPS: u32 = 5;
-const MAX_PENDING: usize = 64;
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Summary {
@@ -46,6 +47,11 @@ pub(crate) struct Summary {
     pub(crate) events: u64,
     pub(crate) sessions: u64,
     pub(crate) resumes: u64,
+    pub(crate) repeats: u64,
+    pub(crate) overtaken: u64,
+    pub(crate) unknown: u64,
+    pub(crate) heard: u64,
+    pub(crate) missed: u64,
 }
 
 impl Summary {
@@ -61,6 +67,11 @@ impl Summary {
         self.events += other.events;
         self.sessions += other.sessions;
         self.resumes += other.resumes;
+        self.repeats += other.repeats;
+        self.overtaken += other.overtaken;
+        self.unknown += other.unknown;
+        self.heard += other.heard;
+        self.missed += other.missed;
     }
 }
 
@@ -84,9 +95,18 @@ enum Event {
         packet: u64,
         reply: Option<Bytes>,
     },
+    /// A handler has something to say that nobody asked for.
+    Speak {
+        machine: usize,
+        version: Version,
+    },
     MakeCall {
         client: usize,
         is_probe: bool,
+    },
+    /// What is left of a connection that its client has given up is gone, too.
+    Bury {
+        pipe: usize,
     },
     Fault,
     WakeNode {
@@ -136,6 +156,8 @@ struct Pipe {
     to_client: Wire,
     /// Nothing passes any more, and nobody is told.
     is_dead: bool,
+    /// Nothing arrives at the server before.
+    late_until: u64,
 }
 
 #[derive(Debug)]
@@ -148,6 +170,7 @@ struct Client {
     probes: BTreeSet<u64>,
     events: BTreeSet<u64>,
     pipes: BTreeMap<ConnectionId, usize>,
+    heard: Heard,
     chase: Chase,
     woken: u64,
 }
@@ -155,8 +178,8 @@ struct Client {
 pub(crate) struct World {
     seed: u64,
     is_logged: bool,
-    /// Only what is planned happens: then no call may be in doubt.
-    is_calm: bool,
+    weather: Weather,
+    setting: Setting,
     /// Nothing goes wrong any longer.
     is_healed: bool,
     faults: Vec<Fault>,
@@ -203,7 +226,8 @@ fn numbers(versions: &Versions) -> BTreeSet<u32> {
 impl World {
     pub(crate) fn new(seed: u64, is_logged: bool) -> Self {
         let mut random = Random::new(seed);
-        let is_calm = random.below(3) == 0;
+        let setting = Setting::new(&mut random);
+        let weather = setting.weather;
         let node_count = 2 + random.below(4) as usize;
         let client_count = 1 + random.below(4) as usize;
         let set = |random: &mut Random| {
@@ -219,7 +243,8 @@ impl World {
         };
         let nodes = (0..node_count).map(|index| {
             let versions = set(&mut random);
-            Node::new(index, node_count, versions, random.next_u64())
+            let config = setting.endpoint(index, node_count, &mut random);
+            Node::new(config, versions, random.next_u64())
         });
         let nodes: Vec<Node> = nodes.collect();
         let clients = (0..client_count).map(|_| {
@@ -228,25 +253,8 @@ impl World {
                 floor: random.below(3) as u32,
                 ..Side::default()
             };
-            let starts = 1 + random.below(2) as usize;
-            let starts =
-                (0..starts).map(|_| address(random.below(node_count as u64) as usize)).collect();
-            let mut config =
-                client::Config::new(starts, Versions::of(side.versions.iter().copied()));
-            config.session = match random.below(4) {
-                0 => client::SessionPlan::off(),
-                _ => client::SessionPlan::wanted()
-                    .with_window(1 + random.below(16))
-                    .with_bytes(1 + random.below(200)),
-            };
-            config.floor = Version::new(side.floor);
-            config.optimistic_start = random.below(4) > 0;
-            config.optimistic_moves = random.below(4) == 0;
-            config.max_pending = MAX_PENDING;
-            config.max_in_flight = 1 + random.below(16) as usize;
-            config.max_hops = 1 + random.below(u64::from(MAX_HOPS)) as u32;
+            let config = setting.client(&side, node_count, &mut random);
             let chase = Chase::new(config.max_hops);
-            config.quarantine.first = Duration::from_secs(1 + random.below(10));
             Client {
                 session: ClientSession::new(config, random.next_u64(), Time::ZERO),
                 side,
@@ -256,6 +264,7 @@ impl World {
                 probes: BTreeSet::new(),
                 events: BTreeSet::new(),
                 pipes: BTreeMap::new(),
+                heard: Heard::default(),
                 chase,
                 woken: u64::MAX,
             }
@@ -264,7 +273,8 @@ impl World {
         let mut world = Self {
             seed,
             is_logged,
-            is_calm,
+            weather,
+            setting,
             is_healed: false,
             faults: Vec::new(),
             now: 0,
@@ -295,7 +305,10 @@ impl World {
             }
         }
         world.choose_faults();
-        let many = if world.random.below(4) == 0 { 40 } else { 12 };
+        let many = match (weather, world.random.below(4)) {
+            (Weather::Cuts, _) | (_, 0) => 40,
+            _ => 12,
+        };
         for _ in 0..world.random.below(many) {
             let at = world.random.below(HEAL_MS);
             world.at(at, Event::Fault);
@@ -316,11 +329,11 @@ impl World {
     pub(crate) fn run(mut self) -> Summary {
         log!(
             self,
-            "seed {}: {} nodes, {} clients, calm: {}",
+            "seed {}: {} nodes, {} clients, {:?}",
             self.seed,
             self.nodes.len(),
             self.clients.len(),
-            self.is_calm
+            self.setting
         );
         if self.is_logged {
             for (index, node) in self.nodes.iter().enumerate() {
@@ -349,6 +362,9 @@ impl World {
         }
         let open = self.ledger.open();
         assert!(open.is_empty(), "calls that never ended: {open:?}");
+        let forgotten = self.ledger.forgotten();
+        let may_forget = self.weather == Weather::Wild || forgotten.is_empty();
+        assert!(may_forget, "events that were taken and never executed: {forgotten:?}");
         for (index, client) in self.clients.iter().enumerate() {
             assert_eq!(client.session.open_calls(), 0, "client {index}");
             let statistics = client.session.statistics();
@@ -356,7 +372,10 @@ impl World {
             self.summary.fallbacks += statistics.fallbacks;
             self.summary.moves += statistics.moves;
             self.summary.losses += statistics.losses;
+            self.summary.repeats += statistics.repeats;
+            self.summary.unknown += statistics.unknown;
         }
+        self.check_all_heard();
         self.summary
     }
 
@@ -379,6 +398,8 @@ impl World {
                 };
                 self.tell_machine(machine, input);
             }
+            Event::Speak { machine, version } => self.speak(machine, version),
+            Event::Bury { pipe } => self.bury(pipe),
             Event::MakeCall { client, is_probe } => self.make_call(client, is_probe),
             Event::Fault => self.fault(),
             Event::WakeNode { node, generation } => self.wake_node(node, generation),

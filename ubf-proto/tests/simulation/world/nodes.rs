@@ -7,7 +7,7 @@ use ubf_proto::endpoint::{self, ConnectionKey, Endpoint, Input, Notice, Output, 
 use ubf_proto::{CrashRule, Offer, Phase, Service, Versions, server};
 
 use super::machines::Machine;
-use super::{Event, World, address, log};
+use super::{Event, World, log};
 use crate::model::Side;
 
 /// A server, or the place where one starts again.
@@ -35,9 +35,9 @@ pub(super) enum Process {
 }
 
 impl Node {
-    pub(super) fn new(index: usize, nodes: usize, versions: BTreeSet<u32>, seed: u64) -> Self {
+    pub(super) fn new(config: endpoint::Config, versions: BTreeSet<u32>, seed: u64) -> Self {
         Self {
-            endpoint: new_endpoint(index, nodes, &versions, seed),
+            endpoint: new_endpoint(config, &versions, seed),
             side: Side { versions, ..Side::default() },
             process: Process::Running,
             generation: 0,
@@ -53,13 +53,7 @@ impl Node {
     }
 }
 
-fn new_endpoint(index: usize, nodes: usize, versions: &BTreeSet<u32>, seed: u64) -> Endpoint {
-    let mut config = endpoint::Config::default();
-    config.session.max_pending = 8;
-    config.session.peers = (0..nodes).filter(|&other| other != index).map(address).collect();
-    config.own = vec![address(index)];
-    // Two clients with two connections each have room; more are turned away.
-    config.max_connections = 4 + (seed % 3) as usize;
+fn new_endpoint(config: endpoint::Config, versions: &BTreeSet<u32>, seed: u64) -> Endpoint {
     let mut rule = CrashRule::default();
     (rule.max_crashes, rule.max_peers) = (2, 2);
     let offer = Offer::new()
@@ -198,14 +192,14 @@ impl World {
         let is_another = self.random.below(2) == 0;
         let added = 1 + self.random.below(12) as u32;
         let seed = self.random.next_u64();
-        let count = self.nodes.len();
+        let config = self.setting.endpoint(node, self.nodes.len(), &mut self.random);
         let place = &mut self.nodes[node];
         let mut versions = std::mem::take(&mut place.side.versions);
         if is_another {
             versions.insert(added);
         }
         let generation = place.generation + 1;
-        *place = Node { generation, ..Node::new(node, count, versions, seed) };
+        *place = Node { generation, ..Node::new(config, versions, seed) };
         log!(self, "node {node} starts and speaks {:?}", self.nodes[node].side.versions);
     }
 

@@ -45,6 +45,7 @@ impl World {
             to_server: Wire::default(),
             to_client: Wire::default(),
             is_dead: false,
+            late_until: 0,
         });
         self.add_machine(server, pipe);
         self.clients[client].pipes.insert(connection, pipe);
@@ -83,6 +84,12 @@ impl World {
         );
         let execution = self.ledger.execute(client, call);
         log!(self, "node {node} executes {call} of client {client}, execution {execution}");
+        if self.random.below(8) == 0 {
+            for _ in 0..1 + self.random.below(4) {
+                let at = self.now + self.random.below(2_000);
+                self.at(at, Event::Speak { machine: index, version: message.version });
+            }
+        }
         if is_event {
             return;
         }

@@ -35,7 +35,8 @@ impl World {
     pub(super) fn flow(&mut self, index: usize, to_server: bool) {
         let pipe = &mut self.pipes[index];
         let wire = if to_server { &mut pipe.to_server } else { &mut pipe.to_client };
-        if pipe.is_dead {
+        let is_late = to_server && self.now < pipe.late_until;
+        if pipe.is_dead || is_late {
             return;
         }
         if self.partitions.contains(&(pipe.client, pipe.node)) {
