@@ -84,7 +84,8 @@ impl ServerHandle {
 
     /// Admits no further connection, while those that are there stay: a new one is told
     /// `{'closing','cordoned',0}` and closed. The header names the addresses of the cordon, or the
-    /// server's peers; a drain's addresses come first.
+    /// server's peers; a drain's addresses come first. While a session waits for its client to go on
+    /// with it (S4), connections from the address of that client are admitted.
     ///
     /// `false` if clients cannot be told of the addresses, as for [`set_peers`](Self::set_peers).
     #[must_use = "clients may not be able to go there"]

@@ -74,8 +74,8 @@ pub(crate) enum Command {
     Undrain,
     /// Admit no further client; those that are connected stay
     ///
-    /// Who connects is turned away, and told where to go instead. Nothing else changes, until
-    /// uncordon; a drain takes those that are connected away.
+    /// Who connects is turned away, and told where to go instead, but for clients that come back to
+    /// a session. Nothing else changes, until uncordon; a drain takes those that are connected away.
     Cordon(Cordon),
     /// Admit clients again
     Uncordon,

@@ -54,7 +54,8 @@ pub enum Input {
         hard_stop: Duration,
     },
     /// The operator admits no further connection: each new one is told `closing 'cordoned'` and
-    /// where to go instead. Those that are there stay. Not accepted if clients cannot be told of the
+    /// where to go instead. Those that are there stay, and while a session of an origin is without
+    /// a connection (S6), connections from there are admitted. Not accepted if clients cannot be told of the
     /// addresses, as for [`Peers`](Self::Peers).
     Cordon(Cordon),
     /// The operator admits connections again. Accepted if a cordon is in force.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ubf_server::{Server, SessionLimits};
+use ubf_server::{Cordon, Server, SessionLimits};
 
 use super::support::{Peer, Running, start};
 
@@ -195,5 +195,24 @@ async fn s6_many_cuts_under_way_lose_nothing_and_run_nothing_twice() {
     drop(peer);
     let counts = server.handle.status().counts;
     assert_eq!((counts.requests, counts.sessions_resumed), (sent, 58));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn s4_a_cordon_lets_clients_go_on_with_their_sessions_and_nobody_else_in() {
+    let server = start(Server::builder()).await;
+    let mut peer = open(&server).await;
+    peer.exchange("10 'one'$", "10 ? {'one''start'}$").await;
+    drop(peer);
+    parked(&server).await;
+    assert!(server.handle.cordon(Cordon::default()));
+    let (mut peer, resumed) = resume(&server, 1, 0, 2).await;
+    assert!(resumed.contains("{'resumed'1 0}"), "{resumed}");
+    peer.exchange("10 'two'$", "10 ? {'two''start'}$").await;
+    // No session of that origin waits for its client any longer.
+    server.connect().await.expect_end("0 ? {'closing''cordoned'0}$").await;
+    peer.send("0 {'seen'2 0'end'}$0 'ping'$").await;
+    assert_eq!(peer.packet().await, "0 ? 'pong'$");
+    drop(peer);
     server.stop().await;
 }
