@@ -14,6 +14,7 @@ use serde_core::{Deserialize, Deserializer, Serialize, Serializer};
 use ubf_codec::{Text, Version};
 
 use crate::backoff::BackoffTimes;
+use crate::endpoint::SessionLimits;
 use crate::offer::CrashRule;
 use crate::quarantine::QuarantineTimes;
 use crate::redirect::RedirectPolicy;
@@ -148,6 +149,12 @@ settings! {
     call_time(units), max_connect_time(units), max_move_time(units), max_negotiation_time(units),
     max_packet_time(units), ping_after(units), max_pong_time(units), ask_after(units),
     max_silence(units), max_write_time(units), move_interval(units),
+}
+
+settings! {
+    SessionLimits, "SessionLimits", SessionLimits::default();
+    max_sessions, max_sessions_per_address, max_window, max_bytes(units), max_kept(units),
+    max_kept_in_all(units), max_keep(units),
 }
 
 settings! { BackoffTimes, "BackoffTimes", BackoffTimes::default(); first(units), longest(units) }
@@ -367,6 +374,10 @@ mod tests {
             assert_eq!(toml::from_str::<client::SessionPlan>(&text).unwrap(), plan, "{text}");
         }
         assert!(toml::from_str::<client::SessionPlan>("level = 'high'").is_err());
+        let limits = SessionLimits::default();
+        let text = toml::to_string(&limits).unwrap();
+        assert!(text.contains("max_kept_in_all = \"1GiB\""), "{text}");
+        assert_eq!(toml::from_str::<SessionLimits>(&text).unwrap(), limits);
         let rule = CrashRule::default();
         let read: CrashRule = toml::from_str(&toml::to_string(&rule).unwrap()).unwrap();
         assert_eq!(read, rule);

@@ -195,6 +195,26 @@ fn accepting_waits_longer_each_time_while_descriptors_are_used_up_and_goes_on_wh
     assert_eq!(program.status(), Some(0));
 }
 
+#[test]
+fn s1_sessions_are_granted_as_the_settings_say() {
+    let granted = |settings: &[&str]| {
+        let program = Program::start(settings);
+        let mut client = program.connect();
+        let wish = "0 {'negotiate'1?#1&#{'session'16~0123456789abcdef~8 1000 60000}&}$";
+        client.write_all(wish.as_bytes()).unwrap();
+        let mut agreed = Vec::new();
+        BufReader::new(client).read_until(b'$', &mut agreed).unwrap();
+        program.signal("INT");
+        assert_eq!(program.status(), Some(0));
+        String::from_utf8(agreed).unwrap()
+    };
+    let wanted = "{'session'8 1000 16777216 5000'memory'}";
+    let agreed = granted(&["--max-keep", "5s"]);
+    assert!(agreed.contains(wanted), "{agreed}");
+    let agreed = granted(&["--max-sessions", "0"]);
+    assert!(agreed.contains("'agreed'") && !agreed.contains("'session'"), "{agreed}");
+}
+
 #[cfg(unix)]
 #[test]
 fn an_operator_is_served_while_descriptors_are_used_up() {
