@@ -95,6 +95,7 @@ impl<S: Source> Document<S> {
 
     /// The packet's term.
     #[must_use]
+    #[inline]
     pub fn root(&self) -> TermRef<'_> {
         TermRef::new(self.root, Arena { source: self.source.as_ref(), nodes: &self.nodes })
     }

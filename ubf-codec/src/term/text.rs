@@ -362,6 +362,7 @@ impl<'a> TextRef<'a> {
 }
 
 impl PartialEq for TextRef<'_> {
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
         if self.is_escaped() || other.is_escaped() {
             self.iter().eq(other.iter())
@@ -396,6 +397,7 @@ impl Hash for TextRef<'_> {
 }
 
 impl PartialEq<str> for TextRef<'_> {
+    #[inline]
     fn eq(&self, other: &str) -> bool {
         *self == TextRef::plain(other.as_bytes())
     }

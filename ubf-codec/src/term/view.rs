@@ -94,12 +94,14 @@ impl<'a> TermRef<'a> {
 
     /// Whether the term is the atom of this name.
     #[must_use]
+    #[inline]
     pub fn is_atom(&self, name: &str) -> bool {
         matches!(self.view(), View::Atom(text) if text == name)
     }
 
     /// The value of an integer that fits 64 bits.
     #[must_use]
+    #[inline]
     pub fn as_i64(&self) -> Option<i64> {
         if let View::Integer(value) = self.view() { value.to_i64() } else { None }
     }
@@ -231,6 +233,7 @@ fn view_term(term: &Term) -> View<'_> {
 }
 
 impl<'a> From<&'a Term> for TermRef<'a> {
+    #[inline]
     fn from(term: &'a Term) -> Self {
         Self(Place::Owned(term))
     }
@@ -249,6 +252,7 @@ enum Tuple<'a> {
 impl<'a> TupleRef<'a> {
     /// How many elements it has.
     #[must_use]
+    #[inline]
     pub const fn len(&self) -> usize {
         match self.0 {
             Tuple::Packet(nodes, _) => nodes.len(),
@@ -258,12 +262,14 @@ impl<'a> TupleRef<'a> {
 
     /// Whether it is `{}`.
     #[must_use]
+    #[inline]
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// The element at `index`, counted from 0.
     #[must_use]
+    #[inline]
     pub fn get(&self, index: usize) -> Option<TermRef<'a>> {
         match self.0 {
             Tuple::Packet(nodes, arena) => nodes.get(index).map(|&node| TermRef::new(node, arena)),
@@ -273,6 +279,7 @@ impl<'a> TupleRef<'a> {
 
     /// The elements, first to last.
     #[must_use]
+    #[inline]
     pub fn iter(&self) -> TupleIter<'a> {
         TupleIter(match self.0 {
             Tuple::Packet(nodes, arena) => TupleElements::Packet(nodes.iter(), arena),
@@ -290,6 +297,7 @@ impl<'a> TupleRef<'a> {
     /// # Ok::<(), ubf_codec::DecodeError>(())
     /// ```
     #[must_use]
+    #[inline]
     pub fn to_array<const N: usize>(&self) -> Option<[TermRef<'a>; N]> {
         if self.len() != N {
             return None;
@@ -304,6 +312,7 @@ impl<'a> IntoIterator for TupleRef<'a> {
     type Item = TermRef<'a>;
     type IntoIter = TupleIter<'a>;
 
+    #[inline]
     fn into_iter(self) -> TupleIter<'a> {
         self.iter()
     }
@@ -338,6 +347,7 @@ impl<'a> Iterator for TupleIter<'a> {
         }
     }
 
+    #[inline]
     fn size_hint(&self) -> (usize, Option<usize>) {
         let left = match &self.0 {
             TupleElements::Packet(nodes, _) => nodes.len(),
@@ -348,6 +358,7 @@ impl<'a> Iterator for TupleIter<'a> {
 }
 
 impl DoubleEndedIterator for TupleIter<'_> {
+    #[inline]
     fn next_back(&mut self) -> Option<Self::Item> {
         match &mut self.0 {
             TupleElements::Packet(nodes, arena) => {
@@ -382,6 +393,7 @@ enum List<'a> {
 impl<'a> ListRef<'a> {
     /// How many elements it has. Costs nothing.
     #[must_use]
+    #[inline]
     pub const fn len(&self) -> usize {
         match self.0 {
             List::Packet { len, .. } => len as usize,
@@ -391,12 +403,14 @@ impl<'a> ListRef<'a> {
 
     /// Whether it is `#`.
     #[must_use]
+    #[inline]
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// The elements, head first.
     #[must_use]
+    #[inline]
     pub fn iter(&self) -> ListIter<'a> {
         ListIter(match self.0 {
             List::Packet { first, len, arena } => {
@@ -411,6 +425,7 @@ impl<'a> IntoIterator for ListRef<'a> {
     type Item = TermRef<'a>;
     type IntoIter = ListIter<'a>;
 
+    #[inline]
     fn into_iter(self) -> ListIter<'a> {
         self.iter()
     }
@@ -448,6 +463,7 @@ impl<'a> Iterator for ListIter<'a> {
         }
     }
 
+    #[inline]
     fn size_hint(&self) -> (usize, Option<usize>) {
         let left = match &self.0 {
             ListElements::Packet { left, .. } => *left as usize,
