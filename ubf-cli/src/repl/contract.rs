@@ -103,11 +103,8 @@ impl Held {
 
 /// The alternatives of a type that a rule names, each in one line.
 fn add_forms(contract: &Contract, named: &Type, forms: &mut Vec<String>) {
-    let definition = match &named.kind {
-        TypeKind::Reference { name, .. } => contract.type_def(name.as_bytes()),
-        _ => None,
-    };
-    let alternatives = match definition.map(|found| &found.definition) {
+    let TypeKind::Reference { name, .. } = &named.kind else { return };
+    let alternatives = match contract.type_def(name.as_bytes()).map(|found| &found.definition) {
         None => return,
         Some(Type { kind: TypeKind::Alternatives(types), .. }) => types.as_slice(),
         Some(one) => std::slice::from_ref(one),

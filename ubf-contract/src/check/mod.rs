@@ -4,6 +4,7 @@ mod leaf;
 mod limits;
 mod machine;
 mod mismatch;
+mod quick;
 mod subject;
 
 use alloc::boxed::Box;
@@ -16,6 +17,7 @@ pub use self::mismatch::{Mismatch, Step};
 
 use self::machine::Nobody;
 use self::mismatch::Furthest;
+use self::quick::Program;
 use self::subject::Subject;
 use crate::graph::{NodeId, Strings, TypeGraph};
 use crate::model::Contract;
@@ -48,6 +50,8 @@ use crate::model::Contract;
 pub struct Checker {
     contract: Arc<Contract>,
     graph: TypeGraph,
+    /// The same graph, for the quick way.
+    program: Program,
     limits: CheckLimits,
 }
 
@@ -64,7 +68,8 @@ impl Checker {
     pub fn with_strings(contract: impl Into<Arc<Contract>>, strings: Strings) -> Self {
         let contract = contract.into();
         let graph = TypeGraph::new(&contract, strings);
-        Self { contract, graph, limits: CheckLimits::default() }
+        let program = Program::new(&graph);
+        Self { contract, graph, program, limits: CheckLimits::default() }
     }
 
     /// The same with other limits.
@@ -91,8 +96,11 @@ impl Checker {
     /// # Errors
     /// A limit of [`CheckLimits`] was exceeded.
     pub fn fits<'t>(&self, node: NodeId, term: impl Into<TermRef<'t>>) -> Result<bool, Exceeded> {
-        let subject = Subject::Term(term.into());
-        machine::run(&self.graph, node, subject, &self.limits, &mut Nobody)
+        let term = term.into();
+        if let Some(fits) = self.program.fits(node, term, &self.limits) {
+            return Ok(fits);
+        }
+        machine::run(&self.graph, node, Subject::Term(term), &self.limits, &mut Nobody)
     }
 
     /// Checks that a term is of a type.

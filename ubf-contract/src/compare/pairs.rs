@@ -198,13 +198,13 @@ impl<'p> Pairs<'p, '_> {
             if found == Found::Nothing {
                 continue;
             }
-            if let Some(other) = others.get(index) {
+            if let Some(other) = others.get(index).filter(|_| !self.search.is_exhausted()) {
                 let [accepted, passed] = split(case, *other);
                 open.extend([(index + 1, passed), (index + 1, accepted)]);
                 continue;
             }
             count += 1;
-            if count > MAX_CASES {
+            if count > MAX_CASES || self.search.is_exhausted() {
                 let rules = Blamed { client: Some(call.span), server: None };
                 let draft = self.findings.draft(Change::TooManyCases, rules).state(client);
                 draft.add(&Found::GaveUp);

@@ -96,3 +96,48 @@ fn a_question_that_takes_too_long_is_not_shown_and_no_yes() {
     assert_eq!(report.backward, Verdict::NotShown);
     assert!(report.findings[0].to_string().contains("not shown"), "{report:?}");
 }
+
+/// A contract whose requests accept each other's in all ways: empty lists are of all of them.
+fn entangled(added: &str) -> Contract {
+    let mut text = String::from("+NAME(\"m\"). +VSN(\"1\"). +TYPES ok() :: ok");
+    for number in 0..24_u32 {
+        let (left, right) = ((number * 7 + 1) % 24, (number * 5 + 3) % 24);
+        text += &format!(
+            "; t{number}() :: [t{left}()] | {{a | b, t{right}()}} | {{a, x{number}}} | {{b, y | t{left}()}}{added}"
+        );
+    }
+    text += ". +STATE start ";
+    for number in 0..24 {
+        let end = if number == 23 { '.' } else { ';' };
+        text += &format!("t{number}() => ok() & start{end} ");
+    }
+    Reader::new().read(&text).unwrap()
+}
+
+#[test]
+fn k2_contracts_that_are_too_entangled_are_not_shown_after_a_bounded_time() {
+    let (old, new) = (entangled(""), entangled(" | {c, [t0()]}"));
+    let report = Comparison::new(&old, &new).with_max_steps(100).run();
+    assert_ne!(report.backward, Verdict::Serves);
+    assert!(report.findings.iter().any(|finding| !finding.is_shown), "{:?}", report.findings);
+}
+
+#[test]
+fn k1_a_large_contract_of_types_that_are_made_of_each_other_serves_itself() {
+    let large = |last: &str| {
+        let mut text = String::from("+NAME(\"m\"). +VSN(\"1\"). +TYPES ok() :: ok");
+        for number in 0..400_u32 {
+            let next = (number + 1) % 400;
+            text += &format!(
+                "; t{number}() :: {{tag{number}, t{next}(), 1..9}} | {{error, e{number}}}"
+            );
+        }
+        text += &format!(
+            "; other() :: {last}. +STATE start other() => ok() & start; t0() => ok() & start."
+        );
+        Reader::new().read(&text).unwrap()
+    };
+    // Longer than what one question may lead to: only that it is the same can show it.
+    let report = Comparison::new(&large("1..3"), &large("1..4")).run();
+    assert_eq!((report.backward, report.forward), (Verdict::Serves, Verdict::Breaks));
+}

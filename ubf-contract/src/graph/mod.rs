@@ -210,6 +210,11 @@ impl TypeGraph {
         self.names.get(place).map(|(_, node)| *node)
     }
 
+    /// All defined types with their nodes.
+    pub(crate) fn all_named(&self) -> impl Iterator<Item = (&Text, NodeId)> {
+        self.names.iter().map(|(name, node)| (name, *node))
+    }
+
     /// The node of a type in a rule, which is a name.
     #[must_use]
     pub fn of_rule(&self, named: &Type) -> Option<NodeId> {
@@ -223,6 +228,11 @@ impl TypeGraph {
     #[must_use]
     pub fn meaning(&self, node: NodeId) -> &Meaning {
         self.nodes.get(node.index()).unwrap_or(&Meaning::Nothing)
+    }
+
+    /// All nodes in their order.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (0..self.nodes.len()).map(NodeId::at)
     }
 
     /// How many nodes there are; their numbers go up to that.

@@ -12,6 +12,7 @@
 mod kinds;
 mod lists;
 mod numbers;
+mod same;
 mod texts;
 mod tuples;
 
@@ -109,15 +110,26 @@ pub(crate) struct Search<'g> {
     open: Vec<Question>,
     /// The first of `open` that an answer has taken to have no term.
     assumed: Option<usize>,
+    /// Nodes of the new graph that are written as those of the old one, which then stand for both.
+    same: BTreeMap<NodeId, NodeId>,
     steps_left: u64,
     max_steps: u64,
+    /// Of all questions together.
+    all_steps_left: u64,
 }
 
+/// How many questions may take all of their steps. Chosen: one hard type is asked about in several
+/// states and ways, and a comparison ends within seconds whatever is compared.
+const MAX_HARD_QUESTIONS: u64 = 10;
+
 impl<'g> Search<'g> {
-    /// A search that takes at most so many steps for each question that is asked from outside.
+    /// A search that takes at most so many steps for each question that is asked from outside, and
+    /// ten times as many for all of them.
     pub(crate) fn new(old: &'g TypeGraph, new: &'g TypeGraph, max_steps: u64) -> Self {
         Self {
             graphs: [old, new],
+            same: same::same_nodes(old, new),
+            all_steps_left: max_steps.saturating_mul(MAX_HARD_QUESTIONS),
             kinds: BTreeMap::new(),
             anything: Rc::new(Kinds::anything(old.strings())),
             known: BTreeMap::new(),
@@ -135,9 +147,33 @@ impl<'g> Search<'g> {
         self.part(within, without)
     }
 
+    /// Whether all questions are given up from here on.
+    pub(crate) const fn is_exhausted(&self) -> bool {
+        self.all_steps_left == 0
+    }
+
+    /// The language that stands for it.
+    fn standing_for(&self, language: Language) -> Language {
+        match language {
+            Language::Node(Side::New, node) => {
+                self.same.get(&node).map_or(language, |same| Language::Node(Side::Old, *same))
+            }
+            Language::Node(Side::Old, _)
+            | Language::Byte
+            | Language::Letter
+            | Language::Value(_)
+            | Language::Bytes
+            | Language::Letters
+            | Language::StringMark => language,
+        }
+    }
+
     /// The same, for a part of a term.
     fn part(&mut self, within: &[Language], without: &[Language]) -> Found {
-        let question = Question::new(within, without);
+        let all = |languages: &[Language]| -> Vec<Language> {
+            languages.iter().map(|language| self.standing_for(*language)).collect()
+        };
+        let question = Question::new(&all(within), &all(without));
         if question.within.iter().any(|one| question.without.binary_search(one).is_ok()) {
             return Found::Nothing;
         }
@@ -170,8 +206,9 @@ impl<'g> Search<'g> {
 
     /// Whether there is a step left; it is taken.
     fn step(&mut self) -> bool {
-        let is_left = self.steps_left > 0;
+        let is_left = self.steps_left > 0 && self.all_steps_left > 0;
         self.steps_left = self.steps_left.saturating_sub(1);
+        self.all_steps_left = self.all_steps_left.saturating_sub(1);
         is_left
     }
 

@@ -25,7 +25,7 @@ pub fn compare(bytes: &[u8]) {
     let seed = seed.iter().fold(0_u64, |seed, byte| seed << 8 | u64::from(*byte));
     let mut random = Random::new(seed);
     let own = std::str::from_utf8(text).ok().filter(|text| Reader::new().read(text).is_ok());
-    let text = own.unwrap_or_else(|| TEXTS[random.below(TEXTS.len())]);
+    let text = own.or_else(|| random.choose(&TEXTS).copied()).unwrap_or_default();
     let _found = compare_edited(text, seed);
 }
 
