@@ -21,10 +21,10 @@ pub(super) fn same_nodes(old: &TypeGraph, new: &TypeGraph) -> BTreeMap<NodeId, N
     let mut open: Vec<Pair> = Vec::new();
     let mut different: Vec<Pair> = Vec::new();
     for (name, node) in old.all_named() {
-        if let Some(other) = new.named(name.as_bytes()) {
-            if made_of_it.insert((node, other), Vec::new()).is_none() {
-                open.push((node, other));
-            }
+        if let Some(other) = new.named(name.as_bytes())
+            && made_of_it.insert((node, other), Vec::new()).is_none()
+        {
+            open.push((node, other));
         }
     }
     while let Some(pair) = open.pop() {
