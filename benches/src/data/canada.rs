@@ -33,11 +33,26 @@ pub struct Properties {
 }
 
 /// Where it is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "names that say it")]
 pub struct Geometry {
     pub r#type: String,
     pub coordinates: Vec<Vec<(f64, f64)>>,
+}
+
+/// Coordinates are equal that differ in their last digit only: so `serde_json` reads some floats.
+impl PartialEq for Geometry {
+    fn eq(&self, other: &Self) -> bool {
+        let is_near = |one: f64, two: f64| (one - two).abs() <= 1e-12;
+        let points = |geometry: &Self| geometry.coordinates.concat();
+        let (ours, theirs) = (points(self), points(other));
+        self.r#type == other.r#type
+            && ours.len() == theirs.len()
+            && ours
+                .iter()
+                .zip(&theirs)
+                .all(|(one, two)| is_near(one.0, two.0) && is_near(one.1, two.1))
+    }
 }
 
 pub(super) fn document() -> Value {

@@ -24,6 +24,16 @@ pub(crate) const DECODE: [(&str, [Option<f64>; 5]); 6] = [
     ("canada", [Some(4.4), Some(1.3), None, Some(1.1), None]),
 ];
 
+/// By document: how many times as long as the codec `serde_json` should take to decode into
+/// structs, and to encode them.
+const TYPED: [(&str, f64, f64); 5] = [
+    ("twitter", 2.0, 1.2),
+    ("citm", 1.5, 1.0),
+    ("canada", 0.8, 0.7),
+    ("rpc", 1.5, 1.2),
+    ("records", 2.0, 1.5),
+];
+
 /// One more goal.
 pub(crate) struct Goal {
     pub(crate) what: String,
@@ -93,13 +103,14 @@ pub(crate) fn of_the_codec(figures: &Figures) -> Vec<Goal> {
     ));
     let fresh = figures.get("rpc", Work::Decode, UBF).and_then(allocations).map(f64::from);
     goals.push(goal("allocations, rpc, fresh buffers".into(), AtMost(1.0), fresh));
-    for document in ["twitter", "citm"] {
+    goals.extend(of_structs_and_terms(figures));
+    for document in ["rpc", "twitter", "citm"] {
         let times = figures.times(document, Work::Encode, "serde_json Value");
         goals.push(goal(format!("encode {document}, vs serde_json `Value`"), AtLeast(1.5), times));
     }
     for document in ["twitter", "citm", "records"] {
         let times = figures.cached_time(document);
-        goals.push(goal(format!("encode {document} cached, time vs plain"), AtMost(1.2), times));
+        goals.push(goal(format!("encode {document} cached, time vs plain"), AtMost(1.6), times));
     }
     for (document, most) in [("records", 0.32), ("twitter", 0.6)] {
         let times = figures.cached_bytes(document);
@@ -129,6 +140,36 @@ pub(crate) fn of_the_codec(figures: &Figures) -> Vec<Goal> {
         AtMost(1.15),
         in_pieces,
     ));
+    goals
+}
+
+/// The goals of what programs own: structs, and terms.
+fn of_structs_and_terms(figures: &Figures) -> Vec<Goal> {
+    use Limit::AtLeast;
+    let goal = |what: String, limit, reached| Goal { what, limit, reached };
+    let mut goals = Vec::new();
+    for (document, decode, encode) in TYPED {
+        let times = figures.times(document, Work::Typed, "serde_json");
+        goals.push(goal(
+            format!("decode {document} to structs, vs serde_json"),
+            AtLeast(decode),
+            times,
+        ));
+        let times = figures.times(document, Work::EncodeTyped, "serde_json");
+        goals.push(goal(
+            format!("encode structs of {document}, vs serde_json"),
+            AtLeast(encode),
+            times,
+        ));
+    }
+    for (document, least) in [("twitter", 1.5), ("citm", 1.2), ("canada", 1.0)] {
+        let times = figures.times(document, Work::Owned, "serde_json Value");
+        goals.push(goal(
+            format!("decode {document} to owned, vs serde_json `Value`"),
+            AtLeast(least),
+            times,
+        ));
+    }
     goals
 }
 

@@ -71,7 +71,10 @@ fn method(figures: &Figures, out: &mut String) -> Result<(), Error> {
         "
 ## Method
 
-The documents are made by the code in `src/data`, and say the same in each format: what is an atom or a name in UBF is an atom in
+All documents are synthetic: made by the code in `src/data`. Those called twitter, citm and canada are *like* the files of these names that
+JSON parsers are measured with, in shape and in the mix of values, and are not these files: names are atoms in UBF, and twitter is about half as
+large. `strings` has no escapes and long texts, which suits every reader that copies by blocks; `escapes` is its opposite. The documents say
+the same in each format: what is an atom or a name in UBF is an atom in
 Erlang's format and a string elsewhere; a record is a list of pairs in UBF and Erlang's format, and an object or a map elsewhere; a tuple is
 an array where there are no tuples; text is a binary in Erlang's format, so that readers can borrow it; bytes are base64 in JSON. Before it is
 measured, each operation is checked to find, or to write, what the document says.

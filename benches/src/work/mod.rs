@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::data::{self, Document};
-use crate::formats::{Digest, digest};
+use crate::formats::{self, Digest, digest};
 
 /// What is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -185,7 +185,14 @@ fn of_document(bench: &mut Bench, document: &Document) -> Result<(), Error> {
         "twitter" => typed::operations(bench, value, data::twitter::typed()),
         "records" => typed::operations(bench, value, data::records::typed()),
         "citm" => {
-            typed::operations::<data::citm::Catalogue>(bench, value, from_term(&ubf::term(value))?)
+            let term = formats::ubf::term(value);
+            let typed: data::citm::Catalogue = ubf_codec::serde::from_term(&term)?;
+            typed::operations(bench, value, typed)
+        }
+        "canada" => {
+            let term = formats::ubf::term(value);
+            let typed: data::canada::Collection = ubf_codec::serde::from_term(&term)?;
+            typed::operations(bench, value, typed)
         }
         _ => Ok(()),
     }

@@ -59,7 +59,7 @@ where
     decoder(bench, "rmp-serde", message, typed, |input| Ok(rmp_serde::from_slice(input)?))?;
     // It reads what it has written itself: how structs stand in Erlang's format is its own choice.
     // It cannot read its own twitter: no integer that Erlang writes as a bignum becomes an `i64`.
-    let has_erlang = bench.document != "twitter";
+    let has_erlang = matches!(bench.document.as_str(), "rpc" | "records");
     if has_erlang {
         let etf = erltf_serde::to_bytes(&**typed)?;
         decoder(bench, "erltf_serde", etf, typed, |input| Ok(erltf_serde::from_bytes(input)?))?;
