@@ -54,7 +54,7 @@ use crate::wire::Traffic;
 /// | [`on_session`](Self::on_session) | none: calls go out at once |
 /// | [`on_notice`](Self::on_notice) | none: notices go to `tracing` alone |
 /// | `contract` (feature `contract`) | none: nothing is checked |
-/// | [`session`](Self::session) | [`SessionPlan::off`] |
+/// | [`session`](Self::session) | [`SessionPlan::wanted`] |
 /// | [`seed`](Self::seed) | another one for each client |
 /// | [`configure`](Self::configure) | [`Config`] names the defaults of all that it reaches: optimism, grease, quarantine, hops, pings, … |
 ///
@@ -97,7 +97,7 @@ pub struct Builder {
 impl Builder {
     pub(crate) fn new() -> Self {
         Self {
-            config: without_session(),
+            config: Config::new(Vec::new(), Versions::new()),
             bad_address: None,
             stand_ins: StandIns::default(),
             connector: None,
@@ -377,7 +377,7 @@ impl Builder {
     }
 
     /// Whether calls are to survive the connections that they are made on, in a session (S1). Default:
-    /// [`SessionPlan::off`].
+    /// [`SessionPlan::wanted`]: they are where the server grants a session.
     ///
     /// In a session a lost connection ends no call: another one goes on where it ended, and every call
     /// ends once, with the reply of its one execution. *Calls wait for their turn then:* those made
@@ -541,12 +541,6 @@ impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder").field("config", &self.config).finish_non_exhaustive()
     }
-}
-
-fn without_session() -> Config {
-    let mut config = Config::new(Vec::new(), Versions::new());
-    config.session = SessionPlan::off();
-    config
 }
 
 /// Why there is no client.

@@ -29,7 +29,7 @@ use crate::calls::Calls;
 use crate::command::{Command, Submission, crash};
 #[cfg(feature = "contract")]
 use crate::contract::Contracts;
-use crate::events::EventSink;
+use crate::events::{EventSink, Start};
 use crate::handle::Client;
 use crate::link::Link;
 use crate::opening::{Opening, OpeningHook, OpeningTask};
@@ -454,9 +454,9 @@ impl Driver {
             return;
         };
         let outcome = outcome.and_then(|done| match done {
-            Done::Reply { connection, version, body, session: _ } => {
+            Done::Reply { connection, version, body, session } => {
                 let connection = self.connection(connection).ok_or_else(unknown)?;
-                Ok(Answer::Reply(Reply { version, body, connection }))
+                Ok(Answer::Reply(Reply { version, body, connection, session }))
             }
             Done::Taken { version } => Ok(Answer::Taken(version)),
         });
@@ -488,8 +488,11 @@ impl Driver {
         if let Some(contracts) = &self.ends.contracts {
             contracts.note(notice);
         }
-        if let Notice::Agreed { connection, is_first: true, version, .. } = notice {
-            self.agreed(*connection, *version);
+        self.tell_start(notice);
+        if let Notice::Agreed { connection, is_first: true, version, session, .. } = notice
+            && session.is_none_or(|session| !session.is_resumed)
+        {
+            self.open(*connection, *version);
         }
         self.showing.notice(notice, self.now);
         // Its calls go nowhere any longer.
@@ -500,14 +503,31 @@ impl Driver {
         }
     }
 
-    /// A server has agreed for the first time on this connection.
-    fn agreed(&mut self, id: ConnectionId, version: Version) {
+    /// Tells whoever reads events, and whoever checks them, where they come from here on.
+    fn tell_start(&self, notice: &Notice) {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "other notices begin nothing")]
+        let (start, id) = match notice {
+            Notice::NewSession { connection, ordinal, .. } => {
+                (Start::NewSession(*ordinal), *connection)
+            }
+            Notice::Resumed { connection, ordinal, .. } => (Start::Resumed(*ordinal), *connection),
+            Notice::Agreed { connection, is_first: true, session: None, .. } => {
+                (Start::Connection, *connection)
+            }
+            Notice::EventsMissed { count, .. } => return self.ends.events.gone(*count),
+            _ => return,
+        };
         let Some(connection) = self.connection(id) else { return };
-        self.ends.events.connected(Arc::clone(&connection));
         #[cfg(feature = "contract")]
         if let Some(contracts) = &self.ends.contracts {
             contracts.connected(&connection);
         }
+        self.ends.events.connected(start, connection);
+    }
+
+    /// The program makes its own calls first where nothing is known of it (S1).
+    fn open(&mut self, id: ConnectionId, version: Version) {
+        let Some(connection) = self.connection(id) else { return };
         if let Some((hook, clients)) = &self.ends.opener {
             let opening = Opening::new(clients(id), connection, version);
             let table = Arc::clone(&self.ends.table);

@@ -29,9 +29,30 @@ pub struct Events(Arc<Queue>);
 pub enum Incoming<E = Event> {
     /// An event from the server.
     Event(E),
-    /// So many events were dropped here, because those before them were not read.
+    /// So many events are missing here: they were dropped, because those before them were not read;
+    /// or the server has let go of them while the session had no connection.
     Missed(u64),
-    /// From here on, events come on another connection: the first one, one to another server, or
+    /// Events of the session may be missing here, and nobody knows how many: the server has started
+    /// again.
+    MissedSome,
+    /// From here on, events come in a new [session](crate::Builder::session), on this connection.
+    /// What the server kept in the session before it, a subscription say, it has to be told again;
+    /// [`on_session`](crate::Builder::on_session) does so before any other call.
+    NewSession {
+        /// The sessions of this client are counted from 1.
+        session: u64,
+        /// The connection on which it begins.
+        connection: Arc<Connection>,
+    },
+    /// The session goes on on another connection. The server has kept what it knew, and no event is
+    /// missing but those that [`Missed`](Self::Missed) tells of.
+    Resumed {
+        /// Which session.
+        session: u64,
+        /// The connection on which it goes on.
+        connection: Arc<Connection>,
+    },
+    /// From here on, events come on another connection, which has no session: the first one, one to another server, or
     /// one to the same server after a loss. What the server kept for the connection before it, a
     /// subscription say, it has to be told again; [`on_session`](crate::Builder::on_session) does
     /// so before any other call.
@@ -45,7 +66,11 @@ impl<E> Incoming<E> {
     pub fn event(self) -> Option<E> {
         match self {
             Self::Event(event) => Some(event),
-            Self::Missed(_) | Self::NewConnection(_) => None,
+            Self::Missed(_)
+            | Self::MissedSome
+            | Self::NewSession { .. }
+            | Self::Resumed { .. }
+            | Self::NewConnection(_) => None,
         }
     }
 }
@@ -73,7 +98,39 @@ struct Waiting {
 #[derive(Debug, Default)]
 struct Markers {
     missed: u64,
-    connection: Option<Arc<Connection>>,
+    has_missed_some: bool,
+    start: Option<(Start, Arc<Connection>)>,
+}
+
+/// What begins on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// The connection alone.
+    Connection,
+    /// A session of this number.
+    NewSession(u64),
+    /// The rest of such a session.
+    Resumed(u64),
+}
+
+impl Start {
+    /// What both together are, for somebody who hears only of the second one's connection.
+    const fn after(self, earlier: Option<Self>) -> Self {
+        match (earlier, self) {
+            (Some(Self::NewSession(one)), Self::Resumed(other)) if one == other => {
+                Self::NewSession(one)
+            }
+            (Some(_) | None, _) => self,
+        }
+    }
+
+    fn incoming(self, connection: Arc<Connection>) -> Incoming {
+        match self {
+            Self::Connection => Incoming::NewConnection(connection),
+            Self::NewSession(session) => Incoming::NewSession { session, connection },
+            Self::Resumed(session) => Incoming::Resumed { session, connection },
+        }
+    }
 }
 
 impl Markers {
@@ -81,7 +138,10 @@ impl Markers {
         if self.missed > 0 {
             return Some(Incoming::Missed(std::mem::take(&mut self.missed)));
         }
-        self.connection.take().map(Incoming::NewConnection)
+        if std::mem::take(&mut self.has_missed_some) {
+            return Some(Incoming::MissedSome);
+        }
+        self.start.take().map(|(start, connection)| start.incoming(connection))
     }
 }
 
@@ -197,9 +257,20 @@ impl EventSink {
     }
 
     /// Events come on another connection from here on.
-    pub(crate) fn connected(&self, connection: Arc<Connection>) {
+    pub(crate) fn connected(&self, start: Start, connection: Arc<Connection>) {
         let mut waiting = self.queue.waiting();
-        waiting.behind.connection = Some(connection);
+        let earlier = waiting.behind.start.take().map(|(start, _)| start);
+        waiting.behind.start = Some((start.after(earlier), connection));
+        wake(waiting);
+    }
+
+    /// S4: so many events of the session are gone; `None` if nobody knows how many.
+    pub(crate) fn gone(&self, count: Option<u64>) {
+        let mut waiting = self.queue.waiting();
+        match count {
+            Some(count) => waiting.behind.missed = waiting.behind.missed.saturating_add(count),
+            None => waiting.behind.has_missed_some = true,
+        }
         wake(waiting);
     }
 }
@@ -260,6 +331,13 @@ mod tests {
             read.push(match next {
                 Incoming::Event(event) => event.body().to_string(),
                 Incoming::Missed(count) => format!("missed {count}"),
+                Incoming::MissedSome => "missed some".to_owned(),
+                Incoming::NewSession { session, connection } => {
+                    format!("session {session} on {}", connection.number)
+                }
+                Incoming::Resumed { session, connection } => {
+                    format!("resumed {session} on {}", connection.number)
+                }
                 Incoming::NewConnection(connection) => format!("connection {}", connection.number),
             });
         }
@@ -291,12 +369,12 @@ mod tests {
     #[tokio::test]
     async fn a_connection_stands_before_its_events_and_a_later_one_takes_its_place() {
         let (sink, mut events) = channel(9, 100);
-        sink.connected(connection(1));
+        sink.connected(Start::Connection, connection(1));
         assert!(sink.push(event(b"1$")));
-        sink.connected(connection(2));
-        sink.connected(connection(3));
+        sink.connected(Start::Connection, connection(2));
+        sink.connected(Start::Connection, connection(3));
         assert!(sink.push(event(b"2$")));
-        sink.connected(connection(4));
+        sink.connected(Start::Connection, connection(4));
         assert_eq!(
             read(&mut events).await,
             ["connection 1", "1", "connection 3", "2", "connection 4"]
@@ -304,11 +382,35 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_session_that_is_new_stays_new_for_whoever_did_not_hear_of_it() {
+        let (sink, mut events) = channel(9, 100);
+        sink.connected(Start::NewSession(1), connection(1));
+        sink.connected(Start::Resumed(1), connection(2));
+        assert!(sink.push(event(b"1$")));
+        sink.gone(Some(3));
+        sink.connected(Start::Resumed(1), connection(3));
+        assert!(sink.push(event(b"2$")));
+        sink.connected(Start::Resumed(1), connection(4));
+        sink.connected(Start::NewSession(2), connection(4));
+        sink.gone(None);
+        let told = [
+            "session 1 on 2",
+            "1",
+            "missed 3",
+            "resumed 1 on 3",
+            "2",
+            "missed some",
+            "session 2 on 4",
+        ];
+        assert_eq!(read(&mut events).await, told);
+    }
+
+    #[tokio::test]
     async fn l1_what_is_told_between_events_takes_no_room_however_often_it_changes() {
         let (sink, mut events) = channel(1, 100);
         assert!(sink.push(event(b"1$")));
         for number in 0..1000 {
-            sink.connected(connection(number));
+            sink.connected(Start::Connection, connection(number));
             assert!(!sink.push(event(b"2$")));
         }
         assert_eq!(read(&mut events).await, ["1", "missed 1000", "connection 999"]);

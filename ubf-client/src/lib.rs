@@ -142,7 +142,7 @@ pub use self::wire::{Direction, Traffic};
 pub use ubf_contract::{ContractCounts, Enforcement};
 pub use ubf_net::{DialError, DialErrorKind, Peer, Stream, Target, TargetError};
 pub use ubf_proto::client::{
-    CallError, Config, LossReason, Notice, SessionPlan, State, Statistics,
+    CallError, Config, InSession, LossReason, Notice, SessionPlan, SessionStatus, State, Statistics,
 };
-pub use ubf_proto::session::Level;
+pub use ubf_proto::session::{Level, SessionId};
 pub use ubf_proto::{BackoffTimes, QuarantineTimes, RedirectPolicy, Service, Versions};

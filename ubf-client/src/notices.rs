@@ -41,6 +41,19 @@ pub(crate) fn trace(notice: &Notice, now: Time) {
         Notice::Lost { address, reason, was_in_use } => {
             warn!(%address, reason = %Truncated(reason), was_in_use, "lost");
         }
+        Notice::NewSession { address, ordinal, id, level, .. } => {
+            info!(%address, session = ordinal, %id, %level, "new session");
+        }
+        Notice::Resumed { address, ordinal, kept, repeats, parked, .. } => {
+            let parked_seconds = parked.as_secs_f64();
+            info!(%address, session = ordinal, kept, repeats, parked_seconds, "resumed");
+        }
+        Notice::SessionLost { address, ordinal } => {
+            warn!(%address, session = ordinal, "session lost: calls without an answer may have run");
+        }
+        Notice::EventsMissed { ordinal, count } => {
+            warn!(session = ordinal, ?count, "events of the session are gone");
+        }
         Notice::Downgraded { address, before, after } => {
             warn!(%address, %before, %after, "downgraded");
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ubf_codec::{Address, Document, TermRef, Version, View};
+use ubf_proto::client::InSession;
 
 /// A connection to a server that has agreed on a version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +25,7 @@ pub struct Reply {
     pub(crate) version: Version,
     pub(crate) body: Document<Bytes>,
     pub(crate) connection: Arc<Connection>,
+    pub(crate) session: Option<InSession>,
 }
 
 impl Reply {
@@ -49,6 +51,13 @@ impl Reply {
     #[must_use]
     pub fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    /// The session that it came in, if it came in one, and whether by resuming: the request was sent
+    /// on an earlier connection, and its answer was kept.
+    #[must_use]
+    pub const fn session(&self) -> Option<InSession> {
+        self.session
     }
 
     /// UBF(C): the response and the state that the server is in after it. `None` if the server did

@@ -165,6 +165,7 @@ impl Showing {
         self.status.version = session.version();
         self.status.address = session.address().cloned();
         self.status.hops = session.hops();
+        self.status.session = session.session();
         let start = self.start.into_std();
         let moment = |until: Time| start.checked_add(until.since(Time::ZERO));
         self.status.quarantine = session

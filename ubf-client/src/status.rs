@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use ubf_codec::{Address, Version};
 use ubf_net::DialError;
-use ubf_proto::client::{LossReason, State, Statistics};
+use ubf_proto::client::{LossReason, SessionStatus, State, Statistics};
 
 /// The state of a client, to be watched with [`Client::status`](crate::Client::status).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Status {
     pub address: Option<Address>,
     /// R5: moves since the last executed call.
     pub hops: u32,
+    /// S1: the session that the server has granted, if it has granted one that is not given up.
+    pub session: Option<SessionStatus>,
     /// N7: the versions in quarantine, lowest first, and until when.
     pub quarantine: Vec<(Version, Instant)>,
     /// The last connection, or attempt at one, that ended otherwise than by a move.
@@ -39,6 +41,7 @@ impl Status {
             version: None,
             address: None,
             hops: 0,
+            session: None,
             quarantine: Vec::new(),
             last_loss: None,
             statistics: Statistics::default(),

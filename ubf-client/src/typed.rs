@@ -455,6 +455,11 @@ impl<T> Stream for TypedEvents<T> {
                 Err(error) => Err(UnreadableEvent { event: Box::new(event), error }),
             }),
             Incoming::Missed(count) => Incoming::Missed(count),
+            Incoming::MissedSome => Incoming::MissedSome,
+            Incoming::NewSession { session, connection } => {
+                Incoming::NewSession { session, connection }
+            }
+            Incoming::Resumed { session, connection } => Incoming::Resumed { session, connection },
             Incoming::NewConnection(connection) => Incoming::NewConnection(connection),
         }))
     }

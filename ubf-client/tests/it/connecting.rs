@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use ubf_client::{Client, ConnectError, LossReason, Peer, Stream};
+use ubf_client::{ConnectError, LossReason, Peer, Stream};
 use ubf_codec::ubf;
 
 use crate::script::{Peer as Script, builder, within};
@@ -87,7 +87,7 @@ async fn a_unix_socket_is_an_address_among_others() {
 
 /// Three addresses that never answer: connecting to each would take all the time that it may.
 fn black_holes() -> ubf_client::Builder {
-    let builder = Client::builder().versions([1]).connector(|_to| pending());
+    let builder = crate::script::without_session().versions([1]).connector(|_to| pending());
     builder.address("192.0.2.1:1").address("192.0.2.2:1").address("192.0.2.3:1")
 }
 

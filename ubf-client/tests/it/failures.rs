@@ -214,7 +214,7 @@ async fn a_client_that_was_started_waits_for_its_server() {
 #[test]
 fn settings_of_no_use_are_named() {
     let build = |address: &str, versions: &[u32]| {
-        Client::builder()
+        crate::script::without_session()
             .address(address)
             .versions(versions.iter().copied())
             .start()
@@ -223,7 +223,7 @@ fn settings_of_no_use_are_named() {
     };
     assert!(build("b.example", &[1]).starts_with("'b.example': not an address"));
     assert_eq!(build("b.example:1", &[0]), "no version that may be used");
-    assert_eq!(Client::builder().start().unwrap_err(), ConnectError::NoAddress);
+    assert_eq!(crate::script::without_session().start().unwrap_err(), ConnectError::NoAddress);
 }
 
 #[tokio::test]

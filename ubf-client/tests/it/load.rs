@@ -10,8 +10,9 @@ use crate::echo::Echo;
 use crate::script::within;
 
 async fn client_of(servers: &[&Echo]) -> Client {
-    let builder =
-        servers.iter().fold(Client::builder(), |builder, server| builder.address(&server.address));
+    let builder = servers
+        .iter()
+        .fold(crate::script::without_session(), |builder, server| builder.address(&server.address));
     builder
         .versions([1, 2, 3])
         .max_in_flight(64)

@@ -23,6 +23,7 @@ mod limits;
 mod load;
 mod malformed;
 mod opening;
+mod sessions;
 mod settings;
 #[cfg(feature = "tower")]
 mod tower;

@@ -2,7 +2,7 @@
 
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
-use ubf_client::{Builder, Client, Stream};
+use ubf_client::{Builder, Client, SessionPlan, Stream};
 use ubf_net::testing::ScriptedPeer;
 
 pub(crate) use ubf_net::testing::within;
@@ -39,9 +39,14 @@ impl Script {
     }
 }
 
+/// The settings of a client that wishes for no session, so that all its bytes are known.
+pub(crate) fn without_session() -> Builder {
+    Client::builder().session(SessionPlan::off())
+}
+
 /// The settings of a client whose bytes are exact: it has version 3 alone.
 pub(crate) fn builder(address: &str) -> Builder {
-    Client::builder().address(address).versions([3]).configure(|config| config.grease = false)
+    without_session().address(address).versions([3]).configure(|config| config.grease = false)
 }
 
 /// One connection.
@@ -66,6 +71,38 @@ impl Peer {
         // Whatever limits of its own the client tells (N12).
         self.0.packet().await;
         self.says("3 ? {'agreed'1?#3&#}$").await;
+    }
+
+    /// The connection is cut: what was said may be lost.
+    pub(crate) fn cut(self) {
+        drop(self);
+    }
+
+    /// A `negotiate` of version 3 that wishes for a session. Tells its name, which is a secret of
+    /// the client's.
+    pub(crate) async fn hears_a_wish(&mut self) -> Vec<u8> {
+        let id = self.hears_id("session").await;
+        self.hears("1024 4194304 60000}&{'max_packet'16777216}&}$").await;
+        id
+    }
+
+    /// A `negotiate` of version 3 that asks for the session of this name.
+    pub(crate) async fn hears_a_resume(&mut self, id: &[u8], counts: &str) {
+        assert_eq!(self.hears_id("resume").await, id);
+        self.hears(&format!("{counts}}}&{{'max_packet'16777216}}&}}$")).await;
+    }
+
+    async fn hears_id(&mut self, option: &str) -> Vec<u8> {
+        self.hears(&format!("0 {{'negotiate'1?#3&#{{'{option}'16~")).await;
+        let mut id = vec![0; 16];
+        within(self.0.stream.read_exact(&mut id)).await.unwrap();
+        self.hears("~").await;
+        id
+    }
+
+    /// Says `agreed` with this option.
+    pub(crate) async fn agrees(&mut self, option: &str) {
+        self.says(&format!("3 ? {{'agreed'1?#3&#{option}&}}$")).await;
     }
 
     /// The client closes its side, and says nothing more before that.

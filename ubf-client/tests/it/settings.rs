@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ubf_client::{BackoffTimes, CallError, Client, LossReason, Notice, State};
+use ubf_client::{BackoffTimes, CallError, LossReason, Notice, State};
 use ubf_codec::{Limits, Term, Version, ubf};
 
 use crate::script::{Script, builder, within};
@@ -52,7 +52,7 @@ async fn the_next_address_is_tried_when_the_first_is_dead() {
 #[tokio::test]
 async fn n9_versions_below_the_floor_are_not_offered_and_not_fallen_back_to() {
     let script = Script::new().await;
-    let build = Client::builder()
+    let build = crate::script::without_session()
         .address(script.address())
         .versions([1, 2, 3])
         .floor(Version::new(2).unwrap())
@@ -163,7 +163,7 @@ async fn a_function_for_notices_that_crashes_harms_nobody() {
 #[tokio::test]
 async fn n7_a_version_that_another_client_found_out_about_is_left_out() {
     let script = Script::new().await;
-    let build = Client::builder()
+    let build = crate::script::without_session()
         .address(script.address())
         .versions([2, 3])
         .configure(|config| config.grease = false);

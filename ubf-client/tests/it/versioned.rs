@@ -1,7 +1,7 @@
 //! Messages that have a form in each version.
 
 use serde::{Deserialize, Serialize};
-use ubf_client::{CallError, Client, Incoming, TypedCallError};
+use ubf_client::{CallError, Incoming, TypedCallError};
 use ubf_codec::Versioned;
 
 use crate::script::{Script, within};
@@ -47,7 +47,7 @@ fn user(age: Option<u32>) -> User {
 async fn a_message_is_written_and_read_in_the_version_that_is_agreed_on() {
     for (version, form) in [(2, "{'name'\"Joe\"}"), (3, "{'user'\"Joe\"?}")] {
         let script = Script::new().await;
-        let build = Client::builder()
+        let build = crate::script::without_session()
             .address(script.address())
             .versions(User::VERSIONS.iter().map(|version| version.get()))
             .configure(|config| config.grease = false)
@@ -81,7 +81,7 @@ async fn a_message_is_written_and_read_in_the_version_that_is_agreed_on() {
 #[tokio::test]
 async fn what_a_version_has_no_words_for_is_not_sent_and_what_is_no_message_has_run() {
     let script = Script::new().await;
-    let build = Client::builder()
+    let build = crate::script::without_session()
         .address(script.address())
         .versions([2])
         .configure(|config| config.grease = false)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use ubf_client::{Client, Unsupported};
+use ubf_client::Unsupported;
 use ubf_codec::{Term, Version, ubf};
 
 use crate::script::{Script, within};
@@ -11,7 +11,7 @@ use crate::script::{Script, within};
 #[tokio::test]
 async fn agree_on_10_fall_to_8_refused_agree_on_3_carry_on() {
     let script = Script::new().await;
-    let client = Client::builder()
+    let client = crate::script::without_session()
         .address(script.address())
         .versions([1, 2, 3, 6, 8, 10, 11])
         .configure(|config| config.grease = false)
