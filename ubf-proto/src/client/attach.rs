@@ -270,6 +270,7 @@ impl ClientSession {
         let (owner, address) = (link.candidate(), link.address.clone());
         if let Some(held) = &mut self.held {
             held.owner = owner;
+            held.shut_since = None;
             held.has_owner_left = false;
         }
         let repeats = self.send_again(unsent);
@@ -320,7 +321,9 @@ impl ClientSession {
         // S7: nobody but the owner knows that it is gone. If no call depends on it, the word of any
         // server will do.
         let is_final = match why {
-            Some(NoSession::Unknown) | None => is_owner || !held.is_in_doubt(),
+            Some(NoSession::Unknown) | None => {
+                is_owner || !held.is_in_doubt() || held.is_gone_with_owner(self.now)
+            }
             Some(NoSession::NotNow | NoSession::Elsewhere) => false,
         };
         if !is_final {

@@ -195,6 +195,7 @@ impl ClientSession {
         let ending = Ending::of(&reason, &link.in_flight);
         // What the program could not open ends with its connection.
         let is_resumable = reason != LossReason::NotOpened;
+        self.look_at_owner(&link, &reason);
         self.follow_session(&link, &reason);
         self.record_loss(slot, &link, reason);
         let (was_agreed, is_open, peer) = (link.agreed_at, link.is_open(), link.peer);
@@ -217,6 +218,20 @@ impl ClientSession {
             self.begin_failover();
         } else {
             self.follow_last_words(peer, named);
+        }
+    }
+
+    /// S7: remembers whether anybody takes connections where the owner of the session was.
+    fn look_at_owner(&mut self, link: &Connection, reason: &LossReason) {
+        let now = self.now;
+        let Some(held) = self.held.as_mut().filter(|held| held.owner.address == link.address)
+        else {
+            return;
+        };
+        if matches!(reason, LossReason::ConnectFailed { .. }) {
+            held.shut_since.get_or_insert(now);
+        } else {
+            held.shut_since = None;
         }
     }
 

@@ -7,13 +7,18 @@
 //! ```
 
 use alloc::collections::VecDeque;
+use core::time::Duration;
 
 use super::connection::{Awaited, Sent};
 use super::output::{ConnectionId, InSession};
 use super::route::Candidate;
 use super::settle::Ending;
-use crate::session::{Grant, Outgoing, Resume, SessionId, Unseen};
+use crate::session::{Grant, Level, Outgoing, Resume, SessionId, Unseen};
 use crate::time::Time;
+
+/// S7: a process that ends and is started again is back by then, mostly. Chosen: calls wait no longer
+/// than that for what is gone.
+const MAX_SHUT: Duration = Duration::from_secs(1);
 
 /// A session that a server has granted.
 #[derive(Debug)]
@@ -26,6 +31,9 @@ pub(super) struct Held {
     pub(super) owner: Candidate,
     /// S7: it has said `closing`, and has named another server.
     pub(super) has_owner_left: bool,
+    /// S7: since when nobody takes connections at the owner's address. `None` if somebody does, or if
+    /// that is not known.
+    pub(super) shut_since: Option<Time>,
     /// S5: the number of the last attempt to attach it to a connection.
     turn: u64,
     pub(super) outgoing: Outgoing,
@@ -63,6 +71,7 @@ impl Held {
             grant,
             owner,
             has_owner_left: false,
+            shut_since: None,
             turn: 1,
             outgoing,
             unseen: Unseen::new(),
@@ -93,6 +102,12 @@ impl Held {
                 matches!(sent.awaited, Awaited::Reply { .. }) && ending.may_have_run(sent)
             }),
         }
+    }
+
+    /// S7: whether its owner's process seems to have ended, and it with it.
+    pub(super) fn is_gone_with_owner(&self, now: Time) -> bool {
+        let is_shut = self.shut_since.is_some_and(|since| now >= since + MAX_SHUT);
+        self.grant.level == Level::Memory && is_shut
     }
 
     /// S7: when nobody will keep it any more.

@@ -451,6 +451,36 @@ fn s7_unknown_from_another_address_is_no_answer_while_a_call_is_due() {
 }
 
 #[test]
+fn s7_a_session_in_memory_is_gone_when_its_owner_refuses_connections_for_a_second() {
+    for (level, is_gone) in [("memory", true), ("durable", false)] {
+        let mut client = Client::new(two_addresses());
+        client.poll();
+        client.connected(0);
+        client.receive(0, &agreed(&format!("{{'session'4 100 65536 60000'{level}'}}")));
+        client.send(1, 3, "'a'$");
+        client.lose(0);
+        let mut connection = 1;
+        let ended = loop {
+            // The owner first, then the other one, in each round.
+            client.tell(Input::ConnectFailed { connection: ConnectionId(connection), cause: None });
+            client.connected(connection + 1);
+            let lines = client.receive(connection + 1, &agreed("{'no_session''unknown'}"));
+            if lines[0] != format!("close {}", connection + 1) || client.now > 5000 {
+                break lines;
+            }
+            assert!(client.now < 2500 || !is_gone, "{level}: {}", client.now);
+            while client.dials.len() as u64 == connection + 2 {
+                client.wait_until_woken();
+            }
+            connection += 2;
+        };
+        let is_told = ended[0].starts_with("end 1 error: ");
+        assert_eq!(is_told, is_gone, "{level}: {ended:?}");
+        assert!(client.now >= 1000);
+    }
+}
+
+#[test]
 fn s7_without_a_call_that_is_due_any_server_may_say_that_the_session_is_gone() {
     let mut client = in_session(two_addresses());
     client.lose(0);
