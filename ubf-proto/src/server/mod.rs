@@ -558,6 +558,11 @@ impl ServerSession {
             self.stop(CloseReason::SlowReader);
             return true;
         }
+        if self.waits_for_seen() && self.now >= self.idle_deadline() {
+            // S3: its last words would stand behind answers that wait, too.
+            self.stop(CloseReason::IdleTime);
+            return true;
+        }
         let (reason, why) = if self.now >= self.wire.negotiation_deadline(&self.config) {
             (CloseReason::NegotiationTime, "negotiation_time")
         } else if self.now >= self.packet_deadline() {
@@ -576,8 +581,15 @@ impl ServerSession {
         if self.is_decoding() { self.wire.packet_deadline(&self.config) } else { Time::NEVER }
     }
 
+    /// S3: messages wait for room that nobody but the client makes. What it sends is perhaps not even
+    /// read, so that its end would not be noticed.
+    fn waits_for_seen(&self) -> bool {
+        let waits = self.calls.session.as_ref().is_some_and(|session| session.has_waiting());
+        waits && self.calls.pending.running() == 0
+    }
+
     fn idle_deadline(&self) -> Time {
-        let is_due = self.calls.pending.len() > 0;
+        let is_due = self.calls.pending.len() > 0 && !self.waits_for_seen();
         if is_due { Time::NEVER } else { self.wire.idle_deadline(&self.config) }
     }
 }
