@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::common::{good, ubf};
 use tokio::runtime::Runtime;
 use ubf_node::services::Echo;
-use ubf_server::{Config, Server, ServerHandle, ServerLimits, Service, Versions};
+use ubf_server::{Config, Server, ServerHandle, ServerLimits, Service, SessionLimits, Versions};
 
 /// An echo server with times so short that an attack on them takes less than a second. It ends with
 /// the runtime.
@@ -20,9 +20,16 @@ fn server(runtime: &Runtime) -> (SocketAddr, ServerHandle) {
     config.max_idle_time = Duration::from_secs(2);
     let mut limits = ServerLimits::default();
     limits.max_linger_time = Duration::from_millis(200);
+    // Fewer than are asked for: the flood goes beyond.
+    let mut sessions = SessionLimits::default();
+    sessions.max_sessions_per_address = 200;
     runtime.block_on(async {
         let echo = Echo::new(Versions::of([1, 2, 3, 7]));
-        let server = Server::builder().listen("127.0.0.1:0").config(config).limits(limits);
+        let server = Server::builder()
+            .listen("127.0.0.1:0")
+            .config(config)
+            .limits(limits)
+            .sessions(sessions);
         let server = server.service(Service::DEFAULT, echo).bind().await.unwrap();
         let address = server.addresses()[0];
         let handle = server.handle();
@@ -63,5 +70,7 @@ fn our_server_holds_against_every_attack() {
     // Nobody's place is kept, and no call runs any longer.
     let status = handle.status();
     assert_eq!(status.calls, 0);
+    assert!(status.counts.sessions > 200 && status.counts.sessions_given_up > 0);
+    assert!(handle.sessions(0, 1_000).len() <= 200);
     assert!(status.counts.too_slow > 0 && status.counts.bad_syntax > 100, "{:?}", status.counts);
 }

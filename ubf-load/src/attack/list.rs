@@ -6,7 +6,7 @@ use std::pin::Pin;
 
 use super::finding::Finding;
 use super::target::Target;
-use super::{control, crowd, endless, foreign, pipeline, slow};
+use super::{control, crowd, endless, foreign, pipeline, sessions, slow};
 
 type Running<'a> = Pin<Box<dyn Future<Output = Finding> + 'a>>;
 
@@ -110,6 +110,19 @@ attacks! {
         |target| pipeline::events(target);
     "calls-then-garbage" "L3" "calls, and broken bytes after them"
         |target| pipeline::calls_then_garbage(target);
+    "session-flood" "S6" "many sessions at a time, each with its connection"
+        |target| sessions::flood(target);
+    "parked-sessions" "S6" "sessions that are opened and left, to be kept for a month"
+        |target| sessions::parked(target);
+    "guessed-sessions" "S4" "attempts to go on with sessions whose names are guessed"
+        |target| sessions::guesses(target);
+    "resume-storm" "S5" "a session that goes on on one connection after the other, and attempts that come late"
+        |target| sessions::storm(target);
+    "false-seen" "S3" "answers and events are acknowledged that there never were"
+        |target| sessions::lies(target);
+    "false-resume" "S4" "attempts to go on after more answers than there are numbers"
+        |target| sessions::far_ahead(target);
+    "unseen-answers" "S3" "large answers that are never acknowledged" |target| sessions::hoard(target);
     "half-closed" "L2" "a call, and the end of the client's side" |target| crowd::half_closed(target);
     "half-closed-mid-packet" "L2" "half a packet, and the end of the client's side"
         |target| crowd::half_a_packet(target);

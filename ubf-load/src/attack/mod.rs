@@ -15,6 +15,7 @@ mod finding;
 mod foreign;
 mod list;
 mod pipeline;
+mod sessions;
 mod slow;
 mod target;
 mod verdict;
