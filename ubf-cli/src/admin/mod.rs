@@ -134,19 +134,21 @@ impl Admin {
     ) -> Result<Page<SessionReport>, AdminError> {
         // One more tells whether there are more.
         let request = Request::ListSessions { after, at_most: limit.saturating_add(1) };
-        match self.ask(&request)? {
-            Response::Sessions(list) => Ok(Page::of(list, limit, |last| last.number)),
-            response => Err(self.not_understood(&response)),
-        }
+        let response = self.ask(&request)?;
+        let Response::Sessions(list) = response else {
+            return Err(self.not_understood(&response));
+        };
+        Ok(Page::of(list, limit, |last| last.number))
     }
 
     fn page(&mut self, after: u64, limit: u64) -> Result<Page<ConnectionReport>, AdminError> {
         // One more tells whether there are more.
         let request = Request::ListConnections { after, at_most: limit.saturating_add(1) };
-        match self.ask(&request)? {
-            Response::List(list) => Ok(Page::of(list, limit, |last| last.number)),
-            response => Err(self.not_understood(&response)),
-        }
+        let response = self.ask(&request)?;
+        let Response::List(list) = response else {
+            return Err(self.not_understood(&response));
+        };
+        Ok(Page::of(list, limit, |last| last.number))
     }
 
     /// Asks for what is answered `ok`.

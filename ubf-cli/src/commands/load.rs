@@ -12,6 +12,7 @@ use crate::network;
 use crate::ui::output::Output;
 use crate::ui::report::Report;
 use crate::ui::status::Status;
+use ubf_client::SessionPlan;
 use ubf_load::load::{Load, Plan, Requests, Snapshot, Summary};
 
 /// Without --duration and --calls.
@@ -59,6 +60,10 @@ fn plan(args: &args::Load) -> Result<Plan, Report> {
     plan.versions.clone_from(&args.connect.versions);
     plan.policy = args.connect.policy();
     plan.limits = args.connect.limits.limits();
+    if !args.no_session {
+        plan.session = SessionPlan::wanted();
+    }
+    plan.cut = args.cut;
     plan.requests = requests;
     plan.connections = usize::try_from(args.connections).unwrap_or(usize::MAX);
     plan.depth = usize::try_from(args.depth).unwrap_or(usize::MAX);

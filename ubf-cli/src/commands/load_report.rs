@@ -147,6 +147,14 @@ impl fmt::Display for LoadReport<'_> {
             count(sum(clients, |statistics| statistics.moves)),
             count(sum(clients, |statistics| statistics.refused)),
             count(sum(clients, |statistics| statistics.losses)),
+        )?;
+        writeln!(
+            f,
+            "           cut {}, resumed {}, messages repeated {}, unknown {}",
+            count(summary.cuts),
+            count(sum(clients, |statistics| statistics.resumes)),
+            count(sum(clients, |statistics| statistics.repeats)),
+            count(sum(clients, |statistics| statistics.unknown)),
         )
     }
 }
@@ -180,6 +188,11 @@ pub(crate) struct LoadJson {
     moves: u64,
     refused_and_sent_again: u64,
     losses: u64,
+    cuts: u64,
+    sessions: u64,
+    resumes: u64,
+    repeats: u64,
+    sessions_unknown: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -232,6 +245,11 @@ impl LoadJson {
             moves: sum(clients, |statistics| statistics.moves),
             refused_and_sent_again: sum(clients, |statistics| statistics.refused),
             losses: sum(clients, |statistics| statistics.losses),
+            cuts: summary.cuts,
+            sessions: sum(clients, |statistics| statistics.sessions),
+            resumes: sum(clients, |statistics| statistics.resumes),
+            repeats: sum(clients, |statistics| statistics.repeats),
+            sessions_unknown: sum(clients, |statistics| statistics.unknown),
         }
     }
 }

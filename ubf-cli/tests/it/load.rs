@@ -35,6 +35,25 @@ fn makes_the_calls_and_says_how_long_they_took() {
 }
 
 #[test]
+fn connections_that_are_cut_lose_no_call_in_a_session_and_are_counted() {
+    let server = Server::of_2003();
+    let args = ["--duration", "2s", "--connections", "4", "--depth", "8", "--check"];
+    let (status, report) = json(&[&args[..], &["--cut", "200ms", &server.address]].concat());
+    assert_eq!((status, &report["errors"]), (0, &0.into()), "{report}");
+    assert_eq!(report["indeterminate"], 0, "{report}");
+    let number = |name: &str| report[name].as_u64().unwrap();
+    assert!(number("cuts") >= 8 && number("resumes") >= 8, "{report}");
+    assert_eq!((number("sessions"), number("sessions_unknown")), (4, 0), "{report}");
+    assert_eq!(number("answered"), number("calls"), "{report}");
+
+    // Without sessions, the same loses calls.
+    let more = ["--cut", "200ms", "--no-session", &server.address];
+    let (status, report) = json(&[&args[..], &more].concat());
+    assert_eq!((status, &report["sessions"]), (1, &0.into()), "{report}");
+    assert!(report["indeterminate"].as_u64() > Some(0), "{report}");
+}
+
+#[test]
 fn keeps_to_a_rate_and_shows_progress_if_asked() {
     let server = Server::of_2003();
     let args = [

@@ -7,6 +7,7 @@
 //! A load runs on tokio. With a rate it has a thread of its own, which ends with it.
 
 mod caller;
+mod cut;
 mod outcome;
 mod pace;
 mod plan;
@@ -33,6 +34,7 @@ use ubf_client::{Client, ConnectError, Versions};
 use ubf_codec::Version;
 
 use self::caller::{Common, LoadClient};
+use self::cut::Scissors;
 use self::pace::Pace;
 use self::tally::Tally;
 
@@ -46,6 +48,7 @@ pub struct Load {
     clients: Vec<Arc<LoadClient>>,
     callers: JoinSet<()>,
     common: Arc<Common>,
+    scissors: Arc<Scissors>,
     /// All that was measured and taken out of the tally.
     total: Results,
     last_snapshot: Instant,
@@ -59,7 +62,8 @@ impl Load {
     /// # Errors
     /// Of the first client that cannot connect.
     pub async fn start(plan: Plan) -> Result<Self, ConnectError> {
-        let connected = connect_all(&plan).await?;
+        let scissors = Scissors::new(plan.cut);
+        let connected = connect_all(&plan, &scissors).await?;
         let common = Arc::new(Common {
             pace: Pace::begin(plan.rate, plan.warm_up, plan.duration, plan.calls),
             tally: Tally::new(plan.connections),
@@ -85,6 +89,7 @@ impl Load {
             clients,
             callers,
             common,
+            scissors,
             total: Results::new(),
             last_snapshot: Instant::now(),
             ended_at: None,
@@ -102,6 +107,11 @@ impl Load {
         self.common.broken.write().unwrap_or_else(PoisonError::into_inner).remove(version);
     }
 
+    /// Breaks all connections, each in the midst of its next packet if one comes soon.
+    pub fn cut(&self) {
+        self.scissors.cut_all();
+    }
+
     /// What was measured since the last snapshot, and where the clients are.
     pub fn snapshot(&mut self) -> Snapshot {
         let recent = self.common.tally.take();
@@ -113,6 +123,7 @@ impl Load {
             recent_time,
             recent,
             counts: self.counts(),
+            cuts: self.scissors.cuts(),
             behind: self.common.pace.behind(),
             clients: self.views(),
         }
@@ -150,6 +161,7 @@ impl Load {
             measured,
             results: self.total.clone(),
             behind,
+            cuts: self.scissors.cuts(),
             clients,
             journals: self.clients.iter().map(|client| client.take_journal()).collect(),
         }
@@ -183,11 +195,14 @@ impl Drop for Load {
 }
 
 /// The clients with their numbers, from 1 and in order.
-async fn connect_all(plan: &Plan) -> Result<Vec<(u64, Client)>, ConnectError> {
+async fn connect_all(
+    plan: &Plan,
+    scissors: &Arc<Scissors>,
+) -> Result<Vec<(u64, Client)>, ConnectError> {
     let places = Arc::new(Semaphore::new(MAX_CONNECTING));
     let mut connecting = JoinSet::new();
     for (number, _) in (1..).zip(0..plan.connections) {
-        let (places, builder) = (Arc::clone(&places), plan.builder(number));
+        let (places, builder) = (Arc::clone(&places), plan.builder(number, scissors));
         connecting.spawn(async move {
             let place = places.acquire().await;
             let connected = builder.connect().await;

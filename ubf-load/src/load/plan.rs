@@ -1,11 +1,13 @@
 //! What a load is to be.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use ubf_client::{Builder, Client, Notice, RedirectPolicy, Service, Target, Versions};
+use ubf_client::{Builder, Client, Notice, RedirectPolicy, Service, SessionPlan, Target, Versions};
 use ubf_codec::{Limits, Version};
 
+use super::cut::Scissors;
 use super::requests::Requests;
 
 /// What a load is to be: whom it is for, what is asked, how much of it and for how long.
@@ -27,6 +29,13 @@ pub struct Plan {
     pub policy: RedirectPolicy,
     /// What the clients accept in one packet.
     pub limits: Limits,
+    /// S1: whether the clients wish for sessions.
+    pub session: SessionPlan,
+    /// About so long a connection lives, until the load breaks it. `None`: it breaks none, unless
+    /// it is [told to](super::Load::cut).
+    pub cut: Option<Duration>,
+    /// Whether the load can break connections at all: then they go through it.
+    pub can_cut: bool,
     /// What is asked.
     pub requests: Requests,
     /// How many clients there are, each with a connection of its own.
@@ -69,6 +78,9 @@ impl Plan {
             versions: (1..=20).filter_map(Version::new).collect(),
             policy: RedirectPolicy::default(),
             limits: Limits::new(),
+            session: SessionPlan::off(),
+            cut: None,
+            can_cut: false,
             requests: Requests::of_size(64),
             connections: 1,
             depth: 1,
@@ -86,7 +98,7 @@ impl Plan {
     }
 
     /// The client of this number, counted from 1.
-    pub(super) fn builder(&self, number: u64) -> Builder {
+    pub(super) fn builder(&self, number: u64, scissors: &Arc<Scissors>) -> Builder {
         let mut addresses = self.addresses.clone();
         if self.spreads && !addresses.is_empty() {
             let index = usize::try_from(number - 1).unwrap_or_default();
@@ -101,6 +113,10 @@ impl Plan {
             builder =
                 builder.on_notice(move |notice| drop(notices.try_send((number, notice.clone()))));
         }
+        if self.cut.is_some() || self.can_cut {
+            let scissors = Arc::clone(scissors);
+            builder = builder.connector(move |attempt| Arc::clone(&scissors).connect(attempt));
+        }
         addresses
             .iter()
             .fold(builder, |builder, target| builder.address(target.to_string()))
@@ -108,6 +124,7 @@ impl Plan {
             .versions(self.versions.iter().map(Version::get))
             .redirect_policy(self.policy)
             .limits(self.limits)
+            .session(self.session)
             .agent(concat!("ubf-load/", env!("CARGO_PKG_VERSION")))
             .call_time(self.call_time)
             .max_pending(self.depth)

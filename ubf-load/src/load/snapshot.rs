@@ -38,6 +38,8 @@ pub struct Snapshot {
     pub counts: Counts,
     /// Calls that are due by the rate and that nobody was free to make.
     pub behind: u64,
+    /// Connections that the load has broken itself.
+    pub cuts: u64,
     /// Each client, in the order of their numbers.
     pub clients: Vec<ClientView>,
 }
@@ -52,6 +54,8 @@ pub struct Summary {
     pub results: Results,
     /// Calls that were due by the rate and never made.
     pub behind: u64,
+    /// Connections that the load has broken itself.
+    pub cuts: u64,
     /// Each client, in the order of their numbers.
     pub clients: Vec<ClientView>,
     /// How each call of each client ended, in the order of the clients; the first is call 1. Empty
