@@ -73,6 +73,8 @@ pub(crate) struct SessionSettings {
     pub(crate) window: Option<u64>,
     pub(crate) bytes: Option<u64>,
     pub(crate) keep_ms: Option<u64>,
+    /// The level that it demands: `memory` or `durable`.
+    pub(crate) demand: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

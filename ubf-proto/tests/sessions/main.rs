@@ -35,6 +35,7 @@ use std::time::Duration;
 
 use ubf_codec::Version;
 use ubf_proto::client::SessionPlan;
+use ubf_proto::session::Level;
 
 use crate::script::{Case, Dialogue};
 
@@ -55,8 +56,13 @@ fn dialogues() -> Vec<(String, Dialogue)> {
 
 /// S1: what the client of a vector wishes for.
 fn session_plan(settings: &script::ClientSettings) -> SessionPlan {
-    let plan = SessionPlan::wanted();
-    let Some(wish) = &settings.session else { return plan };
+    let Some(wish) = &settings.session else { return SessionPlan::wanted() };
+    let plan = match wish.demand.as_deref() {
+        None => SessionPlan::wanted(),
+        Some("memory") => SessionPlan::demanded(Level::Memory),
+        Some("durable") => SessionPlan::demanded(Level::Durable),
+        Some(other) => panic!("there is no level {other}"),
+    };
     let plan = wish.window.map_or(plan, |window| plan.with_window(window));
     let plan = wish.bytes.map_or(plan, |bytes| plan.with_bytes(bytes));
     wish.keep_ms.map_or(plan, |keep| plan.with_keep(Duration::from_millis(keep)))
