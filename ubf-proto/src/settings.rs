@@ -1,7 +1,7 @@
 //! `Serialize` and `Deserialize` of what is set for clients and servers.
 //!
-//! Times and sizes are texts with units, `"30s"` and `"16MiB"`; numbers are read too, as seconds and
-//! bytes. What is missing has its default, and a name that is not known is an error.
+//! Times and sizes are texts with units, `"30s"` and `"16MiB"`; numbers are read too, as seconds
+//! and bytes. What is missing has its default, and a name that is not known is an error.
 
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
@@ -24,8 +24,8 @@ use crate::units::{InUnits, Quantity};
 use crate::versions::Versions;
 use crate::{client, server};
 
-/// Makes a struct of settings readable and writable, field by field. A field `in units` is a time or
-/// a size, one `as text` is a text of the wire.
+/// Makes a struct of settings readable and writable, field by field. One marked `(units)` is a time
+/// or a size, one marked `(text)` is a text of the wire.
 ///
 /// It is for the crates of this project.
 #[doc(hidden)]
@@ -173,8 +173,8 @@ settings! {
     pinned, allow_private, allow_loopback, allow_low_ports,
 }
 
-/// [`client::SessionPlan`] as it is written: `level` is `off`, `wanted`, or the lowest level that is
-/// accepted.
+/// [`client::SessionPlan`] as it is written: `level` is `off`, `wanted`, or the lowest level that
+/// is accepted.
 struct PlanSettings {
     level: String,
     window: u64,

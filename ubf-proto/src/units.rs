@@ -1,5 +1,5 @@
-//! Times and sizes as people write them: `30s`, `16MiB`. On command lines, in files of settings and in
-//! variables of the environment they are written the same.
+//! Times and sizes as people write them: `30s`, `16MiB`. On command lines, in files of settings and
+//! in variables of the environment they are written the same.
 
 use alloc::string::String;
 use core::fmt;
@@ -49,8 +49,8 @@ impl fmt::Display for UnitError {
 
 impl core::error::Error for UnitError {}
 
-/// Reads `250ms`, `10s`, `1.5m`, `1h`, `2d`; a number alone is seconds. The units are `ns`, `us`, `ms`,
-/// `s`, `m` or `min`, `h` and `d`.
+/// Reads `250ms`, `10s`, `1.5m`, `1h`, `2d`; a number alone is seconds. The units are `ns`, `us`,
+/// `ms`, `s`, `m` or `min`, `h` and `d`.
 ///
 /// # Errors
 /// If it is no such text, or a time of more than 366 days.

@@ -1,4 +1,5 @@
-//! Connections whose clients the operator sends elsewhere, one by one, and when those end that stay.
+//! Connections whose clients the operator sends elsewhere, one by one, and when those end that
+//! stay.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::time::Duration;
