@@ -338,7 +338,7 @@ impl World {
                 }
                 Output::EventOut { .. } | Output::Notice(_) => {}
                 Output::Finished => self.is_finished = true,
-                other => panic!("an unknown {other:?}"),
+                other @ (Output::NeedSessionId | _) => panic!("an unknown {other:?}"),
             }
         }
     }

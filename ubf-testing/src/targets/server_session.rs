@@ -243,7 +243,9 @@ impl World {
                     self.is_closed = true;
                 }
                 Output::Notice(_) => {}
-                other => panic!("not asked for: {other:?}"),
+                other @ (Output::Session(_) | Output::SessionOver { .. } | _) => {
+                    panic!("not asked for: {other:?}")
+                }
             }
         }
     }
