@@ -259,6 +259,8 @@ fn word(error: &CallError) -> &'static str {
         CallError::Rejected { .. } => "calls ended: rejected",
         CallError::NoCommonVersion { .. } => "calls ended: no common version",
         CallError::Closed => "calls ended: closed",
-        _ => "calls ended: otherwise",
+        CallError::Unreadable { .. } | CallError::SessionNotGranted { .. } | _ => {
+            "calls ended: otherwise"
+        }
     }
 }
