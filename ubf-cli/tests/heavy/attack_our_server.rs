@@ -18,6 +18,7 @@ fn server(runtime: &Runtime) -> (SocketAddr, ServerHandle) {
     config.max_packet_time = Duration::from_millis(600);
     config.max_write_time = Duration::from_millis(600);
     config.max_idle_time = Duration::from_secs(2);
+    config.max_close_time = Duration::from_secs(1);
     let mut limits = ServerLimits::default();
     limits.max_linger_time = Duration::from_millis(200);
     // Fewer than are asked for: the flood goes beyond.
