@@ -7,8 +7,8 @@ use clap::Args;
 /// Watch two servers be drained, restarted and killed under load, and no call be lost.
 ///
 /// Starts server processes on this machine and many clients in this one, and takes them through
-/// seven phases: they agree on a version; the clients' code for it crashes; a server is drained;
-/// load is shared; a server is replaced in place; one is killed. Then what the clients were told is
+/// eight phases: they agree on a version; the clients' code for it crashes; a server is drained;
+/// load is shared; a server is replaced in place; every connection is cut; a server is killed. Then what the clients were told is
 /// compared with the journals in which the servers wrote down each call before they executed it.
 #[derive(Debug, Args)]
 #[command(after_long_help = include_str!("../help/demo.txt"))]

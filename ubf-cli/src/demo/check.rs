@@ -20,8 +20,11 @@ pub(crate) struct Evidence {
     pub(crate) told: Vec<Vec<Outcome>>,
     /// What stands in the journals of all servers together.
     pub(crate) executed: Executed,
-    /// Calls that ended badly before the kill, while all work was planned.
+    /// Calls that ended badly before connections were cut, while all work was planned.
     pub(crate) bad_in_planned_work: u64,
+    /// Connections that were broken, and whose sessions went on; and calls that ended badly by then.
+    pub(crate) resumed: u64,
+    pub(crate) bad_after_cuts: u64,
     /// Clients that were at the node that was killed, at that time.
     pub(crate) at_killed: BTreeSet<u64>,
     /// A client has no more calls in flight.
@@ -150,6 +153,9 @@ pub(crate) fn judge(evidence: &Evidence) -> Verdict {
     let planned = evidence.bad_in_planned_work;
     let saw = format!("bad ends: {planned}");
     verdict.promise("planned_work_fails_no_call", planned == 0, saw);
+    let (resumed, bad) = (evidence.resumed, evidence.bad_after_cuts);
+    let saw = format!("{} resumed; bad ends: {bad}", counted(resumed, "session"));
+    verdict.promise("cuts_lose_no_call", resumed > 0 && bad == 0, saw);
     let saw = match (unexplained.count, verdict.indeterminate) {
         (0, 0) => "none was in flight".to_owned(),
         (0, all) => format!("in flight at the kill: {all} of {all}", all = count(all)),

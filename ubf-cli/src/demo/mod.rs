@@ -2,7 +2,7 @@
 //! call was lost.
 //!
 //! ```text
-//! story   the seven phases: orders to the servers, waits for what shall come of them
+//! story   the eight phases: orders to the servers, waits for what shall come of them
 //!  stage    what all phases need: servers, clients, time, and what is seen of them
 //!   node      a server, a process of this same program
 //!   screen    what people see meanwhile

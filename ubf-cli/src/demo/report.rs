@@ -189,6 +189,9 @@ fn words(name: &'static str) -> &'static str {
         "lost" => "no call was lost",
         "executed_twice" => "no call was executed twice",
         "planned_work_fails_no_call" => "in planned work, phases 1 to 5, no call failed",
+        "cuts_lose_no_call" => {
+            "when every connection broke, no call was lost, run twice or left open"
+        }
         "indeterminate_only_after_the_kill" => "only calls to the killed server are indeterminate",
         "nothing_else_executed" => "nothing ran that clients were told had not",
         "agreed_on_10" => "clients and servers agreed on version 10",

@@ -1,9 +1,9 @@
-//! The seven phases of a demo.
+//! The eight phases of a demo.
 
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use ubf_client::{Notice, Versions};
+use ubf_client::{Notice, SessionPlan, Versions};
 use ubf_codec::{Address, NextIp, Version};
 use ubf_node::control::Request;
 use ubf_server::LoadUnit;
@@ -23,7 +23,7 @@ use ubf_load::load::{Load, Outcome, Plan, Requests};
 
 /// What the clients speak, as in Armstrong's example of 2003.
 const CLIENT_VERSIONS: [u32; 7] = [1, 2, 3, 6, 8, 10, 11];
-const PHASES: usize = 7;
+const PHASES: usize = 8;
 /// Calls in flight of one client at most. Chosen: some, so that order matters.
 const DEPTH: usize = 4;
 /// For a call. Longer than the machine can be busy with other things.
@@ -40,6 +40,12 @@ const OPEN_CALLS_AT_KILL: u64 = 8;
 const MAX_HANG: Duration = Duration::from_secs(1);
 /// It does so for this time at least. Chosen: as long as a client waits from one call to the next.
 const MIN_HANG: Duration = Duration::from_millis(50);
+
+/// How often every connection is broken.
+const CUTS: u64 = 3;
+/// S7: for so long a client waits for a server that is gone, and its calls with it. Chosen: longer
+/// than a new connection takes on a busy machine, and as long as one cares to watch.
+const KEEP: Duration = Duration::from_secs(3);
 
 /// R5: clients wait so long before a second move.
 const MOVE_INTERVAL: Duration = Duration::from_secs(1);
@@ -72,6 +78,7 @@ pub(crate) async fn play(settings: &Settings, output: &mut Output) -> Result<End
     let moved_at = story.drain_a(a1).await?;
     let a2 = story.share_load(b1, moved_at).await?;
     let b2 = story.restart_b(b1).await?;
+    story.cut().await?;
     story.kill_a(a2).await?;
     story.prove(a2, b2).await
 }
@@ -231,6 +238,46 @@ impl Story<'_> {
         Ok(b2)
     }
 
+    /// S4.
+    async fn cut(&mut self) -> Result<(), Stop> {
+        let Self { stage, settings, evidence, .. } = self;
+        stage.begin(
+            "cut",
+            PHASES,
+            "Cut: every connection breaks in the midst of a packet, again and again",
+            "Calls are made in sessions, which outlive connections. A new one goes on where the last one ended: what had not arrived is sent again, and what was answered meanwhile was kept.",
+        )?;
+        stage.until("all clients are ready", Stage::is_calm).await?;
+        evidence.bad_in_planned_work = stage.counts.bad();
+        let resumes = |stage: &Stage<'_>| -> Vec<u64> {
+            stage.clients.iter().map(|client| client.statistics.resumes).collect()
+        };
+        let before = resumes(stage);
+        for round in 1..=CUTS {
+            if let Some(load) = &stage.load {
+                load.cut();
+            }
+            stage
+                .until("all clients go on", |stage| {
+                    let now = resumes(stage);
+                    stage.is_calm()
+                        && now.iter().zip(&before).all(|(now, before)| *now >= before + round)
+                })
+                .await?;
+        }
+        let all = (1..=settings.clients).collect();
+        stage.until_answered(&all, DEPTH as u64 + 1).await?;
+        evidence.resumed = resumes(stage).iter().sum::<u64>() - before.iter().sum::<u64>();
+        evidence.bad_after_cuts = stage.counts.bad() - evidence.bad_in_planned_work;
+        let repeats = stage.clients.iter().map(|client| client.statistics.repeats).sum();
+        stage.event(&format!(
+            "{} broke, and each session went on; {} had not arrived: sent again",
+            counted(evidence.resumed, "connection"),
+            counted(repeats, "message")
+        ))?;
+        stage.dwell(settings.dwell).await
+    }
+
     /// R4.
     async fn kill_a(&mut self, a2: usize) -> Result<(), Stop> {
         let Self { stage, settings, at_a, at_b, evidence, .. } = self;
@@ -241,7 +288,6 @@ impl Story<'_> {
             "A dead server tells nobody where to go. Its clients know B all the same: A named its peers when they agreed. Calls in flight may have run, so they are not repeated.",
         )?;
         stage.until("all clients are ready", Stage::is_calm).await?;
-        evidence.bad_in_planned_work = stage.counts.bad();
         evidence.at_killed = stage.clients_at(at_a);
         kill(stage, a2).await?;
         stage
@@ -326,6 +372,8 @@ async fn connect(
     plan.call_time = CALL_TIME;
     plan.expects_echo = true;
     plan.keeps_journal = true;
+    plan.session = SessionPlan::wanted().with_keep(KEEP);
+    plan.can_cut = true;
     plan.seed = settings.seed;
     plan.notices = Some(notices);
     let mut attempt = 1;

@@ -27,13 +27,15 @@ pub(crate) fn in_words(body: TermRef<'_>) -> Option<String> {
             let number = |index| at(index).and_then(|number| number.as_i64());
             if name.is_atom("negotiate") {
                 Some(format!(
-                    "offers versions {} to {}{}",
+                    "offers versions {} to {}{}{}",
                     versions(at(2)?)?,
                     service(at(1)?),
-                    quarantined(at(3)?)
+                    quarantined(at(3)?),
+                    session(at(3)?)
                 ))
             } else if name.is_atom("agreed") {
-                Some(format!("agrees, and speaks {}", versions(at(2)?)?))
+                let session = at(3).map(session).unwrap_or_default();
+                Some(format!("agrees, and speaks {}{session}", versions(at(2)?)?))
             } else if name.is_atom("no_common_version") {
                 Some(format!("has no common version, and speaks {}", versions(at(2)?)?))
             } else if name.is_atom("refused") {
@@ -44,6 +46,13 @@ pub(crate) fn in_words(body: TermRef<'_>) -> Option<String> {
                 ))
             } else if name.is_atom("failed") {
                 Some(format!("failed at packet {}, which may have run: {}", number(2)?, reason(0)?))
+            } else if name.is_atom("seen") {
+                let end = if at(2).is_some() { ", and ends the session" } else { "" };
+                Some(format!(
+                    "has the answers to all messages up to {}, and {} events{end}",
+                    number(0)?,
+                    number(1)?
+                ))
             } else if name.is_atom("moved") {
                 Some(format!("the next message goes to that address, within {} ms", number(0)?))
             } else if name.is_atom("closing") {
@@ -104,6 +113,31 @@ fn quarantined(options: TermRef<'_>) -> String {
     left_out.map_or_else(String::new, |left_out| format!(", and leaves out {left_out}"))
 }
 
+/// S1, S4: what is said of a session. Its name is a secret, and not shown.
+fn session(options: TermRef<'_>) -> String {
+    let View::List(options) = options.view() else { return String::new() };
+    options.iter().filter_map(session_option).collect()
+}
+
+fn session_option(option: TermRef<'_>) -> Option<String> {
+    let View::Tuple(parts) = option.view() else { return None };
+    let name = parts.get(0)?;
+    let number = |index: usize| parts.get(index).and_then(|number| number.as_i64());
+    Some(if name.is_atom("session") && parts.len() == 5 {
+        format!("; wants a session, to be kept for {} ms", number(4)?)
+    } else if name.is_atom("session") {
+        format!("; grants a session, and keeps it for {} ms", number(4)?)
+    } else if name.is_atom("resume") {
+        format!("; goes on with its session, and has the answers up to {}", number(2)?)
+    } else if name.is_atom("resumed") {
+        format!("; the session goes on after message {}", number(1)?)
+    } else if name.is_atom("no_session") {
+        format!("; does not have the session: {}", brief(parts.get(1)?, MAX_REASON))
+    } else {
+        return None;
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,6 +168,32 @@ mod tests {
             ),
             ("{'error''syntax'17}$", "found broken syntax at byte 17: syntax"),
             ("'ping'$", "asks for a sign of life"),
+            (
+                "{'negotiate'1?#3&#{'session'16~0123456789abcdef~1024 4194304 60000}&}$",
+                "offers versions 3 to the default service; wants a session, to be kept for 60000 ms",
+            ),
+            (
+                "{'agreed'1?#3&#{'session'1024 4194304 16777216 60000'memory'}&}$",
+                "agrees, and speaks 3; grants a session, and keeps it for 60000 ms",
+            ),
+            (
+                "{'negotiate'1?#3&#{'resume'16~0123456789abcdef~1 0 2}&}$",
+                "offers versions 3 to the default service; goes on with its session, and has the \
+                 answers up to 1",
+            ),
+            (
+                "{'agreed'1?#3&#{'resumed'2 0}&}$",
+                "agrees, and speaks 3; the session goes on after message 2",
+            ),
+            (
+                "{'agreed'1?#3&#{'no_session''unknown'}&}$",
+                "agrees, and speaks 3; does not have the session: unknown",
+            ),
+            ("{'seen'7 9}$", "has the answers to all messages up to 7, and 9 events"),
+            (
+                "{'seen'7 9'end'}$",
+                "has the answers to all messages up to 7, and 9 events, and ends the session",
+            ),
         ] {
             assert_eq!(words(packet).as_deref(), Some(expected), "{packet}");
         }

@@ -13,6 +13,18 @@ pub(super) fn in_words(notice: &Notice) -> Option<String> {
                 .unwrap_or_default();
             format!("agreed on version {version} with {address}{agent}, which speaks {spoken}")
         }
+        Notice::NewSession { id, .. } => {
+            format!("a session, {id}: calls outlive their connection")
+        }
+        Notice::Resumed { address, kept, repeats, .. } => {
+            let arrived = format!("{kept} of its messages had arrived");
+            format!("the session goes on at {address}: {arrived}, {repeats} are sent again")
+        }
+        Notice::SessionLost { address, .. } => {
+            format!("the session is gone: {address} does not know it any longer")
+        }
+        Notice::EventsMissed { count: Some(count), .. } => format!("{count} events are missing"),
+        Notice::EventsMissed { count: None, .. } => "some events are missing".to_owned(),
         Notice::FellBack { from, to: Some(to), why } => {
             format!("fell back from {from} to {to}: {}", why.as_ref())
         }

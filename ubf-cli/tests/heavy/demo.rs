@@ -27,18 +27,28 @@ fn keeps_all_promises_and_says_so_in_numbers() {
     assert!(number("refused_and_sent_again") >= number("clients"));
     let promises = report["promises"].as_array().unwrap();
     assert!(
-        promises.len() == 8 && promises.iter().all(|promise| promise["kept"] == true),
+        promises.len() == 9 && promises.iter().all(|promise| promise["kept"] == true),
         "{report}"
     );
     let phases = report["phases"].as_array().unwrap();
     let names: Vec<_> = phases.iter().map(|phase| phase["name"].as_str().unwrap()).collect();
     assert_eq!(
         names,
-        ["negotiate", "fall back", "drain", "share load", "restart in place", "kill", "proof"]
+        [
+            "negotiate",
+            "fall back",
+            "drain",
+            "share load",
+            "restart in place",
+            "cut",
+            "kill",
+            "proof"
+        ]
     );
     let lost: Vec<_> =
         phases.iter().map(|phase| phase["lost_connections"].as_u64().unwrap()).collect();
     assert!(lost[..5].iter().all(|lost| *lost == 0), "planned work loses no connection: {lost:?}");
+    assert!(lost[5] >= 3 * 20, "each connection is cut three times: {lost:?}");
     assert!(
         phases[2]["moved"].as_u64() == Some(20) && phases[3]["moved"].as_u64() > Some(0),
         "{report}"
@@ -46,7 +56,7 @@ fn keeps_all_promises_and_says_so_in_numbers() {
 
     // What is shown meanwhile is for people, and is plain where nobody draws.
     for line in
-        ["1/7 Negotiate", "next message is in 8", "agreed version: 3", "kill -9", "7/7 Proof"]
+        ["1/8 Negotiate", "next message is in 8", "agreed version: 3", "kill -9", "8/8 Proof"]
     {
         assert!(ran.err.contains(line), "{line}: {}", ran.err);
     }

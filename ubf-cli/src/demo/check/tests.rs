@@ -16,6 +16,8 @@ fn good() -> Evidence {
             .map(|call| (call, 1))
             .into(),
         bad_in_planned_work: 0,
+        resumed: 6,
+        bad_after_cuts: 0,
         at_killed: BTreeSet::from([2]),
         max_in_flight: 1,
         agreed: ByVersion::from([(10, 2)]),
@@ -45,6 +47,13 @@ fn what_is_good_keeps_all_promises() {
         (6, 5, 0, 0)
     );
     assert_eq!((verdict.indeterminate, verdict.indeterminate_that_had_run), (1, 0));
+}
+
+#[test]
+fn a_cut_that_loses_a_call_and_cuts_that_never_were_break_a_promise() {
+    let found = broken(|evidence| evidence.bad_after_cuts = 2);
+    assert_eq!(found, [("cuts_lose_no_call", "6 sessions resumed; bad ends: 2".to_owned())]);
+    assert_eq!(names(&broken(|evidence| evidence.resumed = 0)), ["cuts_lose_no_call"]);
 }
 
 #[test]
