@@ -1,7 +1,7 @@
 //! Arguments of the commands that talk to a server.
 
 use clap::{Args, ValueEnum};
-use ubf_client::{Builder, Client, RedirectPolicy, Service, Target, Versions};
+use ubf_client::{Builder, Client, RedirectPolicy, Service, SessionPlan, Target, Versions};
 use ubf_codec::Version;
 
 use super::packets::LimitArgs;
@@ -56,6 +56,7 @@ impl ConnectArgs {
             .versions(self.versions.iter().map(Version::get))
             .redirect_policy(self.policy())
             .limits(self.limits.limits())
+            .session(SessionPlan::wanted())
             .agent(concat!("ubf/", env!("CARGO_PKG_VERSION")))
     }
 }

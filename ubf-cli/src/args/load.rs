@@ -72,12 +72,12 @@ pub(crate) struct Load {
     #[arg(long)]
     pub(crate) idempotent: bool,
 
-    /// Break each connection after about so long, in the midst of a packet, as in 5s
+    /// Break each connection after about so long, in mid-packet, as in 5s
     #[arg(long, value_name = "TIME", value_parser = some_time)]
     pub(crate) cut: Option<Duration>,
 
     /// Make calls without sessions: those that are open when a connection breaks are lost
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub(crate) no_session: bool,
 
     /// Say on stderr how it is going, also if that is no terminal

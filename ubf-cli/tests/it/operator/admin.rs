@@ -110,6 +110,19 @@ fn sessions_are_listed_with_a_connection_and_without_one() {
 }
 
 #[test]
+fn a_call_ends_its_session_and_leaves_none_behind() {
+    let server = Server::start("call-sessions", ANYWHERE, &[]);
+    let ran = ubf(&["call", &server.address, "hello", "again"]);
+    assert_eq!((ran.status, ran.out.as_str()), (0, "hello\nagain\n"), "{}", ran.err);
+    while server.admin(&["sessions"]).out != "0 sessions, 0 parked\n" {}
+    let status: serde_json::Value =
+        serde_json::from_str(&server.admin(&["status", "--json"]).out).expect("JSON");
+    let counted = |name: &str| status["counters"][name].as_u64();
+    assert_eq!((counted("sessions"), counted("sessions_expired")), (Some(1), Some(0)));
+    assert_eq!((counted("sessions_given_up"), counted("answers_lost")), (Some(0), Some(0)));
+}
+
+#[test]
 fn without_room_for_sessions_none_is_granted() {
     let server = Server::start("no-sessions", ANYWHERE, &["--max-sessions", "0"]);
     let mut client = TcpStream::connect(&server.address).expect("it listens");
