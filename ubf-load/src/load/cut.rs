@@ -66,11 +66,12 @@ impl Scissors {
         self.seed.hash_one(self.draws.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// When a connection breaks that is made now: between nothing and twice the mean.
+    /// When a connection breaks that is made now: between a quarter of the mean and seven,
+    /// so that it is there before it breaks.
     fn moment(&self) -> Option<Instant> {
         let mean = self.mean?;
         // A thousandth is as fine as anybody can tell.
-        let thousandths = u32::try_from(self.draw() % 2_000).unwrap_or_default();
+        let thousandths = 250 + u32::try_from(self.draw() % 1_500).unwrap_or_default();
         Some(Instant::now() + mean * thousandths / 1_000)
     }
 }
