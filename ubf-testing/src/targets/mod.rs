@@ -20,6 +20,7 @@ mod scenario;
 mod script;
 mod serde;
 mod server_session;
+mod sessions;
 mod shown;
 
 pub use self::check::check;
@@ -35,12 +36,13 @@ pub use self::round_trip::round_trip;
 pub use self::scenario::Scenario;
 pub use self::serde::serde;
 pub use self::server_session::server_session;
+pub use self::sessions::sessions;
 
 /// A fuzz target's body.
 pub type Body = fn(&[u8]);
 
 /// Every target with its name, which is also that of its directory of inputs.
-pub const ALL: [(&str, Body); 12] = [
+pub const ALL: [(&str, Body); 13] = [
     ("decode", decode),
     ("decode_chunks", decode_chunks),
     ("differential", differential),
@@ -50,6 +52,7 @@ pub const ALL: [(&str, Body); 12] = [
     ("serde", serde),
     ("client_session", client_session),
     ("server_session", server_session),
+    ("sessions", sessions),
     ("contract", contract),
     ("check", check),
     ("compare", compare),
