@@ -113,6 +113,11 @@ fn the_corpus_of_check_passes() {
 }
 
 #[test]
+fn the_corpus_of_sessions_passes() {
+    replay("sessions");
+}
+
+#[test]
 fn the_corpus_of_compare_passes() {
     replay("compare");
 }
