@@ -2,6 +2,7 @@
 //! longer than all else.
 
 use alloc::vec::Vec;
+#[cfg(feature = "serde")]
 use core::ops::Range;
 
 use bytes::BufMut;
@@ -14,6 +15,7 @@ pub(crate) const SHORT_TOKEN: usize = SHORT_TEXT + 3;
 pub(crate) const SHORT_TEXT: usize = 32;
 
 /// What a short [`Kept::part`] copies. At most a short token.
+#[cfg(feature = "serde")]
 pub(crate) const COPIED: usize = 32;
 
 /// Takes tokens.
@@ -55,6 +57,7 @@ impl Kept {
     }
 
     /// Two bytes.
+    #[cfg(feature = "serde")]
     #[inline(always)]
     pub(crate) fn pair(&mut self, pair: [u8; 2]) {
         if let Some(room) = self.room().and_then(|room| room.first_chunk_mut()) {
@@ -65,6 +68,7 @@ impl Kept {
 
     /// The part of `source` that the range names. A short one is copied with what follows it there,
     /// by words: a call to copy some bytes would take longer.
+    #[cfg(feature = "serde")]
     #[inline(always)]
     pub(crate) fn part(&mut self, source: &[u8], range: Range<usize>) {
         let len = range.len();

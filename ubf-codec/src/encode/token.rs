@@ -95,6 +95,7 @@ pub(crate) fn quoted(text: TextRef<'_>, quote: u8, out: &mut impl Sink) {
 }
 
 /// A field of a property list: `{` and its name, at once where that is short.
+#[cfg(feature = "serde")]
 #[inline(always)]
 pub(crate) fn field(name: &str, out: &mut impl Sink) {
     let bytes = name.as_bytes();
@@ -114,6 +115,7 @@ pub(crate) fn field(name: &str, out: &mut impl Sink) {
 }
 
 /// W8: the digits of a float, as a string tagged `f`.
+#[cfg(feature = "serde")]
 #[inline(always)]
 pub(crate) fn float(digits: &str, out: &mut impl Sink) {
     let bytes = digits.as_bytes();
@@ -133,6 +135,7 @@ pub(crate) fn float(digits: &str, out: &mut impl Sink) {
 }
 
 /// Nearly all floats: 17 digits, sign, point and exponent take 24 bytes.
+#[cfg(feature = "serde")]
 const SHORT_FLOAT: usize = SHORT_TEXT - 4;
 
 /// A text that is longer than a short token: copied and searched at once, until something special
