@@ -88,7 +88,7 @@ struct Open {
 
 /// One shard, as its owner keeps it. See the [module](self) for its way.
 ///
-/// The shell passes committed rows as a [`Base`], to be read while a call runs. A base shows all
+/// The shell passes committed rows as a [`Base`](crate::Base), to be read while a call runs. A base shows all
 /// that was told to be [committed](Input::Committed). It may show the batch that is on its way, whole
 /// or not at all; and nothing else.
 #[derive(Clone, Debug)]
@@ -117,7 +117,7 @@ pub struct Shard {
 const MAX_LOSSES: usize = 64;
 
 impl Shard {
-    /// A shard that is not owned yet. The seed is that of [`Tx::random`].
+    /// A shard that is not owned yet. The seed is that of [`Tx::random`](crate::Tx::random).
     #[must_use]
     pub fn new(id: ShardId, config: Arc<Config>, seed: u64) -> Self {
         let record = ShardRecord::first(config.first_version);
