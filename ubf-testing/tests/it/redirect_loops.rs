@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-use ubf_client::{Client, Notice};
+use ubf_client::{Client, Notice, SessionPlan};
 use ubf_codec::ubf;
 use ubf_proto::RedirectRefusal;
 
@@ -64,10 +64,12 @@ async fn mislead(mut stream: TcpStream, next: String) {
 async fn chase(servers: usize) -> (RedirectRefusal, Vec<usize>) {
     let (addresses, visitors) = ring(servers).await;
     let (seen, mut notices) = mpsc::unbounded_channel();
-    let client = Client::builder().address(&addresses[0]).versions([3]).on_notice(move |notice| {
-        drop(seen.send(notice.clone()));
-    });
+    // The servers cut what they read at each `$`, and the name of a session may have one.
+    let client = Client::builder().address(&addresses[0]).versions([3]).session(SessionPlan::off());
     let client = client
+        .on_notice(move |notice| {
+            drop(seen.send(notice.clone()));
+        })
         .configure(|config| config.move_interval = Duration::from_millis(1))
         .connect()
         .await
