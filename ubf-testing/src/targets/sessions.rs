@@ -162,14 +162,13 @@ impl World {
                         self.endpoint.handle(endpoint::Input::SessionOver(key), now);
                     }
                 }
-                _ => {}
+                Output::Notice(_) | _ => {}
             }
         }
         self.check(&machine);
-        if self.owner(machine.connection) == Some(index) || machine.session.is_parked() {
-            if let Some(place) = self.machines.get_mut(index) {
-                *place = Some(machine);
-            }
+        let is_alive = self.owner(machine.connection) == Some(index) || machine.session.is_parked();
+        if is_alive && let Some(place) = self.machines.get_mut(index) {
+            *place = Some(machine);
         }
         self.obey();
     }
@@ -177,7 +176,8 @@ impl World {
     fn check(&self, machine: &Machine) {
         if machine.session.has_session() {
             // What runs when the room is full may still be answered.
-            let answers = MAX_KEPT + (WINDOW as usize + 1) * (64 + 50);
+            let window = usize::try_from(WINDOW).unwrap_or(usize::MAX);
+            let answers = MAX_KEPT + (window + 1) * (64 + 50);
             let kept = machine.session.kept_bytes();
             assert!(kept <= answers + MAX_EVENT_BYTES, "S6: {kept} bytes are kept");
             let running = machine.session.running() as u64;
