@@ -9,7 +9,7 @@
 //! use std::sync::Mutex;
 //!
 //! use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-//! use ubf_client::{Client, Peer, Stream};
+//! use ubf_client::{Client, Peer, SessionPlan, Stream};
 //! use ubf_codec::ubf;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -19,8 +19,9 @@
 //! let client = Client::builder()
 //!     .address("in.memory:1")
 //!     .versions([3])
-//!     // All bytes are known: no random version is added (N9).
+//!     // All bytes are known: no random version is added (N9), and no session has a random name (S1).
 //!     .configure(|config| config.grease = false)
+//!     .session(SessionPlan::off())
 //!     .connector(move |_to| {
 //!         let stream = ours.lock().ok().and_then(|mut stream| stream.take());
 //!         async move {
