@@ -11,6 +11,7 @@ mod handing;
 mod link;
 mod notes;
 mod outbox;
+mod work;
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -24,28 +25,25 @@ use std::time::Duration;
 use bytes::BytesMut;
 use futures_util::FutureExt as _;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use tokio::time::{Sleep, sleep_until, timeout};
-use ubf_codec::{Term, Version};
+use tokio::time::{Sleep, sleep_until};
+use ubf_codec::Version;
 use ubf_net::Stream;
-use ubf_proto::endpoint;
 use ubf_proto::endpoint::Start;
 use ubf_proto::server::{
-    CloseReason, Input, Message, Output, Scratch, SessionAnswer, SessionEnd, SessionRequest,
+    CloseReason, Input, Output, Scratch, SessionAnswer, SessionEnd, SessionRequest,
 };
 use ubf_proto::session::Resume;
-use ubf_proto::{ServerSession, Service, Time, Truncated};
+use ubf_proto::{ServerSession, Service, Time};
 
 pub(crate) use self::handing::Attach;
 use self::link::Link;
 use self::outbox::Outbox;
-use crate::contain::{Contained, contained};
+use crate::contain::Contained;
 use crate::counters::{Counter, Counters, Messages};
 use crate::endpoint::{ConnectionGuard, SharedEndpoint};
 use crate::entry::ConnectionEntry;
 use crate::erased::{AnyConnection, Outcome};
-use crate::failure::{Chain, Ending, Failure};
-use crate::handler::Client;
-use crate::log::{debug, millis, warn};
+use crate::log::{debug, warn};
 use crate::mailbox::{Command, Mailbox, OpenMailbox};
 use crate::session::{Kept, SessionGuard};
 
@@ -574,148 +572,6 @@ impl Connection {
         let Some(own) = &self.own else { return };
         if let Some(is_crowded) = self.kept.tell(own, self.session.kept_bytes(), is_last) {
             self.session.handle(Input::Crowded(is_crowded), self.now);
-        }
-    }
-
-    /// Runs a handler as far as it goes. Most are done at once, and are never put aside.
-    fn begin(&mut self, message: Message, is_event: bool, cx: &mut Context<'_>) {
-        if is_event {
-            self.count(|messages| &messages.events_in, |totals| &totals.events_in);
-        } else {
-            self.count(|messages| &messages.requests, |totals| &totals.requests);
-        }
-        let (packet, version, bytes) =
-            (message.packet, message.version, message.body.source().len());
-        self.spend(bytes);
-        let begun = self
-            .service(&message.service)
-            .and_then(|place| Some((place, self.services.get(place)?.1.get()?)));
-        let Some((place, connection)) = begun else {
-            let failed = self.failed(packet, &message.service, version, is_event, Outcome::Crashed);
-            return self.tell(failed);
-        };
-        self.mailbox.set_spoken(Some(place), version);
-        let mut running = connection.begin(message, is_event);
-        match Pin::new(&mut running).poll(cx) {
-            Poll::Ready(ended) => {
-                running.recycle();
-                let finished =
-                    Finished { packet, place, version, is_event, bytes, outcome: ended.into() };
-                let input = self.outcome(finished);
-                self.tell(input);
-            }
-            Poll::Pending => {
-                if is_event {
-                    self.event_handlers += 1;
-                    self.event_bytes += bytes;
-                }
-                let max_time = self.endpoint.limits.max_call_time;
-                self.handlers.get_or_insert_default().push(Box::pin(async move {
-                    let outcome =
-                        timeout(max_time, running).await.map_or(Outcome::TimedOut, Outcome::from);
-                    Finished { packet, place, version, is_event, bytes, outcome }
-                }));
-            }
-        }
-    }
-
-    /// The place of the code of a service on this connection; `None` if it panicked as it was told
-    /// of the client.
-    fn service(&mut self, name: &Service) -> Option<usize> {
-        if let Some(place) = self.services.iter().position(|(known, _)| known == name) {
-            return Some(place);
-        }
-        let service = Arc::clone(self.endpoint.services.get(name)?);
-        let mailbox = Arc::clone(&self.mailbox.0);
-        let client =
-            Client { peer: self.entry.peer, mailbox, place: self.services.len(), gate: None };
-        let connection = Contained::new(contained(|| service.open(client))?);
-        self.services.reserve_exact(1);
-        self.services.push((name.clone(), connection));
-        Some(self.services.len() - 1)
-    }
-
-    fn tell(&mut self, input: Option<Input>) {
-        if let Some(input) = input {
-            self.session.handle(input, self.now);
-        }
-    }
-
-    fn finish(&mut self, finished: Finished) -> Option<Input> {
-        if finished.is_event {
-            self.event_handlers -= 1;
-            self.event_bytes -= finished.bytes;
-        }
-        self.outcome(finished)
-    }
-
-    fn outcome(&self, finished: Finished) -> Option<Input> {
-        let Finished { packet, place, version, is_event, bytes: _, outcome } = finished;
-        if let Outcome::Done(body) = outcome {
-            return (!is_event).then_some(Input::Reply { packet, body });
-        }
-        let service = self.services.get(place).map_or(&Service::DEFAULT, |(name, _)| name);
-        self.failed(packet, service, version, is_event, outcome)
-    }
-
-    #[cold]
-    fn failed(
-        &self,
-        packet: u64,
-        service: &Service,
-        version: Version,
-        is_event: bool,
-        outcome: Outcome,
-    ) -> Option<Input> {
-        let (peer, counters) = (self.entry.peer, &self.endpoint.totals);
-        let why = match outcome {
-            Outcome::Done(_) => return None,
-            Outcome::Failed(failure) => {
-                return Some(self.handler_gave_up(packet, service, version, failure));
-            }
-            Outcome::Crashed => {
-                // N6
-                warn!(%peer, %service, %version, packet, is_event, "failed: the handler panicked");
-                counters.failed.add(1);
-                let connection = self.entry.key;
-                let service = service.clone();
-                self.endpoint.handle(endpoint::Input::Crashed { connection, service, version });
-                "crash"
-            }
-            Outcome::TimedOut => {
-                // L2: that says nothing about the version.
-                let max_call_ms = millis(self.endpoint.limits.max_call_time);
-                warn!(%peer, %service, %version, packet, is_event, max_call_ms, "failed: the handler took too long");
-                counters.timed_out.add(1);
-                "call_time"
-            }
-        };
-        (!is_event).then(|| Input::Failed { packet, why: Term::atom(why) })
-    }
-
-    /// A handler that fails without a panic says nothing about its version (N6).
-    fn handler_gave_up(
-        &self,
-        packet: u64,
-        service: &Service,
-        version: Version,
-        failure: Failure,
-    ) -> Input {
-        let (peer, counters) = (self.entry.peer, &self.endpoint.totals);
-        let (ending, cause) = failure.into_parts();
-        let cause = cause.as_deref().map(|cause| tracing::field::display(Chain(cause)));
-        match ending {
-            Ending::Replied(reply) => Input::Reply { packet, body: reply.into_body() },
-            Ending::Failed(why) => {
-                counters.failed_by_handler.add(1);
-                warn!(%peer, %service, %version, packet, why = %Truncated(why.as_ref()), cause, "failed: the handler says so");
-                Input::Failed { packet, why }
-            }
-            Ending::Refused(why) => {
-                counters.refused_by_handler.add(1);
-                debug!(%peer, %service, %version, packet, why = %Truncated(why.as_ref()), cause, "refused: the handler says so");
-                Input::Refused { packet, why }
-            }
         }
     }
 }
