@@ -1,7 +1,7 @@
 //! The sessions of a server: who owns which, and whether there is room for more (S1, S5, S6).
 
-use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
+use alloc::collections::{BTreeMap, BTreeSet};
+use core::ops::Bound;
 use core::time::Duration;
 
 use super::{ConnectionKey, Origin};
@@ -14,6 +14,9 @@ use crate::time::Time;
 pub struct SessionKey(u64);
 
 impl SessionKey {
+    const FIRST: Self = Self(0);
+    const LAST: Self = Self(u64::MAX);
+
     /// A number for people, counted from 1.
     #[must_use]
     pub const fn number(self) -> u64 {
@@ -99,7 +102,8 @@ struct Entry {
     parked: Option<Time>,
 }
 
-/// The sessions that are not over.
+/// The sessions that are not over. They are looked up while all connections of the server wait, so
+/// nothing that depends on one of them looks at the others.
 #[derive(Debug)]
 pub(super) struct Sessions {
     pub(super) limits: SessionLimits,
@@ -107,7 +111,11 @@ pub(super) struct Sessions {
     /// Of the numbers by which names are looked up, so that nobody can choose names that collide.
     seed: u64,
     entries: BTreeMap<SessionKey, Entry>,
-    by_hash: BTreeMap<u64, Vec<SessionKey>>,
+    by_hash: BTreeSet<(u64, SessionKey)>,
+    /// By the connection that each has, or had last.
+    by_connection: BTreeSet<(ConnectionKey, SessionKey)>,
+    /// S6: those without a connection: of each origin, the one that rests longest is the first.
+    parked: BTreeSet<(Origin, Time, SessionKey)>,
     /// Never 0. Those without an address are not counted.
     by_origin: BTreeMap<Origin, usize>,
 }
@@ -119,15 +127,18 @@ impl Sessions {
             next: 0,
             seed,
             entries: BTreeMap::new(),
-            by_hash: BTreeMap::new(),
+            by_hash: BTreeSet::new(),
+            by_connection: BTreeSet::new(),
+            parked: BTreeSet::new(),
             by_origin: BTreeMap::new(),
         }
     }
 
     fn find(&self, id: &SessionId) -> Option<SessionKey> {
-        let keys = self.by_hash.get(&id.hash_with(self.seed))?;
-        let is_it = |key: &&SessionKey| self.entries.get(key).is_some_and(|known| known.id == *id);
-        keys.iter().find(is_it).copied()
+        let hash = id.hash_with(self.seed);
+        let alike = self.by_hash.range((hash, SessionKey::FIRST)..=(hash, SessionKey::LAST));
+        let is_it = |key: &SessionKey| self.entries.get(key).is_some_and(|known| known.id == *id);
+        alike.map(|&(_, key)| key).find(is_it)
     }
 
     /// Whether there was a session of this name and it is not over.
@@ -144,14 +155,18 @@ impl Sessions {
             return Room::There;
         }
         // S6: only for sessions of the same address.
-        let parked = self.entries.iter().filter(|(_, known)| known.origin == origin);
-        let longest = parked.filter_map(|(&key, known)| Some((known.parked?, key))).min();
-        longest.map_or(Room::None, |(_, key)| Room::Instead(key))
+        self.longest_parked(origin).map_or(Room::None, Room::Instead)
+    }
+
+    fn longest_parked(&self, origin: Origin) -> Option<SessionKey> {
+        let first = (origin, Time::ZERO, SessionKey::FIRST);
+        let last = (origin, Time::NEVER, SessionKey::LAST);
+        self.parked.range(first..=last).next().map(|&(_, _, key)| key)
     }
 
     /// Whether a client of this origin may want to go on with a session.
     pub(super) fn has_parked(&self, origin: Origin) -> bool {
-        self.entries.values().any(|known| known.parked.is_some() && known.origin == origin)
+        self.longest_parked(origin).is_some()
     }
 
     /// S1: what is granted. `None`: the client accepts packets that could not be kept.
@@ -177,7 +192,8 @@ impl Sessions {
         self.next += 1;
         // S5: the opening is the first attempt.
         let entry = Entry { id, origin, service, turn: 1, connection, parked: None };
-        self.by_hash.entry(id.hash_with(self.seed)).or_default().push(key);
+        self.by_hash.insert((id.hash_with(self.seed), key));
+        self.by_connection.insert((connection, key));
         self.entries.insert(key, entry);
         if origin != Origin::Local {
             *self.by_origin.entry(origin).or_default() += 1;
@@ -200,8 +216,12 @@ impl Sessions {
             return Resumption::Overtaken;
         }
         entry.turn = resume.turn;
-        entry.connection = connection;
-        entry.parked = None;
+        let before = core::mem::replace(&mut entry.connection, connection);
+        self.by_connection.remove(&(before, key));
+        self.by_connection.insert((connection, key));
+        if let Some(since) = entry.parked.take() {
+            self.parked.remove(&(entry.origin, since, key));
+        }
         Resumption::HandOver(key)
     }
 
@@ -210,7 +230,10 @@ impl Sessions {
         let Some(entry) = self.entries.get_mut(&key) else { return false };
         let is_its_own = entry.connection == connection;
         if is_its_own {
-            entry.parked = Some(now);
+            if let Some(since) = entry.parked.replace(now) {
+                self.parked.remove(&(entry.origin, since, key));
+            }
+            self.parked.insert((entry.origin, now, key));
         }
         is_its_own
     }
@@ -218,12 +241,10 @@ impl Sessions {
     /// `false` if it is over already.
     pub(super) fn remove(&mut self, key: SessionKey) -> bool {
         let Some(entry) = self.entries.remove(&key) else { return false };
-        let hash = entry.id.hash_with(self.seed);
-        if let Some(keys) = self.by_hash.get_mut(&hash) {
-            keys.retain(|known| *known != key);
-            if keys.is_empty() {
-                self.by_hash.remove(&hash);
-            }
+        self.by_hash.remove(&(entry.id.hash_with(self.seed), key));
+        self.by_connection.remove(&(entry.connection, key));
+        if let Some(since) = entry.parked {
+            self.parked.remove(&(entry.origin, since, key));
         }
         if let Some(count) = self.by_origin.get_mut(&entry.origin) {
             *count -= 1;
@@ -239,19 +260,19 @@ impl Sessions {
     }
 
     pub(super) fn parked(&self) -> usize {
-        self.entries.values().filter(|entry| entry.parked.is_some()).count()
+        self.parked.len()
     }
 
     /// Where the client of a session is whose connection this is, or was.
     pub(super) fn origin(&self, connection: ConnectionKey) -> Option<Origin> {
-        let is_it = |entry: &&Entry| entry.connection == connection;
-        self.entries.values().find(is_it).map(|entry| entry.origin)
+        let first = (connection, SessionKey::FIRST);
+        let last = (connection, SessionKey::LAST);
+        let &(_, key) = self.by_connection.range(first..=last).next()?;
+        self.entries.get(&key).map(|entry| entry.origin)
     }
 
     /// The session after this one; without one, the first of all.
     pub(super) fn after(&self, key: Option<SessionKey>) -> Option<SessionKey> {
-        use core::ops::Bound;
-
         let start = key.map_or(Bound::Unbounded, Bound::Excluded);
         self.entries.range((start, Bound::Unbounded)).next().map(|(&key, _)| key)
     }
@@ -264,4 +285,92 @@ pub(super) enum Room {
     /// If this one is given up.
     Instead(SessionKey),
     None,
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::super::connections::Connections;
+    use super::*;
+    use crate::random::Random;
+
+    const ORIGINS: [&str; 3] = ["192.0.2.1", "192.0.2.2", "2001:db8::1"];
+
+    fn origins() -> impl Iterator<Item = Origin> {
+        ORIGINS.iter().map(|ip| Origin::of(ip.parse().unwrap())).chain([Origin::Local])
+    }
+
+    fn id(number: u64) -> SessionId {
+        SessionId::from_bytes(u128::from(number).to_be_bytes())
+    }
+
+    fn resume(number: u64, turn: u64) -> Resume {
+        Resume { id: id(number), turn, done: 0, events: 0 }
+    }
+
+    /// What is looked up, found by looking at every session.
+    fn check(sessions: &Sessions, connections: &[ConnectionKey]) {
+        let entries = &sessions.entries;
+        let parked = |origin| {
+            let of_origin = entries.iter().filter(move |(_, known)| known.origin == origin);
+            of_origin.filter_map(|(&key, known)| Some((known.parked?, key)))
+        };
+        for origin in origins() {
+            assert_eq!(sessions.has_parked(origin), parked(origin).count() > 0);
+            let longest = parked(origin).min();
+            assert_eq!(sessions.longest_parked(origin), longest.map(|(_, key)| key));
+        }
+        let all: usize = origins().map(|origin| parked(origin).count()).sum();
+        assert_eq!((sessions.parked(), sessions.len()), (all, entries.len()));
+        for (&key, known) in entries {
+            assert_eq!(sessions.find(&known.id), Some(key));
+        }
+        for &connection in connections {
+            let owned = entries.values().find(|known| known.connection == connection);
+            assert_eq!(sessions.origin(connection), owned.map(|known| known.origin));
+        }
+        let indexed = [sessions.by_hash.len(), sessions.by_connection.len()];
+        assert_eq!(indexed, [entries.len(); 2], "nothing is left behind");
+    }
+
+    #[test]
+    fn s6_what_is_looked_up_is_what_a_look_at_every_session_finds() {
+        let mut random = Random::new(7);
+        let mut sessions = Sessions::new(SessionLimits::default(), 7);
+        let (mut admitted, mut connections) = (Connections::default(), Vec::new());
+        let mut made = Vec::new();
+        for step in 0..400_u64 {
+            let now = Time::from_millis(step / 3);
+            let origin = origins().nth(usize::try_from(random.below(4)).unwrap()).unwrap();
+            let connection = admitted.add(origin);
+            let any = usize::try_from(random.below(made.len() as u64 + 1)).unwrap();
+            match (random.below(8), made.get(any).copied()) {
+                (0..3, _) | (_, None) => {
+                    let (number, service) = (made.len() as u64, Service::DEFAULT);
+                    made.push((number, sessions.add(id(number), origin, service, connection)));
+                    connections.push(connection);
+                }
+                (3..5, Some((_, key))) => {
+                    let owner = sessions.entries.get(&key).map(|known| known.connection);
+                    let is_parked = owner.is_some_and(|owner| sessions.park(key, owner, now));
+                    assert_eq!(is_parked, owner.is_some());
+                }
+                (5..7, Some((number, _))) => {
+                    sessions.resume(&Service::DEFAULT, &resume(number, 2 + step), connection);
+                    connections.push(connection);
+                }
+                (_, Some((_, key))) => {
+                    sessions.remove(key);
+                }
+            }
+            check(&sessions, &connections);
+        }
+        assert!(sessions.len() > 10 && sessions.parked() > 10, "{}", sessions.len());
+        for (_, key) in made {
+            sessions.remove(key);
+        }
+        check(&sessions, &connections);
+        assert!(sessions.parked.is_empty() && sessions.by_origin.is_empty());
+    }
 }
