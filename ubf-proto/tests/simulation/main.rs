@@ -30,9 +30,12 @@ use std::panic;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
+use std::time::Instant;
 
 use crate::world::World;
 
+/// After so many seeds a long run tells how far it is.
+const TOLD_AFTER: u64 = 50_000;
 /// After so many the rest is not tried.
 const MAX_FAILURES: usize = 10;
 
@@ -53,12 +56,16 @@ fn every_seed_keeps_the_promises() {
     let next = AtomicU64::new(0);
     let failures = Mutex::new(Vec::new());
     let workers = thread::available_parallelism().map_or(2, usize::from);
+    let start = Instant::now();
     let work = || {
         let mut total = world::Summary::default();
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             if seed >= seeds {
                 return total;
+            }
+            if seed > 0 && seed.is_multiple_of(TOLD_AFTER) {
+                eprintln!("{seed} seeds after {} s", start.elapsed().as_secs());
             }
             match panic::catch_unwind(|| World::new(seed, false).run()) {
                 Ok(summary) => total.add(&summary),
@@ -100,8 +107,10 @@ fn every_seed_keeps_the_promises() {
         total.overtaken,
         total.unknown,
         total.heard,
+        total.cordoned,
+        total.moved_one,
     ];
-    assert!(total.missed > 0, "{total:?}");
+    assert!(total.missed > 0 && total.crowded > 0, "{total:?}");
     assert!(seen.iter().all(|&count| count > seeds / 50), "{total:?}");
 }
 

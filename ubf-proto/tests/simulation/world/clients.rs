@@ -1,10 +1,10 @@
 //! The callers: they call, render, and look at what comes back.
 
 use ubf_codec::{Term, Version, View, ubf};
+use ubf_proto::body;
 use ubf_proto::client::{self, Call, CallId, ConnectionId, Notice};
 use ubf_proto::control::ClientControl;
 use ubf_proto::session::SessionId;
-use ubf_proto::{Time, body};
 
 use super::nodes::Node;
 use super::setting::{MAX_PENDING, Weather};
@@ -40,7 +40,7 @@ impl World {
     }
 
     pub(super) fn tell_client(&mut self, index: usize, input: client::Input) {
-        let now = self.time();
+        let now = self.client_time(index);
         self.clients[index].session.handle(input, now);
         let mut outputs = 0;
         while let Some(output) = self.clients[index].session.poll_output() {
@@ -51,7 +51,7 @@ impl World {
         let session = &self.clients[index].session;
         assert!(session.open_calls() <= MAX_PENDING, "L1");
         if let Some(at) = session.poll_timeout() {
-            let at = at.as_millis();
+            let at = self.clients[index].clock.world_time(at);
             if at < self.clients[index].woken {
                 self.clients[index].woken = at;
                 self.at(at, Event::WakeClient(index));
@@ -79,7 +79,7 @@ impl World {
                 self.check_negotiation(index, connection, &bytes);
                 if let Some(&pipe) = self.clients[index].pipes.get(&connection) {
                     self.put(pipe, true, bytes);
-                    let now = self.time();
+                    let now = self.client_time(index);
                     self.clients[index]
                         .session
                         .handle(client::Input::Written { connection, count }, now);
@@ -97,7 +97,7 @@ impl World {
                 let halves = [self.random.next_u64(), self.random.next_u64()];
                 let id = halves.map(u64::to_be_bytes).concat().try_into().unwrap();
                 let input = client::Input::SessionId(SessionId::from_bytes(id));
-                let now = self.time();
+                let now = self.client_time(index);
                 self.clients[index].session.handle(input, now);
             }
             client::Output::EventOut { connection, body, .. } => {
@@ -112,7 +112,7 @@ impl World {
         let number = version.get();
         let client = &mut self.clients[index];
         assert!(client.side.acceptable().contains(&number), "N9: asked for version {number}");
-        let now = Time::from_millis(self.now);
+        let now = client.clock.read(self.now);
         let input = if client.crashing.contains(&number) {
             client::Input::Crashed { version, call: Some(call), why: Term::atom("crash") }
         } else if (call.0 + u64::from(number)).is_multiple_of(29) {
@@ -205,14 +205,16 @@ impl World {
         let document = ubf_codec::decode(body).unwrap();
         if let Ok(ClientControl::Negotiate(negotiate)) = ClientControl::from_term(document.root()) {
             let list = numbers(&negotiate.versions);
+            let now = self.client_time(index).as_millis();
             let client = &mut self.clients[index];
-            client.side.check_list(&list, self.now);
+            client.side.check_list(&list, now);
             client.asked.insert(connection, list);
         }
     }
 
     pub(super) fn noticed(&mut self, index: usize, notice: &Notice) {
         log!(self, "client {index}: {notice:?}");
+        let now = self.client_time(index).as_millis();
         let client = &mut self.clients[index];
         match notice {
             Notice::Agreed { version, spoken, address: at, .. } => {
@@ -231,10 +233,10 @@ impl World {
                 client.heard.missed += count;
                 self.summary.missed += count;
             }
-            Notice::Moved { hops, .. } => client.chase.moved(*hops, self.now),
+            Notice::Moved { hops, .. } => client.chase.moved(*hops, now),
             Notice::QuarantineOpened { version, until } => {
                 let longest = 3_600_000 * 6 / 5;
-                assert!(until.as_millis() <= self.now + longest, "N7");
+                assert!(until.as_millis() <= now + longest, "N7");
                 client.side.held.insert(version.get(), until.as_millis());
             }
             Notice::Lost { reason: client::LossReason::Violation(violation), .. } => {

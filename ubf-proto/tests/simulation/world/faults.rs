@@ -5,9 +5,9 @@ use std::time::Duration;
 use ubf_codec::{NextIp, Term, Version};
 use ubf_proto::DrainPlan;
 use ubf_proto::client;
-use ubf_proto::endpoint::{Input, LoadPlan, LoadUnit};
+use ubf_proto::endpoint::{Cordon, Input, LoadPlan, LoadUnit};
 
-use super::nodes::Process;
+use super::nodes::{Node, Process};
 use super::setting::Weather;
 use super::{Event, Piece, World, address, log};
 
@@ -25,6 +25,11 @@ pub(super) enum Fault {
     Flicker,
     /// So many negotiations that clients and servers come to N10's limit.
     Storm,
+    /// A node admits nobody else.
+    Cordon,
+    Uncordon,
+    /// An operator sends one client elsewhere.
+    Move,
     // What follows is not planned.
     HandlerCrash,
     Kill,
@@ -33,7 +38,7 @@ pub(super) enum Fault {
     Unite,
 }
 
-const PLANNED: [Fault; 9] = [
+const PLANNED: [Fault; 12] = [
     Fault::Drain,
     Fault::Undrain,
     Fault::ShutDown,
@@ -43,18 +48,24 @@ const PLANNED: [Fault; 9] = [
     Fault::Restore,
     Fault::Flicker,
     Fault::Storm,
+    Fault::Cordon,
+    Fault::Uncordon,
+    Fault::Move,
 ];
 const UNPLANNED: [Fault; 5] =
     [Fault::HandlerCrash, Fault::Kill, Fault::Partition, Fault::Sever, Fault::Unite];
 
 /// No process dies: then a session survives, and no call may be in doubt.
-const CUTS: [Fault; 8] = [
+const CUTS: [Fault; 11] = [
     Fault::Load,
     Fault::ClientCrash,
     Fault::Withdraw,
     Fault::Restore,
     Fault::Flicker,
     Fault::Storm,
+    Fault::Cordon,
+    Fault::Uncordon,
+    Fault::Move,
     Fault::HandlerCrash,
     Fault::Sever,
 ];
@@ -135,6 +146,11 @@ impl World {
                     self.at(at, Event::Restore { node, version });
                 }
             }
+            Fault::Cordon => self.cordon(node),
+            Fault::Uncordon => {
+                self.tell_endpoint(node, Input::Uncordon);
+            }
+            Fault::Move => self.move_client(client),
             Fault::HandlerCrash => {
                 self.nodes[node].crashing.insert(version);
             }
@@ -184,6 +200,27 @@ impl World {
         // Longer than any handler takes.
         let hard_stop = Duration::from_secs(5);
         self.tell_endpoint(node, Input::Drain(DrainPlan::new(next_ip, grace, hard_stop)));
+    }
+
+    /// Somebody is always left who admits clients.
+    fn cordon(&mut self, node: usize) {
+        let is_open = |other: &Node| other.is_up() && other.endpoint.cordon().is_none();
+        if self.nodes.iter().filter(|other| is_open(other)).count() > 1 {
+            let next_ip = (self.random.below(2) == 0).then(|| self.any_next_ip());
+            self.tell_endpoint(node, Input::Cordon(Cordon::new(next_ip)));
+        }
+    }
+
+    fn move_client(&mut self, client: usize) {
+        let connection = self.clients[client].pipes.values().next().copied();
+        let Some(pipe) = connection.map(|pipe| &self.pipes[pipe]) else { return };
+        let (node, Some(connection)) = (pipe.node, pipe.key) else { return };
+        let next_ip = self.any_next_ip();
+        let grace = Duration::from_millis(500 + self.random.below(5_000));
+        // Longer than any handler takes.
+        let hard_stop = Duration::from_secs(5);
+        let moved = Input::Move { connection, next_ip, grace, hard_stop };
+        self.summary.moved_one += u64::from(self.tell_endpoint(node, moved));
     }
 
     /// As `kill -9`, or as a power failure, of which nobody is told.
@@ -239,6 +276,7 @@ impl World {
                 self.restore(node, version);
             }
             self.tell_endpoint(node, Input::Load(None));
+            self.tell_endpoint(node, Input::Uncordon);
         }
     }
 }

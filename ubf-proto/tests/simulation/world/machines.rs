@@ -5,6 +5,8 @@ use ubf_proto::server::{
     self, CloseReason, Input, Output, ServerSession, SessionAnswer, SessionRequest,
 };
 
+use super::clock::Clock;
+use super::nodes::Node;
 use super::servers::origin;
 use super::{Event, Piece, World, log};
 use crate::model::choose;
@@ -15,7 +17,9 @@ pub(super) struct Machine {
     pub(super) session: ServerSession,
     pub(super) node: usize,
     /// Of the node: a machine dies with its process.
-    generation: u64,
+    pub(super) generation: u64,
+    /// Of the process.
+    pub(super) clock: Clock,
     pub(super) client: usize,
     /// The pipe that it has, or had last.
     pub(super) pipe: usize,
@@ -23,17 +27,20 @@ pub(super) struct Machine {
     pub(super) key: Option<SessionKey>,
     /// Events that it has made in its session, and before it had one.
     pub(super) spoken: u64,
+    /// Bytes that it kept when that was counted last.
+    pub(super) kept: usize,
     woken: u64,
 }
 
 impl World {
     pub(super) fn add_machine(&mut self, session: ServerSession, pipe: usize) {
         let (node, client) = (self.pipes[pipe].node, self.pipes[pipe].client);
-        let generation = self.nodes[node].generation;
+        let Node { generation, clock, .. } = self.nodes[node];
         self.pipes[pipe].machine = Some(self.machines.len());
         let key = None;
-        let (spoken, woken) = (0, u64::MAX);
-        let machine = Machine { session, node, generation, client, pipe, key, spoken, woken };
+        let (spoken, kept, woken) = (0, 0, u64::MAX);
+        let machine =
+            Machine { session, node, generation, clock, client, pipe, key, spoken, kept, woken };
         self.machines.push(Some(machine));
     }
 
@@ -52,16 +59,19 @@ impl World {
     }
 
     pub(super) fn tell_machine(&mut self, index: usize, input: Input) {
-        let now = self.time();
         let Some(mut machine) = self.machines[index].take() else { return };
+        let now = machine.clock.read(self.now);
         machine.session.handle(input, now);
         while let Some(output) = machine.session.poll_output() {
             match output {
                 Output::Transmit { packet, .. } => {
                     let bytes = packet.to_bytes();
                     let (node, client) = (machine.node, machine.client);
-                    let text = String::from_utf8_lossy(&bytes).into_owned();
-                    log!(self, "node {node} to client {client}: {text}");
+                    log!(
+                        self,
+                        "node {node} to client {client}: {}",
+                        String::from_utf8_lossy(&bytes)
+                    );
                     let count = bytes.len();
                     self.put(machine.pipe, false, bytes);
                     machine.session.handle(Input::Written(count), now);
@@ -81,7 +91,7 @@ impl World {
                 }
                 Output::Notice(server::Notice::Agreed { version, .. }) => {
                     let node = &self.nodes[machine.node];
-                    let spoken = node.side.willing_to(origin(machine.client), self.now);
+                    let spoken = node.side.willing_to(origin(machine.client), now.as_millis());
                     let asked = &self.clients[machine.client].asked;
                     let is_right = spoken.is_empty()
                         || asked
@@ -104,18 +114,20 @@ impl World {
                         self.tell_endpoint(machine.node, endpoint::Input::SessionOver(key));
                     }
                     if self.pipes[machine.pipe].machine != Some(index) {
+                        self.forget_kept(&mut machine);
                         return;
                     }
                 }
                 other => panic!("not known here: {other:?}"),
             }
         }
+        self.check_kept(&mut machine);
         let has_pipe = self.pipes[machine.pipe].machine == Some(index);
         if !has_pipe && !machine.session.is_parked() {
             return;
         }
         if let Some(at) = machine.session.poll_timeout() {
-            let at = at.as_millis();
+            let at = machine.clock.world_time(at);
             if at < machine.woken {
                 machine.woken = at;
                 self.at(at, Event::WakeMachine(index));
@@ -142,13 +154,15 @@ impl World {
         machine: &mut Machine,
         request: SessionRequest,
     ) -> Result<SessionAnswer, SessionKey> {
-        let now = self.time();
+        let now = machine.clock.read(self.now);
         let connection = self.pipes[machine.pipe].key.expect("it was admitted");
-        let endpoint = &mut self.nodes[machine.node].endpoint;
+        let Node { endpoint, is_crowded, .. } = &mut self.nodes[machine.node];
+        let is_crowded = *is_crowded;
         let answer = match request {
             SessionRequest::Open { service, wish, max_packet } => {
                 match endpoint.open_session(connection, service, &wish, max_packet, now) {
                     Opening::Granted { session, grant } => {
+                        assert!(!is_crowded, "S6: a crowded server grants none");
                         machine.key = Some(session);
                         self.summary.sessions += 1;
                         Ok(SessionAnswer::Granted(grant))
@@ -179,7 +193,7 @@ impl World {
 
     /// S4, S5: the session takes the connection over.
     fn hand_over(&mut self, from: Machine, to: SessionKey) {
-        let now = self.time();
+        let now = from.clock.read(self.now);
         let owner = self.session_machine(from.node, to).expect("its endpoint knows it");
         let is_parked = |world: &Self| {
             world.machines[owner].as_ref().is_some_and(|machine| machine.session.is_parked())

@@ -1,9 +1,11 @@
 //! Servers, clients, the wires between them, and what goes wrong.
 
 mod clients;
+mod clock;
 mod cuts;
 mod events;
 mod faults;
+mod limits;
 mod machines;
 mod nodes;
 mod servers;
@@ -20,6 +22,7 @@ use ubf_proto::endpoint::ConnectionKey;
 use ubf_proto::server;
 use ubf_proto::{ClientSession, Random, Time, Versions};
 
+use self::clock::Clock;
 use self::faults::Fault;
 use self::machines::Machine;
 use self::nodes::{Mail, Node};
@@ -52,6 +55,9 @@ pub(crate) struct Summary {
     pub(crate) unknown: u64,
     pub(crate) heard: u64,
     pub(crate) missed: u64,
+    pub(crate) crowded: u64,
+    pub(crate) cordoned: u64,
+    pub(crate) moved_one: u64,
 }
 
 impl Summary {
@@ -72,6 +78,9 @@ impl Summary {
         self.unknown += other.unknown;
         self.heard += other.heard;
         self.missed += other.missed;
+        self.crowded += other.crowded;
+        self.cordoned += other.cordoned;
+        self.moved_one += other.moved_one;
     }
 }
 
@@ -163,6 +172,7 @@ struct Pipe {
 #[derive(Debug)]
 struct Client {
     session: ClientSession,
+    clock: Clock,
     side: Side,
     crashing: BTreeSet<u32>,
     next_call: u64,
@@ -172,6 +182,7 @@ struct Client {
     pipes: BTreeMap<ConnectionId, usize>,
     heard: Heard,
     chase: Chase,
+    max_in_flight: usize,
     woken: u64,
 }
 
@@ -244,7 +255,8 @@ impl World {
         let nodes = (0..node_count).map(|index| {
             let versions = set(&mut random);
             let config = setting.endpoint(index, node_count, &mut random);
-            Node::new(config, versions, random.next_u64())
+            let clock = setting.clock(&mut random);
+            Node::new(config, versions, clock, random.next_u64())
         });
         let nodes: Vec<Node> = nodes.collect();
         let clients = (0..client_count).map(|_| {
@@ -254,9 +266,11 @@ impl World {
                 ..Side::default()
             };
             let config = setting.client(&side, node_count, &mut random);
-            let chase = Chase::new(config.max_hops);
+            let (chase, max_in_flight) = (Chase::new(config.max_hops), config.max_in_flight);
+            let clock = setting.clock(&mut random);
             Client {
-                session: ClientSession::new(config, random.next_u64(), Time::ZERO),
+                session: ClientSession::new(config, random.next_u64(), clock.read(0)),
+                clock,
                 side,
                 crashing: BTreeSet::new(),
                 next_call: 0,
@@ -266,6 +280,7 @@ impl World {
                 pipes: BTreeMap::new(),
                 heard: Heard::default(),
                 chase,
+                max_in_flight,
                 woken: u64::MAX,
             }
         });
@@ -322,8 +337,12 @@ impl World {
         self.events.push(Some(event));
     }
 
-    fn time(&self) -> Time {
-        Time::from_millis(self.now)
+    fn client_time(&self, client: usize) -> Time {
+        self.clients[client].clock.read(self.now)
+    }
+
+    fn node_time(&self, node: usize) -> Time {
+        self.nodes[node].clock.read(self.now)
     }
 
     pub(crate) fn run(mut self) -> Summary {

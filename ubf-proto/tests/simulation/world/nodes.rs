@@ -6,6 +6,8 @@ use ubf_codec::Version;
 use ubf_proto::endpoint::{self, ConnectionKey, Endpoint, Input, Notice, Output, SessionKey};
 use ubf_proto::{CrashRule, Offer, Phase, Service, Versions, server};
 
+use super::clock::Clock;
+use super::limits::KeptLimits;
 use super::machines::Machine;
 use super::{Event, World, log};
 use crate::model::Side;
@@ -17,12 +19,18 @@ pub(super) struct Node {
     pub(super) side: Side,
     pub(super) endpoint: Endpoint,
     pub(super) process: Process,
+    /// Of the process that is here.
+    pub(super) clock: Clock,
     /// Counts the processes that were here.
     pub(super) generation: u64,
     pub(super) crashing: BTreeSet<u32>,
     /// The pipes of the connections that the endpoint has admitted.
     pub(super) pipes: BTreeMap<ConnectionKey, usize>,
     pub(super) woken: u64,
+    pub(super) limits: KeptLimits,
+    /// Bytes that its sessions keep, and whether that is as much as they may.
+    pub(super) kept: usize,
+    pub(super) is_crowded: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +43,17 @@ pub(super) enum Process {
 }
 
 impl Node {
-    pub(super) fn new(config: endpoint::Config, versions: BTreeSet<u32>, seed: u64) -> Self {
+    pub(super) fn new(
+        config: endpoint::Config,
+        versions: BTreeSet<u32>,
+        clock: Clock,
+        seed: u64,
+    ) -> Self {
         Self {
+            limits: KeptLimits::of(&config),
+            kept: 0,
+            is_crowded: false,
+            clock,
             endpoint: new_endpoint(config, &versions, seed),
             side: Side { versions, ..Side::default() },
             process: Process::Running,
@@ -74,7 +91,7 @@ pub(super) enum Mail {
 impl World {
     /// Tells an endpoint, and does what it says; mail for connections is put aside.
     pub(super) fn tell_endpoint(&mut self, node: usize, input: Input) -> bool {
-        let now = self.time();
+        let now = self.node_time(node);
         if self.nodes[node].process != Process::Running {
             return false;
         }
@@ -84,7 +101,7 @@ impl World {
     }
 
     pub(super) fn obey_endpoint(&mut self, node: usize) {
-        let now = self.time();
+        let now = self.node_time(node);
         let mut outputs = 0;
         while let Some(output) = self.nodes[node].endpoint.poll_output() {
             outputs += 1;
@@ -108,7 +125,8 @@ impl World {
             return self.end_process(node);
         }
         if let Some(at) = self.nodes[node].endpoint.poll_timeout() {
-            let (at, generation) = (at.as_millis(), self.nodes[node].generation);
+            let place = &self.nodes[node];
+            let (at, generation) = (place.clock.world_time(at), place.generation);
             if at < self.nodes[node].woken {
                 self.nodes[node].woken = at;
                 self.at(at, Event::WakeNode { node, generation });
@@ -142,7 +160,7 @@ impl World {
 
     /// What is in the mailbox of a machine that is in somebody's hands.
     pub(super) fn take_mail(&mut self, machine: &mut Machine) {
-        let now = self.time();
+        let now = machine.clock.read(self.now);
         let is_its =
             |(pipe, mail): &(usize, Mail)| *pipe == machine.pipe && matches!(mail, Mail::Tell(_));
         while let Some(place) = self.mail.iter().position(is_its) {
@@ -193,13 +211,14 @@ impl World {
         let added = 1 + self.random.below(12) as u32;
         let seed = self.random.next_u64();
         let config = self.setting.endpoint(node, self.nodes.len(), &mut self.random);
+        let clock = self.setting.clock(&mut self.random);
         let place = &mut self.nodes[node];
         let mut versions = std::mem::take(&mut place.side.versions);
         if is_another {
             versions.insert(added);
         }
         let generation = place.generation + 1;
-        *place = Node { generation, ..Node::new(config, versions, seed) };
+        *place = Node { generation, ..Node::new(config, versions, clock, seed) };
         log!(self, "node {node} starts and speaks {:?}", self.nodes[node].side.versions);
     }
 
@@ -210,7 +229,8 @@ impl World {
 
     /// An operator does not withdraw the last version that clients have.
     pub(super) fn withdraw(&mut self, node: usize, version: u32) {
-        if self.nodes[node].side.willing(self.now).len() > 1 {
+        let now = self.node_time(node).as_millis();
+        if self.nodes[node].side.willing(now).len() > 1 {
             let version = Version::new(version).unwrap();
             self.tell_endpoint(node, Input::Withdraw(Service::DEFAULT, version));
         }

@@ -27,11 +27,12 @@ impl World {
         if is_cut {
             return;
         }
-        let now = self.time();
+        let now = self.node_time(node);
         let (key, server) = match self.nodes[node].endpoint.admit(origin(client), now) {
             Admission::Serve { connection, start } => (Some(connection), start.session(now)),
             Admission::TurnAway { why, start } => {
                 log!(self, "node {node} turns client {client} away: {why}");
+                self.summary.cordoned += u64::from(why == "cordoned");
                 (None, start.farewell(why, now))
             }
         };

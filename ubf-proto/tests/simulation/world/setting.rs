@@ -7,6 +7,7 @@ use ubf_proto::client::{self, SessionPlan};
 use ubf_proto::{Random, Versions, endpoint};
 
 use super::address;
+use super::clock::Clock;
 use crate::model::Side;
 
 pub(super) const MAX_PENDING: usize = 64;
@@ -34,6 +35,8 @@ pub(super) struct Setting {
     pub(super) may_miss: bool,
     /// There are no sessions at all.
     is_without: bool,
+    /// No two clocks agree.
+    is_skewed: bool,
 }
 
 impl Setting {
@@ -46,7 +49,13 @@ impl Setting {
         let is_kept_small = random.below(3) == 0;
         let is_without = weather != Weather::Cuts && random.below(4) == 0;
         let may_miss = random.below(4) == 0;
-        Self { weather, is_kept_small, may_miss, is_without }
+        let is_skewed = random.below(2) == 0;
+        Self { weather, is_kept_small, may_miss, is_without, is_skewed }
+    }
+
+    /// The clock of a process that starts.
+    pub(super) fn clock(&self, random: &mut Random) -> Clock {
+        if self.is_skewed { Clock::any(random) } else { Clock::RIGHT }
     }
 
     pub(super) fn endpoint(
@@ -69,12 +78,13 @@ impl Setting {
         if self.may_miss {
             config.session.max_kept_event_bytes = random.below(300) as usize;
         }
-        match random.below(3) {
+        match random.below(4) {
             0 => {
                 sessions.max_window = 1 + random.below(6);
                 sessions.max_bytes = 1 + random.below(200);
             }
             1 if !is_cuts => sessions.max_sessions = random.below(4) as usize,
+            2 if !is_cuts => sessions.max_kept_in_all = random.below(2_000),
             _ => {}
         }
         if self.weather == Weather::Wild && random.below(3) == 0 {
