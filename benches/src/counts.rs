@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 use std::process::{self, Command, ExitCode, Stdio};
 
 use benches::Error;
-use benches::work::{Key, Operation, UBF, Work, our_operations};
+#[cfg(feature = "peers")]
+use benches::work::Work;
+use benches::work::{Key, Operation, UBF, our_operations};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +48,7 @@ impl Counts {
         Ok(toml::from_str(&fs::read_to_string(Self::path())?)?)
     }
 
+    #[cfg(feature = "peers")]
     pub(crate) fn get(&self, document: &str, work: Work) -> Option<u64> {
         self.counts.get(document)?.get(work.as_str()).copied()
     }

@@ -3,7 +3,9 @@
 #![forbid(unsafe_code)]
 
 mod counts;
+#[cfg(feature = "peers")]
 mod report;
+#[cfg(feature = "peers")]
 mod server;
 mod toolchain;
 
@@ -25,13 +27,16 @@ struct Arguments {
 enum Command {
     /// Measures all and writes RESULTS.md, and the figures of the README where it has a place for
     /// them.
+    #[cfg(feature = "peers")]
     Report(report::Arguments),
     /// Holds instruction counts to those in COUNTS.toml; needs valgrind.
     Counts(counts::Arguments),
     /// Measures servers: calls a second, latency, CPU time, memory.
+    #[cfg(feature = "peers")]
     Server(server::Arguments),
     /// Serves, as a process of its own: what `server` starts.
     #[command(hide = true)]
+    #[cfg(feature = "peers")]
     Serve(server::ServeArguments),
     /// Runs each operation that is counted once: what `counts` starts under valgrind.
     #[command(hide = true)]
@@ -46,9 +51,12 @@ fn main() -> Result<ExitCode, Error> {
     }
     let out = &mut io::stdout();
     match Arguments::parse().command {
+        #[cfg(feature = "peers")]
         Command::Report(arguments) => report::run(&arguments, out).map(|()| ExitCode::SUCCESS),
         Command::Counts(arguments) => counts::run(&arguments, out),
+        #[cfg(feature = "peers")]
         Command::Server(arguments) => server::run(&arguments, out).map(|()| ExitCode::SUCCESS),
+        #[cfg(feature = "peers")]
         Command::Serve(arguments) => {
             server::serve(arguments, &mut io::stdout()).map(|()| ExitCode::SUCCESS)
         }

@@ -31,6 +31,7 @@ pub(crate) fn rustc() -> Result<String, Error> {
 }
 
 /// A command of cargo in this workspace.
+#[cfg(feature = "peers")]
 pub(crate) fn cargo() -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(workspace());
@@ -38,6 +39,7 @@ pub(crate) fn cargo() -> Command {
 }
 
 /// The version of a package in Cargo.lock.
+#[cfg(feature = "peers")]
 pub(crate) fn version_of(package: &str, lock: &toml::Table) -> Option<String> {
     let packages = lock.get("package")?.as_array()?;
     let found = packages

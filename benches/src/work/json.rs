@@ -11,7 +11,7 @@ use sonic_rs::Value as Sonic;
 use super::{Bench, Work};
 use crate::Error;
 use crate::data::Value;
-use crate::formats::{Digest, Sum, digest, json};
+use crate::formats::{Digest, Sum, digest, fast_json, json};
 
 pub(super) fn operations(bench: &mut Bench, value: &Value) -> Result<(), Error> {
     let json = json::json(value);
@@ -69,10 +69,10 @@ fn simd_json_operations(bench: &mut Bench, text: &Rc<[u8]>, expected: Digest) ->
     let bytes = text.len();
     let mut copy = text.to_vec();
     let tape = simd_json::to_tape(&mut copy)?;
-    bench.check_visit(TAPE, |visitor| json::visit_tape(&tape, visitor), expected)?;
+    bench.check_visit(TAPE, |visitor| fast_json::visit_tape(&tape, visitor), expected)?;
     let mut copy = text.to_vec();
     let value = simd_json::to_borrowed_value(&mut copy)?;
-    bench.check_visit(BORROWED, |visitor| json::visit_borrowed(&value, visitor), expected)?;
+    bench.check_visit(BORROWED, |visitor| fast_json::visit_borrowed(&value, visitor), expected)?;
 
     let (input, mut copy) = (Rc::clone(text), Vec::with_capacity(bytes));
     bench.add(Work::Decode, TAPE, bytes, move || {
@@ -103,7 +103,7 @@ fn simd_json_operations(bench: &mut Bench, text: &Rc<[u8]>, expected: Digest) ->
         refill(&mut copy, &input);
         let mut sum = Sum::default();
         if let Ok(tape) = simd_json::to_tape(&mut copy) {
-            json::visit_tape(&tape, &mut sum);
+            fast_json::visit_tape(&tape, &mut sum);
         }
         black_box(sum);
     });
@@ -112,7 +112,7 @@ fn simd_json_operations(bench: &mut Bench, text: &Rc<[u8]>, expected: Digest) ->
         refill(&mut copy, &input);
         let mut sum = Sum::default();
         if let Ok(value) = simd_json::to_borrowed_value(&mut copy) {
-            json::visit_borrowed(&value, &mut sum);
+            fast_json::visit_borrowed(&value, &mut sum);
         }
         black_box(sum);
     });
@@ -128,7 +128,7 @@ fn sonic_operations(bench: &mut Bench, text: &Rc<[u8]>, expected: Digest) -> Res
     const BY: &str = "sonic-rs Value";
     let bytes = text.len();
     let value: Sonic = sonic_rs::from_slice(text)?;
-    bench.check_visit(BY, |visitor| json::visit_sonic(&value, visitor), expected)?;
+    bench.check_visit(BY, |visitor| fast_json::visit_sonic(&value, visitor), expected)?;
     sonic_rs::from_slice::<IgnoredAny>(text)?;
 
     let input = Rc::clone(text);
@@ -143,7 +143,7 @@ fn sonic_operations(bench: &mut Bench, text: &Rc<[u8]>, expected: Digest) -> Res
     bench.add(Work::Visit, BY, bytes, move || {
         let mut sum = Sum::default();
         if let Ok(value) = sonic_rs::from_slice(black_box(&input)) {
-            json::visit_sonic(&value, &mut sum);
+            fast_json::visit_sonic(&value, &mut sum);
         }
         black_box(sum);
     });

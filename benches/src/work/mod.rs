@@ -1,12 +1,18 @@
 //! The operations: each is one piece of work on one document, by us or by a peer, and has been
 //! checked to do it right.
 
+#[cfg(feature = "peers")]
 mod erlang;
+#[cfg(feature = "peers")]
 mod json;
+#[cfg(feature = "peers")]
 mod msgpack;
+#[cfg(feature = "peers")]
 mod redis;
 mod stream;
 mod typed;
+#[cfg(feature = "peers")]
+mod typed_peers;
 mod ubf;
 
 use std::fmt;
@@ -140,10 +146,11 @@ pub fn documents() -> impl Iterator<Item = &'static str> {
     data::NAMES.into_iter().chain([stream::RPC_STREAM, stream::LONG_TEXT])
 }
 
-/// All operations on the document of this name.
+/// All operations on the document of this name, ours and the peers'.
 ///
 /// # Errors
 /// If one of them does not do what it should.
+#[cfg(feature = "peers")]
 pub fn operations(name: &str) -> Result<Vec<Operation>, Error> {
     gather(name, true)
 }
@@ -174,6 +181,7 @@ fn gather(name: &str, with_peers: bool) -> Result<Vec<Operation>, Error> {
 fn of_document(bench: &mut Bench, document: &Document) -> Result<(), Error> {
     let (value, found) = (&document.value, digest(&document.value, false));
     ubf::operations(bench, value, found)?;
+    #[cfg(feature = "peers")]
     if bench.with_peers {
         json::operations(bench, value)?;
         msgpack::operations(bench, value, found)?;
@@ -201,6 +209,7 @@ fn of_document(bench: &mut Bench, document: &Document) -> Result<(), Error> {
 /// Where operations on one document are gathered.
 struct Bench {
     document: String,
+    #[cfg_attr(not(feature = "peers"), expect(dead_code, reason = "without them nobody asks"))]
     with_peers: bool,
     operations: Vec<Operation>,
 }

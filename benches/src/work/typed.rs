@@ -1,4 +1,4 @@
-//! Rust structs through serde, ours and the peers'.
+//! Rust structs through serde.
 
 use std::hint::black_box;
 use std::rc::Rc;
@@ -8,10 +8,10 @@ use serde::de::DeserializeOwned;
 use ubf_codec::Encoder;
 use ubf_codec::serde::{Serializer, from_slice};
 
-use super::{Bench, UBF, Work, msgpack};
+use super::{Bench, UBF, Work};
 use crate::Error;
 use crate::data::Value;
-use crate::formats::{json, ubf};
+use crate::formats::ubf;
 
 /// Structs as records, which have no names of fields: what UBF's programs use, and what the other
 /// formats have no word for.
@@ -23,7 +23,11 @@ where
 {
     let typed = Rc::new(typed);
     ours(bench, value, &typed)?;
-    if bench.with_peers { peers(bench, value, &typed) } else { Ok(()) }
+    #[cfg(feature = "peers")]
+    if bench.with_peers {
+        super::typed_peers::operations(bench, value, &typed)?;
+    }
+    Ok(())
 }
 
 fn ours<T>(bench: &mut Bench, value: &Value, typed: &Rc<T>) -> Result<(), Error>
@@ -32,8 +36,8 @@ where
 {
     let packet = Encoder::new().encode(&ubf::term(value));
     let record = Serializer::new().encode(&**typed)?;
-    decoder(bench, UBF, packet, typed, |input| Ok(from_slice(input)?))?;
-    decoder(bench, RECORDS, record, typed, |input| Ok(from_slice(input)?))?;
+    decoder(bench, UBF, packet, &**typed, |input| Ok(from_slice(input)?))?;
+    decoder(bench, RECORDS, record, &**typed, |input| Ok(from_slice(input)?))?;
     for (by, as_lists) in [(UBF, true), (RECORDS, false)] {
         let mut serializer = Serializer::new().with_property_lists(as_lists);
         let encode = move |value: &T, out: &mut Vec<u8>| Ok(serializer.encode_to(value, out)?);
@@ -42,60 +46,7 @@ where
     Ok(())
 }
 
-fn peers<T>(bench: &mut Bench, value: &Value, typed: &Rc<T>) -> Result<(), Error>
-where
-    T: Serialize + DeserializeOwned + PartialEq + 'static,
-{
-    let text = serde_json::to_vec(&json::json(value))?;
-    let message = msgpack::encoded(value)?;
-    decoder(bench, "serde_json", text.clone(), typed, |input| Ok(serde_json::from_slice(input)?))?;
-    decoder(bench, "sonic-rs", text.clone(), typed, |input| Ok(sonic_rs::from_slice(input)?))?;
-    let mut copy = Vec::with_capacity(text.len());
-    decoder(bench, "simd-json", text, typed, move |input| {
-        copy.clear();
-        copy.extend_from_slice(input);
-        Ok(simd_json::serde::from_slice(&mut copy)?)
-    })?;
-    decoder(bench, "rmp-serde", message, typed, |input| Ok(rmp_serde::from_slice(input)?))?;
-    // It reads what it has written itself: how structs stand in Erlang's format is its own choice.
-    // It cannot read its own twitter: no integer that Erlang writes as a bignum becomes an `i64`.
-    let has_erlang = matches!(bench.document.as_str(), "rpc" | "records");
-    if has_erlang {
-        let etf = erltf_serde::to_bytes(&**typed)?;
-        decoder(bench, "erltf_serde", etf, typed, |input| Ok(erltf_serde::from_bytes(input)?))?;
-    }
-
-    let read_json = |input: &[u8]| Ok(serde_json::from_slice(input)?);
-    encoder(
-        bench,
-        "serde_json",
-        typed,
-        |value, out| Ok(serde_json::to_writer(out, value)?),
-        read_json,
-    )?;
-    encoder(
-        bench,
-        "sonic-rs",
-        typed,
-        |value, out| Ok(sonic_rs::to_writer(out, value)?),
-        read_json,
-    )?;
-    let write_named =
-        |value: &T, out: &mut Vec<u8>| Ok(rmp_serde::encode::write_named(out, value)?);
-    encoder(bench, "rmp-serde", typed, write_named, |input| Ok(rmp_serde::from_slice(input)?))?;
-    if has_erlang {
-        let write_etf = |value: &T, out: &mut Vec<u8>| {
-            out.extend_from_slice(&erltf_serde::to_bytes(value)?);
-            Ok(())
-        };
-        encoder(bench, "erltf_serde", typed, write_etf, |input| {
-            Ok(erltf_serde::from_bytes(input)?)
-        })?;
-    }
-    Ok(())
-}
-
-fn decoder<T: PartialEq + 'static>(
+pub(super) fn decoder<T: PartialEq + 'static>(
     bench: &mut Bench,
     by: &str,
     input: Vec<u8>,
@@ -109,7 +60,7 @@ fn decoder<T: PartialEq + 'static>(
     Ok(())
 }
 
-fn encoder<T: PartialEq + 'static>(
+pub(super) fn encoder<T: PartialEq + 'static>(
     bench: &mut Bench,
     by: &str,
     value: &Rc<T>,
