@@ -40,20 +40,31 @@
 //! - **The meaning:** [`TypeGraph`]: the types of a contract as a graph in which names, dialects
 //!   and ways of writing are gone. Checking and comparing are done on it.
 //! - **Rust code:** `RustCode` writes types, states and traits for a contract (feature `rust`).
+//! - **Contracts from code:** [`Described`] is what a Rust type is in a contract, mostly derived
+//!   (feature `derive`); [`ContractBuilder`] makes a contract of such types and of rules, and
+//!   [`Contract::agrees_with`] holds a contract in a file against it.
 //! - **Comparing:** [`Comparison`] says whether new servers serve old clients, and old servers new
 //!   clients; [`compare`] has what it reports.
+//!
+//! # Features
+//! | feature | adds |
+//! |---|---|
+//! | `derive` | `#[derive(Described)]` |
+//! | `rust` | `RustCode` |
+//! | `std` | [`Described`] for `HashMap` and `HashSet` |
 //!
 //! # Limits
 //! [`ContractLimits`] for texts, [`CheckLimits`] for terms that are checked. No input makes this crate panic.
 
 extern crate alloc;
-#[cfg(test)]
+#[cfg(any(test, feature = "std"))]
 extern crate std;
 
 mod answer;
 mod builtin;
 mod check;
 pub mod compare;
+mod described;
 mod diagnostic;
 mod dialect;
 mod enforcement;
@@ -76,6 +87,10 @@ mod wellformed;
 pub use self::answer::AnswerError;
 pub use self::check::{CheckLimits, Checker, Exceeded, Mismatch, Step};
 pub use self::compare::Comparison;
+pub use self::described::{
+    AnyRules, BuildError, ContractBuilder, Definitions, Described, DescribedEnum, Disagreement,
+    Message, Rules,
+};
 pub use self::diagnostic::{AttributeProblem, Diagnostic, Problem, ReadError};
 pub use self::dialect::{ContractDialect, UnknownDialect};
 pub use self::enforcement::{ContractCounts, Enforcement};
@@ -93,3 +108,11 @@ pub use self::read::Reader;
 pub use self::rust::RustCode;
 pub use self::session::{Accepted, Broken, BrokenBy, SessionChecker, SessionState};
 pub use self::span::{Position, Span};
+#[cfg(feature = "derive")]
+pub use ubf_derive::Described;
+
+/// What the code of macros names. Nothing here is for programs.
+#[doc(hidden)]
+pub mod __private {
+    pub use alloc::string::String;
+}

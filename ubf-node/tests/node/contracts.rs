@@ -11,7 +11,7 @@ use ubf_server::{Contracts, Handler, Versions};
 
 use crate::process::{self, Program};
 
-fn contract(service: &str, version: u32) -> Contract {
+pub(crate) fn contract(service: &str, version: u32) -> Contract {
     Reader::new().read(contract_text(service, version).unwrap()).unwrap()
 }
 

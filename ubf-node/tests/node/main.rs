@@ -12,3 +12,4 @@ mod process;
 #[cfg(unix)]
 mod side_channels;
 mod support;
+mod words;
