@@ -52,6 +52,10 @@ impl ClientSession {
         if link.is_catching_up() {
             return false;
         }
+        // S11: after the session was asked for elsewhere, nothing is said here.
+        if slot == Slot::Current && self.is_frozen() {
+            return false;
+        }
         match link.attachment {
             // S11: what is due on the old connection is read before anything is asked for.
             Attachment::Open if slot == Slot::Next && link.purpose == Purpose::Use => {

@@ -684,6 +684,28 @@ fn s11_if_the_move_fails_the_session_stays_where_it_is() {
 }
 
 #[test]
+fn s11_nothing_is_negotiated_where_the_session_is_asked_away() {
+    for is_known_there in [true, false] {
+        let mut client = in_session(wishing());
+        client.send(1, 3, "'a'$");
+        client.receive(0, "3 \"192.0.2.2:4000\" {1's'}$");
+        client.connected(1);
+        // No lower version is left: it has to negotiate, but says nothing here any more.
+        assert!(client.crash(3, None).is_empty());
+        // Nor is anything read here.
+        assert!(client.receive(0, "3 ? {'event_out'1}$").is_empty());
+        let (lines, on, other) = if is_known_there {
+            (client.receive(1, &agreed("{'resumed'1 0}")), 1, "close 0")
+        } else {
+            (client.lose(1), 0, "event 3 {event_out,1}")
+        };
+        let asks = format!("send {on} 0 {{'negotiate'");
+        assert!(lines.iter().any(|line| line.starts_with(&asks)), "{lines:?}");
+        assert!(lines.iter().any(|line| line == other) && lines.len() == 2, "{lines:?}");
+    }
+}
+
+#[test]
 fn s11_a_connection_that_is_lost_during_a_move_leaves_its_session_to_the_other_one() {
     let mut client = in_session(wishing());
     client.send(1, 3, "'a'$");
