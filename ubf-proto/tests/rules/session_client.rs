@@ -693,11 +693,11 @@ fn s11_nothing_is_negotiated_where_the_session_is_asked_away() {
         // No lower version is left: it has to negotiate, but says nothing here any more.
         assert!(client.crash(3, None).is_empty());
         // Nor is anything read here.
-        assert!(client.receive(0, "3 ? {'event_out'1}$").is_empty());
+        assert!(client.receive(0, "10 ? {'event_out'1}$").is_empty());
         let (lines, on, other) = if is_known_there {
             (client.receive(1, &agreed("{'resumed'1 0}")), 1, "close 0")
         } else {
-            (client.lose(1), 0, "event 3 {event_out,1}")
+            (client.lose(1), 0, "event 10 {event_out,1}")
         };
         let asks = format!("send {on} 0 {{'negotiate'");
         assert!(lines.iter().any(|line| line.starts_with(&asks)), "{lines:?}");
