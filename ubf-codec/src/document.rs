@@ -159,6 +159,40 @@ impl<S: Source> Document<S> {
     pub const fn summary(&self) -> Summary {
         self.summary
     }
+
+    /// The bytes of memory that it holds on to: those of the packet, and 16 for each term. A term
+    /// that a register repeats is held once, however often it is read.
+    ///
+    /// The block that the packet was read into may be larger: see [`compact`](Document::compact).
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        size_of::<Self>() + self.source.as_ref().len() + self.nodes.capacity() * size_of::<Node>()
+    }
+}
+
+impl Document<Bytes> {
+    /// Moves the packet into memory of its own, which is no larger than it needs to be. A packet
+    /// shares the block that it was read into with those that came along with it, and keeps all of
+    /// this block for as long as it is kept.
+    ///
+    /// ```
+    /// use bytes::BytesMut;
+    /// use ubf_codec::StreamDecoder;
+    ///
+    /// let mut block = BytesMut::with_capacity(16_384);
+    /// block.extend_from_slice(b"{1 2}$'and more'$");
+    /// let mut packet = StreamDecoder::new().decode(&mut block)?.expect("it is whole");
+    /// packet.compact();
+    /// // Nothing else holds on to the block, so that it is one again, and free.
+    /// block.clear();
+    /// assert!(block.try_reclaim(16_384));
+    /// assert_eq!(packet.to_string(), "{1,2}");
+    /// # Ok::<(), ubf_codec::DecodeError>(())
+    /// ```
+    pub fn compact(&mut self) {
+        self.source = Bytes::copy_from_slice(&self.source);
+        self.nodes.shrink_to_fit();
+    }
 }
 
 #[cfg(feature = "serde")]

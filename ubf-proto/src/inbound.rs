@@ -8,6 +8,11 @@ use ubf_codec::{DecodeError, Document, Header, Limits, VersionedDecoder};
 
 use crate::time::Time;
 
+/// A packet of more bytes than this does not share its block of memory with what comes behind it.
+/// Whoever keeps a smaller one for long copies it ([`Document::compact`]), and then nothing that is
+/// kept holds on to much more than it needs. Chosen: four blocks of a usual read.
+pub const MAX_SHARED_BYTES: usize = 64 * 1024;
+
 /// A packet, and the offset in the stream at which it ends.
 pub(crate) type Whole<H> = (<H as Header>::Packet<Document<Bytes>>, u64);
 
@@ -98,10 +103,21 @@ impl<H: Header> Inbound<H> {
             self.release();
             return Ok(None);
         };
+        let start = self.end;
         self.end = self.received - self.buffer.len() as u64;
+        self.part_from(self.end - start);
         self.release();
         self.partial_since = (!self.buffer.is_empty()).then_some(now);
         Ok(Some((packet, self.end)))
+    }
+
+    /// L1: what comes behind a large packet, and is less, is moved into a block of its own: a few
+    /// bytes are not to hold on to all of that packet. No byte is moved twice for one that came in.
+    fn part_from(&mut self, packet_bytes: u64) {
+        let rest = self.buffer.len();
+        if packet_bytes > MAX_SHARED_BYTES as u64 && rest > 0 && rest as u64 <= packet_bytes {
+            self.buffer = BytesMut::from(&*self.buffer);
+        }
     }
 
     /// What is empty still holds on to the block that it was read into: an idle connection is not
@@ -135,6 +151,8 @@ impl<H: Header> Inbound<H> {
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString as _;
+
     use ubf_codec::ClientHeader;
 
     use super::*;
@@ -149,6 +167,24 @@ mod tests {
             while inbound.next(Time::ZERO).unwrap().is_some() {}
             assert_eq!(inbound.buffer.capacity(), 0, "{}", bytes.escape_ascii());
         }
+    }
+
+    #[test]
+    fn l1_a_small_packet_holds_on_to_nothing_of_a_large_one_before_it() {
+        let mut inbound: Inbound<ClientHeader> = Inbound::new(Limits::default());
+        let mut block = BytesMut::with_capacity(1 << 20);
+        block.extend_from_slice(b"3 \"");
+        block.resize(MAX_SHARED_BYTES, b'a');
+        block.extend_from_slice(b"\"$3 'small'$3 2$");
+        inbound.push(block, Time::ZERO);
+        let (large, _end) = inbound.next(Time::ZERO).unwrap().unwrap();
+        let mut large = BytesMut::from(large.body.into_source());
+        // Whatever else holds on to its block would have to be copied around.
+        let (small, end) = inbound.next(Time::ZERO).unwrap().unwrap();
+        assert_eq!((small.body.to_string().as_str(), end), ("small", MAX_SHARED_BYTES as u64 + 12));
+        large.clear();
+        assert!(large.try_reclaim(1 << 20));
+        assert_eq!(inbound.next(Time::ZERO).unwrap().unwrap().0.body.to_string(), "2");
     }
 
     #[test]

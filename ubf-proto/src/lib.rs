@@ -113,8 +113,8 @@
 //! - It resolves no names. A shell that does asks [`RedirectPolicy::judge_ip`] about each IP
 //!   address before it connects, with the server that [`NamedBy`](client::NamedBy) says; the
 //!   session judges the address of a connection before it sends anything.
-//! - Calls without a reply when a connection is lost are indeterminate. Sessions that survive a
-//!   connection (S1 to S5) are another step.
+//! - Calls without a reply when a connection is lost are indeterminate, unless they were made in a
+//!   session that survives it (S1 to S11).
 //! - Quarantine is kept by each client session, which is the one that tries a version again (N7); a
 //!   shell with several of the same service passes the notice
 //!   [`QuarantineOpened`](client::Notice::QuarantineOpened) on with
@@ -156,6 +156,7 @@ pub use self::backoff::BackoffTimes;
 pub use self::client::ClientSession;
 pub use self::drain::{DrainPlan, Phase};
 pub use self::endpoint::Endpoint;
+pub use self::inbound::MAX_SHARED_BYTES;
 pub use self::load::LoadMarks;
 pub use self::offer::{CrashRule, Offer, Withdrawal};
 pub use self::origin::Origin;
