@@ -50,7 +50,9 @@ use crate::wire::Traffic;
 /// | [`max_pending`](Self::max_pending) | 4096 calls |
 /// | [`max_in_flight`](Self::max_in_flight) | 1024 packets |
 /// | [`max_events`](Self::max_events) | 1024 events |
-/// | [`max_event_bytes`](Self::max_event_bytes) | 16 MiB |
+/// | [`max_event_bytes`](Self::max_event_bytes) | 16 MiB of memory |
+/// | [`keep_events`](Self::keep_events) | events are kept when they have been asked for |
+/// | [`max_reply_bytes`](Self::max_reply_bytes) | 64 MiB of memory |
 /// | [`on_session`](Self::on_session) | none: calls go out at once |
 /// | [`on_notice`](Self::on_notice) | none: notices go to `tracing` alone |
 /// | `contract` (feature `contract`) | none: nothing is checked |
@@ -86,6 +88,8 @@ pub struct Builder {
     seed: Option<u64>,
     max_events: usize,
     max_event_bytes: usize,
+    keeps_events: bool,
+    max_reply_bytes: usize,
     close_time: Duration,
     opening_hook: Option<OpeningHook>,
     notice_hook: Option<NoticeHook>,
@@ -105,6 +109,8 @@ impl Builder {
             seed: None,
             max_events: 1024,
             max_event_bytes: 16 << 20,
+            keeps_events: false,
+            max_reply_bytes: 64 << 20,
             close_time: Duration::from_secs(5),
             opening_hook: None,
             notice_hook: None,
@@ -262,9 +268,33 @@ impl Builder {
         self
     }
 
-    /// L1: bytes of events that wait to be read. One event is always kept. Default 16 MiB.
+    /// L1: memory of events that wait to be read, in bytes. One event is always kept. Default 16
+    /// MiB. A small integer takes 2 bytes on the wire, and 16 here
+    /// ([`Document::memory_bytes`](ubf_codec::Document::memory_bytes)).
     pub fn max_event_bytes(mut self, bytes: usize) -> Self {
         self.max_event_bytes = bytes;
+        self
+    }
+
+    /// Keeps events from the first connection on. Default: from when the program asks for them
+    /// ([`Client::events`]), so that a client whose events nobody reads keeps none.
+    ///
+    /// For a program that asks for them after it has connected, and whose server sends some before.
+    pub fn keep_events(mut self) -> Self {
+        self.keeps_events = true;
+        self
+    }
+
+    /// L1: memory of replies that have come and that their callers have not taken, in bytes.
+    /// Default 64 MiB. While there are so many, the client reads nothing more, whatever else it
+    /// waits for; a reply that is read already is not lost.
+    ///
+    /// A caller takes its reply when its [`Call`](crate::Call) is polled, and lets go of it when the
+    /// call is dropped. **A call that was polled and is neither polled again nor dropped holds its
+    /// reply:** enough of them hold up all others, which then end at their deadlines. Spawned calls,
+    /// and those that are awaited together, are always polled.
+    pub fn max_reply_bytes(mut self, bytes: usize) -> Self {
+        self.max_reply_bytes = bytes.max(1);
         self
     }
 
@@ -467,6 +497,8 @@ impl Builder {
             seed,
             max_events,
             max_event_bytes,
+            keeps_events,
+            max_reply_bytes,
             close_time,
             opening_hook,
             notice_hook,
@@ -493,8 +525,8 @@ impl Builder {
         // Nothing here is secret (N9, N7): two clients should not do the same at the same moment.
         let seed = seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
         let (status_sender, status) = watch::channel(Status::new());
-        let (event_sink, events) = events::channel(max_events, max_event_bytes);
-        let table = Arc::new(CallTable::new(config.max_pending));
+        let (event_sink, events) = events::channel(max_events, max_event_bytes, keeps_events);
+        let table = Arc::new(CallTable::new(config.max_pending, max_reply_bytes));
         let shared = Shared {
             table: Arc::clone(&table),
             status: status.clone(),
@@ -539,7 +571,12 @@ impl Builder {
 
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("Builder")
+            .field("config", &self.config)
+            .field("max_events", &self.max_events)
+            .field("max_event_bytes", &self.max_event_bytes)
+            .field("max_reply_bytes", &self.max_reply_bytes)
+            .finish_non_exhaustive()
     }
 }
 

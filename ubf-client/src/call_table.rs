@@ -9,6 +9,9 @@
 //! A call is in the table from when it is handed over until its caller has the outcome, and its key
 //! is the call's number. One lock guards both ways: a caller takes it twice for a call, the driver
 //! twice for a batch of them. Nobody's code runs while it is held.
+//!
+//! L1: replies that no caller has taken have a limit. The table counts their memory, and the driver
+//! reads nothing more while they fill it.
 
 use std::sync::PoisonError;
 use std::task::{Context, Poll, Waker};
@@ -35,6 +38,9 @@ pub(crate) enum Answer {
 
 /// Room for more calls than this is not kept when all have ended. Chosen: some 16 KiB.
 const KEPT_CALLS: usize = 128;
+/// So many replies that wait for their callers may hold on to the blocks that they came in, which
+/// they share; others are copied. Chosen: callers take most replies before so many wait.
+const MAX_SHARING_REPLIES: usize = 128;
 /// L1: calls that open a connection. Chosen: more than a program makes before it does anything.
 pub(crate) const MAX_OPENING_CALLS: usize = 64;
 
@@ -45,6 +51,10 @@ pub(crate) struct CallTable {
     pub(crate) opening_permits: Semaphore,
     /// The version in force, 0 if there is none.
     version: AtomicU32,
+    /// L1: bytes of replies that no caller has taken, at and above which nothing more is read.
+    max_reply_bytes: usize,
+    /// Replies have reached that: changed under the lock, and looked at before it is taken.
+    is_full: AtomicBool,
     /// The driver waits, and nothing was handed in since: looked at before the lock is taken.
     is_quiet: AtomicBool,
     state: Mutex<State>,
@@ -55,6 +65,10 @@ struct State {
     /// In the order in which they were handed in.
     commands: Vec<Command>,
     calls: Slab<Entry>,
+    /// Memory of the replies that have ended calls and were not taken.
+    reply_bytes: usize,
+    /// How many there are.
+    replies: usize,
     /// The driver, while it waits for a command.
     driver: Option<Waker>,
     is_closed: bool,
@@ -76,12 +90,14 @@ pub(crate) enum Waiter {
 }
 
 impl CallTable {
-    pub(crate) fn new(max_pending: usize) -> Self {
+    pub(crate) fn new(max_pending: usize, max_reply_bytes: usize) -> Self {
         let state = State { has_handles: true, ..State::default() };
         Self {
             permits: Semaphore::new(max_pending),
             opening_permits: Semaphore::new(MAX_OPENING_CALLS),
             version: AtomicU32::new(0),
+            max_reply_bytes,
+            is_full: AtomicBool::new(false),
             is_quiet: AtomicBool::new(false),
             state: Mutex::new(state),
         }
@@ -134,10 +150,14 @@ impl CallTable {
                 drop(before);
                 Poll::Pending
             }
-            Some(Entry::Ended(_)) => match state.remove(call) {
-                Some(Entry::Ended(outcome)) => Poll::Ready(outcome),
-                Some(Entry::Open(_)) | None => Poll::Ready(Err(unknown())),
-            },
+            Some(Entry::Ended(_)) => {
+                let ended = state.remove(call);
+                self.has_taken(state);
+                match ended {
+                    Some(Entry::Ended(outcome)) => Poll::Ready(outcome),
+                    Some(Entry::Open(_)) | None => Poll::Ready(Err(unknown())),
+                }
+            }
             None => {
                 debug_assert!(false, "a call's outcome is asked for by the one who handed it in");
                 Poll::Ready(Err(unknown()))
@@ -160,7 +180,7 @@ impl CallTable {
             }
             Some(Entry::Ended(_)) => {
                 let before = state.remove(call);
-                drop(state);
+                self.has_taken(state);
                 before
             }
             None => {
@@ -200,6 +220,22 @@ impl CallTable {
         if has_commands { Poll::Ready(true) } else { Poll::Pending }
     }
 
+    /// L1: whether the replies that no caller has taken have reached their limit. The driver waits
+    /// then: it is woken when they are fewer.
+    pub(crate) fn is_full(&self) -> bool {
+        self.is_full.load(Ordering::Acquire)
+    }
+
+    /// A call was taken out, and its reply with it.
+    fn has_taken(&self, state: MutexGuard<'_, State>) {
+        let is_full = state.reply_bytes >= self.max_reply_bytes;
+        if is_full || !self.is_full.load(Ordering::Relaxed) {
+            return;
+        }
+        self.is_full.store(false, Ordering::Release);
+        self.wake_driver(state);
+    }
+
     /// Whether no call is in it.
     #[cfg(all(test, ubf_loom))]
     pub(crate) fn is_empty(&self) -> bool {
@@ -224,6 +260,9 @@ impl CallTable {
         let mut state = self.state();
         for (call, outcome) in ended.drain(..) {
             state.end(call, outcome, wakers);
+        }
+        if state.reply_bytes >= self.max_reply_bytes {
+            self.is_full.store(true, Ordering::Release);
         }
         drop(state);
         self.permits.add_permits(ordinary);
@@ -287,6 +326,10 @@ impl State {
     /// Takes a call out of the table.
     fn remove(&mut self, CallId(number): CallId) -> Option<Entry> {
         let entry = self.calls.try_remove(usize::try_from(number).ok()?);
+        if let Some(Entry::Ended(Ok(Answer::Reply(reply)))) = &entry {
+            self.reply_bytes -= size(reply);
+            self.replies -= 1;
+        }
         if self.calls.is_empty() && self.calls.capacity() > KEPT_CALLS {
             self.calls = Slab::new();
         }
@@ -294,10 +337,18 @@ impl State {
     }
 
     /// Puts an outcome where its caller finds it.
-    fn end(&mut self, call: CallId, outcome: Outcome, wakers: &mut Vec<Waker>) {
+    fn end(&mut self, call: CallId, mut outcome: Outcome, wakers: &mut Vec<Waker>) {
+        let is_behind = self.replies >= MAX_SHARING_REPLIES;
+        let mut reply_bytes = None;
         match self.entry(call) {
             Some(Entry::Open(Waiter::Nobody)) => drop(self.remove(call)),
             Some(entry @ Entry::Open(Waiter::Caller(_))) => {
+                if let Ok(Answer::Reply(reply)) = &mut outcome {
+                    if is_behind {
+                        reply.compact();
+                    }
+                    reply_bytes = Some(size(reply));
+                }
                 if let Entry::Open(Waiter::Caller(Some(waker))) =
                     std::mem::replace(entry, Entry::Ended(outcome))
                 {
@@ -306,7 +357,16 @@ impl State {
             }
             Some(Entry::Ended(_)) | None => debug_assert!(false, "a call ends once"),
         }
+        if let Some(bytes) = reply_bytes {
+            self.reply_bytes += bytes;
+            self.replies += 1;
+        }
     }
+}
+
+/// The memory that a reply takes while it waits for its caller.
+fn size(reply: &Reply) -> usize {
+    size_of::<Entry>() + reply.body.memory_bytes()
 }
 
 /// What is said of a call that nothing is known of.
@@ -315,15 +375,19 @@ pub(crate) const fn unknown() -> CallError {
 }
 
 #[cfg(all(test, not(ubf_loom)))]
+#[allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 mod tests {
     use std::sync::Arc;
     use std::sync::atomic::AtomicUsize;
     use std::task::Wake;
 
+    use bytes::BytesMut;
+    use ubf_codec::StreamDecoder;
     use ubf_proto::client::Call;
 
     use super::*;
     use crate::command::Submission;
+    use crate::reply::Connection;
 
     /// Counts how often it is woken.
     #[derive(Default)]
@@ -374,7 +438,7 @@ mod tests {
 
     #[test]
     fn a_batch_of_calls_wakes_the_driver_once_and_each_outcome_its_caller_once() {
-        let table = CallTable::new(9);
+        let table = CallTable::new(9, usize::MAX);
         let (driver, waker) = Count::waker();
         let cx = &mut Context::from_waker(&waker);
         assert_eq!(taken(&table, cx), Poll::Pending);
@@ -403,7 +467,7 @@ mod tests {
 
     #[test]
     fn the_last_who_asked_is_woken() {
-        let table = CallTable::new(9);
+        let table = CallTable::new(9, usize::MAX);
         let ((first, one), (last, other)) = (Count::waker(), Count::waker());
         let call = submit(&table, Waiter::Caller(Some(one))).unwrap();
         assert!(table.poll_outcome(call, &mut Context::from_waker(&other)).is_pending());
@@ -413,7 +477,7 @@ mod tests {
 
     #[test]
     fn a_place_is_not_given_away_before_the_driver_has_ended_the_call() {
-        let table = CallTable::new(9);
+        let table = CallTable::new(9, usize::MAX);
         let cx = &mut Context::from_waker(Waker::noop());
         let call = submit(&table, Waiter::Caller(None)).unwrap();
         table.forget(call);
@@ -433,7 +497,7 @@ mod tests {
 
     #[test]
     fn when_the_driver_is_gone_only_calls_that_it_had_taken_may_have_run() {
-        let table = CallTable::new(9);
+        let table = CallTable::new(9, usize::MAX);
         let (caller, waker) = Count::waker();
         let cx = &mut Context::from_waker(&waker);
         let taken_call = submit(&table, Waiter::Caller(Some(waker.clone()))).unwrap();
@@ -450,9 +514,64 @@ mod tests {
         assert!(table.permits.try_acquire().is_err());
     }
 
+    /// A reply of so many small integers.
+    fn reply(count: usize) -> Reply {
+        let bytes = ["{", &"1 ".repeat(count), "}$"].concat();
+        let body = StreamDecoder::new().decode(&mut bytes.as_str().into()).unwrap().unwrap();
+        let connection = Connection { number: 1, address: "[::1]:4000".parse().unwrap() };
+        Reply { version: Version::MIN, body, connection: Arc::new(connection), session: None }
+    }
+
+    #[test]
+    fn l1_replies_that_nobody_takes_fill_the_table_until_one_is_taken_or_let_go_of() {
+        let table = CallTable::new(9, 2 * size(&reply(10)));
+        let (driver, waker) = Count::waker();
+        let cx = &mut Context::from_waker(&waker);
+        let calls: Vec<_> = (0..3).map(|_| submit(&table, Waiter::Caller(None)).unwrap()).collect();
+        assert!(taken(&table, cx).is_ready());
+        let end = |call| {
+            let ended = (call, Ok(Answer::Reply(reply(10))));
+            table.publish(&mut vec![ended], 0, &mut Vec::new());
+            table.is_full()
+        };
+        assert_eq!([end(calls[0]), end(calls[1]), end(calls[2])], [false, true, true]);
+        let none = &mut Context::from_waker(Waker::noop());
+        assert!(table.poll_outcome(calls[1], none).is_ready());
+        assert!(table.is_full() && driver.count() == 0);
+        table.forget(calls[0]);
+        assert!(!table.is_full() && driver.count() == 1);
+        assert!(table.poll_outcome(calls[2], none).is_ready());
+        assert_eq!(table.state().reply_bytes, 0);
+        // Nobody waits for this one, and it is not kept.
+        let cast = submit(&table, Waiter::Nobody).unwrap();
+        table.publish(&mut vec![(cast, Ok(Answer::Reply(reply(99))))], 0, &mut Vec::new());
+        assert_eq!((table.state().reply_bytes, table.is_full()), (0, false));
+    }
+
+    #[test]
+    fn l1_replies_that_wait_in_great_number_keep_no_block_that_they_came_in() {
+        let table = CallTable::new(9, usize::MAX);
+        let mut block = BytesMut::with_capacity(1 << 20);
+        let connection = reply(0).connection;
+        for place in 0..2 * MAX_SHARING_REPLIES {
+            let mut own = BytesMut::from("1$");
+            let is_late = place >= MAX_SHARING_REPLIES;
+            if is_late {
+                block.extend_from_slice(b"1$");
+            }
+            let bytes = if is_late { &mut block } else { &mut own };
+            let body = StreamDecoder::new().decode(bytes).unwrap().unwrap();
+            let connection = Arc::clone(&connection);
+            let reply = Reply { version: Version::MIN, body, connection, session: None };
+            let call = submit(&table, Waiter::Caller(None)).unwrap();
+            table.publish(&mut vec![(call, Ok(Answer::Reply(reply)))], 0, &mut Vec::new());
+        }
+        assert!(block.try_reclaim(1 << 20));
+    }
+
     #[test]
     fn the_driver_is_told_when_the_last_handle_is_gone_behind_what_was_handed_in() {
-        let table = CallTable::new(9);
+        let table = CallTable::new(9, usize::MAX);
         let (driver, waker) = Count::waker();
         let cx = &mut Context::from_waker(&waker);
         assert!(taken(&table, cx).is_pending());
@@ -465,7 +584,7 @@ mod tests {
 
     #[test]
     fn room_for_many_calls_is_not_kept() {
-        let table = CallTable::new(9);
+        let table = CallTable::new(9, usize::MAX);
         let cx = &mut Context::from_waker(Waker::noop());
         let calls: Vec<_> =
             (0..1000).map(|_| submit(&table, Waiter::Caller(None)).unwrap()).collect();
@@ -480,7 +599,7 @@ mod tests {
     #[test]
     fn a_call_that_is_handed_in_while_the_driver_goes_is_refused_or_ends() {
         for _ in 0..500 {
-            let table = CallTable::new(9);
+            let table = CallTable::new(9, usize::MAX);
             let taken: Vec<CallId> = std::thread::scope(|scope| {
                 let callers: Vec<_> = (0..2)
                     .map(|_| scope.spawn(|| submit(&table, Waiter::Caller(None)).ok()))

@@ -9,13 +9,16 @@
 use std::future::poll_fn;
 use std::task::{Context, Poll, Waker};
 
+use bytes::BytesMut;
 use loom::future::block_on;
 use loom::sync::Arc;
 use loom::thread;
+use ubf_codec::{StreamDecoder, Version};
 use ubf_proto::client::{Call, CallError, CallId};
 
-use crate::call_table::{CallTable, Outcome, Waiter};
+use crate::call_table::{Answer, CallTable, Outcome, Waiter};
 use crate::command::{Command, Submission};
+use crate::reply::{Connection, Reply};
 
 fn submit(table: &CallTable, waiter: Waiter) -> Result<CallId, CallError> {
     table.submit(waiter, |id| {
@@ -40,6 +43,14 @@ async fn outcome(table: &CallTable, call: CallId) -> Outcome {
     poll_fn(|cx| table.poll_outcome(call, cx)).await
 }
 
+/// A reply, as small as can be.
+fn reply() -> Outcome {
+    let body = StreamDecoder::new().decode(&mut BytesMut::from("1$")).unwrap().unwrap();
+    let connection = Connection { number: 1, address: "[::1]:4000".parse().unwrap() };
+    let connection = std::sync::Arc::new(connection);
+    Ok(Answer::Reply(Reply { version: Version::MIN, body, connection, session: None }))
+}
+
 fn publish(table: &CallTable, call: CallId) {
     table.publish(&mut vec![(call, Err(CallError::Closed))], 0, &mut Vec::new());
 }
@@ -47,7 +58,7 @@ fn publish(table: &CallTable, call: CallId) {
 #[test]
 fn loom_a_command_wakes_a_driver_that_waits_and_its_outcome_a_caller() {
     loom::model(|| {
-        let table = Arc::new(CallTable::new(9));
+        let table = Arc::new(CallTable::new(9, usize::MAX));
         let of_caller = Arc::clone(&table);
         let caller = thread::spawn(move || {
             let call = submit(&of_caller, Waiter::Caller(None)).unwrap();
@@ -67,7 +78,7 @@ fn loom_two_callers_are_both_heard() {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(2);
     model.check(|| {
-        let table = Arc::new(CallTable::new(9));
+        let table = Arc::new(CallTable::new(9, usize::MAX));
         let callers: Vec<_> = (0..2)
             .map(|_| {
                 let table = Arc::clone(&table);
@@ -91,7 +102,7 @@ fn loom_two_callers_are_both_heard() {
 #[test]
 fn loom_a_call_that_is_forgotten_while_it_ends_leaves_nothing_behind() {
     loom::model(|| {
-        let table = Arc::new(CallTable::new(9));
+        let table = Arc::new(CallTable::new(9, usize::MAX));
         let call = submit(&table, Waiter::Caller(None)).unwrap();
         let of_caller = Arc::clone(&table);
         let caller = thread::spawn(move || of_caller.forget(call));
@@ -104,7 +115,7 @@ fn loom_a_call_that_is_forgotten_while_it_ends_leaves_nothing_behind() {
 #[test]
 fn loom_a_call_that_is_handed_in_while_the_driver_goes_is_refused_or_ends() {
     loom::model(|| {
-        let table = Arc::new(CallTable::new(9));
+        let table = Arc::new(CallTable::new(9, usize::MAX));
         let of_caller = Arc::clone(&table);
         let caller = thread::spawn(move || {
             let Ok(call) = submit(&of_caller, Waiter::Caller(None)) else { return };
@@ -117,10 +128,33 @@ fn loom_a_call_that_is_handed_in_while_the_driver_goes_is_refused_or_ends() {
     });
 }
 
+/// The driver reads again when the table is not full; it looks once more when the table knows its
+/// waker, as [`Driver`](crate::driver) does.
+#[test]
+fn loom_a_driver_that_reads_nothing_since_nobody_takes_a_reply_is_woken_when_it_is_taken() {
+    loom::model(|| {
+        let table = Arc::new(CallTable::new(9, 1));
+        let call = submit(&table, Waiter::Caller(None)).unwrap();
+        table.publish(&mut vec![(call, reply())], 0, &mut Vec::new());
+        assert!(table.is_full());
+        let of_caller = Arc::clone(&table);
+        let caller = thread::spawn(move || block_on(outcome(&of_caller, call)).unwrap());
+        block_on(poll_fn(|cx| {
+            let is_paused = table.is_full();
+            if !table.is_quiet() {
+                assert!(table.poll_commands(cx, &mut Vec::new()).is_pending());
+            }
+            if is_paused && table.is_full() { Poll::Pending } else { Poll::Ready(()) }
+        }));
+        assert!(matches!(caller.join().unwrap(), Answer::Reply(_)));
+        assert!(table.is_empty() && !table.is_full());
+    });
+}
+
 #[test]
 fn loom_the_end_of_the_last_handle_wakes_a_driver_that_waits() {
     loom::model(|| {
-        let table = Arc::new(CallTable::new(9));
+        let table = Arc::new(CallTable::new(9, usize::MAX));
         assert!(
             table
                 .poll_commands(&mut Context::from_waker(Waker::noop()), &mut Vec::new())

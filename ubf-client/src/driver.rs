@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use tokio::task::coop;
 use tokio::time::{Instant, Sleep, sleep_until};
-use tracing::warn;
+use tracing::{debug, warn};
 use ubf_codec::Version;
 use ubf_proto::client::{
     CallError, CallId, Config, ConnectionId, Done, Input, NamedBy, Notice, Output,
@@ -42,6 +42,9 @@ use crate::wire::Direction;
 /// Inputs before what there is to write is written, though more could be taken in. Chosen: batches
 /// grow no further than this.
 const MAX_INPUTS_BEFORE_WRITE: u32 = 64;
+/// Memory of replies before their callers are told, likewise. Chosen: small beside what they may
+/// take (L1), and hundreds of usual ones.
+const MAX_REPLY_BYTES_BEFORE_WRITE: usize = 256 * 1024;
 /// The longest time to sleep. Chosen: any; it keeps far moments within what a clock can express.
 const MAX_SLEEP: Duration = Duration::from_secs(24 * 3600);
 
@@ -98,6 +101,8 @@ pub(crate) struct Driver {
     commands: Vec<Command>,
     /// Outcomes that are told when the status shows them.
     ended: Vec<(CallId, Outcome)>,
+    /// Memory of the replies among them.
+    ended_bytes: usize,
     /// So many of them opened a connection.
     ended_opening: usize,
     /// Empty but while they are told.
@@ -111,6 +116,8 @@ pub(crate) struct Driver {
     last_batch: u32,
     has_stepped_back: bool,
     is_commands_turn: bool,
+    /// L1: nothing is read, since callers have not taken their replies.
+    is_paused: bool,
     is_finished: bool,
 }
 
@@ -140,6 +147,7 @@ impl Driver {
             opening_time: config.call_time,
             commands: Vec::new(),
             ended: Vec::new(),
+            ended_bytes: 0,
             ended_opening: 0,
             wakers: Vec::new(),
             timer: Box::pin(sleep_until(start + MAX_SLEEP)),
@@ -149,6 +157,7 @@ impl Driver {
             last_batch: 0,
             has_stepped_back: false,
             is_commands_turn: false,
+            is_paused: false,
             is_finished: false,
             session: ClientSession::new(config, seed, Time::ZERO),
         })
@@ -175,7 +184,8 @@ impl Driver {
             self.links.retain(|link| !link.is_gone());
             // To take in all that there is before anything is written makes the batches large; to
             // go on with it for ever would be too much.
-            let is_full = self.inputs_since_write >= MAX_INPUTS_BEFORE_WRITE;
+            let is_full = self.inputs_since_write >= MAX_INPUTS_BEFORE_WRITE
+                || self.ended_bytes >= MAX_REPLY_BYTES_BEFORE_WRITE;
             if !is_full && self.take_in(cx) {
                 self.inputs_since_write += 1;
                 continue;
@@ -206,7 +216,9 @@ impl Driver {
                 self.obey(output);
                 continue;
             }
-            if !self.has_time_come(cx) {
+            // Whoever took a reply before the table knew our waker has woken nobody.
+            let can_read_again = self.is_paused && !self.ends.table.is_full();
+            if !can_read_again && !self.has_time_come(cx) {
                 return Poll::Pending;
             }
         }
@@ -251,8 +263,17 @@ impl Driver {
     }
 
     fn read(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.is_paused != self.ends.table.is_full() {
+            self.is_paused = !self.is_paused;
+            debug!(is_paused = self.is_paused, "replies that nobody takes (max_reply_bytes)");
+            self.feed(Input::Reading { is_reading: !self.is_paused });
+            return true;
+        }
         for index in 0..self.links.len() {
             let Some(link) = self.links.get_mut(index) else { break };
+            if self.is_paused && link.is_open() {
+                continue;
+            }
             let input = link.poll_read(cx);
             if link.is_gone() && input.is_pending() {
                 return true;
@@ -456,6 +477,7 @@ impl Driver {
         let outcome = outcome.and_then(|done| match done {
             Done::Reply { connection, version, body, session } => {
                 let connection = self.connection(connection).ok_or_else(unknown)?;
+                self.ended_bytes += body.memory_bytes();
                 Ok(Answer::Reply(Reply { version, body, connection, session }))
             }
             Done::Taken { version } => Ok(Answer::Taken(version)),
@@ -540,6 +562,7 @@ impl Driver {
     fn publish(&mut self) {
         self.showing.update(&self.session, !self.ended.is_empty(), &self.ends.table);
         if !self.ended.is_empty() {
+            self.ended_bytes = 0;
             let opening = std::mem::take(&mut self.ended_opening);
             self.ends.table.publish(&mut self.ended, opening, &mut self.wakers);
         }

@@ -16,10 +16,13 @@ use crate::reply::{Connection, Event};
 ///
 /// Events come in the order in which the server sent them. They wait here until they are read, up
 /// to [`max_events`](crate::Builder::max_events) of them and
-/// [`max_event_bytes`](crate::Builder::max_event_bytes) bytes. **What comes beyond that is
-/// dropped**, the latest event first, and [`Incoming::Missed`] says so in its place: a reader who
-/// is late must not hold up the replies, which come on the same connection. When this is dropped,
-/// all events are.
+/// [`max_event_bytes`](crate::Builder::max_event_bytes) bytes of memory. **What comes beyond that
+/// is dropped**, the latest event first, and [`Incoming::Missed`] says so in its place: a reader
+/// who is late must not hold up the replies, which come on the same connection.
+///
+/// Events are kept for whoever has asked for them ([`Client::events`](crate::Client::events)), or
+/// is going to ([`keep_events`](crate::Builder::keep_events)): those that come before are missing,
+/// and those that come after this is dropped are dropped with it.
 #[derive(Debug)]
 pub struct Events(Arc<Queue>);
 
@@ -90,7 +93,8 @@ struct Waiting {
     /// What comes behind the last event.
     behind: Markers,
     reader: Option<Waker>,
-    has_reader: bool,
+    /// Somebody has asked for events, or will.
+    is_wanted: bool,
     has_writer: bool,
 }
 
@@ -164,6 +168,11 @@ impl Waiting {
 }
 
 impl Events {
+    /// From here on events are kept, since somebody reads them.
+    pub(crate) fn begin(&self) {
+        self.0.waiting().is_wanted = true;
+    }
+
     /// What comes next; `None` when the client has ended.
     ///
     /// Nothing is lost if the future is dropped.
@@ -219,7 +228,7 @@ impl Stream for Events {
 impl Drop for Events {
     fn drop(&mut self) {
         let mut waiting = self.0.waiting();
-        waiting.has_reader = false;
+        waiting.is_wanted = false;
         let events = std::mem::take(&mut waiting.events);
         drop(waiting);
         drop(events);
@@ -235,17 +244,22 @@ pub(crate) struct EventSink {
 }
 
 impl EventSink {
-    /// Puts an event where it waits to be read. `false` if there is no room, or nobody who could
-    /// read it.
-    pub(crate) fn push(&self, event: Event) -> bool {
+    /// Puts an event where it waits to be read. `false` if there is no room, or nobody who wants
+    /// it.
+    pub(crate) fn push(&self, mut event: Event) -> bool {
         let bytes = size(&event);
         let mut waiting = self.queue.waiting();
         let count = waiting.events.len();
         let has_room = count == 0
             || (count < self.max_events && waiting.bytes.saturating_add(bytes) <= self.max_bytes);
-        let is_kept = has_room && waiting.has_reader;
+        let is_kept = has_room && waiting.is_wanted;
         if is_kept {
-            waiting.bytes += bytes;
+            // The first one is about to be read; those behind it may wait for long, each with the
+            // block of memory that it came in.
+            if count > 0 {
+                event.compact();
+            }
+            waiting.bytes += size(&event);
             let before = std::mem::take(&mut waiting.behind);
             waiting.events.push_back((before, event));
         } else {
@@ -290,17 +304,19 @@ fn wake(mut waiting: MutexGuard<'_, Waiting>) {
     reader.into_iter().for_each(Waker::wake);
 }
 
+/// The memory that an event takes while it waits.
 fn size(event: &Event) -> usize {
-    event.body.source().len()
+    size_of::<(Markers, Event)>() + event.body.memory_bytes() - size_of_val(&event.body)
 }
 
-pub(crate) fn channel(max_events: usize, max_bytes: usize) -> (EventSink, Events) {
+/// `is_wanted`: events are kept before somebody has asked for them.
+pub(crate) fn channel(max_events: usize, max_bytes: usize, is_wanted: bool) -> (EventSink, Events) {
     let waiting = Waiting {
         events: VecDeque::new(),
         bytes: 0,
         behind: Markers::default(),
         reader: None,
-        has_reader: true,
+        is_wanted,
         has_writer: true,
     };
     let queue = Arc::new(Queue { waiting: Mutex::new(waiting), missed: AtomicU64::new(0) });
@@ -318,7 +334,7 @@ mod tests {
         Arc::new(Connection { number, address: "[::1]:4000".parse().unwrap() })
     }
 
-    fn event(bytes: &'static [u8]) -> Event {
+    fn event(bytes: &[u8]) -> Event {
         let body = StreamDecoder::new().decode(&mut BytesMut::from(bytes)).unwrap().unwrap();
         Event { version: Version::MIN, body, connection: connection(1) }
     }
@@ -346,7 +362,7 @@ mod tests {
 
     #[tokio::test]
     async fn l1_events_beyond_the_count_are_dropped_and_told_in_their_place() {
-        let (sink, mut events) = channel(2, 1000);
+        let (sink, mut events) = channel(2, 100_000, true);
         assert!(sink.push(event(b"1$")) && sink.push(event(b"2$")));
         assert!(!sink.push(event(b"3$")) && !sink.push(event(b"4$")));
         assert_eq!(events.missed(), 2);
@@ -357,18 +373,59 @@ mod tests {
 
     #[tokio::test]
     async fn l1_events_beyond_the_bytes_are_dropped_but_one_is_always_kept() {
-        let (sink, mut events) = channel(9, 4);
+        // An event of one byte more than two small ones take.
+        let (sink, mut events) = channel(9, 2 * size(&event(b"1$")), true);
+        assert!(sink.push(event(b"1$")) && sink.push(event(b"2$")) && !sink.push(event(b"3$")));
+        assert_eq!(read(&mut events).await, ["1", "2", "missed 1"]);
         assert!(sink.push(event(b"12$")));
         assert!(!sink.push(event(b"3$")));
         assert_eq!(read(&mut events).await, ["12", "missed 1"]);
-        assert!(sink.push(event(b"12345$")));
-        assert_eq!(read(&mut events).await, ["12345"]);
-        assert!(sink.push(event(b"1$")) && sink.push(event(b"2$")) && !sink.push(event(b"3$")));
+        assert!(sink.push(event(&[b"{1 2 3 4 5}$", &[b' '; 1000][..]].concat())));
+        assert_eq!(read(&mut events).await, ["{1,2,3,4,5}"]);
+    }
+
+    #[tokio::test]
+    async fn l1_what_counts_is_the_memory_of_an_event_and_not_its_bytes_on_the_wire() {
+        // 2 bytes on the wire are a term of 16 bytes.
+        let wide = ["{", &"1 ".repeat(1000), "}$"].concat();
+        let (sink, _events) = channel(99, 40_000, true);
+        assert!(sink.push(event(wide.as_bytes())) && sink.push(event(wide.as_bytes())));
+        assert!(!sink.push(event(wide.as_bytes())));
+        // A register is held once, however often it is read: its event takes no more.
+        let (sink, _events) = channel(99, 40_000, true);
+        let shared = ["{", &"1 ".repeat(100), "}>a{", &"a".repeat(100), "}$"].concat();
+        assert!((0..9).all(|_| sink.push(event(shared.as_bytes()))));
+    }
+
+    #[tokio::test]
+    async fn l1_an_event_that_waits_behind_another_keeps_no_block_that_it_came_in() {
+        let (sink, _events) = channel(9, 100_000, true);
+        let mut block = BytesMut::with_capacity(1 << 20);
+        block.extend_from_slice(b"1$2$3$");
+        for is_first in [true, false, false] {
+            let body = StreamDecoder::new().decode(&mut block).unwrap().unwrap();
+            let event = Event { version: Version::MIN, body, connection: connection(1) };
+            if is_first {
+                assert!(sink.push(Event { body: tests::event(b"1$").body, ..event }));
+            } else {
+                assert!(sink.push(event));
+            }
+        }
+        assert!(block.try_reclaim(1 << 20));
+    }
+
+    #[tokio::test]
+    async fn l1_events_are_kept_for_whoever_has_asked_for_them() {
+        let (sink, mut events) = channel(9, 100_000, false);
+        assert!(!sink.push(event(b"1$")));
+        events.begin();
+        assert!(sink.push(event(b"2$")));
+        assert_eq!(read(&mut events).await, ["missed 1", "2"]);
     }
 
     #[tokio::test]
     async fn a_connection_stands_before_its_events_and_a_later_one_takes_its_place() {
-        let (sink, mut events) = channel(9, 100);
+        let (sink, mut events) = channel(9, 100_000, true);
         sink.connected(Start::Connection, connection(1));
         assert!(sink.push(event(b"1$")));
         sink.connected(Start::Connection, connection(2));
@@ -383,7 +440,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_session_that_is_new_stays_new_for_whoever_did_not_hear_of_it() {
-        let (sink, mut events) = channel(9, 100);
+        let (sink, mut events) = channel(9, 100_000, true);
         sink.connected(Start::NewSession(1), connection(1));
         sink.connected(Start::Resumed(1), connection(2));
         assert!(sink.push(event(b"1$")));
@@ -407,7 +464,7 @@ mod tests {
 
     #[tokio::test]
     async fn l1_what_is_told_between_events_takes_no_room_however_often_it_changes() {
-        let (sink, mut events) = channel(1, 100);
+        let (sink, mut events) = channel(1, 100_000, true);
         assert!(sink.push(event(b"1$")));
         for number in 0..1000 {
             sink.connected(Start::Connection, connection(number));
@@ -418,7 +475,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_reader_hears_of_the_end_behind_the_last_event() {
-        let (sink, mut events) = channel(9, 100);
+        let (sink, mut events) = channel(9, 100_000, true);
         let (first, ()) = tokio::join!(events.recv(), async { assert!(sink.push(event(b"1$"))) });
         assert_eq!(first.unwrap().event().unwrap().body().to_string(), "1");
         assert!(sink.push(event(b"2$")));
@@ -429,7 +486,7 @@ mod tests {
 
     #[tokio::test]
     async fn events_that_nobody_can_read_are_dropped_and_counted() {
-        let (sink, events) = channel(9, 100);
+        let (sink, events) = channel(9, 100_000, true);
         drop(events);
         assert!(!sink.push(event(b"1$")));
         assert_eq!(sink.queue.missed.load(Ordering::Relaxed), 1);

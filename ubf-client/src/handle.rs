@@ -103,11 +103,15 @@ impl Client {
         Message { client: self.clone(), request, is_idempotent: false, within: None }
     }
 
-    /// The events of the server. There is one reader: the first who asks gets them, from the first
-    /// event on.
+    /// The events of the server. There is one reader: the first who asks gets them, `None` is for
+    /// all others.
+    ///
+    /// From here on they are kept for the reader; those that came before are missing, unless
+    /// [`keep_events`](Builder::keep_events) was said.
     #[must_use]
     pub fn events(&self) -> Option<Events> {
-        self.shared.events.lock().unwrap_or_else(PoisonError::into_inner).take()
+        let events = self.shared.events.lock().unwrap_or_else(PoisonError::into_inner).take();
+        events.inspect(Events::begin)
     }
 
     /// The client's state and counters, to look at or to wait for a change of. The latest is always

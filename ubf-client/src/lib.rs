@@ -4,14 +4,15 @@
 //!
 //! # What it refuses to do
 //! - **To execute a call twice,** unless its caller has declared that harmless
-//!   ([`Call::idempotent`]). What was sent and not answered when a server died ends as
+//!   ([`Call::idempotent`]). In a [session](Builder::session) calls survive their connection; what
+//!   was sent and not answered when a server died, or without a session, ends as
 //!   [`CallError::Indeterminate`].
 //! - **To leave a call without an end.** Each has a deadline, and its error says whether it may
 //!   have run ([`CallError::may_have_run`]).
 //! - **To follow a server anywhere.** The [`RedirectPolicy`] judges each address, and each IP
 //!   address that a name stands for.
-//! - **To grow without a bound.** Calls, bytes, events and hops have limits; who makes one call too
-//!   many waits.
+//! - **To grow without a bound.** Calls, events, replies, bytes and hops have limits. Whoever makes
+//!   one call too many waits; while replies that nobody takes fill their memory, nothing is read.
 //!
 //! # A client in ten lines
 //! ```no_run
@@ -79,7 +80,6 @@
 //!
 //! # What it does not do
 //! - TLS. A program that has it makes its connections itself: [`Builder::connector`].
-//! - Sessions that survive the loss of a connection: see [`CallError::Indeterminate`].
 //!
 //! # Cost
 //! What is ready to be sent goes out in one write: bodies up to a kilobyte side by side, larger

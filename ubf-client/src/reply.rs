@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ubf_codec::{Address, Document, TermRef, Version, View};
+use ubf_proto::MAX_SHARED_BYTES;
 use ubf_proto::client::InSession;
 
 /// A connection to a server that has agreed on a version.
@@ -29,6 +30,11 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// See [`compact`].
+    pub(crate) fn compact(&mut self) {
+        compact(&mut self.body);
+    }
+
     /// The version that request and reply are written in.
     #[must_use]
     pub const fn version(&self) -> Version {
@@ -114,5 +120,18 @@ impl Event {
         let root = self.body.root();
         let View::Tuple(pair) = root.view() else { return root };
         pair.to_array().map_or(root, |[_event_out, event]| event)
+    }
+
+    /// See [`compact`].
+    pub(crate) fn compact(&mut self) {
+        compact(&mut self.body);
+    }
+}
+
+/// Gives a body memory of its own, if it may hold on to much more than it needs. A larger one has
+/// few others beside it.
+fn compact(body: &mut Document<Bytes>) {
+    if body.source().len() < MAX_SHARED_BYTES {
+        body.compact();
     }
 }

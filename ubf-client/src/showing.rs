@@ -133,6 +133,7 @@ impl Showing {
         }
         let shown = (self.status.state, self.status.version, self.status.hops);
         let is_changed = self.has_notices
+            || self.status.is_paused == session.is_reading()
             || shown != (state, session.version(), session.hops())
             || self.status.address.as_ref() != session.address();
         let is_counted = self.status.statistics != session.statistics() || self.has_events;
@@ -166,6 +167,7 @@ impl Showing {
         self.status.address = session.address().cloned();
         self.status.hops = session.hops();
         self.status.session = session.session();
+        self.status.is_paused = !session.is_reading();
         let start = self.start.into_std();
         let moment = |until: Time| start.checked_add(until.since(Time::ZERO));
         self.status.quarantine = session

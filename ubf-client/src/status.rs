@@ -21,6 +21,9 @@ pub struct Status {
     pub hops: u32,
     /// S1: the session that the server has granted, if it has granted one that is not given up.
     pub session: Option<SessionStatus>,
+    /// L1: nothing is read for now, since callers have not taken their replies: see
+    /// [`max_reply_bytes`](crate::Builder::max_reply_bytes).
+    pub is_paused: bool,
     /// N7: the versions in quarantine, lowest first, and until when.
     pub quarantine: Vec<(Version, Instant)>,
     /// The last connection, or attempt at one, that ended otherwise than by a move.
@@ -42,6 +45,7 @@ impl Status {
             address: None,
             hops: 0,
             session: None,
+            is_paused: false,
             quarantine: Vec::new(),
             last_loss: None,
             statistics: Statistics::default(),

@@ -426,6 +426,7 @@ impl Connecting<'_> {
                     traces(Shown::Note(lines.trim_end().to_owned()));
                 }
             })
+            .keep_events()
             .connect()
             .await?;
         let (shown, events_shown) = watch::channel(0);

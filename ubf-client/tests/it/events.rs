@@ -33,7 +33,7 @@ async fn p5_events_come_between_replies_in_order() {
 #[tokio::test]
 async fn l1_events_that_nobody_reads_are_dropped_and_do_not_hold_up_replies() {
     let script = Script::new().await;
-    let build = builder(&script.address()).max_events(2).connect();
+    let build = builder(&script.address()).max_events(2).keep_events().connect();
     let (client, mut peer) = tokio::join!(build, script.agree());
     let client = client.unwrap();
     let server = async {

@@ -220,14 +220,17 @@ async fn l1_a_call_is_sent_again_after_so_many_refusals_and_no_more() {
 
 #[tokio::test]
 async fn l1_events_beyond_max_event_bytes_are_dropped_and_one_is_always_kept() {
-    for (max, kept) in [(1, 1), (46, 2), (45, 1)] {
+    // An event with 2,000 terms takes 32 KB, and some words more.
+    let event = ["3 ? {'event_out'{", &"1 ".repeat(2000), "}}$"].concat();
+    for (max, kept) in [(1, 1), (35_000, 1), (75_000, 2)] {
         let script = Script::new().await;
         let build = builder(&script.address()).max_event_bytes(max).connect();
         let (client, mut peer) = within(async { tokio::join!(build, script.agree()) }).await;
         let client = client.unwrap();
+        let events = client.events().unwrap();
         let server = async {
             peer.hears("3 'a'$").await;
-            peer.says(&"3 ? {'event_out'\"0123456\"}$".repeat(3)).await;
+            peer.says(&event.repeat(3)).await;
             peer.says("3 ? {1's'}$").await;
         };
         let (reply, ()) =
@@ -235,5 +238,30 @@ async fn l1_events_beyond_max_event_bytes_are_dropped_and_one_is_always_kept() {
         reply.unwrap();
         let status = client.status().borrow().clone();
         assert_eq!((status.events, status.events_missed), (kept, 3 - kept), "{max}");
+        drop(events);
+    }
+}
+
+#[tokio::test]
+async fn l1_events_are_kept_for_whoever_asks_and_for_whoever_says_so_before() {
+    for is_said in [false, true] {
+        let script = Script::new().await;
+        let build = builder(&script.address());
+        let build = if is_said { build.keep_events() } else { build };
+        let (client, mut peer) =
+            within(async { tokio::join!(build.connect(), script.agree()) }).await;
+        let client = client.unwrap();
+        let server = async {
+            peer.hears("3 'a'$").await;
+            peer.says("3 ? {'event_out'1}$3 ? {1's'}$").await;
+        };
+        let (reply, ()) =
+            within(async { tokio::join!(client.call(ubf!(a)).into_future(), server) }).await;
+        reply.unwrap();
+        let mut events = client.events().unwrap();
+        peer.says("3 ? {'event_out'2}$").await;
+        let first = within(events.next_event()).await.unwrap().event().to_string();
+        assert_eq!(first, if is_said { "1" } else { "2" });
+        assert_eq!(events.missed(), u64::from(!is_said));
     }
 }

@@ -28,7 +28,7 @@ impl ClientSession {
 
     /// When the server is asked, if it says nothing until then.
     pub(super) fn ask_at(&self) -> Option<Time> {
-        if self.next.is_some() {
+        if self.next.is_some() || !self.is_reading {
             return None;
         }
         self.current.as_ref()?.ask_at(self.config.ask_after)

@@ -330,8 +330,13 @@ impl Connection {
     }
 
     /// L1, L2: what has taken too long.
-    pub(super) fn overdue(&self, config: &Config, now: Time) -> Option<LossReason> {
-        let Deadlines { connect, answer, packet, write } = self.deadlines(config);
+    pub(super) fn overdue(
+        &self,
+        config: &Config,
+        is_reading: bool,
+        now: Time,
+    ) -> Option<LossReason> {
+        let Deadlines { connect, answer, packet, write } = self.deadlines(config, is_reading);
         if now >= connect {
             let max = connect.since(self.opened_at);
             // R6: only a move divides its time among its addresses.
@@ -359,9 +364,10 @@ impl Connection {
     }
 
     /// When something will have taken too long, or a ping is due.
-    pub(super) fn timeout(&self, config: &Config) -> Time {
-        let Deadlines { connect, answer, packet, write } = self.deadlines(config);
-        let ping = if answer == Time::NEVER { self.ping_at(config) } else { Time::NEVER };
+    pub(super) fn timeout(&self, config: &Config, is_reading: bool) -> Time {
+        let Deadlines { connect, answer, packet, write } = self.deadlines(config, is_reading);
+        let asks = is_reading && answer == Time::NEVER;
+        let ping = if asks { self.ping_at(config) } else { Time::NEVER };
         connect.min(answer).min(packet).min(write).min(ping)
     }
 
@@ -396,6 +402,13 @@ impl Connection {
         }
     }
 
+    /// L1: what the server says is heard from here on.
+    pub(super) fn is_read_again(&mut self, now: Time) {
+        self.due_since = self.due_since.max(now);
+        self.last_received = now;
+        self.inbound.restart_clock(now);
+    }
+
     /// L2: when the server is to be asked on a second connection whether it is alive: twice as long
     /// after each time that it was.
     pub(super) fn ask_at(&self, after: Duration) -> Option<Time> {
@@ -417,7 +430,8 @@ impl Connection {
         self.asked = (if is_first { 1 } else { count.saturating_add(1) }, now);
     }
 
-    fn deadlines(&self, config: &Config) -> Deadlines {
+    /// `is_reading`: what the server says is read, and heard.
+    fn deadlines(&self, config: &Config, is_reading: bool) -> Deadlines {
         let never = Deadlines {
             connect: Time::NEVER,
             answer: Time::NEVER,
@@ -443,7 +457,11 @@ impl Connection {
         } else {
             Time::NEVER
         };
-        Deadlines { answer, packet, write, ..never }
+        if is_reading {
+            Deadlines { answer, packet, write, ..never }
+        } else {
+            Deadlines { write, ..never }
+        }
     }
 }
 

@@ -41,6 +41,12 @@ pub enum Input {
         /// The bytes.
         bytes: BytesMut,
     },
+    /// L1: the shell reads from no connection until it says otherwise, since the program has not
+    /// taken what came; or it reads again. Meanwhile no silence is a server's.
+    Reading {
+        /// Whether it does. At the start it does.
+        is_reading: bool,
+    },
     /// So many bytes of what was handed out were written.
     Written {
         /// Where.

@@ -151,6 +151,8 @@ pub struct ClientSession {
     is_settled: bool,
     is_closing: bool,
     is_closed: bool,
+    /// L1: the shell reads what servers say.
+    is_reading: bool,
     statistics: Statistics,
 }
 
@@ -210,6 +212,7 @@ impl ClientSession {
             is_settled: false,
             is_closing: false,
             is_closed: false,
+            is_reading: true,
             statistics: Statistics::default(),
             config,
         }
@@ -237,6 +240,7 @@ impl ClientSession {
                     link.inbound.push(bytes, now);
                 }
             }
+            Input::Reading { is_reading } => self.reading(is_reading),
             Input::Written { connection, count } => {
                 let (now, max_unsent) = (self.now, self.config.max_unsent_bytes);
                 let mut was_full = false;
@@ -313,7 +317,7 @@ impl ClientSession {
             return None;
         }
         let of_connection = |link: &Option<Connection>| {
-            link.as_ref().map_or(Time::NEVER, |link| link.timeout(&self.config))
+            link.as_ref().map_or(Time::NEVER, |link| link.timeout(&self.config, self.is_reading))
         };
         let others = [
             self.calls_due,
@@ -387,10 +391,32 @@ impl ClientSession {
         })
     }
 
+    /// L1: whether the shell reads what servers say, as it has told with
+    /// [`Input::Reading`].
+    #[must_use]
+    pub const fn is_reading(&self) -> bool {
+        self.is_reading
+    }
+
     /// Counters.
     #[must_use]
     pub const fn statistics(&self) -> Statistics {
         self.statistics
+    }
+
+    /// L1: time that the shell does not read is nobody's silence.
+    fn reading(&mut self, is_reading: bool) {
+        if is_reading && !self.is_reading {
+            for link in [&mut self.current, &mut self.next].into_iter().flatten() {
+                link.is_read_again(self.now);
+            }
+        }
+        self.statistics.pauses += u64::from(!is_reading && self.is_reading);
+        self.is_reading = is_reading;
+    }
+
+    fn overdue(&self, link: &Connection) -> Option<LossReason> {
+        link.overdue(&self.config, self.is_reading, self.now)
     }
 
     /// One piece of work. `false` if there is none.
@@ -546,9 +572,7 @@ impl ClientSession {
                 Slot::Current => &self.current,
                 Slot::Next => &self.next,
             };
-            let overdue = link
-                .as_ref()
-                .and_then(|link| Some((link.id, link.overdue(&self.config, self.now)?)));
+            let overdue = link.as_ref().and_then(|link| Some((link.id, self.overdue(link)?)));
             if let Some((connection, reason)) = overdue {
                 self.lost(connection, reason);
                 is_something_over = true;

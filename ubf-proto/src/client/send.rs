@@ -60,7 +60,8 @@ impl ClientSession {
                     || link.doomed.is_some()
                     || is_barred(link))
         };
-        let is_due = now >= link.ping_at(&self.config) || (is_waiting_there && link.packets == 0);
+        let is_silent = self.is_reading && now >= link.ping_at(&self.config);
+        let is_due = is_silent || (is_waiting_there && link.packets == 0);
         if !link.is_open() || !(is_due || must_know()) {
             return false;
         }

@@ -26,6 +26,8 @@ pub struct Statistics {
     pub losses: u64,
     /// Connections that servers closed with notice: a planned end is no loss.
     pub closings: u64,
+    /// Times that nothing was read for a while, since the program had not taken what came (L1).
+    pub pauses: u64,
     /// Sessions that servers have granted (S1).
     pub sessions: u64,
     /// Times that a session went on on another connection (S4).

@@ -134,6 +134,7 @@ impl Client {
             Step::Event { event } => client::Input::Call(Call::event(self.id(event))),
             Step::Cancel { cancel } => client::Input::Cancel { call: self.id(cancel) },
             Step::Close { .. } => client::Input::Close,
+            Step::Paused { paused } => client::Input::Reading { is_reading: !*paused },
             Step::Crash { crash } => client::Input::Crashed {
                 version: version(*crash),
                 call: None,

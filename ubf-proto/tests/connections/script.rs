@@ -154,6 +154,9 @@ pub(crate) enum Step {
     Close {
         close: bool,
     },
+    Paused {
+        paused: bool,
+    },
     Crash {
         crash: u32,
     },

@@ -89,6 +89,7 @@ impl Server {
             | Step::Call { .. }
             | Step::Event { .. }
             | Step::Cancel { .. }
+            | Step::Paused { .. }
             | Step::Close { .. }
             | Step::Crash { .. }
             | Step::Quarantine { .. }
