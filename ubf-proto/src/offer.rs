@@ -90,6 +90,8 @@ struct Entry {
     versions: Versions,
     /// T11: of a pinned service.
     first_state: Option<Text>,
+    /// T3: its messages are taken when its owner says so.
+    is_owned: bool,
     /// By an operator, until restored.
     withdrawn: Versions,
     /// For all.
@@ -167,6 +169,7 @@ impl Entry {
         Self {
             versions: self.versions.clone(),
             first_state: self.first_state.clone(),
+            is_owned: self.is_owned,
             withdrawn: self.withdrawn.clone(),
             quarantine,
             peers: BTreeMap::new(),
@@ -218,6 +221,20 @@ impl Offer {
             entry.first_state = Some(first_state.into());
         }
         self
+    }
+
+    /// T3: this offer with a service that has an owner, which keeps its sessions in a store: events
+    /// count as taken when the owner says so.
+    #[must_use]
+    pub fn with_owner(mut self, service: &Service) -> Self {
+        if let Some(entry) = self.services.get_mut(service) {
+            entry.is_owned = true;
+        }
+        self
+    }
+
+    pub(crate) fn is_owned(&self, service: &Service) -> bool {
+        self.services.get(service).is_some_and(|entry| entry.is_owned)
     }
 
     /// T11: the state in which clients of a pinned service may go.

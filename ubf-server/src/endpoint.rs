@@ -27,6 +27,7 @@ use crate::erased::AnyService;
 use crate::handle::{ConnectionStatus, SessionStatus, Status};
 use crate::log::{error, info, millis, warn};
 use crate::mailbox::{Command, Mailbox};
+use crate::owner::SessionOwner;
 use crate::session::{SessionEntry, SessionGuard};
 use crate::settings::ServerLimits;
 
@@ -43,7 +44,9 @@ pub(crate) struct SharedEndpoint {
     pub(crate) limits: ServerLimits,
     /// S6: bytes that all sessions may keep.
     max_kept_in_all: usize,
-    pub(crate) services: BTreeMap<Service, Arc<dyn AnyService>>,
+    pub(crate) services: BTreeMap<Service, Code>,
+    /// Whether a service has an owner: most servers have none, and need not look.
+    has_owners: bool,
     /// All versions of the services, spoken or not.
     versions: BTreeMap<Service, Versions>,
     own: Own,
@@ -56,6 +59,14 @@ pub(crate) struct SharedEndpoint {
     kept: AtomicUsize,
     is_crowded: AtomicBool,
     state: Mutex<State>,
+}
+
+/// What does the work of a service.
+pub(crate) enum Code {
+    /// It runs in the tasks of connections.
+    Handler(Arc<dyn AnyService>),
+    /// T3: it keeps its sessions, and runs where it wants to.
+    Owner(Arc<dyn SessionOwner>),
 }
 
 /// Where this server is.
@@ -172,7 +183,7 @@ impl SharedEndpoint {
         config: Config,
         limits: ServerLimits,
         sessions: &SessionLimits,
-        services: BTreeMap<Service, Arc<dyn AnyService>>,
+        services: BTreeMap<Service, Code>,
         own: Own,
         offer: ubf_proto::Offer,
         seed: u64,
@@ -198,6 +209,7 @@ impl SharedEndpoint {
             limits,
             max_kept_in_all: usize::try_from(sessions.max_kept_in_all).unwrap_or(usize::MAX),
             versions,
+            has_owners: services.values().any(|code| matches!(code, Code::Owner(_))),
             services,
             own,
             farewells: Arc::new(Semaphore::new(MAX_FAREWELLS)),
@@ -229,6 +241,25 @@ impl SharedEndpoint {
         let is_accepted = self.with_state(|state, now| state.endpoint.handle(input, now));
         self.wake.notify_one();
         is_accepted
+    }
+
+    /// The code of a service that runs here.
+    pub(crate) fn handler(&self, name: &Service) -> Option<Arc<dyn AnyService>> {
+        match self.services.get(name)? {
+            Code::Handler(service) => Some(Arc::clone(service)),
+            Code::Owner(_) => None,
+        }
+    }
+
+    /// T3: the owner of a service.
+    pub(crate) fn owner(&self, name: &Service) -> Option<Arc<dyn SessionOwner>> {
+        if !self.has_owners {
+            return None;
+        }
+        match self.services.get(name)? {
+            Code::Owner(owner) => Some(Arc::clone(owner)),
+            Code::Handler(_) => None,
+        }
     }
 
     pub(crate) fn admit(self: &Arc<Self>, peer: Peer) -> Welcome {

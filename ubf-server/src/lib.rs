@@ -160,6 +160,7 @@ mod versions;
 
 mod erased;
 mod mailbox;
+mod owner;
 
 mod bind_error;
 mod connection;
@@ -183,6 +184,7 @@ pub use self::failure::Failure;
 pub use self::handle::{ConnectionStatus, Fault, Report, ServerHandle, SessionStatus, Status};
 pub use self::handler::{Call, Client, Handler};
 pub use self::handlers::Handlers;
+pub use self::owner::{OwnerInput, OwnerLink, SessionOwner};
 pub use self::reply::{IntoReply, Reply};
 pub use self::server::{Server, ServerBuilder};
 pub use self::settings::{Cordon, LoadPlan, LoadUnit, ServerLimits, SessionLimits};

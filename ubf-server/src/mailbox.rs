@@ -38,6 +38,8 @@ pub(crate) enum Command {
     Attach(Box<Attach>),
     /// S6: the session is given up.
     EndSession,
+    /// T3: what the owner of a service says.
+    Owned(Box<Input>),
 }
 
 /// Why an event was not put in.
@@ -67,7 +69,8 @@ impl Command {
             (Self::EndSession, Self::EndSession) => true,
             // Each of these has a connection, of which there are only so many.
             (Self::Attach(_), _) => false,
-            (Self::Tell(..) | Self::Send(_) | Self::Cut(_) | Self::EndSession, _) => false,
+            (Self::Tell(..) | Self::Send(_) | Self::Cut(_) | Self::EndSession, _)
+            | (Self::Owned(_), _) => false,
         }
     }
 }
@@ -117,6 +120,9 @@ struct State {
 #[derive(Debug, Default)]
 struct Mail {
     commands: VecDeque<Command>,
+    /// What owners of services say: at most one thing for each message that is pending, and what
+    /// comes of sessions.
+    owned: VecDeque<Box<Input>>,
     events: VecDeque<Event>,
 }
 
@@ -167,6 +173,11 @@ impl Mailbox {
             mail.commands.retain(|known| !known.is_replaced_by(&command));
             mail.commands.push_back(command);
         });
+    }
+
+    /// T3: the owner of a service says something. It keeps its order, and nothing replaces it.
+    pub(crate) fn owned(&self, input: Input) {
+        self.put(|mail| mail.owned.push_back(Box::new(input)));
     }
 
     /// Waits for room, and then asks for the event.
@@ -237,6 +248,9 @@ impl Mailbox {
         let mail = state.mail.get_or_insert_default();
         if let Some(command) = mail.commands.pop_front() {
             return Some(command);
+        }
+        if let Some(input) = mail.owned.pop_front() {
+            return Some(Command::Owned(input));
         }
         let event = if with_events { mail.events.pop_front() } else { None };
         if event.is_none() {

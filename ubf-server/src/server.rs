@@ -25,11 +25,11 @@ use ubf_proto::{CrashRule, Offer, Phase, Service, Versions};
 use crate::bind_error::BindError;
 use crate::contain::discard;
 use crate::counters::Counts;
-use crate::endpoint::{Own, SharedEndpoint};
-use crate::erased::AnyService;
+use crate::endpoint::{Code, Own, SharedEndpoint};
 use crate::handle::{Fault, Report, ServerHandle};
 use crate::handler::Handler;
 use crate::log::{error, info, millis, warn};
+use crate::owner::SessionOwner;
 use crate::settings::{ServerLimits, SessionLimits};
 use crate::spares::{self, Spares};
 use crate::versions::HandlerError;
@@ -305,7 +305,9 @@ pub struct ServerBuilder {
     listens_nowhere: bool,
     shares_port: bool,
     own: Vec<Address>,
-    services: BTreeMap<Service, Arc<dyn AnyService>>,
+    services: BTreeMap<Service, Code>,
+    /// T3: the services that have an owner.
+    owned: Vec<Service>,
     service_twice: Option<Service>,
     offer: Vec<(Service, Result<Versions, HandlerError>)>,
     /// T11: the first states of the services that are pinned.
@@ -386,7 +388,20 @@ impl ServerBuilder {
         let offered = handler.check().map(|()| handler.versions());
         self.offer.push((name.clone(), offered));
         self.pinned.extend(handler.pinned_outside().map(|state| (name.clone(), state)));
-        if self.services.insert(name.clone(), handler).is_some() {
+        if self.services.insert(name.clone(), Code::Handler(handler)).is_some() {
+            self.service_twice.get_or_insert(name);
+        }
+        self
+    }
+
+    /// T3: serves one more service whose sessions are kept by `owner`, at level `'durable'`. It may
+    /// be served under several names.
+    #[must_use]
+    pub fn owned_service(mut self, name: impl Into<Service>, owner: Arc<dyn SessionOwner>) -> Self {
+        let name = name.into();
+        self.offer.push((name.clone(), Ok(owner.versions())));
+        self.owned.push(name.clone());
+        if self.services.insert(name.clone(), Code::Owner(owner)).is_some() {
             self.service_twice.get_or_insert(name);
         }
         self
@@ -469,6 +484,9 @@ impl ServerBuilder {
         }
         for (service, first_state) in self.pinned {
             offer = offer.with_pinned(&service, first_state);
+        }
+        for service in &self.owned {
+            offer = offer.with_owner(service);
         }
         let named = self.own.iter().chain(&self.config.peers);
         if let Some(address) = named.into_iter().find(|address| is_unspecified(address)) {

@@ -5,9 +5,11 @@ use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 use ubf_codec::{Version, Versioned as _};
+use ubf_proto::session::{Grant, Level};
 use ubf_state::shard::{Config, End, Input, Leaving, NotRun, Output, Ran, To};
 use ubf_state::{
     AnyTable, CannotFinalize, CannotLower, CannotOwn, Do, Epoch, Known, Reason, SessionKey,
@@ -19,6 +21,14 @@ use crate::host::{Host, known};
 use crate::service::{Caller, StatefulService};
 
 const SHARD: ShardId = ShardId(1);
+/// What sessions of a bench are granted: as much as a client wishes for by default.
+const GRANT: Grant = Grant {
+    window: 1_024,
+    bytes: 4 << 20,
+    kept: 16 << 20,
+    keep: Duration::from_secs(60),
+    level: Level::Durable,
+};
 
 /// A service with rows in memory, whose time stands still until it is moved.
 ///
@@ -150,7 +160,7 @@ impl<S: StatefulService> Bench<S> {
         let mut reply = None;
         let ran = self.with(|host, base, now| {
             if let Some(session) = caller.session {
-                match host.shard_mut().open_session(base, session, 1_024) {
+                match host.shard_mut().open_session(base, session, GRANT) {
                     Ok(()) | Err(NotRun::SessionExists) => {}
                     Err(why) => return Err(why),
                 }

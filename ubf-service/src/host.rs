@@ -176,7 +176,7 @@ impl<S: StatefulService> Host<S> {
 }
 
 /// Runs code of the service. If it panics, the call is taken back and nothing else.
-fn contained<T>(run: impl FnOnce() -> Do<T>) -> Do<T> {
+pub(crate) fn contained<T>(run: impl FnOnce() -> Do<T>) -> Do<T> {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied());

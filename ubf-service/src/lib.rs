@@ -9,7 +9,8 @@
 //!   releases over the same rows.
 //! - [`Host`] runs it on its shard for a shell, and contains panics.
 //!
-//! The reference server does not run such services yet. `examples/ledger.rs` is an account ledger in
+//! With the feature `server`, a [`Keeper`](server::Keeper) runs it behind a server of `ubf-server`,
+//! over any store. `examples/ledger` is an account ledger in
 //! three state versions.
 
 mod service;
@@ -17,6 +18,9 @@ mod service;
 mod host;
 
 mod bench;
+
+#[cfg(feature = "server")]
+pub mod server;
 
 pub use self::bench::Bench;
 pub use self::host::{Host, known};

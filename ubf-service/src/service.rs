@@ -2,7 +2,7 @@
 
 use std::future::{Future, ready};
 
-use ubf_codec::{Version, Versioned};
+use ubf_codec::{Text, Version, Versioned};
 use ubf_state::{AnyTable, Do, Key, SessionKey, Tx};
 
 /// A service whose state outlives connections, processes and releases.
@@ -93,6 +93,16 @@ pub trait StatefulService: Send + Sync + Sized + 'static {
         request: Self::Request,
         tx: &mut Tx<'_>,
     ) -> Do<Self::Reply>;
+
+    /// The name of the state in the sense of UBF(C) that the caller's session is in, for its replies:
+    /// `start` by default.
+    ///
+    /// # Errors
+    /// Why it cannot be said. The call is taken back.
+    fn state_name(&self, caller: &Caller<'_>, tx: &mut Tx<'_>) -> Do<Text> {
+        let (_caller, _tx) = (caller, tx);
+        Ok(Text::from_static("start"))
+    }
 
     /// A timer rings: once, at its time or after a restart.
     ///

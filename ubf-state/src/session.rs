@@ -6,9 +6,11 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt;
+use core::time::Duration;
 
 use bytes::Bytes;
 use ubf_codec::{Encoder, Term, TermRef, View};
+use ubf_proto::session::{Grant, Level};
 
 use crate::form::RowError;
 use crate::key::Key as _;
@@ -32,6 +34,11 @@ impl SessionKey {
     #[must_use]
     pub const fn to_bytes(self) -> [u8; 16] {
         self.0
+    }
+
+    /// Reads a stored key of such a space.
+    pub(crate) fn from_stored(stored: &[u8]) -> Option<Self> {
+        stored.get(1..)?.try_into().ok().map(Self)
     }
 
     /// The stored key in a space that has one row for each session.
@@ -65,7 +72,8 @@ pub struct Session {
     received: u64,
     done: u64,
     turn: u64,
-    window: u64,
+    grant: Grant,
+    events: u64,
     kept: VecDeque<Kept>,
     /// The first and the last number of each row of answers in the store.
     rows: VecDeque<(u64, u64)>,
@@ -75,12 +83,13 @@ pub struct Session {
 }
 
 impl Session {
-    pub(crate) const fn opened(window: u64) -> Self {
+    pub(crate) const fn opened(grant: Grant) -> Self {
         Self {
             received: 0,
             done: 0,
             turn: 1,
-            window,
+            grant,
+            events: 0,
             kept: VecDeque::new(),
             rows: VecDeque::new(),
             saved: 0,
@@ -100,6 +109,18 @@ impl Session {
         self.turn
     }
 
+    /// What was granted (S1): it holds for as long as the session lives.
+    #[must_use]
+    pub const fn grant(&self) -> &Grant {
+        &self.grant
+    }
+
+    /// How many events were made for it (S2.8). They are not stored.
+    #[must_use]
+    pub const fn events(&self) -> u64 {
+        self.events
+    }
+
     /// The answers that the client may still need.
     pub fn kept(&self) -> impl Iterator<Item = &Kept> {
         self.kept.iter()
@@ -117,14 +138,20 @@ impl Session {
 
     /// A message was taken; its answer is kept, if it has one.
     pub(crate) fn took(&mut self, answer: Option<Bytes>) -> u64 {
-        self.received += 1;
+        self.received = self.received.saturating_add(1);
         self.changed = true;
         if let Some(body) = answer {
             self.kept.push_back(Kept { number: self.received, body });
         }
         // S3: message k + Window says that answer k was seen.
-        self.seen(self.received.saturating_sub(self.window));
+        self.seen(self.received.saturating_sub(self.grant.window));
         self.received
+    }
+
+    /// An event is on its way to the client.
+    pub(crate) const fn made_event(&mut self) {
+        self.events = self.events.saturating_add(1);
+        self.changed = true;
     }
 
     /// The client has seen all answers up to this one.
@@ -183,10 +210,14 @@ impl Session {
         }
     }
 
-    /// `F {'session',Received,Done,Turn,Window}$`
+    /// `F {'session',Received,Done,Turn,Window,Bytes,Kept,KeepMs,Events}$`
     fn row(&self, format: u32) -> Bytes {
-        let numbers = [self.received, self.done, self.turn, self.window].map(Term::from);
-        let term = Term::tuple([Term::atom("session")].into_iter().chain(numbers));
+        let Grant { window, bytes, kept, keep, level: _ } = self.grant;
+        let keep_ms = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
+        let Self { received, done, turn, events, .. } = *self;
+        let numbers = [received, done, turn, window, bytes, kept, keep_ms, events];
+        let name = core::iter::once(Term::atom("session"));
+        let term = Term::tuple(name.chain(numbers.map(Term::from)));
         stored::whole(format, &Encoder::new().encode(&term))
     }
 
@@ -201,18 +232,28 @@ impl Session {
         let malformed = RowError::Malformed { what: "it is no row of a session" };
         let document = library_row(row)?;
         let View::Tuple(tuple) = document.root().view() else { return Err(malformed) };
-        let Some([name, numbers @ ..]) = tuple.to_array::<5>() else { return Err(malformed) };
-        let [Some(received), Some(done), Some(turn), Some(window)] =
-            numbers.map(|term: TermRef<'_>| term.as_u64())
+        let Some([name, numbers @ ..]) = tuple.to_array::<9>() else { return Err(malformed) };
+        let [
+            Some(received),
+            Some(done),
+            Some(turn),
+            Some(window),
+            Some(bytes),
+            Some(kept),
+            Some(keep_ms),
+            Some(events),
+        ] = numbers.map(|term: TermRef<'_>| term.as_u64())
         else {
             return Err(malformed);
         };
+        let keep = Duration::from_millis(keep_ms);
+        let grant = Grant { window, bytes, kept, keep, level: Level::Durable };
         if !name.is_atom("session") || received < done {
             return Err(malformed);
         }
         let saved = received;
         let (kept, rows, changed) = (VecDeque::new(), VecDeque::new(), false);
-        let mut session = Self { received, done, turn, window, kept, rows, saved, changed };
+        let mut session = Self { received, done, turn, grant, events, kept, rows, saved, changed };
         for row in answers {
             session.read_answers(row)?;
         }
@@ -275,6 +316,11 @@ mod tests {
 
     const KEY: SessionKey = SessionKey::from_bytes([7; 16]);
 
+    fn grant(window: u64) -> Grant {
+        let keep = Duration::from_secs(60);
+        Grant { window, bytes: 1_000, kept: 500, keep, level: Level::Durable }
+    }
+
     fn body(text: &'static str) -> Option<Bytes> {
         Some(Bytes::from_static(text.as_bytes()))
     }
@@ -288,7 +334,7 @@ mod tests {
 
     #[test]
     fn t3_a_session_and_its_answers_are_written_once_a_batch() {
-        let mut session = Session::opened(9);
+        let mut session = Session::opened(grant(9));
         session.took(body("'a'$"));
         session.took(None);
         session.took(body("'b'$"));
@@ -298,25 +344,26 @@ mod tests {
         assert_eq!(
             rows(&writes),
             [
-                (&row[..], Some("1 {'session'3 0 1 9}$")),
+                (&row[..], Some("1 {'session'3 0 1 9 1000 500 60000 0}$")),
                 (&answers[..], Some("1 #{3 4~'b'$~}&{1 4~'a'$~}&$")),
             ]
         );
         let stored = writes.get(&answers).unwrap().clone().unwrap();
-        let read = Session::read(b"1 {'session'3 0 1 9}$", [&stored[..]]).unwrap();
+        let read = Session::read(b"1 {'session'3 0 1 9 1000 500 60000 0}$", [&stored[..]]).unwrap();
         assert_eq!(read, session);
         assert_eq!(read.kept_bytes(), 8);
 
         session.seen(3);
         let mut writes = Writes::default();
         session.save(KEY, 1, &mut writes);
-        let seen = [(&row[..], Some("1 {'session'3 3 1 9}$")), (&answers[..], None)];
+        let seen =
+            [(&row[..], Some("1 {'session'3 3 1 9 1000 500 60000 0}$")), (&answers[..], None)];
         assert_eq!(rows(&writes), seen);
     }
 
     #[test]
     fn s3_the_window_acknowledges_what_lies_behind_it() {
-        let mut session = Session::opened(2);
+        let mut session = Session::opened(grant(2));
         for text in ["1$", "2$", "3$"] {
             session.took(body(text));
         }
@@ -325,7 +372,7 @@ mod tests {
 
     #[test]
     fn s5_the_higher_turn_wins() {
-        let mut session = Session::opened(2);
+        let mut session = Session::opened(grant(2));
         assert_eq!(session.resume(0, 1), Err(1));
         assert_eq!(session.resume(4, 2), Ok(()));
         assert_eq!((session.received(), session.turn()), (4, 2), "S4: 4 answers were seen");
@@ -334,16 +381,17 @@ mod tests {
     #[test]
     fn what_are_no_rows_of_a_session_is_told() {
         for row in [
-            "1 {'session'3 4 1 9}$",
-            "1 {'session'3 0 1}$",
+            "1 {'session'3 4 1 9 1000 500 60000 0}$",
+            "1 {'session'3 0 1 9}$",
             "1 'a'$",
-            "2 {'session'3 0 1 9}$",
+            "2 {'session'3 0 1 9 1000 500 60000 0}$",
             "1 {",
         ] {
             assert!(Session::read(row.as_bytes(), []).is_err(), "{row}");
         }
         for answers in ["1 #{4 1~a~}&$", "1 #{1 1~a~}&{2 1~b~}&$", "1 #1&$", "1 {}$"] {
-            let read = Session::read(b"1 {'session'3 0 1 9}$", [answers.as_bytes()]);
+            let read =
+                Session::read(b"1 {'session'3 0 1 9 1000 500 60000 0}$", [answers.as_bytes()]);
             assert!(read.is_err(), "{answers}");
         }
     }

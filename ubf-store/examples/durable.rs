@@ -19,6 +19,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use ubf_proto::session::{Grant, Level};
 use ubf_state::shard::{Config, Input, Leaving, NotRun, Output, To};
 use ubf_state::{
     Base, Cache, Known, Missing, Order, Row, Scan, SessionKey, Shard, ShardId, Table, Time, Tx,
@@ -28,6 +29,14 @@ use ubf_store::{Ask, Memory, Store, StoreThread, Told};
 const SHARD: ShardId = ShardId(1);
 const SESSIONS: u8 = 16;
 const IN_FLIGHT: u64 = 64;
+/// What sessions are granted.
+const GRANT: Grant = Grant {
+    window: IN_FLIGHT,
+    bytes: 1 << 20,
+    kept: 1 << 20,
+    keep: Duration::from_secs(60),
+    level: Level::Durable,
+};
 const TIME: Duration = Duration::from_secs(5);
 
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -141,7 +150,7 @@ impl Owner {
             match why {
                 NotRun::UnknownSession => {
                     if let Err(NotRun::Missing(missing)) =
-                        self.shard.open_session(base, session, IN_FLIGHT)
+                        self.shard.open_session(base, session, GRANT)
                     {
                         self.thread.ask(Ask::Load { shard: SHARD, missing })?;
                         self.hear()?;

@@ -61,6 +61,21 @@ impl Default for SessionLimits {
     }
 }
 
+impl SessionLimits {
+    /// S1: what is granted to a client that accepts packets of so many bytes. `None`: no sessions
+    /// are granted, or what the client accepts could not be kept (S1.6).
+    #[must_use]
+    pub fn grant(&self, wish: &Wish, max_packet: u64, level: Level) -> Option<Grant> {
+        (self.max_sessions > 0 && max_packet <= self.max_kept).then(|| Grant {
+            window: wish.window.min(self.max_window),
+            bytes: wish.bytes.min(self.max_bytes),
+            kept: self.max_kept,
+            keep: wish.keep.min(self.max_keep),
+            level,
+        })
+    }
+}
+
 /// Whether a client that wishes for a session gets one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opening {
@@ -171,14 +186,7 @@ impl Sessions {
 
     /// S1: what is granted. `None`: the client accepts packets that could not be kept.
     pub(super) fn grant(&self, wish: &Wish, max_packet: u64) -> Option<Grant> {
-        let limits = &self.limits;
-        (limits.max_sessions > 0 && max_packet <= limits.max_kept).then(|| Grant {
-            window: wish.window.min(limits.max_window),
-            bytes: wish.bytes.min(limits.max_bytes),
-            kept: limits.max_kept,
-            keep: wish.keep.min(limits.max_keep),
-            level: Level::Memory,
-        })
+        self.limits.grant(wish, max_packet, Level::Memory)
     }
 
     pub(super) fn add(

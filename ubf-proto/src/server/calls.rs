@@ -33,6 +33,8 @@ pub(super) struct Calls {
     pub(super) session: Option<Box<Granted>>,
     /// T11: of a service that is pinned.
     pinned: Option<Box<Pinned>>,
+    /// T3: the service has an owner, which says when a message is taken.
+    is_owned: bool,
 }
 
 /// T11: a service whose state here would be lost by a move.
@@ -59,6 +61,7 @@ impl Calls {
             base: 0,
             session: None,
             pinned: pinned(offer, &Service::DEFAULT),
+            is_owned: offer.is_owned(&Service::DEFAULT),
         }
     }
 
@@ -66,6 +69,7 @@ impl Calls {
     pub(super) fn turn_to(&mut self, service: Service, limits: Limits, offer: &Offer) {
         if self.service != service {
             self.pinned = pinned(offer, &service);
+            self.is_owned = offer.is_owned(&service);
         }
         self.service = service;
         self.spoken = None;
@@ -95,6 +99,10 @@ impl Calls {
         {
             pinned.is_away = !is_first;
         }
+    }
+
+    pub(super) const fn is_owned(&self) -> bool {
+        self.is_owned
     }
 
     pub(super) const fn is_pinned(&self) -> bool {
@@ -131,7 +139,8 @@ impl Calls {
         };
         // A client that keeps to what it was granted is always read, or it could not say what it has
         // seen.
-        let (events, event_bytes) = session.waiting_events();
+        // Events of an owned service are among what is pending.
+        let (events, event_bytes) = if self.is_owned { (0, 0) } else { session.waiting_events() };
         let messages = pending.messages() + events;
         let bytes = (pending.request_bytes() + event_bytes) as u64;
         pending.len() - pending.messages() < config.max_pending

@@ -7,8 +7,8 @@ use ubf_codec::{Mode, Version};
 
 use super::answer::Content;
 use super::output::Message;
-use crate::session::Grant;
 use crate::session::kept::Kept;
+use crate::session::{Grant, Level};
 use crate::time::Time;
 
 /// A crowded server keeps so many bytes of answers for a session, and no more (S6). Chosen: as many
@@ -64,6 +64,11 @@ impl Granted {
             is_crowded: false,
             life: Life::Alive,
         }
+    }
+
+    /// Whether its owner keeps it in a store: then nothing of it outlives the connection here.
+    pub(super) fn is_owned(&self) -> bool {
+        self.grant.level >= Level::Durable
     }
 
     /// S2: a message was taken. Its number.

@@ -45,6 +45,11 @@ pub enum Input {
         /// The reason, for the client. One of N4 or N10 makes the client send its request again.
         why: Term,
     },
+    /// T3: the owner of an owned service has stored that it took this event.
+    Taken {
+        /// The number in its [`Message`](super::Message).
+        packet: u64,
+    },
     /// An event for the client. One that is larger than the client accepts is not sent (N12): see
     /// [`Notice::EventTooLarge`](super::Notice::EventTooLarge).
     EventOut {

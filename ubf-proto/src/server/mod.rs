@@ -15,6 +15,7 @@ mod config;
 mod granted;
 mod input;
 mod output;
+mod owned;
 mod pending;
 mod receive;
 mod reply;
@@ -32,6 +33,7 @@ use ubf_codec::{Mode, Term, Version};
 pub use self::config::Config;
 pub use self::input::Input;
 pub use self::output::{CloseReason, Message, Notice, Output, PacketKind};
+pub use self::owned::{Restored, RestoredItem, StoredAnswer};
 pub use self::resuming::{Resuming, SessionAnswer, SessionEnd, SessionRequest};
 pub use self::scratch::Scratch;
 
@@ -119,6 +121,7 @@ impl ServerSession {
                 let versions = self.spoken();
                 self.complete(packet, Content::refused(why, versions));
             }
+            Input::Taken { packet } => self.event_taken(packet),
             Input::EventOut { version, body } => self.send_event(version, body),
             Input::Offer(offer) => {
                 self.offer = offer;
@@ -181,6 +184,7 @@ impl ServerSession {
             Input::Reply { .. }
             | Input::Failed { .. }
             | Input::Refused { .. }
+            | Input::Taken { .. }
             | Input::EventOut { .. }
             | Input::Offer(_)
             | Input::Config(_)
@@ -517,7 +521,11 @@ impl ServerSession {
         else {
             return false;
         };
-        if self.calls.session.is_some() && ending.reason != CloseReason::Shutdown {
+        let goes_on =
+            self.calls.session.as_ref().is_some_and(|session| {
+                session.is_owned() || ending.reason != CloseReason::Shutdown
+            });
+        if goes_on {
             // S6: what runs belongs to the session, which goes on.
             return self.close_now();
         }
@@ -543,6 +551,11 @@ impl ServerSession {
         self.wire.phase = Phase::Stopped;
         self.outputs.push_back(Output::Close { reason, calls_cut });
         match &mut self.calls.session {
+            // Its owner has it, and a client that goes on with it gets it from there.
+            Some(session) if session.is_owned() => {
+                self.calls.close_session();
+                self.calls.pending.clear();
+            }
             // S6: it goes on without a connection.
             Some(session) => {
                 session.rests(self.now);

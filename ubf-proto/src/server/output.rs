@@ -1,7 +1,9 @@
 //! What a server session asks for.
 
-use bytes::Bytes;
+use alloc::boxed::Box;
 use core::fmt;
+
+use bytes::Bytes;
 use ubf_codec::{DecodeError, Document, Term, Text, Version};
 
 use super::resuming::{SessionEnd, SessionRequest};
@@ -24,15 +26,25 @@ pub enum Output {
     /// Run the handler of a request, and answer with [`Input::Reply`](super::Input::Reply) or
     /// [`Input::Failed`](super::Input::Failed), in any order.
     Request(Message),
-    /// Run the handler of an event. There is no answer.
+    /// Run the handler of an event. There is no answer. The owner of an owned service says
+    /// [`Input::Taken`](super::Input::Taken) when it is stored that it was taken.
     Event(Message),
+    /// S3: the client has these answers and events of a session of an owned service. Its owner
+    /// forgets them.
+    Seen {
+        /// Answers up to this number.
+        done: u64,
+        /// So many events.
+        events: u64,
+    },
     /// S1, S4: the client wants to open a session or to go on with one. Ask the
     /// [`Endpoint`](crate::Endpoint), and answer with [`Input::Session`](super::Input::Session); or
     /// hand the connection over to the session that was found:
     /// [`ServerSession::into_resuming`](super::ServerSession::into_resuming). Nothing else happens
     /// until then.
     Session(SessionRequest),
-    /// S6: the session is over. If it has no connection, this is the last output.
+    /// S6: the session is over. If it has no connection, this is the last output. The owner of an
+    /// owned service ends it when all that was taken is answered.
     SessionOver {
         /// Why.
         end: SessionEnd,
@@ -81,6 +93,10 @@ pub struct Message {
     pub version: Version,
     /// The body. Of an event, `{'event_in',Event}`.
     pub body: Document<Bytes>,
+    /// N4: it must not be executed, for this reason, and is to be answered
+    /// [`Input::Refused`](super::Input::Refused): only its number matters. There are such messages
+    /// in sessions of an owned service alone, whose owner counts them.
+    pub refused: Option<Box<Term>>,
 }
 
 /// Why a connection is closed.

@@ -33,6 +33,11 @@ enum State {
         /// Of the request, which its handler holds.
         bytes: usize,
     },
+    /// T3: it is an event, of which its owner has not said that it is taken.
+    Event {
+        /// Of the event, which its owner holds.
+        bytes: usize,
+    },
     /// Its answer waits for those before it.
     Ready { mode: Mode, content: Content, kind: PacketKind },
 }
@@ -69,6 +74,24 @@ impl Pending {
         self.push(packet, number, State::Taken { version, bytes });
         self.messages += 1;
         self.request_bytes += bytes;
+    }
+
+    /// T3: an event behind which nothing leaves before its owner has it.
+    pub(super) fn push_event(&mut self, packet: u64, number: u64, bytes: usize) {
+        self.push(packet, number, State::Event { bytes });
+        self.messages += 1;
+        self.request_bytes += bytes;
+    }
+
+    /// T3: the owner has an event. Mostly, it is the first thing that is pending.
+    pub(super) fn take_event(&mut self, packet: u64) {
+        let place = self.slots.partition_point(|slot| slot.packet < packet);
+        let Some(slot) = self.slots.get(place).filter(|slot| slot.packet == packet) else { return };
+        if let State::Event { bytes } = slot.state {
+            self.slots.remove(place);
+            self.messages -= 1;
+            self.request_bytes -= bytes;
+        }
     }
 
     pub(super) fn push_ready(&mut self, packet: u64, number: u64, mode: Mode, content: Content) {
@@ -122,6 +145,14 @@ impl Pending {
     /// R8: gives up all that run: each is answered, and so are those that were not begun. How many
     /// ran.
     pub(super) fn cut(&mut self, versions: &crate::versions::Versions) -> usize {
+        let mut event_bytes = 0;
+        self.slots.retain(|slot| {
+            if let State::Event { bytes } = slot.state {
+                event_bytes += bytes;
+            }
+            !matches!(slot.state, State::Event { .. })
+        });
+        self.request_bytes -= event_bytes;
         for slot in &mut self.slots {
             let (content, kind, bytes) = match slot.state {
                 State::Running { bytes, .. } => {
@@ -132,7 +163,7 @@ impl Pending {
                     let why = Term::atom("shutdown");
                     (Content::refused(why, versions.clone()), PacketKind::Control, bytes)
                 }
-                State::Ready { .. } => continue,
+                State::Event { .. } | State::Ready { .. } => continue,
             };
             self.request_bytes -= bytes;
             self.answer_bytes += content.bytes();
@@ -146,7 +177,7 @@ impl Pending {
     pub(super) fn begun(&self) -> usize {
         let is_begun = |slot: &&Slot| match &slot.state {
             State::Running { .. } => true,
-            State::Taken { .. } => false,
+            State::Taken { .. } | State::Event { .. } => false,
             State::Ready { kind, .. } => *kind == PacketKind::Reply,
         };
         self.slots.iter().filter(is_begun).count()
@@ -156,7 +187,7 @@ impl Pending {
     pub(super) fn version_of_running(&mut self, packet: u64) -> Option<Version> {
         match self.find(packet)?.state {
             State::Running { version, .. } => Some(version),
-            State::Taken { .. } | State::Ready { .. } => None,
+            State::Taken { .. } | State::Event { .. } | State::Ready { .. } => None,
         }
     }
 
@@ -171,7 +202,7 @@ impl Pending {
                 self.answer_bytes -= content.bytes();
                 Some(Answer { packet, number, mode, content, kind })
             }
-            State::Taken { .. } | State::Running { .. } => None,
+            State::Taken { .. } | State::Running { .. } | State::Event { .. } => None,
         }
     }
 

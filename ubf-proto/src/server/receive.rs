@@ -70,21 +70,31 @@ impl ServerSession {
             if self.wire.refused.len() < crate::versions::Versions::MAX_LEN {
                 self.wire.refused.insert(version);
             }
-            self.refuse(number, ServerControl::version_refusal(version));
             let refused = Notice::Refused { version, packet: packet_number };
             self.outputs.push_back(Output::Notice(refused));
-            return Received::Packet;
+            if !self.is_in_owned_session() {
+                self.refuse(number, ServerControl::version_refusal(version));
+                return Received::Packet;
+            }
         }
-        let is_event = is_event(packet.body.root(), "event_in");
+        // What is refused has an answer, also if it is an event.
+        let is_event = !is_refused && is_event(packet.body.root(), "event_in");
+        let refused = is_refused.then(|| Box::new(ServerControl::version_refusal(version)));
+        let is_owned = self.calls.is_owned();
         let message = Message {
             packet: packet_number,
             number: (number > 0).then_some(number),
             service: self.calls.service.clone(),
             version,
             body: packet.body,
+            refused,
         };
         let Calls { session, pending, .. } = &mut self.calls;
         let bytes = message.body.source().len();
+        if is_event && is_owned {
+            // T3: what comes behind it says that it was taken.
+            pending.push_event(packet_number, number, bytes);
+        }
         if let Some(session) = session {
             let may_begin = !session.has_waiting()
                 && session.may_begin(version, pending.running(), pending.answer_bytes());

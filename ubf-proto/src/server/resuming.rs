@@ -10,6 +10,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use super::output::{CloseReason, Notice, Output, PacketKind};
+use super::owned::Restored;
 use super::wire::{Opening, Wire};
 use super::{Config, Phase, ServerSession};
 use crate::control::{Negotiate, ServerControl};
@@ -60,10 +61,12 @@ impl SessionRequest {
     }
 }
 
-/// What the endpoint says to that, if no session is to take the connection over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What the endpoint says to that, if no session is to take the connection over; or the owner of an
+/// owned service.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionAnswer {
-    /// S1: a session is granted.
+    /// S1: a session is granted. Those of owned services are of the level
+    /// [`Durable`](crate::session::Level::Durable).
     Granted(Grant),
     /// S1: none is.
     NotGranted,
@@ -73,6 +76,8 @@ pub enum SessionAnswer {
     NoSession(NoSession),
     /// S5: a later attempt has come before.
     Overtaken,
+    /// S4: the connection goes on with what the owner has stored.
+    Restored(Box<Restored>),
 }
 
 /// Why a session is over.
@@ -168,15 +173,20 @@ impl ServerSession {
         session.received = session.received.max(resume.done);
         let events_lost = session.kept.send_again(resume.events);
         let resumed = Resumed { received: session.received, events_lost: Some(events_lost) };
-        let again = session.kept.answers();
+        self.say_resumed(*negotiate, &resume, resumed);
+    }
+
+    /// S4: answers at once; what is kept follows.
+    pub(super) fn say_resumed(&mut self, negotiate: Negotiate, resume: &Resume, resumed: Resumed) {
+        let again = self.calls.session.as_ref().map_or(0, |session| session.kept.answers());
         self.outputs.push_back(Output::Notice(Notice::SessionResumed {
             id: resume.id,
             turn: resume.turn,
             again,
-            events_lost,
+            events_lost: resumed.events_lost.unwrap_or(0),
         }));
         let (mode, body) =
-            self.answer_to_negotiate(*negotiate, Some(SessionOption::Resumed(resumed)));
+            self.answer_to_negotiate(negotiate, Some(SessionOption::Resumed(resumed)));
         // It precedes all that is still to be answered.
         self.wire.heads.hold(self.calls.is_held());
         let packet = self.wire.heads.packet(mode, body);
@@ -215,6 +225,7 @@ impl ServerSession {
             SessionAnswer::Overtaken => {
                 return self.close_with("overtaken", CloseReason::Overtaken);
             }
+            SessionAnswer::Restored(restored) => return self.restore(*negotiate, *restored),
         };
         let (mode, body) = self.answer_to_negotiate(*negotiate, option);
         self.answer_body(mode, body);
@@ -242,6 +253,9 @@ impl ServerSession {
         }
         session.kept.acknowledge_answers(done);
         session.kept.acknowledge_events(events);
+        if session.is_owned() && !is_end {
+            self.outputs.push_back(Output::Seen { done, events });
+        }
         if is_end {
             self.end_session(SessionEnd::ByClient);
         }

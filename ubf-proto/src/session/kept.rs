@@ -61,6 +61,11 @@ impl<T> Default for Kept<T> {
 }
 
 impl<T> Kept<T> {
+    /// So many events were made before the first one that is kept.
+    pub(crate) const fn begin_events_at(&mut self, made: u64) {
+        self.events_made = made;
+    }
+
     /// Keeps the answer to the message of this number. Numbers come in ascending order.
     pub(crate) fn keep_answer(&mut self, number: u64, bytes: usize, item: T) {
         let place = self.take_place();

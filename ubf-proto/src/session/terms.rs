@@ -35,7 +35,7 @@ pub struct Wish {
 
 /// `{'session',Window,Bytes,Kept,KeepMs,Level}` of an `agreed`: the session that a server grants.
 /// No value is above the one that was wished for (S1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Grant {
     /// The most messages without an answer, events that are not known to be taken included.
     pub window: u64,

@@ -38,6 +38,7 @@ impl Attach {
                 Output::Request(_)
                 | Output::Event(_)
                 | Output::Session(_)
+                | Output::Seen { .. }
                 | Output::SessionOver { .. }
                 | Output::Notice(_)
                 | _ => {}

@@ -11,6 +11,7 @@ mod handing;
 mod link;
 mod notes;
 mod outbox;
+mod owned;
 mod work;
 
 use std::cell::Cell;
@@ -38,6 +39,7 @@ use ubf_proto::{ServerSession, Service, Time};
 pub(crate) use self::handing::Attach;
 use self::link::Link;
 use self::outbox::Outbox;
+use self::owned::Owned;
 use crate::contain::Contained;
 use crate::counters::{Counter, Counters, Messages};
 use crate::endpoint::{ConnectionGuard, SharedEndpoint};
@@ -45,6 +47,7 @@ use crate::entry::ConnectionEntry;
 use crate::erased::{AnyConnection, Outcome};
 use crate::log::{debug, warn};
 use crate::mailbox::{Command, Mailbox, OpenMailbox};
+use crate::owner::OwnerInput;
 use crate::session::{Kept, SessionGuard};
 
 /// What a connection does before others have their turn, in bytes: those of its packets, each of which
@@ -75,6 +78,8 @@ struct Connection {
     budget: usize,
     /// Those that the client has used: seldom more than one.
     services: Vec<(Service, Contained<Box<dyn AnyConnection>>)>,
+    /// T3: the owners of those that have one, likewise.
+    owned: Vec<Owned>,
     /// `None` while no handler waits.
     handlers: Option<FuturesUnordered<Finishing>>,
     event_handlers: usize,
@@ -152,6 +157,7 @@ pub(crate) fn serve(
         session,
         budget: WORK_BYTES,
         services: Vec::new(),
+        owned: Vec::new(),
         handlers: None,
         event_handlers: 0,
         event_bytes: 0,
@@ -221,14 +227,14 @@ impl Connection {
     /// The connection is over. The session that is kept goes on in a task of its own.
     async fn close(mut self: Box<Self>, end: End) {
         let Some(link) = self.link.take() else { return };
-        if end.is_session_kept {
+        if self.session.is_parked() {
             self.was_told = end.reason == CloseReason::Shutdown;
             self.park();
             tokio::spawn(self.run_session());
         } else {
             // Handlers are not kept waiting for a client that reads slowly.
-            let Self { session, handlers, services, own, .. } = *self;
-            drop((own, session, handlers, services));
+            let Self { session, handlers, services, own, owned, .. } = *self;
+            drop((own, owned, session, handlers, services));
         }
         link.close(end).await;
     }
@@ -403,6 +409,7 @@ impl Connection {
                 Some(Input::Overtaken)
             }
             Command::EndSession => Some(Input::EndSession),
+            Command::Owned(input) => Some(self.hear_owner(*input)),
         }
     }
 
@@ -485,11 +492,14 @@ impl Connection {
                 Some(Output::Request(message)) => self.begin(message, false, cx),
                 Some(Output::Event(message)) => self.begin(message, true, cx),
                 Some(Output::Close { reason, calls_cut }) => {
-                    let is_session_kept = self.session.is_parked();
+                    let is_session_kept = self.session.is_parked() || self.has_owned_session();
                     self.end = Some(Turn::Closed(End { reason, calls_cut, is_session_kept }));
                     return;
                 }
                 Some(Output::Notice(notice)) => self.note(notice),
+                Some(Output::Seen { done, events }) => {
+                    self.tell_owner(OwnerInput::Seen { done, events });
+                }
                 Some(Output::Session(request)) => {
                     if self.end_with_request(request) {
                         return;
@@ -518,6 +528,10 @@ impl Connection {
 
     /// S1, S4: asks the endpoint about a session. Whether the connection is to be handed over.
     fn end_with_request(&mut self, request: SessionRequest) -> bool {
+        let request = match self.ask_owner(request) {
+            Ok(()) => return false,
+            Err(request) => request,
+        };
         match request {
             SessionRequest::Open { service, wish, max_packet } => {
                 let opened = self.endpoint.open_session(
@@ -546,6 +560,7 @@ impl Connection {
 
     /// S6: the session is over. Whether there is nothing left to do.
     fn session_over(&mut self, end: SessionEnd, unread: usize) -> bool {
+        self.tell_owner(OwnerInput::End);
         let counters = &self.endpoint.totals;
         if let Some(own) = self.own.take() {
             if end == SessionEnd::Expired && !own.expire() {
@@ -594,6 +609,6 @@ mod tests {
     fn a_task_is_small() {
         // With what tokio adds, it is to fit into 256 bytes.
         assert!(future_bytes(serve) <= 128, "{} bytes", future_bytes(serve));
-        assert!(size_of::<Connection>() <= 856, "{} bytes", size_of::<Connection>());
+        assert!(size_of::<Connection>() <= 880, "{} bytes", size_of::<Connection>());
     }
 }

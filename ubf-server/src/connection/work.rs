@@ -15,6 +15,7 @@ use crate::erased::Outcome;
 use crate::failure::{Chain, Ending, Failure};
 use crate::handler::Client;
 use crate::log::{debug, millis, warn};
+use crate::owner::OwnerInput;
 
 impl Connection {
     /// Runs a handler as far as it goes. Most are done at once, and are never put aside.
@@ -27,6 +28,9 @@ impl Connection {
         let (packet, version, bytes) =
             (message.packet, message.version, message.body.source().len());
         self.spend(bytes);
+        if let Some(owned) = self.owner(&message.service) {
+            return owned.tell(OwnerInput::Message { message, is_event });
+        }
         let begun = self
             .service(&message.service)
             .and_then(|place| Some((place, self.services.get(place)?.1.get()?)));
@@ -65,7 +69,7 @@ impl Connection {
         if let Some(place) = self.services.iter().position(|(known, _)| known == name) {
             return Some(place);
         }
-        let service = Arc::clone(self.endpoint.services.get(name)?);
+        let service = self.endpoint.handler(name)?;
         let mailbox = Arc::clone(&self.mailbox.0);
         let client =
             Client { peer: self.entry.peer, mailbox, place: self.services.len(), gate: None };

@@ -5,13 +5,14 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use ubf_proto::Time;
 
+use super::gate::Needs;
 use super::output::{Leaving, NotRun, Ran, To};
 use super::{MAX_LOSSES, Shard};
 use crate::base::Base;
 use crate::mutant::Mutant;
 use crate::session::SessionKey;
 use crate::stop::{Do, Reason};
-use crate::tx::{Ground, Loss, Made, Tx};
+use crate::tx::{Event, Ground, Loss, Made, Tx};
 use crate::writes::Writes;
 
 impl Shard {
@@ -42,6 +43,7 @@ impl Shard {
                 (Ran::TakenBack(reason), body, Made::default())
             }
         };
+        self.load_listeners(base, &made.events)?;
         self.count(&ran);
         let has_written = self.add(made.writes, now);
         let number = match to.session() {
@@ -51,9 +53,7 @@ impl Shard {
         let needs = self.needs(has_written);
         let early = if has_written { Mutant::AnswersNotHeld } else { Mutant::ReadsNotHeld };
         self.leave(to, Leaving::Answer { number, body }, needs, early);
-        for event in made.events {
-            self.gate.hold(To::Session(event.session), Leaving::Event(event.body), needs);
-        }
+        self.hold_events(made.events, needs);
         self.keep_losses(made.losses);
         Ok(ran)
     }
@@ -81,6 +81,7 @@ impl Shard {
             Err(Reason::Missing(missing)) => return Err(NotRun::Missing(missing)),
             Err(reason) => (Ran::TakenBack(reason), Made::default()),
         };
+        self.load_listeners(base, &made.events)?;
         self.count(&ran);
         self.add(made.writes, now);
         if let Some(session) = to.session() {
@@ -89,9 +90,7 @@ impl Shard {
         // What says that the event was taken must not leave before its number is stored.
         self.open.is_due = true;
         let needs = self.needs(true);
-        for event in made.events {
-            self.gate.hold(To::Session(event.session), Leaving::Event(event.body), needs);
-        }
+        self.hold_events(made.events, needs);
         self.keep_losses(made.losses);
         Ok(ran)
     }
@@ -122,13 +121,12 @@ impl Shard {
                 Ok(Err(reason))
             }
             Ok(value) => {
+                self.load_listeners(base, &made.events)?;
                 if self.add(made.writes, now) || !made.events.is_empty() {
                     self.open.is_due = true;
                 }
                 let needs = self.needs(true);
-                for event in made.events {
-                    self.gate.hold(To::Session(event.session), Leaving::Event(event.body), needs);
-                }
+                self.hold_events(made.events, needs);
                 self.keep_losses(made.losses);
                 Ok(Ok(value))
             }
@@ -159,6 +157,26 @@ impl Shard {
         let made = tx.into_made();
         self.random = random;
         (result, made)
+    }
+
+    /// Sessions that events are for must be known before anything changes: their events are counted.
+    fn load_listeners(&mut self, base: &dyn Base, events: &[Event]) -> Result<(), NotRun> {
+        for event in events {
+            match self.load_session(base, event.session) {
+                // It is over, and nobody listens.
+                Ok(()) | Err(NotRun::UnknownSession) => {}
+                Err(why) => return Err(why),
+            }
+        }
+        Ok(())
+    }
+
+    fn hold_events(&mut self, events: Vec<Event>, needs: Needs) {
+        for Event { session, body } in events {
+            if self.sessions.made_event(session) {
+                self.gate.hold(To::Session(session), Leaving::Event(body), needs);
+            }
+        }
     }
 
     const fn count(&mut self, ran: &Ran) {

@@ -4,10 +4,12 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
+use ubf_proto::session::Grant;
 
 use super::Shard;
 use super::output::{Leaving, NotRun, To};
 use crate::base::{Base, Order, Scan};
+use crate::form::RowError;
 use crate::mutant::Mutant;
 use crate::session::{Session, SessionKey, answers_key};
 use crate::stop::{Reason, Stop};
@@ -26,6 +28,11 @@ pub(super) struct Sessions {
 impl Sessions {
     pub(super) fn took(&mut self, key: SessionKey, answer: Option<Bytes>) -> u64 {
         self.change(key, |session| session.took(answer)).unwrap_or(0)
+    }
+
+    /// Counts an event. `false` if the session is not known.
+    pub(super) fn made_event(&mut self, key: SessionKey) -> bool {
+        self.change(key, Session::made_event).is_some()
     }
 
     fn change<T>(&mut self, key: SessionKey, change: impl FnOnce(&mut Session) -> T) -> Option<T> {
@@ -63,7 +70,7 @@ impl Shard {
         self.sessions.by_key.get(&key)
     }
 
-    /// Opens a session with a window of so many messages (S1). [`Leaving::Opened`] leaves when it
+    /// Opens a session with what is granted (S1). [`Leaving::Opened`] leaves when it
     /// is stored.
     ///
     /// # Errors
@@ -72,7 +79,7 @@ impl Shard {
         &mut self,
         base: &dyn Base,
         key: SessionKey,
-        window: u64,
+        grant: Grant,
     ) -> Result<(), NotRun> {
         self.may_take()?;
         match self.load_session(base, key) {
@@ -80,7 +87,7 @@ impl Shard {
             Ok(()) => return Err(NotRun::SessionExists),
             Err(why) => return Err(why),
         }
-        self.sessions.by_key.insert(key, Session::opened(window));
+        self.sessions.by_key.insert(key, Session::opened(grant));
         self.sessions.changed.push(key);
         self.open.is_due = true;
         let needs = self.needs(true);
@@ -149,6 +156,40 @@ impl Shard {
         if is_stored && self.flying.is_none() {
             self.sessions.by_key.remove(&key);
         }
+    }
+
+    /// The sessions that are stored after this one, in the order of their keys; at most `limit`. An
+    /// owner that begins asks for all of them: the time that each is kept runs anew (S6).
+    ///
+    /// # Errors
+    /// They are not in memory, or cannot be read.
+    pub fn stored_sessions(
+        &self,
+        base: &dyn Base,
+        after: Option<SessionKey>,
+        limit: usize,
+    ) -> Result<Vec<(SessionKey, Grant)>, NotRun> {
+        let none = Writes::default();
+        let ground = self.ground(base, &none);
+        let from = after
+            .map_or_else(|| Space::Sessions.key(), |key| after_prefix(&key.key(Space::Sessions)));
+        let (from, to) = (from.into(), Space::Sessions.end().into());
+        let page = ground.scan(&Scan { from, to, limit, order: Order::Upwards }, &none);
+        let page = match page.map_err(Stop::into_reason) {
+            Ok(page) => page,
+            Err(Reason::Missing(missing)) => return Err(NotRun::Missing(missing)),
+            Err(reason) => return Err(NotRun::Broken(reason)),
+        };
+        let read = |(stored, row): &(Bytes, Bytes)| {
+            let key = SessionKey::from_stored(stored)?;
+            Some((key, *Session::read(row, []).ok()?.grant()))
+        };
+        page.iter()
+            .map(|row| {
+                let error = RowError::Malformed { what: "it is no row of a session" };
+                read(row).ok_or(NotRun::Broken(Reason::Row { table: "sessions", error }))
+            })
+            .collect()
     }
 
     /// Reads a session's rows, if it is not in memory.

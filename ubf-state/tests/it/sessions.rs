@@ -5,14 +5,14 @@ use ubf_proto::Time;
 use ubf_state::shard::{Config, Leaving, NotRun, Ran, To};
 use ubf_state::{Kept, MineTable, Row, Space, Stop, Table};
 
-use crate::world::{Account1, OLD, Rows, SESSION, World};
+use crate::world::{Account1, OLD, Rows, SESSION, World, grant};
 
 static ACCOUNTS: Table<u64, Account1> = Table::new("accounts");
 const TO: To = To::Session(SESSION);
 
 fn opened() -> World {
     let mut world = World::new(OLD);
-    world.shard.open_session(&world.rows, SESSION, 8).unwrap();
+    world.shard.open_session(&world.rows, SESSION, grant(8)).unwrap();
     world.drain();
     assert!(world.left().is_empty(), "a session that is not stored is not open");
     world.commit();
@@ -44,10 +44,10 @@ fn restarted(world: World) -> World {
 #[test]
 fn s1_a_session_is_opened_once() {
     let mut world = opened();
-    let again = world.shard.open_session(&world.rows, SESSION, 8);
+    let again = world.shard.open_session(&world.rows, SESSION, grant(8));
     assert_eq!(again, Err(NotRun::SessionExists));
     let mut world = restarted(world);
-    let again = world.shard.open_session(&world.rows, SESSION, 8);
+    let again = world.shard.open_session(&world.rows, SESSION, grant(8));
     assert_eq!(again, Err(NotRun::SessionExists));
     let other = ubf_state::SessionKey::from_bytes([1; 16]);
     assert_eq!(world.shard.resume(&world.rows, other, 0, 2), Err(NotRun::UnknownSession));

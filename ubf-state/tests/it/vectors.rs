@@ -151,7 +151,10 @@ fn t3_sessions_are_read_and_written_as_the_vectors_say() {
         }
         world.shard.resume(&world.rows, SESSION, 2, 3).unwrap();
         world.settle();
-        assert_eq!(world.rows.0[&hex(&vector.stored)], &b"1 {'session'3 2 3 8}$"[..]);
+        assert_eq!(
+            world.rows.0[&hex(&vector.stored)],
+            &b"1 {'session'3 2 3 8 1000 500 60000 0}$"[..]
+        );
         assert!(!world.rows.0.contains_key(&hex(&vector.answers[0].stored)));
         assert!(world.rows.0.contains_key(&hex(&vector.answers[1].stored)));
     }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use ubf_proto::Time;
+use ubf_proto::session::{Grant, Level};
 use ubf_state::shard::{Config, Input, Leaving, Output, To};
 use ubf_state::{
     Base, Batch, Do, Epoch, Known, Lost, Missing, Order, Page, Reason, Row, Scan, SessionKey,
@@ -14,6 +16,12 @@ use ubf_state::{
 
 pub(crate) const ONE: To = To::Connection(1);
 pub(crate) const SESSION: SessionKey = SessionKey::from_bytes([9; 16]);
+
+/// What a session is granted that has this window.
+pub(crate) fn grant(window: u64) -> Grant {
+    let keep = Duration::from_secs(60);
+    Grant { window, bytes: 1_000, kept: 500, keep, level: Level::Durable }
+}
 
 /// Committed rows.
 #[derive(Default)]

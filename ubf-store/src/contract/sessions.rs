@@ -3,10 +3,12 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use ubf_proto::Random;
+use ubf_proto::session::{Grant, Level};
 use ubf_state::shard::{Config, Input, Leaving, NotRun, Output, To};
 use ubf_state::{Base, Batch, Known, Row, SessionKey, Shard, ShardId, ShardRecord, Table, Time};
 
@@ -17,6 +19,14 @@ use crate::store::Store;
 
 const SHARD: ShardId = ShardId(1);
 const WINDOW: usize = 8;
+/// What sessions are granted.
+const GRANT: Grant = Grant {
+    window: WINDOW as u64,
+    bytes: 1 << 20,
+    kept: 1 << 20,
+    keep: Duration::from_secs(60),
+    level: Level::Durable,
+};
 
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 struct Count(u64);
@@ -158,7 +168,7 @@ impl Process {
         let opened = match self.shard.resume(&*self.base, key, client.done, client.turn) {
             Err(NotRun::UnknownSession) => {
                 assert_eq!(client.answered, 0, "a session that was answered in is stored");
-                self.shard.open_session(&*self.base, key, WINDOW as u64)
+                self.shard.open_session(&*self.base, key, GRANT)
             }
             resumed => resumed,
         };

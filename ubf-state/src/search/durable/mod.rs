@@ -14,11 +14,13 @@ use std::hash::Hash;
 use std::rc::Rc;
 use std::string::String;
 use std::sync::Arc;
+use std::time::Duration;
 use std::vec::Vec;
 use std::{format, vec};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use ubf_proto::session::{Grant, Level};
 
 use super::{Steps, World, explore};
 use crate::base::{Cache, Order, Scan};
@@ -39,6 +41,14 @@ impl Row for Count {
 static RUNS: Table<u64, Count> = Table::new("runs");
 
 const WINDOW: u64 = 3;
+/// What sessions are granted.
+const GRANT: Grant = Grant {
+    window: WINDOW,
+    bytes: 1 << 20,
+    kept: 1 << 20,
+    keep: Duration::from_secs(60),
+    level: Level::Durable,
+};
 const MAX_CONNECTIONS: usize = 4;
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -231,7 +241,7 @@ impl Durable {
                 turn: 1,
                 is_fresh: false,
             });
-            crate::session::Session::opened(WINDOW).save(key_of(client), 1, &mut rows);
+            crate::session::Session::opened(GRANT).save(key_of(client), 1, &mut rows);
         }
         let own = |(key, value): (&Bytes, &Option<Bytes>)| Some((key.clone(), value.clone()?));
         let store = Store {

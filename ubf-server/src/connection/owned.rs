@@ -1,0 +1,112 @@
+//! The owners of services that a connection uses (T3): they are told what comes, and answer by mail.
+
+use std::fmt;
+use std::sync::Arc;
+
+use ubf_proto::Service;
+use ubf_proto::server::{Input, SessionAnswer, SessionRequest};
+
+use super::Connection;
+use crate::owner::{OwnerInput, OwnerLink, SessionOwner};
+
+/// The owner of a service that this connection has used. It is told of the end, however that comes.
+pub(super) struct Owned {
+    service: Service,
+    owner: Arc<dyn SessionOwner>,
+    link: Arc<OwnerLink>,
+    session: OwnedSession,
+}
+
+/// Whether the connection has a session of an owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OwnedSession {
+    None,
+    /// It has asked for one.
+    Asked,
+    Attached,
+}
+
+impl Owned {
+    pub(super) fn tell(&self, input: OwnerInput) {
+        self.owner.take(&self.link, input);
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        self.tell(OwnerInput::Closed);
+    }
+}
+
+impl fmt::Debug for Owned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Owned").field("service", &self.service).finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    /// The owner of a service, if it has one.
+    pub(super) fn owner(&mut self, name: &Service) -> Option<&mut Owned> {
+        let place = self.owned.iter().position(|known| known.service == *name).or_else(|| {
+            let owner = self.endpoint.owner(name)?;
+            let link = OwnerLink::new(
+                self.entry.key,
+                self.entry.peer,
+                name.clone(),
+                Arc::clone(&self.mailbox.0),
+                Arc::clone(&self.endpoint),
+            );
+            let (service, link) = (name.clone(), Arc::new(link));
+            self.owned.push(Owned { service, owner, link, session: OwnedSession::None });
+            Some(self.owned.len() - 1)
+        });
+        self.owned.get_mut(place?)
+    }
+
+    /// S1, S4: asks the owner of the service about a session. The request comes back if there is
+    /// none.
+    pub(super) fn ask_owner(&mut self, request: SessionRequest) -> Result<(), SessionRequest> {
+        let (SessionRequest::Open { service, .. } | SessionRequest::Resume { service, .. }) =
+            &request;
+        let Some(owned) = self.owner(&service.clone()) else { return Err(request) };
+        owned.session = OwnedSession::Asked;
+        owned.tell(match request {
+            SessionRequest::Open { wish, max_packet, .. } => OwnerInput::Open { wish, max_packet },
+            SessionRequest::Resume { resume, .. } => OwnerInput::Resume(resume),
+        });
+        Ok(())
+    }
+
+    /// What an owner says goes to the session as it is.
+    pub(super) fn hear_owner(&mut self, input: Input) -> Input {
+        if let Input::Session(answer) = &input
+            && let Some(owned) =
+                self.owned.iter_mut().find(|owned| owned.session == OwnedSession::Asked)
+        {
+            owned.session = match answer {
+                SessionAnswer::Granted(_) | SessionAnswer::Restored(_) => OwnedSession::Attached,
+                SessionAnswer::NotGranted
+                | SessionAnswer::Exists
+                | SessionAnswer::NoSession(_)
+                | SessionAnswer::Overtaken => OwnedSession::None,
+            };
+        }
+        input
+    }
+
+    /// S3: the client has seen something, or ends its session.
+    pub(super) fn tell_owner(&mut self, input: OwnerInput) {
+        let attached = |owned: &&mut Owned| owned.session == OwnedSession::Attached;
+        if let Some(owned) = self.owned.iter_mut().find(attached) {
+            if matches!(input, OwnerInput::End) {
+                owned.session = OwnedSession::None;
+            }
+            owned.tell(input);
+        }
+    }
+
+    /// Whether its owner goes on with the session when the connection is gone.
+    pub(super) fn has_owned_session(&self) -> bool {
+        self.owned.iter().any(|owned| owned.session == OwnedSession::Attached)
+    }
+}

@@ -1,0 +1,243 @@
+//! What a program has of a keeper.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use tokio::sync::watch;
+use ubf_codec::{Version, Versioned as _};
+use ubf_proto::Versions;
+use ubf_proto::endpoint::SessionLimits;
+use ubf_proto::server::SessionAnswer;
+use ubf_proto::session::NoSession;
+use ubf_server::{OwnerInput, OwnerLink, SessionOwner};
+use ubf_state::shard::Config;
+use ubf_state::{ShardId, ShardVersions};
+use ubf_store::{Store, StoreThread};
+
+use super::failure::KeeperError;
+use super::rows::Rows;
+use super::worker::{Event, Worker};
+use crate::host::{Host, known};
+use crate::service::StatefulService;
+
+/// How a keeper works.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct KeeperConfig {
+    /// Which sessions are granted (S1, S6).
+    pub sessions: SessionLimits,
+    /// The shard of the service in its store. Default 1.
+    pub shard: ShardId,
+    /// The seed of [`Tx::random`](ubf_state::Tx::random). By default it is the time of day.
+    pub seed: Option<u64>,
+}
+
+impl Default for KeeperConfig {
+    fn default() -> Self {
+        Self { sessions: SessionLimits::default(), shard: ShardId(1), seed: None }
+    }
+}
+
+/// A service with state, the owner of its rows and sessions: see the [module](super).
+///
+/// Give it to a server with [`owned_service`](ubf_server::ServerBuilder::owned_service). When the
+/// server has ended, [`close`](Self::close) it. If it [ends](Self::ended) by itself, the program is
+/// to end: nothing more is answered from there on.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+/// use ubf_server::{Server, Service};
+/// use ubf_service::server::{Keeper, KeeperConfig};
+/// use ubf_store::Memory;
+/// # use serde::{Deserialize, Serialize};
+/// # use ubf_codec::Versioned;
+/// # use ubf_service::{Caller, Do, Row, StatefulService, Table, Tx, tables};
+/// # #[derive(Clone, PartialEq, Serialize, Deserialize)]
+/// # struct Visits { count: u64 }
+/// # impl Row for Visits { const VERSION: u32 = 1; type Before = (); }
+/// # static VISITS: Table<String, Visits> = Table::new("visits");
+/// # #[derive(Versioned, Serialize, Deserialize)]
+/// # #[version(1, Self)]
+/// # #[serde(rename = "visit")]
+/// # struct Visit { page: String }
+/// # #[derive(Versioned, Serialize, Deserialize)]
+/// # #[version(1, Self)]
+/// # struct Count(u64);
+/// # struct Counter;
+/// # impl StatefulService for Counter {
+/// #     type Request = Visit;
+/// #     type Reply = Count;
+/// #     type Timer = ();
+/// #     const STATE: (u32, u32) = (1, 1);
+/// #     tables!(VISITS);
+/// #     fn apply(&self, _: &Caller<'_>, Visit { page }: Visit, tx: &mut Tx<'_>) -> Do<Count> {
+/// #         let count = tx.get(&VISITS, &page)?.map_or(0, |visits| visits.count) + 1;
+/// #         tx.put(&VISITS, &page, &Visits { count })?;
+/// #         Ok(Count(count))
+/// #     }
+/// # }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let keeper = Keeper::start(Counter, Box::new(Memory::new()), KeeperConfig::default())?;
+/// let owner = Arc::clone(&keeper);
+/// let server = Server::builder().listen("127.0.0.1:0").owned_service(Service::DEFAULT, owner);
+/// // In a program: a signal, or `keeper.ended()`.
+/// let report = server.bind().await?.run_until(async {}, Duration::from_secs(10)).await;
+/// assert!(report.is_clean());
+/// keeper.close()?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Keeper<S> {
+    service: Arc<S>,
+    events: Sender<Event>,
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<Result<(), KeeperError>>>>,
+}
+
+/// What the thread tells everybody.
+#[derive(Debug)]
+pub(super) struct Shared {
+    ended: watch::Sender<Option<KeeperError>>,
+    versions: watch::Sender<Option<ShardVersions>>,
+}
+
+impl Shared {
+    pub(super) fn end(&self, error: KeeperError) {
+        self.ended.send_replace(Some(error));
+    }
+
+    pub(super) fn set_versions(&self, versions: ShardVersions) {
+        self.versions.send_replace(Some(versions));
+    }
+}
+
+impl<S: StatefulService> Keeper<S> {
+    /// Claims the rows of a service in a store, and begins. It waits for the store: in an
+    /// asynchronous program it belongs before the runtime, or into a thread of its own.
+    ///
+    /// # Errors
+    /// The store cannot be read or written; what is in it is not known to this program; the system
+    /// has no room for another thread.
+    pub fn start(
+        service: S,
+        store: Box<dyn Store>,
+        config: KeeperConfig,
+    ) -> Result<Arc<Self>, KeeperError> {
+        let service = Arc::new(service);
+        let (events, received) = channel();
+        let shared = Arc::new(Shared {
+            ended: watch::Sender::new(None),
+            versions: watch::Sender::new(None),
+        });
+        let (starting, started) = channel();
+        let rows = Rows::new(store.base(config.shard));
+        let mut shard = Config::new(known::<S>());
+        shard.is_shared = store.is_shared();
+        let seed = config.seed.unwrap_or_else(|| super::worker::wall_clock().as_millis());
+        let host = Host::with_config(Arc::clone(&service), config.shard, shard, seed);
+        let told = events.clone();
+        // A keeper that has ended is told nothing any more.
+        let store = StoreThread::start(store, move |what| {
+            told.send(Event::Told(what)).ok();
+        })?;
+        let worker = Worker::new(host, rows, store, config, Arc::clone(&shared), starting);
+        let ended = Arc::clone(&shared);
+        let thread = std::thread::Builder::new().name("ubf-keeper".into()).spawn(move || {
+            let run = AssertUnwindSafe(|| worker.run(&received));
+            catch_unwind(run).unwrap_or_else(|_| {
+                let error = KeeperError::fault("the keeper's own code has panicked");
+                ended.end(error.clone());
+                Err(error)
+            })
+        });
+        let thread = thread
+            .map_err(|error| KeeperError::store("the keeper's thread cannot be started", error))?;
+        let thread = Mutex::new(Some(thread));
+        let gone = || KeeperError::fault("the keeper's own code has panicked");
+        started.recv().map_err(|_| gone())??;
+        Ok(Arc::new(Self { service, events, shared, thread }))
+    }
+
+    /// The service.
+    #[must_use]
+    pub fn service(&self) -> &S {
+        &self.service
+    }
+
+    /// The versions of the contract that can be offered by now (T6): the rows can hold what they
+    /// can say. The others are to be [withdrawn](ubf_server::ServerHandle::withdraw).
+    #[must_use]
+    pub fn offered(&self) -> Versions {
+        let versions = *self.shared.versions.borrow();
+        let is_held = |version: &Version| {
+            versions.is_some_and(|versions| versions.may_offer(S::needs(*version)))
+        };
+        S::Request::VERSIONS.iter().copied().filter(is_held).collect()
+    }
+
+    /// Waits until the keeper has ended by itself, and tells why.
+    pub async fn ended(&self) -> KeeperError {
+        let mut ended = self.shared.ended.subscribe();
+        let ended = ended.wait_for(Option::is_some).await.ok().and_then(|error| error.clone());
+        ended.unwrap_or(KeeperError::fault("the keeper's own code has panicked"))
+    }
+
+    /// Commits what was taken, closes the store, and ends. It waits for the store; the server must
+    /// have ended before.
+    ///
+    /// # Errors
+    /// What the keeper has ended with, or why the store cannot be closed. Nothing that was answered
+    /// is lost.
+    pub fn close(&self) -> Result<(), KeeperError> {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // One that has ended by itself hears nothing.
+        self.events.send(Event::Close).ok();
+        let gone = || Err(KeeperError::fault("the keeper's own code has panicked"));
+        thread.map_or(Ok(()), |thread| thread.join().unwrap_or_else(|_| gone()))
+    }
+}
+
+impl<S: StatefulService> SessionOwner for Keeper<S> {
+    /// All that the service has, offered or not.
+    fn versions(&self) -> Versions {
+        S::Request::VERSIONS.iter().copied().collect()
+    }
+
+    fn take(&self, from: &Arc<OwnerLink>, input: OwnerInput) {
+        if let Err(unsent) = self.events.send(Event::Input(Arc::clone(from), input))
+            && let Event::Input(link, input) = unsent.0
+        {
+            match input {
+                OwnerInput::Resume(_) => {
+                    link.session(SessionAnswer::NoSession(NoSession::NotNow));
+                }
+                OwnerInput::Closed => {}
+                // T3: nothing is answered that is not durable.
+                OwnerInput::Open { .. }
+                | OwnerInput::Message { .. }
+                | OwnerInput::Seen { .. }
+                | OwnerInput::End
+                | _ => link.cut(),
+            }
+        }
+    }
+}
+
+/// One that nobody has closed commits what was taken, too, as long as the process lives.
+impl<S> Drop for Keeper<S> {
+    fn drop(&mut self) {
+        self.events.send(Event::Close).ok();
+    }
+}
+
+impl<S> fmt::Debug for Keeper<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keeper").field("shared", &self.shared).finish_non_exhaustive()
+    }
+}

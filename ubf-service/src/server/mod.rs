@@ -1,0 +1,26 @@
+//! A service with state behind a server: sessions at level `'durable'` (feature `server`).
+//!
+//! ```text
+//! connections ── OwnerInput ──▶ queue ──▶ Host (the shard) ──▶ batch ──▶ the store's thread
+//!      ▲                                     │ gate                        │
+//!      └────────── OwnerLink ◀───────────────┴──────── committed ◀─────────┘
+//! ```
+//!
+//! A [`Keeper`] is given to a server with
+//! [`owned_service`](ubf_server::ServerBuilder::owned_service). It has one thread for the shard and
+//! one for its store: all that has come is run, then one batch leaves for the store, and while it is
+//! on its way the next one is run.
+
+mod key;
+mod links;
+mod parked;
+mod rows;
+
+mod failure;
+mod inputs;
+mod worker;
+
+mod keeper;
+
+pub use self::failure::KeeperError;
+pub use self::keeper::{Keeper, KeeperConfig};

@@ -1,0 +1,555 @@
+//! The thread of a keeper: it has the shard, and asks the store's thread.
+
+use std::collections::VecDeque;
+use std::error::Error;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use tracing::{error, info, warn};
+use ubf_proto::server::{Restored, RestoredItem, SessionAnswer, StoredAnswer};
+use ubf_server::{OwnerInput, OwnerLink};
+use ubf_state::shard::{End, Input, Leaving, LetGo, Life, NotRun, Output, To};
+use ubf_state::{Epoch, Kept, Missing, SessionKey, ShardRecord, Time};
+use ubf_store::{Ask, ClaimError, StoreThread, Told};
+
+use super::failure::KeeperError;
+use super::keeper::{KeeperConfig, Shared};
+use super::links::Links;
+use super::parked::Sessions;
+use super::rows::Rows;
+use crate::host::Host;
+use crate::service::StatefulService;
+
+/// The most that is taken before a batch may leave. Chosen: as much as a batch has calls.
+const MAX_AT_ONCE: usize = 4_096;
+/// How many sessions are looked at in one go when an owner begins.
+const SESSIONS_AT_ONCE: usize = 1_000;
+/// The pause before a store that does not answer is asked again.
+const STORE_PAUSE: Duration = Duration::from_millis(200);
+/// How long a store may not answer. Chosen: a database is restarted in less, and clients wait no
+/// longer for a server that has lost its rows.
+const MAX_STORE_TROUBLE: Duration = Duration::from_secs(30);
+/// The number of the look before a claim; those of the shard begin at 1.
+const CLAIMING: u64 = 0;
+
+/// What the thread is told.
+#[derive(Debug)]
+pub(super) enum Event {
+    Input(Arc<OwnerLink>, OwnerInput),
+    Told(Told),
+    /// All that was taken is to be committed, and the store closed.
+    Close,
+}
+
+pub(super) struct Worker<S> {
+    pub(super) host: Host<S>,
+    pub(super) rows: Rows,
+    pub(super) config: KeeperConfig,
+    pub(super) links: Links,
+    pub(super) sessions: Sessions,
+    store: StoreThread,
+    shared: Arc<Shared>,
+    /// What is not done yet, in the order in which it came. What a connection has in it, it counts
+    /// as pending.
+    queue: VecDeque<(Arc<OwnerLink>, OwnerInput)>,
+    /// Who waits for the beginning.
+    starting: Option<Sender<Result<(), KeeperError>>>,
+    /// The stored sessions are looked at, from this one on.
+    scanning: Option<Option<SessionKey>>,
+    is_loading: bool,
+    /// Something is due that waits for the store.
+    is_blocked: bool,
+    next_timer: Option<Time>,
+    trouble: Option<Trouble>,
+    /// Why the last batch, or claim, has failed.
+    cause: Option<Box<dyn Error + Send + Sync>>,
+    is_closing: bool,
+    is_closed: bool,
+}
+
+/// A store that does not answer, or says that it cannot.
+#[derive(Debug)]
+struct Trouble {
+    since: Instant,
+    /// When it is asked again, and what.
+    again: Option<(Instant, Again)>,
+}
+
+#[derive(Debug)]
+enum Again {
+    Claim,
+    Look,
+    Load(Missing),
+}
+
+/// The time that a service sees: it must not begin anew with each process.
+pub(super) fn wall_clock() -> Time {
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Time::from_millis(u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX))
+}
+
+impl<S: StatefulService> Worker<S> {
+    pub(super) fn new(
+        host: Host<S>,
+        rows: Rows,
+        store: StoreThread,
+        config: KeeperConfig,
+        shared: Arc<Shared>,
+        starting: Sender<Result<(), KeeperError>>,
+    ) -> Self {
+        Self {
+            host,
+            rows,
+            config,
+            links: Links::default(),
+            sessions: Sessions::default(),
+            store,
+            shared,
+            queue: VecDeque::new(),
+            starting: Some(starting),
+            scanning: Some(None),
+            is_loading: false,
+            is_blocked: false,
+            next_timer: None,
+            trouble: None,
+            cause: None,
+            is_closing: false,
+            is_closed: false,
+        }
+    }
+
+    /// Serves until it is told to close, or cannot go on. Then nobody is answered any more.
+    pub(super) fn run(mut self, events: &Receiver<Event>) -> Result<(), KeeperError> {
+        let served = self.serve(events);
+        self.cut_all();
+        let Self { store, rows, shared, starting, .. } = self;
+        // The store cannot be closed while its rows can be read.
+        drop(rows);
+        let ended = match (served, store.close()) {
+            (Ok(()), Err(error)) => Err(KeeperError::store("the store cannot be closed", error)),
+            // Why it cannot go on is of more interest than that it cannot be closed either.
+            (served, _) => served,
+        };
+        if let Err(error) = &ended {
+            shared.end(error.clone());
+            if let Some(starting) = starting {
+                // Whoever has stopped to wait has its reasons.
+                starting.send(Err(error.clone())).ok();
+            }
+        }
+        ended
+    }
+
+    fn serve(&mut self, events: &Receiver<Event>) -> Result<(), KeeperError> {
+        self.ask(Ask::Look { shard: self.config.shard, number: CLAIMING })?;
+        loop {
+            match self.wait(events) {
+                Ok(event) => self.note(event)?,
+                Err(RecvTimeoutError::Timeout) => {}
+                // Nobody can say anything more: as good as being told to.
+                Err(RecvTimeoutError::Disconnected) => self.note(Event::Close)?,
+            }
+            for event in events.try_iter().take(MAX_AT_ONCE) {
+                self.note(event)?;
+            }
+            self.work()?;
+            if self.is_closed {
+                return Ok(());
+            }
+        }
+    }
+
+    fn wait(&self, events: &Receiver<Event>) -> Result<Event, RecvTimeoutError> {
+        match self.deadline() {
+            Some(at) => events.recv_timeout(at.saturating_duration_since(Instant::now())),
+            None => events.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        }
+    }
+
+    /// When something is due if nothing is said.
+    fn deadline(&self) -> Option<Instant> {
+        let again = self.trouble.as_ref().and_then(|trouble| Some(trouble.again.as_ref()?.0));
+        if self.is_blocked {
+            return again;
+        }
+        let end = self.sessions.first_end().map(|(end, _)| end);
+        let timer = self.next_timer.map(|at| Instant::now() + at.since(wall_clock()));
+        [again, end, timer].into_iter().flatten().min()
+    }
+
+    fn note(&mut self, event: Event) -> Result<(), KeeperError> {
+        match event {
+            Event::Input(link, input) => {
+                self.queue.push_back((link, input));
+                Ok(())
+            }
+            Event::Told(told) => self.told(told),
+            Event::Close => {
+                self.is_closing = true;
+                if matches!(self.host.shard().life(), Life::Serving { .. }) {
+                    self.host.handle(Input::Suspend);
+                } else {
+                    self.is_closed = true;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Does all that can be done, until something is to be waited for.
+    fn work(&mut self) -> Result<(), KeeperError> {
+        self.try_again()?;
+        loop {
+            self.is_blocked = false;
+            // In this order: what is over is so before its client comes back.
+            let is_free = self.scan_sessions()? && self.end_sessions()? && self.run_queue()?;
+            if is_free {
+                self.ring()?;
+            }
+            if !self.do_outputs()? || self.queue.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn ask(&self, ask: Ask) -> Result<(), KeeperError> {
+        self.store.ask(ask).map_err(|error| KeeperError::store("the store does not answer", error))
+    }
+
+    /// Whether what was to be done is done. If the store has to do something before, it waits for
+    /// that.
+    fn done<T>(&mut self, result: Result<T, NotRun>) -> Result<Option<T>, KeeperError> {
+        match result {
+            Ok(done) => return Ok(Some(done)),
+            Err(NotRun::Missing(missing)) => {
+                if !self.is_loading {
+                    self.is_loading = true;
+                    self.ask(Ask::Load { shard: self.config.shard, missing })?;
+                }
+            }
+            Err(NotRun::Full | NotRun::NotNow | NotRun::NotOwner) => {}
+            Err(why @ NotRun::Broken(_)) => {
+                return Err(KeeperError::store("a session's rows cannot be read", why));
+            }
+            Err(NotRun::UnknownSession | NotRun::SessionExists | NotRun::Overtaken { .. } | _) => {
+                return Err(KeeperError::fault("something was not run that could have been"));
+            }
+        }
+        self.is_blocked = true;
+        Ok(None)
+    }
+
+    /// S6: the time that stored sessions are kept runs anew. Whether all are known.
+    fn scan_sessions(&mut self) -> Result<bool, KeeperError> {
+        if !matches!(self.host.shard().life(), Life::Serving { .. }) {
+            return Ok(self.scanning.is_none());
+        }
+        while let Some(after) = self.scanning {
+            let page = self.host.shard().stored_sessions(&self.rows, after, SESSIONS_AT_ONCE);
+            let Some(page) = self.done(page)? else { return Ok(false) };
+            let now = Instant::now();
+            for (key, grant) in &page {
+                self.sessions.found(*key, grant.keep, now);
+            }
+            let is_last = page.len() < SESSIONS_AT_ONCE;
+            self.scanning = if is_last { None } else { page.last().map(|(key, _)| Some(*key)) };
+            if self.scanning.is_none() {
+                self.begin();
+            }
+        }
+        Ok(true)
+    }
+
+    fn begin(&mut self) {
+        let (sessions, versions) = (self.sessions.len(), self.host.shard().record().versions);
+        self.shared.set_versions(versions);
+        info!(sessions, state_version = versions.state.write, "the rows are owned here");
+        if let Some(starting) = self.starting.take() {
+            // Whoever has stopped to wait has its reasons.
+            starting.send(Ok(())).ok();
+        }
+    }
+
+    /// Runs what has come, as far as the store lets it. Whether all is done.
+    fn run_queue(&mut self) -> Result<bool, KeeperError> {
+        while let Some((link, input)) = self.queue.pop_front() {
+            let ran = self.run_input(&link, &input);
+            if self.done(ran)?.is_none() {
+                self.queue.push_front((link, input));
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// S6: ends the sessions whose time is over. Whether none is left.
+    fn end_sessions(&mut self) -> Result<bool, KeeperError> {
+        while let Some((end, key)) = self.sessions.first_end()
+            && end <= Instant::now()
+        {
+            let ended = match self.host.end(&self.rows, key, wall_clock()) {
+                // It was opened by a batch that was lost.
+                Err(NotRun::UnknownSession) => Ok(()),
+                ended => ended,
+            };
+            if self.done(ended)?.is_none() {
+                return Ok(false);
+            }
+            self.sessions.remove(key);
+        }
+        Ok(true)
+    }
+
+    fn ring(&mut self) -> Result<(), KeeperError> {
+        loop {
+            let now = wall_clock();
+            let rung = self.host.ring(&self.rows, now);
+            let Some(next) = self.done(rung)? else { return Ok(()) };
+            self.next_timer = next;
+            if next.is_none_or(|next| next > now) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Does what the shard says. Whether it said anything.
+    fn do_outputs(&mut self) -> Result<bool, KeeperError> {
+        let mut is_any = false;
+        while let Some(output) = self.host.poll_output() {
+            is_any = true;
+            match output {
+                Output::Claim { shard, seen } => self.ask(Ask::Claim { shard, seen })?,
+                Output::Commit(batch) => self.ask(Ask::Commit(batch))?,
+                Output::Look { number } => {
+                    self.ask(Ask::Look { shard: self.config.shard, number })?;
+                }
+                Output::Leave { to, what } => self.leave(to, what),
+                Output::LetGo(why) => self.let_go(why),
+                Output::Suspended => self.is_closed = true,
+                Output::Versions(record) => self.shared.set_versions(record.versions),
+                Output::NotFinalized(why) => warn!(%why, "not finalized"),
+                Output::NotLowered(why) => warn!(%why, "not lowered"),
+                Output::Ended(End::NotClaimed) if self.trouble.is_some() => {
+                    self.again_later(Again::Claim)?;
+                }
+                Output::Ended(end) => return Err(KeeperError::ended(end, self.cause.take())),
+                other => {
+                    error!(?other, "an output that this keeper does not know");
+                    return Err(KeeperError::fault("the shard wants what is not known here"));
+                }
+            }
+        }
+        Ok(is_any)
+    }
+
+    fn leave(&mut self, to: To, what: Leaving) {
+        match to {
+            To::Session(key) => self.leave_session(key, what),
+            To::Connection(call) => {
+                let Some((link, packet)) = self.links.answered(call) else { return };
+                match what {
+                    Leaving::Answer { body, .. } => tell(&link, packet, &body),
+                    Leaving::Mark(_) => link.taken(packet),
+                    Leaving::Opened | Leaving::Resumed { .. } | Leaving::Event(_) | _ => {
+                        debug_assert!(false, "that is for sessions");
+                    }
+                }
+            }
+        }
+    }
+
+    fn leave_session(&mut self, key: SessionKey, what: Leaving) {
+        // What is for a connection that is gone is kept, and comes with the next resume.
+        let Some(attached) = self.links.attached(key) else { return };
+        match what {
+            Leaving::Answer { number, body } => {
+                let Some((asked, packet)) = attached.running.pop_front() else { return };
+                debug_assert_eq!(asked, number, "answers leave in the order of their messages");
+                tell(&attached.link, packet, &body);
+                self.end_if_answered(key);
+            }
+            Leaving::Opened => {
+                if let Some(session) = self.host.shard().session(key) {
+                    attached.link.session(SessionAnswer::Granted(*session.grant()));
+                }
+            }
+            Leaving::Resumed { received, kept } => {
+                if let Some(session) = self.host.shard().session(key) {
+                    let (grant, kept) = (*session.grant(), items(kept));
+                    let events_made = Some(session.events());
+                    let restored = Restored { grant, received, events_made, kept };
+                    attached.link.session(SessionAnswer::Restored(Box::new(restored)));
+                }
+            }
+            Leaving::Mark(packet) => attached.link.taken(packet),
+            Leaving::Event(_) => {}
+            other => error!(?other, "an output that this keeper does not know"),
+        }
+    }
+
+    /// T4: what has not left never will. Clients go on with what is stored.
+    fn let_go(&mut self, why: LetGo) {
+        let cause = self.cause.as_deref().map(tracing::field::display);
+        warn!(?why, cause, "a batch was let go: connections are cut, and clients go on");
+        self.rows.forget();
+        self.cut_all();
+        self.sessions.park_all(Instant::now());
+    }
+
+    /// Cuts all connections of which something was taken, or is to be.
+    fn cut_all(&mut self) {
+        for link in self.links.take_all() {
+            link.cut();
+        }
+        self.queue.retain(|(link, input)| {
+            // A connection that asks for a session has not been told anything yet.
+            let stays = matches!(input, OwnerInput::Open { .. } | OwnerInput::Resume(_));
+            if !stays {
+                link.cut();
+            }
+            stays
+        });
+    }
+
+    fn told(&mut self, told: Told) -> Result<(), KeeperError> {
+        match told {
+            Told::Looked { number: CLAIMING, found, .. } => match found {
+                Ok((seen, record)) => self.host.handle(Input::Claim { seen, record }),
+                Err(error) => self.failed(error.into(), Again::Claim)?,
+            },
+            Told::Looked { number, found, .. } => match found {
+                Ok((epoch, _)) => {
+                    self.trouble = None;
+                    self.host.handle(Input::Looked { number, epoch });
+                }
+                Err(error) => self.failed(error.into(), Again::Look)?,
+            },
+            Told::Claimed { claimed, .. } => self.claimed(claimed)?,
+            Told::Committed { batch, why } => match why {
+                None => {
+                    self.trouble = None;
+                    self.rows.committed(&batch.writes);
+                    self.host.handle(Input::Committed { number: batch.number });
+                }
+                Some((why, cause)) => {
+                    self.cause = cause;
+                    self.begin_trouble();
+                    self.host.handle(Input::NotCommitted { number: batch.number, why });
+                }
+            },
+            Told::Loaded { missing, page, .. } => match page {
+                Ok(page) => {
+                    (self.trouble, self.is_loading) = (None, false);
+                    self.rows.loaded(missing, page);
+                }
+                Err(error) => self.failed(error.into(), Again::Load(missing))?,
+            },
+            Told::Broken => return Err(KeeperError::fault("the store's code has panicked")),
+            other => {
+                error!(?other, "the store tells what this keeper does not know");
+                return Err(KeeperError::fault("the store tells what is not known here"));
+            }
+        }
+        Ok(())
+    }
+
+    fn claimed(
+        &mut self,
+        claimed: Result<(Epoch, Option<ShardRecord>), ClaimError>,
+    ) -> Result<(), KeeperError> {
+        match claimed {
+            Ok((epoch, record)) => {
+                self.trouble = None;
+                self.rows.forget();
+                self.host.handle(Input::Claimed { epoch, record });
+                if self.is_closing {
+                    self.host.handle(Input::Suspend);
+                }
+            }
+            Err(ClaimError::Failed(error)) => {
+                self.cause = Some(error.into());
+                self.begin_trouble();
+                self.host.handle(Input::NotClaimed);
+            }
+            Err(error) => {
+                // Somebody else was faster, and owns it.
+                (self.cause, self.trouble) = (Some(error.into()), None);
+                self.host.handle(Input::NotClaimed);
+            }
+        }
+        Ok(())
+    }
+
+    fn begin_trouble(&mut self) {
+        let since = Instant::now();
+        self.trouble.get_or_insert(Trouble { since, again: None });
+    }
+
+    /// The store could not do something. It is asked again, for a while.
+    fn failed(
+        &mut self,
+        error: Box<dyn Error + Send + Sync>,
+        again: Again,
+    ) -> Result<(), KeeperError> {
+        self.cause = Some(error);
+        self.begin_trouble();
+        self.again_later(again)
+    }
+
+    fn again_later(&mut self, again: Again) -> Result<(), KeeperError> {
+        let Some(trouble) = &mut self.trouble else { return Ok(()) };
+        // One that begins does not wait: who starts it wants to know.
+        let is_over = self.starting.is_some() || trouble.since.elapsed() > MAX_STORE_TROUBLE;
+        if is_over {
+            let cause = self.cause.take();
+            return Err(match cause {
+                Some(cause) => KeeperError::store("the store cannot be used", cause),
+                None => KeeperError::plain("the store cannot be used"),
+            });
+        }
+        trouble.again = Some((Instant::now() + STORE_PAUSE, again));
+        Ok(())
+    }
+
+    fn try_again(&mut self) -> Result<(), KeeperError> {
+        let Some(trouble) = &mut self.trouble else { return Ok(()) };
+        let shard = self.config.shard;
+        match trouble.again.take_if(|(at, _)| *at <= Instant::now()) {
+            None => Ok(()),
+            Some((_, Again::Claim)) => self.ask(Ask::Look { shard, number: CLAIMING }),
+            Some((_, Again::Load(missing))) => self.ask(Ask::Load { shard, missing }),
+            Some((_, Again::Look)) => {
+                self.host.handle(Input::LookFailed);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Tells a connection the answer to one of its packets.
+fn tell(link: &OwnerLink, packet: u64, stored: &Bytes) {
+    match StoredAnswer::from_bytes(stored) {
+        Some(StoredAnswer::Reply { body, .. }) => link.reply(packet, body),
+        Some(StoredAnswer::Refused(why)) => link.refused(packet, why),
+        Some(StoredAnswer::Failed(why)) => link.failed(packet, why),
+        None => {
+            error!("an answer that was made here cannot be read");
+            link.cut();
+        }
+    }
+}
+
+/// The answers that a client has not seen.
+fn items(kept: Vec<Kept>) -> Vec<RestoredItem> {
+    let item = |Kept { number, body }| {
+        let answer = StoredAnswer::from_bytes(&body).unwrap_or_else(|| {
+            // The client is told that the call may have run, which is true.
+            error!(number, "a kept answer cannot be read");
+            StoredAnswer::Failed(ubf_codec::Term::atom("state"))
+        });
+        RestoredItem::Answer(number, answer)
+    };
+    kept.into_iter().map(item).collect()
+}

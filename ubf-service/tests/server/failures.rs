@@ -1,0 +1,62 @@
+//! T4: a store that does not say what became of a batch, and one that fails.
+
+use ubf_net::testing::within;
+use ubf_store::Memory;
+
+use crate::support::{Fate, Held, Running};
+
+const ID: &str = "0123456789abcdef";
+
+#[tokio::test]
+async fn t4_after_an_unknown_outcome_connections_are_cut_and_the_store_says_what_was_done() {
+    for (fate, received) in [(Fate::CommitUntold, 1), (Fate::LoseUntold, 0)] {
+        let (held, holder) = Held::over(Memory::new());
+        let server = Running::start(held).await;
+        holder.say(Fate::Commit);
+        let mut peer = server.open(ID).await;
+        let (holder, _) = holder.asked().await;
+        peer.send("1 {'add'\"a\"1}$").await;
+        let (holder, _) = holder.asked().await;
+        // It runs on top of what is let go, and is let go with it.
+        peer.send("1 {'add'\"a\"1}$").await;
+        holder.say(fate);
+        peer.expect_end("").await;
+        for _ in 0..9 {
+            holder.say(Fate::Commit);
+        }
+        let (mut peer, resumed) = server.resume(ID, 0, 2).await;
+        assert!(resumed.contains(&format!("{{'resumed'{received} 0}}")), "{resumed}");
+        if received == 1 {
+            peer.expect("1 ? {1'start'}$").await;
+        } else {
+            peer.exchange("1 {'add'\"a\"1}$", "1 ? {1'start'}$").await;
+        }
+        peer.exchange("1 {'add'\"a\"1}$", "1 ? {2'start'}$").await;
+        drop((peer, holder));
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn t4_when_the_store_breaks_nobody_is_answered_and_the_program_is_told() {
+    let (held, holder) = Held::over(Memory::new());
+    let server = Running::start(held).await;
+    holder.say(Fate::Commit);
+    let mut peer = server.open(ID).await;
+    let (holder, _) = holder.asked().await;
+    peer.send("1 {'add'\"a\"1}$").await;
+    holder.say(Fate::Break);
+    peer.expect_end("").await;
+    let error = within(server.keeper.ended()).await;
+    assert_eq!(error.to_string(), "the store cannot make anything durable any more");
+    assert!(std::error::Error::source(&error).is_some());
+    // Whoever comes later is told to come again, and is not told that its session is unknown.
+    let (_, answer) = server.resume(ID, 0, 2).await;
+    assert!(answer.contains("{'no_session''not_now'}"), "{answer}");
+    let other = server.connect().await;
+    let mut other = other;
+    other.send("1 {'read'\"a\"}$").await;
+    other.expect_end("").await;
+    server.handle.stop();
+    assert!(server.keeper.close().is_err());
+}

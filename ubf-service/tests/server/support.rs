@@ -1,0 +1,221 @@
+//! A service that counts, stores that do what a test wants, and a server over both.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinHandle;
+use ubf_codec::Versioned;
+pub(crate) use ubf_net::testing::ScriptedPeer as Peer;
+use ubf_net::testing::within;
+use ubf_proto::endpoint::SessionLimits;
+use ubf_server::{Report, Server, ServerHandle, Service};
+use ubf_service::server::{Keeper, KeeperConfig};
+use ubf_service::{Caller, Do, Row, StatefulService, Table, Tx, tables};
+use ubf_state::{Base, Batch, Epoch, NotCommitted, Page, Scan, ShardId};
+use ubf_store::{ClaimError, CommitError, Memory, Store, StoreError};
+
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Count(u64);
+impl Row for Count {
+    const VERSION: u32 = 1;
+    type Before = ();
+}
+static COUNTS: Table<String, Count> = Table::new("counts");
+
+/// `{'add',Name,Count}` adds, `{'read',Name}` writes nothing, `'crash'` panics.
+#[derive(Versioned, Serialize, Deserialize)]
+#[version(1..=2, Self)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Request {
+    Add(String, u64),
+    Read(String),
+    Crash,
+}
+
+/// What was counted.
+#[derive(Versioned, Serialize, Deserialize, PartialEq, Debug)]
+#[version(1..=2, Self)]
+pub(crate) struct Reply(u64);
+
+pub(crate) struct Counter;
+
+impl StatefulService for Counter {
+    type Request = Request;
+    type Reply = Reply;
+    type Timer = ();
+    const STATE: (u32, u32) = (1, 1);
+    tables!(COUNTS);
+
+    fn apply(&self, _: &Caller<'_>, request: Request, tx: &mut Tx<'_>) -> Do<Reply> {
+        match request {
+            Request::Add(name, more) => {
+                let count = tx.get(&COUNTS, &name)?.map_or(0, |count| count.0) + more;
+                tx.put(&COUNTS, &name, &Count(count))?;
+                if more == 0 {
+                    return tx.refuse("nothing to add");
+                }
+                Ok(Reply(count))
+            }
+            Request::Read(name) => Ok(Reply(tx.get(&COUNTS, &name)?.map_or(0, |count| count.0))),
+            Request::Crash => panic!("as it is asked to"),
+        }
+    }
+}
+
+/// A server over a store.
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    pub(crate) handle: ServerHandle,
+    pub(crate) keeper: Arc<Keeper<Counter>>,
+    task: JoinHandle<Report>,
+}
+
+impl Running {
+    pub(crate) async fn start(store: impl Store + 'static) -> Self {
+        Self::start_at("127.0.0.1:0", store, SessionLimits::default()).await
+    }
+
+    pub(crate) async fn start_at(
+        address: &str,
+        store: impl Store + 'static,
+        limits: SessionLimits,
+    ) -> Self {
+        let mut config = KeeperConfig::default();
+        config.sessions = limits;
+        let start = move || Keeper::start(Counter, Box::new(store), config).unwrap();
+        let keeper = within(tokio::task::spawn_blocking(start)).await.unwrap();
+        let owner = Arc::clone(&keeper);
+        let builder = Server::builder().listen(address).owned_service(Service::DEFAULT, owner);
+        let server = builder.bind().await.unwrap();
+        let (address, handle) = (server.addresses()[0], server.handle());
+        Self { address, handle, keeper, task: tokio::spawn(server.run()) }
+    }
+
+    pub(crate) async fn connect(&self) -> Peer {
+        Peer::connect(self.address).await
+    }
+
+    /// Opens a session; its window is 8.
+    pub(crate) async fn open(&self, id: &str) -> Peer {
+        let mut peer = self.connect().await;
+        let option = format!("{{'session'16~{id}~8 1000 60000}}");
+        peer.send(&format!("0 {{'negotiate'1?#1&#{option}&}}$")).await;
+        let agreed = peer.packet().await;
+        assert!(agreed.contains("{'session'8 1000 16777216 60000'durable'}"), "{agreed}");
+        peer
+    }
+
+    /// Goes on with one; what was answered to that.
+    pub(crate) async fn resume(&self, id: &str, done: u64, turn: u64) -> (Peer, String) {
+        let mut peer = self.connect().await;
+        let option = format!("{{'resume'16~{id}~{done} 0 {turn}}}");
+        peer.send(&format!("0 {{'negotiate'1?#1&#{option}&}}$")).await;
+        let answer = peer.packet().await;
+        (peer, answer)
+    }
+
+    /// Ends as a process that is killed: no connection hears a word, and nothing more is stored.
+    pub(crate) async fn kill(self) {
+        self.handle.stop();
+        assert!(within(self.task).await.unwrap().fault.is_none());
+    }
+
+    /// Ends in peace.
+    pub(crate) async fn stop(self) {
+        self.handle.shut_down(Duration::from_secs(5));
+        let report = within(self.task).await.unwrap();
+        let keeper = self.keeper;
+        within(tokio::task::spawn_blocking(move || keeper.close())).await.unwrap().unwrap();
+        assert!(report.is_clean());
+    }
+}
+
+/// What becomes of a commit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fate {
+    Commit,
+    /// It is written, and nobody is told.
+    CommitUntold,
+    /// It is not written, and nobody is told.
+    LoseUntold,
+    /// The disk has failed.
+    Break,
+}
+
+/// A store that commits when a test says so.
+pub(crate) struct Held {
+    memory: Memory,
+    asked: Sender<usize>,
+    fates: Receiver<Fate>,
+}
+
+/// The test's end of it.
+pub(crate) struct Holder {
+    asked: Receiver<usize>,
+    fates: Sender<Fate>,
+}
+
+impl Held {
+    pub(crate) fn over(memory: Memory) -> (Self, Holder) {
+        let ((asked, listens), (says, fates)) = (channel(), channel());
+        (Self { memory, asked, fates }, Holder { asked: listens, fates: says })
+    }
+}
+
+impl Holder {
+    /// Waits until a commit is asked for. The rows that it writes.
+    pub(crate) async fn asked(self) -> (Self, usize) {
+        let wait = move || {
+            let rows = self.asked.recv_timeout(ubf_net::testing::PATIENCE).unwrap();
+            (self, rows)
+        };
+        tokio::task::spawn_blocking(wait).await.unwrap()
+    }
+
+    /// Decides a commit, now or later.
+    pub(crate) fn say(&self, fate: Fate) {
+        self.fates.send(fate).unwrap();
+    }
+}
+
+impl Store for Held {
+    fn is_shared(&self) -> bool {
+        false
+    }
+    fn epoch(&mut self, shard: ShardId) -> Result<Epoch, StoreError> {
+        self.memory.epoch(shard)
+    }
+    fn claim(&mut self, shard: ShardId, seen: Epoch) -> Result<Epoch, ClaimError> {
+        self.memory.claim(shard, seen)
+    }
+    fn commit(&mut self, batch: &Batch) -> Result<(), CommitError> {
+        // A test that has ended wants nothing.
+        self.asked.send(batch.writes.len()).ok();
+        let told = || StoreError::plain("as a test wants it");
+        match self.fates.recv().unwrap_or(Fate::Commit) {
+            Fate::Commit => self.memory.commit(batch),
+            Fate::CommitUntold => {
+                self.memory.commit(batch)?;
+                Err(CommitError::new(NotCommitted::Unknown, told()))
+            }
+            Fate::LoseUntold => Err(CommitError::new(NotCommitted::Unknown, told())),
+            Fate::Break => Err(CommitError::new(NotCommitted::Broken, told())),
+        }
+    }
+    fn get(&mut self, shard: ShardId, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        self.memory.get(shard, key)
+    }
+    fn scan(&mut self, shard: ShardId, scan: &Scan) -> Result<Page, StoreError> {
+        self.memory.scan(shard, scan)
+    }
+    fn base(&self, shard: ShardId) -> Option<Box<dyn Base + Send>> {
+        self.memory.base(shard)
+    }
+    fn close(self: Box<Self>) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
