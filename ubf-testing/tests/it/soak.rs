@@ -23,6 +23,10 @@ fn each_sabotage_is_found_and_nothing_else() {
         (Some("twice"), " is executed 2 times"),
         (Some("never"), " was answered and not executed"),
         (Some("unclean"), " calls in a drain"),
+        (Some("events"), " came twice"),
+        (Some("forgetful"), "a call is indeterminate, its session was lost, and server "),
+        (Some("sessionless"), " connections were cut, and no session went on"),
+        (Some("stray"), " ended by a fault: the server answers what was not asked"),
     ];
     let runs = cases.map(|(sabotage, words)| {
         let run = thread::spawn(move || match sabotage {
@@ -31,6 +35,10 @@ fn each_sabotage_is_found_and_nothing_else() {
             // Servers are seldom stopped.
             Some("unclean") => {
                 soak(&["--minutes=1", "--margin-percent=1000", "--sabotage=unclean"])
+            }
+            // It takes many cuts to be sure that a session should have gone on.
+            Some("sessionless") => {
+                soak(&["--minutes=0.7", "--margin-percent=1000", "--sabotage=sessionless"])
             }
             Some("memory") => soak(&["--minutes=0.1", "--sabotage=memory"]),
             Some(other) => soak(&["--minutes=0.1", "--margin-percent=1000", "--sabotage", other]),

@@ -1,19 +1,28 @@
 //! Clients that come, call and go.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use ubf_client::{BackoffTimes, Builder, Client, State};
+use ubf_client::{BackoffTimes, Builder, Client, Incoming, SessionPlan, State};
 use ubf_testing::random::Random;
 
+use super::cuts::Scissors;
+use super::recorder;
 use super::requests::{CALL_TIME, Caller};
+use super::sabotage::Sabotage;
+use super::sight::Sight;
 use super::world::{PLACES, Stage, World};
 
 /// The services, the more often the more is known of what their answers have to be.
 const SERVICES: [&str; 8] = ["", "", "", "", "", "echo", "kv", "irc"];
 /// How long a client may take to end.
 const CLOSE_TIME: Duration = Duration::from_secs(1);
+/// For so long a session is kept that has no connection: longer than any of its calls waits.
+const KEEP_TIME: Duration = Duration::from_secs(20);
+/// One client in so many has no sessions.
+const WITHOUT: usize = 8;
 /// Keys of one seat. They are used again when none of the calls that were made with them can be
 /// under way.
 const KEYS: u64 = 64;
@@ -38,15 +47,15 @@ pub(crate) async fn seat(world: Arc<World>, seat: usize, mut random: Random) {
         visit += 1;
         world.count("clients", 1);
         let service = *random.choose(&SERVICES).unwrap_or(&"");
-        let client = if random.once_in(2) {
-            settings(&world, service, &mut random).start()
-        } else {
-            settings(&world, service, &mut random).connect().await
-        };
+        let has_sessions =
+            !random.once_in(WITHOUT) && world.sabotage != Some(Sabotage::Sessionless);
+        let sight = Sight::new(Arc::clone(&world), has_sessions);
+        let settings = settings(&world, &sight, service, &mut random);
+        let client = if random.once_in(2) { settings.start() } else { settings.connect().await };
         match client {
             Ok(client) => {
-                stay(&world, &client, service, &format!("{seat}/{}", visit % KEYS), &mut random)
-                    .await;
+                let guest = Guest { client, sight, service };
+                stay(&world, &guest, &format!("{seat}/{}", visit % KEYS), &mut random).await;
             }
             Err(_) => {
                 world.count("clients that did not connect", 1);
@@ -56,10 +65,21 @@ pub(crate) async fn seat(world: Arc<World>, seat: usize, mut random: Random) {
     }
 }
 
-fn settings(world: &World, service: &str, random: &mut Random) -> Builder {
+/// A client that is there.
+struct Guest {
+    client: Client,
+    sight: Arc<Sight>,
+    service: &'static str,
+}
+
+fn settings(world: &Arc<World>, sight: &Arc<Sight>, service: &str, random: &mut Random) -> Builder {
     let versions: Vec<u32> = (1..=4).filter(|_| !random.once_in(3)).collect();
     let order = random.order(PLACES).into_iter().take(1 + random.below(PLACES));
     let addresses: Vec<_> = order.filter_map(|place| world.addresses.get(place).copied()).collect();
+    let plan = if sight.has_sessions() { SessionPlan::wanted() } else { SessionPlan::off() };
+    let plan = plan.with_window(*random.choose(&[1, 16, 1024]).unwrap_or(&16)).with_keep(KEEP_TIME);
+    let scissors = Scissors::new(Arc::clone(world), Random::new(random.below(1 << 40) as u64));
+    let sight = Arc::clone(sight);
     let builder = Client::builder()
         .addresses(addresses)
         // 1 is always there: all services have it.
@@ -75,18 +95,26 @@ fn settings(world: &World, service: &str, random: &mut Random) -> Builder {
         .max_pending(*random.choose(&[1, 8, 1000]).unwrap_or(&8))
         .max_in_flight(*random.choose(&[1, 8, 64]).unwrap_or(&8))
         .max_events(16)
+        .session(plan)
+        .connector(move |attempt| Arc::clone(&scissors).connect(attempt))
+        .on_notice(move |notice| sight.note(notice))
+        // Many connections break without a sign.
+        .configure(|config| {
+            config.ping_after = Duration::from_millis(400);
+            config.max_pong_time = Duration::from_millis(400);
+            config.ask_after = Duration::from_millis(600);
+            config.max_silence = Duration::from_millis(1_500);
+            config.max_write_time = Duration::from_secs(1);
+            config.max_negotiation_time = Duration::from_secs(1);
+        })
         .seed(random.below(1 << 40) as u64);
     if service.is_empty() { builder } else { builder.service(service) }
 }
 
 /// A client's life, once it is there.
-async fn stay(
-    world: &Arc<World>,
-    client: &Client,
-    service: &'static str,
-    key: &str,
-    random: &mut Random,
-) {
+async fn stay(world: &Arc<World>, guest: &Guest, key: &str, random: &mut Random) {
+    let Guest { client, sight, service } = guest;
+    let service = *service;
     let leaving = *random
         .choose(&[Leaving::Closed, Leaving::Dropped, Leaving::Abruptly, Leaving::Deserted])
         .unwrap_or(&Leaving::Closed);
@@ -97,14 +125,23 @@ async fn stay(
         let world = Arc::clone(world);
         // It ends with the client. Who leaves does not wait for it.
         drop(tokio::spawn(async move {
-            while events.next_event().await.is_some() {
+            let mut heard = HashSet::new();
+            while let Some(incoming) = events.recv().await {
+                let Incoming::Event(event) = incoming else { continue };
                 world.count("events read", 1);
+                // S4: an event comes once, on whichever connection.
+                if let Some(number) = recorder::note_number(event.event())
+                    && !heard.insert(number)
+                {
+                    world.broke(format!("event {number} came twice"));
+                }
             }
         }));
     }
     for caller in 0..1 + random.below(6) {
         let mut caller = Caller {
             client: client.clone(),
+            sight: Arc::clone(sight),
             random: Random::new(random.below(1 << 40) as u64),
             key: format!("{key}/{caller}"),
             stored: None,
@@ -133,6 +170,7 @@ async fn stay(
         Leaving::Dropped => join(world, &mut callers).await,
         Leaving::Abruptly => {
             world.rest(time, Stage::Leaving).await;
+            sight.leaves();
             client.close(Duration::ZERO).await;
             join(world, &mut callers).await;
         }
@@ -146,6 +184,10 @@ async fn stay(
     world.count("fallbacks", statistics.fallbacks);
     world.count("moves", statistics.moves);
     world.count("losses", statistics.losses);
+    world.count("sessions", statistics.sessions);
+    world.count("sessions resumed", statistics.resumes);
+    world.count("sessions lost", statistics.unknown);
+    world.count("messages sent again after a resume", statistics.repeats);
     world.count("calls refused and sent again", statistics.refused);
 }
 

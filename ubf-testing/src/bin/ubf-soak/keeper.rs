@@ -13,10 +13,11 @@ use ubf_codec::{Address, Limits, NextIp, Version};
 use ubf_node::services::{Echo, Irc, Kv};
 use ubf_server::{
     BindError, Config, Counts, DrainPlan, LoadPlan, LoadUnit, Report, Server, ServerHandle,
-    ServerLimits, Service, Versions,
+    ServerLimits, Service, SessionLimits, Versions,
 };
 use ubf_testing::random::Random;
 
+use super::fates::ServerNumber;
 use super::recorder::{self, Recorder};
 use super::sabotage::Sabotage;
 use super::world::{PLACES, Stage, World};
@@ -25,6 +26,9 @@ use super::world::{PLACES, Stage, World};
 pub(crate) const MAX_PACKET_BYTES: u32 = 256 << 10;
 /// Handlers end long before.
 const HARD_STOP: Duration = Duration::from_secs(10);
+/// Ways in which a server is replaced; the last one is to stop it without warning.
+const WAYS: usize = 4;
+const STOP: usize = WAYS - 1;
 /// What no server needs to stop, all its other times being over.
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -47,6 +51,7 @@ pub(crate) struct Keeper {
 }
 
 struct Running {
+    number: ServerNumber,
     handle: ServerHandle,
     task: JoinHandle<Report>,
 }
@@ -56,7 +61,7 @@ impl Keeper {
     pub(crate) async fn keep(mut self) {
         let Some(mut running) = self.start().await else { return };
         while !self.world.has_entered(Stage::Closing) {
-            for _ in 0..1 + self.random.below(6) {
+            for _ in 0..1 + self.random.below(10) {
                 let pause = Duration::from_millis(self.number(100, 800));
                 self.world.rest(pause, Stage::Closing).await;
                 self.disturb(&running.handle).await;
@@ -83,10 +88,13 @@ impl Keeper {
     }
 
     async fn start(&mut self) -> Option<Running> {
-        match self.bind().await {
+        let (number, agent) = self.world.fates.next();
+        match self.bind(agent).await {
             Ok(server) => {
                 self.world.count("servers started", 1);
-                Some(Running { handle: server.handle(), task: tokio::spawn(server.run()) })
+                let handle = server.handle();
+                self.world.fates.runs(number, handle.clone());
+                Some(Running { number, handle, task: tokio::spawn(server.run()) })
             }
             Err(error) => {
                 self.world.broke(format!("no server: {error}"));
@@ -95,9 +103,10 @@ impl Keeper {
         }
     }
 
-    async fn bind(&mut self) -> Result<Server, BindError> {
+    async fn bind(&mut self, agent: String) -> Result<Server, BindError> {
         let mut config = Config::default();
         config.limits = Limits::new().with_max_packet_bytes(MAX_PACKET_BYTES);
+        config.agent = Some(agent.into());
         config.max_negotiation_time = Duration::from_secs(1);
         config.max_packet_time = Duration::from_secs(1);
         config.max_write_time = Duration::from_secs(1);
@@ -107,6 +116,10 @@ impl Keeper {
         let mut limits = ServerLimits::default();
         limits.max_connections = *self.random.choose(&[12, 40, 1000]).unwrap_or(&40);
         limits.max_linger_time = Duration::from_millis(200);
+        let mut sessions = SessionLimits::default();
+        if self.world.sabotage == Some(Sabotage::Forgetful) {
+            sessions.max_keep = Duration::from_millis(1);
+        }
         let address =
             self.world.addresses.get(self.place).map(ToString::to_string).unwrap_or_default();
         let recorder = Recorder { world: Arc::clone(&self.world), place: self.place };
@@ -115,6 +128,7 @@ impl Keeper {
             .reuse_port(true)
             .config(config)
             .limits(limits)
+            .sessions(sessions)
             .seed(self.number(0, 1 << 30))
             .service(Service::DEFAULT, recorder)
             .service("echo", Echo::new(Versions::of(recorder::VERSIONS)))
@@ -182,7 +196,9 @@ impl Keeper {
     /// Puts another server into the place of this one.
     async fn replace(&mut self, running: Running) -> Option<Running> {
         let grace = Duration::from_millis(self.number(200, 3000));
-        match self.random.below(4) {
+        let is_unclean = self.world.sabotage == Some(Sabotage::Unclean);
+        let way = if is_unclean { STOP } else { self.random.below(WAYS) };
+        match way {
             0 => {
                 self.world.count("drains", 1);
                 let next_ip = self.next_ip();
@@ -193,6 +209,7 @@ impl Keeper {
             }
             1 => {
                 self.world.count("successors in place", 1);
+                self.world.fates.has_successor(running.number);
                 let successor = self.start().await;
                 let next_ip = self.address(self.place).map(NextIp::from);
                 let _ = running.handle.drain(DrainPlan::new(next_ip, grace, HARD_STOP));
@@ -205,12 +222,12 @@ impl Keeper {
                 self.see_off(running, Duration::ZERO, true).await;
                 self.start().await
             }
-            _ => {
+            STOP.. => {
                 self.world.count("stopped without warning", 1);
+                self.world.fates.stopped(running.number);
                 running.handle.stop();
                 // A server that is stopped cuts calls, and no drain may do so.
-                let is_drain = self.world.sabotage == Some(Sabotage::Unclean);
-                self.see_off(running, Duration::ZERO, is_drain).await;
+                self.see_off(running, Duration::ZERO, is_unclean).await;
                 let time = Duration::from_millis(self.number(0, 500));
                 self.world.rest(time, Stage::Closing).await;
                 self.start().await
@@ -221,7 +238,9 @@ impl Keeper {
     /// Waits for the server's end.
     async fn see_off(&self, running: Running, grace: Duration, must_be_clean: bool) {
         let place = self.place;
-        match timeout(grace + HARD_STOP + PATIENCE, running.task).await {
+        let ended = timeout(grace + HARD_STOP + PATIENCE, running.task).await;
+        self.world.fates.ended(running.number);
+        match ended {
             Ok(Ok(report)) => {
                 self.world.count_server(&report);
                 if must_be_clean {

@@ -5,10 +5,15 @@
 //! cargo run --release -p ubf-testing --bin ubf-soak -- --minutes 60
 //! ```
 //!
-//! All the time: every call ends, no call is executed twice, a call that was answered was executed,
-//! one of which that is certain was not, a drain cuts nothing, and nobody panics who was not asked
-//! to. At the end, when all have left: no task, no more descriptors than before, and no more memory
-//! than after the warm-up.
+//! The connections of all clients break all the time, at any byte, and often only one end sees it,
+//! or none.
+//!
+//! All the time: every call ends, no call and no event is executed twice, a call that was answered
+//! was executed, one of which that is certain was not, a drain cuts nothing, and nobody panics who
+//! was not asked to. No call of a session is indeterminate unless its server ended, or was replaced
+//! in place, while the session had no connection. No event comes twice, and no client finds its
+//! server at fault. At the end, when all have left: sessions have gone on, there is no task, there
+//! are no more descriptors than before, and no more memory than after the warm-up.
 //!
 //! `--sabotage` makes a fault of our own, to see that it is found.
 //!
@@ -19,6 +24,7 @@
 mod options;
 mod sabotage;
 
+mod fates;
 mod ledger;
 mod world;
 
@@ -26,9 +32,11 @@ mod gauge;
 mod report;
 
 mod crowd;
+mod cuts;
 mod keeper;
 mod recorder;
 mod requests;
+mod sight;
 mod strangers;
 
 mod run;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::sleep;
-use ubf_codec::{Term, View, ubf};
+use ubf_codec::{Term, TermRef, View, ubf};
 use ubf_server::{Call, Client, Failure, Handler, Reply, Versions};
 
 use super::sabotage::Sabotage;
@@ -13,8 +13,8 @@ use super::world::{World, crash};
 
 pub(crate) const VERSIONS: [u32; 4] = [1, 2, 3, 4];
 
-/// `{run,Version,Number,DelayMs,Padding}` is answered `{done,Version,Number,Padding}`. Events go
-/// back to their sender.
+/// `{run,Version,Number,DelayMs,Padding}` is answered `{done,Version,Number,Padding}`. Events, which
+/// are `{note,Number}`, go back to their sender.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     pub(crate) world: Arc<World>,
@@ -32,6 +32,26 @@ impl Recorder {
     }
 }
 
+impl Recorder {
+    fn executed(&self, number: i64) {
+        let times = match self.world.sabotage {
+            Some(Sabotage::Never) => 0,
+            Some(Sabotage::Twice) => 2,
+            _ => 1,
+        };
+        for _ in 0..times {
+            self.world.check(self.world.ledger.executed(number));
+        }
+    }
+}
+
+/// The number in an event of ours.
+pub(crate) fn note_number(event: TermRef<'_>) -> Option<i64> {
+    let View::Tuple(parts) = event.view() else { return None };
+    let [name, number] = parts.to_array()?;
+    name.is_atom("note").then(|| number.as_i64())?
+}
+
 impl Handler for Recorder {
     type State = ();
 
@@ -47,14 +67,7 @@ impl Handler for Recorder {
             self.world.broke(format!("a request of version {} is {}", call.version(), call.term()));
             return Ok(Reply::broken_contract(call.term(), &[], "start"));
         };
-        let times = match self.world.sabotage {
-            Some(Sabotage::Never) => 0,
-            Some(Sabotage::Twice) => 2,
-            _ => 1,
-        };
-        for _ in 0..times {
-            self.world.check(self.world.ledger.executed(number));
-        }
+        self.executed(number);
         if self.world.crashes(self.place, call.version()) {
             crash();
         }
@@ -65,6 +78,13 @@ impl Handler for Recorder {
     }
 
     async fn event(&self, event: Call<()>) {
+        let Some(number) = note_number(event.term()) else {
+            return self.world.broke(format!("an event is {}", event.term()));
+        };
+        self.executed(number);
+        if self.world.sabotage == Some(Sabotage::Events) {
+            drop(event.events().try_send(event.version(), event.term().to_term()));
+        }
         // Who does not read its events gets fewer of them.
         drop(event.events().try_send(event.version(), event.term().to_term()));
     }

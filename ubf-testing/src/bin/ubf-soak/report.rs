@@ -11,6 +11,8 @@ use super::world::Tally;
 const SLACK_KIB: u64 = 16 << 10;
 /// Points of the curve that are reported.
 const POINTS: usize = 20;
+/// Of so many connections that broke, one was that of a session that went on.
+const ENOUGH_CUTS: u64 = 40;
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
@@ -38,6 +40,16 @@ impl Report {
         mut broken: Vec<String>,
         margin_percent: u64,
     ) -> Self {
+        let cuts: u64 = tally
+            .iter()
+            .filter(|(what, _)| what.starts_with("cuts: "))
+            .map(|(_, count)| count)
+            .sum();
+        let resumes = server_tally.get("sessions_resumed").copied().unwrap_or_default();
+        // Where calls end badly, that is the news.
+        if broken.is_empty() && cuts >= ENOUGH_CUTS && resumes == 0 {
+            broken.push(format!("{cuts} connections were cut, and no session went on"));
+        }
         let tenth = (gauges.len() / 10).max(1);
         let warm_kib = median_memory(gauges.get(..tenth).unwrap_or_default());
         let last_kib =

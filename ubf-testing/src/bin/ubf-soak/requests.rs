@@ -1,5 +1,6 @@
 //! The calls that a client makes, and what their answers have to be.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -9,6 +10,7 @@ use ubf_testing::random::Random;
 
 use super::keeper::MAX_PACKET_BYTES;
 use super::ledger::Fate;
+use super::sight::Sight;
 use super::world::{World, crash};
 
 /// L2: what a call may take.
@@ -22,6 +24,7 @@ const DELAYS_MS: [usize; 20] = [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 
 /// One caller, and the connection that it shares with others.
 pub(crate) struct Caller {
     pub(crate) client: Client,
+    pub(crate) sight: Arc<Sight>,
     pub(crate) random: Random,
     /// Nobody else uses it in the store, for as long as this caller lives.
     pub(crate) key: String,
@@ -115,18 +118,22 @@ impl Caller {
                 }
             }
             Err(error) => {
-                world.check(ticket.close(if error.may_have_run() {
-                    Fate::Unknown
-                } else {
-                    Fate::NotExecuted
-                }));
-                world.count(word(&error), 1);
+                world.check(ticket.close(fate(&error)));
+                self.ended_badly(world, &error, may_repeat);
             }
         }
     }
 
+    fn ended_badly(&self, world: &World, error: &CallError, may_repeat: bool) {
+        world.count(word(error), 1);
+        if matches!(error, CallError::Indeterminate { .. }) {
+            self.sight.doubt(may_repeat);
+        }
+    }
+
     async fn cast(&mut self, world: &World) {
-        let event = ubf!({note, (self.random.below(1000) as u64)});
+        let ticket = world.ledger.open(false);
+        let event = ubf!({note, (ticket.number)});
         let cast = self.client.cast(event).within(CALL_TIME);
         let outcome = if self.random.once_in(4) {
             timeout(CALL_TIME + PATIENCE, cast.taken()).await.map(|taken| taken.map(|_version| ()))
@@ -134,8 +141,15 @@ impl Caller {
             timeout(CALL_TIME + PATIENCE, cast).await
         };
         match outcome {
-            Ok(Ok(())) => world.count("events cast", 1),
-            Ok(Err(error)) => world.count(word(&error), 1),
+            // S3: what is taken may run later, and at most once.
+            Ok(Ok(())) => {
+                world.count("events cast", 1);
+                world.check(ticket.close(Fate::Unknown));
+            }
+            Ok(Err(error)) => {
+                world.check(ticket.close(fate(&error)));
+                self.ended_badly(world, &error, false);
+            }
             Err(_) => world.broke("an event's sending does not end"),
         }
     }
@@ -213,7 +227,7 @@ impl Caller {
             timeout(CALL_TIME + PATIENCE, self.client.call(request).within(CALL_TIME)).await;
         match &outcome {
             Ok(Ok(_)) => world.count("calls answered", 1),
-            Ok(Err(error)) => world.count(word(error), 1),
+            Ok(Err(error)) => self.ended_badly(world, error, false),
             Err(_) => world.broke(format!("a call does not end: {:?}", self.client)),
         }
         outcome.ok()
@@ -238,6 +252,10 @@ fn any_term(random: &mut Random) -> Term {
     Term::tuple([Term::from(list), leaf(random), Term::tuple([leaf(random), leaf(random)])])
 }
 
+fn fate(error: &CallError) -> Fate {
+    if error.may_have_run() { Fate::Unknown } else { Fate::NotExecuted }
+}
+
 /// How a call ended, in the words of the report.
 fn word(error: &CallError) -> &'static str {
     match error {
@@ -259,8 +277,7 @@ fn word(error: &CallError) -> &'static str {
         CallError::Rejected { .. } => "calls ended: rejected",
         CallError::NoCommonVersion { .. } => "calls ended: no common version",
         CallError::Closed => "calls ended: closed",
-        CallError::Unreadable { .. } | CallError::SessionNotGranted { .. } | _ => {
-            "calls ended: otherwise"
-        }
+        CallError::Unreadable { .. } => "calls ended: unreadable",
+        CallError::SessionNotGranted { .. } | _ => "calls ended: otherwise",
     }
 }

@@ -23,8 +23,16 @@ pub(crate) enum Sabotage {
     Twice,
     /// Calls that are answered and not executed.
     Never,
+    /// Events that are sent twice.
+    Events,
     /// Servers that cut calls when they drain.
     Unclean,
+    /// Servers that forget the sessions whose connections are lost.
+    Forgetful,
+    /// Clients without sessions.
+    Sessionless,
+    /// Answers that nobody asked for.
+    Stray,
 }
 
 /// Bytes of [`Sabotage::Memory`] at each look.
@@ -40,7 +48,14 @@ impl Sabotage {
             }
             #[allow(clippy::panic, reason = "it is what is asked for")]
             Self::Panic => drop(tokio::spawn(async { panic!("sabotage") })),
-            Self::Memory | Self::Twice | Self::Never | Self::Unclean => {}
+            Self::Memory
+            | Self::Twice
+            | Self::Never
+            | Self::Events
+            | Self::Unclean
+            | Self::Forgetful
+            | Self::Sessionless
+            | Self::Stray => {}
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use ubf_codec::Version;
 use ubf_server::Report;
 
+use super::fates::Fates;
 use super::ledger::Ledger;
 use super::sabotage::Sabotage;
 
@@ -60,6 +61,7 @@ pub(crate) enum Stage {
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) ledger: Ledger,
+    pub(crate) fates: Fates,
     pub(crate) sabotage: Option<Sabotage>,
     /// Where the servers are.
     pub(crate) addresses: [SocketAddr; PLACES],
@@ -75,6 +77,7 @@ impl World {
     pub(crate) fn new(addresses: [SocketAddr; PLACES], sabotage: Option<Sabotage>) -> Self {
         Self {
             ledger: Ledger::default(),
+            fates: Fates::default(),
             sabotage,
             addresses,
             moods: Default::default(),
