@@ -87,12 +87,11 @@ impl Link {
         let is_gone = matches!(end.reason, CloseReason::Lost | CloseReason::SlowReader);
         let (max_write, max_linger) =
             (endpoint.config.max_write_time, endpoint.limits.max_linger_time);
-        let is_flushed = if is_gone {
-            !is_aborted || outbox.bytes() == 0
+        let is_cut = if is_gone {
+            is_aborted
         } else {
-            let mut is_flushed = false;
             let say_farewell = async {
-                is_flushed = farewell::flush(&mut stream, &mut outbox, max_write).await;
+                let is_flushed = farewell::flush(&mut stream, &mut outbox, max_write).await;
                 if is_flushed && end.reason != CloseReason::ByClient {
                     farewell::linger(&mut stream, max_linger).await;
                 }
@@ -100,14 +99,14 @@ impl Link {
             // What can be written at once is written, even when the server stops now.
             tokio::select! {
                 biased;
-                () = say_farewell => {}
-                () = guard.entry.cut() => {}
+                () = say_farewell => false,
+                () = guard.entry.cut() => true,
             }
-            is_flushed
         };
         let is_ours = is_aborted || end.reason == CloseReason::Shutdown;
-        if !is_flushed && is_ours && !end.is_session_kept {
-            // Replies that the client cannot have read whole.
+        if is_cut && is_ours && !end.is_session_kept {
+            // Replies that the client cannot have read whole, since the server did not wait for it.
+            // A client that is gone, or that does not read in time, loses its replies by itself.
             endpoint.totals.calls_cut.add(outbox.replies() as u64);
         }
         drop((stream, guard, ended));

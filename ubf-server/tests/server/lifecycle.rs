@@ -1,11 +1,15 @@
 //! R8 and R9: how a server goes away, and how it sends clients elsewhere.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use ubf_codec::NextIp;
-use ubf_server::{Cordon, DrainPlan, LoadPlan, LoadUnit, Phase, Server, Service};
+use ubf_server::{
+    Call, Config, Cordon, DrainPlan, Handlers, LoadPlan, LoadUnit, Phase, Reply, Server, Service,
+};
 
-use crate::support::{actor, start};
+use crate::support::{actor, start, start_with};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -101,6 +105,39 @@ async fn stopping_now_cuts_calls_and_the_report_says_so() {
     server.handle.stop();
     client.expect_end("").await;
     assert_eq!(server.report().await.counts.calls_cut, 1);
+}
+
+/// More than the sockets hold.
+const LARGE: usize = 12 << 20;
+
+#[tokio::test]
+async fn a_reply_that_its_client_does_not_read_in_time_is_no_call_that_was_cut() {
+    for is_stopped in [false, true] {
+        let mut config = Config::default();
+        config.max_write_time = if is_stopped { LONG } else { Duration::from_millis(50) };
+        let gate = Arc::new(Notify::new());
+        let answer = |gate: Arc<Notify>| async move {
+            gate.notified().await;
+            Reply::ok("x".repeat(LARGE))
+        };
+        let at_gate = Arc::clone(&gate);
+        let handlers = Handlers::new().on(1, move |_: Call<()>| answer(Arc::clone(&at_gate)));
+        let server = start_with(Server::builder().config(config), handlers).await;
+        let mut client = server.connect().await;
+        client.send("1 'large'$").await;
+        while server.handle.status().calls < 1 {
+            tokio::task::yield_now().await;
+        }
+        server.handle.shut_down(LONG);
+        gate.notify_one();
+        client.expect("1 ? {").await;
+        if is_stopped {
+            server.handle.stop();
+        }
+        // L1: without a stop it is the client that is too slow, as it would be at any time.
+        assert_eq!(server.report().await.counts.calls_cut, u64::from(is_stopped));
+        drop(client);
+    }
 }
 
 #[tokio::test]
