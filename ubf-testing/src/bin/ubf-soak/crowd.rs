@@ -13,7 +13,7 @@ use super::recorder;
 use super::requests::{CALL_TIME, Caller};
 use super::sabotage::Sabotage;
 use super::sight::Sight;
-use super::world::{PLACES, Stage, World};
+use super::world::{PLACES, Presence, Stage, World};
 
 /// The services, the more often the more is known of what their answers have to be.
 const SERVICES: [&str; 8] = ["", "", "", "", "", "echo", "kv", "irc"];
@@ -122,9 +122,11 @@ async fn stay(world: &Arc<World>, guest: &Guest, key: &str, random: &mut Random)
     if random.once_in(2)
         && let Some(mut events) = client.events()
     {
+        let presence = Presence::new(world, "readers of events");
         let world = Arc::clone(world);
         // It ends with the client. Who leaves does not wait for it.
         drop(tokio::spawn(async move {
+            let _presence = presence;
             let mut heard = HashSet::new();
             while let Some(incoming) = events.recv().await {
                 let Incoming::Event(event) = incoming else { continue };

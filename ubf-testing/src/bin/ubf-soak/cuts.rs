@@ -13,7 +13,7 @@ use ubf_client::{Attempt, DialError, Peer, Stream};
 use ubf_testing::random::Random;
 
 use super::sabotage::Sabotage;
-use super::world::{Stage, World};
+use super::world::{Presence, Stage, World};
 
 /// Most connections break before this. Chosen: a few times in the life of a client.
 const LONGEST_LIFE_MS: usize = 3_000;
@@ -140,7 +140,8 @@ impl Fragile {
             Witness::Client => {
                 let late = last.get(..self.random.below(last.len() + 1)).unwrap_or_default();
                 let time = Duration::from_millis(self.random.below(LATE_MS) as u64);
-                let ghost = haunt(Arc::clone(&self.world), stream, late.to_vec(), time);
+                let presence = Presence::new(&self.world, "ends of connections");
+                let ghost = haunt(presence, Arc::clone(&self.world), stream, late.to_vec(), time);
                 // It ends by itself, before the servers do.
                 drop(tokio::spawn(ghost));
             }
@@ -172,7 +173,13 @@ impl Fragile {
 }
 
 /// The server's end of a connection that its client has left: what was under way arrives late.
-async fn haunt(world: Arc<World>, mut stream: Stream, late: Vec<u8>, time: Duration) {
+async fn haunt(
+    _presence: Presence,
+    world: Arc<World>,
+    mut stream: Stream,
+    late: Vec<u8>,
+    time: Duration,
+) {
     world.rest(time, Stage::Closing).await;
     drop(timeout(LATE_WRITE_TIME, stream.write_all(&late)).await);
     world.rest(time, Stage::Closing).await;

@@ -122,7 +122,7 @@ impl Keeper {
         }
         let address =
             self.world.addresses.get(self.place).map(ToString::to_string).unwrap_or_default();
-        let recorder = Recorder { world: Arc::clone(&self.world), place: self.place };
+        let recorder = Recorder::new(&self.world, self.place);
         Server::builder()
             .listen(address)
             .reuse_port(true)

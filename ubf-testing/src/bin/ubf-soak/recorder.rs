@@ -9,7 +9,7 @@ use ubf_codec::{Term, TermRef, View, ubf};
 use ubf_server::{Call, Client, Failure, Handler, Reply, Versions};
 
 use super::sabotage::Sabotage;
-use super::world::{World, crash};
+use super::world::{Presence, World, crash};
 
 pub(crate) const VERSIONS: [u32; 4] = [1, 2, 3, 4];
 
@@ -17,11 +17,17 @@ pub(crate) const VERSIONS: [u32; 4] = [1, 2, 3, 4];
 /// are `{note,Number}`, go back to their sender.
 #[derive(Debug)]
 pub(crate) struct Recorder {
-    pub(crate) world: Arc<World>,
-    pub(crate) place: usize,
+    world: Arc<World>,
+    place: usize,
+    /// Whatever runs for its server holds this, too.
+    _server: Presence,
 }
 
 impl Recorder {
+    pub(crate) fn new(world: &Arc<World>, place: usize) -> Self {
+        Self { world: Arc::clone(world), place, _server: Presence::new(world, "servers") }
+    }
+
     /// What is in a request, if it is one.
     fn parts(call: &Call<()>) -> Option<(i64, u64, Term)> {
         let View::Tuple(parts) = call.term().view() else { return None };

@@ -37,7 +37,7 @@ impl Report {
         seed: u64,
         (before, gauges, after): (Gauge, &[Gauge], Gauge),
         (tally, server_tally): (Tally, Tally),
-        mut broken: Vec<String>,
+        (mut broken, present): (Vec<String>, &[String]),
         margin_percent: u64,
     ) -> Self {
         let cuts: u64 = tally
@@ -63,8 +63,10 @@ impl Report {
         }
         if after.tasks != before.tasks {
             broken.push(format!(
-                "{} tasks are left, {} were there at the start",
-                after.tasks, before.tasks
+                "{} tasks are left, {} were there at the start [{}]",
+                after.tasks,
+                before.tasks,
+                present.join(", ")
             ));
         }
         if after.descriptors != before.descriptors {

@@ -75,7 +75,7 @@ async fn soak(options: &Options, seed: u64) -> Result<Report, String> {
         seed,
         (before, &gauges, after),
         world.tallies(),
-        world.broken(),
+        (world.broken(), &world.present()),
         options.margin_percent,
     ))
 }

@@ -5,12 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ubf_client::{LossReason, Notice};
 
 use super::fates::{Fates, ServerNumber};
-use super::world::World;
+use super::world::{Presence, World};
 
 /// The sessions of one client.
 #[derive(Debug)]
 pub(crate) struct Sight {
     world: Arc<World>,
+    /// The client's own task holds this, too.
+    _client: Presence,
     /// Whether the client asks for sessions.
     has_sessions: bool,
     seen: Mutex<Seen>,
@@ -42,7 +44,8 @@ fn is_too_large(reason: &LossReason) -> bool {
 
 impl Sight {
     pub(crate) fn new(world: Arc<World>, has_sessions: bool) -> Arc<Self> {
-        Arc::new(Self { world, has_sessions, seen: Mutex::default() })
+        let client = Presence::new(&world, "clients");
+        Arc::new(Self { world, _client: client, has_sessions, seen: Mutex::default() })
     }
 
     pub(crate) const fn has_sessions(&self) -> bool {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::panic;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -71,6 +71,30 @@ pub(crate) struct World {
     tally: Mutex<Tally>,
     server_tally: Mutex<Tally>,
     broken: Mutex<Vec<String>>,
+    present: Mutex<BTreeMap<&'static str, u64>>,
+}
+
+/// Somebody is there who has a task of their own, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Presence {
+    world: Arc<World>,
+    who: &'static str,
+}
+
+impl Presence {
+    pub(crate) fn new(world: &Arc<World>, who: &'static str) -> Self {
+        *world.present.lock().unwrap_or_else(PoisonError::into_inner).entry(who).or_default() += 1;
+        Self { world: Arc::clone(world), who }
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        let mut present = self.world.present.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = present.get_mut(self.who) {
+            *count -= 1;
+        }
+    }
 }
 
 impl World {
@@ -85,6 +109,7 @@ impl World {
             tally: Mutex::default(),
             server_tally: Mutex::default(),
             broken: Mutex::default(),
+            present: Mutex::default(),
         }
     }
 
@@ -107,6 +132,13 @@ impl World {
         let copy =
             |tally: &Mutex<Tally>| tally.lock().unwrap_or_else(PoisonError::into_inner).clone();
         (copy(&self.tally), copy(&self.server_tally))
+    }
+
+    /// Who is there, for people who look for a task that is left.
+    pub(crate) fn present(&self) -> Vec<String> {
+        let present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = present.iter().filter(|(_, count)| **count > 0);
+        left.map(|(who, count)| format!("{count} {who}")).collect()
     }
 
     /// Something is wrong: the run ends.
