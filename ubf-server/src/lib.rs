@@ -160,7 +160,10 @@ mod versions;
 
 mod erased;
 mod mailbox;
+#[cfg(all(test, ubf_loom))]
+mod mailbox_loom;
 mod owner;
+mod sync;
 
 mod bind_error;
 mod connection;

@@ -6,8 +6,7 @@
 use std::collections::VecDeque;
 use std::mem::discriminant;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 use std::task::Waker;
 
 use bytes::Bytes;
@@ -17,6 +16,7 @@ use ubf_proto::endpoint::ConnectionKey;
 use ubf_proto::server::Input;
 
 use crate::connection::Attach;
+use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering};
 
 /// An event for the client, encoded.
 #[derive(Debug)]
@@ -93,7 +93,7 @@ pub(crate) struct Mailbox {
 
 /// The mailbox of a task: closed when the task lets go of it, however it ends.
 #[derive(Debug)]
-pub(crate) struct OpenMailbox(pub(crate) Arc<Mailbox>);
+pub(crate) struct OpenMailbox(pub(crate) std::sync::Arc<Mailbox>);
 
 impl Deref for OpenMailbox {
     type Target = Mailbox;
@@ -132,7 +132,7 @@ impl Mailbox {
         Self {
             has_mail: AtomicBool::new(false),
             is_registered: AtomicBool::new(false),
-            state: Mutex::default(),
+            state: Mutex::new(State::default()),
             room: Semaphore::new(max_events.min(Semaphore::MAX_PERMITS)),
             end: Semaphore::new(0),
             spoken: AtomicU64::new(0),
@@ -288,8 +288,16 @@ impl Mailbox {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(ubf_loom)))]
+#[allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
 mod tests {
+    use std::sync::Arc;
+
     use ubf_proto::endpoint::{self, Admission, Endpoint, Origin};
     use ubf_proto::{Offer, Time, Versions};
 
