@@ -6,23 +6,27 @@
 //! ```
 
 mod addresses;
+mod admission;
 mod config;
 mod connections;
 mod cordon;
+mod course;
 mod input;
 mod lifecycle;
 mod load;
 mod moves;
 mod news;
+mod offering;
 mod output;
 mod sessions;
+mod words;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use ubf_codec::{Address, NextIp, Term, Version};
+use ubf_codec::{Address, NextIp};
 
 pub use self::addresses::is_unspecified;
 pub use self::config::Config;
@@ -33,20 +37,19 @@ pub use self::load::{LoadPlan, LoadUnit};
 pub use self::output::{Admission, Notice, Output, Start};
 pub use self::sessions::{Opening, Resumption, SessionKey, SessionLimits};
 
-use self::addresses::{can_be_told, shuffled};
+use self::addresses::can_be_told;
 use self::connections::Connections;
-use self::lifecycle::{Course, End, Lifecycle};
+use self::lifecycle::{End, Lifecycle};
 use self::load::Load;
-use self::moves::{Move, Moves, Step};
+use self::moves::{Move, Moves};
 use self::news::{Bulletin, News};
-use self::sessions::{Room, Sessions};
-use crate::drain::{DrainPlan, Phase};
-use crate::offer::{Offer, Withdrawal};
+use self::sessions::Sessions;
+use crate::drain::Phase;
+use crate::offer::Offer;
 pub use crate::origin::Origin;
 use crate::random::Random;
 use crate::server;
 use crate::service::Service;
-use crate::session::{Resume, Wish};
 use crate::time::Time;
 use crate::versions::Versions;
 
@@ -181,63 +184,6 @@ impl Endpoint {
         }
     }
 
-    /// Decides about a connection that was just made.
-    pub fn admit(&mut self, origin: Origin, now: Time) -> Admission {
-        self.now = self.now.max(now);
-        let why = if self.connections.len() >= self.limits.max_connections {
-            "too_many_connections"
-        } else if self.connections.from(origin) >= self.limits.max_connections_per_address {
-            "too_many_connections_from_address"
-        } else if self.phase() >= Phase::Closing {
-            "shutdown"
-        } else if self.cordon.is_some() && !self.sessions.has_parked(origin) {
-            "cordoned"
-        } else {
-            let words = self.first_words();
-            let start = self.start(origin, words);
-            let connection = self.connections.add(origin);
-            // If that passes a mark, the new session is told like all others.
-            self.observe_connections();
-            return Admission::Serve { connection, start };
-        };
-        let next_ip = self.next_ip().cloned().or_else(|| self.cordon_next_ip());
-        let next_ip = self.for_one_client(next_ip);
-        let start = self.start(origin, server::Input::NextIp(next_ip));
-        Admission::TurnAway { why, start }
-    }
-
-    fn start(&mut self, origin: Origin, input: server::Input) -> Start {
-        let (config, offer) = (Arc::clone(&self.session), Arc::clone(self.offer_to(origin)));
-        Start { config, offer, seed: self.random.next_u64(), input }
-    }
-
-    /// R4: each client has an order of its own, so that not all go to the same server.
-    fn for_one_client(&mut self, next_ip: Option<NextIp>) -> Option<NextIp> {
-        next_ip.map(|next_ip| shuffled(&next_ip, &mut self.random))
-    }
-
-    fn offer_to(&self, origin: Origin) -> &Arc<Offer> {
-        self.own_offers.get(&origin).unwrap_or(&self.shared_offer)
-    }
-
-    /// Where a session that begins sends its client.
-    fn first_words(&mut self) -> server::Input {
-        let now = self.now;
-        match self.told_drain().cloned() {
-            Some(course) => self.drain_input(course, now),
-            None => {
-                let next_ip = self.load_next_ip().cloned();
-                server::Input::NextIp(self.for_one_client(next_ip))
-            }
-        }
-    }
-
-    fn drain_input(&mut self, course: Course, notice_at: Time) -> server::Input {
-        let until = course.grace_end();
-        let next_ip = self.for_one_client(course.plan.next_ip);
-        server::Input::Drain { next_ip, until, notice_at }
-    }
-
     /// Takes in what happened. `now` never goes back. `false` if the input is not accepted, as the
     /// [`Input`] says; then nothing has changed.
     pub fn handle(&mut self, input: Input, now: Time) -> bool {
@@ -282,50 +228,6 @@ impl Endpoint {
             self.is_count_due |= load.take_sample(self.now);
         }
         is_accepted
-    }
-
-    /// S1: decides about a session that the client of a connection wishes to open.
-    pub fn open_session(
-        &mut self,
-        connection: ConnectionKey,
-        service: Service,
-        wish: &Wish,
-        max_packet: u64,
-        now: Time,
-    ) -> Opening {
-        self.now = self.now.max(now);
-        if self.sessions.is_known(&wish.id) {
-            return Opening::Exists;
-        }
-        let Some(origin) = self.connections.origin(connection) else { return Opening::NotGranted };
-        let grant = self.sessions.grant(wish, max_packet);
-        let Some(grant) = grant.filter(|_| !self.is_crowded && self.phase() < Phase::Closing)
-        else {
-            return Opening::NotGranted;
-        };
-        match self.sessions.makes_room(origin) {
-            Room::There => {}
-            Room::Instead(oldest) => {
-                self.sessions.remove(oldest);
-                self.ending.push_back(oldest);
-            }
-            Room::None => return Opening::NotGranted,
-        }
-        let session = self.sessions.add(wish.id, origin, service, connection);
-        Opening::Granted { session, grant }
-    }
-
-    /// S4, S5: decides about the client of a connection that wants to go on with a session. The
-    /// shell hands the connections over in the order in which this is asked.
-    pub fn resume_session(
-        &mut self,
-        connection: ConnectionKey,
-        service: &Service,
-        resume: &Resume,
-        now: Time,
-    ) -> Resumption {
-        self.now = self.now.max(now);
-        self.sessions.resume(service, resume, connection)
     }
 
     /// The next thing to do.
@@ -377,42 +279,6 @@ impl Endpoint {
         Some(next)
     }
 
-    /// What a connection is told, after so many others.
-    fn say(&mut self, news: News, origin: Origin, count: usize) -> Option<server::Input> {
-        match news {
-            News::OfferTo(peer) if peer != origin => None,
-            News::Offer | News::OfferTo(_) => {
-                Some(server::Input::Offer(Arc::clone(self.offer_to(origin))))
-            }
-            News::Config => Some(server::Input::Config(Arc::clone(&self.session))),
-            News::Undrain => Some(server::Input::Undrain),
-            News::NextIp => {
-                let next_ip = self.load_next_ip().cloned();
-                Some(server::Input::NextIp(self.for_one_client(next_ip)))
-            }
-            News::Drain => {
-                let course = self.told_drain()?.clone();
-                // R3: paced, so that not all move at once.
-                let notice_at = course.notice_at(count, self.connections.len());
-                Some(self.drain_input(course, notice_at))
-            }
-            News::Close => {
-                let within = self.life.plan().map_or(Duration::ZERO, |plan| plan.hard_stop);
-                Some(server::Input::Close { why: Term::atom("shutdown"), within })
-            }
-            News::Cut => None,
-        }
-    }
-
-    /// The drain that sessions are told of.
-    const fn told_drain(&self) -> Option<&Course> {
-        match (&self.life, self.listening) {
-            (Lifecycle::Draining(course), Listening::Yes | Listening::No) => Some(course),
-            (Lifecycle::Draining(_), Listening::ToEnd | Listening::Ending)
-            | (Lifecycle::Serving | Lifecycle::Closing(_) | Lifecycle::Stopped, _) => None,
-        }
-    }
-
     fn load_next_ip(&self) -> Option<&NextIp> {
         self.load.as_ref().and_then(Load::next_ip)
     }
@@ -428,72 +294,6 @@ impl Endpoint {
         self.moves.forget(connection);
         self.observe_connections();
         is_known
-    }
-
-    fn crashed(&mut self, connection: ConnectionKey, service: Service, version: Version) -> bool {
-        // S6: a handler may outlive the connection.
-        let known = self.connections.origin(connection);
-        let Some(origin) = known.or_else(|| self.sessions.origin(connection)) else {
-            return false;
-        };
-        let (now, random) = (self.now, &mut self.random);
-        let withdrawn = self.offer.handler_crashed(&service, version, origin, now, random);
-        if let Some(Withdrawal { peer, until }) = withdrawn {
-            self.note(Notice::Withdrawn { service, version, peer, until });
-            match peer {
-                None => self.share_offer(),
-                Some(peer) => {
-                    self.share_own_offers(Some(peer));
-                    self.bulletin.add(News::OfferTo(peer));
-                }
-            }
-        }
-        true
-    }
-
-    fn withdraw(&mut self, service: Service, version: Version) -> bool {
-        let is_done = self.offer.withdraw(&service, version);
-        if is_done {
-            self.note(Notice::WithdrawnByOperator(service, version));
-            self.share_offer();
-        }
-        is_done
-    }
-
-    fn restore(&mut self, service: Service, version: Version) -> bool {
-        let is_done = self.offer.restore(&service, version);
-        if is_done {
-            self.note(Notice::Restored(service, version));
-            self.share_offer();
-        }
-        is_done
-    }
-
-    fn share_offer(&mut self) {
-        self.shared_offer = Arc::new(self.offer.for_all(self.now));
-        self.share_own_offers(None);
-        self.bulletin.add(News::Offer);
-    }
-
-    /// Looks up what peers of their own are offered: those that were known, and this one.
-    fn share_own_offers(&mut self, peer: Option<Origin>) {
-        let known = core::mem::take(&mut self.own_offers).into_keys();
-        for origin in known.chain(peer) {
-            if let Some(offer) = self.offer.for_peer(origin, self.now) {
-                self.own_offers.insert(origin, Arc::new(offer));
-            }
-        }
-    }
-
-    fn set_peers(&mut self, mut peers: Vec<Address>) -> bool {
-        peers.retain(|peer| !self.own.contains(peer));
-        if !can_be_told(&peers) {
-            return false;
-        }
-        self.note(Notice::Peers(peers.clone()));
-        self.session = Arc::new(server::Config { peers, ..server::Config::clone(&self.session) });
-        self.bulletin.add(News::Config);
-        true
     }
 
     fn set_load(&mut self, plan: Option<LoadPlan>) -> bool {
@@ -522,31 +322,6 @@ impl Endpoint {
         }
     }
 
-    fn drain(&mut self, plan: DrainPlan, end: End) -> bool {
-        let goals = plan.next_ip.as_ref().map_or(&[][..], NextIp::addresses);
-        if !can_be_told(goals) || !self.life.drain(plan.clone(), end, self.now) {
-            return false;
-        }
-        if self.listening == Listening::Yes && goals.iter().any(|goal| self.own.contains(goal)) {
-            self.listening = Listening::ToEnd;
-        }
-        self.moves.clear();
-        self.note(Notice::Draining(plan));
-        self.bulletin.add(News::Drain);
-        true
-    }
-
-    fn undrain(&mut self) -> bool {
-        if self.listening != Listening::Yes || !self.life.undrain() {
-            return false;
-        }
-        self.moves.clear();
-        self.note(Notice::Serving);
-        self.bulletin.add(News::Undrain);
-        self.bulletin.add(News::NextIp);
-        true
-    }
-
     fn begin_move(&mut self, connection: ConnectionKey, moved: Move) -> bool {
         let is_accepted =
             self.connections.origin(connection).is_some() && can_be_told(moved.next_ip.addresses());
@@ -554,102 +329,6 @@ impl Endpoint {
             self.moves.begin(connection, moved);
         }
         is_accepted
-    }
-
-    /// What one connection is told because of its move.
-    fn move_input(&mut self, step: Step) -> server::Input {
-        match step {
-            Step::Go(Move { next_ip, until, .. }) => {
-                let next_ip = self.for_one_client(Some(next_ip));
-                server::Input::Drain { next_ip, until, notice_at: self.now }
-            }
-            Step::Close { hard_stop } => {
-                server::Input::Close { why: Term::atom("operator"), within: hard_stop }
-            }
-        }
-    }
-
-    fn set_cordon(&mut self, cordon: Cordon) -> bool {
-        let goals = cordon.next_ip.as_ref().map_or(&[][..], NextIp::addresses);
-        let is_accepted = can_be_told(goals);
-        if is_accepted {
-            self.note(Notice::Cordoned(cordon.clone()));
-            self.cordon = Some(cordon);
-        }
-        is_accepted
-    }
-
-    fn uncordon(&mut self) -> bool {
-        let was_cordoned = self.cordon.take().is_some();
-        if was_cordoned {
-            self.note(Notice::Uncordoned);
-        }
-        was_cordoned
-    }
-
-    /// Where a cordon sends clients.
-    fn cordon_next_ip(&self) -> Option<NextIp> {
-        let cordon = self.cordon.as_ref()?;
-        cordon.next_ip.clone().or_else(|| NextIp::new(self.session.peers.clone()))
-    }
-
-    fn stopped_listening(&mut self) -> bool {
-        let is_new = self.listening != Listening::No;
-        self.listening = Listening::No;
-        if matches!(self.life, Lifecycle::Draining(_)) {
-            self.note(Notice::Left);
-            self.bulletin.add(News::Drain);
-        }
-        is_new
-    }
-
-    fn shut_down(&mut self, hard_stop: Duration) -> bool {
-        let is_new = self.life.close(hard_stop, self.now);
-        if is_new {
-            self.begin_closing();
-        }
-        is_new
-    }
-
-    fn stop(&mut self) -> bool {
-        let is_new = self.phase() != Phase::Stopped;
-        if is_new {
-            self.life = Lifecycle::Stopped;
-            self.begin_stopping();
-        }
-        is_new
-    }
-
-    /// Takes the phases as they come.
-    fn advance(&mut self) {
-        let (connections, last_words) = (self.connections.len(), self.limits.max_last_words_time);
-        while self.life.advance(self.now, connections, last_words) {
-            match self.phase() {
-                Phase::Closing => self.begin_closing(),
-                Phase::Stopped => self.begin_stopping(),
-                Phase::Serving | Phase::Draining => debug_assert!(false, "no phase comes back"),
-            }
-        }
-    }
-
-    fn begin_closing(&mut self) {
-        let within = self.life.plan().map_or(Duration::ZERO, |plan| plan.hard_stop);
-        self.note(Notice::Closing { connections: self.connections.len(), within });
-        self.bulletin.add(News::Close);
-        self.end_listening();
-    }
-
-    fn begin_stopping(&mut self) {
-        self.note(Notice::Stopped { connections: self.connections.len() });
-        self.bulletin.add(News::Cut);
-        self.end_listening();
-    }
-
-    /// Nobody listens any longer: clients find the next server.
-    fn end_listening(&mut self) {
-        if self.listening == Listening::Yes {
-            self.listening = Listening::ToEnd;
-        }
     }
 
     /// Where the server is on its way from serving to stopped.

@@ -1,4 +1,7 @@
+use ubf_codec::Version;
+
 use super::*;
+use crate::drain::DrainPlan;
 
 fn config() -> Config {
     Config { max_connections: 4, max_connections_per_address: 2, ..Config::default() }

@@ -1,0 +1,138 @@
+//! Whom an endpoint admits, with what it begins, and which session its client has.
+
+use alloc::sync::Arc;
+
+use ubf_codec::NextIp;
+
+use super::addresses::{can_be_told, shuffled};
+use super::sessions::Room;
+use super::{
+    Admission, ConnectionKey, Cordon, Endpoint, Notice, Opening, Origin, Resumption, Start,
+};
+use crate::drain::Phase;
+use crate::offer::Offer;
+use crate::server;
+use crate::service::Service;
+use crate::session::{Resume, Wish};
+use crate::time::Time;
+
+impl Endpoint {
+    /// Decides about a connection that was just made.
+    pub fn admit(&mut self, origin: Origin, now: Time) -> Admission {
+        self.now = self.now.max(now);
+        let why = if self.connections.len() >= self.limits.max_connections {
+            "too_many_connections"
+        } else if self.connections.from(origin) >= self.limits.max_connections_per_address {
+            "too_many_connections_from_address"
+        } else if self.phase() >= Phase::Closing {
+            "shutdown"
+        } else if self.cordon.is_some() && !self.sessions.has_parked(origin) {
+            "cordoned"
+        } else {
+            let words = self.first_words();
+            let start = self.start(origin, words);
+            let connection = self.connections.add(origin);
+            // If that passes a mark, the new session is told like all others.
+            self.observe_connections();
+            return Admission::Serve { connection, start };
+        };
+        let next_ip = self.next_ip().cloned().or_else(|| self.cordon_next_ip());
+        let next_ip = self.for_one_client(next_ip);
+        let start = self.start(origin, server::Input::NextIp(next_ip));
+        Admission::TurnAway { why, start }
+    }
+
+    fn start(&mut self, origin: Origin, input: server::Input) -> Start {
+        let (config, offer) = (Arc::clone(&self.session), Arc::clone(self.offer_to(origin)));
+        Start { config, offer, seed: self.random.next_u64(), input }
+    }
+
+    /// R4: each client has an order of its own, so that not all go to the same server.
+    pub(super) fn for_one_client(&mut self, next_ip: Option<NextIp>) -> Option<NextIp> {
+        next_ip.map(|next_ip| shuffled(&next_ip, &mut self.random))
+    }
+
+    pub(super) fn offer_to(&self, origin: Origin) -> &Arc<Offer> {
+        self.own_offers.get(&origin).unwrap_or(&self.shared_offer)
+    }
+
+    /// Where a session that begins sends its client.
+    fn first_words(&mut self) -> server::Input {
+        let now = self.now;
+        match self.told_drain().cloned() {
+            Some(course) => self.drain_input(course, now),
+            None => {
+                let next_ip = self.load_next_ip().cloned();
+                server::Input::NextIp(self.for_one_client(next_ip))
+            }
+        }
+    }
+
+    /// S1: decides about a session that the client of a connection wishes to open.
+    pub fn open_session(
+        &mut self,
+        connection: ConnectionKey,
+        service: Service,
+        wish: &Wish,
+        max_packet: u64,
+        now: Time,
+    ) -> Opening {
+        self.now = self.now.max(now);
+        if self.sessions.is_known(&wish.id) {
+            return Opening::Exists;
+        }
+        let Some(origin) = self.connections.origin(connection) else { return Opening::NotGranted };
+        let grant = self.sessions.grant(wish, max_packet);
+        let Some(grant) = grant.filter(|_| !self.is_crowded && self.phase() < Phase::Closing)
+        else {
+            return Opening::NotGranted;
+        };
+        match self.sessions.makes_room(origin) {
+            Room::There => {}
+            Room::Instead(oldest) => {
+                self.sessions.remove(oldest);
+                self.ending.push_back(oldest);
+            }
+            Room::None => return Opening::NotGranted,
+        }
+        let session = self.sessions.add(wish.id, origin, service, connection);
+        Opening::Granted { session, grant }
+    }
+
+    /// S4, S5: decides about the client of a connection that wants to go on with a session. The
+    /// shell hands the connections over in the order in which this is asked.
+    pub fn resume_session(
+        &mut self,
+        connection: ConnectionKey,
+        service: &Service,
+        resume: &Resume,
+        now: Time,
+    ) -> Resumption {
+        self.now = self.now.max(now);
+        self.sessions.resume(service, resume, connection)
+    }
+
+    pub(super) fn set_cordon(&mut self, cordon: Cordon) -> bool {
+        let goals = cordon.next_ip.as_ref().map_or(&[][..], NextIp::addresses);
+        let is_accepted = can_be_told(goals);
+        if is_accepted {
+            self.note(Notice::Cordoned(cordon.clone()));
+            self.cordon = Some(cordon);
+        }
+        is_accepted
+    }
+
+    pub(super) fn uncordon(&mut self) -> bool {
+        let was_cordoned = self.cordon.take().is_some();
+        if was_cordoned {
+            self.note(Notice::Uncordoned);
+        }
+        was_cordoned
+    }
+
+    /// Where a cordon sends clients.
+    fn cordon_next_ip(&self) -> Option<NextIp> {
+        let cordon = self.cordon.as_ref()?;
+        cordon.next_ip.clone().or_else(|| NextIp::new(self.session.peers.clone()))
+    }
+}
