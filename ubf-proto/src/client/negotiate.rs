@@ -26,7 +26,7 @@ const GREASE_NUMBERS: u32 = 1024;
 
 /// N10: how long a server that was asked too often is left alone. Chosen: so that no more come in a
 /// minute than the client's own count allows.
-const WAIT_AFTER_REFUSAL: Duration = Duration::from_secs(10);
+pub(super) const WAIT_AFTER_REFUSAL: Duration = Duration::from_secs(10);
 
 /// N13: servers whose highest version is remembered.
 const MAX_REMEMBERED_SERVERS: usize = 64;

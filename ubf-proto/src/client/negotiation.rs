@@ -56,6 +56,18 @@ impl Negotiation {
         self.stage = Stage::Wanted { not_before };
     }
 
+    /// N4, N10: the server has refused a message because there were too many negotiations. There is
+    /// one more first, and not before this moment, unless the answer to one is due.
+    pub(super) fn want_late(&mut self, not_before: Time) {
+        self.stage = match self.stage {
+            Stage::Settled => Stage::Wanted { not_before },
+            Stage::Wanted { not_before: other } => {
+                Stage::Wanted { not_before: other.max(not_before) }
+            }
+            Stage::Awaited { .. } => self.stage,
+        };
+    }
+
     pub(super) const fn is_wanted(&self) -> bool {
         matches!(self.stage, Stage::Wanted { .. })
     }
@@ -115,6 +127,21 @@ mod tests {
         negotiation.sent(2, 6, Time::ZERO);
         negotiation.answered();
         assert!(!negotiation.is_wanted() && !negotiation.is_awaited());
+    }
+
+    #[test]
+    fn n4_a_negotiation_that_must_wait_comes_no_earlier_and_an_answer_that_is_due_settles_it() {
+        let (early, late) = (Time::from_millis(5_000), Time::from_millis(10_000));
+        let mut negotiation = Negotiation::new();
+        negotiation.sent(1, 6, Time::ZERO);
+        negotiation.want_late(late);
+        assert_eq!(negotiation.allowed_at(6), None);
+        negotiation.answered();
+        assert_eq!(negotiation.allowed_at(6), None);
+        negotiation.want_late(late);
+        negotiation.want_late(early);
+        negotiation.want();
+        assert_eq!(negotiation.allowed_at(6), Some(late));
     }
 
     #[test]

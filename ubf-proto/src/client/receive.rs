@@ -9,6 +9,7 @@ use super::calls::OpenCall;
 use super::connection::{Awaited, Sent};
 use super::error::CallError;
 use super::loss::LossReason;
+use super::negotiate::WAIT_AFTER_REFUSAL;
 use super::notice::Notice;
 use super::output::{ConnectionId, Done, InSession, Output};
 use super::violation::Violation;
@@ -285,6 +286,9 @@ impl ClientSession {
 
     /// N4, N5: the server asks for a negotiation by refusing a version.
     fn version_refused(&mut self, slot: Slot, version: Version, why: &Term, spoken: Versions) {
+        if why.as_ref().is_atom(TOO_MANY_NEGOTIATIONS) {
+            return self.asked_too_often(slot, version);
+        }
         if ServerControl::refused_version(why) != Some(version) {
             return;
         }
@@ -298,6 +302,17 @@ impl ClientSession {
             // One that is on its way lifts the bar behind this refusal.
             link.negotiation.want_if_settled();
         }
+    }
+
+    /// N4, N10: a message was refused because there were too many negotiations. It goes out again
+    /// when there was another one, and that one waits.
+    fn asked_too_often(&mut self, slot: Slot, version: Version) {
+        let not_before = self.now + WAIT_AFTER_REFUSAL;
+        let Some(link) = self.slot(slot) else { return };
+        if link.in_force == Some(version) {
+            link.in_force = None;
+        }
+        link.negotiation.want_late(not_before);
     }
 
     /// The answer to the first packet that one is due for has come, so that the events before it
