@@ -471,15 +471,20 @@ fn n7_what_another_session_found_out_counts_here_too() {
 
 #[test]
 fn l1_a_call_that_is_refused_nine_times_ends_and_has_not_run() {
-    let mut client = Client::agreed(config(ADDRESS, &[3]), 3, "#3&");
+    let mut settings = config(ADDRESS, &[3]);
+    settings.call_time = std::time::Duration::from_secs(600);
+    let mut client = Client::agreed(settings, 3, "#3&");
     assert_eq!(client.send(1, 3, "1$"), ["send 0 3 1$"]);
-    for packet in 2..=9 {
-        assert_eq!(
-            client.receive(0, &format!("0 ? {{'refused''too_many_negotiations'#3&{packet}}}$")),
-            ["send 0 3 1$"]
-        );
+    // P6: each time a negotiation and the call.
+    for packet in (2..=16).step_by(2) {
+        let refusal = format!("0 ? {{'refused''too_many_negotiations'#3&{packet}}}$");
+        assert_eq!(client.receive(0, &refusal), NONE);
+        // N10: so long it waits.
+        assert_eq!(client.wait(9_999), NONE);
+        assert_eq!(client.wait(1), ["send 0 0 {'negotiate'1?#3&#{'max_packet'999}&}$"]);
+        assert_eq!(client.receive(0, "3 ? {'agreed'1?#3&#}$"), ["send 0 3 1$"]);
     }
-    let lines = client.receive(0, "0 ? {'refused''too_many_negotiations'#3&10}$");
+    let lines = client.receive(0, "0 ? {'refused''too_many_negotiations'#3&18}$");
     assert_eq!(lines, ["end 1 error: refused by the server: too_many_negotiations"]);
 }
 
