@@ -128,7 +128,7 @@ mod tests {
             (0..=u8::MAX).filter(|&byte| is_register(byte)).count()
         };
         assert_eq!(count(crate::Dialect::Extended), 228);
-        assert_eq!(count(crate::Dialect::Classic), 229);
+        assert_eq!(count(crate::Dialect::Classic), 230);
     }
 
     #[test]

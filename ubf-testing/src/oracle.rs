@@ -231,6 +231,8 @@ impl<'a> Machine<'a> {
                 b'}' => self.close_tuple(at)?,
                 b'#' => self.push(at, Term { kind: Kind::Nil, depth: 1, nodes: 1, bytes: 0 })?,
                 b'&' => self.cons(at)?,
+                // W7
+                b'`' if self.registers[usize::from(b'`')].is_some() => self.read(at, b'`')?,
                 b'`' => self.tag(at)?,
                 b'>' => self.store(at)?,
                 b'$' => return self.finish(at),
@@ -447,7 +449,8 @@ impl<'a> Machine<'a> {
         if register == b'?' && self.settings.dialect == Dialect::Extended {
             return broken("store-undefined", at);
         }
-        if b"%\"~'`{}#&$>-0123456789, \t\n\r".contains(&register) {
+        let is_backtick = register == b'`' && self.settings.dialect == Dialect::Classic;
+        if b"%\"~'`{}#&$>-0123456789, \t\n\r".contains(&register) && !is_backtick {
             return broken("store-control", at);
         }
         self.registers[usize::from(register)] = self.pop();

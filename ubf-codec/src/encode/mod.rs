@@ -5,6 +5,7 @@ mod digits;
 mod plain;
 mod pretty;
 pub(crate) mod sink;
+mod stock;
 pub(crate) mod token;
 
 use alloc::vec::Vec;
@@ -31,6 +32,12 @@ pub enum Style {
     Cached,
     /// Over several lines, indented, for people.
     Pretty,
+    /// The bytes that Erlang's encoder writes: commas between the elements of tuples, atoms and
+    /// integers that come again in the registers that it would choose, a line feed after `$`.
+    ///
+    /// Only its 45th register is left out, the backtick, since it cannot read that one itself. For
+    /// peers to whom the plain style is not Erlang enough, and for tests that compare bytes.
+    Stock,
 }
 
 /// Encodes terms as packets. Keeps its working memory from one packet to the next.
@@ -86,7 +93,8 @@ impl Encoder {
         self
     }
 
-    /// The packet that holds `term`, up to and with its `$`.
+    /// The packet that holds `term`, up to and with its `$`; in the stock style, a line feed after
+    /// it.
     ///
     /// # Limits
     /// None are checked here: a decoder may refuse a packet that is larger or deeper than its
@@ -116,6 +124,7 @@ impl Encoder {
             Style::Plain => plain::write(term, dialect, buffer),
             Style::Cached => self.cache.write(term, dialect, buffer),
             Style::Pretty => pretty::write(term, dialect, buffer),
+            Style::Stock => stock::write(term, dialect, buffer),
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! JSON has fewer kinds of values than UBF. What it has a word for stands as it is; everything else
 //! is an object whose keys begin with `$`, so that nothing is lost: [`Json`] writes any term, and
-//! [`from_str`] reads the same term.
+//! [`from_str`] reads the same term. Of a float the value is kept, and not in which digits a peer
+//! wrote it.
 //!
 //! | term | JSON |
 //! |---|---|
@@ -15,7 +16,7 @@
 //! | binary | `{"$binary":"3q2+7w=="}`, base64 |
 //! | tuple | `{"$tuple":[…]}` |
 //! | list | `[…]` |
-//! | float (a string tagged `f`, in its shortest form) | `1.5` |
+//! | float (a string tagged `f` that holds a finite decimal number) | `1.5`, in its shortest form |
 //! | map (a list tagged `map`, of pairs whose keys are strings) | `{"age":68}` |
 //! | any other tagged term | `{"$tag":"dt","$term":1577934245}` |
 //! | a string, atom or tag that is no UTF-8 | `{"$latin1":"…"}` in the place of the text, each character one byte |

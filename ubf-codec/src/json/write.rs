@@ -185,7 +185,8 @@ fn begin<'a>(
                 return Ok(None);
             }
         };
-        if let Some(digits) = float(term, inner, form) {
+        // W8: peers write floats in other digits; the value is what they mean.
+        if let Some(digits) = term.as_f64().and_then(crate::float::write) {
             f.write_str(&digits)?;
             return Ok(None);
         }
@@ -232,13 +233,6 @@ fn leaf(view: View<'_>, form: Form, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 
 fn is_exact(value: IntegerRef<'_>) -> bool {
     value.to_i64().is_some_and(|small| small.unsigned_abs() <= MAX_EXACT)
-}
-
-/// The digits of a float; in the exact form, only if it is written no other way in UBF.
-fn float(term: TermRef<'_>, inner: TermRef<'_>, form: Form) -> Option<String> {
-    let shortest = crate::float::write(term.as_f64()?)?;
-    let is_shortest = matches!(inner.view(), View::String(digits) if digits == shortest.as_str());
-    (is_shortest || form == Form::Plain).then_some(shortest)
 }
 
 /// The entries of a term that is an object in JSON.

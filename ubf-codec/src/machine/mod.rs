@@ -382,6 +382,7 @@ impl<A: Arena + Default> Machine<A> {
             Class::Digit | Class::Minus => Operator::Integer,
             Class::String => Operator::String,
             Class::Atom => Operator::Atom,
+            Class::Tag if self.cold.is_backtick_stored() => Operator::Read(b'`'),
             Class::Tag => Operator::Tag,
             Class::Open => Operator::OpenTuple,
             Class::Close => Operator::CloseTuple,

@@ -186,7 +186,8 @@ impl<A: Arena> Reader<'_, A> {
             return Err(self.cold.error(ErrorKind::NothingToStore, at));
         };
         let Some(&register) = window.get(at + 1) else { return Err(self.cold.wait_at(at)) };
-        if byte::is_control(register) {
+        let is_backtick = register == b'`' && self.cold.options.dialect == Dialect::Classic;
+        if byte::is_control(register) && !is_backtick {
             return Err(self.cold.error(ErrorKind::StoreControl { found: register }, at + 1));
         }
         if register == b'?' && self.cold.options.dialect == Dialect::Extended {

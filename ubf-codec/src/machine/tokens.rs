@@ -90,9 +90,13 @@ impl<A: Arena> Reader<'_, A> {
         Ok(end)
     }
 
-    /// W8: the opening backtick is judged before the rest of the tag.
+    /// W8: the opening backtick is judged before the rest of the tag. W7: it may be a register.
     #[inline(always)]
     pub(super) fn tag<const COUNTS: bool>(&mut self, window: &[u8], at: usize) -> Stepped {
+        // A packet that is read lightly has stored nothing.
+        if COUNTS && self.cold.is_backtick_stored() {
+            return self.read::<COUNTS>(window, b'`', at);
+        }
         let Some(term) = self.stack.top() else {
             return Err(self.cold.error(ErrorKind::NothingToTag, at));
         };

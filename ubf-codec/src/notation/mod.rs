@@ -10,7 +10,7 @@
 //! | list of pairs tagged `map` | on input also `#{a => b}` |
 //! | undefined | `?` |
 //! | tagged term | the tag after the term, as on the wire: ``7`dt` `` |
-//! | float (a string tagged `f`) | `1.5` |
+//! | float (a string tagged `f` that holds a decimal number) | `1.5`, in its shortest form |
 //!
 //! A byte order mark at the beginning of a text is passed over, and line ends may be those of
 //! Windows.

@@ -535,11 +535,6 @@ fn float(text: &str) -> Parsed<'_, &str> {
         .parse(text)
 }
 
-/// Whether a float of this form is parsed as one.
-pub(super) fn is_float(text: &str) -> bool {
-    matches!(float(text.strip_prefix('-').unwrap_or(text)), Ok(("", _)))
-}
-
 fn recognized_float(text: &str) -> Parsed<'_, Number<'_>> {
     float.map(Number::Float).parse(text)
 }

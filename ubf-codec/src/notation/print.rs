@@ -17,7 +17,8 @@ impl fmt::Debug for TermRef<'_> {
     }
 }
 
-/// Erlang's notation. What is printed can be parsed to the same term: `Term::from_str`.
+/// Erlang's notation. What is printed can be parsed to the same term: `Term::from_str`. Only the
+/// digits of a float are not kept, but its value: ``"1e-7"`f` `` is printed as `1.0e-7`.
 impl fmt::Display for TermRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut walk = Walk::new(*self);
@@ -38,9 +39,10 @@ impl fmt::Display for TermRef<'_> {
                         f.write_char('[')?;
                         begins = true;
                     }
-                    View::Tagged(..) => match bare_float(term) {
+                    // W8: peers write floats in other digits; the value is what they mean.
+                    View::Tagged(..) => match term.as_f64().and_then(crate::float::write) {
                         Some(digits) => {
-                            write_utf8(f, &digits.to_bytes())?;
+                            f.write_str(&digits)?;
                             walk.skip_parts();
                         }
                         None => begins = true,
@@ -73,15 +75,6 @@ fn leaf(f: &mut fmt::Formatter<'_>, view: View<'_>) -> fmt::Result {
         View::Binary(bytes) => binary(f, bytes),
         View::Tuple(_) | View::List(_) | View::Tagged(..) => Ok(()),
     }
-}
-
-/// The digits of a float that would be parsed to the very same term.
-fn bare_float(term: TermRef<'_>) -> Option<TextRef<'_>> {
-    let value = term.as_f64()?;
-    let View::Tagged(_, inner) = term.view() else { return None };
-    let View::String(digits) = inner.view() else { return None };
-    let canonical = crate::float::write(value)?;
-    (digits == canonical.as_str() && parse::is_float(&canonical)).then_some(digits)
 }
 
 /// Text between quotes. What is UTF-8 and can be seen stands as it is; of everything else, the
@@ -170,11 +163,29 @@ mod tests {
             (Term::from(b""), "<<>>"),
             (Term::from(b"\x00\xff"), "<<0,255>>"),
             (ubf!({(Term::float(1.5).unwrap()), (Term::float(1e-7).unwrap())}), "{1.5,1.0e-7}"),
-            (Term::from("1.50").tagged("f"), "\"1.50\"`f`"),
+            (Term::from("1e999").tagged("f"), "\"1e999\"`f`"),
             (ubf!([{ 1 }]).tagged("a`b").tagged(""), "[{1}]`a\\`b```"),
         ] {
             assert_eq!(term.to_string(), text);
             assert_eq!(text.parse::<Term>().unwrap(), term, "{text}");
+        }
+    }
+
+    #[test]
+    fn floats_of_peers_are_printed_as_floats() {
+        for (digits, text) in [
+            ("1.0e22", "1.0e+22"),
+            ("1e22", "1.0e+22"),
+            ("1e-7", "1.0e-7"),
+            ("1", "1.0"),
+            ("-0", "-0.0"),
+            ("1.50", "1.5"),
+            ("1.00000000000000000000e+01", "10.0"),
+        ] {
+            let value: f64 = digits.parse().unwrap();
+            let printed = Term::from(digits).tagged("f").to_string();
+            assert_eq!(printed, text);
+            assert_eq!(printed.parse::<Term>().unwrap(), Term::float(value).unwrap());
         }
     }
 }

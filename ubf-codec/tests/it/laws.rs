@@ -10,9 +10,11 @@ use ubf_codec::{
     Operator, StreamDecoder, Style, Term, Tracer, VersionedDecoder,
 };
 
-use crate::support::{limits, long_packets, packet_like_bytes, terms, without_undefined};
+use crate::support::{
+    limits, long_packets, packet_like_bytes, terms, with_shortest_floats, without_undefined,
+};
 
-const STYLES: [Style; 3] = [Style::Plain, Style::Cached, Style::Pretty];
+const STYLES: [Style; 4] = [Style::Plain, Style::Cached, Style::Pretty, Style::Stock];
 
 fn encode(term: &Term, dialect: Dialect, style: Style) -> Vec<u8> {
     Encoder::new().with_dialect(dialect).with_style(style).encode(term)
@@ -69,12 +71,12 @@ proptest! {
     fn what_is_encoded_is_decoded(term in terms()) {
         for style in STYLES {
             let packet = encode(&term, Dialect::Extended, style);
-            let decoded = ubf_codec::decode(&packet).unwrap().to_term();
+            let decoded = ubf_codec::decode(packet.trim_ascii_end()).unwrap().to_term();
             prop_assert_eq!(decoded, term.clone(), "{:?}", style);
 
             let packet = encode(&term, Dialect::Classic, style);
             let mut classic = Decoder::new().with_dialect(Dialect::Classic);
-            let decoded = classic.decode(&packet).unwrap().to_term();
+            let decoded = classic.decode(packet.trim_ascii_end()).unwrap().to_term();
             prop_assert_eq!(decoded, without_undefined(&term), "{:?}", style);
         }
     }
@@ -112,7 +114,8 @@ proptest! {
 
     #[test]
     fn printed_terms_are_parsed(term in terms()) {
-        prop_assert_eq!(term.to_string().parse::<Term>().unwrap(), term);
+        let parsed = term.to_string().parse::<Term>().unwrap();
+        prop_assert_eq!(parsed, with_shortest_floats(&term));
     }
 
     #[test]

@@ -31,6 +31,22 @@ pub(crate) fn terms() -> impl Strategy<Value = Term> {
     })
 }
 
+/// The term with its floats in the digits that this project writes (W8): notation and JSON keep
+/// their values alone.
+pub(crate) fn with_shortest_floats(term: &Term) -> Term {
+    if let Some(float) = term.as_f64().and_then(Term::float) {
+        return float;
+    }
+    match term {
+        Term::Tuple(parts) => Term::tuple(parts.iter().map(with_shortest_floats)),
+        Term::List(parts) => Term::list(parts.iter().map(with_shortest_floats)),
+        Term::Tagged(tagged) => with_shortest_floats(tagged.term()).tagged(tagged.tag().clone()),
+        Term::Undefined | Term::Integer(_) | Term::Atom(_) | Term::String(_) | Term::Binary(_) => {
+            term.clone()
+        }
+    }
+}
+
 fn texts() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         prop::sample::select(&["person", "a name", "undefined", "$", "f", "a\\b", "\"'`%~"][..])

@@ -271,7 +271,8 @@ fn the_notation_says_how_far_it_read_and_what_it_wants() {
     assert!(error("{\t)}").ends_with("found ')', at byte 2"), "{}", error("{\t)}"));
     assert_eq!("9".repeat(10_000).parse::<Term>().unwrap().to_string().len(), 10_000);
     assert!(error(&"9".repeat(10_001)).contains("at most 10000 digits"));
-    // What stands in a string tagged `f` and is no float stays a string.
-    assert_eq!(Term::string("15").tagged("f").to_string(), "\"15\"`f`");
+    // A decimal number in a string tagged `f` is a float, however it is written; all else is not.
+    assert_eq!(Term::string("15").tagged("f").to_string(), "15.0");
+    assert_eq!(Term::string("15x").tagged("f").to_string(), "\"15x\"`f`");
     assert_eq!(Term::string("1.5").tagged("f").to_string(), "1.5");
 }

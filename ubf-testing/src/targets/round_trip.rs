@@ -31,9 +31,12 @@ pub(super) fn round_trip_of(term: &Term) {
         let encode =
             |style| Encoder::new().with_dialect(dialect.into()).with_style(style).encode(term);
         let (plain, cached) = (encode(Style::Plain), encode(Style::Cached));
-        for (style, packet) in
-            [("plain", &plain), ("cached", &cached), ("pretty", &encode(Style::Pretty))]
-        {
+        for (style, packet) in [
+            ("plain", &plain),
+            ("cached", &cached),
+            ("pretty", &encode(Style::Pretty)),
+            ("stock", &encode(Style::Stock)),
+        ] {
             let settings = Settings { dialect, limits: without_limits(), any_escape: false };
             let whole = Outcome { packets: vec![expected.clone()], end: End::Complete };
             let shown = packet.escape_ascii();
@@ -53,13 +56,29 @@ pub(super) fn round_trip_of(term: &Term) {
     let notation = term.to_string();
     match notation.parse::<Term>() {
         Ok(read) => {
+            // W8: of a float the value is kept, and not its digits.
             assert_eq!(
                 read.as_ref().postfix().to_string(),
-                postfix,
+                with_shortest_floats(term).as_ref().postfix().to_string(),
                 "the notation {notation} means another term"
             );
         }
         Err(error) => panic!("the notation {notation} does not read back: {error}"),
+    }
+}
+
+/// The term with its floats in the digits that this project writes (W8).
+pub(super) fn with_shortest_floats(term: &Term) -> Term {
+    if let Some(float) = term.as_f64().and_then(Term::float) {
+        return float;
+    }
+    match term {
+        Term::Tuple(parts) => Term::tuple(parts.iter().map(with_shortest_floats)),
+        Term::List(parts) => Term::list(parts.iter().map(with_shortest_floats)),
+        Term::Tagged(tagged) => with_shortest_floats(tagged.term()).tagged(tagged.tag().clone()),
+        Term::Undefined | Term::Integer(_) | Term::Atom(_) | Term::String(_) | Term::Binary(_) => {
+            term.clone()
+        }
     }
 }
 
