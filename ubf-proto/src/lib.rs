@@ -146,6 +146,8 @@ mod rate;
 mod redirect;
 mod within;
 
+#[cfg(feature = "classic")]
+pub mod classic;
 pub mod client;
 pub mod endpoint;
 pub mod server;
