@@ -85,7 +85,7 @@ impl Operator {
     /// the socket is closed.
     pub(crate) async fn end(self) {
         let gone = async {
-            while self.handle.status().sessions > 0 {
+            while self.handle.status().connections > 0 {
                 tokio::time::sleep(LOOK).await;
             }
         };

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, watch};
 use ubf_codec::{Address, Version};
 use ubf_net::Peer;
 use ubf_proto::endpoint::{
@@ -24,7 +24,7 @@ use crate::connection::Attach;
 use crate::counters::{Counters, Counts};
 use crate::entry::ConnectionEntry;
 use crate::erased::AnyService;
-use crate::handle::{ConnectionStatus, SessionStatus, Status};
+use crate::handle::{ConnectionStatus, SessionCounts, SessionStatus, Status};
 use crate::log::{error, info, millis, warn};
 use crate::mailbox::{Command, Mailbox};
 use crate::owner::SessionOwner;
@@ -92,6 +92,8 @@ struct State {
     sessions: HashMap<SessionKey, Arc<SessionEntry>>,
     /// The one that runs the server is to close the listeners.
     must_stop_listening: bool,
+    /// As they were told last to those who watch them.
+    session_counts: watch::Sender<SessionCounts>,
 }
 
 impl State {
@@ -126,6 +128,21 @@ impl State {
             }
         }
         notices
+    }
+
+    /// S6: how many sessions there are now.
+    fn count_sessions(&self) -> SessionCounts {
+        let (present, parked) = self.endpoint.sessions();
+        SessionCounts { present, parked }
+    }
+
+    /// Tells those who watch how many sessions there are.
+    fn show_sessions(&self) {
+        if self.session_counts.receiver_count() > 0 {
+            let counts = self.count_sessions();
+            self.session_counts
+                .send_if_modified(|shown| std::mem::replace(shown, counts) != counts);
+        }
     }
 
     /// Requests whose handlers run.
@@ -202,6 +219,7 @@ impl SharedEndpoint {
             entries: HashMap::new(),
             sessions: HashMap::new(),
             must_stop_listening: false,
+            session_counts: watch::Sender::default(),
         };
         Self {
             clock: Clock::start(),
@@ -228,7 +246,9 @@ impl SharedEndpoint {
         let (result, notices) = {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             let result = work(&mut state, now);
-            (result, state.deliver(now))
+            let notices = state.deliver(now);
+            state.show_sessions();
+            (result, notices)
         };
         for notice in notices {
             self.note(&notice, now);
@@ -405,6 +425,12 @@ impl SharedEndpoint {
         entries.iter().map(|entry| session_status(entry, now)).collect()
     }
 
+    /// A watch of how many sessions there are.
+    pub(crate) fn session_counts(&self) -> watch::Receiver<SessionCounts> {
+        // What it shows is made good before the lock is given back.
+        self.with_state(|state, _| state.session_counts.subscribe())
+    }
+
     /// Whether the listeners are to be closed. It is asked again after that was done.
     pub(crate) fn must_stop_listening(&self) -> bool {
         self.with_state(|state, _| std::mem::take(&mut state.must_stop_listening))
@@ -480,15 +506,15 @@ impl SharedEndpoint {
 
     fn status_of(&self, state: &State, now: Time) -> Status {
         let endpoint = &state.endpoint;
-        let mut sessions_by_version: BTreeMap<(Service, Version), usize> = BTreeMap::new();
-        let mut sessions_by_agent: BTreeMap<Arc<str>, usize> = BTreeMap::new();
+        let mut connections_by_version: BTreeMap<(Service, Version), usize> = BTreeMap::new();
+        let mut connections_by_agent: BTreeMap<Arc<str>, usize> = BTreeMap::new();
         let mut counts = self.totals.counts();
         for entry in state.entries.values() {
             counts = counts.plus(&entry.messages);
             let Some(agreed) = entry.agreed() else { continue };
-            *sessions_by_version.entry((agreed.service, agreed.version)).or_default() += 1;
+            *connections_by_version.entry((agreed.service, agreed.version)).or_default() += 1;
             if let Some(agent) = agreed.agent {
-                *sessions_by_agent.entry(agent).or_default() += 1;
+                *connections_by_agent.entry(agent).or_default() += 1;
             }
         }
         let spoken = |service: &Service| (service.clone(), endpoint.spoken(service, now));
@@ -504,9 +530,10 @@ impl SharedEndpoint {
             time_left: endpoint.time_left(now),
             next_ip: endpoint.next_ip().cloned(),
             is_overloaded: endpoint.is_overloaded(),
-            sessions: endpoint.connections(),
-            sessions_by_version,
-            sessions_by_agent: most_common(sessions_by_agent),
+            connections: endpoint.connections(),
+            connections_by_version,
+            connections_by_agent: most_common(connections_by_agent),
+            sessions: state.count_sessions(),
             calls: state.calls(),
             withdrawn: withdrawn.collect(),
             spoken,
@@ -604,8 +631,8 @@ fn session_status(entry: &SessionEntry, now: Time) -> SessionStatus {
 }
 
 /// The agents that most sessions have; the others are counted together, last.
-fn most_common(sessions_by_agent: BTreeMap<Arc<str>, usize>) -> Vec<(String, usize)> {
-    let mut agents: Vec<_> = sessions_by_agent
+fn most_common(connections_by_agent: BTreeMap<Arc<str>, usize>) -> Vec<(String, usize)> {
+    let mut agents: Vec<_> = connections_by_agent
         .into_iter()
         .map(|(agent, count)| (String::from(&*agent), count))
         .collect();

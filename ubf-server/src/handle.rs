@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
 use ubf_codec::{Address, NextIp, Term, Text, Version};
 use ubf_net::{Peer, Stream};
 use ubf_proto::endpoint::Input;
@@ -61,6 +62,21 @@ impl ServerHandle {
     #[must_use]
     pub fn sessions(&self, after: u64, at_most: usize) -> Vec<SessionStatus> {
         self.0.sessions(after, at_most)
+    }
+
+    /// How many sessions there are, to look at or to wait for a change of. The latest is always there.
+    ///
+    /// ```
+    /// # use ubf_server::ServerHandle;
+    /// # async fn example(handle: ServerHandle) {
+    /// let mut sessions = handle.session_counts();
+    /// // The error is that the server is gone, and its sessions with it.
+    /// sessions.wait_for(|sessions| sessions.parked == 0).await.ok();
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn session_counts(&self) -> watch::Receiver<SessionCounts> {
+        self.0.session_counts()
     }
 
     /// Sends the client of one connection elsewhere: its next reply names `next_ip`, or a notice
@@ -209,12 +225,14 @@ pub struct Status {
     /// R9: whether that is because of the load.
     pub is_overloaded: bool,
     /// Connections.
-    pub sessions: usize,
+    pub connections: usize,
     /// Those of them that have agreed on a version.
-    pub sessions_by_version: BTreeMap<(Service, Version), usize>,
+    pub connections_by_version: BTreeMap<(Service, Version), usize>,
     /// What clients say that they are, most common first: at most 64 of them, of at most 64 bytes
     /// each, and the sum of the rest as `other`.
-    pub sessions_by_agent: Vec<(String, usize)>,
+    pub connections_by_agent: Vec<(String, usize)>,
+    /// S6: sessions, with and without a connection.
+    pub sessions: SessionCounts,
     /// Requests whose handlers run.
     pub calls: usize,
     /// The versions of each service that clients may use.
@@ -239,6 +257,16 @@ pub struct Status {
     pub uptime: Duration,
     /// What was counted.
     pub counts: Counts,
+}
+
+/// How many sessions there are at one moment (S6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionCounts {
+    /// Those that are not over.
+    pub present: usize,
+    /// Those of them that have no connection.
+    pub parked: usize,
 }
 
 /// How one session is (S1 to S6).

@@ -184,7 +184,9 @@ pub use self::counters::Counts;
 pub use self::event::EventSender;
 pub use self::event_error::EventError;
 pub use self::failure::Failure;
-pub use self::handle::{ConnectionStatus, Fault, Report, ServerHandle, SessionStatus, Status};
+pub use self::handle::{
+    ConnectionStatus, Fault, Report, ServerHandle, SessionCounts, SessionStatus, Status,
+};
 pub use self::handler::{Call, Client, Handler};
 pub use self::handlers::Handlers;
 pub use self::owner::{OwnerInput, OwnerLink, SessionOwner};

@@ -41,8 +41,8 @@ use crate::journal::Journal;
 use crate::log::Log;
 
 pub use self::reports::{
-    AgentCount, ConnectionReport, CordonReport, LoadMarksReport, ServiceReport, SessionReport,
-    StatusReport, VersionCount, WriterReport,
+    AgentCount, ConnectionReport, CordonReport, LoadMarksReport, ServiceReport, SessionCountReport,
+    SessionReport, StatusReport, VersionCount, WriterReport,
 };
 pub(crate) use self::request::is_a_goal;
 pub use self::request::{Request, Which};
@@ -256,14 +256,14 @@ impl Handler for Control {
 }
 
 fn report(version: u32, status: &Status) -> StatusReport {
-    let by_version = status.sessions_by_version.iter();
+    let by_version = status.connections_by_version.iter();
     StatusReport {
         phase: status.phase.as_str().into(),
         time_left_ms: status.time_left.map(millis),
         next_ip: status.next_ip.as_ref().map(ToString::to_string),
         listening: status.is_listening,
         overloaded: status.is_overloaded,
-        connections: status.sessions as u64,
+        connections: status.connections as u64,
         connections_by_version: by_version
             .map(|((service, version), &count)| VersionCount {
                 service: name(service),
@@ -272,10 +272,14 @@ fn report(version: u32, status: &Status) -> StatusReport {
             })
             .collect(),
         connections_by_agent: status
-            .sessions_by_agent
+            .connections_by_agent
             .iter()
             .map(|(agent, count)| AgentCount { agent: agent.clone(), connections: *count as u64 })
             .collect(),
+        sessions: Some(SessionCountReport {
+            present: status.sessions.present as u64,
+            parked: status.sessions.parked as u64,
+        }),
         calls: status.calls as u64,
         services: status
             .spoken

@@ -26,6 +26,8 @@ pub struct StatusReport {
     pub connections_by_version: Vec<VersionCount>,
     /// Most common first.
     pub connections_by_agent: Vec<AgentCount>,
+    /// S6: sessions, with and without a connection. Version 1 does not have it.
+    pub sessions: Option<SessionCountReport>,
     /// Requests whose handlers run.
     pub calls: u64,
     /// The versions of each service.
@@ -100,6 +102,16 @@ pub struct LoadMarksReport {
     pub high: u64,
     /// Where clients are sent.
     pub next_ip: String,
+}
+
+/// How many sessions there are (S6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct SessionCountReport {
+    /// Those that are not over.
+    pub present: u64,
+    /// Those of them that have no connection.
+    pub parked: u64,
 }
 
 /// New connections are turned away.
@@ -226,6 +238,8 @@ impl StatusReport {
         if version >= 2 {
             let cordon = self.cordon.as_ref();
             pairs.push(("cordon", cordon.map_or(Term::Undefined, CordonReport::to_term)));
+            let sessions = self.sessions.map_or(Term::Undefined, SessionCountReport::to_term);
+            pairs.push(("sessions", sessions));
             pairs.push(("journal", self.journal.map_or(Term::Undefined, WriterReport::to_term)));
             pairs.push(("log", self.log.map_or(Term::Undefined, WriterReport::to_term)));
         }
@@ -271,6 +285,11 @@ impl StatusReport {
             agent: optional(value("agent")?, text)?,
             addresses: read_list(value("addresses")?, text)?,
             advertised: optional(value("advertised")?, text)?,
+            // In version 1 this is the name of the connections.
+            sessions: match (version, value("sessions")) {
+                (2.., Some(counts)) => optional(counts, SessionCountReport::read)?,
+                (_, _) => None,
+            },
             cordon: value("cordon").map_or(Some(None), |it| optional(it, CordonReport::read))?,
             journal: value("journal").map_or(Some(None), |it| optional(it, WriterReport::read))?,
             log: value("log").map_or(Some(None), |it| optional(it, WriterReport::read))?,
@@ -345,6 +364,17 @@ impl CordonReport {
     fn read(term: TermRef<'_>) -> Option<Self> {
         let [next_ip] = tuple(term)?;
         Some(Self { next_ip: optional(next_ip, text)? })
+    }
+}
+
+impl SessionCountReport {
+    fn to_term(self) -> Term {
+        ubf!({(self.present), (self.parked)})
+    }
+
+    fn read(term: TermRef<'_>) -> Option<Self> {
+        let [present, parked] = tuple(term)?;
+        Some(Self { present: number(present)?, parked: number(parked)? })
     }
 }
 

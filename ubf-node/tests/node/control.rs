@@ -315,7 +315,8 @@ async fn a_cordon_turns_new_clients_away_and_those_there_stay() {
     server.connect().await.expect_end("0 ? {'closing''cordoned'0}$").await;
     operator.asks(&[("{'set_peers'\"b.example:4000\"}", "{'ok''serving'}")]).await;
     server.connect().await.expect_end("0 \"b.example:4000\" {'closing''cordoned'0}$").await;
-    assert!(operator.ask("'status'").await.contains("{'cordon'{?}}"));
+    let status = operator.ask("'status'").await;
+    assert!(status.contains("{'cordon'{?}}") && status.contains("{'sessions'{0 0}}"), "{status}");
     there.exchange("1 'here'$", "1 ? {'here''start'}$").await;
     operator.asks(&[("'uncordon'", "{'ok''serving'}")]).await;
     server.connect().await.exchange("1 'here'$", "1 ? {'here''start'}$").await;
@@ -332,7 +333,7 @@ async fn r8_a_drain_that_stays_can_be_taken_back_when_everybody_has_gone() {
     operator.asks(&[("{'drain_and_stay'\"b.example:4000\"0 0}", "{'ok''draining'}")]).await;
     client.expect("0 \"b.example:4000\" {'moved'").await;
     drop(client);
-    while server.handle.status().sessions > 0 {
+    while server.handle.status().connections > 0 {
         tokio::task::yield_now().await;
     }
     operator.asks(&[("'undrain'", "{'ok''serving'}")]).await;

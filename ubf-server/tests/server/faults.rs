@@ -71,7 +71,7 @@ async fn a_logger_that_panics_at_each_line_costs_lines_and_nothing_else() {
         turned_away.notified().await;
     }
     drop(client);
-    while server.handle.status().sessions > 0 {
+    while server.handle.status().connections > 0 {
         tokio::task::yield_now().await;
     }
     let mut client = server.connect().await;
@@ -119,7 +119,7 @@ async fn values_that_panic_when_they_are_dropped_cost_no_other_call() {
     client.exchange("1 'here'$", "1 ? {'here''start'}$").await;
     // The state, with the connection.
     drop(client);
-    while handle.status().sessions > 0 {
+    while handle.status().connections > 0 {
         tokio::task::yield_now().await;
     }
     // Both, when the server stops.

@@ -138,7 +138,7 @@ async fn a_stream_that_panics_costs_its_own_connection_and_is_counted() {
     assert!(tokio::spawn(faulty).await.unwrap_err().is_panic());
     assert_eq!(client.call(1).await.unwrap(), Answer::reply(1, "start"));
     let status = server.handle().status();
-    assert_eq!((status.sessions, status.counts.connections_crashed), (1, 1));
+    assert_eq!((status.connections, status.counts.connections_crashed), (1, 1));
     let report = server.stop().await;
     assert!(!report.is_clean());
     assert_eq!(report.fault, None);

@@ -29,7 +29,7 @@ async fn connections_are_bounded_in_all_and_by_address() {
         first.exchange("1 'here'$", "1 ? {'here''start'}$").await;
         drop(first);
         // The place is free once the server has seen that the first client is gone.
-        while server.handle.status().sessions > 0 {
+        while server.handle.status().connections > 0 {
             tokio::task::yield_now().await;
         }
         server.connect().await.exchange("1 'here'$", "1 ? {'here''start'}$").await;

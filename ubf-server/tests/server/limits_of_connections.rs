@@ -106,7 +106,7 @@ async fn a_client_that_does_not_close_has_max_linger_time() {
     let server = start(Server::builder().limits(limits)).await;
     let mut client = server.connect().await;
     client.exchange("1 }$", "0 ? {'error''close-without-open'2}$").await;
-    while server.handle.status().sessions > 0 {
+    while server.handle.status().connections > 0 {
         tokio::task::yield_now().await;
     }
     drop(client);

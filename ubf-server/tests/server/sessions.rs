@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ubf_net::testing::within;
 use ubf_server::{Cordon, Server, SessionLimits};
 
 use super::support::{Peer, Running, start};
@@ -25,9 +26,10 @@ async fn resume(server: &Running, done: u64, events: u64, turn: u64) -> (Peer, S
 }
 
 async fn parked(server: &Running) {
-    while server.handle.sessions(0, 9).iter().any(|session| !session.is_parked) {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    let mut counts = server.handle.session_counts();
+    within(counts.wait_for(|counts| counts.present > 0 && counts.parked == counts.present))
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -50,6 +52,8 @@ async fn s4_a_call_in_flight_is_answered_on_the_next_connection() {
     assert_eq!(peer.packet().await, "10 ? {'open''start'}$");
     let sessions = server.handle.sessions(0, 9);
     assert_eq!((sessions.len(), sessions[0].resumes, sessions[0].is_parked), (1, 1, false));
+    let counts = server.handle.status().sessions;
+    assert_eq!((counts.present, counts.parked), (1, 0));
     peer.send("0 {'seen'4 0'end'}$0 'ping'$").await;
     assert_eq!(peer.packet().await, "0 ? 'pong'$");
     assert!(server.handle.sessions(0, 9).is_empty());
@@ -118,9 +122,8 @@ async fn s6_a_session_that_nobody_goes_on_with_is_over_and_its_state_is_gone() {
     peer.send(&format!("0 {{'negotiate'1?#10&#{{'session'{ID}8 1000 60000}}&}}$")).await;
     assert!(peer.packet().await.contains("16777216 20'memory'"));
     drop(peer);
-    while !server.handle.sessions(0, 9).is_empty() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let mut counts = server.handle.session_counts();
+    within(counts.wait_for(|counts| counts.present == 0)).await.unwrap();
     let (mut peer, answer) = resume(&server, 0, 0, 2).await;
     assert!(answer.contains("{'no_session''unknown'}"), "{answer}");
     // The connection goes on, and may open another one.

@@ -30,7 +30,7 @@ async fn the_example_of_2003() {
     let status = server.handle.status();
     assert_eq!((status.counts.agreed, status.counts.refused, status.counts.requests), (2, 1, 2));
     let three = (Service::DEFAULT, Version::new(3).unwrap());
-    assert_eq!(status.sessions_by_version.into_iter().collect::<Vec<_>>(), [(three, 1)]);
+    assert_eq!(status.connections_by_version.into_iter().collect::<Vec<_>>(), [(three, 1)]);
     drop(client);
     server.stop().await;
 }
@@ -48,7 +48,7 @@ async fn n12_a_status_counts_sessions_by_what_their_clients_say_they_are() {
     // The reply of a ping comes after all that the negotiation did.
     clients[2].exchange("0 'ping'$", "0 ? 'pong'$").await;
     assert_eq!(
-        server.handle.status().sessions_by_agent,
+        server.handle.status().connections_by_agent,
         [("two/2".into(), 2), ("one/1".into(), 1)]
     );
     drop(clients);

@@ -35,6 +35,10 @@ pub(super) fn status(status: &StatusReport, output: &mut Output) -> io::Result<(
     });
     let clients = thousands(status.connections);
     line("clients", format!("{clients}{}", cordon.unwrap_or_default()))?;
+    if let Some(sessions) = status.sessions {
+        let (present, parked) = (thousands(sessions.present), thousands(sessions.parked));
+        line("sessions", format!("{present}, {parked} of them without a connection"))?;
+    }
     line("calls", format!("{} in progress", thousands(status.calls)))?;
     let because = if status.overloaded { ", because of the load" } else { "" };
     line(
