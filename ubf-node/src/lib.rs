@@ -19,6 +19,7 @@ mod journal;
 mod log;
 mod operator;
 mod options;
+mod rows;
 mod run;
 mod signals;
 

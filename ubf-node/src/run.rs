@@ -1,6 +1,7 @@
 //! The reference server as a function: `ubf-server` is this, and so is `ubf serve`.
 
 use std::io::{ErrorKind, Write as _};
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use tracing::{error, info, warn};
 use ubf_server::{
     BindError, ContractCounts, Contracts, Counts, Handler, Report, Server, ServerBuilder, Service,
 };
+use ubf_service::server::KeeperError;
 
 use crate::contracts::ContractPlan;
 use crate::descriptors;
@@ -16,6 +18,7 @@ use crate::journal::Journal;
 use crate::log::{self, Log};
 use crate::operator;
 use crate::options::{Loaded, Options, ServiceName, Settings};
+use crate::rows::{Causes, Kept};
 use crate::services::{Echo, Irc, Kv};
 use crate::signals::Signals;
 
@@ -68,9 +71,9 @@ pub fn run(program: &str, options: Options) -> ExitCode {
 }
 
 /// The exit status of a server that has ended, or never began.
-fn status(program: &str, ended: Result<Report, Box<dyn std::error::Error>>, log: &Log) -> ExitCode {
-    let report = match ended {
-        Ok(report) => report,
+fn status(program: &str, ended: Result<Ended, Box<dyn std::error::Error>>, log: &Log) -> ExitCode {
+    let Ended { report, closed } = match ended {
+        Ok(ended) => ended,
         Err(error) => {
             let hint = hint(&*error).map(|hint| format!("\n\nhint: {hint}")).unwrap_or_default();
             log.say(&format!("{program}: {error}{hint}"));
@@ -79,6 +82,10 @@ fn status(program: &str, ended: Result<Report, Box<dyn std::error::Error>>, log:
     };
     if let Some(fault) = report.fault {
         error!(%fault, "the server ended by itself");
+        return ExitCode::from(FAULT);
+    }
+    if let Err(error) = closed {
+        error!(error = %Causes(&error), "the store has failed");
         return ExitCode::from(FAULT);
     }
     if report.is_clean() {
@@ -134,11 +141,11 @@ async fn serve(
     options: Options,
     settings: Settings,
     log: &Log,
-) -> Result<Report, Box<dyn std::error::Error>> {
+) -> Result<Ended, Box<dyn std::error::Error>> {
     let mut builder = Server::builder()
         .config(settings.config)
         .limits(settings.limits)
-        .sessions(settings.sessions)
+        .sessions(settings.sessions.clone())
         .reuse_port(settings.reuse_port);
     if let Some(address) = settings.advertise {
         builder = builder.advertise(address);
@@ -152,6 +159,7 @@ async fn serve(
     });
     let journal = journal.transpose()?;
     let mut broken = Vec::new();
+    let mut kept: Option<Kept> = None;
     for (index, &service) in settings.services.iter().enumerate() {
         // The first one has no name, too.
         let names =
@@ -160,6 +168,17 @@ async fn serve(
         let journal = journal.clone();
         let mut held = Held { service, contracts: &settings.contracts, counts: &mut broken };
         let versions = settings.versions.of(service);
+        if service == ServiceName::Kv
+            && let Some(plan) = &settings.store
+        {
+            let (plan, sessions) = (plan.clone(), settings.sessions.clone());
+            let names = names.collect();
+            let open = move || Kept::open(&plan, sessions, names);
+            let opened = tokio::task::spawn_blocking(open).await??;
+            builder = opened.add(builder);
+            kept = Some(opened);
+            continue;
+        }
         builder = match service {
             ServiceName::Echo => {
                 add(builder, names, Echo::new(versions.clone()), journal, &mut held)
@@ -181,7 +200,12 @@ async fn serve(
         }
         None => None,
     };
-    if settings.services.contains(&ServiceName::Kv) {
+    if let Some(kept) = &kept {
+        kept.offer(&server.handle(), &settings.versions.of(ServiceName::Kv));
+        if settings.journal.is_some() {
+            warn!("calls of kv are in its rows, and not in the journal");
+        }
+    } else if settings.services.contains(&ServiceName::Kv) {
         warn!("kv keeps all in memory: it is gone when this process ends, whoever takes over");
     }
     for address in server.addresses() {
@@ -191,10 +215,30 @@ async fn serve(
         info!(address, "listening");
     }
     let handle = server.handle();
-    let report = tokio::select! {
-        report = server.run() => report,
+    let failed = async {
+        match &kept {
+            Some(kept) => kept.failed().await,
+            None => std::future::pending().await,
+        }
+    };
+    let mut running = pin!(server.run());
+    let ended = tokio::select! {
+        report = &mut running => Ok(report),
+        error = failed => Err(error),
         never = signals.obey(&handle) => match never {},
         never = log.tell_of_what_is_left_out() => match never {},
+    };
+    let report = match ended {
+        Ok(report) => report,
+        Err(_) => {
+            // T4: nothing more is durable, and nobody is told anything.
+            handle.stop();
+            running.await
+        }
+    };
+    let closed = match kept {
+        Some(kept) => tokio::task::spawn_blocking(move || kept.close()).await?,
+        None => Ok(()),
     };
     if let Some(operator) = operator {
         operator.end().await;
@@ -211,7 +255,14 @@ async fn serve(
             );
         }
     }
-    Ok(report)
+    Ok(Ended { report, closed })
+}
+
+/// How a server has ended.
+struct Ended {
+    report: Report,
+    /// Whether all that was taken is in the store.
+    closed: Result<(), KeeperError>,
 }
 
 /// Listens on an address, or on a Unix socket.

@@ -30,6 +30,9 @@ Examples:
     $ PROGRAM --config server.toml --listen 127.0.0.1:4001
     $ PROGRAM --config server.toml --listen 127.0.0.1:4001 --check-config
 
+  A store whose values survive this process, also when it is killed:
+    $ PROGRAM --listen 127.0.0.1:4000 --service kv --data /var/lib/ubf
+
   Under an operator's control:
     $ PROGRAM --listen 127.0.0.1:4000 --control /run/ubf.socket &
     $ ubf admin --control /run/ubf.socket status
@@ -104,8 +107,8 @@ pub struct Options {
     advertise: Option<OsString>,
 
     /// What to serve; several with commas, or the flag again. Clients that name no service get the
-    /// first. kv keeps all in memory: it is gone when the server ends, also when a successor takes
-    /// over. [default: echo]
+    /// first. Without --data, kv keeps all in memory: it is gone when the server ends, also when a
+    /// successor takes over. [default: echo]
     #[arg(long, value_name = "NAME", value_parser = Words::<ServiceName>::new())]
     service: Vec<OsString>,
 
@@ -131,6 +134,23 @@ pub struct Options {
     /// it.
     #[arg(long, value_name = "PATH")]
     control: Option<OsString>,
+
+    /// Keep the rows of kv, and the sessions of its clients, in files of this folder: they survive
+    /// this process, also when it is killed. Clients get sessions of level durable: their calls are
+    /// answered, once, by the next process with the same folder.
+    ///
+    /// A reply leaves when what it tells of is on the disk. One process at a time has the folder.
+    #[arg(long, value_name = "DIR", conflicts_with = "store")]
+    data: Option<OsString>,
+
+    /// Keep them in a database: `postgres://USER@HOST/NAME`. The connection is not encrypted.
+    #[arg(long, value_name = "URL")]
+    store: Option<OsString>,
+
+    /// The state version in which a new store is written, and with it what can be said: kv has 1,
+    /// and 2 for revisions. [default: the newest]
+    #[arg(long, value_name = "NUMBER")]
+    state_version: Option<OsString>,
 
     /// A contract in UBF(B) that a service is to keep, as `kv=FILE`, or `kv/2=FILE` for its version
     /// 2; may be given several times. Other services and versions have the contracts that this
@@ -311,7 +331,7 @@ impl Options {
             (!texts.is_empty()).then(list)
         };
         let Self { drain, load, log, limits, sessions, .. } = self;
-        let flags: [(&str, &'static str, Option<Raw>); 35] = [
+        let flags: [(&str, &'static str, Option<Raw>); 38] = [
             ("listen", "--listen", some(&self.listen)),
             ("advertise", "--advertise", one(&self.advertise)),
             ("service", "--service", some(&self.service)),
@@ -319,6 +339,9 @@ impl Options {
             ("peers", "--peers", some(&self.peers)),
             ("reuse-port", "--reuse-port", one(&self.reuse_port)),
             ("control", "--control", one(&self.control)),
+            ("data", "--data", one(&self.data)),
+            ("store", "--store", one(&self.store)),
+            ("state-version", "--state-version", one(&self.state_version)),
             ("journal", "--journal", one(&self.journal)),
             ("contract", "--contract", some(&self.contract)),
             ("contract-mode", "--contract-mode", one(&self.contract_mode)),

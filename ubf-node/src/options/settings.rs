@@ -8,6 +8,7 @@ use toml::Value;
 use ubf_codec::{Address, NextIp, Text};
 use ubf_proto::units;
 use ubf_server::{Config, LoadPlan, LoadUnit, ServerLimits, SessionLimits};
+use ubf_service::StatefulService as _;
 
 use super::problem::Wrong;
 use super::reader::Reader;
@@ -15,6 +16,8 @@ use super::value::{Raw, address, any, count, flag, path, size, some, time, word}
 use super::versions::ServiceVersions;
 use crate::contracts::{self, ContractMode, ContractPlan};
 use crate::log::{LogForm, filter};
+use crate::rows::{StorePlace, StorePlan};
+use crate::services::KvRows;
 
 /// The services of this program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -60,6 +63,8 @@ pub(crate) struct Settings {
     pub(crate) config: Config,
     pub(crate) limits: ServerLimits,
     pub(crate) sessions: SessionLimits,
+    /// Where the rows of services are kept. `None`: in memory.
+    pub(crate) store: Option<StorePlan>,
     pub(crate) contracts: ContractPlan,
     pub(crate) journal: Option<PathBuf>,
     pub(crate) log: LogForm,
@@ -103,6 +108,7 @@ impl Settings {
         let reuse_port = reader.take("reuse-port", false, flag, |flag| Value::Boolean(*flag));
         let control = reader.take_if_any("control", path, |path| shown(&path.display()));
         let journal = reader.take_if_any("journal", path, |path| shown(&path.display()));
+        let store = store(reader, &services);
         let contracts = contracts(reader);
         let waits = Waits {
             grace: take_time(reader, "drain.grace", Duration::from_secs(30)),
@@ -128,12 +134,51 @@ impl Settings {
             config,
             limits,
             sessions,
+            store,
             contracts,
             journal,
             log: form,
             log_filter,
         }
     }
+}
+
+/// Rows are kept where they survive, if that is said.
+fn store(reader: &mut Reader, services: &[ServiceName]) -> Option<StorePlan> {
+    let folder = reader.take_if_any("data", path, |path| shown(&path.display()));
+    let database = reader.take_if_any("store", connection, StorePlace::to_value);
+    let state_version =
+        reader.take_if_any("state-version", some(count), |version: &u32| number((*version).into()));
+    let key = if folder.is_some() { "data" } else { "store" };
+    if folder.is_some() && database.is_some() {
+        wrong(reader, "store", "rows are kept in one place", "--data DIR, or --store postgres://…");
+    }
+    let place = folder.map(StorePlace::Folder).or(database);
+    if place.is_some() && !services.contains(&ServiceName::Kv) {
+        wrong(reader, key, "no service that is served has rows", "--service kv");
+    }
+    if place.is_none() && state_version.is_some() {
+        wrong(reader, "state-version", "no rows are kept", "--data DIR");
+    }
+    let newest = KvRows::STATE.1;
+    if state_version.is_some_and(|version| version > newest) {
+        let hint = "kv has the state versions 1 and 2";
+        wrong(reader, "state-version", "not a state version of kv", hint);
+    }
+    place.map(|place| StorePlan { place, state_version })
+}
+
+/// Where the database is. What is wrong with the rest is said when it is opened.
+fn connection(raw: &Raw) -> Result<StorePlace, Wrong> {
+    let text = raw.text()?;
+    if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
+        return Err(Wrong::new("no database that is known").hint("--store postgres://HOST/NAME"));
+    }
+    #[cfg(feature = "postgres")]
+    return Ok(StorePlace::Postgres(text.to_owned()));
+    #[cfg(not(feature = "postgres"))]
+    Err(Wrong::new("this program was built without PostgreSQL")
+        .hint("build it with the feature `postgres`, or keep rows in files: --data DIR"))
 }
 
 fn contracts(reader: &mut Reader) -> ContractPlan {

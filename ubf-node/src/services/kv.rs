@@ -14,7 +14,7 @@
 //! `start`. The atom `undefined` counts as `?`, as in contracts. What does not fit any longer is answered `{error,full}`, and a page ends early when it
 //! has [`MAX_PAGE_BYTES`].
 //!
-//! It is kept in memory, and by this process alone: when the server ends, all of it is gone, also
+//! It is kept in memory, and by this process alone (`kv_rows` is the one that survives it): when the server ends, all of it is gone, also
 //! when clients are moved to a successor or to another server.
 
 use std::collections::BTreeMap;

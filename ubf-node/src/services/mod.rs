@@ -3,7 +3,9 @@
 mod echo;
 mod irc;
 mod kv;
+mod kv_rows;
 
 pub use self::echo::Echo;
 pub use self::irc::{Irc, Person};
 pub use self::kv::Kv;
+pub use self::kv_rows::KvRows;

@@ -5,6 +5,7 @@
 mod contracts;
 #[cfg(unix)]
 mod control;
+mod durable;
 mod irc;
 mod journal;
 mod kv;

@@ -54,7 +54,7 @@ impl KeeperError {
 
 impl From<StoreError> for KeeperError {
     fn from(error: StoreError) -> Self {
-        Self::store("the store cannot be read", error)
+        Self::store("the store cannot be used", error)
     }
 }
 

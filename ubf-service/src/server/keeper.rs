@@ -31,13 +31,21 @@ pub struct KeeperConfig {
     pub sessions: SessionLimits,
     /// The shard of the service in its store. Default 1.
     pub shard: ShardId,
+    /// The state version in which the rows of a new store are written. By default the newest: a new
+    /// store has no owner that knows an older one alone (T6).
+    pub first_version: Option<u32>,
     /// The seed of [`Tx::random`](ubf_state::Tx::random). By default it is the time of day.
     pub seed: Option<u64>,
 }
 
 impl Default for KeeperConfig {
     fn default() -> Self {
-        Self { sessions: SessionLimits::default(), shard: ShardId(1), seed: None }
+        Self {
+            sessions: SessionLimits::default(),
+            shard: ShardId(1),
+            first_version: None,
+            seed: None,
+        }
     }
 }
 
@@ -139,6 +147,9 @@ impl<S: StatefulService> Keeper<S> {
         let rows = Rows::new(store.base(config.shard));
         let mut shard = Config::new(known::<S>());
         shard.is_shared = store.is_shared();
+        let known = known::<S>();
+        let first = config.first_version.unwrap_or(known.newest);
+        shard.first_version = first.clamp(known.oldest, known.newest);
         let seed = config.seed.unwrap_or_else(|| super::worker::wall_clock().as_millis());
         let host = Host::with_config(Arc::clone(&service), config.shard, shard, seed);
         let told = events.clone();
