@@ -201,7 +201,7 @@ async fn serve(
         None => None,
     };
     if let Some(kept) = &kept {
-        kept.offer(&server.handle(), &settings.versions.of(ServiceName::Kv));
+        kept.offer(&server.handle(), settings.versions.of(ServiceName::Kv));
         if settings.journal.is_some() {
             warn!("calls of kv are in its rows, and not in the journal");
         }

@@ -6,6 +6,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stdout,
     reason = "a test may fail loudly"
@@ -117,7 +118,7 @@ fn serve(words: &[String]) {
         let builder = Server::builder().listen(&words[0]).owned_service(Service::DEFAULT, owner);
         let server = builder.bind().await.unwrap();
         println!("{}", server.addresses()[0]);
-        server.run().await;
+        assert!(server.run().await.is_clean());
     });
 }
 

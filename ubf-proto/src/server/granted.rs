@@ -88,8 +88,9 @@ impl Granted {
         let kept = self.kept.answer_bytes().saturating_add(ready_bytes);
         let granted = usize::try_from(self.grant.kept).unwrap_or(usize::MAX);
         let max = if self.is_crowded { granted.min(CROWDED_KEPT) } else { granted };
+        // An owner runs one message after the other, whichever versions they have.
         let is_of_one_version =
-            running == 0 || self.last_version.is_none_or(|last| last == version);
+            self.is_owned() || running == 0 || self.last_version.is_none_or(|last| last == version);
         kept < max && is_of_one_version
     }
 

@@ -21,6 +21,7 @@ mod client_end;
 mod edges;
 mod limits;
 mod opening;
+mod owned;
 mod server;
 mod server_end;
 mod session_client;
