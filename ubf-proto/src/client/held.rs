@@ -98,9 +98,15 @@ impl Held {
     pub(super) fn is_in_doubt(&self) -> bool {
         match &self.place {
             Place::Attached(_) => false,
-            Place::Parked { messages, ending, .. } => messages.iter().any(|sent| {
-                matches!(sent.awaited, Awaited::Reply { .. }) && ending.may_have_run(sent)
-            }),
+            Place::Parked { messages, ending, .. } => {
+                let mut is_answer_missing = false;
+                messages.iter().any(|sent| {
+                    let was_taken = ending.was_taken(sent, is_answer_missing);
+                    is_answer_missing |= !sent.awaited.is_event();
+                    let is_awaited = matches!(sent.awaited, Awaited::Reply { .. });
+                    is_awaited && !was_taken && ending.may_have_run(sent)
+                })
+            }
         }
     }
 

@@ -37,6 +37,13 @@ impl Ending {
         Self::Broken
     }
 
+    /// Whether an event was certainly taken: after the last words no refusal can come any more (P5),
+    /// unless an earlier answer is missing, too.
+    pub(super) fn was_taken(&self, sent: &Sent, is_answer_missing: bool) -> bool {
+        let is_planned = matches!(self, Self::Planned { .. });
+        is_planned && self.may_have_run(sent) && sent.awaited.is_event() && !is_answer_missing
+    }
+
     /// Whether a packet may have been executed.
     pub(super) const fn may_have_run(&self, sent: &Sent) -> bool {
         match self {
@@ -56,13 +63,8 @@ impl ClientSession {
         let mut losses_before = 0;
         for sent in in_flight {
             let may_have_run = ending.may_have_run(&sent);
+            let was_taken = ending.was_taken(&sent, is_answer_missing);
             let awaited = sent.awaited;
-            // After the last words no refusal can come any more (P5): unless an earlier answer is
-            // missing too, an event was taken.
-            let was_taken = matches!(ending, Ending::Planned { .. })
-                && may_have_run
-                && awaited.is_event()
-                && !is_answer_missing;
             is_answer_missing |= !awaited.is_event();
             let is_culprit = !may_have_run && !is_culprit_found;
             is_culprit_found |= is_culprit;

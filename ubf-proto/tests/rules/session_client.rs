@@ -493,6 +493,20 @@ fn s7_without_a_call_that_is_due_any_server_may_say_that_the_session_is_gone() {
 }
 
 #[test]
+fn s7_an_event_that_a_closing_owner_has_taken_is_in_no_doubt() {
+    for (last, is_taken) in [(2, true), (1, false)] {
+        let mut client = in_session(wishing());
+        client.event(1);
+        client.rendered(1, 3, "{'event_in''x'}$");
+        client.receive(0, &format!("0 \"192.0.2.2:4000\" {{'closing''bye'{last}}}$"));
+        client.connected(1);
+        let lines = client.receive(1, &agreed("{'no_session''unknown'}"));
+        assert_eq!(lines.iter().any(|line| line.starts_with("end 1")), is_taken, "{lines:?}");
+        assert_asks(&lines, 1, &wish('b'));
+    }
+}
+
+#[test]
 fn s7_an_owner_that_fell_silent_is_asked_last() {
     let mut settings = two_addresses();
     settings.ask_after = Duration::from_secs(1000);
