@@ -148,6 +148,13 @@ mod within;
 
 #[cfg(feature = "classic")]
 pub mod classic;
+
+#[cfg(feature = "mutants")]
+#[doc(hidden)]
+pub mod mutant;
+#[cfg(not(feature = "mutants"))]
+mod mutant;
+
 pub mod client;
 pub mod endpoint;
 pub mod server;

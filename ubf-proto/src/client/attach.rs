@@ -12,6 +12,7 @@ use super::output::{ConnectionId, InSession, Output};
 use super::violation::Violation;
 use super::{ClientSession, Slot};
 use crate::control::Options;
+use crate::mutant::{Mutant, is_on};
 use crate::session::{Grant, NoSession, Outgoing, Resumed, SessionId, SessionOption, Wish};
 
 /// What a server's answer to `negotiate` makes of a connection.
@@ -256,7 +257,12 @@ impl ClientSession {
                 // S11: nothing was due on the old connection.
                 Place::Attached(_) => (now, [].into()),
             };
-        let is_received = |sent: &Sent| sent.number <= received;
+        let taken = if is_on(Mutant::RepeatsTooEarly) {
+            received.saturating_sub(1)
+        } else {
+            received + u64::from(is_on(Mutant::RepeatsTooLate))
+        };
+        let is_received = |sent: &Sent| sent.number <= taken;
         let (kept, unsent): (Vec<Sent>, Vec<Sent>) = messages.into_iter().partition(is_received);
         for sent in &unsent {
             held.outgoing.unsend(sent.body_len);

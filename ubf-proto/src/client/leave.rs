@@ -13,6 +13,7 @@ use super::output::{ConnectionId, Output};
 use super::settle::Ending;
 use super::{ClientSession, Slot};
 use crate::control::ClientControl;
+use crate::mutant::{Mutant, is_on};
 use crate::time::Time;
 
 impl ClientSession {
@@ -27,6 +28,11 @@ impl ClientSession {
     ) -> u32 {
         let is_attached = matches!(link.attachment, Attachment::Attached)
             && self.held.as_ref().is_some_and(|held| held.is_attached_to(link.id));
+        if is_on(Mutant::IdOpenedTwice)
+            && let Attachment::Wished { wish, .. } = &link.attachment
+        {
+            self.stock = Some(wish.id);
+        }
         if !is_attached {
             return self.settle(link.in_flight, &ending);
         }
@@ -125,6 +131,9 @@ impl ClientSession {
 
     fn seen_at(&self) -> Option<Time> {
         let held = self.held.as_ref()?;
+        if is_on(Mutant::SeenOnlyAtRest) && !self.owes_nothing() {
+            return None;
+        }
         match held.place {
             // S11: after the session was asked for elsewhere, nothing is said here.
             Place::Attached(_) if self.is_frozen() => None,

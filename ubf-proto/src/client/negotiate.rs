@@ -16,6 +16,7 @@ use super::{ClientSession, Slot};
 use crate::control::{
     Agreed, ClientControl, DEFAULT_MAX_IDLE, Negotiate, Options, TOO_MANY_NEGOTIATIONS,
 };
+use crate::mutant::{Mutant, is_on};
 use crate::redirect::lower_case;
 use crate::session::SessionOption;
 use crate::time::Time;
@@ -96,7 +97,8 @@ impl ClientSession {
         };
         options.session = self.session_option(slot);
         // S4: nothing is sent along with a resume.
-        let is_resume = matches!(options.session, Some(SessionOption::Resume(_)));
+        let is_resume = matches!(options.session, Some(SessionOption::Resume(_)))
+            && !is_on(Mutant::OptimisticResume);
         let service = self.config.service.clone();
         let negotiate = Negotiate { service, versions: sent, options };
         let packet = ClientControl::Negotiate(Box::new(negotiate)).packet();

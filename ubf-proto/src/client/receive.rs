@@ -15,6 +15,7 @@ use super::output::{ConnectionId, Done, InSession, Output};
 use super::violation::Violation;
 use super::{ClientSession, Slot};
 use crate::control::{Agreed, ClientControl, ServerControl, TOO_MANY_NEGOTIATIONS, is_event};
+use crate::mutant::{Mutant, is_on};
 use crate::versions::Versions;
 
 /// Which message an answer is about.
@@ -341,6 +342,9 @@ impl ClientSession {
             if sent.number > 0 && sent.number != number {
                 return None;
             }
+        }
+        if is_on(Mutant::KeptRefusalsForTheFirstDue) && number.is_none() && packet == 0 {
+            return self.pop_first_due(slot, len);
         }
         self.pop_answered(slot, Place { packet, number: number.unwrap_or(0) }, len)
     }

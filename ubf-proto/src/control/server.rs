@@ -9,6 +9,7 @@ use super::client::versions_term;
 use super::options::Options;
 use super::read::{self, Fields};
 use super::{ControlError, UBF_VERSION};
+use crate::mutant::{Mutant, is_on};
 use crate::service::Service;
 use crate::time::millis;
 use crate::versions::Versions;
@@ -234,7 +235,9 @@ impl ServerControl {
 
 /// P6: packets are counted from 1. S2: a message of an earlier connection has no packet on this one.
 fn packet_number(term: TermRef<'_>, message: Option<u64>) -> Option<u64> {
-    read::unsigned(term).filter(|&number| number > 0 || message.is_some())
+    read::unsigned(term).filter(|&number| {
+        number > 0 || message.is_some() || is_on(Mutant::KeptRefusalsForTheFirstDue)
+    })
 }
 
 /// S2: the number of a message in its session, if the packet tells one.

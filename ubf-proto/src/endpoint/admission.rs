@@ -10,6 +10,7 @@ use super::{
     Admission, ConnectionKey, Cordon, Endpoint, Notice, Opening, Origin, Resumption, Start,
 };
 use crate::drain::Phase;
+use crate::mutant::{Mutant, is_on};
 use crate::offer::Offer;
 use crate::server;
 use crate::service::Service;
@@ -78,7 +79,7 @@ impl Endpoint {
         now: Time,
     ) -> Opening {
         self.now = self.now.max(now);
-        if self.sessions.is_known(&wish.id) {
+        if self.sessions.is_known(&wish.id) && !is_on(Mutant::IdOpenedTwice) {
             return Opening::Exists;
         }
         let Some(origin) = self.connections.origin(connection) else { return Opening::NotGranted };

@@ -7,6 +7,7 @@ use ubf_codec::{Mode, Term};
 
 use super::output::PacketKind;
 use crate::control::ServerControl;
+use crate::mutant::{Mutant, is_on};
 use crate::packet;
 use crate::versions::Versions;
 
@@ -67,6 +68,9 @@ impl Content {
             Self::Body(body) => body,
             Self::NotDone(not_done) => {
                 let NotDone { is_refused, why, versions } = *not_done;
+                let has_no_number = is_on(Mutant::KeptRefusalsWithoutK)
+                    || is_on(Mutant::KeptRefusalsForTheFirstDue);
+                let number = number.filter(|_| packet > 0 || !has_no_number);
                 let control = if is_refused {
                     ServerControl::Refused { why, versions, packet, number }
                 } else {

@@ -9,6 +9,7 @@ use super::config::Config;
 use super::granted::Granted;
 use super::pending::Pending;
 use super::reply;
+use crate::mutant::{Mutant, is_on};
 use crate::offer::Offer;
 use crate::packet::Packet;
 use crate::service::Service;
@@ -133,7 +134,7 @@ impl Calls {
     /// L1, S3: whether another packet may be taken in.
     pub(super) fn have_room(&self, config: &Config) -> bool {
         let Self { pending, session, .. } = self;
-        let Some(session) = session else {
+        let Some(session) = session.as_ref().filter(|_| !is_on(Mutant::PendingStopsReading)) else {
             return pending.len() < config.max_pending
                 && pending.bytes() < config.max_pending_bytes;
         };

@@ -7,6 +7,7 @@ use ubf_codec::{Mode, Version};
 
 use super::answer::Content;
 use super::output::Message;
+use crate::mutant::{Mutant, is_on};
 use crate::session::kept::Kept;
 use crate::session::{Grant, Level};
 use crate::time::Time;
@@ -143,8 +144,10 @@ impl Granted {
     }
 
     /// S6: nothing runs and nobody is connected from here on.
-    pub(super) const fn rests(&mut self, now: Time) {
-        self.rests_since = now;
+    pub(super) fn rests(&mut self, now: Time) {
+        if !is_on(Mutant::KeptFromOpening) {
+            self.rests_since = now;
+        }
     }
 
     /// S6: when nobody needs it any longer, if no connection comes.

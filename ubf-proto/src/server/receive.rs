@@ -16,6 +16,7 @@ use crate::control::{
     Agreed, ClientControl, ControlError, Negotiate, Options, ServerControl, TOO_MANY_NEGOTIATIONS,
     is_event,
 };
+use crate::mutant::{Mutant, is_on};
 use crate::packet;
 use crate::random::Random;
 use crate::session::SessionOption;
@@ -59,10 +60,14 @@ impl ServerSession {
             // S1: a message that came before would have no number.
             self.wire.opening = Opening::Over;
         }
-        // S2: outside of a session messages have no numbers.
-        let number = self.calls.session.as_mut().map_or(0, |session| session.take_message());
         let is_refused = self.wire.refused.contains(&version)
             || !self.calls.speaks(version, &self.offer, self.now);
+        // S2: outside of a session messages have no numbers.
+        let number = match &mut self.calls.session {
+            Some(_) if is_refused && is_on(Mutant::RefusalsWithoutNumber) => 0,
+            Some(session) => session.take_message(),
+            None => 0,
+        };
         if is_refused {
             // N4: refused until the client has negotiated again. Of versions that this server never
             // speaks none needs to be remembered beyond the bound: they are refused

@@ -14,6 +14,7 @@ use super::owned::Restored;
 use super::wire::{Opening, Wire};
 use super::{Config, Phase, ServerSession};
 use crate::control::{Negotiate, ServerControl};
+use crate::mutant::{Mutant, is_on};
 use crate::offer::Offer;
 use crate::packet;
 use crate::service::Service;
@@ -164,13 +165,18 @@ impl ServerSession {
         self.calls.offer_changed();
         debug_assert!(self.is_parked(), "a session has one connection at a time");
         let old = core::mem::replace(&mut self.wire, wire);
+        if is_on(Mutant::KeptNextIp) {
+            self.wire.set_next_ip(old.heads.next_ip().cloned());
+        }
         self.calls.base = self.calls.base.saturating_add(old.packets);
         self.calls.pending.retain_messages();
         let Some(session) = &mut self.calls.session else { return };
         session.life = super::granted::Life::Alive;
         session.kept.acknowledge_answers(resume.done);
         session.kept.acknowledge_events(resume.events);
-        session.received = session.received.max(resume.done);
+        if !is_on(Mutant::ReceivedIgnoresDone) {
+            session.received = session.received.max(resume.done);
+        }
         let events_lost = session.kept.send_again(resume.events);
         let resumed = Resumed { received: session.received, events_lost: Some(events_lost) };
         self.say_resumed(*negotiate, &resume, resumed);

@@ -25,6 +25,8 @@
 )]
 
 mod model;
+#[cfg(feature = "mutants")]
+mod mutants;
 mod world;
 
 use std::panic;

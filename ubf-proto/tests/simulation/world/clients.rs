@@ -6,10 +6,21 @@ use ubf_proto::client::{self, Call, CallId, ConnectionId, Notice};
 use ubf_proto::control::ClientControl;
 use ubf_proto::session::SessionId;
 
+use super::faults::Fault;
 use super::nodes::Node;
 use super::setting::{MAX_PENDING, Weather};
 use super::{Event, Piece, World, log, node_of, numbers};
 use crate::model::{End, choose};
+
+/// Longer than it takes in calm weather until a call that was sent is answered.
+const MAX_ANSWER_MS: u64 = 20_000;
+
+/// The call that is sent by this packet, if it is one.
+fn call_of(packet: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(packet).ok()?;
+    let (_, fields) = text.split_once("{'do_'")?;
+    fields.split(' ').nth(1)?.parse().ok()
+}
 
 impl World {
     pub(super) fn make_call(&mut self, client: usize, is_probe: bool) {
@@ -77,6 +88,13 @@ impl World {
                     String::from_utf8_lossy(&bytes)
                 );
                 self.check_negotiation(index, connection, &bytes);
+                if let Some(call) = call_of(&bytes) {
+                    let client = &mut self.clients[index];
+                    client.sent.insert(call, self.now);
+                    if !client.in_session.contains(&connection) {
+                        client.sent_outside.insert(call);
+                    }
+                }
                 if let Some(&pipe) = self.clients[index].pipes.get(&connection) {
                     self.put(pipe, true, bytes);
                     let now = self.client_time(index);
@@ -172,9 +190,16 @@ impl World {
                         | client::CallError::Unreadable { .. }
                 );
                 assert!(
-                    self.weather == Weather::Wild || is_failed || !may_have_run || is_its_own_doing,
+                    self.may_be_in_doubt(index, call)
+                        || is_failed
+                        || !may_have_run
+                        || is_its_own_doing,
                     "R1, S6: {error}"
                 );
+                let is_late =
+                    matches!(error, client::CallError::Deadline { may_have_run: true, .. })
+                        && self.was_sent_long_ago(index, call);
+                assert!(!is_late, "S3: {error}");
                 let is_expected = match error {
                     client::CallError::Inexpressible { .. } => true,
                     client::CallError::NoCommonVersion { .. }
@@ -193,6 +218,27 @@ impl World {
                 );
             }
         }
+    }
+
+    /// R1, S6: what is planned leaves no call in doubt, nor does a cut in a session. Outside of one
+    /// are calls that may run twice and are sent at once (S1.11), and those of a connection that had
+    /// no common version at first (S1.8).
+    fn may_be_in_doubt(&self, client: usize, call: CallId) -> bool {
+        match self.weather {
+            Weather::Calm => false,
+            Weather::Cuts => self.clients[client].sent_outside.contains(&call.0),
+            Weather::Wild => true,
+        }
+    }
+
+    /// S3: where nothing is lost, and nobody is sent to where nobody is admitted, the answer to what
+    /// was sent comes in time.
+    fn was_sent_long_ago(&self, client: usize, call: CallId) -> bool {
+        let may_wait = self.faults.iter().any(|fault| matches!(fault, Fault::Cordon | Fault::Move));
+        let sent = self.clients[client].sent.get(&call.0);
+        self.weather == Weather::Calm
+            && !may_wait
+            && sent.is_some_and(|&at| self.now > at + MAX_ANSWER_MS)
     }
 
     pub(super) fn check_negotiation(
@@ -217,7 +263,10 @@ impl World {
         let now = self.client_time(index).as_millis();
         let client = &mut self.clients[index];
         match notice {
-            Notice::Agreed { version, spoken, address: at, .. } => {
+            Notice::Agreed { connection, session, version, spoken, address: at, .. } => {
+                if session.is_some() {
+                    client.in_session.insert(*connection);
+                }
                 let spoken = numbers(spoken);
                 let is_right = client
                     .asked

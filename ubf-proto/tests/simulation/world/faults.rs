@@ -212,10 +212,15 @@ impl World {
     }
 
     fn move_client(&mut self, client: usize) {
-        let connection = self.clients[client].pipes.values().next().copied();
-        let Some(pipe) = connection.map(|pipe| &self.pipes[pipe]) else { return };
+        let Some(&place) = self.clients[client].pipes.values().next() else { return };
+        let pipe = &self.pipes[place];
         let (node, Some(connection)) = (pipe.node, pipe.key) else { return };
+        // It may be one of a process that has ended.
+        if self.nodes[node].pipes.get(&connection) != Some(&place) {
+            return;
+        }
         let next_ip = self.any_next_ip();
+        self.note_move(place, &next_ip);
         let grace = Duration::from_millis(500 + self.random.below(5_000));
         // Longer than any handler takes.
         let hard_stop = Duration::from_secs(5);

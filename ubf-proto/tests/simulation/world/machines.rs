@@ -8,7 +8,7 @@ use ubf_proto::server::{
 use super::clock::Clock;
 use super::nodes::Node;
 use super::servers::origin;
-use super::{Event, Piece, World, log};
+use super::{Event, Piece, Pipe, World, log};
 use crate::model::choose;
 
 /// One machine: it moves from pipe to pipe as its client resumes.
@@ -25,6 +25,8 @@ pub(super) struct Machine {
     pub(super) pipe: usize,
     /// The session that was granted.
     pub(super) key: Option<SessionKey>,
+    /// S5: the last attempt to go on with it.
+    pub(super) turn: u64,
     /// Events that it has made in its session, and before it had one.
     pub(super) spoken: u64,
     /// Bytes that it kept when that was counted last.
@@ -37,16 +39,29 @@ impl World {
         let (node, client) = (self.pipes[pipe].node, self.pipes[pipe].client);
         let Node { generation, clock, .. } = self.nodes[node];
         self.pipes[pipe].machine = Some(self.machines.len());
-        let key = None;
+        let (key, turn) = (None, 1);
         let (spoken, kept, woken) = (0, 0, u64::MAX);
-        let machine =
-            Machine { session, node, generation, clock, client, pipe, key, spoken, kept, woken };
+        let machine = Machine {
+            session,
+            node,
+            generation,
+            clock,
+            client,
+            pipe,
+            key,
+            turn,
+            spoken,
+            kept,
+            woken,
+        };
         self.machines.push(Some(machine));
     }
 
     /// Tells the machine that has this pipe.
     pub(super) fn tell_server(&mut self, pipe: usize, input: Input) {
-        if let Some(machine) = self.pipes[pipe].machine {
+        let Pipe { machine, old_machine, .. } = &self.pipes[pipe];
+        let is_read = self.is_old_read && matches!(input, Input::Received(_));
+        if let Some(machine) = machine.or(old_machine.filter(|_| is_read)) {
             self.tell_machine(machine, input);
         }
     }
@@ -72,6 +87,7 @@ impl World {
                         "node {node} to client {client}: {}",
                         String::from_utf8_lossy(&bytes)
                     );
+                    self.check_next_ip(machine.pipe, &bytes);
                     let count = bytes.len();
                     self.put(machine.pipe, false, bytes);
                     machine.session.handle(Input::Written(count), now);
@@ -138,7 +154,7 @@ impl World {
 
     /// The connection of a machine is over.
     fn leave_pipe(&mut self, machine: &Machine) {
-        self.pipes[machine.pipe].machine = None;
+        self.pipes[machine.pipe].old_machine = self.pipes[machine.pipe].machine.take();
         let Some(connection) = self.pipes[machine.pipe].key else { return };
         self.nodes[machine.node].pipes.remove(&connection);
         self.tell_endpoint(machine.node, endpoint::Input::Closed(connection));
@@ -173,7 +189,10 @@ impl World {
             }
             SessionRequest::Resume { service, resume } => {
                 match endpoint.resume_session(connection, &service, &resume, now) {
-                    Resumption::HandOver(session) => Err(session),
+                    Resumption::HandOver(session) => {
+                        self.attach_by_turn(machine.node, session, resume.turn);
+                        Err(session)
+                    }
                     Resumption::Overtaken => Ok(SessionAnswer::Overtaken),
                     Resumption::NoSession(why) => Ok(SessionAnswer::NoSession(why)),
                 }
@@ -181,6 +200,14 @@ impl World {
         };
         self.obey_endpoint(machine.node);
         answer
+    }
+
+    /// S5: an attempt that was given up does not end a later one.
+    fn attach_by_turn(&mut self, node: usize, key: SessionKey, turn: u64) {
+        let owner = self.session_machine(node, key).expect("its endpoint knows it");
+        let Some(owner) = &mut self.machines[owner] else { return };
+        assert!(turn > owner.turn, "S5: attempt {turn} replaces attempt {}", owner.turn);
+        owner.turn = turn;
     }
 
     fn session_machine(&self, node: usize, key: SessionKey) -> Option<usize> {

@@ -7,6 +7,7 @@ mod events;
 mod faults;
 mod limits;
 mod machines;
+mod next_ips;
 mod nodes;
 mod servers;
 mod setting;
@@ -25,6 +26,7 @@ use ubf_proto::{ClientSession, Random, Time, Versions};
 use self::clock::Clock;
 use self::faults::Fault;
 use self::machines::Machine;
+use self::next_ips::Told;
 use self::nodes::{Mail, Node};
 use self::setting::{Setting, Weather};
 
@@ -167,6 +169,11 @@ struct Pipe {
     is_dead: bool,
     /// Nothing arrives at the server before.
     late_until: u64,
+    opened_at: u64,
+    /// Where an operator sent its client.
+    told: Told,
+    /// The machine that had it.
+    old_machine: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -179,6 +186,11 @@ struct Client {
     asked: BTreeMap<ConnectionId, BTreeSet<u32>>,
     probes: BTreeSet<u64>,
     events: BTreeSet<u64>,
+    /// When calls were sent last.
+    sent: BTreeMap<u64, u64>,
+    /// Those that were sent when the connection had no session, and connections that have one.
+    sent_outside: BTreeSet<u64>,
+    in_session: BTreeSet<ConnectionId>,
     pipes: BTreeMap<ConnectionId, usize>,
     heard: Heard,
     chase: Chase,
@@ -208,6 +220,8 @@ pub(crate) struct World {
     partitions: BTreeSet<(usize, usize)>,
     /// Of the pipes' mailboxes, in order.
     mail: VecDeque<(usize, Mail)>,
+    /// A rule that is broken on purpose: what arrives on an old connection is read.
+    is_old_read: bool,
     ledger: Ledger,
     summary: Summary,
 }
@@ -277,6 +291,9 @@ impl World {
                 asked: BTreeMap::new(),
                 probes: BTreeSet::new(),
                 events: BTreeSet::new(),
+                sent: BTreeMap::new(),
+                sent_outside: BTreeSet::new(),
+                in_session: BTreeSet::new(),
                 pipes: BTreeMap::new(),
                 heard: Heard::default(),
                 chase,
@@ -302,6 +319,7 @@ impl World {
             machines: Vec::new(),
             partitions: BTreeSet::new(),
             mail: VecDeque::new(),
+            is_old_read: false,
             ledger: Ledger::default(),
             summary: Summary::default(),
         };
@@ -310,7 +328,8 @@ impl World {
             for _ in 0..10 + world.random.below(30) {
                 let at = world.random.below(HEAL_MS);
                 // Bursts, so that calls are pipelined.
-                for _ in 0..1 + world.random.below(6) {
+                let burst = if world.random.below(16) == 0 { 24 } else { 6 };
+                for _ in 0..1 + world.random.below(burst) {
                     world.at(at, Event::MakeCall { client, is_probe: false });
                 }
             }
@@ -330,6 +349,13 @@ impl World {
         }
         world.at(HEAL_MS, Event::Heal);
         world
+    }
+
+    /// S5, as a mutant: what arrives on a connection that was overtaken is read.
+    #[cfg(feature = "mutants")]
+    pub(crate) fn with_old_connections_read(mut self) -> Self {
+        self.is_old_read = true;
+        self
     }
 
     fn at(&mut self, time: u64, event: Event) {

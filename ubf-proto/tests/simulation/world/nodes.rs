@@ -9,6 +9,7 @@ use ubf_proto::{CrashRule, Offer, Phase, Service, Versions, server};
 use super::clock::Clock;
 use super::limits::KeptLimits;
 use super::machines::Machine;
+use super::next_ips::Told;
 use super::{Event, World, log};
 use crate::model::Side;
 
@@ -28,6 +29,7 @@ pub(super) struct Node {
     pub(super) pipes: BTreeMap<ConnectionKey, usize>,
     pub(super) woken: u64,
     pub(super) limits: KeptLimits,
+    pub(super) told: Told,
     /// Bytes that its sessions keep, and whether that is as much as they may.
     pub(super) kept: usize,
     pub(super) is_crowded: bool,
@@ -51,6 +53,7 @@ impl Node {
     ) -> Self {
         Self {
             limits: KeptLimits::of(&config),
+            told: Told::default(),
             kept: 0,
             is_crowded: false,
             clock,
@@ -101,6 +104,7 @@ impl World {
     }
 
     pub(super) fn obey_endpoint(&mut self, node: usize) {
+        self.note_next_ip(node);
         let now = self.node_time(node);
         let mut outputs = 0;
         while let Some(output) = self.nodes[node].endpoint.poll_output() {
@@ -121,6 +125,7 @@ impl World {
                 other => panic!("{other:?}"),
             }
         }
+        self.note_next_ip(node);
         if self.nodes[node].endpoint.phase() == Phase::Stopped {
             return self.end_process(node);
         }

@@ -10,6 +10,7 @@ use ubf_proto::server;
 use ubf_proto::{body, endpoint};
 
 use super::machines::Machine;
+use super::next_ips::Told;
 use super::nodes::Process;
 use super::{Event, Pipe, Wire, World, log, node_of};
 
@@ -47,6 +48,9 @@ impl World {
             to_client: Wire::default(),
             is_dead: false,
             late_until: 0,
+            opened_at: self.now,
+            told: Told::default(),
+            old_machine: None,
         });
         self.add_machine(server, pipe);
         self.clients[client].pipes.insert(connection, pipe);

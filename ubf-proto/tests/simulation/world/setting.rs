@@ -106,7 +106,7 @@ impl Setting {
         config.optimistic_start = random.below(4) > 0;
         config.optimistic_moves = random.below(4) == 0;
         config.max_pending = MAX_PENDING;
-        config.max_in_flight = 1 + random.below(16) as usize;
+        config.max_in_flight = 1 + random.below(32) as usize;
         config.max_hops = 1 + random.below(u64::from(MAX_HOPS)) as u32;
         config.quarantine.first = Duration::from_secs(1 + random.below(10));
         config
