@@ -15,7 +15,7 @@ use std::process::{self, Command, ExitCode, Stdio};
 use benches::Error;
 #[cfg(feature = "peers")]
 use benches::work::Work;
-use benches::work::{Key, Operation, UBF, our_operations};
+use benches::work::{Key, MACHINES, Operation, UBF, our_operations};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
@@ -188,7 +188,8 @@ pub(crate) fn run_counted() -> Result<(), Error> {
 
 /// The operation's name, if it is ours.
 fn name(key: &Key) -> Option<String> {
-    key.by.strip_prefix(UBF).map(|variant| format!("{}{variant}", key.work))
+    let variant = key.by.strip_prefix(UBF).or_else(|| key.by.strip_prefix(MACHINES))?;
+    Some(format!("{}{variant}", key.work))
 }
 
 /// A function of its own, by whose name callgrind knows when to count.

@@ -179,6 +179,7 @@ pub(crate) fn of_the_servers(figures: &server::Figures) -> Vec<Goal> {
     let goal = |what: &str, limit, reached| Goal { what: what.to_owned(), limit, reached };
     let in_flight = figures.get(Kind::Ubf, Scenario::InFlight);
     let connections = figures.connections(Kind::Ubf);
+    let bytes = &figures.sessions.bytes;
     vec![
         goal(
             "calls a second, 64 in flight through the client's handle, vs bare tokio through one",
@@ -204,6 +205,21 @@ pub(crate) fn of_the_servers(figures: &server::Figures) -> Vec<Goal> {
             "KiB of the server an idle connection",
             AtMost(2.0),
             connections.map(|figure| figure.bytes_idle / 1024.0),
+        ),
+        goal(
+            "server CPU of a call in a session, 64 in flight, vs without",
+            AtMost(1.1),
+            figures.cpu_in_session(Scenario::InFlight),
+        ),
+        goal(
+            "bytes of the server a session at rest, beside its connection",
+            AtMost(1024.0),
+            Some(bytes.session - bytes.connection),
+        ),
+        goal(
+            "bytes of the server a session without a connection",
+            AtMost(512.0),
+            Some(bytes.parked),
         ),
         goal(
             "connect, negotiate and call, time vs bare connect and call",

@@ -90,7 +90,7 @@ pub(crate) fn serve(arguments: ServeArguments, out: &mut impl Write) -> Result<(
         out.flush()?;
         match (arguments.kind, arguments.next_ip) {
             (Kind::Ubf, Some(next_ip)) => ubf::serve(listener, Some(next_ip)).await,
-            (Kind::Ubf | Kind::Packets, _) => Ubf::serve(listener).await,
+            (Kind::Ubf | Kind::InSession | Kind::Packets, _) => Ubf::serve(listener).await,
             (Kind::Bare | Kind::Handle, _) => Bare::serve(listener).await,
             (Kind::Tarpc, _) => Tarpc::serve(listener).await,
             (Kind::Tonic, _) => Tonic::serve(listener).await,

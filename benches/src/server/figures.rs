@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::peer::Kind;
+use super::sessions;
 
 /// How a server is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -55,6 +56,7 @@ pub(crate) struct Figures {
     pub(crate) figures: Vec<Figure>,
     pub(crate) connections: Vec<Connections>,
     pub(crate) redirect_us: f64,
+    pub(crate) sessions: sessions::Figures,
 }
 
 impl Figures {
@@ -65,6 +67,12 @@ impl Figures {
     /// Calls a second for one of another server.
     pub(crate) fn speed(&self, kind: Kind, scenario: Scenario, beside: Kind) -> Option<f64> {
         Some(self.get(kind, scenario)?.calls_a_second / self.get(beside, scenario)?.calls_a_second)
+    }
+
+    /// Server CPU time of a call in a session for one of a call without.
+    pub(crate) fn cpu_in_session(&self, scenario: Scenario) -> Option<f64> {
+        let cpu = |kind| Some(self.get(kind, scenario)?.server_cpu_us);
+        Some(cpu(Kind::InSession)? / cpu(Kind::Ubf)?)
     }
 
     pub(crate) fn connections(&self, kind: Kind) -> Option<&Connections> {

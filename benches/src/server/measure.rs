@@ -16,9 +16,10 @@ use super::load::{self, Outcome};
 use super::packets::Packets;
 use super::peer::{Kind, Peer};
 use super::redirect;
+use super::sessions;
 use super::tarpc::Tarpc;
 use super::tonic::Tonic;
-use super::ubf::Ubf;
+use super::ubf::{InSession, Ubf};
 
 /// For connections that were given up to end before others are measured. Chosen: a hundred of them
 /// take a tenth of it.
@@ -38,6 +39,8 @@ pub(crate) struct Plan {
     /// First calls in each round, and redirects in all.
     first_calls: usize,
     redirects: usize,
+    resumes: usize,
+    cuts: usize,
 }
 
 impl Plan {
@@ -47,6 +50,8 @@ impl Plan {
         idle: 10_000,
         first_calls: 100,
         redirects: 200,
+        resumes: 100,
+        cuts: 5,
     };
     pub(crate) const QUICK: Self = Self {
         rounds: 2,
@@ -54,6 +59,8 @@ impl Plan {
         idle: 200,
         first_calls: 10,
         redirects: 10,
+        resumes: 5,
+        cuts: 1,
     };
 
     /// The same with so many rounds, and so many idle connections.
@@ -64,11 +71,24 @@ impl Plan {
             ..self
         }
     }
+
+    const fn of_sessions(self) -> sessions::Plan {
+        sessions::Plan { sessions: self.idle, resumes: self.resumes, cuts: self.cuts }
+    }
 }
 
 pub(crate) fn measure(plan: Plan) -> Result<Figures, Error> {
+    run(plan, measure_all)
+}
+
+/// What sessions cost beside their calls, alone.
+pub(crate) fn measure_sessions(plan: Plan) -> Result<sessions::Figures, Error> {
+    run(plan, async |plan| sessions::measure(plan.of_sessions()).await)
+}
+
+fn run<T>(plan: Plan, measure: impl AsyncFnOnce(Plan) -> Result<T, Error>) -> Result<T, Error> {
     let plan = Plan { idle: plan.idle.min(descriptors()?), ..plan };
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(measure_all(plan))
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(measure(plan))
 }
 
 /// How many idle connections the system allows, after asking for as many as can be had.
@@ -81,6 +101,7 @@ fn descriptors() -> Result<usize, Error> {
 
 async fn measure_all(plan: Plan) -> Result<Figures, Error> {
     let mut ubf = Candidate::<Ubf>::start(Kind::Ubf)?;
+    let mut in_session = Candidate::<InSession>::start(Kind::InSession)?;
     let mut packets = Candidate::<Packets>::start(Kind::Packets)?;
     let mut bare = Candidate::<Bare>::start(Kind::Bare)?;
     let mut handle = Candidate::<Handle>::start(Kind::Handle)?;
@@ -89,6 +110,7 @@ async fn measure_all(plan: Plan) -> Result<Figures, Error> {
     for scenario in [Scenario::Sequential, Scenario::InFlight, Scenario::Connections] {
         for _ in 0..plan.rounds {
             ubf.turn(scenario, plan).await?;
+            in_session.turn(scenario, plan).await?;
             packets.turn(scenario, plan).await?;
             bare.turn(scenario, plan).await?;
             handle.turn(scenario, plan).await?;
@@ -98,6 +120,7 @@ async fn measure_all(plan: Plan) -> Result<Figures, Error> {
     }
     for _ in 0..plan.rounds {
         ubf.first_calls(plan).await?;
+        in_session.first_calls(plan).await?;
         packets.first_calls(plan).await?;
         bare.first_calls(plan).await?;
         handle.first_calls(plan).await?;
@@ -106,6 +129,7 @@ async fn measure_all(plan: Plan) -> Result<Figures, Error> {
     }
     // Idle connections are many: one server after the other has them, and then they are closed.
     ubf.among_idle(plan).await?;
+    in_session.among_idle(plan).await?;
     packets.among_idle(plan).await?;
     bare.among_idle(plan).await?;
     handle.among_idle(plan).await?;
@@ -116,6 +140,7 @@ async fn measure_all(plan: Plan) -> Result<Figures, Error> {
     let mut connections = Vec::new();
     let found = [
         ubf.figures()?,
+        in_session.figures()?,
         packets.figures()?,
         bare.figures()?,
         handle.figures()?,
@@ -127,7 +152,9 @@ async fn measure_all(plan: Plan) -> Result<Figures, Error> {
         connections.push(of_connections);
     }
     let redirect_us = percentile(&mut redirect::microseconds(plan.redirects).await?, 50);
-    Ok(Figures { rounds: plan.rounds, idle: plan.idle, figures, connections, redirect_us })
+    let sessions = sessions::measure(plan.of_sessions()).await?;
+    let Plan { rounds, idle, .. } = plan;
+    Ok(Figures { rounds, idle, figures, connections, redirect_us, sessions })
 }
 
 /// A server that runs, and what was found of it.

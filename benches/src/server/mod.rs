@@ -9,6 +9,7 @@ mod measure;
 mod packets;
 mod peer;
 mod redirect;
+mod sessions;
 mod tables;
 mod tarpc;
 mod tonic;
@@ -21,7 +22,7 @@ use clap::Args;
 
 pub(crate) use self::child::{ServeArguments, serve};
 pub(crate) use self::figures::{Figures, Scenario};
-pub(crate) use self::measure::{Plan, measure};
+pub(crate) use self::measure::{Plan, measure, measure_sessions};
 pub(crate) use self::peer::Kind;
 pub(crate) use self::tables::write as write_tables;
 
@@ -36,6 +37,9 @@ pub(crate) struct Arguments {
     /// Opens so many idle connections
     #[arg(long)]
     idle: Option<usize>,
+    /// Measures what sessions cost beside their calls, and nothing else
+    #[arg(long)]
+    sessions: bool,
     /// Prints the figures as JSON
     #[arg(long)]
     json: bool,
@@ -43,7 +47,13 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<(), Error> {
     let plan = if arguments.quick { Plan::QUICK } else { Plan::FULL };
-    let figures = measure(plan.with(arguments.rounds, arguments.idle))?;
+    let plan = plan.with(arguments.rounds, arguments.idle);
+    if arguments.sessions {
+        let figures = measure_sessions(plan)?;
+        serde_json::to_writer_pretty(&mut *out, &figures)?;
+        return Ok(writeln!(out)?);
+    }
+    let figures = measure(plan)?;
     if arguments.json {
         serde_json::to_writer_pretty(&mut *out, &figures)?;
         return Ok(writeln!(out)?);

@@ -18,6 +18,8 @@ pub(crate) const TEXT: &str =
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Kind {
     Ubf,
+    /// The same server, its client having a session.
+    InSession,
     /// The same server, its client having no handle.
     Packets,
     Bare,
@@ -28,12 +30,20 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Ubf, Self::Packets, Self::Bare, Self::Handle, Self::Tarpc, Self::Tonic];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Ubf,
+        Self::InSession,
+        Self::Packets,
+        Self::Bare,
+        Self::Handle,
+        Self::Tarpc,
+        Self::Tonic,
+    ];
 
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Ubf => "ubf",
+            Self::InSession => "ubf, in a session",
             Self::Packets => "ubf, client without a handle",
             Self::Bare => "bare tokio",
             Self::Handle => "bare tokio, client with a handle",

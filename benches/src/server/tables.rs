@@ -4,6 +4,7 @@ use std::fmt::{self, Write as _};
 
 use super::figures::{Figures, Scenario};
 use super::peer::Kind;
+use super::sessions::Figures as Sessions;
 use crate::report::{header, ratio};
 
 /// Writes all tables.
@@ -75,5 +76,40 @@ the goal for the server alone is set beside the loop. Both ratios are in the tab
         out,
         "\nA redirect, from the reply that names another server to the first reply from there: {} µs, the median.",
         ratio(figures.redirect_us)
-    )
+    )?;
+    sessions(figures, out)
+}
+
+fn sessions(figures: &Figures, out: &mut String) -> fmt::Result {
+    let Sessions { sessions, bytes, resume_us, anew_us, herd } = &figures.sessions;
+    write!(
+        out,
+        "
+### Sessions
+
+Memory: the growth of a server's memory with {sessions} of each; all answers are acknowledged. A session goes on with 1,024 kept answers: from
+connecting to the last of them, the median, beside as many calls that are made anew on a connection without a session. A cut of all connections:
+{sessions} clients lose them at one moment, come back at random moments within 100 ms, and each makes a call.
+
+"
+    )?;
+    header("", &["figure"], out)?;
+    let beside = bytes.session - bytes.connection;
+    for (what, figure) in [
+        (
+            "server CPU of a call in a session, 64 in flight, vs without",
+            figures.cpu_in_session(Scenario::InFlight),
+        ),
+        ("bytes a connection without a session", Some(bytes.connection)),
+        ("bytes a session at rest, beside its connection", Some(beside)),
+        ("bytes a session without a connection", Some(bytes.parked)),
+        ("µs to go on with 1,024 kept answers", Some(*resume_us)),
+        ("µs to make 1,024 calls anew", Some(*anew_us)),
+        ("ms from a cut of all connections to the last answer", Some(herd.last_ms)),
+        ("µs of server CPU for each session that goes on after it", Some(herd.server_cpu_us)),
+    ] {
+        let figure = figure.map_or_else(|| "not measured".to_owned(), ratio);
+        writeln!(out, "| {what} | {figure} |")?;
+    }
+    Ok(())
 }

@@ -1,19 +1,23 @@
-//! This project: `ubf-server` with its service `echo`, `ubf-client` with its handle.
+//! This project: `ubf-server` with its service `echo`, `ubf-client` with its handle; in a session,
+//! and without one.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use benches::Error;
 use tokio::net::TcpListener;
-use ubf_client::{Builder, Client};
+use ubf_client::{Builder, Client, SessionPlan};
 use ubf_codec::{Encoder, NextIp, Term, Version, ubf};
 use ubf_node::services::Echo;
-use ubf_server::{LoadPlan, LoadUnit, Server, ServerLimits, Service, Versions};
+use ubf_server::{LoadPlan, LoadUnit, Server, ServerLimits, Service, SessionLimits, Versions};
 
 use super::load::{self, Load};
 use super::peer::{Peer, TEXT, check};
 
 pub(crate) struct Ubf;
+
+/// The same, its client having a session.
+pub(crate) struct InSession;
 
 /// A client, the request that it sends, and the body of the reply.
 #[derive(Clone)]
@@ -31,16 +35,11 @@ impl Peer for Ubf {
     }
 
     async fn connect(address: SocketAddr) -> Result<Self::Client, Error> {
-        Ok(Caller::new(builder(address).connect().await?))
+        Ok(Caller::new(without_session(address).connect().await?))
     }
 
-    /// N3: the version of an earlier session is remembered, so that the call follows the
-    /// negotiation in the same flight.
     async fn connect_and_call(address: SocketAddr) -> Result<Self::Client, Error> {
-        let builder = builder(address).configure(|config| config.remembered = Some(Version::MIN));
-        let mut caller = Caller::new(builder.start()?);
-        Self::call(&mut caller).await?;
-        Ok(caller)
+        connect_and_call(without_session(address)).await
     }
 
     async fn call(caller: &mut Self::Client) -> Result<(), Error> {
@@ -53,15 +52,52 @@ impl Peer for Ubf {
     }
 }
 
+impl Peer for InSession {
+    type Client = Caller;
+
+    async fn serve(listener: TcpListener) -> Result<(), Error> {
+        serve(listener, None).await
+    }
+
+    async fn connect(address: SocketAddr) -> Result<Self::Client, Error> {
+        Ok(Caller::new(builder(address).connect().await?))
+    }
+
+    async fn connect_and_call(address: SocketAddr) -> Result<Self::Client, Error> {
+        connect_and_call(builder(address)).await
+    }
+
+    async fn call(caller: &mut Self::Client) -> Result<(), Error> {
+        Ubf::call(caller).await
+    }
+
+    async fn pipeline(client: Self::Client, depth: usize, load: &Load) -> Result<(), Error> {
+        load::callers(client, depth, load, Ubf::call).await
+    }
+}
+
+/// N3: the version of an earlier session is remembered, so that the call follows the negotiation in
+/// the same flight.
+async fn connect_and_call(builder: Builder) -> Result<Caller, Error> {
+    let builder = builder.configure(|config| config.remembered = Some(Version::MIN));
+    let mut caller = Caller::new(builder.start()?);
+    Ubf::call(&mut caller).await?;
+    Ok(caller)
+}
+
 impl Caller {
-    fn new(client: Client) -> Self {
+    pub(crate) fn new(client: Client) -> Self {
         let request = ubf!({call, 4711, (TEXT)});
         let reply = Encoder::new().encode(&ubf!({(request.clone()), start}));
         Self { client, request, reply }
     }
 }
 
-fn builder(address: SocketAddr) -> Builder {
+fn without_session(address: SocketAddr) -> Builder {
+    builder(address).session(SessionPlan::off())
+}
+
+pub(crate) fn builder(address: SocketAddr) -> Builder {
     // A connection that was measured to be idle must be that.
     let never = Duration::from_secs(24 * 60 * 60);
     let builder = Client::builder().address(address.to_string()).versions([1]);
@@ -74,10 +110,14 @@ pub(crate) async fn serve(listener: TcpListener, next_ip: Option<NextIp>) -> Res
     let mut limits = ServerLimits::default();
     limits.max_connections = 1 << 20;
     limits.max_connections_per_address = 1 << 20;
+    let mut sessions = SessionLimits::default();
+    sessions.max_sessions = 1 << 20;
+    sessions.max_sessions_per_address = 1 << 20;
     let echo = Echo::new(Versions::of([1]));
     let server = Server::builder()
         .listener(listener.into_std()?)
         .limits(limits)
+        .sessions(sessions)
         .service(Service::DEFAULT, echo);
     let server = server.bind().await?;
     let handle = server.handle();

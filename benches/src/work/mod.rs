@@ -1,6 +1,7 @@
 //! The operations: each is one piece of work on one document, by us or by a peer, and has been
 //! checked to do it right.
 
+mod calls;
 #[cfg(feature = "peers")]
 mod erlang;
 #[cfg(feature = "peers")]
@@ -9,6 +10,7 @@ mod json;
 mod msgpack;
 #[cfg(feature = "peers")]
 mod redis;
+mod sessions;
 mod stream;
 mod typed;
 #[cfg(feature = "peers")]
@@ -51,11 +53,17 @@ pub enum Work {
     Header,
     /// One string of 64 MiB.
     LongText,
+    /// A batch of requests by the machine of a server, without sockets.
+    Answer,
+    /// A batch of calls by the machine of a client, without sockets.
+    Call,
+    /// What all connections of a server wait for.
+    LookUp,
 }
 
 impl Work {
     /// All of them, in the order of the tables.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::Validate,
         Self::Decode,
         Self::DecodeReused,
@@ -68,6 +76,9 @@ impl Work {
         Self::Split,
         Self::Header,
         Self::LongText,
+        Self::Answer,
+        Self::Call,
+        Self::LookUp,
     ];
 
     /// As in the tables.
@@ -86,6 +97,9 @@ impl Work {
             Self::Split => "split a stream",
             Self::Header => "read a header",
             Self::LongText => "a string of 64 MiB",
+            Self::Answer => "answer",
+            Self::Call => "call",
+            Self::LookUp => "look up",
         }
     }
 }
@@ -98,6 +112,8 @@ impl fmt::Display for Work {
 
 /// The name under which this project's code stands in the tables.
 pub const UBF: &str = "ubf-codec";
+/// The name under which this project's machines stand in the tables.
+pub const MACHINES: &str = "ubf-proto";
 
 /// Which operation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -143,7 +159,12 @@ impl fmt::Debug for Operation {
 
 /// The documents that [`operations`] knows.
 pub fn documents() -> impl Iterator<Item = &'static str> {
-    data::NAMES.into_iter().chain([stream::RPC_STREAM, stream::LONG_TEXT])
+    data::NAMES.into_iter().chain([
+        stream::RPC_STREAM,
+        stream::LONG_TEXT,
+        calls::CALLS,
+        sessions::SESSIONS,
+    ])
 }
 
 /// All operations on the document of this name, ours and the peers'.
@@ -169,6 +190,8 @@ fn gather(name: &str, with_peers: bool) -> Result<Vec<Operation>, Error> {
     match name {
         stream::RPC_STREAM => stream::rpc_stream(&mut bench)?,
         stream::LONG_TEXT => stream::long_text(&mut bench)?,
+        calls::CALLS => calls::operations(&mut bench)?,
+        sessions::SESSIONS => sessions::operations(&mut bench)?,
         _ => {
             let document =
                 data::document(name).ok_or_else(|| format!("there is no document '{name}'"))?;
