@@ -54,6 +54,8 @@ pub(crate) struct SharedEndpoint {
     pub(crate) farewells: Arc<Semaphore>,
     /// Wakes the one that runs the server.
     pub(crate) wake: Notify,
+    /// The mailbox of connections that are gone: it is closed.
+    nobody: Arc<Mailbox>,
     pub(crate) totals: Counters,
     /// S6: bytes that are kept in all sessions, about.
     kept: AtomicUsize,
@@ -173,6 +175,8 @@ impl Drop for ConnectionGuard {
             state.endpoint.handle(Input::Closed(key), now);
             state.endpoint.phase()
         });
+        // Nobody can reach it any more, and a session that goes on knows it for long.
+        self.entry.set_mailbox(Arc::clone(&self.endpoint.nobody));
         if phase != Phase::Serving {
             self.endpoint.wake.notify_one();
         }
@@ -232,6 +236,7 @@ impl SharedEndpoint {
             own,
             farewells: Arc::new(Semaphore::new(MAX_FAREWELLS)),
             wake: Notify::new(),
+            nobody: closed_mailbox(),
             totals: Counters::default(),
             kept: AtomicUsize::new(0),
             is_crowded: AtomicBool::new(false),
@@ -601,6 +606,12 @@ impl SharedEndpoint {
     pub(crate) fn stop(&self) {
         self.handle(Input::Stop);
     }
+}
+
+fn closed_mailbox() -> Arc<Mailbox> {
+    let mailbox = Mailbox::new(0);
+    mailbox.close();
+    Arc::new(mailbox)
 }
 
 fn connection_status(entry: &ConnectionEntry, now: Time) -> ConnectionStatus {

@@ -25,9 +25,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use futures_util::FutureExt as _;
-use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::time::{Sleep, sleep_until};
-use ubf_codec::Version;
 use ubf_net::Stream;
 use ubf_proto::endpoint::Start;
 use ubf_proto::server::{
@@ -40,11 +38,12 @@ pub(crate) use self::handing::Attach;
 use self::link::Link;
 use self::outbox::Outbox;
 use self::owned::Owned;
+use self::work::Waiting;
 use crate::contain::Contained;
 use crate::counters::{Counter, Counters, Messages};
 use crate::endpoint::{ConnectionGuard, SharedEndpoint};
 use crate::entry::ConnectionEntry;
-use crate::erased::{AnyConnection, Outcome};
+use crate::erased::AnyConnection;
 use crate::log::{debug, warn};
 use crate::mailbox::{Command, Mailbox, OpenMailbox};
 use crate::owner::OwnerInput;
@@ -80,17 +79,15 @@ struct Connection {
     services: Vec<(Service, Contained<Box<dyn AnyConnection>>)>,
     /// T3: the owners of those that have one, likewise.
     owned: Vec<Owned>,
-    /// `None` while no handler waits.
-    handlers: Option<FuturesUnordered<Finishing>>,
-    event_handlers: usize,
-    /// Bytes of the events that they were given.
-    event_bytes: usize,
+    /// `None` while no handler waits: an idle connection keeps no memory for them.
+    waiting: Option<Box<Waiting>>,
     timer: Option<(Time, Pin<Box<Sleep>>)>,
     last_tick: Option<Time>,
     /// Looked up once each time that this runs: to ask for each thing that came in would cost more
     /// than to tell of it.
     now: Time,
-    end: Option<Turn>,
+    /// Apart, since a connection that ends needs it and an idle one does not.
+    end: Option<Box<Turn>>,
     /// S10: the client was told that the server stops, and has what it was sent.
     was_told: bool,
     /// S6: what the endpoint was told last: bytes that are kept, and whether the server is crowded.
@@ -103,29 +100,13 @@ enum Turn {
     /// The connection is over.
     Closed(End),
     /// S4: its client wants to go on with a session.
-    Resume(Box<(Service, Resume)>),
+    Resume(Service, Resume),
     /// S6: the session is over, and has no connection.
     Over,
 }
 
 /// The last thing that a task does.
 type Last = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// A handler that waits.
-type Finishing = Pin<Box<dyn Future<Output = Finished> + Send>>;
-
-/// What became of a request or an event.
-#[derive(Debug)]
-struct Finished {
-    packet: u64,
-    /// Of its service.
-    place: usize,
-    version: Version,
-    is_event: bool,
-    /// Of the packet.
-    bytes: usize,
-    outcome: Outcome,
-}
 
 #[derive(Clone, Copy, Debug)]
 struct End {
@@ -158,9 +139,7 @@ pub(crate) fn serve(
         budget: WORK_BYTES,
         services: Vec::new(),
         owned: Vec::new(),
-        handlers: None,
-        event_handlers: 0,
-        event_bytes: 0,
+        waiting: None,
         timer: None,
         last_tick: None,
         now,
@@ -195,7 +174,7 @@ impl Connection {
     async fn run(mut self: Box<Self>) {
         let last = loop {
             let turn = poll_fn(|cx| self.poll(cx)).await;
-            match self.take_turn(turn) {
+            match self.take_turn(*turn) {
                 ControlFlow::Continue(connection) => self = connection,
                 ControlFlow::Break(last) => break last,
             }
@@ -211,7 +190,7 @@ impl Connection {
                 self.record_end(end);
                 ControlFlow::Break(boxed(|| self.close(end)))
             }
-            Turn::Resume(wanted) => match self.hand_over(&wanted.0, &wanted.1) {
+            Turn::Resume(service, resume) => match self.hand_over(&service, &resume) {
                 // The sender is dropped when the connection is over.
                 Ok(ended) => ControlFlow::Break(Box::pin(ended.map(drop))),
                 Err((mut connection, answer)) => {
@@ -233,8 +212,8 @@ impl Connection {
             tokio::spawn(self.run_session());
         } else {
             // Handlers are not kept waiting for a client that reads slowly.
-            let Self { session, handlers, services, own, owned, .. } = *self;
-            drop((own, owned, session, handlers, services));
+            let Self { session, waiting, services, own, owned, .. } = *self;
+            drop((own, owned, session, waiting, services));
         }
         link.close(end).await;
     }
@@ -278,7 +257,7 @@ impl Connection {
         }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Box<Turn>> {
         self.mailbox.register(cx.waker());
         self.now = self.endpoint.clock.now();
         self.budget = WORK_BYTES;
@@ -302,10 +281,7 @@ impl Connection {
             let running = self.session.running();
             self.entry.running.store(running, Ordering::Relaxed);
             let Poll::Ready(input) = self.poll_input(cx) else {
-                if self.handlers.as_ref().is_none_or(FuturesUnordered::is_empty) {
-                    // An idle connection keeps no memory for handlers.
-                    self.handlers = None;
-                }
+                self.waiting = self.waiting.take().filter(|waiting| !waiting.is_empty());
                 self.release();
                 return Poll::Pending;
             };
@@ -342,10 +318,10 @@ impl Connection {
         {
             return Poll::Ready(self.obey(command));
         }
-        if let Some(handlers) = &mut self.handlers
-            && let Poll::Ready(Some(finished)) = handlers.poll_next_unpin(cx)
+        if let Some(waiting) = &mut self.waiting
+            && let Poll::Ready(finished) = waiting.poll_next(cx)
         {
-            return Poll::Ready(self.finish(finished));
+            return Poll::Ready(self.outcome(finished));
         }
         if let Poll::Ready(input) = self.poll_write(cx) {
             return Poll::Ready(Some(input));
@@ -367,8 +343,11 @@ impl Connection {
 
     /// L1: events have no answers that the session could count, so their handlers are counted here.
     fn is_held(&self) -> bool {
-        self.event_handlers >= self.endpoint.limits.max_event_handlers
-            || self.event_bytes >= self.endpoint.config.max_pending_bytes
+        self.waiting.as_ref().is_some_and(|waiting| {
+            let (events, bytes) = waiting.events();
+            events >= self.endpoint.limits.max_event_handlers
+                || bytes >= self.endpoint.config.max_pending_bytes
+        })
     }
 
     fn take_mail(&self) -> Option<Command> {
@@ -465,7 +444,7 @@ impl Connection {
 
     /// L1: a client that sends without end must not keep others waiting. What is made is written, and
     /// the connection goes on when all that were ready before have had their turn.
-    fn yield_now(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
+    fn yield_now(&mut self, cx: &mut Context<'_>) -> Poll<Box<Turn>> {
         if let Poll::Ready(input) = self.poll_write(cx) {
             self.session.handle(input, self.now);
         }
@@ -493,7 +472,8 @@ impl Connection {
                 Some(Output::Event(message)) => self.begin(message, true, cx),
                 Some(Output::Close { reason, calls_cut }) => {
                     let is_session_kept = self.session.is_parked() || self.has_owned_session();
-                    self.end = Some(Turn::Closed(End { reason, calls_cut, is_session_kept }));
+                    let end = End { reason, calls_cut, is_session_kept };
+                    self.end = Some(Box::new(Turn::Closed(end)));
                     return;
                 }
                 Some(Output::Notice(notice)) => self.note(notice),
@@ -507,7 +487,7 @@ impl Connection {
                 }
                 Some(Output::SessionOver { end, unread }) => {
                     if self.session_over(end, unread) {
-                        self.end = Some(Turn::Over);
+                        self.end = Some(Box::new(Turn::Over));
                         return;
                     }
                 }
@@ -518,11 +498,12 @@ impl Connection {
         // Of a connection that is held back, only the end is of interest.
         let is_aborted = self.link.as_ref().is_some_and(|link| link.is_aborted);
         if is_aborted && self.is_held() {
-            self.end.get_or_insert(Turn::Closed(End {
+            let end = End {
                 reason: CloseReason::Lost,
                 calls_cut: self.session.running(),
                 is_session_kept: false,
-            }));
+            };
+            self.end.get_or_insert_with(|| Box::new(Turn::Closed(end)));
         }
     }
 
@@ -552,7 +533,7 @@ impl Connection {
                 false
             }
             SessionRequest::Resume { service, resume } => {
-                self.end = Some(Turn::Resume(Box::new((service, resume))));
+                self.end = Some(Box::new(Turn::Resume(service, resume)));
                 true
             }
         }
@@ -609,6 +590,6 @@ mod tests {
     fn a_task_is_small() {
         // With what tokio adds, it is to fit into 256 bytes.
         assert!(future_bytes(serve) <= 128, "{} bytes", future_bytes(serve));
-        assert!(size_of::<Connection>() <= 880, "{} bytes", size_of::<Connection>());
+        assert!(size_of::<Connection>() <= 792, "{} bytes", size_of::<Connection>());
     }
 }

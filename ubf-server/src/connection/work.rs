@@ -4,18 +4,76 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::time::timeout;
 use ubf_codec::{Term, Version};
 use ubf_proto::server::{Input, Message};
 use ubf_proto::{Service, Truncated, endpoint};
 
-use super::{Connection, Finished};
+use super::Connection;
 use crate::contain::{Contained, contained};
 use crate::erased::Outcome;
 use crate::failure::{Chain, Ending, Failure};
 use crate::handler::Client;
 use crate::log::{debug, millis, warn};
 use crate::owner::OwnerInput;
+
+/// What became of a request or an event.
+#[derive(Debug)]
+pub(super) struct Finished {
+    packet: u64,
+    /// Of its service.
+    place: usize,
+    version: Version,
+    is_event: bool,
+    /// Of the packet.
+    bytes: usize,
+    outcome: Outcome,
+}
+
+/// Handlers that wait.
+#[derive(Default)]
+pub(super) struct Waiting {
+    handlers: FuturesUnordered<Pin<Box<dyn Future<Output = Finished> + Send>>>,
+    /// How many of them are of events, and the bytes of these.
+    events: (usize, usize),
+}
+
+impl Waiting {
+    /// `event_bytes`: of an event, its bytes.
+    fn push(
+        &mut self,
+        event_bytes: Option<usize>,
+        handler: impl Future<Output = Finished> + Send + 'static,
+    ) {
+        if let Some(bytes) = event_bytes {
+            self.events.0 += 1;
+            self.events.1 += bytes;
+        }
+        self.handlers.push(Box::pin(handler));
+    }
+
+    /// The next one that has ended.
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Finished> {
+        let Poll::Ready(Some(finished)) = self.handlers.poll_next_unpin(cx) else {
+            return Poll::Pending;
+        };
+        if finished.is_event {
+            self.events.0 -= 1;
+            self.events.1 -= finished.bytes;
+        }
+        Poll::Ready(finished)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.handlers.is_empty()
+    }
+
+    /// How many are of events, and the bytes of these.
+    pub(super) const fn events(&self) -> (usize, usize) {
+        self.events
+    }
+}
 
 impl Connection {
     /// Runs a handler as far as it goes. Most are done at once, and are never put aside.
@@ -49,16 +107,13 @@ impl Connection {
                 self.tell(input);
             }
             Poll::Pending => {
-                if is_event {
-                    self.event_handlers += 1;
-                    self.event_bytes += bytes;
-                }
                 let max_time = self.endpoint.limits.max_call_time;
-                self.handlers.get_or_insert_default().push(Box::pin(async move {
+                let event_bytes = is_event.then_some(bytes);
+                self.waiting.get_or_insert_default().push(event_bytes, async move {
                     let outcome =
                         timeout(max_time, running).await.map_or(Outcome::TimedOut, Outcome::from);
                     Finished { packet, place, version, is_event, bytes, outcome }
-                }));
+                });
             }
         }
     }
@@ -85,15 +140,7 @@ impl Connection {
         }
     }
 
-    pub(super) fn finish(&mut self, finished: Finished) -> Option<Input> {
-        if finished.is_event {
-            self.event_handlers -= 1;
-            self.event_bytes -= finished.bytes;
-        }
-        self.outcome(finished)
-    }
-
-    fn outcome(&self, finished: Finished) -> Option<Input> {
+    pub(super) fn outcome(&self, finished: Finished) -> Option<Input> {
         let Finished { packet, place, version, is_event, bytes: _, outcome } = finished;
         if let Outcome::Done(body) = outcome {
             return (!is_event).then_some(Input::Reply { packet, body });
