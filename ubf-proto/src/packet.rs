@@ -1,5 +1,6 @@
 //! Packets on their way out: a header and a body that nobody copied.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use bytes::{Bytes, BytesMut};
@@ -84,7 +85,8 @@ pub(crate) struct ServerHeads {
     next_ip: Option<NextIp>,
     /// T11: nobody is told of it for now.
     is_held: bool,
-    last: Option<(Mode, Bytes)>,
+    /// Apart, since most headers are those of low versions, without a NextIP.
+    last: Option<Box<(Mode, Bytes)>>,
 }
 
 impl ServerHeads {
@@ -107,14 +109,17 @@ impl ServerHeads {
     }
 
     pub(crate) fn packet(&mut self, mode: Mode, body: Bytes) -> Packet {
-        let head = match &self.last {
+        if self.next_ip().is_none()
+            && let Some(head) = known(SERVER_HEADS, mode)
+        {
+            return Packet { head, body };
+        }
+        let head = match self.last.as_deref() {
             Some((last, head)) if *last == mode => head.clone(),
             Some(_) | None => {
-                let next_ip = self.next_ip();
-                let known = if next_ip.is_none() { known(SERVER_HEADS, mode) } else { None };
-                let head = known
-                    .unwrap_or_else(|| written(&ServerHeader { mode, next_ip: next_ip.cloned() }));
-                self.last = Some((mode, head.clone()));
+                let next_ip = self.next_ip().cloned();
+                let head = written(&ServerHeader { mode, next_ip });
+                self.last = Some(Box::new((mode, head.clone())));
                 head
             }
         };

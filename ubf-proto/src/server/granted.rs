@@ -9,7 +9,7 @@ use super::answer::Content;
 use super::output::Message;
 use crate::mutant::{Mutant, is_on};
 use crate::session::kept::Kept;
-use crate::session::{Grant, Level};
+use crate::session::{Copies, Grant, Level};
 use crate::time::Time;
 
 /// A crowded server keeps so many bytes of answers for a session, and no more (S6). Chosen: as many
@@ -23,6 +23,8 @@ pub(super) struct Granted {
     /// S2: the number of the last message that was taken.
     pub(super) received: u64,
     pub(super) kept: Kept<Leaving>,
+    /// Of the answers that are kept.
+    copies: Copies,
     /// S3: messages that were taken, and whose handlers are not begun; and whether each is an event.
     waiting: VecDeque<(Message, bool)>,
     /// How many of them are events, and their bytes.
@@ -58,6 +60,7 @@ impl Granted {
             grant,
             received: 0,
             kept: Kept::default(),
+            copies: Copies::default(),
             waiting: VecDeque::new(),
             waiting_events: (0, 0),
             last_version: None,
@@ -70,6 +73,22 @@ impl Granted {
     /// Whether its owner keeps it in a store: then nothing of it outlives the connection here.
     pub(super) fn is_owned(&self) -> bool {
         self.grant.level >= Level::Durable
+    }
+
+    /// S3: the same answer, to be kept.
+    pub(super) fn copy(&mut self, content: &Content) -> Content {
+        match content {
+            Content::Body(body) => Content::Body(self.copies.copy(body, self.kept.answer_bytes())),
+            Content::NotDone(not_done) => Content::NotDone(not_done.clone()),
+        }
+    }
+
+    /// Lets go of memory that nothing is in.
+    pub(super) fn release(&mut self) {
+        self.kept.release();
+        if self.kept.answers() == 0 {
+            self.copies.release();
+        }
     }
 
     /// S2: a message was taken. Its number.

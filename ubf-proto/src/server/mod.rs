@@ -15,6 +15,7 @@ mod config;
 mod granted;
 mod input;
 mod output;
+mod outputs;
 mod owned;
 mod pending;
 mod receive;
@@ -23,8 +24,8 @@ mod resuming;
 mod scratch;
 mod wire;
 
-use alloc::collections::VecDeque;
 use alloc::sync::Arc;
+use core::num::NonZeroU64;
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -40,6 +41,7 @@ pub use self::scratch::Scratch;
 use self::answer::{Answer, Content};
 use self::calls::Calls;
 use self::granted::Leaving;
+use self::outputs::Outputs;
 use self::wire::{Opening, Wire};
 use crate::control::ServerControl;
 use crate::drain::Phase;
@@ -66,7 +68,7 @@ pub struct ServerSession {
     now: Time,
     wire: Wire,
     calls: Calls,
-    outputs: VecDeque<Output>,
+    outputs: Outputs,
     /// Time is judged when all that came in has been taken out.
     is_time_checked: bool,
     /// There is nothing to do before something comes in.
@@ -93,7 +95,7 @@ impl ServerSession {
             calls: Calls::new(&offer),
             config,
             offer,
-            outputs: VecDeque::new(),
+            outputs: Outputs::default(),
             is_time_checked: false,
             is_settled: false,
         }
@@ -103,7 +105,10 @@ impl ServerSession {
     /// lost do not all go to the same one. Without a seed they are told as they are set.
     #[must_use]
     pub const fn with_seed(mut self, seed: u64) -> Self {
-        self.wire.seed = Some(seed);
+        self.wire.seed = match NonZeroU64::new(seed) {
+            None => Some(NonZeroU64::MIN),
+            seed => seed,
+        };
         self
     }
 
@@ -239,11 +244,9 @@ impl ServerSession {
     /// session can use. To be called before it is left alone: an idle session takes little
     /// memory then.
     pub fn release(&mut self) -> Option<Scratch> {
-        if self.outputs.is_empty() {
-            self.outputs = VecDeque::new();
-        }
+        self.outputs.release();
         if let Some(session) = &mut self.calls.session {
-            session.kept.release();
+            session.release();
         }
         let pending = self.calls.pending.take_scratch();
         Some(Scratch { decoder: self.wire.inbound.take_decoder()?, pending })
@@ -390,9 +393,10 @@ impl ServerSession {
             self.wire.heads.hold(self.calls.is_held());
         }
         // S3: outside of a session, and for what is no message, nothing is kept.
-        let max_kept =
-            self.calls.session.as_ref().filter(|_| number > 0).map(|session| session.grant.kept);
-        let mut kept = max_kept.map(|_| content.clone());
+        let (max_kept, mut kept) = match &mut self.calls.session {
+            Some(session) if number > 0 => (Some(session.grant.kept), Some(session.copy(&content))),
+            Some(_) | None => (None, None),
+        };
         let number_here = self.calls.number_here(about);
         let number = max_kept.map(|_| number);
         let mut packet = self.wire.heads.packet(mode, content.into_body(number_here, number));
@@ -615,6 +619,6 @@ mod tests {
     fn an_idle_session_takes_little_of_two_kilobytes() {
         // The goal is 2 KiB for an idle connection, socket and all. What it has besides is let go:
         // buffers, the decoder.
-        assert!(size_of::<ServerSession>() <= 552, "{} bytes", size_of::<ServerSession>());
+        assert!(size_of::<ServerSession>() <= 488, "{} bytes", size_of::<ServerSession>());
     }
 }

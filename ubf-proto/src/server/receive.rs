@@ -243,7 +243,7 @@ impl ServerSession {
     fn shuffled_peers(&self) -> Vec<Address> {
         let mut peers = self.config.peers.clone();
         if let Some(seed) = self.wire.seed {
-            Random::new(seed).shuffle(&mut peers);
+            Random::new(seed.get()).shuffle(&mut peers);
         }
         peers
     }

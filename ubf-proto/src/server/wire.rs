@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
+use core::num::NonZeroU64;
 use core::time::Duration;
 
 use ubf_codec::{ClientHeader, Limits, NextIp, Version};
@@ -26,7 +27,7 @@ pub(super) struct Wire {
     pub(super) packets: u64,
     pub(super) agreed: Option<Version>,
     /// R4: by which peers are shuffled.
-    pub(super) seed: Option<u64>,
+    pub(super) seed: Option<NonZeroU64>,
     pub(super) opening: Opening,
     pub(super) negotiations: RateWindow,
     /// N4: versions that stay refused until the client has negotiated again.

@@ -7,12 +7,14 @@
 //! The types here are what the two ends tell each other about it; [`control`](crate::control) says
 //! how they are written.
 
+mod copies;
 mod id;
 pub(crate) mod kept;
 mod outgoing;
 mod terms;
 mod unseen;
 
+pub(crate) use self::copies::Copies;
 pub use self::id::SessionId;
 pub(crate) use self::outgoing::Outgoing;
 pub use self::terms::{Grant, Level, NoSession, Resume, Resumed, SessionOption, Wish};
