@@ -7,6 +7,7 @@ use super::output::Output;
 
 /// Takes no memory while nothing has waited since it was released: so is that of an idle session.
 #[derive(Debug, Default)]
+#[expect(clippy::box_collection, reason = "an idle session has one word for them, and not four")]
 pub(super) struct Outputs(Option<Box<VecDeque<Output>>>);
 
 impl Outputs {
