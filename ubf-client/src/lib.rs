@@ -132,7 +132,7 @@ pub use self::handle::{Client, ReadCrashed};
 pub use self::opening::Opening;
 pub use self::reply::{Connection, Event, Reply};
 pub use self::request::{Request, Unsupported};
-pub use self::status::{Loss, Status};
+pub use self::status::{Loss, SessionStatus, Status};
 #[cfg(feature = "serde")]
 pub use self::typed::{
     TypedCall, TypedCallError, TypedEvent, TypedEvents, TypedReply, UnreadableEvent,
@@ -142,7 +142,7 @@ pub use self::wire::{Direction, Traffic};
 pub use ubf_contract::{ContractCounts, Enforcement};
 pub use ubf_net::{DialError, DialErrorKind, Peer, Stream, Target, TargetError};
 pub use ubf_proto::client::{
-    CallError, Config, InSession, LossReason, Notice, SessionPlan, SessionStatus, State, Statistics,
+    CallError, Config, InSession, LossReason, Notice, SessionPlan, State, Statistics,
 };
 pub use ubf_proto::session::{Level, SessionId};
 pub use ubf_proto::{BackoffTimes, QuarantineTimes, RedirectPolicy, Service, Versions};

@@ -13,7 +13,7 @@ use ubf_proto::{ClientSession, Time};
 
 use crate::call_table::CallTable;
 use crate::notices;
-use crate::status::{Loss, Status};
+use crate::status::{Loss, SessionStatus, Status};
 use crate::wire::{Direction, Traffic};
 
 /// A function of the program that is shown each notice.
@@ -166,10 +166,15 @@ impl Showing {
         self.status.version = session.version();
         self.status.address = session.address().cloned();
         self.status.hops = session.hops();
-        self.status.session = session.session();
         self.status.is_paused = !session.is_reading();
         let start = self.start.into_std();
         let moment = |until: Time| start.checked_add(until.since(Time::ZERO));
+        self.status.session = session.session().map(|session| SessionStatus {
+            ordinal: session.ordinal,
+            id: session.id,
+            level: session.level,
+            parked_since: session.parked_since.and_then(moment),
+        });
         self.status.quarantine = session
             .quarantine()
             .filter_map(|(version, until)| Some((version, moment(until)?)))

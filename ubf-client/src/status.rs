@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use ubf_codec::{Address, Version};
 use ubf_net::DialError;
-use ubf_proto::client::{LossReason, SessionStatus, State, Statistics};
+use ubf_proto::client::{LossReason, State, Statistics};
+use ubf_proto::session::{Level, SessionId};
 
 /// The state of a client, to be watched with [`Client::status`](crate::Client::status).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +54,21 @@ impl Status {
             events_missed: 0,
         }
     }
+}
+
+/// S1: the session that a client has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionStatus {
+    /// The sessions of this client are counted from 1.
+    pub ordinal: u64,
+    /// Its name, which is a secret and is shown as a short hash (S9).
+    pub id: SessionId,
+    /// What it survives.
+    pub level: Level,
+    /// Since when it has no connection. `None` if it has one. [`Statistics::parked`] has the time of
+    /// all that went on, or were given up.
+    pub parked_since: Option<Instant>,
 }
 
 /// A connection, or an attempt at one, that has ended.

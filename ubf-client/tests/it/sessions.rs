@@ -1,9 +1,10 @@
 //! Sessions that survive their connections (S1 to S11), against scripted servers.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ubf_client::{
     BackoffTimes, Builder, CallError, Client, ConnectError, Incoming, Level, Notice, SessionPlan,
+    Status,
 };
 use ubf_codec::ubf;
 
@@ -66,6 +67,30 @@ async fn s4_a_cut_in_mid_packet_loses_no_call_and_repeats_none() {
     let counts = status.statistics;
     assert_eq!((counts.sessions, counts.resumes, counts.repeats), (1, 1, 1));
     assert_eq!((counts.errors, counts.indeterminate), (0, 0));
+}
+
+#[tokio::test]
+async fn a_status_says_since_when_a_session_is_parked_and_counts_the_time_when_it_goes_on() {
+    let script = Script::new().await;
+    let (client, peer, id) = in_session(&script).await;
+    let mut status = client.status();
+    let is_parked =
+        |status: &Status| status.session.is_some_and(|session| session.parked_since.is_some());
+    let before = Instant::now();
+    peer.cut();
+    let parked = within(status.wait_for(is_parked)).await.unwrap().session.unwrap();
+    let since = parked.parked_since.unwrap();
+    assert!(before <= since + Duration::from_millis(1) && since <= Instant::now());
+    // So long at least it is parked.
+    while since.elapsed() < Duration::from_millis(2) {
+        tokio::task::yield_now().await;
+    }
+    let mut peer = script.accept().await;
+    peer.hears_a_resume(&id, "0 0 2").await;
+    peer.agrees("{'resumed'0 0}").await;
+    let status = within(status.wait_for(|status| !is_parked(status))).await.unwrap().clone();
+    assert_eq!((parked.ordinal, status.session.unwrap().id), (1, parked.id));
+    assert!(status.statistics.parked >= Duration::from_millis(1), "{:?}", status.statistics);
 }
 
 #[tokio::test]
