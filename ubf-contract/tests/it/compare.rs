@@ -1,5 +1,4 @@
 //! Pairs of contracts, each with what breaks: `spec/vectors/contracts/compare.toml`.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
 use std::collections::BTreeSet;
 use std::fs;

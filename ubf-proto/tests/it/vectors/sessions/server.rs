@@ -12,9 +12,9 @@ use ubf_proto::endpoint::{
 use ubf_proto::server::{self, CloseReason, ServerSession, SessionAnswer, SessionRequest};
 use ubf_proto::{DrainPlan, Offer, Origin, Service, Time, Versions};
 
-use crate::script::{Dialogue, ServerSettings, Side, Step};
-use crate::seen::Seen;
-use crate::{text, version};
+use crate::vectors::script::{Dialogue, ServerSettings, Side, Step};
+use crate::vectors::seen::Seen;
+use crate::vectors::{text, version};
 
 pub(crate) fn run(name: &str, dialogue: &Dialogue) {
     if dialogue.side == Some(Side::Client) {

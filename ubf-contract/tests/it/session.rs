@@ -1,7 +1,5 @@
 //! Sessions held against a contract.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
-
 use ubf_codec::Term;
 use ubf_contract::{
     BrokenBy, Checker, ContractDialect, Reader, SessionChecker, SessionState, Strings,

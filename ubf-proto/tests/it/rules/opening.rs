@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use ubf_proto::client::{Call, CallId, Config, ConnectionId, Input, Notice};
 
-use crate::client_end::{Client, config, version};
+use super::client_end::{Client, config, version};
 
 fn opening() -> Config {
     let mut config = config("192.0.2.1:4000,192.0.2.2:4000", &[3]);

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use ubf_proto::Time;
 use ubf_proto::client::{Call, CallId, Input, LossReason, Notice, State, Violation};
 
-use crate::client_end::{Client, config, version};
+use super::client_end::{Client, config, version};
 
 const ADDRESS: &str = "192.0.2.1:4000";
 const NONE: [&str; 0] = [];

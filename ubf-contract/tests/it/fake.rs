@@ -1,7 +1,5 @@
 //! Random terms of types: each is of its type, and the same seed makes the same ones.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
-
 use std::collections::BTreeSet;
 
 use ubf_contract::{Checker, Faker, Reader, Strings};

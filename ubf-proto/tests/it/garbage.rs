@@ -1,15 +1,6 @@
 //! Broken bytes, wrong answers and senseless inputs: nothing panics, every call ends once, and the
 //! session comes to rest.
 
-#![allow(
-    clippy::cast_possible_truncation,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    clippy::wildcard_enum_match_arm,
-    reason = "a test fails by a panic, and names only the variants that it is about"
-)]
-
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ubf_proto::client::{LossReason, Notice};
 
-use crate::client_end::{Client, config};
+use super::client_end::{Client, config};
 
 #[test]
 fn l2_a_connection_that_is_not_made_in_5_seconds_is_given_up() {

@@ -6,7 +6,7 @@ use ubf_codec::{Decoder, ubf};
 use ubf_proto::client::{CallError, LossReason, Violation};
 use ubf_proto::{RedirectRefusal, Versions};
 
-use crate::client_end::version;
+use super::client_end::version;
 
 #[test]
 fn why_a_call_ended() {

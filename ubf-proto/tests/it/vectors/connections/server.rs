@@ -9,9 +9,9 @@ use ubf_codec::Term;
 use ubf_proto::server::{self, CloseReason, Notice, ServerSession};
 use ubf_proto::{CrashRule, Offer, Origin, QuarantineTimes, Random, Service, Time, Versions};
 
-use crate::script::{Dialogue, Side, Step};
-use crate::seen::Seen;
-use crate::{text, version};
+use crate::vectors::script::{Dialogue, Side, Step};
+use crate::vectors::seen::Seen;
+use crate::vectors::{text, version};
 
 pub(crate) fn run(name: &str, dialogue: &Dialogue) {
     if dialogue.side == Some(Side::Client) {

@@ -1,7 +1,5 @@
 //! Checking terms: what fits, and what is said of what does not.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
-
 use ubf_codec::{Encoder, Term, decode};
 use ubf_contract::{CheckLimits, Checker, ContractDialect, Exceeded, Reader, Step, Strings};
 

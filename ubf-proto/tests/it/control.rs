@@ -1,22 +1,6 @@
 //! Every packet of version 0, whole and malformed in every way: a table of shapes, tried on the
 //! types and on both sessions.
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::cast_lossless,
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    clippy::cast_sign_loss,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stderr,
-    clippy::print_stdout,
-    clippy::string_slice,
-    clippy::unwrap_used,
-    clippy::wildcard_enum_match_arm,
-    reason = "a test fails by a panic, and names only the variants that it is about"
-)]
-
 use std::sync::Arc;
 use std::time::Duration;
 

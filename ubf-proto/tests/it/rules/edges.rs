@@ -8,7 +8,7 @@ use ubf_proto::client::{CallId, ConnectionId, Input, Notice, State};
 use ubf_proto::control::{Agreed, ControlError, ServerControl};
 use ubf_proto::{Service, Time};
 
-use crate::client_end::{Client, config, version};
+use super::client_end::{Client, config, version};
 
 const ADDRESS: &str = "192.0.2.1:4000";
 const NONE: [&str; 0] = [];

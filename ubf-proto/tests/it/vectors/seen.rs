@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::script::Step;
+use super::script::Step;
 
 /// What an end has done, as far as the vector has not told of it.
 #[derive(Default)]

@@ -3,7 +3,7 @@
 use ubf_proto::RedirectRefusal;
 use ubf_proto::client::{LossReason, NamedBy, Notice, State};
 
-use crate::client_end::{Client, config};
+use super::client_end::{Client, config};
 
 const ADDRESS: &str = "192.0.2.1:4000";
 const NONE: [&str; 0] = [];

@@ -8,7 +8,7 @@ use ubf_proto::client::{
 };
 use ubf_proto::session::Level;
 
-use crate::client_end::{Client, config, version};
+use super::client_end::{Client, config, version};
 
 const GRANT: &str = "{'session'4 100 65536 60000'memory'}";
 

@@ -1,7 +1,5 @@
 //! Printing: one form for each contract, no comment lost, and nothing changes the second time.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
-
 use ubf_contract::{ContractDialect, Reader};
 
 /// Prints a contract of 2.x, and checks that it reads back as itself and prints the same again.

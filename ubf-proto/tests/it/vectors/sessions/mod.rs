@@ -3,41 +3,14 @@
 //! They are written like those of connections, and have several connections to one server. A message
 //! is named by its number in the session.
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::cast_lossless,
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    clippy::cast_sign_loss,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stderr,
-    clippy::print_stdout,
-    clippy::string_slice,
-    clippy::unwrap_used,
-    clippy::wildcard_enum_match_arm,
-    reason = "a test fails by a panic, and names only the variants that it is about"
-)]
-
-#[path = "../connections/client.rs"]
-mod client;
-#[path = "../connections/script.rs"]
-#[allow(dead_code, reason = "not every setting has a vector here")]
-mod script;
-#[path = "../connections/seen.rs"]
-mod seen;
 mod server;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
-use ubf_codec::Version;
-use ubf_proto::client::SessionPlan;
-use ubf_proto::session::Level;
-
-use crate::script::{Case, Dialogue};
+use super::client;
+use super::script::{self, Case, Dialogue};
 
 /// All dialogues, each with its file's name without the end.
 fn dialogues() -> Vec<(String, Dialogue)> {
@@ -52,28 +25,6 @@ fn dialogues() -> Vec<(String, Dialogue)> {
     }
     assert!(!dialogues.is_empty());
     dialogues
-}
-
-/// S1: what the client of a vector wishes for.
-fn session_plan(settings: &script::ClientSettings) -> SessionPlan {
-    let Some(wish) = &settings.session else { return SessionPlan::wanted() };
-    let plan = match wish.demand.as_deref() {
-        None => SessionPlan::wanted(),
-        Some("memory") => SessionPlan::demanded(Level::Memory),
-        Some("durable") => SessionPlan::demanded(Level::Durable),
-        Some(other) => panic!("there is no level {other}"),
-    };
-    let plan = wish.window.map_or(plan, |window| plan.with_window(window));
-    let plan = wish.bytes.map_or(plan, |bytes| plan.with_bytes(bytes));
-    wish.keep_ms.map_or(plan, |keep| plan.with_keep(Duration::from_millis(keep)))
-}
-
-fn version(number: u32) -> Version {
-    Version::new(number).unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// All failures at once, so that a change of the rules shows all that it changes.
@@ -91,7 +42,7 @@ fn run_all(run: impl Fn(&str, &Dialogue) + std::panic::RefUnwindSafe) {
 
 #[test]
 fn the_client_does_what_the_vectors_of_sessions_say() {
-    run_all(client::run);
+    run_all(|name, dialogue| client::run(name, dialogue, true));
 }
 
 #[test]

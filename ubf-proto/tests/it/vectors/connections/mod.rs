@@ -3,34 +3,14 @@
 //! Each end is run alone: it is given what the other one sends according to the vector, and must
 //! send exactly its own bytes. So a mistake that both make is found too.
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::cast_lossless,
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    clippy::cast_sign_loss,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stderr,
-    clippy::print_stdout,
-    clippy::string_slice,
-    clippy::unwrap_used,
-    clippy::wildcard_enum_match_arm,
-    reason = "a test fails by a panic, and names only the variants that it is about"
-)]
-
-mod client;
-mod script;
-mod seen;
 mod server;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use ubf_codec::Version;
-
-use crate::script::{Case, Dialogue};
+use super::client;
+use super::script::{self, Case, Dialogue};
 
 /// The rules of packets, negotiation, fallback, NextIP and limits that show in bytes and events.
 const RULES: &str =
@@ -54,19 +34,6 @@ fn dialogues() -> Vec<(String, Dialogue)> {
     dialogues
 }
 
-/// The vectors of sessions have a folder of their own.
-fn session_plan(_: &script::ClientSettings) -> ubf_proto::client::SessionPlan {
-    ubf_proto::client::SessionPlan::off()
-}
-
-fn version(number: u32) -> Version {
-    Version::new(number).unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
 /// All failures at once, so that a change of the rules shows all that it changes.
 fn run_all(run: impl Fn(&str, &Dialogue) + std::panic::RefUnwindSafe) {
     let mut failures = Vec::new();
@@ -81,7 +48,7 @@ fn run_all(run: impl Fn(&str, &Dialogue) + std::panic::RefUnwindSafe) {
 
 #[test]
 fn the_client_does_what_the_vectors_say() {
-    run_all(client::run);
+    run_all(|name, dialogue| client::run(name, dialogue, false));
 }
 
 #[test]

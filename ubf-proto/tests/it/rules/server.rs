@@ -7,8 +7,8 @@ use ubf_codec::Term;
 use ubf_proto::server::{Input, Notice};
 use ubf_proto::{Offer, Phase, Service, Time, Versions};
 
-use crate::client_end::version;
-use crate::server_end::{Server, config};
+use super::client_end::version;
+use super::server_end::{Server, config};
 
 const NONE: [&str; 0] = [];
 

@@ -1,4 +1,7 @@
-//! The rules one by one: literal bytes in, literal bytes out.
+//! The engines alone: literal bytes in, literal bytes out.
+//!
+//! `simulation` and `small_world` are programs of their own, since they are run optimised, by name,
+//! with seeds and bounds of their own.
 
 #![allow(
     clippy::arithmetic_side_effects,
@@ -16,15 +19,7 @@
     reason = "a test fails by a panic, and names only the variants that it is about"
 )]
 
-mod client;
-mod client_end;
-mod edges;
-mod limits;
-mod opening;
-mod owned;
-mod server;
-mod server_end;
-mod session_client;
-mod sessions;
-mod travel;
-mod words;
+mod control;
+mod garbage;
+mod rules;
+mod vectors;

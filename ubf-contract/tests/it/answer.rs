@@ -1,7 +1,5 @@
 //! The term of a contract, both ways.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
-
 use ubf_codec::Term;
 use ubf_contract::{Contract, ContractDialect, Reader};
 

@@ -1,20 +1,23 @@
 //! The client's end of a vector.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use ubf_codec::Term;
-use ubf_proto::client::{self, Call, CallError, CallId, ConnectionId, Notice};
-use ubf_proto::session::SessionId;
+use ubf_proto::client::{self, Call, CallError, CallId, ConnectionId, Notice, SessionPlan};
+use ubf_proto::session::{Level, SessionId};
 use ubf_proto::{ClientSession, Service, Time, Versions};
 
-use crate::script::{Dialogue, Side, Step};
-use crate::seen::Seen;
-use crate::{text, version};
+use super::script::{ClientSettings, Dialogue, Side, Step};
+use super::seen::Seen;
+use super::{text, version};
 
-pub(crate) fn run(name: &str, dialogue: &Dialogue) {
+/// `wishes`: clients wish for sessions, if the vector says nothing else.
+pub(crate) fn run(name: &str, dialogue: &Dialogue, wishes: bool) {
     if dialogue.side == Some(Side::Server) {
         return;
     }
-    let mut end = Client::new(dialogue);
+    let mut end = Client::new(dialogue, wishes);
     for (index, step) in dialogue.step.iter().enumerate() {
         end.step(step, name, index);
     }
@@ -37,7 +40,7 @@ struct Client {
 const IDS: [[u8; SessionId::BYTES]; 2] = [*b"fedcba9876543210", *b"0123456789abcdef"];
 
 impl Client {
-    fn new(dialogue: &Dialogue) -> Self {
+    fn new(dialogue: &Dialogue, wishes: bool) -> Self {
         let has_dials = !dialogue.addresses.is_empty();
         let default = ["192.0.2.1:4000".to_owned()];
         let addresses = if has_dials { dialogue.addresses.as_slice() } else { &default };
@@ -46,9 +49,9 @@ impl Client {
             client::Config::new(addresses, Versions::of(dialogue.client_versions.iter().copied()));
         let settings = &dialogue.client;
         config.grease = false;
-        config.session = crate::session_plan(settings);
+        config.session = if wishes { session_plan(settings) } else { SessionPlan::off() };
         config.quarantine.jitter_percent = 0;
-        config.failover_spread = std::time::Duration::ZERO;
+        config.failover_spread = Duration::ZERO;
         config.service = dialogue.service.as_deref().map_or(Service::DEFAULT, Service::from);
         config.remembered = dialogue.remembered.map(version);
         config.floor = settings.floor.map(version);
@@ -287,4 +290,18 @@ fn word(notice: &Notice) -> &'static str {
         Notice::EventsMissed { .. } => "events-missed",
         other => panic!("no vector has {other:?}"),
     }
+}
+
+/// S1: what the client of a vector wishes for.
+fn session_plan(settings: &ClientSettings) -> SessionPlan {
+    let Some(wish) = &settings.session else { return SessionPlan::wanted() };
+    let plan = match wish.demand.as_deref() {
+        None => SessionPlan::wanted(),
+        Some("memory") => SessionPlan::demanded(Level::Memory),
+        Some("durable") => SessionPlan::demanded(Level::Durable),
+        Some(other) => panic!("there is no level {other}"),
+    };
+    let plan = wish.window.map_or(plan, |window| plan.with_window(window));
+    let plan = wish.bytes.map_or(plan, |bytes| plan.with_bytes(bytes));
+    wish.keep_ms.map_or(plan, |keep| plan.with_keep(Duration::from_millis(keep)))
 }

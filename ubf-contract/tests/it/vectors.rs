@@ -1,7 +1,5 @@
 //! The vectors of the specification: `spec/vectors/contracts`.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
-
 use std::fs;
 use std::path::Path;
 

@@ -1,0 +1,14 @@
+//! The rules one by one: literal bytes in, literal bytes out.
+
+mod client;
+mod client_end;
+mod edges;
+mod limits;
+mod opening;
+mod owned;
+mod server;
+mod server_end;
+mod session_client;
+mod sessions;
+mod travel;
+mod words;
