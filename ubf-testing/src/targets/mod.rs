@@ -6,6 +6,7 @@
 
 mod any_term;
 mod check;
+mod classic;
 mod client_session;
 mod compare;
 mod contract;
@@ -24,6 +25,7 @@ mod sessions;
 mod shown;
 
 pub use self::check::check;
+pub use self::classic::classic;
 pub use self::client_session::client_session;
 pub use self::compare::{compare, compare_edited};
 pub use self::contract::contract;
@@ -42,7 +44,7 @@ pub use self::sessions::sessions;
 pub type Body = fn(&[u8]);
 
 /// Every target with its name, which is also that of its directory of inputs.
-pub const ALL: [(&str, Body); 13] = [
+pub const ALL: [(&str, Body); 14] = [
     ("decode", decode),
     ("decode_chunks", decode_chunks),
     ("differential", differential),
@@ -53,6 +55,7 @@ pub const ALL: [(&str, Body); 13] = [
     ("client_session", client_session),
     ("server_session", server_session),
     ("sessions", sessions),
+    ("classic", classic),
     ("contract", contract),
     ("check", check),
     ("compare", compare),

@@ -98,6 +98,11 @@ fn the_corpus_of_client_session_passes() {
 }
 
 #[test]
+fn the_corpus_of_classic_passes() {
+    replay("classic");
+}
+
+#[test]
 fn the_corpus_of_server_session_passes() {
     replay("server_session");
 }

@@ -3,7 +3,7 @@
 use std::panic::catch_unwind;
 
 use ubf_testing::random::Random;
-use ubf_testing::targets::{Body, client_session, server_session, sessions};
+use ubf_testing::targets::{Body, classic, client_session, server_session, sessions};
 
 const MAX_SCRIPT_BYTES: usize = 300;
 
@@ -29,4 +29,9 @@ fn a_server_session_keeps_its_promises_under_any_script() {
 #[test]
 fn a_server_keeps_the_promises_of_sessions_under_any_script() {
     run(sessions);
+}
+
+#[test]
+fn both_ends_of_a_classic_session_keep_their_promises_under_any_script() {
+    run(classic);
 }
