@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use ubf_codec::Address;
+use ubf_codec::{Address, Version};
 use ubf_proto::Service;
 
 use crate::versions::HandlerError;
@@ -29,6 +29,13 @@ pub enum BindError {
     },
     /// R7: this address, by which clients are to know the server or its peers, is none to go to.
     Unspecified(Address),
+    /// What stock peers are to be served is none of the services, or not in this version.
+    NoSuchVersion {
+        /// The service.
+        service: Service,
+        /// The version.
+        version: Version,
+    },
     /// An address cannot be listened on.
     Listen {
         /// The address.
@@ -49,6 +56,12 @@ impl fmt::Display for BindError {
             Self::Unspecified(address) => {
                 write!(f, "clients cannot go to {address}: name an address of this host")
             }
+            Self::NoSuchVersion { service, version } => {
+                write!(
+                    f,
+                    "stock peers cannot be served service {service} in version {version}: it is not offered"
+                )
+            }
             Self::Listen { address, error } => write!(f, "cannot listen on {address}: {error}"),
         }
     }
@@ -63,6 +76,7 @@ impl std::error::Error for BindError {
             | Self::NoService
             | Self::NoVersion(_)
             | Self::ServiceTwice(_)
+            | Self::NoSuchVersion { .. }
             | Self::Unspecified(_) => None,
         }
     }

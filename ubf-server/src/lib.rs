@@ -131,6 +131,7 @@
 //! # Features
 //! | feature | adds |
 //! |---|---|
+//! | `classic` | `Classic`: stock peers, which know no versions, are served on listeners of their own |
 //! | `contract` | `Contracts`: what clients and handlers say is held against contracts in UBF(B) |
 //! | `serde` | handlers and events that are Rust values: `Handlers::on_typed`, `Reply::typed`, `EventSender::send_typed`; settings by serde |
 //! | `tower` | [`middleware`] made of tower's layers |
@@ -174,10 +175,14 @@ mod server;
 mod session;
 mod welcome;
 
+#[cfg(feature = "classic")]
+pub mod classic;
 pub mod middleware;
 pub mod testing;
 
 pub use self::bind_error::BindError;
+#[cfg(feature = "classic")]
+pub use self::classic::{Classic, ClassicService};
 #[cfg(feature = "contract")]
 pub use self::contracts::{ContractState, Contracts};
 pub use self::counters::Counts;

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until, timeout};
 use ubf_codec::{Address, Text};
-use ubf_net::{Listener, Peer, TcpOptions};
+use ubf_net::{Listener, Peer, Stream, TcpOptions};
 use ubf_proto::endpoint::{Input, is_unspecified};
 use ubf_proto::server::Config;
 use ubf_proto::{CrashRule, Offer, Phase, Service, Versions};
@@ -52,6 +52,8 @@ pub struct Server {
     endpoint: Arc<SharedEndpoint>,
     listeners: Vec<Listener>,
     addresses: Vec<SocketAddr>,
+    #[cfg(feature = "classic")]
+    classic: Vec<(Listener, Arc<crate::classic::Settled>)>,
     spare_descriptors: usize,
 }
 
@@ -66,6 +68,14 @@ impl Server {
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The network addresses on which it listens for stock peers, in the order in which they were
+    /// given.
+    #[cfg(feature = "classic")]
+    #[must_use]
+    pub fn classic_addresses(&self) -> Vec<SocketAddr> {
+        self.classic.iter().filter_map(|(listener, _)| listener.address().ok().flatten()).collect()
     }
 
     /// A hold on the server, to look at it and to stop it.
@@ -89,8 +99,18 @@ impl Server {
     /// It ends by itself when a task that it cannot be without ends unexpectedly: then it shuts down,
     /// and the report names the [`Fault`].
     pub async fn run(self) -> Report {
-        let Self { endpoint, listeners, addresses, spare_descriptors } = self;
-        let acceptors = Acceptors::start(listeners, &endpoint, spare_descriptors);
+        let Self { endpoint, listeners, addresses, spare_descriptors, .. } = self;
+        #[cfg(feature = "classic")]
+        let classic = self.classic;
+        #[cfg_attr(not(feature = "classic"), expect(unused_mut, reason = "others are added"))]
+        let mut acceptors = Acceptors::start(listeners, &endpoint, spare_descriptors);
+        #[cfg(feature = "classic")]
+        for (listener, settled) in classic {
+            let greet = move |stream, peer, endpoint: &_| {
+                crate::classic::welcome(stream, peer, endpoint, &settled);
+            };
+            acceptors.add(listener, &endpoint, spare_descriptors, Box::new(greet));
+        }
         info!(?addresses, "serving");
         run(endpoint, acceptors).await
     }
@@ -206,22 +226,36 @@ impl Drop for StopWhenDropped {
     }
 }
 
+/// What becomes of a connection that was accepted.
+type Greet = Box<dyn Fn(Stream, Peer, &Arc<SharedEndpoint>) + Send + Sync>;
+
 /// The tasks that accept connections, one for each listener.
 struct Acceptors {
     tasks: JoinSet<()>,
     /// They end when it is dropped.
     stop: Option<watch::Sender<()>>,
+    stopped: watch::Receiver<()>,
 }
 
 impl Acceptors {
     fn start(listeners: Vec<Listener>, endpoint: &Arc<SharedEndpoint>, spares: usize) -> Self {
         let (stop, stopped) = watch::channel(());
-        let mut tasks = JoinSet::new();
+        let mut acceptors = Self { tasks: JoinSet::new(), stop: Some(stop), stopped };
         for listener in listeners {
-            let spares = Spares::new(spares);
-            tasks.spawn(accept(listener, Arc::clone(endpoint), stopped.clone(), spares));
+            acceptors.add(listener, endpoint, spares, Box::new(welcome));
         }
-        Self { tasks, stop: Some(stop) }
+        acceptors
+    }
+
+    fn add(
+        &mut self,
+        listener: Listener,
+        endpoint: &Arc<SharedEndpoint>,
+        spares: usize,
+        greet: Greet,
+    ) {
+        let (stopped, spares) = (self.stopped.clone(), Spares::new(spares));
+        self.tasks.spawn(accept(listener, Arc::clone(endpoint), stopped, spares, greet));
     }
 
     /// Waits until one of them ends though it was not told to. For ever, if there is none or they
@@ -244,6 +278,7 @@ async fn accept(
     endpoint: Arc<SharedEndpoint>,
     mut stopped: watch::Receiver<()>,
     mut spares: Spares,
+    greet: Greet,
 ) {
     let mut pause = ACCEPT_PAUSE;
     let mut were_used_up = false;
@@ -268,7 +303,7 @@ async fn accept(
             Ok((stream, peer)) => {
                 pause = ACCEPT_PAUSE;
                 were_used_up = false;
-                welcome(stream, peer, &endpoint);
+                greet(stream, peer, &endpoint);
             }
             // That connection is gone, the next one is not.
             Err(error)
@@ -291,7 +326,7 @@ async fn accept(
     }
     drop(spares);
     for (stream, peer) in listener.close() {
-        welcome(stream, peer, &endpoint);
+        greet(stream, peer, &endpoint);
     }
 }
 
@@ -318,6 +353,8 @@ pub struct ServerBuilder {
     crash_rule: CrashRule,
     seed: Option<u64>,
     spare_descriptors: usize,
+    #[cfg(feature = "classic")]
+    classic: Option<crate::classic::Classic>,
 }
 
 impl ServerBuilder {
@@ -404,6 +441,15 @@ impl ServerBuilder {
         if self.services.insert(name.clone(), Code::Owner(owner)).is_some() {
             self.service_twice.get_or_insert(name);
         }
+        self
+    }
+
+    /// Serves stock peers, too, which know no versions: the same services, on listeners of their
+    /// own.
+    #[cfg(feature = "classic")]
+    #[must_use]
+    pub fn classic(mut self, classic: crate::classic::Classic) -> Self {
+        self.classic = Some(classic);
         self
     }
 
@@ -495,6 +541,11 @@ impl ServerBuilder {
         if self.services.is_empty() {
             return Err(BindError::NoService);
         }
+        #[cfg(feature = "classic")]
+        let classic = match self.classic {
+            Some(classic) => bind_classic(classic, &self.services, &offer).await?,
+            None => Vec::new(),
+        };
         let mut listeners = Vec::new();
         for address in &self.addresses {
             let options = TcpOptions::default()
@@ -544,8 +595,41 @@ impl ServerBuilder {
             seed,
         );
         let spare_descriptors = self.spare_descriptors;
-        Ok(Server { endpoint: Arc::new(endpoint), listeners, addresses, spare_descriptors })
+        Ok(Server {
+            endpoint: Arc::new(endpoint),
+            listeners,
+            addresses,
+            #[cfg(feature = "classic")]
+            classic,
+            spare_descriptors,
+        })
     }
+}
+
+/// Opens the listeners for stock peers.
+#[cfg(feature = "classic")]
+async fn bind_classic(
+    mut classic: crate::classic::Classic,
+    services: &BTreeMap<Service, Code>,
+    offer: &Offer,
+) -> Result<Vec<(Listener, Arc<crate::classic::Settled>)>, BindError> {
+    let offered = |service: &Service| match services.get(service)? {
+        Code::Handler(_) => Some(offer.spoken(service, ubf_proto::Time::ZERO)),
+        Code::Owner(_) => None,
+    };
+    if let Some((service, version)) = classic.missing(offered) {
+        return Err(BindError::NoSuchVersion { service, version });
+    }
+    let addresses = std::mem::take(&mut classic.addresses);
+    let settled = Arc::new(classic.settle());
+    let mut listeners = Vec::new();
+    for address in addresses {
+        match Listener::tcp(&address, TcpOptions::default()).await {
+            Ok(listener) => listeners.push((listener, Arc::clone(&settled))),
+            Err(error) => return Err(BindError::Listen { address, error }),
+        }
+    }
+    Ok(listeners)
 }
 
 /// Whether an IPv6 address is to leave IPv4 alone, since an IPv4 address of the same port is

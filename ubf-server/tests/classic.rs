@@ -1,0 +1,261 @@
+//! Stock peers, played byte for byte over sockets, at a server that serves versioned clients too.
+
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may fail loudly, and its handlers, too"
+)]
+
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use ubf_codec::{Term, ubf};
+use ubf_contract::{Contract, Reader};
+use ubf_net::testing::{ScriptedPeer, within};
+use ubf_proto::classic::server::{Config, EventTiming};
+use ubf_server::{
+    BindError, Call, Classic, ClassicService, Failure, Handlers, Reply, Report, Server,
+    ServerHandle, ServerLimits, Service,
+};
+
+const HELLO: &str = "{'ubf1.0'\"meta_server\"\"\n\n Type 'info'$ for information\n\n\"}$\n";
+
+fn contract() -> Contract {
+    let text = "+NAME(\"door\"). +VSN(\"1\").
+        +TYPES open() :: {open, 0..9999}; ok() :: ok; no() :: no; close() :: close;
+               quit() :: quit; crash() :: crash; ring() :: ring; bell() :: {bell, integer()};
+               knock() :: {knock, integer()}.
+        +STATE start open() => ok() & opened | no() & start; ring() => ok() & start;
+               crash() => ok() & start; quit() => ok() & stop;
+               EVENT => bell(); EVENT <= knock().
+        +STATE opened close() => ok() & start.";
+    Reader::new().read(text).unwrap()
+}
+
+async fn door(call: Call<()>) -> Result<Reply, Failure> {
+    let term = call.term();
+    if term.as_atom().is_some_and(|word| word == "ring") {
+        // It leaves when the reply is out, since a call is in progress.
+        call.events().send(call.version(), ubf!({bell, 1})).await?;
+        return Ok(Reply::new(ubf!(ok), "start"));
+    }
+    if term.as_atom().is_some_and(|word| word == "crash") {
+        panic!("as a test wants it");
+    }
+    if term.as_atom().is_some_and(|word| word == "quit") {
+        return Ok(Reply::new(ubf!(ok), "stop"));
+    }
+    let is_open = term.get(1).is_some_and(|pin| pin.as_u64() == Some(7));
+    let is_close = term.as_atom().is_some();
+    Ok(match (is_open, is_close) {
+        (true, _) => Reply::new(ubf!(ok), "opened"),
+        (false, true) => Reply::new(ubf!(ok), "start"),
+        (false, false) => Reply::new(ubf!(no), "start"),
+    })
+}
+
+struct Running {
+    server: JoinHandle<Report>,
+    handle: ServerHandle,
+    versioned: std::net::SocketAddr,
+    classic: std::net::SocketAddr,
+}
+
+async fn start(classic: Classic, limits: ServerLimits) -> Running {
+    let handlers = Handlers::new().on([1, 2], door).on_event(1, |event: Call<()>| async move {
+        let number = event.term().get(1).and_then(|number| number.as_u64()).unwrap();
+        event.events().send(event.version(), ubf!({bell, (number)})).await.ok();
+    });
+    let server = Server::builder()
+        .listen("127.0.0.1:0")
+        .limits(limits)
+        .service(Service::named("door"), handlers)
+        .classic(classic.listen("127.0.0.1:0"))
+        .bind()
+        .await
+        .unwrap();
+    let versioned = *server.addresses().first().unwrap();
+    let classic = *server.classic_addresses().first().unwrap();
+    let handle = server.handle();
+    Running { server: tokio::spawn(server.run()), handle, versioned, classic }
+}
+
+fn service() -> ClassicService {
+    ClassicService::new("door", 1).with_contract(contract())
+}
+
+fn usual() -> Classic {
+    let mut config = Config::default();
+    config.events = EventTiming::AtOnce;
+    Classic::new().config(config).service(service())
+}
+
+async fn greeted(running: &Running) -> ScriptedPeer<TcpStream> {
+    let mut peer = ScriptedPeer::connect(running.classic).await;
+    peer.expect(HELLO).await;
+    peer
+}
+
+async fn in_door(running: &Running) -> ScriptedPeer<TcpStream> {
+    let mut peer = greeted(running).await;
+    peer.exchange("{'startSession',\"door\",#}$\n", "{{'ok''ok'}'start'}$\n").await;
+    peer
+}
+
+async fn ended(running: Running) -> Report {
+    running.handle.shut_down(Duration::from_secs(5));
+    within(running.server).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_stock_client_is_served_from_the_hello_to_the_stop() {
+    let running = start(usual(), ServerLimits::default()).await;
+    let mut peer = greeted(&running).await;
+    peer.exchange("'services'$\n", "{#\"door\"&'start'}$\n").await;
+    peer.exchange("{'startSession',\"absent\",#}$\n", "{{'error''noSuchService'}'start'}$\n").await;
+    peer.exchange("{'startSession',\"door\",#}$\n", "{{'ok''ok'}'start'}$\n").await;
+    peer.exchange("{'open',6}$\n", "{'no''start'}$\n").await;
+    peer.exchange("{'open',7}$\n", "{'ok''opened'}$\n").await;
+    peer.exchange(
+        "{'open',7}$\n",
+        "{{'clientBrokeContract'{'open'7}#{'input'{'prim'1 1'close'}#{'output'{'prim'1 1'ok'}'start'}&}&}'opened'}$\n",
+    )
+    .await;
+    peer.exchange("'close'$'ring'$", "{'ok''start'}$\n{'ok''start'}$\n{'event_out'{'bell'1}}$\n")
+        .await;
+    peer.exchange("{'event_in',{'knock',5}}$\n", "{'event_out'{'bell'5}}$\n").await;
+    peer.send("'quit'$\n").await;
+    peer.expect_end("{'ok''stop'}$\n").await;
+    let report = ended(running).await;
+    assert!(report.is_clean());
+    assert_eq!((report.counts.events_in, report.counts.events_out), (1, 2));
+}
+
+#[tokio::test]
+async fn the_same_service_answers_versioned_clients_at_the_same_time() {
+    let running = start(usual(), ServerLimits::default()).await;
+    let mut stock = in_door(&running).await;
+    let mut versioned = ScriptedPeer::connect(running.versioned).await;
+    versioned.send("0 {'negotiate'1\"door\"#2&#}$").await;
+    assert!(versioned.packet().await.starts_with("2 ? {'agreed'"));
+    versioned.exchange("2 {'open'7}$", "2 ? {'ok''opened'}$").await;
+    stock.exchange("{'open',7}$", "{'ok''opened'}$\n").await;
+    assert!(ended(running).await.is_clean());
+}
+
+#[tokio::test]
+async fn what_a_stock_client_breaks_is_its_own() {
+    let running = start(usual(), ServerLimits::default()).await;
+    let mut other = in_door(&running).await;
+    let mut broken = in_door(&running).await;
+    broken.send("'ring'}$\n").await;
+    broken.expect_end("").await;
+    let mut crashed = in_door(&running).await;
+    crashed.send("'crash'$\n").await;
+    crashed.expect_end("").await;
+    other.exchange("{'open',7}$", "{'ok''opened'}$\n").await;
+    let report = ended(running).await;
+    assert_eq!((report.counts.bad_syntax, report.counts.failed), (1, 1));
+}
+
+#[tokio::test]
+async fn a_half_close_waits_for_the_answers() {
+    let running = start(usual(), ServerLimits::default()).await;
+    let mut peer = in_door(&running).await;
+    peer.send("{'open',7}$'close'$").await;
+    peer.end().await;
+    peer.expect_end("{'ok''opened'}$\n{'ok''start'}$\n").await;
+    assert!(ended(running).await.is_clean());
+}
+
+#[tokio::test]
+async fn a_start_is_decided_by_the_service() {
+    let service = service().with_start(|argument: &Term| match argument.is_atom("key") {
+        true => Ok((ubf!({welcome, 1}), "opened".into())),
+        false => Err(ubf!({wrong, "key"})),
+    });
+    let classic = Classic::new().service(service);
+    let running = start(classic, ServerLimits::default()).await;
+    let mut peer = greeted(&running).await;
+    let refused = "{{'error'{'wrong'\"key\"}}'start'}$\n";
+    peer.exchange("{'startSession',\"door\",'guess'}$", refused).await;
+    peer.exchange("{'startSession',\"door\",'key'}$", "{{'ok'{'welcome'1}}'opened'}$\n").await;
+    peer.exchange("'close'$", "{'ok''start'}$\n").await;
+    assert!(ended(running).await.is_clean());
+}
+
+#[tokio::test]
+async fn a_server_of_one_service_has_no_meta_level() {
+    let classic = Classic::new()
+        .service(ClassicService::of("a door", Service::named("door"), 2))
+        .without_meta_level();
+    let running = start(classic, ServerLimits::default()).await;
+    let mut peer = greeted(&running).await;
+    peer.exchange("{'open',7}$", "{'ok''opened'}$\n").await;
+    peer.exchange(
+        "'contract'$",
+        "{'contract'{{'name'\"a door\"}{'states'#}{'anystate'#}{'types'#}}}$\n",
+    )
+    .await;
+    assert!(ended(running).await.is_clean());
+}
+
+#[tokio::test]
+async fn one_too_many_is_closed_without_a_word() {
+    let mut limits = ServerLimits::default();
+    limits.max_connections = 1;
+    let running = start(usual(), limits).await;
+    let mut peer = in_door(&running).await;
+    ScriptedPeer::connect(running.classic).await.expect_end("").await;
+    peer.exchange("{'open',7}$", "{'ok''opened'}$\n").await;
+    assert!(ended(running).await.is_clean());
+}
+
+#[tokio::test]
+async fn a_call_in_progress_is_answered_before_the_server_ends() {
+    let (entered, has_entered) = oneshot::channel();
+    let (go, may_go) = oneshot::channel::<()>();
+    let once = std::sync::Mutex::new(Some((entered, may_go)));
+    let handlers = Handlers::new().on(1, move |_: Call<()>| {
+        let (entered, may_go) = once.lock().unwrap().take().unwrap();
+        async move {
+            entered.send(()).unwrap();
+            may_go.await.unwrap();
+            Reply::ok(ubf!(late))
+        }
+    });
+    let classic = Classic::new().listen("127.0.0.1:0").service(ClassicService::new("door", 1));
+    let server = Server::builder()
+        .listen_nowhere()
+        .service(Service::named("door"), handlers)
+        .classic(classic)
+        .bind()
+        .await
+        .unwrap();
+    let (address, handle) = (*server.classic_addresses().first().unwrap(), server.handle());
+    let running = tokio::spawn(server.run());
+    let mut peer = ScriptedPeer::connect(address).await;
+    peer.expect(HELLO).await;
+    peer.exchange("{'startSession',\"door\",#}$", "{{'ok''ok'}'start'}$\n").await;
+    peer.send("'slow'$").await;
+    within(has_entered).await.unwrap();
+    handle.shut_down(Duration::from_secs(30));
+    go.send(()).unwrap();
+    peer.expect_end("{'late''start'}$\n").await;
+    assert!(within(running).await.unwrap().is_clean());
+}
+
+#[tokio::test]
+async fn a_version_that_is_not_offered_cannot_be_served_to_stock_peers() {
+    let handlers = Handlers::new().on(1, |_: Call<()>| async { Reply::ok(1) });
+    let error = Server::builder()
+        .listen("127.0.0.1:0")
+        .service(Service::named("door"), handlers)
+        .classic(Classic::new().service(ClassicService::new("door", 2)))
+        .bind()
+        .await
+        .unwrap_err();
+    assert!(matches!(error, BindError::NoSuchVersion { .. }), "{error}");
+}
