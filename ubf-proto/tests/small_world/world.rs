@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use ubf_codec::{Address, Version, View, ubf};
+use ubf_codec::{Address, TermRef, Version, View, ubf};
 use ubf_proto::client::{self, Call, CallError, CallId, ConnectionId, Done, SessionPlan};
 use ubf_proto::endpoint::{
     self, Admission, ConnectionKey, Endpoint, Opening, Origin, Resumption, SessionKey,
@@ -16,10 +16,6 @@ use ubf_proto::{ClientSession, Offer, Service, Time, Versions, body};
 /// A rule that is broken on purpose: the search must find out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mutant {
-    /// The client repeats from one message before the first that is missing.
-    RepeatsTooEarly,
-    /// The client repeats from one message behind the first that is missing.
-    RepeatsTooLate,
     /// What arrives on the old connection is read after the resume.
     OldConnectionRead,
 }
@@ -33,6 +29,9 @@ pub(crate) struct Plan {
     pub(crate) losses: u32,
     pub(crate) crashes: u32,
     pub(crate) withdrawals: u32,
+    pub(crate) restores: u32,
+    /// Events that the server sends.
+    pub(crate) events: u32,
     pub(crate) mutant: Option<Mutant>,
 }
 
@@ -50,13 +49,23 @@ pub(crate) enum Step {
     },
     /// The client loses a connection. What it has sent may still arrive.
     Lose(usize),
+    /// The same, but of its last packet only a half arrives.
+    LoseUp(usize),
+    /// The client loses a connection in the middle of a packet that comes to it.
+    LoseDown(usize),
     /// The server loses a connection that its client has lost.
     Bury(usize),
     /// The server forgets everything.
     Crash(usize),
     Withdraw,
-    /// The next timer.
-    Tick,
+    Restore,
+    /// The server sends an event.
+    Say(usize),
+    /// Time passes until the next timer is due.
+    Wait,
+    /// A timer that is due rings, of the client, or of this machine.
+    RingClient,
+    Ring(usize),
 }
 
 struct Link {
@@ -76,6 +85,10 @@ struct Machine {
     server: usize,
     link: usize,
     key: Option<SessionKey>,
+    /// S5: the last attempt to go on with its session.
+    turn: u64,
+    /// Events that it has sent.
+    said: u64,
     /// Handlers that run: packet and call.
     running: BTreeMap<u64, (u64, Version)>,
 }
@@ -99,18 +112,21 @@ pub(crate) struct World {
     machines: Vec<Option<Machine>>,
     fates: BTreeMap<u64, Fate>,
     last_executed: u64,
+    /// The last event that the client has heard, by machine.
+    heard: BTreeMap<u64, u64>,
     ids: u8,
-    early_ticks: u32,
-    ticks: u32,
+    early_waits: u32,
+    waits: u32,
+    is_withdrawn: bool,
     /// The first promise that is broken.
     pub(crate) fault: Option<String>,
 }
 
 const VERSIONS: [u32; 2] = [1, 2];
-/// Timers that ring while something else may happen.
-const EARLY_TICKS: u32 = 1;
+/// Times at which time passes while something else may happen.
+const EARLY_WAITS: u32 = 1;
 /// More than any wait needs.
-const MAX_TICKS: u32 = 60;
+const MAX_WAITS: u32 = 60;
 
 fn address(server: usize) -> Address {
     format!("192.0.2.{}:1", server + 1).parse().unwrap()
@@ -139,9 +155,11 @@ impl World {
             machines: Vec::new(),
             fates: BTreeMap::new(),
             last_executed: 0,
+            heard: BTreeMap::new(),
             ids: 0,
-            early_ticks: 0,
-            ticks: 0,
+            early_waits: 0,
+            waits: 0,
+            is_withdrawn: false,
             fault: None,
         };
         for (number, kind) in (1..).zip(plan.messages.chars()) {
@@ -181,6 +199,12 @@ impl World {
                 }
                 if self.plan.losses > 0 {
                     steps.push(Step::Lose(index));
+                    if !link.up.is_empty() {
+                        steps.push(Step::LoseUp(index));
+                    }
+                    if matches!(link.down.front(), Some(Some(_))) {
+                        steps.push(Step::LoseDown(index));
+                    }
                 }
             } else if link.machine.is_some() {
                 steps.push(Step::Bury(index));
@@ -188,6 +212,9 @@ impl World {
         }
         for (index, machine) in self.machines.iter().enumerate() {
             let Some(machine) = machine else { continue };
+            if self.plan.events > 0 && machine.session.has_session() {
+                steps.push(Step::Say(index));
+            }
             let running = machine.running.keys();
             steps.extend(running.map(|&packet| Step::Answer { machine: index, packet }));
         }
@@ -197,13 +224,40 @@ impl World {
         if self.plan.withdrawals > 0 {
             steps.push(Step::Withdraw);
         }
+        if self.plan.restores > 0 && self.is_withdrawn {
+            steps.push(Step::Restore);
+        }
+        steps.extend(self.rings());
         let is_quiet = steps.iter().all(|step| {
-            matches!(step, Step::Lose(_) | Step::Crash(_) | Step::Withdraw | Step::Bury(_))
+            matches!(
+                step,
+                Step::Lose(_)
+                    | Step::LoseUp(_)
+                    | Step::LoseDown(_)
+                    | Step::Crash(_)
+                    | Step::Withdraw
+                    | Step::Restore
+                    | Step::Bury(_)
+                    | Step::Say(_)
+            )
         });
-        if (is_quiet && !self.is_over()) || self.early_ticks < EARLY_TICKS {
-            steps.push(Step::Tick);
+        let is_due = self.rings().next().is_some();
+        if !is_due && ((is_quiet && !self.is_over()) || self.early_waits < EARLY_WAITS) {
+            steps.push(Step::Wait);
         }
         steps
+    }
+
+    /// Timers that are due. They may ring in any order, and behind whatever else may happen.
+    fn rings(&self) -> impl Iterator<Item = Step> {
+        let now = self.time();
+        let is_due = move |at: Option<Time>| at.is_some_and(|at| at <= now);
+        let client = is_due(self.client.poll_timeout()).then_some(Step::RingClient);
+        let machines = self.machines.iter().enumerate().filter_map(move |(index, machine)| {
+            let at = machine.as_ref()?.session.poll_timeout();
+            is_due(at).then_some(Step::Ring(index))
+        });
+        client.into_iter().chain(machines)
     }
 
     pub(crate) fn take(&mut self, step: Step) {
@@ -220,7 +274,7 @@ impl World {
                 let connection = self.links[link].connection;
                 match self.links[link].down.pop_front() {
                     Some(Some(bytes)) => {
-                        let bytes = BytesMut::from(&self.tampered(&bytes)[..]);
+                        let bytes = BytesMut::from(&bytes[..]);
                         self.tell_client(client::Input::Received { connection, bytes });
                     }
                     _ => {
@@ -230,13 +284,21 @@ impl World {
                 }
             }
             Step::Answer { machine, packet } => self.answer(machine, packet),
-            Step::Lose(link) => {
-                self.plan.losses -= 1;
-                let lost = &mut self.links[link];
-                lost.is_clients = false;
-                lost.down.clear();
-                let connection = lost.connection;
-                self.tell_client(client::Input::Closed { connection });
+            Step::Lose(link) => self.lose(link),
+            Step::LoseUp(link) => {
+                if let Some(last) = self.links[link].up.back_mut() {
+                    last.truncate(last.len() / 2);
+                }
+                self.lose(link);
+            }
+            Step::LoseDown(link) => {
+                let connection = self.links[link].connection;
+                if let Some(Some(mut bytes)) = self.links[link].down.pop_front() {
+                    bytes.truncate(bytes.len() / 2);
+                    let bytes = BytesMut::from(&bytes[..]);
+                    self.tell_client(client::Input::Received { connection, bytes });
+                }
+                self.lose(link);
             }
             Step::Bury(link) => {
                 if let Some(machine) = self.links[link].machine {
@@ -248,31 +310,71 @@ impl World {
             Step::Withdraw => {
                 self.plan.withdrawals -= 1;
                 let version = Version::new(2).unwrap();
-                let input = endpoint::Input::Withdraw(Service::DEFAULT, version);
-                let now = self.time();
-                self.servers[0].handle(input, now);
-                self.obey_endpoint(0);
+                self.is_withdrawn = true;
+                self.tell_endpoint(endpoint::Input::Withdraw(Service::DEFAULT, version));
             }
-            Step::Tick => self.tick(),
+            Step::Restore => {
+                self.plan.restores -= 1;
+                let version = Version::new(2).unwrap();
+                self.is_withdrawn = false;
+                self.tell_endpoint(endpoint::Input::Restore(Service::DEFAULT, version));
+            }
+            Step::Say(machine) => self.say(machine),
+            Step::Wait => self.wait(),
+            Step::RingClient => self.tell_client(client::Input::Tick),
+            Step::Ring(machine) => self.tell_machine(machine, server::Input::Tick),
         }
     }
 
-    fn tick(&mut self) {
-        self.ticks += 1;
-        self.early_ticks = (self.early_ticks + 1).min(EARLY_TICKS);
+    fn tell_endpoint(&mut self, input: endpoint::Input) {
+        let now = self.time();
+        self.servers[0].handle(input, now);
+        self.obey_endpoint(0);
+    }
+
+    fn lose(&mut self, link: usize) {
+        self.plan.losses -= 1;
+        let lost = &mut self.links[link];
+        lost.is_clients = false;
+        lost.down.clear();
+        let connection = lost.connection;
+        self.tell_client(client::Input::Closed { connection });
+    }
+
+    fn say(&mut self, index: usize) {
+        self.plan.events -= 1;
+        let Some(machine) = &mut self.machines[index] else { return };
+        machine.said += 1;
+        let body = body(&ubf!({event_out, {(index), (machine.said)}}));
+        let version = Version::new(1).unwrap();
+        self.tell_machine(index, server::Input::EventOut { version, body });
+    }
+
+    /// Events come once, and in order.
+    fn hear(&mut self, event: TermRef<'_>) {
+        let View::Tuple(event) = event.view() else { panic!("an event is a tuple") };
+        let [_, event] = event.to_array().expect("of two");
+        let View::Tuple(event) = event.view() else { panic!("ours is a tuple") };
+        let numbers = event.to_array().expect("of two");
+        let [machine, number] = numbers.map(|part| part.as_i64().expect("a number") as u64);
+        let last = self.heard.insert(machine, number).unwrap_or(0);
+        if number != last + 1 {
+            self.blame(format!("event {number} comes after {last}"));
+        }
+    }
+
+    fn wait(&mut self) {
+        self.waits += 1;
+        self.early_waits = (self.early_waits + 1).min(EARLY_WAITS);
         let machines = self.machines.iter().flatten();
         let times = machines.filter_map(|machine| machine.session.poll_timeout());
         let Some(next) = times.chain(self.client.poll_timeout()).min() else {
             return self.blame("nothing will ever happen again".to_owned());
         };
-        if self.ticks > MAX_TICKS {
+        if self.waits > MAX_WAITS {
             return self.blame("a call never ends".to_owned());
         }
         self.now = self.now.max(next.as_millis());
-        for machine in 0..self.machines.len() {
-            self.tell_machine(machine, server::Input::Tick);
-        }
-        self.tell_client(client::Input::Tick);
     }
 
     fn crash(&mut self, server: usize) {
@@ -289,22 +391,6 @@ impl World {
                 link.down.push_back(None);
             }
         }
-    }
-
-    fn tampered(&self, bytes: &Bytes) -> Vec<u8> {
-        let text = String::from_utf8(bytes.to_vec()).unwrap();
-        let change = match self.plan.mutant {
-            Some(Mutant::RepeatsTooEarly) => -1,
-            Some(Mutant::RepeatsTooLate) => 1,
-            _ => 0,
-        };
-        let Some(start) = text.find("'resumed'").map(|at| at + 9) else {
-            return text.into_bytes();
-        };
-        let len = text[start..].find(' ').unwrap();
-        let received: i64 = text[start..start + len].parse().unwrap();
-        let received = (received + change).max(0);
-        format!("{}{received}{}", &text[..start], &text[start + len..]).into_bytes()
     }
 
     fn tell_client(&mut self, input: client::Input) {
@@ -344,10 +430,16 @@ impl World {
                 }
                 client::Output::Notice(client::Notice::Lost { reason, .. }) => {
                     if let client::LossReason::Violation(_)
+                    | client::LossReason::BadSyntax(_)
+                    | client::LossReason::BadControl(_)
                     | client::LossReason::ReportedError { .. } = reason
                     {
                         self.blame(format!("the client says: {reason}"));
                     }
+                    continue;
+                }
+                client::Output::EventOut { body, .. } => {
+                    self.hear(body.root());
                     continue;
                 }
                 _ => continue,
@@ -383,7 +475,8 @@ impl World {
         });
         let session = start.session(now);
         let running = BTreeMap::new();
-        self.machines.push(Some(Machine { session, server, link, key: None, running }));
+        let machine = Machine { session, server, link, key: None, turn: 1, said: 0, running };
+        self.machines.push(Some(machine));
         self.obey_endpoint(server);
         client::Input::Connected { connection, peer: None, tls: false }
     }
@@ -522,7 +615,15 @@ impl World {
                                 known.server == machine.server && known.key == Some(session)
                             })
                         };
-                        Err(self.machines.iter().position(is_it).expect("its server knows it"))
+                        let owner = self.machines.iter().position(is_it);
+                        let owner = owner.expect("its server knows it");
+                        let Some(known) = &mut self.machines[owner] else { return Err(owner) };
+                        let last = std::mem::replace(&mut known.turn, resume.turn);
+                        if resume.turn <= last {
+                            let turn = resume.turn;
+                            self.blame(format!("attempt {turn} replaces attempt {last}"));
+                        }
+                        Err(owner)
                     }
                     Resumption::Overtaken => Ok(SessionAnswer::Overtaken),
                     Resumption::NoSession(why) => Ok(SessionAnswer::NoSession(why)),
@@ -565,6 +666,19 @@ impl World {
         if !self.may_die && self.fates.values().any(is_forgotten) {
             self.blame("an event was taken, and never ran".to_owned());
         }
+        for (index, machine) in self.machines.iter().enumerate() {
+            let Some(machine) = machine else { continue };
+            let link = &self.links[machine.link];
+            let is_attached = machine.session.has_session()
+                && link.machine == Some(index)
+                && link.is_clients
+                && self.is_over();
+            let heard = self.heard.get(&(index as u64)).copied().unwrap_or_default();
+            if is_attached && heard != machine.said {
+                let said = machine.said;
+                return self.blame(format!("of {said} events {heard} were heard"));
+            }
+        }
     }
 
     /// All that matters for what may still happen, without statistics and absolute times.
@@ -572,10 +686,11 @@ impl World {
         use std::fmt::Write as _;
 
         let mut form =
-            format!("{:?} {:?} {} {}", self.fates, self.last_executed, self.ids, self.early_ticks);
+            format!("{:?} {:?} {} {}", self.fates, self.last_executed, self.ids, self.early_waits);
         let plan = &self.plan;
-        write!(form, "{} {} {} {:?}", plan.losses, plan.crashes, plan.withdrawals, self.client)
-            .unwrap();
+        write!(form, "{} {} {} ", plan.losses, plan.crashes, plan.withdrawals).unwrap();
+        write!(form, "{} {} {} ", plan.restores, plan.events, self.is_withdrawn).unwrap();
+        write!(form, "{:?} {:?}", self.heard, self.client).unwrap();
         for link in &self.links {
             if link.machine.is_some() || link.is_clients || link.old_machine.is_some() {
                 let Link { machine, up, down, is_clients, .. } = link;
@@ -583,8 +698,8 @@ impl World {
             }
         }
         for machine in self.machines.iter().flatten() {
-            let Machine { session, link, running, .. } = machine;
-            write!(form, "{session:?} {link} {running:?}").unwrap();
+            let Machine { session, link, said, running, .. } = machine;
+            write!(form, "{session:?} {link} {said} {running:?}").unwrap();
         }
         for server in &self.servers {
             write!(form, "{server:?}").unwrap();
