@@ -216,9 +216,9 @@ impl Builder {
     /// # drop((builder, theirs));
     /// ```
     ///
-    /// With TLS, it is mostly
-    /// `let (tcp, peer) = to.dial().await?; Ok((Stream::own(tls.connect(name, tcp).await?), peer))`.
-    /// [`configure`](Self::configure) sets `Config::tls` if nothing else will do.
+    /// With TLS, it is mostly `let (tcp, peer) = to.dial().await?;
+    /// Ok((Stream::own(tls.connect(name, tcp).await?), peer))`. [`configure`](Self::configure) sets
+    /// `Config::tls` if nothing else will do.
     pub fn connector<F>(mut self, connect: impl Fn(Attempt) -> F + Send + 'static) -> Self
     where
         F: Future<Output = Result<(Stream, Peer), DialError>> + Send + 'static,
@@ -289,10 +289,10 @@ impl Builder {
     /// Default 64 MiB. While there are so many, the client reads nothing more, whatever else it
     /// waits for; a reply that is read already is not lost.
     ///
-    /// A caller takes its reply when its [`Call`](crate::Call) is polled, and lets go of it when the
-    /// call is dropped. **A call that was polled and is neither polled again nor dropped holds its
-    /// reply:** enough of them hold up all others, which then end at their deadlines. Spawned calls,
-    /// and those that are awaited together, are always polled.
+    /// A caller takes its reply when its [`Call`](crate::Call) is polled, and lets go of it when
+    /// the call is dropped. **A call that was polled and is neither polled again nor dropped holds
+    /// its reply:** enough of them hold up all others, which then end at their deadlines. Spawned
+    /// calls, and those that are awaited together, are always polled.
     pub fn max_reply_bytes(mut self, bytes: usize) -> Self {
         self.max_reply_bytes = bytes.max(1);
         self
@@ -360,8 +360,8 @@ impl Builder {
     /// What is no version is left out. Default: none, and a version without one is not checked.
     ///
     /// A request or an event that the contract does not allow is not sent: it ends with
-    /// [`CallError::Inexpressible`](crate::CallError::Inexpressible), and the log says where it does
-    /// not fit. Instead of a reply that the contract does not allow comes
+    /// [`CallError::Inexpressible`](crate::CallError::Inexpressible), and the log says where it
+    /// does not fit. Instead of a reply that the contract does not allow comes
     /// `{'serverBrokeContract', {Request, Reply}, Types}`, which is what the server should have
     /// said, and the state is taken to be what it was. An event that it does not allow is dropped.
     /// [`Client::contract_counts`] counts all of them.
@@ -406,12 +406,13 @@ impl Builder {
         self
     }
 
-    /// Whether calls are to survive the connections that they are made on, in a session (S1). Default:
-    /// [`SessionPlan::wanted`]: they are where the server grants a session.
+    /// Whether calls are to survive the connections that they are made on, in a session (S1).
+    /// Default: [`SessionPlan::wanted`]: they are where the server grants a session.
     ///
-    /// In a session a lost connection ends no call: another one goes on where it ended, and every call
-    /// ends once, with the reply of its one execution. *Calls wait for their turn then:* those made
-    /// after the loss are sent when those before it are answered, so that a slow one holds them back.
+    /// In a session a lost connection ends no call: another one goes on where it ended, and every
+    /// call ends once, with the reply of its one execution. *Calls wait for their turn then:* those
+    /// made after the loss are sent when those before it are answered, so that a slow one holds
+    /// them back.
     ///
     /// ```
     /// use std::time::Duration;

@@ -325,7 +325,7 @@ impl Driver {
             self.timer.as_mut().reset(self.start + wait);
             self.armed = Some(wanted);
         } else if self.armed.is_none_or(|armed| self.now < armed) {
-            // Nothing is to ring, or what will ring knows whom to wake: a task has one waker.
+            // No timer is needed, or the armed one already holds this task's waker.
             return false;
         }
         if self.timer.as_mut().poll(cx).is_pending() {

@@ -55,10 +55,10 @@ pub enum Incoming<E = Event> {
         /// The connection on which it goes on.
         connection: Arc<Connection>,
     },
-    /// From here on, events come on another connection, which has no session: the first one, one to another server, or
-    /// one to the same server after a loss. What the server kept for the connection before it, a
-    /// subscription say, it has to be told again; [`on_session`](crate::Builder::on_session) does
-    /// so before any other call.
+    /// From here on, events come on another connection, which has no session: the first one, one to
+    /// another server, or one to the same server after a loss. What the server kept for the
+    /// connection before it, a subscription say, it has to be told again;
+    /// [`on_session`](crate::Builder::on_session) does so before any other call.
     ///
     /// Of several connections without an event between them, only the last one is told.
     NewConnection(Arc<Connection>),

@@ -21,7 +21,8 @@
 //!
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     let client = Client::builder().address("a.example:4000").address("b.example:4000").versions([1, 2, 3]).connect().await?;
+//!     let builder = Client::builder().address("a.example:4000").address("b.example:4000");
+//!     let client = builder.versions([1, 2, 3]).connect().await?;
 //!     let reply = client.call(ubf!({get, "colour"})).await?;
 //!     println!("in version {}: {}", reply.version(), reply.response());
 //!     Ok(())

@@ -59,8 +59,8 @@ impl Reply {
         &self.connection
     }
 
-    /// The session that it came in, if it came in one, and whether by resuming: the request was sent
-    /// on an earlier connection, and its answer was kept.
+    /// The session that it came in, if it came in one, and whether by resuming: the request was
+    /// sent on an earlier connection, and its answer was kept.
     #[must_use]
     pub const fn session(&self) -> Option<InSession> {
         self.session

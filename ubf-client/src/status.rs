@@ -66,8 +66,8 @@ pub struct SessionStatus {
     pub id: SessionId,
     /// What it survives.
     pub level: Level,
-    /// Since when it has no connection. `None` if it has one. [`Statistics::parked`] has the time of
-    /// all that went on, or were given up.
+    /// Since when it has no connection. `None` if it has one. [`Statistics::parked`] has the time
+    /// of all that went on, or were given up.
     pub parked_since: Option<Instant>,
 }
 

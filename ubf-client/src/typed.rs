@@ -48,8 +48,8 @@ impl Client {
     /// # async fn example(client: Client) {
     /// // On the wire: 3 {'get'"colour"}$, and 3 ? {{'value'7}'start'}$
     /// match client.call_typed::<Response>(&Request::Get("colour".into())).await {
-    ///     Ok(reply) => println!("{:?} in version {}, state {}", reply.response, reply.version, reply.state.to_latin1()),
-    ///     Err(TypedCallError::Unreadable { error, .. }) => println!("it has run, but what it said is new to us: {error}"),
+    ///     Ok(reply) => println!("{:?} in version {}", reply.response, reply.version),
+    ///     Err(TypedCallError::Unreadable { error, .. }) => println!("it has run: {error}"),
     ///     Err(error) => println!("{error}; may it have run? {}", error.may_have_run()),
     /// }
     /// # }
@@ -170,7 +170,8 @@ impl Call {
     }
 }
 
-/// A call whose response is read as a `T`: a future, made when it is first polled, as a [`Call`] is.
+/// A call whose response is read as a `T`: a future, made when it is first polled, as a [`Call`]
+/// is.
 #[must_use = "a call is made when it is awaited"]
 pub struct TypedCall<T> {
     /// `Err(None)` when it was told that it cannot be written.

@@ -66,7 +66,8 @@ counters! {
     bad_syntax,
     /// Clients that reported that our bytes are no packets.
     reported_errors,
-    /// Clients that were too slow: to negotiate, to send a packet, to read, or that were silent for too long (L1).
+    /// Clients that were too slow: to negotiate, to send a packet, to read, or that were silent for
+    /// too long (L1).
     too_slow,
     /// Connections that were lost, and not closed by either side.
     lost,

@@ -26,5 +26,5 @@
 //!
 //! # When the code for a version is broken
 //! If it panics, the version is put into quarantine, and the same call goes out in the next lower
-//! one (N6). Code that reads replies is run by [`Client::read`](crate::Client::read), which does the
-//! same: but that call has run, and is not run again (N11).
+//! one (N6). Code that reads replies is run by [`Client::read`](crate::Client::read), which does
+//! the same: but that call has run, and is not run again (N11).

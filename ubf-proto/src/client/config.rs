@@ -98,8 +98,8 @@ pub struct Config {
     /// L2: without a byte of an answer while the answer to a call is due, after which the server is
     /// asked for a sign of life on a second connection. Default 10 s.
     pub ask_after: Duration,
-    /// L2: without a byte of an answer while the answer to a call is due. Default 90 s, since a server
-    /// gives a call 60 s, and its answer is to come first.
+    /// L2: without a byte of an answer while the answer to a call is due. Default 90 s, since a
+    /// server gives a call 60 s, and its answer is to come first.
     pub max_silence: Duration,
     /// L2: without a byte written, while there are some to write and the first answer that is due
     /// is not that of a call. Default 30 s.

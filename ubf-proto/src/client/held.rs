@@ -16,8 +16,8 @@ use super::settle::Ending;
 use crate::session::{Grant, Level, Outgoing, Resume, SessionId, Unseen};
 use crate::time::Time;
 
-/// S7: a process that ends and is started again is back by then, mostly. Chosen: calls wait no longer
-/// than that for what is gone.
+/// S7: a process that ends and is started again is back by then, mostly. Chosen: calls wait no
+/// longer than that for what is gone.
 const MAX_SHUT: Duration = Duration::from_secs(1);
 
 /// A session that a server has granted.
@@ -31,8 +31,8 @@ pub(super) struct Held {
     pub(super) owner: Candidate,
     /// S7: it has said `closing`, and has named another server.
     pub(super) has_owner_left: bool,
-    /// S7: since when nobody takes connections at the owner's address. `None` if somebody does, or if
-    /// that is not known.
+    /// S7: since when nobody takes connections at the owner's address. `None` if somebody does, or
+    /// if that is not known.
     pub(super) shut_since: Option<Time>,
     /// S5: the number of the last attempt to attach it to a connection.
     turn: u64,

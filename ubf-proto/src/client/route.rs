@@ -215,8 +215,8 @@ impl Route {
         Some(candidate)
     }
 
-    /// R4: the addresses of a round: the owner of the session (S7), the last NextIP, the peers, those of the start; each once.
-    /// Those that were lost by silence come last.
+    /// R4: the addresses of a round: the owner of the session (S7), the last NextIP, the peers,
+    /// those of the start; each once. Those that were lost by silence come last.
     pub(super) fn begin_round(&mut self, start: &[Address], owner: Option<&Candidate>) {
         let own = start
             .iter()

@@ -37,8 +37,8 @@ impl Ending {
         Self::Broken
     }
 
-    /// Whether an event was certainly taken: after the last words no refusal can come any more (P5),
-    /// unless an earlier answer is missing, too.
+    /// Whether an event was certainly taken: after the last words no refusal can come any more
+    /// (P5), unless an earlier answer is missing, too.
     pub(super) fn was_taken(&self, sent: &Sent, is_answer_missing: bool) -> bool {
         let is_planned = matches!(self, Self::Planned { .. });
         is_planned && self.may_have_run(sent) && sent.awaited.is_event() && !is_answer_missing

@@ -26,8 +26,8 @@ pub enum Input {
     },
     /// The answer to [`Output::CountCalls`](super::Output::CountCalls): so many handlers run.
     Calls(u64),
-    /// The answer to [`Output::StopListening`](super::Output::StopListening): nobody can connect any
-    /// longer.
+    /// The answer to [`Output::StopListening`](super::Output::StopListening): nobody can connect
+    /// any longer.
     StoppedListening,
     /// R8: the operator sends all clients elsewhere. Not accepted when the server is closing.
     /// Nor if clients cannot be told of the addresses, as for [`Peers`](Self::Peers).
@@ -35,10 +35,11 @@ pub enum Input {
     /// The same, but the server stays when the clients are gone and the grace is over, until it is
     /// told to shut down or to go on: so a drain can still be taken back.
     DrainAndStay(DrainPlan),
-    /// R8: the operator takes a drain back. Accepted only while the server drains and still listens.
+    /// R8: the operator takes a drain back. Accepted only while the server drains and still
+    /// listens.
     Undrain,
-    /// The operator sends the client of one connection elsewhere, as in a drain. Not accepted if the
-    /// connection is gone, or if clients cannot be told of the addresses, as for
+    /// The operator sends the client of one connection elsewhere, as in a drain. Not accepted if
+    /// the connection is gone, or if clients cannot be told of the addresses, as for
     /// [`Peers`](Self::Peers).
     ///
     /// A connection that is still there after the grace is closed. A drain, and the end of one,
@@ -55,13 +56,13 @@ pub enum Input {
     },
     /// The operator admits no further connection: each new one is told `closing 'cordoned'` and
     /// where to go instead. Those that are there stay, and while a session of an origin is without
-    /// a connection (S6), connections from there are admitted. Not accepted if clients cannot be told of the
-    /// addresses, as for [`Peers`](Self::Peers).
+    /// a connection (S6), connections from there are admitted. Not accepted if clients cannot be
+    /// told of the addresses, as for [`Peers`](Self::Peers).
     Cordon(Cordon),
     /// The operator admits connections again. Accepted if a cordon is in force.
     Uncordon,
-    /// R8: no further call is executed, and those in progress may take so long. Not accepted when the
-    /// server is closing.
+    /// R8: no further call is executed, and those in progress may take so long. Not accepted when
+    /// the server is closing.
     ShutDown {
         /// How long calls in progress may take.
         hard_stop: Duration,
@@ -75,13 +76,14 @@ pub enum Input {
     /// R4: where clients go when this server is lost. Its own addresses are left out.
     ///
     /// Not accepted if clients cannot be told of the others: at most 16 addresses, of 1,024 bytes
-    /// with the commas between them (L1), and none that is [unspecified](super::is_unspecified) (R7).
+    /// with the commas between them (L1), and none that is [unspecified](super::is_unspecified)
+    /// (R7).
     Peers(Vec<Address>),
     /// R9: from which load on clients are sent elsewhere; `None`: they stay.
     /// Accepted if clients can be told of its addresses.
     Load(Option<LoadPlan>),
-    /// S6: a session has lost its connection and goes on without. Not accepted if it has another one
-    /// by now.
+    /// S6: a session has lost its connection and goes on without. Not accepted if it has another
+    /// one by now.
     Parked {
         /// Which session.
         session: SessionKey,
@@ -90,8 +92,8 @@ pub enum Input {
     },
     /// S3, S6: a session is over.
     SessionOver(SessionKey),
-    /// S6: the sessions keep [`max_kept_in_all`](super::SessionLimits::max_kept_in_all) bytes, or do
-    /// so no longer. Meanwhile none is granted.
+    /// S6: the sessions keep [`max_kept_in_all`](super::SessionLimits::max_kept_in_all) bytes, or
+    /// do so no longer. Meanwhile none is granted.
     Crowded(bool),
     /// Time has passed.
     Tick,

@@ -56,8 +56,8 @@ use crate::versions::Versions;
 /// Notices that wait to be taken. Chosen: one input makes two at most.
 const MAX_NOTICES: usize = 64;
 
-/// What a server decides for all of its connections together: whom it admits, what it offers, how it
-/// drains and stops, when its load sends clients elsewhere.
+/// What a server decides for all of its connections together: whom it admits, what it offers, how
+/// it drains and stops, when its load sends clients elsewhere.
 ///
 /// Ask [`admit`](Self::admit) for each connection that was made. Tell of all else with
 /// [`handle`](Self::handle), do what [`poll_output`](Self::poll_output) says until that is nothing,
