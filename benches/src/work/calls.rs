@@ -124,6 +124,7 @@ impl ServerEnd {
                 }
                 server::Output::Session(SessionRequest::Resume { .. })
                 | server::Output::Event(_)
+                | server::Output::Seen { .. }
                 | server::Output::SessionOver { .. }
                 | server::Output::Close { .. }
                 | server::Output::Notice(_)
