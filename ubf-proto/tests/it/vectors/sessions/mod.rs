@@ -29,6 +29,11 @@ fn dialogues() -> Vec<(String, Dialogue)> {
 
 /// All failures at once, so that a change of the rules shows all that it changes.
 fn run_all(run: impl Fn(&str, &Dialogue) + std::panic::RefUnwindSafe) {
+    let failures = failures(run);
+    assert!(failures.is_empty(), "{failures:#?}");
+}
+
+fn failures(run: impl Fn(&str, &Dialogue) + std::panic::RefUnwindSafe) -> Vec<String> {
     let mut failures = Vec::new();
     for (file, dialogue) in dialogues() {
         let name = format!("{file}: {}", dialogue.name);
@@ -37,7 +42,7 @@ fn run_all(run: impl Fn(&str, &Dialogue) + std::panic::RefUnwindSafe) {
             failures.push(name);
         }
     }
-    assert!(failures.is_empty(), "{failures:#?}");
+    failures
 }
 
 #[test]
@@ -48,6 +53,16 @@ fn the_client_does_what_the_vectors_of_sessions_say() {
 #[test]
 fn the_server_does_what_the_vectors_of_sessions_say() {
     run_all(server::run);
+}
+
+/// S4: in memory nobody has received less than is done, so that no search can miss this rule.
+#[cfg(feature = "mutants")]
+#[test]
+fn mutant_received_ignores_done() {
+    use ubf_proto::mutant::{Mutant, with};
+
+    let failures = with(Mutant::ReceivedIgnoresDone, || failures(server::run));
+    assert_eq!(failures, ["server-resuming: what the client says it has done counts as received"]);
 }
 
 /// The chapter, and the numbers of its rules: each begins a sentence.
