@@ -136,6 +136,11 @@ impl OwnerLink {
         self.tell(Input::EventOut { version, body });
     }
 
+    /// S6.9: the owner keeps as many bytes of answers as it may, or does so no longer.
+    pub fn crowded(&self, is_crowded: bool) {
+        self.tell(Input::Crowded(is_crowded));
+    }
+
     /// S5: another connection goes on with the session. This one ends, with a word.
     pub fn overtaken(&self) {
         self.tell(Input::Overtaken);

@@ -141,6 +141,8 @@ impl<S: StatefulService> Host<S> {
     /// # Errors
     /// It was not ended, and nothing has changed.
     pub fn end(&mut self, base: &dyn Base, session: SessionKey, now: Time) -> Result<(), NotRun> {
+        // First, so that nothing can be missing when the service has been told.
+        self.shard.find_session(base, session)?;
         let service = Arc::clone(&self.service);
         let gone = |tx: &mut Tx<'_>| contained(|| service.gone(session, tx));
         let _taken_back = self.shard.run_own(base, now, gone)?;

@@ -75,6 +75,8 @@ pub struct Session {
     grant: Grant,
     events: u64,
     kept: VecDeque<Kept>,
+    /// Of their bodies.
+    kept_bytes: usize,
     /// The first and the last number of each row of answers in the store.
     rows: VecDeque<(u64, u64)>,
     /// Answers up to this number are in the store, or no longer needed.
@@ -91,6 +93,7 @@ impl Session {
             grant,
             events: 0,
             kept: VecDeque::new(),
+            kept_bytes: 0,
             rows: VecDeque::new(),
             saved: 0,
             changed: true,
@@ -128,8 +131,13 @@ impl Session {
 
     /// The bytes of all kept answers.
     #[must_use]
-    pub fn kept_bytes(&self) -> usize {
-        self.kept.iter().map(|kept| kept.body.len()).sum()
+    pub const fn kept_bytes(&self) -> usize {
+        self.kept_bytes
+    }
+
+    fn keep(&mut self, number: u64, body: Bytes) {
+        self.kept_bytes += body.len();
+        self.kept.push_back(Kept { number, body });
     }
 
     pub(crate) const fn is_changed(&self) -> bool {
@@ -141,7 +149,7 @@ impl Session {
         self.received = self.received.saturating_add(1);
         self.changed = true;
         if let Some(body) = answer {
-            self.kept.push_back(Kept { number: self.received, body });
+            self.keep(self.received, body);
         }
         // S3: message k + Window says that answer k was seen.
         self.seen(self.received.saturating_sub(self.grant.window));
@@ -160,7 +168,8 @@ impl Session {
         if done > self.done {
             self.done = done;
             self.changed = true;
-            while self.kept.front().is_some_and(|kept| kept.number <= done) {
+            while let Some(kept) = self.kept.front().filter(|kept| kept.number <= done) {
+                self.kept_bytes -= kept.body.len();
                 self.kept.pop_front();
             }
         }
@@ -252,8 +261,18 @@ impl Session {
             return Err(malformed);
         }
         let saved = received;
-        let (kept, rows, changed) = (VecDeque::new(), VecDeque::new(), false);
-        let mut session = Self { received, done, turn, grant, events, kept, rows, saved, changed };
+        let mut session = Self {
+            received,
+            done,
+            turn,
+            grant,
+            events,
+            kept: VecDeque::new(),
+            kept_bytes: 0,
+            rows: VecDeque::new(),
+            saved,
+            changed: false,
+        };
         for row in answers {
             session.read_answers(row)?;
         }
@@ -277,7 +296,7 @@ impl Session {
             }
             span = Some((first, number));
             if number > self.done {
-                self.kept.push_back(Kept { number, body: Bytes::copy_from_slice(body) });
+                self.keep(number, Bytes::copy_from_slice(body));
             }
         }
         self.rows.extend(span);

@@ -1,5 +1,6 @@
 //! What connections say, done on the shard in the order in which it came.
 
+use std::cell::RefCell;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -59,7 +60,7 @@ impl<S: StatefulService> Worker<S> {
     fn open(&mut self, link: &Arc<OwnerLink>, wish: &Wish, max_packet: u64) -> Result<(), NotRun> {
         let limits = &self.config.sessions;
         let grant = limits.grant(wish, max_packet, Level::Durable);
-        let Some(grant) = grant.filter(|_| self.makes_room(link)) else {
+        let Some(grant) = grant.filter(|_| !self.is_crowded && self.makes_room(link)) else {
             link.session(SessionAnswer::NotGranted);
             return Ok(());
         };
@@ -199,18 +200,20 @@ impl<S: StatefulService> Worker<S> {
             To::Connection(_) => u64::MAX,
         };
         let service = Arc::clone(self.host.service_arc());
-        let mut state_before = Text::from_static("start");
+        // Of the session before the call, for a refusal: the call is taken back then.
+        let state = RefCell::new(Text::from_static("start"));
         let run = |tx: &mut Tx<'_>| {
             contained(|| {
-                state_before = service.state_name(&caller, tx)?;
-                answer(&*service, &caller, message, &state_before, max_kept, tx)
+                let before = service.state_name(&caller, tx)?;
+                *state.borrow_mut() = before.clone();
+                answer(&*service, &caller, message, &before, max_kept, tx)
             })
         };
         // The closure that refuses cannot borrow what the one before it writes.
         let mut reason = None;
         let refuse = |why: &Reason| {
             reason = Some(why.clone());
-            refusal(why, version)
+            refusal(why, version, state.take())
         };
         let ran = self.host.shard_mut().run(&self.rows, to, wall_clock(), run, refuse)?;
         if let (Ran::TakenBack(_), Some(why)) = (&ran, reason) {
@@ -312,12 +315,12 @@ fn answer<S: StatefulService>(
 }
 
 /// The answer to a call that was taken back, as it is stored.
-fn refusal(reason: &Reason, version: Version) -> Bytes {
+fn refusal(reason: &Reason, version: Version, state: Text) -> Bytes {
     let refused = |why| StoredAnswer::Refused(Term::atom(why));
     let stored = match reason {
         Reason::Refused(why) => {
             let error = Term::tuple([Term::atom("error"), Term::string(why.as_str())]);
-            StoredAnswer::Reply { version, body: Reply::ok(error).into_body() }
+            StoredAnswer::Reply { version, body: Reply::new(error, state).into_body() }
         }
         Reason::Limit(_) => refused("limit"),
         Reason::Crashed(_) => refused("crash"),

@@ -80,6 +80,11 @@ impl Links {
         self.calls.remove(&call)
     }
 
+    /// The connections that have sessions.
+    pub(super) fn with_sessions(&self) -> impl Iterator<Item = &Arc<OwnerLink>> {
+        self.by_key.values().map(|attached| &attached.link)
+    }
+
     /// Everybody, and nobody is left.
     pub(super) fn take_all(&mut self) -> Vec<Arc<OwnerLink>> {
         self.by_link.clear();

@@ -59,6 +59,8 @@ pub(super) struct Worker<S> {
     /// The stored sessions are looked at, from this one on.
     scanning: Option<Option<SessionKey>>,
     is_loading: bool,
+    /// S6.9: as many bytes are kept as may be.
+    pub(super) is_crowded: bool,
     /// Something is due that waits for the store.
     is_blocked: bool,
     next_timer: Option<Time>,
@@ -111,6 +113,7 @@ impl<S: StatefulService> Worker<S> {
             starting: Some(starting),
             scanning: Some(None),
             is_loading: false,
+            is_crowded: false,
             is_blocked: false,
             next_timer: None,
             trouble: None,
@@ -208,6 +211,7 @@ impl<S: StatefulService> Worker<S> {
             if is_free {
                 self.ring()?;
             }
+            self.count_kept();
             if !self.do_outputs()? || self.queue.is_empty() {
                 return Ok(());
             }
@@ -302,6 +306,22 @@ impl<S: StatefulService> Worker<S> {
         Ok(true)
     }
 
+    /// S6.9: tells connections when the server keeps as much as it may, and when it does not.
+    fn count_kept(&mut self) {
+        let kept = self.host.shard().kept_bytes() as u64;
+        let max_kept_in_all = self.config.sessions.max_kept_in_all;
+        let is_crowded = kept >= max_kept_in_all;
+        if self.is_crowded != is_crowded {
+            self.is_crowded = is_crowded;
+            if is_crowded {
+                warn!(kept, max_kept_in_all, "sessions keep as much as they may");
+            }
+            for link in self.links.with_sessions() {
+                link.crowded(is_crowded);
+            }
+        }
+    }
+
     fn ring(&mut self) -> Result<(), KeeperError> {
         loop {
             let now = wall_clock();
@@ -320,6 +340,8 @@ impl<S: StatefulService> Worker<S> {
         while let Some(output) = self.host.poll_output() {
             is_any = true;
             match output {
+                // Nobody is left to be served, and the store says what was done.
+                Output::Claim { .. } if self.is_closing => self.is_closed = true,
                 Output::Claim { shard, seen } => self.ask(Ask::Claim { shard, seen })?,
                 Output::Commit(batch) => self.ask(Ask::Commit(batch))?,
                 Output::Look { number } => {
@@ -381,10 +403,16 @@ impl<S: StatefulService> Worker<S> {
                     let events_made = Some(session.events());
                     let restored = Restored { grant, received, events_made, kept };
                     attached.link.session(SessionAnswer::Restored(Box::new(restored)));
+                    if self.is_crowded {
+                        attached.link.crowded(true);
+                    }
                 }
             }
             Leaving::Mark(packet) => attached.link.taken(packet),
-            Leaving::Event(_) => {}
+            Leaving::Event(body) => match StoredAnswer::from_bytes(&body) {
+                Some(StoredAnswer::Reply { version, body }) => attached.link.event(version, body),
+                Some(_) | None => error!("an event is no versioned packet, and is not sent"),
+            },
             other => error!(?other, "an output that this keeper does not know"),
         }
     }
@@ -464,9 +492,6 @@ impl<S: StatefulService> Worker<S> {
                 self.trouble = None;
                 self.rows.forget();
                 self.host.handle(Input::Claimed { epoch, record });
-                if self.is_closing {
-                    self.host.handle(Input::Suspend);
-                }
             }
             Err(ClaimError::Failed(error)) => {
                 self.cause = Some(error.into());

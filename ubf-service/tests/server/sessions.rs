@@ -109,6 +109,33 @@ async fn t9_a_crash_is_refused_and_has_not_run() {
 }
 
 #[tokio::test]
+async fn s2_events_are_counted_also_over_a_restart_and_what_is_missed_is_told() {
+    let store = Memory::new();
+    let server = Running::start(store.clone()).await;
+    let mut peer = server.open(ID).await;
+    peer.send("1 'tell'$1 'tell'$1 {'add'\"a\"1}$").await;
+    let mut packets = Vec::new();
+    for _ in 0..5 {
+        packets.push(peer.packet().await);
+    }
+    assert_eq!(packets.iter().filter(|packet| *packet == "1 ? {'event_out'7}$").count(), 2);
+    server.kill().await;
+    drop(peer);
+    let server = Running::start(store).await;
+    // The client says that it has none of them.
+    let (mut peer, resumed) = server.resume(ID, 3, 2).await;
+    assert!(resumed.contains("{'resumed'3 2}"), "{resumed}");
+    peer.send("1 'tell'$").await;
+    let mut packets = [peer.packet().await, peer.packet().await];
+    packets.sort();
+    assert_eq!(packets, ["1 ? {'event_out'7}$", "1 ? {0'start'}$"]);
+    // Both ends have counted three.
+    peer.exchange("0 {'seen'4 3}$0 'ping'$", "0 ? 'pong'$").await;
+    drop(peer);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn s3_a_session_that_its_client_ends_leaves_nothing() {
     let store = Memory::new();
     let server = Running::start(store.clone()).await;
@@ -148,6 +175,32 @@ async fn s6_a_session_that_nobody_goes_on_with_is_over_also_after_a_restart() {
     }
     server.stop().await;
     assert_eq!(session_rows(&store), 0);
+}
+
+#[tokio::test]
+async fn s6_while_as_much_is_kept_as_may_be_no_session_is_granted() {
+    let mut limits = SessionLimits::default();
+    limits.max_kept_in_all = 10;
+    let server = Running::start_at("127.0.0.1:0", Memory::new(), limits).await;
+    let mut keeps = server.open(ID).await;
+    keeps.exchange("1 {'add'\"a\"1}$", "1 ? {1'start'}$").await;
+    let open = "0 {'negotiate'1?#1&#{'session'16~cccccccccccccccc~8 1000 60000}&}$";
+    let mut other = server.connect().await;
+    other.send(open).await;
+    assert!(!other.packet().await.contains("'session'"), "13 bytes are kept");
+    // The one that keeps them goes on, and what it has seen makes room.
+    keeps.exchange("1 {'add'\"a\"1}$", "1 ? {2'start'}$").await;
+    keeps.send("0 {'seen'2 0}$0 'ping'$").await;
+    keeps.expect("0 ? 'pong'$").await;
+    loop {
+        let mut other = server.connect().await;
+        other.send(open).await;
+        if other.packet().await.contains("'session'") {
+            break;
+        }
+    }
+    drop((keeps, other));
+    server.stop().await;
 }
 
 #[tokio::test]

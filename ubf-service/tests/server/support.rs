@@ -26,7 +26,8 @@ impl Row for Count {
 }
 static COUNTS: Table<String, Count> = Table::new("counts");
 
-/// `{'add',Name,Count}` adds, `{'read',Name}` writes nothing, `'crash'` panics.
+/// `{'add',Name,Count}` adds, `{'read',Name}` writes nothing, `'crash'` panics, `'tell'` sends an
+/// event.
 #[derive(Versioned, Serialize, Deserialize)]
 #[version(1..=2, Self)]
 #[serde(rename_all = "snake_case")]
@@ -34,6 +35,7 @@ pub(crate) enum Request {
     Add(String, u64),
     Read(String),
     Crash,
+    Tell,
 }
 
 /// What was counted.
@@ -50,7 +52,7 @@ impl StatefulService for Counter {
     const STATE: (u32, u32) = (1, 1);
     tables!(COUNTS);
 
-    fn apply(&self, _: &Caller<'_>, request: Request, tx: &mut Tx<'_>) -> Do<Reply> {
+    fn apply(&self, caller: &Caller<'_>, request: Request, tx: &mut Tx<'_>) -> Do<Reply> {
         match request {
             Request::Add(name, more) => {
                 let count = tx.get(&COUNTS, &name)?.map_or(0, |count| count.0) + more;
@@ -61,6 +63,12 @@ impl StatefulService for Counter {
                 Ok(Reply(count))
             }
             Request::Read(name) => Ok(Reply(tx.get(&COUNTS, &name)?.map_or(0, |count| count.0))),
+            Request::Tell => {
+                if let Some(session) = caller.session {
+                    tx.emit(session, Bytes::from_static(b"1 {'event_out'7}$"))?;
+                }
+                Ok(Reply(0))
+            }
             Request::Crash => panic!("as it is asked to"),
         }
     }

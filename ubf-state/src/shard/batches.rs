@@ -22,14 +22,19 @@ impl Shard {
         self.gate.is_empty() && self.flying.is_none() && !self.open.is_due
     }
 
-    pub(super) fn may_take(&self) -> Result<(), NotRun> {
+    /// Whether anything may change here.
+    pub(super) const fn may_change(&self) -> Result<(), NotRun> {
         match self.life {
-            Life::Serving { .. } => {}
-            Life::Apart => return Err(NotRun::NotOwner),
+            Life::Serving { .. } => Ok(()),
+            Life::Apart => Err(NotRun::NotOwner),
             Life::Claiming { .. } | Life::Suspending { .. } | Life::Suspended { .. } => {
-                return Err(NotRun::NotNow);
+                Err(NotRun::NotNow)
             }
         }
+    }
+
+    pub(super) fn may_take(&self) -> Result<(), NotRun> {
+        self.may_change()?;
         let is_full = self.open.calls >= self.config.max_batch_calls
             || self.open.writes.bytes() >= self.config.max_batch_bytes
             || self.gate.len() >= self.config.max_held;

@@ -23,6 +23,8 @@ pub(super) struct Sessions {
     by_key: BTreeMap<SessionKey, Session>,
     /// Those that have changed since the last batch.
     changed: Vec<SessionKey>,
+    /// Of the answers that are kept for them.
+    kept_bytes: usize,
 }
 
 impl Sessions {
@@ -35,10 +37,23 @@ impl Sessions {
         self.change(key, Session::made_event).is_some()
     }
 
+    fn insert(&mut self, key: SessionKey, session: Session) {
+        self.kept_bytes += session.kept_bytes();
+        self.by_key.insert(key, session);
+    }
+
+    fn remove(&mut self, key: SessionKey) -> Option<Session> {
+        let session = self.by_key.remove(&key)?;
+        self.kept_bytes -= session.kept_bytes();
+        Some(session)
+    }
+
     fn change<T>(&mut self, key: SessionKey, change: impl FnOnce(&mut Session) -> T) -> Option<T> {
         let session = self.by_key.get_mut(&key)?;
         let was_changed = session.is_changed();
+        let kept_before = session.kept_bytes();
         let result = change(session);
+        self.kept_bytes = self.kept_bytes - kept_before + session.kept_bytes();
         if session.is_changed() && !was_changed {
             self.changed.push(key);
         }
@@ -70,6 +85,12 @@ impl Shard {
         self.sessions.by_key.get(&key)
     }
 
+    /// The bytes of the answers that are kept in memory for all sessions.
+    #[must_use]
+    pub const fn kept_bytes(&self) -> usize {
+        self.sessions.kept_bytes
+    }
+
     /// Opens a session with what is granted (S1). [`Leaving::Opened`] leaves when it
     /// is stored.
     ///
@@ -87,7 +108,7 @@ impl Shard {
             Ok(()) => return Err(NotRun::SessionExists),
             Err(why) => return Err(why),
         }
-        self.sessions.by_key.insert(key, Session::opened(grant));
+        self.sessions.insert(key, Session::opened(grant));
         self.sessions.changed.push(key);
         self.open.is_due = true;
         let needs = self.needs(true);
@@ -132,14 +153,22 @@ impl Shard {
         self.sessions.change(key, |session| session.seen(done));
     }
 
-    /// Ends a session: its rows are taken away.
+    /// Whether a session is there; it is in memory then.
+    ///
+    /// # Errors
+    /// It is not, or that is not known yet.
+    pub fn find_session(&mut self, base: &dyn Base, key: SessionKey) -> Result<(), NotRun> {
+        self.may_change()?;
+        self.load_session(base, key)
+    }
+
+    /// Ends a session: its rows are taken away. It makes room, so a full batch takes it, too.
     ///
     /// # Errors
     /// It was not ended, and nothing has changed.
     pub fn end_session(&mut self, base: &dyn Base, key: SessionKey) -> Result<(), NotRun> {
-        self.may_take()?;
-        self.load_session(base, key)?;
-        if let Some(session) = self.sessions.by_key.remove(&key) {
+        self.find_session(base, key)?;
+        if let Some(session) = self.sessions.remove(key) {
             let mut writes = Writes::default();
             session.remove(key, &mut writes);
             self.open.writes.extend(writes);
@@ -154,7 +183,7 @@ impl Shard {
     pub fn forget_session(&mut self, key: SessionKey) {
         let is_stored = self.session(key).is_some_and(|session| !session.is_changed());
         if is_stored && self.flying.is_none() {
-            self.sessions.by_key.remove(&key);
+            self.sessions.remove(key);
         }
     }
 
@@ -201,7 +230,7 @@ impl Shard {
         let ground = self.ground(base, &none);
         match read_session(&ground, key).map_err(Stop::into_reason) {
             Ok(Some(session)) => {
-                self.sessions.by_key.insert(key, session);
+                self.sessions.insert(key, session);
                 Ok(())
             }
             Ok(None) => Err(NotRun::UnknownSession),

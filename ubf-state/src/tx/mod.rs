@@ -264,7 +264,9 @@ impl<'a> Tx<'a> {
         self.write_at(MINE, &session.key(Space::Mine), row)
     }
 
-    /// Sends an event to a session, after the answer of this call.
+    /// Sends an event to a session, after the answer of this call. Behind a server, `body` is a
+    /// versioned packet: `3 {'event_out',Event}$`. It is counted for the session, and not stored: a
+    /// client that is not connected is told how many it has missed.
     ///
     /// # Errors
     /// [`Stop`], to be passed on: the call sends too many.
