@@ -7,9 +7,10 @@ use clap::Args;
 /// Watch two servers be drained, restarted and killed under load, and no call be lost.
 ///
 /// Starts server processes on this machine and many clients in this one, and takes them through
-/// eight phases: they agree on a version; the clients' code for it crashes; a server is drained;
-/// load is shared; a server is replaced in place; every connection is cut; a server is killed. Then what the clients were told is
-/// compared with the journals in which the servers wrote down each call before they executed it.
+/// nine phases: they agree on a version; the clients' code for it crashes; a server is drained;
+/// load is shared; a server is replaced in place; every connection is cut; a server is killed; one
+/// with --data is killed, and nothing is in doubt. Then what the clients were told is compared with
+/// the journals in which the servers wrote down each call before they executed it.
 #[derive(Debug, Args)]
 #[command(after_long_help = include_str!("../help/demo.txt"))]
 pub(crate) struct Demo {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::journal::{CallName, Executed};
+use super::survival::Survival;
 use crate::ui::text::counted;
 use crate::ui::units::count;
 use ubf_load::load::Outcome;
@@ -25,6 +26,8 @@ pub(crate) struct Evidence {
     /// Connections that were broken, and whose sessions went on; and calls that ended badly by then.
     pub(crate) resumed: u64,
     pub(crate) bad_after_cuts: u64,
+    /// Of the server that was killed and has rows.
+    pub(crate) survival: Survival,
     /// Clients that were at the node that was killed, at that time.
     pub(crate) at_killed: BTreeSet<u64>,
     /// A client has no more calls in flight.
@@ -162,6 +165,14 @@ pub(crate) fn judge(evidence: &Evidence) -> Verdict {
         (others, _) => format!("{others} were not{}", unexplained.words()),
     };
     verdict.promise("indeterminate_only_after_the_kill", unexplained.count == 0, saw);
+    let Survival { kills, answered, not_answered, .. } = evidence.survival;
+    let saw = format!(
+        "{}, {}, {} in doubt",
+        counted(kills, "kill"),
+        counted(answered, "call"),
+        count(not_answered)
+    );
+    verdict.promise("survives_kills", evidence.survival.is_good(), saw);
     let mut refused = stray;
     refused.count += foreign.count;
     refused.first = refused.first.or(foreign.first);

@@ -55,6 +55,11 @@ impl Folder {
         self.record(name, "log")
     }
 
+    /// Where the rows of a server are: the same for all that come after it.
+    pub(crate) fn data(&self, name: &str) -> PathBuf {
+        self.private.join(name)
+    }
+
     fn record(&self, name: &str, kind: &str) -> PathBuf {
         self.kept.as_ref().unwrap_or(&self.private).join(format!("{name}.{kind}"))
     }

@@ -2,10 +2,11 @@
 //! call was lost.
 //!
 //! ```text
-//! story   the eight phases: orders to the servers, waits for what shall come of them
+//! story   the nine phases: orders to the servers, waits for what shall come of them
 //!  stage    what all phases need: servers, clients, time, and what is seen of them
 //!   node      a server, a process of this same program
 //!   screen    what people see meanwhile
+//!  survival a server with rows that is killed, and its clients
 //! journal + check   what the servers wrote down, against what the clients were told
 //! report    what it came to
 //! ```
@@ -18,6 +19,7 @@ pub(crate) mod report;
 mod screen;
 mod stage;
 mod story;
+mod survival;
 
 use std::io;
 use std::path::PathBuf;

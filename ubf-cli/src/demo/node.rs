@@ -59,6 +59,15 @@ impl Operator {
     }
 }
 
+/// What a server does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// It answers each request with itself, and writes a journal.
+    Echo,
+    /// It keeps values in rows that survive it.
+    Rows,
+}
+
 #[derive(Debug)]
 pub(super) struct Node {
     /// `A`, `B`.
@@ -76,6 +85,7 @@ pub(super) struct Node {
 impl Node {
     /// Starts one, and does not wait for it.
     pub(super) fn start(
+        kind: Kind,
         place: &'static str,
         generation: u32,
         address: &Address,
@@ -94,22 +104,17 @@ impl Node {
         let stderr = File::create(&log).map_err(|error| cannot(&error))?;
         let mut command = Command::new(program);
         command
-            .args([
-                "serve",
-                "--service",
-                "echo",
-                "--versions",
-                SERVER_VERSIONS,
-                "--reuse-port",
-                "--listen",
-            ])
+            .args(["serve", "--reuse-port", "--listen"])
             .arg(address.to_string())
             .arg("--control")
-            .arg(&socket)
-            .arg("--journal")
-            .arg(&journal)
-            .stdout(Stdio::null())
-            .stderr(stderr);
+            .arg(&socket);
+        match kind {
+            Kind::Echo => command
+                .args(["--service", "echo", "--versions", SERVER_VERSIONS, "--journal"])
+                .arg(&journal),
+            Kind::Rows => command.args(["--service", "kv", "--data"]).arg(folder.data(place)),
+        };
+        command.stdout(Stdio::null()).stderr(stderr);
         let child = own(&mut command).spawn().map_err(|error| cannot(&error))?;
         let (address, operator) = (address.clone(), Operator { socket });
         Ok(Self { place, generation, address, journal, log, operator, child, ended: None })

@@ -192,6 +192,9 @@ fn words(name: &'static str) -> &'static str {
         "cuts_lose_no_call" => {
             "when every connection broke, no call was lost, run twice or left open"
         }
+        "survives_kills" => {
+            "a server with --data was killed, and no call was lost, run twice or in doubt"
+        }
         "indeterminate_only_after_the_kill" => "only calls to the killed server are indeterminate",
         "nothing_else_executed" => "nothing ran that clients were told had not",
         "agreed_on_10" => "clients and servers agreed on version 10",

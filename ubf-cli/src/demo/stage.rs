@@ -13,7 +13,7 @@ use ubf_node::control::{Request, StatusReport};
 
 use super::check::ByVersion;
 use super::folder::Folder;
-use super::node::Node;
+use super::node::{Kind, Node};
 use super::report::{PhaseReport, Told};
 use super::screen::{Pulse, Row, Screen};
 use crate::admin::{Admin, AdminError};
@@ -145,7 +145,7 @@ impl<'a> Stage<'a> {
     ) -> Result<usize, Stop> {
         let before = self.actors.iter().filter(|actor| actor.node.place == place).count();
         let generation = u32::try_from(before).unwrap_or(u32::MAX).saturating_add(1);
-        let node = Node::start(place, generation, address, &self.folder)?;
+        let node = Node::start(Kind::Echo, place, generation, address, &self.folder)?;
         let (sender, seen) = watch::channel(None);
         let operator = node.operator.clone();
         self.actors.push(Actor { node, seen, may_end: false });

@@ -1,4 +1,4 @@
-//! The eight phases of a demo.
+//! The nine phases of a demo.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ use ubf_load::load::{Load, Outcome, Plan, Requests};
 
 /// What the clients speak, as in Armstrong's example of 2003.
 const CLIENT_VERSIONS: [u32; 7] = [1, 2, 3, 6, 8, 10, 11];
-const PHASES: usize = 8;
+const PHASES: usize = 9;
 /// Calls in flight of one client at most. Chosen: some, so that order matters.
 const DEPTH: usize = 4;
 /// For a call. Longer than the machine can be busy with other things.
@@ -57,6 +57,7 @@ struct Story<'a> {
     start: Instant,
     at_a: Address,
     at_b: Address,
+    at_c: Address,
     evidence: Evidence,
 }
 
@@ -69,10 +70,15 @@ pub(crate) async fn play(settings: &Settings, output: &mut Output) -> Result<End
         Report::new(format!("no port is free: {}", crate::ui::reason::reason(&error)))
     };
     // Held to the end: between two servers the ports stay ours.
-    let [place_a, place_b] = [Place::find().map_err(cannot)?, Place::find().map_err(cannot)?];
-    let (at_a, at_b) = (place_a.address.clone(), place_b.address.clone());
+    let mut places = Vec::new();
+    for _ in 0..3 {
+        places.push(Place::find().map_err(cannot)?);
+    }
+    let addresses: Vec<Address> = places.iter().map(|place| place.address.clone()).collect();
+    let [at_a, at_b, at_c] = <[Address; 3]>::try_from(addresses)
+        .map_err(|_| Report::new("there are not three servers"))?;
     let evidence = Evidence { max_in_flight: DEPTH, ..Evidence::default() };
-    let mut story = Story { stage, settings, start, at_a, at_b, evidence };
+    let mut story = Story { stage, settings, start, at_a, at_b, at_c, evidence };
     let [a1, b1] = story.negotiate().await?;
     story.fall_back().await?;
     let moved_at = story.drain_a(a1).await?;
@@ -80,6 +86,7 @@ pub(crate) async fn play(settings: &Settings, output: &mut Output) -> Result<End
     let b2 = story.restart_b(b1).await?;
     story.cut().await?;
     story.kill_a(a2).await?;
+    story.survive().await?;
     story.prove(a2, b2).await
 }
 
@@ -303,6 +310,21 @@ impl Story<'_> {
             "{orphans} lost A and went on at B; {} in flight: indeterminate",
             counted(cut, "call")
         ))?;
+        stage.dwell(settings.dwell).await
+    }
+
+    /// T3.
+    async fn survive(&mut self) -> Result<(), Stop> {
+        let Self { stage, settings, at_c, evidence, .. } = self;
+        stage.begin(
+            "survive",
+            PHASES,
+            "Survive: a server with --data is killed (kill -9), three times",
+            "What it has answered is on the disk, and so is who asked. The next process goes on with the calls in flight: each has run once, and none is in doubt.",
+        )?;
+        let (survival, node) = super::survival::play(stage, at_c).await?;
+        evidence.survival = survival;
+        evidence.exits.push((node.name(), node.ended.and_then(|ended| ended.code())));
         stage.dwell(settings.dwell).await
     }
 

@@ -27,7 +27,7 @@ fn keeps_all_promises_and_says_so_in_numbers() {
     assert!(number("refused_and_sent_again") >= number("clients"));
     let promises = report["promises"].as_array().unwrap();
     assert!(
-        promises.len() == 9 && promises.iter().all(|promise| promise["kept"] == true),
+        promises.len() == 10 && promises.iter().all(|promise| promise["kept"] == true),
         "{report}"
     );
     let phases = report["phases"].as_array().unwrap();
@@ -42,6 +42,7 @@ fn keeps_all_promises_and_says_so_in_numbers() {
             "restart in place",
             "cut",
             "kill",
+            "survive",
             "proof"
         ]
     );
@@ -56,7 +57,7 @@ fn keeps_all_promises_and_says_so_in_numbers() {
 
     // What is shown meanwhile is for people, and is plain where nobody draws.
     for line in
-        ["1/8 Negotiate", "next message is in 8", "agreed version: 3", "kill -9", "8/8 Proof"]
+        ["1/9 Negotiate", "next message is in 8", "agreed version: 3", "kill -9", "9/9 Proof"]
     {
         assert!(ran.err.contains(line), "{line}: {}", ran.err);
     }

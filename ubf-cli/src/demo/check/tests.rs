@@ -18,6 +18,7 @@ fn good() -> Evidence {
         bad_in_planned_work: 0,
         resumed: 6,
         bad_after_cuts: 0,
+        survival: Survival { kills: 3, answered: 9, not_answered: 0, not_once: 0 },
         at_killed: BTreeSet::from([2]),
         max_in_flight: 1,
         agreed: ByVersion::from([(10, 2)]),
@@ -54,6 +55,13 @@ fn a_cut_that_loses_a_call_and_cuts_that_never_were_break_a_promise() {
     let found = broken(|evidence| evidence.bad_after_cuts = 2);
     assert_eq!(found, [("cuts_lose_no_call", "6 sessions resumed; bad ends: 2".to_owned())]);
     assert_eq!(names(&broken(|evidence| evidence.resumed = 0)), ["cuts_lose_no_call"]);
+}
+
+#[test]
+fn a_call_in_doubt_after_a_kill_of_a_server_with_rows_breaks_a_promise() {
+    let found = broken(|evidence| evidence.survival.not_answered = 1);
+    assert_eq!(found, [("survives_kills", "3 kills, 9 calls, 1 in doubt".to_owned())]);
+    assert_eq!(names(&broken(|evidence| evidence.survival.not_once = 1)), ["survives_kills"]);
 }
 
 #[test]
