@@ -82,7 +82,7 @@ fn a_client_survives_what_no_server_says() {
             now += random.below(3_000);
             let connection = ConnectionId(random.below(connections + 1));
             let call = CallId(1 + random.below(step + 1));
-            let input = match random.below(12) {
+            let input = match random.below(13) {
                 0..5 => client::Input::Received { connection, bytes: bytes(&mut random) },
                 5 | 6 => client::Input::Connected { connection, peer: None, tls: false },
                 7 => client::Input::Closed { connection },
@@ -93,6 +93,8 @@ fn a_client_survives_what_no_server_says() {
                     why: Term::Undefined,
                 },
                 10 => client::Input::Cancel { call },
+                // L1: it may stop for good, and every call ends nevertheless.
+                11 => client::Input::Reading { is_reading: random.below(2) == 0 },
                 _ => {
                     let id = CallId(1_000 + step);
                     open.insert(id);
