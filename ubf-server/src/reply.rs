@@ -1,8 +1,12 @@
 //! What a handler answers.
 
 use bytes::Bytes;
+#[cfg(feature = "contract")]
+use ubf_codec::decode;
 use ubf_codec::{Elements, Encoder, Term, TermRef, Text};
 
+#[cfg(feature = "contract")]
+use crate::contracts::{state_of, state_of_term};
 use crate::failure::Failure;
 
 /// An answer: `{Response,State}`, where the state is the one that UBF(C) is in.
@@ -14,15 +18,25 @@ use crate::failure::Failure;
 /// assert_eq!(&Reply::new(ubf!({ok, 1}), "active").into_body()[..], b"{{'ok'1}'active'}$");
 /// assert_eq!(&Reply::ok(7).into_body()[..], b"{7'start'}$");
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply(Bytes);
+///
+/// Two replies are equal if they have the same bytes.
+#[derive(Clone, Debug)]
+pub struct Reply(Form);
+
+#[derive(Clone, Debug)]
+enum Form {
+    /// `{Response,State}`, which is written when it is sent: until then, who wants to look at it
+    /// need not read it again.
+    Term(Term),
+    /// A packet, up to and with its `$`.
+    Encoded(Bytes),
+}
 
 impl Reply {
     /// A response, and the name of the state in which the service is after it.
     #[must_use]
     pub fn new(response: impl Into<Term>, state: impl Into<Text>) -> Self {
-        let reply = Term::tuple([response.into(), Term::atom(state)]);
-        Self(Encoder::new().encode(&reply).into())
+        Self(Form::Term(Term::tuple([response.into(), Term::atom(state)])))
     }
 
     /// The response of a service that has one state, which is called `start`.
@@ -36,7 +50,7 @@ impl Reply {
     /// answered `failed`.
     #[must_use]
     pub fn encoded(body: impl Into<Bytes>) -> Self {
-        Self(body.into())
+        Self(Form::Encoded(body.into()))
     }
 
     /// L3: the client sent what its contract does not allow in this version; `expected` says what
@@ -52,18 +66,41 @@ impl Reply {
         Self::new(Term::tuple([name, request.to_term(), Term::List(expected)]), state)
     }
 
-    /// The body of the reply's packet, to look at.
+    /// What `look` finds in the reply, as a term; nothing, if it is no packet.
     #[cfg(feature = "contract")]
-    pub(crate) const fn body(&self) -> &Bytes {
-        &self.0
+    pub(crate) fn look<T>(&self, look: impl FnOnce(TermRef<'_>) -> T) -> Option<T> {
+        match &self.0 {
+            Form::Term(reply) => Some(look(reply.as_ref())),
+            Form::Encoded(body) => Some(look(decode(body).ok()?.root())),
+        }
+    }
+
+    /// The name of the state that the reply names, if it names one.
+    #[cfg(feature = "contract")]
+    pub(crate) fn state(&self) -> Option<Text> {
+        match &self.0 {
+            Form::Term(reply) => state_of_term(reply.as_ref()),
+            Form::Encoded(body) => state_of(body),
+        }
     }
 
     /// The body of the reply's packet.
     #[must_use]
     pub fn into_body(self) -> Bytes {
-        self.0
+        match self.0 {
+            Form::Term(reply) => Encoder::new().encode(&reply).into(),
+            Form::Encoded(body) => body,
+        }
     }
 }
+
+impl PartialEq for Reply {
+    fn eq(&self, other: &Self) -> bool {
+        self.clone().into_body() == other.clone().into_body()
+    }
+}
+
+impl Eq for Reply {}
 
 /// What a closure in [`Handlers`](crate::Handlers) may end with: a [`Reply`], or a `Result` whose
 /// error is a [`Failure`] or becomes one.

@@ -10,12 +10,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tracing::warn;
-use ubf_codec::{Document, Text, Version, View, decode};
+use ubf_codec::{Document, Text, Version, View};
 use ubf_contract::{Accepted, Broken, Contract, ContractCounts, Enforcement, SessionState};
 use ubf_proto::Versions;
 
 use self::held::Held;
 use self::session::{Counters, Session, Shared};
+pub(crate) use self::state_of::{state_of, state_of_term};
 use crate::failure::Failure;
 use crate::handler::{Call, Client, Connected, Handler};
 use crate::reply::Reply;
@@ -236,32 +237,33 @@ impl<H: Handler> Contracts<H> {
         session: &Session,
     ) -> Reply {
         let checker = &held.sessions;
-        let body = reply.body();
-        let packet = decode(body);
-        let parts = packet.as_ref().ok().and_then(|packet| {
-            let View::Tuple(pair) = packet.root().view() else { return None };
-            pair.to_array()
+        let checked = reply.look(|reply| {
+            let View::Tuple(pair) = reply.view() else { return None };
+            let [response, next] = pair.to_array()?;
+            let next = match (accepted.state(), next.view()) {
+                (SessionState::Stateless, _) => Some(SessionState::Stateless),
+                (_, View::Atom(name)) => checker.state(name.to_bytes()),
+                (_, _) => None,
+            };
+            Some(checker.reply(accepted, response, next).map_err(|broken| {
+                let instead = checker.server_broke_term(accepted, request.root(), response);
+                (broken, instead)
+            }))
         });
-        // A reply that is none at all is answered `failed` by the connection.
-        let Some([response, next]) = parts else { return reply };
-        let next = match (accepted.state(), next.view()) {
-            (SessionState::Stateless, _) => Some(SessionState::Stateless),
-            (_, View::Atom(name)) => checker.state(name.to_bytes()),
-            (_, _) => None,
-        };
-        match checker.reply(accepted, response, next) {
-            Ok(state) => {
+        match checked.flatten() {
+            // A reply that is none at all is answered `failed` by the connection.
+            None => reply,
+            Some(Ok(state)) => {
                 session.set(held, state);
                 reply
             }
-            Err(broken) => {
+            Some(Err((broken, instead))) => {
                 session.shared.counters.server_broke();
                 log("this server broke its contract", version, &broken);
                 if self.shared.enforcement != Enforcement::Enforce {
                     session.follow(held, &reply);
                     return reply;
                 }
-                let instead = checker.server_broke_term(accepted, request.root(), response);
                 Reply::new(instead, held.name_of(accepted.state()))
             }
         }

@@ -9,7 +9,6 @@ use ubf_codec::{Text, Version, View, decode};
 use ubf_contract::{ContractCounts, Enforcement, SessionState};
 
 use super::held::Held;
-use super::state_of::state_of;
 use crate::event::EventGate;
 use crate::event_error::EventError;
 use crate::reply::Reply;
@@ -98,8 +97,7 @@ impl Session {
     /// Goes where a reply goes that was not checked, if there is such a state.
     pub(super) fn follow(&self, held: &Held, reply: &Reply) {
         if held.sessions.has_several_states()
-            && let Some(state) =
-                state_of(reply.body()).and_then(|name| held.sessions.state(name.as_bytes()))
+            && let Some(state) = reply.state().and_then(|name| held.sessions.state(name.as_bytes()))
         {
             self.set(held, state);
         }

@@ -1,24 +1,26 @@
 //! The state that a reply names, without reading all of the reply.
 
-use ubf_codec::{Text, View, decode};
+use ubf_codec::{TermRef, Text, View, decode};
 
 /// The second element of `{Response,State}`, if it is an atom.
 ///
 /// A packet that ends with `'}$` ends with an atom in a tuple: outside of atoms, a quote begins one.
 /// What stands before the atom need not be looked at.
-pub(super) fn state_of(body: &[u8]) -> Option<Text> {
+pub(crate) fn state_of(body: &[u8]) -> Option<Text> {
     let quick = body.strip_suffix(b"'}$").and_then(|rest| {
         let name = rest.get(rest.iter().rposition(|byte| *byte == b'\'')? + 1..)?;
         // The quote before it is part of the atom if it is escaped; then the name is not whole.
         let is_whole = !rest.strip_suffix(name)?.ends_with(b"\\'") && !name.contains(&b'\\');
         is_whole.then(|| Text::from(name))
     });
-    quick.or_else(|| {
-        let packet = decode(body).ok()?;
-        let View::Tuple(pair) = packet.root().view() else { return None };
-        let [_, state] = pair.to_array()?;
-        if let View::Atom(name) = state.view() { Some(name.to_text()) } else { None }
-    })
+    quick.or_else(|| state_of_term(decode(body).ok()?.root()))
+}
+
+/// The same for a term.
+pub(crate) fn state_of_term(reply: TermRef<'_>) -> Option<Text> {
+    let View::Tuple(pair) = reply.view() else { return None };
+    let [_, state] = pair.to_array()?;
+    if let View::Atom(name) = state.view() { Some(name.to_text()) } else { None }
 }
 
 #[cfg(test)]
