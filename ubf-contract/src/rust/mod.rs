@@ -1,9 +1,13 @@
 //! Rust code for a contract: types, states, and what servers and clients do.
 
+mod client;
 mod items;
 mod names;
 mod rules;
+mod server;
+mod session;
 mod shape;
+mod template;
 
 use alloc::string::String;
 use core::fmt::Write as _;
@@ -84,27 +88,47 @@ impl<'c> RustCode<'c> {
         let title = documented(&alloc::format!("The service `{name}`, as its contract says."));
         code.push_str(&title.replace("///", "//!"));
         code.push_str("//!\n//! Written by `ubf contract rust`.\n\n");
-        code.push_str(&rules.imports(self.server, self.client));
+        code.push_str(&imports(self.server, self.client));
         code.push_str(&items.code);
         if items.has_binaries {
             code.push_str(BINARY);
         }
-        code.push_str(&rules.states());
-        code.push_str(&rules.answers(self.server, self.client));
-        code.push_str(&rules.events());
+        code.push_str(&session::states(&rules));
+        code.push_str(&session::answers(&rules, self.server, self.client));
+        code.push_str(&session::events(&rules));
         if self.server {
             let _written = write!(
                 code,
                 "\n/// The contract in UBF(B).\npub const CONTRACT: {};\n",
                 constant(&self.contract.print())
             );
-            code.push_str(&rules.service());
+            code.push_str(&server::service(&rules));
         }
         if self.client {
-            code.push_str(&rules.calls());
+            code.push_str(&client::calls(&rules));
         }
         code
     }
+}
+
+fn imports(server: bool, client: bool) -> String {
+    let mut code = String::new();
+    if server {
+        code.push_str("use std::sync::{Mutex, PoisonError};\n\n");
+    }
+    code.push_str("use serde::{Deserialize, Serialize};\n");
+    code.push_str("use ubf_codec::serde::{Error, from_term, to_term};\n");
+    code.push_str("use ubf_codec::{Term, TermRef, View};\n");
+    if server {
+        code.push_str("use ubf_contract::{ReadError, Reader};\n");
+        code.push_str(
+            "use ubf_server::{Call, Client, Contracts, Failure, Handler, Reply, Versions};\n",
+        );
+    }
+    if client {
+        code.push_str("use ubf_client::CallError;\n");
+    }
+    code
 }
 
 /// Type and value of a constant with that text.
