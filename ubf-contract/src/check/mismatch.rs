@@ -12,7 +12,7 @@ use super::limits::Exceeded;
 use super::machine::{Frame, Stack, Watch};
 use super::subject::Subject;
 use crate::graph::{Meaning, NodeId, TypeGraph};
-use crate::model::{Contract, TypeKind};
+use crate::model::{Contract, Origin, TypeKind};
 use crate::shown::Shown;
 
 /// A term is not of a type, or it cost too much to find that out.
@@ -223,10 +223,22 @@ fn shown_node(node: NodeId, graph: &TypeGraph, contract: &Contract) -> String {
         (Some(one), Meaning::AtomLiteral(name)) if matches!(one.kind, TypeKind::Record(_)) => {
             write!(text, "'{}'", Shown::of(name))
         }
+        // Of a string people know the name, and not the tuple that it is defined as.
+        (Some(_), Meaning::String(_)) if is_built_in(node, graph, contract) => {
+            let name = graph.name_of(node).map(Text::to_latin1).unwrap_or_default();
+            write!(text, "{name}()")
+        }
         (Some(one), _) => write!(text, "{}", one.display(contract.dialect())),
         (None, meaning) => write!(text, "{}", name_of(meaning)),
     };
     text.finish(written)
+}
+
+/// Whether a node is all of a built-in type.
+fn is_built_in(node: NodeId, graph: &TypeGraph, contract: &Contract) -> bool {
+    let Some(name) = graph.name_of(node) else { return false };
+    let mut foreign = contract.foreign_types().iter();
+    foreign.any(|(origin, definition)| *origin == Origin::BuiltIn && definition.name == *name)
 }
 
 /// A name for what no text says.

@@ -37,6 +37,23 @@ fn why(checker: &Checker, term: &str) -> String {
 }
 
 #[test]
+fn a_string_is_called_by_its_name() {
+    let checker = checker(
+        "t() :: {t, ubfstring(), u(), v()}; u() :: {'#S', [97..98]}; v() :: ubfstring() | 7",
+    );
+    let node = checker.graph().named(b"t").unwrap();
+    for (term, message) in [
+        ("{t,x,\"a\",7}", "element 2: expected ubfstring(), found x"),
+        ("{t,\"x\",x,7}", "element 3: expected {'#S', [97..98]}, found x"),
+        ("{t,\"x\",\"a\",x}", "element 4: expected ubfstring() | 7, found x"),
+    ] {
+        let term: Term = term.parse().unwrap();
+        let found = checker.check(node, &term).unwrap_err().to_string();
+        assert!(found.starts_with(message), "{found}");
+    }
+}
+
+#[test]
 fn a_term_fits_or_not() {
     for (types, good, bad) in [
         ("t() :: any()", &["1", "?", "\"s\"", "{}"][..], &[][..]),
