@@ -13,6 +13,7 @@
 //! What serves them is [`ubf_server`].
 
 mod about;
+mod breaks;
 mod contracts;
 mod descriptors;
 mod journal;

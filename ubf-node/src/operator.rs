@@ -8,9 +8,6 @@ use tracing::Instrument as _;
 use ubf_server::{BindError, Config, Report, Server, ServerHandle, ServerLimits, Service};
 
 use crate::control::Control;
-use crate::journal::Journal;
-use crate::log::Log;
-use crate::options::Waits;
 
 /// Operators at a time.
 const MAX_OPERATORS: usize = 16;
@@ -33,23 +30,16 @@ pub(crate) struct Operator {
 }
 
 #[cfg(unix)]
-pub(crate) async fn serve(
-    path: &Path,
-    server: ServerHandle,
-    waits: Waits,
-    journal: Option<Journal>,
-    log: Log,
-) -> Result<Operator, BindError> {
+pub(crate) async fn serve(path: &Path, control: Control) -> Result<Operator, BindError> {
     let mut config = Config::default();
     config.limits.max_packet_bytes = MAX_PACKET_BYTES;
     config.max_negotiation_time = MAX_SILENCE;
     config.max_packet_time = MAX_SILENCE;
     config.max_idle_time = MAX_SILENCE;
-    config.agent = server.status().agent;
+    config.agent = control.agent();
     let mut limits = ServerLimits::default();
     limits.max_connections = MAX_OPERATORS;
-    let control = Control::new(server).drains(waits.grace, waits.hard_stop);
-    let control = std::sync::Arc::new(control.with_journal(journal).with_log(log));
+    let control = std::sync::Arc::new(control);
     let server = Server::builder()
         .listen_unix(path)
         .config(config)
@@ -68,13 +58,7 @@ pub(crate) async fn serve(
 }
 
 #[cfg(not(unix))]
-pub(crate) async fn serve(
-    path: &Path,
-    _: ServerHandle,
-    _: Waits,
-    _: Option<Journal>,
-    _: Log,
-) -> Result<Operator, BindError> {
+pub(crate) async fn serve(path: &Path, _: Control) -> Result<Operator, BindError> {
     let error =
         std::io::Error::new(std::io::ErrorKind::Unsupported, "this system has no Unix sockets");
     Err(BindError::Listen { address: path.display().to_string(), error })

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::{error, info, warn};
-use ubf_server::{
-    BindError, ContractCounts, Contracts, Counts, Handler, Report, Server, ServerBuilder, Service,
-};
+use ubf_server::{BindError, Contracts, Counts, Handler, Report, Server, ServerBuilder, Service};
 use ubf_service::server::KeeperError;
 
+use crate::breaks::Breaks;
 use crate::contracts::ContractPlan;
+use crate::control::Control;
 use crate::descriptors;
 use crate::journal::Journal;
 use crate::log::{self, Log};
@@ -158,7 +158,7 @@ async fn serve(
             .map_err(|error| format!("cannot write {}: {error}", path.display()))
     });
     let journal = journal.transpose()?;
-    let mut broken = Vec::new();
+    let mut breaks = Breaks::default();
     let mut kept: Option<Kept> = None;
     for (index, &service) in settings.services.iter().enumerate() {
         // The first one has no name, too.
@@ -166,7 +166,7 @@ async fn serve(
             [Some(Service::from(service.as_str())), (index == 0).then_some(Service::DEFAULT)];
         let names = names.into_iter().flatten();
         let journal = journal.clone();
-        let mut held = Held { service, contracts: &settings.contracts, counts: &mut broken };
+        let mut held = Held { service, contracts: &settings.contracts, breaks: &mut breaks };
         let versions = settings.versions.of(service);
         if service == ServiceName::Kv
             && let Some(plan) = &settings.store
@@ -196,7 +196,12 @@ async fn serve(
     let operator = match &settings.control {
         Some(path) => {
             let (server, waits) = (server.handle(), settings.waits);
-            Some(operator::serve(path, server, waits, journal, log.clone()).await?)
+            let control = Control::new(server)
+                .drains(waits.grace, waits.hard_stop)
+                .with_journal(journal)
+                .with_log(log.clone())
+                .with_breaks(breaks.clone());
+            Some(operator::serve(path, control).await?)
         }
         None => None,
     };
@@ -246,15 +251,7 @@ async fn serve(
     for (name, count) in report.counts.named().into_iter().filter(|&(_, count)| count > 0) {
         info!(name, count, "counted");
     }
-    for (service, counts) in broken {
-        let ContractCounts { client_broke, server_broke, events_in, events_out, .. } = counts();
-        if client_broke + server_broke + events_in + events_out > 0 {
-            warn!(
-                service = service.as_str(),
-                client_broke, server_broke, events_in, events_out, "contracts were broken"
-            );
-        }
-    }
+    breaks.log();
     Ok(Ended { report, closed })
 }
 
@@ -278,15 +275,13 @@ fn listen(builder: ServerBuilder, address: &str) -> ServerBuilder {
 struct Held<'s> {
     service: ServiceName,
     contracts: &'s ContractPlan,
-    counts: &'s mut Vec<(ServiceName, Breaks)>,
+    breaks: &'s mut Breaks,
 }
-
-type Breaks = Box<dyn Fn() -> ContractCounts + Send + Sync>;
 
 impl Held<'_> {
     fn of<H: Handler>(&mut self, handler: H) -> Arc<Contracts<H>> {
         let handler = self.contracts.of(self.service, handler);
-        self.counts.push((self.service, Box::new(handler.counts())));
+        self.breaks.add(self.service, &handler);
         Arc::new(handler)
     }
 }

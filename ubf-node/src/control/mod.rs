@@ -29,7 +29,7 @@ mod response;
 
 use std::time::Duration;
 
-use ubf_codec::{NextIp, Version};
+use ubf_codec::{NextIp, Text, Version};
 use ubf_proto::{DrainPlan, Versions};
 use ubf_server::{
     Call, Client, ConnectionStatus, Cordon, Failure, Handler, LoadPlan, Reply, ServerHandle,
@@ -37,6 +37,7 @@ use ubf_server::{
 };
 
 use self::request::{OLD_SHAPES, SHAPES, unit_word};
+use crate::breaks::Breaks;
 use crate::journal::Journal;
 use crate::log::Log;
 
@@ -56,6 +57,7 @@ pub struct Control {
     hard_stop: Duration,
     journal: Option<Journal>,
     log: Option<Log>,
+    breaks: Breaks,
 }
 
 impl Control {
@@ -69,13 +71,14 @@ impl Control {
 
     /// The service for this server.
     #[must_use]
-    pub const fn new(server: ServerHandle) -> Self {
+    pub fn new(server: ServerHandle) -> Self {
         Self {
             server,
             grace: Duration::from_secs(30),
             hard_stop: Duration::from_secs(10),
             journal: None,
             log: None,
+            breaks: Breaks::default(),
         }
     }
 
@@ -99,6 +102,18 @@ impl Control {
     pub(crate) fn with_log(mut self, log: Log) -> Self {
         self.log = Some(log);
         self
+    }
+
+    /// Shows how often contracts were broken.
+    #[must_use]
+    pub(crate) fn with_breaks(mut self, breaks: Breaks) -> Self {
+        self.breaks = breaks;
+        self
+    }
+
+    /// What the server says that it is.
+    pub(crate) fn agent(&self) -> Option<Text> {
+        self.server.status().agent
     }
 
     fn answer(&self, version: u32, request: Request) -> Response {
@@ -229,7 +244,10 @@ impl Control {
             let health = log.health();
             WriterReport { failing: health.is_failing, missing: health.lost }
         });
-        StatusReport { journal, log, ..report(version, &self.server.status()) }
+        let mut report = report(version, &self.server.status());
+        let breaks = self.breaks.counters();
+        report.counters.extend(breaks.map(|(name, count)| (name.to_owned(), count)));
+        StatusReport { journal, log, ..report }
     }
 }
 
@@ -308,7 +326,7 @@ fn report(version: u32, status: &Status) -> StatusReport {
             .collect(),
         pid: std::process::id().into(),
         uptime_ms: millis(status.uptime),
-        agent: status.agent.as_ref().map(ubf_codec::Text::to_latin1),
+        agent: status.agent.as_ref().map(Text::to_latin1),
         addresses: status.addresses.iter().map(ToString::to_string).collect(),
         advertised: NextIp::new(status.advertised.clone()).map(|known| known.to_string()),
         journal: None,
@@ -344,7 +362,7 @@ fn session(status: SessionStatus) -> SessionReport {
 }
 
 fn name(service: &Service) -> Option<String> {
-    service.name().map(ubf_codec::Text::to_latin1)
+    service.name().map(Text::to_latin1)
 }
 
 fn numbers(versions: Option<&Versions>) -> Vec<u32> {

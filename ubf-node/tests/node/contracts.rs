@@ -121,7 +121,10 @@ fn a_contract_from_the_command_line_is_enforced_and_shown() {
         "+NAME(\"echo\"). +VSN(\"1\"). +TYPES n() :: 1..9. +STATE start n() => n() & start.";
     std::fs::write(&file, small).unwrap();
     let given = format!("echo/2={}", file.display());
-    let program = Program::start(&["--versions", "1-2", "--contract", &given]);
+    let socket = file.with_extension("socket");
+    let control = socket.display().to_string();
+    let program =
+        Program::start(&["--versions", "1-2", "--contract", &given, "--control", &control]);
     let mut client = program.connect();
     process::exchange(&mut client, "2 9$", "2 ? {9'start'}$");
     process::exchange(
@@ -133,6 +136,8 @@ fn a_contract_from_the_command_line_is_enforced_and_shown() {
     process::exchange(&mut client, "1 10$", "1 ? {10'start'}$");
     process::exchange(&mut client, "1 'contract'$", "1 ? {{'contract'{{'name'\"echo\"}");
     drop(client);
+    #[cfg(unix)]
+    assert!(status(&socket).contains("{'contract_client_broke'1}"), "{}", status(&socket));
     program.signal("TERM");
     assert_eq!(program.status(), Some(0));
     std::fs::remove_file(&file).unwrap();
@@ -148,4 +153,16 @@ fn a_contract_from_the_command_line_is_enforced_and_shown() {
         let seen = String::from_utf8(output.stderr).unwrap();
         assert!(seen.starts_with(text), "{seen}");
     }
+}
+
+/// What an operator is told.
+#[cfg(unix)]
+fn status(socket: &std::path::Path) -> String {
+    use std::io::{BufRead as _, BufReader, Write as _};
+
+    let mut operator = std::os::unix::net::UnixStream::connect(socket).unwrap();
+    operator.write_all(b"1 'status'$").unwrap();
+    let mut answer = Vec::new();
+    BufReader::new(operator).read_until(b'$', &mut answer).unwrap();
+    String::from_utf8(answer).unwrap()
 }
