@@ -70,6 +70,17 @@ impl StringArgs {
     }
 }
 
+/// How a server is asked for its contract.
+#[derive(Debug, Args)]
+pub(crate) struct ServerArgs {
+    /// How long a server may take
+    #[arg(long, value_name = "TIME", value_parser = some_time, default_value = "10s")]
+    pub(crate) timeout: Duration,
+
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+}
+
 /// Say whether contracts are good: all errors, and warnings.
 #[derive(Debug, Args)]
 pub(crate) struct CheckContract {
@@ -127,24 +138,23 @@ pub(crate) struct ShowContract {
     #[arg(long)]
     pub(crate) graphviz: bool,
 
-    /// How long a server may take
-    #[arg(long, value_name = "TIME", value_parser = some_time, default_value = "10s")]
-    pub(crate) timeout: Duration,
-
     #[command(flatten)]
-    pub(crate) connect: ConnectArgs,
+    pub(crate) server: ServerArgs,
     #[command(flatten)]
     pub(crate) source: SourceArgs,
 }
 
 /// Say whether a new contract serves the clients of the old one, and the other way round.
+///
+/// Either may be the address of a server, as host:port or `unix:/path`: then it is the contract of
+/// the version on which the two agree, as the server tells it.
 #[derive(Debug, Args)]
 pub(crate) struct DiffContracts {
-    /// The contract that is in use
+    /// The contract that is in use: a file, or the address of a server that has it
     #[arg(value_name = "OLD")]
     pub(crate) old: PathBuf,
 
-    /// The contract that is to replace it
+    /// The contract that is to replace it: a file, or the address of a server that has it
     #[arg(value_name = "NEW")]
     pub(crate) new: PathBuf,
 
@@ -174,6 +184,8 @@ pub(crate) struct DiffContracts {
 
     #[command(flatten)]
     pub(crate) strings: StringArgs,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
     #[command(flatten)]
     pub(crate) source: SourceArgs,
 }

@@ -209,3 +209,27 @@ fn show_asks_a_server_for_its_contract() {
     let said = bad(2, &["contract", "show", "/nonexistent.con"], "");
     assert!(said.contains("cannot read /nonexistent.con"), "{said}");
 }
+
+#[test]
+fn diff_asks_a_server_for_its_contract() {
+    let server = Server::of_2003();
+    let contracts = concat!(env!("CARGO_MANIFEST_DIR"), "/../ubf-node/contracts");
+    let [old, new] = [1, 2].map(|version| format!("{contracts}/irc-{version}.con"));
+    let same = ["contract", "diff", &new, &server.address, "--service", "irc"];
+    assert_eq!(
+        good(&same, ""),
+        "old clients, new servers: yes\nnew clients, old servers: yes\nupgrade: any order\n"
+    );
+    // What is deployed, against what is to come; the places are those of what `show --text` writes.
+    let changed = ubf(&["contract", "diff", &server.address, &old, "--service", "irc"], "");
+    assert_eq!(changed.status, 1, "{}", changed.out);
+    assert!(changed.out.contains("/irc-1.con:"), "{}", changed.out);
+    let lone = ["contract", "diff", &old, &server.address, "--service", "irc", "--json"];
+    let report: serde_json::Value = serde_json::from_str(&ubf(&lone, "").out).unwrap();
+    let findings = report["findings"].as_array().unwrap();
+    let told = findings.iter().find(|finding| finding["file"] == server.address.as_str()).unwrap();
+    assert!(told["line"].as_u64().unwrap() > 1, "{told}");
+
+    let said = bad(2, &["contract", "diff", &old, &nobody()], "");
+    assert!(said.contains("no server can be used"), "{said}");
+}

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use ubf_contract::Contract;
 use ubf_contract::compare::{Comparison, Direction, Finding, Report, Severity, Verdict};
 
-use super::source::{self, Source};
+use super::source::Source;
+use super::told;
 use crate::args::contract::{DiffContracts, DiffForm, Want};
 use crate::ui::output::Output;
 use crate::ui::palette::Palette;
@@ -19,8 +20,8 @@ struct Pair {
 }
 
 pub(crate) fn run(args: &DiffContracts, output: &mut Output) -> io::Result<Status> {
-    let old = source::contract(&args.old, &args.source, output)?;
-    let new = source::contract(&args.new, &args.source, output)?;
+    let old = told::contract(&args.old, &args.source, &args.server, output)?;
+    let new = told::contract(&args.new, &args.source, &args.server, output)?;
     let pair = match (old, new) {
         (Ok(old), Ok(new)) => Pair { old, new },
         (Err(status), _) | (_, Err(status)) => return Ok(status),

@@ -8,6 +8,7 @@ mod rust;
 mod show;
 mod source;
 mod test;
+mod told;
 
 use std::io;
 

@@ -2,27 +2,17 @@
 
 use std::fmt::{self, Write as _};
 use std::io;
-use std::time::Duration;
 
-use ubf_client::Target;
-use ubf_codec::Term;
 use ubf_contract::{Contract, ContractDialect, Outcome, Rule, RuleKind, Type};
 
-use super::source;
-use crate::args::connect::targets;
+use super::told;
 use crate::args::contract::ShowContract;
-use crate::network;
-use crate::packets::input;
 use crate::ui::output::Output;
-use crate::ui::report::Report;
 use crate::ui::status::Status;
 
-/// To say goodbye. Chosen: the answer is there, and nobody wants to wait.
-const CLOSE_TIME: Duration = Duration::from_millis(500);
-
 pub(crate) fn run(args: &ShowContract, output: &mut Output) -> io::Result<Status> {
-    let contract = match contract(args, output)? {
-        Ok(contract) => contract,
+    let contract = match told::contract(&args.file, &args.source, &args.server, output)? {
+        Ok((_, contract)) => contract,
         Err(status) => return Ok(status),
     };
     if args.text {
@@ -41,41 +31,6 @@ pub(crate) fn run(args: &ShowContract, output: &mut Output) -> io::Result<Status
     debug_assert!(drawn.is_ok());
     output.text(text)?;
     Ok(Status::Good)
-}
-
-/// The contract of a file, or of a server. Without one there is the status that says so.
-fn contract(args: &ShowContract, output: &mut Output) -> io::Result<Result<Contract, Status>> {
-    let address =
-        args.file.to_str().filter(|_| !input::is_stdin(&args.file) && !args.file.exists());
-    let targets = address.and_then(|address| targets(address).ok());
-    let Some(targets) = targets else {
-        let read = source::contract(&args.file, &args.source, output)?;
-        return Ok(read.map(|(_, contract)| contract));
-    };
-    match network::single_thread().and_then(|runtime| runtime.block_on(ask(args, &targets))) {
-        Ok(contract) => Ok(Ok(contract)),
-        Err(report) => {
-            output.report(&report)?;
-            Ok(Err(Status::Trouble))
-        }
-    }
-}
-
-/// Asks a server.
-async fn ask(args: &ShowContract, targets: &[Target]) -> Result<Contract, Report> {
-    let builder = args.connect.builder(targets).call_time(args.timeout);
-    let builder = builder.connect_time(args.timeout).connect_within(args.timeout);
-    let client = builder.connect().await.map_err(|error| network::cannot_connect(&error))?;
-    let reply = client.call(Term::atom("contract")).await;
-    client.close(CLOSE_TIME).await;
-    let reply = reply.map_err(|error| {
-        Report::new(format!("it does not tell its contract: {error}"))
-            .with_hint(network::call_hint(&error))
-    })?;
-    Contract::from_term(reply.response()).map_err(|error| {
-        Report::new(format!("what it answers to 'contract' is no contract: {error}"))
-            .with_hint(Some("ubf call ADDRESS contract shows what it answers"))
-    })
 }
 
 fn name(one: &Type, dialect: ContractDialect) -> String {

@@ -38,6 +38,11 @@ impl Source {
         Ok(Self { name: input::name(path), text, folder })
     }
 
+    /// What a server has told.
+    pub(super) fn told(address: &str, text: Vec<u8>) -> Self {
+        Self { name: address.to_owned(), text, folder: PathBuf::new() }
+    }
+
     pub(super) fn read(&self, args: &SourceArgs) -> Result<Contract, ReadError> {
         let imports = args.imports.iter().flat_map(|imports| imports.0.clone());
         let reader = Reader::new().with_dialect(args.dialect);
