@@ -53,8 +53,16 @@ pub struct Server {
     listeners: Vec<Listener>,
     addresses: Vec<SocketAddr>,
     #[cfg(feature = "classic")]
-    classic: Vec<(Listener, Arc<crate::classic::Settled>)>,
+    classic: Option<BoundClassic>,
     spare_descriptors: usize,
+}
+
+/// What is open for stock peers.
+#[cfg(feature = "classic")]
+#[derive(Debug)]
+struct BoundClassic {
+    listeners: Vec<Listener>,
+    settled: Arc<crate::classic::Settled>,
 }
 
 impl Server {
@@ -75,7 +83,8 @@ impl Server {
     #[cfg(feature = "classic")]
     #[must_use]
     pub fn classic_addresses(&self) -> Vec<SocketAddr> {
-        self.classic.iter().filter_map(|(listener, _)| listener.address().ok().flatten()).collect()
+        let listeners = self.classic.iter().flat_map(|classic| &classic.listeners);
+        listeners.filter_map(|listener| listener.address().ok().flatten()).collect()
     }
 
     /// A hold on the server, to look at it and to stop it.
@@ -101,16 +110,12 @@ impl Server {
     pub async fn run(self) -> Report {
         let Self { endpoint, listeners, addresses, spare_descriptors, .. } = self;
         #[cfg(feature = "classic")]
-        let classic = self.classic;
-        #[cfg_attr(not(feature = "classic"), expect(unused_mut, reason = "others are added"))]
-        let mut acceptors = Acceptors::start(listeners, &endpoint, spare_descriptors);
-        #[cfg(feature = "classic")]
-        for (listener, settled) in classic {
-            let greet = move |stream, peer, endpoint: &_| {
-                crate::classic::welcome(stream, peer, endpoint, &settled);
-            };
-            acceptors.add(listener, &endpoint, spare_descriptors, Box::new(greet));
-        }
+        let acceptors = match self.classic {
+            Some(classic) => classic.start(listeners, &endpoint, spare_descriptors),
+            None => Acceptors::start(listeners, &endpoint, spare_descriptors),
+        };
+        #[cfg(not(feature = "classic"))]
+        let acceptors = Acceptors::start(listeners, &endpoint, spare_descriptors);
         info!(?addresses, "serving");
         run(endpoint, acceptors).await
     }
@@ -226,6 +231,34 @@ impl Drop for StopWhenDropped {
     }
 }
 
+#[cfg(feature = "classic")]
+impl BoundClassic {
+    /// Starts all listeners: `listeners` are those of versioned clients, which stock peers may share.
+    fn start(
+        self,
+        listeners: Vec<Listener>,
+        endpoint: &Arc<SharedEndpoint>,
+        spares: usize,
+    ) -> Acceptors {
+        let Self { listeners: own, settled } = self;
+        let Some(within) = settled.shared_within else {
+            let mut acceptors = Acceptors::start(listeners, endpoint, spares);
+            acceptors.add_classic(own, endpoint, spares, &settled);
+            return acceptors;
+        };
+        let mut acceptors = Acceptors::start(Vec::new(), endpoint, spares);
+        for listener in listeners {
+            let settled = Arc::clone(&settled);
+            let greet = move |stream, peer, endpoint: &_| {
+                crate::classic::welcome_either(stream, peer, endpoint, &settled, within);
+            };
+            acceptors.add(listener, endpoint, spares, Box::new(greet));
+        }
+        acceptors.add_classic(own, endpoint, spares, &settled);
+        acceptors
+    }
+}
+
 /// What becomes of a connection that was accepted.
 type Greet = Box<dyn Fn(Stream, Peer, &Arc<SharedEndpoint>) + Send + Sync>;
 
@@ -245,6 +278,23 @@ impl Acceptors {
             acceptors.add(listener, endpoint, spares, Box::new(welcome));
         }
         acceptors
+    }
+
+    #[cfg(feature = "classic")]
+    fn add_classic(
+        &mut self,
+        listeners: Vec<Listener>,
+        endpoint: &Arc<SharedEndpoint>,
+        spares: usize,
+        settled: &Arc<crate::classic::Settled>,
+    ) {
+        for listener in listeners {
+            let settled = Arc::clone(settled);
+            let greet = move |stream, peer, endpoint: &_| {
+                crate::classic::welcome(stream, peer, endpoint, &settled);
+            };
+            self.add(listener, endpoint, spares, Box::new(greet));
+        }
     }
 
     fn add(
@@ -543,8 +593,8 @@ impl ServerBuilder {
         }
         #[cfg(feature = "classic")]
         let classic = match self.classic {
-            Some(classic) => bind_classic(classic, &self.services, &offer).await?,
-            None => Vec::new(),
+            Some(classic) => Some(bind_classic(classic, &self.services, &offer).await?),
+            None => None,
         };
         let mut listeners = Vec::new();
         for address in &self.addresses {
@@ -612,7 +662,7 @@ async fn bind_classic(
     mut classic: crate::classic::Classic,
     services: &BTreeMap<Service, Code>,
     offer: &Offer,
-) -> Result<Vec<(Listener, Arc<crate::classic::Settled>)>, BindError> {
+) -> Result<BoundClassic, BindError> {
     let offered = |service: &Service| match services.get(service)? {
         Code::Handler(_) => Some(offer.spoken(service, ubf_proto::Time::ZERO)),
         Code::Owner(_) => None,
@@ -625,11 +675,11 @@ async fn bind_classic(
     let mut listeners = Vec::new();
     for address in addresses {
         match Listener::tcp(&address, TcpOptions::default()).await {
-            Ok(listener) => listeners.push((listener, Arc::clone(&settled))),
+            Ok(listener) => listeners.push(listener),
             Err(error) => return Err(BindError::Listen { address, error }),
         }
     }
-    Ok(listeners)
+    Ok(BoundClassic { listeners, settled })
 }
 
 /// Whether an IPv6 address is to leave IPv4 alone, since an IPv4 address of the same port is

@@ -248,6 +248,26 @@ async fn a_call_in_progress_is_answered_before_the_server_ends() {
 }
 
 #[tokio::test]
+async fn one_address_serves_both_kinds_and_tells_them_apart_by_the_first_byte() {
+    let shared = usual().share_addresses(Duration::from_millis(300));
+    let running = start(shared, ServerLimits::default()).await;
+    let mut versioned = ScriptedPeer::connect(running.versioned).await;
+    versioned.send("0 {'negotiate'1\"door\"#2&#}$").await;
+    assert!(versioned.packet().await.starts_with("2 ? {'agreed'"));
+    versioned.exchange("2 {'open'7}$", "2 ? {'ok''opened'}$").await;
+    // It waits for the hello.
+    let mut waits = ScriptedPeer::connect(running.versioned).await;
+    waits.expect(HELLO).await;
+    waits.exchange("'services'$", "{#\"door\"&'start'}$\n").await;
+    // It speaks at once, and gets the hello all the same.
+    let mut speaks = ScriptedPeer::connect(running.versioned).await;
+    speaks.send("'services'$").await;
+    speaks.expect(HELLO).await;
+    speaks.expect("{#\"door\"&'start'}$\n").await;
+    assert!(ended(running).await.is_clean());
+}
+
+#[tokio::test]
 async fn a_version_that_is_not_offered_cannot_be_served_to_stock_peers() {
     let handlers = Handlers::new().on(1, |_: Call<()>| async { Reply::ok(1) });
     let error = Server::builder()

@@ -186,8 +186,9 @@ impl<A: Arena> Reader<'_, A> {
             return Err(self.cold.error(ErrorKind::NothingToStore, at));
         };
         let Some(&register) = window.get(at + 1) else { return Err(self.cold.wait_at(at)) };
-        let is_backtick = register == b'`' && self.cold.options.dialect == Dialect::Classic;
-        if byte::is_control(register) && !is_backtick {
+        if byte::is_control(register)
+            && (register != b'`' || self.cold.options.dialect == Dialect::Extended)
+        {
             return Err(self.cold.error(ErrorKind::StoreControl { found: register }, at + 1));
         }
         if register == b'?' && self.cold.options.dialect == Dialect::Extended {

@@ -45,10 +45,22 @@ pub(crate) fn welcome(
     endpoint: &Arc<SharedEndpoint>,
     settled: &Arc<Settled>,
 ) {
+    welcome_with(stream, BytesMut::new(), peer, endpoint, settled);
+}
+
+/// The same, of a stream whose first bytes were read already.
+pub(super) fn welcome_with(
+    stream: Stream,
+    first: BytesMut,
+    peer: Peer,
+    endpoint: &Arc<SharedEndpoint>,
+    settled: &Arc<Settled>,
+) {
     match endpoint.admit(peer) {
         // Its own session is of no use here.
         Welcome::Served { guard, start: _ } => {
-            let connection = Connection::new(guard, Arc::clone(settled));
+            let mut connection = Connection::new(guard, Arc::clone(settled));
+            connection.tell(Input::Received(first));
             tokio::spawn(Box::new(connection).run(stream));
         }
         // Q11: a stock peer would take a last word for a reply.

@@ -3,11 +3,14 @@
 
 mod answer;
 mod connection;
+mod shared;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use ubf_codec::{Term, Text, Version};
 use ubf_contract::{Checker, Contract, SessionChecker, SessionState, Strings};
 use ubf_proto::classic::server::{House, HouseService};
@@ -17,6 +20,11 @@ pub use ubf_proto::classic::server::{AfterStop, BrokenReply, Config, EventTiming
 pub use ubf_proto::classic::{Flavour, Hello, Tags, Writing};
 
 pub(crate) use self::connection::welcome;
+pub(crate) use self::shared::welcome_either;
+
+/// Connections on a shared address of which nobody knows the kind, at a time. Chosen: a herd of
+/// clients waits, and a flood takes no more descriptors than that.
+const MAX_UNDECIDED: usize = 1_024;
 
 /// What a server says to stock peers, and where.
 ///
@@ -47,6 +55,7 @@ pub struct Classic {
     config: Config,
     services: Vec<ClassicService>,
     is_entered: bool,
+    shared_within: Option<Duration>,
 }
 
 impl Classic {
@@ -60,6 +69,17 @@ impl Classic {
     #[must_use]
     pub fn listen(mut self, address: impl Into<String>) -> Self {
         self.addresses.push(address.into());
+        self
+    }
+
+    /// Serves stock peers on the addresses of versioned clients, too (Q15). A client that speaks
+    /// first with a digit is versioned; one that says nothing for so long (300 ms is usual), or
+    /// begins otherwise, is a stock peer, and gets the hello then.
+    ///
+    /// Each versioned connection costs a copy of its first bytes and a box.
+    #[must_use]
+    pub const fn share_addresses(mut self, within: Duration) -> Self {
+        self.shared_within = Some(within);
         self
     }
 
@@ -108,6 +128,8 @@ impl Classic {
             config: Arc::new(self.config),
             house: Arc::new(house),
             services: services.collect(),
+            shared_within: self.shared_within,
+            undecided: Arc::new(Semaphore::new(MAX_UNDECIDED)),
         }
     }
 }
@@ -118,6 +140,9 @@ pub(crate) struct Settled {
     config: Arc<Config>,
     house: Arc<House>,
     services: BTreeMap<Text, ClassicService>,
+    pub(crate) shared_within: Option<Duration>,
+    /// A permit for each connection of which nobody knows the kind.
+    undecided: Arc<Semaphore>,
 }
 
 /// A service as stock peers see it: which one of the server it is, and in which version.

@@ -159,6 +159,10 @@ fn every_default_in_the_book_is_the_codes() {
     assert_eq!(book("`ubf_proto::endpoint::SessionLimits`"), fields(&sessions));
     assert_eq!(book("`ubf_server::ServerLimits`"), fields(&ubf_server::ServerLimits::default()));
     assert_eq!(book("`ubf_proto::client::Config`"), fields(&client));
+    let classic = fields(&ubf_proto::classic::server::Config::default());
+    assert_eq!(book("`ubf_proto::classic::server::Config`"), classic);
+    let classic = fields(&ubf_proto::classic::client::Config::default());
+    assert_eq!(book("`ubf_proto::classic::client::Config`"), classic);
     let builder = fields(&ubf_client::Client::builder());
     assert_eq!(book("`ubf_client::Builder`"), builder);
     let fixed: Vec<u64> = rows(&text)

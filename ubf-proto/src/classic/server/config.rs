@@ -46,8 +46,6 @@ pub struct Config {
     pub max_idle_time: Duration,
     /// Without a byte written, while there are some to write. Default 30 s.
     pub max_write_time: Duration,
-    /// For the call in progress when the connection is to be closed. Default 10 s.
-    pub max_close_time: Duration,
 }
 
 impl Default for Config {
@@ -69,7 +67,6 @@ impl Default for Config {
             max_packet_time: Duration::from_secs(30),
             max_idle_time: Duration::from_secs(60 * 60),
             max_write_time: Duration::from_secs(30),
-            max_close_time: Duration::from_secs(10),
         }
     }
 }
