@@ -136,7 +136,7 @@ fn error_word(error: &CallError) -> String {
         CallError::ReplyNotAllowed { .. } => "reply-not-allowed",
         CallError::Rejected { .. } => "rejected",
         CallError::NoSuchService { services } => {
-            let names: Vec<String> = services.iter().map(|name| name.to_latin1()).collect();
+            let names: Vec<String> = services.iter().map(ubf_codec::Text::to_latin1).collect();
             return format!("no-such-service: {}", names.join(" "));
         }
         CallError::NoEvents => "no-events",
