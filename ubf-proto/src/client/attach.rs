@@ -30,7 +30,9 @@ impl ClientSession {
     /// S1: asks for the name of a session to come, once for each.
     pub(super) fn need_session_id(&mut self) -> bool {
         let is_needed = !self.config.session.is_off() && self.stock.is_none();
-        if !is_needed || self.is_stock_ordered || self.is_closing {
+        // A client that closes has none, unless calls are still to be made.
+        let is_over = self.is_closing && self.open_calls == 0;
+        if !is_needed || self.is_stock_ordered || is_over {
             return false;
         }
         self.is_stock_ordered = true;

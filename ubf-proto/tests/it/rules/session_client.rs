@@ -96,6 +96,26 @@ fn s1_without_a_grant_all_is_as_without_a_session() {
 }
 
 #[test]
+fn s1_a_client_that_closes_wishes_for_sessions_as_long_as_calls_are_open() {
+    let mut client = Client::new(wishing());
+    client.poll();
+    assert_asks(&client.connected(0), 0, &wish('a'));
+    client.call(1);
+    client.tell(Input::Close);
+    // S1: the names of openings that were lost are given up.
+    for (connection, name) in [(1, 'b'), (2, 'c'), (3, 'd')] {
+        client.lose(connection - 1);
+        assert_asks(&connected_again(&mut client, connection), connection, &wish(name));
+    }
+    client.receive(3, &agreed(GRANT));
+    client.rendered(1, 3, "'a'$");
+    // The call survives its connection.
+    let lost = client.lose(3);
+    assert!(lost.iter().all(|line| !line.starts_with("end 1")), "{lost:?}");
+    assert_asks(&connected_again(&mut client, 4), 4, &resume('d', 0, 0, 2));
+}
+
+#[test]
 fn s1_a_client_whose_shell_makes_no_names_wishes_for_nothing() {
     let mut settings = wishing();
     settings.session = SessionPlan::off();
