@@ -32,6 +32,19 @@ async fn in_session(script: &Script) -> (Client, Peer, Vec<u8>) {
 }
 
 #[tokio::test]
+async fn s9_each_session_has_a_name_that_no_seed_foretells() {
+    let script = Script::new().await;
+    let mut names = Vec::new();
+    for _ in 0..2 {
+        let server = async { script.accept().await.hears_a_wish().await };
+        let client = wishing(&script.address()).seed(7).start().unwrap();
+        names.push(within(server).await);
+        drop(client);
+    }
+    assert_ne!(names[0], names[1]);
+}
+
+#[tokio::test]
 async fn s4_a_cut_in_mid_packet_loses_no_call_and_repeats_none() {
     let script = Script::new().await;
     let (client, mut peer, id) = in_session(&script).await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ubf_net::testing::within;
-use ubf_server::{Cordon, Server, SessionLimits};
+use ubf_server::{Cordon, Server, ServerLimits, SessionLimits};
 
 use super::support::{Peer, Running, start};
 
@@ -131,6 +131,43 @@ async fn s6_a_session_that_nobody_goes_on_with_is_over_and_its_state_is_gone() {
     assert_eq!(peer.packet().await, "10 ? {'one''start'}$");
     drop(peer);
     assert_eq!(server.handle.status().counts.sessions_expired, 1);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn s6_a_handler_that_takes_too_long_is_dropped_without_a_connection_too() {
+    let mut limits = ServerLimits::default();
+    limits.max_call_time = Duration::from_millis(50);
+    let server = start(Server::builder().limits(limits)).await;
+    let mut peer = open(&server).await;
+    peer.send("10 'never'$10 'here'$").await;
+    while server.handle.status().counts.requests < 2 {
+        tokio::task::yield_now().await;
+    }
+    drop(peer);
+    // What is due comes on the next connection, whether it ended before that or after.
+    let (mut peer, resumed) = resume(&server, 0, 0, 2).await;
+    assert!(resumed.contains("{'resumed'2 0}"), "{resumed}");
+    assert_eq!(peer.packet().await, "0 ? {'failed''call_time'#1&2&3&4&5&9&10&14&0 1}$");
+    assert_eq!(peer.packet().await, "10 ? {'here''start'}$");
+    assert_eq!(server.handle.status().counts.timed_out, 1);
+    drop(peer);
+    parked(&server).await;
+    // And without any.
+    let (mut peer, _resumed) = resume(&server, 2, 0, 3).await;
+    peer.send("10 'never'$").await;
+    while server.handle.status().counts.requests < 3 {
+        tokio::task::yield_now().await;
+    }
+    drop(peer);
+    while server.handle.status().counts.timed_out < 2 {
+        tokio::task::yield_now().await;
+    }
+    let (mut peer, resumed) = resume(&server, 2, 0, 4).await;
+    assert!(resumed.contains("{'resumed'3 0}"), "{resumed}");
+    assert_eq!(peer.packet().await, "0 ? {'failed''call_time'#1&2&3&4&5&9&10&14&0 3}$");
+    peer.send("0 {'seen'3 0'end'}$").await;
+    drop(peer);
     server.stop().await;
 }
 

@@ -120,6 +120,25 @@ fn each_section_about_sessions_says_which_vectors_show_it() {
 }
 
 #[test]
+fn each_rule_about_sessions_has_a_vector_or_says_why_it_has_none() {
+    let cited: BTreeSet<String> =
+        dialogues().into_iter().flat_map(|(_, dialogue)| dialogue.rules).collect();
+    let (chapter, _) = chapter();
+    let (_, excused) = chapter.split_once("{#without-vector}").unwrap();
+    let (excused, _) = excused.split_once("\n## ").unwrap();
+    let rules = chapter.split("- **S").skip(1).map(|rule| {
+        let (number, _) = rule.split_once("**").unwrap();
+        format!("S{number}")
+    });
+    let rules: Vec<String> = rules.collect();
+    assert!(rules.len() > 100, "{rules:?}");
+    for rule in rules {
+        let is_excused = excused.contains(&format!("| {rule} | "));
+        assert!(cited.contains(&rule) != is_excused, "{rule}: a vector, or the reason why not");
+    }
+}
+
+#[test]
 fn each_section_about_sessions_has_a_usual_vector_and_one_of_its_edge() {
     let mut shown: BTreeMap<String, Vec<Case>> = BTreeMap::new();
     for (_, dialogue) in dialogues() {

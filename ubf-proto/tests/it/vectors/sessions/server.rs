@@ -38,6 +38,8 @@ struct Server {
     /// The machine of each connection: one that was granted a session outlives its connections.
     connections: BTreeMap<u64, usize>,
     machines: Vec<Option<Machine>>,
+    /// Nobody reads.
+    is_stalled: bool,
     seen: Seen,
 }
 
@@ -49,6 +51,8 @@ struct Machine {
     key: Option<SessionKey>,
     /// The packets of the messages that were handed out, by their numbers in the session.
     packets: BTreeMap<u64, u64>,
+    /// Bytes that its client does not read.
+    unwritten: usize,
 }
 
 fn config(settings: &ServerSettings) -> endpoint::Config {
@@ -85,6 +89,7 @@ impl Server {
             now: 0,
             connections: BTreeMap::new(),
             machines: Vec::new(),
+            is_stalled: false,
             seen: Seen::default(),
         };
         end.connect(0, None);
@@ -106,6 +111,12 @@ impl Server {
             Step::Client { client, connection } => {
                 let bytes = BytesMut::from(client.as_bytes());
                 self.tell_connection(*connection, server::Input::Received(bytes));
+            }
+            Step::Stalled { stalled } => {
+                self.is_stalled = *stalled;
+                if !stalled {
+                    (0..self.machines.len()).for_each(|place| self.write(place));
+                }
             }
             Step::Lost { lost } => self.tell_connection(*lost, server::Input::Lost),
             Step::Reply { reply, body } => {
@@ -175,6 +186,7 @@ impl Server {
             connection_key: connection,
             key: None,
             packets: BTreeMap::new(),
+            unwritten: 0,
         }));
         self.drive(self.machines.len() - 1);
     }
@@ -269,14 +281,27 @@ impl Server {
         self.tell_endpoint(endpoint::Input::Tick);
     }
 
+    /// What is out and was not read is read.
+    fn write(&mut self, place: usize) {
+        let Some(machine) = &mut self.machines[place] else { return };
+        let written = std::mem::take(&mut machine.unwritten);
+        if written > 0 {
+            self.tell(place, server::Input::Written(written));
+        }
+    }
+
     fn drive(&mut self, place: usize) {
         while let Some(machine) = &mut self.machines[place] {
             let Some(output) = machine.session.poll_output() else { break };
             let connection = machine.connection;
             match output {
                 server::Output::Transmit { packet, .. } => {
-                    let written = server::Input::Written(packet.len());
-                    machine.session.handle(written, Time::from_millis(self.now));
+                    if self.is_stalled {
+                        machine.unwritten += packet.len();
+                    } else {
+                        let written = server::Input::Written(packet.len());
+                        machine.session.handle(written, Time::from_millis(self.now));
+                    }
                     let server = text(&packet.to_bytes());
                     self.seen.push(Step::Server { server, connection });
                 }
@@ -315,6 +340,7 @@ impl Server {
         let closed = reason_word(reason).to_owned();
         self.seen.push(Step::Closed { closed, cut, connection });
         self.connections.remove(&connection);
+        machine.unwritten = 0;
         if let Some(session) = machine.key.filter(|_| machine.session.is_parked()) {
             self.endpoint.handle(endpoint::Input::Parked { session, connection: key }, now);
         }
