@@ -44,7 +44,7 @@ fn seed() -> Result<(), String> {
     }
     // The bytes that make a term, or a script, have no meaning that could be written down.
     let mut random = Random::new(0);
-    for target in ["round_trip", "client_session", "server_session", "classic"] {
+    for target in ["round_trip", "client_session", "server_session", "classic", "resumes"] {
         for _ in 0..64 {
             let length = 1 + random.below(256);
             seeds.entry(target).or_default().push((0..length).map(|_| random.byte()).collect());

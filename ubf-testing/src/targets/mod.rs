@@ -13,9 +13,11 @@ mod contract;
 mod decode;
 mod decode_chunks;
 mod differential;
+mod keepers;
 mod notation;
 mod packet;
 mod peer;
+mod resumes;
 mod round_trip;
 mod scenario;
 mod script;
@@ -34,6 +36,7 @@ pub use self::decode_chunks::decode_chunks;
 pub use self::differential::differential;
 pub use self::notation::notation;
 pub use self::packet::packet;
+pub use self::resumes::resumes;
 pub use self::round_trip::round_trip;
 pub use self::scenario::Scenario;
 pub use self::serde::serde;
@@ -44,7 +47,7 @@ pub use self::sessions::sessions;
 pub type Body = fn(&[u8]);
 
 /// Every target with its name, which is also that of its directory of inputs.
-pub const ALL: [(&str, Body); 14] = [
+pub const ALL: [(&str, Body); 15] = [
     ("decode", decode),
     ("decode_chunks", decode_chunks),
     ("differential", differential),
@@ -56,6 +59,7 @@ pub const ALL: [(&str, Body); 14] = [
     ("server_session", server_session),
     ("sessions", sessions),
     ("classic", classic),
+    ("resumes", resumes),
     ("contract", contract),
     ("check", check),
     ("compare", compare),

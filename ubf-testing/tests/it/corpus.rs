@@ -123,6 +123,11 @@ fn the_corpus_of_sessions_passes() {
 }
 
 #[test]
+fn the_corpus_of_resumes_passes() {
+    replay("resumes");
+}
+
+#[test]
 fn the_corpus_of_compare_passes() {
     replay("compare");
 }

@@ -3,7 +3,7 @@
 use std::panic::catch_unwind;
 
 use ubf_testing::random::Random;
-use ubf_testing::targets::{Body, classic, client_session, server_session, sessions};
+use ubf_testing::targets::{Body, classic, client_session, resumes, server_session, sessions};
 
 const MAX_SCRIPT_BYTES: usize = 300;
 
@@ -24,6 +24,11 @@ fn a_client_session_keeps_its_promises_under_any_script() {
 #[test]
 fn a_server_session_keeps_its_promises_under_any_script() {
     run(server_session);
+}
+
+#[test]
+fn a_client_keeps_the_promises_of_sessions_under_any_script() {
+    run(resumes);
 }
 
 #[test]
