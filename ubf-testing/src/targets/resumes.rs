@@ -338,8 +338,9 @@ impl World {
                     self.session.handle(Input::SessionId(id), Time::from_millis(self.now));
                 }
                 Output::Connect { connection, address, .. } => {
-                    let is_it = |server: &&str| **server == address.to_string();
-                    let server = SERVERS.iter().position(|server| is_it(&server)).unwrap_or(1);
+                    let address = address.to_string();
+                    let server = SERVERS.iter().position(|&server| server == address);
+                    let server = server.unwrap_or(1);
                     self.dialing.push((connection, server));
                     assert!(self.dialing.len() + self.open.len() <= 2, "more than two connections");
                 }
