@@ -57,12 +57,20 @@ fn nothing_is_lost_on_the_way_there_and_back() {
     comes_back(LESSON.as_bytes());
     comes_back(b"4~\x00\xff$~~$ 0~~$");
     comes_back(b"9007199254740991$ 9007199254740992$ -123456789012345678901234567890123456789$");
-    comes_back(b"1`t`$ #`a``b`$ \"1.5\"`f`$ \"1.50\"`f`$ \"-0.0\"`f`$ #{\"a\"1}&`map`$ #{\"a\"1}&{\"a\"2}&`map`$");
+    comes_back(
+        b"1`t`$ #`a``b`$ \"1.5\"`f`$ \"-0.0\"`f`$ #{\"a\"1}&`map`$ #{\"a\"1}&{\"a\"2}&`map`$",
+    );
     comes_back(
         b"?$ {?#?&}$ 'undefined'$ {}$ #$ ''$ \"\"$ 'true'$ 'null'$ #{\"$atom\"\"x\"}&`map`$",
     );
     comes_back(b"\"\xe9\xff\"$ '\xe9'$ 1`\xff`$ \"\\\"\\\\\n\x00\x7f\"$");
     comes_back("\"é日\u{1F600}\u{2028}\"$".as_bytes());
+}
+
+#[test]
+fn a_float_keeps_its_value_and_not_the_digits_that_others_wrote() {
+    let json = good(&["to-json"], "\"1.50\"`f`$ \"1e-7\"`f`$ \"1\"`f`$");
+    assert_eq!(good(&["from-json"], json), "\"1.5\"`f`$\n\"1.0e-7\"`f`$\n\"1.0\"`f`$\n");
 }
 
 #[test]
