@@ -24,6 +24,9 @@ use crate::toolchain;
 /// How much more a count may be: compilers and hash seeds are not the same everywhere.
 const TOLERANCE_PERCENT: u64 = 5;
 
+/// How this is run. Beside the peers other code is inlined, and some counts are a tenth more.
+const COMMAND: &str = "cargo run -p benches --release --no-default-features -- counts";
+
 /// The name of [`counted_operation`] in the program.
 const COUNTED: &str = "benches::counts::counted_operation";
 
@@ -59,6 +62,9 @@ impl Counts {
 }
 
 pub(crate) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<ExitCode, Error> {
+    if cfg!(feature = "peers") {
+        return Err(format!("counts are of a build without the peers: {COMMAND}").into());
+    }
     let is_there = Command::new("valgrind")
         .arg("--version")
         .stdout(Stdio::null())
@@ -72,7 +78,8 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<ExitCod
     if arguments.write {
         let counts = Counts { rustc, counts: count()? };
         let text = toml::to_string(&counts)?;
-        let heading = "# Instructions of each operation, written by `cargo run -p benches --release -- counts --write`.\n";
+        let heading =
+            format!("# Instructions of each operation, written by `{COMMAND} --write`.\n");
         fs::write(Counts::path(), format!("{heading}{text}"))?;
         writeln!(out, "wrote {} counts", counts.counts.values().map(BTreeMap::len).sum::<usize>())?;
         return Ok(ExitCode::SUCCESS);
@@ -121,10 +128,7 @@ fn compare(kept: &ByDocument, found: &ByDocument, out: &mut impl Write) -> Resul
         "{compared} counts: {more} more than {TOLERANCE_PERCENT} % above COUNTS.toml, {less} as far below"
     )?;
     if more + less > 0 {
-        writeln!(
-            out,
-            "\nhint: if that is meant, cargo run -p benches --release -- counts --write"
-        )?;
+        writeln!(out, "\nhint: if that is meant, {COMMAND} --write")?;
     }
     Ok(more == 0)
 }
