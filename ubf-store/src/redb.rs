@@ -1,12 +1,13 @@
 //! Rows in a file of one process (feature `redb`).
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read as _, Seek as _, Write as _};
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use redb::backends::FileBackend;
 use redb::{
     Builder, Database, ReadableDatabase as _, ReadableTable as _, StorageBackend, TableDefinition,
     WriteTransaction,
@@ -81,7 +82,10 @@ impl Redb {
     pub fn open_with(path: impl AsRef<Path>, cache_bytes: usize) -> Result<Self, StoreError> {
         let path = path.as_ref();
         let lock = lock(&lock_path(path))?;
-        Self::start(Some(lock), || Builder::new().set_cache_size(cache_bytes).create(path))
+        let file = file(path)?;
+        Self::start(Some(lock), || {
+            Builder::new().set_cache_size(cache_bytes).create_with_backend(FileBackend::new(file)?)
+        })
     }
 
     /// A store over something that behaves like a file, for tests of what a disk can do.
@@ -302,6 +306,34 @@ fn lock_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     name.into()
+}
+
+/// Opens the file, or makes one that nobody else on the machine may read: it holds what clients say.
+fn file(path: &Path) -> Result<File, StoreError> {
+    let failed = |error| StoreError::new("the file cannot be opened", error);
+    let is_new = !path.exists();
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path).map_err(failed)?;
+    if is_new {
+        sync_folder(path).map_err(failed)?;
+    }
+    Ok(file)
+}
+
+/// T10: a new file is found after a power failure when its folder was written, too.
+#[cfg(unix)]
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// Other systems have no such thing for folders.
+#[cfg(not(unix))]
+fn sync_folder(_path: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 /// Locks a file until it is dropped, and writes this process's number into it, for people.

@@ -57,6 +57,16 @@ fn t10_a_file_is_open_in_one_process_and_says_in_which() {
     Redb::open(folder.file()).unwrap();
 }
 
+#[cfg(unix)]
+#[test]
+fn a_file_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = Folder::new("mode");
+    drop(Redb::open(folder.file()).unwrap());
+    assert_eq!(fs::metadata(folder.file()).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
 #[test]
 fn a_file_that_is_none_is_an_error_and_no_panic() {
     let folder = Folder::new("none");
