@@ -160,7 +160,9 @@ impl Chase {
 
     pub(crate) fn call_ended(&mut self, outcome: &Result<Done, CallError>) {
         match outcome {
-            Ok(Done::Reply { .. }) | Err(CallError::Failed { .. }) => self.hops = 0,
+            // What nobody can read is a reply all the same: the call was executed.
+            Ok(Done::Reply { .. })
+            | Err(CallError::Failed { .. } | CallError::Unreadable { .. }) => self.hops = 0,
             // Its reply may yet come, and nobody is told.
             Err(CallError::Deadline { .. } | CallError::Cancelled { .. }) => {
                 self.is_doubtful = true;
