@@ -87,6 +87,16 @@ counters! {
     answers_lost,
     /// Calls that were begun and never answered because the server stopped (R8).
     calls_cut,
+    /// Connections of stock peers, which are among those that were served (Q2).
+    classic_connections,
+    /// Requests of stock peers that their contract did not allow, and that did not run (Q7).
+    classic_client_broke,
+    /// Replies to stock peers that their contract did not allow, and that were not sent (Q7).
+    classic_server_broke,
+    /// Events for stock peers that were not sent: not allowed, too many, or none are wanted (Q8).
+    classic_events_dropped,
+    /// Events of stock peers that were not taken: not allowed, or no service has begun (Q9).
+    classic_events_ignored,
 }
 
 /// What is counted for each message: each connection does so for itself, and is added to the

@@ -287,6 +287,12 @@ impl SharedEndpoint {
         }
     }
 
+    /// Whether a service speaks this version now.
+    #[cfg(feature = "classic")]
+    pub(crate) fn speaks(&self, service: &Service, version: Version) -> bool {
+        self.with_state(|state, now| state.endpoint.spoken(service, now).contains(version))
+    }
+
     pub(crate) fn admit(self: &Arc<Self>, peer: Peer) -> Welcome {
         let origin = peer.address().map_or(Origin::Local, |address| Origin::of(address.ip()));
         let welcome = self.with_state(|state, now| match state.endpoint.admit(origin, now) {

@@ -80,6 +80,9 @@ pub struct Client {
     pub(crate) place: usize,
     /// What its events have to pass.
     pub(crate) gate: Option<Arc<dyn EventGate>>,
+    /// Of a stock peer: how its session began.
+    #[cfg(feature = "classic")]
+    pub(crate) started: Option<Arc<crate::classic::Started>>,
 }
 
 impl Client {
@@ -93,6 +96,14 @@ impl Client {
     #[cfg(feature = "contract")]
     pub(crate) fn gated(&self, gate: Arc<dyn EventGate>) -> Self {
         Self { gate: Some(gate), ..self.clone() }
+    }
+
+    /// Of a stock peer, how its session began: with which argument, and in which state. `None` of
+    /// versioned clients.
+    #[cfg(feature = "classic")]
+    #[must_use]
+    pub fn started(&self) -> Option<&crate::classic::Started> {
+        self.started.as_deref()
     }
 
     /// A way to send the client events, for as long as the connection lives.

@@ -593,9 +593,16 @@ impl ServerBuilder {
         }
         #[cfg(feature = "classic")]
         let classic = match self.classic {
-            Some(classic) => Some(bind_classic(classic, &self.services, &offer).await?),
+            Some(classic) => {
+                Some(bind_classic(classic, &self.services, &offer, self.shares_port).await?)
+            }
             None => None,
         };
+        #[cfg(feature = "classic")]
+        let listens_for_stock =
+            classic.as_ref().is_some_and(|classic| !classic.listeners.is_empty());
+        #[cfg(not(feature = "classic"))]
+        let listens_for_stock = false;
         let mut listeners = Vec::new();
         for address in &self.addresses {
             let options = TcpOptions::default()
@@ -620,7 +627,7 @@ impl ServerBuilder {
                 error,
             })?);
         }
-        if listeners.is_empty() && !self.listens_nowhere {
+        if listeners.is_empty() && !listens_for_stock && !self.listens_nowhere {
             return Err(BindError::NoListener);
         }
         let addresses = listeners.iter().filter_map(|listener| listener.address().transpose());
@@ -662,22 +669,31 @@ async fn bind_classic(
     mut classic: crate::classic::Classic,
     services: &BTreeMap<Service, Code>,
     offer: &Offer,
+    shares_port: bool,
 ) -> Result<BoundClassic, BindError> {
-    let offered = |service: &Service| match services.get(service)? {
-        Code::Handler(_) => Some(offer.spoken(service, ubf_proto::Time::ZERO)),
-        Code::Owner(_) => None,
+    let offered = |service: &Service| {
+        services.get(service).map(|_code| offer.spoken(service, ubf_proto::Time::ZERO))
     };
     if let Some((service, version)) = classic.missing(offered) {
         return Err(BindError::NoSuchVersion { service, version });
     }
     let addresses = std::mem::take(&mut classic.addresses);
+    #[cfg(unix)]
+    let paths = std::mem::take(&mut classic.paths);
     let settled = Arc::new(classic.settle());
     let mut listeners = Vec::new();
     for address in addresses {
-        match Listener::tcp(&address, TcpOptions::default()).await {
+        let options = TcpOptions::default().shares_port(shares_port);
+        match Listener::tcp(&address, options).await {
             Ok(listener) => listeners.push(listener),
             Err(error) => return Err(BindError::Listen { address, error }),
         }
+    }
+    #[cfg(unix)]
+    for path in paths {
+        let opened = Listener::unix(&path);
+        let address = path.display().to_string();
+        listeners.push(opened.map_err(|error| BindError::Listen { address, error })?);
     }
     Ok(BoundClassic { listeners, settled })
 }

@@ -6,8 +6,10 @@
     reason = "a test may fail loudly, and its handlers, too"
 )]
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -16,8 +18,8 @@ use ubf_contract::{Contract, Reader};
 use ubf_net::testing::{ScriptedPeer, within};
 use ubf_proto::classic::server::{Config, EventTiming};
 use ubf_server::{
-    BindError, Call, Classic, ClassicService, Failure, Handlers, Reply, Report, Server,
-    ServerHandle, ServerLimits, Service,
+    BindError, Call, Classic, ClassicService, Client, Failure, Handler, Handlers, OwnerInput,
+    OwnerLink, Reply, Report, Server, ServerHandle, ServerLimits, Service, SessionOwner, Versions,
 };
 
 const HELLO: &str = "{'ubf1.0'\"meta_server\"\"\n\n Type 'info'$ for information\n\n\"}$\n";
@@ -128,9 +130,180 @@ async fn a_stock_client_is_served_from_the_hello_to_the_stop() {
     peer.exchange("{'event_in',{'knock',5}}$\n", "{'event_out'{'bell'5}}$\n").await;
     peer.send("'quit'$\n").await;
     peer.expect_end("{'ok''stop'}$\n").await;
-    let report = ended(running).await;
-    assert!(report.is_clean());
-    assert_eq!((report.counts.events_in, report.counts.events_out), (1, 2));
+    let counts = ended(running).await.counts;
+    assert_eq!((counts.events_in, counts.events_out), (1, 2));
+    assert_eq!((counts.classic_connections, counts.classic_client_broke), (1, 1));
+}
+
+#[tokio::test]
+async fn what_is_not_said_to_stock_clients_is_counted() {
+    let contract = Reader::new().read(
+        "+NAME(\"bells\"). +VSN(\"1\"). +TYPES ring() :: ring; ok() :: ok; bell() :: bell.
+        +STATE start ring() => ok() & start; EVENT => bell().",
+    );
+    let handlers = Handlers::new().on(1, |call: Call<()>| async move {
+        call.events().send(call.version(), ubf!(gong)).await?;
+        call.events().send(call.version(), ubf!(bell)).await?;
+        Ok::<_, Failure>(Reply::ok(ubf!(of_course)))
+    });
+    let mut config = Config::default();
+    config.events = EventTiming::AtOnce;
+    let service = ClassicService::new("bells", 1).with_contract(contract.unwrap());
+    let classic = Classic::new().config(config).listen("127.0.0.1:0").service(service);
+    let server = Server::builder()
+        .service(Service::named("bells"), handlers)
+        .classic(classic)
+        .bind()
+        .await
+        .unwrap();
+    let (address, handle) = (*server.classic_addresses().first().unwrap(), server.handle());
+    let running = tokio::spawn(server.run());
+    let mut peer = ScriptedPeer::connect(address).await;
+    peer.expect(HELLO).await;
+    peer.send("{'event_in',1}$").await;
+    peer.exchange("{'startSession',\"bells\",#}$\n", "{{'ok''ok'}'start'}$\n").await;
+    peer.send("{'event_in',1}$'ring'$").await;
+    peer.expect(
+        "{{'serverBrokeContract'{'ring''of_course'}#{'prim'1 1'ok'}&}'start'}$\n\
+         {'event_out''bell'}$\n",
+    )
+    .await;
+    handle.shut_down(Duration::from_secs(5));
+    let counts = within(running).await.unwrap().counts;
+    assert_eq!((counts.classic_server_broke, counts.classic_client_broke), (1, 0));
+    assert_eq!((counts.classic_events_dropped, counts.classic_events_ignored), (1, 2));
+}
+
+#[tokio::test]
+async fn a_restart_is_decided_by_the_service() {
+    let restartable = service().with_restart(|argument: &Term| match argument.is_atom("now") {
+        true => Ok(()),
+        false => Err(ubf!(later)),
+    });
+    let never = ClassicService::of("other", Service::named("door"), 2);
+    let classic = Classic::new().service(restartable).service(never);
+    let running = start(classic, ServerLimits::default()).await;
+    let mut peer = greeted(&running).await;
+    peer.exchange("{'restartService',\"door\",'now'}$", "{{'ok''ok'}'start'}$\n").await;
+    peer.exchange("{'restartService',\"door\",1}$", "{{'error''later'}'start'}$\n").await;
+    let refused = "{{'error''notRestartable'}'start'}$\n";
+    peer.exchange("{'restartService',\"other\",'now'}$", refused).await;
+    assert!(ended(running).await.is_clean());
+}
+
+/// Tells how the session began.
+#[derive(Debug)]
+struct Beginnings;
+
+impl Handler for Beginnings {
+    type State = Term;
+
+    fn versions(&self) -> Versions {
+        Versions::of([1])
+    }
+
+    fn connect(&self, client: &Client) -> Term {
+        client.started().map_or_else(
+            || ubf!(versioned),
+            |started| Term::tuple([started.argument.clone(), Term::Atom(started.state.clone())]),
+        )
+    }
+
+    async fn request(&self, call: Call<Term>) -> Result<Reply, Failure> {
+        Ok(Reply::new(call.state().clone(), "on"))
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_handler_sees_how_a_session_began_also_over_a_unix_socket() {
+    let path = std::env::temp_dir().join(format!("ubf-classic-{}.socket", std::process::id()));
+    let service = ClassicService::new("tells", 1).with_first_state("off");
+    let server = Server::builder()
+        .listen("127.0.0.1:0")
+        .service(Service::named("tells"), Beginnings)
+        .classic(Classic::new().listen_unix(&path).service(service))
+        .bind()
+        .await
+        .unwrap();
+    let (versioned, handle) = (*server.addresses().first().unwrap(), server.handle());
+    let running = tokio::spawn(server.run());
+    let stream = tokio::net::UnixStream::connect(&path).await.unwrap();
+    let mut peer = ScriptedPeer { stream };
+    peer.expect(HELLO).await;
+    peer.exchange("{'startSession',\"tells\",{7}}$\n", "{{'ok''ok'}'off'}$\n").await;
+    peer.exchange("'how'$", "{{{7}'off'}'on'}$\n").await;
+    let mut other = ScriptedPeer::connect(versioned).await;
+    other.send("0 {'negotiate'1\"tells\"#1&#}$").await;
+    other.packet().await;
+    other.exchange("1 'how'$", "1 ? {'versioned''on'}$").await;
+    handle.shut_down(Duration::from_secs(5));
+    assert!(within(running).await.unwrap().is_clean());
+    assert!(!path.exists());
+}
+
+/// Answers from a thread of its own, as a store does. `'no'` is refused, and `'lost'` ends it.
+#[derive(Debug)]
+struct Owner;
+
+impl SessionOwner for Owner {
+    fn versions(&self) -> Versions {
+        Versions::of([1])
+    }
+
+    fn take(&self, from: &Arc<OwnerLink>, input: OwnerInput) {
+        let OwnerInput::Message { message, is_event } = input else {
+            assert!(matches!(input, OwnerInput::Closed), "a stock client has no session");
+            return;
+        };
+        assert_eq!(message.number, None);
+        let link = Arc::clone(from);
+        std::thread::spawn(move || {
+            if is_event {
+                link.event(message.version, Bytes::from_static(b"{'event_out''heard'}$"));
+                link.taken(message.packet);
+            } else if message.body.root().is_atom("no") {
+                link.refused(message.packet, ubf!(not_today));
+            } else if message.body.root().is_atom("lost") {
+                link.cut();
+            } else {
+                link.reply(message.packet, Bytes::from_static(b"{'kept''start'}$"));
+            }
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_service_with_an_owner_answers_stock_clients_without_a_session() {
+    let mut config = Config::default();
+    config.events = EventTiming::AtOnce;
+    let classic = Classic::new().config(config).listen("127.0.0.1:0");
+    let server = Server::builder()
+        .listen("127.0.0.1:0")
+        .owned_service(Service::named("rows"), Arc::new(Owner))
+        .classic(classic.service(ClassicService::new("rows", 1)))
+        .bind()
+        .await
+        .unwrap();
+    let (address, handle) = (*server.classic_addresses().first().unwrap(), server.handle());
+    let running = tokio::spawn(server.run());
+    for last in ["'no'$", "'lost'$"] {
+        let mut peer = ScriptedPeer::connect(address).await;
+        peer.expect(HELLO).await;
+        peer.exchange("{'startSession',\"rows\",#}$\n", "{{'ok''ok'}'start'}$\n").await;
+        peer.exchange("{'put',1}${'put',2}$", "{'kept''start'}$\n{'kept''start'}$\n").await;
+        peer.exchange("{'event_in',1}$", "{'event_out''heard'}$\n").await;
+        peer.send(last).await;
+        peer.expect_end("").await;
+    }
+    // What is not offered any more begins no session.
+    assert!(handle.withdraw(&Service::named("rows"), 1.try_into().unwrap()));
+    let mut peer = ScriptedPeer::connect(address).await;
+    peer.expect(HELLO).await;
+    let refused = "{{'error''notOffered'}'start'}$\n";
+    peer.exchange("{'startSession',\"rows\",#}$\n", refused).await;
+    handle.shut_down(Duration::from_secs(5));
+    assert!(within(running).await.unwrap().is_clean());
 }
 
 #[tokio::test]

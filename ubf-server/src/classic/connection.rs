@@ -6,37 +6,35 @@
 //! ```
 
 use std::collections::VecDeque;
-use std::future::{pending, poll_fn};
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf, split};
-use tokio::time::{sleep_until, timeout};
-use ubf_codec::{Document, Term, Text};
-use ubf_net::{Peer, Stream};
-use ubf_proto::classic::server::{CloseReason, Input, Output, ServerSession};
-use ubf_proto::server::Message;
-use ubf_proto::{endpoint, server};
+use tokio::io::{AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _};
+use tokio::time::{Sleep, sleep_until, timeout};
+use ubf_net::{Peer, Stream, poll_write_pieces};
+use ubf_proto::classic::server::{CloseReason, EventFault, Input, Notice, Output, ServerSession};
+use ubf_proto::{Time, server};
 
-use super::{ClassicService, Settled, answer};
-use crate::contain::{Contained, contained};
+use super::Settled;
+use super::answer;
+use super::work::{Calling, Serving};
 use crate::endpoint::{ConnectionGuard, SharedEndpoint, Welcome};
-use crate::erased::{AnyConnection, Outcome, Running};
-use crate::failure::Ending;
-use crate::handler::Client;
 use crate::log::{debug, warn};
-use crate::mailbox::{Command, Mailbox, OpenMailbox};
+use crate::mailbox::{Command, OpenMailbox};
 
-/// Room that is made for each read.
+/// Room that is made for each read. Chosen: stock peers send one request at a time.
 const READ_BYTES: usize = 4096;
 /// The most bytes that are read and forgotten after the end: chosen, a client that floods is not
 /// listened to.
 const MAX_FORGOTTEN: usize = 1 << 20;
+/// Things that a connection does before others have their turn (L1). Chosen: some tens of calls.
+const MAX_TURNS: u32 = 128;
 
 /// Serves a connection in a task of its own. It is admitted at once.
 pub(crate) fn welcome(
@@ -59,187 +57,234 @@ pub(super) fn welcome_with(
     match endpoint.admit(peer) {
         // Its own session is of no use here.
         Welcome::Served { guard, start: _ } => {
-            let mut connection = Connection::new(guard, Arc::clone(settled));
+            endpoint.totals.classic_connections.add(1);
+            let mut connection = Connection::new(stream, guard, Arc::clone(settled));
             connection.tell(Input::Received(first));
-            tokio::spawn(Box::new(connection).run(stream));
+            tokio::spawn(connection.run());
         }
         // Q11: a stock peer would take a last word for a reply.
         Welcome::TurnedAway { why, start: _ } => debug!(%peer, why, "turned away"),
     }
 }
 
-type Calling = Pin<Box<dyn Future<Output = Outcome> + Send>>;
-
-struct Connection {
-    guard: ConnectionGuard,
-    mailbox: OpenMailbox,
-    settled: Arc<Settled>,
-    session: ServerSession,
+pub(super) struct Connection {
+    pub(super) guard: ConnectionGuard,
+    pub(super) mailbox: OpenMailbox,
+    pub(super) settled: Arc<Settled>,
+    pub(super) session: ServerSession,
     /// The service of the session, once it has begun.
-    service: Option<(ClassicService, Contained<Box<dyn AnyConnection>>)>,
-    /// The handler of the request that runs, and its number.
-    call: Option<(u64, Calling)>,
-    events: FuturesUnordered<Calling>,
-    /// Packets that are to be written, each in a write of its own.
-    out: VecDeque<Bytes>,
-    out_bytes: usize,
-    packets: u64,
+    pub(super) serving: Option<Serving>,
+    /// The handler of the request that runs and waits, and its number.
+    pub(super) call: Option<(u64, Calling)>,
+    pub(super) events: FuturesUnordered<Calling>,
+    /// Packets that were handed to services.
+    pub(super) packets: u64,
+    stream: Stream,
+    out: Out,
+    timer: Option<(Time, Pin<Box<Sleep>>)>,
+    /// Looked up once each time that this runs.
+    now: Time,
     end: Option<CloseReason>,
     is_aborted: bool,
 }
 
-/// What a connection waits for.
-enum Woken {
-    Mail(Command),
-    Called(Outcome),
-    /// The handler of an event has ended.
-    Event(Outcome),
-    Wrote(usize),
-    Read(BytesMut),
-    Lost,
-    Time,
+/// Packets that are to be written.
+#[derive(Debug, Default)]
+struct Out {
+    packets: VecDeque<Packet>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Packet {
+    bytes: Bytes,
+    /// Q8: it goes in a write of its own.
+    is_apart: bool,
+}
+
+impl Out {
+    fn push(&mut self, bytes: Bytes, is_apart: bool) {
+        self.bytes += bytes.len();
+        self.packets.push_back(Packet { bytes, is_apart });
+    }
+
+    /// Writes as much as the stream takes of the packets that may go together.
+    fn poll_write(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<Option<usize>> {
+        let Some(first) = self.packets.front() else { return Poll::Pending };
+        let together = self.packets.iter().take_while(|packet| !packet.is_apart);
+        let written = if first.is_apart || self.packets.len() == 1 {
+            ready!(Pin::new(stream).poll_write(cx, &first.bytes))
+        } else {
+            ready!(poll_write_pieces(stream, together.map(|packet| &packet.bytes[..]), cx))
+        };
+        let Ok(count @ 1..) = written else { return Poll::Ready(None) };
+        self.bytes = self.bytes.saturating_sub(count);
+        let mut left = count;
+        while left > 0 {
+            let Some(packet) = self.packets.front_mut() else { break };
+            let of_this = left.min(packet.bytes.len());
+            packet.bytes.advance(of_this);
+            left -= of_this;
+            if packet.bytes.is_empty() {
+                self.packets.pop_front();
+            }
+        }
+        Poll::Ready(Some(count))
+    }
 }
 
 impl Connection {
-    fn new(guard: ConnectionGuard, settled: Arc<Settled>) -> Self {
+    fn new(stream: Stream, guard: ConnectionGuard, settled: Arc<Settled>) -> Box<Self> {
         let now = guard.endpoint.clock.now();
         let config = Arc::clone(&settled.config);
         let session = ServerSession::new(config, Arc::clone(&settled.house), now);
         debug!(peer = %guard.entry.peer, "a stock peer has connected");
-        Self {
+        Box::new(Self {
             mailbox: OpenMailbox(guard.entry.mailbox()),
             guard,
             settled,
             session,
-            service: None,
+            serving: None,
             call: None,
             events: FuturesUnordered::new(),
-            out: VecDeque::new(),
-            out_bytes: 0,
             packets: 0,
+            stream,
+            out: Out::default(),
+            timer: None,
+            now,
             end: None,
             is_aborted: false,
-        }
+        })
     }
 
-    async fn run(mut self: Box<Self>, stream: Stream) {
-        let (mut reader, mut writer) = split(stream);
-        let reason = loop {
-            self.do_outputs();
-            if let Some(reason) = self.end {
-                break reason;
-            }
-            match self.woken(&mut reader, &mut writer).await {
-                Woken::Mail(command) => self.obey(command),
-                Woken::Called(outcome) => self.called(outcome),
-                Woken::Event(outcome) => self.event_ended(&outcome),
-                Woken::Wrote(count) => self.tell(Input::Written(count)),
-                Woken::Read(bytes) if bytes.is_empty() => self.tell(Input::EndOfStream),
-                Woken::Read(bytes) => self.tell(Input::Received(bytes)),
-                Woken::Lost => self.tell(Input::Lost),
-                Woken::Time => self.tell(Input::Tick),
-            }
-        };
+    async fn run(mut self: Box<Self>) {
+        let reason = poll_fn(|cx| self.poll(cx)).await;
         self.record_end(&reason);
         let is_heard = !self.is_aborted && reason != CloseReason::Lost;
-        let Self { guard, out, service, call, events, .. } = *self;
+        let Self { guard, mut stream, out, serving, call, events, .. } = *self;
         // Handlers are not kept waiting for a client that reads slowly.
-        drop((service, call, events));
+        drop((serving, call, events));
         if is_heard {
-            close(&mut reader, &mut writer, out, guard.endpoint.limits.max_linger_time).await;
+            close(&mut stream, out, guard.endpoint.limits.max_linger_time).await;
         }
         drop(guard);
     }
 
-    async fn woken(
-        &mut self,
-        reader: &mut ReadHalf<Stream>,
-        writer: &mut WriteHalf<Stream>,
-    ) -> Woken {
-        let limits = &self.guard.endpoint.limits;
-        let is_reading = self.session.is_reading() && self.events.len() < limits.max_event_handlers;
-        let has_room = self.out_bytes < self.settled.config.max_unread_bytes;
-        let deadline = self.session.poll_timeout();
-        let deadline = deadline.map(|at| self.guard.endpoint.clock.instant(at));
-        let called = async {
-            match &mut self.call {
-                Some((_, call)) => call.await,
-                None => pending().await,
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
+        self.mailbox.register(cx.waker());
+        self.now = self.guard.endpoint.clock.now();
+        for _turn in 0..MAX_TURNS {
+            self.do_outputs(cx);
+            if let Some(reason) = self.end {
+                return Poll::Ready(reason);
             }
-        };
-        let written = async {
-            match self.out.front_mut() {
-                Some(packet) => {
-                    let written = writer.write(packet).await;
-                    if let Ok(count) = written {
-                        packet.advance(count.min(packet.len()));
-                    }
-                    written
-                }
-                None => pending().await,
+            match self.poll_input(cx) {
+                Poll::Ready(Some(input)) => self.tell(input),
+                Poll::Ready(None) => {}
+                Poll::Pending => return Poll::Pending,
             }
-        };
-        let mut buffer = BytesMut::new();
-        tokio::select! {
-            biased;
-            command = mail(&self.mailbox, has_room) => Woken::Mail(command),
-            outcome = called => Woken::Called(outcome),
-            Some(outcome) = self.events.next() => Woken::Event(outcome),
-            written = written => match written {
-                Ok(count) if count > 0 => {
-                    if self.out.front().is_some_and(Bytes::is_empty) {
-                        self.out.pop_front();
-                    }
-                    self.out_bytes = self.out_bytes.saturating_sub(count);
-                    Woken::Wrote(count)
-                }
-                Ok(_) | Err(_) => Woken::Lost,
-            },
-            read = read(reader, &mut buffer), if is_reading => match read {
-                Ok(_) => Woken::Read(buffer),
-                Err(_) => Woken::Lost,
-            },
-            () = async { sleep_until(deadline.unwrap_or_else(tokio::time::Instant::now)).await }, if deadline.is_some() => Woken::Time,
         }
+        // Others want their turn.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
-    fn tell(&mut self, input: Input) {
-        self.session.handle(input, self.guard.endpoint.clock.now());
+    /// Waits for one thing. `None`: it does not concern the session.
+    fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Option<Input>> {
+        let has_room = self.out.bytes < self.settled.config.max_unread_bytes;
+        if self.mailbox.has_mail()
+            && let Some(command) = self.mailbox.take(has_room)
+        {
+            return Poll::Ready(self.obey(command));
+        }
+        if let Some((number, call)) = &mut self.call
+            && let Poll::Ready(outcome) = call.as_mut().poll(cx)
+        {
+            let number = *number;
+            self.call = None;
+            return Poll::Ready(Some(self.answered(number, outcome)));
+        }
+        if !self.events.is_empty()
+            && let Poll::Ready(Some(outcome)) = self.events.poll_next_unpin(cx)
+        {
+            self.event_ended(&outcome);
+            return Poll::Ready(None);
+        }
+        if let Poll::Ready(written) = self.out.poll_write(&mut self.stream, cx) {
+            return Poll::Ready(Some(written.map_or(Input::Lost, Input::Written)));
+        }
+        if self.is_reading()
+            && let Poll::Ready(read) = self.poll_read(cx)
+        {
+            return Poll::Ready(Some(read));
+        }
+        self.poll_time(cx).map(|()| Some(Input::Tick))
+    }
+
+    /// Q4, L1: while a client is not read from, what it sends waits in the socket.
+    fn is_reading(&self) -> bool {
+        let owned = self.serving.as_ref().map_or(0, Serving::pending_events);
+        let running = self.events.len() + owned;
+        self.session.is_reading() && running < self.guard.endpoint.limits.max_event_handlers
+    }
+
+    /// An idle connection has no buffer.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
+        // What is wrong with the stream, the read says.
+        ready!(self.stream.poll_read_ready(cx)).ok();
+        let mut buffer = BytesMut::with_capacity(READ_BYTES);
+        Poll::Ready(match ready!(pin!(self.stream.read_buf(&mut buffer)).poll(cx)) {
+            Ok(0) => Input::EndOfStream,
+            Ok(_) => Input::Received(buffer),
+            Err(_) => Input::Lost,
+        })
+    }
+
+    fn poll_time(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(wanted) = self.session.poll_timeout() else { return Poll::Pending };
+        // A timer that is set too early wakes the task once in vain; to move it for each packet
+        // would cost more.
+        if self.timer.as_ref().is_none_or(|(armed, _)| wanted < *armed) {
+            let at = self.guard.endpoint.clock.instant(wanted);
+            match &mut self.timer {
+                Some((armed, timer)) => {
+                    timer.as_mut().reset(at);
+                    *armed = wanted;
+                }
+                None => self.timer = Some((wanted, Box::pin(sleep_until(at)))),
+            }
+        }
+        let Some((_, timer)) = &mut self.timer else { return Poll::Pending };
+        ready!(timer.as_mut().poll(cx));
+        self.timer = None;
+        self.now = self.guard.endpoint.clock.now();
+        Poll::Ready(())
+    }
+
+    pub(super) fn tell(&mut self, input: Input) {
+        self.session.handle(input, self.now);
     }
 
     /// Does what the session says until that is nothing.
-    fn do_outputs(&mut self) {
+    fn do_outputs(&mut self, cx: &mut Context<'_>) {
         while let Some(output) = self.session.poll_output() {
             match output {
-                Output::Transmit { bytes, .. } => {
-                    self.out_bytes += bytes.len();
-                    self.out.push_back(bytes);
-                }
+                Output::Transmit { bytes, is_apart } => self.out.push(bytes, is_apart),
                 Output::Start { service, argument } => {
-                    let input = self.start(&service, &argument);
+                    let input = self.start(&service, argument);
                     self.tell(input);
                 }
-                // The services of a server live as long as it does.
-                Output::Restart { .. } => {
-                    let why = Term::atom("notRestartable");
-                    self.tell(Input::Rejected { why });
+                Output::Restart { service, argument } => {
+                    let input = self.restart(&service, &argument);
+                    self.tell(input);
                 }
                 Output::Request(request) => {
-                    self.guard.entry.messages.requests.add(1);
-                    let call = self.begin(&request.service, request.body, false);
-                    match call {
-                        Some(call) => self.call = Some((request.number, call)),
-                        None => self.tell(Input::Failed),
+                    if let Some(input) = self.request(request, cx) {
+                        self.tell(input);
                     }
                 }
-                Output::Event { service, body, .. } => {
-                    self.guard.entry.messages.events_in.add(1);
-                    let event = self.begin(&service, body, true);
-                    self.events.extend(event);
-                }
-                Output::Notice(notice) => {
-                    debug!(peer = %self.guard.entry.peer, ?notice, "classic session");
-                }
+                Output::Event { service, body, .. } => self.event(&service, body),
+                Output::Notice(notice) => self.count(&notice),
                 Output::Close { reason, is_call_cut } => {
                     if is_call_cut && matches!(reason, CloseReason::Shutdown) {
                         self.guard.endpoint.totals.calls_cut.add(1);
@@ -253,141 +298,64 @@ impl Connection {
         self.guard.entry.running.store(running, Ordering::Relaxed);
     }
 
-    /// Q6: whether a session of a service begins.
-    fn start(&mut self, name: &Text, argument: &Term) -> Input {
-        let Some(service) = self.settled.services.get(name).cloned() else {
-            return Input::Failed;
-        };
-        let decided = match &service.start {
-            None => Some(Ok((Term::atom("ok"), service.first_state()))),
-            Some(start) => contained(|| start(argument)),
-        };
-        match decided {
-            Some(Ok((reply, state))) if self.open(service) => Input::Started { reply, state },
-            Some(Err(why)) => Input::Rejected { why },
-            Some(Ok(_)) | None => Input::Failed,
-        }
-    }
-
-    /// The code of the service on this connection. `false`: it panicked as it was told of it.
-    fn open(&mut self, service: ClassicService) -> bool {
-        let endpoint = &self.guard.endpoint;
-        let Some(code) = endpoint.handler(&service.service) else { return false };
-        let mailbox = Arc::clone(&self.mailbox.0);
-        let client = Client { peer: self.guard.entry.peer, mailbox, place: 0, gate: None };
-        let Some(connection) = contained(|| code.open(client)) else { return false };
-        self.mailbox.set_spoken(Some(0), service.version);
-        self.guard.entry.agree(service.service.clone(), service.version, None);
-        self.service = Some((service, Contained::new(connection)));
-        true
-    }
-
-    /// Runs the handler of a request or an event.
-    fn begin(&mut self, name: &Text, body: Document<Bytes>, is_event: bool) -> Option<Calling> {
-        if self.service.is_none() {
-            // Without a meta level nobody starts it.
-            let service = self.settled.services.get(name).cloned()?;
-            if !self.open(service) {
-                return None;
-            }
-        }
-        let (service, connection) = self.service.as_ref()?;
-        self.packets += 1;
-        let message = Message {
-            packet: self.packets,
-            number: None,
-            service: service.service.clone(),
-            version: service.version,
-            body,
-            refused: None,
-        };
-        let running: Running = connection.get()?.begin(message, is_event);
-        let max_time = self.guard.endpoint.limits.max_call_time;
-        Some(Box::pin(async move {
-            timeout(max_time, running).await.map_or(Outcome::TimedOut, Outcome::from)
-        }))
-    }
-
-    /// A handler has answered.
-    fn called(&mut self, outcome: Outcome) {
-        let Some((number, _)) = self.call.take() else { return };
-        let body = match outcome {
-            Outcome::Done(body) => Some(body),
-            Outcome::Failed(failure) => match failure.into_parts() {
-                (Ending::Replied(reply), _) => Some(reply.into_body()),
-                // UBF(C) has no answer for it.
-                (Ending::Failed(why), _) => self.gave_up("the handler failed", &why),
-                (Ending::Refused(why), _) => self.gave_up("the handler refused", &why),
-            },
-            Outcome::Crashed => self.crashed(),
-            Outcome::TimedOut => {
-                self.guard.endpoint.totals.timed_out.add(1);
-                self.gave_up("the handler took too long", &Term::atom("timeout"))
-            }
-        };
-        let input = match body.as_ref().and_then(answer::split) {
-            Some((reply, state)) => {
-                let is_stateless =
-                    self.service.as_ref().is_some_and(|(service, _)| service.is_stateless());
-                let state = if is_stateless { Text::from_static("none") } else { state };
-                Input::Reply { number, reply, state }
-            }
-            None => Input::Failed,
-        };
-        self.tell(input);
-    }
-
-    fn event_ended(&self, outcome: &Outcome) {
-        match outcome {
-            Outcome::Done(_) | Outcome::Failed(_) => {}
-            Outcome::Crashed => {
-                self.crashed();
-            }
-            Outcome::TimedOut => self.guard.endpoint.totals.timed_out.add(1),
-        }
-    }
-
-    fn gave_up(&self, what: &'static str, why: &Term) -> Option<Bytes> {
-        warn!(peer = %self.guard.entry.peer, what, %why, "a stock peer is left");
-        None
-    }
-
-    /// N6: the version is withdrawn as for others.
-    fn crashed(&self) -> Option<Bytes> {
-        let (service, _) = self.service.as_ref()?;
-        let (peer, version) = (self.guard.entry.peer, service.version);
-        warn!(%peer, service = %service.service, %version, "the handler panicked");
-        self.guard.endpoint.totals.failed.add(1);
-        let (connection, service) = (self.guard.entry.key, service.service.clone());
-        self.guard.endpoint.handle(endpoint::Input::Crashed { connection, service, version });
-        None
-    }
-
     /// Does what others want of the connection.
-    fn obey(&mut self, command: Command) {
+    fn obey(&mut self, command: Command) -> Option<Input> {
         match command {
             // Of all else nothing concerns a stock peer: it cannot be told to go elsewhere, and is
             // waited for.
             Command::Tell(to, input) if to == self.guard.entry.key => {
                 if let server::Input::Close { within, .. } = *input {
-                    self.tell(Input::Close { within });
+                    return Some(Input::Close { within });
                 }
+                None
             }
             Command::Cut(to) if to == self.guard.entry.key => {
                 self.is_aborted = true;
-                self.tell(Input::Lost);
+                Some(Input::Lost)
             }
             Command::Send(event) => {
                 self.guard.entry.messages.events_out.add(1);
-                if let Some(event) = answer::event(&event.body) {
-                    self.tell(Input::EventOut(event));
+                answer::event(&event.body).map(Input::EventOut)
+            }
+            Command::Owned(input) => self.hear_owner(*input),
+            Command::Tell(..) | Command::Cut(_) | Command::Attach(_) | Command::EndSession => None,
+        }
+    }
+
+    /// Counts what people want to see, and says it.
+    fn count(&self, notice: &Notice) {
+        let (totals, peer) = (&self.guard.endpoint.totals, self.guard.entry.peer);
+        match notice {
+            Notice::Started { service, state } => {
+                let (service, state) = (service.to_latin1(), state.to_latin1());
+                debug!(%peer, service, state, "a session began");
+            }
+            Notice::ClientBroke(broken) => {
+                totals.classic_client_broke.add(1);
+                debug!(%peer, %broken, "the client broke the contract");
+            }
+            Notice::ServerBroke(broken) => {
+                totals.classic_server_broke.add(1);
+                warn!(%peer, %broken, "the service broke its contract");
+            }
+            Notice::EventDropped(fault) => {
+                totals.classic_events_dropped.add(1);
+                // That they are not sent was decided by whoever set the server up.
+                if matches!(fault, EventFault::Never) {
+                    debug!(%peer, %fault, "an event was not sent");
+                } else {
+                    warn!(%peer, %fault, "an event was not sent");
                 }
             }
-            Command::Tell(..)
-            | Command::Cut(_)
-            | Command::Attach(_)
-            | Command::EndSession
-            | Command::Owned(_) => {}
+            Notice::EventIgnored(fault) => {
+                totals.classic_events_ignored.add(1);
+                debug!(%peer, %fault, "an event was not taken");
+            }
+            Notice::UnknownState { state } => {
+                let state = state.to_latin1();
+                warn!(%peer, state, "the service is in a state that its contract does not have");
+            }
+            other => debug!(%peer, notice = ?other, "classic session"),
         }
     }
 
@@ -407,37 +375,18 @@ impl Connection {
     }
 }
 
-/// The next thing that others want.
-async fn mail(mailbox: &Mailbox, has_room: bool) -> Command {
-    poll_fn(|cx| {
-        mailbox.register(cx.waker());
-        mailbox.take(has_room).map_or(Poll::Pending, Poll::Ready)
-    })
-    .await
-}
-
-async fn read(reader: &mut ReadHalf<Stream>, buffer: &mut BytesMut) -> std::io::Result<usize> {
-    buffer.reserve(READ_BYTES);
-    reader.read_buf(buffer).await
-}
-
 /// Writes what is left, and waits for the client's end: a socket that is closed with unread bytes
 /// may take away what its client has not read.
-async fn close(
-    reader: &mut ReadHalf<Stream>,
-    writer: &mut WriteHalf<Stream>,
-    out: VecDeque<Bytes>,
-    within: Duration,
-) {
+async fn close(stream: &mut Stream, out: Out, within: Duration) {
     let farewell = async {
-        for packet in out {
-            writer.write_all(&packet).await?;
+        for packet in out.packets {
+            stream.write_all(&packet.bytes).await?;
         }
-        writer.shutdown().await?;
-        let (mut forgotten, mut buffer) = (0, BytesMut::new());
+        stream.shutdown().await?;
+        let (mut forgotten, mut buffer) = (0, BytesMut::with_capacity(READ_BYTES));
         while forgotten < MAX_FORGOTTEN {
             buffer.clear();
-            match read(reader, &mut buffer).await? {
+            match stream.read_buf(&mut buffer).await? {
                 0 => break,
                 count => forgotten += count,
             }

@@ -3,10 +3,14 @@
 
 mod answer;
 mod connection;
+mod owned;
 mod shared;
+mod work;
 
 use std::collections::BTreeMap;
 use std::fmt;
+#[cfg(unix)]
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,6 +56,8 @@ const MAX_UNDECIDED: usize = 1_024;
 #[derive(Debug, Default)]
 pub struct Classic {
     pub(crate) addresses: Vec<String>,
+    #[cfg(unix)]
+    pub(crate) paths: Vec<PathBuf>,
     config: Config,
     services: Vec<ClassicService>,
     is_entered: bool,
@@ -69,6 +75,15 @@ impl Classic {
     #[must_use]
     pub fn listen(mut self, address: impl Into<String>) -> Self {
         self.addresses.push(address.into());
+        self
+    }
+
+    /// Listens on a Unix socket of this name, too, as
+    /// [`ServerBuilder::listen_unix`](crate::ServerBuilder::listen_unix) does.
+    #[cfg(unix)]
+    #[must_use]
+    pub fn listen_unix(mut self, path: impl Into<PathBuf>) -> Self {
+        self.paths.push(path.into());
         self
     }
 
@@ -154,10 +169,25 @@ pub struct ClassicService {
     contract: Option<Arc<SessionChecker>>,
     first_state: Option<Text>,
     start: Option<Arc<Start>>,
+    restart: Option<Arc<Restart>>,
 }
 
 /// What decides whether a session begins.
 type Start = dyn Fn(&Term) -> Result<(Term, Text), Term> + Send + Sync;
+
+/// What restarts a service.
+type Restart = dyn Fn(&Term) -> Result<(), Term> + Send + Sync;
+
+/// How the session of a stock client began (Q6): handlers see it in
+/// [`Client::started`](crate::Client::started).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Started {
+    /// The argument of the start: any term. The empty list, where sessions begin without a start.
+    pub argument: Term,
+    /// The state in which the session began.
+    pub state: Text,
+}
 
 impl ClassicService {
     /// The service of this name, in this version of its contract.
@@ -176,7 +206,15 @@ impl ClassicService {
     #[must_use]
     pub fn of(name: impl Into<Text>, service: Service, version: u32) -> Self {
         let version = Version::new(version).expect("a contract's version is 1 or more");
-        Self { name: name.into(), service, version, contract: None, first_state: None, start: None }
+        Self {
+            name: name.into(),
+            service,
+            version,
+            contract: None,
+            first_state: None,
+            start: None,
+            restart: None,
+        }
     }
 
     /// Holds both sides to this contract, and tells it to clients that ask. Strings are tuples in
@@ -204,6 +242,17 @@ impl ClassicService {
         start: impl Fn(&Term) -> Result<(Term, Text), Term> + Send + Sync + 'static,
     ) -> Self {
         self.start = Some(Arc::new(start));
+        self
+    }
+
+    /// Restarts the service when a client asks for it, or says why not. Otherwise each such request
+    /// is answered `{'error','notRestartable'}`.
+    #[must_use]
+    pub fn with_restart(
+        mut self,
+        restart: impl Fn(&Term) -> Result<(), Term> + Send + Sync + 'static,
+    ) -> Self {
+        self.restart = Some(Arc::new(restart));
         self
     }
 

@@ -126,8 +126,14 @@ impl Connection {
         }
         let service = self.endpoint.handler(name)?;
         let mailbox = Arc::clone(&self.mailbox.0);
-        let client =
-            Client { peer: self.entry.peer, mailbox, place: self.services.len(), gate: None };
+        let client = Client {
+            peer: self.entry.peer,
+            mailbox,
+            place: self.services.len(),
+            gate: None,
+            #[cfg(feature = "classic")]
+            started: None,
+        };
         let connection = Contained::new(contained(|| service.open(client))?);
         self.services.reserve_exact(1);
         self.services.push((name.clone(), connection));

@@ -161,3 +161,16 @@ pub enum EventFault {
     /// `max_held_events` or `max_held_event_bytes` events wait.
     Full,
 }
+
+impl fmt::Display for EventFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Contract(broken) => write!(f, "the contract does not allow the event: {broken}"),
+            Self::NoService => f.write_str("no service has begun, or the session is over"),
+            Self::Never => f.write_str("no events are sent"),
+            Self::Full => {
+                f.write_str("too many events wait (max_held_events, max_held_event_bytes)")
+            }
+        }
+    }
+}
