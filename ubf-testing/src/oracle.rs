@@ -9,8 +9,8 @@
     reason = "an index into one's own vector is obvious, and a wrong one fails a test"
 )]
 
-use crate::outcome::{End, Outcome};
-use crate::settings::{Dialect, Settings};
+use ubf_conformance::outcome::{End, Outcome};
+use ubf_conformance::settings::{Dialect, Settings};
 
 /// Decodes a stream of plain packets.
 pub fn decode(input: &[u8], settings: &Settings) -> Outcome {
@@ -546,7 +546,7 @@ pub(crate) fn broken<T>(code: &'static str, offset: usize) -> Result<T, Stop> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Limits;
+    use ubf_conformance::settings::Limits;
 
     fn read(input: &[u8], change: impl FnOnce(&mut Settings)) -> String {
         let mut settings = Settings::default();

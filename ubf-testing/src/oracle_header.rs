@@ -7,8 +7,8 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::oracle::{Stop, broken, one, packet, packets, within_window};
-use crate::outcome::{Outcome, Packet, Side};
-use crate::settings::{Dialect, Limits, Settings};
+use ubf_conformance::outcome::{Outcome, Packet, Side};
+use ubf_conformance::settings::{Dialect, Limits, Settings};
 
 /// Decodes a stream of versioned packets from that side. The bodies are in the extended dialect.
 pub fn decode(side: Side, input: &[u8], limits: &Limits) -> Outcome<Packet> {

@@ -10,12 +10,14 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::{fs, io};
 
-use ubf_testing::outcome::Side;
+use ubf_conformance::files::Files;
+use ubf_conformance::outcome::Side;
+use ubf_conformance::postfix;
+use ubf_conformance::settings::Settings;
+use ubf_conformance::vectors::{self, Expected, Vector};
 use ubf_testing::random::Random;
-use ubf_testing::settings::Settings;
+use ubf_testing::targets;
 use ubf_testing::targets::Scenario;
-use ubf_testing::vectors::{self, Expected, Vector};
-use ubf_testing::{postfix, targets};
 
 /// Longer inputs make a fuzzer slow and show nothing that shorter ones do not.
 const MAX_INPUT_BYTES: usize = 400;
@@ -32,7 +34,7 @@ fn main() -> ExitCode {
 
 fn seed() -> Result<(), String> {
     let mut seeds: BTreeMap<&str, Vec<Vec<u8>>> = BTreeMap::new();
-    for vector in vectors::load(&vectors::directory())? {
+    for vector in vectors::load(&Files::built_in())? {
         for (target, seed) in seeds_of(&vector)? {
             seeds.entry(target).or_default().push(seed);
         }

@@ -6,8 +6,8 @@ use ubf_codec::{DecodeError, Document, Operator, Source, Summary, Tracer};
 
 use super::Scenario;
 use super::shown::Shown;
-use crate::implementations::decoder;
-use crate::settings::Settings;
+use ubf_conformance::implementations::decoder;
+use ubf_conformance::settings::Settings;
 
 /// The laws of decoding a slice: offsets inside the input, sizes inside the limits, and agreement
 /// of `packets`, `decode`, `decode_shared`, `check` and the tracer.

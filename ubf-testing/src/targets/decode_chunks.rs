@@ -1,10 +1,10 @@
 //! A stream says the same however it is cut (W12).
 
 use super::Scenario;
-use crate::conformance::Implementation;
-use crate::implementations::{Codec, end_of, stream, stream_decoder};
-use crate::outcome::{End, Outcome};
-use crate::settings::Settings;
+use ubf_conformance::conformance::Implementation;
+use ubf_conformance::implementations::{Codec, end_of, stream, stream_decoder};
+use ubf_conformance::outcome::{End, Outcome};
+use ubf_conformance::settings::Settings;
 
 /// The first four bytes are the lengths of the pieces, used in turn; the rest is a scenario.
 pub fn decode_chunks(bytes: &[u8]) {

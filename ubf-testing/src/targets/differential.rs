@@ -1,8 +1,9 @@
 //! The codec against the oracle: the same packets, the same error at the same byte.
 
 use super::Scenario;
-use crate::conformance::Implementation;
-use crate::implementations::{Codec, Oracle};
+use crate::oracle_answers::Oracle;
+use ubf_conformance::conformance::Implementation;
+use ubf_conformance::implementations::Codec;
 
 /// Compares both entrances, that for a stream and that for one packet.
 pub fn differential(bytes: &[u8]) {

@@ -3,11 +3,13 @@
 use ubf_codec::{ClientHeader, Encoder, Mode, NextIp, ServerHeader, peek_version};
 
 use super::Scenario;
-use crate::conformance::Implementation;
-use crate::implementations::{Codec, Oracle, end_of, one_versioned, versioned_stream};
-use crate::outcome::{End, Packet};
-use crate::settings::Limits;
-use crate::{oracle_header, postfix};
+use crate::oracle_answers::Oracle;
+use crate::oracle_header;
+use ubf_conformance::conformance::Implementation;
+use ubf_conformance::implementations::{Codec, end_of, one_versioned, versioned_stream};
+use ubf_conformance::outcome::{End, Packet};
+use ubf_conformance::postfix;
+use ubf_conformance::settings::Limits;
 
 /// The same packets and the same error; what was read writes back to the same header.
 pub fn packet(bytes: &[u8]) {

@@ -4,10 +4,11 @@ use arbitrary::{Arbitrary, Unstructured};
 use ubf_codec::{Encoder, Style, Term};
 
 use super::any_term::any_term;
-use crate::conformance::Implementation;
-use crate::implementations::{Codec, Oracle};
-use crate::outcome::{End, Outcome};
-use crate::settings::{Dialect, Limits, Settings};
+use crate::oracle_answers::Oracle;
+use ubf_conformance::conformance::Implementation;
+use ubf_conformance::implementations::Codec;
+use ubf_conformance::outcome::{End, Outcome};
+use ubf_conformance::settings::{Dialect, Limits, Settings};
 
 /// The bytes choose a term, here and in the codec's own way.
 pub fn round_trip(bytes: &[u8]) {

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::outcome::Side;
-use crate::settings::{Dialect, Limits, Settings};
+use ubf_conformance::outcome::Side;
+use ubf_conformance::settings::{Dialect, Limits, Settings};
 
 /// A decoder's settings and its input.
 ///

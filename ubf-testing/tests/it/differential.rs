@@ -10,10 +10,10 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
+use ubf_conformance::outcome::Side;
+use ubf_conformance::settings::Settings;
 use ubf_testing::grammar::Grammar;
-use ubf_testing::outcome::Side;
 use ubf_testing::random::Random;
-use ubf_testing::settings::Settings;
 use ubf_testing::targets::{self, Scenario};
 
 /// Each is a token, or the beginning or the end of one.

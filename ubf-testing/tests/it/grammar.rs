@@ -2,13 +2,14 @@
 //! both.
 
 use ubf_codec::{Decoder, Mode, Term};
+use ubf_conformance::conformance::Implementation;
+use ubf_conformance::implementations::{Codec, CodecStream};
+use ubf_conformance::outcome::{End, Side};
+use ubf_conformance::settings::{Limits, Settings};
 use ubf_proto::control::{Agreed, ClientControl, ControlError, ServerControl};
-use ubf_testing::conformance::Implementation;
 use ubf_testing::grammar::Grammar;
-use ubf_testing::implementations::{Codec, CodecStream, Oracle};
-use ubf_testing::outcome::{End, Side};
+use ubf_testing::oracle_answers::Oracle;
 use ubf_testing::random::Random;
-use ubf_testing::settings::{Limits, Settings};
 
 const SENTENCES: u64 = 4_000;
 

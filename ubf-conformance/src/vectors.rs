@@ -1,10 +1,8 @@
-//! The specification's vectors, read from `spec/vectors/**/*.toml` and checked for sense.
-
-use std::path::{Path, PathBuf};
-use std::{fs, io};
+//! The specification's vectors of packets, read and checked for sense.
 
 use serde::Deserialize;
 
+use crate::files::Files;
 use crate::outcome::Side;
 use crate::settings::{Dialect, Limits, Settings};
 
@@ -104,43 +102,23 @@ pub enum PacketResult {
     Incomplete,
 }
 
-/// Where the vectors of this repository are.
-pub fn directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../spec/vectors")
-}
-
-/// All vectors below `directory`, by file and in the order of each file.
+/// All vectors of the files, by file and in the order of each file.
 ///
 /// # Errors
 ///
 /// A sentence that names the file, and the vector if there is one, and what is wrong with it.
-pub fn load(directory: &Path) -> Result<Vec<Vector>, String> {
+pub fn load(files: &Files) -> Result<Vec<Vector>, String> {
     let mut vectors = Vec::new();
     for kind in DIRECTORIES {
-        let files =
-            toml_files(&directory.join(kind)).map_err(|error| format!("{kind}: {error}"))?;
-        if files.is_empty() {
-            return Err(format!("{kind}: there is no vector in this directory"));
+        let before = vectors.len();
+        for (file, text) in files.folder(kind) {
+            vectors.extend(parse(kind, file, text)?);
         }
-        for path in files {
-            let file = format!("{kind}/{}", path.file_name().unwrap_or_default().to_string_lossy());
-            let text = fs::read_to_string(&path).map_err(|error| format!("{file}: {error}"))?;
-            vectors.extend(parse(kind, &file, &text)?);
+        if vectors.len() == before {
+            return Err(format!("{kind}: there is no vector in this directory"));
         }
     }
     Ok(vectors)
-}
-
-fn toml_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(directory)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
 }
 
 fn parse(kind: &str, file: &str, text: &str) -> Result<Vec<Vector>, String> {

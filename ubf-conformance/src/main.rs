@@ -2,7 +2,6 @@
 //!
 //! ```text
 //! ubf-conformance                            the codec, from slices and from streams
-//! ubf-conformance --oracle                   the oracle
 //! ubf-conformance --command PROGRAM ARGS…    a program that speaks the line protocol
 //! ubf-conformance --serve                    answers the line protocol with the codec
 //! ```
@@ -13,10 +12,11 @@
 use std::io::{stdin, stdout};
 use std::process::ExitCode;
 
-use ubf_testing::command::Command;
-use ubf_testing::conformance::{Implementation, run};
-use ubf_testing::implementations::{Codec, CodecStream, Oracle};
-use ubf_testing::{line_protocol, vectors};
+use ubf_conformance::command::Command;
+use ubf_conformance::conformance::{Implementation, run};
+use ubf_conformance::files::Files;
+use ubf_conformance::implementations::{Codec, CodecStream};
+use ubf_conformance::{line_protocol, vectors};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -34,7 +34,6 @@ fn conform(arguments: &[String]) -> Result<bool, String> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let implementations: Vec<Box<dyn Implementation>> = match words.as_slice() {
         [] => vec![Box::new(Codec), Box::new(CodecStream)],
-        ["--oracle"] => vec![Box::new(Oracle)],
         ["--command", program, ..] => {
             vec![Box::new(Command::start(program, arguments.get(2..).unwrap_or_default())?)]
         }
@@ -44,12 +43,10 @@ fn conform(arguments: &[String]) -> Result<bool, String> {
             return Ok(true);
         }
         _ => {
-            return Err(
-                "usage: ubf-conformance [--oracle | --command PROGRAM ARGS… | --serve]".to_owned()
-            );
+            return Err("usage: ubf-conformance [--command PROGRAM ARGS… | --serve]".to_owned());
         }
     };
-    let vectors = vectors::load(&vectors::directory())?;
+    let vectors = vectors::load(&Files::built_in())?;
     let mut passed = true;
     for implementation in implementations {
         let report = run(implementation.as_ref(), &vectors);

@@ -1,4 +1,4 @@
-//! The implementations at hand: the codec from a slice, the codec from a stream, and the oracle.
+//! The implementations at hand: the codec from a slice, and the codec from a stream.
 
 use bytes::BytesMut;
 use ubf_codec::{
@@ -8,8 +8,8 @@ use ubf_codec::{
 
 use crate::conformance::{Answer, Implementation, Refusal, Style};
 use crate::outcome::{End, Outcome, Packet, Side};
+use crate::postfix;
 use crate::settings::{Dialect, Limits, Settings};
-use crate::{oracle, oracle_header, postfix};
 
 /// The codec, reading a slice.
 #[derive(Debug, Default)]
@@ -266,30 +266,4 @@ fn feed<'a, P>(
         Err(error) => end_of(&error, length),
     };
     Outcome { packets, end }
-}
-
-/// The oracle.
-#[derive(Debug, Default)]
-pub struct Oracle;
-
-impl Implementation for Oracle {
-    fn name(&self) -> String {
-        "oracle".to_owned()
-    }
-
-    fn decode(&self, input: &[u8], settings: &Settings) -> Answer<Outcome> {
-        Ok(oracle::decode(input, settings))
-    }
-
-    fn decode_one(&self, input: &[u8], settings: &Settings) -> Answer<Outcome> {
-        Ok(oracle::decode_one(input, settings))
-    }
-
-    fn decode_packets(&self, side: Side, input: &[u8], limits: &Limits) -> Answer<Outcome<Packet>> {
-        Ok(oracle_header::decode(side, input, limits))
-    }
-
-    fn encode(&self, _: &str, _: Style, _: Dialect) -> Answer<Vec<u8>> {
-        Err(Refusal::Unsupported)
-    }
 }
