@@ -60,11 +60,13 @@ impl Kept {
     pub(crate) fn open(
         plan: &StorePlan,
         sessions: SessionLimits,
+        max_kept_event_bytes: usize,
         names: Vec<Service>,
     ) -> Result<Self, Unkept> {
         let (place, store) = open_store(plan)?;
         let mut config = KeeperConfig::default();
         config.sessions = sessions;
+        config.max_kept_event_bytes = max_kept_event_bytes;
         config.first_version = plan.state_version;
         let keeper = Keeper::start(KvRows::default(), store, config)
             .map_err(|error| Unkept { place: place.clone(), error })?;

@@ -142,6 +142,7 @@ async fn serve(
     settings: Settings,
     log: &Log,
 ) -> Result<Ended, Box<dyn std::error::Error>> {
+    let max_kept_event_bytes = settings.config.max_kept_event_bytes;
     let mut builder = Server::builder()
         .config(settings.config)
         .limits(settings.limits)
@@ -173,7 +174,8 @@ async fn serve(
         {
             let (plan, sessions) = (plan.clone(), settings.sessions.clone());
             let names = names.collect();
-            let open = move || Kept::open(&plan, sessions, names);
+            let event_bytes = max_kept_event_bytes;
+            let open = move || Kept::open(&plan, sessions, event_bytes, names);
             let opened = tokio::task::spawn_blocking(open).await??;
             builder = opened.add(builder);
             kept = Some(opened);

@@ -1,5 +1,6 @@
 //! A service on its shard: requests in, batches and answers out.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -179,11 +180,15 @@ impl<S: StatefulService> Host<S> {
 
 /// Runs code of the service. If it panics, the call is taken back and nothing else.
 pub(crate) fn contained<T>(run: impl FnOnce() -> Do<T>) -> Do<T> {
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-        Err(Stop::crashed(text.unwrap_or("a panic without a text")))
-    })
+    catch_unwind(AssertUnwindSafe(run))
+        .unwrap_or_else(|panic| Err(Stop::crashed(panic_text(&*panic))))
+}
+
+/// What a panic says.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("a panic without a text").to_owned()
 }
 
 /// The body of the answer to a call that was taken back.

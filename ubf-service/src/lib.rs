@@ -24,7 +24,7 @@ pub mod server;
 
 pub use self::bench::Bench;
 pub use self::host::{Host, known};
-pub use self::service::{Caller, StatefulService};
+pub use self::service::{Caller, StatefulService, event};
 pub use ubf_state::{
     AnyTable, Do, Index, Key, Known, Lost, MineTable, Reason, Row, SessionKey, Step, Stop, Table,
     Time, Tx,

@@ -2,7 +2,8 @@
 
 use std::future::{Future, ready};
 
-use ubf_codec::{Text, Version, Versioned};
+use bytes::Bytes;
+use ubf_codec::{Encoder, Term, TermRef, Text, Version, Versioned};
 use ubf_state::{AnyTable, Do, Key, SessionKey, Tx};
 
 /// A service whose state outlives connections, processes and releases.
@@ -79,6 +80,10 @@ pub trait StatefulService: Send + Sync + Sized + 'static {
 
     /// What must wait or ask others, before the call: a look-up elsewhere, the hash of a password.
     /// It sees no rows, may run again, and passes its result on in the request.
+    ///
+    /// Behind a server it runs on the server's runtime. While it waits, the messages behind it on its
+    /// connection wait, too, and those of other connections do not. If it panics the call is
+    /// `refused 'crash'`; if it takes too long, `failed 'call_time'`.
     fn prepare(&self, request: Self::Request) -> impl Future<Output = Self::Request> + Send {
         ready(request)
     }
@@ -93,6 +98,19 @@ pub trait StatefulService: Send + Sync + Sized + 'static {
         request: Self::Request,
         tx: &mut Tx<'_>,
     ) -> Do<Self::Reply>;
+
+    /// An event of a client, which has no answer: the term in `{'event_in',Term}`. By default it is
+    /// ignored.
+    ///
+    /// It is a transaction as a call is, and its number is stored with what it writes, so it runs
+    /// once. Types read it: `Typing::from_term(caller.version, event)`.
+    ///
+    /// # Errors
+    /// Why it goes no further. What it wrote is taken back; nobody is told.
+    fn event(&self, caller: &Caller<'_>, event: TermRef<'_>, tx: &mut Tx<'_>) -> Do<()> {
+        let (_caller, _event, _tx) = (caller, event, tx);
+        Ok(())
+    }
 
     /// The name of the state in the sense of UBF(C) that the caller's session is in, for its replies:
     /// `start` by default.
@@ -121,6 +139,20 @@ pub trait StatefulService: Send + Sync + Sized + 'static {
         let (_session, _tx) = (session, tx);
         Ok(())
     }
+}
+
+/// An event as [`Tx::emit`] takes it, in a version of the contract that its client speaks.
+///
+/// ```
+/// use ubf_codec::{Version, ubf};
+///
+/// let joins = ubf_service::event(Version::new(3).unwrap(), ubf!({joins, "Joe"}));
+/// assert_eq!(&joins[..], b"3 {'event_out'{'joins'\"Joe\"}}$");
+/// ```
+#[must_use]
+pub fn event(version: Version, event: Term) -> Bytes {
+    let packet = Encoder::new().encode(&Term::tuple([Term::atom("event_out"), event]));
+    [format!("{version} ").as_bytes(), &packet].concat().into()
 }
 
 /// Who calls.

@@ -111,7 +111,9 @@ fn die() -> ! {
 fn serve(words: &[String]) {
     let file = Redb::open(&words[1]).unwrap();
     let store = Deadly { file, death: Death::from_words(&words[2..]), commits: 0 };
-    let keeper = Keeper::start(support::Counter, Box::new(store), KeeperConfig::default()).unwrap();
+    let keeper =
+        Keeper::start(support::Counter::default(), Box::new(store), KeeperConfig::default())
+            .unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let owner = Arc::clone(&keeper);

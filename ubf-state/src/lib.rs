@@ -96,7 +96,7 @@
 //!   session what must survive.
 //! - Shards are not split, and rows are not copied while they change: a hand-off suspends the
 //!   shard and sends all of it.
-//! - Events are not stored: after a crash a session says that they were lost.
+//! - Events are kept in memory and not stored: after a crash a session says that they were lost.
 
 extern crate alloc;
 #[cfg(test)]
@@ -135,7 +135,7 @@ pub use self::batch::{Batch, Epoch, NotCommitted, ShardId};
 pub use self::form::{Lost, Older, Row, RowError, Step, Written};
 pub use self::key::{Key, KeyError, MAX_KEY_BYTES};
 pub use self::record::{FORMAT, ShardRecord};
-pub use self::session::{Kept, Session, SessionKey};
+pub use self::session::{Kept, KeptEvent, Session, SessionKey};
 pub use self::shard::Shard;
 pub use self::stop::{Do, Reason, Stop};
 pub use self::stored::{MAX_NAME_BYTES, MAX_ROW_BYTES, MAX_STORED_BYTES, Space, version_of};

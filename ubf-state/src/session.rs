@@ -66,6 +66,28 @@ pub struct Kept {
     pub body: Bytes,
 }
 
+/// An event that is kept until the client has it. It is counted in the store, and kept in memory
+/// alone: after a crash the client is told that it was lost (S6).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct KeptEvent {
+    /// Its number among the events of the session.
+    pub number: u64,
+    /// It was made after the answer to the message of this number, and before that to the next one.
+    pub after: u64,
+    /// What is sent.
+    pub body: Bytes,
+}
+
+/// What each kept event takes beside its bytes, so that many small ones are counted, too. Chosen: as
+/// much as an entry has.
+const ENTRY_BYTES: usize = 64;
+
+impl KeptEvent {
+    const fn cost(&self) -> usize {
+        self.body.len() + ENTRY_BYTES
+    }
+}
+
 /// A session as its shard knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Session {
@@ -77,6 +99,10 @@ pub struct Session {
     kept: VecDeque<Kept>,
     /// Of their bodies.
     kept_bytes: usize,
+    /// The last ones of those that were made, without a gap.
+    kept_events: VecDeque<KeptEvent>,
+    /// Of them, with what their entries take.
+    event_bytes: usize,
     /// The first and the last number of each row of answers in the store.
     rows: VecDeque<(u64, u64)>,
     /// Answers up to this number are in the store, or no longer needed.
@@ -94,6 +120,8 @@ impl Session {
             events: 0,
             kept: VecDeque::new(),
             kept_bytes: 0,
+            kept_events: VecDeque::new(),
+            event_bytes: 0,
             rows: VecDeque::new(),
             saved: 0,
             changed: true,
@@ -118,10 +146,15 @@ impl Session {
         &self.grant
     }
 
-    /// How many events were made for it (S2.8). They are not stored.
+    /// How many events were made for it (S2.8). That is stored, and the events are not.
     #[must_use]
     pub const fn events(&self) -> u64 {
         self.events
+    }
+
+    /// The events that the client may still need, in the order of their numbers.
+    pub fn kept_events(&self) -> impl ExactSizeIterator<Item = &KeptEvent> {
+        self.kept_events.iter()
     }
 
     /// The answers that the client may still need.
@@ -129,10 +162,10 @@ impl Session {
         self.kept.iter()
     }
 
-    /// The bytes of all kept answers.
+    /// The bytes of all kept answers and events.
     #[must_use]
     pub const fn kept_bytes(&self) -> usize {
-        self.kept_bytes
+        self.kept_bytes + self.event_bytes
     }
 
     fn keep(&mut self, number: u64, body: Bytes) {
@@ -152,18 +185,54 @@ impl Session {
             self.keep(self.received, body);
         }
         // S3: message k + Window says that answer k was seen.
-        self.seen(self.received.saturating_sub(self.grant.window));
+        self.seen_answers(self.received.saturating_sub(self.grant.window));
         self.received
     }
 
-    /// An event is on its way to the client.
-    pub(crate) const fn made_event(&mut self) {
+    /// An event is on its way to the client. Beyond so many bytes of events the oldest ones are let
+    /// go (S6).
+    pub(crate) fn made_event(&mut self, body: Bytes, max_bytes: usize) {
         self.events = self.events.saturating_add(1);
         self.changed = true;
+        let event = KeptEvent { number: self.events, after: self.received, body };
+        self.event_bytes += event.cost();
+        self.kept_events.push_back(event);
+        while self.event_bytes > max_bytes
+            && let Some(oldest) = self.kept_events.pop_front()
+        {
+            self.event_bytes -= oldest.cost();
+        }
     }
 
-    /// The client has seen all answers up to this one.
-    pub(crate) fn seen(&mut self, done: u64) {
+    /// Events of this session that were in memory when it was let go. Those that the store has not
+    /// counted were never made.
+    pub(crate) fn keep_events(&mut self, events: VecDeque<KeptEvent>) {
+        debug_assert!(self.kept_events.is_empty(), "it has just been read");
+        self.kept_events = events;
+        let count = self.events;
+        self.kept_events.retain(|event| event.number <= count);
+        // What is kept has no gap before the next one that is made.
+        if self.kept_events.back().is_some_and(|last| last.number < count) {
+            self.kept_events.clear();
+        }
+        self.event_bytes = self.kept_events.iter().map(KeptEvent::cost).sum();
+    }
+
+    /// Lets go of the events, for [`keep_events`](Self::keep_events).
+    pub(crate) fn into_events(self) -> VecDeque<KeptEvent> {
+        self.kept_events
+    }
+
+    /// The client has seen all answers up to this one, and so many events.
+    pub(crate) fn seen(&mut self, done: u64, events: u64) {
+        self.seen_answers(done);
+        while let Some(seen) = self.kept_events.front().filter(|event| event.number <= events) {
+            self.event_bytes -= seen.cost();
+            self.kept_events.pop_front();
+        }
+    }
+
+    fn seen_answers(&mut self, done: u64) {
         let done = done.min(self.received);
         if done > self.done {
             self.done = done;
@@ -176,7 +245,7 @@ impl Session {
     }
 
     /// The client goes on, on another connection. `Err` is the turn that was not above the last one.
-    pub(crate) fn resume(&mut self, done: u64, turn: u64) -> Result<(), u64> {
+    pub(crate) fn resume(&mut self, done: u64, events: u64, turn: u64) -> Result<(), u64> {
         if turn <= self.turn && !mutant::is_on(Mutant::NoTurn) {
             return Err(self.turn);
         }
@@ -186,7 +255,9 @@ impl Session {
         if !mutant::is_on(Mutant::ReceivedIgnoresDone) {
             self.received = self.received.max(done);
         }
-        self.seen(done);
+        // It has an event only after that was counted, so this is a client's mistake at most.
+        self.events = self.events.max(events);
+        self.seen(done, events);
         Ok(())
     }
 
@@ -269,6 +340,8 @@ impl Session {
             events,
             kept: VecDeque::new(),
             kept_bytes: 0,
+            kept_events: VecDeque::new(),
+            event_bytes: 0,
             rows: VecDeque::new(),
             saved,
             changed: false,
@@ -372,7 +445,7 @@ mod tests {
         assert_eq!(read, session);
         assert_eq!(read.kept_bytes(), 8);
 
-        session.seen(3);
+        session.seen(3, 0);
         let mut writes = Writes::default();
         session.save(KEY, 1, &mut writes);
         let seen =
@@ -392,9 +465,50 @@ mod tests {
     #[test]
     fn s5_the_higher_turn_wins() {
         let mut session = Session::opened(grant(2));
-        assert_eq!(session.resume(0, 1), Err(1));
-        assert_eq!(session.resume(4, 2), Ok(()));
+        assert_eq!(session.resume(0, 0, 1), Err(1));
+        assert_eq!(session.resume(4, 0, 2), Ok(()));
         assert_eq!((session.received(), session.turn()), (4, 2), "S4: 4 answers were seen");
+    }
+
+    #[test]
+    fn s6_events_are_kept_until_they_are_seen_or_too_many() {
+        let numbers = |session: &Session| {
+            session.kept_events().map(|event| (event.number, event.after)).collect::<Vec<_>>()
+        };
+        let mut session = Session::opened(grant(9));
+        let max_bytes = 3 * (ENTRY_BYTES + 2);
+        session.made_event(Bytes::from_static(b"1$"), max_bytes);
+        session.took(body("'a'$"));
+        for text in [&b"2$"[..], b"3$"] {
+            session.made_event(Bytes::from_static(text), max_bytes);
+        }
+        assert_eq!(numbers(&session), [(1, 0), (2, 1), (3, 1)]);
+        assert_eq!(session.kept_bytes(), max_bytes + 4);
+        session.made_event(Bytes::from_static(b"4$"), max_bytes);
+        assert_eq!(numbers(&session), [(2, 1), (3, 1), (4, 1)]);
+        session.seen(0, 2);
+        assert_eq!(numbers(&session), [(3, 1), (4, 1)]);
+        session.made_event(Bytes::from_static(&[b'x'; 300]), max_bytes);
+        assert_eq!((numbers(&session), session.events()), (Vec::new(), 5));
+        assert_eq!(session.kept_bytes(), 4);
+    }
+
+    #[test]
+    fn t4_of_the_events_of_a_session_that_was_let_go_those_are_kept_that_were_counted() {
+        let mut session = Session::opened(grant(9));
+        for text in [&b"1$"[..], b"2$", b"3$"] {
+            session.made_event(Bytes::from_static(text), 1_000);
+        }
+        let events = session.into_events();
+        let read = |events: u64| {
+            let row = std::format!("1 {{'session'0 0 1 9 1000 500 60000 {events}}}$");
+            Session::read(row.as_bytes(), []).unwrap()
+        };
+        for (counted, kept) in [(2, 2), (3, 3), (0, 0), (4, 0)] {
+            let mut again = read(counted);
+            again.keep_events(events.clone());
+            assert_eq!(again.kept_events().len(), kept, "{counted} are counted");
+        }
     }
 
     #[test]

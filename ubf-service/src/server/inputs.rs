@@ -1,14 +1,13 @@
 //! What connections say, done on the shard in the order in which it came.
 
 use std::cell::RefCell;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use bytes::Bytes;
+use tokio::runtime::Handle;
 use tracing::{error, warn};
-use ubf_codec::{Term, Text, Version, Versioned as _};
+use ubf_codec::{Term, Text, Version, Versioned as _, View};
 use ubf_proto::server::{Message, SessionAnswer, StoredAnswer};
 use ubf_proto::session::{Level, NoSession, Resume, Wish};
 use ubf_server::{OwnerInput, OwnerLink, Reply};
@@ -16,39 +15,107 @@ use ubf_state::shard::{NotRun, Ran, To};
 use ubf_state::{Do, Reason, Session, SessionKey, Stop, Tx};
 
 use super::key::key_of;
+use super::links::place;
+use super::prepare::{self, Asked, Todo};
+use super::work::{Event, Work};
 use super::worker::{Worker, wall_clock};
 use crate::host::contained;
 use crate::service::{Caller, StatefulService};
 
 impl<S: StatefulService> Worker<S> {
+    /// Something has come on a connection: it is to be run, or waits behind a message that is being
+    /// prepared.
+    pub(super) fn arrived(&mut self, link: Arc<OwnerLink>, mut work: Work<S::Request>) {
+        if let Work::Message(todo) = &mut work
+            && matches!(todo.request, Asked::Waits)
+        {
+            todo.request = self.begin_preparing(&link, &todo.message);
+        }
+        if matches!(work, Work::Other(OwnerInput::Closed)) {
+            self.lanes.remove(&link);
+        } else if work.is_waiting() || self.lanes.has(&link) {
+            return self.lanes.push(&link, work);
+        }
+        self.queue.push_back((link, work));
+    }
+
+    fn begin_preparing(&mut self, link: &Arc<OwnerLink>, message: &Message) -> Asked<S::Request> {
+        let Some(runtime) = self.shared.runtime() else {
+            return Asked::Crashed("`prepare` waits, and there is no runtime".into());
+        };
+        let (at, ticket, events) = (place(link), self.next_ticket, self.events.clone());
+        self.next_ticket += 1;
+        let tell = move |asked| {
+            // A keeper that has ended runs nothing.
+            events.send(Event::Prepared { at, ticket, asked }).ok();
+        };
+        let (service, at_most) = (self.host.service_arc(), self.config.max_prepare_time);
+        Asked::Prepared(prepare::begin(runtime, service, message, ticket, at_most, tell))
+    }
+
+    /// A row was missing when the message was run: it is prepared again. Whether it has to wait for
+    /// that.
+    pub(super) fn prepare_again(
+        &mut self,
+        link: &Arc<OwnerLink>,
+        work: &mut Work<S::Request>,
+    ) -> bool {
+        let Work::Message(todo) = work else { return false };
+        if !matches!(todo.request, Asked::Spent) {
+            return false;
+        }
+        todo.is_again = true;
+        let asked = {
+            let _in_runtime = self.shared.runtime().map(Handle::enter);
+            prepare::ask(&**self.host.service_arc(), &todo.message)
+        };
+        let is_waiting = matches!(asked, Asked::Waits);
+        todo.request = if is_waiting { self.begin_preparing(link, &todo.message) } else { asked };
+        todo.request.is_waiting()
+    }
+
+    /// A message waits, and with it all that has come on its connection since.
+    pub(super) fn set_aside(&mut self, link: &Arc<OwnerLink>, work: Work<S::Request>) {
+        self.lanes.push(link, work);
+        for (from, work) in std::mem::take(&mut self.queue) {
+            if Arc::ptr_eq(&from, link) {
+                self.arrived(from, work);
+            } else {
+                self.queue.push_back((from, work));
+            }
+        }
+    }
+
     /// Does what a connection wants.
     ///
     /// # Errors
     /// Nothing has changed: it waits for the store, or cannot be done.
-    pub(super) fn run_input(
+    pub(super) fn run_work(
         &mut self,
         link: &Arc<OwnerLink>,
-        input: &OwnerInput,
+        work: &mut Work<S::Request>,
     ) -> Result<(), NotRun> {
-        match input {
-            OwnerInput::Open { wish, max_packet } => self.open(link, wish, *max_packet),
-            OwnerInput::Resume(resume) => self.resume(link, resume),
-            OwnerInput::Message { message, is_event } => self.message(link, message, *is_event),
-            OwnerInput::Seen { done, events: _ } => {
+        match work {
+            Work::Message(todo) => self.message(link, todo),
+            Work::Other(OwnerInput::Open { wish, max_packet }) => {
+                self.open(link, wish, *max_packet)
+            }
+            Work::Other(OwnerInput::Resume(resume)) => self.resume(link, resume),
+            Work::Other(OwnerInput::Seen { done, events }) => {
                 if let Some(key) = self.links.session_of(link) {
-                    self.host.shard_mut().seen(key, *done);
+                    self.host.shard_mut().seen(key, *done, *events);
                 }
                 Ok(())
             }
-            OwnerInput::End => {
+            Work::Other(OwnerInput::End) => {
                 self.end(link);
                 Ok(())
             }
-            OwnerInput::Closed => {
+            Work::Other(OwnerInput::Closed) => {
                 self.closed(link);
                 Ok(())
             }
-            other => {
+            Work::Other(other) => {
                 error!(?other, "an input that this keeper does not know");
                 link.cut();
                 Ok(())
@@ -104,11 +171,11 @@ impl<S: StatefulService> Worker<S> {
     /// S4: goes on with a session; who had it before is told (S5).
     fn resume(&mut self, link: &Arc<OwnerLink>, resume: &Resume) -> Result<(), NotRun> {
         let key = key_of(&resume.id);
-        let Resume { done, turn, .. } = *resume;
+        let Resume { done, events, turn, .. } = *resume;
         let resumed = if self.sessions.is_over(key, Instant::now()) {
             Err(NotRun::UnknownSession)
         } else {
-            self.host.shard_mut().resume(&self.rows, key, done, turn)
+            self.host.shard_mut().resume(&self.rows, key, done, events, turn)
         };
         match resumed {
             Ok(()) => {
@@ -135,13 +202,12 @@ impl<S: StatefulService> Worker<S> {
     fn message(
         &mut self,
         link: &Arc<OwnerLink>,
-        message: &Message,
-        is_event: bool,
+        todo: &mut Todo<S::Request>,
     ) -> Result<(), NotRun> {
-        let packet = message.packet;
-        let Some(number) = message.number else {
+        let packet = todo.message.packet;
+        let Some(number) = todo.message.number else {
             let call = self.links.next_call();
-            self.run_message(link, To::Connection(call), message, is_event)?;
+            self.run_message(link, To::Connection(call), todo)?;
             self.links.call(link, packet);
             return Ok(());
         };
@@ -155,8 +221,10 @@ impl<S: StatefulService> Worker<S> {
             link.cut();
             return Ok(());
         }
-        self.run_message(link, To::Session(key), message, is_event)?;
-        if !is_event && let Some(attached) = self.links.attached(key) {
+        self.run_message(link, To::Session(key), todo)?;
+        if !todo.is_event
+            && let Some(attached) = self.links.attached(key)
+        {
             attached.running.push_back((number, packet));
         }
         Ok(())
@@ -166,33 +234,46 @@ impl<S: StatefulService> Worker<S> {
         &mut self,
         link: &OwnerLink,
         to: To,
-        message: &Message,
-        is_event: bool,
+        todo: &mut Todo<S::Request>,
     ) -> Result<(), NotRun> {
-        let (now, shard) = (wall_clock(), self.host.shard_mut());
-        if let Some(why) = &message.refused {
+        if let Some(why) = &todo.message.refused {
             // N4: it takes its number, and nothing else.
             let refused = StoredAnswer::Refused(Term::clone(why)).to_bytes();
-            let again = refused.clone();
-            return shard.run(&self.rows, to, now, |_| Ok(refused), |_| again).map(drop);
+            let (again, shard) = (refused.clone(), self.host.shard_mut());
+            return shard.run(&self.rows, to, wall_clock(), |_| Ok(refused), |_| again).map(drop);
         }
-        if is_event {
-            // Its number is what is taken: a service with state has no events of clients.
-            shard.run_event(&self.rows, to, now, |_| Ok(()))?;
-            // T3: what says that it was taken waits for its commit.
-            shard.hold(to, message.packet);
-            return Ok(());
+        if todo.is_event { self.event(link, to, &todo.message) } else { self.call(link, to, todo) }
+    }
+
+    /// Runs an event of a client.
+    fn event(&mut self, link: &OwnerLink, to: To, message: &Message) -> Result<(), NotRun> {
+        let caller = caller(to, message.version);
+        let service = Arc::clone(self.host.service_arc());
+        let run = |tx: &mut Tx<'_>| {
+            let View::Tuple(event) = message.body.root().view() else { return Ok(()) };
+            let Some(event) = event.get(1) else { return Ok(()) };
+            contained(|| service.event(&caller, event, tx))
+        };
+        let shard = self.host.shard_mut();
+        let ran = shard.run_event(&self.rows, to, wall_clock(), run)?;
+        // T3: what says that it was taken waits for its commit.
+        shard.hold(to, message.packet);
+        if let Ran::TakenBack(why) = ran {
+            self.taken_back(link, message, &why);
         }
-        self.call(link, to, message)
+        Ok(())
     }
 
     /// Runs a request.
-    fn call(&mut self, link: &OwnerLink, to: To, message: &Message) -> Result<(), NotRun> {
-        let version = message.version;
-        let caller = match to {
-            To::Session(key) => Caller::new(version).in_session(key),
-            To::Connection(_) => Caller::new(version),
-        };
+    fn call(
+        &mut self,
+        link: &OwnerLink,
+        to: To,
+        todo: &mut Todo<S::Request>,
+    ) -> Result<(), NotRun> {
+        let Todo { message, request, .. } = todo;
+        let (message, version) = (&*message, message.version);
+        let caller = caller(to, version);
         let max_kept = match to {
             To::Session(key) => {
                 self.host.shard().session(key).map_or(u64::MAX, |session| session.grant().kept)
@@ -206,7 +287,8 @@ impl<S: StatefulService> Worker<S> {
             contained(|| {
                 let before = service.state_name(&caller, tx)?;
                 *state.borrow_mut() = before.clone();
-                answer(&*service, &caller, message, &before, max_kept, tx)
+                let request = std::mem::replace(request, Asked::Spent);
+                answer(&*service, &caller, message, request, &before, max_kept, tx)
             })
         };
         // The closure that refuses cannot borrow what the one before it writes.
@@ -274,21 +356,27 @@ impl<S: StatefulService> Worker<S> {
     }
 }
 
+/// Who sends a message.
+const fn caller(to: To, version: Version) -> Caller<'static> {
+    match to {
+        To::Session(key) => Caller::new(version).in_session(key),
+        To::Connection(_) => Caller::new(version),
+    }
+}
+
 /// One call: its answer, as it is stored.
 fn answer<S: StatefulService>(
     service: &S,
     caller: &Caller<'_>,
     message: &Message,
+    request: Asked<S::Request>,
     state: &Text,
     max_kept: u64,
     tx: &mut Tx<'_>,
 ) -> Do<Bytes> {
     let version = caller.version;
-    let reply = match S::Request::from_term(version, message.body.root()) {
-        Ok(request) => {
-            let Some(request) = at_once(service.prepare(request)) else {
-                return Err(Stop::crashed("`prepare` waits, which this keeper does not know"));
-            };
+    let reply = match request {
+        Asked::Ready(request) => {
             let reply = service.apply(caller, request, tx)?;
             // A reply that has no form in the caller's version is a fault of the service.
             let response =
@@ -299,9 +387,14 @@ fn answer<S: StatefulService>(
             }
             Reply::new(response, service.state_name(caller, tx)?)
         }
-        Err(error) => {
-            let expected = error.to_string();
+        Asked::Broken(expected) => {
             Reply::broken_contract(message.body.root(), &[&expected], state.clone())
+        }
+        Asked::Crashed(text) => return Err(Stop::crashed(text)),
+        // What it has asked of others may have been done.
+        Asked::Late => return Ok(StoredAnswer::Failed(Term::atom("call_time")).to_bytes()),
+        Asked::Nothing | Asked::Spent | Asked::Waits | Asked::Prepared(_) => {
+            return Err(Stop::crashed("a message was run that was not prepared"));
         }
     };
     let body = reply.into_body();
@@ -333,12 +426,4 @@ fn refusal(reason: &Reason, version: Version, state: Text) -> Bytes {
         | _ => refused("state"),
     };
     stored.to_bytes()
-}
-
-/// What a future yields that waits for nothing.
-fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => Some(value),
-        Poll::Pending => None,
-    }
 }

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use ubf_codec::{Version, Versioned as _};
 use ubf_proto::Versions;
@@ -18,8 +20,10 @@ use ubf_state::{ShardId, ShardVersions};
 use ubf_store::{Store, StoreThread};
 
 use super::failure::KeeperError;
+use super::prepare::Todo;
 use super::rows::Rows;
-use super::worker::{Event, Worker};
+use super::work::{Event, Work};
+use super::worker::Worker;
 use crate::host::{Host, known};
 use crate::service::StatefulService;
 
@@ -34,6 +38,10 @@ pub struct KeeperConfig {
     /// The state version in which the rows of a new store are written. By default the newest: a new
     /// store has no owner that knows an older one alone (T6).
     pub first_version: Option<u32>,
+    /// How long [`prepare`](StatefulService::prepare) may take. Default 60 s, as a handler.
+    pub max_prepare_time: Duration,
+    /// The most bytes of events that are kept for a session (S6). Default 1 MiB.
+    pub max_kept_event_bytes: usize,
     /// The seed of [`Tx::random`](ubf_state::Tx::random). By default it is the time of day.
     pub seed: Option<u64>,
 }
@@ -44,6 +52,8 @@ impl Default for KeeperConfig {
             sessions: SessionLimits::default(),
             shard: ShardId(1),
             first_version: None,
+            max_prepare_time: Duration::from_secs(60),
+            max_kept_event_bytes: 1 << 20,
             seed: None,
         }
     }
@@ -101,9 +111,9 @@ impl Default for KeeperConfig {
 /// # Ok(())
 /// # }
 /// ```
-pub struct Keeper<S> {
+pub struct Keeper<S: StatefulService> {
     service: Arc<S>,
-    events: Sender<Event>,
+    events: Sender<Event<S::Request>>,
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<Result<(), KeeperError>>>>,
 }
@@ -113,9 +123,24 @@ pub struct Keeper<S> {
 pub(super) struct Shared {
     ended: watch::Sender<Option<KeeperError>>,
     versions: watch::Sender<Option<ShardVersions>>,
+    /// Where messages are prepared: that of the connections.
+    runtime: OnceLock<Handle>,
 }
 
 impl Shared {
+    pub(super) fn runtime(&self) -> Option<&Handle> {
+        self.runtime.get()
+    }
+
+    /// This is called where connections are served.
+    fn set_runtime(&self) {
+        if self.runtime.get().is_none()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            self.runtime.get_or_init(|| runtime);
+        }
+    }
+
     pub(super) fn end(&self, error: KeeperError) {
         self.ended.send_replace(Some(error));
     }
@@ -142,11 +167,13 @@ impl<S: StatefulService> Keeper<S> {
         let shared = Arc::new(Shared {
             ended: watch::Sender::new(None),
             versions: watch::Sender::new(None),
+            runtime: OnceLock::new(),
         });
         let (starting, started) = channel();
         let rows = Rows::new(store.base(config.shard));
         let mut shard = Config::new(known::<S>());
         shard.is_shared = store.is_shared();
+        shard.max_kept_event_bytes = config.max_kept_event_bytes;
         let known = known::<S>();
         let first = config.first_version.unwrap_or(known.newest);
         shard.first_version = first.clamp(known.oldest, known.newest);
@@ -157,7 +184,8 @@ impl<S: StatefulService> Keeper<S> {
         let store = StoreThread::start(store, move |what| {
             told.send(Event::Told(what)).ok();
         })?;
-        let worker = Worker::new(host, rows, store, config, Arc::clone(&shared), starting);
+        let ways = (Arc::clone(&shared), events.clone());
+        let worker = Worker::new(host, rows, store, config, ways, starting);
         let ended = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("ubf-keeper".into()).spawn(move || {
             let run = AssertUnwindSafe(|| worker.run(&received));
@@ -221,33 +249,41 @@ impl<S: StatefulService> SessionOwner for Keeper<S> {
     }
 
     fn take(&self, from: &Arc<OwnerLink>, input: OwnerInput) {
-        if let Err(unsent) = self.events.send(Event::Input(Arc::clone(from), input))
-            && let Event::Input(link, input) = unsent.0
+        let work = match input {
+            OwnerInput::Message { message, is_event } => {
+                self.shared.set_runtime();
+                Work::Message(Todo::new(&*self.service, message, is_event))
+            }
+            other @ (OwnerInput::Open { .. }
+            | OwnerInput::Resume(_)
+            | OwnerInput::Seen { .. }
+            | OwnerInput::End
+            | OwnerInput::Closed
+            | _) => Work::Other(other),
+        };
+        if let Err(unsent) = self.events.send(Event::Input(Arc::clone(from), work))
+            && let Event::Input(link, work) = unsent.0
         {
-            match input {
-                OwnerInput::Resume(_) => {
+            match work {
+                Work::Other(OwnerInput::Resume(_)) => {
                     link.session(SessionAnswer::NoSession(NoSession::NotNow));
                 }
-                OwnerInput::Closed => {}
+                Work::Other(OwnerInput::Closed) => {}
                 // T3: nothing is answered that is not durable.
-                OwnerInput::Open { .. }
-                | OwnerInput::Message { .. }
-                | OwnerInput::Seen { .. }
-                | OwnerInput::End
-                | _ => link.cut(),
+                Work::Message(_) | Work::Other(_) => link.cut(),
             }
         }
     }
 }
 
 /// One that nobody has closed commits what was taken, too, as long as the process lives.
-impl<S> Drop for Keeper<S> {
+impl<S: StatefulService> Drop for Keeper<S> {
     fn drop(&mut self) {
         self.events.send(Event::Close).ok();
     }
 }
 
-impl<S> fmt::Debug for Keeper<S> {
+impl<S: StatefulService> fmt::Debug for Keeper<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Keeper").field("shared", &self.shared).finish_non_exhaustive()
     }

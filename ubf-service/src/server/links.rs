@@ -27,7 +27,8 @@ pub(super) struct Attached {
     pub(super) is_ending: bool,
 }
 
-fn place(link: &Arc<OwnerLink>) -> usize {
+/// The address of a link, which nobody else has while the link is kept.
+pub(super) fn place(link: &Arc<OwnerLink>) -> usize {
     Arc::as_ptr(link).addr()
 }
 

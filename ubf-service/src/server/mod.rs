@@ -16,6 +16,11 @@ mod links;
 mod parked;
 mod rows;
 
+mod prepare;
+mod work;
+
+mod lanes;
+
 mod failure;
 mod inputs;
 mod worker;

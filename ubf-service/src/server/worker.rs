@@ -11,14 +11,16 @@ use tracing::{error, info, warn};
 use ubf_proto::server::{Restored, RestoredItem, SessionAnswer, StoredAnswer};
 use ubf_server::{OwnerInput, OwnerLink};
 use ubf_state::shard::{End, Input, Leaving, LetGo, Life, NotRun, Output, To};
-use ubf_state::{Epoch, Kept, Missing, SessionKey, ShardRecord, Time};
+use ubf_state::{Epoch, Kept, KeptEvent, Missing, SessionKey, ShardRecord, Time};
 use ubf_store::{Ask, ClaimError, StoreThread, Told};
 
 use super::failure::KeeperError;
 use super::keeper::{KeeperConfig, Shared};
+use super::lanes::Lanes;
 use super::links::Links;
 use super::parked::Sessions;
 use super::rows::Rows;
+use super::work::{Event, Work};
 use crate::host::Host;
 use crate::service::StatefulService;
 
@@ -34,26 +36,22 @@ const MAX_STORE_TROUBLE: Duration = Duration::from_secs(30);
 /// The number of the look before a claim; those of the shard begin at 1.
 const CLAIMING: u64 = 0;
 
-/// What the thread is told.
-#[derive(Debug)]
-pub(super) enum Event {
-    Input(Arc<OwnerLink>, OwnerInput),
-    Told(Told),
-    /// All that was taken is to be committed, and the store closed.
-    Close,
-}
-
-pub(super) struct Worker<S> {
+pub(super) struct Worker<S: StatefulService> {
     pub(super) host: Host<S>,
     pub(super) rows: Rows,
     pub(super) config: KeeperConfig,
     pub(super) links: Links,
     pub(super) sessions: Sessions,
     store: StoreThread,
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
+    /// For tasks that prepare messages.
+    pub(super) events: Sender<Event<S::Request>>,
     /// What is not done yet, in the order in which it came. What a connection has in it, it counts
     /// as pending.
-    queue: VecDeque<(Arc<OwnerLink>, OwnerInput)>,
+    pub(super) queue: VecDeque<(Arc<OwnerLink>, Work<S::Request>)>,
+    /// What waits for a message of its connection that is being prepared.
+    pub(super) lanes: Lanes<S::Request>,
+    pub(super) next_ticket: u64,
     /// Who waits for the beginning.
     starting: Option<Sender<Result<(), KeeperError>>>,
     /// The stored sessions are looked at, from this one on.
@@ -98,7 +96,7 @@ impl<S: StatefulService> Worker<S> {
         rows: Rows,
         store: StoreThread,
         config: KeeperConfig,
-        shared: Arc<Shared>,
+        (shared, events): (Arc<Shared>, Sender<Event<S::Request>>),
         starting: Sender<Result<(), KeeperError>>,
     ) -> Self {
         Self {
@@ -109,7 +107,10 @@ impl<S: StatefulService> Worker<S> {
             sessions: Sessions::default(),
             store,
             shared,
+            events,
             queue: VecDeque::new(),
+            lanes: Lanes::default(),
+            next_ticket: 0,
             starting: Some(starting),
             scanning: Some(None),
             is_loading: false,
@@ -124,7 +125,7 @@ impl<S: StatefulService> Worker<S> {
     }
 
     /// Serves until it is told to close, or cannot go on. Then nobody is answered any more.
-    pub(super) fn run(mut self, events: &Receiver<Event>) -> Result<(), KeeperError> {
+    pub(super) fn run(mut self, events: &Receiver<Event<S::Request>>) -> Result<(), KeeperError> {
         let served = self.serve(events);
         self.cut_all();
         let Self { store, rows, shared, starting, .. } = self;
@@ -145,7 +146,7 @@ impl<S: StatefulService> Worker<S> {
         ended
     }
 
-    fn serve(&mut self, events: &Receiver<Event>) -> Result<(), KeeperError> {
+    fn serve(&mut self, events: &Receiver<Event<S::Request>>) -> Result<(), KeeperError> {
         self.ask(Ask::Look { shard: self.config.shard, number: CLAIMING })?;
         loop {
             match self.wait(events) {
@@ -164,7 +165,10 @@ impl<S: StatefulService> Worker<S> {
         }
     }
 
-    fn wait(&self, events: &Receiver<Event>) -> Result<Event, RecvTimeoutError> {
+    fn wait(
+        &self,
+        events: &Receiver<Event<S::Request>>,
+    ) -> Result<Event<S::Request>, RecvTimeoutError> {
         match self.deadline() {
             Some(at) => events.recv_timeout(at.saturating_duration_since(Instant::now())),
             None => events.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -182,10 +186,14 @@ impl<S: StatefulService> Worker<S> {
         [again, end, timer].into_iter().flatten().min()
     }
 
-    fn note(&mut self, event: Event) -> Result<(), KeeperError> {
+    fn note(&mut self, event: Event<S::Request>) -> Result<(), KeeperError> {
         match event {
-            Event::Input(link, input) => {
-                self.queue.push_back((link, input));
+            Event::Input(link, work) => {
+                self.arrived(link, work);
+                Ok(())
+            }
+            Event::Prepared { at, ticket, asked } => {
+                self.queue.extend(self.lanes.prepared(at, ticket, asked));
                 Ok(())
             }
             Event::Told(told) => self.told(told),
@@ -278,10 +286,14 @@ impl<S: StatefulService> Worker<S> {
 
     /// Runs what has come, as far as the store lets it. Whether all is done.
     fn run_queue(&mut self) -> Result<bool, KeeperError> {
-        while let Some((link, input)) = self.queue.pop_front() {
-            let ran = self.run_input(&link, &input);
+        while let Some((link, mut work)) = self.queue.pop_front() {
+            if self.prepare_again(&link, &mut work) {
+                self.set_aside(&link, work);
+                continue;
+            }
+            let ran = self.run_work(&link, &mut work);
             if self.done(ran)?.is_none() {
-                self.queue.push_front((link, input));
+                self.queue.push_front((link, work));
                 return Ok(false);
             }
         }
@@ -397,10 +409,10 @@ impl<S: StatefulService> Worker<S> {
                     attached.link.session(SessionAnswer::Granted(*session.grant()));
                 }
             }
-            Leaving::Resumed { received, kept } => {
+            Leaving::Resumed { received, kept, events_made, events } => {
                 if let Some(session) = self.host.shard().session(key) {
-                    let (grant, kept) = (*session.grant(), items(kept));
-                    let events_made = Some(session.events());
+                    let (grant, kept) = (*session.grant(), items(kept, events));
+                    let events_made = Some(events_made);
                     let restored = Restored { grant, received, events_made, kept };
                     attached.link.session(SessionAnswer::Restored(Box::new(restored)));
                     if self.is_crowded {
@@ -428,12 +440,13 @@ impl<S: StatefulService> Worker<S> {
 
     /// Cuts all connections of which something was taken, or is to be.
     fn cut_all(&mut self) {
-        for link in self.links.take_all() {
+        for link in self.links.take_all().into_iter().chain(self.lanes.take_all()) {
             link.cut();
         }
-        self.queue.retain(|(link, input)| {
+        self.queue.retain(|(link, work)| {
             // A connection that asks for a session has not been told anything yet.
-            let stays = matches!(input, OwnerInput::Open { .. } | OwnerInput::Resume(_));
+            let stays =
+                matches!(work, Work::Other(OwnerInput::Open { .. } | OwnerInput::Resume(_)));
             if !stays {
                 link.cut();
             }
@@ -566,15 +579,31 @@ fn tell(link: &OwnerLink, packet: u64, stored: &Bytes) {
     }
 }
 
-/// The answers that a client has not seen.
-fn items(kept: Vec<Kept>) -> Vec<RestoredItem> {
-    let item = |Kept { number, body }| {
+/// The answers and events that a client has not seen, in the order in which they were made.
+fn items(kept: Vec<Kept>, events: Vec<KeptEvent>) -> Vec<RestoredItem> {
+    let mut items = Vec::with_capacity(kept.len() + events.len());
+    let mut events = events.into_iter().peekable();
+    for Kept { number, body } in kept {
+        while let Some(event) = events.next_if(|event| event.after < number) {
+            items.extend(event_item(&event));
+        }
         let answer = StoredAnswer::from_bytes(&body).unwrap_or_else(|| {
             // The client is told that the call may have run, which is true.
             error!(number, "a kept answer cannot be read");
             StoredAnswer::Failed(ubf_codec::Term::atom("state"))
         });
-        RestoredItem::Answer(number, answer)
-    };
-    kept.into_iter().map(item).collect()
+        items.push(RestoredItem::Answer(number, answer));
+    }
+    items.extend(events.filter_map(|event| event_item(&event)));
+    items
+}
+
+fn event_item(event: &KeptEvent) -> Option<RestoredItem> {
+    match StoredAnswer::from_bytes(&event.body) {
+        Some(StoredAnswer::Reply { version, body }) => Some(RestoredItem::Event { version, body }),
+        Some(_) | None => {
+            error!(number = event.number, "an event is no versioned packet, and is not sent");
+            None
+        }
+    }
 }

@@ -13,7 +13,9 @@
 
 mod support;
 
+mod events;
 mod failures;
 mod gate;
+mod prepare;
 mod restart;
 mod sessions;

@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use ubf_codec::Versioned;
+use ubf_codec::{TermRef, Versioned, ubf};
 pub(crate) use ubf_net::testing::ScriptedPeer as Peer;
 use ubf_net::testing::within;
 use ubf_proto::endpoint::SessionLimits;
 use ubf_server::{Report, Server, ServerHandle, Service};
 use ubf_service::server::{Keeper, KeeperConfig};
-use ubf_service::{Caller, Do, Row, StatefulService, Table, Tx, tables};
+use ubf_service::{Caller, Do, Row, SessionKey, StatefulService, Table, Tx, tables};
 use ubf_state::{Base, Batch, Epoch, NotCommitted, Page, Scan, ShardId};
 use ubf_store::{ClaimError, CommitError, Memory, Store, StoreError};
 
@@ -26,8 +27,18 @@ impl Row for Count {
 }
 static COUNTS: Table<String, Count> = Table::new("counts");
 
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+struct Watcher;
+impl Row for Watcher {
+    const VERSION: u32 = 1;
+    type Before = ();
+}
+/// By the keys of their sessions.
+static WATCHERS: Table<[u8; 16], Watcher> = Table::new("watchers");
+
 /// `{'add',Name,Count}` adds, `{'read',Name}` writes nothing, `'crash'` panics, `'tell'` sends an
-/// event.
+/// event. `'watch'` is sent the events of `'shout'`. `{'slow',Name}` adds 1 when the gate is open,
+/// and panics if the name is `"crash"`.
 #[derive(Versioned, Serialize, Deserialize)]
 #[version(1..=2, Self)]
 #[serde(rename_all = "snake_case")]
@@ -36,6 +47,9 @@ pub(crate) enum Request {
     Read(String),
     Crash,
     Tell,
+    Watch,
+    Shout,
+    Slow(String),
 }
 
 /// What was counted.
@@ -43,14 +57,33 @@ pub(crate) enum Request {
 #[version(1..=2, Self)]
 pub(crate) struct Reply(u64);
 
-pub(crate) struct Counter;
+#[derive(Default)]
+pub(crate) struct Counter {
+    /// Lets one slow request through.
+    pub(crate) gate: Notify,
+}
 
 impl StatefulService for Counter {
     type Request = Request;
     type Reply = Reply;
     type Timer = ();
     const STATE: (u32, u32) = (1, 1);
-    tables!(COUNTS);
+    tables!(COUNTS, WATCHERS);
+
+    async fn prepare(&self, request: Request) -> Request {
+        let Request::Slow(name) = request else { return request };
+        self.gate.notified().await;
+        assert!(name != "crash", "as it is asked to");
+        Request::Add(name, 1)
+    }
+
+    /// `{'add',Name,Count}` adds; `'crash'` panics.
+    fn event(&self, caller: &Caller<'_>, event: TermRef<'_>, tx: &mut Tx<'_>) -> Do<()> {
+        match Request::from_term(caller.version, event) {
+            Ok(event) => self.apply(caller, event, tx).map(drop),
+            Err(_) => Ok(()),
+        }
+    }
 
     fn apply(&self, caller: &Caller<'_>, request: Request, tx: &mut Tx<'_>) -> Do<Reply> {
         match request {
@@ -69,6 +102,20 @@ impl StatefulService for Counter {
                 }
                 Ok(Reply(0))
             }
+            Request::Watch => {
+                let key = caller.session.map_or([0; 16], SessionKey::to_bytes);
+                tx.put(&WATCHERS, &key, &Watcher)?;
+                Ok(Reply(0))
+            }
+            Request::Shout => {
+                let watchers = tx.range(&WATCHERS, .., 10)?;
+                for (key, _) in &watchers {
+                    let shouted = ubf_service::event(caller.version, ubf!(shouted));
+                    tx.emit(SessionKey::from_bytes(*key), shouted)?;
+                }
+                Ok(Reply(watchers.len() as u64))
+            }
+            Request::Slow(_) => tx.refuse("it is not prepared"),
             Request::Crash => panic!("as it is asked to"),
         }
     }
@@ -94,7 +141,15 @@ impl Running {
     ) -> Self {
         let mut config = KeeperConfig::default();
         config.sessions = limits;
-        let start = move || Keeper::start(Counter, Box::new(store), config).unwrap();
+        Self::start_with(address, store, config).await
+    }
+
+    pub(crate) async fn start_with(
+        address: &str,
+        store: impl Store + 'static,
+        config: KeeperConfig,
+    ) -> Self {
+        let start = move || Keeper::start(Counter::default(), Box::new(store), config).unwrap();
         let keeper = within(tokio::task::spawn_blocking(start)).await.unwrap();
         let owner = Arc::clone(&keeper);
         let builder = Server::builder().listen(address).owned_service(Service::DEFAULT, owner);
@@ -119,8 +174,18 @@ impl Running {
 
     /// Goes on with one; what was answered to that.
     pub(crate) async fn resume(&self, id: &str, done: u64, turn: u64) -> (Peer, String) {
+        self.resume_with(id, done, 0, turn).await
+    }
+
+    pub(crate) async fn resume_with(
+        &self,
+        id: &str,
+        done: u64,
+        events: u64,
+        turn: u64,
+    ) -> (Peer, String) {
         let mut peer = self.connect().await;
-        let option = format!("{{'resume'16~{id}~{done} 0 {turn}}}");
+        let option = format!("{{'resume'16~{id}~{done} {events} {turn}}}");
         peer.send(&format!("0 {{'negotiate'1?#1&#{option}&}}$")).await;
         let answer = peer.packet().await;
         (peer, answer)

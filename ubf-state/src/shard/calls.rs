@@ -45,7 +45,8 @@ impl Shard {
         };
         self.load_listeners(base, &made.events)?;
         self.count(&ran);
-        let has_written = self.add(made.writes, now);
+        // That an event was made is stored before it leaves: its client is told if it is lost (S6).
+        let has_written = self.add(made.writes, now) || !made.events.is_empty();
         let number = match to.session() {
             Some(session) => self.sessions.took(session, Some(body.clone())),
             None => 0,
@@ -172,8 +173,9 @@ impl Shard {
     }
 
     fn hold_events(&mut self, events: Vec<Event>, needs: Needs) {
+        let max_bytes = self.config.max_kept_event_bytes;
         for Event { session, body } in events {
-            if self.sessions.made_event(session) {
+            if self.sessions.made_event(session, body.clone(), max_bytes) {
                 self.gate.hold(To::Session(session), Leaving::Event(body), needs);
             }
         }

@@ -114,6 +114,7 @@ impl Shard {
 
     pub(super) fn end(&mut self, why: End) {
         self.life = Life::Apart;
+        self.sessions.forget_events();
         self.outputs.push_back(Output::Ended(why));
     }
 

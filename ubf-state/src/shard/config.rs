@@ -20,13 +20,16 @@ pub struct Config {
     pub max_batch_bytes: usize,
     /// The most outputs that wait for the store.
     pub max_held: usize,
+    /// The most bytes of events that are kept for a session. Beyond it the oldest ones are let go
+    /// (S6).
+    pub max_kept_event_bytes: usize,
     /// What one call may take.
     pub tx: TxLimits,
 }
 
 impl Config {
-    /// 4,096 calls and 8 MiB a batch, 65,536 outputs that wait; not shared. Chosen: a batch of that
-    /// size takes a disk or a database some tens of milliseconds.
+    /// 4,096 calls and 8 MiB a batch, 65,536 outputs that wait, 1 MiB of events for a session; not
+    /// shared. Chosen: a batch of that size takes a disk or a database some tens of milliseconds.
     #[must_use]
     pub fn new(known: Known) -> Self {
         Self {
@@ -36,6 +39,7 @@ impl Config {
             max_batch_calls: 4_096,
             max_batch_bytes: 8 << 20,
             max_held: 65_536,
+            max_kept_event_bytes: 1 << 20,
             tx: TxLimits::default(),
         }
     }

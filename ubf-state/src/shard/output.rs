@@ -10,7 +10,7 @@ use bytes::Bytes;
 use crate::base::Missing;
 use crate::batch::{Batch, Epoch, NotCommitted, ShardId};
 use crate::record::ShardRecord;
-use crate::session::{Kept, SessionKey};
+use crate::session::{Kept, KeptEvent, SessionKey};
 use crate::stop::Reason;
 use crate::versions::{CannotFinalize, CannotLower, CannotOwn, Known};
 
@@ -51,6 +51,10 @@ pub enum Leaving {
         received: u64,
         /// The answers that the client has not seen, in the order of their numbers.
         kept: Vec<Kept>,
+        /// How many events were made.
+        events_made: u64,
+        /// The last ones of them, which the client has not seen.
+        events: Vec<KeptEvent>,
     },
     /// What the shell has given to [`Shard::hold`](super::Shard::hold): a `pong`, an `agreed`.
     Mark(u64),

@@ -1,6 +1,6 @@
 //! The sessions of a shard that are in memory.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use super::output::{Leaving, NotRun, To};
 use crate::base::{Base, Order, Scan};
 use crate::form::RowError;
 use crate::mutant::Mutant;
-use crate::session::{Session, SessionKey, answers_key};
+use crate::session::{KeptEvent, Session, SessionKey, answers_key};
 use crate::stop::{Reason, Stop};
 use crate::stored::{Space, after_prefix};
 use crate::tx::Ground;
@@ -23,8 +23,10 @@ pub(super) struct Sessions {
     by_key: BTreeMap<SessionKey, Session>,
     /// Those that have changed since the last batch.
     changed: Vec<SessionKey>,
-    /// Of the answers that are kept for them.
+    /// Of the answers and events that are kept for them.
     kept_bytes: usize,
+    /// The events of sessions that are not in memory, since a batch was lost.
+    let_go: BTreeMap<SessionKey, VecDeque<KeptEvent>>,
 }
 
 impl Sessions {
@@ -32,12 +34,15 @@ impl Sessions {
         self.change(key, |session| session.took(answer)).unwrap_or(0)
     }
 
-    /// Counts an event. `false` if the session is not known.
-    pub(super) fn made_event(&mut self, key: SessionKey) -> bool {
-        self.change(key, Session::made_event).is_some()
+    /// Counts and keeps an event. `false` if the session is not known.
+    pub(super) fn made_event(&mut self, key: SessionKey, body: Bytes, max_bytes: usize) -> bool {
+        self.change(key, |session| session.made_event(body, max_bytes)).is_some()
     }
 
-    fn insert(&mut self, key: SessionKey, session: Session) {
+    fn insert(&mut self, key: SessionKey, mut session: Session) {
+        if let Some(events) = self.let_go.remove(&key) {
+            session.keep_events(events);
+        }
         self.kept_bytes += session.kept_bytes();
         self.by_key.insert(key, session);
     }
@@ -72,8 +77,18 @@ impl Sessions {
         }
     }
 
+    /// T4: what is in memory of sessions is not true any more. Events that the store has counted
+    /// are kept for those who come back.
     pub(super) fn clear(&mut self) {
-        *self = Self::default();
+        let Self { by_key, let_go, .. } = core::mem::take(self);
+        let events = by_key.into_iter().map(|(key, session)| (key, session.into_events()));
+        self.let_go = let_go;
+        self.let_go.extend(events.filter(|(_, events)| !events.is_empty()));
+    }
+
+    /// Somebody else may own the sessions from here on, and count other events.
+    pub(super) fn forget_events(&mut self) {
+        self.let_go.clear();
     }
 }
 
@@ -85,7 +100,7 @@ impl Shard {
         self.sessions.by_key.get(&key)
     }
 
-    /// The bytes of the answers that are kept in memory for all sessions.
+    /// The bytes of the answers and events that are kept in memory for all sessions.
     #[must_use]
     pub const fn kept_bytes(&self) -> usize {
         self.sessions.kept_bytes
@@ -126,11 +141,12 @@ impl Shard {
         base: &dyn Base,
         key: SessionKey,
         done: u64,
+        events: u64,
         turn: u64,
     ) -> Result<(), NotRun> {
         self.may_take()?;
         self.load_session(base, key)?;
-        let resumed = self.sessions.change(key, |session| session.resume(done, turn));
+        let resumed = self.sessions.change(key, |session| session.resume(done, events, turn));
         if let Some(Err(turn)) = resumed {
             return Err(NotRun::Overtaken { turn });
         }
@@ -140,6 +156,8 @@ impl Shard {
         let what = Leaving::Resumed {
             received: session.received(),
             kept: session.kept().cloned().collect(),
+            events_made: session.events(),
+            events: session.kept_events().cloned().collect(),
         };
         self.gate.forget(key);
         self.open.is_due = true;
@@ -148,9 +166,10 @@ impl Shard {
         Ok(())
     }
 
-    /// The client has seen all answers up to this one (S3). It is stored with the next batch.
-    pub fn seen(&mut self, key: SessionKey, done: u64) {
-        self.sessions.change(key, |session| session.seen(done));
+    /// The client has seen all answers up to this one, and so many events (S3). The first is stored
+    /// with the next batch.
+    pub fn seen(&mut self, key: SessionKey, done: u64, events: u64) {
+        self.sessions.change(key, |session| session.seen(done, events));
     }
 
     /// Whether a session is there; it is in memory then.
@@ -181,7 +200,10 @@ impl Shard {
     /// Lets go of a session in memory; it is loaded again when it is needed. Nothing happens if
     /// something of it is not stored yet.
     pub fn forget_session(&mut self, key: SessionKey) {
-        let is_stored = self.session(key).is_some_and(|session| !session.is_changed());
+        // Events are nowhere else.
+        let is_stored = self
+            .session(key)
+            .is_some_and(|session| !session.is_changed() && session.kept_events().len() == 0);
         if is_stored && self.flying.is_none() {
             self.sessions.remove(key);
         }
@@ -233,7 +255,11 @@ impl Shard {
                 self.sessions.insert(key, session);
                 Ok(())
             }
-            Ok(None) => Err(NotRun::UnknownSession),
+            Ok(None) => {
+                // It was opened by a batch that was lost.
+                self.sessions.let_go.remove(&key);
+                Err(NotRun::UnknownSession)
+            }
             Err(Reason::Missing(missing)) => Err(NotRun::Missing(missing)),
             Err(reason) => Err(NotRun::Broken(reason)),
         }

@@ -41,6 +41,11 @@ fn restarted(world: World) -> World {
     World::with(Config::new(OLD), world.rows)
 }
 
+/// In a session without events.
+const fn resumed(received: u64, kept: Vec<Kept>) -> Leaving {
+    Leaving::Resumed { received, kept, events_made: 0, events: Vec::new() }
+}
+
 #[test]
 fn s1_a_session_is_opened_once() {
     let mut world = opened();
@@ -50,7 +55,7 @@ fn s1_a_session_is_opened_once() {
     let again = world.shard.open_session(&world.rows, SESSION, grant(8));
     assert_eq!(again, Err(NotRun::SessionExists));
     let other = ubf_state::SessionKey::from_bytes([1; 16]);
-    assert_eq!(world.shard.resume(&world.rows, other, 0, 2), Err(NotRun::UnknownSession));
+    assert_eq!(world.shard.resume(&world.rows, other, 0, 0, 2), Err(NotRun::UnknownSession));
 }
 
 #[test]
@@ -61,13 +66,16 @@ fn s4_after_a_crash_a_resume_brings_the_answers_that_were_committed() {
     world.commit();
     call(&mut world, 7).unwrap();
     let mut world = restarted(world);
-    world.shard.resume(&world.rows, SESSION, 0, 2).unwrap();
+    world.shard.resume(&world.rows, SESSION, 0, 0, 2).unwrap();
     world.drain();
     assert!(world.left().is_empty(), "`resumed` leaves when its turn is stored");
     world.commit();
-    let resumed = Leaving::Resumed { received: 1, kept: vec![kept(1, "5")] };
+    let resumed = resumed(1, vec![kept(1, "5")]);
     assert_eq!(world.left(), [(TO, resumed)]);
-    assert_eq!(world.shard.resume(&world.rows, SESSION, 0, 2), Err(NotRun::Overtaken { turn: 2 }));
+    assert_eq!(
+        world.shard.resume(&world.rows, SESSION, 0, 0, 2),
+        Err(NotRun::Overtaken { turn: 2 })
+    );
 }
 
 #[test]
@@ -75,9 +83,9 @@ fn s4_what_waits_at_the_gate_comes_behind_resumed_and_once() {
     let mut world = opened();
     call(&mut world, 5).unwrap();
     call(&mut world, 6).unwrap();
-    world.shard.resume(&world.rows, SESSION, 0, 2).unwrap();
+    world.shard.resume(&world.rows, SESSION, 0, 0, 2).unwrap();
     world.settle();
-    let resumed = Leaving::Resumed { received: 2, kept: vec![kept(1, "5"), kept(2, "6")] };
+    let resumed = resumed(2, vec![kept(1, "5"), kept(2, "6")]);
     assert_eq!(world.left(), [(TO, resumed)]);
     call(&mut world, 7).unwrap();
     world.settle();
@@ -92,7 +100,7 @@ fn s3_what_was_seen_is_kept_no_longer_and_an_ended_session_leaves_no_row() {
         call(&mut world, cents).unwrap();
         world.settle();
     }
-    world.shard.seen(SESSION, 2);
+    world.shard.seen(SESSION, 2, 0);
     call(&mut world, 4).unwrap();
     world.settle();
     let rows = |world: &World, space: Space| {
@@ -158,6 +166,61 @@ fn t2_events_leave_after_the_answer_of_the_call_that_made_them() {
     world.commit();
     let answer = Leaving::Answer { number: 1, body: Bytes::from_static(b"1") };
     assert_eq!(world.left(), [(TO, answer), (TO, Leaving::Event(Bytes::from_static(b"'e'$")))]);
+}
+
+/// A call that sends an event, and writes no row.
+fn tell(world: &mut World, event: &'static str) {
+    let run = |tx: &mut ubf_state::Tx<'_>| {
+        tx.emit(SESSION, Bytes::from_static(event.as_bytes()))?;
+        Ok(Bytes::from_static(b"1"))
+    };
+    world.shard.run(&world.rows, TO, Time::ZERO, run, |_| Bytes::new()).unwrap();
+}
+
+/// The numbers of the events that come with the next resume, and how many were made.
+fn events_again(world: &mut World, done: u64, events: u64, turn: u64) -> (Vec<u64>, u64) {
+    world.shard.resume(&world.rows, SESSION, done, events, turn).unwrap();
+    world.settle();
+    let left = world.left();
+    let [(_, Leaving::Resumed { events, events_made, .. })] = &left[..] else { panic!("{left:?}") };
+    (events.iter().map(|event| event.number).collect(), *events_made)
+}
+
+#[test]
+fn t3_an_event_leaves_when_its_count_is_stored() {
+    let mut world = opened();
+    tell(&mut world, "1$");
+    world.drain();
+    assert!(world.left().is_empty());
+    world.commit();
+    let event = Leaving::Event(Bytes::from_static(b"1$"));
+    assert_eq!(world.left()[1..], [(TO, event)]);
+}
+
+#[test]
+fn s6_events_are_kept_for_whoever_comes_back() {
+    let mut world = opened();
+    for event in ["1$", "2$", "3$"] {
+        tell(&mut world, event);
+    }
+    // They wait at the gate, and come behind `resumed` alone.
+    assert_eq!(events_again(&mut world, 0, 1, 2), (vec![2, 3], 3));
+    world.shard.seen(SESSION, 3, 2);
+    assert_eq!(events_again(&mut world, 3, 2, 3), (vec![3], 3));
+    // A crash leaves their count.
+    let mut world = restarted(world);
+    assert_eq!(events_again(&mut world, 3, 2, 4), (vec![], 3));
+}
+
+#[test]
+fn t4_events_survive_a_batch_whose_fate_is_not_known() {
+    let mut world = opened();
+    tell(&mut world, "1$");
+    world.settle();
+    world.left();
+    tell(&mut world, "2$");
+    world.lose();
+    assert_eq!(events_again(&mut world, 0, 0, 2), (vec![1], 1), "the second one was never made");
 }
 
 #[test]

@@ -149,7 +149,7 @@ fn t3_sessions_are_read_and_written_as_the_vectors_say() {
         for answers in &vector.answers {
             world.rows.0.insert(hex(&answers.stored), answers.value.clone().into());
         }
-        world.shard.resume(&world.rows, SESSION, 2, 3).unwrap();
+        world.shard.resume(&world.rows, SESSION, 2, 0, 3).unwrap();
         world.settle();
         assert_eq!(
             world.rows.0[&hex(&vector.stored)],

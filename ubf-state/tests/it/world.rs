@@ -10,8 +10,8 @@ use ubf_proto::Time;
 use ubf_proto::session::{Grant, Level};
 use ubf_state::shard::{Config, Input, Leaving, Output, To};
 use ubf_state::{
-    Base, Batch, Do, Epoch, Known, Lost, Missing, Order, Page, Reason, Row, Scan, SessionKey,
-    Shard, ShardId, ShardRecord, Step, Tx,
+    Base, Batch, Do, Epoch, Known, Lost, Missing, NotCommitted, Order, Page, Reason, Row, Scan,
+    SessionKey, Shard, ShardId, ShardRecord, Step, Tx,
 };
 
 pub(crate) const ONE: To = To::Connection(1);
@@ -103,6 +103,16 @@ impl World {
         }
         self.handle(Input::Committed { number: batch.number });
         batch
+    }
+
+    /// Nobody knows what has become of the batch on its way, which is lost. The shard is claimed
+    /// again.
+    pub(crate) fn lose(&mut self) {
+        self.drain();
+        let batch = self.flying.take().expect("a batch is on its way");
+        self.handle(Input::NotCommitted { number: batch.number, why: NotCommitted::Unknown });
+        let record = self.record();
+        self.handle(Input::Claimed { epoch: batch.epoch.next(), record });
     }
 
     pub(crate) fn settle(&mut self) {

@@ -102,7 +102,7 @@ impl Process {
                     match what {
                         Leaving::Answer { number, body } => client.hears(number, &body),
                         Leaving::Opened => client.is_attached = true,
-                        Leaving::Resumed { received, kept } => {
+                        Leaving::Resumed { received, kept, .. } => {
                             client.is_attached = true;
                             // What was not received is sent again, with the next numbers.
                             let lost =
@@ -165,7 +165,7 @@ impl Process {
     fn attach(&mut self, client: &mut Client) {
         client.turn += 1;
         let key = client.key();
-        let opened = match self.shard.resume(&*self.base, key, client.done, client.turn) {
+        let opened = match self.shard.resume(&*self.base, key, client.done, 0, client.turn) {
             Err(NotRun::UnknownSession) => {
                 assert_eq!(client.answered, 0, "a session that was answered in is stored");
                 self.shard.open_session(&*self.base, key, GRANT)

@@ -84,7 +84,7 @@ impl Durable {
         match what {
             Leaving::Answer { number, body } => out.push_back(reply(number, &body)),
             Leaving::Mark(_) => out.push_back(Packet::Pong),
-            Leaving::Resumed { received, kept } => {
+            Leaving::Resumed { received, kept, events_made: _, events: _ } => {
                 out.push_back(Packet::Agreed { received });
                 out.extend(kept.iter().map(|kept| reply(kept.number, &kept.body)));
             }
@@ -103,7 +103,7 @@ impl Durable {
         let (cache, to, now) = (process.cache.clone(), To::Session(key), Time::ZERO);
         match packet {
             Packet::Resume { done, turn } => {
-                match process.shard.resume(&cache, key, done, turn) {
+                match process.shard.resume(&cache, key, done, 0, turn) {
                     Ok(()) => {
                         process.attached[client] = Some(index);
                         if let Some(old) = attached {
