@@ -3,6 +3,8 @@
 use std::io;
 use std::net::SocketAddr;
 #[cfg(unix)]
+use std::os::fd::{AsFd as _, OwnedFd};
+#[cfg(unix)]
 use std::path::Path;
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
@@ -136,6 +138,53 @@ impl Listener {
             Kind::Unix(socket) => drop(socket),
         }
         rest
+    }
+}
+
+/// A descriptor of a listener that is not this process's alone (U2).
+#[cfg(unix)]
+impl Listener {
+    /// Another descriptor of the same socket, for another process. It accepts from the same queue.
+    ///
+    /// # Errors
+    /// If there are no descriptors left.
+    pub fn descriptor(&self) -> io::Result<OwnedFd> {
+        match &self.0 {
+            Kind::Tcp(listener) => listener.as_fd().try_clone_to_owned(),
+            Kind::Unix(socket) => socket.as_fd().try_clone_to_owned(),
+        }
+    }
+
+    /// Takes connections from a Unix socket that somebody else has opened under this name. Its file
+    /// is removed when this stops to listen.
+    ///
+    /// # Errors
+    /// If the descriptor is none of such a socket, or the file is not there.
+    pub fn inherit_unix(descriptor: OwnedFd, path: &Path) -> io::Result<Self> {
+        UnixSocket::inherit(descriptor, path).map(|socket| Self(Kind::Unix(socket)))
+    }
+
+    /// Takes connections from a TCP listener that somebody else has opened.
+    ///
+    /// # Errors
+    /// If the descriptor is none of a TCP socket.
+    pub fn inherit_tcp(descriptor: OwnedFd) -> io::Result<Self> {
+        let listener = std::net::TcpListener::from(descriptor);
+        // A descriptor of something else has no such address.
+        listener.local_addr()?;
+        Self::from_std(listener)
+    }
+}
+
+impl Listener {
+    /// Lets go of it without a look at its queue, which is another process's. The file of a Unix
+    /// socket stays.
+    pub fn leave(self) {
+        match self.0 {
+            Kind::Tcp(listener) => drop(listener),
+            #[cfg(unix)]
+            Kind::Unix(socket) => socket.leave(),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs::{self, DirBuilder, Metadata};
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{
     DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _,
 };
@@ -62,12 +63,41 @@ impl UnixSocket {
         Ok(Self { listener, path: path.to_owned(), identity })
     }
 
+    /// Takes connections from a socket that somebody else has opened under this name. Its file is
+    /// this one's to remove.
+    ///
+    /// # Errors
+    /// If the descriptor is none of such a socket, or the file is not there.
+    pub fn inherit(descriptor: OwnedFd, path: &Path) -> io::Result<Self> {
+        let listener = std::os::unix::net::UnixListener::from(descriptor);
+        // A descriptor of something else has no such address.
+        if listener.local_addr()?.is_unnamed() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the socket has no name"));
+        }
+        listener.set_nonblocking(true)?;
+        let identity = identity(&fs::symlink_metadata(path)?);
+        let listener = UnixListener::from_std(listener)?;
+        Ok(Self { listener, path: path.to_owned(), identity })
+    }
+
+    /// Lets go of it. The file stays: another process listens there.
+    pub fn leave(mut self) {
+        // No file has this number.
+        self.identity = (0, 0);
+    }
+
     /// The next connection. Nothing is lost if the future is dropped.
     ///
     /// # Errors
     /// If there are no descriptors left, for example. The socket is still of use.
     pub async fn accept(&self) -> io::Result<UnixStream> {
         self.listener.accept().await.map(|(stream, _)| stream)
+    }
+}
+
+impl AsFd for UnixSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
     }
 }
 

@@ -158,6 +158,8 @@ mod mutant;
 pub mod client;
 pub mod endpoint;
 pub mod server;
+
+pub mod export;
 #[cfg(feature = "serde")]
 mod settings;
 

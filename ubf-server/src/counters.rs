@@ -82,6 +82,10 @@ counters! {
     sessions_expired,
     /// Sessions that the server gave up: to make room, or as it stopped (S6, S10).
     sessions_given_up,
+    /// Sessions that went to another process (U2).
+    sessions_given,
+    /// Sessions that came from another process (U2).
+    sessions_taken,
     /// Answers of sessions that the server gave up, that were not acknowledged, and handlers that ran
     /// for them; but for those of clients that were told that the server stops.
     answers_lost,

@@ -13,14 +13,15 @@ use ubf_codec::{Address, Version};
 use ubf_net::Peer;
 use ubf_proto::endpoint::{
     Admission, ConnectionKey, Endpoint, Input, Notice, Opening, Origin, Output, Resumption,
-    SessionKey, SessionLimits, Start,
+    SessionKey, SessionLimits, SessionPlace, Start,
 };
+use ubf_proto::export::SessionExport;
 use ubf_proto::server::{Config, SessionAnswer};
-use ubf_proto::session::{Grant, NoSession, Resume, Wish};
+use ubf_proto::session::{Grant, NoSession, Resume, SessionId, Wish};
 use ubf_proto::{Phase, Service, Time, Versions, endpoint};
 
 use crate::clock::Clock;
-use crate::connection::Attach;
+use crate::connection::{self, Adopted, Attach, Giving};
 use crate::counters::{Counters, Counts};
 use crate::entry::ConnectionEntry;
 use crate::erased::AnyService;
@@ -30,6 +31,7 @@ use crate::mailbox::{Command, Mailbox};
 use crate::owner::SessionOwner;
 use crate::session::{SessionEntry, SessionGuard};
 use crate::settings::ServerLimits;
+use crate::takeover::{Doors, NotAdopted};
 
 /// Agents that a status names. Chosen: more than a fleet has, and a page to read.
 const MAX_AGENTS: usize = 64;
@@ -54,6 +56,10 @@ pub(crate) struct SharedEndpoint {
     pub(crate) farewells: Arc<Semaphore>,
     /// Wakes the one that runs the server.
     pub(crate) wake: Notify,
+    /// U2: whether listeners take connections.
+    pub(crate) doors: watch::Sender<Doors>,
+    /// Listeners that do.
+    pub(crate) open_doors: watch::Sender<usize>,
     /// The mailbox of connections that are gone: it is closed.
     nobody: Arc<Mailbox>,
     pub(crate) totals: Counters,
@@ -236,6 +242,8 @@ impl SharedEndpoint {
             own,
             farewells: Arc::new(Semaphore::new(MAX_FAREWELLS)),
             wake: Notify::new(),
+            doors: watch::Sender::new(Doors::Open),
+            open_doors: watch::Sender::new(0),
             nobody: closed_mailbox(),
             totals: Counters::default(),
             kept: AtomicUsize::new(0),
@@ -366,6 +374,95 @@ impl SharedEndpoint {
                 Resumption::NoSession(why) => HandOver::Answer(SessionAnswer::NoSession(why)),
             }
         })
+    }
+
+    /// U2: listeners take no connection any more. Waits until each knows it.
+    pub(crate) async fn leave_doors(&self, until: tokio::time::Instant) {
+        let mut open = self.open_doors.subscribe();
+        self.doors.send_replace(Doors::Left);
+        // They only look up: if one does not, the server is about to end.
+        let _are_left =
+            tokio::time::timeout_at(until, open.wait_for(|&count| count == 0)).await.is_ok();
+    }
+
+    /// U2: asks all sessions to go to another process. Those that are connected share the mailbox of
+    /// their connection, and are asked once.
+    pub(crate) fn freeze(&self, giving: &Giving) {
+        self.command_all(|| Command::Freeze(giving.clone()));
+    }
+
+    /// U2: all stay.
+    pub(crate) fn thaw(&self) {
+        self.command_all(|| Command::Thaw);
+    }
+
+    /// U2: the other process serves. What stays may take so long.
+    pub(crate) fn leave(&self, within: Duration) {
+        self.command_all(|| Command::Leave(within));
+    }
+
+    fn command_all(&self, command: impl Fn() -> Command) {
+        self.with_state(|state, _| {
+            for entry in state.entries.values() {
+                entry.mailbox().command(command());
+            }
+            for session in state.sessions.values() {
+                session.mailbox.command(command());
+            }
+        });
+    }
+
+    /// U2: the names of all sessions of level `'memory'`.
+    pub(crate) fn session_ids(&self) -> Vec<SessionId> {
+        self.with_state(|state, _| state.sessions.values().map(|session| session.id).collect())
+    }
+
+    pub(crate) fn session_place(&self, session: SessionKey) -> Option<SessionPlace> {
+        self.with_state(|state, _| state.endpoint.session_place(session))
+    }
+
+    pub(crate) fn count_given(&self, sessions: usize) {
+        self.totals.sessions_given.add(sessions as u64);
+    }
+
+    pub(crate) fn expect_sessions<'i>(&self, ids: impl IntoIterator<Item = &'i SessionId>) {
+        self.with_state(|state, _| {
+            for id in ids {
+                state.endpoint.expect_session(id);
+            }
+        });
+    }
+
+    pub(crate) fn expect_no_sessions(&self) {
+        self.with_state(|state, _| state.endpoint.expect_no_sessions());
+    }
+
+    /// U2: goes on with a session of another process.
+    pub(crate) fn adopt(self: &Arc<Self>, export: SessionExport) -> Result<(), NotAdopted> {
+        let SessionExport { place, peer, session, state } = export;
+        let (id, name) = (place.id, place.service.clone());
+        let service = self.handler(&name).ok_or_else(|| NotAdopted::NoService(name.clone()))?;
+        let adopted = self.with_state(|shared, now| {
+            let endpoint::Adopted { session: key, connection, start } =
+                shared.endpoint.adopt_session(place, now)?;
+            let peer = peer.map_or(Peer::Unix, Peer::Tcp);
+            let entry = ConnectionEntry::new(connection, peer, now, self.limits.max_events);
+            let entry = Arc::new(entry);
+            let mailbox = entry.mailbox();
+            entry.set_mailbox(Arc::clone(&self.nobody));
+            let known = SessionEntry::new(key, id, name.clone(), &entry, mailbox, now);
+            let known = Arc::new(known);
+            shared.sessions.insert(key, Arc::clone(&known));
+            let own = SessionGuard { endpoint: Arc::clone(self), entry: known };
+            let session = start.parked(&name, session, now);
+            Some(Adopted { own, entry, session, service: Some(service), state })
+        });
+        let adopted = adopted.ok_or(NotAdopted::NoRoom)?;
+        if !connection::adopt(Arc::clone(self), adopted) {
+            return Err(NotAdopted::State(name));
+        }
+        self.totals.sessions_taken.add(1);
+        Ok(())
     }
 
     /// S6: a session has no connection from here on.

@@ -22,11 +22,18 @@ use crate::turns::Turns;
 pub(crate) trait AnyService: Send + Sync {
     /// The service's part of one connection. It may panic, as the author's code does.
     fn open(self: Arc<Self>, client: Client) -> Box<dyn AnyConnection>;
+
+    /// U2: the same with what the predecessor of this process has kept for the client. `None`: it
+    /// cannot be read.
+    fn import(self: Arc<Self>, client: Client, state: Bytes) -> Option<Box<dyn AnyConnection>>;
 }
 
 /// The code of a service on one connection.
 pub(crate) trait AnyConnection: Send {
     fn begin(&self, message: Message, is_event: bool) -> Running;
+
+    /// U2: what is kept for the client, if another process can go on with it. It may panic.
+    fn export(&self) -> Option<Bytes>;
 }
 
 /// A handler at work. What panics when it is dropped, a local variable for example, does no harm.
@@ -114,9 +121,21 @@ impl<H: Handler> AnyService for H {
             connected: Arc::new(Connected { client, turns: Turns::default(), state }),
         })
     }
+
+    fn import(self: Arc<Self>, client: Client, state: Bytes) -> Option<Box<dyn AnyConnection>> {
+        let state = self.import_state(&client, state)?;
+        Some(Box::new(ConnectionOf {
+            handler: self,
+            connected: Arc::new(Connected { client, turns: Turns::default(), state }),
+        }))
+    }
 }
 
 impl<H: Handler> AnyConnection for ConnectionOf<H> {
+    fn export(&self) -> Option<Bytes> {
+        self.handler.export_state(&self.connected.state)
+    }
+
     fn begin(&self, message: Message, is_event: bool) -> Running {
         let handler = Arc::clone(&self.handler);
         let call = Call { message, is_event, connection: Arc::clone(&self.connected) };

@@ -45,6 +45,24 @@ pub trait Handler: Send + Sync + 'static {
     /// A client uses this service for the first time on its connection.
     fn connect(&self, client: &Client) -> Self::State;
 
+    /// U2: what is kept for a client, in a form that the next release can
+    /// [read](Self::import_state). `None`, as by default: sessions of this service do not go along
+    /// when another process takes over; their clients are answered, and begin anew there. Nothing
+    /// runs for the client while this is asked.
+    ///
+    /// What the service keeps for all clients together goes along only if it is in a store.
+    fn export_state(&self, state: &Self::State) -> Option<Bytes> {
+        let _ = state;
+        None
+    }
+
+    /// U2: what the predecessor's [`export_state`](Self::export_state) has written. `None`: it
+    /// cannot be read, and the predecessor goes on.
+    fn import_state(&self, client: &Client, exported: Bytes) -> Option<Self::State> {
+        let (_, _) = (client, exported);
+        None
+    }
+
     /// Answers a request, in the version that it came in.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use std::future::ready;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use ubf_codec::{Text, Version};
 use ubf_proto::Versions;
 
@@ -51,15 +52,27 @@ pub struct Handlers<S> {
     events: BTreeMap<Version, EventFn<S>>,
     state_name: Arc<StateName<S>>,
     is_in_order: bool,
+    /// U2: how what is kept for a client goes to another process.
+    carry: Option<Carry<S>>,
     /// The first thing that was found to be wrong.
     error: Option<HandlerError>,
 }
+
+/// Writes down what is kept for a client, and reads it again.
+struct Carry<S> {
+    export: Box<ExportFn<S>>,
+    import: Box<ImportFn<S>>,
+}
+
+type ExportFn<S> = dyn Fn(&S) -> Option<Bytes> + Send + Sync;
+type ImportFn<S> = dyn Fn(&Client, Bytes) -> Option<S> + Send + Sync;
 
 impl Handlers<()> {
     /// No version yet, and nothing kept for a connection.
     #[must_use]
     pub fn new() -> Self {
-        Self::with_state(|_| ())
+        let is_empty = |exported: Bytes| exported.is_empty().then_some(());
+        Self::with_state(|_| ()).carried(|()| Some(Bytes::new()), move |_, bytes| is_empty(bytes))
     }
 }
 
@@ -79,6 +92,7 @@ impl<S: Send + Sync + 'static> Handlers<S> {
             events: BTreeMap::new(),
             state_name: Arc::new(|_| Text::from_static("start")),
             is_in_order: false,
+            carry: None,
             error: None,
         }
     }
@@ -91,6 +105,19 @@ impl<S: Send + Sync + 'static> Handlers<S> {
         name: impl Fn(&S) -> N + Send + Sync + 'static,
     ) -> Self {
         self.state_name = Arc::new(move |state| name(state).into());
+        self
+    }
+
+    /// U2: says how what is kept for a client is written down when another process takes over, and
+    /// how it is read there: see [`Handler::export_state`]. Without this, and unless nothing is
+    /// kept, sessions do not go along.
+    #[must_use]
+    pub fn carried(
+        mut self,
+        export: impl Fn(&S) -> Option<Bytes> + Send + Sync + 'static,
+        import: impl Fn(&Client, Bytes) -> Option<S> + Send + Sync + 'static,
+    ) -> Self {
+        self.carry = Some(Carry { export: Box::new(export), import: Box::new(import) });
         self
     }
 
@@ -226,6 +253,14 @@ impl<S: Send + Sync + 'static> Handler for Handlers<S> {
 
     fn connect(&self, client: &Client) -> S {
         (self.connect)(client)
+    }
+
+    fn export_state(&self, state: &S) -> Option<Bytes> {
+        (self.carry.as_ref()?.export)(state)
+    }
+
+    fn import_state(&self, client: &Client, exported: Bytes) -> Option<S> {
+        (self.carry.as_ref()?.import)(client, exported)
     }
 
     async fn request(&self, call: Call<S>) -> Result<Reply, Failure> {

@@ -143,6 +143,7 @@ mod clock;
 mod counters;
 mod settings;
 mod spares;
+mod takeover;
 
 #[cfg(feature = "contract")]
 mod contracts;
@@ -199,9 +200,12 @@ pub use self::reply::{IntoReply, Reply};
 pub use self::server::{Server, ServerBuilder};
 pub use self::settings::{Cordon, LoadPlan, LoadUnit, ServerLimits, SessionLimits};
 pub use self::shared_event::SharedEvent;
+pub use self::takeover::{Departure, NotAdopted, Suspension};
 pub use self::versions::{HandlerError, IntoVersions};
 #[cfg(feature = "contract")]
 pub use ubf_contract::{ContractCounts, Enforcement};
 pub use ubf_net::Peer;
+pub use ubf_proto::export::SessionExport;
 pub use ubf_proto::server::Config;
+pub use ubf_proto::session::SessionId;
 pub use ubf_proto::{CrashRule, DrainPlan, Phase, Service, Versions};

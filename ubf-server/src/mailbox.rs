@@ -8,6 +8,7 @@ use std::mem::discriminant;
 use std::ops::Deref;
 use std::sync::PoisonError;
 use std::task::Waker;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{Semaphore, TryAcquireError};
@@ -15,7 +16,7 @@ use ubf_codec::Version;
 use ubf_proto::endpoint::ConnectionKey;
 use ubf_proto::server::Input;
 
-use crate::connection::Attach;
+use crate::connection::{Attach, Giving};
 use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering};
 
 /// An event for the client, encoded.
@@ -40,6 +41,12 @@ pub(crate) enum Command {
     EndSession,
     /// T3: what the owner of a service says.
     Owned(Box<Input>),
+    /// U2: the session is to go to another process, as soon as nothing runs.
+    Freeze(Giving),
+    /// U2: it stays after all.
+    Thaw,
+    /// U2: the other process serves. What stays may take so long.
+    Leave(Duration),
 }
 
 /// Why an event was not put in.
@@ -66,11 +73,14 @@ impl Command {
                 to == later_to && discriminant(&**input) == discriminant(&**later)
             }
             (Self::Cut(to), Self::Cut(later)) => to == later,
-            (Self::EndSession, Self::EndSession) => true,
+            (Self::EndSession, Self::EndSession)
+            | (Self::Freeze(_), Self::Freeze(_))
+            | (Self::Thaw, Self::Thaw)
+            | (Self::Leave(_), Self::Leave(_)) => true,
             // Each of these has a connection, of which there are only so many.
             (Self::Attach(_), _) => false,
             (Self::Tell(..) | Self::Send(_) | Self::Cut(_) | Self::EndSession, _)
-            | (Self::Owned(_), _) => false,
+            | (Self::Owned(_) | Self::Freeze(_) | Self::Thaw | Self::Leave(_), _) => false,
         }
     }
 }

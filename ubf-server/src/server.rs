@@ -32,6 +32,7 @@ use crate::log::{error, info, millis, warn};
 use crate::owner::SessionOwner;
 use crate::settings::{ServerLimits, SessionLimits};
 use crate::spares::{self, Spares};
+use crate::takeover::Doors;
 use crate::versions::HandlerError;
 use crate::welcome::welcome;
 
@@ -323,6 +324,22 @@ impl Acceptors {
     }
 }
 
+/// A listener that takes connections, counted.
+struct OpenDoor<'e>(&'e SharedEndpoint);
+
+impl<'e> OpenDoor<'e> {
+    fn new(endpoint: &'e SharedEndpoint) -> Self {
+        endpoint.open_doors.send_modify(|count| *count += 1);
+        Self(endpoint)
+    }
+}
+
+impl Drop for OpenDoor<'_> {
+    fn drop(&mut self) {
+        self.0.open_doors.send_modify(|count| *count -= 1);
+    }
+}
+
 async fn accept(
     listener: Listener,
     endpoint: Arc<SharedEndpoint>,
@@ -332,7 +349,18 @@ async fn accept(
 ) {
     let mut pause = ACCEPT_PAUSE;
     let mut were_used_up = false;
+    let mut doors = endpoint.doors.subscribe();
+    let mut door = Some(OpenDoor::new(&endpoint));
     loop {
+        if *doors.borrow_and_update() == Doors::Left {
+            door = None;
+            tokio::select! {
+                _ = stopped.changed() => break,
+                // The sender is the endpoint's.
+                _ = doors.changed() => continue,
+            }
+        }
+        door.get_or_insert_with(|| OpenDoor::new(&endpoint));
         let accepted = async {
             if were_used_up {
                 spares::are_free_again()?;
@@ -342,6 +370,7 @@ async fn accept(
         let accepted = tokio::select! {
             biased;
             _ = stopped.changed() => break,
+            _ = doors.changed() => continue,
             accepted = accepted => accepted,
             // Soon, so that no other listener takes what was given.
             () = sleep(ACCEPT_PAUSE), if spares.is_short() => {
@@ -374,7 +403,10 @@ async fn accept(
             }
         }
     }
-    drop(spares);
+    drop((spares, door));
+    if *doors.borrow() == Doors::Left {
+        return listener.leave();
+    }
     for (stream, peer) in listener.close() {
         greet(stream, peer, &endpoint);
     }

@@ -10,6 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use tracing::{error, info, warn};
 use ubf_codec::{Encoder, Term, Text};
 use ubf_server::{Call, Client, Failure, Handler, HandlerError, Reply, Versions};
@@ -192,6 +193,14 @@ impl<H: Handler> Handler for Journaled<H> {
 
     fn connect(&self, client: &Client) -> H::State {
         self.handler.connect(client)
+    }
+
+    fn export_state(&self, state: &H::State) -> Option<Bytes> {
+        self.handler.export_state(state)
+    }
+
+    fn import_state(&self, client: &Client, exported: Bytes) -> Option<H::State> {
+        self.handler.import_state(client, exported)
     }
 
     async fn request(&self, call: Call<H::State>) -> Result<Reply, Failure> {

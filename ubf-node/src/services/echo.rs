@@ -1,5 +1,6 @@
 //! `echo`: the reply to a request R is `{R,'start'}`, in any version.
 
+use bytes::Bytes;
 use ubf_proto::Versions;
 use ubf_server::{Call, Client, Failure, Handler, Reply};
 
@@ -28,6 +29,15 @@ impl Handler for Echo {
     }
 
     fn connect(&self, _: &Client) {}
+
+    /// Nothing is kept.
+    fn export_state(&self, (): &()) -> Option<Bytes> {
+        Some(Bytes::new())
+    }
+
+    fn import_state(&self, _: &Client, exported: Bytes) -> Option<()> {
+        exported.is_empty().then_some(())
+    }
 
     async fn request(&self, call: Call<()>) -> Result<Reply, Failure> {
         Ok(Reply::encoded([b"{", call.source(), b"'start'}$"].concat()))

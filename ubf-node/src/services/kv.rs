@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Mutex, PoisonError};
 
+use bytes::Bytes;
 use ubf_codec::{Summary, Term, TermRef, Version, View, ubf};
 use ubf_proto::Versions;
 use ubf_server::{Call, Client, Failure, Handler, Reply};
@@ -228,6 +229,15 @@ impl Handler for Kv {
     }
 
     fn connect(&self, _: &Client) {}
+
+    /// Nothing is kept for a client alone. The values are this process's.
+    fn export_state(&self, (): &()) -> Option<Bytes> {
+        Some(Bytes::new())
+    }
+
+    fn import_state(&self, _: &Client, exported: Bytes) -> Option<()> {
+        exported.is_empty().then_some(())
+    }
 
     async fn request(&self, call: Call<()>) -> Result<Reply, Failure> {
         let cost = cost(call.body().summary());

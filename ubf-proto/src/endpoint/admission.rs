@@ -7,14 +7,15 @@ use ubf_codec::NextIp;
 use super::addresses::{can_be_told, shuffled};
 use super::sessions::Room;
 use super::{
-    Admission, ConnectionKey, Cordon, Endpoint, Notice, Opening, Origin, Resumption, Start,
+    Admission, Adopted, ConnectionKey, Cordon, Endpoint, Notice, Opening, Origin, Resumption,
+    SessionKey, SessionPlace, Start,
 };
 use crate::drain::Phase;
 use crate::mutant::{Mutant, is_on};
 use crate::offer::Offer;
 use crate::server;
 use crate::service::Service;
-use crate::session::{Resume, Wish};
+use crate::session::{Resume, SessionId, Wish};
 use crate::time::Time;
 
 impl Endpoint {
@@ -111,6 +112,34 @@ impl Endpoint {
     ) -> Resumption {
         self.now = self.now.max(now);
         self.sessions.resume(service, resume, connection)
+    }
+
+    /// U2: what another process needs to know of a session to go on with it. `None`: it is over.
+    #[must_use]
+    pub fn session_place(&self, session: SessionKey) -> Option<SessionPlace> {
+        self.sessions.place(session)
+    }
+
+    /// U2: a session of the predecessor goes on here, without a connection. What was granted stays granted, also above this server's limits of
+    /// one session. `None`: there is one of this name already, or there are
+    /// [`max_sessions`](super::SessionLimits::max_sessions).
+    pub fn adopt_session(&mut self, place: SessionPlace, now: Time) -> Option<Adopted> {
+        self.now = self.now.max(now);
+        let (origin, connection) = (place.origin, self.connections.skip());
+        let session = self.sessions.adopt(place, connection, self.now)?;
+        let start = self.start(origin, server::Input::Tick);
+        Some(Adopted { session, connection, start })
+    }
+
+    /// U2: the predecessor still has this session: who wants to go on with it is told
+    /// `'not_now'` until it [comes](Self::adopt_session), or [will not](Self::expect_no_sessions).
+    pub fn expect_session(&mut self, id: &SessionId) {
+        self.sessions.expect(id);
+    }
+
+    /// U2: the predecessor has ended.
+    pub fn expect_no_sessions(&mut self) {
+        self.sessions.expect_no_more();
     }
 
     pub(super) fn set_cordon(&mut self, cordon: Cordon) -> bool {

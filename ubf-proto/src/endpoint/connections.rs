@@ -37,6 +37,13 @@ impl Connections {
         key
     }
 
+    /// A name for a connection that was another process's.
+    pub(super) const fn skip(&mut self) -> ConnectionKey {
+        let key = ConnectionKey(self.next);
+        self.next += 1;
+        key
+    }
+
     /// `false` if it is gone already.
     pub(super) fn remove(&mut self, key: ConnectionKey) -> bool {
         let Some(origin) = self.origins.remove(&key) else { return false };

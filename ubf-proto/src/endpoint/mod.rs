@@ -35,7 +35,7 @@ pub use self::cordon::Cordon;
 pub use self::input::Input;
 pub use self::load::{LoadPlan, LoadUnit};
 pub use self::output::{Admission, Notice, Output, Start};
-pub use self::sessions::{Opening, Resumption, SessionKey, SessionLimits};
+pub use self::sessions::{Adopted, Opening, Resumption, SessionKey, SessionLimits, SessionPlace};
 
 use self::addresses::can_be_told;
 use self::connections::Connections;

@@ -127,6 +127,12 @@ impl Start {
         session
     }
 
+    /// U2: a session of the predecessor, without a connection.
+    #[must_use]
+    pub fn parked(self, service: &Service, session: server::Restored, now: Time) -> ServerSession {
+        ServerSession::parked(self.config, self.offer, service, session, now)
+    }
+
     /// The session of a connection that is turned away: all its outputs are there.
     #[must_use]
     pub fn farewell(self, why: &str, now: Time) -> ServerSession {

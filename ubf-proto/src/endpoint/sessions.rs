@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use core::ops::Bound;
 use core::time::Duration;
 
-use super::{ConnectionKey, Origin};
+use super::{ConnectionKey, Origin, Start};
 use crate::mutant::{Mutant, is_on};
 use crate::service::Service;
 use crate::session::{Grant, Level, NoSession, Resume, SessionId, Wish};
@@ -104,6 +104,45 @@ pub enum Resumption {
     NoSession(NoSession),
 }
 
+/// U2: what an endpoint knows of a session that goes to another process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionPlace {
+    /// Its name.
+    pub id: SessionId,
+    /// Where the client is that has opened it.
+    pub origin: Origin,
+    /// The service that it is for.
+    pub service: Service,
+    /// S5: the highest attempt.
+    pub turn: u64,
+}
+
+/// U2: a session that another process has given.
+#[derive(Debug)]
+pub struct Adopted {
+    /// Its name within this server.
+    pub session: SessionKey,
+    /// The connection that counts as its last.
+    pub connection: ConnectionKey,
+    /// With what it begins.
+    pub start: Start,
+}
+
+impl SessionPlace {
+    /// That of a session whose client was last at this address; `None`: on this machine.
+    #[must_use]
+    pub fn new(
+        id: SessionId,
+        peer: Option<core::net::SocketAddr>,
+        service: Service,
+        turn: u64,
+    ) -> Self {
+        let origin = peer.map_or(Origin::Local, |peer| Origin::of(peer.ip()));
+        Self { id, origin, service, turn }
+    }
+}
+
 /// What an endpoint knows of a session.
 #[derive(Clone, Debug)]
 struct Entry {
@@ -134,6 +173,8 @@ pub(super) struct Sessions {
     parked: BTreeSet<(Origin, Time, SessionKey)>,
     /// Never 0. Those without an address are not counted.
     by_origin: BTreeMap<Origin, usize>,
+    /// U2: numbers of names: these sessions are still with the predecessor.
+    awaited: BTreeSet<u64>,
 }
 
 impl Sessions {
@@ -147,7 +188,45 @@ impl Sessions {
             by_connection: BTreeSet::new(),
             parked: BTreeSet::new(),
             by_origin: BTreeMap::new(),
+            awaited: BTreeSet::new(),
         }
+    }
+
+    /// U2: a session that another process has.
+    pub(super) fn expect(&mut self, id: &SessionId) {
+        self.awaited.insert(id.hash_with(self.seed));
+    }
+
+    /// U2: what has not come will not.
+    pub(super) fn expect_no_more(&mut self) {
+        self.awaited.clear();
+    }
+
+    /// U2: what another process needs to know of a session.
+    pub(super) fn place(&self, key: SessionKey) -> Option<SessionPlace> {
+        let Entry { id, origin, service, turn, .. } = self.entries.get(&key)?;
+        Some(SessionPlace { id: *id, origin: *origin, service: service.clone(), turn: *turn })
+    }
+
+    /// U2: a session of another process, whose client is not here. `None`: there is one of its
+    /// name, or no room.
+    pub(super) fn adopt(
+        &mut self,
+        place: SessionPlace,
+        connection: ConnectionKey,
+        now: Time,
+    ) -> Option<SessionKey> {
+        if self.find(&place.id).is_some() || self.entries.len() >= self.limits.max_sessions {
+            return None;
+        }
+        self.awaited.remove(&place.id.hash_with(self.seed));
+        let SessionPlace { id, origin, service, turn } = place;
+        let key = self.add(id, origin, service, connection);
+        if let Some(entry) = self.entries.get_mut(&key) {
+            entry.turn = turn;
+        }
+        self.park(key, connection, now);
+        Some(key)
     }
 
     fn find(&self, id: &SessionId) -> Option<SessionKey> {
@@ -159,7 +238,11 @@ impl Sessions {
 
     /// Whether there was a session of this name and it is not over.
     pub(super) fn is_known(&self, id: &SessionId) -> bool {
-        self.find(id).is_some()
+        self.find(id).is_some() || self.is_awaited(id)
+    }
+
+    fn is_awaited(&self, id: &SessionId) -> bool {
+        !self.awaited.is_empty() && self.awaited.contains(&id.hash_with(self.seed))
     }
 
     /// S6: whether there is no room for another one of this origin; and which one may make room.
@@ -219,7 +302,9 @@ impl Sessions {
     ) -> Resumption {
         let known = self.find(&resume.id).and_then(|key| Some((key, self.entries.get_mut(&key)?)));
         let Some((key, entry)) = known.filter(|(_, entry)| entry.service == *service) else {
-            return Resumption::NoSession(NoSession::Unknown);
+            let is_awaited = self.is_awaited(&resume.id);
+            let why = if is_awaited { NoSession::NotNow } else { NoSession::Unknown };
+            return Resumption::NoSession(why);
         };
         if resume.turn <= entry.turn && !is_on(Mutant::NoTurn) {
             return Resumption::Overtaken;

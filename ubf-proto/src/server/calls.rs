@@ -54,15 +54,20 @@ fn pinned(offer: &Offer, service: &Service) -> Option<Box<Pinned>> {
 
 impl Calls {
     pub(super) fn new(offer: &Offer) -> Self {
+        Self::of(Service::DEFAULT, offer)
+    }
+
+    /// Those of a client that has turned to a service.
+    pub(super) fn of(service: Service, offer: &Offer) -> Self {
         Self {
-            service: Service::DEFAULT,
+            pinned: pinned(offer, &service),
+            is_owned: offer.is_owned(&service),
+            service,
             spoken: None,
             accepted: None,
             pending: Pending::default(),
             base: 0,
             session: None,
-            pinned: pinned(offer, &Service::DEFAULT),
-            is_owned: offer.is_owned(&Service::DEFAULT),
         }
     }
 
@@ -108,6 +113,11 @@ impl Calls {
 
     pub(super) const fn is_pinned(&self) -> bool {
         self.pinned.is_some()
+    }
+
+    /// T11: whether what the client has here would be lost elsewhere.
+    pub(super) fn is_away(&self) -> bool {
+        self.pinned.as_ref().is_some_and(|pinned| pinned.is_away)
     }
 
     /// T11: whether the client is held here: it has a state to lose, or may have one after what is

@@ -118,6 +118,12 @@ impl Granted {
         self.last_version = Some(version);
     }
 
+    /// U2: the number of the last message that was begun or answered: what waits is not.
+    pub(super) fn begun(&self) -> u64 {
+        let first = self.waiting.front().and_then(|(message, _)| message.number);
+        first.map_or(self.received, |first| first.saturating_sub(1))
+    }
+
     pub(super) fn has_waiting(&self) -> bool {
         !self.waiting.is_empty()
     }

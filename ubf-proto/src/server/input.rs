@@ -93,6 +93,13 @@ pub enum Input {
     Crowded(bool),
     /// S6: the session is given up. Its connection, if it has one, goes on without.
     EndSession,
+    /// U2: nothing more is taken in, and no handler begins. What runs is answered. Then the session
+    /// can be [exported](super::ServerSession::export).
+    Freeze,
+    /// U2: what was frozen goes on.
+    Thaw,
+    /// U2: another process goes on with the session. The connection ends at once and with a word.
+    Leave,
     /// Time has passed.
     Tick,
 }

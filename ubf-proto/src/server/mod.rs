@@ -12,6 +12,7 @@
 mod answer;
 mod calls;
 mod config;
+mod export;
 mod granted;
 mod input;
 mod output;
@@ -73,6 +74,8 @@ pub struct ServerSession {
     is_time_checked: bool,
     /// There is nothing to do before something comes in.
     is_settled: bool,
+    /// U2: nothing more is taken in or begun: the session is being given to another process.
+    is_frozen: bool,
 }
 
 /// What came of the attempt to take in a packet.
@@ -96,6 +99,7 @@ impl ServerSession {
             config,
             offer,
             outputs: Outputs::default(),
+            is_frozen: false,
             is_time_checked: false,
             is_settled: false,
         }
@@ -139,6 +143,8 @@ impl ServerSession {
                 }
             }
             Input::EndSession => self.end_session(SessionEnd::GivenUp),
+            Input::Freeze => self.is_frozen = true,
+            Input::Thaw => self.is_frozen = false,
             Input::Tick => {}
             of_connection @ (Input::Received(_)
             | Input::Written(_)
@@ -149,6 +155,7 @@ impl ServerSession {
             | Input::NextIp(_)
             | Input::Drain { .. }
             | Input::Undrain
+            | Input::Leave
             | Input::Close { .. }) => {
                 if is_stopped || !self.handle_connection(of_connection) {
                     return;
@@ -176,6 +183,7 @@ impl ServerSession {
             Input::EndOfStream => self.wire.has_ended = true,
             Input::Lost => self.stop(CloseReason::Lost),
             Input::Overtaken => self.close_with("overtaken", CloseReason::Overtaken),
+            Input::Leave => self.leave(),
             Input::Session(answer) => self.session_answered(answer),
             Input::NextIp(next_ip) => self.wire.set_next_ip(next_ip),
             Input::Drain { next_ip, until, notice_at } => {
@@ -195,6 +203,8 @@ impl ServerSession {
             | Input::Config(_)
             | Input::Crowded(_)
             | Input::EndSession
+            | Input::Freeze
+            | Input::Thaw
             | Input::Tick => debug_assert!(false, "it does not concern the connection"),
         }
         true
@@ -278,6 +288,7 @@ impl ServerSession {
 
     fn is_decoding(&self) -> bool {
         self.wire.ending.is_none()
+            && !self.is_frozen
             && self.wire.phase != Phase::Stopped
             && !matches!(self.wire.opening, Opening::Asked(_))
             && self.wire.unsent < self.config.max_unread_bytes
@@ -374,6 +385,9 @@ impl ServerSession {
 
     /// S3: the next message of the session that was taken, and whose handler may begin now.
     fn begin_waiting(&mut self) -> Option<Output> {
+        if self.is_frozen {
+            return None;
+        }
         let Calls { session, pending, .. } = &mut self.calls;
         let session = session.as_mut()?;
         let (message, is_event) =

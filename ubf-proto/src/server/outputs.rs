@@ -19,6 +19,10 @@ impl Outputs {
         self.0.as_mut()?.pop_front()
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.as_ref().is_none_or(|waiting| waiting.is_empty())
+    }
+
     /// Lets go of the room for outputs, if none waits.
     pub(super) fn release(&mut self) {
         self.0 = self.0.take().filter(|waiting| !waiting.is_empty());

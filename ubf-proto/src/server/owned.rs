@@ -130,7 +130,12 @@ pub enum RestoredItem {
 
 impl Granted {
     /// S4: a session that goes on with what its owner has kept.
-    fn restored(restored: Restored, max_event_bytes: usize, spoken: &Versions, now: Time) -> Self {
+    pub(super) fn restored(
+        restored: Restored,
+        max_event_bytes: usize,
+        spoken: &Versions,
+        now: Time,
+    ) -> Self {
         let Restored { grant, received, events_made, kept } = restored;
         let mut session = Self::new(grant, now);
         session.received = received;

@@ -206,6 +206,15 @@ impl Pending {
         }
     }
 
+    /// U2: the answers to messages that are ready, up to the first one that is not.
+    pub(super) fn ready_messages(&self) -> impl Iterator<Item = (u64, Mode, &Content)> {
+        let ready = self.slots.iter().map_while(|slot| match &slot.state {
+            State::Ready { mode, content, .. } => Some((slot.number, *mode, content)),
+            State::Taken { .. } | State::Running { .. } | State::Event { .. } => None,
+        });
+        ready.filter(|&(number, ..)| number > 0)
+    }
+
     /// S6: the connection is gone. Only messages of a session are still answered.
     pub(super) fn retain_messages(&mut self) {
         let mut answer_bytes = self.answer_bytes;

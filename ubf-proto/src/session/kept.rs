@@ -177,6 +177,24 @@ impl<T> Kept<T> {
         }
     }
 
+    /// U2: all that is kept, in the order in which it was made.
+    pub(crate) fn in_order(&self) -> impl Iterator<Item = Again<'_, T>> {
+        let (mut answers, mut events) =
+            (self.answers.iter().peekable(), self.events.iter().peekable());
+        core::iter::from_fn(move || {
+            let is_answer = match (answers.peek(), events.peek()) {
+                (Some(answer), Some(event)) => answer.place < event.place,
+                (answer, None) => answer.is_some(),
+                (None, Some(_)) => false,
+            };
+            if is_answer {
+                answers.next().map(|entry| Again::Answer(entry.number, &entry.item))
+            } else {
+                events.next().map(|entry| Again::Event(&entry.item))
+            }
+        })
+    }
+
     /// S2: events that were made.
     pub(crate) const fn events_made(&self) -> u64 {
         self.events_made

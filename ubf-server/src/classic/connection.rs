@@ -318,7 +318,14 @@ impl Connection {
                 answer::event(&event.body).map(Input::EventOut)
             }
             Command::Owned(input) => self.hear_owner(*input),
-            Command::Tell(..) | Command::Cut(_) | Command::Attach(_) | Command::EndSession => None,
+            Command::Tell(..)
+            | Command::Cut(_)
+            | Command::Attach(_)
+            | Command::EndSession
+            // U2: it stays until it has ended, or this process does.
+            | Command::Freeze(_)
+            | Command::Thaw
+            | Command::Leave(_) => None,
         }
     }
 

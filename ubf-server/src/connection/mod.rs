@@ -7,6 +7,7 @@
 //! No decision of the protocol is made here.
 
 mod farewell;
+mod freeze;
 mod handing;
 mod link;
 mod notes;
@@ -34,6 +35,8 @@ use ubf_proto::server::{
 use ubf_proto::session::Resume;
 use ubf_proto::{ServerSession, Service, Time};
 
+use self::freeze::Freeze;
+pub(crate) use self::freeze::{Adopted, Gift, Giving, adopt};
 pub(crate) use self::handing::Attach;
 use self::link::Link;
 use self::outbox::Outbox;
@@ -88,6 +91,8 @@ struct Connection {
     now: Time,
     /// Apart, since a connection that ends needs it and an idle one does not.
     end: Option<Box<Turn>>,
+    /// U2: it is on its way to another process. Apart, since that is seldom.
+    frozen: Option<Box<Freeze>>,
     /// S10: the client was told that the server stops, and has what it was sent.
     was_told: bool,
     /// S6: what the endpoint was told last: bytes that are kept, and whether the server is crowded.
@@ -144,6 +149,7 @@ pub(crate) fn serve(
         last_tick: None,
         now,
         end: None,
+        frozen: None,
         was_told: false,
         kept: Kept::default(),
     });
@@ -206,7 +212,7 @@ impl Connection {
     /// The connection is over. The session that is kept goes on in a task of its own.
     async fn close(mut self: Box<Self>, end: End) {
         let Some(link) = self.link.take() else { return };
-        if self.session.is_parked() {
+        if self.session.is_parked() && !self.is_gone() {
             self.was_told = end.reason == CloseReason::Shutdown;
             self.park();
             tokio::spawn(self.run_session());
@@ -281,6 +287,15 @@ impl Connection {
             let running = self.session.running();
             self.entry.running.store(running, Ordering::Relaxed);
             let Poll::Ready(input) = self.poll_input(cx) else {
+                if self.frozen.is_some()
+                    && let Some(input) = self.settle()
+                {
+                    self.session.handle(input, self.now);
+                    continue;
+                }
+                if self.end.is_some() {
+                    continue;
+                }
                 self.waiting = self.waiting.take().filter(|waiting| !waiting.is_empty());
                 self.release();
                 return Poll::Pending;
@@ -389,6 +404,9 @@ impl Connection {
             }
             Command::EndSession => Some(Input::EndSession),
             Command::Owned(input) => Some(self.hear_owner(*input)),
+            Command::Freeze(giving) => self.freeze(giving),
+            Command::Thaw => self.thaw(),
+            Command::Leave(within) => self.leave(within),
         }
     }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tracing::warn;
-use ubf_codec::{Document, Text, Version, View};
+use ubf_codec::{Document, Encoder, Term, Text, Version, View};
 use ubf_contract::{Accepted, Broken, Contract, ContractCounts, Enforcement, SessionState};
 use ubf_proto::Versions;
 
@@ -161,6 +161,27 @@ impl<H: Handler> Handler for Contracts<H> {
         let state = self.handler.connect(&client);
         let inner = Arc::new(Connected { client, turns: Turns::default(), state });
         ContractState { inner, session }
+    }
+
+    /// `{Name,State}`: the state of the session, and what the service keeps.
+    fn export_state(&self, state: &Self::State) -> Option<Bytes> {
+        let inner = self.handler.export_state(&state.inner.state)?;
+        let name = state.session.last().map_or(Term::Undefined, Term::Atom);
+        Some(Encoder::new().encode(&Term::tuple([name, Term::binary(inner)])).into())
+    }
+
+    fn import_state(&self, client: &Client, exported: Bytes) -> Option<Self::State> {
+        let exported = ubf_codec::decode(&exported[..]).ok()?;
+        let View::Tuple(pair) = exported.root().view() else { return None };
+        let [name, inner] = pair.to_array()?;
+        let inner = Bytes::copy_from_slice(inner.as_bytes()?);
+        let session = Session::new(Arc::clone(&self.shared));
+        session.begin(name.as_atom().map(|name| name.to_text()));
+        let session = Arc::new(session);
+        let client = client.gated(Arc::clone(&session) as _);
+        let state = self.handler.import_state(&client, inner)?;
+        let inner = Arc::new(Connected { client, turns: Turns::default(), state });
+        Some(ContractState { inner, session })
     }
 
     async fn request(&self, call: Call<Self::State>) -> Result<Reply, Failure> {

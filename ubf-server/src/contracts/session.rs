@@ -83,6 +83,16 @@ impl Session {
         known.unwrap_or_else(|| held.sessions.entry())
     }
 
+    /// U2: the name of the last state, in whichever version. `None` at the start.
+    pub(super) fn last(&self) -> Option<Text> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// U2: the session goes on in this state.
+    pub(super) fn begin(&self, name: Option<Text>) {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = name;
+    }
+
     /// The name of that state.
     pub(super) fn name(&self, held: &Held) -> Text {
         held.name_of(self.state(held))

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use tower_layer::Layer;
 use tower_service::Service;
 use ubf_codec::Term;
@@ -101,6 +102,14 @@ where
 
     fn connect(&self, client: &Client) -> H::State {
         self.handler.connect(client)
+    }
+
+    fn export_state(&self, state: &H::State) -> Option<Bytes> {
+        self.handler.export_state(state)
+    }
+
+    fn import_state(&self, client: &Client, exported: Bytes) -> Option<H::State> {
+        self.handler.import_state(client, exported)
     }
 
     async fn request(&self, call: Call<H::State>) -> Result<Reply, Failure> {

@@ -18,5 +18,6 @@ mod malformed;
 mod middleware;
 mod sessions;
 mod support;
+mod takeover;
 mod versioned;
 mod wire;

@@ -1,0 +1,214 @@
+//! How sessions leave for the successor of this process, and how they come from the predecessor
+//! (U2).
+//!
+//! ```text
+//!            Freeze               nothing runs: a copy is given         Leave
+//!  in use ──────────> Settling ─────────────────────────────> Given ──────────> gone
+//!     │                  │ Leave                                               ^
+//!     │                  └──────> Leaving ── a copy is given ──────────────────┘
+//!     │ what cannot go along                          Leave
+//!     └────────────────> Stays ──────────────────────────────> answered, and closed with a word
+//! ```
+//! `Thaw` brings all back that is not gone, as if nothing had been.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::mpsc::UnboundedSender;
+use ubf_codec::Term;
+use ubf_proto::ServerSession;
+use ubf_proto::export::SessionExport;
+use ubf_proto::server::Input;
+use ubf_proto::session::SessionId;
+
+use super::{Connection, Turn, WORK_BYTES};
+use crate::contain::{Contained, contained};
+use crate::endpoint::SharedEndpoint;
+use crate::entry::ConnectionEntry;
+use crate::erased::AnyService;
+use crate::handler::Client;
+use crate::log::debug;
+use crate::mailbox::OpenMailbox;
+use crate::session::{Kept, SessionGuard};
+
+/// What comes of a session that was asked to leave.
+#[derive(Debug)]
+pub(crate) enum Gift {
+    /// It can go on from this.
+    Session(Box<SessionExport>),
+    /// What it has here cannot be written down.
+    Unmovable(SessionId),
+}
+
+/// Where copies are gathered. Who drops it has nothing to give, or has given it.
+pub(crate) type Giving = UnboundedSender<Gift>;
+
+/// How far a connection, or a session without one, is on its way to another process.
+#[derive(Debug)]
+pub(super) enum Freeze {
+    /// What runs is awaited.
+    Settling(Giving),
+    /// The same, and the other process serves already.
+    Leaving(Giving),
+    /// The other process has a copy.
+    Given,
+    /// There is nothing to be given, or it cannot be.
+    Stays,
+    /// The session goes on elsewhere.
+    Gone,
+}
+
+/// What a predecessor has given, in use.
+pub(crate) struct Adopted {
+    pub(crate) own: SessionGuard,
+    pub(crate) entry: Arc<ConnectionEntry>,
+    pub(crate) session: ServerSession,
+    pub(crate) service: Option<Arc<dyn AnyService>>,
+    pub(crate) state: Option<Bytes>,
+}
+
+impl Connection {
+    /// U2: nothing more is begun for a session that may go.
+    pub(super) fn freeze(&mut self, giving: Giving) -> Option<Input> {
+        if self.frozen.is_some() {
+            return None;
+        }
+        let may_go = self.own.is_some() || self.has_owned_session();
+        let freeze = if may_go { Freeze::Settling(giving) } else { Freeze::Stays };
+        self.frozen = Some(Box::new(freeze));
+        may_go.then_some(Input::Freeze)
+    }
+
+    /// U2: nobody goes.
+    pub(super) fn thaw(&mut self) -> Option<Input> {
+        self.frozen.take().map(|_| Input::Thaw)
+    }
+
+    /// U2: the other process serves from here on.
+    pub(super) fn leave(&mut self, within: Duration) -> Option<Input> {
+        match self.frozen.take().map(|freeze| *freeze) {
+            Some(Freeze::Given) => self.go(),
+            Some(Freeze::Settling(giving)) => {
+                self.frozen = Some(Box::new(Freeze::Leaving(giving)));
+                None
+            }
+            Some(freeze @ (Freeze::Leaving(_) | Freeze::Gone)) => {
+                self.frozen = Some(Box::new(freeze));
+                None
+            }
+            // What came after the question has nothing to give either.
+            Some(Freeze::Stays) | None => {
+                let why = Term::atom("takeover");
+                self.link.is_some().then_some(Input::Close { why, within })
+            }
+        }
+    }
+
+    fn go(&mut self) -> Option<Input> {
+        self.frozen = Some(Box::new(Freeze::Gone));
+        if self.link.is_some() {
+            return Some(Input::Leave);
+        }
+        self.end = Some(Box::new(Turn::Over));
+        None
+    }
+
+    /// U2: whether the session goes on in another process.
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(self.frozen.as_deref(), Some(Freeze::Gone))
+    }
+
+    /// U2: gives the copy as soon as nothing runs. What the session is to be told then, if
+    /// anything.
+    pub(super) fn settle(&mut self) -> Option<Input> {
+        let is_waiting = self.waiting.as_ref().is_some_and(|waiting| !waiting.is_empty());
+        let is_at_rest = !is_waiting && self.session.running() == 0;
+        let (giving, leaves) = match self.frozen.as_deref()? {
+            Freeze::Settling(giving) if is_at_rest => (giving.clone(), false),
+            Freeze::Leaving(giving) if is_at_rest => (giving.clone(), true),
+            _ => return None,
+        };
+        let Some(own) = &self.own else {
+            // T3: its owner has it. It is told nothing more.
+            self.frozen = Some(Box::new(Freeze::Stays));
+            return None;
+        };
+        let id = own.entry.id;
+        match self.export() {
+            Some(export) => {
+                // Whoever does not listen any more has taken its decision.
+                giving.send(Gift::Session(Box::new(export))).ok();
+                if leaves {
+                    return self.go();
+                }
+                self.frozen = Some(Box::new(Freeze::Given));
+                None
+            }
+            None => {
+                debug!(session = %id, "the session cannot go to another process");
+                giving.send(Gift::Unmovable(id)).ok();
+                self.frozen = Some(Box::new(Freeze::Stays));
+                if leaves {
+                    let why = Term::atom("takeover");
+                    return Some(Input::Close { why, within: Duration::ZERO });
+                }
+                Some(Input::Thaw)
+            }
+        }
+    }
+
+    fn export(&self) -> Option<SessionExport> {
+        let own = self.own.as_ref()?;
+        let state = match self.services.first() {
+            None => None,
+            Some((_, connection)) => {
+                let connection = connection.get()?;
+                Some(contained(|| connection.export()).flatten()?)
+            }
+        };
+        let place = self.endpoint.session_place(own.entry.key)?;
+        let session = self.session.export()?;
+        Some(SessionExport { place, peer: self.entry.peer.address(), session, state })
+    }
+}
+
+/// U2: a session of the predecessor goes on here, without a connection. `false` if its service
+/// cannot read what it has kept for the client.
+pub(crate) fn adopt(endpoint: Arc<SharedEndpoint>, adopted: Adopted) -> bool {
+    let Adopted { own, entry, session, service, state } = adopted;
+    let mailbox = OpenMailbox(Arc::clone(&own.entry.mailbox));
+    let mut services = Vec::new();
+    if let (Some(service), Some(state)) = (service, state) {
+        let client =
+            Client { peer: entry.peer, mailbox: Arc::clone(&mailbox.0), place: 0, gate: None };
+        let Some(imported) = contained(|| service.import(client, state)).flatten() else {
+            return false;
+        };
+        services.push((own.entry.service.clone(), Contained::new(imported)));
+    }
+    own.entry.is_parked.store(true, std::sync::atomic::Ordering::Relaxed);
+    let now = endpoint.clock.now();
+    let connection = Box::new(Connection {
+        own: Some(own),
+        endpoint,
+        entry,
+        mailbox,
+        link: None,
+        next: None,
+        session,
+        budget: WORK_BYTES,
+        services,
+        owned: Vec::new(),
+        waiting: None,
+        timer: None,
+        last_tick: None,
+        now,
+        end: None,
+        frozen: None,
+        was_told: false,
+        kept: Kept::default(),
+    });
+    tokio::spawn(connection.run_session());
+    true
+}

@@ -1,0 +1,187 @@
+//! A server that gives its place to another process, and one that takes it (U2).
+//!
+//! Sockets and messages between the two are their programs'; here is what happens to connections
+//! and sessions.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::time::{Instant, timeout_at};
+use ubf_proto::Service;
+use ubf_proto::export::SessionExport;
+use ubf_proto::session::SessionId;
+
+use crate::connection::Gift;
+use crate::endpoint::SharedEndpoint;
+use crate::handle::ServerHandle;
+
+/// Whether listeners take connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Doors {
+    /// They do.
+    Open,
+    /// They are another process's, or may be: their queues are left alone, and so are the files of
+    /// Unix sockets.
+    Left,
+}
+
+/// A server that takes no connection and begins nothing for sessions that may go to another
+/// process. When this is dropped, the server [goes on](Self::undo).
+#[derive(Debug)]
+#[must_use = "the server goes on when it is dropped"]
+pub struct Suspension {
+    endpoint: Arc<SharedEndpoint>,
+    exports: Vec<SessionExport>,
+    staying: Vec<SessionId>,
+    /// What comes later. At most one thing for each session.
+    late: UnboundedReceiver<Gift>,
+    is_over: bool,
+}
+
+impl ServerHandle {
+    /// U2: stops to take connections, whose queues stay, and waits at most so long until nothing
+    /// runs for sessions of level `'memory'` or of owned services. Connections without a session
+    /// are served as before.
+    pub async fn suspend(&self, within: Duration) -> Suspension {
+        let until = Instant::now() + within;
+        let endpoint = Arc::clone(&self.0);
+        let (giving, mut given) = unbounded_channel();
+        endpoint.leave_doors(until).await;
+        endpoint.freeze(&giving);
+        drop(giving);
+        let mut exports = Vec::new();
+        let mut unmovable = Vec::new();
+        // The error is that the time is over.
+        while let Ok(Some(gift)) = timeout_at(until, given.recv()).await {
+            match gift {
+                Gift::Session(export) => exports.push(*export),
+                Gift::Unmovable(id) => unmovable.push(id),
+            }
+        }
+        let mut staying = endpoint.session_ids();
+        staying.retain(|id| {
+            !unmovable.contains(id) && !exports.iter().any(|export| export.place.id == *id)
+        });
+        Suspension { endpoint, exports, staying, late: given, is_over: false }
+    }
+
+    /// Stops to take connections, and leaves those that wait to whoever takes them next.
+    pub fn leave_listeners(&self) {
+        self.0.doors.send_replace(Doors::Left);
+    }
+
+    /// Takes connections again.
+    pub fn return_to_listeners(&self) {
+        self.0.doors.send_replace(Doors::Open);
+    }
+
+    /// U2: goes on with a session of another process, whose client is not connected. It must be
+    /// called within the runtime of the server.
+    ///
+    /// # Errors
+    /// See [`NotAdopted`].
+    pub fn adopt(&self, export: SessionExport) -> Result<(), NotAdopted> {
+        self.0.adopt(export)
+    }
+
+    /// U2: the predecessor still has these sessions: who wants to go on with one is told
+    /// `'not_now'`.
+    pub fn expect_sessions<'i>(&self, ids: impl IntoIterator<Item = &'i SessionId>) {
+        self.0.expect_sessions(ids);
+    }
+
+    /// U2: the predecessor has ended: what has not come will not.
+    pub fn expect_no_sessions(&self) {
+        self.0.expect_no_sessions();
+    }
+}
+
+impl Suspension {
+    /// The sessions that can go on in another process.
+    #[must_use]
+    pub fn exports(&self) -> &[SessionExport] {
+        &self.exports
+    }
+
+    /// Sessions for which something runs still: their exports may [come later](Departure::next).
+    #[must_use]
+    pub fn staying(&self) -> &[SessionId] {
+        &self.staying
+    }
+
+    /// Nobody goes: the server goes on as if nothing had been.
+    pub fn undo(self) {
+        drop(self);
+    }
+
+    /// The other process serves from here on. Clients of sessions that were given are told
+    /// `closing`, and go on there. Other connections have so long to get the answers that are due.
+    pub fn commit(mut self, within: Duration) -> Departure {
+        self.is_over = true;
+        self.endpoint.count_given(self.exports.len());
+        self.endpoint.leave(within);
+        let (_, none) = unbounded_channel();
+        let late = std::mem::replace(&mut self.late, none);
+        Departure { endpoint: Arc::clone(&self.endpoint), late }
+    }
+}
+
+impl Drop for Suspension {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.endpoint.doors.send_replace(Doors::Open);
+            self.endpoint.thaw();
+        }
+    }
+}
+
+/// A server whose sessions are another process's, but for those that are still busy.
+#[derive(Debug)]
+pub struct Departure {
+    endpoint: Arc<SharedEndpoint>,
+    late: UnboundedReceiver<Gift>,
+}
+
+impl Departure {
+    /// The next session for which nothing runs any more. `None`: there are no more.
+    pub async fn next(&mut self) -> Option<SessionExport> {
+        loop {
+            match self.late.recv().await? {
+                Gift::Session(export) => {
+                    self.endpoint.count_given(1);
+                    return Some(*export);
+                }
+                Gift::Unmovable(_) => {}
+            }
+        }
+    }
+}
+
+/// Why a session of another process cannot go on here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NotAdopted {
+    /// There is no such service.
+    NoService(Service),
+    /// What its service has kept for the client cannot be read.
+    State(Service),
+    /// There is one of its name, or no room: see
+    /// [`max_sessions`](crate::SessionLimits::max_sessions).
+    NoRoom,
+}
+
+impl fmt::Display for NotAdopted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoService(service) => write!(f, "the service {service} is not served"),
+            Self::State(service) => {
+                write!(f, "what the service {service} keeps for a client cannot be read")
+            }
+            Self::NoRoom => f.write_str("there is no room for a session (max_sessions)"),
+        }
+    }
+}
+
+impl std::error::Error for NotAdopted {}
