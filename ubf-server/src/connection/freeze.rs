@@ -180,8 +180,14 @@ pub(crate) fn adopt(endpoint: Arc<SharedEndpoint>, adopted: Adopted) -> bool {
     let mailbox = OpenMailbox(Arc::clone(&own.entry.mailbox));
     let mut services = Vec::new();
     if let (Some(service), Some(state)) = (service, state) {
-        let client =
-            Client { peer: entry.peer, mailbox: Arc::clone(&mailbox.0), place: 0, gate: None };
+        let client = Client {
+            peer: entry.peer,
+            mailbox: Arc::clone(&mailbox.0),
+            place: 0,
+            gate: None,
+            #[cfg(feature = "classic")]
+            started: None,
+        };
         let Some(imported) = contained(|| service.import(client, state)).flatten() else {
             return false;
         };
