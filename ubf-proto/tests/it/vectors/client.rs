@@ -130,8 +130,12 @@ impl Client {
                 client::Input::ConnectFailed { connection: ConnectionId(*unreachable), cause: None }
             }
             Step::Lost { lost } => client::Input::Closed { connection: ConnectionId(*lost) },
-            Step::Call { call, idempotent } => {
-                let call = Call { is_idempotent: *idempotent, ..Call::request(self.id(call)) };
+            Step::Call { call, idempotent, time_ms } => {
+                let call = Call {
+                    is_idempotent: *idempotent,
+                    time: time_ms.map(Duration::from_millis),
+                    ..Call::request(self.id(call))
+                };
                 client::Input::Call(call)
             }
             Step::Event { event } => client::Input::Call(Call::event(self.id(event))),

@@ -144,6 +144,7 @@ pub(crate) enum Step {
         call: String,
         #[serde(default)]
         idempotent: bool,
+        time_ms: Option<u64>,
     },
     Event {
         event: String,
