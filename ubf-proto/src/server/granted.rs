@@ -43,6 +43,8 @@ pub(super) struct Granted {
 pub(super) enum Life {
     /// It has a connection, or may have one again.
     Alive,
+    /// S5.7: its connection was overtaken, and the next one is handed to it: it rests at no time.
+    BetweenConnections,
     /// Its time is over, and the shell was told. A resume that was on its way saves it.
     Expired,
 }

@@ -87,7 +87,8 @@ pub enum Input {
     /// What the endpoint says to [`Output::Session`](super::Output::Session).
     Session(SessionAnswer),
     /// S5, on the connection that a session has: another one goes on with it. This one ends, at once
-    /// and with a word.
+    /// and with a word. Hand the other one over next: the session waits for it, however short the
+    /// time is for which it is kept.
     Overtaken,
     /// S6: the server keeps as many bytes of answers as it may, or does so no longer.
     Crowded(bool),

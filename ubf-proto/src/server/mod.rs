@@ -182,7 +182,7 @@ impl ServerSession {
             }
             Input::EndOfStream => self.wire.has_ended = true,
             Input::Lost => self.stop(CloseReason::Lost),
-            Input::Overtaken => self.close_with("overtaken", CloseReason::Overtaken),
+            Input::Overtaken => self.overtaken(),
             Input::Leave => self.leave(),
             Input::Session(answer) => self.session_answered(answer),
             Input::NextIp(next_ip) => self.wire.set_next_ip(next_ip),

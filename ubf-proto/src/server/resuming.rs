@@ -9,6 +9,7 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 
+use super::granted::Life;
 use super::output::{CloseReason, Notice, Output, PacketKind};
 use super::owned::Restored;
 use super::wire::{Opening, Wire};
@@ -160,6 +161,14 @@ impl ServerSession {
     pub fn resume(&mut self, resuming: Resuming, now: Time) {
         self.now = self.now.max(now);
         let Resuming { config, offer, wire, negotiate, resume } = resuming;
+    /// S5: another connection goes on with the session, and is handed to it next.
+    pub(super) fn overtaken(&mut self) {
+        self.close_with("overtaken", CloseReason::Overtaken);
+        if let Some(session) = &mut self.calls.session {
+            session.life = Life::BetweenConnections;
+        }
+    }
+
         self.config = config;
         self.offer = offer;
         self.calls.offer_changed();
@@ -171,7 +180,7 @@ impl ServerSession {
         self.calls.base = self.calls.base.saturating_add(old.packets);
         self.calls.pending.retain_messages();
         let Some(session) = &mut self.calls.session else { return };
-        session.life = super::granted::Life::Alive;
+        session.life = Life::Alive;
         session.kept.acknowledge_answers(resume.done);
         session.kept.acknowledge_events(resume.events);
         if !is_on(Mutant::ReceivedIgnoresDone) {
@@ -282,7 +291,7 @@ impl ServerSession {
             return false;
         }
         let Some(session) = &mut self.calls.session else { return false };
-        session.life = super::granted::Life::Expired;
+        session.life = Life::Expired;
         self.outputs.push_back(Output::SessionOver { end: SessionEnd::Expired, unread });
         true
     }
@@ -290,9 +299,8 @@ impl ServerSession {
     /// S6: when the session is over if nobody goes on with it.
     pub(super) fn expires_at(&self) -> Time {
         let Some(session) = &self.calls.session else { return Time::NEVER };
-        let is_waiting = self.is_parked()
-            && session.life == super::granted::Life::Alive
-            && self.calls.pending.running() == 0;
+        let is_waiting =
+            self.is_parked() && session.life == Life::Alive && self.calls.pending.running() == 0;
         if is_waiting { session.expires_at() } else { Time::NEVER }
     }
 
