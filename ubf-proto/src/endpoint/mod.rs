@@ -242,6 +242,11 @@ impl Endpoint {
         if let Some((connection, step)) = self.moves.next(self.now) {
             return Some(Output::Tell(connection, self.move_input(step)));
         }
+        if self.cordon.is_none()
+            && let Some(connection) = self.connections.next_uncordoned()
+        {
+            return Some(Output::Tell(connection, server::Input::Uncordon));
+        }
         while let Some((news, told, count)) = self.bulletin.current() {
             let Some((connection, origin)) = self.connections.after(told) else {
                 self.bulletin.finish();

@@ -116,6 +116,8 @@ pub struct Start {
     pub(super) offer: Arc<Offer>,
     pub(super) seed: u64,
     pub(super) input: server::Input,
+    /// S10.4: that its client may only go on with a session.
+    pub(super) cordon: Option<server::Input>,
 }
 
 impl Start {
@@ -124,6 +126,9 @@ impl Start {
     pub fn session(self, now: Time) -> ServerSession {
         let mut session = ServerSession::new(self.config, self.offer, now).with_seed(self.seed);
         session.handle(self.input, now);
+        if let Some(cordon) = self.cordon {
+            session.handle(cordon, now);
+        }
         session
     }
 

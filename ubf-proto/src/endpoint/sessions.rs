@@ -171,7 +171,7 @@ pub(super) struct Sessions {
     by_connection: BTreeSet<(ConnectionKey, SessionKey)>,
     /// S6: those without a connection: of each origin, the one that rests longest is the first.
     parked: BTreeSet<(Origin, Time, SessionKey)>,
-    /// Never 0. Those without an address are not counted.
+    /// Never 0.
     by_origin: BTreeMap<Origin, usize>,
     /// U2: numbers of names: these sessions are still with the predecessor.
     awaited: BTreeSet<u64>,
@@ -242,15 +242,15 @@ impl Sessions {
     }
 
     fn is_awaited(&self, id: &SessionId) -> bool {
-        !self.awaited.is_empty() && self.awaited.contains(&id.hash_with(self.seed))
+        self.awaits_any() && self.awaited.contains(&id.hash_with(self.seed))
     }
 
     /// S6: whether there is no room for another one of this origin; and which one may make room.
     pub(super) fn makes_room(&self, origin: Origin) -> Room {
         let count = self.by_origin.get(&origin).copied().unwrap_or_default();
-        if self.entries.len() < self.limits.max_sessions
-            && count < self.limits.max_sessions_per_address
-        {
+        // Those without an address have no limit of their own.
+        let has_room = origin == Origin::Local || count < self.limits.max_sessions_per_address;
+        if has_room && self.entries.len() < self.limits.max_sessions {
             return Room::There;
         }
         // S6: only for sessions of the same address.
@@ -263,9 +263,15 @@ impl Sessions {
         self.parked.range(first..=last).next().map(|&(_, _, key)| key)
     }
 
-    /// Whether a client of this origin may want to go on with a session.
-    pub(super) fn has_parked(&self, origin: Origin) -> bool {
-        self.longest_parked(origin).is_some()
+    /// S10.4: whether a client of this origin may want to go on with a session. One that seems to
+    /// have its connection may have lost it, unseen.
+    pub(super) fn has_any(&self, origin: Origin) -> bool {
+        self.by_origin.contains_key(&origin)
+    }
+
+    /// U2: whether the predecessor still has sessions.
+    pub(super) fn awaits_any(&self) -> bool {
+        !self.awaited.is_empty()
     }
 
     /// S1: what is granted. `None`: the client accepts packets that could not be kept.
@@ -287,9 +293,7 @@ impl Sessions {
         self.by_hash.insert((id.hash_with(self.seed), key));
         self.by_connection.insert((connection, key));
         self.entries.insert(key, entry);
-        if origin != Origin::Local {
-            *self.by_origin.entry(origin).or_default() += 1;
-        }
+        *self.by_origin.entry(origin).or_default() += 1;
         key
     }
 
@@ -411,7 +415,8 @@ mod tests {
             of_origin.filter_map(|(&key, known)| Some((known.parked?, key)))
         };
         for origin in origins() {
-            assert_eq!(sessions.has_parked(origin), parked(origin).count() > 0);
+            let has_any = entries.values().any(|known| known.origin == origin);
+            assert_eq!(sessions.has_any(origin), has_any);
             let longest = parked(origin).min();
             assert_eq!(sessions.longest_parked(origin), longest.map(|(_, key)| key));
         }

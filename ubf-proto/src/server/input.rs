@@ -77,6 +77,14 @@ pub enum Input {
     },
     /// R8: this server stays after all.
     Undrain,
+    /// S10.4, to a connection that was just made: the operator admits no other client. This one may
+    /// go on with a session; when it asks for anything else it is told `closing 'cordoned'`.
+    Cordon {
+        /// Where it is sent then, if nothing else sends it somewhere.
+        next_ip: Option<NextIp>,
+    },
+    /// S10.7: the operator admits clients again.
+    Uncordon,
     /// R8: no further packet is executed; calls in progress may take so long.
     Close {
         /// The reason, for the client.

@@ -156,6 +156,8 @@ impl ServerSession {
             | Input::Drain { .. }
             | Input::Undrain
             | Input::Leave
+            | Input::Cordon { .. }
+            | Input::Uncordon
             | Input::Close { .. }) => {
                 if is_stopped || !self.handle_connection(of_connection) {
                     return;
@@ -190,6 +192,8 @@ impl ServerSession {
                 self.wire.begin_drain(next_ip, until, notice_at);
             }
             Input::Undrain => self.wire.undrain(),
+            Input::Cordon { next_ip } => self.wire.opening.cordon(next_ip),
+            Input::Uncordon => self.wire.opening.uncordon(),
             Input::Close { why, within } => {
                 let last_words = ServerControl::Closing { why, packet: self.wire.packets };
                 self.end(Some(last_words), CloseReason::Shutdown, within);

@@ -249,10 +249,27 @@ async fn s4_a_cordon_lets_clients_go_on_with_their_sessions_and_nobody_else_in()
     let (mut peer, resumed) = resume(&server, 1, 0, 2).await;
     assert!(resumed.contains("{'resumed'1 0}"), "{resumed}");
     peer.exchange("10 'two'$", "10 ? {'two''start'}$").await;
-    // No session of that origin waits for its client any longer.
+    // S10.4: the server has not noticed that this connection is lost.
+    let (mut next, resumed) = resume(&server, 2, 0, 3).await;
+    assert!(resumed.contains("{'resumed'2 0}"), "{resumed}");
+    peer.expect_end("0 ? {'closing''overtaken'2}$").await;
+    next.exchange("10 'three'$", "10 ? {'three''start'}$").await;
+    // S10.6: nobody else, though it comes from the same address.
+    let mut stranger = server.connect().await;
+    stranger.send("10 'x'$").await;
+    stranger.expect_end("0 ? {'closing''cordoned'0}$").await;
+    // S10.7
+    let mut waits = server.connect().await;
+    waits.exchange("0 'ping'$", "0 ? 'pong'$").await;
+    assert!(server.handle.uncordon());
+    waits.exchange("10 'x'$", "10 ? {'x''start'}$").await;
+    assert!(server.handle.cordon(Cordon::default()));
+    waits.exchange("10 'y'$", "10 ? {'y''start'}$").await;
+    // Whoever has no session there is turned away before a word.
+    next.send("0 {'seen'3 0'end'}$0 'ping'$").await;
+    assert_eq!(next.packet().await, "0 ? 'pong'$");
     server.connect().await.expect_end("0 ? {'closing''cordoned'0}$").await;
-    peer.send("0 {'seen'2 0'end'}$0 'ping'$").await;
-    assert_eq!(peer.packet().await, "0 ? 'pong'$");
-    drop(peer);
+    assert_eq!(server.handle.status().counts.connections_refused, 2);
+    drop((next, waits));
     server.stop().await;
 }

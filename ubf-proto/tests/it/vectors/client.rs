@@ -111,6 +111,8 @@ impl Client {
             | Step::NextIp { .. }
             | Step::Drain { .. }
             | Step::Undrain { .. }
+            | Step::Cordon { .. }
+            | Step::Uncordon { .. }
             | Step::Shutdown { .. }
             | Step::Closed { .. }
             | Step::Stalled { .. } => return,

@@ -234,6 +234,12 @@ pub(crate) enum Step {
     Undrain {
         undrain: bool,
     },
+    Cordon {
+        cordon: String,
+    },
+    Uncordon {
+        uncordon: bool,
+    },
     Shutdown {
         shutdown: String,
         within_ms: u64,

@@ -193,6 +193,11 @@ impl World {
                 side.held.remove(&version.get());
                 side.held_for.retain(|(_, held), _| *held != version.get());
             }
+            Notice::Uncordoned => {
+                for pipe in self.pipes.iter_mut().filter(|pipe| pipe.node == node) {
+                    pipe.is_cordoned = false;
+                }
+            }
             _ => {}
         }
     }

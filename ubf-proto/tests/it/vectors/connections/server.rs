@@ -149,6 +149,9 @@ impl Server {
                 notice_at: Time::from_millis(*notice_at_ms),
             },
             Step::Undrain { .. } => server::Input::Undrain,
+            Step::Cordon { .. } | Step::Uncordon { .. } => {
+                panic!("{name}: step {index}: it is the endpoint's")
+            }
             Step::Shutdown { shutdown, within_ms } => server::Input::Close {
                 why: Term::atom(shutdown.as_str()),
                 within: Duration::from_millis(*within_ms),

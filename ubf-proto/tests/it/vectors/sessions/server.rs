@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use ubf_codec::Term;
+use ubf_codec::{NextIp, Term};
 use ubf_proto::endpoint::{
-    self, Admission, ConnectionKey, Endpoint, Opening, Resumption, SessionKey,
+    self, Admission, ConnectionKey, Cordon, Endpoint, Opening, Resumption, SessionKey,
 };
 use ubf_proto::server::{self, CloseReason, ServerSession, SessionAnswer, SessionRequest};
 use ubf_proto::{DrainPlan, Offer, Origin, Service, Time, Versions};
@@ -47,7 +47,8 @@ struct Machine {
     session: ServerSession,
     /// The connection that it has, or had last.
     connection: u64,
-    connection_key: ConnectionKey,
+    /// `None` if it was turned away.
+    connection_key: Option<ConnectionKey>,
     key: Option<SessionKey>,
     /// The packets of the messages that were handed out, by their numbers in the session.
     packets: BTreeMap<u64, u64>,
@@ -149,6 +150,11 @@ impl Server {
                 let plan = DrainPlan::new(drain.parse().ok(), grace, Duration::from_secs(10));
                 self.tell_endpoint(endpoint::Input::Drain(plan));
             }
+            Step::Cordon { cordon } => {
+                let cordon = Cordon::new(cordon.parse::<NextIp>().ok());
+                self.tell_endpoint(endpoint::Input::Cordon(cordon));
+            }
+            Step::Uncordon { .. } => self.tell_endpoint(endpoint::Input::Uncordon),
             // What happens at the client.
             Step::Dial { .. }
             | Step::Unreachable { .. }
@@ -174,16 +180,16 @@ impl Server {
 
     fn connect(&mut self, number: u64, peer: Option<&str>) {
         let peer: IpAddr = peer.unwrap_or(HERE).parse().unwrap();
-        let Admission::Serve { connection, start } =
-            self.endpoint.admit(Origin::of(peer), self.time())
-        else {
-            panic!("connection {number} is turned away");
+        let now = self.time();
+        let (connection_key, session) = match self.endpoint.admit(Origin::of(peer), now) {
+            Admission::Serve { connection, start } => (Some(connection), start.session(now)),
+            Admission::TurnAway { why, start } => (None, start.farewell(why, now)),
         };
         self.connections.insert(number, self.machines.len());
         self.machines.push(Some(Machine {
-            session: start.session(self.time()),
+            session,
             connection: number,
-            connection_key: connection,
+            connection_key,
             key: None,
             packets: BTreeMap::new(),
             unwritten: 0,
@@ -232,7 +238,7 @@ impl Server {
             match output {
                 endpoint::Output::Tell(key, input) => {
                     let is_it = |machine: &Option<Machine>| {
-                        machine.as_ref().is_some_and(|it| it.connection_key == key)
+                        machine.as_ref().is_some_and(|it| it.connection_key == Some(key))
                     };
                     if let Some(place) = self.machines.iter().position(is_it) {
                         self.tell(place, input);
@@ -341,6 +347,7 @@ impl Server {
         self.seen.push(Step::Closed { closed, cut, connection });
         self.connections.remove(&connection);
         machine.unwritten = 0;
+        let Some(key) = key else { return };
         if let Some(session) = machine.key.filter(|_| machine.session.is_parked()) {
             self.endpoint.handle(endpoint::Input::Parked { session, connection: key }, now);
         }
@@ -351,7 +358,7 @@ impl Server {
     fn answer_about_session(&mut self, place: usize, request: SessionRequest) {
         let now = self.time();
         let machine = self.machines[place].as_mut().unwrap();
-        let connection = machine.connection_key;
+        let connection = machine.connection_key.expect("it is served");
         let answer = match request {
             SessionRequest::Open { service, wish, max_packet } => {
                 match self.endpoint.open_session(connection, service, &wish, max_packet, now) {
@@ -416,6 +423,7 @@ fn reason_word(reason: CloseReason) -> &'static str {
         CloseReason::SlowReader => "slow-reader",
         CloseReason::SessionExists => "session-exists",
         CloseReason::Overtaken => "overtaken",
+        CloseReason::Cordoned => "cordoned",
         other => panic!("no vector of sessions has {other:?}"),
     }
 }
