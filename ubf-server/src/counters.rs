@@ -36,8 +36,7 @@ macro_rules! counters {
 counters! {
     /// Connections that were served.
     connections,
-    /// Connections that were closed at once, since there were too many in all or from their address,
-    /// or because of a cordon.
+    /// Connections that were closed at once, since there were too many in all or from their address.
     connections_refused,
     /// Requests that were handed to handlers.
     requests,

@@ -160,6 +160,7 @@ mod typed;
 mod versioned;
 mod versions;
 
+mod bed;
 mod erased;
 mod mailbox;
 #[cfg(all(test, ubf_loom))]

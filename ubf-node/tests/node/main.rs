@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, unreachable_pub)]
 
-#[cfg(unix)]
-mod classic;
 mod contracts;
 #[cfg(unix)]
 mod control;

@@ -16,7 +16,6 @@ mod support;
 mod events;
 mod failures;
 mod gate;
-mod operator;
 mod prepare;
 mod restart;
 mod sessions;

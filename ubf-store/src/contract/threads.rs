@@ -43,9 +43,6 @@ impl Store for Slow {
     fn scan(&mut self, shard: ShardId, scan: &Scan) -> Result<Page, StoreError> {
         self.memory.scan(shard, scan)
     }
-    fn snapshot(&mut self, shard: ShardId) -> Result<Box<dyn crate::Snapshot>, StoreError> {
-        self.memory.snapshot(shard)
-    }
     fn base(&self, shard: ShardId) -> Option<Box<dyn Base + Send>> {
         self.memory.base(shard)
     }
@@ -182,9 +179,6 @@ impl Store for Faulty {
     }
     fn scan(&mut self, _: ShardId, _: &Scan) -> Result<Page, StoreError> {
         Err(StoreError::plain("faulty"))
-    }
-    fn snapshot(&mut self, _: ShardId) -> Result<Box<dyn crate::Snapshot>, StoreError> {
-        unreachable!("nobody asks for it")
     }
     fn base(&self, _: ShardId) -> Option<Box<dyn Base + Send>> {
         None
