@@ -10,6 +10,7 @@
 //! | `one DIALECT ESCAPES LIMITS BYTES` | likewise, where only one packet is allowed |
 //! | `client LIMITS BYTES`, `server LIMITS BYTES` | the versioned packets, then the end |
 //! | `encode STYLE DIALECT TERM` | the packet, `$` included, in hexadecimal |
+//! | `begin SIDE SETTINGS`, `tell WORDS` | [dialogues](crate::dialogue): what the end does, then `quiet` |
 //!
 //! - DIALECT is `extended` or `classic`; ESCAPES is `strict`, or `any` where `\x` is x for any x;
 //!   STYLE is `plain` or `cached`.
@@ -20,7 +21,8 @@
 //!   followed by ` ; `: a term in postfix, or for versioned packets `VERSION BODY TERM` (client)
 //!   and `VERSION NEXTIP BODY TERM` (server), where BODY is the body's bytes in hexadecimal and
 //!   NEXTIP is `?` or the addresses, numeric ones in canonical form, joined by `,`.
-//! - Any request may be answered with `unsupported`. The check is then skipped.
+//! - Any request may be answered with `unsupported`: the check is then skipped. `problem` and words
+//!   after it mean that the program does not understand the request: the check has failed.
 //!
 //! ```text
 //! > decode extended strict default 31247b312024
@@ -36,7 +38,8 @@
 use std::io::{self, BufRead, Write};
 use std::str::FromStr;
 
-use crate::conformance::{Answer, Implementation, Refusal, Style};
+use crate::dialogue::{Beginning, Machine, Told, write_acts};
+use crate::implementation::{Answer, Implementation, Refusal, Style};
 use crate::outcome::Side;
 use crate::settings::{Dialect, Limits, Settings};
 
@@ -51,6 +54,10 @@ pub enum Request {
     Packets(Side, Limits, Vec<u8>),
     /// Encode a term that is given in postfix.
     Encode(Style, Dialect, String),
+    /// Begin a dialogue.
+    Begin(Beginning),
+    /// Something happens in it.
+    Tell(Told),
 }
 
 impl std::fmt::Display for Request {
@@ -68,6 +75,8 @@ impl std::fmt::Display for Request {
             Self::Encode(style, dialect, term) => {
                 write!(f, "encode {} {} {term}", style.word(), dialect.word())
             }
+            Self::Begin(beginning) => write!(f, "begin {beginning}"),
+            Self::Tell(told) => write!(f, "tell {told}"),
         }
     }
 }
@@ -76,6 +85,11 @@ impl FromStr for Request {
     type Err = String;
 
     fn from_str(line: &str) -> Result<Self, String> {
+        match line.split_once(' ') {
+            Some(("begin", beginning)) => return beginning.parse().map(Self::Begin),
+            Some(("tell", told)) => return told.parse().map(Self::Tell),
+            _ => {}
+        }
         let words: Vec<&str> = line.splitn(4, ' ').collect();
         match words.as_slice() {
             [entrance @ ("decode" | "one"), dialect, escapes, rest] => {
@@ -120,10 +134,11 @@ impl FromStr for Request {
 ///
 /// # Errors
 ///
-/// Those of the two streams. A request that is not understood is answered with `failed` and the
+/// Those of the two streams. A request that is not understood is answered with `problem` and the
 /// reason.
 pub fn serve(
     implementation: &dyn Implementation,
+    machine: &mut dyn Machine,
     requests: impl BufRead,
     mut answers: impl Write,
 ) -> io::Result<()> {
@@ -141,7 +156,13 @@ pub fn serve(
             Ok(Request::Encode(style, dialect, term)) => {
                 write_answer(implementation.encode(&term, style, dialect).map(hex::encode))
             }
-            Err(problem) => format!("failed {problem}"),
+            Ok(Request::Begin(beginning)) => {
+                write_answer(machine.begin(&beginning).map(|acts| write_acts(&acts)))
+            }
+            Ok(Request::Tell(told)) => {
+                write_answer(machine.tell(&told).map(|acts| write_acts(&acts)))
+            }
+            Err(problem) => format!("problem {problem}"),
         };
         writeln!(answers, "{answer}")?;
         answers.flush()?;
@@ -153,7 +174,9 @@ fn write_answer(answer: Answer<impl std::fmt::Display>) -> String {
     match answer {
         Ok(answer) => answer.to_string(),
         Err(Refusal::Unsupported) => "unsupported".to_owned(),
-        Err(Refusal::Failed(problem)) => format!("failed {problem}"),
+        Err(Refusal::Failed(problem) | Refusal::Hung(problem) | Refusal::Crashed(problem)) => {
+            format!("problem {problem}")
+        }
     }
 }
 
@@ -219,6 +242,8 @@ mod tests {
             Request::DecodeOne(Settings::default(), b"1$".to_vec()),
             Request::Packets(Side::Server, limits, b"1".to_vec()),
             Request::Encode(Style::Cached, Dialect::Classic, "i:1 i:2 t:2".to_owned()),
+            Request::Begin(Beginning::new(Side::Client, &[3, 10])),
+            Request::Tell(Told::At { at_ms: 60_000 }),
         ] {
             assert_eq!(request.to_string().parse(), Ok(request));
         }

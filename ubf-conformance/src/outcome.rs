@@ -30,7 +30,7 @@ pub enum End {
 }
 
 /// Who has written a versioned packet: the two sides have different headers (P1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
     /// `Version SP Body`.

@@ -6,17 +6,15 @@ use std::sync::Arc;
 use tracing::warn;
 use ubf_server::{ContractCounts, Contracts, Handler};
 
-use crate::options::ServiceName;
-
 /// Asks the services when somebody wants to know.
 #[derive(Clone, Default)]
-pub(crate) struct Breaks(Vec<(ServiceName, Arc<Count>)>);
+pub(crate) struct Breaks(Vec<(Arc<str>, Arc<Count>)>);
 
 type Count = dyn Fn() -> ContractCounts + Send + Sync;
 
 impl Breaks {
-    pub(crate) fn add<H: Handler>(&mut self, service: ServiceName, handler: &Contracts<H>) {
-        self.0.push((service, Arc::new(handler.counts())));
+    pub(crate) fn add<H: Handler>(&mut self, service: &str, handler: &Contracts<H>) {
+        self.0.push((service.into(), Arc::new(handler.counts())));
     }
 
     /// Of all services together, in the words of the log.
@@ -38,7 +36,7 @@ impl Breaks {
             let ContractCounts { client_broke, server_broke, events_in, events_out, .. } = counts();
             if client_broke + server_broke + events_in + events_out > 0 {
                 warn!(
-                    service = service.as_str(),
+                    service = &**service,
                     client_broke, server_broke, events_in, events_out, "contracts were broken"
                 );
             }

@@ -8,7 +8,7 @@ use ubf_codec::Version;
 use ubf_contract::{Contract, Reader};
 use ubf_server::{Contracts, Enforcement, Handler, Versions};
 
-use crate::options::{Raw, ServiceName, Wrong, word};
+use crate::options::{Raw, Wrong};
 
 /// The text of the contract that a service of this program has in a version, in UBF(B).
 ///
@@ -54,7 +54,7 @@ pub(crate) struct ContractPlan {
 pub(crate) struct GivenContract {
     /// As it was given: `kv/2=FILE`.
     pub(crate) text: String,
-    service: ServiceName,
+    service: String,
     version: Option<Version>,
     contract: Arc<Contract>,
 }
@@ -70,7 +70,7 @@ impl ContractPlan {
     }
 
     /// That service, held against its contracts.
-    pub(crate) fn of<H: Handler>(&self, service: ServiceName, handler: H) -> Contracts<H> {
+    pub(crate) fn of<H: Handler>(&self, service: &str, handler: H) -> Contracts<H> {
         let versions = handler.versions();
         let mut contracts = Contracts::new(handler).with_enforcement(self.enforcement);
         // One contract for all the versions that it has is read once.
@@ -91,14 +91,19 @@ impl ContractPlan {
         contracts
     }
 
-    fn source(&self, service: ServiceName, version: Version) -> Option<Source<'_>> {
+    /// The contract of a service in a version, whatever becomes of messages that break it.
+    pub(crate) fn contract(&self, service: &str, version: Version) -> Option<Arc<Contract>> {
+        self.source(service, version)?.contract()
+    }
+
+    fn source(&self, service: &str, version: Version) -> Option<Source<'_>> {
         let given = |wanted: Option<Version>| {
             let mut all = self.given.iter();
-            all.find(|given| (given.service, given.version) == (service, wanted))
+            all.find(|given| given.service == service && given.version == wanted)
                 .map(|given| &given.contract)
         };
         let given = given(Some(version)).or_else(|| given(None)).map(Source::Given);
-        given.or_else(|| contract_text(service.as_str(), version.get()).map(Source::Shipped))
+        given.or_else(|| contract_text(service, version.get()).map(Source::Shipped))
     }
 }
 
@@ -133,11 +138,11 @@ impl Source<'_> {
 }
 
 /// Reads the files that are named as `kv=FILE` or `kv/2=FILE`.
-pub(crate) fn read_all(raw: &Raw) -> Result<Vec<GivenContract>, Wrong> {
-    raw.parts()?.into_iter().map(read).collect()
+pub(crate) fn read_all(raw: &Raw, known: &[String]) -> Result<Vec<GivenContract>, Wrong> {
+    raw.parts()?.into_iter().map(|given| read(given, known)).collect()
 }
 
-fn read(given: &str) -> Result<GivenContract, Wrong> {
+fn read(given: &str, known: &[String]) -> Result<GivenContract, Wrong> {
     const HINT: &str = "--contract kv=FILE, or for one version --contract kv/2=FILE";
     let bad = |text| Wrong::new(format!("{given}: {text}")).hint(HINT);
     let (name, path) = given.split_once('=').ok_or_else(|| bad("no file is named"))?;
@@ -148,7 +153,10 @@ fn read(given: &str) -> Result<GivenContract, Wrong> {
         }
         None => (name, None),
     };
-    let service = word(name)?;
+    let service = name.trim().to_owned();
+    if !known.contains(&service) {
+        return Err(Wrong::one_of(&service, known));
+    }
     let text = std::fs::read(Path::new(path))
         .map_err(|error| Wrong::new(format!("cannot read {path}: {error}")))?;
     let contract = Reader::new().read(&text).map_err(|error| {

@@ -13,15 +13,19 @@
 //! What serves them is [`ubf_server`].
 
 mod about;
+mod adding;
 mod breaks;
+mod classic;
 mod contracts;
 mod descriptors;
+mod gateway;
 mod journal;
 mod log;
 mod operator;
 mod options;
 mod rows;
 mod run;
+mod script;
 mod signals;
 
 pub mod control;

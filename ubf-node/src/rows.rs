@@ -81,6 +81,11 @@ impl Kept {
         self.names.iter().fold(builder, owned)
     }
 
+    /// The versions of the contract that are spoken, if these are wanted.
+    pub(crate) fn spoken(&self, wanted: &ubf_server::Versions) -> ubf_server::Versions {
+        self.keeper.offered().iter().filter(|version| wanted.contains(*version)).collect()
+    }
+
     /// T6: withdraws the versions of the contract that the rows cannot hold yet, and those that are
     /// not to be spoken.
     pub(crate) fn offer(&self, server: &ServerHandle, wanted: &ubf_server::Versions) {

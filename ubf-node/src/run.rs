@@ -3,15 +3,15 @@
 use std::io::{ErrorKind, Write as _};
 use std::pin::pin;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::{error, info, warn};
-use ubf_server::{BindError, Contracts, Counts, Handler, Report, Server, ServerBuilder, Service};
+use ubf_server::{BindError, Counts, Report, Server, ServerBuilder, Service};
 use ubf_service::server::KeeperError;
 
+use crate::adding::{Held, Others, add};
 use crate::breaks::Breaks;
-use crate::contracts::ContractPlan;
+use crate::classic::Stock;
 use crate::control::Control;
 use crate::descriptors;
 use crate::journal::Journal;
@@ -144,11 +144,11 @@ async fn serve(
 ) -> Result<Ended, Box<dyn std::error::Error>> {
     let max_kept_event_bytes = settings.config.max_kept_event_bytes;
     let mut builder = Server::builder()
-        .config(settings.config)
+        .config(settings.config.clone())
         .limits(settings.limits)
         .sessions(settings.sessions.clone())
         .reuse_port(settings.reuse_port);
-    if let Some(address) = settings.advertise {
+    if let Some(address) = settings.advertise.clone() {
         builder = builder.advertise(address);
     }
     for address in &settings.listen {
@@ -161,13 +161,19 @@ async fn serve(
     let journal = journal.transpose()?;
     let mut breaks = Breaks::default();
     let mut kept: Option<Kept> = None;
+    let mut stock = Stock::new(&settings.classic);
+    let contract_of = |name: &'static str| {
+        let contracts = &settings.contracts;
+        move |version| contracts.contract(name, version)
+    };
     for (index, &service) in settings.services.iter().enumerate() {
         // The first one has no name, too.
         let names =
             [Some(Service::from(service.as_str())), (index == 0).then_some(Service::DEFAULT)];
         let names = names.into_iter().flatten();
         let journal = journal.clone();
-        let mut held = Held { service, contracts: &settings.contracts, breaks: &mut breaks };
+        let name = service.as_str();
+        let mut held = Held { service: name, contracts: &settings.contracts, breaks: &mut breaks };
         let versions = settings.versions.of(service);
         if service == ServiceName::Kv
             && let Some(plan) = &settings.store
@@ -178,22 +184,43 @@ async fn serve(
             let open = move || Kept::open(&plan, sessions, event_bytes, names);
             let opened = tokio::task::spawn_blocking(open).await??;
             builder = opened.add(builder);
+            if let Some(stock) = &mut stock {
+                stock.add(name, &opened.spoken(versions), contract_of(name), |service| service);
+            }
             kept = Some(opened);
             continue;
         }
-        builder = match service {
+        let spoken;
+        (builder, spoken) = match service {
             ServiceName::Echo => {
                 add(builder, names, Echo::new(versions.clone()), journal, &mut held)
             }
             ServiceName::Kv => add(builder, names, Kv::new(versions), journal, &mut held),
             ServiceName::Irc => add(builder, names, Irc::new(versions), journal, &mut held),
         };
+        if let Some(stock) = &mut stock {
+            stock.add(name, &spoken, contract_of(name), |service| service);
+        }
+    }
+    let mut others = Others {
+        settings: &settings,
+        journal: &journal,
+        breaks: &mut breaks,
+        stock: &mut stock,
+        has_default: !settings.services.is_empty(),
+    };
+    builder = others.add_scripts(builder);
+    builder = others.add_gateways(builder).await?;
+    if let Some(stock) = stock {
+        builder = builder.classic(stock.settle(settings.classic.config()));
     }
     descriptors::raise_limit(settings.limits.max_connections);
     // From here on no signal ends the program at once, and leaves files behind.
     let signals = Signals::install(options, settings.waits, journal.clone(), log.clone())?;
     let server = builder.bind().await?;
     let sockets = settings.listen.iter().filter(|address| address.starts_with("unix:"));
+    let stock_sockets =
+        settings.classic.listen.iter().filter(|address| address.starts_with("unix:"));
     server.handle().set_load_marks(settings.load);
     let operator = match &settings.control {
         Some(path) => {
@@ -220,6 +247,12 @@ async fn serve(
     }
     for address in sockets {
         info!(address, "listening");
+    }
+    for address in server.classic_addresses() {
+        info!(%address, "listening for stock peers");
+    }
+    for address in stock_sockets {
+        info!(address, "listening for stock peers");
     }
     let handle = server.handle();
     let failed = async {
@@ -271,41 +304,4 @@ fn listen(builder: ServerBuilder, address: &str) -> ServerBuilder {
         return builder.listen_unix(path);
     }
     builder.listen(address)
-}
-
-/// The contracts of a service, and where their breaks are counted.
-struct Held<'s> {
-    service: ServiceName,
-    contracts: &'s ContractPlan,
-    breaks: &'s mut Breaks,
-}
-
-impl Held<'_> {
-    fn of<H: Handler>(&mut self, handler: H) -> Arc<Contracts<H>> {
-        let handler = self.contracts.of(self.service, handler);
-        self.breaks.add(self.service, &handler);
-        Arc::new(handler)
-    }
-}
-
-/// Adds a service under some names. What breaks its contract is not in the journal: it was not
-/// executed.
-fn add(
-    builder: ServerBuilder,
-    names: impl Iterator<Item = Service>,
-    handler: impl Handler,
-    journal: Option<Journal>,
-    held: &mut Held<'_>,
-) -> ServerBuilder {
-    fn under(
-        builder: ServerBuilder,
-        names: impl Iterator<Item = Service>,
-        handler: &Arc<impl Handler>,
-    ) -> ServerBuilder {
-        names.fold(builder, |builder, name| builder.shared_service(name, Arc::clone(handler)))
-    }
-    match journal {
-        Some(journal) => under(builder, names, &held.of(journal.of(handler))),
-        None => under(builder, names, &held.of(handler)),
-    }
 }

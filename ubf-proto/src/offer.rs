@@ -237,6 +237,11 @@ impl Offer {
         self.services.get(service).is_some_and(|entry| entry.is_owned)
     }
 
+    /// T3: whether any service has an owner.
+    pub(crate) fn has_owners(&self) -> bool {
+        self.services.values().any(|entry| entry.is_owned)
+    }
+
     /// T11: the state in which clients of a pinned service may go.
     pub(crate) fn first_state(&self, service: &Service) -> Option<&Text> {
         self.services.get(service)?.first_state.as_ref()

@@ -36,7 +36,8 @@ macro_rules! counters {
 counters! {
     /// Connections that were served.
     connections,
-    /// Connections that were closed at once, since there were too many in all or from their address.
+    /// Connections that were closed at once, since there were too many in all or from their address,
+    /// or because of a cordon.
     connections_refused,
     /// Requests that were handed to handlers.
     requests,

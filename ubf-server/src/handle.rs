@@ -98,10 +98,11 @@ impl ServerHandle {
         self.0.handle_for(number, input)
     }
 
-    /// Admits no further connection, while those that are there stay: a new one is told
+    /// Admits no further client, while those that are there stay: a new one is told
     /// `{'closing','cordoned',0}` and closed. The header names the addresses of the cordon, or the
-    /// server's peers; a drain's addresses come first. While a session waits for its client to go on
-    /// with it (S4), connections from the address of that client are admitted.
+    /// server's peers; a drain's addresses come first. Who may have a session here is heard first,
+    /// and may go on with it (S10.4): connections from an address of which there is a session, and
+    /// any connection if a service has an [owner](crate::SessionOwner).
     ///
     /// `false` if clients cannot be told of the addresses, as for [`set_peers`](Self::set_peers).
     #[must_use = "clients may not be able to go there"]
@@ -109,7 +110,7 @@ impl ServerHandle {
         self.0.handle(Input::Cordon(cordon))
     }
 
-    /// Admits connections again. `false` if there is no cordon.
+    /// Admits clients again. `false` if there is no cordon.
     #[must_use = "there may be no cordon"]
     pub fn uncordon(&self) -> bool {
         self.0.handle(Input::Uncordon)

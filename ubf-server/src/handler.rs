@@ -116,6 +116,16 @@ impl Client {
         Self { gate: Some(gate), ..self.clone() }
     }
 
+    /// Q7: whether its session checks messages itself, and knows the state better: a stock peer
+    /// may begin in any.
+    #[cfg(feature = "contract")]
+    pub(crate) fn is_checked(&self) -> bool {
+        #[cfg(feature = "classic")]
+        return self.started.as_ref().is_some_and(|started| started.is_checked);
+        #[cfg(not(feature = "classic"))]
+        false
+    }
+
     /// Of a stock peer, how its session began: with which argument, and in which state. `None` of
     /// versioned clients.
     #[cfg(feature = "classic")]

@@ -94,6 +94,13 @@ impl OwnerLink {
         self.peer
     }
 
+    /// The number of the connection, as in
+    /// [`ServerHandle::connections`](crate::ServerHandle::connections).
+    #[must_use]
+    pub const fn connection(&self) -> u64 {
+        self.connection.number()
+    }
+
     /// By which its sessions are counted (S6).
     #[must_use]
     pub fn origin(&self) -> Origin {

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use ubf_codec::{Encoder, Term, Versioned as _};
 use ubf_state::shard::{Config, Input, NotRun, Output, Ran, To};
 use ubf_state::{
-    Base, Do, FORMAT, Key as _, Known, Reason, SessionKey, Shard, ShardId, Stop, Sweeper, Swept,
-    Time, Tx,
+    Base, Do, FORMAT, Key as _, Known, Progress, Reason, SessionKey, Shard, ShardId, Stop, Sweeper,
+    Swept, Time, Tx,
 };
 
 use crate::service::{Caller, StatefulService};
@@ -24,6 +24,10 @@ pub struct Host<S> {
     service: Arc<S>,
     shard: Shard,
     sweeper: Option<Sweeper>,
+    /// Rows of a step of the sweeper.
+    sweep_rows: usize,
+    /// How far the last sweep has come.
+    progress: Progress,
 }
 
 /// What this program can read and write of a service.
@@ -43,7 +47,13 @@ impl<S: StatefulService> Host<S> {
     /// A service with a shard that works otherwise.
     #[must_use]
     pub fn with_config(service: Arc<S>, shard: ShardId, config: Config, seed: u64) -> Self {
-        Self { service, shard: Shard::new(shard, Arc::new(config), seed), sweeper: None }
+        Self {
+            service,
+            shard: Shard::new(shard, Arc::new(config), seed),
+            sweeper: None,
+            sweep_rows: SWEEP_ROWS,
+            progress: Progress::default(),
+        }
     }
 
     /// The shard.
@@ -69,6 +79,10 @@ impl<S: StatefulService> Host<S> {
 
     /// Tells the shard what has happened.
     pub fn handle(&mut self, input: Input) {
+        if matches!(input, Input::Claimed { .. }) {
+            // Steps of a sweep may be among what was lost (T4).
+            self.sweeper = None;
+        }
         self.shard.handle(input);
     }
 
@@ -150,7 +164,14 @@ impl<S: StatefulService> Host<S> {
         self.shard.end_session(base, session)
     }
 
-    /// One step of the sweeper (T8). Tells whether more are left.
+    /// How far the sweep has come, or the last one had.
+    #[must_use]
+    pub const fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    /// One step of the sweeper (T8). Tells whether more are left. Large rows are rewritten fewer at
+    /// a time.
     ///
     /// # Errors
     /// It was not run, and nothing has changed.
@@ -159,10 +180,16 @@ impl<S: StatefulService> Host<S> {
         if state.is_swept() {
             return Ok(Ok(false));
         }
+        let rows = self.sweep_rows;
         let sweeper = self.sweeper.take().unwrap_or_else(|| Sweeper::new(state.write));
-        let step = |tx: &mut Tx<'_>| contained(|| sweeper.step(tx, S::tables(), SWEEP_ROWS));
+        let step = |tx: &mut Tx<'_>| contained(|| sweeper.step(tx, S::tables(), rows));
         let swept = match self.shard.run_own(base, now, step) {
             Ok(Ok(swept)) => swept,
+            // What the rows of a step have together is more than a call may write.
+            Ok(Err(Reason::Limit(_))) if rows > 1 => {
+                (self.sweeper, self.sweep_rows) = (Some(sweeper), rows / 2);
+                return Ok(Ok(true));
+            }
             Ok(Err(reason)) => return Ok(Err(reason)),
             Err(why) => {
                 self.sweeper = Some(sweeper);
@@ -170,8 +197,14 @@ impl<S: StatefulService> Host<S> {
             }
         };
         match swept {
-            Swept::More(next) => self.sweeper = Some(next),
-            Swept::All(_) => self.shard.handle(Input::Swept),
+            Swept::More(next) => {
+                self.progress = next.progress();
+                self.sweeper = Some(next);
+            }
+            Swept::All(progress) => {
+                self.progress = progress;
+                self.shard.handle(Input::Swept);
+            }
             Swept::Outdated => {}
         }
         Ok(Ok(!self.shard.record().versions.state.is_swept()))

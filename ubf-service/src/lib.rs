@@ -20,6 +20,8 @@ mod host;
 mod bench;
 
 #[cfg(feature = "server")]
+pub mod backup;
+#[cfg(feature = "server")]
 pub mod server;
 
 pub use self::bench::Bench;

@@ -94,6 +94,9 @@ impl Store for Deadly {
     fn scan(&mut self, shard: ShardId, scan: &Scan) -> Result<Page, StoreError> {
         self.file.scan(shard, scan)
     }
+    fn snapshot(&mut self, shard: ShardId) -> Result<Box<dyn ubf_store::Snapshot>, StoreError> {
+        self.file.snapshot(shard)
+    }
     fn base(&self, shard: ShardId) -> Option<Box<dyn Base + Send>> {
         self.file.base(shard)
     }

@@ -52,10 +52,18 @@ impl ShardRecord {
         stored::whole(FORMAT, &Encoder::new().encode(&term))
     }
 
+    /// What stands in its place while rows are being put into a new store: nobody can own them before
+    /// they are all there.
+    #[must_use]
+    pub fn restoring() -> Bytes {
+        Bytes::from_static(b"1 'restoring'$")
+    }
+
     /// Reads a stored value.
     ///
     /// # Errors
-    /// The value is no record, or one in a format that is not known.
+    /// The value is no record, or one in a format that is not known; or the rows of a backup are
+    /// [not all there](Self::restoring).
     pub fn from_value(value: &[u8]) -> Result<Self, RowError> {
         let malformed = RowError::Malformed { what: "it is no record of a shard" };
         let (version, packet) = stored::read_version(value)?;
@@ -63,6 +71,10 @@ impl ShardRecord {
             return Err(RowError::UnknownVersion { version });
         }
         let document = ubf_codec::decode(packet).map_err(|_| malformed.clone())?;
+        if document.root().is_atom("restoring") {
+            let what = "a backup was being restored into it, and not to its end";
+            return Err(RowError::Malformed { what });
+        }
         Self::from_term(document.root()).ok_or(malformed)
     }
 
@@ -102,6 +114,13 @@ mod tests {
         assert_eq!(value, &b"1 {'shard'{34 34 35}{1 1 1}1700000000000}$"[..]);
         assert_eq!(ShardRecord::from_value(&value), Ok(record));
         assert_eq!(ShardRecord::key(), &b"\x10record"[..]);
+    }
+
+    #[test]
+    fn a_backup_that_was_not_restored_to_its_end_is_owned_by_nobody() {
+        let read = ShardRecord::from_value(&ShardRecord::restoring());
+        let what = "a backup was being restored into it, and not to its end";
+        assert_eq!(read, Err(RowError::Malformed { what }));
     }
 
     #[test]

@@ -150,6 +150,15 @@ pub fn version_of(value: &[u8]) -> Result<u32, RowError> {
     read(value).map(|stored| stored.version())
 }
 
+/// The table of the row at a stored key. `None`: no row stands there.
+#[must_use]
+pub fn table_of(key: &[u8]) -> Option<alloc::string::String> {
+    match key.split_first()? {
+        (&space, mut rest) if space == Space::Rows as u8 => crate::key::Key::take(&mut rest).ok(),
+        _ => None,
+    }
+}
+
 /// Splits `V SP packet`.
 pub(crate) fn read_version(value: &[u8]) -> Result<(u32, &[u8]), RowError> {
     let malformed = RowError::Malformed { what: "no version and space in front of the packet" };
@@ -209,6 +218,15 @@ mod tests {
         assert_eq!(value, &b"0 {'chunks'34 16 16000000}$"[..]);
         assert_eq!(read(&value), Ok(Stored::Chunks { version: 34, count: 16, bytes: 16_000_000 }));
         assert_eq!(version_of(&value), Ok(34));
+    }
+
+    #[test]
+    fn t1_a_key_says_which_table_it_is_of() {
+        let table = |key: &[u8]| table_of(key);
+        assert_eq!(table(&row_key("accounts", &[7])).as_deref(), Some("accounts"));
+        for key in [&chunk_key(&row_key("a", &[]), 1)[..], b"", b"\x20a", b"\x10record"] {
+            assert_eq!(table(key), None, "{key:?}");
+        }
     }
 
     #[test]

@@ -57,7 +57,8 @@
 //! 1,024 requests wait for the thread of a store. Times are those of `PostgresTimes`.
 //!
 //! # What it does not do
-//! - It makes no backups, and does not know one: a restored copy of a file is a second owner.
+//! - It does not know a backup: a restored copy of a file is a second owner. A [`Snapshot`] is what
+//!   backups are made from.
 //! - The connection to PostgreSQL is not encrypted.
 //! - Many shards share one thread and one connection; their commits are not joined.
 
@@ -79,5 +80,5 @@ pub use self::memory::Memory;
 pub use self::postgres::{Postgres, PostgresTimes};
 #[cfg(feature = "redb")]
 pub use self::redb::Redb;
-pub use self::store::{ClaimError, CommitError, Store, StoreError};
+pub use self::store::{ClaimError, CommitError, Snapshot, Store, StoreError};
 pub use self::thread::{Ask, Full, StoreThread, Told};

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use ubf_state::{Base, Batch, Epoch, Missing, Order, Page, Scan, ShardId};
 
-use crate::store::{ClaimError, CommitError, Store, StoreError};
+use crate::store::{ClaimError, CommitError, Snapshot, Store, StoreError};
 
 /// A store in memory. Its clones are the same store.
 ///
@@ -114,8 +114,22 @@ impl Store for Memory {
         Some(Box::new(MemoryBase { store: self.clone(), shard }))
     }
 
+    fn snapshot(&mut self, shard: ShardId) -> Result<Box<dyn Snapshot>, StoreError> {
+        let rows = self.lock().get(&shard).map(|shard| shard.rows.clone());
+        Ok(Box::new(MemorySnapshot(rows.unwrap_or_default())))
+    }
+
     fn close(self: Box<Self>) -> Result<(), StoreError> {
         Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct MemorySnapshot(BTreeMap<Bytes, Bytes>);
+
+impl Snapshot for MemorySnapshot {
+    fn scan(&mut self, scan: &Scan) -> Result<Page, StoreError> {
+        Ok(page(&self.0, scan))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Rows in a file of one process (feature `redb`).
 
+use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,12 +10,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use redb::backends::FileBackend;
 use redb::{
-    Builder, Database, ReadableDatabase as _, ReadableTable as _, StorageBackend, TableDefinition,
-    WriteTransaction,
+    Builder, Database, ReadOnlyTable, ReadableDatabase as _, ReadableTable as _, StorageBackend,
+    TableDefinition, WriteTransaction,
 };
 use ubf_state::{Base, Batch, Epoch, Missing, NotCommitted, Order, Page, Scan, ShardId};
 
-use crate::store::{ClaimError, CommitError, Store, StoreError};
+use crate::store::{ClaimError, CommitError, Snapshot, Store, StoreError};
 
 /// The epoch of each shard.
 const EPOCHS: TableDefinition<'_, u32, u64> = TableDefinition::new("epochs");
@@ -246,6 +247,14 @@ impl Store for Redb {
         Some(Box::new(RedbBase { database: Arc::clone(&self.database), shard }))
     }
 
+    fn snapshot(&mut self, shard: ShardId) -> Result<Box<dyn Snapshot>, StoreError> {
+        let read = || -> Result<RowsTable, redb::Error> {
+            Ok(self.database.begin_read()?.open_table(ROWS)?)
+        };
+        let rows = read().map_err(|error| StoreError::new("rows cannot be read", error))?;
+        Ok(Box::new(RedbSnapshot { rows, shard }))
+    }
+
     fn close(self: Box<Self>) -> Result<(), StoreError> {
         let Self { database, .. } = *self;
         let Ok(database) = Arc::try_unwrap(database) else {
@@ -266,11 +275,14 @@ fn get(database: &Database, shard: ShardId, key: &[u8]) -> Result<Option<Bytes>,
 }
 
 fn page(database: &Database, shard: ShardId, scan: &Scan) -> Result<Page, redb::Error> {
+    page_of(&database.begin_read()?.open_table(ROWS)?, shard, scan)
+}
+
+fn page_of(rows: &RowsTable, shard: ShardId, scan: &Scan) -> Result<Page, redb::Error> {
     let (from, to) = (stored(shard, &scan.from), stored(shard, &scan.to));
     if from >= to {
         return Ok(Page::new());
     }
-    let rows = database.begin_read()?.open_table(ROWS)?;
     let range = rows.range::<&[u8]>(&from[..]..&to[..])?;
     let range: Box<dyn Iterator<Item = _>> = match scan.order {
         Order::Upwards => Box::new(range),
@@ -283,6 +295,27 @@ fn page(database: &Database, shard: ShardId, scan: &Scan) -> Result<Page, redb::
         page.push((Bytes::copy_from_slice(key), Bytes::copy_from_slice(value.value())));
     }
     Ok(page)
+}
+
+/// The rows of all shards in a transaction.
+type RowsTable = ReadOnlyTable<&'static [u8], &'static [u8]>;
+
+struct RedbSnapshot {
+    rows: RowsTable,
+    shard: ShardId,
+}
+
+impl fmt::Debug for RedbSnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedbSnapshot").field("shard", &self.shard).finish_non_exhaustive()
+    }
+}
+
+impl Snapshot for RedbSnapshot {
+    fn scan(&mut self, scan: &Scan) -> Result<Page, StoreError> {
+        page_of(&self.rows, self.shard, scan)
+            .map_err(|error| StoreError::new("rows cannot be read", error))
+    }
 }
 
 struct RedbBase {

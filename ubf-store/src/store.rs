@@ -57,12 +57,29 @@ pub trait Store: Send {
     /// that. Without it a [`Cache`](ubf_state::Cache) stands between the shard and the store.
     fn base(&self, shard: ShardId) -> Option<Box<dyn Base + Send>>;
 
+    /// The rows of a shard as they are now, to be read beside commits, from another thread.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn snapshot(&mut self, shard: ShardId) -> Result<Box<dyn Snapshot>, StoreError>;
+
     /// Closes the store. Another process can open it when this has returned. Bases must have been
     /// dropped before.
     ///
     /// # Errors
     /// Something is left to be done when it is opened next. Nothing that was committed is lost.
     fn close(self: Box<Self>) -> Result<(), StoreError>;
+}
+
+/// The rows of a shard at one moment. What is committed later is not in it.
+///
+/// It takes room in the store for as long as it is there.
+pub trait Snapshot: fmt::Debug + Send {
+    /// The rows of a range; fewer than the limit only if there are no more.
+    ///
+    /// # Errors
+    /// The store cannot be read, or cannot show that moment any more.
+    fn scan(&mut self, scan: &Scan) -> Result<Page, StoreError>;
 }
 
 /// A cause of an error, of whatever engine.

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 
 use ubf_state::{Batch, Epoch, Missing, NotCommitted, Page, ShardId, ShardRecord};
 
-use crate::store::{Cause, ClaimError, Store, StoreError};
+use crate::store::{Cause, ClaimError, Snapshot, Store, StoreError};
 
 /// The most things that wait for a store. A shard has one commit and one look on its way, and few
 /// loads.
@@ -34,6 +34,11 @@ pub enum Ask {
     },
     /// Commit a batch.
     Commit(Arc<Batch>),
+    /// Show the rows of a shard as they are.
+    Snapshot {
+        /// The shard.
+        shard: ShardId,
+    },
     /// Read what a transaction has missed.
     Load {
         /// The shard.
@@ -69,6 +74,13 @@ pub enum Told {
         batch: Arc<Batch>,
         /// Why it is not committed, if it is not.
         why: Option<(NotCommitted, Option<Cause>)>,
+    },
+    /// The rows of a shard.
+    Snapshot {
+        /// The shard.
+        shard: ShardId,
+        /// The rows.
+        snapshot: Result<Box<dyn Snapshot>, StoreError>,
     },
     /// What was missed: one row, or the rows of a range.
     Loaded {
@@ -182,6 +194,7 @@ fn answer(store: &mut dyn Store, ask: Ask) -> Told {
             let why = why.map(|error| (error.outcome(), error.into_cause()));
             Told::Committed { batch, why }
         }
+        Ask::Snapshot { shard } => Told::Snapshot { shard, snapshot: store.snapshot(shard) },
         Ask::Load { shard, missing } => {
             let page = match &missing {
                 Missing::Key(key) => store

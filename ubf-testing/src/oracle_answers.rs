@@ -1,6 +1,6 @@
 //! The oracle as an implementation, over which the vectors can be run.
 
-use ubf_conformance::conformance::{Answer, Implementation, Refusal, Style};
+use ubf_conformance::implementation::{Answer, Implementation, Refusal, Style};
 use ubf_conformance::outcome::{Outcome, Packet, Side};
 use ubf_conformance::settings::{Dialect, Limits, Settings};
 

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, TypedValueParser};
 use clap::{Arg, Args, Command, ValueEnum};
 
+use super::classic::{FlavourName, When};
 use super::problem::Origin;
 use super::reader::Given;
 use super::value::Raw;
@@ -32,6 +33,16 @@ Examples:
 
   A store whose values survive this process, also when it is killed:
     $ PROGRAM --listen 127.0.0.1:4000 --service kv --data /var/lib/ubf
+
+  The same store for stock clients, which know no versions, on a port of their own:
+    $ PROGRAM --listen 127.0.0.1:4000 --service kv --classic 127.0.0.1:4001 --classic-versions kv=2
+    $ ubf call --classic --start kv 127.0.0.1:4001 '{put,\"a\",1}'
+
+  A gateway: stock clients keep their connections while versioned servers behind it come and go:
+    $ PROGRAM --classic 127.0.0.1:4001 --gateway kv=a.example:4000,b.example:4000
+
+  Any server, played from a file:
+    $ PROGRAM --classic 127.0.0.1:4001 --script door.script --contract door=door.con
 
   Under an operator's control:
     $ PROGRAM --listen 127.0.0.1:4000 --control /run/ubf.socket &
@@ -59,6 +70,18 @@ Settings:
 
     [log]
     form = \"json\"
+
+Scripts:
+  A script is terms in Erlang's notation. The first rule that fits answers; '_' fits everything, and
+  so does '$1', which keeps what it fits for the reply; '$_' is all of the message. A door.script:
+
+    {service,\"door\",shut}.                      % the state in which sessions begin
+    {start,'_',welcome}.                          % or {start,Argument,Reply,State}
+    {reject,{key,'_'},wrong_door}.                % no session begins
+    {request,shut,{open,7},creak,open}.           % state, request, reply, next state
+    {request,'_',{say,'$1'},{said,'$1'},'_',[{heard,'$1'}]}.  % any state, which stays; events
+    {event,open,{knock,'$1'},[{knocked,'$1'}]}.   % an event of the client
+    {crash,'_',boom}.
 
 Signals:
   SIGTERM, SIGQUIT  drain: clients are sent to --peers for --grace, then calls in progress have
@@ -98,7 +121,7 @@ pub struct Options {
     pub(super) check_config: bool,
 
     /// Where to listen; several with commas, or the flag again. `unix:PATH` is a Unix socket for
-    /// clients of this user. [default: 127.0.0.1:4000]
+    /// clients of this user. [default: 127.0.0.1:4000; with --classic none]
     #[arg(long, value_name = "ADDRESS")]
     listen: Vec<OsString>,
 
@@ -108,7 +131,7 @@ pub struct Options {
 
     /// What to serve; several with commas, or the flag again. Clients that name no service get the
     /// first. Without --data, kv keeps all in memory: it is gone when the server ends, also when a
-    /// successor takes over. [default: echo]
+    /// successor takes over. [default: echo; with --script or --gateway none]
     #[arg(long, value_name = "NAME", value_parser = Words::<ServiceName>::new())]
     service: Vec<OsString>,
 
@@ -152,6 +175,17 @@ pub struct Options {
     #[arg(long, value_name = "NUMBER")]
     state_version: Option<OsString>,
 
+    /// A file with services that are played by its rules; may be given several times. The end of
+    /// this help shows one.
+    #[arg(long, value_name = "FILE")]
+    script: Vec<OsString>,
+
+    /// A service whose work versioned servers do, at addresses with commas between them, best first;
+    /// may be given several times. Each connection has a session of its own there, which goes on
+    /// while they are drained or upgraded.
+    #[arg(long, value_name = "NAME=ADDRESSES")]
+    gateway: Vec<OsString>,
+
     /// A contract in UBF(B) that a service is to keep, as `kv=FILE`, or `kv/2=FILE` for its version
     /// 2; may be given several times. Other services and versions have the contracts that this
     /// program comes with.
@@ -173,6 +207,9 @@ pub struct Options {
     journal: Option<OsString>,
 
     #[command(flatten)]
+    classic: Classic,
+
+    #[command(flatten)]
     drain: Drain,
 
     #[command(flatten)]
@@ -186,6 +223,46 @@ pub struct Options {
 
     #[command(flatten)]
     sessions: Sessions,
+}
+
+/// Peers of the time before versions: Erlang's, Java's and JavaScript's clients.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Stock peers")]
+struct Classic {
+    /// Where to listen for stock peers, which know no versions; several with commas, or the flag
+    /// again. They get the same services, and are greeted at once.
+    #[arg(long, value_name = "ADDRESS")]
+    classic: Vec<OsString>,
+
+    /// Serve stock peers on the addresses of --listen, too: a client that begins with a digit is
+    /// versioned; one that says nothing for so long, or begins otherwise, is a stock peer.
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "300ms")]
+    classic_shared: Option<OsString>,
+
+    /// The versions of the services that stock peers have, as "kv=2,echo=1". [default: the highest
+    /// of each]
+    #[arg(long, value_name = "LIST")]
+    classic_versions: Vec<OsString>,
+
+    /// Begin all their sessions in this service, without a meta level (`startplugin`).
+    #[arg(long, value_name = "NAME")]
+    classic_start: Option<OsString>,
+
+    /// The implementation that stock peers find. [default: erl2]
+    #[arg(long, value_name = "NAME", value_parser = Words::<FlavourName>::new())]
+    classic_flavour: Option<OsString>,
+
+    /// When stock peers are sent events. [default: when-quiet]
+    #[arg(long, value_name = "WHEN", value_parser = Words::<When>::new())]
+    classic_events: Option<OsString>,
+
+    /// Whether they are greeted. Most wait for it. [default: true]
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    classic_hello: Option<OsString>,
+
+    /// Leave the state out of replies (`simplerpc`).
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    classic_simplerpc: Option<OsString>,
 }
 
 #[derive(Clone, Debug, Default, Args)]
@@ -330,8 +407,8 @@ impl Options {
             let list = || Raw::List(texts.iter().cloned().map(Raw::from).collect());
             (!texts.is_empty()).then(list)
         };
-        let Self { drain, load, log, limits, sessions, .. } = self;
-        let flags: [(&str, &'static str, Option<Raw>); 38] = [
+        let Self { classic, drain, load, log, limits, sessions, .. } = self;
+        let flags: [(&str, &'static str, Option<Raw>); 48] = [
             ("listen", "--listen", some(&self.listen)),
             ("advertise", "--advertise", one(&self.advertise)),
             ("service", "--service", some(&self.service)),
@@ -343,6 +420,16 @@ impl Options {
             ("store", "--store", one(&self.store)),
             ("state-version", "--state-version", one(&self.state_version)),
             ("journal", "--journal", one(&self.journal)),
+            ("script", "--script", some(&self.script)),
+            ("gateway", "--gateway", some(&self.gateway)),
+            ("classic.listen", "--classic", some(&classic.classic)),
+            ("classic.shared", "--classic-shared", one(&classic.classic_shared)),
+            ("classic.versions", "--classic-versions", some(&classic.classic_versions)),
+            ("classic.start", "--classic-start", one(&classic.classic_start)),
+            ("classic.flavour", "--classic-flavour", one(&classic.classic_flavour)),
+            ("classic.events", "--classic-events", one(&classic.classic_events)),
+            ("classic.hello", "--classic-hello", one(&classic.classic_hello)),
+            ("classic.simplerpc", "--classic-simplerpc", one(&classic.classic_simplerpc)),
             ("contract", "--contract", some(&self.contract)),
             ("contract-mode", "--contract-mode", one(&self.contract_mode)),
             ("drain.grace", "--grace", one(&drain.grace)),

@@ -9,6 +9,7 @@
 //! `toml` gives each value its place and goes on after an error, which layering crates do not: they
 //! end at the first one and know no lines. So the layers are a hundred lines of our own above it.
 
+mod classic;
 mod file;
 mod flags;
 mod problem;
@@ -20,12 +21,13 @@ mod versions;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+pub(crate) use self::classic::ClassicPlan;
 pub use self::flags::{Options, examples};
 pub(crate) use self::problem::{Problems, Wrong};
 use self::reader::{Reader, Shown};
 use self::settings::Unit;
 pub(crate) use self::settings::{ServiceName, Settings, Waits};
-pub(crate) use self::value::{Raw, word};
+pub(crate) use self::value::Raw;
 
 /// What came of reading all layers.
 #[derive(Debug)]

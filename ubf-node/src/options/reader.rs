@@ -150,7 +150,9 @@ impl Reader {
         // Who forgets the table, or takes another one, has the last part right.
         let name = self.known.iter().copied().map(last);
         let same_name = did_you_mean(last(key), name);
-        let by_name = self.known.iter().copied().find(|known| Some(last(known)) == same_name);
+        let named = self.known.iter().copied().filter(|known| Some(last(known)) == same_name);
+        // Several tables may have one of that name: the one that was written is meant.
+        let by_name = named.min_by_key(|known| table(known) != table(key));
         by_name.or_else(|| did_you_mean(key, self.known.iter().copied()))
     }
 }
@@ -158,6 +160,11 @@ impl Reader {
 /// The last part of a key.
 fn last(key: &str) -> &str {
     key.rsplit_once('.').map_or(key, |(_, name)| name)
+}
+
+/// What stands before it.
+fn table(key: &str) -> Option<&str> {
+    key.rsplit_once('.').map(|(table, _)| table)
 }
 
 /// A place in a file needs the key besides.

@@ -1,23 +1,31 @@
 //! What the server is to do, complete and checked.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ValueEnum;
 use toml::Value;
+use ubf_client::Target;
 use ubf_codec::{Address, NextIp, Text};
 use ubf_proto::units;
 use ubf_server::{Config, LoadPlan, LoadUnit, ServerLimits, SessionLimits};
 use ubf_service::StatefulService as _;
 
+use super::classic::ClassicPlan;
 use super::problem::Wrong;
 use super::reader::Reader;
 use super::value::{Raw, address, any, count, flag, path, size, some, time, word};
 use super::versions::ServiceVersions;
 use crate::contracts::{self, ContractMode, ContractPlan};
+use crate::gateway::GatewayPlan;
 use crate::log::{LogForm, filter};
 use crate::rows::{StorePlace, StorePlan};
+use crate::script::{self, Script};
 use crate::services::KvRows;
+
+/// Where versioned clients are served when nobody says it.
+const DEFAULT_LISTEN: &str = "127.0.0.1:4000";
 
 /// The services of this program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -54,6 +62,9 @@ pub(super) enum Unit {
 pub(crate) struct Settings {
     pub(crate) listen: Vec<String>,
     pub(crate) services: Vec<ServiceName>,
+    pub(crate) scripts: Vec<Arc<Script>>,
+    pub(crate) gateways: Vec<GatewayPlan>,
+    pub(crate) classic: ClassicPlan,
     pub(crate) versions: ServiceVersions,
     pub(crate) advertise: Option<Address>,
     pub(crate) reuse_port: bool,
@@ -81,18 +92,39 @@ pub(crate) struct Waits {
 impl Settings {
     /// What this server is called in logs.
     pub(crate) fn node(&self) -> String {
-        let listens = || self.listen.first().cloned().unwrap_or_default();
+        let mut listens = self.listen.iter().chain(&self.classic.listen);
+        let listens = || listens.next().cloned().unwrap_or_default();
         self.advertise.as_ref().map_or_else(listens, ToString::to_string)
     }
 
     /// Reads all settings. What is wrong is with the reader, and the default is in its place here.
     pub(super) fn read(reader: &mut Reader) -> Self {
-        let listen = reader
-            .take("listen", vec!["127.0.0.1:4000".to_owned()], addresses, |all| list(all.iter()));
+        let scripts = reader.take_if_any(
+            "script",
+            |raw| {
+                let paths = raw.parts()?;
+                let texts = paths.iter().map(|&path| path.to_owned()).collect::<Vec<_>>();
+                script::read_all(&paths).map(|scripts| (texts, scripts))
+            },
+            |(texts, _)| list(texts.iter()),
+        );
+        let (_, scripts) = scripts.unwrap_or_default();
+        let gateways = reader.take("gateway", Vec::new(), gateways, |all| {
+            list(all.iter().map(GatewayPlan::to_text))
+        });
+        let classic = ClassicPlan::read(reader);
+        // The usual is shown first, and tables behind what has none.
+        let shown_behind = std::mem::take(&mut reader.shown);
+        let nowhere =
+            || if classic.listen.is_empty() { vec![DEFAULT_LISTEN.to_owned()] } else { Vec::new() };
+        let listen = reader.take("listen", nowhere(), addresses, |all| list(all.iter()));
         let advertise = reader.take_if_any("advertise", |raw| address(raw.text()?), shown);
-        let services = reader.take("service", vec![ServiceName::Echo], services, |all| {
+        let has_others = !scripts.is_empty() || !gateways.is_empty();
+        let by_default = if has_others { Vec::new() } else { vec![ServiceName::Echo] };
+        let services = reader.take("service", by_default, services, |all| {
             list(all.iter().map(|service| service.as_str()))
         });
+        let names = names(&services, &scripts, &gateways);
         let versions =
             reader.take("versions", ServiceVersions::default(), ServiceVersions::read, |all| {
                 shown(all)
@@ -109,7 +141,10 @@ impl Settings {
         let control = reader.take_if_any("control", path, |path| shown(&path.display()));
         let journal = reader.take_if_any("journal", path, |path| shown(&path.display()));
         let store = store(reader, &services);
-        let contracts = contracts(reader);
+        let contracts = contracts(reader, &names);
+        reader.shown.extend(shown_behind);
+        check_places(reader, &listen, &classic);
+        check_names(reader, &names, &classic);
         let waits = Waits {
             grace: take_time(reader, "drain.grace", Duration::from_secs(30)),
             hard_stop: take_time(reader, "drain.hard-stop", Duration::from_secs(10)),
@@ -125,6 +160,9 @@ impl Settings {
         Self {
             listen,
             services,
+            scripts: scripts.into_iter().map(Arc::new).collect(),
+            gateways,
+            classic,
             versions,
             advertise,
             reuse_port,
@@ -139,6 +177,49 @@ impl Settings {
             journal,
             log: form,
             log_filter,
+        }
+    }
+}
+
+/// Somebody has to be able to come.
+fn check_places(reader: &mut Reader, listen: &[String], classic: &ClassicPlan) {
+    if listen.is_empty() && classic.listen.is_empty() {
+        let hint = "--listen 127.0.0.1:4000";
+        wrong(reader, "listen", "an address is wanted: HOST:PORT", hint);
+    }
+    if listen.is_empty() && classic.shared.is_some() {
+        let hint = "--classic-shared is about the addresses of --listen";
+        wrong(reader, "classic.shared", "there is no address to share", hint);
+    }
+}
+
+/// The names of all services, with the key that says them.
+fn names(
+    services: &[ServiceName],
+    scripts: &[Script],
+    gateways: &[GatewayPlan],
+) -> Vec<(&'static str, String)> {
+    let services = services.iter().map(|name| ("service", name.as_str().to_owned()));
+    let scripts = scripts.iter().map(|script| ("script", script.name.to_latin1()));
+    let gateways = gateways.iter().map(|gateway| ("gateway", gateway.name.clone()));
+    services.chain(scripts).chain(gateways).collect()
+}
+
+/// Each service is there once, and whoever names one means one that is there.
+fn check_names(reader: &mut Reader, all: &[(&'static str, String)], classic: &ClassicPlan) {
+    let names: Vec<&str> = all.iter().map(|(_, name)| name.as_str()).collect();
+    for (index, (key, name)) in all.iter().enumerate() {
+        if names.iter().take(index).any(|before| before == name) {
+            let text = format!("{name} is served twice");
+            reader.problems.add(reader.place(key), Wrong::new(text));
+        }
+    }
+    if names.is_empty() {
+        reader.problems.add(reader.place("service"), Wrong::new("a service is wanted"));
+    }
+    for (key, name) in classic.names() {
+        if !names.contains(&name) {
+            reader.problems.add(reader.place(key), Wrong::one_of(name, &names));
         }
     }
 }
@@ -181,8 +262,14 @@ fn connection(raw: &Raw) -> Result<StorePlace, Wrong> {
         .hint("build it with the feature `postgres`, or keep rows in files: --data DIR"))
 }
 
-fn contracts(reader: &mut Reader) -> ContractPlan {
-    let given = reader.take("contract", Vec::new(), contracts::read_all, |all| {
+/// Of services that are served, and of those that this program has.
+fn contracts(reader: &mut Reader, names: &[(&str, String)]) -> ContractPlan {
+    let own = ServiceName::value_variants().iter().map(|service| service.as_str().to_owned());
+    let mut known: Vec<String> = own.collect();
+    let others = names.iter().map(|(_, name)| name);
+    known.extend(others.filter(|name| word::<ServiceName>(name).is_err()).cloned());
+    let read = |raw: &Raw| contracts::read_all(raw, &known);
+    let given = reader.take("contract", Vec::new(), read, |all| {
         list(all.iter().map(|given| given.text.as_str()))
     });
     let default = if given.is_empty() { ContractMode::Off } else { ContractMode::Enforce };
@@ -290,8 +377,24 @@ fn take_time(reader: &mut Reader, key: &'static str, default: Duration) -> Durat
 }
 
 fn addresses(raw: &Raw) -> Result<Vec<String>, Wrong> {
-    let texts: Vec<String> = raw.texts()?.into_iter().map(str::to_owned).collect();
-    if texts.is_empty() { Err(Wrong::new("an address is wanted: HOST:PORT")) } else { Ok(texts) }
+    Ok(raw.texts()?.into_iter().map(str::to_owned).collect())
+}
+
+/// `kv=a.example:4000,b.example:4000`.
+fn gateways(raw: &Raw) -> Result<Vec<GatewayPlan>, Wrong> {
+    let read = |text: &str| {
+        let bad = |what: String| {
+            Wrong::new(format!("{text}: {what}")).hint("--gateway kv=a.example:4000,b.example:4000")
+        };
+        let (name, addresses) =
+            text.split_once('=').ok_or_else(|| bad("NAME=ADDRESSES is wanted".to_owned()))?;
+        let target = |text: &str| {
+            text.trim().parse::<Target>().map_err(|error| bad(format!("{text}: {error}")))
+        };
+        let addresses = addresses.split(',').map(target).collect::<Result<_, _>>()?;
+        Ok(GatewayPlan { name: name.trim().to_owned(), addresses })
+    };
+    raw.parts()?.into_iter().map(read).collect()
 }
 
 /// Each once, in their order.
@@ -303,7 +406,7 @@ fn services(raw: &Raw) -> Result<Vec<ServiceName>, Wrong> {
             services.push(service);
         }
     }
-    if services.is_empty() { Err(Wrong::new("a service is wanted")) } else { Ok(services) }
+    Ok(services)
 }
 
 fn peers(raw: &Raw) -> Result<Vec<Address>, Wrong> {
@@ -321,7 +424,7 @@ fn shown(value: &(impl ToString + ?Sized)) -> Value {
     Value::String(value.to_string())
 }
 
-fn shown_word<T: ValueEnum>(value: &T) -> Value {
+pub(super) fn shown_word<T: ValueEnum>(value: &T) -> Value {
     shown(&value.to_possible_value().map(|word| word.get_name().to_owned()).unwrap_or_default())
 }
 

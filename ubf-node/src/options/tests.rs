@@ -110,6 +110,15 @@ fn each_setting_can_be_set_in_each_layer_and_what_is_shown_can_be_read() {
         "--data=/h",
         "--state-version=1",
         "--journal=/g \"h\"",
+        "--gateway=far=c:1",
+        "--classic=i:1,unix:/j",
+        "--classic-shared",
+        "--classic-versions=kv=2,echo=1",
+        "--classic-start=kv",
+        "--classic-flavour=joe",
+        "--classic-events=never",
+        "--classic-hello=false",
+        "--classic-simplerpc",
         "--contract-mode=log",
         "--grace=1ms",
         "--hard-stop=2s",
@@ -139,7 +148,10 @@ fn each_setting_can_be_set_in_each_layer_and_what_is_shown_can_be_read() {
     ];
     let contract = TempFile::new("contract", ubf_contract_text());
     let contract_flag = format!("--contract=kv={}", contract.name());
-    let by_flags = load(&[&flags[..], &[contract_flag.as_str()]].concat(), &[]).unwrap();
+    let script = TempFile::new("script", "{service,\"played\",start}.");
+    let script_flag = format!("--script={}", script.name());
+    let files = [contract_flag.as_str(), script_flag.as_str()];
+    let by_flags = load(&[&flags[..], &files].concat(), &[]).unwrap();
     // `store` says otherwise what `data` says.
     let all = |loaded: &Loaded| {
         let shown = loaded.shown.iter().filter(|shown| shown.key != "store");

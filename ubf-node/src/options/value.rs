@@ -126,7 +126,7 @@ pub(super) fn path(raw: &Raw) -> Result<PathBuf, Wrong> {
 }
 
 /// One of the words of a type.
-pub(crate) fn word<T: ValueEnum>(text: &str) -> Result<T, Wrong> {
+pub(super) fn word<T: ValueEnum>(text: &str) -> Result<T, Wrong> {
     T::from_str(text, false).map_err(|_| {
         let known = T::value_variants().iter().filter_map(ValueEnum::to_possible_value);
         let known: Vec<_> = known.map(|value| value.get_name().to_owned()).collect();
@@ -145,7 +145,7 @@ pub(super) fn address(text: &str) -> Result<Address, Wrong> {
 
 impl Wrong {
     /// It is none of the words that are known.
-    fn one_of<T: AsRef<str>>(text: &str, known: &[T]) -> Self {
+    pub(crate) fn one_of<T: AsRef<str>>(text: &str, known: &[T]) -> Self {
         let words: Vec<&str> = known.iter().map(AsRef::as_ref).collect();
         let meant = did_you_mean(text, words.iter().copied());
         let meant = meant.map(|word| format!("; did you mean {word}?")).unwrap_or_default();

@@ -29,6 +29,11 @@ impl ServiceVersions {
         self.named.get(service.as_str()).unwrap_or(&self.others)
     }
 
+    /// Of services that are named nowhere: those of scripts.
+    pub(crate) const fn others(&self) -> &Versions {
+        &self.others
+    }
+
     /// The services that are named.
     pub(super) fn named(&self) -> impl Iterator<Item = ServiceName> {
         ServiceName::value_variants()

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, unreachable_pub)]
 
+#[cfg(unix)]
+mod classic;
 mod contracts;
 #[cfg(unix)]
 mod control;

@@ -139,6 +139,22 @@ impl Sent {
         self.packet == 0
     }
 
+    /// Lets its caller go, if it is this one: the message keeps its place in the order.
+    pub(super) fn abandon(&mut self, is_it: impl Fn(&OpenCall) -> bool) -> Option<OpenCall> {
+        let (is_event, version) = match &self.awaited {
+            Awaited::Reply { call, version } if is_it(call) => (call.is_event, *version),
+            Awaited::Reply { .. }
+            | Awaited::Abandoned { .. }
+            | Awaited::Agreement { .. }
+            | Awaited::Pong => return None,
+        };
+        let abandoned = Awaited::Abandoned { is_event, version };
+        match core::mem::replace(&mut self.awaited, abandoned) {
+            Awaited::Reply { call, .. } => Some(call),
+            Awaited::Abandoned { .. } | Awaited::Agreement { .. } | Awaited::Pong => None,
+        }
+    }
+
     /// Whether the byte at this offset of the stream is one of its own.
     pub(super) const fn has_byte(&self, offset: u64) -> bool {
         offset < self.end && self.end - offset <= self.len

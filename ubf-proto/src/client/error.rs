@@ -20,14 +20,14 @@ pub enum CallError {
     },
     /// Its time is over.
     Deadline {
-        /// Whether it was sent.
+        /// Whether it was sent. S7.15: what a closing server has not taken counts as not sent.
         may_have_run: bool,
         /// The connection, or the attempt at one, that was lost last, if none has agreed since.
         last_loss: Option<Arc<Loss>>,
     },
     /// The caller did not wait for it.
     Cancelled {
-        /// Whether it was sent.
+        /// Whether it was sent. S7.15: what a closing server has not taken counts as not sent.
         may_have_run: bool,
     },
     /// The connection was lost before the reply came.

@@ -12,7 +12,7 @@ use super::error::CallError;
 use super::loss::{Loss, LossReason};
 use super::notice::Notice;
 use super::output::{ConnectionId, NamedBy, Output};
-use super::route::{Candidate, Hold, STABLE, Way};
+use super::route::{Candidate, Hold, Owner, STABLE, Way};
 use super::settle::Ending;
 use super::{ClientSession, Slot};
 use crate::redirect::{RedirectRefusal, lower_case};
@@ -93,8 +93,10 @@ impl ClientSession {
     }
 
     fn begin_round(&mut self) {
-        let held = self.held.as_ref().filter(|held| !held.has_owner_left);
-        let owner = held.map(|held| &held.owner);
+        let owner = self
+            .held
+            .as_ref()
+            .map(|held| Owner { candidate: &held.owner, has_left: held.has_owner_left });
         self.route.begin_round(&self.config.addresses, owner);
     }
 

@@ -4,7 +4,7 @@ use alloc::collections::VecDeque;
 
 use ubf_codec::Term;
 
-use super::connection::{Attachment, Awaited, Connection, Sent};
+use super::connection::{Attachment, Connection, Sent};
 use super::error::CallError;
 use super::held::Place;
 use super::loss::LossReason;
@@ -63,11 +63,7 @@ impl ClientSession {
 
     /// L3: the server cannot read a message, so that it is not sent again.
     fn reject(&mut self, sent: Option<&mut Sent>, why: &Term) {
-        let Some(sent) = sent else { return };
-        let Awaited::Reply { call, version } = &sent.awaited else { return };
-        let (is_event, version) = (call.is_event, *version);
-        let abandoned = Awaited::Abandoned { is_event, version };
-        if let Awaited::Reply { call, .. } = core::mem::replace(&mut sent.awaited, abandoned) {
+        if let Some(call) = sent.and_then(|sent| sent.abandon(|_| true)) {
             self.end(&call, Err(CallError::Rejected { why: why.clone() }));
         }
     }

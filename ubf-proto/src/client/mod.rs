@@ -482,30 +482,29 @@ impl ClientSession {
             return self.end(&call, Err(CallError::Cancelled { may_have_run }));
         }
         let is_it = |call: &OpenCall| call.id == id;
-        if let Some(call) = self.abandon(is_it) {
-            self.end(&call, Err(CallError::Cancelled { may_have_run: true }));
+        if let Some((call, may_have_run)) = self.abandon(is_it) {
+            self.end(&call, Err(CallError::Cancelled { may_have_run }));
         }
     }
 
-    /// Waits for an answer no longer, but keeps its place in the order.
-    fn abandon(&mut self, is_it: impl Fn(&OpenCall) -> bool) -> Option<OpenCall> {
-        let parked = match &mut self.held {
-            Some(Held { place: Place::Parked { messages, .. }, .. }) => Some(messages),
-            Some(Held { place: Place::Attached(_), .. }) | None => None,
-        };
+    /// Waits for an answer no longer, but keeps its place in the order. Tells whether the call may
+    /// have run.
+    fn abandon(&mut self, is_it: impl Fn(&OpenCall) -> bool) -> Option<(OpenCall, bool)> {
         let links = [&mut self.current, &mut self.next].into_iter().flatten();
-        let sent = links.flat_map(|link| &mut link.in_flight);
-        for sent in sent.chain(parked.into_iter().flatten()) {
-            if let Awaited::Reply { call, version } = &sent.awaited
-                && is_it(call)
-            {
-                let (is_event, version) = (call.is_event, *version);
-                let awaited =
-                    core::mem::replace(&mut sent.awaited, Awaited::Abandoned { is_event, version });
-                return if let Awaited::Reply { call, .. } = awaited { Some(call) } else { None };
-            }
+        let mut in_flight = links.flat_map(|link| &mut link.in_flight);
+        if let Some(call) = in_flight.find_map(|sent| sent.abandon(&is_it)) {
+            return Some((call, true));
         }
-        None
+        match &mut self.held {
+            // S7.15: what a closing owner has not taken is sent again after a resume, or not at all.
+            Some(Held { place: Place::Parked { messages, ending, .. }, .. }) => {
+                messages.iter_mut().find_map(|sent| {
+                    let may_have_run = ending.may_have_run(sent);
+                    Some((sent.abandon(&is_it)?, may_have_run))
+                })
+            }
+            Some(Held { place: Place::Attached(_), .. }) | None => None,
+        }
     }
 
     /// Ends a call. Whoever calls this has taken it out of where it was.
@@ -596,8 +595,8 @@ impl ClientSession {
             let may_have_run = call.may_have_run();
             self.end_late(&call, may_have_run);
         }
-        while let Some(call) = self.abandon(|call| call.deadline <= now) {
-            self.end_late(&call, true);
+        while let Some((call, may_have_run)) = self.abandon(|call| call.deadline <= now) {
+            self.end_late(&call, may_have_run);
         }
         let parked = match &self.held {
             Some(Held { place: Place::Parked { messages, .. }, .. }) => Some(messages),

@@ -28,6 +28,14 @@ pub(super) struct Candidate {
     pub(super) named_by: NamedBy,
 }
 
+/// S7: the server that owned the session last.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Owner<'a> {
+    pub(super) candidate: &'a Candidate,
+    /// It has said `closing`, and has named another server.
+    pub(super) has_left: bool,
+}
+
 /// A redirection that is to be followed.
 #[derive(Clone, Debug)]
 pub(super) struct Wanted {
@@ -215,28 +223,35 @@ impl Route {
         Some(candidate)
     }
 
+    fn has_candidate(&self, candidate: &Candidate) -> bool {
+        self.candidates.iter().any(|known| known.address == candidate.address)
+    }
+
     /// R4: the addresses of a round: the owner of the session (S7), the last NextIP, the peers,
     /// those of the start; each once. Those that were lost by silence come last.
-    pub(super) fn begin_round(&mut self, start: &[Address], owner: Option<&Candidate>) {
+    pub(super) fn begin_round(&mut self, start: &[Address], owner: Option<Owner<'_>>) {
         let own = start
             .iter()
             .map(|address| Candidate { address: address.clone(), named_by: NamedBy::Program });
-        let all: Vec<Candidate> = owner
-            .into_iter()
-            .chain(&self.next_ips)
-            .chain(&self.peers)
-            .cloned()
-            .chain(own)
-            .collect();
+        let (left, there): (Vec<_>, Vec<_>) = owner.into_iter().partition(|owner| owner.has_left);
+        let owner = there.into_iter().map(|owner| owner.candidate);
+        let all: Vec<Candidate> =
+            owner.chain(&self.next_ips).chain(&self.peers).cloned().chain(own).collect();
         self.candidates.clear();
         for mut candidate in all {
             if start.contains(&candidate.address) {
                 // R7: what the program named is not judged, whoever names it too.
                 candidate.named_by = NamedBy::Program;
             }
-            let is_known = self.candidates.iter().any(|known| known.address == candidate.address);
-            if !is_known && self.candidates.len() < MAX_CANDIDATES {
+            if !self.has_candidate(&candidate) && self.candidates.len() < MAX_CANDIDATES {
                 self.candidates.push_back(candidate);
+            }
+        }
+        // S7.2: nobody else can say that the session is gone while a call is in doubt.
+        for Owner { candidate, .. } in left {
+            if !self.has_candidate(candidate) {
+                self.candidates.truncate(MAX_CANDIDATES - 1);
+                self.candidates.push_back(candidate.clone());
             }
         }
         let (silent, others): (Vec<_>, Vec<_>) = self
@@ -252,6 +267,14 @@ impl Route {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn named(text: &str) -> Candidate {
+        Candidate { address: address(text), named_by: NamedBy::NextIp { server: None } }
+    }
+
+    fn order(route: &Route) -> Vec<alloc::string::String> {
+        route.candidates.iter().map(|known| alloc::format!("{}", known.address)).collect()
+    }
 
     fn address(text: &str) -> Address {
         text.parse().unwrap()
@@ -281,8 +304,6 @@ mod tests {
 
     #[test]
     fn r4_a_round_has_each_address_once_and_the_best_first() {
-        let named =
-            |text| Candidate { address: address(text), named_by: NamedBy::NextIp { server: None } };
         let mut route = Route {
             next_ips: alloc::vec![named("b:1")],
             peers: alloc::vec![named("c:1")],
@@ -290,12 +311,29 @@ mod tests {
         };
         route.peers.push(named("b:1"));
         route.begin_round(&[address("a:1"), address("c:1")], None);
-        let order: Vec<_> = route
-            .candidates
-            .iter()
-            .map(|candidate| alloc::format!("{}", candidate.address))
-            .collect();
-        assert_eq!(order, ["b:1", "c:1", "a:1"]);
+        assert_eq!(order(&route), ["b:1", "c:1", "a:1"]);
+    }
+
+    #[test]
+    fn s7_the_owner_is_in_every_round_and_the_last_one_if_it_has_left() {
+        let start = [address("a:1"), address("b:1")];
+        let mut route = Route::default();
+        for (name, has_left, expected) in [
+            ("c:1", false, ["c:1", "a:1", "b:1"].as_slice()),
+            ("c:1", true, &["a:1", "b:1", "c:1"]),
+            // It has a place of its own.
+            ("a:1", true, &["a:1", "b:1"]),
+            ("b:1", false, &["b:1", "a:1"]),
+        ] {
+            let candidate = &named(name);
+            route.begin_round(&start, Some(Owner { candidate, has_left }));
+            assert_eq!(order(&route), expected, "{name} {has_left}");
+        }
+        // L1: others are left out for it.
+        let many: Vec<Address> =
+            (1..=65).map(|port| address(&alloc::format!("a:{port}"))).collect();
+        route.begin_round(&many, Some(Owner { candidate: &named("c:1"), has_left: true }));
+        assert_eq!((route.candidates.len(), order(&route).pop()), (64, Some("c:1".into())));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::{
 use crate::drain::Phase;
 use crate::mutant::{Mutant, is_on};
 use crate::offer::Offer;
-use crate::server::{self, ServerSession};
+use crate::server;
 use crate::service::Service;
 use crate::session::{Resume, SessionId, Wish};
 use crate::time::Time;
@@ -28,12 +28,18 @@ impl Endpoint {
             "too_many_connections_from_address"
         } else if self.phase() >= Phase::Closing {
             "shutdown"
-        } else if self.cordon.is_some() && !self.sessions.has_parked(origin) {
+        } else if self.cordon.is_some() && !self.may_resume(origin) {
             "cordoned"
         } else {
             let words = self.first_words();
-            let start = self.start(origin, words);
+            let mut start = self.start(origin, words);
             let connection = self.connections.add(origin);
+            if self.cordon.is_some() {
+                let next_ip = self.cordon_next_ip();
+                let next_ip = self.for_one_client(next_ip);
+                start.cordon = Some(server::Input::Cordon { next_ip });
+                self.connections.cordon(connection);
+            }
             // If that passes a mark, the new session is told like all others.
             self.observe_connections();
             return Admission::Serve { connection, start };
@@ -46,7 +52,13 @@ impl Endpoint {
 
     fn start(&mut self, origin: Origin, input: server::Input) -> Start {
         let (config, offer) = (Arc::clone(&self.session), Arc::clone(self.offer_to(origin)));
-        Start { config, offer, seed: self.random.next_u64(), input }
+        Start { config, offer, seed: self.random.next_u64(), input, cordon: None }
+    }
+
+    /// S10.4: whether a client from there may have a session to go on with. Of those of owned
+    /// services only their owners know, and of those that the predecessor still has (U2) only it.
+    fn may_resume(&self, origin: Origin) -> bool {
+        self.sessions.has_any(origin) || self.sessions.awaits_any() || self.offer.has_owners()
     }
 
     /// R4: each client has an order of its own, so that not all go to the same server.
@@ -111,7 +123,11 @@ impl Endpoint {
         now: Time,
     ) -> Resumption {
         self.now = self.now.max(now);
-        self.sessions.resume(service, resume, connection)
+        let resumption = self.sessions.resume(service, resume, connection);
+        if matches!(resumption, Resumption::HandOver(_)) {
+            self.connections.uncordon(connection);
+        }
+        resumption
     }
 
     /// U2: what another process needs to know of a session to go on with it. `None`: it is over.
@@ -126,7 +142,7 @@ impl Endpoint {
     pub fn adopt_session(&mut self, place: SessionPlace, now: Time) -> Option<Adopted> {
         self.now = self.now.max(now);
         let (origin, connection) = (place.origin, self.connections.skip());
-        let session = self.sessions.adopt(place, connection)?;
+        let session = self.sessions.adopt(place, connection, self.now)?;
         let start = self.start(origin, server::Input::Tick);
         Some(Adopted { session, connection, start })
     }
@@ -140,17 +156,6 @@ impl Endpoint {
     /// U2: the predecessor has ended.
     pub fn expect_no_sessions(&mut self) {
         self.sessions.expect_no_more();
-    }
-
-    /// S6: the machine of a session that [rests](server::Resting), parked as it was. One that the
-    /// endpoint has given up is only good for being told so.
-    #[must_use]
-    pub fn wake_session(&self, session: SessionKey, resting: server::Resting) -> ServerSession {
-        let (service, offer) = match self.sessions.who(session) {
-            Some((service, origin)) => (service.clone(), self.offer_to(origin)),
-            None => (Service::DEFAULT, &self.shared_offer),
-        };
-        resting.wake(Arc::clone(&self.session), Arc::clone(offer), service, self.now)
     }
 
     pub(super) fn set_cordon(&mut self, cordon: Cordon) -> bool {

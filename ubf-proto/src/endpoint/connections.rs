@@ -1,6 +1,6 @@
 //! The connections of a server, and how many there are from each peer.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use core::ops::Bound;
 
 use super::Origin;
@@ -24,6 +24,8 @@ pub(super) struct Connections {
     origins: BTreeMap<ConnectionKey, Origin>,
     /// Never 0. Those without an address are not counted.
     by_origin: BTreeMap<Origin, usize>,
+    /// S10.4: those that came while a cordon was in force, and have not gone on with a session.
+    cordoned: BTreeSet<ConnectionKey>,
 }
 
 impl Connections {
@@ -46,6 +48,7 @@ impl Connections {
 
     /// `false` if it is gone already.
     pub(super) fn remove(&mut self, key: ConnectionKey) -> bool {
+        self.cordoned.remove(&key);
         let Some(origin) = self.origins.remove(&key) else { return false };
         if let Some(count) = self.by_origin.get_mut(&origin) {
             *count -= 1;
@@ -54,6 +57,21 @@ impl Connections {
             }
         }
         true
+    }
+
+    /// S10.4: its client may only go on with a session.
+    pub(super) fn cordon(&mut self, key: ConnectionKey) {
+        self.cordoned.insert(key);
+    }
+
+    /// S10.5: it is one like any other.
+    pub(super) fn uncordon(&mut self, key: ConnectionKey) {
+        self.cordoned.remove(&key);
+    }
+
+    /// S10.7: one that is to hear that there is no cordon any longer.
+    pub(super) fn next_uncordoned(&mut self) -> Option<ConnectionKey> {
+        self.cordoned.pop_first()
     }
 
     pub(super) fn len(&self) -> usize {

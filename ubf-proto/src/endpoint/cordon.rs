@@ -2,7 +2,12 @@
 
 use ubf_codec::NextIp;
 
-/// How new connections are turned away while those that are there stay.
+/// How new clients are turned away while those that are there stay.
+///
+/// S10.4: a client that has lost its connection comes back for its session. So a connection from an
+/// address of which there is a session, and any connection to a server that has owned services, is
+/// admitted, and its client may only go on with a session: it is told `closing 'cordoned'` when it
+/// asks for anything else.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Cordon {

@@ -8,7 +8,6 @@ use ubf_codec::{Address, NextIp, Version};
 use super::{ConnectionKey, Cordon, LoadPlan, SessionKey};
 use crate::drain::DrainPlan;
 use crate::service::Service;
-use crate::time::Time;
 
 /// What happened, or what the operator wants.
 #[derive(Clone, Debug)]
@@ -55,10 +54,10 @@ pub enum Input {
         /// How long calls in progress may take after that.
         hard_stop: Duration,
     },
-    /// The operator admits no further connection: each new one is told `closing 'cordoned'` and
-    /// where to go instead. Those that are there stay, and while a session of an origin is without
-    /// a connection (S6), connections from there are admitted. Not accepted if clients cannot be
-    /// told of the addresses, as for [`Peers`](Self::Peers).
+    /// The operator admits no further client: each new one is told `closing 'cordoned'` and where to
+    /// go, by the cordon or else by the peers of the moment. Connections that are there stay; who may
+    /// have a session here is heard first, and may go on with it (S10.4). Accepted if clients can be
+    /// told of the addresses.
     Cordon(Cordon),
     /// The operator admits connections again. Accepted if a cordon is in force.
     Uncordon,
@@ -90,15 +89,6 @@ pub enum Input {
         session: SessionKey,
         /// The connection that it had.
         connection: ConnectionKey,
-    },
-    /// S6: a session that has no connection is kept as data
-    /// ([`Resting`](crate::server::Resting)), and is to be woken at this time: nothing else keeps
-    /// time for it. Not accepted if it has a connection by now.
-    Rests {
-        /// Which session.
-        session: SessionKey,
-        /// When it is over if nobody goes on with it.
-        until: Time,
     },
     /// S3, S6: a session is over.
     SessionOver(SessionKey),

@@ -213,8 +213,9 @@ impl Endpoint {
             Input::Restore(service, version) => self.restore(service, version),
             Input::Peers(peers) => self.set_peers(peers),
             Input::Load(plan) => self.set_load(plan),
-            Input::Parked { session, connection } => self.sessions.park(session, connection),
-            Input::Rests { session, until } => self.sessions.rest(session, until),
+            Input::Parked { session, connection } => {
+                self.sessions.park(session, connection, self.now)
+            }
             Input::SessionOver(session) => self.sessions.remove(session),
             Input::Crowded(is_crowded) => {
                 self.is_crowded = is_crowded;
@@ -241,6 +242,11 @@ impl Endpoint {
         if let Some((connection, step)) = self.moves.next(self.now) {
             return Some(Output::Tell(connection, self.move_input(step)));
         }
+        if self.cordon.is_none()
+            && let Some(connection) = self.connections.next_uncordoned()
+        {
+            return Some(Output::Tell(connection, server::Input::Uncordon));
+        }
         while let Some((news, told, count)) = self.bulletin.current() {
             let Some((connection, origin)) = self.connections.after(told) else {
                 self.bulletin.finish();
@@ -257,9 +263,6 @@ impl Endpoint {
         if let Some(session) = self.ending.pop_front().or_else(|| self.next_to_stop()) {
             return Some(Output::EndSession(session));
         }
-        if let Some(session) = self.sessions.take_over(self.now) {
-            return Some(Output::WakeSession(session));
-        }
         core::mem::take(&mut self.is_count_due).then_some(Output::CountCalls)
     }
 
@@ -268,8 +271,7 @@ impl Endpoint {
     pub fn poll_timeout(&self) -> Option<Time> {
         let sample = self.load.as_ref().and_then(Load::sample_at);
         let phase = self.life.deadline(self.limits.max_last_words_time);
-        let others = self.moves.deadline().into_iter().chain(self.sessions.next_over());
-        phase.into_iter().chain(sample).chain(others).min()
+        phase.into_iter().chain(sample).chain(self.moves.deadline()).min()
     }
 
     /// S10: sessions do not outlive their server.

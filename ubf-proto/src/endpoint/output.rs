@@ -25,9 +25,6 @@ pub enum Output {
     /// S6: end this session, which has to make room or whose server stops: its machine is told
     /// [`EndSession`](server::Input::EndSession).
     EndSession(SessionKey),
-    /// S6: the time of this session, which [rests](super::Input::Rests), is over: wake it, and tell
-    /// its machine that time has passed. It is not over before its machine says so.
-    WakeSession(SessionKey),
     /// Close the listeners, admit who has connected already, then say
     /// [`StoppedListening`](super::Input::StoppedListening).
     StopListening,
@@ -119,6 +116,8 @@ pub struct Start {
     pub(super) offer: Arc<Offer>,
     pub(super) seed: u64,
     pub(super) input: server::Input,
+    /// S10.4: that its client may only go on with a session.
+    pub(super) cordon: Option<server::Input>,
 }
 
 impl Start {
@@ -127,6 +126,9 @@ impl Start {
     pub fn session(self, now: Time) -> ServerSession {
         let mut session = ServerSession::new(self.config, self.offer, now).with_seed(self.seed);
         session.handle(self.input, now);
+        if let Some(cordon) = self.cordon {
+            session.handle(cordon, now);
+        }
         session
     }
 

@@ -32,7 +32,7 @@ pub(super) struct Granted {
     /// S8: the version of the message that was begun last.
     last_version: Option<Version>,
     /// S6: the time that a session is kept without a connection runs from here.
-    pub(super) rests_since: Time,
+    rests_since: Time,
     /// S6: the server keeps as much as it may.
     pub(super) is_crowded: bool,
     pub(super) life: Life,
@@ -43,6 +43,8 @@ pub(super) struct Granted {
 pub(super) enum Life {
     /// It has a connection, or may have one again.
     Alive,
+    /// S5.7: its connection was overtaken, and the next one is handed to it: it rests at no time.
+    BetweenConnections,
     /// Its time is over, and the shell was told. A resume that was on its way saves it.
     Expired,
 }

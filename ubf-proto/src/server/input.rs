@@ -77,6 +77,14 @@ pub enum Input {
     },
     /// R8: this server stays after all.
     Undrain,
+    /// S10.4, to a connection that was just made: the operator admits no other client. This one may
+    /// go on with a session; when it asks for anything else it is told `closing 'cordoned'`.
+    Cordon {
+        /// Where it is sent then, if nothing else sends it somewhere.
+        next_ip: Option<NextIp>,
+    },
+    /// S10.7: the operator admits clients again.
+    Uncordon,
     /// R8: no further packet is executed; calls in progress may take so long.
     Close {
         /// The reason, for the client.
@@ -87,7 +95,8 @@ pub enum Input {
     /// What the endpoint says to [`Output::Session`](super::Output::Session).
     Session(SessionAnswer),
     /// S5, on the connection that a session has: another one goes on with it. This one ends, at once
-    /// and with a word.
+    /// and with a word. Hand the other one over next: the session waits for it, however short the
+    /// time is for which it is kept.
     Overtaken,
     /// S6: the server keeps as many bytes of answers as it may, or does so no longer.
     Crowded(bool),

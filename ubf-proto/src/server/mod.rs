@@ -21,7 +21,6 @@ mod owned;
 mod pending;
 mod receive;
 mod reply;
-mod resting;
 mod resuming;
 mod scratch;
 mod wire;
@@ -37,7 +36,6 @@ pub use self::config::Config;
 pub use self::input::Input;
 pub use self::output::{CloseReason, Message, Notice, Output, PacketKind};
 pub use self::owned::{Restored, RestoredItem, StoredAnswer};
-pub use self::resting::Resting;
 pub use self::resuming::{Resuming, SessionAnswer, SessionEnd, SessionRequest};
 pub use self::scratch::Scratch;
 
@@ -158,6 +156,8 @@ impl ServerSession {
             | Input::Drain { .. }
             | Input::Undrain
             | Input::Leave
+            | Input::Cordon { .. }
+            | Input::Uncordon
             | Input::Close { .. }) => {
                 if is_stopped || !self.handle_connection(of_connection) {
                     return;
@@ -184,7 +184,7 @@ impl ServerSession {
             }
             Input::EndOfStream => self.wire.has_ended = true,
             Input::Lost => self.stop(CloseReason::Lost),
-            Input::Overtaken => self.close_with("overtaken", CloseReason::Overtaken),
+            Input::Overtaken => self.overtaken(),
             Input::Leave => self.leave(),
             Input::Session(answer) => self.session_answered(answer),
             Input::NextIp(next_ip) => self.wire.set_next_ip(next_ip),
@@ -192,6 +192,8 @@ impl ServerSession {
                 self.wire.begin_drain(next_ip, until, notice_at);
             }
             Input::Undrain => self.wire.undrain(),
+            Input::Cordon { next_ip } => self.wire.opening.cordon(next_ip),
+            Input::Uncordon => self.wire.opening.uncordon(),
             Input::Close { why, within } => {
                 let last_words = ServerControl::Closing { why, packet: self.wire.packets };
                 self.end(Some(last_words), CloseReason::Shutdown, within);

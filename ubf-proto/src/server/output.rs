@@ -127,6 +127,8 @@ pub enum CloseReason {
     SessionExists,
     /// S5: another connection goes on with the session.
     Overtaken,
+    /// S10.6: the client has no session to go on with, and the operator admits nobody else.
+    Cordoned,
 }
 
 impl fmt::Display for CloseReason {
@@ -143,6 +145,7 @@ impl fmt::Display for CloseReason {
             Self::IdleTime => f.write_str("no traffic (max_idle_time)"),
             Self::SessionExists => f.write_str("the session that it opens exists"),
             Self::Overtaken => f.write_str("another connection goes on with the session"),
+            Self::Cordoned => f.write_str("the operator admits no other client (cordon)"),
             Self::SlowReader => {
                 f.write_str("the client does not read (max_write_time, max_unread_bytes)")
             }

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use bytes::Bytes;
 use ubf_codec::{Address, ClientPacket, Document, Mode, Term, Version};
@@ -10,7 +11,7 @@ use super::answer::Content;
 use super::calls::Calls;
 use super::output::{CloseReason, Message, Notice, Output};
 use super::resuming::SessionRequest;
-use super::wire::Opening;
+use super::wire::{Asked, Cordoned, Opening};
 use super::{Received, ServerSession};
 use crate::control::{
     Agreed, ClientControl, ControlError, Negotiate, Options, ServerControl, TOO_MANY_NEGOTIATIONS,
@@ -56,9 +57,12 @@ impl ServerSession {
         packet: ClientPacket<Document<Bytes>>,
     ) -> Received {
         let packet_number = self.packet_number();
-        if matches!(self.wire.opening, Opening::Possible) {
-            // S1: a message that came before would have no number.
-            self.wire.opening = Opening::Over;
+        // S1: a message that came before would have no number.
+        if !matches!(self.wire.opening, Opening::Over)
+            && let Some(cordon) = self.wire.opening.end()
+        {
+            self.turn_away(*cordon);
+            return Received::Packet;
         }
         let is_refused = self.wire.refused.contains(&version)
             || !self.calls.speaks(version, &self.offer, self.now);
@@ -174,16 +178,34 @@ impl ServerSession {
             return self.refuse(0, Term::atom("one_service"));
         }
         self.wire.negotiations.record(self.now);
-        if matches!(self.wire.opening, Opening::Possible)
-            && self.calls.session.is_none()
-            && let Some(request) = self.session_request(&negotiate)
-        {
-            self.wire.opening = Opening::Asked(Box::new(negotiate));
-            return self.outputs.push_back(Output::Session(request));
+        let request = match &self.wire.opening {
+            Opening::Possible if self.calls.session.is_none() => self.session_request(&negotiate),
+            Opening::Cordoned(_) => {
+                SessionRequest::of(&negotiate).filter(SessionRequest::is_resume)
+            }
+            Opening::Possible | Opening::Asked(_) | Opening::Over => None,
+        };
+        match (request, self.wire.opening.end()) {
+            (Some(request), cordon) => {
+                self.wire.opening = Opening::Asked(Box::new(Asked { negotiate, cordon }));
+                self.outputs.push_back(Output::Session(request));
+            }
+            (None, Some(cordon)) => self.turn_away(*cordon),
+            (None, None) => {
+                let (mode, body) = self.answer_to_negotiate(negotiate, None);
+                self.answer_body(mode, body);
+            }
         }
-        self.wire.opening = Opening::Over;
-        let (mode, body) = self.answer_to_negotiate(negotiate, None);
-        self.answer_body(mode, body);
+    }
+
+    /// S10.6: the packet just taken in is not executed, and nothing after it.
+    fn turn_away(&mut self, cordon: Cordoned) {
+        if self.wire.heads.next_ip().is_none() {
+            self.wire.heads.set_next_ip(cordon.next_ip);
+        }
+        let packet = self.wire.packets.saturating_sub(1);
+        let last_words = ServerControl::Closing { why: Term::atom("cordoned"), packet };
+        self.end(Some(last_words), CloseReason::Cordoned, Duration::ZERO);
     }
 
     /// What the endpoint is to be asked.

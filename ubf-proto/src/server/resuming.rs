@@ -9,9 +9,10 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 
+use super::granted::Life;
 use super::output::{CloseReason, Notice, Output, PacketKind};
 use super::owned::Restored;
-use super::wire::{Opening, Wire};
+use super::wire::{Asked, Opening, Wire};
 use super::{Config, Phase, ServerSession};
 use crate::control::{Negotiate, ServerControl};
 use crate::mutant::{Mutant, is_on};
@@ -46,6 +47,11 @@ pub enum SessionRequest {
 }
 
 impl SessionRequest {
+    /// Whether it is to go on with a session.
+    pub(super) const fn is_resume(&self) -> bool {
+        matches!(self, Self::Resume { .. })
+    }
+
     /// What a `negotiate` wants of the endpoint, if it does.
     pub(super) fn of(negotiate: &Negotiate) -> Option<Self> {
         let service = negotiate.service.clone();
@@ -99,7 +105,7 @@ pub struct Resuming {
     config: Arc<Config>,
     offer: Arc<Offer>,
     wire: Wire,
-    negotiate: Box<Negotiate>,
+    negotiate: Negotiate,
     resume: Resume,
 }
 
@@ -122,17 +128,17 @@ impl ServerSession {
     pub fn into_resuming(self) -> Option<Resuming> {
         let mut wire = self.wire;
         match core::mem::replace(&mut wire.opening, Opening::Over) {
-            Opening::Asked(negotiate) => match negotiate.options.session {
+            Opening::Asked(asked) => match asked.negotiate.options.session {
                 Some(SessionOption::Resume(resume)) => Some(Resuming {
                     config: self.config,
                     offer: self.offer,
                     wire,
-                    negotiate,
+                    negotiate: asked.negotiate,
                     resume,
                 }),
                 Some(_) | None => None,
             },
-            Opening::Possible | Opening::Over => None,
+            Opening::Possible | Opening::Cordoned(_) | Opening::Over => None,
         }
     }
 
@@ -155,6 +161,14 @@ impl ServerSession {
         self.calls.session.as_ref().map_or(0, |session| session.kept.bytes())
     }
 
+    /// S5: another connection goes on with the session, and is handed to it next.
+    pub(super) fn overtaken(&mut self) {
+        self.close_with("overtaken", CloseReason::Overtaken);
+        if let Some(session) = &mut self.calls.session {
+            session.life = Life::BetweenConnections;
+        }
+    }
+
     /// S4: goes on with a connection that was handed over. It is to be parked: a connection that it
     /// has is told [`Input::Overtaken`](super::Input::Overtaken) before.
     pub fn resume(&mut self, resuming: Resuming, now: Time) {
@@ -171,7 +185,7 @@ impl ServerSession {
         self.calls.base = self.calls.base.saturating_add(old.packets);
         self.calls.pending.retain_messages();
         let Some(session) = &mut self.calls.session else { return };
-        session.life = super::granted::Life::Alive;
+        session.life = Life::Alive;
         session.kept.acknowledge_answers(resume.done);
         session.kept.acknowledge_events(resume.events);
         if !is_on(Mutant::ReceivedIgnoresDone) {
@@ -179,7 +193,7 @@ impl ServerSession {
         }
         let events_lost = session.kept.send_again(resume.events);
         let resumed = Resumed { received: session.received, events_lost: Some(events_lost) };
-        self.say_resumed(*negotiate, &resume, resumed);
+        self.say_resumed(negotiate, &resume, resumed);
     }
 
     /// S4: answers at once; what is kept follows.
@@ -204,10 +218,15 @@ impl ServerSession {
 
     /// S1, S4: the endpoint has answered.
     pub(super) fn session_answered(&mut self, answer: SessionAnswer) {
-        let Opening::Asked(negotiate) = core::mem::replace(&mut self.wire.opening, Opening::Over)
-        else {
-            return;
-        };
+        let Asked { negotiate, cordon } =
+            match core::mem::replace(&mut self.wire.opening, Opening::Over) {
+                Opening::Asked(asked) => *asked,
+                // Nothing was asked.
+                opening @ (Opening::Possible | Opening::Cordoned(_) | Opening::Over) => {
+                    self.wire.opening = opening;
+                    return;
+                }
+            };
         let option = match answer {
             SessionAnswer::Granted(grant) => {
                 if let Some(SessionOption::Open(wish)) = negotiate.options.session {
@@ -219,10 +238,12 @@ impl ServerSession {
             }
             SessionAnswer::NotGranted => None,
             SessionAnswer::NoSession(why) => {
-                if why == NoSession::Unknown {
+                self.wire.opening = match cordon {
+                    Some(cordon) => Opening::Cordoned(cordon),
                     // S1: the next `negotiate` may open another one.
-                    self.wire.opening = Opening::Possible;
-                }
+                    None if why == NoSession::Unknown => Opening::Possible,
+                    None => Opening::Over,
+                };
                 Some(SessionOption::NoSession(why))
             }
             SessionAnswer::Exists => {
@@ -231,9 +252,9 @@ impl ServerSession {
             SessionAnswer::Overtaken => {
                 return self.close_with("overtaken", CloseReason::Overtaken);
             }
-            SessionAnswer::Restored(restored) => return self.restore(*negotiate, *restored),
+            SessionAnswer::Restored(restored) => return self.restore(negotiate, *restored),
         };
-        let (mode, body) = self.answer_to_negotiate(*negotiate, option);
+        let (mode, body) = self.answer_to_negotiate(negotiate, option);
         self.answer_body(mode, body);
     }
 
@@ -282,7 +303,7 @@ impl ServerSession {
             return false;
         }
         let Some(session) = &mut self.calls.session else { return false };
-        session.life = super::granted::Life::Expired;
+        session.life = Life::Expired;
         self.outputs.push_back(Output::SessionOver { end: SessionEnd::Expired, unread });
         true
     }
@@ -290,9 +311,8 @@ impl ServerSession {
     /// S6: when the session is over if nobody goes on with it.
     pub(super) fn expires_at(&self) -> Time {
         let Some(session) = &self.calls.session else { return Time::NEVER };
-        let is_waiting = self.is_parked()
-            && session.life == super::granted::Life::Alive
-            && self.calls.pending.running() == 0;
+        let is_waiting =
+            self.is_parked() && session.life == Life::Alive && self.calls.pending.running() == 0;
         if is_waiting { session.expires_at() } else { Time::NEVER }
     }
 

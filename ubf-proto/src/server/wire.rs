@@ -44,14 +44,70 @@ pub(super) struct Wire {
 }
 
 /// S1: whether a connection may open a session, or go on with one.
+///
+/// ```text
+/// Possible ── negotiate with a session ──> Asked ──┬── 'unknown' ──────> Possible
+///     ├────── anything else ──> Over               └── anything else ──> Over
+///     │
+///     └────── Cordon ──> Cordoned, and Uncordon leads back
+///
+/// Cordoned ── negotiate with `resume` ───> Asked ──┬── it goes on ─────> Over
+///     └────── anything else ──> closing            └── it does not ────> Cordoned
+/// ```
 #[derive(Debug)]
 pub(super) enum Opening {
     /// The next `negotiate` may.
     Possible,
+    /// S10.4: the next `negotiate` may go on with one, and nothing else may come.
+    Cordoned(Box<Cordoned>),
     /// One did, and waits for what the endpoint says.
-    Asked(Box<Negotiate>),
+    Asked(Box<Asked>),
     /// It is too late for it.
     Over,
+}
+
+/// S10.4: the operator admits no other client.
+#[derive(Debug)]
+pub(super) struct Cordoned {
+    /// Where the client is sent, if nothing else sends it somewhere.
+    pub(super) next_ip: Option<NextIp>,
+}
+
+/// A `negotiate` about which the endpoint is asked.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) negotiate: Negotiate,
+    /// If the session does not go on.
+    pub(super) cordon: Option<Box<Cordoned>>,
+}
+
+impl Opening {
+    /// S10.4: the client may only go on with a session.
+    pub(super) fn cordon(&mut self, next_ip: Option<NextIp>) {
+        match self {
+            Self::Possible => *self = Self::Cordoned(Box::new(Cordoned { next_ip })),
+            Self::Cordoned(cordon) => cordon.next_ip = next_ip,
+            // Those that are there stay.
+            Self::Asked(_) | Self::Over => {}
+        }
+    }
+
+    /// Something has come. The cordon that the connection is under.
+    pub(super) fn end(&mut self) -> Option<Box<Cordoned>> {
+        match core::mem::replace(self, Self::Over) {
+            Self::Cordoned(cordon) => Some(cordon),
+            Self::Possible | Self::Asked(_) | Self::Over => None,
+        }
+    }
+
+    /// S10.7: it may do what any client may.
+    pub(super) fn uncordon(&mut self) {
+        match self {
+            Self::Cordoned(_) => *self = Self::Possible,
+            Self::Asked(asked) => asked.cordon = None,
+            Self::Possible | Self::Over => {}
+        }
+    }
 }
 
 /// A drain, as far as one connection has to do with it.
@@ -92,11 +148,6 @@ impl Wire {
             last_traffic: now,
             last_written: now,
         }
-    }
-
-    /// The one of a session that is parked: nothing comes of it any more.
-    pub(super) fn stopped(limits: Limits, now: Time) -> Self {
-        Self { phase: Phase::Stopped, opening: Opening::Over, ..Self::new(limits, now) }
     }
 
     pub(super) fn received(&mut self, bytes: bytes::BytesMut, now: Time) {

@@ -187,6 +187,8 @@ pub struct Started {
     pub argument: Term,
     /// The state in which the session began.
     pub state: Text,
+    /// Whether the session holds both sides to a contract.
+    pub(crate) is_checked: bool,
 }
 
 impl ClassicService {
@@ -254,6 +256,10 @@ impl ClassicService {
     ) -> Self {
         self.restart = Some(Arc::new(restart));
         self
+    }
+
+    fn started(&self, argument: Term, state: Text) -> Started {
+        Started { argument, state, is_checked: self.contract.is_some() }
     }
 
     fn is_stateless(&self) -> bool {

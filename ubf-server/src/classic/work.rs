@@ -61,7 +61,7 @@ impl Connection {
         };
         match decided {
             Some(Ok((reply, state))) => {
-                let started = Started { argument, state: state.clone() };
+                let started = service.started(argument, state.clone());
                 match self.open(service, started) {
                     Opened::Serves => Input::Started { reply, state },
                     Opened::NotOffered => Input::Rejected { why: Term::atom("notOffered") },
@@ -93,7 +93,7 @@ impl Connection {
         if !endpoint.speaks(&service.service, service.version) {
             return Opened::NotOffered;
         }
-        let mailbox = Arc::clone(self.mailbox.shared());
+        let mailbox = Arc::clone(&self.mailbox.0);
         let code = match endpoint.services.get(&service.service) {
             Some(Code::Handler(code)) => {
                 let peer = self.guard.entry.peer;
@@ -174,7 +174,7 @@ impl Connection {
         if self.serving.is_none() {
             // Without a meta level nobody starts it.
             let service = self.settled.services.get(name).cloned()?;
-            let started = Started { argument: Term::list([]), state: service.first_state() };
+            let started = service.started(Term::list([]), service.first_state());
             if !matches!(self.open(service, started), Opened::Serves) {
                 return None;
             }

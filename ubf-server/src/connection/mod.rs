@@ -13,7 +13,6 @@ mod link;
 mod notes;
 mod outbox;
 mod owned;
-mod resting;
 mod work;
 
 use std::cell::Cell;
@@ -39,11 +38,9 @@ use ubf_proto::{ServerSession, Service, Time};
 use self::freeze::Freeze;
 pub(crate) use self::freeze::{Adopted, Gift, Giving, adopt};
 pub(crate) use self::handing::Attach;
-use self::handing::Handed;
 use self::link::Link;
 use self::outbox::Outbox;
 use self::owned::Owned;
-pub(crate) use self::resting::{Resting, go_on};
 use self::work::Waiting;
 use crate::contain::Contained;
 use crate::counters::{Counter, Counters, Messages};
@@ -82,7 +79,7 @@ struct Connection {
     /// L1: what it may do before others have their turn.
     budget: usize,
     /// Those that the client has used: seldom more than one.
-    services: Vec<OpenService>,
+    services: Vec<(Service, Contained<Box<dyn AnyConnection>>)>,
     /// T3: the owners of those that have one, likewise.
     owned: Vec<Owned>,
     /// `None` while no handler waits: an idle connection keeps no memory for them.
@@ -102,9 +99,6 @@ struct Connection {
     kept: Kept,
 }
 
-/// The code of a service on a connection, and the name by which its client knows it.
-type OpenService = (Service, Contained<Box<dyn AnyConnection>>);
-
 /// What the task does next, when it can do nothing else before.
 #[derive(Debug)]
 enum Turn {
@@ -114,8 +108,6 @@ enum Turn {
     Resume(Service, Resume),
     /// S6: the session is over, and has no connection.
     Over,
-    /// S6: nothing goes on in a session without a connection.
-    Rest,
 }
 
 /// The last thing that a task does.
@@ -144,7 +136,7 @@ pub(crate) fn serve(
     let connection = Box::new(Connection {
         own: None,
         entry: Arc::clone(&guard.entry),
-        mailbox: OpenMailbox::new(guard.entry.mailbox()),
+        mailbox: OpenMailbox(guard.entry.mailbox()),
         endpoint,
         link: Some(Link::new(stream, guard)),
         next: None,
@@ -206,12 +198,12 @@ impl Connection {
             }
             Turn::Resume(service, resume) => match self.hand_over(&service, &resume) {
                 // The sender is dropped when the connection is over.
-                Handed::Over(ended) => ControlFlow::Break(Box::pin(ended.map(drop))),
-                Handed::Stays(connection) => ControlFlow::Continue(connection),
-            },
-            Turn::Rest => match self.rest() {
-                None => ControlFlow::Break(Box::pin(std::future::ready(()))),
-                Some(connection) => ControlFlow::Continue(connection),
+                Ok(ended) => ControlFlow::Break(Box::pin(ended.map(drop))),
+                Err((mut connection, answer)) => {
+                    let now = connection.now;
+                    connection.session.handle(Input::Session(answer), now);
+                    ControlFlow::Continue(connection)
+                }
             },
             Turn::Over => ControlFlow::Break(Box::pin(std::future::ready(()))),
         }
@@ -223,9 +215,7 @@ impl Connection {
         if self.session.is_parked() && !self.is_gone() {
             self.was_told = end.reason == CloseReason::Shutdown;
             self.park();
-            if let Some(session) = self.rest() {
-                tokio::spawn(session.run_session());
-            }
+            tokio::spawn(self.run_session());
         } else {
             // Handlers are not kept waiting for a client that reads slowly.
             let Self { session, waiting, services, own, owned, .. } = *self;
@@ -307,10 +297,6 @@ impl Connection {
                     continue;
                 }
                 self.waiting = self.waiting.take().filter(|waiting| !waiting.is_empty());
-                if self.is_resting() {
-                    self.tell_kept(true);
-                    return Poll::Ready(Box::new(Turn::Rest));
-                }
                 self.release();
                 return Poll::Pending;
             };
@@ -453,10 +439,6 @@ impl Connection {
                 self.last_tick = Some(now);
                 return Poll::Ready(Input::Tick);
             }
-            if self.is_resting() {
-                // The endpoint keeps its time.
-                return Poll::Pending;
-            }
             let at = deadline.max(now + Duration::from_millis(1));
             let clock = self.endpoint.clock;
             let (_, sleep) = match &mut self.timer {
@@ -553,7 +535,7 @@ impl Connection {
             SessionRequest::Open { service, wish, max_packet } => {
                 let opened = self.endpoint.open_session(
                     &self.entry,
-                    self.mailbox.shared(),
+                    &self.mailbox.0,
                     service,
                     &wish,
                     max_packet,

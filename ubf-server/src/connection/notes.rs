@@ -78,6 +78,7 @@ impl Connection {
             | CloseReason::PacketTime
             | CloseReason::IdleTime
             | CloseReason::SlowReader => counters.too_slow.add(1),
+            CloseReason::Cordoned => counters.connections_refused.add(1),
             CloseReason::SessionExists | CloseReason::Overtaken | _ => {}
         }
         let packets = self.session.packets();
@@ -108,6 +109,7 @@ const fn exceeded(reason: &CloseReason, config: &Config) -> Option<(&'static str
         | CloseReason::ReportedError
         | CloseReason::SessionExists
         | CloseReason::Overtaken
+        | CloseReason::Cordoned
         | _ => None,
     }
 }

@@ -157,7 +157,10 @@ impl<H: Handler> Handler for Contracts<H> {
 
     fn connect(&self, client: &Client) -> Self::State {
         let session = Arc::new(Session::new(Arc::clone(&self.shared)));
-        let client = client.gated(Arc::clone(&session) as _);
+        let client = match client.is_checked() {
+            true => client.clone(),
+            false => client.gated(Arc::clone(&session) as _),
+        };
         let state = self.handler.connect(&client);
         let inner = Arc::new(Connected { client, turns: Turns::default(), state });
         ContractState { inner, session }
@@ -185,7 +188,8 @@ impl<H: Handler> Handler for Contracts<H> {
     }
 
     async fn request(&self, call: Call<Self::State>) -> Result<Reply, Failure> {
-        let Some(held) = self.shared.versions.get(&call.version()) else {
+        let held = self.shared.versions.get(&call.version());
+        let Some(held) = held.filter(|_| !call.connection.client.is_checked()) else {
             return self.handler.request(inner(call)).await;
         };
         let session = Arc::clone(&call.state().session);
@@ -227,7 +231,8 @@ impl<H: Handler> Handler for Contracts<H> {
     }
 
     async fn event(&self, event: Call<Self::State>) {
-        if let Some(held) = self.shared.enforced(event.version()) {
+        let held = self.shared.enforced(event.version());
+        if let Some(held) = held.filter(|_| !event.connection.client.is_checked()) {
             let session = &event.state().session;
             if let Err(broken) = held.sessions.event_in(session.state(held), event.term()) {
                 session.shared.counters.event_in();

@@ -9,13 +9,14 @@ use tokio::runtime::Handle;
 use tracing::{error, warn};
 use ubf_codec::{Term, Text, Version, Versioned as _, View};
 use ubf_proto::server::{Message, SessionAnswer, StoredAnswer};
-use ubf_proto::session::{Level, NoSession, Resume, Wish};
+use ubf_proto::session::{Level, NoSession, Resume, SessionId, Wish};
 use ubf_server::{OwnerInput, OwnerLink, Reply};
 use ubf_state::shard::{NotRun, Ran, To};
 use ubf_state::{Do, Reason, Session, SessionKey, Stop, Tx};
 
 use super::key::key_of;
 use super::links::place;
+use super::parked::Client;
 use super::prepare::{self, Asked, Todo};
 use super::work::{Event, Work};
 use super::worker::{Worker, wall_clock};
@@ -134,7 +135,8 @@ impl<S: StatefulService> Worker<S> {
         let key = key_of(&wish.id);
         match self.host.shard_mut().open_session(&self.rows, key, grant) {
             Ok(()) => {
-                self.sessions.attach(key, grant.keep, link.origin());
+                let client = client(link, &wish.id);
+                self.sessions.attach(key, grant.keep, link.origin(), client);
                 self.links.attach(key, link);
                 Ok(())
             }
@@ -180,7 +182,8 @@ impl<S: StatefulService> Worker<S> {
         match resumed {
             Ok(()) => {
                 if let Some(session) = self.host.shard().session(key) {
-                    self.sessions.attach(key, session.grant().keep, link.origin());
+                    let client = client(link, &resume.id);
+                    self.sessions.attach(key, session.grant().keep, link.origin(), client);
                 }
                 if let Some(before) = self.links.attach(key, link) {
                     before.overtaken();
@@ -353,6 +356,16 @@ impl<S: StatefulService> Worker<S> {
         } else {
             self.sessions.park(key, Instant::now());
         }
+    }
+}
+
+/// Whom a session is for, for people.
+fn client(link: &OwnerLink, id: &SessionId) -> Client {
+    Client {
+        name: id.to_string(),
+        service: link.service().clone(),
+        peer: link.peer(),
+        connection: link.connection(),
     }
 }
 

@@ -2,13 +2,15 @@
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use ubf_codec::{Version, Versioned as _};
 use ubf_proto::Versions;
 use ubf_proto::endpoint::SessionLimits;
@@ -16,14 +18,16 @@ use ubf_proto::server::SessionAnswer;
 use ubf_proto::session::NoSession;
 use ubf_server::{OwnerInput, OwnerLink, SessionOwner};
 use ubf_state::shard::Config;
-use ubf_state::{ShardId, ShardVersions};
+use ubf_state::{Known, ShardId, ShardVersions};
 use ubf_store::{Store, StoreThread};
 
 use super::failure::KeeperError;
+use super::orders::{Migration, Order, OrderError, OwnedSession, Reading, RowCount};
 use super::prepare::Todo;
 use super::rows::Rows;
 use super::work::{Event, Work};
 use super::worker::Worker;
+use crate::backup::BackupSize;
 use crate::host::{Host, known};
 use crate::service::StatefulService;
 
@@ -125,9 +129,17 @@ pub(super) struct Shared {
     versions: watch::Sender<Option<ShardVersions>>,
     /// Where messages are prepared: that of the connections.
     runtime: OnceLock<Handle>,
+    /// How many there are, and how many of them have no connection.
+    sessions: [AtomicUsize; 2],
 }
 
 impl Shared {
+    pub(super) fn set_sessions(&self, present: usize, parked: usize) {
+        for (count, now) in self.sessions.iter().zip([present, parked]) {
+            count.store(now, Ordering::Relaxed);
+        }
+    }
+
     pub(super) fn runtime(&self) -> Option<&Handle> {
         self.runtime.get()
     }
@@ -168,6 +180,7 @@ impl<S: StatefulService> Keeper<S> {
             ended: watch::Sender::new(None),
             versions: watch::Sender::new(None),
             runtime: OnceLock::new(),
+            sessions: Default::default(),
         });
         let (starting, started) = channel();
         let rows = Rows::new(store.base(config.shard));
@@ -218,6 +231,77 @@ impl<S: StatefulService> Keeper<S> {
             versions.is_some_and(|versions| versions.may_offer(S::needs(*version)))
         };
         S::Request::VERSIONS.iter().copied().filter(is_held).collect()
+    }
+
+    /// Counts the rows by table and state version, as they are at the moment.
+    ///
+    /// # Errors
+    /// They cannot be read now; see [`OrderError`].
+    pub async fn count_rows(&self) -> Result<Vec<RowCount>, OrderError> {
+        self.order(|answer| Order::Read(Reading::Count(answer))).await?
+    }
+
+    /// Writes a [backup](crate::backup) of the rows, as they are at the moment, to a new file. The
+    /// name is that of the service, and is asked for when the backup is restored.
+    ///
+    /// # Errors
+    /// There is none; see [`OrderError`].
+    pub async fn back_up(&self, name: &str, path: PathBuf) -> Result<BackupSize, OrderError> {
+        let name = name.to_owned();
+        self.order(|answer| Order::Read(Reading::Backup { name, path, answer })).await?
+    }
+
+    /// Raises the write version by one (T6): from there on no program may own the rows that does not
+    /// know it. Answered when that is stored. `others` are what other nodes know that may own them.
+    ///
+    /// # Errors
+    /// The version stays; see [`OrderError`].
+    pub async fn finalize(&self, others: &[Known]) -> Result<ShardVersions, OrderError> {
+        let nodes = others.iter().copied().chain([known::<S>()]).collect();
+        self.order(|answer| Order::Finalize(nodes, answer)).await?
+    }
+
+    /// Rewrites rows of an older state version beside the calls (T8), and tells how far that has
+    /// come. It goes on by itself, however often it is asked.
+    ///
+    /// # Errors
+    /// The keeper has ended.
+    pub async fn migrate(&self) -> Result<Migration, OrderError> {
+        self.order(Order::Migrate).await
+    }
+
+    /// The sessions whose numbers are above `after`, at most so many.
+    ///
+    /// # Errors
+    /// The keeper has ended.
+    pub async fn sessions(
+        &self,
+        after: u64,
+        at_most: usize,
+    ) -> Result<Vec<OwnedSession>, OrderError> {
+        self.order(|answer| Order::Sessions { after, at_most, answer }).await
+    }
+
+    /// How many sessions there are, and how many of them have no connection.
+    #[must_use]
+    pub fn session_counts(&self) -> (usize, usize) {
+        let [present, parked] = &self.shared.sessions;
+        (present.load(Ordering::Relaxed), parked.load(Ordering::Relaxed))
+    }
+
+    /// The versions of the rows. `None`: they are not owned yet.
+    #[must_use]
+    pub fn row_versions(&self) -> Option<ShardVersions> {
+        *self.shared.versions.borrow()
+    }
+
+    async fn order<T>(
+        &self,
+        order: impl FnOnce(oneshot::Sender<T>) -> Order,
+    ) -> Result<T, OrderError> {
+        let (answer, answered) = oneshot::channel();
+        self.events.send(Event::Order(order(answer))).map_err(|_| OrderError::NotNow)?;
+        answered.await.map_err(|_| OrderError::NotNow)
     }
 
     /// Waits until the keeper has ended by itself, and tells why.

@@ -20,12 +20,16 @@ mod prepare;
 mod work;
 
 mod lanes;
+mod orders;
 
 mod failure;
 mod inputs;
+mod leave;
+mod operator;
 mod worker;
 
 mod keeper;
 
 pub use self::failure::KeeperError;
 pub use self::keeper::{Keeper, KeeperConfig};
+pub use self::orders::{Migration, OrderError, OwnedSession, RowCount};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ubf_server::{OwnerInput, OwnerLink};
 use ubf_store::Told;
 
+use super::orders::Order;
 use super::prepare::{Asked, Todo};
 
 /// What the thread is told.
@@ -18,6 +19,8 @@ pub(super) enum Event<R> {
         ticket: u64,
         asked: Asked<R>,
     },
+    /// People want something.
+    Order(Order),
     Told(Told),
     /// All that was taken is to be committed, and the store closed.
     Close,

@@ -6,18 +6,17 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant, SystemTime};
 
-use bytes::Bytes;
 use tracing::{error, info, warn};
-use ubf_proto::server::{Restored, RestoredItem, SessionAnswer, StoredAnswer};
 use ubf_server::{OwnerInput, OwnerLink};
-use ubf_state::shard::{End, Input, Leaving, LetGo, Life, NotRun, Output, To};
-use ubf_state::{Epoch, Kept, KeptEvent, Missing, SessionKey, ShardRecord, Time};
+use ubf_state::shard::{End, Input, LetGo, Life, NotRun, Output};
+use ubf_state::{Epoch, Missing, SessionKey, ShardRecord, Time};
 use ubf_store::{Ask, ClaimError, StoreThread, Told};
 
 use super::failure::KeeperError;
 use super::keeper::{KeeperConfig, Shared};
 use super::lanes::Lanes;
 use super::links::Links;
+use super::orders::Desk;
 use super::parked::Sessions;
 use super::rows::Rows;
 use super::work::{Event, Work};
@@ -33,6 +32,8 @@ const STORE_PAUSE: Duration = Duration::from_millis(200);
 /// How long a store may not answer. Chosen: a database is restarted in less, and clients wait no
 /// longer for a server that has lost its rows.
 const MAX_STORE_TROUBLE: Duration = Duration::from_secs(30);
+/// The connection of orders, whose answers wait at the gate, too.
+pub(super) const ORDERS: u64 = u64::MAX;
 /// The number of the look before a claim; those of the shard begin at 1.
 const CLAIMING: u64 = 0;
 
@@ -51,6 +52,7 @@ pub(super) struct Worker<S: StatefulService> {
     pub(super) queue: VecDeque<(Arc<OwnerLink>, Work<S::Request>)>,
     /// What waits for a message of its connection that is being prepared.
     pub(super) lanes: Lanes<S::Request>,
+    pub(super) desk: Desk,
     pub(super) next_ticket: u64,
     /// Who waits for the beginning.
     starting: Option<Sender<Result<(), KeeperError>>>,
@@ -65,7 +67,7 @@ pub(super) struct Worker<S: StatefulService> {
     trouble: Option<Trouble>,
     /// Why the last batch, or claim, has failed.
     cause: Option<Box<dyn Error + Send + Sync>>,
-    is_closing: bool,
+    pub(super) is_closing: bool,
     is_closed: bool,
 }
 
@@ -110,6 +112,7 @@ impl<S: StatefulService> Worker<S> {
             events,
             queue: VecDeque::new(),
             lanes: Lanes::default(),
+            desk: Desk::default(),
             next_ticket: 0,
             starting: Some(starting),
             scanning: Some(None),
@@ -128,7 +131,8 @@ impl<S: StatefulService> Worker<S> {
     pub(super) fn run(mut self, events: &Receiver<Event<S::Request>>) -> Result<(), KeeperError> {
         let served = self.serve(events);
         self.cut_all();
-        let Self { store, rows, shared, starting, .. } = self;
+        let Self { store, rows, shared, starting, desk, .. } = self;
+        desk.end();
         // The store cannot be closed while its rows can be read.
         drop(rows);
         let ended = match (served, store.close()) {
@@ -181,6 +185,9 @@ impl<S: StatefulService> Worker<S> {
         if self.is_blocked {
             return again;
         }
+        if self.desk.is_migrating {
+            return Some(Instant::now());
+        }
         let end = self.sessions.first_end().map(|(end, _)| end);
         let timer = self.next_timer.map(|at| Instant::now() + at.since(wall_clock()));
         [again, end, timer].into_iter().flatten().min()
@@ -196,6 +203,7 @@ impl<S: StatefulService> Worker<S> {
                 self.queue.extend(self.lanes.prepared(at, ticket, asked));
                 Ok(())
             }
+            Event::Order(order) => self.order(order),
             Event::Told(told) => self.told(told),
             Event::Close => {
                 self.is_closing = true;
@@ -218,21 +226,23 @@ impl<S: StatefulService> Worker<S> {
             let is_free = self.scan_sessions()? && self.end_sessions()? && self.run_queue()?;
             if is_free {
                 self.ring()?;
+                self.sweep()?;
             }
             self.count_kept();
+            self.shared.set_sessions(self.sessions.len(), self.sessions.parked());
             if !self.do_outputs()? || self.queue.is_empty() {
                 return Ok(());
             }
         }
     }
 
-    fn ask(&self, ask: Ask) -> Result<(), KeeperError> {
+    pub(super) fn ask(&self, ask: Ask) -> Result<(), KeeperError> {
         self.store.ask(ask).map_err(|error| KeeperError::store("the store does not answer", error))
     }
 
     /// Whether what was to be done is done. If the store has to do something before, it waits for
     /// that.
-    fn done<T>(&mut self, result: Result<T, NotRun>) -> Result<Option<T>, KeeperError> {
+    pub(super) fn done<T>(&mut self, result: Result<T, NotRun>) -> Result<Option<T>, KeeperError> {
         match result {
             Ok(done) => return Ok(Some(done)),
             Err(NotRun::Missing(missing)) => {
@@ -378,62 +388,12 @@ impl<S: StatefulService> Worker<S> {
         Ok(is_any)
     }
 
-    fn leave(&mut self, to: To, what: Leaving) {
-        match to {
-            To::Session(key) => self.leave_session(key, what),
-            To::Connection(call) => {
-                let Some((link, packet)) = self.links.answered(call) else { return };
-                match what {
-                    Leaving::Answer { body, .. } => tell(&link, packet, &body),
-                    Leaving::Mark(_) => link.taken(packet),
-                    Leaving::Opened | Leaving::Resumed { .. } | Leaving::Event(_) | _ => {
-                        debug_assert!(false, "that is for sessions");
-                    }
-                }
-            }
-        }
-    }
-
-    fn leave_session(&mut self, key: SessionKey, what: Leaving) {
-        // What is for a connection that is gone is kept, and comes with the next resume.
-        let Some(attached) = self.links.attached(key) else { return };
-        match what {
-            Leaving::Answer { number, body } => {
-                let Some((asked, packet)) = attached.running.pop_front() else { return };
-                debug_assert_eq!(asked, number, "answers leave in the order of their messages");
-                tell(&attached.link, packet, &body);
-                self.end_if_answered(key);
-            }
-            Leaving::Opened => {
-                if let Some(session) = self.host.shard().session(key) {
-                    attached.link.session(SessionAnswer::Granted(*session.grant()));
-                }
-            }
-            Leaving::Resumed { received, kept, events_made, events } => {
-                if let Some(session) = self.host.shard().session(key) {
-                    let (grant, kept) = (*session.grant(), items(kept, events));
-                    let events_made = Some(events_made);
-                    let restored = Restored { grant, received, events_made, kept };
-                    attached.link.session(SessionAnswer::Restored(Box::new(restored)));
-                    if self.is_crowded {
-                        attached.link.crowded(true);
-                    }
-                }
-            }
-            Leaving::Mark(packet) => attached.link.taken(packet),
-            Leaving::Event(body) => match StoredAnswer::from_bytes(&body) {
-                Some(StoredAnswer::Reply { version, body }) => attached.link.event(version, body),
-                Some(_) | None => error!("an event is no versioned packet, and is not sent"),
-            },
-            other => error!(?other, "an output that this keeper does not know"),
-        }
-    }
-
     /// T4: what has not left never will. Clients go on with what is stored.
     fn let_go(&mut self, why: LetGo) {
         let cause = self.cause.as_deref().map(tracing::field::display);
         warn!(?why, cause, "a batch was let go: connections are cut, and clients go on");
         self.rows.forget();
+        self.desk.let_go();
         self.cut_all();
         self.sessions.park_all(Instant::now());
     }
@@ -487,6 +447,7 @@ impl<S: StatefulService> Worker<S> {
                 }
                 Err(error) => self.failed(error.into(), Again::Load(missing))?,
             },
+            Told::Snapshot { snapshot, .. } => self.desk.shown(snapshot),
             Told::Broken => return Err(KeeperError::fault("the store's code has panicked")),
             other => {
                 error!(?other, "the store tells what this keeper does not know");
@@ -562,48 +523,6 @@ impl<S: StatefulService> Worker<S> {
                 self.host.handle(Input::LookFailed);
                 Ok(())
             }
-        }
-    }
-}
-
-/// Tells a connection the answer to one of its packets.
-fn tell(link: &OwnerLink, packet: u64, stored: &Bytes) {
-    match StoredAnswer::from_bytes(stored) {
-        Some(StoredAnswer::Reply { body, .. }) => link.reply(packet, body),
-        Some(StoredAnswer::Refused(why)) => link.refused(packet, why),
-        Some(StoredAnswer::Failed(why)) => link.failed(packet, why),
-        None => {
-            error!("an answer that was made here cannot be read");
-            link.cut();
-        }
-    }
-}
-
-/// The answers and events that a client has not seen, in the order in which they were made.
-fn items(kept: Vec<Kept>, events: Vec<KeptEvent>) -> Vec<RestoredItem> {
-    let mut items = Vec::with_capacity(kept.len() + events.len());
-    let mut events = events.into_iter().peekable();
-    for Kept { number, body } in kept {
-        while let Some(event) = events.next_if(|event| event.after < number) {
-            items.extend(event_item(&event));
-        }
-        let answer = StoredAnswer::from_bytes(&body).unwrap_or_else(|| {
-            // The client is told that the call may have run, which is true.
-            error!(number, "a kept answer cannot be read");
-            StoredAnswer::Failed(ubf_codec::Term::atom("state"))
-        });
-        items.push(RestoredItem::Answer(number, answer));
-    }
-    items.extend(events.filter_map(|event| event_item(&event)));
-    items
-}
-
-fn event_item(event: &KeptEvent) -> Option<RestoredItem> {
-    match StoredAnswer::from_bytes(&event.body) {
-        Some(StoredAnswer::Reply { version, body }) => Some(RestoredItem::Event { version, body }),
-        Some(_) | None => {
-            error!(number = event.number, "an event is no versioned packet, and is not sent");
-            None
         }
     }
 }

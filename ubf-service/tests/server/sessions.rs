@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ubf_proto::endpoint::SessionLimits;
+use ubf_server::Cordon;
 use ubf_state::{ShardId, Space};
 use ubf_store::{Memory, Store as _};
 
@@ -51,6 +52,32 @@ async fn s4_after_a_cut_what_is_kept_comes_again_and_nothing_runs_twice() {
     let (mut peer, resumed) = server.resume(ID, 3, 3).await;
     assert!(resumed.contains("{'resumed'4 0}"), "{resumed}");
     peer.exchange("0 'ping'$", "0 ? 'pong'$").await;
+    drop(peer);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn s10_a_cordon_lets_clients_go_on_with_sessions_that_are_stored() {
+    let store = Memory::new();
+    let server = Running::start(store.clone()).await;
+    let mut peer = server.open(ID).await;
+    peer.exchange("1 {'add'\"a\"1}$", "1 ? {1'start'}$").await;
+    server.kill().await;
+    drop(peer);
+    // The process that goes on knows nothing of the session but what is stored.
+    let server = Running::start(store).await;
+    assert!(server.handle.cordon(Cordon::default()));
+    let (mut peer, resumed) = server.resume(ID, 0, 2).await;
+    assert!(resumed.contains("{'resumed'1 0}"), "{resumed}");
+    peer.expect("1 ? {1'start'}$").await;
+    peer.exchange("1 {'add'\"a\"1}$", "1 ? {2'start'}$").await;
+    let (mut late, unknown) = server.resume("fedcba9876543210", 0, 2).await;
+    assert!(unknown.contains("{'no_session''unknown'}"), "{unknown}");
+    late.send("1 {'read'\"a\"}$").await;
+    late.expect_end("0 ? {'closing''cordoned'1}$").await;
+    let mut stranger = server.connect().await;
+    stranger.send(&format!("0 {{'negotiate'1?#1&#{{'session'16~{ID}~8 1000 60000}}&}}$")).await;
+    stranger.expect_end("0 ? {'closing''cordoned'0}$").await;
     drop(peer);
     server.stop().await;
 }

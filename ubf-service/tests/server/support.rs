@@ -285,6 +285,9 @@ impl Store for Held {
     fn scan(&mut self, shard: ShardId, scan: &Scan) -> Result<Page, StoreError> {
         self.memory.scan(shard, scan)
     }
+    fn snapshot(&mut self, shard: ShardId) -> Result<Box<dyn ubf_store::Snapshot>, StoreError> {
+        self.memory.snapshot(shard)
+    }
     fn base(&self, shard: ShardId) -> Option<Box<dyn Base + Send>> {
         self.memory.base(shard)
     }

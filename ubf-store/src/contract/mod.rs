@@ -54,6 +54,7 @@ pub(crate) fn holds(engine: &Engine) {
     large_rows_come_back_whole(engine);
     many_rows_are_read_page_by_page(engine);
     what_was_committed_is_there_after_closing(engine);
+    a_snapshot_is_of_one_moment(engine);
     if engine.is_concurrent {
         nothing_is_committed_after_a_claim(engine);
     }
@@ -146,6 +147,29 @@ fn claims_count_and_fence(engine: &Engine) {
     }
     assert_eq!(store.get(shard, b"a").unwrap().as_deref(), Some(&b"1"[..]), "nothing was written");
     store.commit(&batch(12, 2, &[])).unwrap();
+    store.close().unwrap();
+}
+
+fn a_snapshot_is_of_one_moment(engine: &Engine) {
+    let mut store = (engine.open)();
+    for shard in [18, 19] {
+        store.claim(ShardId(shard), Epoch(0)).unwrap();
+        let changes: [Change<'_>; 2] = [(b"a", Some(b"1")), (b"b", Some(b"1"))];
+        store.commit(&batch(shard, 1, &changes)).unwrap();
+    }
+    let mut snapshot = store.snapshot(ShardId(18)).unwrap();
+    store.commit(&batch(18, 1, &[(b"a", None), (b"b", Some(b"2")), (b"c", Some(b"2"))])).unwrap();
+    // It is read elsewhere, while the store commits.
+    let seen = std::thread::spawn(move || {
+        let first = snapshot.scan(&all(Order::Upwards, 1)).unwrap();
+        let back = snapshot.scan(&all(Order::Downwards, 9)).unwrap();
+        (first, back)
+    });
+    let row = |key: &'static [u8]| (Bytes::from_static(key), Bytes::from_static(b"1"));
+    assert_eq!(seen.join().unwrap(), (vec![row(b"a")], vec![row(b"b"), row(b"a")]));
+    let mut now = store.snapshot(ShardId(18)).unwrap();
+    assert_eq!(now.scan(&all(Order::Upwards, 9)).unwrap().len(), 2);
+    drop(now);
     store.close().unwrap();
 }
 

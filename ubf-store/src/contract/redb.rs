@@ -269,6 +269,9 @@ impl Store for Lazy {
     ) -> Result<ubf_state::Page, crate::StoreError> {
         unreachable!("it is not asked")
     }
+    fn snapshot(&mut self, _: ShardId) -> Result<Box<dyn crate::Snapshot>, crate::StoreError> {
+        unreachable!("nobody asks for it")
+    }
     fn base(&self, _: ShardId) -> Option<Box<dyn ubf_state::Base + Send>> {
         None
     }

@@ -43,6 +43,9 @@ impl Store for Slow {
     fn scan(&mut self, shard: ShardId, scan: &Scan) -> Result<Page, StoreError> {
         self.memory.scan(shard, scan)
     }
+    fn snapshot(&mut self, shard: ShardId) -> Result<Box<dyn crate::Snapshot>, StoreError> {
+        self.memory.snapshot(shard)
+    }
     fn base(&self, shard: ShardId) -> Option<Box<dyn Base + Send>> {
         self.memory.base(shard)
     }
@@ -179,6 +182,9 @@ impl Store for Faulty {
     }
     fn scan(&mut self, _: ShardId, _: &Scan) -> Result<Page, StoreError> {
         Err(StoreError::plain("faulty"))
+    }
+    fn snapshot(&mut self, _: ShardId) -> Result<Box<dyn crate::Snapshot>, StoreError> {
+        unreachable!("nobody asks for it")
     }
     fn base(&self, _: ShardId) -> Option<Box<dyn Base + Send>> {
         None

@@ -13,7 +13,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, NoTls, Row, Statement};
 use ubf_state::{Base, Batch, Epoch, NotCommitted, Order, Page, Scan, ShardId};
 
-use crate::store::{Cause, ClaimError, CommitError, Store, StoreError};
+use crate::store::{Cause, ClaimError, CommitError, Snapshot, Store, StoreError};
 
 /// The format of the tables.
 const FORMAT: i64 = 1;
@@ -68,6 +68,8 @@ pub struct Postgres {
     times: PostgresTimes,
     runtime: Runtime,
     session: Option<Session>,
+    /// It shows one moment, and another connection would show another one.
+    is_snapshot: bool,
     #[cfg(test)]
     has_no_lock: bool,
 }
@@ -145,6 +147,7 @@ impl Postgres {
             times,
             runtime,
             session: None,
+            is_snapshot: false,
             #[cfg(test)]
             has_no_lock: false,
         };
@@ -158,6 +161,9 @@ impl Postgres {
         self.runtime.block_on(tokio::task::yield_now());
         if self.session.as_ref().is_some_and(|session| session.client.is_closed()) {
             self.session = None;
+        }
+        if self.session.is_none() && self.is_snapshot {
+            return Err(Failure::Broken("the connection that saw the rows is lost".into()));
         }
         if self.session.is_none() {
             let commit = self.commit_statement();
@@ -353,7 +359,45 @@ impl Store for Postgres {
         None
     }
 
+    fn snapshot(&mut self, shard: ShardId) -> Result<Box<dyn Snapshot>, StoreError> {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime =
+            runtime.map_err(|error| StoreError::new("the system has no event queue", error))?;
+        let (config, times) = (self.config.clone(), self.times);
+        let mut store = Self {
+            config,
+            times,
+            runtime,
+            session: None,
+            is_snapshot: false,
+            #[cfg(test)]
+            has_no_lock: false,
+        };
+        // The moment is that of the first statement.
+        let id = i64::from(shard.0);
+        let begun = store.ask(async |session| {
+            session.client.batch_execute(sql::BEGIN_SNAPSHOT).await?;
+            session.client.query_opt(sql::EPOCH, &[&id]).await
+        });
+        begun.map_err(failed("rows cannot be read"))?;
+        store.is_snapshot = true;
+        Ok(Box::new(PostgresSnapshot { store, shard }))
+    }
+
     fn close(self: Box<Self>) -> Result<(), StoreError> {
         Ok(())
+    }
+}
+
+/// A connection with a transaction that sees one moment.
+#[derive(Debug)]
+struct PostgresSnapshot {
+    store: Postgres,
+    shard: ShardId,
+}
+
+impl Snapshot for PostgresSnapshot {
+    fn scan(&mut self, scan: &Scan) -> Result<Page, StoreError> {
+        self.store.scan(self.shard, scan)
     }
 }

@@ -58,6 +58,9 @@ WITH owner AS (
 )
 SELECT count(*) FROM owner";
 
+/// What is read after it is of one moment.
+pub(super) const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
 pub(super) const GET: &str = "SELECT value FROM ubf_rows WHERE shard = $1 AND key = $2";
 
 pub(super) const SCAN: &str = "\

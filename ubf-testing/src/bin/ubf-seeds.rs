@@ -11,8 +11,8 @@ use std::process::ExitCode;
 use std::{fs, io};
 
 use ubf_conformance::files::Files;
+use ubf_conformance::ours::postfix;
 use ubf_conformance::outcome::Side;
-use ubf_conformance::postfix;
 use ubf_conformance::settings::Settings;
 use ubf_conformance::vectors::{self, Expected, Vector};
 use ubf_testing::random::Random;

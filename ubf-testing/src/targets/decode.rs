@@ -6,7 +6,7 @@ use ubf_codec::{DecodeError, Document, Operator, Source, Summary, Tracer};
 
 use super::Scenario;
 use super::shown::Shown;
-use ubf_conformance::implementations::decoder;
+use ubf_conformance::ours::decoder;
 use ubf_conformance::settings::Settings;
 
 /// The laws of decoding a slice: offsets inside the input, sizes inside the limits, and agreement

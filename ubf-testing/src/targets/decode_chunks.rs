@@ -1,8 +1,8 @@
 //! A stream says the same however it is cut (W12).
 
 use super::Scenario;
-use ubf_conformance::conformance::Implementation;
-use ubf_conformance::implementations::{Codec, end_of, stream, stream_decoder};
+use ubf_conformance::implementation::Implementation;
+use ubf_conformance::ours::{Codec, end_of, stream, stream_decoder};
 use ubf_conformance::outcome::{End, Outcome};
 use ubf_conformance::settings::Settings;
 

@@ -2,8 +2,8 @@
 
 use super::Scenario;
 use crate::oracle_answers::Oracle;
-use ubf_conformance::conformance::Implementation;
-use ubf_conformance::implementations::Codec;
+use ubf_conformance::implementation::Implementation;
+use ubf_conformance::ours::Codec;
 
 /// Compares both entrances, that for a stream and that for one packet.
 pub fn differential(bytes: &[u8]) {

@@ -5,10 +5,10 @@ use ubf_codec::{ClientHeader, Encoder, Mode, NextIp, ServerHeader, peek_version}
 use super::Scenario;
 use crate::oracle_answers::Oracle;
 use crate::oracle_header;
-use ubf_conformance::conformance::Implementation;
-use ubf_conformance::implementations::{Codec, end_of, one_versioned, versioned_stream};
+use ubf_conformance::implementation::Implementation;
+use ubf_conformance::ours::postfix;
+use ubf_conformance::ours::{Codec, end_of, one_versioned, versioned_stream};
 use ubf_conformance::outcome::{End, Packet};
-use ubf_conformance::postfix;
 use ubf_conformance::settings::Limits;
 
 /// The same packets and the same error; what was read writes back to the same header.

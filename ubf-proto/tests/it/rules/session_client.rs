@@ -527,6 +527,69 @@ fn s7_an_event_that_a_closing_owner_has_taken_is_in_no_doubt() {
 }
 
 #[test]
+fn s7_an_owner_that_has_named_another_server_is_asked_all_the_same() {
+    let mut client = in_session(two_addresses());
+    // It goes to a server that neither the program nor a peer names.
+    client.lose(0);
+    client.tell(Input::ConnectFailed { connection: ConnectionId(1), cause: None });
+    client.connected(2);
+    client.receive(2, "0 \"192.0.2.3:4000\" {'closing''cordoned'0}$");
+    client.connected(3);
+    client.receive(3, &agreed("{'no_session''unknown'}"));
+    client.receive(3, &agreed(GRANT));
+    client.send(1, 3, "'a'$");
+    // It may have run there, and nobody else knows.
+    client.receive(3, "0 \"192.0.2.2:4000\" {'closing''shutdown'3}$");
+    let mut asked = Vec::new();
+    while client.dials.len() < 7 {
+        let connection = client.dials.len() as u64 - 1;
+        let lines =
+            client.tell(Input::ConnectFailed { connection: ConnectionId(connection), cause: None });
+        asked.extend(lines.into_iter().filter(|line| line.starts_with("connect")));
+        if client.dials.len() as u64 == connection + 1 {
+            asked.extend(client.wait_until_woken().1);
+        }
+    }
+    let round = ["2:4000", "1:4000", "3:4000"].map(|end| format!("192.0.2.{end}"));
+    let round: Vec<_> =
+        round.iter().zip(4..).map(|(to, number)| format!("connect {number} {to}")).collect();
+    assert_eq!(asked, round, "{:?}", client.dials);
+    assert_asks(&client.connected(6), 6, &resume('b', 0, 0, 2));
+    let lines = client.receive(6, &agreed("{'no_session''unknown'}"));
+    assert!(lines[0].starts_with("end 1 error: the connection was lost"), "{lines:?}");
+}
+
+#[test]
+fn s7_a_call_that_a_closing_owner_has_not_taken_did_not_run() {
+    let ends = |input: fn(&mut Client) -> Vec<String>| {
+        let mut client = in_session(wishing());
+        client.send(1, 3, "'a'$");
+        client.send(2, 3, "'b'$");
+        client.receive(0, "0 \"192.0.2.2:4000\" {'closing''shutdown'2}$");
+        let ends = input(&mut client).into_iter();
+        ends.filter(|line| line.starts_with("end")).collect::<Vec<_>>()
+    };
+    let late = ends(|client| client.wait(30_000));
+    assert!(
+        late[0].starts_with("end 1 error: no reply in time; the call may have run"),
+        "{late:?}"
+    );
+    assert!(late[1].starts_with("end 2 error: not sent in time"), "{late:?}");
+    let cancelled = ends(|client| {
+        let mut ends = client.tell(Input::Cancel { call: CallId(2) });
+        ends.extend(client.tell(Input::Cancel { call: CallId(1) }));
+        ends
+    });
+    assert_eq!(
+        cancelled,
+        [
+            "end 2 error: cancelled before it was sent",
+            "end 1 error: cancelled; the call may have run"
+        ]
+    );
+}
+
+#[test]
 fn s7_an_owner_that_fell_silent_is_asked_last() {
     let mut settings = two_addresses();
     settings.ask_after = Duration::from_secs(1000);

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use ubf_codec::Term;
+use ubf_codec::{NextIp, Term};
 use ubf_proto::endpoint::{
-    self, Admission, ConnectionKey, Endpoint, Opening, Origin, Resumption, SessionKey,
+    self, Admission, ConnectionKey, Cordon, Endpoint, Opening, Origin, Resumption, SessionKey,
 };
 use ubf_proto::server::{self, Input, Output, ServerSession, SessionAnswer, SessionRequest};
 use ubf_proto::{Offer, Time, Versions};
@@ -129,18 +129,8 @@ impl World {
                 other => panic!("not known here: {other:?}"),
             });
         }
-        self.rest(&mut machine);
         self.machines[place] = Some(machine);
         lines
-    }
-
-    /// S6: a session in which nothing goes on is data, and goes on as if it had not been.
-    fn rest(&mut self, machine: &mut Machine) {
-        if let Some(key) = machine.key
-            && let Some(resting) = machine.session.rest()
-        {
-            machine.session = self.endpoint.wake_session(key, resting);
-        }
     }
 
     fn answer(
@@ -286,6 +276,83 @@ fn s5_the_higher_turn_wins_and_the_lower_one_changes_nothing() {
     // What comes late on the connection that was left is not read.
     assert_eq!(world.receive("a", "10 'late'$"), [""; 0]);
     assert_eq!(world.reply("c", 2, "{1's'}$"), ["10 ? {1's'}$"]);
+}
+
+#[test]
+fn s5_a_session_that_is_kept_for_no_time_goes_from_one_connection_to_the_next() {
+    let mut world = World::with(|config| config.sessions.max_keep = Duration::ZERO);
+    world.connect("a");
+    world.receive("a", &open(8));
+    world.receive("a", "10 'one'$");
+    assert_eq!(world.reply("a", 2, "{1's'}$"), ["10 ? {1's'}$"]);
+    for (name, turn, packets) in [("b", 2, 2), ("c", 3, 1)] {
+        let lines = again(&mut world, name, 1, 0, turn);
+        assert_eq!(
+            lines,
+            [
+                &*format!("0 ? {{'closing''overtaken'{packets}}}$"),
+                "close: another connection goes on with the session",
+                &*agreed("'resumed'1 0")
+            ]
+        );
+        assert_eq!(world.endpoint.sessions(), (1, 0));
+    }
+    // Without a connection it is over at once.
+    assert_eq!(world.lose("c"), ["close: the connection is gone", "over: Expired, 0 unread"]);
+    assert_eq!(again(&mut world, "d", 1, 0, 4), [agreed("'no_session''unknown'")]);
+}
+
+/// The words of a cordon.
+const CORDONED: &str = "close: the operator admits no other client (cordon)";
+
+#[test]
+fn s10_a_cordon_lets_a_client_in_whose_loss_the_server_has_not_noticed() {
+    let mut world = opened(8);
+    world.receive("a", "10 'one'$");
+    let cordon = Cordon::new("192.0.2.9:1".parse::<NextIp>().ok());
+    assert!(world.endpoint.handle(endpoint::Input::Cordon(cordon), world.time()));
+    let lines = again(&mut world, "b", 0, 0, 2);
+    assert_eq!(lines.last(), Some(&agreed("'resumed'1 0")), "{lines:?}");
+    assert_eq!(world.reply("b", 2, "{1's'}$"), ["10 ? {1's'}$"], "it is told of no NextIP");
+    assert_eq!(world.receive("b", "10 'two'$"), ["request 4 two"]);
+    // Nobody else, though it comes from the same address.
+    let closing = |packet| format!("0 \"192.0.2.9:1\" {{'closing''cordoned'{packet}}}$");
+    for (name, asks, first, packet) in [
+        ("c", "10 'x'$10 'y'$", None, 0),
+        ("d", &*open(8), None, 0),
+        ("e", &*format!("0 'ping'${}", open(8)), Some("0 ? 'pong'$"), 1),
+    ] {
+        world.connect(name);
+        let first = first.map(str::to_owned).into_iter();
+        let expected: Vec<_> = first.chain([closing(packet), CORDONED.to_owned()]).collect();
+        assert_eq!(world.receive(name, asks), expected, "{name}");
+    }
+    // Whose session is gone hears it, and no more.
+    world.connect("f");
+    let unknown = resume(0, 0, 2).replace("0123456789abcdef", "fedcba9876543210");
+    assert_eq!(world.receive("f", &unknown), [agreed("'no_session''unknown'")]);
+    assert_eq!(world.receive("f", "10 'x'$"), [closing(1), CORDONED.to_owned()]);
+}
+
+#[test]
+fn s10_the_end_of_a_cordon_is_told_to_those_who_have_asked_for_nothing() {
+    let mut world = opened(8);
+    let now = world.time();
+    assert!(world.endpoint.handle(endpoint::Input::Cordon(Cordon::default()), now));
+    world.connect("b");
+    world.connect("c");
+    world.lose("c");
+    assert!(world.endpoint.handle(endpoint::Input::Uncordon, now));
+    let mut told = Vec::new();
+    while let Some(output) = world.endpoint.poll_output() {
+        if let endpoint::Output::Tell(connection, input) = output {
+            assert!(matches!(input, Input::Uncordon), "{input:?}");
+            told.push(connection);
+            world.tell(1, input);
+        }
+    }
+    assert_eq!(told, [world.connections["b"].1]);
+    assert_eq!(world.receive("b", "10 'x'$"), ["request 1 x"]);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use ubf_proto::endpoint::{self, Opening, Resumption, SessionKey};
 use ubf_proto::server::{
     self, CloseReason, Input, Output, ServerSession, SessionAnswer, SessionRequest,
 };
+use ubf_proto::session::SessionId;
 
 use super::clock::Clock;
 use super::nodes::Node;
@@ -25,6 +26,7 @@ pub(super) struct Machine {
     pub(super) pipe: usize,
     /// The session that was granted.
     pub(super) key: Option<SessionKey>,
+    id: Option<SessionId>,
     /// S5: the last attempt to go on with it.
     pub(super) turn: u64,
     /// Events that it has made in its session, and before it had one.
@@ -39,7 +41,7 @@ impl World {
         let (node, client) = (self.pipes[pipe].node, self.pipes[pipe].client);
         let Node { generation, clock, .. } = self.nodes[node];
         self.pipes[pipe].machine = Some(self.machines.len());
-        let (key, turn) = (None, 1);
+        let (key, id, turn) = (None, None, 1);
         let (spoken, kept, woken) = (0, 0, u64::MAX);
         let machine = Machine {
             session,
@@ -49,6 +51,7 @@ impl World {
             client,
             pipe,
             key,
+            id,
             turn,
             spoken,
             kept,
@@ -102,6 +105,9 @@ impl World {
                     let (node, client) = (machine.node, machine.client);
                     log!(self, "node {node} closes on client {client}: {reason}");
                     self.summary.overtaken += u64::from(reason == CloseReason::Overtaken);
+                    if reason == CloseReason::Cordoned {
+                        self.turned_away(&machine);
+                    }
                     self.put_piece(machine.pipe, false, Piece::End);
                     self.leave_pipe(&machine);
                 }
@@ -126,6 +132,7 @@ impl World {
                 },
                 Output::SessionOver { end, unread } => {
                     log!(self, "node {}: session over, {end:?}, {unread} unread", machine.node);
+                    machine.id = None;
                     if let Some(key) = machine.key.take() {
                         self.tell_endpoint(machine.node, endpoint::Input::SessionOver(key));
                     }
@@ -142,8 +149,7 @@ impl World {
         if !has_pipe && !machine.session.is_parked() {
             return;
         }
-        let rests = self.rest(&mut machine);
-        if let Some(at) = machine.session.poll_timeout().filter(|_| !rests) {
+        if let Some(at) = machine.session.poll_timeout() {
             let at = machine.clock.world_time(at);
             if at < machine.woken {
                 machine.woken = at;
@@ -153,22 +159,29 @@ impl World {
         self.machines[index] = Some(machine);
     }
 
-    /// S6: every other session in which nothing goes on is kept as data, and its endpoint keeps time
-    /// for it. Whether that is so.
-    fn rest(&mut self, machine: &mut Machine) -> bool {
-        let is_one = (machine.client as u64 + machine.turn).is_multiple_of(2);
-        let Some(session) = machine.key.filter(|_| is_one) else { return false };
-        let Some(resting) = machine.session.rest() else { return false };
-        let until = resting.expires_at();
-        machine.session = self.nodes[machine.node].endpoint.wake_session(session, resting);
-        self.tell_endpoint(machine.node, endpoint::Input::Rests { session, until })
+    /// S10.6: a client that came in for a session has none to go on with.
+    fn turned_away(&mut self, machine: &Machine) {
+        self.summary.cordoned += 1;
+        let pipe = &self.pipes[machine.pipe];
+        assert!(pipe.is_cordoned, "S10.7: those that are there stay");
+        if let Some(id) = pipe.resumed {
+            let is_there = self.of_process(machine.node).any(|machine| machine.id == Some(id));
+            assert!(!is_there, "S10.5: it goes on with its session");
+        }
     }
 
-    /// S6: the time of a session that rests is over.
-    pub(super) fn wake_session(&mut self, node: usize, key: SessionKey) {
-        if let Some(machine) = self.session_machine(node, key) {
-            self.tell_machine(machine, Input::Tick);
-        }
+    /// The machines of the process at a node. The one that is being told something is not among
+    /// them.
+    fn of_process(&self, node: usize) -> impl Iterator<Item = &Machine> {
+        let generation = self.nodes[node].generation;
+        let is_its_own =
+            move |machine: &&Machine| machine.node == node && machine.generation == generation;
+        self.machines.iter().flatten().filter(is_its_own)
+    }
+
+    /// Whether the process at a node has a session of this client.
+    pub(super) fn owns_session(&self, node: usize, client: usize) -> bool {
+        self.of_process(node).any(|machine| machine.client == client && machine.key.is_some())
     }
 
     /// The connection of a machine is over.
@@ -198,7 +211,8 @@ impl World {
                 match endpoint.open_session(connection, service, &wish, max_packet, now) {
                     Opening::Granted { session, grant } => {
                         assert!(!is_crowded, "S6: a crowded server grants none");
-                        machine.key = Some(session);
+                        assert!(!self.pipes[machine.pipe].is_cordoned, "S10.6: none is opened");
+                        (machine.key, machine.id) = (Some(session), Some(wish.id));
                         self.summary.sessions += 1;
                         Ok(SessionAnswer::Granted(grant))
                     }
@@ -207,6 +221,7 @@ impl World {
                 }
             }
             SessionRequest::Resume { service, resume } => {
+                self.pipes[machine.pipe].resumed = Some(resume.id);
                 match endpoint.resume_session(connection, &service, &resume, now) {
                     Resumption::HandOver(session) => {
                         self.attach_by_turn(machine.node, session, resume.turn);
@@ -253,6 +268,7 @@ impl World {
         let machine = self.machines[owner].as_mut().expect("it is there");
         machine.pipe = pipe;
         machine.session.resume(resuming, now);
+        self.pipes[pipe].is_cordoned = false;
         self.pipes[pipe].machine = Some(owner);
         self.tell_machine(owner, Input::Tick);
     }

@@ -21,6 +21,7 @@ use ubf_codec::{Address, Term, Version};
 use ubf_proto::client::{self, ConnectionId};
 use ubf_proto::endpoint::ConnectionKey;
 use ubf_proto::server;
+use ubf_proto::session::SessionId;
 use ubf_proto::{ClientSession, Random, Time, Versions};
 
 use self::clock::Clock;
@@ -174,6 +175,10 @@ struct Pipe {
     told: Told,
     /// The machine that had it.
     old_machine: Option<usize>,
+    /// S10.4: it was made while its node admitted nobody else, and has gone on with no session.
+    is_cordoned: bool,
+    /// S4: the session that its client has asked to go on with.
+    resumed: Option<SessionId>,
 }
 
 #[derive(Debug)]

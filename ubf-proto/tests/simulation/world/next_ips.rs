@@ -58,6 +58,10 @@ impl World {
         }
         let mut header = packet.splitn(3, |&byte| byte == b'"');
         let (Some(mode), Some(next_ip)) = (header.next(), header.next()) else { return };
+        let is_turned_away = |body: &[u8]| body.starts_with(b" {'closing''cordoned'");
+        if pipe.is_cordoned && header.next().is_some_and(is_turned_away) {
+            return;
+        }
         if mode.iter().any(|byte| !byte.is_ascii_digit() && *byte != b' ') {
             return;
         }

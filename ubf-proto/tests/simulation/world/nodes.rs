@@ -89,8 +89,6 @@ pub(super) enum Mail {
     Cut,
     /// It is a node's, and not a pipe's.
     EndSession(SessionKey),
-    /// Likewise.
-    WakeSession(SessionKey),
 }
 
 impl World {
@@ -123,7 +121,6 @@ impl World {
                     self.nodes[node].endpoint.handle(Input::Calls(calls), now);
                 }
                 Output::EndSession(key) => self.mail.push_back((node, Mail::EndSession(key))),
-                Output::WakeSession(key) => self.mail.push_back((node, Mail::WakeSession(key))),
                 Output::Notice(notice) => self.endpoint_noticed(node, &notice),
                 other => panic!("{other:?}"),
             }
@@ -162,7 +159,6 @@ impl World {
                 Mail::Tell(input) => self.tell_server(pipe, input),
                 Mail::Cut => self.tell_server(pipe, server::Input::Lost),
                 Mail::EndSession(key) => self.end_session(pipe, key),
-                Mail::WakeSession(key) => self.wake_session(pipe, key),
             }
         }
     }
@@ -196,6 +192,11 @@ impl World {
                 side.withdrawn.remove(&version.get());
                 side.held.remove(&version.get());
                 side.held_for.retain(|(_, held), _| *held != version.get());
+            }
+            Notice::Uncordoned => {
+                for pipe in self.pipes.iter_mut().filter(|pipe| pipe.node == node) {
+                    pipe.is_cordoned = false;
+                }
             }
             _ => {}
         }

@@ -29,11 +29,15 @@ impl World {
             return;
         }
         let now = self.node_time(node);
+        let is_cordoned = self.nodes[node].endpoint.cordon().is_some();
         let (key, server) = match self.nodes[node].endpoint.admit(origin(client), now) {
             Admission::Serve { connection, start } => (Some(connection), start.session(now)),
             Admission::TurnAway { why, start } => {
                 log!(self, "node {node} turns client {client} away: {why}");
-                self.summary.cordoned += u64::from(why == "cordoned");
+                if why == "cordoned" {
+                    self.summary.cordoned += 1;
+                    assert!(!self.owns_session(node, client), "S10.4: it may have lost its wire");
+                }
                 (None, start.farewell(why, now))
             }
         };
@@ -51,6 +55,8 @@ impl World {
             opened_at: self.now,
             told: Told::default(),
             old_machine: None,
+            is_cordoned,
+            resumed: None,
         });
         self.add_machine(server, pipe);
         self.clients[client].pipes.insert(connection, pipe);
@@ -83,6 +89,7 @@ impl World {
         let version = message.version.get();
         assert_eq!(written.as_i64(), Some(i64::from(version)), "N8: rendered for another version");
         let node = machine.node;
+        assert!(!self.pipes[machine.pipe].is_cordoned, "S10.6: nobody else is served");
         assert!(
             self.nodes[node].side.versions.contains(&version),
             "N4: version {version} is not spoken"

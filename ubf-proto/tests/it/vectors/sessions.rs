@@ -1,58 +1,25 @@
-//! The specification's dialogues about sessions, run against both ends.
+//! Dialogues of sessions, and what the book says about them.
 //!
 //! They are written like those of connections, and have several connections to one server. A message
 //! is named by its number in the session.
-
-mod server;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use super::client;
-use super::script::{self, Case, Dialogue};
+use ubf_conformance::dialogue::{Case, Folder};
+use ubf_conformance::outcome::Side;
 
-/// All dialogues, each with its file's name without the end.
-fn dialogues() -> Vec<(String, Dialogue)> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spec/vectors/sessions");
-    let mut dialogues = Vec::new();
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        let file: script::File = toml::from_str(&fs::read_to_string(&path).unwrap())
-            .unwrap_or_else(|error| panic!("{name}: {error}"));
-        dialogues.extend(file.dialogue.into_iter().map(|dialogue| (name.clone(), dialogue)));
-    }
-    assert!(!dialogues.is_empty());
-    dialogues
-}
-
-/// All failures at once, so that a change of the rules shows all that it changes.
-fn run_all(run: impl Fn(&str, &Dialogue) + std::panic::RefUnwindSafe) {
-    let failures = failures(run);
-    assert!(failures.is_empty(), "{failures:#?}");
-}
-
-fn failures(run: impl Fn(&str, &Dialogue) + std::panic::RefUnwindSafe) -> Vec<String> {
-    let mut failures = Vec::new();
-    for (file, dialogue) in dialogues() {
-        let name = format!("{file}: {}", dialogue.name);
-        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&name, &dialogue))).is_err()
-        {
-            failures.push(name);
-        }
-    }
-    failures
-}
+use super::{dialogues, file, follows};
 
 #[test]
 fn the_client_does_what_the_vectors_of_sessions_say() {
-    run_all(|name, dialogue| client::run(name, dialogue, true));
+    follows(Folder::Sessions, Side::Client);
 }
 
 #[test]
 fn the_server_does_what_the_vectors_of_sessions_say() {
-    run_all(server::run);
+    follows(Folder::Sessions, Side::Server);
 }
 
 /// S4: in memory nobody has received less than is done, so that no search can miss this rule.
@@ -61,8 +28,11 @@ fn the_server_does_what_the_vectors_of_sessions_say() {
 fn mutant_received_ignores_done() {
     use ubf_proto::mutant::{Mutant, with};
 
-    let failures = with(Mutant::ReceivedIgnoresDone, || failures(server::run));
-    assert_eq!(failures, ["server-resuming: what the client says it has done counts as received"]);
+    let failures =
+        with(Mutant::ReceivedIgnoresDone, || super::failures(Folder::Sessions, Side::Server));
+    let [failure] = failures.as_slice() else { panic!("{failures:#?}") };
+    let name = "server-resuming: what the client says it has done counts as received: ";
+    assert!(failure.starts_with(name), "{failure}");
 }
 
 /// The chapter, and the numbers of its rules: each begins a sentence.
@@ -91,7 +61,8 @@ fn the_rules_of_sessions_are_counted_without_gaps() {
 #[test]
 fn each_vector_of_a_session_cites_rules_that_there_are() {
     let (_, rules) = chapter();
-    for (file, dialogue) in dialogues() {
+    for dialogue in dialogues(Folder::Sessions) {
+        let file = file(&dialogue);
         for rule in &dialogue.rules {
             assert!(rules.contains(rule), "{file}: {}: there is no rule {rule}", dialogue.name);
         }
@@ -101,10 +72,11 @@ fn each_vector_of_a_session_cites_rules_that_there_are() {
 #[test]
 fn each_section_about_sessions_says_which_vectors_show_it() {
     let mut files: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (file, dialogue) in dialogues() {
-        for rule in dialogue.rules {
+    for dialogue in dialogues(Folder::Sessions) {
+        for rule in &dialogue.rules {
             let section = rule.split('.').next().unwrap().to_owned();
-            files.entry(section).or_default().insert(format!("`sessions/{file}`"));
+            let line = format!("`sessions/{}`", file(&dialogue));
+            files.entry(section).or_default().insert(line);
         }
     }
     let (chapter, _) = chapter();
@@ -122,7 +94,7 @@ fn each_section_about_sessions_says_which_vectors_show_it() {
 #[test]
 fn each_rule_about_sessions_has_a_vector_or_says_why_it_has_none() {
     let cited: BTreeSet<String> =
-        dialogues().into_iter().flat_map(|(_, dialogue)| dialogue.rules).collect();
+        dialogues(Folder::Sessions).into_iter().flat_map(|dialogue| dialogue.rules).collect();
     let (chapter, _) = chapter();
     let (_, excused) = chapter.split_once("{#without-vector}").unwrap();
     let (excused, _) = excused.split_once("\n## ").unwrap();
@@ -141,7 +113,7 @@ fn each_rule_about_sessions_has_a_vector_or_says_why_it_has_none() {
 #[test]
 fn each_section_about_sessions_has_a_usual_vector_and_one_of_its_edge() {
     let mut shown: BTreeMap<String, Vec<Case>> = BTreeMap::new();
-    for (_, dialogue) in dialogues() {
+    for dialogue in dialogues(Folder::Sessions) {
         for rule in dialogue.rules {
             let section = rule.split('.').next().unwrap().to_owned();
             shown.entry(section).or_default().push(dialogue.case);
@@ -152,11 +124,4 @@ fn each_section_about_sessions_has_a_usual_vector_and_one_of_its_edge() {
         let is_edge = cases.iter().any(|case| *case != Case::Usual);
         assert!(is_edge, "{section} has no vector of an edge or a fault");
     }
-}
-
-#[test]
-fn each_vector_of_a_session_has_a_name_of_its_own() {
-    let names = dialogues().into_iter().map(|(file, dialogue)| (file, dialogue.name));
-    let names: Vec<_> = names.collect();
-    assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
 }

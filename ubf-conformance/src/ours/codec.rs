@@ -6,9 +6,9 @@ use ubf_codec::{
     ServerPacket, Source, StreamDecoder, VersionedDecoder,
 };
 
-use crate::conformance::{Answer, Implementation, Refusal, Style};
+use super::postfix;
+use crate::implementation::{Answer, Implementation, Refusal, Style};
 use crate::outcome::{End, Outcome, Packet, Side};
-use crate::postfix;
 use crate::settings::{Dialect, Limits, Settings};
 
 /// The codec, reading a slice.

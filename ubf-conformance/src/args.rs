@@ -1,0 +1,80 @@
+//! The arguments of the program.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+use ubf_conformance::capability::Capability;
+
+/// Runs the test vectors of UBF with versions over an implementation, and reports by rule.
+///
+/// The implementation is a program in any language that reads requests from its standard input, a
+/// line each, and writes answers to its standard output: the book's chapter "The line protocol".
+/// What it does not do it answers with `unsupported`. Without --command the implementation of this
+/// project is examined.
+///
+/// The status is 0 if something was answered, nothing wrongly, and all that is required is
+/// supported; 1 if not; 2 if the arguments, the vectors or the program are not as they must be.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The program to examine and its arguments; the last option
+    #[arg(long, num_args = 1.., value_names = ["PROGRAM", "ARGS"], allow_hyphen_values = true)]
+    pub(crate) command: Vec<String>,
+
+    /// Answer the line protocol with the implementation of this project
+    #[arg(long, conflicts_with_all = ["command", "vectors", "only", "require", "junit", "json"])]
+    pub(crate) serve: bool,
+
+    /// Take the vectors from this folder, laid out as spec/vectors is; else those built in
+    #[arg(long, value_name = "DIR")]
+    pub(crate) vectors: Option<PathBuf>,
+
+    /// Only what cites this rule: W4, S3.14, or S3 for all of S3; more than once for several
+    #[arg(long, value_name = "RULE")]
+    pub(crate) only: Vec<String>,
+
+    /// What must be supported, joined by commas; `all` for everything
+    ///
+    /// decode, one, encode, cached, packets, classic, limits, escapes, connections-client,
+    /// connections-server, sessions-client, sessions-server, notices. A request that needs several
+    /// of them may be unsupported unless all of those are in the list.
+    #[arg(long, value_name = "LIST", value_parser = list)]
+    pub(crate) require: Option<Required>,
+
+    /// How long an answer may take, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    pub(crate) timeout: Duration,
+
+    /// Write a report for build servers, as `JUnit` writes its own, to this file as well
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+
+    /// Write the report as JSON instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ubf-conformance --command python3 adapter.py
+  ubf-conformance --require decode,packets,classic,limits --command ./my-codec --conformance
+  ubf-conformance --only W4 --only W5 --timeout 2 --command node adapter.js
+  ubf-conformance --junit report.xml --require sessions-client --command ./my-client";
+
+/// What must be supported.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Required(pub(crate) Vec<Capability>);
+
+fn list(text: &str) -> Result<Required, String> {
+    match text {
+        "all" => Ok(Required(Capability::ALL.to_vec())),
+        list => list.split(',').map(str::parse).collect::<Result<_, _>>().map(Required),
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| format!("`{text}` is no number of seconds"))?;
+    let time = Duration::try_from_secs_f64(seconds).ok().filter(|time| !time.is_zero());
+    time.ok_or_else(|| format!("`{text}` is no time to wait"))
+}

@@ -1,0 +1,138 @@
+//! The suite: every vector and every dialogue, run over an implementation.
+//!
+//! A check is numbered by the first rule that it cites: `W4.2` is the second one of W4.
+
+use std::collections::BTreeMap;
+
+use crate::capability::{self, Capability};
+use crate::dialogue::{self, Dialogue, Folder, Machine, Strictness, play};
+use crate::examine::examine;
+use crate::files::Files;
+use crate::implementation::{Implementation, Refusal};
+use crate::outcome::Side;
+use crate::report::{Check, Finding, Report, Verdict};
+use crate::vectors::{self, Vector};
+
+/// Vectors and dialogues.
+#[derive(Debug, Clone)]
+pub struct Suite {
+    vectors: Vec<Vector>,
+    dialogues: Vec<Dialogue>,
+}
+
+impl Suite {
+    /// All that is in these files.
+    ///
+    /// # Errors
+    ///
+    /// A file is not as the book says; the sentence names it.
+    pub fn load(files: &Files) -> Result<Self, String> {
+        let vectors = vectors::load(files)?;
+        let mut dialogues = Vec::new();
+        for folder in Folder::ALL {
+            dialogues.extend(dialogue::load(files, folder)?);
+        }
+        Ok(Self { vectors, dialogues })
+    }
+
+    /// Only what cites one of these rules; `S3` is all of `S3.1` and so on.
+    ///
+    /// # Errors
+    ///
+    /// Nothing cites one of them.
+    pub fn only(mut self, rules: &[String]) -> Result<Self, String> {
+        let cites = |cited: &[String], rule: &String| {
+            cited.iter().any(|it| it == rule || it.starts_with(&format!("{rule}.")))
+        };
+        for rule in rules {
+            let mut all = self.vectors.iter().map(|it| &it.rules);
+            let mut of_dialogues = self.dialogues.iter().map(|it| &it.rules);
+            if !all.any(|it| cites(it, rule)) && !of_dialogues.any(|it| cites(it, rule)) {
+                return Err(format!("no vector cites `{rule}`"));
+            }
+        }
+        let is_wanted = |cited: &[String]| rules.iter().any(|rule| cites(cited, rule));
+        self.vectors.retain(|it| is_wanted(&it.rules));
+        self.dialogues.retain(|it| is_wanted(&it.rules));
+        Ok(self)
+    }
+
+    /// Asks an implementation about every vector, and plays every dialogue with its machine.
+    pub fn run(
+        &self,
+        implementation: &dyn Implementation,
+        machine: &mut dyn Machine,
+        with_notices: bool,
+    ) -> Report {
+        let mut checks = Checks::default();
+        for vector in &self.vectors {
+            let title = format!("{} ({})", vector.name, vector.file);
+            checks.add(&vector.rules, title, examine(implementation, vector));
+        }
+        let strictness = Strictness { with_notices, in_one_order: false };
+        for dialogue in &self.dialogues {
+            for side in Side::ALL.into_iter().filter(|side| dialogue.is_for(*side)) {
+                let title = format!("{} ({}, {})", dialogue.name, dialogue.file, side.word());
+                let needs = capability::of_dialogue(dialogue.folder, side);
+                let finding = found(play(machine, dialogue, side, strictness), needs);
+                checks.add(&dialogue.rules, title, finding);
+            }
+        }
+        Report { name: implementation.name(), checks: checks.checks }
+    }
+}
+
+/// Asks an implementation about vectors alone.
+pub fn run(implementation: &dyn Implementation, vectors: &[Vector]) -> Report {
+    let mut checks = Checks::default();
+    for vector in vectors {
+        let title = format!("{} ({})", vector.name, vector.file);
+        checks.add(&vector.rules, title, examine(implementation, vector));
+    }
+    Report { name: implementation.name(), checks: checks.checks }
+}
+
+fn found(played: Result<(), Refusal>, needs: Vec<Capability>) -> Finding {
+    let verdict = match played {
+        Ok(()) => Verdict::Passed,
+        Err(Refusal::Unsupported) => Verdict::Unsupported,
+        Err(Refusal::Failed(problem)) => Verdict::Failed(vec![problem]),
+        Err(Refusal::Hung(problem)) => Verdict::Hung(problem),
+        Err(Refusal::Crashed(problem)) => Verdict::Crashed(problem),
+    };
+    let unsupported = if verdict == Verdict::Unsupported { vec![needs] } else { Vec::new() };
+    Finding { verdict, unsupported }
+}
+
+/// Counts the checks of each rule.
+#[derive(Default)]
+struct Checks {
+    counts: BTreeMap<String, u32>,
+    checks: Vec<Check>,
+}
+
+impl Checks {
+    fn add(&mut self, rules: &[String], title: String, finding: Finding) {
+        let rule = rules.first().cloned().unwrap_or_default();
+        let count = self.counts.entry(rule.clone()).or_default();
+        *count += 1;
+        let number = format!("{rule}.{count}");
+        let Finding { verdict, unsupported } = finding;
+        self.checks.push(Check { rule, number, title, verdict, unsupported });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_cites_a_rule_is_left() {
+        let suite = Suite::load(&Files::built_in()).unwrap();
+        let of_rule = suite.clone().only(&["S3".to_owned(), "W4".to_owned()]).unwrap();
+        assert!(of_rule.vectors.iter().all(|it| it.rules.contains(&"W4".to_owned())));
+        assert!(!of_rule.vectors.is_empty() && !of_rule.dialogues.is_empty());
+        assert!(of_rule.dialogues.len() < suite.dialogues.len());
+        assert_eq!(suite.only(&["S33".to_owned()]).err().as_deref(), Some("no vector cites `S33`"));
+    }
+}

@@ -1,0 +1,94 @@
+//! What people want of a keeper is done on its thread, between the calls.
+
+use std::error::Error as _;
+use std::time::Instant;
+
+use tracing::{info, warn};
+use ubf_state::shard::{Input, Life, To};
+use ubf_state::{Known, Progress, Session, ShardVersions, Stop};
+use ubf_store::Ask;
+
+use super::failure::KeeperError;
+use super::orders::{Answer, Migration, Order, OrderError};
+use super::worker::{ORDERS, Worker, wall_clock};
+use crate::service::StatefulService;
+
+impl<S: StatefulService> Worker<S> {
+    /// Does what people want, or begins to.
+    pub(super) fn order(&mut self, order: Order) -> Result<(), KeeperError> {
+        match order {
+            Order::Read(reading) => {
+                if self.desk.wants(reading) {
+                    self.ask(Ask::Snapshot { shard: self.config.shard })?;
+                }
+            }
+            Order::Migrate(answer) => {
+                let versions = self.host.shard().record().versions;
+                self.desk.is_migrating = !versions.state.is_swept();
+                let Progress { seen, rewritten, .. } = self.host.progress();
+                let failed = self.desk.failed.take();
+                // Whoever has stopped to wait has its reasons.
+                answer.send(Migration { versions, seen, rewritten, failed }).ok();
+            }
+            Order::Finalize(nodes, answer) => self.finalize(nodes, answer),
+            Order::Sessions { after, at_most, answer } => {
+                let mut sessions = self.sessions.list(after, at_most, Instant::now());
+                for session in &mut sessions {
+                    let kept = self.host.shard().session(session.key);
+                    session.kept_bytes = kept.map_or(0, Session::kept_bytes);
+                }
+                answer.send(sessions).ok();
+            }
+        }
+        Ok(())
+    }
+
+    fn finalize(&mut self, nodes: Vec<Known>, answer: Answer<ShardVersions>) {
+        let is_serving = matches!(self.host.shard().life(), Life::Serving { .. });
+        let raised = match self.host.shard().record().versions.finalize(&nodes) {
+            Ok(raised) if is_serving => Ok(raised),
+            Ok(_) => Err(OrderError::NotNow),
+            Err(why) => Err(OrderError::CannotFinalize(why)),
+        };
+        match raised {
+            Ok(versions) => {
+                self.host.handle(Input::Finalize { nodes });
+                let mark = self.desk.finalize(versions, answer);
+                // It is answered when it is stored.
+                self.host.shard_mut().hold(To::Connection(ORDERS), mark);
+                info!(state_version = versions.state.write, "finalized");
+            }
+            Err(why) => {
+                answer.send(Err(why)).ok();
+            }
+        }
+    }
+
+    /// T8: rewrites some rows, if that is wanted.
+    pub(super) fn sweep(&mut self) -> Result<(), KeeperError> {
+        if !self.desk.is_migrating || self.is_closing {
+            self.desk.is_migrating = false;
+            return Ok(());
+        }
+        let swept = self.host.sweep(&self.rows, wall_clock());
+        match self.done(swept)? {
+            // It waits for the store.
+            None => {}
+            Some(Ok(is_more)) => {
+                self.desk.is_migrating = is_more;
+                if !is_more {
+                    info!(rewritten = self.host.progress().rewritten, "all rows are rewritten");
+                }
+            }
+            Some(Err(reason)) => {
+                let stop = Stop::from(reason);
+                let cause = stop.source().map(|cause| format!(": {cause}"));
+                let why = format!("{stop}{}", cause.unwrap_or_default());
+                warn!(why, "rows cannot be rewritten");
+                self.desk.is_migrating = false;
+                self.desk.failed = Some(why);
+            }
+        }
+        Ok(())
+    }
+}
