@@ -14,6 +14,7 @@
 
 mod about;
 mod adding;
+mod admin_http;
 mod breaks;
 mod classic;
 mod contracts;

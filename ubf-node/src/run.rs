@@ -10,6 +10,7 @@ use ubf_server::{BindError, Counts, Report, Server, ServerBuilder, Service};
 use ubf_service::server::KeeperError;
 
 use crate::adding::{Held, Others, add};
+use crate::admin_http::AdminHttp;
 use crate::breaks::Breaks;
 use crate::classic::Stock;
 use crate::control::Control;
@@ -147,7 +148,8 @@ async fn serve(
         .config(settings.config.clone())
         .limits(settings.limits)
         .sessions(settings.sessions.clone())
-        .reuse_port(settings.reuse_port);
+        .reuse_port(settings.reuse_port)
+        .time_calls(settings.admin_http.is_some());
     if let Some(address) = settings.advertise.clone() {
         builder = builder.advertise(address);
     }
@@ -222,16 +224,21 @@ async fn serve(
     let stock_sockets =
         settings.classic.listen.iter().filter(|address| address.starts_with("unix:"));
     server.handle().set_load_marks(settings.load);
-    let operator = match &settings.control {
-        Some(path) => {
-            let (server, waits) = (server.handle(), settings.waits);
-            let control = Control::new(server)
-                .drains(waits.grace, waits.hard_stop)
-                .with_journal(journal)
-                .with_log(log.clone())
-                .with_breaks(breaks.clone());
-            Some(operator::serve(path, control).await?)
+    let control = Control::new(server.handle())
+        .drains(settings.waits.grace, settings.waits.hard_stop)
+        .with_journal(journal)
+        .with_log(log.clone())
+        .with_breaks(breaks.clone());
+    let admin_http = match settings.admin_http {
+        Some(plan) => {
+            let address = plan.address.clone();
+            let started = AdminHttp::start(plan, control.clone(), Some(log.feed())).await;
+            Some(started.map_err(|error| BindError::Listen { address, error })?)
         }
+        None => None,
+    };
+    let operator = match &settings.control {
+        Some(path) => Some(operator::serve(path, control).await?),
         None => None,
     };
     if let Some(kept) = &kept {
@@ -287,6 +294,8 @@ async fn serve(
         info!(name, count, "counted");
     }
     breaks.log();
+    // Monitors see the server stop.
+    drop(admin_http);
     Ok(Ended { report, closed })
 }
 

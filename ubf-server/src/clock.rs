@@ -18,6 +18,11 @@ impl Clock {
         Time::ZERO + self.0.elapsed()
     }
 
+    /// The time of a moment.
+    pub(crate) fn time(self, moment: Instant) -> Time {
+        Time::ZERO + moment.saturating_duration_since(self.0)
+    }
+
     /// The moment at which `time` has come; a day ahead, if that cannot be expressed.
     pub(crate) fn instant(self, time: Time) -> Instant {
         let ahead = Duration::from_millis(time.as_millis());

@@ -3,12 +3,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 macro_rules! counters {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
+    ($($(#[doc = $doc:literal])+ $name:ident,)*) => {
         /// What a server has counted since it was started.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct Counts {
-            $($(#[$doc])* pub $name: u64,)*
+            $($(#[doc = $doc])+ pub $name: u64,)*
         }
 
         /// What the connections of a server count together.
@@ -28,6 +28,13 @@ macro_rules! counters {
             #[must_use]
             pub fn named(&self) -> Vec<(&'static str, u64)> {
                 vec![$((stringify!($name), self.$name),)*]
+            }
+
+            /// What each counter counts, in one sentence or more, in the order of
+            /// [`named`](Self::named).
+            #[must_use]
+            pub fn meanings() -> Vec<(&'static str, &'static str)> {
+                vec![$((stringify!($name), concat!($($doc),+).trim_ascii()),)*]
             }
         }
     };
@@ -147,5 +154,21 @@ impl Counter {
 
     pub(crate) fn count(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_counter_says_what_it_counts() {
+        let named = Counts::default().named();
+        let meanings = Counts::meanings();
+        assert_eq!(named.len(), meanings.len());
+        for ((name, _), (meant, meaning)) in named.into_iter().zip(meanings) {
+            assert_eq!(name, meant);
+            assert!(meaning.ends_with('.') && !meaning.starts_with(' '), "{name}: {meaning}");
+        }
     }
 }

@@ -20,6 +20,7 @@ use ubf_proto::server::{Config, SessionAnswer};
 use ubf_proto::session::{Grant, NoSession, Resume, SessionId, Wish};
 use ubf_proto::{Phase, Service, Time, Versions, endpoint};
 
+use crate::call_times::AllTimes;
 use crate::clock::Clock;
 use crate::connection::{self, Adopted, Attach, Giving};
 use crate::counters::{Counters, Counts};
@@ -63,6 +64,8 @@ pub(crate) struct SharedEndpoint {
     /// The mailbox of connections that are gone: it is closed.
     nobody: Arc<Mailbox>,
     pub(crate) totals: Counters,
+    /// How long calls take. `None`: nobody wants to know.
+    pub(crate) call_times: Option<AllTimes>,
     /// S6: bytes that are kept in all sessions, about.
     kept: AtomicUsize,
     is_crowded: AtomicBool,
@@ -246,10 +249,17 @@ impl SharedEndpoint {
             open_doors: watch::Sender::new(0),
             nobody: closed_mailbox(),
             totals: Counters::default(),
+            call_times: None,
             kept: AtomicUsize::new(0),
             is_crowded: AtomicBool::new(false),
             state: Mutex::new(state),
         }
+    }
+
+    /// Counts from here on how long calls take.
+    pub(crate) fn time_calls(mut self) -> Self {
+        self.call_times = Some(AllTimes::new(&self.versions));
+        self
     }
 
     /// Does something with the endpoint, then what the endpoint says. Lines are written when the

@@ -139,6 +139,7 @@
 mod contain;
 mod log;
 
+mod call_times;
 mod clock;
 mod counters;
 mod settings;
@@ -182,6 +183,7 @@ pub mod middleware;
 pub mod testing;
 
 pub use self::bind_error::BindError;
+pub use self::call_times::CallTimes;
 #[cfg(feature = "classic")]
 pub use self::classic::{Classic, ClassicService};
 #[cfg(feature = "contract")]

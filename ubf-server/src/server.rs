@@ -435,6 +435,7 @@ pub struct ServerBuilder {
     crash_rule: CrashRule,
     seed: Option<u64>,
     spare_descriptors: usize,
+    times_calls: bool,
     #[cfg(feature = "classic")]
     classic: Option<crate::classic::Classic>,
 }
@@ -579,6 +580,15 @@ impl ServerBuilder {
         self
     }
 
+    /// Counts how long calls take, by service and version: see
+    /// [`ServerHandle::call_times`]. It costs two looks at the clock for each batch of calls that
+    /// come together. By default nobody counts.
+    #[must_use]
+    pub const fn time_calls(mut self, times_calls: bool) -> Self {
+        self.times_calls = times_calls;
+        self
+    }
+
     /// Keeps so many descriptors back for each listener: connections that come when the process has
     /// no descriptor left are then taken nevertheless, about as many at a time. By default none.
     ///
@@ -683,6 +693,7 @@ impl ServerBuilder {
             offer,
             seed,
         );
+        let endpoint = if self.times_calls { endpoint.time_calls() } else { endpoint };
         let spare_descriptors = self.spare_descriptors;
         Ok(Server {
             endpoint: Arc::new(endpoint),

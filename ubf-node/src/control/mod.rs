@@ -116,6 +116,15 @@ impl Control {
         self.server.status().agent
     }
 
+    pub(crate) const fn server(&self) -> &ServerHandle {
+        &self.server
+    }
+
+    /// The status in the newest version.
+    pub(crate) fn status_report(&self) -> StatusReport {
+        self.report(2)
+    }
+
     fn answer(&self, version: u32, request: Request) -> Response {
         match self.try_answer(version, request) {
             Ok(response) => response,

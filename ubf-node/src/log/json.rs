@@ -22,16 +22,25 @@ pub(crate) struct JsonLines {
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for JsonLines {
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let metadata = event.metadata();
-        let mut line = head(&self.node, metadata.level().as_str(), metadata.target());
-        event.record(&mut Fields(&mut line));
-        let spans = context.event_scope(event).into_iter().flatten();
-        let spans: Vec<Value> = spans.map(|span| span.name().into()).collect();
-        if !spans.is_empty() {
-            line.insert("spans".into(), spans.into());
-        }
-        self.writer.push(text(line).as_bytes());
+        self.writer.push(line(&self.node, event, &context).as_bytes());
     }
+}
+
+/// An event as a line.
+pub(super) fn line<S: Subscriber + for<'a> LookupSpan<'a>>(
+    node: &str,
+    event: &Event<'_>,
+    context: &Context<'_, S>,
+) -> String {
+    let metadata = event.metadata();
+    let mut line = head(node, metadata.level().as_str(), metadata.target());
+    event.record(&mut Fields(&mut line));
+    let spans = context.event_scope(event).into_iter().flatten();
+    let spans: Vec<Value> = spans.map(|span| span.name().into()).collect();
+    if !spans.is_empty() {
+        line.insert("spans".into(), spans.into());
+    }
+    text(line)
 }
 
 /// The line that says how many lines are missing.

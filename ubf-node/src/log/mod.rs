@@ -3,6 +3,7 @@
 //! It goes to stderr and never makes the server wait: see [`writer`]. Lines that peers cause are
 //! limited: see [`rate`].
 
+mod feed;
 mod json;
 mod rate;
 mod writer;
@@ -18,6 +19,8 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
 
+use self::feed::FeedLayer;
+pub(crate) use self::feed::{Feed, FeedLines};
 use self::json::JsonLines;
 use self::rate::PeerLimit;
 use self::writer::{LineWriter, LogHealth};
@@ -43,6 +46,7 @@ pub(crate) enum LogForm {
 pub(crate) struct Log {
     writer: LineWriter,
     limit: Arc<PeerLimit>,
+    feed: Feed,
     filter: reload::Handle<EnvFilter, Registry>,
 }
 
@@ -58,8 +62,11 @@ impl Log {
         let writer = LineWriter::start(io::stderr(), missing)?;
         let limit = Arc::new(PeerLimit::default());
         let (filter, handle) = reload::Layer::new(filter);
-        let subscriber =
-            tracing_subscriber::registry().with(filter).with(PeerLimitLayer(Arc::clone(&limit)));
+        let feed = Feed::new();
+        let subscriber = tracing_subscriber::registry()
+            .with(filter)
+            .with(PeerLimitLayer(Arc::clone(&limit)))
+            .with(FeedLayer { feed: feed.clone(), node: node.to_owned() });
         let installed = match form {
             LogForm::Text => {
                 let lines = writer.clone();
@@ -85,7 +92,7 @@ impl Log {
             let what = text.unwrap_or("a value that is no text");
             tracing::error!(place, what = ?what, "panic");
         }));
-        Ok(Self { writer, limit, filter: handle })
+        Ok(Self { writer, limit, feed, filter: handle })
     }
 
     /// Logs by this filter from here on.
@@ -100,6 +107,11 @@ impl Log {
     /// A line for people that is no event, as the error that ends the program.
     pub(crate) fn say(&self, line: &str) {
         self.writer.push(format!("{line}\n").as_bytes());
+    }
+
+    /// Where people who look at the server get the log from.
+    pub(crate) fn feed(&self) -> Feed {
+        self.feed.clone()
     }
 
     pub(crate) fn health(&self) -> LogHealth {

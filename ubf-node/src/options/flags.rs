@@ -44,6 +44,10 @@ Examples:
   Any server, played from a file:
     $ PROGRAM --classic 127.0.0.1:4001 --script door.script --contract door=door.con
 
+  Watched by Prometheus, from this machine:
+    $ PROGRAM --listen 127.0.0.1:4000 --admin-http 127.0.0.1:9464 &
+    $ curl http://127.0.0.1:9464/metrics
+
   Under an operator's control:
     $ PROGRAM --listen 127.0.0.1:4000 --control /run/ubf.socket &
     $ ubf admin --control /run/ubf.socket status
@@ -157,6 +161,16 @@ pub struct Options {
     /// it.
     #[arg(long, value_name = "PATH")]
     control: Option<OsString>,
+
+    /// Where monitors and people look by HTTP: /metrics, /livez, /readyz, /status.json, /events. It
+    /// answers questions and steers nothing. Only this machine may ask there, or who has the token.
+    #[arg(long, value_name = "ADDRESS")]
+    admin_http: Option<OsString>,
+
+    /// A file whose first line is a secret of 16 to 256 characters: who looks by HTTP has to show it
+    /// (`Authorization: Bearer …`), but for /livez and /readyz.
+    #[arg(long, value_name = "FILE")]
+    admin_token: Option<OsString>,
 
     /// Keep the rows of kv, and the sessions of its clients, in files of this folder: they survive
     /// this process, also when it is killed. Clients get sessions of level durable: their calls are
@@ -408,7 +422,7 @@ impl Options {
             (!texts.is_empty()).then(list)
         };
         let Self { classic, drain, load, log, limits, sessions, .. } = self;
-        let flags: [(&str, &'static str, Option<Raw>); 48] = [
+        let flags: [(&str, &'static str, Option<Raw>); 50] = [
             ("listen", "--listen", some(&self.listen)),
             ("advertise", "--advertise", one(&self.advertise)),
             ("service", "--service", some(&self.service)),
@@ -416,6 +430,8 @@ impl Options {
             ("peers", "--peers", some(&self.peers)),
             ("reuse-port", "--reuse-port", one(&self.reuse_port)),
             ("control", "--control", one(&self.control)),
+            ("admin-http", "--admin-http", one(&self.admin_http)),
+            ("admin-token", "--admin-token", one(&self.admin_token)),
             ("data", "--data", one(&self.data)),
             ("store", "--store", one(&self.store)),
             ("state-version", "--state-version", one(&self.state_version)),

@@ -1,5 +1,6 @@
 //! What the server is to do, complete and checked.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use super::problem::Wrong;
 use super::reader::Reader;
 use super::value::{Raw, address, any, count, flag, path, size, some, time, word};
 use super::versions::ServiceVersions;
+use crate::admin_http::{AdminHttpPlan, Token};
 use crate::contracts::{self, ContractMode, ContractPlan};
 use crate::gateway::GatewayPlan;
 use crate::log::{LogForm, filter};
@@ -69,6 +71,7 @@ pub(crate) struct Settings {
     pub(crate) advertise: Option<Address>,
     pub(crate) reuse_port: bool,
     pub(crate) control: Option<PathBuf>,
+    pub(crate) admin_http: Option<AdminHttpPlan>,
     pub(crate) load: Option<LoadPlan>,
     pub(crate) waits: Waits,
     pub(crate) config: Config,
@@ -139,6 +142,7 @@ impl Settings {
             peers.into_iter().filter(|peer| Some(peer) != advertise.as_ref()).collect();
         let reuse_port = reader.take("reuse-port", false, flag, |flag| Value::Boolean(*flag));
         let control = reader.take_if_any("control", path, |path| shown(&path.display()));
+        let admin_http = admin_http(reader);
         let journal = reader.take_if_any("journal", path, |path| shown(&path.display()));
         let store = store(reader, &services);
         let contracts = contracts(reader, &names);
@@ -167,6 +171,7 @@ impl Settings {
             advertise,
             reuse_port,
             control,
+            admin_http,
             load,
             waits,
             config,
@@ -222,6 +227,42 @@ fn check_names(reader: &mut Reader, all: &[(&'static str, String)], classic: &Cl
             reader.problems.add(reader.place(key), Wrong::one_of(name, &names));
         }
     }
+}
+
+/// Whoever can reach an address of the network is to have a token.
+fn admin_http(reader: &mut Reader) -> Option<AdminHttpPlan> {
+    let address = reader.take_if_any("admin-http", host_and_port, shown);
+    let file = reader.take_if_any("admin-token", path, |path| shown(&path.display()));
+    let token = file.as_deref().map(Token::read).transpose().unwrap_or_else(|wrong| {
+        reader.problems.add(reader.place("admin-token"), wrong);
+        None
+    });
+    if address.is_none() && file.is_some() {
+        wrong(reader, "admin-token", "nobody can look", "--admin-http 127.0.0.1:9464");
+    }
+    let address = address?;
+    if file.is_none() && !is_loopback(&address) {
+        let hint = "--admin-token FILE, or an address of this machine alone: 127.0.0.1:9464";
+        wrong(reader, "admin-http", "others could look there without a token", hint);
+    }
+    Some(AdminHttpPlan { address, token })
+}
+
+fn host_and_port(raw: &Raw) -> Result<String, Wrong> {
+    let text = raw.text()?;
+    let is_port = |port: &str| port.parse::<u16>().is_ok();
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && is_port(port) => Ok(text.to_owned()),
+        Some(_) | None => Err(Wrong::new(format!("{text}: an address is wanted: HOST:PORT"))),
+    }
+}
+
+/// Whether nobody else can reach it. Other names than this one are not trusted.
+fn is_loopback(address: &str) -> bool {
+    address.parse::<SocketAddr>().map_or_else(
+        |_| address.rsplit_once(':').is_some_and(|(host, _)| host == "localhost"),
+        |address| address.ip().is_loopback(),
+    )
 }
 
 /// Rows are kept where they survive, if that is said.

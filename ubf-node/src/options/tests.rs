@@ -107,6 +107,7 @@ fn each_setting_can_be_set_in_each_layer_and_what_is_shown_can_be_read() {
         "--peers=d:1,e:1",
         "--reuse-port",
         "--control=/f",
+        "--admin-http=127.0.0.1:9464",
         "--data=/h",
         "--state-version=1",
         "--journal=/g \"h\"",
@@ -150,7 +151,9 @@ fn each_setting_can_be_set_in_each_layer_and_what_is_shown_can_be_read() {
     let contract_flag = format!("--contract=kv={}", contract.name());
     let script = TempFile::new("script", "{service,\"played\",start}.");
     let script_flag = format!("--script={}", script.name());
-    let files = [contract_flag.as_str(), script_flag.as_str()];
+    let token = TempFile::new("token", "0123456789abcdef");
+    let token_flag = format!("--admin-token={}", token.name());
+    let files = [contract_flag.as_str(), &script_flag, &token_flag];
     let by_flags = load(&[&flags[..], &files].concat(), &[]).unwrap();
     // `store` says otherwise what `data` says.
     let all = |loaded: &Loaded| {

@@ -59,6 +59,17 @@ impl Program {
         Self { child, log: Some(log), address }
     }
 
+    /// Starts a program that tells by HTTP how it is, and where.
+    pub(crate) fn start_watched(arguments: &[&str]) -> (Self, String) {
+        let arguments = [LISTENING, &["--admin-http", "127.0.0.1:0"], arguments].concat();
+        let mut child = command(&arguments).spawn().unwrap();
+        let log = Some(BufReader::new(child.stderr.take().unwrap()));
+        let mut program = Self { child, log, address: String::new() };
+        let admin = program.logs("metrics and health")["address"].as_str().unwrap().to_owned();
+        program.address = program.logs("listening")["address"].as_str().unwrap().to_owned();
+        (program, admin)
+    }
+
     pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();

@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use futures_util::FutureExt as _;
-use tokio::time::{Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 use ubf_net::Stream;
 use ubf_proto::endpoint::Start;
 use ubf_proto::server::{
@@ -42,6 +42,7 @@ use self::link::Link;
 use self::outbox::Outbox;
 use self::owned::Owned;
 use self::work::Waiting;
+use crate::call_times::{self, ServiceTimes};
 use crate::contain::Contained;
 use crate::counters::{Counter, Counters, Messages};
 use crate::endpoint::{ConnectionGuard, SharedEndpoint};
@@ -79,7 +80,7 @@ struct Connection {
     /// L1: what it may do before others have their turn.
     budget: usize,
     /// Those that the client has used: seldom more than one.
-    services: Vec<(Service, Contained<Box<dyn AnyConnection>>)>,
+    services: Vec<Opened>,
     /// T3: the owners of those that have one, likewise.
     owned: Vec<Owned>,
     /// `None` while no handler waits: an idle connection keeps no memory for them.
@@ -97,6 +98,13 @@ struct Connection {
     was_told: bool,
     /// S6: what the endpoint was told last: bytes that are kept, and whether the server is crowded.
     kept: Kept,
+}
+
+/// The code of a service, and where its times are counted, if they are.
+struct Opened {
+    name: Service,
+    code: Contained<Box<dyn AnyConnection>>,
+    times: Option<Arc<ServiceTimes>>,
 }
 
 /// What the task does next, when it can do nothing else before.
@@ -265,7 +273,19 @@ impl Connection {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Box<Turn>> {
         self.mailbox.register(cx.waker());
-        self.now = self.endpoint.clock.now();
+        if self.endpoint.call_times.is_none() {
+            self.now = self.endpoint.clock.now();
+            return self.poll_turn(cx);
+        }
+        let began = Instant::now();
+        self.now = self.endpoint.clock.time(began);
+        call_times::begin_turn(began);
+        let polled = self.poll_turn(cx);
+        call_times::end_turn();
+        polled
+    }
+
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Box<Turn>> {
         self.budget = WORK_BYTES;
         self.tell_kept(false);
         loop {

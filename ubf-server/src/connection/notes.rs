@@ -19,7 +19,7 @@ impl Connection {
                 // A client may put line ends and colours into it.
                 let shown = agent.as_deref().map(|agent| Truncated(agent.escape_debug()));
                 debug!(%peer, %service, %version, agent = shown.map(tracing::field::display), quarantined = quarantined.len(), "agreed");
-                let place = self.services.iter().position(|(known, _)| *known == service);
+                let place = self.services.iter().position(|opened| opened.name == service);
                 self.mailbox.set_spoken(place, version);
                 self.entry.agree(service, version, agent.as_deref());
             }

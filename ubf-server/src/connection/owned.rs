@@ -1,12 +1,16 @@
 //! The owners of services that a connection uses (T3): they are told what comes, and answer by mail.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
+use tokio::time::Instant;
+use ubf_codec::Version;
 use ubf_proto::Service;
 use ubf_proto::server::{Input, SessionAnswer, SessionRequest};
 
 use super::Connection;
+use crate::call_times::{self, ServiceTimes};
 use crate::owner::{OwnerInput, OwnerLink, SessionOwner};
 
 /// The owner of a service that this connection has used. It is told of the end, however that comes.
@@ -15,6 +19,27 @@ pub(super) struct Owned {
     owner: Arc<dyn SessionOwner>,
     link: Arc<OwnerLink>,
     session: OwnedSession,
+    /// `None`: times are not counted.
+    times: Option<Box<OwnedTimes>>,
+}
+
+/// The times of requests that an owner has. As many as may be pending: they are answered in order.
+struct OwnedTimes {
+    times: Arc<ServiceTimes>,
+    begun: VecDeque<(u64, Version, Instant)>,
+}
+
+impl OwnedTimes {
+    fn answered(&mut self, answered: u64) {
+        while let Some((packet, version, began)) = self.begun.front().copied()
+            && packet <= answered
+        {
+            self.begun.pop_front();
+            if packet == answered {
+                self.times.add(version, 1, began.elapsed());
+            }
+        }
+    }
 }
 
 /// Whether the connection has a session of an owner.
@@ -29,6 +54,13 @@ enum OwnedSession {
 impl Owned {
     pub(super) fn tell(&self, input: OwnerInput) {
         self.owner.take(&self.link, input);
+    }
+
+    /// A request is about to be told.
+    pub(super) fn begin(&mut self, packet: u64, version: Version) {
+        if let (Some(times), Some(began)) = (&mut self.times, call_times::turn_began()) {
+            times.begun.push_back((packet, version, began));
+        }
     }
 }
 
@@ -57,7 +89,9 @@ impl Connection {
                 Arc::clone(&self.endpoint),
             );
             let (service, link) = (name.clone(), Arc::new(link));
-            self.owned.push(Owned { service, owner, link, session: OwnedSession::None });
+            let times = self.endpoint.call_times.as_ref().and_then(|times| times.of(name));
+            let times = times.map(|times| Box::new(OwnedTimes { times, begun: VecDeque::new() }));
+            self.owned.push(Owned { service, owner, link, session: OwnedSession::None, times });
             Some(self.owned.len() - 1)
         });
         self.owned.get_mut(place?)
@@ -90,6 +124,13 @@ impl Connection {
                 | SessionAnswer::NoSession(_)
                 | SessionAnswer::Overtaken => OwnedSession::None,
             };
+        }
+        if let Input::Reply { packet, .. }
+        | Input::Refused { packet, .. }
+        | Input::Failed { packet, .. } = &input
+        {
+            let times = self.owned.iter_mut().filter_map(|owned| owned.times.as_mut());
+            times.for_each(|times| times.answered(*packet));
         }
         input
     }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use ubf_codec::{Term, Version};
 use ubf_proto::server::{Input, Message};
 use ubf_proto::{Service, Truncated, endpoint};
 
-use super::Connection;
+use super::{Connection, Opened};
+use crate::call_times::{self, ServiceTimes};
 use crate::contain::{Contained, contained};
 use crate::erased::Outcome;
 use crate::failure::{Chain, Ending, Failure};
@@ -28,6 +29,8 @@ pub(super) struct Finished {
     is_event: bool,
     /// Of the packet.
     bytes: usize,
+    /// When the turn began in which its handler did, if it waited and times are counted.
+    began: Option<Instant>,
     outcome: Outcome,
 }
 
@@ -87,11 +90,14 @@ impl Connection {
             (message.packet, message.version, message.body.source().len());
         self.spend(bytes);
         if let Some(owned) = self.owner(&message.service) {
+            if !is_event {
+                owned.begin(packet, version);
+            }
             return owned.tell(OwnerInput::Message { message, is_event });
         }
         let begun = self
             .service(&message.service)
-            .and_then(|place| Some((place, self.services.get(place)?.1.get()?)));
+            .and_then(|place| Some((place, self.services.get(place)?.code.get()?)));
         let Some((place, connection)) = begun else {
             let failed = self.failed(packet, &message.service, version, is_event, Outcome::Crashed);
             return self.tell(failed);
@@ -101,27 +107,43 @@ impl Connection {
         match Pin::new(&mut running).poll(cx) {
             Poll::Ready(ended) => {
                 running.recycle();
+                if !is_event {
+                    self.time_at_once(place, version);
+                }
+                let outcome = ended.into();
                 let finished =
-                    Finished { packet, place, version, is_event, bytes, outcome: ended.into() };
+                    Finished { packet, place, version, is_event, bytes, began: None, outcome };
                 let input = self.outcome(finished);
                 self.tell(input);
             }
             Poll::Pending => {
                 let max_time = self.endpoint.limits.max_call_time;
                 let event_bytes = is_event.then_some(bytes);
+                let began = self.times(place).and_then(|_| call_times::turn_began());
                 self.waiting.get_or_insert_default().push(event_bytes, async move {
                     let outcome =
                         timeout(max_time, running).await.map_or(Outcome::TimedOut, Outcome::from);
-                    Finished { packet, place, version, is_event, bytes, outcome }
+                    Finished { packet, place, version, is_event, bytes, began, outcome }
                 });
             }
+        }
+    }
+
+    fn times(&self, place: usize) -> Option<&Arc<ServiceTimes>> {
+        self.services.get(place)?.times.as_ref()
+    }
+
+    /// Counts the time of a call whose handler did not wait.
+    fn time_at_once(&self, place: usize, version: Version) {
+        if let Some(times) = self.times(place) {
+            call_times::ended_at_once(times, version);
         }
     }
 
     /// The place of the code of a service on this connection; `None` if it panicked as it was told
     /// of the client.
     fn service(&mut self, name: &Service) -> Option<usize> {
-        if let Some(place) = self.services.iter().position(|(known, _)| known == name) {
+        if let Some(place) = self.services.iter().position(|opened| opened.name == *name) {
             return Some(place);
         }
         let service = self.endpoint.handler(name)?;
@@ -134,9 +156,10 @@ impl Connection {
             #[cfg(feature = "classic")]
             started: None,
         };
-        let connection = Contained::new(contained(|| service.open(client))?);
+        let code = Contained::new(contained(|| service.open(client))?);
+        let times = self.endpoint.call_times.as_ref().and_then(|times| times.of(name));
         self.services.reserve_exact(1);
-        self.services.push((name.clone(), connection));
+        self.services.push(Opened { name: name.clone(), code, times });
         Some(self.services.len() - 1)
     }
 
@@ -147,11 +170,14 @@ impl Connection {
     }
 
     pub(super) fn outcome(&self, finished: Finished) -> Option<Input> {
-        let Finished { packet, place, version, is_event, bytes: _, outcome } = finished;
+        let Finished { packet, place, version, is_event, bytes: _, began, outcome } = finished;
+        if let (Some(began), Some(times), false) = (began, self.times(place), is_event) {
+            times.add(version, 1, began.elapsed());
+        }
         if let Outcome::Done(body) = outcome {
             return (!is_event).then_some(Input::Reply { packet, body });
         }
-        let service = self.services.get(place).map_or(&Service::DEFAULT, |(name, _)| name);
+        let service = self.services.get(place).map_or(&Service::DEFAULT, |opened| &opened.name);
         self.failed(packet, service, version, is_event, outcome)
     }
 

@@ -1,0 +1,146 @@
+//! What a server has counted, as families of metrics. The words are those of statuses and logs.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ubf_server::{CallTimes, Counts, Phase, Service, Status};
+
+use super::exposition::{Exposition, Kind};
+use super::process::Process;
+use crate::about::{COMMIT, VERSION};
+use crate::control::{StatusReport, WriterReport};
+
+/// What there is to tell of.
+#[derive(Debug)]
+pub(super) struct Sight {
+    pub(super) status: Status,
+    pub(super) call_times: Vec<CallTimes>,
+    /// The same status, with what is not of the server alone: journal, log, contracts.
+    pub(super) report: StatusReport,
+    pub(super) process: Process,
+}
+
+/// All of it, as OpenMetrics.
+pub(super) fn text(sight: &Sight) -> String {
+    let mut text = Exposition::default();
+    server(&mut text, &sight.status);
+    connections(&mut text, &sight.status);
+    versions(&mut text, &sight.status);
+    counters(&mut text, &sight.report);
+    call_times(&mut text, &sight.call_times);
+    writers(&mut text, &sight.report);
+    process(&mut text, sight);
+    text.finish()
+}
+
+fn server(text: &mut Exposition, status: &Status) {
+    let agent = status.agent.as_ref().map(ubf_codec::Text::to_latin1).unwrap_or_default();
+    text.family("ubf_server", Kind::Info, "The software of this server.").sample(
+        &[("agent", &agent), ("version", VERSION), ("commit", COMMIT.unwrap_or_default())],
+        1,
+    );
+    let phases = [Phase::Serving, Phase::Draining, Phase::Closing, Phase::Stopped];
+    text.family("ubf_phase", Kind::StateSet, "Where the server is on its way to its end (R8).")
+        .states(&phases.map(Phase::as_str), status.phase.as_str());
+    let left = status.time_left.unwrap_or_default().as_secs_f64();
+    let help = "Until the phase changes by itself; 0 if it does not.";
+    text.single("ubf_phase_left_seconds", Kind::Gauge, help, left);
+    for (name, help, is) in [
+        ("ubf_listening", "Whether clients can connect.", status.is_listening),
+        ("ubf_cordoned", "Whether new connections are turned away.", status.cordon.is_some()),
+        ("ubf_overloaded", "Whether the load sends clients elsewhere (R9).", status.is_overloaded),
+    ] {
+        text.single(name, Kind::Gauge, help, u8::from(is));
+    }
+}
+
+fn connections(text: &mut Exposition, status: &Status) {
+    for (name, help, count) in [
+        ("ubf_connections_open", "Connections that are open.", status.connections),
+        ("ubf_calls_running", "Requests whose handlers run.", status.calls),
+        ("ubf_sessions_present", "Sessions that are not over (S6).", status.sessions.present),
+        ("ubf_sessions_parked", "Sessions without a connection (S6).", status.sessions.parked),
+    ] {
+        text.single(name, Kind::Gauge, help, count);
+    }
+    let help = "Open connections by what was agreed on.";
+    let mut family = text.family("ubf_connections_by_version", Kind::Gauge, help);
+    for ((service, version), count) in &status.connections_by_version {
+        let labels = [("service", &*name(service)), ("version", &version.to_string())];
+        family.sample(&labels, count);
+    }
+    let help = "Open connections by what their clients say that they are, the most common ones.";
+    let mut family = text.family("ubf_connections_by_agent", Kind::Gauge, help);
+    for (agent, count) in &status.connections_by_agent {
+        family.sample(&[("agent", agent)], count);
+    }
+}
+
+fn versions(text: &mut Exposition, status: &Status) {
+    let help = "Whether a version may be used: 0 if crashes or an operator have withdrawn it (N6).";
+    let mut family = text.family("ubf_version_spoken", Kind::Gauge, help);
+    for (versions, is_spoken) in [(&status.spoken, 1), (&status.withdrawn, 0)] {
+        for (service, versions) in versions {
+            for version in versions.iter() {
+                let labels = [("service", &*name(service)), ("version", &version.to_string())];
+                family.sample(&labels, is_spoken);
+            }
+        }
+    }
+}
+
+fn counters(text: &mut Exposition, report: &StatusReport) {
+    let meanings = Counts::meanings();
+    for (counter, count) in &report.counters {
+        let meaning = meanings.iter().find(|(known, _)| known == counter);
+        let meaning = meaning.map_or("Messages that broke a contract.", |(_, meaning)| meaning);
+        text.single(&format!("ubf_{counter}"), Kind::Counter, meaning, count);
+    }
+}
+
+fn call_times(text: &mut Exposition, times: &[CallTimes]) {
+    let help = "From the moment at which a request was read to the moment at which its reply was \
+                ready to leave.";
+    let mut family = text.family("ubf_call_seconds", Kind::Histogram, help);
+    for times in times {
+        let labels = [("service", &*name(&times.service)), ("version", &times.version.to_string())];
+        let bounds = CallTimes::bounds().map(|bound| bound.as_secs_f64());
+        family.histogram(&labels, bounds, &times.counts, times.sum.as_secs_f64());
+    }
+}
+
+fn writers(text: &mut Exposition, report: &StatusReport) {
+    for (name, what, writer) in [
+        ("ubf_journal", "records of the journal", report.journal),
+        ("ubf_log", "lines of the log", report.log),
+    ] {
+        let Some(WriterReport { failing, missing, .. }) = writer else { continue };
+        let help = format!("Whether the last of the {what} could not be written.");
+        text.single(&format!("{name}_failing"), Kind::Gauge, &help, u8::from(failing));
+        let help = format!("The {what} that are missing.");
+        text.single(&format!("{name}_missing"), Kind::Counter, &help, missing);
+    }
+}
+
+fn process(text: &mut Exposition, Sight { status, process, .. }: &Sight) {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let started = since_1970.saturating_sub(status.uptime).as_secs_f64();
+    let help = "When the server was started, since 1970.";
+    text.single("process_start_time_seconds", Kind::Gauge, help, started);
+    for (name, help, count) in [
+        ("process_open_fds", "Descriptors that are open.", process.open_descriptors),
+        ("process_max_fds", "Descriptors that may be open.", process.max_descriptors),
+        ("process_resident_memory_bytes", "Memory in use.", process.resident_bytes),
+    ] {
+        if let Some(count) = count {
+            text.single(name, Kind::Gauge, help, count);
+        }
+    }
+    if let Some(seconds) = process.cpu_seconds {
+        text.single("process_cpu_seconds", Kind::Counter, "Time on processors.", seconds);
+    }
+}
+
+/// The default service has no name.
+fn name(service: &Service) -> String {
+    service.name().map(ubf_codec::Text::to_latin1).unwrap_or_default()
+}
