@@ -22,7 +22,7 @@ use ubf_proto::export::SessionExport;
 use ubf_proto::server::Input;
 use ubf_proto::session::SessionId;
 
-use super::{Connection, Turn, WORK_BYTES};
+use super::{Connection, Opened, Turn, WORK_BYTES};
 use crate::contain::{Contained, contained};
 use crate::endpoint::SharedEndpoint;
 use crate::entry::ConnectionEntry;
@@ -162,9 +162,9 @@ impl Connection {
         let own = self.own.as_ref()?;
         let state = match self.services.first() {
             None => None,
-            Some((_, connection)) => {
-                let connection = connection.get()?;
-                Some(contained(|| connection.export()).flatten()?)
+            Some(opened) => {
+                let code = opened.code.get()?;
+                Some(contained(|| code.export()).flatten()?)
             }
         };
         let place = self.endpoint.session_place(own.entry.key)?;
@@ -191,7 +191,9 @@ pub(crate) fn adopt(endpoint: Arc<SharedEndpoint>, adopted: Adopted) -> bool {
         let Some(imported) = contained(|| service.import(client, state)).flatten() else {
             return false;
         };
-        services.push((own.entry.service.clone(), Contained::new(imported)));
+        let name = own.entry.service.clone();
+        let times = endpoint.call_times.as_ref().and_then(|times| times.of(&name));
+        services.push(Opened { name, code: Contained::new(imported), times });
     }
     own.entry.is_parked.store(true, std::sync::atomic::Ordering::Relaxed);
     let now = endpoint.clock.now();
