@@ -428,6 +428,40 @@ impl Builder {
         self
     }
 
+    /// Makes it the builder of a client of stock servers, which know no versions. Addresses,
+    /// connector, times, limits of packets, calls and events are taken over; all that is about
+    /// versions, sessions and redirections is not used.
+    ///
+    /// ```
+    /// use ubf_client::Client;
+    /// use ubf_client::classic::Flavour;
+    ///
+    /// let builder = Client::builder().address("old.example:4001").classic(Flavour::Erl2);
+    /// # drop(builder);
+    /// ```
+    #[cfg(feature = "classic")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "classic")))]
+    pub fn classic(self, flavour: ubf_proto::classic::Flavour) -> crate::classic::ClassicBuilder {
+        let mut config = crate::classic::Config::default();
+        config.limits = self.config.limits;
+        config.max_calls = self.config.max_pending.max(1);
+        config.max_in_flight = self.config.max_in_flight.max(1);
+        let addresses = self.config.addresses.iter();
+        crate::classic::ClassicBuilder {
+            targets: addresses.map(|address| self.stand_ins.target(address)).collect(),
+            bad_address: self.bad_address,
+            connector: self.connector,
+            connect_time: self.config.max_connect_time,
+            call_time: self.config.call_time,
+            max_events: self.max_events,
+            max_event_bytes: self.max_event_bytes,
+            keeps_events: self.keeps_events,
+            wire_hook: self.wire_hook,
+            config,
+        }
+        .flavour(flavour)
+    }
+
     /// Makes all that is random depend on this number. Default: another one for each client.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);

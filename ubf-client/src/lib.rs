@@ -74,6 +74,10 @@
 //! With the feature `contract`, requests, replies and events are held against contracts in UBF(B):
 //! `Builder::contract`.
 //!
+//! # Servers of the time before versions
+//! With the feature `classic`, stock servers are called: `Builder::classic`, and the module
+//! `classic`.
+//!
 //! # Where the rules are
 //! Not here. `ubf_proto::ClientSession` decides all that the protocol is about, without I/O. This
 //! crate has the sockets, the clock and the tasks; [`Builder::configure`] reaches all settings of
@@ -116,6 +120,9 @@ mod stand_in;
 mod sync;
 mod wire;
 
+#[cfg(feature = "classic")]
+#[cfg_attr(docsrs, doc(cfg(feature = "classic")))]
+pub mod classic;
 #[cfg(feature = "contract")]
 mod contract;
 #[cfg(feature = "tower")]

@@ -13,6 +13,8 @@ mod echo;
 mod script;
 
 mod calls;
+#[cfg(feature = "classic")]
+mod classic;
 mod connecting;
 #[cfg(feature = "contract")]
 mod contract;
