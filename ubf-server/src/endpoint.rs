@@ -5,9 +5,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::Wake as _;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, watch};
 use ubf_codec::{Address, Version};
 use ubf_net::Peer;
@@ -16,13 +18,13 @@ use ubf_proto::endpoint::{
     SessionKey, SessionLimits, SessionPlace, Start,
 };
 use ubf_proto::export::SessionExport;
-use ubf_proto::server::{Config, SessionAnswer};
+use ubf_proto::server::{self, Config, SessionAnswer};
 use ubf_proto::session::{Grant, NoSession, Resume, SessionId, Wish};
-use ubf_proto::{Phase, Service, Time, Versions, endpoint};
+use ubf_proto::{Phase, ServerSession, Service, Time, Versions, endpoint};
 
 use crate::call_times::AllTimes;
 use crate::clock::Clock;
-use crate::connection::{self, Adopted, Attach, Giving};
+use crate::connection::{self, Adopted, Attach, Giving, Resting};
 use crate::counters::{Counters, Counts};
 use crate::entry::ConnectionEntry;
 use crate::erased::AnyService;
@@ -68,6 +70,8 @@ pub(crate) struct SharedEndpoint {
     pub(crate) call_times: Option<AllTimes>,
     /// S6: bytes that are kept in all sessions, about.
     kept: AtomicUsize,
+    /// Where sessions that rested go on.
+    runtime: OnceLock<Handle>,
     is_crowded: AtomicBool,
     state: Mutex<State>,
 }
@@ -108,9 +112,9 @@ struct State {
 }
 
 impl State {
-    /// Does what the endpoint says, and tells what people want to see.
-    fn deliver(&mut self, now: Time) -> Vec<Notice> {
-        let mut notices = Vec::new();
+    /// Does what the endpoint says. What is left is to be done without the lock.
+    fn deliver(&mut self, now: Time) -> Later {
+        let mut later = Later::default();
         while let Some(output) = self.endpoint.poll_output() {
             match output {
                 Output::Tell(connection, input) => {
@@ -125,20 +129,21 @@ impl State {
                     }
                 }
                 Output::EndSession(session) => {
-                    if let Some(entry) = self.sessions.get(&session) {
-                        entry.mailbox.command(Command::EndSession);
-                    }
+                    later.ended.extend(self.sessions.get(&session).cloned());
+                }
+                Output::WakeSession(session) => {
+                    later.woken.extend(self.sessions.get(&session).cloned());
                 }
                 Output::StopListening => self.must_stop_listening = true,
                 Output::CountCalls => {
                     let calls = self.calls() as u64;
                     self.endpoint.handle(Input::Calls(calls), now);
                 }
-                Output::Notice(notice) => notices.push(notice),
+                Output::Notice(notice) => later.notices.push(notice),
                 _ => debug_assert!(false, "an output that this shell does not know"),
             }
         }
-        notices
+        later
     }
 
     /// S6: how many sessions there are now.
@@ -159,6 +164,26 @@ impl State {
     /// Requests whose handlers run.
     fn calls(&self) -> usize {
         self.entries.values().map(|entry| entry.running.load(Ordering::Relaxed)).sum()
+    }
+}
+
+/// What is done when the lock is free again.
+#[derive(Default)]
+struct Later {
+    /// To write a line may take a while.
+    notices: Vec<Notice>,
+    /// Sessions that are to end, and those whose time is over: their tasks may end at once, and
+    /// need the lock for that.
+    ended: Vec<Arc<SessionEntry>>,
+    woken: Vec<Arc<SessionEntry>>,
+}
+
+/// Sessions that rest do so until the end. They are in their own mailboxes' bells.
+impl Drop for State {
+    fn drop(&mut self) {
+        for session in self.sessions.values() {
+            session.mailbox.close();
+        }
     }
 }
 
@@ -196,6 +221,8 @@ impl Drop for ConnectionGuard {
 pub(crate) enum HandOver {
     /// The session has it.
     Done,
+    /// S6: the session has rested, and the connection's task goes on with it.
+    Rested(Arc<SessionEntry>, Box<Resting>),
     /// There is none to go on with.
     Answer(SessionAnswer),
 }
@@ -251,6 +278,7 @@ impl SharedEndpoint {
             totals: Counters::default(),
             call_times: None,
             kept: AtomicUsize::new(0),
+            runtime: OnceLock::new(),
             is_crowded: AtomicBool::new(false),
             state: Mutex::new(state),
         }
@@ -262,19 +290,25 @@ impl SharedEndpoint {
         self
     }
 
-    /// Does something with the endpoint, then what the endpoint says. Lines are written when the
-    /// lock is free again: to write one may take a while.
+    /// Does something with the endpoint, then what the endpoint says.
     fn with_state<T>(&self, work: impl FnOnce(&mut State, Time) -> T) -> T {
         let now = self.clock.now();
-        let (result, notices) = {
+        let (result, later) = {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             let result = work(&mut state, now);
-            let notices = state.deliver(now);
+            let later = state.deliver(now);
             state.show_sessions();
-            (result, notices)
+            (result, later)
         };
+        let Later { notices, ended, woken } = later;
         for notice in notices {
             self.note(&notice, now);
+        }
+        for session in ended {
+            session.mailbox.command(Command::EndSession);
+        }
+        for session in woken {
+            session.wake();
         }
         result
     }
@@ -345,11 +379,12 @@ impl SharedEndpoint {
             match endpoint.open_session(connection.key, name, wish, max_packet, now) {
                 Opening::Granted { session, grant } => {
                     let mailbox = Arc::clone(mailbox);
-                    let entry =
-                        SessionEntry::new(session, wish.id, service, connection, mailbox, now);
+                    let entry = SessionEntry::new(
+                        self, session, wish.id, service, connection, mailbox, now,
+                    );
                     let entry = Arc::new(entry);
                     state.sessions.insert(session, Arc::clone(&entry));
-                    Ok((SessionGuard { endpoint: Arc::clone(self), entry }, grant))
+                    Ok((SessionGuard::new(Arc::clone(self), entry), grant))
                 }
                 Opening::NotGranted => Err(SessionAnswer::NotGranted),
                 Opening::Exists => Err(SessionAnswer::Exists),
@@ -374,6 +409,9 @@ impl SharedEndpoint {
                     // What is said to the connection from here on, its session hears.
                     if let Some(entry) = state.entries.get(&connection) {
                         entry.set_mailbox(Arc::clone(&owner.mailbox));
+                    }
+                    if let Some(resting) = owner.take_resting() {
+                        return HandOver::Rested(Arc::clone(owner), resting);
                     }
                     if let Some(attach) = attach() {
                         owner.mailbox.command(Command::Attach(attach));
@@ -412,14 +450,15 @@ impl SharedEndpoint {
     }
 
     fn command_all(&self, command: impl Fn() -> Command) {
-        self.with_state(|state, _| {
-            for entry in state.entries.values() {
-                entry.mailbox().command(command());
-            }
-            for session in state.sessions.values() {
-                session.mailbox.command(command());
-            }
+        let mailboxes: Vec<_> = self.with_state(|state, _| {
+            let connections = state.entries.values().map(|entry| entry.mailbox());
+            let sessions = state.sessions.values().map(|session| Arc::clone(&session.mailbox));
+            connections.chain(sessions).collect()
         });
+        // Without the lock: a session that rests is woken.
+        for mailbox in mailboxes {
+            mailbox.command(command());
+        }
     }
 
     /// U2: the names of all sessions of level `'memory'`.
@@ -460,10 +499,10 @@ impl SharedEndpoint {
             let entry = Arc::new(entry);
             let mailbox = entry.mailbox();
             entry.set_mailbox(Arc::clone(&self.nobody));
-            let known = SessionEntry::new(key, id, name.clone(), &entry, mailbox, now);
+            let known = SessionEntry::new(self, key, id, name.clone(), &entry, mailbox, now);
             let known = Arc::new(known);
             shared.sessions.insert(key, Arc::clone(&known));
-            let own = SessionGuard { endpoint: Arc::clone(self), entry: known };
+            let own = SessionGuard::new(Arc::clone(self), known);
             let session = start.parked(&name, session, now);
             Some(Adopted { own, entry, session, service: Some(service), state })
         });
@@ -481,6 +520,45 @@ impl SharedEndpoint {
         self.with_state(|state, now| {
             state.endpoint.handle(Input::Parked { session, connection }, now)
         });
+    }
+
+    /// S6: a session rests, and is to be woken then.
+    pub(crate) fn session_rests(&self, session: SessionKey, until: Time) {
+        let is_next = self.with_state(|state, now| {
+            let before = state.endpoint.poll_timeout();
+            state.endpoint.handle(Input::Rests { session, until }, now);
+            state.endpoint.poll_timeout() != before
+        });
+        if is_next {
+            // Who runs the server sleeps until something is due.
+            self.wake.notify_one();
+        }
+    }
+
+    /// S6: the machine of a session that has rested.
+    pub(crate) fn wake_session(
+        &self,
+        session: SessionKey,
+        resting: server::Resting,
+    ) -> ServerSession {
+        self.with_state(|state, _| state.endpoint.wake_session(session, resting))
+    }
+
+    /// The mailbox of connections that are gone.
+    pub(crate) fn nobody(&self) -> Arc<Mailbox> {
+        Arc::clone(&self.nobody)
+    }
+
+    /// Sessions that rest from here on go on in the runtime of this task.
+    pub(crate) fn runs_here(&self) {
+        self.runtime.get_or_init(Handle::current);
+    }
+
+    /// Runs a session that has rested.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        if let Some(runtime) = self.runtime.get() {
+            runtime.spawn(task);
+        }
     }
 
     /// S6: nobody can go on with a session from here on. `false` if somebody is about to.

@@ -42,11 +42,16 @@ pub(crate) struct Agreed {
 
 impl ConnectionEntry {
     pub(crate) fn new(key: ConnectionKey, peer: Peer, since: Time, max_events: usize) -> Self {
+        Self::gone(key, peer, since, Arc::new(Mailbox::new(max_events)))
+    }
+
+    /// One that is gone, as a session remembers it.
+    pub(crate) fn gone(key: ConnectionKey, peer: Peer, since: Time, nobody: Arc<Mailbox>) -> Self {
         Self {
             key,
             peer,
             since,
-            mailbox: Mutex::new(Arc::new(Mailbox::new(max_events))),
+            mailbox: Mutex::new(nobody),
             running: AtomicUsize::new(0),
             messages: Messages::default(),
             agreed: Mutex::new(None),

@@ -161,6 +161,7 @@ mod typed;
 mod versioned;
 mod versions;
 
+mod bed;
 mod erased;
 mod mailbox;
 #[cfg(all(test, ubf_loom))]

@@ -103,19 +103,40 @@ pub(crate) struct Mailbox {
 
 /// The mailbox of a task: closed when the task lets go of it, however it ends.
 #[derive(Debug)]
-pub(crate) struct OpenMailbox(pub(crate) std::sync::Arc<Mailbox>);
+pub(crate) struct OpenMailbox {
+    mailbox: std::sync::Arc<Mailbox>,
+    /// A session that rests has it, and no task.
+    is_left_open: bool,
+}
+
+impl OpenMailbox {
+    pub(crate) const fn new(mailbox: std::sync::Arc<Mailbox>) -> Self {
+        Self { mailbox, is_left_open: false }
+    }
+
+    pub(crate) const fn shared(&self) -> &std::sync::Arc<Mailbox> {
+        &self.mailbox
+    }
+
+    /// Lets go of it without an end.
+    pub(crate) fn leave_open(mut self) {
+        self.is_left_open = true;
+    }
+}
 
 impl Deref for OpenMailbox {
     type Target = Mailbox;
 
     fn deref(&self) -> &Mailbox {
-        &self.0
+        &self.mailbox
     }
 }
 
 impl Drop for OpenMailbox {
     fn drop(&mut self) {
-        self.0.close();
+        if !self.is_left_open {
+            self.mailbox.close();
+        }
     }
 }
 
@@ -239,7 +260,7 @@ impl Mailbox {
         }
     }
 
-    /// S6: the session goes on in another task, which registers anew.
+    /// S6: the session goes on in another task, which registers anew, or lies down.
     pub(crate) fn unregister(&self) {
         let mut state = self.state();
         state.waker = None;

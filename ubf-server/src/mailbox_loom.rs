@@ -17,7 +17,9 @@ use loom::sync::Arc;
 use loom::thread;
 use ubf_codec::Version;
 
+use crate::bed::Bed;
 use crate::mailbox::{Command, Event, Mailbox, Unsent};
+use crate::sync::{AtomicU64, Ordering};
 
 fn event() -> Result<Event, Infallible> {
     Ok(Event { version: Version::MIN, body: Bytes::from_static(b"{'event_out'1}$") })
@@ -110,5 +112,47 @@ fn loom_who_sends_while_a_connection_ends_is_told_or_has_sent() {
         assert!(matches!(sent, Ok(()) | Err(Unsent::Closed)), "{sent:?}");
         assert!(mailbox.is_closed());
         assert_eq!(mailbox.try_send(event), Err(Unsent::Closed));
+    });
+}
+
+/// Goes on with a session that rests, as its task does, and counts how often.
+struct Bell {
+    bed: Bed<()>,
+    mailbox: Mailbox,
+    taken: AtomicU64,
+}
+
+impl futures_util::task::ArcWake for Bell {
+    fn wake_by_ref(bell: &std::sync::Arc<Self>) {
+        if bell.bed.take(&bell.mailbox).is_some() {
+            bell.taken.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+/// S6: mail and a connection come while a session lies down: one of the three goes on with it, and
+/// the mail is there.
+#[test]
+fn loom_a_session_that_lies_down_is_taken_once_and_its_mail_is_heard() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(2);
+    model.check(|| {
+        let (bed, mailbox) = (Bed::new(), Mailbox::new(1));
+        let bell = std::sync::Arc::new(Bell { bed, mailbox, taken: AtomicU64::new(0) });
+        let (of_endpoint, of_client) = (bell.clone(), bell.clone());
+        let endpoint = thread::spawn(move || of_endpoint.mailbox.command(Command::EndSession));
+        let client = thread::spawn(move || of_client.bed.take(&of_client.mailbox).is_some());
+        let waker = futures_util::task::waker(bell.clone());
+        // Its task has waited for mail.
+        bell.mailbox.register(futures_util::task::noop_waker_ref());
+        let is_back = bell.bed.lie_down(Box::new(()), &bell.mailbox, &waker).is_some();
+        endpoint.join().unwrap();
+        let is_resumed = client.join().unwrap();
+        let taken = bell.taken.load(Ordering::SeqCst);
+        assert_eq!(u64::from(is_back) + u64::from(is_resumed) + taken, 1);
+        // Whoever has it finds the mail, and its own waker is the one that is called for the next.
+        let next = block_on(take(&bell.mailbox));
+        assert!(matches!(next, Command::EndSession));
+        bell.mailbox.close();
     });
 }

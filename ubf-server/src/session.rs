@@ -1,13 +1,16 @@
 //! A session, as others see it, and its place in the server.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::task::{Wake, Waker};
 
 use ubf_net::Peer;
 use ubf_proto::endpoint::{ConnectionKey, SessionKey};
 use ubf_proto::session::SessionId;
 use ubf_proto::{Service, Time};
 
+use crate::bed::Bed;
+use crate::connection::{Resting, go_on};
 use crate::endpoint::SharedEndpoint;
 use crate::entry::ConnectionEntry;
 use crate::mailbox::Mailbox;
@@ -32,10 +35,14 @@ pub(crate) struct SessionEntry {
     /// Who has the connection, or had the last one.
     owner: Mutex<(ConnectionKey, Peer)>,
     pub(crate) mailbox: Arc<Mailbox>,
+    /// S6: where it is while it rests.
+    bed: Bed<Resting>,
+    endpoint: Weak<SharedEndpoint>,
 }
 
 impl SessionEntry {
     pub(crate) fn new(
+        endpoint: &Arc<SharedEndpoint>,
         key: SessionKey,
         id: SessionId,
         service: Service,
@@ -53,7 +60,20 @@ impl SessionEntry {
             is_parked: AtomicBool::new(false),
             owner: Mutex::new((connection.key, connection.peer)),
             mailbox,
+            bed: Bed::new(),
+            endpoint: Arc::downgrade(endpoint),
         }
+    }
+
+    /// S6: the session rests from here on, until its mail, its time or a connection wakes it. It
+    /// comes back if it has mail.
+    pub(crate) fn lie_down(self: &Arc<Self>, resting: Box<Resting>) -> Option<Box<Resting>> {
+        self.bed.lie_down(resting, &self.mailbox, &Waker::from(Arc::clone(self)))
+    }
+
+    /// The session, if it rests: whoever takes it goes on with it.
+    pub(crate) fn take_resting(&self) -> Option<Box<Resting>> {
+        self.bed.take(&self.mailbox)
     }
 
     /// The connection that it has, or had last.
@@ -62,14 +82,37 @@ impl SessionEntry {
     }
 }
 
+/// The bell of a session that rests: it goes on in a task.
+impl Wake for SessionEntry {
+    fn wake(self: Arc<Self>) {
+        // Without its endpoint there is nothing to go on with.
+        if let Some(endpoint) = self.endpoint.upgrade()
+            && let Some(resting) = self.take_resting()
+        {
+            endpoint.spawn(go_on(Arc::clone(&endpoint), self, resting));
+        }
+    }
+}
+
 /// A session's place: given back when it is dropped, however the session ends.
 #[derive(Debug)]
 pub(crate) struct SessionGuard {
     pub(crate) endpoint: Arc<SharedEndpoint>,
     pub(crate) entry: Arc<SessionEntry>,
+    /// The session rests: there is no task to hold its place.
+    is_let_go: bool,
 }
 
 impl SessionGuard {
+    pub(crate) const fn new(endpoint: Arc<SharedEndpoint>, entry: Arc<SessionEntry>) -> Self {
+        Self { endpoint, entry, is_let_go: false }
+    }
+
+    /// Leaves the place to a session that rests.
+    pub(crate) fn let_go(mut self) {
+        self.is_let_go = true;
+    }
+
     /// S6: it has no connection from here on.
     pub(crate) fn park(&self, connection: ConnectionKey) {
         self.entry.is_parked.store(true, Ordering::Relaxed);
@@ -92,6 +135,9 @@ impl SessionGuard {
 
 impl Drop for SessionGuard {
     fn drop(&mut self) {
+        if self.is_let_go {
+            return;
+        }
         let kept = self.entry.kept.swap(0, Ordering::Relaxed);
         self.endpoint.kept_changed(kept, 0);
         self.endpoint.forget_session(self.entry.key);

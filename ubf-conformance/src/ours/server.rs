@@ -343,8 +343,19 @@ impl Server {
             let Some(output) = machine.session.poll_output() else { break };
             self.act(place, output)?;
         }
+        self.rest(place);
         self.count_kept();
         self.drive_endpoint()
+    }
+
+    /// S6: a session in which nothing goes on is data, and goes on as if it had not been.
+    fn rest(&mut self, place: usize) {
+        if let Some(Some(machine)) = self.machines.get_mut(place)
+            && let Some(key) = machine.key
+            && let Some(resting) = machine.session.rest()
+        {
+            machine.session = self.endpoint.wake_session(key, resting);
+        }
     }
 
     fn act(&mut self, place: usize, output: server::Output) -> Result<(), String> {

@@ -13,7 +13,7 @@ use super::{
 use crate::drain::Phase;
 use crate::mutant::{Mutant, is_on};
 use crate::offer::Offer;
-use crate::server;
+use crate::server::{self, ServerSession};
 use crate::service::Service;
 use crate::session::{Resume, SessionId, Wish};
 use crate::time::Time;
@@ -142,7 +142,7 @@ impl Endpoint {
     pub fn adopt_session(&mut self, place: SessionPlace, now: Time) -> Option<Adopted> {
         self.now = self.now.max(now);
         let (origin, connection) = (place.origin, self.connections.skip());
-        let session = self.sessions.adopt(place, connection, self.now)?;
+        let session = self.sessions.adopt(place, connection)?;
         let start = self.start(origin, server::Input::Tick);
         Some(Adopted { session, connection, start })
     }
@@ -156,6 +156,17 @@ impl Endpoint {
     /// U2: the predecessor has ended.
     pub fn expect_no_sessions(&mut self) {
         self.sessions.expect_no_more();
+    }
+
+    /// S6: the machine of a session that [rests](server::Resting), parked as it was. One that the
+    /// endpoint has given up is only good for being told so.
+    #[must_use]
+    pub fn wake_session(&self, session: SessionKey, resting: server::Resting) -> ServerSession {
+        let (service, offer) = match self.sessions.who(session) {
+            Some((service, origin)) => (service.clone(), self.offer_to(origin)),
+            None => (Service::DEFAULT, &self.shared_offer),
+        };
+        resting.wake(Arc::clone(&self.session), Arc::clone(offer), service, self.now)
     }
 
     pub(super) fn set_cordon(&mut self, cordon: Cordon) -> bool {

@@ -8,6 +8,7 @@ use ubf_codec::{Address, NextIp, Version};
 use super::{ConnectionKey, Cordon, LoadPlan, SessionKey};
 use crate::drain::DrainPlan;
 use crate::service::Service;
+use crate::time::Time;
 
 /// What happened, or what the operator wants.
 #[derive(Clone, Debug)]
@@ -89,6 +90,15 @@ pub enum Input {
         session: SessionKey,
         /// The connection that it had.
         connection: ConnectionKey,
+    },
+    /// S6: a session that has no connection is kept as data
+    /// ([`Resting`](crate::server::Resting)), and is to be woken at this time: nothing else keeps
+    /// time for it. Not accepted if it has a connection by now.
+    Rests {
+        /// Which session.
+        session: SessionKey,
+        /// When it is over if nobody goes on with it.
+        until: Time,
     },
     /// S3, S6: a session is over.
     SessionOver(SessionKey),

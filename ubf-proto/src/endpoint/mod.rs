@@ -213,9 +213,8 @@ impl Endpoint {
             Input::Restore(service, version) => self.restore(service, version),
             Input::Peers(peers) => self.set_peers(peers),
             Input::Load(plan) => self.set_load(plan),
-            Input::Parked { session, connection } => {
-                self.sessions.park(session, connection, self.now)
-            }
+            Input::Parked { session, connection } => self.sessions.park(session, connection),
+            Input::Rests { session, until } => self.sessions.rest(session, until),
             Input::SessionOver(session) => self.sessions.remove(session),
             Input::Crowded(is_crowded) => {
                 self.is_crowded = is_crowded;
@@ -263,6 +262,9 @@ impl Endpoint {
         if let Some(session) = self.ending.pop_front().or_else(|| self.next_to_stop()) {
             return Some(Output::EndSession(session));
         }
+        if let Some(session) = self.sessions.take_over(self.now) {
+            return Some(Output::WakeSession(session));
+        }
         core::mem::take(&mut self.is_count_due).then_some(Output::CountCalls)
     }
 
@@ -271,7 +273,8 @@ impl Endpoint {
     pub fn poll_timeout(&self) -> Option<Time> {
         let sample = self.load.as_ref().and_then(Load::sample_at);
         let phase = self.life.deadline(self.limits.max_last_words_time);
-        phase.into_iter().chain(sample).chain(self.moves.deadline()).min()
+        let others = self.moves.deadline().into_iter().chain(self.sessions.next_over());
+        phase.into_iter().chain(sample).chain(others).min()
     }
 
     /// S10: sessions do not outlive their server.

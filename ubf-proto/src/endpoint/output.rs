@@ -25,6 +25,9 @@ pub enum Output {
     /// S6: end this session, which has to make room or whose server stops: its machine is told
     /// [`EndSession`](server::Input::EndSession).
     EndSession(SessionKey),
+    /// S6: the time of this session, which [rests](super::Input::Rests), is over: wake it, and tell
+    /// its machine that time has passed. It is not over before its machine says so.
+    WakeSession(SessionKey),
     /// Close the listeners, admit who has connected already, then say
     /// [`StoppedListening`](super::Input::StoppedListening).
     StopListening,

@@ -1,6 +1,9 @@
 //! The sessions of a server: who owns which, and whether there is room for more (S1, S5, S6).
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
+use core::num::NonZeroU64;
 use core::ops::Bound;
 use core::time::Duration;
 
@@ -12,16 +15,16 @@ use crate::time::Time;
 
 /// The name of a session within its server, which no other one has or will have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SessionKey(u64);
+pub struct SessionKey(NonZeroU64);
 
 impl SessionKey {
-    const FIRST: Self = Self(0);
-    const LAST: Self = Self(u64::MAX);
+    const FIRST: Self = Self(NonZeroU64::MIN);
+    const LAST: Self = Self(NonZeroU64::MAX);
 
     /// A number for people, counted from 1.
     #[must_use]
     pub const fn number(self) -> u64 {
-        self.0 + 1
+        self.0.get()
     }
 }
 
@@ -144,50 +147,79 @@ impl SessionPlace {
 }
 
 /// What an endpoint knows of a session.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Entry {
     id: SessionId,
     origin: Origin,
-    service: Service,
+    service: Arc<Service>,
     /// S5: the highest attempt.
     turn: u64,
     /// The connection that it has, or had last.
     connection: ConnectionKey,
-    /// Since when it has none.
-    parked: Option<Time>,
+    stay: Stay,
+}
+
+/// Whether a session has a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stay {
+    Attached,
+    /// S6: it has none. It stands in a line with the others of its origin, by the time since when
+    /// they have none.
+    Parked {
+        longer: Option<SessionKey>,
+        shorter: Option<SessionKey>,
+        /// When it is over, if it rests and nobody else looks to that.
+        until: Time,
+    },
+}
+
+/// The sessions of one origin.
+#[derive(Clone, Copy, Debug, Default)]
+struct OfOrigin {
+    count: usize,
+    /// S6: of those without a connection, the one that has none for longest, and the last one.
+    longest: Option<SessionKey>,
+    shortest: Option<SessionKey>,
 }
 
 /// The sessions that are not over. They are looked up while all connections of the server wait, so
-/// nothing that depends on one of them looks at the others.
+/// nothing that depends on one of them looks at the others. Most of them may be parked, and take
+/// little then.
 #[derive(Debug)]
 pub(super) struct Sessions {
     pub(super) limits: SessionLimits,
-    next: u64,
+    next: SessionKey,
     /// Of the numbers by which names are looked up, so that nobody can choose names that collide.
     seed: u64,
-    entries: BTreeMap<SessionKey, Entry>,
+    /// Apart, since a table has room for half as many entries again.
+    entries: BTreeMap<SessionKey, Box<Entry>>,
     by_hash: BTreeSet<(u64, SessionKey)>,
-    /// By the connection that each has, or had last.
+    /// By the connection that each has, or had last. Not those that rest: nothing comes of their
+    /// connections any more.
     by_connection: BTreeSet<(ConnectionKey, SessionKey)>,
-    /// S6: those without a connection: of each origin, the one that rests longest is the first.
-    parked: BTreeSet<(Origin, Time, SessionKey)>,
-    /// Never 0.
-    by_origin: BTreeMap<Origin, usize>,
+    by_origin: BTreeMap<Origin, OfOrigin>,
+    parked: usize,
+    /// Those that rest, by the time when they are over.
+    resting: BTreeSet<(Time, SessionKey)>,
+    /// The service of the session that was opened last: mostly, the next one has the same.
+    service: Arc<Service>,
     /// U2: numbers of names: these sessions are still with the predecessor.
     awaited: BTreeSet<u64>,
 }
 
 impl Sessions {
-    pub(super) const fn new(limits: SessionLimits, seed: u64) -> Self {
+    pub(super) fn new(limits: SessionLimits, seed: u64) -> Self {
         Self {
             limits,
-            next: 0,
+            next: SessionKey::FIRST,
             seed,
             entries: BTreeMap::new(),
             by_hash: BTreeSet::new(),
             by_connection: BTreeSet::new(),
-            parked: BTreeSet::new(),
             by_origin: BTreeMap::new(),
+            parked: 0,
+            resting: BTreeSet::new(),
+            service: Arc::default(),
             awaited: BTreeSet::new(),
         }
     }
@@ -204,8 +236,8 @@ impl Sessions {
 
     /// U2: what another process needs to know of a session.
     pub(super) fn place(&self, key: SessionKey) -> Option<SessionPlace> {
-        let Entry { id, origin, service, turn, .. } = self.entries.get(&key)?;
-        Some(SessionPlace { id: *id, origin: *origin, service: service.clone(), turn: *turn })
+        let Entry { id, origin, service, turn, .. } = &**self.entries.get(&key)?;
+        Some(SessionPlace { id: *id, origin: *origin, service: (**service).clone(), turn: *turn })
     }
 
     /// U2: a session of another process, whose client is not here. `None`: there is one of its
@@ -214,7 +246,6 @@ impl Sessions {
         &mut self,
         place: SessionPlace,
         connection: ConnectionKey,
-        now: Time,
     ) -> Option<SessionKey> {
         if self.find(&place.id).is_some() || self.entries.len() >= self.limits.max_sessions {
             return None;
@@ -225,7 +256,7 @@ impl Sessions {
         if let Some(entry) = self.entries.get_mut(&key) {
             entry.turn = turn;
         }
-        self.park(key, connection, now);
+        self.park(key, connection);
         Some(key)
     }
 
@@ -247,7 +278,7 @@ impl Sessions {
 
     /// S6: whether there is no room for another one of this origin; and which one may make room.
     pub(super) fn makes_room(&self, origin: Origin) -> Room {
-        let count = self.by_origin.get(&origin).copied().unwrap_or_default();
+        let count = self.of_origin(origin).count;
         // Those without an address have no limit of their own.
         let has_room = origin == Origin::Local || count < self.limits.max_sessions_per_address;
         if has_room && self.entries.len() < self.limits.max_sessions {
@@ -257,10 +288,12 @@ impl Sessions {
         self.longest_parked(origin).map_or(Room::None, Room::Instead)
     }
 
+    fn of_origin(&self, origin: Origin) -> OfOrigin {
+        self.by_origin.get(&origin).copied().unwrap_or_default()
+    }
+
     fn longest_parked(&self, origin: Origin) -> Option<SessionKey> {
-        let first = (origin, Time::ZERO, SessionKey::FIRST);
-        let last = (origin, Time::NEVER, SessionKey::LAST);
-        self.parked.range(first..=last).next().map(|&(_, _, key)| key)
+        self.of_origin(origin).longest
     }
 
     /// S10.4: whether a client of this origin may want to go on with a session. One that seems to
@@ -286,14 +319,18 @@ impl Sessions {
         service: Service,
         connection: ConnectionKey,
     ) -> SessionKey {
-        let key = SessionKey(self.next);
-        self.next += 1;
+        let key = self.next;
+        self.next = SessionKey(key.0.saturating_add(1));
+        if *self.service != service {
+            self.service = Arc::new(service);
+        }
+        let service = Arc::clone(&self.service);
         // S5: the opening is the first attempt.
-        let entry = Entry { id, origin, service, turn: 1, connection, parked: None };
+        let entry = Entry { id, origin, service, turn: 1, connection, stay: Stay::Attached };
         self.by_hash.insert((id.hash_with(self.seed), key));
         self.by_connection.insert((connection, key));
-        self.entries.insert(key, entry);
-        *self.by_origin.entry(origin).or_default() += 1;
+        self.entries.insert(key, Box::new(entry));
+        self.by_origin.entry(origin).or_default().count += 1;
         key
     }
 
@@ -305,7 +342,7 @@ impl Sessions {
         connection: ConnectionKey,
     ) -> Resumption {
         let known = self.find(&resume.id).and_then(|key| Some((key, self.entries.get_mut(&key)?)));
-        let Some((key, entry)) = known.filter(|(_, entry)| entry.service == *service) else {
+        let Some((key, entry)) = known.filter(|(_, entry)| *entry.service == *service) else {
             let is_awaited = self.is_awaited(&resume.id);
             let why = if is_awaited { NoSession::NotNow } else { NoSession::Unknown };
             return Resumption::NoSession(why);
@@ -317,36 +354,98 @@ impl Sessions {
         let before = core::mem::replace(&mut entry.connection, connection);
         self.by_connection.remove(&(before, key));
         self.by_connection.insert((connection, key));
-        if let Some(since) = entry.parked.take() {
-            self.parked.remove(&(entry.origin, since, key));
-        }
+        self.leave_line(key);
         Resumption::HandOver(key)
     }
 
     /// S6: the connection of a session is gone. `false` if it has another one by now.
-    pub(super) fn park(&mut self, key: SessionKey, connection: ConnectionKey, now: Time) -> bool {
-        let Some(entry) = self.entries.get_mut(&key) else { return false };
-        let is_its_own = entry.connection == connection;
+    pub(super) fn park(&mut self, key: SessionKey, connection: ConnectionKey) -> bool {
+        let is_its_own = self.entries.get(&key).is_some_and(|entry| entry.connection == connection);
         if is_its_own {
-            if let Some(since) = entry.parked.replace(now) {
-                self.parked.remove(&(entry.origin, since, key));
-            }
-            self.parked.insert((entry.origin, now, key));
+            self.leave_line(key);
+            self.stand_in_line(key);
+            // It may have rested before.
+            self.by_connection.insert((connection, key));
         }
         is_its_own
     }
 
+    /// Puts a session behind all others of its origin that have no connection.
+    fn stand_in_line(&mut self, key: SessionKey) {
+        let Some(entry) = self.entries.get_mut(&key) else { return };
+        let line = self.by_origin.entry(entry.origin).or_default();
+        let longer = line.shortest.replace(key);
+        line.longest.get_or_insert(key);
+        entry.stay = Stay::Parked { longer, shorter: None, until: Time::NEVER };
+        self.parked += 1;
+        if let Some(Stay::Parked { shorter, .. }) = self.stay(longer) {
+            *shorter = Some(key);
+        }
+    }
+
+    /// Takes a session out of the line, if it stands there.
+    fn leave_line(&mut self, key: SessionKey) {
+        let Some(entry) = self.entries.get_mut(&key) else { return };
+        let stay = core::mem::replace(&mut entry.stay, Stay::Attached);
+        let Stay::Parked { longer, shorter, until } = stay else { return };
+        self.parked -= 1;
+        self.resting.remove(&(until, key));
+        if let Some(line) = self.by_origin.get_mut(&entry.origin) {
+            if line.longest == Some(key) {
+                line.longest = shorter;
+            }
+            if line.shortest == Some(key) {
+                line.shortest = longer;
+            }
+        }
+        if let Some(Stay::Parked { shorter: next, .. }) = self.stay(longer) {
+            *next = shorter;
+        }
+        if let Some(Stay::Parked { longer: next, .. }) = self.stay(shorter) {
+            *next = longer;
+        }
+    }
+
+    fn stay(&mut self, key: Option<SessionKey>) -> Option<&mut Stay> {
+        self.entries.get_mut(&key?).map(|entry| &mut entry.stay)
+    }
+
+    /// S6: a session that is parked rests, and is over then if nothing happens. `false` if it is not
+    /// parked.
+    pub(super) fn rest(&mut self, key: SessionKey, over_at: Time) -> bool {
+        let Some(entry) = self.entries.get_mut(&key) else { return false };
+        let Stay::Parked { until, .. } = &mut entry.stay else { return false };
+        let before = core::mem::replace(until, over_at);
+        self.by_connection.remove(&(entry.connection, key));
+        self.resting.remove(&(before, key));
+        self.resting.insert((over_at, key));
+        true
+    }
+
+    /// When the next one that rests is over.
+    pub(super) fn next_over(&self) -> Option<Time> {
+        self.resting.first().map(|&(at, _)| at)
+    }
+
+    /// The next one that rests and whose time is over. It is named once.
+    pub(super) fn take_over(&mut self, now: Time) -> Option<SessionKey> {
+        let &(at, key) = self.resting.first().filter(|&&(at, _)| at <= now)?;
+        self.resting.remove(&(at, key));
+        if let Some(Stay::Parked { until, .. }) = self.stay(Some(key)) {
+            *until = Time::NEVER;
+        }
+        Some(key)
+    }
+
     /// `false` if it is over already.
     pub(super) fn remove(&mut self, key: SessionKey) -> bool {
+        self.leave_line(key);
         let Some(entry) = self.entries.remove(&key) else { return false };
         self.by_hash.remove(&(entry.id.hash_with(self.seed), key));
         self.by_connection.remove(&(entry.connection, key));
-        if let Some(since) = entry.parked {
-            self.parked.remove(&(entry.origin, since, key));
-        }
-        if let Some(count) = self.by_origin.get_mut(&entry.origin) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(line) = self.by_origin.get_mut(&entry.origin) {
+            line.count -= 1;
+            if line.count == 0 {
                 self.by_origin.remove(&entry.origin);
             }
         }
@@ -357,16 +456,22 @@ impl Sessions {
         self.entries.len()
     }
 
-    pub(super) fn parked(&self) -> usize {
-        self.parked.len()
+    pub(super) const fn parked(&self) -> usize {
+        self.parked
     }
 
-    /// Where the client of a session is whose connection this is, or was.
+    /// Where the client of a session is whose connection this is, or was. Of one that rests nobody
+    /// asks.
     pub(super) fn origin(&self, connection: ConnectionKey) -> Option<Origin> {
         let first = (connection, SessionKey::FIRST);
         let last = (connection, SessionKey::LAST);
         let &(_, key) = self.by_connection.range(first..=last).next()?;
         self.entries.get(&key).map(|entry| entry.origin)
+    }
+
+    /// The service of a session, and where its client is.
+    pub(super) fn who(&self, key: SessionKey) -> Option<(&Service, Origin)> {
+        self.entries.get(&key).map(|entry| (&*entry.service, entry.origin))
     }
 
     /// The session after this one; without one, the first of all.
@@ -407,30 +512,59 @@ mod tests {
         Resume { id: id(number), turn, done: 0, events: 0 }
     }
 
-    /// What is looked up, found by looking at every session.
-    fn check(sessions: &Sessions, connections: &[ConnectionKey]) {
+    /// What is looked up, found by looking at every session. `since` says when each was parked.
+    fn check(
+        sessions: &Sessions,
+        connections: &[ConnectionKey],
+        since: &BTreeMap<SessionKey, u64>,
+    ) {
         let entries = &sessions.entries;
         let parked = |origin| {
             let of_origin = entries.iter().filter(move |(_, known)| known.origin == origin);
-            of_origin.filter_map(|(&key, known)| Some((known.parked?, key)))
+            of_origin.filter(|(_, known)| known.stay != Stay::Attached).map(|(&key, _)| key)
         };
+        let mut all = 0;
         for origin in origins() {
+            let mut in_line: Vec<_> = parked(origin).collect();
+            in_line.sort_by_key(|key| since[key]);
             let has_any = entries.values().any(|known| known.origin == origin);
             assert_eq!(sessions.has_any(origin), has_any);
-            let longest = parked(origin).min();
-            assert_eq!(sessions.longest_parked(origin), longest.map(|(_, key)| key));
+            for (index, key) in in_line.iter().enumerate() {
+                let Stay::Parked { longer, shorter, .. } = entries[key].stay else { panic!() };
+                let before = index.checked_sub(1).and_then(|index| in_line.get(index));
+                assert_eq!((longer, shorter), (before.copied(), in_line.get(index + 1).copied()));
+            }
+            let line = sessions.of_origin(origin);
+            assert_eq!(
+                (line.longest, line.shortest),
+                (in_line.first().copied(), in_line.last().copied())
+            );
+            let count = entries.values().filter(|known| known.origin == origin).count();
+            assert_eq!(line.count, count);
+            all += in_line.len();
         }
-        let all: usize = origins().map(|origin| parked(origin).count()).sum();
         assert_eq!((sessions.parked(), sessions.len()), (all, entries.len()));
+        let is_resting = |known: &Entry| matches!(known.stay, Stay::Parked { until, .. } if until != Time::NEVER);
         for (&key, known) in entries {
             assert_eq!(sessions.find(&known.id), Some(key));
+            if let Stay::Parked { until, .. } = known.stay {
+                assert_eq!(sessions.resting.contains(&(until, key)), is_resting(known));
+            }
         }
         for &connection in connections {
-            let owned = entries.values().find(|known| known.connection == connection);
+            let is_it = |known: &&Entry| known.connection == connection;
+            let all = entries.values().map(|known| &**known);
+            let owned = all.filter(is_it).find(|known| !is_resting(known));
             assert_eq!(sessions.origin(connection), owned.map(|known| known.origin));
         }
-        let indexed = [sessions.by_hash.len(), sessions.by_connection.len()];
-        assert_eq!(indexed, [entries.len(); 2], "nothing is left behind");
+        let resting = entries.values().filter(|known| is_resting(known)).count();
+        let indexed =
+            [sessions.by_hash.len(), sessions.by_connection.len(), sessions.resting.len()];
+        assert_eq!(
+            indexed,
+            [entries.len(), entries.len() - resting, resting],
+            "nothing is left behind"
+        );
     }
 
     #[test]
@@ -438,24 +572,27 @@ mod tests {
         let mut random = Random::new(7);
         let mut sessions = Sessions::new(SessionLimits::default(), 7);
         let (mut admitted, mut connections) = (Connections::default(), Vec::new());
-        let mut made = Vec::new();
+        let (mut made, mut since) = (Vec::new(), BTreeMap::new());
         for step in 0..400_u64 {
-            let now = Time::from_millis(step / 3);
             let origin = origins().nth(usize::try_from(random.below(4)).unwrap()).unwrap();
             let connection = admitted.add(origin);
             let any = usize::try_from(random.below(made.len() as u64 + 1)).unwrap();
-            match (random.below(8), made.get(any).copied()) {
+            match (random.below(9), made.get(any).copied()) {
                 (0..3, _) | (_, None) => {
                     let (number, service) = (made.len() as u64, Service::DEFAULT);
                     made.push((number, sessions.add(id(number), origin, service, connection)));
                     connections.push(connection);
                 }
-                (3..5, Some((_, key))) => {
+                (3..6, Some((_, key))) => {
                     let owner = sessions.entries.get(&key).map(|known| known.connection);
-                    let is_parked = owner.is_some_and(|owner| sessions.park(key, owner, now));
+                    let is_parked = owner.is_some_and(|owner| sessions.park(key, owner));
                     assert_eq!(is_parked, owner.is_some());
+                    since.insert(key, step);
+                    let is_resting = random.below(2) == 0;
+                    let over_at = Time::from_millis(random.below(5));
+                    assert_eq!(is_resting && sessions.rest(key, over_at), is_resting && is_parked);
                 }
-                (5..7, Some((number, _))) => {
+                (6..8, Some((number, _))) => {
                     sessions.resume(&Service::DEFAULT, &resume(number, 2 + step), connection);
                     connections.push(connection);
                 }
@@ -463,13 +600,36 @@ mod tests {
                     sessions.remove(key);
                 }
             }
-            check(&sessions, &connections);
+            check(&sessions, &connections, &since);
         }
         assert!(sessions.len() > 10 && sessions.parked() > 10, "{}", sessions.len());
+        assert!(sessions.resting.len() > 5, "{}", sessions.resting.len());
         for (_, key) in made {
             sessions.remove(key);
         }
-        check(&sessions, &connections);
-        assert!(sessions.parked.is_empty() && sessions.by_origin.is_empty());
+        check(&sessions, &connections, &since);
+        assert!(sessions.by_origin.is_empty());
+    }
+
+    #[test]
+    fn s6_of_those_that_rest_each_is_named_once_when_its_time_is_over() {
+        let mut sessions = Sessions::new(SessionLimits::default(), 7);
+        let connection = Connections::default().add(Origin::Local);
+        let keys = [0, 1, 2]
+            .map(|number| sessions.add(id(number), Origin::Local, Service::DEFAULT, connection));
+        let at = Time::from_millis;
+        assert!(!sessions.rest(keys[0], at(5)), "it has a connection");
+        for (key, over_at) in keys.into_iter().zip([30, 20, 20]) {
+            assert!(sessions.park(key, connection) && sessions.rest(key, at(over_at)));
+        }
+        assert_eq!((sessions.next_over(), sessions.take_over(at(19))), (Some(at(20)), None));
+        let named = core::iter::from_fn(|| sessions.take_over(at(20))).collect::<Vec<_>>();
+        assert_eq!((named, sessions.next_over()), ([keys[1], keys[2]].into(), Some(at(30))));
+        assert_eq!(sessions.parked(), 3, "they are not over before their machines say so");
+        assert!(sessions.rest(keys[1], at(25)));
+        let resumed = sessions.resume(&Service::DEFAULT, &resume(1, 2), connection);
+        assert_eq!((resumed, sessions.next_over()), (Resumption::HandOver(keys[1]), Some(at(30))));
+        sessions.remove(keys[0]);
+        assert_eq!((sessions.next_over(), sessions.take_over(Time::NEVER)), (None, None));
     }
 }

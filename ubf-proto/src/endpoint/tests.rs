@@ -54,6 +54,7 @@ fn said(endpoint: &mut Endpoint) -> Vec<&'static str> {
             Output::Tell(_, input) => panic!("{input:?}"),
             Output::Cut(_) => "cut",
             Output::EndSession(_) => "end-session",
+            Output::WakeSession(_) => "wake-session",
             Output::StopListening => "stop-listening",
             Output::CountCalls => "count",
             Output::Notice(_) => continue,

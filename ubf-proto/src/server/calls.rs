@@ -120,6 +120,12 @@ impl Calls {
         self.pinned.as_ref().is_some_and(|pinned| pinned.is_away)
     }
 
+    pub(super) fn set_away(&mut self, is_away: bool) {
+        if let Some(pinned) = &mut self.pinned {
+            pinned.is_away = is_away;
+        }
+    }
+
     /// T11: whether the client is held here: it has a state to lose, or may have one after what is
     /// still to be answered.
     pub(super) fn is_held(&self) -> bool {

@@ -69,11 +69,11 @@ impl ServerSession {
         if session.is_owned() || !is_at_rest || self.calls.is_away() {
             return None;
         }
-        let mut kept: Vec<_> = session.kept.in_order().map(item).collect();
+        let mut kept: Vec<_> = session.kept.in_order().map(|again| item(&again)).collect();
         // Answers that wait for their turn have it now, but for those behind what is not begun.
         let ready = self.calls.pending.ready_messages();
         kept.extend(ready.map(|(number, mode, content)| {
-            item(Again::Answer(number, &Leaving { mode, content: content.clone() }))
+            item(&Again::Answer(number, &Leaving { mode, content: content.clone() }))
         }));
         Some(Restored {
             grant: session.grant,
@@ -97,9 +97,9 @@ const fn version_of(mode: Mode) -> Option<Version> {
 }
 
 /// S8: as it was made.
-fn item(again: Again<'_, Leaving>) -> RestoredItem {
+fn item(again: &Again<'_, Leaving>) -> RestoredItem {
     match again {
-        Again::Answer(number, leaving) => {
+        &Again::Answer(number, leaving) => {
             let answer = match (&leaving.content, version_of(leaving.mode)) {
                 (Content::Body(body), Some(version)) => {
                     StoredAnswer::Reply { version, body: body.clone() }

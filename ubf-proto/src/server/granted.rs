@@ -32,7 +32,7 @@ pub(super) struct Granted {
     /// S8: the version of the message that was begun last.
     last_version: Option<Version>,
     /// S6: the time that a session is kept without a connection runs from here.
-    rests_since: Time,
+    pub(super) rests_since: Time,
     /// S6: the server keeps as much as it may.
     pub(super) is_crowded: bool,
     pub(super) life: Life,

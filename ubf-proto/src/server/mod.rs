@@ -21,6 +21,7 @@ mod owned;
 mod pending;
 mod receive;
 mod reply;
+mod resting;
 mod resuming;
 mod scratch;
 mod wire;
@@ -36,6 +37,7 @@ pub use self::config::Config;
 pub use self::input::Input;
 pub use self::output::{CloseReason, Message, Notice, Output, PacketKind};
 pub use self::owned::{Restored, RestoredItem, StoredAnswer};
+pub use self::resting::Resting;
 pub use self::resuming::{Resuming, SessionAnswer, SessionEnd, SessionRequest};
 pub use self::scratch::Scratch;
 

@@ -150,6 +150,11 @@ impl Wire {
         }
     }
 
+    /// The one of a session that is parked: nothing comes of it any more.
+    pub(super) fn stopped(limits: Limits, now: Time) -> Self {
+        Self { phase: Phase::Stopped, opening: Opening::Over, ..Self::new(limits, now) }
+    }
+
     pub(super) fn received(&mut self, bytes: bytes::BytesMut, now: Time) {
         self.last_traffic = now;
         if self.ending.is_none() {

@@ -1,5 +1,6 @@
 //! What a server has said in a session and its client may not have read (S3, S4).
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
 /// What each kept thing takes beside its bytes, so that many small ones are counted, too. Chosen: as
@@ -215,6 +216,16 @@ impl<T> Kept<T> {
         self.answers.len()
     }
 
+    /// The same as data of a session that rests: it has no connection, so that all of it is sent
+    /// again by the next one.
+    pub(crate) fn at_rest(mut self) -> KeptAtRest<T> {
+        let (done, events_made) = (self.done, self.events_made);
+        self.answers.shrink_to_fit();
+        self.events.shrink_to_fit();
+        let is_empty = self.answers.is_empty() && self.events.is_empty();
+        KeptAtRest { done, events_made, entries: (!is_empty).then(|| Box::new(self)) }
+    }
+
     /// Lets go of memory that nothing is in.
     pub(crate) fn release(&mut self) {
         if self.answers.is_empty() {
@@ -223,6 +234,29 @@ impl<T> Kept<T> {
         if self.events.is_empty() {
             self.events = VecDeque::new();
         }
+    }
+}
+
+/// What is kept while nothing happens. It takes little while that is nothing.
+#[derive(Debug)]
+pub(crate) struct KeptAtRest<T> {
+    done: u64,
+    events_made: u64,
+    /// `None`: there are none.
+    entries: Option<Box<Kept<T>>>,
+}
+
+impl<T> KeptAtRest<T> {
+    /// As it was, but that places are counted anew if nothing is kept.
+    pub(crate) fn wake(self) -> Kept<T> {
+        let Self { done, events_made, entries } = self;
+        let empty = || Kept { done, events_made, ..Kept::default() };
+        entries.map_or_else(empty, |entries| *entries)
+    }
+
+    /// Bytes of all that is kept.
+    pub(crate) fn bytes(&self) -> usize {
+        self.entries.as_ref().map_or(0, |entries| entries.bytes())
     }
 }
 
@@ -262,6 +296,31 @@ mod tests {
         kept.acknowledge_answers(4);
         kept.acknowledge_events(2);
         assert_eq!((kept.bytes(), kept.answers()), (0, 0));
+    }
+
+    #[test]
+    fn s6_what_is_kept_is_the_same_after_a_rest() {
+        let mut kept = Kept::default();
+        kept.keep_answer(1, 1, "a1");
+        kept.sent();
+        assert!(kept.keep_event(1, 1_000, false, "e1"));
+        let (bytes, kept) = (kept.bytes(), kept.at_rest());
+        assert_eq!(kept.bytes(), bytes);
+        let mut kept = kept.wake();
+        assert_eq!((kept.bytes(), kept.send_again(0)), (bytes, 0));
+        assert_eq!(all(&mut kept), [(1, "a1"), (0, "e1")]);
+        kept.acknowledge_answers(1);
+        kept.acknowledge_events(1);
+        let mut kept = kept.at_rest().wake();
+        assert_eq!((kept.bytes(), kept.answers(), kept.events_made()), (0, 0, 1));
+        // The client has one more event than was counted here, and two answers that were not.
+        kept.acknowledge_answers(3);
+        assert_eq!((kept.send_again(2), all(&mut kept)), (0, Vec::new()));
+        kept.keep_answer(3, 1, "a3");
+        kept.keep_answer(4, 1, "a4");
+        assert!(kept.keep_event(1, 1_000, true, "e3"));
+        assert_eq!(kept.events_made(), 3);
+        assert_eq!(all(&mut kept), [(4, "a4"), (0, "e3")]);
     }
 
     #[test]

@@ -581,6 +581,12 @@ impl World {
                 _ => {}
             }
         }
+        if let Some(key) = machine.key
+            && let Some(resting) = machine.session.rest()
+        {
+            // S6: nothing goes on in it, so it is data until something does.
+            machine.session = self.servers[machine.server].wake_session(key, resting);
+        }
         let has_link = self.links[machine.link].machine == Some(index);
         if has_link || machine.session.is_parked() {
             self.machines[index] = Some(machine);

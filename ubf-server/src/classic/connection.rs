@@ -140,7 +140,7 @@ impl Connection {
         let session = ServerSession::new(config, Arc::clone(&settled.house), now);
         debug!(peer = %guard.entry.peer, "a stock peer has connected");
         Box::new(Self {
-            mailbox: OpenMailbox(guard.entry.mailbox()),
+            mailbox: OpenMailbox::new(guard.entry.mailbox()),
             guard,
             settled,
             session,

@@ -93,7 +93,7 @@ impl Connection {
         if !endpoint.speaks(&service.service, service.version) {
             return Opened::NotOffered;
         }
-        let mailbox = Arc::clone(&self.mailbox.0);
+        let mailbox = Arc::clone(self.mailbox.shared());
         let code = match endpoint.services.get(&service.service) {
             Some(Code::Handler(code)) => {
                 let peer = self.guard.entry.peer;

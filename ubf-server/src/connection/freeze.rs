@@ -127,7 +127,11 @@ impl Connection {
         let (giving, leaves) = match self.frozen.as_deref()? {
             Freeze::Settling(giving) if is_at_rest => (giving.clone(), false),
             Freeze::Leaving(giving) if is_at_rest => (giving.clone(), true),
-            _ => return None,
+            Freeze::Settling(_)
+            | Freeze::Leaving(_)
+            | Freeze::Given
+            | Freeze::Stays
+            | Freeze::Gone => return None,
         };
         let Some(own) = &self.own else {
             // T3: its owner has it. It is told nothing more.
@@ -177,12 +181,12 @@ impl Connection {
 /// cannot read what it has kept for the client.
 pub(crate) fn adopt(endpoint: Arc<SharedEndpoint>, adopted: Adopted) -> bool {
     let Adopted { own, entry, session, service, state } = adopted;
-    let mailbox = OpenMailbox(Arc::clone(&own.entry.mailbox));
+    let mailbox = OpenMailbox::new(Arc::clone(&own.entry.mailbox));
     let mut services = Vec::new();
     if let (Some(service), Some(state)) = (service, state) {
         let client = Client {
             peer: entry.peer,
-            mailbox: Arc::clone(&mailbox.0),
+            mailbox: Arc::clone(mailbox.shared()),
             place: 0,
             gate: None,
             #[cfg(feature = "classic")]

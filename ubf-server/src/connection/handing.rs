@@ -5,13 +5,14 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use ubf_proto::Service;
 use ubf_proto::Time;
-use ubf_proto::server::{Output, Resuming, SessionAnswer};
+use ubf_proto::server::{Input, Output, Resuming};
 use ubf_proto::session::Resume;
 
 use super::link::Link;
-use super::{Connection, End};
+use super::{Connection, End, Resting};
 use crate::endpoint::HandOver;
 use crate::mailbox::Command;
+use crate::session::SessionEntry;
 
 /// A connection on its way to a session.
 #[derive(Debug)]
@@ -47,14 +48,18 @@ impl Attach {
     }
 }
 
+/// What became of a connection whose client wants to go on with a session.
+pub(super) enum Handed {
+    /// Another task has it. This one waits for its end.
+    Over(oneshot::Receiver<()>),
+    /// This task goes on.
+    Stays(Box<Connection>),
+}
+
 impl Connection {
     /// Hands the connection over to the session that it wants to go on with. Who accepted it waits
     /// for its end. If there is no such session, it goes on as it is.
-    pub(super) fn hand_over(
-        self: Box<Self>,
-        service: &Service,
-        resume: &Resume,
-    ) -> Result<oneshot::Receiver<()>, (Box<Self>, SessionAnswer)> {
+    pub(super) fn hand_over(self: Box<Self>, service: &Service, resume: &Resume) -> Handed {
         let endpoint = Arc::clone(&self.endpoint);
         let key = self.entry.key;
         let mut ended = None;
@@ -69,10 +74,29 @@ impl Connection {
             Some(Box::new(Attach { link, resuming, told }))
         });
         match (answer, connection) {
-            (HandOver::Answer(answer), Some(connection)) => Err((connection, answer)),
-            (HandOver::Done | HandOver::Answer(_), _) => {
-                ended.map_or_else(|| Ok(oneshot::channel().1), Ok)
+            (HandOver::Answer(answer), Some(mut connection)) => {
+                let now = connection.now;
+                connection.session.handle(Input::Session(answer), now);
+                Handed::Stays(connection)
+            }
+            (HandOver::Rested(entry, resting), Some(connection)) => {
+                Handed::Stays(connection.go_on_with(entry, *resting))
+            }
+            (HandOver::Done | HandOver::Answer(_) | HandOver::Rested(..), _) => {
+                Handed::Over(ended.unwrap_or_else(|| oneshot::channel().1))
             }
         }
+    }
+
+    /// S6: this task goes on with a session that has rested, and gives it its connection.
+    fn go_on_with(self: Box<Self>, entry: Arc<SessionEntry>, resting: Resting) -> Box<Self> {
+        let Self { endpoint, mailbox, link, session, .. } = *self;
+        let mut woken = Self::woken(endpoint, entry, resting);
+        let told = std::iter::from_fn(|| mailbox.take(false)).collect();
+        match (link, session.into_resuming()) {
+            (Some(link), Some(resuming)) => woken.attach(Attach { link, resuming, told }),
+            (_, None) | (None, _) => debug_assert!(false, "its client waits for that"),
+        }
+        woken
     }
 }

@@ -13,6 +13,7 @@ mod link;
 mod notes;
 mod outbox;
 mod owned;
+mod resting;
 mod work;
 
 use std::cell::Cell;
@@ -38,9 +39,11 @@ use ubf_proto::{ServerSession, Service, Time};
 use self::freeze::Freeze;
 pub(crate) use self::freeze::{Adopted, Gift, Giving, adopt};
 pub(crate) use self::handing::Attach;
+use self::handing::Handed;
 use self::link::Link;
 use self::outbox::Outbox;
 use self::owned::Owned;
+pub(crate) use self::resting::{Resting, go_on};
 use self::work::Waiting;
 use crate::call_times::{self, ServiceTimes};
 use crate::contain::Contained;
@@ -116,6 +119,8 @@ enum Turn {
     Resume(Service, Resume),
     /// S6: the session is over, and has no connection.
     Over,
+    /// S6: nothing goes on in a session without a connection.
+    Rest,
 }
 
 /// The last thing that a task does.
@@ -144,7 +149,7 @@ pub(crate) fn serve(
     let connection = Box::new(Connection {
         own: None,
         entry: Arc::clone(&guard.entry),
-        mailbox: OpenMailbox(guard.entry.mailbox()),
+        mailbox: OpenMailbox::new(guard.entry.mailbox()),
         endpoint,
         link: Some(Link::new(stream, guard)),
         next: None,
@@ -206,12 +211,12 @@ impl Connection {
             }
             Turn::Resume(service, resume) => match self.hand_over(&service, &resume) {
                 // The sender is dropped when the connection is over.
-                Ok(ended) => ControlFlow::Break(Box::pin(ended.map(drop))),
-                Err((mut connection, answer)) => {
-                    let now = connection.now;
-                    connection.session.handle(Input::Session(answer), now);
-                    ControlFlow::Continue(connection)
-                }
+                Handed::Over(ended) => ControlFlow::Break(Box::pin(ended.map(drop))),
+                Handed::Stays(connection) => ControlFlow::Continue(connection),
+            },
+            Turn::Rest => match self.rest() {
+                None => ControlFlow::Break(Box::pin(std::future::ready(()))),
+                Some(connection) => ControlFlow::Continue(connection),
             },
             Turn::Over => ControlFlow::Break(Box::pin(std::future::ready(()))),
         }
@@ -223,7 +228,9 @@ impl Connection {
         if self.session.is_parked() && !self.is_gone() {
             self.was_told = end.reason == CloseReason::Shutdown;
             self.park();
-            tokio::spawn(self.run_session());
+            if let Some(session) = self.rest() {
+                tokio::spawn(session.run_session());
+            }
         } else {
             // Handlers are not kept waiting for a client that reads slowly.
             let Self { session, waiting, services, own, owned, .. } = *self;
@@ -317,6 +324,10 @@ impl Connection {
                     continue;
                 }
                 self.waiting = self.waiting.take().filter(|waiting| !waiting.is_empty());
+                if self.is_resting() {
+                    self.tell_kept(true);
+                    return Poll::Ready(Box::new(Turn::Rest));
+                }
                 self.release();
                 return Poll::Pending;
             };
@@ -459,6 +470,10 @@ impl Connection {
                 self.last_tick = Some(now);
                 return Poll::Ready(Input::Tick);
             }
+            if self.is_resting() {
+                // The endpoint keeps its time.
+                return Poll::Pending;
+            }
             let at = deadline.max(now + Duration::from_millis(1));
             let clock = self.endpoint.clock;
             let (_, sleep) = match &mut self.timer {
@@ -555,7 +570,7 @@ impl Connection {
             SessionRequest::Open { service, wish, max_packet } => {
                 let opened = self.endpoint.open_session(
                     &self.entry,
-                    &self.mailbox.0,
+                    self.mailbox.shared(),
                     service,
                     &wish,
                     max_packet,

@@ -85,7 +85,7 @@ impl Connection {
                 self.entry.key,
                 self.entry.peer,
                 name.clone(),
-                Arc::clone(&self.mailbox.0),
+                Arc::clone(self.mailbox.shared()),
                 Arc::clone(&self.endpoint),
             );
             let (service, link) = (name.clone(), Arc::new(link));

@@ -147,7 +147,7 @@ impl Connection {
             return Some(place);
         }
         let service = self.endpoint.handler(name)?;
-        let mailbox = Arc::clone(&self.mailbox.0);
+        let mailbox = Arc::clone(self.mailbox.shared());
         let client = Client {
             peer: self.entry.peer,
             mailbox,

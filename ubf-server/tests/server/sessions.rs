@@ -1,11 +1,14 @@
 //! Sessions over real sockets: they outlive their connections (S1 to S6).
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use ubf_codec::ubf;
 use ubf_net::testing::within;
-use ubf_server::{Cordon, Server, ServerLimits, SessionLimits};
+use ubf_server::{Call, Cordon, Handlers, Reply, Server, ServerLimits, SessionLimits};
 
-use super::support::{Peer, Running, start};
+use super::support::{Peer, Running, start, start_with};
 
 const ID: &str = "16~0123456789abcdef~";
 
@@ -111,6 +114,74 @@ async fn s4_events_that_were_sent_while_nobody_listened_come_later() {
     assert_eq!(peer.packet().await, "0 ? 'pong'$");
     drop(peer);
     server.stop().await;
+}
+
+#[tokio::test]
+async fn s6_a_session_that_rests_takes_events_and_goes_on_resting() {
+    let senders = Arc::new(Mutex::new(Vec::new()));
+    let of_service = Arc::clone(&senders);
+    let counter =
+        Handlers::with_state(|_| AtomicU64::new(0)).on(10, move |call: Call<AtomicU64>| {
+            of_service.lock().unwrap().push(call.events());
+            async move { Reply::new(call.state().fetch_add(1, Ordering::Relaxed), "start") }
+        });
+    let server = start_with(Server::builder(), counter).await;
+    let mut peer = open(&server).await;
+    peer.send("10 'count'$").await;
+    assert_eq!(peer.packet().await, "10 ? {0'start'}$");
+    peer.send("0 {'seen'1 0}$").await;
+    drop(peer);
+    parked(&server).await;
+    let sender = senders.lock().unwrap()[0].clone();
+    // More than it has room for at a time: it is woken for them, and again.
+    for number in 0..2_000 {
+        within(sender.send_with(|_| ubf!((number)))).await.unwrap();
+    }
+    let (mut peer, resumed) = resume(&server, 1, 0, 2).await;
+    assert!(resumed.contains("{'resumed'1 0}"), "{resumed}");
+    for number in 0..2_000 {
+        assert_eq!(peer.packet().await, format!("10 ? {{'event_out'{number}}}$"));
+    }
+    // Its service has what it had, and reaches the client.
+    within(sender.send_with(|_| ubf!(awake))).await.unwrap();
+    assert_eq!(peer.packet().await, "10 ? {'event_out''awake'}$");
+    peer.send("10 'count'$").await;
+    assert_eq!(peer.packet().await, "10 ? {1'start'}$");
+    drop(peer);
+    parked(&server).await;
+    // An answer and an event were not acknowledged.
+    let (mut peer, resumed) = resume(&server, 1, 2_000, 3).await;
+    assert!(resumed.contains("{'resumed'2 0}"), "{resumed}");
+    assert_eq!(peer.packet().await, "10 ? {'event_out''awake'}$");
+    assert_eq!(peer.packet().await, "10 ? {1'start'}$");
+    peer.send("0 {'seen'2 2001'end'}$").await;
+    drop(peer);
+    within(sender.closed()).await;
+    server.stop().await;
+}
+
+/// Its bell is in its own mailbox: that must not keep it for ever.
+#[test]
+fn s6_a_session_that_rests_ends_with_its_server_however_that_ends() {
+    let state = Arc::new(());
+    let of_service = Arc::clone(&state);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let handle = runtime.block_on(async {
+        let handler = Handlers::with_state(move |_| Arc::clone(&of_service))
+            .on(10, |_: Call<Arc<()>>| async { Reply::new(1, "start") });
+        let server = start_with(Server::builder(), handler).await;
+        let mut peer = open(&server).await;
+        peer.send("10 'one'$").await;
+        assert_eq!(peer.packet().await, "10 ? {1'start'}$");
+        drop(peer);
+        parked(&server).await;
+        // It rests as soon as its task has nothing to do.
+        tokio::task::yield_now().await;
+        server.handle
+    });
+    drop(runtime);
+    drop(handle);
+    assert_eq!(Arc::strong_count(&state), 1);
 }
 
 #[tokio::test]

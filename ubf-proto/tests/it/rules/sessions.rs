@@ -129,8 +129,18 @@ impl World {
                 other => panic!("not known here: {other:?}"),
             });
         }
+        self.rest(&mut machine);
         self.machines[place] = Some(machine);
         lines
+    }
+
+    /// S6: a session in which nothing goes on is data, and goes on as if it had not been.
+    fn rest(&mut self, machine: &mut Machine) {
+        if let Some(key) = machine.key
+            && let Some(resting) = machine.session.rest()
+        {
+            machine.session = self.endpoint.wake_session(key, resting);
+        }
     }
 
     fn answer(

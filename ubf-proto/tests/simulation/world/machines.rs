@@ -149,7 +149,8 @@ impl World {
         if !has_pipe && !machine.session.is_parked() {
             return;
         }
-        if let Some(at) = machine.session.poll_timeout() {
+        let rests = self.rest(&mut machine);
+        if let Some(at) = machine.session.poll_timeout().filter(|_| !rests) {
             let at = machine.clock.world_time(at);
             if at < machine.woken {
                 machine.woken = at;
@@ -182,6 +183,24 @@ impl World {
     /// Whether the process at a node has a session of this client.
     pub(super) fn owns_session(&self, node: usize, client: usize) -> bool {
         self.of_process(node).any(|machine| machine.client == client && machine.key.is_some())
+    }
+
+    /// S6: every other session in which nothing goes on is kept as data, and its endpoint keeps time
+    /// for it. Whether that is so.
+    fn rest(&mut self, machine: &mut Machine) -> bool {
+        let is_one = (machine.client as u64 + machine.turn).is_multiple_of(2);
+        let Some(session) = machine.key.filter(|_| is_one) else { return false };
+        let Some(resting) = machine.session.rest() else { return false };
+        let until = resting.expires_at();
+        machine.session = self.nodes[machine.node].endpoint.wake_session(session, resting);
+        self.tell_endpoint(machine.node, endpoint::Input::Rests { session, until })
+    }
+
+    /// S6: the time of a session that rests is over.
+    pub(super) fn wake_session(&mut self, node: usize, key: SessionKey) {
+        if let Some(machine) = self.session_machine(node, key) {
+            self.tell_machine(machine, Input::Tick);
+        }
     }
 
     /// The connection of a machine is over.

@@ -89,6 +89,8 @@ pub(super) enum Mail {
     Cut,
     /// It is a node's, and not a pipe's.
     EndSession(SessionKey),
+    /// Likewise.
+    WakeSession(SessionKey),
 }
 
 impl World {
@@ -121,6 +123,7 @@ impl World {
                     self.nodes[node].endpoint.handle(Input::Calls(calls), now);
                 }
                 Output::EndSession(key) => self.mail.push_back((node, Mail::EndSession(key))),
+                Output::WakeSession(key) => self.mail.push_back((node, Mail::WakeSession(key))),
                 Output::Notice(notice) => self.endpoint_noticed(node, &notice),
                 other => panic!("{other:?}"),
             }
@@ -159,6 +162,7 @@ impl World {
                 Mail::Tell(input) => self.tell_server(pipe, input),
                 Mail::Cut => self.tell_server(pipe, server::Input::Lost),
                 Mail::EndSession(key) => self.end_session(pipe, key),
+                Mail::WakeSession(key) => self.wake_session(pipe, key),
             }
         }
     }

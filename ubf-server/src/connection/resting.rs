@@ -1,0 +1,108 @@
+//! How a session rests that nobody is connected to and in which nothing goes on (S6): it has no
+//! task, no timer and nothing of its connections.
+
+use std::fmt;
+use std::sync::Arc;
+
+use ubf_proto::server;
+
+use super::{Connection, Opened, WORK_BYTES};
+use crate::endpoint::SharedEndpoint;
+use crate::entry::ConnectionEntry;
+use crate::mailbox::OpenMailbox;
+use crate::session::{Kept, SessionEntry, SessionGuard};
+
+/// All that is kept of it, beside its [entry](SessionEntry).
+pub(crate) struct Resting {
+    session: server::Resting,
+    services: Box<[Opened]>,
+    was_told: bool,
+    kept: Kept,
+}
+
+/// Goes on with a session that rests: it has mail, or its time is over.
+pub(crate) async fn go_on(
+    endpoint: Arc<SharedEndpoint>,
+    entry: Arc<SessionEntry>,
+    resting: Box<Resting>,
+) {
+    // Nothing is done before this runs: whoever wakes a session may hold locks.
+    Connection::woken(endpoint, entry, *resting).run_session().await;
+}
+
+impl fmt::Debug for Resting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resting").field("session", &self.session).finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    /// Whether the session needs no task, as far as this task knows.
+    pub(super) fn is_resting(&self) -> bool {
+        self.link.is_none()
+            && self.next.is_none()
+            && self.owned.is_empty()
+            && self.waiting.is_none()
+            && self.own.is_some()
+            && self.frozen.is_none()
+            && self.session.is_resting()
+    }
+
+    /// Lays the session down, if nothing goes on in it. Otherwise it goes on here.
+    pub(super) fn rest(mut self: Box<Self>) -> Option<Box<Self>> {
+        if !self.is_resting() || self.mailbox.has_mail() {
+            return Some(self);
+        }
+        let (Some(own), Some(session)) = (self.own.take(), self.session.rest()) else {
+            debug_assert!(false, "it was looked at");
+            return Some(self);
+        };
+        let Self { endpoint, mailbox, services, was_told, kept, .. } = *self;
+        let (entry, until) = (Arc::clone(&own.entry), session.expires_at());
+        endpoint.runs_here();
+        own.let_go();
+        mailbox.leave_open();
+        let services = services.into_boxed_slice();
+        let resting = Box::new(Resting { session, services, was_told, kept });
+        match entry.lie_down(resting) {
+            None => {
+                endpoint.session_rests(entry.key, until);
+                None
+            }
+            Some(resting) => Some(Self::woken(endpoint, entry, *resting)),
+        }
+    }
+
+    /// The session as it was before it rested.
+    pub(super) fn woken(
+        endpoint: Arc<SharedEndpoint>,
+        entry: Arc<SessionEntry>,
+        resting: Resting,
+    ) -> Box<Self> {
+        let Resting { session, services, was_told, kept } = resting;
+        let now = endpoint.clock.now();
+        let session = endpoint.wake_session(entry.key, session);
+        let (key, peer) = entry.owner();
+        let connection = ConnectionEntry::gone(key, peer, now, endpoint.nobody());
+        Box::new(Self {
+            mailbox: OpenMailbox::new(Arc::clone(&entry.mailbox)),
+            own: Some(SessionGuard::new(Arc::clone(&endpoint), entry)),
+            endpoint,
+            entry: Arc::new(connection),
+            link: None,
+            next: None,
+            session,
+            budget: WORK_BYTES,
+            services: services.into_vec(),
+            owned: Vec::new(),
+            waiting: None,
+            timer: None,
+            last_tick: None,
+            now,
+            end: None,
+            frozen: None,
+            was_told,
+            kept,
+        })
+    }
+}
