@@ -26,6 +26,8 @@ fn each_sabotage_is_found_and_nothing_else() {
         (Some("events"), " came twice"),
         (Some("forgetful"), "a call is indeterminate, its session was lost, and server "),
         (Some("sessionless"), " connections were cut, and no session went on"),
+        (Some("stranded"), "a session is parked for "),
+        (Some("mute"), "a call had no answer in "),
         (Some("stray"), " ended by a fault: the server answers what was not asked"),
     ];
     let runs = cases.map(|(sabotage, words)| {
@@ -40,6 +42,11 @@ fn each_sabotage_is_found_and_nothing_else() {
             Some("sessionless") => {
                 soak(&["--minutes=0.7", "--margin-percent=1000", "--sabotage=sessionless"])
             }
+            // A server is to be there for the five seconds that are too long.
+            Some("stranded") => {
+                soak(&["--minutes=0.5", "--margin-percent=1000", "--sabotage=stranded"])
+            }
+            Some("mute") => soak(&["--minutes=0.3", "--margin-percent=1000", "--sabotage=mute"]),
             Some("memory") => soak(&["--minutes=0.1", "--sabotage=memory"]),
             Some(other) => soak(&["--minutes=0.1", "--margin-percent=1000", "--sabotage", other]),
         });

@@ -78,7 +78,8 @@ fn settings(world: &Arc<World>, sight: &Arc<Sight>, service: &str, random: &mut 
     let addresses: Vec<_> = order.filter_map(|place| world.addresses.get(place).copied()).collect();
     let plan = if sight.has_sessions() { SessionPlan::wanted() } else { SessionPlan::off() };
     let plan = plan.with_window(*random.choose(&[1, 16, 1024]).unwrap_or(&16)).with_keep(KEEP_TIME);
-    let scissors = Scissors::new(Arc::clone(world), Random::new(random.below(1 << 40) as u64));
+    let own = Random::new(random.below(1 << 40) as u64);
+    let scissors = Scissors::new(Arc::clone(world), Arc::clone(sight), own);
     let sight = Arc::clone(sight);
     let builder = Client::builder()
         .addresses(addresses)

@@ -1,6 +1,6 @@
 //! Connections that break: at any byte, so that one end sees it, or the other, or both, or none.
 
-use std::future::Future as _;
+use std::future::{Future as _, pending};
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +13,7 @@ use ubf_client::{Attempt, DialError, Peer, Stream};
 use ubf_testing::random::Random;
 
 use super::sabotage::Sabotage;
+use super::sight::Sight;
 use super::world::{Presence, Stage, World};
 
 /// Most connections break before this. Chosen: a few times in the life of a client.
@@ -30,12 +31,13 @@ const LATE_WRITE_TIME: Duration = Duration::from_millis(500);
 /// Makes the connections of one client, and breaks them.
 pub(crate) struct Scissors {
     world: Arc<World>,
+    sight: Arc<Sight>,
     random: Mutex<Random>,
 }
 
 impl Scissors {
-    pub(crate) fn new(world: Arc<World>, random: Random) -> Arc<Self> {
-        Arc::new(Self { world, random: Mutex::new(random) })
+    pub(crate) fn new(world: Arc<World>, sight: Arc<Sight>, random: Random) -> Arc<Self> {
+        Arc::new(Self { world, sight, random: Mutex::new(random) })
     }
 
     /// A connection that will break.
@@ -43,9 +45,14 @@ impl Scissors {
         self: Arc<Self>,
         attempt: Attempt,
     ) -> Result<(Stream, Peer), DialError> {
+        if self.world.sabotage == Some(Sabotage::Stranded) && self.sight.has_session() {
+            // Whoever has lost its connection gets no other one.
+            return pending().await;
+        }
         let (stream, peer) = attempt.dial().await?;
         let seed = self.random.lock().unwrap_or_else(PoisonError::into_inner).below(1 << 40);
-        let fragile = Fragile::new(stream, Arc::clone(&self.world), Random::new(seed as u64));
+        let (world, sight) = (Arc::clone(&self.world), Arc::clone(&self.sight));
+        let fragile = Fragile::new(stream, world, sight, Random::new(seed as u64));
         Ok((Stream::own(fragile), peer))
     }
 }
@@ -90,18 +97,19 @@ enum Life {
 struct Fragile {
     life: Life,
     world: Arc<World>,
+    sight: Arc<Sight>,
     random: Random,
     /// [`Sabotage::Stray`]: whether the stray packet was heard.
     is_strayed: bool,
 }
 
 impl Fragile {
-    fn new(stream: Stream, world: Arc<World>, mut random: Random) -> Self {
+    fn new(stream: Stream, world: Arc<World>, sight: Arc<Sight>, mut random: Random) -> Self {
         let longest = if random.once_in(HASTY) { HASTY_LIFE_MS } else { LONGEST_LIFE_MS };
         let life = Duration::from_millis(random.below(longest) as u64);
         let is_strayed = world.sabotage != Some(Sabotage::Stray);
         let until = Box::pin(sleep_until(Instant::now() + life));
-        Self { life: Life::Whole { stream, until }, world, random, is_strayed }
+        Self { life: Life::Whole { stream, until }, world, sight, random, is_strayed }
     }
 
     /// Looks at the time. The stream, if it is not broken, and whether the next bytes are to be cut.
@@ -135,6 +143,7 @@ impl Fragile {
         let (witness, word) =
             *self.random.choose(&WITNESSES).unwrap_or(&(Witness::Both, "cuts: both ends see it"));
         self.world.count(word, 1);
+        self.sight.cut();
         match witness {
             Witness::Both => {}
             Witness::Client => {

@@ -61,7 +61,10 @@ impl Keeper {
     pub(crate) async fn keep(mut self) {
         let Some(mut running) = self.start().await else { return };
         while !self.world.has_entered(Stage::Closing) {
-            for _ in 0..1 + self.random.below(10) {
+            // Whoever is left without a connection is to find that this server is there.
+            let is_long = self.world.sabotage == Some(Sabotage::Stranded);
+            let longest = if is_long { 100 } else { 10 };
+            for _ in 0..1 + self.random.below(longest) {
                 let pause = Duration::from_millis(self.number(100, 800));
                 self.world.rest(pause, Stage::Closing).await;
                 self.disturb(&running.handle).await;

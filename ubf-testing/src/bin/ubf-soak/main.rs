@@ -34,6 +34,7 @@ mod report;
 mod crowd;
 mod cuts;
 mod keeper;
+mod outages;
 mod recorder;
 mod requests;
 mod sight;

@@ -12,6 +12,8 @@ use super::sabotage::Sabotage;
 use super::world::{Presence, World, crash};
 
 pub(crate) const VERSIONS: [u32; 4] = [1, 2, 3, 4];
+/// [`Sabotage::Mute`]: longer than a call may take, and not so long that a drain would cut it.
+const MUTE_TIME: Duration = Duration::from_secs(7);
 
 /// `{run,Version,Number,DelayMs,Padding}` is answered `{done,Version,Number,Padding}`. Events, which
 /// are `{note,Number}`, go back to their sender.
@@ -79,6 +81,9 @@ impl Handler for Recorder {
         }
         if delay_ms > 0 {
             sleep(Duration::from_millis(delay_ms)).await;
+        }
+        if self.world.sabotage == Some(Sabotage::Mute) && number % 50 == 0 {
+            sleep(MUTE_TIME).await;
         }
         Ok(Reply::ok(ubf!({done, (call.version().get()), (number), (padding)})))
     }

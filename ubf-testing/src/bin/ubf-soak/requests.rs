@@ -10,7 +10,7 @@ use ubf_testing::random::Random;
 
 use super::keeper::MAX_PACKET_BYTES;
 use super::ledger::Fate;
-use super::sight::Sight;
+use super::sight::{Sight, Start};
 use super::world::{World, crash};
 
 /// L2: what a call may take.
@@ -76,12 +76,15 @@ impl Caller {
             }
         };
 
-        let mut call = self.client.call(request).within(CALL_TIME);
+        let start = self.sight.start();
+        let mut time = CALL_TIME;
+        let mut call = self.client.call(request).within(time);
         if may_repeat {
             call = call.idempotent();
         }
         if random.once_in(40) {
-            call = call.within(Duration::from_micros(random.below(5000) as u64));
+            time = Duration::from_micros(random.below(5000) as u64);
+            call = call.within(time);
         }
         let outcome = if random.once_in(40) {
             // Nobody waits for it any longer.
@@ -119,21 +122,32 @@ impl Caller {
             }
             Err(error) => {
                 world.check(ticket.close(fate(&error)));
-                self.ended_badly(world, &error, may_repeat);
+                self.ended_badly(world, &error, may_repeat, (start, time));
             }
         }
     }
 
-    fn ended_badly(&self, world: &World, error: &CallError, may_repeat: bool) {
+    fn ended_badly(
+        &self,
+        world: &World,
+        error: &CallError,
+        may_repeat: bool,
+        (start, time): (Start, Duration),
+    ) {
         world.count(word(error), 1);
         if matches!(error, CallError::Indeterminate { .. }) {
             self.sight.doubt(may_repeat);
+        }
+        // What was not sent may have waited behind others, or for a version.
+        if matches!(error, CallError::Deadline { may_have_run: true, .. }) {
+            self.sight.late(start, time);
         }
     }
 
     async fn cast(&mut self, world: &World) {
         let ticket = world.ledger.open(false);
         let event = ubf!({note, (ticket.number)});
+        let start = self.sight.start();
         let cast = self.client.cast(event).within(CALL_TIME);
         let outcome = if self.random.once_in(4) {
             timeout(CALL_TIME + PATIENCE, cast.taken()).await.map(|taken| taken.map(|_version| ()))
@@ -148,7 +162,7 @@ impl Caller {
             }
             Ok(Err(error)) => {
                 world.check(ticket.close(fate(&error)));
-                self.ended_badly(world, &error, false);
+                self.ended_badly(world, &error, false, (start, CALL_TIME));
             }
             Err(_) => world.broke("an event's sending does not end"),
         }
@@ -223,11 +237,12 @@ impl Caller {
     }
 
     async fn plain_call(&self, world: &World, request: Term) -> Option<Result<Reply, CallError>> {
+        let start = self.sight.start();
         let outcome =
             timeout(CALL_TIME + PATIENCE, self.client.call(request).within(CALL_TIME)).await;
         match &outcome {
             Ok(Ok(_)) => world.count("calls answered", 1),
-            Ok(Err(error)) => self.ended_badly(world, error, false),
+            Ok(Err(error)) => self.ended_badly(world, error, false, (start, CALL_TIME)),
             Err(_) => world.broke(format!("a call does not end: {:?}", self.client)),
         }
         outcome.ok()

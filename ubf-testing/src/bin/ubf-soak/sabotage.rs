@@ -31,6 +31,10 @@ pub(crate) enum Sabotage {
     Forgetful,
     /// Clients without sessions.
     Sessionless,
+    /// Clients that have a session and lost its connection get no other one.
+    Stranded,
+    /// Calls that are executed, and answered when nobody waits for it.
+    Mute,
     /// Answers that nobody asked for.
     Stray,
 }
@@ -55,6 +59,8 @@ impl Sabotage {
             | Self::Unclean
             | Self::Forgetful
             | Self::Sessionless
+            | Self::Stranded
+            | Self::Mute
             | Self::Stray => {}
         }
         Ok(())
