@@ -36,4 +36,5 @@ pub use self::about::{COMMIT, VERSION};
 pub use self::contracts::contract_text;
 pub use self::journal::{Journal, JournalHealth, Journaled};
 pub use self::options::{Options, examples};
+pub use self::rows::{RestoreError, restore};
 pub use self::run::run;

@@ -16,6 +16,8 @@ const MAX_OPERATORS: usize = 16;
 const SPARE_DESCRIPTORS: usize = 4;
 /// Bytes of a packet: a request is a list of addresses at most.
 const MAX_PACKET_BYTES: u32 = 64 << 10;
+/// For a backup of many rows. Chosen: 100 GB at the speed of a slow disk.
+const MAX_ORDER_TIME: Duration = Duration::from_secs(3_600);
 /// Who types by hand needs time.
 const MAX_SILENCE: Duration = Duration::from_secs(600);
 /// For operators to ask how it went, and for the last answers, when the server has stopped.
@@ -39,6 +41,7 @@ pub(crate) async fn serve(path: &Path, control: Control) -> Result<Operator, Bin
     config.agent = control.agent();
     let mut limits = ServerLimits::default();
     limits.max_connections = MAX_OPERATORS;
+    limits.max_call_time = MAX_ORDER_TIME;
     let control = std::sync::Arc::new(control);
     let server = Server::builder()
         .listen_unix(path)

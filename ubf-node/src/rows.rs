@@ -1,40 +1,172 @@
 //! Services whose rows and sessions survive the process: in which store, and who keeps them.
 
 use std::fmt;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::future::poll_fn;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 
 use tracing::{error, warn};
-use ubf_server::{ServerBuilder, ServerHandle, Service, SessionLimits};
-use ubf_service::server::{Keeper, KeeperConfig, KeeperError};
+use ubf_codec::Version;
+use ubf_server::{
+    ServerBuilder, ServerHandle, Service, SessionLimits, SessionOwner as _, Versions,
+};
+use ubf_service::backup::{self, BackupSize};
+use ubf_service::server::{
+    Keeper, KeeperConfig, KeeperError, Migration, OrderError, OwnedSession, RowCount,
+};
+use ubf_service::{Known, StatefulService};
+use ubf_state::{ShardId, ShardVersions};
 use ubf_store::{Redb, Store, StoreError};
 
-use crate::options::ServiceName;
+use crate::options::{ServiceName, Wrong, connection, word};
 use crate::services::KvRows;
 
-/// The keeper of a service, and the names under which it is served.
-#[derive(Debug)]
-pub(crate) struct Kept {
-    keeper: Arc<Keeper<KvRows>>,
+/// The services whose rows are kept in stores.
+#[derive(Clone, Default)]
+pub(crate) struct Kept(Vec<Arc<dyn KeptService>>);
+
+/// A service whose rows are kept in a store, whatever they are.
+///
+/// Its functions are those of its [`Keeper`].
+pub(crate) trait KeptService: Send + Sync {
+    fn service(&self) -> ServiceName;
+    /// The names under which it is served.
+    fn names(&self) -> &[Service];
+    fn add(&self, builder: ServerBuilder) -> ServerBuilder;
+    /// The versions of the contract that are spoken.
+    fn spoken(&self) -> Versions;
+    /// T6: withdraws the versions of the contract that the rows cannot hold yet, and those that are
+    /// not to be spoken; and restores those that the rows can hold by now.
+    fn offer(&self, server: &ServerHandle);
+    /// What this program knows, and what the rows are in.
+    fn versions(&self) -> (Known, Option<ShardVersions>);
+    fn session_counts(&self) -> (usize, usize);
+    fn sessions(&self, after: u64, at_most: usize) -> Ordered<'_, Vec<OwnedSession>>;
+    fn count_rows(&self) -> Ordered<'_, Vec<RowCount>>;
+    fn back_up(&self, path: PathBuf) -> Ordered<'_, BackupSize>;
+    fn finalize(&self) -> Ordered<'_, ShardVersions>;
+    fn migrate(&self) -> Ordered<'_, Migration>;
+    fn ended(&self) -> Pin<Box<dyn Future<Output = KeeperError> + Send + '_>>;
+    fn close(&self) -> Result<(), KeeperError>;
+}
+
+/// What comes of an order to a keeper.
+pub(crate) type Ordered<'k, T> = Pin<Box<dyn Future<Output = Result<T, OrderError>> + Send + 'k>>;
+
+struct KeptOf<S: StatefulService> {
+    service: ServiceName,
     names: Vec<Service>,
+    keeper: Arc<Keeper<S>>,
+    /// The versions of the contract that are to be spoken, as far as the rows can hold them.
+    wanted: Versions,
+    /// Those that were withdrawn here, since the rows cannot hold them.
+    withheld: Mutex<Versions>,
+}
+
+impl<S: StatefulService> KeptService for KeptOf<S> {
+    fn service(&self) -> ServiceName {
+        self.service
+    }
+
+    fn names(&self) -> &[Service] {
+        &self.names
+    }
+
+    fn add(&self, builder: ServerBuilder) -> ServerBuilder {
+        let owned = |builder: ServerBuilder, name: &Service| {
+            let keeper: Arc<Keeper<S>> = Arc::clone(&self.keeper);
+            builder.owned_service(name.clone(), keeper)
+        };
+        self.names.iter().fold(builder, owned)
+    }
+
+    fn spoken(&self) -> Versions {
+        let offered = self.keeper.offered();
+        offered.iter().filter(|version| self.wanted.contains(*version)).collect()
+    }
+
+    fn offer(&self, server: &ServerHandle) {
+        let offered = self.keeper.offered();
+        let mut withheld = self.withheld.lock().unwrap_or_else(PoisonError::into_inner);
+        let change = |version, change: fn(&ServerHandle, &Service, Version) -> bool| {
+            for name in &self.names {
+                // `false` if an operator was faster.
+                let _is_changed = change(server, name, version);
+            }
+        };
+        for version in self.keeper.versions().iter() {
+            let (is_held, is_wanted) = (offered.contains(version), self.wanted.contains(version));
+            if is_held && is_wanted {
+                if withheld.contains(version) {
+                    *withheld = withheld.iter().filter(|&one| one != version).collect();
+                    change(version, ServerHandle::restore);
+                }
+                continue;
+            }
+            if is_wanted {
+                let service = self.service.as_str();
+                warn!(service, %version, "not offered: the rows are of an older state version");
+                *withheld = withheld.iter().chain([version]).collect();
+            }
+            change(version, ServerHandle::withdraw);
+        }
+    }
+
+    fn versions(&self) -> (Known, Option<ShardVersions>) {
+        (ubf_service::known::<S>(), self.keeper.row_versions())
+    }
+
+    fn session_counts(&self) -> (usize, usize) {
+        self.keeper.session_counts()
+    }
+
+    fn sessions(&self, after: u64, at_most: usize) -> Ordered<'_, Vec<OwnedSession>> {
+        Box::pin(self.keeper.sessions(after, at_most))
+    }
+
+    fn count_rows(&self) -> Ordered<'_, Vec<RowCount>> {
+        Box::pin(self.keeper.count_rows())
+    }
+
+    fn back_up(&self, path: PathBuf) -> Ordered<'_, BackupSize> {
+        Box::pin(self.keeper.back_up(self.service.as_str(), path))
+    }
+
+    fn finalize(&self) -> Ordered<'_, ShardVersions> {
+        Box::pin(self.keeper.finalize(&[]))
+    }
+
+    fn migrate(&self) -> Ordered<'_, Migration> {
+        Box::pin(self.keeper.migrate())
+    }
+
+    fn ended(&self) -> Pin<Box<dyn Future<Output = KeeperError> + Send + '_>> {
+        Box::pin(self.keeper.ended())
+    }
+
+    fn close(&self) -> Result<(), KeeperError> {
+        self.keeper.close()
+    }
 }
 
 /// Why rows cannot be kept, from the outside in.
 #[derive(Debug)]
 pub(crate) struct Unkept {
     place: String,
-    error: KeeperError,
+    error: Box<dyn std::error::Error + Send + Sync>,
 }
 
 impl Unkept {
     fn opening(place: &str, error: StoreError) -> Self {
-        Self { place: place.into(), error: error.into() }
+        Self { place: place.into(), error: Box::new(KeeperError::from(error)) }
     }
 }
 
 impl fmt::Display for Unkept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, Causes(&self.error))
+        write!(f, "{}: {}", self.place, Causes(&*self.error))
     }
 }
 
@@ -55,75 +187,102 @@ impl fmt::Display for Causes<'_> {
     }
 }
 
-impl Kept {
-    /// Opens the store of `kv` and claims its rows. It waits for the store.
-    pub(crate) fn open(
-        plan: &StorePlan,
-        sessions: SessionLimits,
-        max_kept_event_bytes: usize,
-        names: Vec<Service>,
-    ) -> Result<Self, Unkept> {
-        let (place, store) = open_store(plan)?;
-        let mut config = KeeperConfig::default();
-        config.sessions = sessions;
-        config.max_kept_event_bytes = max_kept_event_bytes;
-        config.first_version = plan.state_version;
-        let keeper = Keeper::start(KvRows::default(), store, config)
-            .map_err(|error| Unkept { place: place.clone(), error })?;
-        Ok(Self { keeper, names })
-    }
+/// What a service with rows is opened with.
+pub(crate) struct Opening {
+    pub(crate) plan: StorePlan,
+    pub(crate) sessions: SessionLimits,
+    pub(crate) max_kept_event_bytes: usize,
+    /// The names under which it is served.
+    pub(crate) names: Vec<Service>,
+    pub(crate) wanted: Versions,
+}
 
-    pub(crate) fn add(&self, builder: ServerBuilder) -> ServerBuilder {
-        let owned = |builder: ServerBuilder, name: &Service| {
-            let keeper: Arc<Keeper<KvRows>> = Arc::clone(&self.keeper);
-            builder.owned_service(name.clone(), keeper)
-        };
-        self.names.iter().fold(builder, owned)
-    }
-
-    /// The versions of the contract that are spoken, if these are wanted.
-    pub(crate) fn spoken(&self, wanted: &ubf_server::Versions) -> ubf_server::Versions {
-        self.keeper.offered().iter().filter(|version| wanted.contains(*version)).collect()
-    }
-
-    /// T6: withdraws the versions of the contract that the rows cannot hold yet, and those that are
-    /// not to be spoken.
-    pub(crate) fn offer(&self, server: &ServerHandle, wanted: &ubf_server::Versions) {
-        use ubf_server::SessionOwner as _;
-
-        let offered = self.keeper.offered();
-        for version in self.keeper.versions().iter() {
-            if offered.contains(version) && wanted.contains(version) {
-                continue;
-            }
-            if wanted.contains(version) {
-                warn!(service = "kv", %version, "not offered: the rows are of an older state version");
-            }
-            for name in &self.names {
-                let is_known = server.withdraw(name, version);
-                debug_assert!(is_known, "the keeper has told which versions it has");
-            }
+/// Opens the store of a service and claims its rows. It waits for the store.
+pub(crate) fn open_rows(
+    service: ServiceName,
+    opening: Opening,
+) -> Result<Arc<dyn KeptService>, Unkept> {
+    match service {
+        ServiceName::Kv => open(service, KvRows::default(), opening),
+        ServiceName::Echo | ServiceName::Irc => {
+            let error = KeeperError::from(StoreError::plain("the service has no rows"));
+            Err(Unkept { place: service.as_str().into(), error: Box::new(error) })
         }
     }
+}
 
-    /// Waits until the rows cannot be kept any more. Then the server is to stop.
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|kept| kept.service().as_str())).finish()
+    }
+}
+
+impl Kept {
+    pub(crate) fn push(&mut self, kept: Arc<dyn KeptService>) {
+        self.0.push(kept);
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<dyn KeptService>> {
+        self.0.iter()
+    }
+
+    /// Waits until rows cannot be kept any more. Then the server is to stop.
     pub(crate) async fn failed(&self) -> KeeperError {
-        let error = self.keeper.ended().await;
+        let mut ends: Vec<_> = self.0.iter().map(|kept| kept.ended()).collect();
+        let error = poll_fn(|cx| {
+            let ended = ends.iter_mut().find_map(|end| match end.as_mut().poll(cx) {
+                Poll::Ready(error) => Some(error),
+                Poll::Pending => None,
+            });
+            ended.map_or(Poll::Pending, Poll::Ready)
+        });
+        let error = error.await;
         error!(error = %Causes(&error), "the rows cannot be kept any more: nothing is answered");
         error
     }
 
-    /// Commits what was taken, and closes the store. It waits for the store.
+    /// Commits what was taken, and closes the stores. It waits for them.
     pub(crate) fn close(self) -> Result<(), KeeperError> {
-        self.keeper.close()
+        let closed: Vec<_> = self.0.iter().map(|kept| kept.close()).collect();
+        closed.into_iter().collect()
     }
 }
 
-/// Opens the store of a plan; and its name for people, which holds no secret.
-fn open_store(plan: &StorePlan) -> Result<(String, Box<dyn Store>), Unkept> {
-    match &plan.place {
+fn open<S: StatefulService>(
+    service: ServiceName,
+    stateful: S,
+    opening: Opening,
+) -> Result<Arc<dyn KeptService>, Unkept> {
+    let Opening { plan, sessions, max_kept_event_bytes, names, wanted } = opening;
+    let (place, store) = open_store(&plan.place, service)?;
+    let mut config = KeeperConfig::default();
+    config.shard = shard(service);
+    config.sessions = sessions;
+    config.max_kept_event_bytes = max_kept_event_bytes;
+    config.first_version = plan.state_version;
+    let keeper = Keeper::start(stateful, store, config)
+        .map_err(|error| Unkept { place: place.clone(), error: error.into() })?;
+    Ok(Arc::new(KeptOf { service, names, keeper, wanted, withheld: Mutex::default() }))
+}
+
+/// The shard of a service: in a database all of them are in the same tables.
+const fn shard(service: ServiceName) -> ShardId {
+    match service {
+        ServiceName::Kv => ShardId(1),
+        ServiceName::Irc => ShardId(3),
+        // It has no rows.
+        ServiceName::Echo => ShardId(0),
+    }
+}
+
+/// Opens the store of a service; and its name for people, which holds no secret.
+fn open_store(
+    place: &StorePlace,
+    service: ServiceName,
+) -> Result<(String, Box<dyn Store>), Unkept> {
+    match place {
         StorePlace::Folder(folder) => {
-            let file = folder.join(format!("{}.redb", ServiceName::Kv.as_str()));
+            let file = folder.join(format!("{}.redb", service.as_str()));
             let place = file.display().to_string();
             std::fs::create_dir_all(folder)
                 .map_err(|error| StoreError::new("the folder cannot be made", error))
@@ -138,6 +297,52 @@ fn open_store(plan: &StorePlan) -> Result<(String, Box<dyn Store>), Unkept> {
                 .map(|store| (place.clone(), Box::new(store) as Box<dyn Store>))
                 .map_err(|error| Unkept::opening(&place, error))
         }
+    }
+}
+
+/// Puts the rows of a [backup] of a service into a store that has none of it: a folder for
+/// `--data`, or a database for `--store` if it begins with `postgres://`. No server may have it
+/// open.
+///
+/// # Errors
+/// There is no such service, the backup is none or not whole, or the store cannot be used.
+pub fn restore(service: &str, place: &str, file: &Path) -> Result<BackupSize, RestoreError> {
+    let failed = |what: String| RestoreError(what);
+    let service: ServiceName = word(service)
+        .ok()
+        .filter(|&service| has_rows(service))
+        .ok_or_else(|| failed(format!("there is no service {service} with rows")))?;
+    let place = StorePlace::read(place).map_err(|wrong| failed(wrong.into_text()))?;
+    let (place, mut store) =
+        open_store(&place, service).map_err(|error| failed(error.to_string()))?;
+    let restored = backup::restore_file(&mut *store, shard(service), service.as_str(), file);
+    let closed = store.close();
+    let size = restored.map_err(|error| {
+        let whose =
+            if error.is_about_the_store() { place.clone() } else { file.display().to_string() };
+        failed(format!("{whose}: {}", Causes(&error)))
+    })?;
+    closed.map_err(|error| failed(format!("{place}: {}", Causes(&error))))?;
+    Ok(size)
+}
+
+/// A backup was not restored, and why.
+#[derive(Clone, Debug)]
+pub struct RestoreError(String);
+
+impl fmt::Display for RestoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for RestoreError {}
+
+/// Whether rows of a service can be kept in a store.
+pub(crate) const fn has_rows(service: ServiceName) -> bool {
+    match service {
+        ServiceName::Kv => true,
+        ServiceName::Echo | ServiceName::Irc => false,
     }
 }
 
@@ -160,6 +365,14 @@ pub(crate) enum StorePlace {
 }
 
 impl StorePlace {
+    /// Reads `postgres://…`, or a folder.
+    fn read(text: &str) -> Result<Self, Wrong> {
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            return connection(text);
+        }
+        Ok(Self::Folder(text.into()))
+    }
+
     /// As it is written in settings.
     pub(crate) fn to_value(&self) -> toml::Value {
         toml::Value::String(match self {

@@ -19,7 +19,7 @@ use crate::journal::Journal;
 use crate::log::{self, Log};
 use crate::operator;
 use crate::options::{Loaded, Options, ServiceName, Settings};
-use crate::rows::{Causes, Kept};
+use crate::rows::{Causes, Kept, Opening, has_rows, open_rows};
 use crate::services::{Echo, Irc, Kv};
 use crate::signals::Signals;
 
@@ -162,7 +162,7 @@ async fn serve(
     });
     let journal = journal.transpose()?;
     let mut breaks = Breaks::default();
-    let mut kept: Option<Kept> = None;
+    let mut kept = Kept::default();
     let mut stock = Stock::new(&settings.classic);
     let contract_of = |name: &'static str| {
         let contracts = &settings.contracts;
@@ -177,19 +177,23 @@ async fn serve(
         let name = service.as_str();
         let mut held = Held { service: name, contracts: &settings.contracts, breaks: &mut breaks };
         let versions = settings.versions.of(service);
-        if service == ServiceName::Kv
+        if has_rows(service)
             && let Some(plan) = &settings.store
         {
-            let (plan, sessions) = (plan.clone(), settings.sessions.clone());
-            let names = names.collect();
-            let event_bytes = max_kept_event_bytes;
-            let open = move || Kept::open(&plan, sessions, event_bytes, names);
+            let opening = Opening {
+                plan: plan.clone(),
+                sessions: settings.sessions.clone(),
+                max_kept_event_bytes,
+                names: names.collect(),
+                wanted: versions.clone(),
+            };
+            let open = move || open_rows(service, opening);
             let opened = tokio::task::spawn_blocking(open).await??;
             builder = opened.add(builder);
             if let Some(stock) = &mut stock {
-                stock.add(name, &opened.spoken(versions), contract_of(name), |service| service);
+                stock.add(name, &opened.spoken(), contract_of(name), |service| service);
             }
-            kept = Some(opened);
+            kept.push(opened);
             continue;
         }
         let spoken;
@@ -228,7 +232,8 @@ async fn serve(
         .drains(settings.waits.grace, settings.waits.hard_stop)
         .with_journal(journal)
         .with_log(log.clone())
-        .with_breaks(breaks.clone());
+        .with_breaks(breaks.clone())
+        .with_rows(kept.clone());
     let admin_http = match settings.admin_http {
         Some(plan) => {
             let address = plan.address.clone();
@@ -241,12 +246,14 @@ async fn serve(
         Some(path) => Some(operator::serve(path, control).await?),
         None => None,
     };
-    if let Some(kept) = &kept {
-        kept.offer(&server.handle(), settings.versions.of(ServiceName::Kv));
+    for service in kept.iter() {
+        service.offer(&server.handle());
         if settings.journal.is_some() {
-            warn!("calls of kv are in its rows, and not in the journal");
+            let service = service.service().as_str();
+            warn!(service, "its calls are in its rows, and not in the journal");
         }
-    } else if settings.services.contains(&ServiceName::Kv) {
+    }
+    if settings.services.contains(&ServiceName::Kv) && settings.store.is_none() {
         warn!("kv keeps all in memory: it is gone when this process ends, whoever takes over");
     }
     for address in server.addresses() {
@@ -262,12 +269,7 @@ async fn serve(
         info!(address, "listening for stock peers");
     }
     let handle = server.handle();
-    let failed = async {
-        match &kept {
-            Some(kept) => kept.failed().await,
-            None => std::future::pending().await,
-        }
-    };
+    let failed = kept.failed();
     let mut running = pin!(server.run());
     let ended = tokio::select! {
         report = &mut running => Ok(report),
@@ -283,10 +285,8 @@ async fn serve(
             running.await
         }
     };
-    let closed = match kept {
-        Some(kept) => tokio::task::spawn_blocking(move || kept.close()).await?,
-        None => Ok(()),
-    };
+    // First, so that a successor waits no longer than it must.
+    let closed = tokio::task::spawn_blocking(move || kept.close()).await?;
     if let Some(operator) = operator {
         operator.end().await;
     }

@@ -52,16 +52,27 @@ impl BackupSize {
 #[derive(Debug)]
 pub struct BackupError {
     what: String,
+    is_about_store: bool,
     cause: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl BackupError {
     fn plain(what: impl Into<String>) -> Self {
-        Self { what: what.into(), cause: None }
+        Self { what: what.into(), is_about_store: false, cause: None }
     }
 
     fn new(what: impl Into<String>, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { what: what.into(), cause: Some(cause.into()) }
+        Self { what: what.into(), is_about_store: false, cause: Some(cause.into()) }
+    }
+
+    fn of_store(self) -> Self {
+        Self { is_about_store: true, ..self }
+    }
+
+    /// Whether something is wrong with the store, and not with the file.
+    #[must_use]
+    pub const fn is_about_the_store(&self) -> bool {
+        self.is_about_store
     }
 }
 
@@ -208,7 +219,7 @@ fn restore(
     name: &str,
     from: impl Read,
 ) -> Result<BackupSize, BackupError> {
-    let failed = |error| BackupError::new("the store cannot be read", error);
+    let failed = |error| BackupError::new("the store cannot be read", error).of_store();
     let whole = Scan {
         from: Bytes::new(),
         to: Bytes::from_static(&[0xFF]),
@@ -218,16 +229,19 @@ fn restore(
     let is_new = store.epoch(shard).map_err(failed)? == Epoch(0)
         && store.scan(shard, &whole).map_err(failed)?.is_empty();
     if !is_new {
-        return Err(BackupError::plain("the store is in use already: a backup wants a new one"));
+        let used = BackupError::plain("the store is in use already: a backup wants a new one");
+        return Err(used.of_store());
     }
     let epoch = store
         .claim(shard, Epoch(0))
-        .map_err(|error| BackupError::new("the store cannot be written", error))?;
+        .map_err(|error| BackupError::new("the store cannot be written", error).of_store())?;
     let mut number = 0;
     let mut commit = |writes: Writes| {
         number += 1;
         let batch = Batch { shard, epoch, number, writes };
-        store.commit(&batch).map_err(|error| BackupError::new("the store cannot be written", error))
+        store
+            .commit(&batch)
+            .map_err(|error| BackupError::new("the store cannot be written", error).of_store())
     };
     let mut writes = Writes::default();
     // Whoever finds this claims nothing.

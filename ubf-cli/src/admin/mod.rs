@@ -14,8 +14,12 @@ use ubf_codec::{
     View, ubf,
 };
 use ubf_node::control::{
-    ConnectionReport, Control, Request, Response, SessionReport, StatusReport, VersionCount,
+    BackupReport, ConnectionReport, Control, FinalizedReport, MigrationReport, Request, Response,
+    RowsReport, SessionReport, StatusReport, VersionCount, Which,
 };
+
+/// How long all rows may be read. Chosen: as long as a server takes at most.
+const LONG: Duration = Duration::from_secs(3_600);
 
 /// An operator's connection to a server.
 #[derive(Debug)]
@@ -149,6 +153,54 @@ impl Admin {
             return Err(self.not_understood(&response));
         };
         Ok(Page::of(list, limit, |last| last.number))
+    }
+
+    /// How many rows there are of which state version.
+    pub(crate) fn rows(&mut self, which: Which) -> Result<Vec<RowsReport>, AdminError> {
+        self.wait_for(LONG)?;
+        let response = self.ask(&Request::Rows(which))?;
+        let Response::Rows(rows) = response else { return Err(self.not_understood(&response)) };
+        Ok(rows)
+    }
+
+    /// Begins to rewrite rows, and tells how far that has come.
+    pub(crate) fn migrate(&mut self, which: Which) -> Result<Vec<MigrationReport>, AdminError> {
+        let response = self.ask(&Request::Migrate(which))?;
+        let Response::Migration(all) = response else {
+            return Err(self.not_understood(&response));
+        };
+        Ok(all)
+    }
+
+    /// Raises the write version.
+    pub(crate) fn finalize(&mut self, which: Which) -> Result<Vec<FinalizedReport>, AdminError> {
+        let response = self.ask(&Request::Finalize(which))?;
+        let Response::Finalized(all) = response else {
+            return Err(self.not_understood(&response));
+        };
+        Ok(all)
+    }
+
+    /// Has a backup written to a file of the server's machine.
+    pub(crate) fn back_up(
+        &mut self,
+        which: Which,
+        file: &Path,
+    ) -> Result<BackupReport, AdminError> {
+        self.wait_for(LONG)?;
+        let path = file.to_str().ok_or_else(|| {
+            AdminError::Refused("the name of the file is no text that a server reads".to_owned())
+        })?;
+        let response = self.ask(&Request::BackUp { which, path: path.to_owned() })?;
+        let Response::BackedUp(backup) = response else {
+            return Err(self.not_understood(&response));
+        };
+        Ok(backup)
+    }
+
+    /// The server may be silent for so long: it has much to do.
+    fn wait_for(&self, time: Duration) -> Result<(), AdminError> {
+        self.channel.stream.set_read_timeout(Some(time)).map_err(AdminError::Lost)
     }
 
     /// Asks for what is answered `ok`.

@@ -89,8 +89,103 @@ pub(crate) enum Command {
     Peers(Peers),
     /// Say what is logged from here on
     LogLevel(LogLevel),
+    /// Count the rows of services that keep them in a store, by table and state version
+    ///
+    /// Rows are written in one state version. After finalizing some are left in the one before,
+    /// until they are written next, or migrated.
+    Rows(RowsArgs),
+    /// Write rows in the next state version from here on
+    ///
+    /// Programs that do not know that version cannot use the store any more, and there is no way
+    /// back without losing what the version before cannot hold. In a database that several nodes
+    /// share, each of them must know it. What clients can say only in that version is offered.
+    Finalize(Finalize),
+    /// Rewrite rows of an older state version, beside the calls, and wait for the end
+    Migrate(Migrate),
+    /// Copy the rows of a service to a file, and make a new store of one
+    Store(StoreArgs),
     /// Execute no further call, finish those in progress, and end
     Shutdown(Shutdown),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RowsArgs {
+    /// The service. By default each one that has rows
+    #[arg(long, value_name = "NAME")]
+    service: Option<String>,
+}
+
+impl RowsArgs {
+    pub(crate) fn which(&self) -> Which {
+        which(self.service.as_deref())
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Finalize {
+    #[command(flatten)]
+    pub(crate) rows: RowsArgs,
+
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Migrate {
+    #[command(flatten)]
+    pub(crate) rows: RowsArgs,
+
+    /// Do not wait for the end: say how far it is. It goes on
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StoreArgs {
+    #[command(subcommand)]
+    pub(crate) command: StoreCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Write the rows of a service, as they are at one moment, to a new file
+    ///
+    /// Calls go on meanwhile. Sessions of clients are not in it. The server writes the file, which
+    /// only its user may read.
+    Backup(Backup),
+    /// Make a new store of a backup, while no server has it
+    ///
+    /// The file is read to its end before anything is written. Sessions are not restored: a client
+    /// of one is told that it is unknown, and its calls in flight are in doubt.
+    Restore(Restore),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// The file, which is not there yet
+    pub(crate) file: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) rows: RowsArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// A backup
+    pub(crate) file: PathBuf,
+
+    /// The folder in which the service has no rows yet: that of --data of ubf serve
+    #[arg(long, value_name = "DIR", required_unless_present = "store", conflicts_with = "store")]
+    pub(crate) data: Option<String>,
+
+    /// The database in which it has none: postgres://…
+    #[arg(long, value_name = "URL")]
+    pub(crate) store: Option<String>,
+
+    /// The service
+    #[arg(long, value_name = "NAME", default_value = "kv")]
+    pub(crate) service: String,
 }
 
 #[derive(Debug, Args)]
@@ -186,11 +281,15 @@ pub(crate) struct VersionArgs {
 
 impl VersionArgs {
     pub(crate) fn which(&self) -> Which {
-        match self.service.as_deref() {
-            None => Which::All,
-            Some("?") => Which::One(Service::DEFAULT),
-            Some(name) => Which::One(Service::named(name)),
-        }
+        which(self.service.as_deref())
+    }
+}
+
+fn which(service: Option<&str>) -> Which {
+    match service {
+        None => Which::All,
+        Some("?") => Which::One(Service::DEFAULT),
+        Some(name) => Which::One(Service::named(name)),
     }
 }
 

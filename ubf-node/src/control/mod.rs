@@ -26,6 +26,9 @@
 mod reports;
 mod request;
 mod response;
+mod rows;
+
+mod keeping;
 
 use std::time::Duration;
 
@@ -40,6 +43,7 @@ use self::request::{OLD_SHAPES, SHAPES, unit_word};
 use crate::breaks::Breaks;
 use crate::journal::Journal;
 use crate::log::Log;
+use crate::rows::Kept;
 
 pub use self::reports::{
     AgentCount, ConnectionReport, CordonReport, LoadMarksReport, ServiceReport, SessionCountReport,
@@ -48,6 +52,9 @@ pub use self::reports::{
 pub(crate) use self::request::is_a_goal;
 pub use self::request::{Request, Which};
 pub use self::response::{Refusal, Response};
+pub use self::rows::{
+    BackupReport, FinalizedReport, MigrationReport, RowsReport, TableReport, VersionsReport,
+};
 
 /// The service for operators of a server.
 #[derive(Clone, Debug)]
@@ -58,6 +65,7 @@ pub struct Control {
     journal: Option<Journal>,
     log: Option<Log>,
     breaks: Breaks,
+    kept: Kept,
 }
 
 impl Control {
@@ -79,6 +87,7 @@ impl Control {
             journal: None,
             log: None,
             breaks: Breaks::default(),
+            kept: Kept::default(),
         }
     }
 
@@ -111,6 +120,13 @@ impl Control {
         self
     }
 
+    /// Shows the rows of these services, and does what is wanted of them.
+    #[must_use]
+    pub(crate) fn with_rows(mut self, kept: Kept) -> Self {
+        self.kept = kept;
+        self
+    }
+
     /// What the server says that it is.
     pub(crate) fn agent(&self) -> Option<Text> {
         self.server.status().agent
@@ -125,14 +141,18 @@ impl Control {
         self.report(2)
     }
 
-    fn answer(&self, version: u32, request: Request) -> Response {
-        match self.try_answer(version, request) {
+    async fn answer(&self, version: u32, request: Request) -> Response {
+        let answer = match self.try_rows(&request).await {
+            Some(answer) => answer,
+            None => self.try_answer(version, request).await,
+        };
+        match answer {
             Ok(response) => response,
             Err(why) => Response::Refused(why),
         }
     }
 
-    fn try_answer(&self, version: u32, request: Request) -> Result<Response, Refusal> {
+    async fn try_answer(&self, version: u32, request: Request) -> Result<Response, Refusal> {
         let server = &self.server;
         match request {
             Request::Status => return Ok(Response::Status(Box::new(self.report(version)))),
@@ -149,7 +169,9 @@ impl Control {
             Request::ListSessions { after, at_most } => {
                 let at_most = usize::try_from(at_most).unwrap_or(usize::MAX);
                 let sessions = server.sessions(after, at_most);
-                return Ok(Response::Sessions(sessions.into_iter().map(session).collect()));
+                let mut sessions: Vec<_> = sessions.into_iter().map(session).collect();
+                self.add_kept_sessions(after, at_most, &mut sessions).await;
+                return Ok(Response::Sessions(sessions));
             }
             Request::Kick { number, hard_stop } => {
                 let is_there = server.close_connection(number, hard_stop.unwrap_or(self.hard_stop));
@@ -207,6 +229,10 @@ impl Control {
                 let log = self.log.as_ref().ok_or_else(none)?;
                 log.set_filter(&filter).map_err(Refusal::BadFilter)?;
             }
+            Request::Rows(_)
+            | Request::Migrate(_)
+            | Request::Finalize(_)
+            | Request::BackUp { .. } => return Err(Refusal::NoRows),
             Request::ShutDown { hard_stop } => {
                 server.shut_down(hard_stop.unwrap_or(self.hard_stop));
             }
@@ -255,6 +281,13 @@ impl Control {
         });
         let mut report = report(version, &self.server.status());
         let breaks = self.breaks.counters();
+        if let Some(sessions) = &mut report.sessions {
+            for kept in self.kept.iter() {
+                let (present, parked) = kept.session_counts();
+                sessions.present += present as u64;
+                sessions.parked += parked as u64;
+            }
+        }
         report.counters.extend(breaks.map(|(name, count)| (name.to_owned(), count)));
         StatusReport { journal, log, ..report }
     }
@@ -271,8 +304,10 @@ impl Handler for Control {
 
     async fn request(&self, call: Call<()>) -> Result<Reply, Failure> {
         let version = call.version().get();
-        let response =
-            Request::read(version, call.term()).map(|request| self.answer(version, request));
+        let response = match Request::read(version, call.term()) {
+            Some(request) => Some(self.answer(version, request).await),
+            None => None,
+        };
         let phase = self.server.status().phase.as_str();
         let shapes = if version < 2 { OLD_SHAPES } else { SHAPES };
         Ok(match response {

@@ -31,6 +31,10 @@ pub(super) const SHAPES: &[&str] = &[
     "clear_load_marks",
     "{set_peers,NextIp}",
     "{set_log_filter,Filter}",
+    "{rows,Service}",
+    "{migrate,Service}",
+    "{finalize,Service}",
+    "{back_up,Service,Path}",
     "{shut_down,HardStopMs}",
 ];
 
@@ -127,6 +131,19 @@ pub enum Request {
     SetPeers(Vec<Address>),
     /// What is logged from here on.
     SetLogFilter(String),
+    /// T6: count rows by table and state version.
+    Rows(Which),
+    /// T8: rewrite rows of an older state version, and tell how far that has come.
+    Migrate(Which),
+    /// T6: raise the write version by one.
+    Finalize(Which),
+    /// Write a backup of the rows.
+    BackUp {
+        /// Of which service: one with rows, if it is not the only one.
+        which: Which,
+        /// To which file, on the server's machine.
+        path: String,
+    },
     /// Execute no further call, and end.
     ShutDown {
         /// How long calls in progress may take.
@@ -186,6 +203,10 @@ impl Request {
                 ubf!({drain_and_stay, (next_ip), (millis(*grace)), (millis(*hard_stop))})
             }
             Self::SetLogFilter(filter) => ubf!({set_log_filter, (filter.as_str())}),
+            Self::Rows(which) => ubf!({rows, (which.to_term())}),
+            Self::Migrate(which) => ubf!({migrate, (which.to_term())}),
+            Self::Finalize(which) => ubf!({finalize, (which.to_term())}),
+            Self::BackUp { which, path } => ubf!({back_up, (which.to_term()), (path.as_str())}),
         };
         Some(term)
     }
@@ -227,6 +248,13 @@ impl Request {
             2 if name.is_atom("set_log_filter") => {
                 let View::String(filter) = part(1)?.view() else { return None };
                 Some(Self::SetLogFilter(filter.to_str()?.into_owned()))
+            }
+            2 if name.is_atom("rows") => Some(Self::Rows(which(part(1)?)?)),
+            2 if name.is_atom("migrate") => Some(Self::Migrate(which(part(1)?)?)),
+            2 if name.is_atom("finalize") => Some(Self::Finalize(which(part(1)?)?)),
+            3 if name.is_atom("back_up") => {
+                let View::String(path) = part(2)?.view() else { return None };
+                Some(Self::BackUp { which: which(part(1)?)?, path: path.to_str()?.into_owned() })
             }
             2 if name.is_atom("shut_down") => {
                 Some(Self::ShutDown { hard_stop: optional(part(1)?, wait)? })
@@ -361,6 +389,10 @@ mod tests {
             "uncordon",
             "{set_log_filter,\"debug\"}",
             "{set_load_marks,connections,1,2,?}",
+            "{rows,all}",
+            "{migrate,\"kv\"}",
+            "{finalize,?}",
+            "{back_up,all,\"/tmp/a\"}",
         ];
         let old = ["sessions", "{set_load_marks,sessions,1,2,?}"];
         let both = [
@@ -409,6 +441,10 @@ mod tests {
             "{list_connections,0,1001}",
             "{list_sessions,0,1001}",
             "{set_log_filter,debug}",
+            "rows",
+            "{rows,kv}",
+            "{back_up,all,7}",
+            "{back_up,all}",
             "[status]",
         ] {
             for version in [1, 2] {

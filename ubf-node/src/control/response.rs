@@ -9,6 +9,7 @@ use super::reports::{
     ConnectionReport, SessionReport, StatusReport, VersionCount, list, number, read_list, text,
     tuple,
 };
+use super::rows::{BackupReport, FinalizedReport, MigrationReport, RowsReport};
 
 /// A response of the operator's contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +32,14 @@ pub enum Response {
     List(Vec<ConnectionReport>),
     /// To [`Request::ListSessions`](super::Request::ListSessions), in the order of numbers.
     Sessions(Vec<SessionReport>),
+    /// To [`Request::Rows`](super::Request::Rows): each service that is meant.
+    Rows(Vec<RowsReport>),
+    /// To [`Request::Migrate`](super::Request::Migrate): each service that is meant.
+    Migration(Vec<MigrationReport>),
+    /// To [`Request::Finalize`](super::Request::Finalize): each service that is meant.
+    Finalized(Vec<FinalizedReport>),
+    /// To [`Request::BackUp`](super::Request::BackUp).
+    BackedUp(BackupReport),
 }
 
 /// Why a server does not do what it is asked for.
@@ -51,13 +60,17 @@ pub enum Refusal {
     UnknownVersion,
     /// No connection has this number.
     UnknownConnection,
+    /// No service that is meant has rows, or more than one if one is wanted.
+    NoRows,
+    /// Why something is not done with rows.
+    Rows(String),
     /// What is wrong with a filter of the log.
     BadFilter(String),
     /// A reason that this program does not know, as it came.
     Other(String),
 }
 
-const WORDS: [(&str, Refusal, &str); 7] = [
+const WORDS: [(&str, Refusal, &str); 8] = [
     ("no_peers", Refusal::NoPeers, "it has no peers to send clients to"),
     ("closing", Refusal::Closing, "it is closing already"),
     ("not_draining", Refusal::NotDraining, "it does not drain"),
@@ -68,6 +81,7 @@ const WORDS: [(&str, Refusal, &str); 7] = [
         "it has left its address to a successor, or is closing",
     ),
     ("unknown_version", Refusal::UnknownVersion, "no service has this version"),
+    ("no_rows", Refusal::NoRows, "no service that is meant keeps rows, or more than one does"),
     ("unknown_connection", Refusal::UnknownConnection, "no connection has this number"),
 ];
 
@@ -93,6 +107,10 @@ impl Response {
             Self::Sessions(sessions) => {
                 ubf!({sessions, (list(sessions, SessionReport::to_term))})
             }
+            Self::Rows(rows) => ubf!({rows, (list(rows, RowsReport::to_term))}),
+            Self::Migration(all) => ubf!({migration, (list(all, MigrationReport::to_term))}),
+            Self::Finalized(all) => ubf!({finalized, (list(all, FinalizedReport::to_term))}),
+            Self::BackedUp(backup) => backup.to_term(),
         }
     }
 
@@ -117,6 +135,18 @@ impl Response {
             2 if version >= 2 && name.is_atom("sessions") => {
                 read_list(parts.get(1)?, SessionReport::read).map(Self::Sessions)
             }
+            2 if version >= 2 && name.is_atom("rows") => {
+                read_list(parts.get(1)?, RowsReport::read).map(Self::Rows)
+            }
+            2 if version >= 2 && name.is_atom("migration") => {
+                read_list(parts.get(1)?, MigrationReport::read).map(Self::Migration)
+            }
+            2 if version >= 2 && name.is_atom("finalized") => {
+                read_list(parts.get(1)?, FinalizedReport::read).map(Self::Finalized)
+            }
+            4 if version >= 2 && name.is_atom("backed_up") => {
+                BackupReport::read(term).map(Self::BackedUp)
+            }
             3 if name.is_atom(connections) => Some(Self::Connections {
                 connections: number(parts.get(1)?)?,
                 by_version: read_list(parts.get(2)?, VersionCount::read)?,
@@ -130,6 +160,7 @@ impl Refusal {
     fn to_term(&self) -> Term {
         match self {
             Self::BadFilter(why) => ubf!({bad_filter, (why.as_str())}),
+            Self::Rows(why) => ubf!({rows, (why.as_str())}),
             Self::Other(why) => Term::from(why.clone()),
             Self::NoPeers
             | Self::Closing
@@ -137,6 +168,7 @@ impl Refusal {
             | Self::NotCordoned
             | Self::NotListening
             | Self::UnknownVersion
+            | Self::NoRows
             | Self::UnknownConnection => Term::atom(self.words().0),
         }
     }
@@ -157,6 +189,12 @@ impl Refusal {
         {
             return Self::BadFilter(detail);
         }
+        if let Some([name, detail]) = tuple(why)
+            && name.is_atom("rows")
+            && let Some(detail) = text(detail)
+        {
+            return Self::Rows(detail);
+        }
         Self::Other(why.to_string())
     }
 }
@@ -164,13 +202,14 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BadFilter(why) | Self::Other(why) => f.write_str(why),
+            Self::BadFilter(why) | Self::Rows(why) | Self::Other(why) => f.write_str(why),
             Self::NoPeers
             | Self::Closing
             | Self::NotDraining
             | Self::NotCordoned
             | Self::NotListening
             | Self::UnknownVersion
+            | Self::NoRows
             | Self::UnknownConnection => f.write_str(self.words().1),
         }
     }
@@ -188,6 +227,7 @@ mod tests {
         let others = [
             Response::Ok,
             Response::Refused(Refusal::BadFilter("verbose".into())),
+            Response::Refused(Refusal::Rows("no".into())),
             Response::Status(Box::default()),
             Response::Connections { connections: 7, by_version: Vec::new() },
         ];
@@ -211,6 +251,21 @@ mod tests {
         let list = Response::read(2, term.as_ref()).unwrap();
         assert_eq!(list.to_term(2), term);
         assert_eq!(Response::read(1, term.as_ref()), None);
+    }
+
+    #[test]
+    fn rows_are_told_of_in_version_2() {
+        for text in [
+            "{rows,[{\"kv\",{2,1,2},{1,2},[{\"total\",2,1},{\"values\",1,70}]},{\"ledger\",{1,1,1},{1,3},[]}]}",
+            "{migration,[{\"kv\",{2,1,2},256,200,?},{\"ledger\",{1,1,1},0,0,\"a row\"}]}",
+            "{finalized,[{\"kv\",{2,1,2}}]}",
+            "{backed_up,\"kv\",71,4096}",
+        ] {
+            let term: Term = text.parse().unwrap();
+            let read = Response::read(2, term.as_ref()).unwrap();
+            assert_eq!(read.to_term(2), term);
+            assert_eq!(Response::read(1, term.as_ref()), None);
+        }
     }
 
     #[test]

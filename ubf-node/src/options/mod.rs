@@ -26,8 +26,8 @@ pub use self::flags::{Options, examples};
 pub(crate) use self::problem::{Problems, Wrong};
 use self::reader::{Reader, Shown};
 use self::settings::Unit;
-pub(crate) use self::settings::{ServiceName, Settings, Waits};
-pub(crate) use self::value::Raw;
+pub(crate) use self::settings::{ServiceName, Settings, Waits, connection};
+pub(crate) use self::value::{Raw, word};
 
 /// What came of reading all layers.
 #[derive(Debug)]

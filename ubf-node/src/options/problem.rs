@@ -43,6 +43,11 @@ impl Wrong {
         Self { text: text.into(), hint: None }
     }
 
+    /// What is wrong, without the hint.
+    pub(crate) fn into_text(self) -> String {
+        self.text
+    }
+
     pub(crate) fn hint(mut self, hint: &'static str) -> Self {
         self.hint = Some(hint);
         self

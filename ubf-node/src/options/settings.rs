@@ -268,7 +268,7 @@ fn is_loopback(address: &str) -> bool {
 /// Rows are kept where they survive, if that is said.
 fn store(reader: &mut Reader, services: &[ServiceName]) -> Option<StorePlan> {
     let folder = reader.take_if_any("data", path, |path| shown(&path.display()));
-    let database = reader.take_if_any("store", connection, StorePlace::to_value);
+    let database = reader.take_if_any("store", |raw| connection(raw.text()?), StorePlace::to_value);
     let state_version =
         reader.take_if_any("state-version", some(count), |version: &u32| number((*version).into()));
     let key = if folder.is_some() { "data" } else { "store" };
@@ -276,7 +276,8 @@ fn store(reader: &mut Reader, services: &[ServiceName]) -> Option<StorePlan> {
         wrong(reader, "store", "rows are kept in one place", "--data DIR, or --store postgres://…");
     }
     let place = folder.map(StorePlace::Folder).or(database);
-    if place.is_some() && !services.contains(&ServiceName::Kv) {
+    let has_rows = services.iter().any(|&service| crate::rows::has_rows(service));
+    if place.is_some() && !has_rows {
         wrong(reader, key, "no service that is served has rows", "--service kv");
     }
     if place.is_none() && state_version.is_some() {
@@ -291,8 +292,7 @@ fn store(reader: &mut Reader, services: &[ServiceName]) -> Option<StorePlan> {
 }
 
 /// Where the database is. What is wrong with the rest is said when it is opened.
-fn connection(raw: &Raw) -> Result<StorePlace, Wrong> {
-    let text = raw.text()?;
+pub(crate) fn connection(text: &str) -> Result<StorePlace, Wrong> {
     if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
         return Err(Wrong::new("no database that is known").hint("--store postgres://HOST/NAME"));
     }

@@ -126,7 +126,7 @@ pub(super) fn path(raw: &Raw) -> Result<PathBuf, Wrong> {
 }
 
 /// One of the words of a type.
-pub(super) fn word<T: ValueEnum>(text: &str) -> Result<T, Wrong> {
+pub(crate) fn word<T: ValueEnum>(text: &str) -> Result<T, Wrong> {
     T::from_str(text, false).map_err(|_| {
         let known = T::value_variants().iter().filter_map(ValueEnum::to_possible_value);
         let known: Vec<_> = known.map(|value| value.get_name().to_owned()).collect();

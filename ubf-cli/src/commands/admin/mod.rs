@@ -1,5 +1,6 @@
 //! `ubf admin`: look at a server and steer it, by its control socket.
 
+mod rows;
 mod show;
 mod wait;
 
@@ -10,12 +11,15 @@ use std::thread;
 use ubf_node::control::{Request, SessionReport, StatusReport};
 
 use crate::admin::{Admin, AdminError, Page};
-use crate::args::admin::{AdminArgs, Command, Drain, Move, StatusArgs};
+use crate::args::admin::{AdminArgs, Command, Drain, Move, StatusArgs, StoreArgs, StoreCommand};
 use crate::ui::output::Output;
 use crate::ui::report::Report;
 use crate::ui::status::Status;
 
 pub(crate) fn run(args: &AdminArgs, output: &mut Output) -> io::Result<Status> {
+    if let Command::Store(StoreArgs { command: StoreCommand::Restore(restore) }) = &args.command {
+        return rows::restore(args, restore, output);
+    }
     if args.control.is_empty() {
         output.report(&Report::new("which server?").with_hint(Some(
             "--control names its control socket, or the environment variable UBF_CONTROL",
@@ -28,6 +32,12 @@ pub(crate) fn run(args: &AdminArgs, output: &mut Output) -> io::Result<Status> {
         output.report(&Report::new(text).with_hint(Some(
             "clients are sent away above --high, until the load is below --low",
         )))?;
+        return Ok(Status::Trouble);
+    }
+    if let Command::Finalize(finalize) = &args.command
+        && !finalize.yes
+        && !rows::is_meant(&finalize.rows.which(), output)?
+    {
         return Ok(Status::Trouble);
     }
     let Command::Status(StatusArgs { watch: Some(interval) }) = &args.command else {
@@ -45,7 +55,15 @@ pub(crate) fn run(args: &AdminArgs, output: &mut Output) -> io::Result<Status> {
 
 /// Whether it shows a list of its own for each server.
 const fn is_list(command: &Command) -> bool {
-    matches!(command, Command::Connections(_) | Command::Sessions(_))
+    matches!(
+        command,
+        Command::Connections(_)
+            | Command::Sessions(_)
+            | Command::Rows(_)
+            | Command::Finalize(_)
+            | Command::Migrate(_)
+            | Command::Store(_)
+    )
 }
 
 type Answered = Result<Answer, AdminError>;
@@ -95,6 +113,7 @@ fn show(args: &AdminArgs, answers: &[Answered], output: &mut Output) -> io::Resu
                 Answer::Status(status) => show::status(status, output)?,
                 Answer::Connections(connections) => show::connections(connections, output)?,
                 Answer::Sessions(page) => show::sessions(page, output)?,
+                Answer::Rows(rows) => rows::show(rows, output)?,
                 Answer::Ended => output.line("the server has ended")?,
             }
         }
@@ -108,6 +127,7 @@ fn document(answer: &Answer, control: Option<&String>) -> io::Result<String> {
         Answer::Status(status) => serde_json::to_value(status)?,
         Answer::Connections(connections) => serde_json::to_value(connections)?,
         Answer::Sessions(page) => serde_json::to_value(page)?,
+        Answer::Rows(rows) => rows::document(rows)?,
         Answer::Ended => serde_json::json!({"phase": "stopped"}),
     };
     if let (Some(control), Some(fields)) = (control, document.as_object_mut()) {
@@ -120,6 +140,7 @@ enum Answer {
     Status(Box<StatusReport>),
     Connections(crate::admin::Connections),
     Sessions(Page<SessionReport>),
+    Rows(rows::Rows),
     /// It did what it was asked for, and is gone.
     Ended,
 }
@@ -133,6 +154,9 @@ fn answer(args: &AdminArgs, socket: &Path) -> Answered {
     }
     if let Command::Sessions(page) = &args.command {
         return admin.sessions(page.after, page.limit).map(Answer::Sessions);
+    }
+    if let Some(answer) = rows::answer(args, &mut admin) {
+        return answer;
     }
     let change = change(&args.command);
     if let (Command::Drain(Drain { wait: Some(at_most), stay, .. }), Some(drain)) =
@@ -156,7 +180,13 @@ fn answer(args: &AdminArgs, socket: &Path) -> Answered {
 /// The request that a command stands for; `None`: it changes nothing.
 fn change(command: &Command) -> Option<Request> {
     let change = match command {
-        Command::Status(_) | Command::Connections(_) | Command::Sessions(_) => return None,
+        Command::Status(_)
+        | Command::Connections(_)
+        | Command::Sessions(_)
+        | Command::Rows(_)
+        | Command::Finalize(_)
+        | Command::Migrate(_)
+        | Command::Store(_) => return None,
         Command::Drain(drain) => Request::Drain {
             next_ip: drain.address.clone(),
             grace: drain.grace,

@@ -181,7 +181,7 @@ pub(super) fn servers<'a>(
                 status.pid.to_string(),
             ]
         }
-        Ok(Answer::Ended | Answer::Connections(_) | Answer::Sessions(_)) => {
+        Ok(Answer::Ended | Answer::Connections(_) | Answer::Sessions(_) | Answer::Rows(_)) => {
             row_without_server(name, "stopped")
         }
         Err(_) => row_without_server(name, "no answer"),
@@ -212,7 +212,7 @@ fn by_version(entries: &[VersionCount], output: &mut Output) -> io::Result<()> {
 }
 
 /// A blank line, the heads and the rows.
-fn table<const N: usize>(
+pub(super) fn table<const N: usize>(
     heads: [&str; N],
     rows: &[[String; N]],
     output: &mut Output,

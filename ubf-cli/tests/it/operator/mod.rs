@@ -3,3 +3,4 @@
 mod admin;
 mod program;
 mod restart;
+mod rows;
