@@ -177,12 +177,12 @@ pub use self::packet::{
 };
 pub use self::postfix::Postfix;
 pub use self::stream::StreamDecoder;
-#[doc(hidden)]
-pub use self::term::Literal;
 pub use self::term::{
     ConvertError, Elements, FloatError, Integer, IntegerRef, ListIter, ListRef, ParseIntegerError,
     Parts, Tagged, Term, TermRef, Text, TextRef, TupleIter, TupleRef, View, Visitor,
 };
+#[doc(hidden)]
+pub use self::term::{Literal, places};
 pub use self::trace::{StackItem, Step, Tracer};
 pub use self::versioned::{Versioned, VersionedError};
 pub use num_bigint::BigInt;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::integer::{Integer, IntegerRef};
 use super::owned::{Tagged, Term};
 use super::text::{Text, TextRef};
-use super::view::{ListRef, TermRef, TupleRef, View};
+use super::view::{ListRef, Place, TermRef, TupleRef, View};
 use crate::error::TermKind;
 
 static UNDEFINED: Term = Term::Undefined;
@@ -28,45 +28,45 @@ static TRUE: Term = Term::Atom(Text::from_static("true"));
 impl<'a> TermRef<'a> {
     /// What kind of term it is.
     #[must_use]
+    #[inline]
     pub fn kind(&self) -> TermKind {
-        match self.view() {
-            View::Undefined => TermKind::Undefined,
-            View::Integer(_) => TermKind::Integer,
-            View::Atom(_) => TermKind::Atom,
-            View::String(_) => TermKind::String,
-            View::Binary(_) => TermKind::Binary,
-            View::Tuple(_) => TermKind::Tuple,
-            View::List(_) => TermKind::List,
-            View::Tagged(..) => TermKind::Tagged,
+        match self.place() {
+            Place::Packet(node, _) => node.term_kind(),
+            Place::Owned(term) => term.kind(),
         }
     }
 
     /// Whether it is the undefined value.
     #[must_use]
+    #[inline]
     pub fn is_undefined(&self) -> bool {
-        matches!(self.view(), View::Undefined)
+        self.kind() == TermKind::Undefined
     }
 
     /// An integer of any size.
     #[must_use]
+    #[inline]
     pub fn as_integer(&self) -> Option<IntegerRef<'a>> {
         if let View::Integer(value) = self.view() { Some(value) } else { None }
     }
 
     /// The value of an integer that fits.
     #[must_use]
+    #[inline]
     pub fn as_u64(&self) -> Option<u64> {
         self.as_integer()?.to_u64()
     }
 
     /// The value of an integer that fits.
     #[must_use]
+    #[inline]
     pub fn as_i128(&self) -> Option<i128> {
         self.as_integer()?.to_i128()
     }
 
     /// The atom `'true'` or `'false'`.
     #[must_use]
+    #[inline]
     pub fn as_bool(&self) -> Option<bool> {
         let name = self.as_atom()?;
         if name == "true" { Some(true) } else { (name == "false").then_some(false) }
@@ -74,42 +74,49 @@ impl<'a> TermRef<'a> {
 
     /// The name of an atom.
     #[must_use]
+    #[inline]
     pub fn as_atom(&self) -> Option<TextRef<'a>> {
         if let View::Atom(name) = self.view() { Some(name) } else { None }
     }
 
     /// The text of a string.
     #[must_use]
+    #[inline]
     pub fn as_string(&self) -> Option<TextRef<'a>> {
         if let View::String(text) = self.view() { Some(text) } else { None }
     }
 
     /// The text of a string that is UTF-8; copied only if it has escapes.
     #[must_use]
+    #[inline]
     pub fn as_str(&self) -> Option<Cow<'a, str>> {
         self.as_string()?.to_str()
     }
 
     /// The bytes of a binary.
     #[must_use]
+    #[inline]
     pub fn as_bytes(&self) -> Option<&'a [u8]> {
         if let View::Binary(bytes) = self.view() { Some(bytes) } else { None }
     }
 
     /// A tuple.
     #[must_use]
+    #[inline]
     pub fn as_tuple(&self) -> Option<TupleRef<'a>> {
         if let View::Tuple(tuple) = self.view() { Some(tuple) } else { None }
     }
 
     /// A list.
     #[must_use]
+    #[inline]
     pub fn as_list(&self) -> Option<ListRef<'a>> {
         if let View::List(list) = self.view() { Some(list) } else { None }
     }
 
     /// The tag of a tagged term, and the term without it.
     #[must_use]
+    #[inline]
     pub fn as_tagged(&self) -> Option<(TextRef<'a>, Self)> {
         if let View::Tagged(tag, term) = self.view() { Some((tag, term)) } else { None }
     }
@@ -117,6 +124,7 @@ impl<'a> TermRef<'a> {
     /// The element of a tuple or a list at this place, counted from 0. In a list of a packet this
     /// takes time that grows with the place: walk it instead, to see all.
     #[must_use]
+    #[inline]
     pub fn get(&self, index: usize) -> Option<Self> {
         match self.view() {
             View::Tuple(tuple) => tuple.get(index),
@@ -186,8 +194,18 @@ fn is_key(name: TermRef<'_>, key: &str) -> bool {
 impl Term {
     /// What kind of term it is.
     #[must_use]
-    pub fn kind(&self) -> TermKind {
-        self.as_ref().kind()
+    #[inline]
+    pub const fn kind(&self) -> TermKind {
+        match self {
+            Self::Undefined => TermKind::Undefined,
+            Self::Integer(_) => TermKind::Integer,
+            Self::Atom(_) => TermKind::Atom,
+            Self::String(_) => TermKind::String,
+            Self::Binary(_) => TermKind::Binary,
+            Self::Tuple(_) => TermKind::Tuple,
+            Self::List(_) => TermKind::List,
+            Self::Tagged(_) => TermKind::Tagged,
+        }
     }
 
     /// Whether it is the undefined value.

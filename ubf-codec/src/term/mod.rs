@@ -6,6 +6,7 @@ mod compare;
 mod convert;
 mod integer;
 mod owned;
+pub mod places;
 mod text;
 mod to_term;
 mod view;

@@ -35,7 +35,7 @@ pub(crate) enum Place<'a> {
 }
 
 /// A decoded packet's bytes and nodes.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Arena<'a> {
     pub(crate) source: &'a [u8],
     pub(crate) nodes: &'a [Node],

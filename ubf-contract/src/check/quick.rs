@@ -10,11 +10,12 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::iter;
 
-use ubf_codec::{TermRef, TextRef, View};
+use ubf_codec::places::{Placed, Terms};
+use ubf_codec::{TermKind, TermRef};
 
 use super::limits::CheckLimits;
-use super::subject::is_undefined;
 use crate::graph::{Meaning, NodeId, Strings, TypeGraph};
 use crate::predefined::Attributes;
 
@@ -24,25 +25,41 @@ const MAX_LOOKS: u32 = 1_024;
 /// anywhere.
 const MAX_LEVEL: u32 = 16;
 
+/// A set of kinds of terms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Kinds(u8);
+
+impl Kinds {
+    const NONE: Self = Self(0);
+    const ALL: Self = Self(u8::MAX);
+    /// The undefined value is the atom `'undefined'` for old peers.
+    const ATOMS: Self = Self::of(TermKind::Atom).and(Self::of(TermKind::Undefined));
+
+    const fn of(kind: TermKind) -> Self {
+        Self(1 << kind as u8)
+    }
+
+    const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    const fn has(self, kind: TermKind) -> bool {
+        self.0 & Self::of(kind).0 != 0
+    }
+}
+
 /// What a node takes, in as few words as can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Op {
-    Anything,
-    Nothing,
+    /// Every term of these kinds, and no other.
+    Kinds(Kinds),
     /// Whatever the machine says.
     Slow,
     Integer(i64, i64),
     /// This integer or a larger one.
     AtLeast(i64),
-    AnyInteger,
-    AnyAtom,
     /// The atom of this place among the names.
     Atom(u32),
-    AnyBinary,
-    /// Every string.
-    AnyString,
-    AnyTuple,
-    AnyList,
     /// A tuple of these parts, the first of which is an atom.
     Tagged {
         start: u32,
@@ -58,9 +75,12 @@ enum Op {
         min: u32,
         max: u32,
     },
+    /// One of these.
     Choice {
         start: u32,
         len: u32,
+        /// One of them takes every term of these kinds.
+        sure: Kinds,
     },
     NotUndefined,
 }
@@ -70,8 +90,8 @@ enum Op {
 pub(super) struct Program {
     /// One for each node of the graph.
     ops: Box<[Op]>,
-    /// The parts of tuples and choices, side by side.
-    parts: Box<[u32]>,
+    /// Those of the parts of tuples and choices, side by side, so that they need not be looked up.
+    parts: Box<[Op]>,
     names: Box<[Box<[u8]>]>,
     is_used: bool,
 }
@@ -79,10 +99,11 @@ pub(super) struct Program {
 impl Program {
     pub(super) fn new(graph: &TypeGraph) -> Self {
         let mut building = Building { parts: Vec::new(), names: Vec::new() };
-        let ops = graph.nodes().map(|node| building.op(graph, node)).collect();
+        let ops: Box<[Op]> = graph.nodes().map(|node| building.op(graph, node)).collect();
+        let op = |node: &NodeId| ops.get(node.index()).copied().unwrap_or(Op::Slow);
         Self {
+            parts: building.parts.iter().map(op).collect(),
             ops,
-            parts: building.parts.into(),
             names: building.names.into(),
             // Where strings are tuples, there is more to look at.
             is_used: graph.strings() == Strings::Apart,
@@ -101,95 +122,15 @@ impl Program {
         if !self.is_used || !allowed {
             return None;
         }
-        let mut looks = MAX_LOOKS;
-        self.look(*self.ops.get(node.index())?, &term.view(), MAX_LEVEL, &mut looks)
-    }
-
-    fn look(&self, op: Op, view: &View<'_>, level: u32, looks: &mut u32) -> Option<bool> {
-        *looks = looks.checked_sub(1)?;
-        Some(match (op, view) {
-            (Op::Slow, _) => return None,
-            (Op::Anything, _) => true,
-            (Op::NotUndefined, view) => !is_undefined(view),
-            (Op::Choice { start, len }, view) => {
-                let level = level.checked_sub(1)?;
-                for part in self.parts(start, len) {
-                    if self.look(*self.ops.get(*part as usize)?, view, level, looks)? {
-                        return Some(true);
-                    }
-                }
-                false
-            }
-            (Op::Atom(name), View::Atom(text)) => self.is_name(name, *text),
-            (Op::Atom(name), View::Undefined) => self.name(name) == b"undefined",
-            (Op::AnyAtom, View::Atom(_) | View::Undefined)
-            | (Op::AnyInteger, View::Integer(_))
-            | (Op::AnyBinary, View::Binary(_))
-            | (Op::AnyString, View::String(_))
-            | (Op::AnyTuple, View::Tuple(_))
-            | (Op::AnyList, View::List(_)) => true,
-            (Op::Integer(min, max), View::Integer(value)) => {
-                value.to_i64().is_some_and(|value| (min..=max).contains(&value))
-            }
-            // What has more than 64 bits is left to the machine.
-            (Op::AtLeast(min), View::Integer(value)) => value.to_i64()? >= min,
-            (Op::Tagged { start, len, name }, View::Tuple(tuple)) => {
-                if tuple.len() != len as usize {
-                    return Some(false);
-                }
-                let mut elements = tuple.iter();
-                let is_it = match elements.next()?.view() {
-                    View::Atom(text) => self.is_name(name, text),
-                    View::Undefined => self.name(name) == b"undefined",
-                    _ => false,
-                };
-                if !is_it {
-                    return Some(false);
-                }
-                let parts = self.parts(start, len).get(1..)?;
-                return self.all(parts, elements, level, looks);
-            }
-            (Op::Tuple { start, len }, View::Tuple(tuple)) => {
-                if tuple.len() != len as usize {
-                    return Some(false);
-                }
-                return self.all(self.parts(start, len), tuple.iter(), level, looks);
-            }
-            (Op::List { item, min, max }, View::List(list)) => {
-                if list.len() < min as usize || list.len() > max as usize {
-                    return Some(false);
-                }
-                let (item, level) = (*self.ops.get(item as usize)?, level.checked_sub(1)?);
-                for element in list.iter() {
-                    if !self.look(item, &element.view(), level, looks)? {
-                        return Some(false);
-                    }
-                }
-                true
-            }
-            (_, _) => false,
-        })
-    }
-
-    #[inline]
-    fn all<'t>(
-        &self,
-        parts: &[u32],
-        elements: impl Iterator<Item = TermRef<'t>>,
-        level: u32,
-        looks: &mut u32,
-    ) -> Option<bool> {
-        let level = level.checked_sub(1)?;
-        for (part, element) in parts.iter().zip(elements) {
-            if !self.look(*self.ops.get(*part as usize)?, &element.view(), level, looks)? {
-                return Some(false);
-            }
+        let op = self.ops.get(node.index())?;
+        match Placed::from(term) {
+            Placed::Packet(packet, term) => Walk::new(self, packet).look(op, term, MAX_LEVEL),
+            Placed::Owned(memory, term) => Walk::new(self, memory).look(op, term, MAX_LEVEL),
         }
-        Some(true)
     }
 
     #[inline]
-    fn parts(&self, start: u32, len: u32) -> &[u32] {
+    fn parts(&self, start: u32, len: u32) -> &[Op] {
         let start = start as usize;
         self.parts.get(start..start + len as usize).unwrap_or_default()
     }
@@ -198,33 +139,141 @@ impl Program {
     fn name(&self, place: u32) -> &[u8] {
         self.names.get(place as usize).map(AsRef::as_ref).unwrap_or_default()
     }
+}
 
+/// A look at a term, with what it may still look at.
+struct Walk<'p, P> {
+    program: &'p Program,
+    terms: P,
+    looks: u32,
+}
+
+impl<'p, 't, P: Terms<'t>> Walk<'p, P> {
     #[inline]
-    fn is_name(&self, place: u32, text: TextRef<'_>) -> bool {
-        match text.as_plain() {
-            Some(plain) => plain == self.name(place),
-            None => text == *self.name(place),
+    const fn new(program: &'p Program, terms: P) -> Self {
+        Self { program, terms, looks: MAX_LOOKS }
+    }
+
+    /// Whether the term is of the op, which most parts of a term decide without a call.
+    #[inline(always)]
+    fn look(&mut self, op: &'p Op, term: P::Term, level: u32) -> Option<bool> {
+        Some(match *op {
+            Op::Kinds(kinds) => kinds.has(self.terms.kind(term)),
+            Op::Integer(min, max) => {
+                let value = self.terms.integer(term).and_then(|value| value.to_i64());
+                value.is_some_and(|value| min <= value && value <= max)
+            }
+            // What has more than 64 bits is left to the machine.
+            Op::AtLeast(min) => match self.terms.integer(term) {
+                Some(value) => value.to_i64()? >= min,
+                None => false,
+            },
+            Op::Atom(name) => self.is_name(name, term),
+            Op::Choice { sure, .. } if sure.has(self.terms.kind(term)) => true,
+            Op::Slow
+            | Op::Tagged { .. }
+            | Op::Tuple { .. }
+            | Op::List { .. }
+            | Op::Choice { .. }
+            | Op::NotUndefined => return self.look_inside(op, term, level),
+        })
+    }
+
+    #[inline(never)]
+    fn look_inside(&mut self, op: &'p Op, term: P::Term, level: u32) -> Option<bool> {
+        let level = level.checked_sub(1)?;
+        match *op {
+            Op::Tagged { start, len, name } => {
+                let Some(mut elements) = self.terms.tuple(term) else { return Some(false) };
+                if elements.len() != len as usize || !self.is_name(name, elements.next()?) {
+                    return Some(false);
+                }
+                let (_, parts) = self.program.parts(start, len).split_first()?;
+                self.each(parts, elements, level)
+            }
+            Op::Tuple { start, len } => {
+                let Some(elements) = self.terms.tuple(term) else { return Some(false) };
+                if elements.len() != len as usize {
+                    return Some(false);
+                }
+                self.each(self.program.parts(start, len), elements, level)
+            }
+            Op::List { item, min, max } => {
+                let Some(items) = self.terms.list(term) else { return Some(false) };
+                if items.len() < min as usize || items.len() > max as usize {
+                    return Some(false);
+                }
+                let item = self.program.ops.get(item as usize)?;
+                self.each(iter::repeat(item), items, level)
+            }
+            Op::Choice { start, len, sure: _ } => {
+                self.looks = self.looks.checked_sub(len)?;
+                for part in self.program.parts(start, len) {
+                    if self.look(part, term, level)? {
+                        return Some(true);
+                    }
+                }
+                Some(false)
+            }
+            Op::NotUndefined => Some(match self.terms.atom(term) {
+                Some(name) => name != *"undefined",
+                None => self.terms.kind(term) != TermKind::Undefined,
+            }),
+            Op::Slow | Op::Kinds(_) | Op::AtLeast(_) | Op::Integer(..) | Op::Atom(_) => None,
+        }
+    }
+
+    /// Whether each of the terms is of its op.
+    #[inline]
+    fn each(
+        &mut self,
+        ops: impl IntoIterator<Item = &'p Op>,
+        terms: impl ExactSizeIterator<Item = P::Term>,
+        level: u32,
+    ) -> Option<bool> {
+        self.looks = self.looks.checked_sub(place(terms.len()))?;
+        for (term, op) in terms.zip(ops) {
+            if !self.look(op, term, level)? {
+                return Some(false);
+            }
+        }
+        Some(true)
+    }
+
+    /// Whether the term is the atom of this place among the names. Undefined is one of them for old
+    /// peers.
+    #[inline]
+    fn is_name(&self, place: u32, term: P::Term) -> bool {
+        let name = self.program.name(place);
+        match self.terms.atom(term) {
+            Some(text) => match text.as_plain() {
+                Some(plain) => plain == name,
+                None => text == *name,
+            },
+            None => self.terms.kind(term) == TermKind::Undefined && name == b"undefined",
         }
     }
 }
 
 struct Building {
-    parts: Vec<u32>,
+    parts: Vec<NodeId>,
     names: Vec<Box<[u8]>>,
 }
 
 impl Building {
     fn op(&mut self, graph: &TypeGraph, node: NodeId) -> Op {
         match graph.meaning(node) {
-            Meaning::Anything => Op::Anything,
-            Meaning::Nothing => Op::Nothing,
+            Meaning::Anything => Op::Kinds(Kinds::ALL),
+            Meaning::Nothing => Op::Kinds(Kinds::NONE),
             Meaning::AnyBut(attributes) if *attributes == Attributes::NONUNDEFINED => {
                 Op::NotUndefined
             }
-            Meaning::Atom(attributes) if attributes.is_empty() => Op::AnyAtom,
+            Meaning::Atom(attributes) if attributes.is_empty() => Op::Kinds(Kinds::ATOMS),
             Meaning::AtomLiteral(name) => Op::Atom(self.name(name.as_bytes())),
-            Meaning::Binary(attributes) if attributes.is_empty() => Op::AnyBinary,
-            Meaning::Integer { min: None, max: None } => Op::AnyInteger,
+            Meaning::Binary(attributes) if attributes.is_empty() => {
+                Op::Kinds(Kinds::of(TermKind::Binary))
+            }
+            Meaning::Integer { min: None, max: None } => Op::Kinds(Kinds::of(TermKind::Integer)),
             Meaning::Integer { min: Some(min), max: None } => {
                 min.to_i64().map_or(Op::Slow, Op::AtLeast)
             }
@@ -234,24 +283,27 @@ impl Building {
                     (_, _) => Op::Slow,
                 }
             }
-            Meaning::AnyTuple { nonempty: false } => Op::AnyTuple,
+            Meaning::AnyTuple { nonempty: false } => Op::Kinds(Kinds::of(TermKind::Tuple)),
             Meaning::Tuple(nodes) => self.tuple(graph, nodes),
             Meaning::Alternatives(nodes) => {
                 let (start, len) = self.side_by_side(nodes);
-                Op::Choice { start, len }
+                let sure = nodes.iter().map(|node| surely(graph, *node));
+                Op::Choice { start, len, sure: sure.fold(Kinds::NONE, Kinds::and) }
             }
             Meaning::List { item, min, max } => {
                 let min = u32::try_from(*min);
                 let max = max.map_or(Ok(u32::MAX), u32::try_from);
                 match (min, max) {
                     (Ok(0), Ok(u32::MAX)) if *graph.meaning(*item) == Meaning::Anything => {
-                        Op::AnyList
+                        Op::Kinds(Kinds::of(TermKind::List))
                     }
                     (Ok(min), Ok(max)) => Op::List { item: number(*item), min, max },
                     (_, _) => Op::Slow,
                 }
             }
-            Meaning::String(list) if takes_all_strings(graph, *list) => Op::AnyString,
+            Meaning::String(list) if takes_all_strings(graph, *list) => {
+                Op::Kinds(Kinds::of(TermKind::String))
+            }
             Meaning::AnyBut(_)
             | Meaning::Atom(_)
             | Meaning::Binary(_)
@@ -278,7 +330,7 @@ impl Building {
 
     fn side_by_side(&mut self, nodes: &[NodeId]) -> (u32, u32) {
         let start = place(self.parts.len());
-        self.parts.extend(nodes.iter().map(|node| number(*node)));
+        self.parts.extend(nodes);
         (start, place(nodes.len()))
     }
 
@@ -286,6 +338,22 @@ impl Building {
         let at = place(self.names.len());
         self.names.push(name.into());
         at
+    }
+}
+
+/// Kinds of which the node takes every term, as far as can be seen without a look at its parts.
+fn surely(graph: &TypeGraph, node: NodeId) -> Kinds {
+    match graph.meaning(node) {
+        Meaning::Anything => Kinds::ALL,
+        Meaning::Atom(attributes) if attributes.is_empty() => Kinds::ATOMS,
+        Meaning::AtomLiteral(name) if name.as_bytes() == b"undefined" => {
+            Kinds::of(TermKind::Undefined)
+        }
+        Meaning::Binary(attributes) if attributes.is_empty() => Kinds::of(TermKind::Binary),
+        Meaning::Integer { min: None, max: None } => Kinds::of(TermKind::Integer),
+        Meaning::AnyTuple { nonempty: false } => Kinds::of(TermKind::Tuple),
+        Meaning::String(list) if takes_all_strings(graph, *list) => Kinds::of(TermKind::String),
+        _ => Kinds::NONE,
     }
 }
 
