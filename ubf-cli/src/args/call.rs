@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use ubf_client::Target;
 
+use super::classic::ClassicArgs;
 use super::connect::{ConnectArgs, targets};
 use super::units::some_time;
 use crate::ui::report::Report;
@@ -52,7 +53,7 @@ pub(crate) struct Call {
     pub(crate) fail: bool,
 
     /// The calls may run twice: they are sent again if the connection is lost
-    #[arg(long)]
+    #[arg(long, conflicts_with = "classic")]
     pub(crate) idempotent: bool,
 
     /// Show every packet of the wire on stderr, with its direction and time
@@ -65,6 +66,9 @@ pub(crate) struct Call {
 
     #[command(flatten)]
     pub(crate) connect: ConnectArgs,
+
+    #[command(flatten)]
+    pub(crate) classic: ClassicArgs,
 }
 
 /// Where a request comes from.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use ubf_contract::{ContractDialect, Import, Strings};
 
+use super::classic::ClassicArgs;
 use super::connect::ConnectArgs;
 use super::units::some_time;
 
@@ -79,6 +80,9 @@ pub(crate) struct ServerArgs {
 
     #[command(flatten)]
     pub(crate) connect: ConnectArgs,
+
+    #[command(flatten)]
+    pub(crate) classic: ClassicArgs,
 }
 
 /// Say whether contracts are good: all errors, and warnings.

@@ -5,6 +5,7 @@ pub(crate) mod about;
 pub(crate) mod admin;
 pub(crate) mod attack;
 pub(crate) mod call;
+pub(crate) mod classic;
 pub(crate) mod connect;
 pub(crate) mod contract;
 #[cfg(unix)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use ubf_client::Target;
 
+use super::classic::ClassicArgs;
 use super::connect::ConnectArgs;
 use super::units::some_time;
 
@@ -35,4 +36,7 @@ pub(crate) struct Repl {
 
     #[command(flatten)]
     pub(crate) connect: ConnectArgs,
+
+    #[command(flatten)]
+    pub(crate) classic: ClassicArgs,
 }

@@ -11,6 +11,7 @@ use ubf_codec::json::Json;
 use ubf_codec::{Term, TermRef, Version, View};
 use ubf_load::load::Outcome;
 
+use super::classic_call::ClassicCaller;
 use super::inputs::each_term;
 use crate::args::Call;
 use crate::args::call::Source;
@@ -26,7 +27,7 @@ use crate::ui::report::Report;
 use crate::ui::status::Status;
 
 /// To say goodbye. Chosen: the responses are there, and nobody wants to wait.
-const CLOSE_TIME: Duration = Duration::from_millis(500);
+pub(super) const CLOSE_TIME: Duration = Duration::from_millis(500);
 /// What the last part of a call's time is at least: a connection was made, and an answer is near.
 const MIN_TIME: Duration = Duration::from_millis(100);
 
@@ -37,20 +38,20 @@ enum Ended {
 }
 
 /// What is wrong, for people and for programs.
-struct Trouble {
+pub(super) struct Trouble {
     /// A name for programs, which does not change.
-    kind: &'static str,
-    report: Box<Report>,
-    may_have_run: bool,
-    status: Status,
+    pub(super) kind: &'static str,
+    pub(super) report: Box<Report>,
+    pub(super) may_have_run: bool,
+    pub(super) status: Status,
 }
 
 impl Trouble {
-    fn before_it_was_sent(kind: &'static str, report: Report, status: Status) -> Self {
+    pub(super) fn before_it_was_sent(kind: &'static str, report: Report, status: Status) -> Self {
         Self { kind, report: Box::new(report), may_have_run: false, status }
     }
 
-    fn show(&self, is_json: bool, output: &mut Output) -> io::Result<Status> {
+    pub(super) fn show(&self, is_json: bool, output: &mut Output) -> io::Result<Status> {
         if is_json {
             let hint = self
                 .report
@@ -73,7 +74,11 @@ pub(crate) fn run(args: &Call, output: &mut Output) -> io::Result<Status> {
     let prepared = prepare(args).and_then(|(targets, requests)| {
         let runtime = network::runtime(false)
             .map_err(|report| Trouble::before_it_was_sent("no_threads", report, Status::Trouble))?;
-        let caller = runtime.block_on(Caller::connect(args, targets))?;
+        let caller = if args.classic.classic {
+            AnyCaller::Classic(runtime.block_on(ClassicCaller::connect(args, &targets))?)
+        } else {
+            AnyCaller::Versioned(runtime.block_on(Caller::connect(args, targets))?)
+        };
         Ok((runtime, caller, requests))
     });
     let (runtime, mut caller, requests) = match prepared {
@@ -109,7 +114,7 @@ pub(crate) fn run(args: &Call, output: &mut Output) -> io::Result<Status> {
             break;
         }
     }
-    runtime.block_on(caller.client.close(CLOSE_TIME));
+    runtime.block_on(caller.close());
     Ok(status)
 }
 
@@ -133,6 +138,28 @@ fn prepare(args: &Call) -> Result<(Vec<Target>, Vec<Request>), Trouble> {
             Trouble::before_it_was_sent("bad_request", report, Status::WrongInput)
         })?;
     Ok((targets, requests))
+}
+
+/// A client of either kind.
+enum AnyCaller<'a> {
+    Versioned(Caller<'a>),
+    Classic(ClassicCaller<'a>),
+}
+
+impl AnyCaller<'_> {
+    async fn call(&mut self, term: Term, output: &mut Output) -> io::Result<Status> {
+        match self {
+            Self::Versioned(caller) => caller.call(term, output).await,
+            Self::Classic(caller) => caller.call(term, output).await,
+        }
+    }
+
+    async fn close(self) {
+        match self {
+            Self::Versioned(caller) => caller.client.close(CLOSE_TIME).await,
+            Self::Classic(caller) => caller.close().await,
+        }
+    }
 }
 
 /// A client, and how long its next call may take.
@@ -261,7 +288,7 @@ async fn make(
 }
 
 /// UBF(C): `{clientBrokeContract,Request,Expected}` and `{serverBrokeContract,Response,Expected}`.
-fn breaks_contract(response: TermRef<'_>) -> bool {
+pub(super) fn breaks_contract(response: TermRef<'_>) -> bool {
     let View::Tuple(parts) = response.view() else { return false };
     parts.get(0).is_some_and(|name| {
         name.is_atom("clientBrokeContract") || name.is_atom("serverBrokeContract")

@@ -6,6 +6,7 @@ pub(crate) mod admin;
 mod attack;
 mod call;
 mod check;
+mod classic_call;
 mod contract;
 mod decode;
 #[cfg(unix)]

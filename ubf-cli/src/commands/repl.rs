@@ -13,7 +13,7 @@ use crate::network;
 use crate::packets::input;
 use crate::packets::passage::{Passage, Split as _};
 use crate::packets::terms::TermSplitter;
-use crate::repl::{Done, Screen, Session, Shown, Terminal, Typed, command_hint};
+use crate::repl::{Done, Screen, Shown, Talk, Terminal, Typed, command_hint};
 use crate::ui::output::Output;
 use crate::ui::palette::Palette;
 use crate::ui::report::Report;
@@ -43,10 +43,8 @@ fn talk(args: &Repl, runtime: &Runtime, output: &mut Output) -> Result<io::Resul
         Report::new(format!("cannot use the terminal: {error}"))
     };
     let (mut terminal, screen) = Terminal::open(palette, !args.no_history).map_err(trouble)?;
-    let connecting = Session::connect(args, Arc::clone(&screen), palette);
-    let mut session =
-        runtime.block_on(connecting).map_err(|error| network::cannot_connect(&error))?;
-    terminal.help_with(session.words(), palette);
+    let mut session = runtime.block_on(Talk::connect(args, Arc::clone(&screen), palette))?;
+    terminal.help_with(session.words(), palette, session.commands());
     screen(Shown::Note(":help lists the commands, Ctrl-D leaves".to_owned()));
     'lines: loop {
         let text = match terminal.read(&session.prompt()).map_err(trouble)? {
@@ -76,10 +74,10 @@ fn talk(args: &Repl, runtime: &Runtime, output: &mut Output) -> Result<io::Resul
 }
 
 /// `None` if Ctrl-C was pressed first.
-async fn obey_unless_interrupted(session: &mut Session<'_>, line: &str) -> Option<Done> {
+async fn obey_unless_interrupted(session: &mut Talk<'_>, line: &str) -> Option<Done> {
     tokio::select! {
         done = session.obey(line) => {
-            if let Some(hint) = command_hint(line) {
+            if let Some(hint) = command_hint(line, session.commands()) {
                 session.note(hint);
             }
             Some(done)
@@ -103,7 +101,7 @@ fn passages(text: &str) -> impl Iterator<Item = Passage> {
 fn script(args: &Repl, runtime: &Runtime, output: &mut Output) -> io::Result<Status> {
     // Others may not write to stdout: what they have to show waits here until a line is done.
     let (sender, shown) = mpsc::channel();
-    let connecting = Session::connect(
+    let connecting = Talk::connect(
         args,
         Arc::new(move |shown| {
             // Nobody looks any more when the script is over.
@@ -114,8 +112,8 @@ fn script(args: &Repl, runtime: &Runtime, output: &mut Output) -> io::Result<Sta
     );
     let mut session = match runtime.block_on(connecting) {
         Ok(session) => session,
-        Err(error) => {
-            output.report(&network::cannot_connect(&error))?;
+        Err(report) => {
+            output.report(&report)?;
             return Ok(Status::Trouble);
         }
     };

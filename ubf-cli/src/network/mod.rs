@@ -1,5 +1,6 @@
 //! What the commands that talk to a server have in common.
 
+pub(crate) mod classic;
 pub(crate) mod wire_trace;
 mod wire_words;
 
@@ -77,8 +78,9 @@ fn loss_hint(loss: &Loss) -> Option<&'static str> {
             Some("--versions says which versions to offer, as in --versions 1-3,10")
         }
         LossReason::NegotiationRefused { .. } => Some("--service says which service to talk to"),
-        LossReason::NegotiationTime { .. } | LossReason::BadSyntax(_) => {
-            Some("is that a server that speaks versioned UBF?")
+        // CT5: a stock server says hello, or closes at what it does not understand.
+        LossReason::NegotiationTime { .. } | LossReason::BadSyntax(_) | LossReason::Closed => {
+            Some("does it speak versioned UBF? --classic talks to servers of the time before")
         }
         LossReason::ConnectFailed { .. } => {
             loss.cause.as_ref().map_or(Some(WHERE), |cause| dial_hint(cause.kind()))

@@ -6,7 +6,10 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use ubf_client::{Direction, Traffic};
-use ubf_codec::{ClientHeader, DecodeError, Limits, ServerHeader, VersionedDecoder};
+use ubf_codec::{
+    ClientHeader, DecodeError, DecodeOptions, Dialect, Limits, ServerHeader, StreamDecoder,
+    VersionedDecoder,
+};
 
 use crate::network::wire_words::{in_words, next_ip};
 use crate::ui::palette::Palette;
@@ -23,13 +26,15 @@ pub(crate) struct WireTrace {
     start: Instant,
     limits: Limits,
     palette: Palette,
+    /// The server knows no versions: its packets have no headers.
+    is_classic: bool,
     /// By the connection's number.
     incoming: HashMap<u64, Incoming>,
 }
 
 /// What has come on a connection.
 struct Incoming {
-    decoder: VersionedDecoder<ServerHeader>,
+    decoder: Decoder,
     /// What the decoder has not taken yet.
     buffer: BytesMut,
     /// The same, and what it has taken of a packet that is not whole.
@@ -37,9 +42,21 @@ struct Incoming {
     is_broken: bool,
 }
 
+/// What finds the ends of packets.
+enum Decoder {
+    Versioned(VersionedDecoder<ServerHeader>),
+    Classic(StreamDecoder),
+}
+
 impl WireTrace {
     pub(crate) fn new(limits: Limits, palette: Palette) -> Self {
-        Self { start: Instant::now(), limits, palette, incoming: HashMap::new() }
+        let incoming = HashMap::new();
+        Self { start: Instant::now(), limits, palette, is_classic: false, incoming }
+    }
+
+    /// The traffic with a server that knows no versions.
+    pub(crate) fn classic(limits: Limits, palette: Palette) -> Self {
+        Self { is_classic: true, ..Self::new(limits, palette) }
     }
 
     /// The lines for what has passed: two for a packet with words, one for another.
@@ -48,7 +65,7 @@ impl WireTrace {
         let Traffic { connection, direction, bytes, .. } = traffic;
         match direction {
             Direction::ToServer => {
-                let words = sent(bytes, self.limits);
+                let words = if self.is_classic { Vec::new() } else { sent(bytes, self.limits) };
                 self.show(&mut lines, connection, direction, bytes, &words);
             }
             Direction::FromServer => {
@@ -66,8 +83,9 @@ impl WireTrace {
             let oldest = self.incoming.keys().min().copied();
             oldest.map(|oldest| self.incoming.remove(&oldest));
         }
-        let limits = self.limits;
-        self.incoming.entry(connection).or_insert_with(|| Incoming::new(limits)).receive(bytes)
+        let (limits, is_classic) = (self.limits, self.is_classic);
+        let incoming = self.incoming.entry(connection);
+        incoming.or_insert_with(|| Incoming::new(limits, is_classic)).receive(bytes)
     }
 
     fn show(
@@ -111,9 +129,14 @@ fn sent(packet: &[u8], limits: Limits) -> Vec<String> {
 }
 
 impl Incoming {
-    fn new(limits: Limits) -> Self {
+    fn new(limits: Limits, is_classic: bool) -> Self {
+        let classic = || {
+            let options = DecodeOptions::new().with_dialect(Dialect::Classic).with_any_escape(true);
+            Decoder::Classic(StreamDecoder::new().with_options(options.with_limits(limits)))
+        };
+        let versioned = || Decoder::Versioned(VersionedDecoder::new().with_limits(limits));
         Self {
-            decoder: VersionedDecoder::new().with_limits(limits),
+            decoder: if is_classic { classic() } else { versioned() },
             buffer: BytesMut::new(),
             raw: BytesMut::new(),
             is_broken: false,
@@ -143,7 +166,15 @@ impl Incoming {
     }
 
     fn next(&mut self) -> Result<Option<(Bytes, Vec<String>)>, DecodeError> {
-        let Some(packet) = self.decoder.decode(&mut self.buffer)? else { return Ok(None) };
+        let packet = match &mut self.decoder {
+            Decoder::Versioned(decoder) => decoder.decode(&mut self.buffer)?,
+            Decoder::Classic(decoder) => {
+                let Some(_packet) = decoder.decode(&mut self.buffer)? else { return Ok(None) };
+                let taken = self.raw.len().saturating_sub(self.buffer.len());
+                return Ok(Some((self.raw.split_to(taken).freeze(), Vec::new())));
+            }
+        };
+        let Some(packet) = packet else { return Ok(None) };
         let raw = self.raw.split_to(self.raw.len().saturating_sub(self.buffer.len())).freeze();
         // An `agreed` has the agreed version in its header. A reply of the application is no tuple
         // of five.
@@ -166,7 +197,7 @@ mod tests {
             ("0 ? 'pong'$", &["gives a sign of life"]),
         ];
         for piece in 1..=stream.len() {
-            let mut incoming = Incoming::new(Limits::new());
+            let mut incoming = Incoming::new(Limits::new(), false);
             let packets: Vec<_> =
                 stream.as_bytes().chunks(piece).flat_map(|piece| incoming.receive(piece)).collect();
             assert_eq!(packets.len(), expected.len());
@@ -184,7 +215,7 @@ mod tests {
 
     #[test]
     fn what_is_no_packet_is_shown_as_it_came() {
-        let mut incoming = Incoming::new(Limits::new());
+        let mut incoming = Incoming::new(Limits::new(), false);
         let packets = incoming.receive(b"HTTP/1.1 400\r\n");
         assert_eq!(&packets[0].0[..], b"HTTP/1.1 400\r\n");
         assert!(packets[0].1[0].starts_with("broken syntax: "), "{packets:?}");

@@ -1,8 +1,10 @@
 //! Requests held against a contract before they are sent.
 
+use std::sync::Arc;
+
 use ubf_codec::{Term, Version};
 use ubf_contract::{
-    Checker, Contract, Reader, RuleKind, SessionChecker, SessionState, Type, TypeKind,
+    Checker, Contract, Reader, RuleKind, SessionChecker, SessionState, Strings, Type, TypeKind,
 };
 
 use crate::ui::reason::reason;
@@ -40,6 +42,16 @@ impl Held {
 
     fn new(contract: Contract, version: Option<Version>) -> Self {
         Self { sessions: SessionChecker::new(Checker::new(contract)), version }
+    }
+
+    /// The contract of a stock server, as it means it.
+    pub(super) fn of_stock(contract: Arc<Contract>) -> Self {
+        let checker = Checker::with_strings(contract, Strings::AsTuples);
+        Self { sessions: SessionChecker::new(checker), version: None }
+    }
+
+    pub(super) fn contract(&self) -> Arc<Contract> {
+        Arc::clone(self.sessions.checker().contract())
     }
 
     /// What is checked from here on, in words.

@@ -10,7 +10,7 @@ use rustyline::hint::{Hinter, HistoryHinter};
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Context, Helper};
 
-use super::line::COMMANDS;
+use super::line::CommandLine;
 use super::session::Words;
 use crate::packets::passage::Split as _;
 use crate::packets::terms::TermSplitter;
@@ -20,12 +20,17 @@ use crate::ui::palette::Palette;
 pub(super) struct LineHelper {
     pub(super) words: Arc<Mutex<Words>>,
     pub(super) palette: Palette,
+    commands: &'static [CommandLine],
     history: HistoryHinter,
 }
 
 impl LineHelper {
-    pub(super) fn new(words: Arc<Mutex<Words>>, palette: Palette) -> Self {
-        Self { words, palette, history: HistoryHinter::new() }
+    pub(super) fn new(
+        words: Arc<Mutex<Words>>,
+        palette: Palette,
+        commands: &'static [CommandLine],
+    ) -> Self {
+        Self { words, palette, commands, history: HistoryHinter::new() }
     }
 }
 
@@ -42,8 +47,11 @@ impl Completer for LineHelper {
     ) -> rustyline::Result<(usize, Vec<String>)> {
         let before = line.get(..pos).unwrap_or(line);
         if before.starts_with(':') && !before.contains(char::is_whitespace) {
-            let names =
-                COMMANDS.iter().map(|(name, ..)| *name).filter(|name| name.starts_with(before));
+            let names = self
+                .commands
+                .iter()
+                .map(|(name, ..)| *name)
+                .filter(|name| name.starts_with(before));
             return Ok((0, names.map(ToOwned::to_owned).collect()));
         }
         let words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
@@ -71,7 +79,7 @@ impl Hinter for LineHelper {
         if pos < line.len() || !line.starts_with(':') {
             return self.history.hint(line, pos, context);
         }
-        let mut matching = COMMANDS.iter().filter(|(name, ..)| name.starts_with(line));
+        let mut matching = self.commands.iter().filter(|(name, ..)| name.starts_with(line));
         match (matching.next(), matching.next()) {
             (Some((name, usage, _)), None) => Some(format!("{}{usage}", name.get(line.len()..)?)),
             _ => None,

@@ -2,8 +2,29 @@
 
 use ubf_codec::Version;
 
+/// A command, what follows it, and what it is for.
+pub(super) type CommandLine = (&'static str, &'static str, &'static str);
+
+/// The commands in a conversation with a stock server.
+pub(super) const CLASSIC_COMMANDS: [CommandLine; 10] = [
+    (
+        ":contract",
+        " [FILE|off]",
+        "check and complete requests by the server's contract, or another",
+    ),
+    (":event", " TERM", "send an event, which has no reply"),
+    (":help", "", "show this"),
+    (":info", "", "what the server says of itself"),
+    (":quit", "", "leave, as Ctrl-D does"),
+    (":services", "", "the services that can be started"),
+    (":start", " SERVICE [TERM]", "begin the session of a service"),
+    (":state", "", "the state of the session"),
+    (":trace", " on|off", "show every packet of the wire"),
+    (":wait", " [COUNT]", "wait for events"),
+];
+
 /// The commands and what follows them, for help, hints and completion.
-pub(super) const COMMANDS: [(&str, &str, &str); 10] = [
+pub(super) const COMMANDS: [CommandLine; 10] = [
     (
         ":contract",
         " [FILE|off]",
@@ -38,11 +59,28 @@ pub(super) enum Line<'a> {
     Trace(bool),
     Versions,
     Wait(u64),
+    /// Of a stock server.
+    Info,
+    Services,
+    Start {
+        service: &'a str,
+        argument: Option<&'a str>,
+    },
+    State,
 }
 
 impl<'a> Line<'a> {
     /// Reads a line, or says what is wrong with it.
     pub(super) fn parse(text: &'a str) -> Result<Self, String> {
+        Self::parse_with(text, &COMMANDS)
+    }
+
+    /// The same in a conversation with a stock server.
+    pub(super) fn parse_classic(text: &'a str) -> Result<Self, String> {
+        Self::parse_with(text, &CLASSIC_COMMANDS)
+    }
+
+    fn parse_with(text: &'a str, commands: &[CommandLine]) -> Result<Self, String> {
         let text = text.trim();
         if text.is_empty() {
             return Ok(Self::Nothing);
@@ -52,7 +90,11 @@ impl<'a> Line<'a> {
         }
         let (typed, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
         let rest = rest.trim();
-        let mut matching = COMMANDS.iter().filter(|(name, ..)| name.starts_with(typed));
+        let exact = commands.iter().filter(|(name, ..)| *name == typed);
+        let others = commands.iter().filter(|(name, ..)| *name != typed);
+        let beginning = others.filter(|(name, ..)| name.starts_with(typed));
+        let is_exact = exact.clone().next().is_some();
+        let mut matching = exact.chain(beginning).take(if is_exact { 1 } else { 2 });
         let (name, usage) = match (matching.next(), matching.next()) {
             (Some((name, usage, _)), None) => (*name, *usage),
             (None, _) => return Err(format!("no such command: {typed}")),
@@ -81,18 +123,27 @@ impl<'a> Line<'a> {
             (":quit", None) => Ok(Self::Quit),
             (":status", None) => Ok(Self::Status),
             (":versions", None) => Ok(Self::Versions),
+            (":info", None) => Ok(Self::Info),
+            (":services", None) => Ok(Self::Services),
+            (":state", None) => Ok(Self::State),
+            (":start", Some(rest)) => {
+                let (service, argument) =
+                    rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+                let argument = Some(argument.trim()).filter(|argument| !argument.is_empty());
+                Ok(Self::Start { service: service.trim_matches('"'), argument })
+            }
             _ => Err(wanted()),
         }
     }
 }
 
 /// What to say to someone who has typed the name of a command without its colon.
-pub(crate) fn command_hint(text: &str) -> Option<String> {
+pub(crate) fn command_hint(text: &str, commands: &[CommandLine]) -> Option<String> {
     let text = text.trim();
     let meant = match text {
         "exit" | "bye" | "q" => ":quit",
         "?" => ":help",
-        word => COMMANDS
+        word => commands
             .iter()
             .map(|(name, ..)| *name)
             .find(|name| name.strip_prefix(':') == Some(word))?,
@@ -124,14 +175,33 @@ mod tests {
     }
 
     #[test]
+    fn a_stock_server_has_commands_of_its_own() {
+        let start = |service, argument| Ok(Line::Start { service, argument });
+        assert_eq!(Line::parse_classic(":start door"), start("door", None));
+        assert_eq!(
+            Line::parse_classic(":start \"door\"  {key, 1}"),
+            start("door", Some("{key, 1}"))
+        );
+        assert_eq!(Line::parse_classic(":se"), Ok(Line::Services));
+        assert_eq!(Line::parse_classic(":stat"), Ok(Line::State));
+        assert_eq!(Line::parse_classic(":st").unwrap_err(), ":st may be :start or :state");
+        assert_eq!(Line::parse_classic(":start").unwrap_err(), ":start SERVICE [TERM] is wanted");
+        assert_eq!(Line::parse_classic(":versions").unwrap_err(), "no such command: :versions");
+        assert_eq!(Line::parse(":services").unwrap_err(), "no such command: :services");
+    }
+
+    #[test]
     fn a_command_without_its_colon_gets_a_hint() {
         for (text, meant) in
             [("quit", ":quit"), (" exit", ":quit"), ("help", ":help"), ("status", ":status")]
         {
-            assert!(command_hint(text).unwrap().ends_with(&format!("mean {meant}?")), "{text}");
+            assert!(
+                command_hint(text, &COMMANDS).unwrap().ends_with(&format!("mean {meant}?")),
+                "{text}"
+            );
         }
         for text in [":quit", "{quit}", "list", "quit now", ""] {
-            assert_eq!(command_hint(text), None, "{text}");
+            assert_eq!(command_hint(text, &COMMANDS), None, "{text}");
         }
     }
 

@@ -14,7 +14,7 @@ use ubf_client::{
 use ubf_codec::{Term, Version};
 
 use super::contract::Held;
-use super::line::{COMMANDS, Line};
+use super::line::{COMMANDS, CommandLine, Line};
 use super::news;
 use crate::args::Repl;
 use crate::network;
@@ -145,7 +145,7 @@ impl<'a> Session<'a> {
             Line::Request(request) => return self.request(request).await,
             Line::Event(event) => return self.event(event).await,
             Line::Fail(version) => return self.fail(version).await,
-            Line::Help => self.note(help()),
+            Line::Help => self.note(help(&COMMANDS)),
             Line::Quit => return Done::Quit,
             Line::Service(None) => self.note(format!("service {}", self.service)),
             Line::Service(Some(name)) => return self.change_service(name).await,
@@ -153,6 +153,9 @@ impl<'a> Session<'a> {
             Line::Trace(is_on) => self.is_tracing.store(is_on, Ordering::Relaxed),
             Line::Versions => self.note(self.versions()),
             Line::Wait(count) => return self.wait(count).await,
+            Line::Info | Line::Services | Line::Start { .. } | Line::State => {
+                debug_assert!(false, "these are not among the commands here");
+            }
         }
         Done::Good
     }
@@ -450,8 +453,8 @@ fn failed(error: &CallError) -> Done {
     Done::Bad(Report::new(error.to_string()).with_hint(network::call_hint(error)))
 }
 
-fn help() -> String {
-    let lines = COMMANDS
+pub(super) fn help(commands: &[CommandLine]) -> String {
+    let lines = commands
         .iter()
         .map(|(name, usage, words)| format!("{:<18} {words}", format!("{name}{usage}")));
     lines
@@ -491,7 +494,7 @@ fn status(status: &Status) -> String {
 pub(crate) struct Words {
     seen: VecDeque<String>,
     /// What the contract allows at present.
-    requests: Vec<String>,
+    pub(super) requests: Vec<String>,
 }
 
 impl Words {
@@ -529,7 +532,7 @@ impl Words {
     }
 }
 
-fn remember(words: &Mutex<Words>, text: &str) {
+pub(super) fn remember(words: &Mutex<Words>, text: &str) {
     let text = crate::ui::text::prefix(text, MAX_WORD_TEXT);
     words.lock().unwrap_or_else(PoisonError::into_inner).keep(text);
 }

@@ -12,6 +12,7 @@ use rustyline::history::DefaultHistory;
 use rustyline::{Config, Editor, ExternalPrinter};
 
 use super::editor::LineHelper;
+use super::line::CommandLine;
 use super::session::{Screen, Shown, Words};
 use crate::ui::palette::Palette;
 
@@ -52,8 +53,13 @@ impl Terminal {
     }
 
     /// Helps with these words from here on.
-    pub(crate) fn help_with(&mut self, words: Arc<Mutex<Words>>, palette: Palette) {
-        self.editor.set_helper(Some(LineHelper::new(words, palette)));
+    pub(crate) fn help_with(
+        &mut self,
+        words: Arc<Mutex<Words>>,
+        palette: Palette,
+        commands: &'static [CommandLine],
+    ) {
+        self.editor.set_helper(Some(LineHelper::new(words, palette, commands)));
     }
 
     /// The next lines: several if they were pasted.

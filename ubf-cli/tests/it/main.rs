@@ -10,6 +10,7 @@
 mod common;
 
 mod check;
+mod classic;
 mod contract;
 mod contract_rust;
 mod decode;

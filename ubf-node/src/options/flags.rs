@@ -35,7 +35,8 @@ Examples:
     $ PROGRAM --listen 127.0.0.1:4000 --service kv --data /var/lib/ubf
 
   The same store for stock clients, which know no versions, on a port of their own:
-    $ PROGRAM --listen 127.0.0.1:4000 --service kv --classic 127.0.0.1:4001 --classic-versions kv=2
+    $ PROGRAM --listen 127.0.0.1:4000 --service kv --classic 127.0.0.1:4001 \\
+        --classic-versions kv=2
     $ ubf call --classic --start kv 127.0.0.1:4001 '{put,\"a\",1}'
 
   A gateway: stock clients keep their connections while versioned servers behind it come and go:

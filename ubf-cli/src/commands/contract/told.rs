@@ -51,6 +51,9 @@ fn placed(address: &str, contract: Contract) -> (Source, Contract) {
 
 /// Asks a server.
 async fn ask(args: &ServerArgs, targets: &[Target]) -> Result<Contract, Report> {
+    if args.classic.classic {
+        return ask_stock(args, targets).await;
+    }
     let builder = args.connect.builder(targets).call_time(args.timeout);
     let builder = builder.connect_time(args.timeout).connect_within(args.timeout);
     let client = builder.connect().await.map_err(|error| network::cannot_connect(&error))?;
@@ -64,4 +67,20 @@ async fn ask(args: &ServerArgs, targets: &[Target]) -> Result<Contract, Report> 
         Report::new(format!("what it answers to 'contract' is no contract: {error}"))
             .with_hint(Some("ubf call ADDRESS contract shows what it answers"))
     })
+}
+
+/// Asks a stock server: on the meta level that is its own contract, and behind a start the one of the
+/// service.
+async fn ask_stock(args: &ServerArgs, targets: &[Target]) -> Result<Contract, Report> {
+    let start = args.classic.start()?;
+    let builder = args.classic.builder(targets, args.connect.limits.limits(), args.timeout);
+    let client =
+        builder.connect().await.map_err(|error| network::classic::cannot_connect(&error))?;
+    if let Some((service, argument)) = start {
+        let started = client.start(service.to_owned(), argument).await;
+        started.map_err(|error| network::classic::failed(&error))?;
+    }
+    let told = client.ask_contract().await;
+    client.close(CLOSE_TIME).await;
+    told.map_err(|error| Report::new(crate::ui::reason::causes(&error)))
 }

@@ -5,7 +5,10 @@ use std::thread;
 
 use ubf_contract::Reader;
 use ubf_node::services::{Echo, Irc};
-use ubf_server::{Call, Contracts, Enforcement, Handlers, Reply, ServerHandle, Service, Versions};
+use ubf_server::{
+    Call, Classic, ClassicService, Contracts, Enforcement, Handlers, Reply, ServerHandle, Service,
+    Versions,
+};
 
 /// A server with four services. It stops when it is dropped.
 ///
@@ -13,6 +16,8 @@ use ubf_server::{Call, Contracts, Enforcement, Handlers, Reply, ServerHandle, Se
 /// each event and each request to its client as an event. `irc` tells its contract.
 pub(crate) struct Server {
     pub(crate) address: String,
+    /// Where stock clients are served: `echo`, `chat` and `irc`.
+    pub(crate) classic: String,
     pub(crate) handle: ServerHandle,
     thread: Option<thread::JoinHandle<()>>,
 }
@@ -20,6 +25,7 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it with these versions of the default service, and waits until it listens.
     pub(crate) fn start(versions: &[u32]) -> Self {
+        let first = versions.first().copied().unwrap();
         let versions = Versions::of(versions.iter().copied());
         let (started, server) = mpsc::channel();
         let thread = thread::spawn(move || {
@@ -32,16 +38,18 @@ impl Server {
                     .service("crash", crash())
                     .service("chat", chat())
                     .service("irc", irc())
+                    .classic(classic(first))
                     .bind()
                     .await
                     .unwrap();
-                started.send((server.addresses()[0].to_string(), server.handle())).unwrap();
+                let addresses = [server.addresses()[0], server.classic_addresses()[0]];
+                started.send((addresses.map(|at| at.to_string()), server.handle())).unwrap();
                 // Whether a call was cut is not the matter here.
                 let _report = server.run().await;
             });
         });
-        let (address, handle) = server.recv().unwrap();
-        Self { address, handle, thread: Some(thread) }
+        let ([address, classic], handle) = server.recv().unwrap();
+        Self { address, classic, handle, thread: Some(thread) }
     }
 
     /// The server of the example of 2003.
@@ -57,6 +65,19 @@ impl Drop for Server {
             thread.join().ok();
         }
     }
+}
+
+fn classic(version_of_echo: u32) -> Classic {
+    let mut config = ubf_server::classic::Config::default();
+    config.events = ubf_server::classic::EventTiming::AtOnce;
+    let contract = ubf_node::contract_text("irc", 2).unwrap();
+    Classic::new()
+        .config(config)
+        .listen("127.0.0.1:0")
+        .service(ClassicService::of("echo", Service::DEFAULT, version_of_echo))
+        .service(ClassicService::new("chat", 3))
+        .service(ClassicService::new("crash", 1))
+        .service(ClassicService::new("irc", 2).with_contract(Reader::new().read(contract).unwrap()))
 }
 
 fn crash() -> Handlers<()> {

@@ -14,6 +14,10 @@ use crate::common::{good, ubf};
 /// its command line is read.
 const NOT_RUN: &[(&str, &str)] = &[
     ("cargo ", "it builds all of this again; CI does it"),
+    (
+        "ubf serve --classic 127.0.0.1:4001 --gateway",
+        "it wants the servers behind it; a test of ubf-node has them",
+    ),
     ("ubf attack 127.0.0.1:4000", "takes minutes; the heavy tests attack a server of ours"),
     ("ubf admin --control /run/a.socket,/run/b.socket status --watch", "goes on until Ctrl-C"),
     (

@@ -49,20 +49,28 @@ impl Scene {
         scene
     }
 
-    /// The file that the help of the server shows.
+    /// The files that the help of the server shows.
     fn write_settings(&mut self) {
         let help = crate::common::good(&["serve", "--help"], "");
         let (_, shown) = help.split_once("A server.toml:\n\n").expect("a file is shown");
         let lines = shown.lines().take_while(|line| line.is_empty() || line.starts_with("    "));
         let text = lines.map(str::trim_start).collect::<Vec<_>>().join("\n");
         std::fs::write(self.folder.join("server.toml"), self.adapted(&text)).unwrap();
+        let (_, shown) = help.split_once("A door.script:\n\n").expect("a script is shown");
+        let (script, _) = shown.split_once("\n\n").expect("more follows");
+        std::fs::write(self.folder.join("door.script"), script).unwrap();
+        let contract = "+NAME(\"door\"). +VSN(\"1\"). +TYPES open() :: {open,any()}; ok() :: any().
+            +STATE shut open() => ok() & open. +STATE open open() => ok() & open.";
+        std::fs::write(self.folder.join("door.con"), contract).unwrap();
     }
 
     /// A text of an example with the ports and the folder of this scene.
     pub(super) fn adapted(&self, text: &str) -> String {
         let folder = format!("{}/", self.folder.display());
         let text = match &self.own {
-            Some(own) => text.replace("127.0.0.1:4000", &own.address),
+            Some(own) => {
+                text.replace("127.0.0.1:4000", &own.address).replace("127.0.0.1:4001", &own.classic)
+            }
             None => text.to_owned(),
         };
         text.replace(":4000", &format!(":{}", self.ports[0]))
@@ -97,7 +105,7 @@ impl Scene {
             } else {
                 self.serving = Some((line, child));
             }
-        } else if self.own.is_none() && line.contains("127.0.0.1:4000") {
+        } else if self.own.is_none() && line.contains("127.0.0.1:400") {
             self.own = Some(Server::of_2003());
         }
         let is_the_end = line.contains(" drain ") && line.contains(" --wait=");
