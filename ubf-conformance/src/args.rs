@@ -22,6 +22,24 @@ pub(crate) struct Args {
     #[arg(long, num_args = 1.., value_names = ["PROGRAM", "ARGS"], allow_hyphen_values = true)]
     pub(crate) command: Vec<String>,
 
+    /// Examine a server that runs there, as far as it can be seen from outside
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["command", "serve", "client"])]
+    pub(crate) server: Option<String>,
+
+    /// The service to ask for at --server; the default one if none is named
+    #[arg(long, value_name = "NAME", requires = "server")]
+    pub(crate) service: Option<String>,
+
+    /// A request that --server answers with a reply, as UBF(A): more can be seen then
+    #[arg(long, value_name = "TERM", requires = "server")]
+    pub(crate) request: Option<String>,
+
+    /// Examine a client: the program to start and its arguments, in which {} is the address to
+    /// connect to; the last option
+    #[arg(long, num_args = 1.., value_names = ["PROGRAM", "ARGS"], allow_hyphen_values = true)]
+    #[arg(conflicts_with_all = ["command", "serve"])]
+    pub(crate) client: Vec<String>,
+
     /// Answer the line protocol with the implementation of this project
     #[arg(long, conflicts_with_all = ["command", "vectors", "only", "require", "junit", "json"])]
     pub(crate) serve: bool,
@@ -60,6 +78,8 @@ Examples:
   ubf-conformance --command python3 adapter.py
   ubf-conformance --require decode,packets,classic,limits --command ./my-codec --conformance
   ubf-conformance --only W4 --only W5 --timeout 2 --command node adapter.js
+  ubf-conformance --server localhost:4000 --service kv --request \"{'get''a'}\"
+  ubf-conformance --client ./my-client --connect {}
   ubf-conformance --junit report.xml --require sessions-client --command ./my-client";
 
 /// What must be supported.

@@ -33,6 +33,8 @@ mod examine;
 pub mod report;
 pub mod suite;
 
+pub mod live;
+
 pub mod line_protocol;
 pub mod program;
 

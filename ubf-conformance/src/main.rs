@@ -4,14 +4,17 @@
 mod args;
 mod machine_readable;
 
+use std::any::Any;
 use std::fs;
 use std::io::{self, Write, stdin, stdout};
-use std::process::ExitCode;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::process::{Child, ExitCode, Stdio};
 
 use clap::Parser;
 use ubf_conformance::capability::Capability;
 use ubf_conformance::files::Files;
 use ubf_conformance::line_protocol;
+use ubf_conformance::live::{self, Guest, Target};
 use ubf_conformance::ours::{Codec, Machines};
 use ubf_conformance::program::Program;
 use ubf_conformance::report::Report;
@@ -40,22 +43,15 @@ fn conform(args: &Args) -> Result<bool, String> {
             .map_err(|error| error.to_string())?;
         return Ok(true);
     }
-    let files = match &args.vectors {
-        Some(folder) => Files::read(folder)?,
-        None => Files::built_in(),
-    };
-    let mut suite = Suite::load(&files)?;
-    if !args.only.is_empty() {
-        suite = suite.only(&args.only)?;
-    }
     let required = args.require.clone().unwrap_or_default().0;
-    let with_notices = required.contains(&Capability::Notices);
-    let report = match args.command.split_first() {
-        Some((program, arguments)) => {
-            let program = Program::start(program, arguments, args.timeout)?;
-            suite.run(&program, &mut &program, with_notices)
-        }
-        None => suite.run(&Codec, &mut Machines::default(), with_notices),
+    let report = if let Some(server) = &args.server {
+        live::server(&target(server, args)?, &args.only)
+    } else if let Some((program, arguments)) = args.client.split_first() {
+        let mut start = |address: SocketAddr| start(program, arguments, address);
+        let (name, timeout) = (program.clone(), args.timeout);
+        live::client(&mut Guest { name, start: &mut start, timeout }, &args.only)
+    } else {
+        by_vectors(args, &required)?
     };
     if let Some(file) = &args.junit {
         fs::write(file, machine_readable::junit(&report, &required))
@@ -72,6 +68,55 @@ fn conform(args: &Args) -> Result<bool, String> {
         written => written.map_err(|error| error.to_string())?,
     }
     Ok(report.passed(&required))
+}
+
+/// Runs the vectors.
+fn by_vectors(args: &Args, required: &[Capability]) -> Result<Report, String> {
+    let files = match &args.vectors {
+        Some(folder) => Files::read(folder)?,
+        None => Files::built_in(),
+    };
+    let mut suite = Suite::load(&files)?;
+    if !args.only.is_empty() {
+        suite = suite.only(&args.only)?;
+    }
+    let with_notices = required.contains(&Capability::Notices);
+    Ok(match args.command.split_first() {
+        Some((program, arguments)) => {
+            let program = Program::start(program, arguments, args.timeout)?;
+            suite.run(&program, &mut &program, with_notices)
+        }
+        None => suite.run(&Codec, &mut Machines::default(), with_notices),
+    })
+}
+
+fn target(server: &str, args: &Args) -> Result<Target, String> {
+    let mut addresses = server.to_socket_addrs().map_err(|error| format!("`{server}`: {error}"))?;
+    let address = addresses.next().ok_or_else(|| format!("`{server}` has no address"))?;
+    let (service, request) = (args.service.clone(), args.request.clone());
+    Ok(Target { address, service, request, timeout: args.timeout })
+}
+
+/// A client that is ended when this is dropped.
+struct Started(Child);
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+fn start(program: &str, arguments: &[String], address: SocketAddr) -> Result<Box<dyn Any>, String> {
+    let address = address.to_string();
+    let child = std::process::Command::new(program)
+        .args(arguments.iter().map(|argument| argument.replace("{}", &address)))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .map_err(|error| format!("cannot start `{program}`: {error}"))?;
+    Ok(Box::new(Started(child)))
 }
 
 /// The report, and below it what is required and missing.

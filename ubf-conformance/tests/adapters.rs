@@ -1,6 +1,11 @@
 //! The adapters of `spec/adapters` answer the line protocol, and the codecs behind them conform. Each
 //! is skipped, with a message, where its interpreter is not installed.
-#![allow(clippy::panic, clippy::print_stderr, reason = "what is skipped is told")]
+#![allow(
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a test may fail loudly"
+)]
 
 use std::process::{Command, Stdio};
 use std::time::Duration;

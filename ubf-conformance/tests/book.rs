@@ -5,7 +5,9 @@ use std::fs;
 
 use ubf_conformance::dialogue::{Act, Beginning, Told};
 use ubf_conformance::line_protocol::serve;
+use ubf_conformance::live;
 use ubf_conformance::ours::{Codec, Machines};
+use ubf_conformance::outcome::Side;
 
 fn chapter() -> String {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../spec/src/line-protocol.md");
@@ -79,5 +81,28 @@ fn every_word_of_the_tables_is_known() {
     for setting in words(&chapter, "### Settings") {
         let is_of = |side: &str| format!("{side} {setting}=1").parse::<Beginning>().is_ok();
         assert!(is_of("client") || is_of("server"), "{setting}");
+    }
+}
+
+#[test]
+fn every_rule_that_is_seen_from_outside_is_in_the_table() {
+    let chapter = chapter();
+    let row = |end: &str| -> Vec<String> {
+        let prefix = format!("| {end} | ");
+        let row = chapter.lines().find_map(|line| line.strip_prefix(&prefix)?.strip_suffix(" |"));
+        row.unwrap_or_default().split(", ").map(str::to_owned).collect()
+    };
+    let sorted = |rules: Vec<&str>| {
+        let mut rules: Vec<String> = rules.into_iter().map(str::to_owned).collect();
+        rules.sort();
+        rules.dedup();
+        rules
+    };
+    for (end, rules) in
+        [("server", live::rules(Side::Server)), ("client", live::rules(Side::Client))]
+    {
+        let mut told = row(end);
+        told.sort();
+        assert_eq!(told, sorted(rules), "{end}");
     }
 }

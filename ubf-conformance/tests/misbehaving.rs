@@ -140,3 +140,19 @@ fn reports_for_machines_say_the_same() {
     assert!(xml.contains(&format!("tests=\"{checks}\" failures=\"{checks}\" errors=\"0\"")));
     assert!(xml.contains("&lt;&amp;&gt;") && !xml.contains("<&>"), "{xml}");
 }
+
+#[test]
+fn who_is_not_there_is_told_apart_from_who_says_nothing() {
+    let program = env!("CARGO_BIN_EXE_ubf-conformance");
+    let run = |arguments: &[&str]| Command::new(program).args(arguments).output().unwrap();
+    // Bound and not listening: nobody else gets this port, and nobody is there.
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = socket.local_addr().unwrap().port();
+    let output = run(&["--server", &format!("127.0.0.1:{port}"), "--timeout", "5"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(total(&output).starts_with("all 0 passed 0 failed 0 hung 1 crashed"));
+    let output = run(&["--timeout", "0.01", "--client", "sh", "-c", "read line # {}"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(total(&output).contains("0 passed 0 failed 14 hung"), "{}", total(&output));
+    assert_eq!(run(&["--server", "no port"]).status.code(), Some(2));
+}
