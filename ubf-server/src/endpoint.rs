@@ -2,7 +2,7 @@
 //! and a way to reach each. Nothing here is touched for a call: only when connections come and go,
 //! when handlers crash, and by operators.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -50,6 +50,8 @@ pub(crate) struct SharedEndpoint {
     /// S6: bytes that all sessions may keep.
     max_kept_in_all: usize,
     pub(crate) services: BTreeMap<Service, Code>,
+    /// The names of the services, of which each session has one.
+    names: BTreeSet<Arc<Service>>,
     /// Whether a service has an owner: most servers have none, and need not look.
     has_owners: bool,
     /// All versions of the services, spoken or not.
@@ -268,6 +270,7 @@ impl SharedEndpoint {
             max_kept_in_all: usize::try_from(sessions.max_kept_in_all).unwrap_or(usize::MAX),
             versions,
             has_owners: services.values().any(|code| matches!(code, Code::Owner(_))),
+            names: services.keys().cloned().map(Arc::new).collect(),
             services,
             own,
             farewells: Arc::new(Semaphore::new(MAX_FAREWELLS)),
@@ -328,6 +331,11 @@ impl SharedEndpoint {
         }
     }
 
+    /// The name of a service, shared.
+    fn name(&self, name: Service) -> Arc<Service> {
+        self.names.get(&name).map_or_else(|| Arc::new(name), Arc::clone)
+    }
+
     /// T3: the owner of a service.
     pub(crate) fn owner(&self, name: &Service) -> Option<Arc<dyn SessionOwner>> {
         if !self.has_owners {
@@ -374,6 +382,7 @@ impl SharedEndpoint {
         max_packet: u64,
     ) -> Result<(SessionGuard, Grant), SessionAnswer> {
         let name = service.clone();
+        let service = self.name(service);
         self.with_state(|state, now| {
             let endpoint = &mut state.endpoint;
             match endpoint.open_session(connection.key, name, wish, max_packet, now) {
@@ -499,7 +508,8 @@ impl SharedEndpoint {
             let entry = Arc::new(entry);
             let mailbox = entry.mailbox();
             entry.set_mailbox(Arc::clone(&self.nobody));
-            let known = SessionEntry::new(self, key, id, name.clone(), &entry, mailbox, now);
+            let known =
+                SessionEntry::new(self, key, id, self.name(name.clone()), &entry, mailbox, now);
             let known = Arc::new(known);
             shared.sessions.insert(key, Arc::clone(&known));
             let own = SessionGuard::new(Arc::clone(self), known);
@@ -822,12 +832,12 @@ fn session_status(entry: &SessionEntry, now: Time) -> SessionStatus {
     SessionStatus {
         number: entry.key.number(),
         name: entry.id.to_string(),
-        service: entry.service.clone(),
+        service: Service::clone(&entry.service),
         connection: connection.number(),
         peer,
         age: now.since(entry.since),
         is_parked: entry.is_parked.load(Ordering::Relaxed),
-        resumes: entry.resumes.load(Ordering::Relaxed),
+        resumes: entry.resumes.load(Ordering::Relaxed).into(),
         kept: entry.kept.load(Ordering::Relaxed),
     }
 }

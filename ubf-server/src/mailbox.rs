@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::mem::discriminant;
 use std::ops::Deref;
-use std::sync::PoisonError;
+use std::sync::{OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -91,14 +91,23 @@ pub(crate) struct Mailbox {
     has_mail: AtomicBool,
     /// Whether there is somebody to be woken, likewise.
     is_registered: AtomicBool,
+    is_closed: AtomicBool,
+    max_events: u32,
     state: Mutex<State>,
+    /// Made when somebody first sends an event or waits for the end: most connections have neither.
+    waits: OnceLock<Box<Waits>>,
+    /// Which of the connection's services the client speaks to, counted from 1, and in which
+    /// version: the upper and the lower half.
+    spoken: AtomicU64,
+}
+
+/// Those who wait for something of a connection.
+#[derive(Debug)]
+struct Waits {
     /// A permit for each event that may be put in. Closed with the connection.
     room: Semaphore,
     /// Has no permits, and is closed with the connection: who waits for its end waits here.
     end: Semaphore,
-    /// Which of the connection's services the client speaks to, counted from 1, and in which
-    /// version: the upper and the lower half.
-    spoken: AtomicU64,
 }
 
 /// The mailbox of a task: closed when the task lets go of it, however it ends.
@@ -163,9 +172,10 @@ impl Mailbox {
         Self {
             has_mail: AtomicBool::new(false),
             is_registered: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
+            max_events: u32::try_from(max_events).unwrap_or(u32::MAX),
             state: Mutex::new(State::default()),
-            room: Semaphore::new(max_events.min(Semaphore::MAX_PERMITS)),
-            end: Semaphore::new(0),
+            waits: OnceLock::new(),
             spoken: AtomicU64::new(0),
         }
     }
@@ -188,13 +198,32 @@ impl Mailbox {
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.room.is_closed()
+        self.is_closed.load(Ordering::Acquire)
+    }
+
+    /// `None`: the connection is gone.
+    fn waits(&self) -> Option<&Waits> {
+        if let Some(waits) = self.waits.get() {
+            return Some(waits);
+        }
+        // Under the lock: whoever closes the mailbox finds it, or it is not made.
+        let _state = self.state();
+        if self.is_closed() {
+            return None;
+        }
+        let max_events = usize::try_from(self.max_events).unwrap_or(usize::MAX);
+        Some(self.waits.get_or_init(|| {
+            let room = Semaphore::new(max_events.min(Semaphore::MAX_PERMITS));
+            Box::new(Waits { room, end: Semaphore::new(0) })
+        }))
     }
 
     /// Waits until the connection is gone.
     pub(crate) async fn closed(&self) {
-        // It is an error that is awaited: there are no permits.
-        drop(self.end.acquire().await);
+        if let Some(waits) = self.waits() {
+            // It is an error that is awaited: there are no permits.
+            drop(waits.end.acquire().await);
+        }
     }
 
     /// Puts a command behind the others. Of each kind the last one holds, so an older one is dropped:
@@ -216,7 +245,8 @@ impl Mailbox {
         &self,
         event: impl FnOnce() -> Result<Event, E>,
     ) -> Result<(), Unsent<E>> {
-        let permit = self.room.acquire().await.map_err(|_| Unsent::Closed)?;
+        let waits = self.waits().ok_or(Unsent::Closed)?;
+        let permit = waits.room.acquire().await.map_err(|_| Unsent::Closed)?;
         let event = event().map_err(Unsent::Unmade)?;
         permit.forget();
         self.put(|mail| mail.events.push_back(event));
@@ -228,7 +258,8 @@ impl Mailbox {
         &self,
         event: impl FnOnce() -> Result<Event, E>,
     ) -> Result<(), Unsent<E>> {
-        let permit = self.room.try_acquire().map_err(|error| match error {
+        let waits = self.waits().ok_or(Unsent::Closed)?;
+        let permit = waits.room.try_acquire().map_err(|error| match error {
             TryAcquireError::Closed => Unsent::Closed,
             TryAcquireError::NoPermits => Unsent::Full,
         })?;
@@ -295,7 +326,9 @@ impl Mailbox {
             return None;
         }
         drop(state);
-        self.room.add_permits(1);
+        if let Some(waits) = self.waits.get() {
+            waits.room.add_permits(1);
+        }
         event.map(Command::Send)
     }
 
@@ -308,9 +341,14 @@ impl Mailbox {
 
     /// The connection is gone: who waits for room is told.
     pub(crate) fn close(&self) {
-        self.room.close();
-        self.end.close();
-        let mail = std::mem::take(&mut *self.state());
+        let mut state = self.state();
+        self.is_closed.store(true, Ordering::Release);
+        let mail = std::mem::take(&mut *state);
+        drop(state);
+        if let Some(waits) = self.waits.get() {
+            waits.room.close();
+            waits.end.close();
+        }
         drop(mail);
     }
 

@@ -1,6 +1,6 @@
 //! A session, as others see it, and its place in the server.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Wake, Waker};
 
@@ -24,13 +24,13 @@ const TOLD_KEPT: usize = 16 << 10;
 pub(crate) struct SessionEntry {
     pub(crate) key: SessionKey,
     pub(crate) id: SessionId,
-    pub(crate) service: Service,
+    pub(crate) service: Arc<Service>,
     /// When it was opened.
     pub(crate) since: Time,
     /// Bytes that are kept, as they were told last.
     pub(crate) kept: AtomicUsize,
     /// How often it went on with another connection.
-    pub(crate) resumes: AtomicU64,
+    pub(crate) resumes: AtomicU32,
     pub(crate) is_parked: AtomicBool,
     /// Who has the connection, or had the last one.
     owner: Mutex<(ConnectionKey, Peer)>,
@@ -45,7 +45,7 @@ impl SessionEntry {
         endpoint: &Arc<SharedEndpoint>,
         key: SessionKey,
         id: SessionId,
-        service: Service,
+        service: Arc<Service>,
         connection: &ConnectionEntry,
         mailbox: Arc<Mailbox>,
         since: Time,
@@ -56,7 +56,7 @@ impl SessionEntry {
             service,
             since,
             kept: AtomicUsize::new(0),
-            resumes: AtomicU64::new(0),
+            resumes: AtomicU32::new(0),
             is_parked: AtomicBool::new(false),
             owner: Mutex::new((connection.key, connection.peer)),
             mailbox,

@@ -17,10 +17,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::mpsc::UnboundedSender;
 use ubf_codec::Term;
-use ubf_proto::ServerSession;
 use ubf_proto::export::SessionExport;
 use ubf_proto::server::Input;
 use ubf_proto::session::SessionId;
+use ubf_proto::{ServerSession, Service};
 
 use super::{Connection, Opened, Turn, WORK_BYTES};
 use crate::contain::{Contained, contained};
@@ -195,7 +195,7 @@ pub(crate) fn adopt(endpoint: Arc<SharedEndpoint>, adopted: Adopted) -> bool {
         let Some(imported) = contained(|| service.import(client, state)).flatten() else {
             return false;
         };
-        let name = own.entry.service.clone();
+        let name = Service::clone(&own.entry.service);
         let times = endpoint.call_times.as_ref().and_then(|times| times.of(&name));
         services.push(Opened { name, code: Contained::new(imported), times });
     }

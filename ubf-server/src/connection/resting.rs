@@ -4,20 +4,54 @@
 use std::fmt;
 use std::sync::Arc;
 
-use ubf_proto::server;
+use ubf_proto::{Service, server};
 
 use super::{Connection, Opened, WORK_BYTES};
+use crate::call_times::ServiceTimes;
+use crate::contain::Contained;
 use crate::endpoint::SharedEndpoint;
 use crate::entry::ConnectionEntry;
+use crate::erased::AnyConnection;
 use crate::mailbox::OpenMailbox;
 use crate::session::{Kept, SessionEntry, SessionGuard};
 
 /// All that is kept of it, beside its [entry](SessionEntry).
 pub(crate) struct Resting {
     session: server::Resting,
-    services: Box<[Opened]>,
+    services: Services,
     was_told: bool,
     kept: Kept,
+}
+
+/// The code of the services that its client has used.
+enum Services {
+    /// That of the session, whose name is known.
+    Own {
+        code: Code,
+        times: Option<Arc<ServiceTimes>>,
+    },
+    All(Box<[Opened]>),
+}
+
+type Code = Contained<Box<dyn AnyConnection>>;
+
+impl Services {
+    /// `own`: the service of the session.
+    fn pack(mut opened: Vec<Opened>, own: &Service) -> Self {
+        match opened.pop() {
+            Some(Opened { name, code, times }) if opened.is_empty() && name == *own => {
+                Self::Own { code, times }
+            }
+            last => Self::All(opened.into_iter().chain(last).collect()),
+        }
+    }
+
+    fn unpack(self, own: &Service) -> Vec<Opened> {
+        match self {
+            Self::Own { code, times } => vec![Opened { name: own.clone(), code, times }],
+            Self::All(opened) => opened.into_vec(),
+        }
+    }
 }
 
 /// Goes on with a session that rests: it has mail, or its time is over.
@@ -62,7 +96,7 @@ impl Connection {
         endpoint.runs_here();
         own.let_go();
         mailbox.leave_open();
-        let services = services.into_boxed_slice();
+        let services = Services::pack(services, &entry.service);
         let resting = Box::new(Resting { session, services, was_told, kept });
         match entry.lie_down(resting) {
             None => {
@@ -82,6 +116,7 @@ impl Connection {
         let Resting { session, services, was_told, kept } = resting;
         let now = endpoint.clock.now();
         let session = endpoint.wake_session(entry.key, session);
+        let services = services.unpack(&entry.service);
         let (key, peer) = entry.owner();
         let connection = ConnectionEntry::gone(key, peer, now, endpoint.nobody());
         Box::new(Self {
@@ -93,7 +128,7 @@ impl Connection {
             next: None,
             session,
             budget: WORK_BYTES,
-            services: services.into_vec(),
+            services,
             owned: Vec::new(),
             waiting: None,
             timer: None,
