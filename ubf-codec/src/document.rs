@@ -88,6 +88,15 @@ pub struct Document<S> {
     summary: Summary,
 }
 
+impl Document<Bytes> {
+    /// The packet as it was on the wire, shared: as [`source`](Self::source), for whoever keeps it
+    /// longer than the document.
+    #[must_use]
+    pub fn shared_source(&self) -> Bytes {
+        self.source.clone()
+    }
+}
+
 impl<S: Source> Document<S> {
     pub(crate) const fn new(source: S, nodes: Vec<Node>, root: Node, summary: Summary) -> Self {
         Self { source, nodes, root, summary }

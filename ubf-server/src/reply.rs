@@ -1,8 +1,11 @@
 //! What a handler answers.
 
+#[cfg(feature = "contract")]
+use std::cell::Cell;
+
 use bytes::Bytes;
 #[cfg(feature = "contract")]
-use ubf_codec::decode;
+use ubf_codec::Decoder;
 use ubf_codec::{Elements, Encoder, Term, TermRef, Text};
 
 #[cfg(feature = "contract")]
@@ -71,7 +74,7 @@ impl Reply {
     pub(crate) fn look<T>(&self, look: impl FnOnce(TermRef<'_>) -> T) -> Option<T> {
         match &self.0 {
             Form::Term(reply) => Some(look(reply.as_ref())),
-            Form::Encoded(body) => Some(look(decode(body).ok()?.root())),
+            Form::Encoded(body) => look_into(body, look),
         }
     }
 
@@ -92,6 +95,30 @@ impl Reply {
             Form::Encoded(body) => body,
         }
     }
+}
+
+#[cfg(feature = "contract")]
+thread_local! {
+    /// Has memory for the next reply.
+    static DECODER: Cell<Option<Box<Decoder>>> = const { Cell::new(None) };
+}
+
+/// The memory for a longer packet is given back. Chosen: most replies are far shorter.
+#[cfg(feature = "contract")]
+const LONGEST_KEPT: usize = 64 << 10;
+
+#[cfg(feature = "contract")]
+fn look_into<T>(body: &[u8], look: impl FnOnce(TermRef<'_>) -> T) -> Option<T> {
+    // A thread that is about to end has no place for it.
+    let kept = DECODER.try_with(Cell::take).ok().flatten();
+    let mut decoder = kept.unwrap_or_default();
+    let packet = decoder.decode(body).ok()?;
+    let found = look(packet.root());
+    if body.len() <= LONGEST_KEPT {
+        decoder.recycle(packet);
+        DECODER.try_with(|place| place.set(Some(decoder))).ok();
+    }
+    Some(found)
 }
 
 impl PartialEq for Reply {

@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tracing::warn;
-use ubf_codec::{Document, Encoder, Term, Text, Version, View};
+use ubf_codec::{
+    DecodeOptions, Decoder, Dialect, Encoder, Limits, Term, TermRef, Text, Version, View,
+};
 use ubf_contract::{Accepted, Broken, Contract, ContractCounts, Enforcement, SessionState};
 use ubf_proto::Versions;
 
@@ -225,7 +227,7 @@ impl<H: Handler> Handler for Contracts<H> {
             }
         };
         let version = call.version();
-        let request = call.body().clone();
+        let request = call.body().shared_source();
         let reply = self.handler.request(inner(call)).await?;
         Ok(self.checked(reply, version, &request, &accepted, held, &session))
     }
@@ -257,7 +259,7 @@ impl<H: Handler> Contracts<H> {
         &self,
         reply: Reply,
         version: Version,
-        request: &Document<Bytes>,
+        request: &Bytes,
         accepted: &Accepted,
         held: &Held,
         session: &Session,
@@ -272,7 +274,9 @@ impl<H: Handler> Contracts<H> {
                 (_, _) => None,
             };
             Some(checker.reply(accepted, response, next).map_err(|broken| {
-                let instead = checker.server_broke_term(accepted, request.root(), response);
+                let instead = again(request, |request| {
+                    checker.server_broke_term(accepted, request, response)
+                });
                 (broken, instead)
             }))
         });
@@ -292,6 +296,34 @@ impl<H: Handler> Contracts<H> {
                 }
                 Reply::new(instead, held.name_of(accepted.state()))
             }
+        }
+    }
+}
+
+/// Reads a request again, which was read before, within the limits of its connection: so seldom that
+/// its terms are not kept for it.
+fn again<T>(request: &Bytes, look: impl FnOnce(TermRef<'_>) -> T) -> T {
+    const NO_LIMITS: Limits = Limits::new()
+        .with_max_packet_bytes(u32::MAX)
+        .with_max_depth(u32::MAX)
+        .with_max_expanded_nodes(u64::MAX)
+        .with_max_expanded_bytes(u64::MAX)
+        .with_max_integer_digits(u32::MAX)
+        .with_max_tag_bytes(u32::MAX);
+    // W7: what both dialects read means the same in both.
+    let read = |dialect| {
+        let options = DecodeOptions::default()
+            .with_dialect(dialect)
+            .with_any_escape(true)
+            .with_limits(NO_LIMITS);
+        Decoder::new().with_options(options).decode(request).ok()
+    };
+    let packet = read(Dialect::Extended).or_else(|| read(Dialect::Classic));
+    match packet {
+        Some(packet) => look(packet.root()),
+        None => {
+            debug_assert!(false, "it was read before");
+            look(Term::Undefined.as_ref())
         }
     }
 }
