@@ -1,10 +1,12 @@
 //! Handlers whose requests, responses and events are Rust values, by way of serde (feature
 //! `serde`).
 
+use std::cell::Cell;
+
 use bytes::Bytes;
 use serde_core::Serialize;
 use serde_core::de::DeserializeOwned;
-use ubf_codec::serde::{Error, from_term, to_term, to_vec};
+use ubf_codec::serde::{Error, Serializer, from_term};
 use ubf_codec::{Encoder, Term, Text, Version};
 
 use crate::event::EventSender;
@@ -13,7 +15,6 @@ use crate::handler::Call;
 use crate::handlers::Handlers;
 use crate::log::debug;
 use crate::reply::{IntoReply, Reply};
-use crate::shared_event::event_out;
 use crate::versions::IntoVersions;
 
 impl<S: Send + Sync + 'static> Handlers<S> {
@@ -149,11 +150,12 @@ impl Reply {
         response: &(impl Serialize + ?Sized),
         state: impl Into<Text>,
     ) -> Result<Self, Error> {
-        let response = to_vec(response)?;
-        let state = Encoder::new().encode(&Term::Atom(state.into()));
-        let [response, state] =
-            [&response, &state].map(|packet| packet.strip_suffix(b"$").unwrap_or(packet));
-        Ok(Self::encoded([b"{", response, state, b"}$"].concat()))
+        let state = state.into();
+        let body = written(b"{", response, |packet| {
+            Encoder::new().encode_to(&Term::Atom(state), packet);
+            end_tuple(packet);
+        })?;
+        Ok(Self::encoded(body))
     }
 }
 
@@ -185,5 +187,78 @@ impl EventSender {
 }
 
 fn typed_body(event: &impl Serialize) -> Result<Bytes, EventError> {
-    to_term(event).map(event_out).map_err(EventError::Unwritable)
+    written(b"{'event_out'", event, |packet| packet.extend_from_slice(b"}$"))
+        .map_err(EventError::Unwritable)
+}
+
+/// Puts `}$` where a packet has its `$`.
+fn end_tuple(packet: &mut Vec<u8>) {
+    packet.pop();
+    packet.extend_from_slice(b"}$");
+}
+
+/// What typed values are written with.
+#[derive(Default)]
+struct Writer {
+    serializer: Serializer,
+    packet: Vec<u8>,
+}
+
+thread_local! {
+    /// Has memory for the next value.
+    static WRITER: Cell<Option<Box<Writer>>> = const { Cell::new(None) };
+}
+
+/// A longer packet is not copied, and memory for it not kept. Chosen: most are far shorter.
+const LONGEST_COPIED: usize = 4 << 10;
+
+/// Writes a value behind these bytes, and what comes `after` it. The packet takes as much memory as
+/// it has bytes.
+fn written<T: Serialize + ?Sized>(
+    before: &[u8],
+    value: &T,
+    after: impl FnOnce(&mut Vec<u8>),
+) -> Result<Bytes, Error> {
+    // A thread that is about to end has no place for it; nor is it there for a value whose own
+    // `serialize` comes here.
+    let kept = WRITER.try_with(Cell::take).ok().flatten();
+    let mut writer = kept.unwrap_or_default();
+    let Writer { serializer, packet } = &mut *writer;
+    packet.clear();
+    packet.extend_from_slice(before);
+    serializer.encode_to(value, packet)?;
+    // Its `$` is not the last one.
+    packet.pop();
+    after(packet);
+    if packet.len() > LONGEST_COPIED {
+        return Ok(std::mem::take(packet).into());
+    }
+    let written = Bytes::copy_from_slice(packet);
+    WRITER.try_with(|place| place.set(Some(writer))).ok();
+    Ok(written)
+}
+
+#[cfg(test)]
+mod tests {
+    use ubf_codec::serde::to_term;
+
+    use super::*;
+    use crate::shared_event::event_out;
+
+    #[test]
+    fn values_are_written_as_terms_are_whatever_was_written_before() {
+        let long = "a".repeat(LONGEST_COPIED);
+        let lists = vec![vec![1, 2], vec![], vec![3; 300]];
+        for _ in 0..2 {
+            for text in ["", "one", &long] {
+                let value = (text, &lists, -1);
+                let reply = Reply::typed(&value, "it's").unwrap();
+                let term = to_term(&value).unwrap();
+                assert_eq!(reply, Reply::new(term.clone(), "it's"));
+                assert_eq!(typed_body(&value).unwrap(), event_out(term));
+            }
+            assert!(Reply::typed(&("lost", f64::NAN), "start").is_err());
+            assert_eq!(Reply::typed(&7, "start").unwrap(), Reply::ok(7));
+        }
+    }
 }
