@@ -28,6 +28,11 @@ mod rows;
 mod run;
 mod script;
 mod signals;
+#[cfg(target_os = "linux")]
+mod takeover;
+#[cfg(not(target_os = "linux"))]
+#[path = "takeover/none.rs"]
+mod takeover;
 
 pub mod control;
 pub mod services;

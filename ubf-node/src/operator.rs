@@ -8,6 +8,7 @@ use tracing::Instrument as _;
 use ubf_server::{BindError, Config, Report, Server, ServerHandle, ServerLimits, Service};
 
 use crate::control::Control;
+use crate::takeover::Descriptor;
 
 /// Operators at a time.
 const MAX_OPERATORS: usize = 16;
@@ -27,12 +28,16 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// A server of its own, beside the one that it controls.
 pub(crate) struct Operator {
-    handle: ServerHandle,
+    pub(crate) handle: ServerHandle,
     running: JoinHandle<Report>,
 }
 
 #[cfg(unix)]
-pub(crate) async fn serve(path: &Path, control: Control) -> Result<Operator, BindError> {
+pub(crate) async fn serve(
+    path: &Path,
+    control: Control,
+    inherited: Option<Descriptor>,
+) -> Result<Operator, BindError> {
     let mut config = Config::default();
     config.limits.max_packet_bytes = MAX_PACKET_BYTES;
     config.max_negotiation_time = MAX_SILENCE;
@@ -43,8 +48,11 @@ pub(crate) async fn serve(path: &Path, control: Control) -> Result<Operator, Bin
     limits.max_connections = MAX_OPERATORS;
     limits.max_call_time = MAX_ORDER_TIME;
     let control = std::sync::Arc::new(control);
-    let server = Server::builder()
-        .listen_unix(path)
+    let builder = match inherited {
+        Some(listener) => Server::builder().inherit(format!("unix:{}", path.display()), listener),
+        None => Server::builder().listen_unix(path),
+    };
+    let server = builder
         .config(config)
         .limits(limits)
         .spare_descriptors(SPARE_DESCRIPTORS)
@@ -61,7 +69,11 @@ pub(crate) async fn serve(path: &Path, control: Control) -> Result<Operator, Bin
 }
 
 #[cfg(not(unix))]
-pub(crate) async fn serve(path: &Path, _: Control) -> Result<Operator, BindError> {
+pub(crate) async fn serve(
+    path: &Path,
+    _: Control,
+    _: Option<Descriptor>,
+) -> Result<Operator, BindError> {
     let error =
         std::io::Error::new(std::io::ErrorKind::Unsupported, "this system has no Unix sockets");
     Err(BindError::Listen { address: path.display().to_string(), error })

@@ -7,10 +7,12 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
+use tokio::sync::watch;
 use tracing::{error, warn};
 use ubf_codec::Version;
 use ubf_server::{
-    ServerBuilder, ServerHandle, Service, SessionLimits, SessionOwner as _, Versions,
+    OwnerInput, OwnerLink, ServerBuilder, ServerHandle, Service, SessionLimits, SessionOwner,
+    Versions,
 };
 use ubf_service::backup::{self, BackupSize};
 use ubf_service::server::{
@@ -50,6 +52,8 @@ pub(crate) trait KeptService: Send + Sync {
     fn migrate(&self) -> Ordered<'_, Migration>;
     fn ended(&self) -> Pin<Box<dyn Future<Output = KeeperError> + Send + '_>>;
     fn close(&self) -> Result<(), KeeperError>;
+    /// U2: opens the store again, which was closed for another process, and claims the rows.
+    fn own_again(&self) -> Result<(), Unkept>;
 }
 
 /// What comes of an order to a keeper.
@@ -58,11 +62,32 @@ pub(crate) type Ordered<'k, T> = Pin<Box<dyn Future<Output = Result<T, OrderErro
 struct KeptOf<S: StatefulService> {
     service: ServiceName,
     names: Vec<Service>,
-    keeper: Arc<Keeper<S>>,
+    current: Arc<Current<S>>,
+    open: Box<dyn Fn() -> Result<Arc<Keeper<S>>, Unkept> + Send + Sync>,
     /// The versions of the contract that are to be spoken, as far as the rows can hold them.
     wanted: Versions,
     /// Those that were withdrawn here, since the rows cannot hold them.
     withheld: Mutex<Versions>,
+}
+
+/// The keeper of the moment. One that was closed answers nobody any more, and the next one may come
+/// (U2).
+struct Current<S: StatefulService>(watch::Sender<Arc<Keeper<S>>>);
+
+impl<S: StatefulService> SessionOwner for Current<S> {
+    fn versions(&self) -> Versions {
+        self.0.borrow().versions()
+    }
+
+    fn take(&self, from: &Arc<OwnerLink>, input: OwnerInput) {
+        self.0.borrow().take(from, input);
+    }
+}
+
+impl<S: StatefulService> KeptOf<S> {
+    fn keeper(&self) -> Arc<Keeper<S>> {
+        Arc::clone(&self.current.0.borrow())
+    }
 }
 
 impl<S: StatefulService> KeptService for KeptOf<S> {
@@ -76,19 +101,20 @@ impl<S: StatefulService> KeptService for KeptOf<S> {
 
     fn add(&self, builder: ServerBuilder) -> ServerBuilder {
         let owned = |builder: ServerBuilder, name: &Service| {
-            let keeper: Arc<Keeper<S>> = Arc::clone(&self.keeper);
-            builder.owned_service(name.clone(), keeper)
+            let owner: Arc<Current<S>> = Arc::clone(&self.current);
+            builder.owned_service(name.clone(), owner)
         };
         self.names.iter().fold(builder, owned)
     }
 
     fn spoken(&self) -> Versions {
-        let offered = self.keeper.offered();
+        let offered = self.keeper().offered();
         offered.iter().filter(|version| self.wanted.contains(*version)).collect()
     }
 
     fn offer(&self, server: &ServerHandle) {
-        let offered = self.keeper.offered();
+        let keeper = self.keeper();
+        let offered = keeper.offered();
         let mut withheld = self.withheld.lock().unwrap_or_else(PoisonError::into_inner);
         let change = |version, change: fn(&ServerHandle, &Service, Version) -> bool| {
             for name in &self.names {
@@ -96,7 +122,7 @@ impl<S: StatefulService> KeptService for KeptOf<S> {
                 let _is_changed = change(server, name, version);
             }
         };
-        for version in self.keeper.versions().iter() {
+        for version in keeper.versions().iter() {
             let (is_held, is_wanted) = (offered.contains(version), self.wanted.contains(version));
             if is_held && is_wanted {
                 if withheld.contains(version) {
@@ -115,39 +141,59 @@ impl<S: StatefulService> KeptService for KeptOf<S> {
     }
 
     fn versions(&self) -> (Known, Option<ShardVersions>) {
-        (ubf_service::known::<S>(), self.keeper.row_versions())
+        (ubf_service::known::<S>(), self.keeper().row_versions())
     }
 
     fn session_counts(&self) -> (usize, usize) {
-        self.keeper.session_counts()
+        self.keeper().session_counts()
     }
 
     fn sessions(&self, after: u64, at_most: usize) -> Ordered<'_, Vec<OwnedSession>> {
-        Box::pin(self.keeper.sessions(after, at_most))
+        let keeper = self.keeper();
+        Box::pin(async move { keeper.sessions(after, at_most).await })
     }
 
     fn count_rows(&self) -> Ordered<'_, Vec<RowCount>> {
-        Box::pin(self.keeper.count_rows())
+        let keeper = self.keeper();
+        Box::pin(async move { keeper.count_rows().await })
     }
 
     fn back_up(&self, path: PathBuf) -> Ordered<'_, BackupSize> {
-        Box::pin(self.keeper.back_up(self.service.as_str(), path))
+        let keeper = self.keeper();
+        Box::pin(async move { keeper.back_up(self.service.as_str(), path).await })
     }
 
     fn finalize(&self) -> Ordered<'_, ShardVersions> {
-        Box::pin(self.keeper.finalize(&[]))
+        let keeper = self.keeper();
+        Box::pin(async move { keeper.finalize(&[]).await })
     }
 
     fn migrate(&self) -> Ordered<'_, Migration> {
-        Box::pin(self.keeper.migrate())
+        let keeper = self.keeper();
+        Box::pin(async move { keeper.migrate().await })
     }
 
     fn ended(&self) -> Pin<Box<dyn Future<Output = KeeperError> + Send + '_>> {
-        Box::pin(self.keeper.ended())
+        let mut keepers = self.current.0.subscribe();
+        Box::pin(async move {
+            loop {
+                let keeper = Arc::clone(&keepers.borrow_and_update());
+                tokio::select! {
+                    error = keeper.ended() => return error,
+                    // The sender is here.
+                    _ = keepers.changed() => {}
+                }
+            }
+        })
     }
 
     fn close(&self) -> Result<(), KeeperError> {
-        self.keeper.close()
+        self.keeper().close()
+    }
+
+    fn own_again(&self) -> Result<(), Unkept> {
+        self.current.0.send_replace((self.open)()?);
+        Ok(())
     }
 }
 
@@ -203,7 +249,7 @@ pub(crate) fn open_rows(
     opening: Opening,
 ) -> Result<Arc<dyn KeptService>, Unkept> {
     match service {
-        ServiceName::Kv => open(service, KvRows::default(), opening),
+        ServiceName::Kv => open(service, KvRows::default, opening),
         ServiceName::Echo | ServiceName::Irc => {
             let error = KeeperError::from(StoreError::plain("the service has no rows"));
             Err(Unkept { place: service.as_str().into(), error: Box::new(error) })
@@ -241,28 +287,54 @@ impl Kept {
         error
     }
 
+    /// U2: commits what was taken, and closes the stores, so that another process can own the rows.
+    /// Connections that use them are cut: their clients go on where the rows are.
+    pub(crate) async fn release(&self) -> Result<(), KeeperError> {
+        let kept = self.clone();
+        contained(tokio::task::spawn_blocking(move || kept.close()).await)
+    }
+
+    /// U2: owns the rows again.
+    pub(crate) async fn own_again(&self) -> Result<(), Unkept> {
+        let kept = self.clone();
+        let owned = move || kept.iter().try_for_each(|kept| kept.own_again());
+        contained(tokio::task::spawn_blocking(owned).await)
+    }
+
     /// Commits what was taken, and closes the stores. It waits for them.
-    pub(crate) fn close(self) -> Result<(), KeeperError> {
+    pub(crate) fn close(&self) -> Result<(), KeeperError> {
         let closed: Vec<_> = self.0.iter().map(|kept| kept.close()).collect();
         closed.into_iter().collect()
     }
 }
 
+/// What came of a thread. A panic of the store's code is one of this task.
+fn contained<T>(ended: Result<T, tokio::task::JoinError>) -> T {
+    match ended {
+        Ok(done) => done,
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    }
+}
+
 fn open<S: StatefulService>(
     service: ServiceName,
-    stateful: S,
+    stateful: fn() -> S,
     opening: Opening,
 ) -> Result<Arc<dyn KeptService>, Unkept> {
     let Opening { plan, sessions, max_kept_event_bytes, names, wanted } = opening;
-    let (place, store) = open_store(&plan.place, service)?;
-    let mut config = KeeperConfig::default();
-    config.shard = shard(service);
-    config.sessions = sessions;
-    config.max_kept_event_bytes = max_kept_event_bytes;
-    config.first_version = plan.state_version;
-    let keeper = Keeper::start(stateful, store, config)
-        .map_err(|error| Unkept { place: place.clone(), error: error.into() })?;
-    Ok(Arc::new(KeptOf { service, names, keeper, wanted, withheld: Mutex::default() }))
+    let open = move || {
+        let (place, store) = open_store(&plan.place, service)?;
+        let mut config = KeeperConfig::default();
+        config.shard = shard(service);
+        config.sessions = sessions.clone();
+        config.max_kept_event_bytes = max_kept_event_bytes;
+        config.first_version = plan.state_version;
+        Keeper::start(stateful(), store, config)
+            .map_err(|error| Unkept { place: place.clone(), error: error.into() })
+    };
+    let current = Arc::new(Current(watch::Sender::new(open()?)));
+    let (open, withheld) = (Box::new(open), Mutex::default());
+    Ok(Arc::new(KeptOf { service, names, current, open, wanted, withheld }))
 }
 
 /// The shard of a service: in a database all of them are in the same tables.

@@ -1,5 +1,6 @@
 //! The reference server as a function: `ubf-server` is this, and so is `ubf serve`.
 
+use std::convert::Infallible;
 use std::io::{ErrorKind, Write as _};
 use std::pin::pin;
 use std::process::ExitCode;
@@ -22,6 +23,7 @@ use crate::options::{Loaded, Options, ServiceName, Settings};
 use crate::rows::{Causes, Kept, Opening, has_rows, open_rows};
 use crate::services::{Echo, Irc, Kv};
 use crate::signals::Signals;
+use crate::takeover::{Descriptor, InTheWay, Incoming, NotTaken, Place, Progress, Takeovers};
 
 /// The exit statuses, beside 0. Two is the one that clap uses.
 const CANNOT_START: u8 = 1;
@@ -73,7 +75,7 @@ pub fn run(program: &str, options: Options) -> ExitCode {
 
 /// The exit status of a server that has ended, or never began.
 fn status(program: &str, ended: Result<Ended, Box<dyn std::error::Error>>, log: &Log) -> ExitCode {
-    let Ended { report, closed } = match ended {
+    let Ended { report, broken, closed } = match ended {
         Ok(ended) => ended,
         Err(error) => {
             let hint = hint(&*error).map(|hint| format!("\n\nhint: {hint}")).unwrap_or_default();
@@ -83,6 +85,10 @@ fn status(program: &str, ended: Result<Ended, Box<dyn std::error::Error>>, log: 
     };
     if let Some(fault) = report.fault {
         error!(%fault, "the server ended by itself");
+        return ExitCode::from(FAULT);
+    }
+    if let Some(error) = broken {
+        error!(%error, "nobody can be served any more");
         return ExitCode::from(FAULT);
     }
     if let Err(error) = closed {
@@ -100,11 +106,17 @@ fn status(program: &str, ended: Result<Ended, Box<dyn std::error::Error>>, log: 
 /// What to do about a server that does not start. About the file of a control socket its error says
 /// enough.
 fn hint(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+    if error.is::<InTheWay>() {
+        return Some("--take-over takes its place, and `ubf upgrade` does that with a guard");
+    }
+    if error.is::<NotTaken>() {
+        return Some("the server there goes on: its log says more");
+    }
     let BindError::Listen { address, error } = error.downcast_ref()? else { return None };
     let hints = [
         (
             ErrorKind::AddrInUse,
-            "another program listens there; with --reuse-port in both, a server takes over from the one before",
+            "another program listens there; with --take-over and its --control, a server takes its place",
         ),
         (
             ErrorKind::AddrNotAvailable,
@@ -153,8 +165,18 @@ async fn serve(
     if let Some(address) = settings.advertise.clone() {
         builder = builder.advertise(address);
     }
+    descriptors::raise_limit(settings.limits.max_connections);
+    let progress = Progress::default();
+    let mut incoming =
+        Incoming::begin(settings.control.as_deref(), options.takes_over(), &progress).await?;
     for address in &settings.listen {
-        builder = listen(builder, address);
+        builder = listen(builder, address, incoming.listener(address));
+    }
+    for address in &settings.classic.listen {
+        let name = format!("classic:{address}");
+        if let Some(inherited) = incoming.listener(&name) {
+            builder = listen(builder, &name, Some(inherited));
+        }
     }
     let journal = settings.journal.as_ref().map(|path| {
         Journal::append_to(path)
@@ -220,7 +242,6 @@ async fn serve(
     if let Some(stock) = stock {
         builder = builder.classic(stock.settle(settings.classic.config()));
     }
-    descriptors::raise_limit(settings.limits.max_connections);
     // From here on no signal ends the program at once, and leaves files behind.
     let signals = Signals::install(options, settings.waits, journal.clone(), log.clone())?;
     let server = builder.bind().await?;
@@ -228,22 +249,31 @@ async fn serve(
     let stock_sockets =
         settings.classic.listen.iter().filter(|address| address.starts_with("unix:"));
     server.handle().set_load_marks(settings.load);
+    let control_listener = incoming.control();
+    let http_listener =
+        settings.admin_http.as_ref().and_then(|plan| incoming.listener(&http_name(&plan.address)));
+    // Before it, another process may serve.
+    let successor = incoming.ready(&server.handle()).await?;
+    let (takeovers, mut outgoing) = Takeovers::new(progress.clone());
     let control = Control::new(server.handle())
         .drains(settings.waits.grace, settings.waits.hard_stop)
-        .with_journal(journal)
+        .with_takeovers(takeovers)
+        .with_journal(journal.clone())
         .with_log(log.clone())
         .with_breaks(breaks.clone())
         .with_rows(kept.clone());
+    let http_address = settings.admin_http.as_ref().map(|plan| plan.address.clone());
     let admin_http = match settings.admin_http {
         Some(plan) => {
             let address = plan.address.clone();
-            let started = AdminHttp::start(plan, control.clone(), Some(log.feed())).await;
+            let (control, feed) = (control.clone(), Some(log.feed()));
+            let started = AdminHttp::start(plan, control, feed, http_listener).await;
             Some(started.map_err(|error| BindError::Listen { address, error })?)
         }
         None => None,
     };
     let operator = match &settings.control {
-        Some(path) => Some(operator::serve(path, control).await?),
+        Some(path) => Some(operator::serve(path, control, control_listener).await?),
         None => None,
     };
     for service in kept.iter() {
@@ -269,20 +299,44 @@ async fn serve(
         info!(address, "listening for stock peers");
     }
     let handle = server.handle();
+    let place = operator.as_ref().map(|operator| Place {
+        server: handle.clone(),
+        operator: operator.handle.clone(),
+        others: others_of(admin_http.as_ref(), http_address.as_deref()),
+        kept: kept.clone(),
+        journal,
+        hard_stop: settings.waits.hard_stop,
+        progress,
+    });
+    let proving = async {
+        if let Some(successor) = successor {
+            successor.prove(handle.clone()).await;
+        }
+        std::future::pending::<Infallible>().await
+    };
     let failed = kept.failed();
     let mut running = pin!(server.run());
     let ended = tokio::select! {
         report = &mut running => Ok(report),
-        error = failed => Err(error),
+        _error = failed => Err(None),
+        replaced = outgoing.attend(place.as_ref()) => match replaced {
+            Ok(()) => {
+                // What stays has had its time, or has it now.
+                handle.shut_down(settings.waits.hard_stop);
+                Ok(running.as_mut().await)
+            }
+            Err(error) => Err(Some(error)),
+        },
+        never = proving => match never {},
         never = signals.obey(&handle) => match never {},
         never = log.tell_of_what_is_left_out() => match never {},
     };
-    let report = match ended {
-        Ok(report) => report,
-        Err(_) => {
+    let (report, broken) = match ended {
+        Ok(report) => (report, None),
+        Err(broken) => {
             // T4: nothing more is durable, and nobody is told anything.
             handle.stop();
-            running.await
+            (running.await, broken)
         }
     };
     // First, so that a successor waits no longer than it must.
@@ -296,18 +350,43 @@ async fn serve(
     breaks.log();
     // Monitors see the server stop.
     drop(admin_http);
-    Ok(Ended { report, closed })
+    Ok(Ended { report, broken, closed })
 }
 
 /// How a server has ended.
 struct Ended {
     report: Report,
+    /// U2: why nobody can be served any more.
+    broken: Option<Box<dyn std::error::Error>>,
     /// Whether all that was taken is in the store.
     closed: Result<(), KeeperError>,
 }
 
-/// Listens on an address, or on a Unix socket.
-fn listen(builder: ServerBuilder, address: &str) -> ServerBuilder {
+/// U1: the name of the listener for metrics and health.
+fn http_name(address: &str) -> String {
+    format!("http:{address}")
+}
+
+/// U1: what goes to another process beside the listeners of clients and operators.
+#[cfg(unix)]
+fn others_of(http: Option<&AdminHttp>, address: Option<&str>) -> Vec<(String, Descriptor)> {
+    let copy = http.and_then(|http| http.listener.try_clone().ok());
+    address.zip(copy).map(|(address, copy)| (http_name(address), copy)).into_iter().collect()
+}
+
+#[cfg(not(unix))]
+fn others_of(_: Option<&AdminHttp>, _: Option<&str>) -> Vec<(String, Descriptor)> {
+    Vec::new()
+}
+
+/// Listens on an address, or on a Unix socket; with a listener of another process, if there is one.
+fn listen(builder: ServerBuilder, address: &str, inherited: Option<Descriptor>) -> ServerBuilder {
+    #[cfg(unix)]
+    if let Some(inherited) = inherited {
+        return builder.inherit(address, inherited);
+    }
+    #[cfg(not(unix))]
+    drop(inherited);
     #[cfg(unix)]
     if let Some(path) = address.strip_prefix("unix:") {
         return builder.listen_unix(path);

@@ -5,14 +5,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Wake as _;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, watch};
 use ubf_codec::{Address, Version};
-use ubf_net::Peer;
+use ubf_net::{Listener, Peer};
 use ubf_proto::endpoint::{
     Admission, ConnectionKey, Endpoint, Input, Notice, Opening, Origin, Output, Resumption,
     SessionKey, SessionLimits, SessionPlace, Start,
@@ -65,6 +65,9 @@ pub(crate) struct SharedEndpoint {
     pub(crate) doors: watch::Sender<Doors>,
     /// Listeners that do.
     pub(crate) open_doors: watch::Sender<usize>,
+    /// U1: the listeners, by their names. A copy of one is made under the lock alone, so that one
+    /// that is closed is closed.
+    listeners: Mutex<Vec<(String, Arc<Listener>)>>,
     /// The mailbox of connections that are gone: it is closed.
     nobody: Arc<Mailbox>,
     pub(crate) totals: Counters,
@@ -277,6 +280,7 @@ impl SharedEndpoint {
             wake: Notify::new(),
             doors: watch::Sender::new(Doors::Open),
             open_doors: watch::Sender::new(0),
+            listeners: Mutex::new(Vec::new()),
             nobody: closed_mailbox(),
             totals: Counters::default(),
             call_times: None,
@@ -431,6 +435,33 @@ impl SharedEndpoint {
                 Resumption::NoSession(why) => HandOver::Answer(SessionAnswer::NoSession(why)),
             }
         })
+    }
+
+    /// U1: a listener begins to accept.
+    pub(crate) fn keep_listener(&self, name: String, listener: Listener) -> Arc<Listener> {
+        let listener = Arc::new(listener);
+        self.listeners().push((name, Arc::clone(&listener)));
+        listener
+    }
+
+    /// U1: it does not any longer, and is to be closed.
+    pub(crate) fn forget_listener(&self, listener: Arc<Listener>) -> Option<Listener> {
+        self.listeners().retain(|(_, known)| !Arc::ptr_eq(known, &listener));
+        Arc::into_inner(listener)
+    }
+
+    /// U1: descriptors of the listeners for another process.
+    #[cfg(unix)]
+    pub(crate) fn listener_descriptors(
+        &self,
+    ) -> std::io::Result<Vec<(String, std::os::fd::OwnedFd)>> {
+        let copy =
+            |(name, listener): &(String, Arc<Listener>)| Ok((name.clone(), listener.descriptor()?));
+        self.listeners().iter().map(copy).collect()
+    }
+
+    fn listeners(&self) -> MutexGuard<'_, Vec<(String, Arc<Listener>)>> {
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// U2: listeners take no connection any more. Waits until each knows it.

@@ -51,7 +51,8 @@ const FAULT_HARD_STOP: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Server {
     endpoint: Arc<SharedEndpoint>,
-    listeners: Vec<Listener>,
+    /// Each with the name that it was given.
+    listeners: Vec<(String, Listener)>,
     addresses: Vec<SocketAddr>,
     #[cfg(feature = "classic")]
     classic: Option<BoundClassic>,
@@ -62,7 +63,8 @@ pub struct Server {
 #[cfg(feature = "classic")]
 #[derive(Debug)]
 struct BoundClassic {
-    listeners: Vec<Listener>,
+    /// Each with the name that it was given.
+    listeners: Vec<(String, Listener)>,
     settled: Arc<crate::classic::Settled>,
 }
 
@@ -85,7 +87,7 @@ impl Server {
     #[must_use]
     pub fn classic_addresses(&self) -> Vec<SocketAddr> {
         let listeners = self.classic.iter().flat_map(|classic| &classic.listeners);
-        listeners.filter_map(|listener| listener.address().ok().flatten()).collect()
+        listeners.filter_map(|(_, listener)| listener.address().ok().flatten()).collect()
     }
 
     /// A hold on the server, to look at it and to stop it.
@@ -237,7 +239,7 @@ impl BoundClassic {
     /// Starts all listeners: `listeners` are those of versioned clients, which stock peers may share.
     fn start(
         self,
-        listeners: Vec<Listener>,
+        listeners: Vec<(String, Listener)>,
         endpoint: &Arc<SharedEndpoint>,
         spares: usize,
     ) -> Acceptors {
@@ -248,12 +250,12 @@ impl BoundClassic {
             return acceptors;
         };
         let mut acceptors = Acceptors::start(Vec::new(), endpoint, spares);
-        for listener in listeners {
+        for (name, listener) in listeners {
             let settled = Arc::clone(&settled);
             let greet = move |stream, peer, endpoint: &_| {
                 crate::classic::welcome_either(stream, peer, endpoint, &settled, within);
             };
-            acceptors.add(listener, endpoint, spares, Box::new(greet));
+            acceptors.add(name, listener, endpoint, spares, Box::new(greet));
         }
         acceptors.add_classic(own, endpoint, spares, &settled);
         acceptors
@@ -272,11 +274,15 @@ struct Acceptors {
 }
 
 impl Acceptors {
-    fn start(listeners: Vec<Listener>, endpoint: &Arc<SharedEndpoint>, spares: usize) -> Self {
+    fn start(
+        listeners: Vec<(String, Listener)>,
+        endpoint: &Arc<SharedEndpoint>,
+        spares: usize,
+    ) -> Self {
         let (stop, stopped) = watch::channel(());
         let mut acceptors = Self { tasks: JoinSet::new(), stop: Some(stop), stopped };
-        for listener in listeners {
-            acceptors.add(listener, endpoint, spares, Box::new(welcome));
+        for (name, listener) in listeners {
+            acceptors.add(name, listener, endpoint, spares, Box::new(welcome));
         }
         acceptors
     }
@@ -284,28 +290,30 @@ impl Acceptors {
     #[cfg(feature = "classic")]
     fn add_classic(
         &mut self,
-        listeners: Vec<Listener>,
+        listeners: Vec<(String, Listener)>,
         endpoint: &Arc<SharedEndpoint>,
         spares: usize,
         settled: &Arc<crate::classic::Settled>,
     ) {
-        for listener in listeners {
+        for (name, listener) in listeners {
             let settled = Arc::clone(settled);
             let greet = move |stream, peer, endpoint: &_| {
                 crate::classic::welcome(stream, peer, endpoint, &settled);
             };
-            self.add(listener, endpoint, spares, Box::new(greet));
+            self.add(name, listener, endpoint, spares, Box::new(greet));
         }
     }
 
     fn add(
         &mut self,
+        name: String,
         listener: Listener,
         endpoint: &Arc<SharedEndpoint>,
         spares: usize,
         greet: Greet,
     ) {
         let (stopped, spares) = (self.stopped.clone(), Spares::new(spares));
+        let listener = endpoint.keep_listener(name, listener);
         self.tasks.spawn(accept(listener, Arc::clone(endpoint), stopped, spares, greet));
     }
 
@@ -341,7 +349,7 @@ impl Drop for OpenDoor<'_> {
 }
 
 async fn accept(
-    listener: Listener,
+    listener: Arc<Listener>,
     endpoint: Arc<SharedEndpoint>,
     mut stopped: watch::Receiver<()>,
     mut spares: Spares,
@@ -404,6 +412,7 @@ async fn accept(
         }
     }
     drop((spares, door));
+    let Some(listener) = endpoint.forget_listener(listener) else { return };
     if *doors.borrow() == Doors::Left {
         return listener.leave();
     }
@@ -419,6 +428,9 @@ pub struct ServerBuilder {
     listeners: Vec<std::net::TcpListener>,
     #[cfg(unix)]
     paths: Vec<PathBuf>,
+    /// U1: those of another process.
+    #[cfg(unix)]
+    inherited: Vec<(String, std::os::fd::OwnedFd)>,
     listens_nowhere: bool,
     shares_port: bool,
     own: Vec<Address>,
@@ -465,6 +477,15 @@ impl ServerBuilder {
     #[must_use]
     pub fn listen_unix(mut self, path: impl Into<PathBuf>) -> Self {
         self.paths.push(path.into());
+        self
+    }
+
+    /// U1: takes connections from a listener of another process, too, which has the same name there:
+    /// its address, or `unix:PATH`.
+    #[cfg(unix)]
+    #[must_use]
+    pub fn inherit(mut self, name: impl Into<String>, descriptor: std::os::fd::OwnedFd) -> Self {
+        self.inherited.push((name.into(), descriptor));
         self
     }
 
@@ -605,7 +626,7 @@ impl ServerBuilder {
     /// # Errors
     /// If there is nothing to serve or nowhere to listen, if a service was given twice, and if a
     /// handler is not as it should be: see [`HandlerError`].
-    pub async fn bind(self) -> Result<Server, BindError> {
+    pub async fn bind(mut self) -> Result<Server, BindError> {
         let mut offer = Offer::new().with_crash_rule(self.crash_rule);
         if let Some(service) = self.service_twice {
             return Err(BindError::ServiceTwice(service));
@@ -636,7 +657,12 @@ impl ServerBuilder {
         #[cfg(feature = "classic")]
         let classic = match self.classic {
             Some(classic) => {
-                Some(bind_classic(classic, &self.services, &offer, self.shares_port).await?)
+                #[cfg(unix)]
+                let given = take_classic(&mut self.inherited)?;
+                #[cfg(not(unix))]
+                let given = Vec::new();
+                let shares_port = self.shares_port;
+                Some(bind_classic(classic, &self.services, &offer, shares_port, given).await?)
             }
             None => None,
         };
@@ -646,6 +672,12 @@ impl ServerBuilder {
         #[cfg(not(feature = "classic"))]
         let listens_for_stock = false;
         let mut listeners = Vec::new();
+        let mut names = Vec::new();
+        #[cfg(unix)]
+        for (name, descriptor) in self.inherited {
+            listeners.push(open_inherited(&name, &name, descriptor)?);
+            names.push(name);
+        }
         for address in &self.addresses {
             let options = TcpOptions::default()
                 .shares_port(self.shares_port)
@@ -654,16 +686,19 @@ impl ServerBuilder {
                 Ok(listener) => listeners.push(listener),
                 Err(error) => return Err(BindError::Listen { address: address.clone(), error }),
             }
+            names.push(address.clone());
         }
         for listener in self.listeners {
             let address =
                 listener.local_addr().map_or_else(|_| "?".into(), |address| address.to_string());
             let opened = Listener::from_std(listener);
+            names.push(address.clone());
             listeners.push(opened.map_err(|error| BindError::Listen { address, error })?);
         }
         #[cfg(unix)]
         for path in self.paths {
             let opened = Listener::unix(&path);
+            names.push(format!("unix:{}", path.display()));
             listeners.push(opened.map_err(|error| BindError::Listen {
                 address: path.display().to_string(),
                 error,
@@ -697,13 +732,44 @@ impl ServerBuilder {
         let spare_descriptors = self.spare_descriptors;
         Ok(Server {
             endpoint: Arc::new(endpoint),
-            listeners,
+            listeners: names.into_iter().zip(listeners).collect(),
             addresses,
             #[cfg(feature = "classic")]
             classic,
             spare_descriptors,
         })
     }
+}
+
+/// U1: a listener of another process; what it is, its address says.
+#[cfg(unix)]
+fn open_inherited(
+    name: &str,
+    address: &str,
+    descriptor: std::os::fd::OwnedFd,
+) -> Result<Listener, BindError> {
+    let opened = match address.strip_prefix("unix:") {
+        Some(path) => Listener::inherit_unix(descriptor, path.as_ref()),
+        None => Listener::inherit_tcp(descriptor),
+    };
+    opened.map_err(|error| BindError::Listen { address: name.into(), error })
+}
+
+/// What the names of listeners for stock peers begin with.
+#[cfg(feature = "classic")]
+const CLASSIC: &str = "classic:";
+
+/// U1: those of the listeners of another process that are for stock peers.
+#[cfg(all(unix, feature = "classic"))]
+fn take_classic(
+    inherited: &mut Vec<(String, std::os::fd::OwnedFd)>,
+) -> Result<Vec<(String, Listener)>, BindError> {
+    let taken = inherited.extract_if(.., |(name, _)| name.starts_with(CLASSIC));
+    let open = |(name, descriptor): (String, std::os::fd::OwnedFd)| {
+        let address = name.strip_prefix(CLASSIC).unwrap_or(&name);
+        Ok((name.clone(), open_inherited(&name, address, descriptor)?))
+    };
+    taken.map(open).collect()
 }
 
 /// Opens the listeners for stock peers.
@@ -713,6 +779,7 @@ async fn bind_classic(
     services: &BTreeMap<Service, Code>,
     offer: &Offer,
     shares_port: bool,
+    mut given: Vec<(String, Listener)>,
 ) -> Result<BoundClassic, BindError> {
     let offered = |service: &Service| {
         services.get(service).map(|_code| offer.spoken(service, ubf_proto::Time::ZERO))
@@ -726,18 +793,28 @@ async fn bind_classic(
     let settled = Arc::new(classic.settle());
     let mut listeners = Vec::new();
     for address in addresses {
+        let name = format!("{CLASSIC}{address}");
+        if given.iter().any(|(known, _)| *known == name) {
+            continue;
+        }
         let options = TcpOptions::default().shares_port(shares_port);
         match Listener::tcp(&address, options).await {
-            Ok(listener) => listeners.push(listener),
+            Ok(listener) => listeners.push((name, listener)),
             Err(error) => return Err(BindError::Listen { address, error }),
         }
     }
     #[cfg(unix)]
     for path in paths {
-        let opened = Listener::unix(&path);
         let address = path.display().to_string();
-        listeners.push(opened.map_err(|error| BindError::Listen { address, error })?);
+        let name = format!("{CLASSIC}unix:{address}");
+        if given.iter().any(|(known, _)| *known == name) {
+            continue;
+        }
+        let opened = Listener::unix(&path);
+        let opened = opened.map_err(|error| BindError::Listen { address, error })?;
+        listeners.push((name, opened));
     }
+    listeners.append(&mut given);
     Ok(BoundClassic { listeners, settled })
 }
 

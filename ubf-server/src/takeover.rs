@@ -67,6 +67,17 @@ impl ServerHandle {
         Suspension { endpoint, exports, staying, late: given, is_over: false }
     }
 
+    /// U1: descriptors of the listeners for another process, each with the name that it was given:
+    /// its address as it was written, or `unix:PATH`. See
+    /// [`inherit`](crate::ServerBuilder::inherit).
+    ///
+    /// # Errors
+    /// If there are no descriptors left.
+    #[cfg(unix)]
+    pub fn listener_descriptors(&self) -> std::io::Result<Vec<(String, std::os::fd::OwnedFd)>> {
+        self.0.listener_descriptors()
+    }
+
     /// Stops to take connections, and leaves those that wait to whoever takes them next.
     pub fn leave_listeners(&self) {
         self.0.doors.send_replace(Doors::Left);
@@ -145,6 +156,12 @@ pub struct Departure {
 }
 
 impl Departure {
+    /// The other process has failed: what has not gone stays, and connections are taken again.
+    pub fn undo(self) {
+        self.endpoint.doors.send_replace(Doors::Open);
+        self.endpoint.thaw();
+    }
+
     /// The next session for which nothing runs any more. `None`: there are no more.
     pub async fn next(&mut self) -> Option<SessionExport> {
         loop {

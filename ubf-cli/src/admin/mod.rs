@@ -15,7 +15,7 @@ use ubf_codec::{
 };
 use ubf_node::control::{
     BackupReport, ConnectionReport, Control, FinalizedReport, MigrationReport, Request, Response,
-    RowsReport, SessionReport, StatusReport, VersionCount, Which,
+    RowsReport, SessionReport, StatusReport, TakeoverReport, VersionCount, Which,
 };
 
 /// How long all rows may be read. Chosen: as long as a server takes at most.
@@ -201,6 +201,16 @@ impl Admin {
     /// The server may be silent for so long: it has much to do.
     fn wait_for(&self, time: Duration) -> Result<(), AdminError> {
         self.channel.stream.set_read_timeout(Some(time)).map_err(AdminError::Lost)
+    }
+
+    /// The last take-over that the server had to do with. `None`: there was none.
+    pub(crate) fn last_takeover(&mut self) -> Result<Option<TakeoverReport>, AdminError> {
+        let response = self.ask(&Request::LastTakeover)?;
+        if let Response::Takeover(report) = response {
+            Ok(report.map(|report| *report))
+        } else {
+            Err(self.not_understood(&response))
+        }
     }
 
     /// Asks for what is answered `ok`.

@@ -14,6 +14,8 @@ mod load;
 pub(crate) mod packets;
 mod repl;
 pub(crate) mod units;
+#[cfg(unix)]
+pub(crate) mod upgrade;
 pub(crate) mod verbs;
 
 use std::path::PathBuf;
@@ -68,6 +70,8 @@ pub(crate) enum Command {
     Contract(contract::Contract),
     #[cfg(unix)]
     Admin(Box<admin::AdminArgs>),
+    #[cfg(unix)]
+    Upgrade(upgrade::Upgrade),
     #[cfg(unix)]
     Demo(Demo),
     Version(about::AboutVersion),

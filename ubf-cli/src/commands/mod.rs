@@ -20,6 +20,8 @@ mod load_report;
 mod repl;
 mod to_json;
 mod trace;
+#[cfg(unix)]
+mod upgrade;
 
 use std::io;
 
@@ -46,6 +48,8 @@ pub(crate) fn run(command: &Command, output: &mut Output) -> io::Result<Status> 
         Command::Contract(args) => contract::run(args, output),
         #[cfg(unix)]
         Command::Admin(args) => admin::run(args, output),
+        #[cfg(unix)]
+        Command::Upgrade(args) => upgrade::run(args, output),
         #[cfg(unix)]
         Command::Demo(args) => demo::run(args, output),
         Command::Version(args) => about::version(args, output),

@@ -18,6 +18,7 @@ const COMMANDS: &[&[&str]] = &[
     &["demo"],
     &["contract"],
     &["admin"],
+    &["upgrade"],
 ];
 
 #[test]

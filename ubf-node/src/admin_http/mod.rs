@@ -31,6 +31,7 @@ use self::answer::Answers;
 pub(crate) use self::token::Token;
 use crate::control::Control;
 use crate::log::Feed;
+use crate::takeover::Descriptor;
 
 /// Connections at a time. Chosen: some monitors, and those who look. Others wait to be accepted.
 const MAX_CONNECTIONS: usize = 32;
@@ -59,6 +60,9 @@ pub(crate) struct AdminHttpPlan {
 #[derive(Debug)]
 pub(crate) struct AdminHttp {
     _serving: JoinSet<()>,
+    /// U1: the same listener, for another process. It is closed with this.
+    #[cfg(unix)]
+    pub(crate) listener: Descriptor,
 }
 
 impl AdminHttp {
@@ -66,8 +70,19 @@ impl AdminHttp {
         plan: AdminHttpPlan,
         control: Control,
         feed: Option<Feed>,
+        inherited: Option<Descriptor>,
     ) -> io::Result<Self> {
-        let listener = TcpListener::bind(&plan.address).await?;
+        let listener = match inherited {
+            #[cfg(unix)]
+            Some(inherited) => {
+                let listener = std::net::TcpListener::from(inherited);
+                listener.set_nonblocking(true)?;
+                TcpListener::from_std(listener)?
+            }
+            _ => TcpListener::bind(&plan.address).await?,
+        };
+        #[cfg(unix)]
+        let copy = std::os::fd::AsFd::as_fd(&listener).try_clone_to_owned()?;
         let address = listener.local_addr()?;
         if plan.token.is_none() && !address.ip().is_loopback() {
             return Err(io::Error::other("whoever can reach this address could look"));
@@ -76,7 +91,11 @@ impl AdminHttp {
         let answers = Arc::new(Answers::new(control, plan.token, feed));
         let mut serving = JoinSet::new();
         serving.spawn(accept(listener, answers));
-        Ok(Self { _serving: serving })
+        Ok(Self {
+            _serving: serving,
+            #[cfg(unix)]
+            listener: copy,
+        })
     }
 }
 

@@ -29,13 +29,14 @@ mod response;
 mod rows;
 
 mod keeping;
+mod takeovers;
 
 use std::time::Duration;
 
 use ubf_codec::{NextIp, Text, Version};
 use ubf_proto::{DrainPlan, Versions};
 use ubf_server::{
-    Call, Client, ConnectionStatus, Cordon, Failure, Handler, LoadPlan, Reply, ServerHandle,
+    Call, Client, ConnectionStatus, Cordon, Failure, Handler, LoadPlan, Phase, Reply, ServerHandle,
     Service, SessionStatus, Status,
 };
 
@@ -44,6 +45,7 @@ use crate::breaks::Breaks;
 use crate::journal::Journal;
 use crate::log::Log;
 use crate::rows::Kept;
+use crate::takeover::Takeovers;
 
 pub use self::reports::{
     AgentCount, ConnectionReport, CordonReport, LoadMarksReport, ServiceReport, SessionCountReport,
@@ -55,6 +57,7 @@ pub use self::response::{Refusal, Response};
 pub use self::rows::{
     BackupReport, FinalizedReport, MigrationReport, RowsReport, TableReport, VersionsReport,
 };
+pub use self::takeovers::{TakeoverPhase, TakeoverReport};
 
 /// The service for operators of a server.
 #[derive(Clone, Debug)]
@@ -66,6 +69,7 @@ pub struct Control {
     log: Option<Log>,
     breaks: Breaks,
     kept: Kept,
+    takeovers: Option<Takeovers>,
 }
 
 impl Control {
@@ -88,7 +92,15 @@ impl Control {
             log: None,
             breaks: Breaks::default(),
             kept: Kept::default(),
+            takeovers: None,
         }
+    }
+
+    /// Lets another process take over.
+    #[must_use]
+    pub(crate) fn with_takeovers(mut self, takeovers: Takeovers) -> Self {
+        self.takeovers = Some(takeovers);
+        self
     }
 
     /// Says how long a drain takes if the operator does not: by default 30 s, and 10 s for calls in
@@ -236,8 +248,21 @@ impl Control {
             Request::ShutDown { hard_stop } => {
                 server.shut_down(hard_stop.unwrap_or(self.hard_stop));
             }
+            Request::TakeOver { path } => self.take_over(path)?,
+            Request::LastTakeover => {
+                let report = self.takeovers.as_ref().and_then(Takeovers::report);
+                return Ok(Response::Takeover(report.map(Box::new)));
+            }
         }
         Ok(Response::Ok)
+    }
+
+    fn take_over(&self, path: String) -> Result<(), Refusal> {
+        let takeovers = self.takeovers.as_ref().ok_or(Refusal::NoTakeover)?;
+        if self.server.status().phase != Phase::Serving {
+            return Err(Refusal::Closing);
+        }
+        takeovers.ask(path)
     }
 
     /// Where clients are sent: the server's peers, if the operator does not say.

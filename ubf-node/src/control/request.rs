@@ -36,6 +36,8 @@ pub(super) const SHAPES: &[&str] = &[
     "{finalize,Service}",
     "{back_up,Service,Path}",
     "{shut_down,HardStopMs}",
+    "{take_over,Path}",
+    "last_takeover",
 ];
 
 /// Those of version 1, in which a connection is called a session.
@@ -149,6 +151,13 @@ pub enum Request {
         /// How long calls in progress may take.
         hard_stop: Option<Duration>,
     },
+    /// U2: another process takes the place of this one.
+    TakeOver {
+        /// The Unix socket on which it listens for this one.
+        path: String,
+    },
+    /// How far the last take-over is that this process had to do with.
+    LastTakeover,
 }
 
 /// The services that are meant.
@@ -207,6 +216,8 @@ impl Request {
             Self::Migrate(which) => ubf!({migrate, (which.to_term())}),
             Self::Finalize(which) => ubf!({finalize, (which.to_term())}),
             Self::BackUp { which, path } => ubf!({back_up, (which.to_term()), (path.as_str())}),
+            Self::TakeOver { path } => ubf!({take_over, (path.as_str())}),
+            Self::LastTakeover => ubf!(last_takeover),
         };
         Some(term)
     }
@@ -227,6 +238,7 @@ impl Request {
             ("undrain", Self::Undrain),
             ("uncordon", Self::Uncordon),
             ("clear_load_marks", Self::ClearLoadMarks),
+            ("last_takeover", Self::LastTakeover),
         ];
         let View::Tuple(parts) = term.view() else {
             return words
@@ -255,6 +267,10 @@ impl Request {
             3 if name.is_atom("back_up") => {
                 let View::String(path) = part(2)?.view() else { return None };
                 Some(Self::BackUp { which: which(part(1)?)?, path: path.to_str()?.into_owned() })
+            }
+            2 if name.is_atom("take_over") => {
+                let View::String(path) = part(1)?.view() else { return None };
+                Some(Self::TakeOver { path: path.to_str()?.into_owned() })
             }
             2 if name.is_atom("shut_down") => {
                 Some(Self::ShutDown { hard_stop: optional(part(1)?, wait)? })
@@ -388,6 +404,8 @@ mod tests {
             "{cordon,?}",
             "uncordon",
             "{set_log_filter,\"debug\"}",
+            "{take_over,\"/run/ubf.socket.7\"}",
+            "last_takeover",
             "{set_load_marks,connections,1,2,?}",
             "{rows,all}",
             "{migrate,\"kv\"}",

@@ -10,6 +10,7 @@ use super::reports::{
     tuple,
 };
 use super::rows::{BackupReport, FinalizedReport, MigrationReport, RowsReport};
+use super::takeovers::TakeoverReport;
 
 /// A response of the operator's contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub enum Response {
     Finalized(Vec<FinalizedReport>),
     /// To [`Request::BackUp`](super::Request::BackUp).
     BackedUp(BackupReport),
+    /// To [`Request::LastTakeover`](super::Request::LastTakeover). `None`: there was none.
+    Takeover(Option<Box<TakeoverReport>>),
 }
 
 /// Why a server does not do what it is asked for.
@@ -64,13 +67,19 @@ pub enum Refusal {
     NoRows,
     /// Why something is not done with rows.
     Rows(String),
+    /// U2: another process is taking over.
+    TakingOver,
+    /// U2: no process can take the place of this one, on this system or of this kind.
+    NoTakeover,
     /// What is wrong with a filter of the log.
     BadFilter(String),
     /// A reason that this program does not know, as it came.
     Other(String),
 }
 
-const WORDS: [(&str, Refusal, &str); 8] = [
+const WORDS: [(&str, Refusal, &str); 10] = [
+    ("taking_over", Refusal::TakingOver, "another process is taking over"),
+    ("no_takeover", Refusal::NoTakeover, "no other process can take its place"),
     ("no_peers", Refusal::NoPeers, "it has no peers to send clients to"),
     ("closing", Refusal::Closing, "it is closing already"),
     ("not_draining", Refusal::NotDraining, "it does not drain"),
@@ -111,6 +120,9 @@ impl Response {
             Self::Migration(all) => ubf!({migration, (list(all, MigrationReport::to_term))}),
             Self::Finalized(all) => ubf!({finalized, (list(all, FinalizedReport::to_term))}),
             Self::BackedUp(backup) => backup.to_term(),
+            Self::Takeover(report) => report
+                .as_ref()
+                .map_or_else(|| ubf!({takeover, (Term::Undefined)}), |report| report.to_term()),
         }
     }
 
@@ -147,6 +159,9 @@ impl Response {
             4 if version >= 2 && name.is_atom("backed_up") => {
                 BackupReport::read(term).map(Self::BackedUp)
             }
+            _ if version >= 2 && name.is_atom("takeover") => {
+                TakeoverReport::read(term).map(|report| Self::Takeover(report.map(Box::new)))
+            }
             3 if name.is_atom(connections) => Some(Self::Connections {
                 connections: number(parts.get(1)?)?,
                 by_version: read_list(parts.get(2)?, VersionCount::read)?,
@@ -169,6 +184,8 @@ impl Refusal {
             | Self::NotListening
             | Self::UnknownVersion
             | Self::NoRows
+            | Self::TakingOver
+            | Self::NoTakeover
             | Self::UnknownConnection => Term::atom(self.words().0),
         }
     }
@@ -210,6 +227,8 @@ impl fmt::Display for Refusal {
             | Self::NotListening
             | Self::UnknownVersion
             | Self::NoRows
+            | Self::TakingOver
+            | Self::NoTakeover
             | Self::UnknownConnection => f.write_str(self.words().1),
         }
     }
@@ -264,6 +283,20 @@ mod tests {
             let term: Term = text.parse().unwrap();
             let read = Response::read(2, term.as_ref()).unwrap();
             assert_eq!(read.to_term(2), term);
+            assert_eq!(Response::read(1, term.as_ref()), None);
+        }
+    }
+
+    #[test]
+    fn the_last_takeover_is_told_in_version_2() {
+        for text in [
+            "{takeover,?}",
+            "{takeover,\"predecessor\",77,\"back\",[{\"suspending\",12},{\"back\",2000000}],3,1,\"why\"}",
+            "{takeover,\"successor\",7,\"served\",[],0,0,?}",
+        ] {
+            let term: Term = text.parse().unwrap();
+            let report = Response::read(2, term.as_ref()).unwrap_or_else(|| panic!("{text}"));
+            assert_eq!(report.to_term(2), term);
             assert_eq!(Response::read(1, term.as_ref()), None);
         }
     }

@@ -39,6 +39,14 @@ impl RecordFile<File> {
     pub(super) fn metadata(&self) -> io::Result<std::fs::Metadata> {
         self.disk.metadata()
     }
+
+    pub(super) fn unlock(&self) -> io::Result<()> {
+        self.disk.unlock()
+    }
+
+    pub(super) fn lock_again(&self) -> io::Result<()> {
+        self.disk.try_lock().map_err(io::Error::from)
+    }
 }
 
 impl<D: Disk> RecordFile<D> {

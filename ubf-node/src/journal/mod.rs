@@ -95,6 +95,21 @@ impl Journal {
         Ok(())
     }
 
+    /// U2: lets another process write it, too. Each record is one write, so those of both stay
+    /// whole.
+    pub(crate) fn release(&self) {
+        if let Err(error) = self.state().file.unlock() {
+            warn!(path = %self.0.path.display(), %error, "the journal cannot be shared");
+        }
+    }
+
+    /// U2: nobody else is to write it from here on.
+    pub(crate) fn take_again(&self) {
+        if let Err(error) = self.state().file.lock_again() {
+            warn!(path = %self.0.path.display(), %error, "the journal cannot be locked again");
+        }
+    }
+
     /// Whether records are written, and how many are missing.
     #[must_use]
     pub fn health(&self) -> JournalHealth {

@@ -120,6 +120,11 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
 
+    /// Take the place of the server whose control socket --control names: its listeners, and its
+    /// clients' sessions. Without one there, serve as usual.
+    #[arg(long)]
+    take_over: bool,
+
     /// Show each setting and where it comes from, say all that is wrong, and end: 0 if nothing is, 2
     /// if something is.
     #[arg(long)]
@@ -410,6 +415,11 @@ struct Sessions {
 }
 
 impl Options {
+    /// U2: whether it takes the place of another server.
+    pub(crate) const fn takes_over(&self) -> bool {
+        self.take_over
+    }
+
     /// Whether nothing is to be served.
     pub(crate) const fn only_checks(&self) -> bool {
         self.check_config

@@ -16,4 +16,6 @@ mod process;
 #[cfg(unix)]
 mod side_channels;
 mod support;
+#[cfg(target_os = "linux")]
+mod takeover;
 mod words;

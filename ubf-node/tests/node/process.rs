@@ -70,6 +70,12 @@ impl Program {
         (program, admin)
     }
 
+    /// Starts a program that may have ended before it listens.
+    pub(crate) fn spawn_quietly(mut command: Command) -> Self {
+        let child = command.stderr(Stdio::null()).spawn().unwrap();
+        Self { child, log: None, address: String::new() }
+    }
+
     pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();

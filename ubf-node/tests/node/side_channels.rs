@@ -139,7 +139,7 @@ fn a_socket_or_a_journal_that_another_server_uses_is_an_error_at_the_start() {
     let arguments = ["--control", socket.to_str().unwrap(), "--journal", journal.to_str().unwrap()];
     let first = Program::start(&arguments);
     for (arguments, why) in [
-        (&arguments[..2], "another server listens there"),
+        (&arguments[..2], "another server lives at the control socket"),
         (&arguments[2..], "another server writes this journal"),
     ] {
         let second = run(&[&["--listen", "127.0.0.1:0"], arguments].concat());

@@ -98,8 +98,8 @@ const fn version_of(mode: Mode) -> Option<Version> {
 
 /// S8: as it was made.
 fn item(again: &Again<'_, Leaving>) -> RestoredItem {
-    match again {
-        &Again::Answer(number, leaving) => {
+    match *again {
+        Again::Answer(number, leaving) => {
             let answer = match (&leaving.content, version_of(leaving.mode)) {
                 (Content::Body(body), Some(version)) => {
                     StoredAnswer::Reply { version, body: body.clone() }

@@ -122,7 +122,7 @@ fn help(words: &[&str]) -> Vec<Example> {
 }
 
 /// Those whose examples need a server as a process have tests of their own.
-const OWN_TESTS: &[&str] = &["serve", "admin"];
+const OWN_TESTS: &[&str] = &["serve", "admin", "upgrade"];
 /// Commands whose help has no examples: there is nothing to show but themselves.
 const WITHOUT_EXAMPLES: &[&str] = &["version", "completions", "man"];
 

@@ -4,3 +4,5 @@ mod admin;
 mod program;
 mod restart;
 mod rows;
+#[cfg(target_os = "linux")]
+mod upgrade;

@@ -1,0 +1,133 @@
+//! What the two processes say to each other: the contract `takeover`, version 1.
+
+use ubf_codec::{Term, TermRef, View, ubf};
+use ubf_server::{SessionExport, SessionId};
+
+/// A message of the contract. Each is a packet; those with a descriptor are said so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Word {
+    /// P: how many descriptors will come.
+    Hello { version: u32, descriptors: u32 },
+    /// S: it has checked itself.
+    Warm,
+    /// P: a listener, by the name that it was given. With a descriptor.
+    Listener(String),
+    /// P: the listener of the control socket. With a descriptor.
+    Control,
+    /// P: a session that can go on in S.
+    Session(Box<SessionExport>),
+    /// P: a session for which something runs still.
+    Staying(SessionId),
+    /// P: that was all: so many descriptors and sessions.
+    Give { descriptors: u32, sessions: u64 },
+    /// S: all has come, and the store is open.
+    Ready,
+    /// P: serve. The commit point.
+    Go,
+    /// P: do not serve.
+    Abort,
+    /// S: it has served for the time of probation.
+    Served,
+}
+
+impl Word {
+    /// The version of the contract.
+    pub(super) const VERSION: u32 = 1;
+
+    pub(super) const fn has_descriptor(&self) -> bool {
+        match self {
+            Self::Listener(_) | Self::Control => true,
+            Self::Hello { .. }
+            | Self::Warm
+            | Self::Session(_)
+            | Self::Staying(_)
+            | Self::Give { .. }
+            | Self::Ready
+            | Self::Go
+            | Self::Abort
+            | Self::Served => false,
+        }
+    }
+
+    pub(super) fn to_term(&self) -> Term {
+        match self {
+            Self::Hello { version, descriptors } => ubf!({hello, (*version), (*descriptors)}),
+            Self::Warm => ubf!(warm),
+            Self::Listener(name) => ubf!({listener, (name.as_str())}),
+            Self::Control => ubf!(control),
+            Self::Session(export) => export.to_term(),
+            Self::Staying(id) => ubf!({staying, (Term::binary(id.to_bytes().to_vec()))}),
+            Self::Give { descriptors, sessions } => ubf!({give, (*descriptors), (*sessions)}),
+            Self::Ready => ubf!(ready),
+            Self::Go => ubf!(go),
+            Self::Abort => ubf!(abort),
+            Self::Served => ubf!(served),
+        }
+    }
+
+    pub(super) fn read(term: TermRef<'_>) -> Option<Self> {
+        let View::Tuple(parts) = term.view() else {
+            let alone =
+                [Self::Warm, Self::Control, Self::Ready, Self::Go, Self::Abort, Self::Served];
+            return alone.into_iter().find(|word| word.to_term().as_ref() == term);
+        };
+        let name = parts.get(0)?;
+        let number = |index| u32::try_from(parts.get(index)?.as_u64()?).ok();
+        match parts.len() {
+            2 if name.is_atom("listener") => {
+                Some(Self::Listener(parts.get(1)?.as_str()?.into_owned()))
+            }
+            2 if name.is_atom("staying") => {
+                let id = parts.get(1)?.as_bytes()?.try_into().ok()?;
+                Some(Self::Staying(SessionId::from_bytes(id)))
+            }
+            3 if name.is_atom("hello") => {
+                Some(Self::Hello { version: number(1)?, descriptors: number(2)? })
+            }
+            3 if name.is_atom("give") => {
+                let sessions = parts.get(2)?.as_u64()?;
+                Some(Self::Give { descriptors: number(1)?, sessions })
+            }
+            _ => SessionExport::read(term).map(Box::new).map(Self::Session),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_read_as_they_are_written() {
+        for text in [
+            "{hello,1,3}",
+            "warm",
+            "{listener,\"127.0.0.1:4000\"}",
+            "control",
+            "{session,<<\"0123456789abcdef\">>,?,\"kv\",2,{4,1000,2000,60000},3,0,[],?}",
+            "{staying,<<\"0123456789abcdef\">>}",
+            "{give,3,1000}",
+            "ready",
+            "go",
+            "abort",
+            "served",
+        ] {
+            let term: Term = text.parse().unwrap();
+            let word = Word::read(term.as_ref()).unwrap_or_else(|| panic!("{text}"));
+            assert_eq!(word.to_term(), term, "{text}");
+        }
+        for text in [
+            "gone",
+            "{go}",
+            "{hello,1}",
+            "{hello,-1,3}",
+            "{hello,4294967296,3}",
+            "{staying,<<\"short\">>}",
+            "{listener,kv}",
+            "{session,<<\"0123456789abcdef\">>,?,\"kv\",2,{0,1000,2000,60000},3,0,[],?}",
+        ] {
+            let term: Term = text.parse().unwrap();
+            assert_eq!(Word::read(term.as_ref()), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,392 @@
+//! One process takes the place of another one, under load, and either of them dies or hangs (U2,
+//! U4).
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use ubf_client::{CallError, Client, Level, SessionPlan};
+use ubf_codec::{StreamDecoder, TermRef, View, ubf};
+use ubf_net::testing::within;
+
+use crate::process::{Program, command, run};
+
+const CLIENTS: u64 = 4;
+const CALLERS_EACH: u64 = 4;
+const CALLERS: u64 = CLIENTS * CALLERS_EACH;
+/// No caller makes more.
+const MAX_CALLS: u64 = 200_000;
+
+/// A folder that is gone when the test has ended.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("ubf-{}-takeover-{name}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _is_gone = std::fs::remove_dir_all(&self.0).is_ok();
+    }
+}
+
+/// A server, as all of a test are started.
+struct Place {
+    folder: Folder,
+    service: &'static str,
+    is_durable: bool,
+    address: String,
+}
+
+impl Place {
+    fn new(name: &str, service: &'static str, is_durable: bool) -> Self {
+        let address = "127.0.0.1:0".to_owned();
+        Self { folder: Folder::new(name), service, is_durable, address }
+    }
+
+    fn command(&self, more: &[&str]) -> Command {
+        let control = self.folder.file("control");
+        let mut arguments = vec![
+            "--listen",
+            &self.address,
+            "--log",
+            "json",
+            "--service",
+            self.service,
+            "--control",
+            &control,
+            "--hard-stop",
+            "5s",
+        ];
+        let (data, journal) = (self.folder.file("data"), self.folder.file("journal"));
+        if self.is_durable {
+            arguments.extend(["--data", &data]);
+        } else {
+            arguments.extend(["--journal", &journal]);
+        }
+        arguments.extend(more);
+        command(&arguments)
+    }
+
+    /// The first one. The others are told the address that it got.
+    fn first(&mut self, fault: &str) -> Program {
+        let mut command = self.command(&[]);
+        command.env("UBF_TAKEOVER_FAULT", fault);
+        let program = Program::spawn(command);
+        self.address = program.address().to_owned();
+        program
+    }
+
+    fn successor(&self, fault: &str) -> Command {
+        let mut command = self.command(&["--take-over"]);
+        command.env("UBF_TAKEOVER_FAULT", fault);
+        command
+    }
+
+    /// What was executed, and how often: `{executed,Service,Version,{call,Caller,Number}}`.
+    fn executed(&self) -> HashMap<(i64, i64), u64> {
+        let journal = std::fs::read(self.folder.file("journal")).unwrap();
+        let mut buffer = BytesMut::from(&*journal);
+        let mut decoder = StreamDecoder::new();
+        let mut executed = HashMap::new();
+        while let Some(record) = decoder.decode(&mut buffer).unwrap() {
+            let View::Tuple(record) = record.root().view() else { panic!("a record") };
+            let Some(View::Tuple(call)) = record.get(3).map(|call| call.view()) else {
+                panic!("a request")
+            };
+            let [_, caller, number] = call.to_array().unwrap();
+            let call = (caller.as_i64().unwrap(), number.as_i64().unwrap());
+            *executed.entry(call).or_default() += 1;
+        }
+        executed
+    }
+}
+
+/// Clients that call all the time.
+struct Load {
+    is_over: Arc<AtomicBool>,
+    answered: watch::Receiver<u64>,
+    callers: JoinSet<Caller>,
+}
+
+/// What one caller has seen.
+struct Caller {
+    number: u64,
+    calls: u64,
+    /// Calls whose fate is not known.
+    in_doubt: Vec<u64>,
+    revisions: Vec<u64>,
+}
+
+impl Load {
+    async fn start(place: &Place) -> Self {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let answers = Arc::new(watch::Sender::new(0));
+        let answered = answers.subscribe();
+        let mut callers = JoinSet::new();
+        let level = if place.is_durable { Level::Durable } else { Level::Memory };
+        for client in 0..CLIENTS {
+            let connect = Client::builder()
+                .address(&place.address)
+                .service(place.service)
+                .versions([1, 3])
+                .session(SessionPlan::demanded(level))
+                .call_time(Duration::from_secs(60))
+                .connect();
+            let handle = within(connect).await.unwrap();
+            for caller in (0..CALLERS_EACH).map(|caller| client * CALLERS_EACH + caller) {
+                let (handle, is_over) = (handle.clone(), Arc::clone(&is_over));
+                let (answers, is_durable) = (Arc::clone(&answers), place.is_durable);
+                callers.spawn(call(handle, caller, is_durable, is_over, answers));
+            }
+        }
+        Self { is_over, answered, callers }
+    }
+
+    /// Waits until so many more calls are answered.
+    async fn goes_on(&mut self, count: u64) {
+        let goal = *self.answered.borrow() + count;
+        within(self.answered.wait_for(|answered| *answered >= goal)).await.unwrap();
+    }
+
+    async fn end(mut self) -> Vec<Caller> {
+        self.is_over.store(true, Ordering::Relaxed);
+        let mut callers = Vec::new();
+        while let Some(caller) = within(self.callers.join_next()).await {
+            callers.push(caller.unwrap());
+        }
+        callers
+    }
+}
+
+async fn call(
+    client: Client,
+    number: u64,
+    is_durable: bool,
+    is_over: Arc<AtomicBool>,
+    answers: Arc<watch::Sender<u64>>,
+) -> Caller {
+    let mut caller = Caller { number, calls: 0, in_doubt: Vec::new(), revisions: Vec::new() };
+    while caller.calls < MAX_CALLS && !is_over.load(Ordering::Relaxed) {
+        let call = caller.calls;
+        let request = if is_durable {
+            ubf!({put, (format!("{number} {call}").as_str()), (call)})
+        } else {
+            ubf!({call, (number), (call)})
+        };
+        match client.call(request.clone()).await {
+            Ok(reply) if is_durable => caller.revisions.push(revision(reply.response())),
+            Ok(reply) => assert_eq!(reply.response(), request),
+            Err(CallError::Indeterminate { .. }) => caller.in_doubt.push(call),
+            Err(error) => panic!("{error}"),
+        }
+        caller.calls += 1;
+        answers.send_modify(|count| *count += 1);
+    }
+    caller
+}
+
+/// The revision in `{'ok',Revision}`: each write has the next one.
+fn revision(response: TermRef<'_>) -> u64 {
+    let View::Tuple(parts) = response.view() else { panic!("{response}") };
+    parts.get(1).and_then(|revision| revision.as_u64()).unwrap_or_else(|| panic!("{response}"))
+}
+
+/// Each call was executed once; one in doubt at most once. How many are in doubt.
+fn check_executed(place: &Place, callers: &[Caller]) -> usize {
+    let mut executed = place.executed();
+    let mut in_doubt = 0;
+    for caller in callers {
+        in_doubt += caller.in_doubt.len();
+        for call in 0..caller.calls {
+            let key = (i64::try_from(caller.number).unwrap(), i64::try_from(call).unwrap());
+            let count = executed.remove(&key).unwrap_or(0);
+            let is_right = count == 1 || count == 0 && caller.in_doubt.contains(&call);
+            assert!(is_right, "call {key:?} was executed {count} times");
+        }
+    }
+    assert_eq!(executed.len(), 0, "nothing else was executed");
+    in_doubt
+}
+
+/// Each write has a revision of its own, and none is missing.
+fn check_revisions(callers: &[Caller]) {
+    let mut revisions: Vec<u64> =
+        callers.iter().flat_map(|caller| &caller.revisions).copied().collect();
+    revisions.sort_unstable();
+    let calls = callers.iter().map(|caller| caller.calls).sum::<u64>();
+    assert!(callers.iter().all(|caller| caller.in_doubt.is_empty()), "no call is in doubt");
+    assert!(revisions.iter().copied().eq(1..=calls), "each write has run once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn u2_a_successor_under_load_loses_no_call_and_repeats_none() {
+    let mut place = Place::new("load", "echo", false);
+    let mut program = place.first("");
+    let mut load = Load::start(&place).await;
+    for _ in 0..3 {
+        load.goes_on(500).await;
+        let mut successor = Program::spawn(place.successor(""));
+        load.goes_on(500).await;
+        successor.logs("this process has taken over");
+        assert_eq!(program.status(), Some(0), "the predecessor has lost nothing");
+        program = successor;
+    }
+    let callers = load.end().await;
+    assert_eq!(check_executed(&place, &callers), 0, "no call is in doubt");
+    program.signal("TERM");
+    assert_eq!(program.status(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn u2_rows_go_along_and_each_write_runs_once() {
+    let mut place = Place::new("rows", "kv", true);
+    let mut program = place.first("");
+    let mut load = Load::start(&place).await;
+    for _ in 0..2 {
+        load.goes_on(200).await;
+        let mut successor = Program::spawn(place.successor(""));
+        load.goes_on(200).await;
+        successor.logs("this process has taken over");
+        assert_eq!(program.status(), Some(0), "the predecessor has lost nothing");
+        program = successor;
+    }
+    check_revisions(&load.end().await);
+    program.signal("TERM");
+    assert_eq!(program.status(), Some(0));
+}
+
+/// A successor that dies or hangs before it may serve costs nobody anything.
+async fn successor_fails(is_durable: bool, fault: &str) {
+    let service = if is_durable { "kv" } else { "echo" };
+    let mut place = Place::new(&fault.replace(':', "-"), service, is_durable);
+    let mut program = place.first("");
+    let mut load = Load::start(&place).await;
+    load.goes_on(100).await;
+    let mut successor = place.successor(fault).spawn().unwrap();
+    // One that hangs is killed.
+    let ended = tokio::task::spawn_blocking(move || successor.wait());
+    assert!(!within(ended).await.unwrap().unwrap().success(), "{fault}");
+    load.goes_on(100).await;
+    // Another one can take over.
+    let mut good = Program::spawn(place.successor(""));
+    load.goes_on(100).await;
+    good.logs("this process has taken over");
+    program.signal("CONT");
+    assert_eq!(program.status(), Some(0), "{fault}");
+    program = good;
+    let callers = load.end().await;
+    if is_durable {
+        check_revisions(&callers);
+    } else {
+        assert_eq!(check_executed(&place, &callers), 0, "{fault}: no call is in doubt");
+    }
+    program.signal("TERM");
+    assert_eq!(program.status(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn u2_a_successor_that_dies_before_it_serves_costs_nothing() {
+    for fault in ["abort:s-warm", "abort:s-given", "abort:s-opened", "abort:s-ready"] {
+        successor_fails(false, fault).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn u2_a_successor_that_hangs_before_it_serves_is_killed() {
+    for fault in ["stop:s-given", "stop:s-opened"] {
+        successor_fails(false, fault).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn u2_rows_come_back_from_a_successor_that_fails() {
+    for fault in ["abort:s-given", "abort:s-opened", "stop:s-opened"] {
+        successor_fails(true, fault).await;
+    }
+}
+
+/// A successor that fails when it serves, or a predecessor that dies, leaves a server that serves.
+async fn somebody_fails(is_durable: bool, fault: &str, may_lose: bool) {
+    let service = if is_durable { "kv" } else { "echo" };
+    let mut place = Place::new(&fault.replace(':', "-"), service, is_durable);
+    let program = place.first(fault);
+    let mut load = Load::start(&place).await;
+    load.goes_on(100).await;
+    // Each fault is of one of the two.
+    let successor = Program::spawn_quietly(place.successor(fault));
+    let (fails, survivor) =
+        if fault.contains(":p-") { (program, successor) } else { (successor, program) };
+    let ended = tokio::task::spawn_blocking(move || fails.status());
+    assert_eq!(within(ended).await.unwrap(), None, "{fault}: ended by a signal");
+    load.goes_on(100).await;
+    let callers = load.end().await;
+    if is_durable {
+        check_revisions(&callers);
+    } else {
+        let in_doubt = check_executed(&place, &callers) as u64;
+        assert!(in_doubt <= if may_lose { CALLERS } else { 0 }, "{fault}: {in_doubt} in doubt");
+    }
+    survivor.signal("TERM");
+    assert_eq!(survivor.status(), Some(0), "{fault}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn u2_a_predecessor_that_dies_leaves_its_place_to_the_successor() {
+    // Sessions in memory that were not given yet end with their process.
+    for (fault, may_lose) in [
+        ("abort:p-suspended", true),
+        ("abort:p-given", false),
+        ("abort:p-going", false),
+        ("abort:p-gone", false),
+    ] {
+        somebody_fails(false, fault, may_lose).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn u2_rows_are_served_by_the_successor_when_the_predecessor_dies() {
+    for fault in ["abort:p-suspended", "abort:p-given", "abort:p-gone"] {
+        somebody_fails(true, fault, false).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn u4_a_successor_that_fails_when_it_serves_is_replaced_by_its_guard() {
+    for fault in ["abort:s-serving", "stop:s-serving"] {
+        somebody_fails(false, fault, true).await;
+    }
+    somebody_fails(true, "abort:s-serving", false).await;
+}
+
+#[test]
+fn without_the_option_a_server_does_not_take_over() {
+    let mut place = Place::new("option", "echo", false);
+    let program = place.first("");
+    let control = place.folder.file("control");
+    let output = run(&["--listen", &place.address, "--control", &control]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("another server lives at the control socket"), "{said}");
+    assert!(said.contains("hint: --take-over takes its place"), "{said}");
+    program.signal("TERM");
+    assert_eq!(program.status(), Some(0));
+    // Where nobody is, it serves as usual.
+    let alone = Program::spawn(place.successor(""));
+    alone.signal("TERM");
+    assert_eq!(alone.status(), Some(0));
+}
