@@ -38,7 +38,7 @@ struct Entry<T> {
 }
 
 /// What is sent again.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Again<'a, T> {
     /// The answer to the message of this number.
     Answer(u64, &'a T),
