@@ -6,6 +6,7 @@ mod contracts;
 mod corpus;
 mod differential;
 mod grammar;
+mod links;
 mod live;
 mod redirect_loops;
 mod scripts;
