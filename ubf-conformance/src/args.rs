@@ -98,3 +98,43 @@ fn seconds(text: &str) -> Result<Duration, String> {
     let time = Duration::try_from_secs_f64(seconds).ok().filter(|time| !time.is_zero());
     time.ok_or_else(|| format!("`{text}` is no time to wait"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The words of a command line, as a shell takes them: text in double quotes is one word.
+    fn words(line: &str) -> Vec<String> {
+        let parts = line.split('"').enumerate();
+        let words = parts.flat_map(|(index, part)| match index % 2 {
+            0 => part.split_whitespace().map(str::to_owned).collect(),
+            _ => vec![part.to_owned()],
+        });
+        words.collect()
+    }
+
+    #[test]
+    fn every_example_is_spelled_right() {
+        let mut lines: Vec<String> = Vec::new();
+        lines
+            .extend(EXAMPLES.lines().filter_map(|line| line.strip_prefix("  ").map(str::to_owned)));
+        let book = concat!(env!("CARGO_MANIFEST_DIR"), "/../spec");
+        for file in ["src/line-protocol.md", "src/profile.md", "adapters/README.md"] {
+            let text = std::fs::read_to_string(format!("{book}/{file}")).unwrap();
+            lines
+                .extend(text.lines().filter_map(|line| line.strip_prefix("$ ").map(str::to_owned)));
+        }
+        assert!(lines.len() > 8, "{lines:?}");
+        for line in lines {
+            let parsed = Args::try_parse_from(words(&line));
+            assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+        }
+    }
+
+    #[test]
+    fn the_command_takes_all_that_follows_it() {
+        let args = Args::parse_from(words("ubf-conformance --json --command sh -c --json x"));
+        assert_eq!(args.command, ["sh", "-c", "--json", "x"]);
+        assert!(args.json);
+    }
+}

@@ -14,6 +14,7 @@ use crate::common::{good, ubf};
 /// its command line is read.
 const NOT_RUN: &[(&str, &str)] = &[
     ("cargo ", "it builds all of this again; CI does it"),
+    ("ubf-conformance ", "a program of another crate, whose tests read its examples"),
     (
         "ubf serve --classic 127.0.0.1:4001 --gateway",
         "it wants the servers behind it; a test of ubf-node has them",
