@@ -119,6 +119,30 @@ where
     })
 }
 
+/// TLS on the connections of another connector, or of the library.
+#[cfg(feature = "tls")]
+pub(crate) fn over_tls(tls: ubf_net::tls::ClientTls, below: Option<Connector>) -> Connector {
+    Box::new(move |attempt| {
+        let tls = tls.clone();
+        // R7: `Config::tls` is set, so each attempt has a name.
+        let name = attempt.tls_name.clone();
+        let is_of_network = matches!(attempt.target, Target::Network(_));
+        let below: Connecting = match &below {
+            Some(connector) => connector(attempt),
+            None if is_of_network => Box::pin(async move { attempt.dial().await }),
+            None => Box::pin(std::future::ready(Err(DialError::other(io::Error::other(
+                "TLS is spoken over the network, and this is a Unix socket",
+            ))))),
+        };
+        Box::pin(async move {
+            let (stream, peer) = below.await?;
+            let without_name = || DialError::other(io::Error::other("nobody has named the server"));
+            let stream = tls.connect(&name.ok_or_else(without_name)?, stream).await?;
+            Ok((stream, peer))
+        })
+    })
+}
+
 fn crashed() -> DialError {
     DialError::other(io::Error::other("the program's connector crashed"))
 }

@@ -15,6 +15,8 @@ use ubf_net::{DialError, Peer, Stream, Target, TargetError};
 use ubf_proto::client::{Config, Notice, SessionPlan};
 use ubf_proto::{BackoffTimes, RedirectPolicy, Service, Versions};
 
+#[cfg(feature = "tls")]
+use crate::attempt::over_tls;
 use crate::attempt::{Attempt, Connector, connector};
 use crate::call_table::CallTable;
 #[cfg(feature = "contract")]
@@ -55,6 +57,7 @@ use crate::wire::Traffic;
 /// | [`max_reply_bytes`](Self::max_reply_bytes) | 64 MiB of memory |
 /// | [`on_session`](Self::on_session) | none: calls go out at once |
 /// | [`on_notice`](Self::on_notice) | none: notices go to `tracing` alone |
+/// | `tls` (feature `tls`) | none: bytes go as they are |
 /// | `contract` (feature `contract`) | none: nothing is checked |
 /// | [`session`](Self::session) | [`SessionPlan::wanted`] |
 /// | [`seed`](Self::seed) | another one for each client |
@@ -84,6 +87,8 @@ pub struct Builder {
     bad_address: Option<(String, TargetError)>,
     stand_ins: StandIns,
     connector: Option<Connector>,
+    #[cfg(feature = "tls")]
+    tls: Option<ubf_net::tls::ClientTls>,
     first_agreement_time: Option<Duration>,
     seed: Option<u64>,
     max_events: usize,
@@ -105,6 +110,8 @@ impl Builder {
             bad_address: None,
             stand_ins: StandIns::default(),
             connector: None,
+            #[cfg(feature = "tls")]
+            tls: None,
             first_agreement_time: None,
             seed: None,
             max_events: 1024,
@@ -224,6 +231,30 @@ impl Builder {
         F: Future<Output = Result<(Stream, Peer), DialError>> + Send + 'static,
     {
         self.connector = Some(connector(connect));
+        self
+    }
+
+    /// Speaks TLS with every server, whoever has named it: none is spoken to otherwise, and each has
+    /// to show a certificate for the name of the last server that the program named (R7). Default:
+    /// no TLS. With a [`connector`](Self::connector), that makes the streams below.
+    ///
+    /// ```no_run
+    /// use ubf_client::Client;
+    /// use ubf_client::tls::ClientTls;
+    ///
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let tls = ClientTls::trusting("ca.pem")?.showing("till-7.pem", "till-7.key")?;
+    /// let client = Client::builder().address("a.example:4000").versions([1]).tls(tls);
+    /// let client = client.connect().await?;
+    /// # drop(client);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    pub fn tls(mut self, tls: ubf_net::tls::ClientTls) -> Self {
+        self.config.tls = true;
+        self.tls = Some(tls);
         self
     }
 
@@ -528,6 +559,8 @@ impl Builder {
             bad_address,
             stand_ins,
             connector,
+            #[cfg(feature = "tls")]
+            tls,
             first_agreement_time: _,
             seed,
             max_events,
@@ -543,6 +576,11 @@ impl Builder {
         } = self;
         #[cfg(feature = "contract")]
         let contracts = contracts.contracts();
+        #[cfg(feature = "tls")]
+        let connector = match tls {
+            Some(tls) => Some(over_tls(tls, connector)),
+            None => connector,
+        };
         if let Some((address, error)) = bad_address {
             return Err(ConnectError::BadAddress { address, error });
         }

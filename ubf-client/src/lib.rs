@@ -84,7 +84,8 @@
 //! the session.
 //!
 //! # What it does not do
-//! - TLS. A program that has it makes its connections itself: [`Builder::connector`].
+//! - TLS, without the feature `tls`, which has `Builder::tls`. A program that has its own makes its
+//!   connections itself: [`Builder::connector`].
 //!
 //! # Cost
 //! What is ready to be sent goes out in one write: bodies up to a kilobyte side by side, larger
@@ -148,6 +149,8 @@ pub use self::typed::{
 pub use self::wire::{Direction, Traffic};
 #[cfg(feature = "contract")]
 pub use ubf_contract::{ContractCounts, Enforcement};
+#[cfg(feature = "tls")]
+pub use ubf_net::tls;
 pub use ubf_net::{DialError, DialErrorKind, Peer, Stream, Target, TargetError};
 pub use ubf_proto::client::{
     CallError, Config, InSession, LossReason, Notice, SessionPlan, State, Statistics,

@@ -40,6 +40,8 @@ pub enum DialErrorKind {
     NoSuchSocket,
     /// This process may not connect there.
     Denied,
+    /// The other end does not speak TLS, or shows no certificate that is trusted for its name.
+    Tls,
     /// Something else: the cause says what.
     Other,
 }
@@ -57,6 +59,7 @@ impl DialErrorKind {
             Self::NoDescriptors => "no_descriptors",
             Self::NoSuchSocket => "no_such_socket",
             Self::Denied => "denied",
+            Self::Tls => "tls",
             Self::Other => "other",
         }
     }
@@ -80,6 +83,12 @@ impl DialError {
     #[must_use]
     pub fn other(cause: io::Error) -> Self {
         Self::of(None, cause, DialErrorKind::Other)
+    }
+
+    /// TLS was not agreed on. If the system gave up the connection meanwhile, it is of that kind.
+    #[cfg(feature = "tls")]
+    pub(crate) fn tls(cause: io::Error) -> Self {
+        Self::of(None, cause, DialErrorKind::Tls)
     }
 
     pub(crate) const fn without_cause(kind: DialErrorKind) -> Self {
@@ -157,6 +166,7 @@ impl fmt::Display for DialError {
             DialErrorKind::NoDescriptors => "no file descriptors are left here",
             DialErrorKind::NoSuchSocket => "there is no socket of this name",
             DialErrorKind::Denied => "not permitted to connect",
+            DialErrorKind::Tls => "TLS was not agreed on",
             DialErrorKind::Other => "cannot connect",
         })?;
         match self.at {

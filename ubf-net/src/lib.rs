@@ -37,11 +37,17 @@
 //!   closes. [`UnixSocket`] is one with a name in the file system that only its owner may use.
 //! - [`poll_write_pieces`] writes many pieces in one call to the system.
 //!
-//! # What it does not do
-//! TLS. A program that has it makes its streams itself, and hands them in with [`Stream::own`].
+//! - An [`Identity`] is who a peer has shown to be, by a certificate for example.
+//!
+//! # Features
+//! | feature | adds |
+//! |---|---|
+//! | `tls` | `tls`: streams that nobody on the path can read or change, and whose ends show who they are |
+//! | `testing` | `testing`: a peer that says and hears literal bytes |
 
 #![forbid(unsafe_code)]
 
+mod identity;
 mod stream;
 mod target;
 mod write;
@@ -54,11 +60,15 @@ mod listener;
 #[cfg(unix)]
 mod unix_socket;
 
+#[cfg(feature = "tls")]
+pub mod tls;
+
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
 pub use self::dial::dial;
 pub use self::dial_error::{DialError, DialErrorKind};
+pub use self::identity::{Identified, Identity};
 pub use self::listener::{Listener, TcpOptions};
 pub use self::stream::{Peer, Stream};
 pub use self::target::{Target, TargetError};

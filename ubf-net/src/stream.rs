@@ -4,12 +4,15 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
+
+use crate::identity::Identified;
 
 /// A stream of bytes in both directions.
 ///
@@ -186,7 +189,7 @@ impl fmt::Debug for Kind {
 }
 
 /// Who is at the other end of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Peer {
     /// An address of the network.
@@ -195,14 +198,17 @@ pub enum Peer {
     Unix,
     /// Whoever holds the other end of a stream that the program made.
     Own,
+    /// Somebody who has shown who it is: see [`with_identity`](Self::with_identity).
+    Identified(Arc<Identified>),
 }
 
 impl Peer {
     /// The address, if it comes from the network.
     #[must_use]
-    pub const fn address(&self) -> Option<SocketAddr> {
+    pub fn address(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(address) => Some(*address),
+            Self::Identified(identified) => identified.address,
             Self::Unix | Self::Own => None,
         }
     }
@@ -214,6 +220,10 @@ impl fmt::Display for Peer {
             Self::Tcp(address) => address.fmt(f),
             Self::Unix => f.write_str("unix"),
             Self::Own => f.write_str("own"),
+            Self::Identified(identified) => match identified.address {
+                Some(address) => write!(f, "{address} {}", identified.identity),
+                None => identified.identity.fmt(f),
+            },
         }
     }
 }

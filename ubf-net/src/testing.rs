@@ -7,6 +7,9 @@
     reason = "it fails the test that uses it"
 )]
 
+#[cfg(feature = "tls")]
+mod authority;
+
 use std::pin::pin;
 use std::task::{Context, Waker};
 use std::time::Duration;
@@ -14,6 +17,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, ToSocketAddrs};
 use tokio::time::timeout;
+
+#[cfg(feature = "tls")]
+pub use self::authority::Authority;
 
 /// How long anything may take. Nothing waits for it unless a test fails.
 pub const PATIENCE: Duration = Duration::from_secs(20);

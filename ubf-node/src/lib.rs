@@ -16,6 +16,7 @@ mod about;
 mod adding;
 mod admin_http;
 mod breaks;
+mod certificates;
 mod classic;
 mod contracts;
 mod descriptors;

@@ -162,6 +162,9 @@ async fn serve(
         .sessions(settings.sessions.clone())
         .reuse_port(settings.reuse_port)
         .time_calls(settings.admin_http.is_some());
+    if let Some(certificates) = &settings.tls {
+        builder = builder.tls(certificates.tls());
+    }
     if let Some(address) = settings.advertise.clone() {
         builder = builder.advertise(address);
     }
@@ -243,7 +246,14 @@ async fn serve(
         builder = builder.classic(stock.settle(settings.classic.config()));
     }
     // From here on no signal ends the program at once, and leaves files behind.
-    let signals = Signals::install(options, settings.waits, journal.clone(), log.clone())?;
+    let certificates = settings.tls.clone();
+    let signals = Signals::install(
+        options,
+        settings.waits,
+        journal.clone(),
+        log.clone(),
+        certificates.clone(),
+    )?;
     let server = builder.bind().await?;
     let sockets = settings.listen.iter().filter(|address| address.starts_with("unix:"));
     let stock_sockets =
@@ -261,7 +271,8 @@ async fn serve(
         .with_journal(journal.clone())
         .with_log(log.clone())
         .with_breaks(breaks.clone())
-        .with_rows(kept.clone());
+        .with_rows(kept.clone())
+        .with_certificates(certificates.clone());
     let http_address = settings.admin_http.as_ref().map(|plan| plan.address.clone());
     let admin_http = match settings.admin_http {
         Some(plan) => {
@@ -315,6 +326,12 @@ async fn serve(
         std::future::pending::<Infallible>().await
     };
     let failed = kept.failed();
+    let watched = async {
+        match &certificates {
+            Some(certificates) => certificates.watch().await,
+            None => std::future::pending().await,
+        }
+    };
     let mut running = pin!(server.run());
     let ended = tokio::select! {
         report = &mut running => Ok(report),
@@ -329,6 +346,7 @@ async fn serve(
         },
         never = proving => match never {},
         never = signals.obey(&handle) => match never {},
+        never = watched => match never {},
         never = log.tell_of_what_is_left_out() => match never {},
     };
     let (report, broken) = match ended {

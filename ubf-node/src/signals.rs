@@ -6,6 +6,7 @@ use tracing::{error, info, warn};
 use ubf_codec::NextIp;
 use ubf_server::{DrainPlan, ServerHandle};
 
+use crate::certificates::Certificates;
 use crate::journal::Journal;
 use crate::log::Log;
 use crate::options::{Options, Waits};
@@ -31,6 +32,7 @@ pub(crate) struct Signals {
     waits: Waits,
     journal: Option<Journal>,
     log: Log,
+    certificates: Option<Certificates>,
 }
 
 impl Signals {
@@ -40,8 +42,9 @@ impl Signals {
         waits: Waits,
         journal: Option<Journal>,
         log: Log,
+        certificates: Option<Certificates>,
     ) -> std::io::Result<Self> {
-        Ok(Self { source: Source::install()?, options, waits, journal, log })
+        Ok(Self { source: Source::install()?, options, waits, journal, log, certificates })
     }
 
     /// Does as it is told, for as long as it is polled.
@@ -70,6 +73,9 @@ impl Signals {
                 Ok(()) => info!(%path, "journal reopened"),
                 Err(error) => error!(%path, %error, "the journal cannot be reopened"),
             }
+        }
+        if let Some(certificates) = &self.certificates {
+            certificates.reload();
         }
         let settings = match self.options.load() {
             // What operators have set since is not undone by flags.

@@ -9,7 +9,8 @@
 //! ```
 //! `Packet` is a binary: a versioned packet as a store has it ([`StoredAnswer`]).
 
-use alloc::string::ToString as _;
+use alloc::borrow::Cow;
+use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -43,6 +44,9 @@ pub struct SessionExport {
     pub place: SessionPlace,
     /// Where its last connection came from; `None`: not from the network.
     pub peer: Option<SocketAddr>,
+    /// S9.4: the names by which its client is known, if it has shown who it is. Whoever takes the
+    /// export sets the place's origin by them.
+    pub identity: Vec<String>,
     /// What was granted, the numbers, and what is kept.
     pub session: Restored,
     /// What its service keeps for the client, in the service's own form. `None`: the client has not
@@ -61,7 +65,7 @@ impl SessionExport {
         Term::tuple([
             Term::atom("session"),
             Term::binary(id.to_bytes().to_vec()),
-            self.peer.map_or(Term::Undefined, |peer| Term::string(peer.to_string())),
+            self.peer_term(),
             name,
             Term::from(*turn),
             Term::tuple(granted),
@@ -82,7 +86,7 @@ impl SessionExport {
             return None;
         }
         let id = SessionId::from_bytes(id.as_bytes()?.try_into().ok()?);
-        let peer = optional(peer, |peer| peer.as_str()?.parse::<SocketAddr>().ok())?;
+        let (peer, identity) = read_peer(peer)?;
         let service = optional(service, |name| Some(name.as_string()?.to_text()))?;
         let service = service.map_or(Service::DEFAULT, Service::named);
         let View::List(items) = kept.view() else { return None };
@@ -90,6 +94,7 @@ impl SessionExport {
         Some(Self {
             place: SessionPlace::new(id, peer, service, turn.as_u64()?),
             peer,
+            identity,
             session: Restored {
                 grant: read_grant(grant)?,
                 received: received.as_u64()?,
@@ -98,6 +103,16 @@ impl SessionExport {
             },
             state: optional(state, |state| Some(Bytes::copy_from_slice(state.as_bytes()?)))?,
         })
+    }
+
+    /// The address, or `{'identity',Names,Address}`.
+    fn peer_term(&self) -> Term {
+        let address = self.peer.map_or(Term::Undefined, |peer| Term::string(peer.to_string()));
+        if self.identity.is_empty() {
+            return address;
+        }
+        let names = self.identity.iter().map(|name| Term::string(name.clone()));
+        Term::tuple([Term::atom("identity"), Term::list(names), address])
     }
 
     /// About the bytes that it takes.
@@ -110,6 +125,19 @@ impl SessionExport {
         });
         kept.sum::<usize>() + self.state.as_ref().map_or(0, Bytes::len)
     }
+}
+
+fn read_peer(term: TermRef<'_>) -> Option<(Option<SocketAddr>, Vec<String>)> {
+    let address = |term| optional(term, |peer| peer.as_str()?.parse::<SocketAddr>().ok());
+    let View::Tuple(parts) = term.view() else { return Some((address(term)?, Vec::new())) };
+    let [tag, names, peer] = parts.to_array()?;
+    let View::List(names) = names.view() else { return None };
+    let names = names.iter().map(|name| name.as_str().map(Cow::into_owned));
+    let names = names.collect::<Option<Vec<_>>>()?;
+    if !tag.is_atom("identity") || names.is_empty() {
+        return None;
+    }
+    Some((address(peer)?, names))
 }
 
 fn item_term(item: &RestoredItem) -> Term {

@@ -26,6 +26,8 @@ pub enum Origin {
     V4(Ipv4Addr),
     /// The first 64 bits of an IPv6 address.
     V6([u16; 4]),
+    /// Who has shown who it is, wherever it comes from: half of a hash of its name.
+    Identity([u8; 16]),
 }
 
 impl Origin {
@@ -40,6 +42,18 @@ impl Origin {
             }
         }
     }
+
+    /// S9.4: whether a session that was opened from there may be gone on with from here. Whoever has
+    /// an identity is told apart by it, and all others by nothing: they come from anywhere.
+    pub(crate) fn is_owner_of(self, opened_from: Self) -> bool {
+        match (self, opened_from) {
+            (Self::Identity(ours), Self::Identity(owner)) => ours == owner,
+            (Self::Identity(_), _) | (_, Self::Identity(_)) => false,
+            (Self::Local | Self::V4(_) | Self::V6(_), Self::Local | Self::V4(_) | Self::V6(_)) => {
+                true
+            }
+        }
+    }
 }
 
 impl fmt::Display for Origin {
@@ -49,6 +63,9 @@ impl fmt::Display for Origin {
             Self::V4(ip) => ip.fmt(f),
             Self::V6([one, two, three, four]) => {
                 write!(f, "{}/64", Ipv6Addr::new(one, two, three, four, 0, 0, 0, 0))
+            }
+            Self::Identity([one, two, three, four, ..]) => {
+                write!(f, "identity {one:02x}{two:02x}{three:02x}{four:02x}")
             }
         }
     }
@@ -68,5 +85,6 @@ mod tests {
         assert_eq!(shown("192.0.2.7"), "192.0.2.7");
         assert_eq!(shown("::ffff:192.0.2.7"), "192.0.2.7");
         assert_eq!(Origin::Local.to_string(), "local");
+        assert_eq!(Origin::Identity([0xab; 16]).to_string(), "identity abababab");
     }
 }

@@ -46,6 +46,10 @@ counters! {
     /// Connections that were closed at once, since there were too many in all or from their address,
     /// or because of a cordon.
     connections_refused,
+    /// TLS handshakes that failed, or took too long.
+    handshakes_failed,
+    /// Connections that were closed at once, since too many handshakes were under way.
+    handshakes_refused,
     /// Requests that were handed to handlers.
     requests,
     /// Events that were handed to handlers.

@@ -12,10 +12,10 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, watch};
 use ubf_codec::{Address, Version};
-use ubf_net::{Listener, Peer};
+use ubf_net::{Identity, Listener, Peer};
 use ubf_proto::endpoint::{
-    Admission, ConnectionKey, Endpoint, Input, Notice, Opening, Origin, Output, Resumption,
-    SessionKey, SessionLimits, SessionPlace, Start,
+    Admission, ConnectionKey, Endpoint, Input, Notice, Opening, Output, Resumption, SessionKey,
+    SessionLimits, SessionPlace, Start,
 };
 use ubf_proto::export::SessionExport;
 use ubf_proto::server::{self, Config, SessionAnswer};
@@ -31,6 +31,7 @@ use crate::erased::AnyService;
 use crate::handle::{ConnectionStatus, SessionCounts, SessionStatus, Status};
 use crate::log::{error, info, millis, warn};
 use crate::mailbox::{Command, Mailbox};
+use crate::origin::origin;
 use crate::owner::SessionOwner;
 use crate::session::{SessionEntry, SessionGuard};
 use crate::settings::ServerLimits;
@@ -357,11 +358,12 @@ impl SharedEndpoint {
         self.with_state(|state, now| state.endpoint.spoken(service, now).contains(version))
     }
 
-    pub(crate) fn admit(self: &Arc<Self>, peer: Peer) -> Welcome {
-        let origin = peer.address().map_or(Origin::Local, |address| Origin::of(address.ip()));
+    pub(crate) fn admit(self: &Arc<Self>, peer: &Peer) -> Welcome {
+        let origin = origin(peer);
         let welcome = self.with_state(|state, now| match state.endpoint.admit(origin, now) {
             Admission::Serve { connection, start } => {
-                let entry = ConnectionEntry::new(connection, peer, now, self.limits.max_events);
+                let entry =
+                    ConnectionEntry::new(connection, peer.clone(), now, self.limits.max_events);
                 let entry = Arc::new(entry);
                 state.entries.insert(connection, Arc::clone(&entry));
                 let guard = ConnectionGuard { endpoint: Arc::clone(self), entry };
@@ -528,13 +530,16 @@ impl SharedEndpoint {
 
     /// U2: goes on with a session of another process.
     pub(crate) fn adopt(self: &Arc<Self>, export: SessionExport) -> Result<(), NotAdopted> {
-        let SessionExport { place, peer, session, state } = export;
+        let SessionExport { mut place, peer, identity, session, state } = export;
+        let peer = peer.map_or(Peer::Unix, Peer::Tcp);
+        let identity = Identity::of_names(identity.iter().map(String::as_str));
+        let peer = identity.map_or_else(|| peer.clone(), |identity| peer.with_identity(identity));
+        place.origin = origin(&peer);
         let (id, name) = (place.id, place.service.clone());
         let service = self.handler(&name).ok_or_else(|| NotAdopted::NoService(name.clone()))?;
         let adopted = self.with_state(|shared, now| {
             let endpoint::Adopted { session: key, connection, start } =
                 shared.endpoint.adopt_session(place, now)?;
-            let peer = peer.map_or(Peer::Unix, Peer::Tcp);
             let entry = ConnectionEntry::new(connection, peer, now, self.limits.max_events);
             let entry = Arc::new(entry);
             let mailbox = entry.mailbox();
@@ -850,7 +855,7 @@ fn connection_status(entry: &ConnectionEntry, now: Time) -> ConnectionStatus {
     let agreed = entry.agreed();
     ConnectionStatus {
         number: entry.key.number(),
-        peer: entry.peer,
+        peer: entry.peer.clone(),
         age: now.since(entry.since),
         calls: entry.running.load(Ordering::Relaxed),
         agent: agreed.as_ref().and_then(|agreed| agreed.agent.as_deref().map(Into::into)),

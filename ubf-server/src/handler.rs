@@ -104,10 +104,10 @@ pub struct Client {
 }
 
 impl Client {
-    /// Where the client is.
+    /// Where the client is, and who, if it has shown that.
     #[must_use]
-    pub const fn peer(&self) -> Peer {
-        self.peer
+    pub const fn peer(&self) -> &Peer {
+        &self.peer
     }
 
     /// The same client, whose events have to pass this gate.
@@ -200,10 +200,10 @@ impl<S> Call<S> {
         self.message.packet
     }
 
-    /// Where the client is.
+    /// Where the client is, and who, if it has shown that: `call.peer().identity()`.
     #[must_use]
-    pub fn peer(&self) -> Peer {
-        self.connection.client.peer
+    pub fn peer(&self) -> &Peer {
+        &self.connection.client.peer
     }
 
     /// A way to send the client events.

@@ -120,7 +120,8 @@
 //! words.
 //!
 //! # What it does not do
-//! - There is no TLS, and no authentication.
+//! - Without the feature `tls` there is no TLS; what a client may do that has shown who it is, is its
+//!   service's to say: `call.peer().identity()`.
 //! - Handlers of one connection share one task, so one that blocks its thread stops the others of
 //!   that connection, and no time limit ends it.
 //!
@@ -134,6 +135,7 @@
 //! | `classic` | `Classic`: stock peers, which know no versions, are served on listeners of their own |
 //! | `contract` | `Contracts`: what clients and handlers say is held against contracts in UBF(B) |
 //! | `serde` | handlers and events that are Rust values: `Handlers::on_typed`, `Reply::typed`, `EventSender::send_typed`; settings by serde |
+//! | `tls` | `ServerBuilder::tls`: connections that nobody on the path can read or change, and clients that show who they are |
 //! | `tower` | [`middleware`] made of tower's layers |
 
 mod contain;
@@ -153,6 +155,7 @@ mod event_error;
 mod failure;
 mod handler;
 mod handlers;
+mod origin;
 mod reply;
 mod shared_event;
 mod turns;
@@ -173,9 +176,12 @@ mod bind_error;
 mod connection;
 mod endpoint;
 mod entry;
+mod front;
 mod handle;
 mod server;
 mod session;
+#[cfg(feature = "tls")]
+mod tls;
 mod welcome;
 
 #[cfg(feature = "classic")]
@@ -207,7 +213,7 @@ pub use self::takeover::{Departure, NotAdopted, Suspension};
 pub use self::versions::{HandlerError, IntoVersions};
 #[cfg(feature = "contract")]
 pub use ubf_contract::{ContractCounts, Enforcement};
-pub use ubf_net::Peer;
+pub use ubf_net::{Identity, Peer};
 pub use ubf_proto::export::SessionExport;
 pub use ubf_proto::server::Config;
 pub use ubf_proto::session::SessionId;

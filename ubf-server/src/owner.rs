@@ -13,6 +13,7 @@ use ubf_proto::{Service, Versions};
 
 use crate::endpoint::SharedEndpoint;
 use crate::mailbox::Mailbox;
+use crate::origin::origin;
 
 /// A service that keeps its sessions itself, at level `'durable'`: their messages, numbers and
 /// answers are in a store, so that they outlive this process (T3).
@@ -90,8 +91,8 @@ impl OwnerLink {
 
     /// Who is at the other end.
     #[must_use]
-    pub const fn peer(&self) -> Peer {
-        self.peer
+    pub const fn peer(&self) -> &Peer {
+        &self.peer
     }
 
     /// The number of the connection, as in
@@ -104,7 +105,7 @@ impl OwnerLink {
     /// By which its sessions are counted (S6).
     #[must_use]
     pub fn origin(&self) -> Origin {
-        self.peer.address().map_or(Origin::Local, |address| Origin::of(address.ip()))
+        origin(&self.peer)
     }
 
     /// The name under which the client uses the service.

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until, timeout};
 use ubf_codec::{Address, Text};
-use ubf_net::{Listener, Peer, Stream, TcpOptions};
+use ubf_net::{Listener, Peer, TcpOptions};
 use ubf_proto::endpoint::{Input, is_unspecified};
 use ubf_proto::server::Config;
 use ubf_proto::{CrashRule, Offer, Phase, Service, Versions};
@@ -26,6 +26,7 @@ use crate::bind_error::BindError;
 use crate::contain::discard;
 use crate::counters::Counts;
 use crate::endpoint::{Code, Own, SharedEndpoint};
+use crate::front::{Front, Greet};
 use crate::handle::{Fault, Report, ServerHandle};
 use crate::handler::Handler;
 use crate::log::{error, info, millis, warn};
@@ -57,6 +58,8 @@ pub struct Server {
     #[cfg(feature = "classic")]
     classic: Option<BoundClassic>,
     spare_descriptors: usize,
+    #[cfg(feature = "tls")]
+    tls: Option<ubf_net::tls::ServerTls>,
 }
 
 /// What is open for stock peers.
@@ -111,14 +114,18 @@ impl Server {
     /// It ends by itself when a task that it cannot be without ends unexpectedly: then it shuts down,
     /// and the report names the [`Fault`].
     pub async fn run(self) -> Report {
+        #[cfg(feature = "tls")]
+        let front = Front::new(self.tls);
+        #[cfg(not(feature = "tls"))]
+        let front = Front::default();
         let Self { endpoint, listeners, addresses, spare_descriptors, .. } = self;
         #[cfg(feature = "classic")]
         let acceptors = match self.classic {
-            Some(classic) => classic.start(listeners, &endpoint, spare_descriptors),
-            None => Acceptors::start(listeners, &endpoint, spare_descriptors),
+            Some(classic) => classic.start(listeners, &endpoint, spare_descriptors, front),
+            None => Acceptors::start(listeners, &endpoint, spare_descriptors, front),
         };
         #[cfg(not(feature = "classic"))]
-        let acceptors = Acceptors::start(listeners, &endpoint, spare_descriptors);
+        let acceptors = Acceptors::start(listeners, &endpoint, spare_descriptors, front);
         info!(?addresses, "serving");
         run(endpoint, acceptors).await
     }
@@ -242,14 +249,15 @@ impl BoundClassic {
         listeners: Vec<(String, Listener)>,
         endpoint: &Arc<SharedEndpoint>,
         spares: usize,
+        front: Front,
     ) -> Acceptors {
         let Self { listeners: own, settled } = self;
         let Some(within) = settled.shared_within else {
-            let mut acceptors = Acceptors::start(listeners, endpoint, spares);
+            let mut acceptors = Acceptors::start(listeners, endpoint, spares, front);
             acceptors.add_classic(own, endpoint, spares, &settled);
             return acceptors;
         };
-        let mut acceptors = Acceptors::start(Vec::new(), endpoint, spares);
+        let mut acceptors = Acceptors::start(Vec::new(), endpoint, spares, front);
         for (name, listener) in listeners {
             let settled = Arc::clone(&settled);
             let greet = move |stream, peer, endpoint: &_| {
@@ -262,12 +270,10 @@ impl BoundClassic {
     }
 }
 
-/// What becomes of a connection that was accepted.
-type Greet = Box<dyn Fn(Stream, Peer, &Arc<SharedEndpoint>) + Send + Sync>;
-
 /// The tasks that accept connections, one for each listener.
 struct Acceptors {
     tasks: JoinSet<()>,
+    front: Front,
     /// They end when it is dropped.
     stop: Option<watch::Sender<()>>,
     stopped: watch::Receiver<()>,
@@ -278,9 +284,10 @@ impl Acceptors {
         listeners: Vec<(String, Listener)>,
         endpoint: &Arc<SharedEndpoint>,
         spares: usize,
+        front: Front,
     ) -> Self {
         let (stop, stopped) = watch::channel(());
-        let mut acceptors = Self { tasks: JoinSet::new(), stop: Some(stop), stopped };
+        let mut acceptors = Self { tasks: JoinSet::new(), front, stop: Some(stop), stopped };
         for (name, listener) in listeners {
             acceptors.add(name, listener, endpoint, spares, Box::new(welcome));
         }
@@ -312,6 +319,7 @@ impl Acceptors {
         spares: usize,
         greet: Greet,
     ) {
+        let greet = self.front.before(greet, &listener);
         let (stopped, spares) = (self.stopped.clone(), Spares::new(spares));
         let listener = endpoint.keep_listener(name, listener);
         self.tasks.spawn(accept(listener, Arc::clone(endpoint), stopped, spares, greet));
@@ -448,6 +456,8 @@ pub struct ServerBuilder {
     seed: Option<u64>,
     spare_descriptors: usize,
     times_calls: bool,
+    #[cfg(feature = "tls")]
+    tls: Option<ubf_net::tls::ServerTls>,
     #[cfg(feature = "classic")]
     classic: Option<crate::classic::Classic>,
 }
@@ -554,6 +564,36 @@ impl ServerBuilder {
     #[must_use]
     pub fn classic(mut self, classic: crate::classic::Classic) -> Self {
         self.classic = Some(classic);
+        self
+    }
+
+    /// Speaks TLS on all listeners but Unix sockets, those for stock peers included. If it wants
+    /// clients to show certificates, each has an [`Identity`](crate::Identity) from there on: it is
+    /// counted by it instead of by its address, its sessions belong to it (S9), and services see it
+    /// in [`Call::peer`](crate::Call::peer).
+    ///
+    /// ```no_run
+    /// use ubf_net::tls::{ServerFiles, ServerTls};
+    /// use ubf_server::{Call, Handlers, Reply, Server, Service};
+    ///
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// let files = ServerFiles::new("server.pem", "server.key").with_client_authorities("ca.pem");
+    /// let tls = ServerTls::from_files(files)?;
+    /// let handlers = Handlers::new().on(1, |call: Call<()>| async move {
+    ///     Reply::ok(call.peer().identity().map_or("nobody", |who| who.name()))
+    /// });
+    /// let server = Server::builder().listen("0.0.0.0:4000").tls(tls.clone());
+    /// let server = server.service(Service::DEFAULT, handlers).bind().await?;
+    /// // When the files have changed: tls.reload()?
+    /// server.run().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    #[must_use]
+    pub fn tls(mut self, tls: ubf_net::tls::ServerTls) -> Self {
+        self.tls = Some(tls);
         self
     }
 
@@ -737,6 +777,8 @@ impl ServerBuilder {
             #[cfg(feature = "classic")]
             classic,
             spare_descriptors,
+            #[cfg(feature = "tls")]
+            tls: self.tls,
         })
     }
 }
@@ -851,7 +893,7 @@ mod tests {
         let handlers = Handlers::new().on(1, |_| async { Reply::ok(1) });
         let server = Server::builder().listen("127.0.0.1:0").service(Service::DEFAULT, handlers);
         let Server { endpoint, listeners, .. } = server.bind().await.unwrap();
-        let acceptors = Acceptors::start(listeners, &endpoint, 0);
+        let acceptors = Acceptors::start(listeners, &endpoint, 0, Front::default());
         (endpoint, acceptors)
     }
 

@@ -58,7 +58,7 @@ impl SessionEntry {
             kept: AtomicUsize::new(0),
             resumes: AtomicU32::new(0),
             is_parked: AtomicBool::new(false),
-            owner: Mutex::new((connection.key, connection.peer)),
+            owner: Mutex::new((connection.key, connection.peer.clone())),
             mailbox,
             bed: Bed::new(),
             endpoint: Arc::downgrade(endpoint),
@@ -78,7 +78,7 @@ impl SessionEntry {
 
     /// The connection that it has, or had last.
     pub(crate) fn owner(&self) -> (ConnectionKey, Peer) {
-        *self.owner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.owner.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -124,7 +124,7 @@ impl SessionGuard {
         self.entry.resumes.fetch_add(1, Ordering::Relaxed);
         self.entry.is_parked.store(false, Ordering::Relaxed);
         *self.entry.owner.lock().unwrap_or_else(PoisonError::into_inner) =
-            (connection.key, connection.peer);
+            (connection.key, connection.peer.clone());
     }
 
     /// S6: nobody can go on with it from here on. `false` if somebody is about to.

@@ -12,6 +12,12 @@ pub struct ServerLimits {
     pub max_connections: usize,
     /// Connections at a time from one IPv4 address, or one /64 of IPv6. Default 1,000.
     pub max_connections_per_address: usize,
+    /// TLS handshakes under way at a time. Further connections are closed. Default 1,024.
+    pub max_handshakes: usize,
+    /// TLS handshakes under way at a time from one IPv4 address, or one /64 of IPv6. Default 128.
+    pub max_handshakes_per_address: usize,
+    /// For a TLS handshake: beyond it, the connection is closed. Default 5 s.
+    pub max_handshake_time: Duration,
     /// Events that wait for their turn on one connection; beyond it, senders wait. Default 64.
     pub max_events: usize,
     /// Event handlers at work on one connection; beyond it, nothing more of it is looked at.
@@ -30,6 +36,9 @@ impl Default for ServerLimits {
         Self {
             max_connections: 10_000,
             max_connections_per_address: 1_000,
+            max_handshakes: 1_024,
+            max_handshakes_per_address: 128,
+            max_handshake_time: Duration::from_secs(5),
             max_events: 64,
             max_event_handlers: 64,
             max_call_time: Duration::from_secs(60),
@@ -41,7 +50,8 @@ impl Default for ServerLimits {
 #[cfg(feature = "serde")]
 ubf_proto::settings! {
     ServerLimits, "ServerLimits", ServerLimits::default();
-    max_connections, max_connections_per_address, max_events, max_event_handlers,
+    max_connections, max_connections_per_address, max_handshakes, max_handshakes_per_address,
+    max_handshake_time(units), max_events, max_event_handlers,
     max_call_time(units), max_linger_time(units),
 }
 

@@ -12,12 +12,12 @@ use crate::settings::ServerLimits;
 
 /// Serves a connection in a task of its own. It is admitted at once.
 pub(crate) fn welcome(stream: Stream, peer: Peer, endpoint: &Arc<SharedEndpoint>) {
-    match endpoint.admit(peer) {
+    match endpoint.admit(&peer) {
         Welcome::Served { guard, start } => {
             tokio::spawn(connection::serve(stream, guard, start));
         }
         Welcome::TurnedAway { why, start } => {
-            if let Some(farewell) = farewell(stream, peer, endpoint, why, start) {
+            if let Some(farewell) = farewell(stream, &peer, endpoint, why, start) {
                 tokio::spawn(farewell);
             }
         }
@@ -26,10 +26,10 @@ pub(crate) fn welcome(stream: Stream, peer: Peer, endpoint: &Arc<SharedEndpoint>
 
 /// Serves a connection until it ends.
 pub(crate) async fn serve(stream: Stream, peer: Peer, endpoint: Arc<SharedEndpoint>) {
-    match endpoint.admit(peer) {
+    match endpoint.admit(&peer) {
         Welcome::Served { guard, start } => connection::serve(stream, guard, start).await,
         Welcome::TurnedAway { why, start } => {
-            if let Some(farewell) = farewell(stream, peer, &endpoint, why, start) {
+            if let Some(farewell) = farewell(stream, &peer, &endpoint, why, start) {
                 farewell.await;
             }
         }
@@ -39,7 +39,7 @@ pub(crate) async fn serve(stream: Stream, peer: Peer, endpoint: Arc<SharedEndpoi
 /// Tells a client why it is not served. Under a flood, some are closed without a word.
 fn farewell(
     stream: Stream,
-    peer: Peer,
+    peer: &Peer,
     endpoint: &Arc<SharedEndpoint>,
     why: &'static str,
     start: Start,

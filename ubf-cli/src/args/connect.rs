@@ -1,10 +1,15 @@
 //! Arguments of the commands that talk to a server.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
+use ubf_client::tls::ClientTls;
 use ubf_client::{Builder, Client, RedirectPolicy, Service, SessionPlan, Target, Versions};
 use ubf_codec::Version;
 
 use super::packets::LimitArgs;
+use crate::ui::reason::causes;
+use crate::ui::report::Report;
 
 /// Whom to talk to.
 #[derive(Debug, Args)]
@@ -23,7 +28,30 @@ pub(crate) struct ConnectArgs {
     allow_redirects: Vec<Redirects>,
 
     #[command(flatten)]
+    tls: TlsArgs,
+
+    #[command(flatten)]
     pub(crate) limits: LimitArgs,
+}
+
+/// How the connection is kept from those on its path.
+#[derive(Debug, Args)]
+struct TlsArgs {
+    /// Speak TLS: the server has to show a certificate for its name, of an authority of --ca
+    #[arg(long, requires = "ca")]
+    tls: bool,
+
+    /// Speak TLS, and trust the authorities whose certificates are in this file, as PEM
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+
+    /// Show this certificate, as PEM, to a server that wants to see one
+    #[arg(long, value_name = "FILE", requires_all = ["ca", "key"], hide_short_help = true)]
+    cert: Option<PathBuf>,
+
+    /// The key of --cert
+    #[arg(long, value_name = "FILE", requires = "cert", hide_short_help = true)]
+    key: Option<PathBuf>,
 }
 
 /// Redirections that are not followed unless they are allowed.
@@ -47,8 +75,32 @@ impl ConnectArgs {
         policy
     }
 
+    /// What makes TLS of connections, if that is wanted.
+    ///
+    /// # Errors
+    /// If a file cannot be read or used.
+    pub(crate) fn tls(&self) -> Result<Option<ClientTls>, Report> {
+        let TlsArgs { tls: _, ca, cert, key } = &self.tls;
+        let Some(ca) = ca else { return Ok(None) };
+        let tls = ClientTls::trusting(ca).and_then(|tls| match (cert, key) {
+            (Some(cert), Some(key)) => tls.showing(cert, key),
+            (_, _) => Ok(tls),
+        });
+        tls.map(Some).map_err(|error| Report::new(causes(&error)))
+    }
+
     /// A client that does what the arguments say.
     pub(crate) fn builder(&self, targets: &[Target]) -> Builder {
+        let builder = self.plain_builder(targets);
+        match self.tls() {
+            Ok(Some(tls)) => builder.tls(tls),
+            Ok(None) => builder,
+            // Commands look for that first. Whatever happens, nobody is spoken to without TLS then.
+            Err(_) => builder.configure(|config| config.tls = true),
+        }
+    }
+
+    fn plain_builder(&self, targets: &[Target]) -> Builder {
         targets
             .iter()
             .fold(Client::builder(), |builder, target| builder.address(target.to_string()))

@@ -129,6 +129,9 @@ fn prepare(args: &Call) -> Result<(Vec<Target>, Vec<Request>), Trouble> {
     let (targets, sources) = args
         .targets_and_sources()
         .map_err(|report| Trouble::before_it_was_sent("bad_arguments", report, Status::Trouble))?;
+    args.connect
+        .tls()
+        .map_err(|report| Trouble::before_it_was_sent("bad_arguments", report, Status::Trouble))?;
     let read = |source| match source {
         Source::Text(text) => network::term(&text).map(Request::Term),
         Source::File(path) => Ok(Request::File(path)),

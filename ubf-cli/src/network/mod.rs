@@ -101,6 +101,9 @@ fn dial_hint(kind: DialErrorKind) -> Option<&'static str> {
         }
         DialErrorKind::NoSuchSocket => Some("is the server running, and is the path right?"),
         DialErrorKind::Denied => Some("does the socket belong to somebody else?"),
+        DialErrorKind::Tls => Some(
+            "does the server speak TLS, is its certificate for this name, and --ca its authority's?",
+        ),
         DialErrorKind::NotAllowed => Some("--allow-redirects allows more addresses"),
         _ => Some(WHERE),
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use ubf_client::tls::ClientTls;
 use ubf_client::{Builder, Client, Notice, RedirectPolicy, Service, SessionPlan, Target, Versions};
 use ubf_codec::{Limits, Version};
 
@@ -27,6 +28,8 @@ pub struct Plan {
     pub versions: Versions,
     /// Which redirections the clients follow.
     pub policy: RedirectPolicy,
+    /// What makes TLS of connections. `None`: they are plain.
+    pub tls: Option<ClientTls>,
     /// What the clients accept in one packet.
     pub limits: Limits,
     /// S1: whether the clients wish for sessions.
@@ -77,6 +80,7 @@ impl Plan {
             service: Service::DEFAULT,
             versions: (1..=20).filter_map(Version::new).collect(),
             policy: RedirectPolicy::default(),
+            tls: None,
             limits: Limits::new(),
             session: SessionPlan::off(),
             cut: None,
@@ -116,6 +120,9 @@ impl Plan {
         if self.cut.is_some() || self.can_cut {
             let scissors = Arc::clone(scissors);
             builder = builder.connector(move |attempt| Arc::clone(&scissors).connect(attempt));
+        }
+        if let Some(tls) = self.tls.clone() {
+            builder = builder.tls(tls);
         }
         addresses
             .iter()

@@ -28,6 +28,7 @@ pub(super) fn text(sight: &Sight) -> String {
     counters(&mut text, &sight.report);
     call_times(&mut text, &sight.call_times);
     writers(&mut text, &sight.report);
+    tls(&mut text, &sight.report);
     process(&mut text, sight);
     text.finish()
 }
@@ -118,6 +119,14 @@ fn writers(text: &mut Exposition, report: &StatusReport) {
         text.single(&format!("{name}_failing"), Kind::Gauge, &help, u8::from(failing));
         let help = format!("The {what} that are missing.");
         text.single(&format!("{name}_missing"), Kind::Counter, &help, missing);
+    }
+}
+
+/// A certificate that cannot be used is to be known before the one from before is over.
+fn tls(text: &mut Exposition, report: &StatusReport) {
+    if let Some(tls) = report.tls {
+        let help = "Whether the certificate in the files cannot be used, and the one before is.";
+        text.single("ubf_tls_failing", Kind::Gauge, help, u8::from(tls.failing));
     }
 }
 

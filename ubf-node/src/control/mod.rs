@@ -42,6 +42,7 @@ use ubf_server::{
 
 use self::request::{OLD_SHAPES, SHAPES, unit_word};
 use crate::breaks::Breaks;
+use crate::certificates::Certificates;
 use crate::journal::Journal;
 use crate::log::Log;
 use crate::rows::Kept;
@@ -49,7 +50,7 @@ use crate::takeover::Takeovers;
 
 pub use self::reports::{
     AgentCount, ConnectionReport, CordonReport, LoadMarksReport, ServiceReport, SessionCountReport,
-    SessionReport, StatusReport, VersionCount, WriterReport,
+    SessionReport, StatusReport, TlsReport, VersionCount, WriterReport,
 };
 pub(crate) use self::request::is_a_goal;
 pub use self::request::{Request, Which};
@@ -70,6 +71,7 @@ pub struct Control {
     breaks: Breaks,
     kept: Kept,
     takeovers: Option<Takeovers>,
+    certificates: Option<Certificates>,
 }
 
 impl Control {
@@ -93,6 +95,7 @@ impl Control {
             breaks: Breaks::default(),
             kept: Kept::default(),
             takeovers: None,
+            certificates: None,
         }
     }
 
@@ -136,6 +139,13 @@ impl Control {
     #[must_use]
     pub(crate) fn with_rows(mut self, kept: Kept) -> Self {
         self.kept = kept;
+        self
+    }
+
+    /// Shows whether the certificate in the files is used.
+    #[must_use]
+    pub(crate) fn with_certificates(mut self, certificates: Option<Certificates>) -> Self {
+        self.certificates = certificates;
         self
     }
 
@@ -314,7 +324,9 @@ impl Control {
             }
         }
         report.counters.extend(breaks.map(|(name, count)| (name.to_owned(), count)));
-        StatusReport { journal, log, ..report }
+        let tls = self.certificates.as_ref();
+        let tls = tls.map(|certificates| TlsReport { failing: certificates.is_failing() });
+        StatusReport { journal, log, tls, ..report }
     }
 }
 
@@ -400,6 +412,7 @@ fn report(version: u32, status: &Status) -> StatusReport {
         advertised: NextIp::new(status.advertised.clone()).map(|known| known.to_string()),
         journal: None,
         log: None,
+        tls: None,
     }
 }
 

@@ -54,6 +54,16 @@ pub struct StatusReport {
     pub journal: Option<WriterReport>,
     /// The log. Version 1 does not have it.
     pub log: Option<WriterReport>,
+    /// TLS, if the server speaks it. Version 1 does not have it.
+    pub tls: Option<TlsReport>,
+}
+
+/// The certificate of a server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct TlsReport {
+    /// Whether what is in its files cannot be used: the one from before is.
+    pub failing: bool,
 }
 
 /// Connections that use a version.
@@ -242,6 +252,7 @@ impl StatusReport {
             pairs.push(("sessions", sessions));
             pairs.push(("journal", self.journal.map_or(Term::Undefined, WriterReport::to_term)));
             pairs.push(("log", self.log.map_or(Term::Undefined, WriterReport::to_term)));
+            pairs.push(("tls", self.tls.map_or(Term::Undefined, TlsReport::to_term)));
         }
         let pairs = pairs.into_iter().map(|(name, value)| ubf!({(atom(name)), (value)}));
         ubf!({status, (Term::list(pairs))})
@@ -293,6 +304,7 @@ impl StatusReport {
             cordon: value("cordon").map_or(Some(None), |it| optional(it, CordonReport::read))?,
             journal: value("journal").map_or(Some(None), |it| optional(it, WriterReport::read))?,
             log: value("log").map_or(Some(None), |it| optional(it, WriterReport::read))?,
+            tls: value("tls").map_or(Some(None), |it| optional(it, TlsReport::read))?,
         })
     }
 }
@@ -386,6 +398,18 @@ impl WriterReport {
     fn read(term: TermRef<'_>) -> Option<Self> {
         let [failing, missing] = tuple(term)?;
         Some(Self { failing: failing.is_atom("true"), missing: number(missing)? })
+    }
+}
+
+impl TlsReport {
+    /// A tuple, so that it can grow.
+    fn to_term(self) -> Term {
+        ubf!({ (self.failing) })
+    }
+
+    fn read(term: TermRef<'_>) -> Option<Self> {
+        let [failing] = tuple(term)?;
+        Some(Self { failing: failing.is_atom("true") })
     }
 }
 

@@ -10,7 +10,8 @@ use super::reader::Given;
 use super::value::Raw;
 
 /// The tables of the file. Other tables are values.
-pub(super) const SECTIONS: [&str; 6] = ["classic", "drain", "load", "limits", "sessions", "log"];
+pub(super) const SECTIONS: [&str; 7] =
+    ["classic", "drain", "load", "limits", "sessions", "log", "tls"];
 
 /// The words of files before there were tables, where each is found today, and the unit of its
 /// number.

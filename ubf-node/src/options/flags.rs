@@ -49,6 +49,10 @@ Examples:
     $ PROGRAM --listen 127.0.0.1:4000 --admin-http 127.0.0.1:9464 &
     $ curl http://127.0.0.1:9464/metrics
 
+  Encrypted, for clients with a certificate of their own:
+    $ PROGRAM --listen 0.0.0.0:4000 --tls-cert a.pem --tls-key a.key --tls-client-ca ca.pem &
+    $ ubf call --ca ca.pem --cert me.pem --key me.key a.example:4000 hello
+
   Under an operator's control:
     $ PROGRAM --listen 127.0.0.1:4000 --control /run/ubf.socket &
     $ ubf admin --control /run/ubf.socket status
@@ -92,7 +96,7 @@ Signals:
   SIGTERM, SIGQUIT  drain: clients are sent to --peers for --grace, then calls in progress have
            --hard-stop. Without peers there is no grace: nobody could take the clients
            over. The second one stops now, as SIGINT does.
-  SIGHUP   opens the journal again, and reads the file of --config again: peers,
+  SIGHUP   opens the journal again, reads the certificate again, and the file of --config again: peers,
            load marks, grace, hard stop and log filter are taken from it.
 
 Exit status:
@@ -230,6 +234,9 @@ pub struct Options {
     classic: Classic,
 
     #[command(flatten)]
+    tls: Tls,
+
+    #[command(flatten)]
     drain: Drain,
 
     #[command(flatten)]
@@ -283,6 +290,26 @@ struct Classic {
     /// Leave the state out of replies (`simplerpc`).
     #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     classic_simplerpc: Option<OsString>,
+}
+
+/// What keeps connections from those on their path. The files are PEM.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "TLS")]
+struct Tls {
+    /// Speak TLS on all addresses but Unix sockets, and show this certificate; those that lead from
+    /// it to its authority stand behind it. It is read again at SIGHUP, and when it changes: a bad
+    /// one is refused, and the one from before stays.
+    #[arg(long, value_name = "FILE")]
+    tls_cert: Option<OsString>,
+
+    /// The key of --tls-cert.
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<OsString>,
+
+    /// Clients have to show a certificate of these authorities. They are counted by its name, and
+    /// their sessions belong to it.
+    #[arg(long, value_name = "FILE")]
+    tls_client_ca: Option<OsString>,
 }
 
 #[derive(Clone, Debug, Default, Args)]
@@ -432,8 +459,8 @@ impl Options {
             let list = || Raw::List(texts.iter().cloned().map(Raw::from).collect());
             (!texts.is_empty()).then(list)
         };
-        let Self { classic, drain, load, log, limits, sessions, .. } = self;
-        let flags: [(&str, &'static str, Option<Raw>); 50] = [
+        let Self { classic, drain, load, log, limits, sessions, tls, .. } = self;
+        let flags: [(&str, &'static str, Option<Raw>); 53] = [
             ("listen", "--listen", some(&self.listen)),
             ("advertise", "--advertise", one(&self.advertise)),
             ("service", "--service", some(&self.service)),
@@ -459,6 +486,9 @@ impl Options {
             ("classic.simplerpc", "--classic-simplerpc", one(&classic.classic_simplerpc)),
             ("contract", "--contract", some(&self.contract)),
             ("contract-mode", "--contract-mode", one(&self.contract_mode)),
+            ("tls.cert", "--tls-cert", one(&tls.tls_cert)),
+            ("tls.key", "--tls-key", one(&tls.tls_key)),
+            ("tls.client-ca", "--tls-client-ca", one(&tls.tls_client_ca)),
             ("drain.grace", "--grace", one(&drain.grace)),
             ("drain.hard-stop", "--hard-stop", one(&drain.hard_stop)),
             ("load.high", "--load-high", one(&load.load_high)),

@@ -9,6 +9,7 @@ use clap::ValueEnum;
 use toml::Value;
 use ubf_client::Target;
 use ubf_codec::{Address, NextIp, Text};
+use ubf_net::tls::ServerFiles;
 use ubf_proto::units;
 use ubf_server::{Config, LoadPlan, LoadUnit, ServerLimits, SessionLimits};
 use ubf_service::StatefulService as _;
@@ -19,10 +20,11 @@ use super::reader::Reader;
 use super::value::{Raw, address, any, count, flag, path, size, some, time, word};
 use super::versions::ServiceVersions;
 use crate::admin_http::{AdminHttpPlan, Token};
+use crate::certificates::Certificates;
 use crate::contracts::{self, ContractMode, ContractPlan};
 use crate::gateway::GatewayPlan;
 use crate::log::{LogForm, filter};
-use crate::rows::{StorePlace, StorePlan};
+use crate::rows::{Causes, StorePlace, StorePlan};
 use crate::script::{self, Script};
 use crate::services::KvRows;
 
@@ -72,6 +74,7 @@ pub(crate) struct Settings {
     pub(crate) reuse_port: bool,
     pub(crate) control: Option<PathBuf>,
     pub(crate) admin_http: Option<AdminHttpPlan>,
+    pub(crate) tls: Option<Certificates>,
     pub(crate) load: Option<LoadPlan>,
     pub(crate) waits: Waits,
     pub(crate) config: Config,
@@ -149,6 +152,7 @@ impl Settings {
         reader.shown.extend(shown_behind);
         check_places(reader, &listen, &classic);
         check_names(reader, &names, &classic);
+        let tls = tls(reader);
         let waits = Waits {
             grace: take_time(reader, "drain.grace", Duration::from_secs(30)),
             hard_stop: take_time(reader, "drain.hard-stop", Duration::from_secs(10)),
@@ -172,6 +176,7 @@ impl Settings {
             reuse_port,
             control,
             admin_http,
+            tls,
             load,
             waits,
             config,
@@ -246,6 +251,39 @@ fn admin_http(reader: &mut Reader) -> Option<AdminHttpPlan> {
         wrong(reader, "admin-http", "others could look there without a token", hint);
     }
     Some(AdminHttpPlan { address, token })
+}
+
+/// A certificate has a key, and both are read here: what is wrong with them is wrong with a setting.
+fn tls(reader: &mut Reader) -> Option<Certificates> {
+    let mut file = |key| reader.take_if_any(key, path, |path| shown(&path.display()));
+    let (certificate, key, authorities) =
+        (file("tls.cert"), file("tls.key"), file("tls.client-ca"));
+    let (certificate, key) = match (certificate, key) {
+        (Some(certificate), Some(key)) => (certificate, key),
+        (Some(_), None) => {
+            wrong(reader, "tls.cert", "a certificate without its key", "--tls-key FILE");
+            return None;
+        }
+        (None, Some(_)) => {
+            wrong(reader, "tls.key", "a key without its certificate", "--tls-cert FILE");
+            return None;
+        }
+        (None, None) => {
+            if authorities.is_some() {
+                let hint = "--tls-cert FILE --tls-key FILE";
+                wrong(reader, "tls.client-ca", "authorities of clients without TLS", hint);
+            }
+            return None;
+        }
+    };
+    let mut files = ServerFiles::new(certificate, key);
+    files.client_authorities = authorities;
+    Certificates::open(files)
+        .inspect_err(|error| {
+            let place = reader.place("tls.cert");
+            reader.problems.add(place, Wrong::new(Causes(error).to_string()));
+        })
+        .ok()
 }
 
 fn host_and_port(raw: &Raw) -> Result<String, Wrong> {

@@ -153,7 +153,11 @@ fn each_setting_can_be_set_in_each_layer_and_what_is_shown_can_be_read() {
     let script_flag = format!("--script={}", script.name());
     let token = TempFile::new("token", "0123456789abcdef");
     let token_flag = format!("--admin-token={}", token.name());
-    let files = [contract_flag.as_str(), &script_flag, &token_flag];
+    let authority = ubf_net::testing::Authority::new("options");
+    authority.sign_host("server", "a.example");
+    let tls = [("cert", "server.pem"), ("key", "server.key"), ("client-ca", "ca.pem")];
+    let tls = tls.map(|(flag, file)| format!("--tls-{flag}={}", authority.file(file).display()));
+    let files = [contract_flag.as_str(), &script_flag, &token_flag, &tls[0], &tls[1], &tls[2]];
     let by_flags = load(&[&flags[..], &files].concat(), &[]).unwrap();
     // `store` says otherwise what `data` says.
     let all = |loaded: &Loaded| {

@@ -18,4 +18,5 @@ mod side_channels;
 mod support;
 #[cfg(target_os = "linux")]
 mod takeover;
+mod tls;
 mod words;

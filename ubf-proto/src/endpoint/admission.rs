@@ -15,7 +15,7 @@ use crate::mutant::{Mutant, is_on};
 use crate::offer::Offer;
 use crate::server::{self, ServerSession};
 use crate::service::Service;
-use crate::session::{Resume, SessionId, Wish};
+use crate::session::{NoSession, Resume, SessionId, Wish};
 use crate::time::Time;
 
 impl Endpoint {
@@ -123,7 +123,10 @@ impl Endpoint {
         now: Time,
     ) -> Resumption {
         self.now = self.now.max(now);
-        let resumption = self.sessions.resume(service, resume, connection);
+        let Some(origin) = self.connections.origin(connection) else {
+            return Resumption::NoSession(NoSession::Unknown);
+        };
+        let resumption = self.sessions.resume(service, resume, connection, origin);
         if matches!(resumption, Resumption::HandOver(_)) {
             self.connections.uncordon(connection);
         }

@@ -340,9 +340,13 @@ impl Sessions {
         service: &Service,
         resume: &Resume,
         connection: ConnectionKey,
+        origin: Origin,
     ) -> Resumption {
         let known = self.find(&resume.id).and_then(|key| Some((key, self.entries.get_mut(&key)?)));
-        let Some((key, entry)) = known.filter(|(_, entry)| *entry.service == *service) else {
+        // S9.4
+        let is_its_own =
+            |entry: &Entry| *entry.service == *service && origin.is_owner_of(entry.origin);
+        let Some((key, entry)) = known.filter(|(_, entry)| is_its_own(entry)) else {
             let is_awaited = self.is_awaited(&resume.id);
             let why = if is_awaited { NoSession::NotNow } else { NoSession::Unknown };
             return Resumption::NoSession(why);
@@ -568,6 +572,29 @@ mod tests {
     }
 
     #[test]
+    fn s9_a_session_belongs_to_the_identity_that_has_opened_it() {
+        let [till, other] = [[1; 16], [2; 16]].map(Origin::Identity);
+        let address = Origin::of("192.0.2.7".parse().unwrap());
+        let mut admitted = Connections::default();
+        let mut sessions = Sessions::new(SessionLimits::default(), 7);
+        let owned = sessions.add(id(1), till, Service::DEFAULT, admitted.add(till));
+        let open = sessions.add(id(2), address, Service::DEFAULT, admitted.add(address));
+        let mut resumed = |number, turn, origin| {
+            let connection = admitted.add(origin);
+            sessions.resume(&Service::DEFAULT, &resume(number, turn), connection, origin)
+        };
+        let unknown = Resumption::NoSession(NoSession::Unknown);
+        for stranger in [other, address, Origin::Local] {
+            assert_eq!(resumed(1, 9, stranger), unknown, "{stranger}");
+        }
+        // What strangers tried is forgotten.
+        assert_eq!(resumed(1, 2, till), Resumption::HandOver(owned));
+        // Whoever has no identity comes from anywhere; whoever has one opened it as such.
+        assert_eq!(resumed(2, 2, till), unknown);
+        assert_eq!(resumed(2, 2, Origin::Local), Resumption::HandOver(open));
+    }
+
+    #[test]
     fn s6_what_is_looked_up_is_what_a_look_at_every_session_finds() {
         let mut random = Random::new(7);
         let mut sessions = Sessions::new(SessionLimits::default(), 7);
@@ -593,7 +620,8 @@ mod tests {
                     assert_eq!(is_resting && sessions.rest(key, over_at), is_resting && is_parked);
                 }
                 (6..8, Some((number, _))) => {
-                    sessions.resume(&Service::DEFAULT, &resume(number, 2 + step), connection);
+                    let resume = resume(number, 2 + step);
+                    sessions.resume(&Service::DEFAULT, &resume, connection, origin);
                     connections.push(connection);
                 }
                 (_, Some((_, key))) => {
@@ -627,7 +655,8 @@ mod tests {
         assert_eq!((named, sessions.next_over()), ([keys[1], keys[2]].into(), Some(at(30))));
         assert_eq!(sessions.parked(), 3, "they are not over before their machines say so");
         assert!(sessions.rest(keys[1], at(25)));
-        let resumed = sessions.resume(&Service::DEFAULT, &resume(1, 2), connection);
+        let resume = resume(1, 2);
+        let resumed = sessions.resume(&Service::DEFAULT, &resume, connection, Origin::Local);
         assert_eq!((resumed, sessions.next_over()), (Resumption::HandOver(keys[1]), Some(at(30))));
         sessions.remove(keys[0]);
         assert_eq!((sessions.next_over(), sessions.take_over(Time::NEVER)), (None, None));

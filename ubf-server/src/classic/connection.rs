@@ -54,7 +54,7 @@ pub(super) fn welcome_with(
     endpoint: &Arc<SharedEndpoint>,
     settled: &Arc<Settled>,
 ) {
-    match endpoint.admit(peer) {
+    match endpoint.admit(&peer) {
         // Its own session is of no use here.
         Welcome::Served { guard, start: _ } => {
             endpoint.totals.classic_connections.add(1);
@@ -331,7 +331,7 @@ impl Connection {
 
     /// Counts what people want to see, and says it.
     fn count(&self, notice: &Notice) {
-        let (totals, peer) = (&self.guard.endpoint.totals, self.guard.entry.peer);
+        let (totals, peer) = (&self.guard.endpoint.totals, &self.guard.entry.peer);
         match notice {
             Notice::Started { service, state } => {
                 let (service, state) = (service.to_latin1(), state.to_latin1());

@@ -96,7 +96,7 @@ impl Connection {
         let mailbox = Arc::clone(self.mailbox.shared());
         let code = match endpoint.services.get(&service.service) {
             Some(Code::Handler(code)) => {
-                let peer = self.guard.entry.peer;
+                let peer = self.guard.entry.peer.clone();
                 let started = Some(Arc::new(started));
                 let client = Client { peer, mailbox, place: 0, gate: None, started };
                 let code = Arc::clone(code);
@@ -106,7 +106,7 @@ impl Connection {
                 Working::Handler(Contained::new(connection))
             }
             Some(Code::Owner(owner)) => {
-                let (key, peer) = (self.guard.entry.key, self.guard.entry.peer);
+                let (key, peer) = (self.guard.entry.key, self.guard.entry.peer.clone());
                 let name = service.service.clone();
                 let link = OwnerLink::new(key, peer, name, mailbox, Arc::clone(endpoint));
                 Working::Owner(Owned::new(Arc::clone(owner), Arc::new(link)))
@@ -260,7 +260,7 @@ impl Connection {
     /// N6: the version is withdrawn as for others.
     fn crashed(&self) -> Option<Bytes> {
         let Serving { service, .. } = self.serving.as_ref()?;
-        let (peer, version) = (self.guard.entry.peer, service.version);
+        let (peer, version) = (&self.guard.entry.peer, service.version);
         warn!(%peer, service = %service.service, %version, "the handler panicked");
         self.guard.endpoint.totals.failed.add(1);
         let (connection, service) = (self.guard.entry.key, service.service.clone());

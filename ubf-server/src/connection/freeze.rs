@@ -17,6 +17,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::mpsc::UnboundedSender;
 use ubf_codec::Term;
+use ubf_net::Identity;
 use ubf_proto::export::SessionExport;
 use ubf_proto::server::Input;
 use ubf_proto::session::SessionId;
@@ -173,7 +174,9 @@ impl Connection {
         };
         let place = self.endpoint.session_place(own.entry.key)?;
         let session = self.session.export()?;
-        Some(SessionExport { place, peer: self.entry.peer.address(), session, state })
+        let (peer, identity) = (self.entry.peer.address(), self.entry.peer.identity());
+        let identity = identity.into_iter().flat_map(Identity::names).map(Into::into).collect();
+        Some(SessionExport { place, peer, identity, session, state })
     }
 }
 
@@ -185,7 +188,7 @@ pub(crate) fn adopt(endpoint: Arc<SharedEndpoint>, adopted: Adopted) -> bool {
     let mut services = Vec::new();
     if let (Some(service), Some(state)) = (service, state) {
         let client = Client {
-            peer: entry.peer,
+            peer: entry.peer.clone(),
             mailbox: Arc::clone(mailbox.shared()),
             place: 0,
             gate: None,

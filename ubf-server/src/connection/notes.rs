@@ -11,7 +11,7 @@ use crate::log::{debug, info, millis, warn};
 
 impl Connection {
     pub(super) fn note(&self, notice: Notice) {
-        let (peer, counters) = (self.entry.peer, &self.endpoint.totals);
+        let (peer, counters) = (&self.entry.peer, &self.endpoint.totals);
         match notice {
             Notice::Agreed { service, version, agent, quarantined } => {
                 counters.agreed.add(1);
@@ -60,7 +60,7 @@ impl Connection {
     }
 
     pub(super) fn record_end(&self, end: End) {
-        let (peer, counters) = (self.entry.peer, &self.endpoint.totals);
+        let (peer, counters) = (&self.entry.peer, &self.endpoint.totals);
         self.entry.running.store(0, Ordering::Relaxed);
         let is_aborted = self.link.as_ref().is_some_and(|link| link.is_aborted);
         let is_ours = is_aborted || end.reason == CloseReason::Shutdown;

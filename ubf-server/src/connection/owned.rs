@@ -83,7 +83,7 @@ impl Connection {
             let owner = self.endpoint.owner(name)?;
             let link = OwnerLink::new(
                 self.entry.key,
-                self.entry.peer,
+                self.entry.peer.clone(),
                 name.clone(),
                 Arc::clone(self.mailbox.shared()),
                 Arc::clone(&self.endpoint),

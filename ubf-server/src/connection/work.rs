@@ -149,7 +149,7 @@ impl Connection {
         let service = self.endpoint.handler(name)?;
         let mailbox = Arc::clone(self.mailbox.shared());
         let client = Client {
-            peer: self.entry.peer,
+            peer: self.entry.peer.clone(),
             mailbox,
             place: self.services.len(),
             gate: None,
@@ -190,7 +190,7 @@ impl Connection {
         is_event: bool,
         outcome: Outcome,
     ) -> Option<Input> {
-        let (peer, counters) = (self.entry.peer, &self.endpoint.totals);
+        let (peer, counters) = (&self.entry.peer, &self.endpoint.totals);
         let why = match outcome {
             Outcome::Done(_) => return None,
             Outcome::Failed(failure) => {
@@ -224,7 +224,7 @@ impl Connection {
         version: Version,
         failure: Failure,
     ) -> Input {
-        let (peer, counters) = (self.entry.peer, &self.endpoint.totals);
+        let (peer, counters) = (&self.entry.peer, &self.endpoint.totals);
         let (ending, cause) = failure.into_parts();
         let cause = cause.as_deref().map(|cause| tracing::field::display(Chain(cause)));
         match ending {

@@ -19,5 +19,7 @@ mod middleware;
 mod sessions;
 mod support;
 mod takeover;
+#[cfg(feature = "tls")]
+mod tls;
 mod versioned;
 mod wire;

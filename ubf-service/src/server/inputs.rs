@@ -132,7 +132,7 @@ impl<S: StatefulService> Worker<S> {
             link.session(SessionAnswer::NotGranted);
             return Ok(());
         };
-        let key = key_of(&wish.id);
+        let key = key_of(&wish.id, link.peer().identity());
         match self.host.shard_mut().open_session(&self.rows, key, grant) {
             Ok(()) => {
                 let client = client(link, &wish.id);
@@ -172,7 +172,7 @@ impl<S: StatefulService> Worker<S> {
 
     /// S4: goes on with a session; who had it before is told (S5).
     fn resume(&mut self, link: &Arc<OwnerLink>, resume: &Resume) -> Result<(), NotRun> {
-        let key = key_of(&resume.id);
+        let key = key_of(&resume.id, link.peer().identity());
         let Resume { done, events, turn, .. } = *resume;
         let resumed = if self.sessions.is_over(key, Instant::now()) {
             Err(NotRun::UnknownSession)
@@ -364,7 +364,7 @@ fn client(link: &OwnerLink, id: &SessionId) -> Client {
     Client {
         name: id.to_string(),
         service: link.service().clone(),
-        peer: link.peer(),
+        peer: link.peer().clone(),
         connection: link.connection(),
     }
 }

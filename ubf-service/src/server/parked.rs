@@ -65,7 +65,7 @@ impl Sessions {
                 key: *key,
                 name: entry.client.as_ref().map(|client| client.name.clone()),
                 service: entry.client.as_ref().map(|client| client.service.clone()),
-                peer: entry.client.as_ref().map(|client| client.peer),
+                peer: entry.client.as_ref().map(|client| client.peer.clone()),
                 connection: entry.client.as_ref().map(|client| client.connection),
                 age: now.saturating_duration_since(entry.since),
                 is_parked: entry.end.is_some(),

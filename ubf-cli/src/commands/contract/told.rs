@@ -54,6 +54,7 @@ async fn ask(args: &ServerArgs, targets: &[Target]) -> Result<Contract, Report> 
     if args.classic.classic {
         return ask_stock(args, targets).await;
     }
+    args.connect.tls()?;
     let builder = args.connect.builder(targets).call_time(args.timeout);
     let builder = builder.connect_time(args.timeout).connect_within(args.timeout);
     let client = builder.connect().await.map_err(|error| network::cannot_connect(&error))?;

@@ -1,0 +1,79 @@
+//! Certificates and keys in files, as PEM.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tokio_rustls::rustls::RootCertStore;
+use tokio_rustls::rustls::crypto::CryptoProvider;
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use webpki::{EndEntityCert, KeyUsage};
+
+use super::error::{TlsError, TlsErrorKind};
+
+/// A certificate with those that lead to its authority, and its key.
+pub(super) struct Pair {
+    pub(super) certificates: Vec<CertificateDer<'static>>,
+    pub(super) key: PrivateKeyDer<'static>,
+}
+
+impl Pair {
+    pub(super) fn read(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
+        Ok(Self { certificates: certificates(certificate)?, key: read_key(key)? })
+    }
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let unreadable = |cause| TlsError::caused(path, TlsErrorKind::Unreadable, cause);
+    let read = CertificateDer::pem_file_iter(path).map_err(unreadable)?;
+    let read = read.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
+    if read.is_empty() { Err(TlsError::new(path, TlsErrorKind::NoCertificate)) } else { Ok(read) }
+}
+
+fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_file(path).map_err(|cause| match cause {
+        pem::Error::NoItemsFound => TlsError::new(path, TlsErrorKind::NoKey),
+        cause => TlsError::caused(path, TlsErrorKind::Unreadable, cause),
+    })
+}
+
+/// The authorities whose certificates are trusted.
+pub(super) fn authorities(path: &Path) -> Result<Arc<RootCertStore>, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(path)? {
+        let added = roots.add(certificate);
+        added.map_err(|cause| TlsError::caused(path, TlsErrorKind::Unfit, cause))?;
+    }
+    Ok(Arc::new(roots))
+}
+
+/// Whether the time of a certificate has begun and is not over.
+pub(super) fn check_time(
+    path: &Path,
+    pair: &Pair,
+    usage: KeyUsage,
+    provider: &CryptoProvider,
+) -> Result<(), TlsError> {
+    let unfit = |cause| TlsError::caused(path, TlsErrorKind::Unfit, cause);
+    let Some(own) = pair.certificates.first() else { return Ok(()) };
+    let own = EndEntityCert::try_from(own).map_err(unfit)?;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let algorithms = provider.signature_verification_algorithms.all;
+    // The times are looked at first. That no authority is known is of no interest here.
+    let checked = own.verify_for_usage(
+        algorithms,
+        &[],
+        &[],
+        UnixTime::since_unix_epoch(now),
+        usage,
+        None,
+        None,
+    );
+    match checked {
+        Err(
+            cause @ (webpki::Error::CertExpired { .. } | webpki::Error::CertNotValidYet { .. }),
+        ) => Err(TlsError::caused(path, TlsErrorKind::NotNow, cause)),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}

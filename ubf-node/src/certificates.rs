@@ -1,0 +1,98 @@
+//! The server's certificate: read at the start, again at SIGHUP, and when its files change.
+
+use std::convert::Infallible;
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use tracing::{error, info};
+use ubf_net::tls::{ServerFiles, ServerTls, TlsError};
+
+use crate::rows::Causes;
+
+/// Between two looks at the files. They are read when two looks saw the same: a certificate and its
+/// key are written one after the other.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// What makes TLS of connections. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Certificates(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    tls: ServerTls,
+    is_failing: AtomicBool,
+}
+
+impl Certificates {
+    /// Reads the files.
+    pub(crate) fn open(files: ServerFiles) -> Result<Self, TlsError> {
+        let tls = ServerTls::from_files(files)?;
+        Ok(Self(Arc::new(Inner { tls, is_failing: AtomicBool::new(false) })))
+    }
+
+    pub(crate) fn tls(&self) -> ServerTls {
+        self.0.tls.clone()
+    }
+
+    /// Whether what is in the files cannot be used: then the one from before is.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.0.is_failing.load(Ordering::Relaxed)
+    }
+
+    /// Reads the files again. What cannot be used is said, and changes nothing.
+    pub(crate) fn reload(&self) {
+        let reloaded = self.0.tls.reload();
+        self.0.is_failing.store(reloaded.is_err(), Ordering::Relaxed);
+        let path = self.0.tls.files().certificate.display();
+        match reloaded {
+            Ok(()) => info!(%path, "certificate reloaded"),
+            Err(error) => {
+                error!(error = %Causes(&error), "the certificate is not reloaded: the one from before stays");
+            }
+        }
+    }
+
+    /// Reads the files again whenever they have changed.
+    pub(crate) async fn watch(&self) -> Infallible {
+        let ServerFiles { certificate, key, client_authorities, .. } = self.0.tls.files();
+        let paths = [Some(certificate), Some(key), client_authorities.as_ref()];
+        let paths: Vec<&PathBuf> = paths.into_iter().flatten().collect();
+        let look = || paths.iter().map(|path| Stamp::of(path)).collect::<Vec<_>>();
+        let mut loaded = look();
+        let mut seen = loaded.clone();
+        loop {
+            tokio::time::sleep(PERIOD).await;
+            let stamps = look();
+            if stamps == seen && stamps != loaded {
+                self.reload();
+                loaded.clone_from(&stamps);
+            }
+            seen = stamps;
+        }
+    }
+}
+
+/// By what a changed file is known. `None`: it is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Stamp(Option<(u64, Option<SystemTime>, u64)>);
+
+impl Stamp {
+    fn of(path: &Path) -> Self {
+        let file = std::fs::metadata(path).ok();
+        Self(file.map(|file| (file.len(), file.modified().ok(), number(&file))))
+    }
+}
+
+/// A file that takes the place of another one has another number.
+#[cfg(unix)]
+fn number(file: &Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(file)
+}
+
+#[cfg(not(unix))]
+const fn number(_: &Metadata) -> u64 {
+    0
+}

@@ -1,0 +1,50 @@
+//! What a connection passes between its acceptance and its welcome.
+
+use std::sync::Arc;
+
+use ubf_net::{Listener, Peer, Stream};
+
+use crate::endpoint::SharedEndpoint;
+#[cfg(feature = "tls")]
+use crate::tls::Handshakes;
+
+/// What becomes of a connection that was accepted.
+pub(crate) type Greet = Box<Greeting>;
+
+/// What greets a connection.
+type Greeting = dyn Fn(Stream, Peer, &Arc<SharedEndpoint>) + Send + Sync;
+
+/// What a connection of the network passes before it is greeted.
+#[derive(Debug, Default)]
+pub(crate) struct Front {
+    #[cfg(feature = "tls")]
+    handshakes: Option<Arc<Handshakes>>,
+}
+
+impl Front {
+    #[cfg(feature = "tls")]
+    pub(crate) fn new(tls: Option<ubf_net::tls::ServerTls>) -> Self {
+        Self { handshakes: tls.map(Handshakes::new) }
+    }
+
+    #[cfg(feature = "tls")]
+    pub(crate) fn before(&self, greet: Greet, listener: &Listener) -> Greet {
+        let is_of_network = matches!(listener.address(), Ok(Some(_)));
+        let Some(handshakes) = self.handshakes.clone().filter(|_| is_of_network) else {
+            return greet;
+        };
+        let greet: Arc<Greeting> = greet.into();
+        Box::new(move |stream, peer, endpoint| {
+            let greet = Arc::clone(&greet);
+            handshakes.begin(stream, peer, endpoint, move |stream, peer, endpoint| {
+                greet(stream, peer, endpoint);
+            });
+        })
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[expect(clippy::unused_self, reason = "there is nothing in front without the feature")]
+    pub(crate) fn before(&self, greet: Greet, _: &Listener) -> Greet {
+        greet
+    }
+}
