@@ -63,6 +63,14 @@ impl<H: Header> Inbound<H> {
         if is_idle { self.decoder.take() } else { None }
     }
 
+    /// Q15: whether the stream begins as the hello of a server that takes its client for a stock
+    /// peer, as far as it has come.
+    pub(crate) fn begins_with_hello(&self) -> bool {
+        const HELLO: &[u8] = b"{'ubf1.0'";
+        let seen = self.buffer.get(..HELLO.len()).unwrap_or(&self.buffer);
+        self.end == 0 && !seen.is_empty() && HELLO.starts_with(seen)
+    }
+
     /// Whether a packet has begun and is not whole.
     pub(crate) const fn is_partial(&self) -> bool {
         self.partial_since.is_some()

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
 
-use ubf_codec::{Address, Host, NextIp};
+use ubf_codec::{Address, DecodeError, Host, NextIp};
 
 use super::connection::{Connection, Purpose, Stage};
 use super::error::CallError;
@@ -220,6 +220,21 @@ impl ClientSession {
             self.begin_failover();
         } else {
             self.follow_last_words(peer, named);
+        }
+    }
+
+    /// Q15: the server said hello: it takes both kinds of clients on one address, and our first bytes
+    /// came late; or it is a stock server. Once, it is asked again, whose first bytes go out at once.
+    pub(super) fn greeted_as_stock(&mut self, connection: ConnectionId, error: DecodeError) {
+        let link = [&self.current, &self.next].into_iter().flatten();
+        let again = link
+            .filter(|link| link.id == connection && link.agreed_at.is_none())
+            .map(|link| Candidate { address: link.address.clone(), named_by: link.named_by })
+            .find(|candidate| self.route.greeted_by.as_ref() != Some(&candidate.address));
+        self.lost(connection, LossReason::BadSyntax(error));
+        if let Some(candidate) = again.filter(|_| self.next.is_none()) {
+            self.route.greeted_by = Some(candidate.address.clone());
+            self.dial(candidate, self.config.max_connect_time);
         }
     }
 

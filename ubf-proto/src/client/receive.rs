@@ -59,8 +59,13 @@ impl ClientSession {
                 true
             }
             Err(error) => {
-                self.complain(connection, Term::atom(error.kind().code()), error.offset());
-                self.lost(connection, LossReason::BadSyntax(error));
+                if link.inbound.begins_with_hello() {
+                    // It would take a complaint for a request.
+                    self.greeted_as_stock(connection, error);
+                } else {
+                    self.complain(connection, Term::atom(error.kind().code()), error.offset());
+                    self.lost(connection, LossReason::BadSyntax(error));
+                }
                 true
             }
         }

@@ -121,6 +121,8 @@ pub(super) struct Route {
     pub(super) round: Round,
     /// R4: addresses that were lost by silence, and have not agreed since. Bounded as candidates.
     silent: Vec<Address>,
+    /// Q15: the server that last took us for a stock peer, and was asked again.
+    pub(super) greeted_by: Option<Address>,
     /// What the last of them speaks.
     pub(super) spoken: Versions,
     /// S1: what the last of them grants that does not grant what is demanded.

@@ -23,6 +23,35 @@ fn n1_a_choice_that_is_not_the_highest_in_both_ends_the_connection() {
 }
 
 #[test]
+fn q15_a_server_that_says_hello_is_asked_once_more() {
+    const HELLO: &str = "{'ubf1.0'\"meta_server\"\"help\"}$\n";
+    let flight = ["send 0 0 {'negotiate'1?#3&10&#{'max_packet'999}&}$"];
+    let mut client = Client::new(config(ADDRESS, &[3, 10]));
+    client.poll();
+    assert_eq!(client.connected(0), flight);
+    // The bytes came late, and the server took the client for a stock peer: it is not complained to.
+    let again = format!("connect 1 {ADDRESS}");
+    assert_eq!(client.receive(0, HELLO), ["close 0", again.as_str()]);
+    assert_eq!(client.connected(1), [flight[0].replace("send 0", "send 1")]);
+    client.receive(1, "10 ? {'agreed'1?#3&10&#}$");
+    client.send(1, 10, "'a'$");
+    assert_eq!(client.receive(1, "10 ? {1'start'}$").len(), 1);
+    // A server that does so again is a stock server.
+    let mut client = Client::new(config(ADDRESS, &[3, 10]));
+    client.poll();
+    client.connected(0);
+    client.receive(0, "{'u");
+    client.connected(1);
+    assert_eq!(client.receive(1, HELLO), ["close 1"]);
+    // What is no hello is broken syntax, as before.
+    let mut client = Client::new(config(ADDRESS, &[3, 10]));
+    client.poll();
+    client.connected(0);
+    let lines = client.receive(0, "{'ubf2.0'");
+    assert_eq!(lines, ["send 0 0 {'error''bad-version'0}$", "close 0"]);
+}
+
+#[test]
 fn n9_a_server_that_chooses_grease_is_left() {
     let mut settings = config(ADDRESS, &[3, 10]);
     settings.grease = true;
