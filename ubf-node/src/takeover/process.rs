@@ -7,9 +7,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::{Pid, PidfdFlags, Signal, geteuid, pidfd_open, pidfd_send_signal};
 
-/// How long a process that was killed may take to end. Chosen: the system needs no more to take
-/// its memory away.
-const KILL_TIME: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
+/// How long a process that was killed, or that has closed its line, may take to end. Chosen: the
+/// system needs no more to take its memory away.
+const END_TIME: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 
 /// A process of this user. Another one that gets its number later is not taken for it.
 #[derive(Debug)]
@@ -46,11 +46,19 @@ impl Process {
     pub(super) async fn kill(&self) -> io::Result<()> {
         // One that has ended cannot be killed.
         let _is_sent = pidfd_send_signal(&self.descriptor, Signal::KILL).is_ok();
+        self.ended().await
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// If it does not end.
+    pub(super) async fn ended(&self) -> io::Result<()> {
         let descriptor = self.descriptor.try_clone()?;
-        let wait = move || poll(&mut [PollFd::new(&descriptor, PollFlags::IN)], Some(&KILL_TIME));
+        let wait = move || poll(&mut [PollFd::new(&descriptor, PollFlags::IN)], Some(&END_TIME));
         let ended = tokio::task::spawn_blocking(wait).await.map_err(io::Error::other)??;
         if ended == 0 {
-            let why = "a process that was killed lives on";
+            let why = "the other process does not end";
             return Err(io::Error::new(io::ErrorKind::TimedOut, why));
         }
         Ok(())

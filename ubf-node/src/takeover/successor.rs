@@ -45,6 +45,7 @@ pub(crate) struct Successor {
     line: Line,
     machine: Machine,
     began: Instant,
+    predecessor: Process,
     progress: Progress,
 }
 
@@ -148,6 +149,7 @@ impl Successor {
             line: Line::new(stream),
             machine: Machine::new(),
             began: Instant::now(),
+            predecessor,
             progress: progress.clone(),
         };
         successor.take().await.map(Some)
@@ -160,7 +162,7 @@ impl Successor {
             Some((Word::Hello { version: Word::VERSION, .. }, _)) => {}
             Some((Word::Hello { version, .. }, _)) => return Err(NotTaken::Version(version)),
             Some(_) => return Err(NotTaken::Incomplete),
-            None => self.tell(SuccessorInput::StreamEnded),
+            None => self.line_ended().await?,
         }
         // Each descriptor that is too much is seen when it comes.
         self.tell(SuccessorInput::Checked { is_well: true });
@@ -192,9 +194,16 @@ impl Successor {
             let heard = timeout_at(until, self.line.hear()).await;
             match heard.map_err(|_| NotTaken::Silent)?? {
                 Some((word, descriptor)) => self.came(&mut given, word, descriptor)?,
-                None => self.tell(SuccessorInput::StreamEnded),
+                None => self.line_ended().await?,
             }
         }
+    }
+
+    /// The predecessor has ended. What it had open is closed when it is gone, and not before.
+    async fn line_ended(&mut self) -> Result<(), NotTaken> {
+        self.predecessor.ended().await.map_err(|_| NotTaken::Silent)?;
+        self.tell(SuccessorInput::StreamEnded);
+        Ok(())
     }
 
     fn came(
@@ -270,7 +279,7 @@ impl Successor {
                 Some((Word::Go, _)) => self.tell(message(Message::Go)),
                 Some((Word::Abort, _)) => self.tell(message(Message::Abort)),
                 Some((word, _)) => info!(?word, "a word at the wrong time"),
-                None => self.tell(SuccessorInput::StreamEnded),
+                None => self.line_ended().await?,
             }
         }
     }
