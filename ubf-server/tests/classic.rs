@@ -333,6 +333,61 @@ async fn what_a_stock_client_breaks_is_its_own() {
     assert_eq!((report.counts.bad_syntax, report.counts.failed), (1, 1));
 }
 
+/// What hostile peers send, each of which costs its connection and not a word.
+fn attacks() -> Vec<String> {
+    let fixed = [
+        "}",
+        "a$",
+        "1 2$",
+        "$",
+        "'a'&$",
+        "&$",
+        "9999999999999~",
+        "-$",
+        "\u{0}",
+        "0 {'negotiate'1?#1&#}$",
+        "1 {'open'7}$",
+        "GET / HTTP/1.1\r\n\r\n",
+    ];
+    let deep = "{".repeat(600);
+    let large = format!("\"{}\"$", "x".repeat(5000));
+    let digits = format!("{}$", "9".repeat(4000));
+    let many = format!("{{{}}}$", "1 ".repeat(2000));
+    // Each use of a register counts: eight times eight times eight times …
+    let bomb = format!("#1&>a{}a$", "{aaaaaaaa}>a".repeat(30));
+    let slow = "{'open',";
+    let fixed = fixed.into_iter().map(str::to_owned);
+    fixed.chain([deep, large, digits, many, bomb, slow.to_owned()]).collect()
+}
+
+#[tokio::test]
+async fn attacks_of_one_peer_cost_it_its_connection_and_others_nothing() {
+    let mut config = Config::default();
+    config.limits = config
+        .limits
+        .with_max_packet_bytes(4096)
+        .with_max_expanded_nodes(1000)
+        .with_max_integer_digits(1000);
+    config.max_packet_time = Duration::from_millis(100);
+    let classic = Classic::new().config(config).service(service());
+    let running = start(classic, ServerLimits::default()).await;
+    let mut other = in_door(&running).await;
+    let attacks = attacks();
+    let count = attacks.len() as u64;
+    for attack in attacks {
+        for is_in_service in [false, true] {
+            let mut hostile =
+                if is_in_service { in_door(&running).await } else { greeted(&running).await };
+            hostile.send(&attack).await;
+            hostile.expect_end("").await;
+        }
+        other.exchange("{'open',6}$", "{'no''start'}$\n").await;
+    }
+    let counts = ended(running).await.counts;
+    // One of them was slow, and no more.
+    assert_eq!((counts.bad_syntax, counts.too_slow), (2 * (count - 1), 2));
+}
+
 #[tokio::test]
 async fn a_half_close_waits_for_the_answers() {
     let running = start(usual(), ServerLimits::default()).await;
