@@ -36,6 +36,16 @@ pub enum Mutant {
     KeptFromOpening,
     /// S4: calls follow a resume at once.
     OptimisticResume,
+    /// S5.7: a session that is kept for no time ends between two connections.
+    EndsBetweenConnections,
+    /// S7.2: an owner that has named another server is asked only where R4 names it.
+    OwnerThatLeftIsForgotten,
+    /// S7.15: what a closing owner has not taken may have run.
+    NotTakenMayHaveRun,
+    /// S10.4: a cordon hears only those whose session is parked.
+    CordonShutsOutHalfOpen,
+    /// S10.6: who comes for a session under a cordon may do anything.
+    CordonLetsAnybodyIn,
 }
 
 /// Whether a rule is taken away.

@@ -15,6 +15,7 @@ use super::output::{ConnectionId, NamedBy, Output};
 use super::route::{Candidate, Hold, Owner, STABLE, Way};
 use super::settle::Ending;
 use super::{ClientSession, Slot};
+use crate::mutant::{Mutant, is_on};
 use crate::redirect::{RedirectRefusal, lower_case};
 use crate::time::Time;
 
@@ -93,10 +94,10 @@ impl ClientSession {
     }
 
     fn begin_round(&mut self) {
-        let owner = self
-            .held
-            .as_ref()
-            .map(|held| Owner { candidate: &held.owner, has_left: held.has_owner_left });
+        let is_forgotten = is_on(Mutant::OwnerThatLeftIsForgotten);
+        let held = self.held.as_ref().filter(|held| !(is_forgotten && held.has_owner_left));
+        let owner =
+            held.map(|held| Owner { candidate: &held.owner, has_left: held.has_owner_left });
         self.route.begin_round(&self.config.addresses, owner);
     }
 

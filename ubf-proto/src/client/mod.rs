@@ -58,6 +58,7 @@ use self::connection::{Awaited, Connection};
 use self::held::{Held, Place};
 use self::route::Route;
 use self::withdrawn::Withdrawn;
+use crate::mutant::{Mutant, is_on};
 use crate::quarantine::Quarantine;
 use crate::random::Random;
 use crate::redirect::lower_case;
@@ -499,7 +500,8 @@ impl ClientSession {
             // S7.15: what a closing owner has not taken is sent again after a resume, or not at all.
             Some(Held { place: Place::Parked { messages, ending, .. }, .. }) => {
                 messages.iter_mut().find_map(|sent| {
-                    let may_have_run = ending.may_have_run(sent);
+                    let may_have_run =
+                        ending.may_have_run(sent) || is_on(Mutant::NotTakenMayHaveRun);
                     Some((sent.abandon(&is_it)?, may_have_run))
                 })
             }

@@ -34,7 +34,7 @@ impl Endpoint {
             let words = self.first_words();
             let mut start = self.start(origin, words);
             let connection = self.connections.add(origin);
-            if self.cordon.is_some() {
+            if self.cordon.is_some() && !is_on(Mutant::CordonLetsAnybodyIn) {
                 let next_ip = self.cordon_next_ip();
                 let next_ip = self.for_one_client(next_ip);
                 start.cordon = Some(server::Input::Cordon { next_ip });
@@ -58,6 +58,9 @@ impl Endpoint {
     /// S10.4: whether a client from there may have a session to go on with. Of those of owned
     /// services only their owners know, and of those that the predecessor still has (U2) only it.
     fn may_resume(&self, origin: Origin) -> bool {
+        if is_on(Mutant::CordonShutsOutHalfOpen) {
+            return self.sessions.has_parked(origin);
+        }
         self.sessions.has_any(origin) || self.sessions.awaits_any() || self.offer.has_owners()
     }
 

@@ -302,6 +302,11 @@ impl Sessions {
         self.by_origin.contains_key(&origin)
     }
 
+    /// Whether a session of a client of this origin has no connection.
+    pub(super) fn has_parked(&self, origin: Origin) -> bool {
+        self.longest_parked(origin).is_some()
+    }
+
     /// U2: whether the predecessor still has sessions.
     pub(super) fn awaits_any(&self) -> bool {
         !self.awaited.is_empty()

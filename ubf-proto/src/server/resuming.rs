@@ -164,7 +164,9 @@ impl ServerSession {
     /// S5: another connection goes on with the session, and is handed to it next.
     pub(super) fn overtaken(&mut self) {
         self.close_with("overtaken", CloseReason::Overtaken);
-        if let Some(session) = &mut self.calls.session {
+        if let Some(session) = &mut self.calls.session
+            && !is_on(Mutant::EndsBetweenConnections)
+        {
             session.life = Life::BetweenConnections;
         }
     }

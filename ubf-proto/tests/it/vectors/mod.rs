@@ -4,6 +4,8 @@
 //! send exactly its own bytes. So a mistake that both make is found too.
 
 mod connections;
+#[cfg(feature = "mutants")]
+mod mutants;
 mod sessions;
 
 use ubf_conformance::dialogue::{Dialogue, Folder, Strictness, load, play};
