@@ -30,6 +30,9 @@ pub(crate) trait AnyService: Send + Sync {
 
 /// The code of a service on one connection.
 pub(crate) trait AnyConnection: Send {
+    /// S6: whether it makes a difference if it is dropped now and made anew for the next call.
+    fn is_missed(&self) -> bool;
+
     fn begin(&self, message: Message, is_event: bool) -> Running;
 
     /// U2: what is kept for the client, if another process can go on with it. It may panic.
@@ -132,6 +135,10 @@ impl<H: Handler> AnyService for H {
 }
 
 impl<H: Handler> AnyConnection for ConnectionOf<H> {
+    fn is_missed(&self) -> bool {
+        !self.handler.is_stateless() || Arc::strong_count(&self.connected) > 1
+    }
+
     fn export(&self) -> Option<Bytes> {
         self.handler.export_state(&self.connected.state)
     }

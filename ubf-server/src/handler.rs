@@ -45,6 +45,14 @@ pub trait Handler: Send + Sync + 'static {
     /// A client uses this service for the first time on its connection.
     fn connect(&self, client: &Client) -> Self::State;
 
+    /// S6: whether nothing is kept for a client that would be missed. Then what
+    /// [`connect`](Self::connect) has made may be dropped while nobody is connected to a session and
+    /// nobody holds its [`EventSender`], and is made anew when the client calls again. By default it
+    /// is kept for as long as the session.
+    fn is_stateless(&self) -> bool {
+        false
+    }
+
     /// U2: what is kept for a client, in a form that the next release can
     /// [read](Self::import_state). `None`, as by default: sessions of this service do not go along
     /// when another process takes over; their clients are answered, and begin anew there. Nothing

@@ -52,6 +52,7 @@ pub struct Handlers<S> {
     events: BTreeMap<Version, EventFn<S>>,
     state_name: Arc<StateName<S>>,
     is_in_order: bool,
+    is_stateless: bool,
     /// U2: how what is kept for a client goes to another process.
     carry: Option<Carry<S>>,
     /// The first thing that was found to be wrong.
@@ -72,7 +73,8 @@ impl Handlers<()> {
     #[must_use]
     pub fn new() -> Self {
         let is_empty = |exported: Bytes| exported.is_empty().then_some(());
-        Self::with_state(|_| ()).carried(|()| Some(Bytes::new()), move |_, bytes| is_empty(bytes))
+        let handlers = Self { is_stateless: true, ..Self::with_state(|_| ()) };
+        handlers.carried(|()| Some(Bytes::new()), move |_, bytes| is_empty(bytes))
     }
 }
 
@@ -92,6 +94,7 @@ impl<S: Send + Sync + 'static> Handlers<S> {
             events: BTreeMap::new(),
             state_name: Arc::new(|_| Text::from_static("start")),
             is_in_order: false,
+            is_stateless: false,
             carry: None,
             error: None,
         }
@@ -253,6 +256,10 @@ impl<S: Send + Sync + 'static> Handler for Handlers<S> {
 
     fn connect(&self, client: &Client) -> S {
         (self.connect)(client)
+    }
+
+    fn is_stateless(&self) -> bool {
+        self.is_stateless
     }
 
     fn export_state(&self, state: &S) -> Option<Bytes> {

@@ -25,6 +25,7 @@ pub(crate) struct Resting {
 
 /// The code of the services that its client has used.
 enum Services {
+    None,
     /// That of the session, whose name is known.
     Own {
         code: Code,
@@ -35,11 +36,24 @@ enum Services {
 
 type Code = Contained<Box<dyn AnyConnection>>;
 
+/// Who holds the mailbox of a session that lies down, if nobody sends events: its task, its entry,
+/// and the code of its service.
+const MAILBOXES: usize = 3;
+
 impl Services {
     /// `own`: the service of the session.
-    fn pack(mut opened: Vec<Opened>, own: &Service) -> Self {
+    fn pack(mut opened: Vec<Opened>, own: &SessionEntry) -> Self {
         match opened.pop() {
-            Some(Opened { name, code, times }) if opened.is_empty() && name == *own => {
+            None => Self::None,
+            // Its events name its place among the services, so that nobody may hold a sender.
+            Some(Opened { code, .. })
+                if opened.is_empty()
+                    && Arc::strong_count(&own.mailbox) <= MAILBOXES
+                    && code.get().is_some_and(|code| !code.is_missed()) =>
+            {
+                Self::None
+            }
+            Some(Opened { name, code, times }) if opened.is_empty() && name == *own.service => {
                 Self::Own { code, times }
             }
             last => Self::All(opened.into_iter().chain(last).collect()),
@@ -48,6 +62,7 @@ impl Services {
 
     fn unpack(self, own: &Service) -> Vec<Opened> {
         match self {
+            Self::None => Vec::new(),
             Self::Own { code, times } => vec![Opened { name: own.clone(), code, times }],
             Self::All(opened) => opened.into_vec(),
         }
@@ -94,9 +109,9 @@ impl Connection {
         let Self { endpoint, mailbox, services, was_told, kept, .. } = *self;
         let (entry, until) = (Arc::clone(&own.entry), session.expires_at());
         endpoint.runs_here();
+        let services = Services::pack(services, &entry);
         own.let_go();
         mailbox.leave_open();
-        let services = Services::pack(services, &entry.service);
         let resting = Box::new(Resting { session, services, was_told, kept });
         match entry.lie_down(resting) {
             None => {

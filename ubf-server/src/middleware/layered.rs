@@ -104,6 +104,10 @@ where
         self.handler.connect(client)
     }
 
+    fn is_stateless(&self) -> bool {
+        self.handler.is_stateless()
+    }
+
     fn export_state(&self, state: &H::State) -> Option<Bytes> {
         self.handler.export_state(state)
     }

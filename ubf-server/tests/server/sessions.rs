@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use ubf_codec::ubf;
 use ubf_net::testing::within;
-use ubf_server::{Call, Cordon, Handlers, Reply, Server, ServerLimits, SessionLimits};
+use ubf_server::{
+    Call, Client, Cordon, EventSender, Failure, Handler, Handlers, Reply, Server, ServerLimits,
+    SessionLimits, Versions,
+};
 
 use super::support::{Peer, Running, start, start_with};
 
@@ -157,6 +160,65 @@ async fn s6_a_session_that_rests_takes_events_and_goes_on_resting() {
     peer.send("0 {'seen'2 2001'end'}$").await;
     drop(peer);
     within(sender.closed()).await;
+    server.stop().await;
+}
+
+/// Counts how often it is told of a client, of which it keeps nothing, and shows its senders.
+struct Forgetful {
+    connects: Arc<AtomicU64>,
+    senders: Arc<Mutex<Vec<EventSender>>>,
+}
+
+impl Handler for Forgetful {
+    type State = ();
+
+    fn versions(&self) -> Versions {
+        Versions::of([10])
+    }
+
+    fn is_stateless(&self) -> bool {
+        true
+    }
+
+    fn connect(&self, _: &Client) {
+        self.connects.fetch_add(1, Ordering::Relaxed);
+    }
+
+    async fn request(&self, call: Call<()>) -> Result<Reply, Failure> {
+        if call.term().is_atom("subscribe") {
+            self.senders.lock().unwrap().push(call.events());
+        }
+        Ok(Reply::ok(1))
+    }
+}
+
+#[tokio::test]
+async fn s6_what_is_not_missed_is_not_kept_for_a_session_that_rests() {
+    let (connects, senders) = (Arc::<AtomicU64>::default(), Arc::default());
+    let forgetful = Forgetful { connects: Arc::clone(&connects), senders: Arc::clone(&senders) };
+    let server = start_with(Server::builder(), forgetful).await;
+    let mut peer = open(&server).await;
+    peer.send("10 'one'$").await;
+    assert_eq!(peer.packet().await, "10 ? {1'start'}$");
+    drop(peer);
+    parked(&server).await;
+    let (mut peer, _) = resume(&server, 1, 0, 2).await;
+    assert_eq!(connects.load(Ordering::Relaxed), 1);
+    peer.send("10 'subscribe'$").await;
+    assert_eq!(peer.packet().await, "10 ? {1'start'}$");
+    assert_eq!(connects.load(Ordering::Relaxed), 2);
+    drop(peer);
+    parked(&server).await;
+    // Somebody may send events now, so that the client's place is kept.
+    let (mut peer, _) = resume(&server, 2, 0, 3).await;
+    let sender: EventSender = senders.lock().unwrap().pop().unwrap();
+    within(sender.send_with(|_| ubf!(news))).await.unwrap();
+    assert_eq!(peer.packet().await, "10 ? {'event_out''news'}$");
+    peer.send("10 'two'$").await;
+    assert_eq!(peer.packet().await, "10 ? {1'start'}$");
+    assert_eq!(connects.load(Ordering::Relaxed), 2);
+    peer.send("0 {'seen'3 1'end'}$").await;
+    drop(peer);
     server.stop().await;
 }
 
