@@ -7,6 +7,7 @@ mod connections;
 #[cfg(feature = "mutants")]
 mod mutants;
 mod sessions;
+mod takeover;
 
 use ubf_conformance::dialogue::{Dialogue, Folder, Strictness, load, play};
 use ubf_conformance::files::Files;
