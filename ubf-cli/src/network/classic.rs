@@ -21,7 +21,7 @@ pub(crate) fn cannot_connect(error: &ClassicConnectError) -> Report {
         Refusal::Session(EndReason::NotHello(_) | EndReason::BadSyntax(_)) => Some(
             "is that a server of the time before versions? Others are called without --classic",
         ),
-        _ => None,
+        Refusal::Session(_) | _ => None,
     };
     let hint = failures.iter().find_map(|(_, why)| in_words(why));
     Report::new(error.to_string()).with_hint(hint)
@@ -49,6 +49,7 @@ fn hint(error: &CallError) -> Option<&'static str> {
 
 /// The response and the state, also where the server says that a contract was broken: that is an
 /// answer like others, as it is from versioned servers.
+#[expect(clippy::result_large_err, reason = "it is the error of the library, passed on")]
 pub(crate) fn answer(
     outcome: Result<ClassicReply, CallError>,
 ) -> Result<(Term, Option<Term>), CallError> {

@@ -12,7 +12,7 @@ use crate::ui::report::Report;
 
 pub(crate) enum Talk<'a> {
     Versioned(Box<Session<'a>>),
-    Classic(ClassicSession<'a>),
+    Classic(Box<ClassicSession<'a>>),
 }
 
 impl<'a> Talk<'a> {
@@ -26,7 +26,8 @@ impl<'a> Talk<'a> {
         palette: Palette,
     ) -> Result<Self, Report> {
         if args.classic.classic {
-            return ClassicSession::connect(args, screen, palette).await.map(Self::Classic);
+            let session = ClassicSession::connect(args, screen, palette).await?;
+            return Ok(Self::Classic(Box::new(session)));
         }
         let session = Session::connect(args, screen, palette).await;
         let session = session.map_err(|error| network::cannot_connect(&error))?;
