@@ -13,6 +13,7 @@
 //! What serves them is [`ubf_server`].
 
 mod about;
+mod activation;
 mod adding;
 mod admin_http;
 mod breaks;

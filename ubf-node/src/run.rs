@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io::{ErrorKind, Write as _};
+use std::iter;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use tracing::{error, info, warn};
 use ubf_server::{BindError, Counts, Report, Server, ServerBuilder, Service};
 use ubf_service::server::KeeperError;
 
+use crate::activation::Activation;
 use crate::adding::{Held, Others, add};
 use crate::admin_http::AdminHttp;
 use crate::breaks::Breaks;
@@ -172,8 +174,19 @@ async fn serve(
     let progress = Progress::default();
     let mut incoming =
         Incoming::begin(settings.control.as_deref(), options.takes_over(), &progress).await?;
+    let mut activation = Activation::from_env()?;
     for address in &settings.listen {
-        builder = listen(builder, address, incoming.listener(address));
+        // A predecessor may have several of one name.
+        let mut inherited = Vec::from_iter(iter::from_fn(|| incoming.listener(address)));
+        if inherited.is_empty() {
+            inherited = activation.take(address)?.unwrap_or_default();
+        }
+        if inherited.is_empty() {
+            builder = listen(builder, address, None);
+        }
+        for listener in inherited {
+            builder = listen(builder, address, Some(listener));
+        }
     }
     for address in &settings.classic.listen {
         let name = format!("classic:{address}");

@@ -135,7 +135,8 @@ pub struct Options {
     pub(super) check_config: bool,
 
     /// Where to listen; several with commas, or the flag again. `unix:PATH` is a Unix socket for
-    /// clients of this user. [default: 127.0.0.1:4000; with --classic none]
+    /// clients of this user, `fd:NAME` what a supervisor has opened under this name (`LISTEN_FDS`),
+    /// and `fd:*` all of that. [default: 127.0.0.1:4000; with --classic none]
     #[arg(long, value_name = "ADDRESS")]
     listen: Vec<OsString>,
 

@@ -390,3 +390,40 @@ fn without_the_option_a_server_does_not_take_over() {
     alone.signal("TERM");
     assert_eq!(alone.status(), Some(0));
 }
+
+/// A server whose listener somebody else has opened and keeps, as systemd does.
+fn activated(listener: &std::net::TcpListener, more: &str) -> Program {
+    let ours = std::os::fd::OwnedFd::from(listener.try_clone().unwrap());
+    let program = env!("CARGO_BIN_EXE_ubf-server");
+    let line = format!(
+        "LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=web exec {program} --listen fd:web --log json {more} 3<&0 </dev/null"
+    );
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &line]).stdin(ours).stdout(std::process::Stdio::null());
+    shell.stderr(std::process::Stdio::piped());
+    Program::spawn(shell)
+}
+
+#[test]
+fn u1_a_listener_of_a_supervisor_is_open_while_no_process_is_there() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut program = activated(&listener, "");
+    assert_eq!(program.address(), listener.local_addr().unwrap().to_string());
+    crate::process::exchange(&mut program.connect(), "1 1$", "1 ? {1'start'}$");
+    program.kill();
+    // Nobody is refused.
+    let mut client = program.connect();
+    let program = activated(&listener, "");
+    crate::process::exchange(&mut client, "1 2$", "1 ? {2'start'}$");
+    drop(client);
+    program.signal("TERM");
+    assert_eq!(program.status(), Some(0));
+}
+
+#[test]
+fn u1_a_listener_that_was_not_handed_over_is_an_error() {
+    let output = run(&["--listen", "fd:web"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("fd:web: no such listener was handed over (LISTEN_FDS)"), "{said}");
+}
