@@ -11,6 +11,7 @@ use crate::log::debug;
 use crate::settings::ServerLimits;
 
 /// Serves a connection in a task of its own. It is admitted at once.
+#[allow(clippy::needless_pass_by_value, reason = "all that greet have one form")]
 pub(crate) fn welcome(stream: Stream, peer: Peer, endpoint: &Arc<SharedEndpoint>) {
     match endpoint.admit(&peer) {
         Welcome::Served { guard, start } => {

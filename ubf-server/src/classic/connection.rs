@@ -47,6 +47,7 @@ pub(crate) fn welcome(
 }
 
 /// The same, of a stream whose first bytes were read already.
+#[allow(clippy::needless_pass_by_value, reason = "all that greet have one form")]
 pub(super) fn welcome_with(
     stream: Stream,
     first: BytesMut,
