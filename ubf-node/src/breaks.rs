@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use tracing::warn;
-use ubf_server::{ContractCounts, Contracts, Handler};
+use ubf_server::{ContractCounts, ContractRules, Contracts, Handler};
 
 /// Asks the services when somebody wants to know.
 #[derive(Clone, Default)]
@@ -15,6 +15,10 @@ type Count = dyn Fn() -> ContractCounts + Send + Sync;
 impl Breaks {
     pub(crate) fn add<H: Handler>(&mut self, service: &str, handler: &Contracts<H>) {
         self.0.push((service.into(), Arc::new(handler.counts())));
+    }
+
+    pub(crate) fn add_rules(&mut self, service: &str, rules: &ContractRules) {
+        self.0.push((service.into(), Arc::new(rules.counts())));
     }
 
     /// Of all services together, in the words of the log.

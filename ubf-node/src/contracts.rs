@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::ValueEnum;
 use ubf_codec::Version;
 use ubf_contract::{Contract, Reader};
-use ubf_server::{Contracts, Enforcement, Handler, Versions};
+use ubf_server::{ContractRules, Contracts, Enforcement, Handler, Versions};
 
 use crate::options::{Raw, Wrong};
 
@@ -89,6 +89,15 @@ impl ContractPlan {
             }
         }
         contracts
+    }
+
+    /// The contracts of a service that is run by its owner.
+    pub(crate) fn rules(&self, service: &str, versions: &Versions) -> ContractRules {
+        let rules = ContractRules::new(self.enforcement);
+        versions.iter().fold(rules, |rules, version| match self.contract(service, version) {
+            Some(contract) => rules.version(version, contract),
+            None => rules,
+        })
     }
 
     /// The contract of a service in a version, whatever becomes of messages that break it.

@@ -9,19 +9,20 @@ use std::task::Poll;
 
 use tokio::sync::watch;
 use tracing::{error, warn};
-use ubf_codec::Version;
+use ubf_codec::{Version, Versioned as _};
 use ubf_server::{
-    OwnerInput, OwnerLink, ServerBuilder, ServerHandle, Service, SessionLimits, SessionOwner,
-    Versions,
+    ContractRules, OwnerInput, OwnerLink, ServerBuilder, ServerHandle, Service, SessionLimits,
+    SessionOwner, Versions,
 };
 use ubf_service::backup::{self, BackupSize};
 use ubf_service::server::{
-    Keeper, KeeperConfig, KeeperError, Migration, OrderError, OwnedSession, RowCount,
+    CallWatch, Keeper, KeeperConfig, KeeperError, Migration, OrderError, OwnedSession, RowCount,
 };
 use ubf_service::{Known, StatefulService};
 use ubf_state::{ShardId, ShardVersions};
 use ubf_store::{Redb, Store, StoreError};
 
+use crate::journal::Journal;
 use crate::options::{ServiceName, Wrong, connection, word};
 use crate::services::KvRows;
 
@@ -241,6 +242,8 @@ pub(crate) struct Opening {
     /// The names under which it is served.
     pub(crate) names: Vec<Service>,
     pub(crate) wanted: Versions,
+    pub(crate) contracts: ContractRules,
+    pub(crate) journal: Option<Journal>,
 }
 
 /// Opens the store of a service and claims its rows. It waits for the store.
@@ -321,7 +324,9 @@ fn open<S: StatefulService>(
     stateful: fn() -> S,
     opening: Opening,
 ) -> Result<Arc<dyn KeptService>, Unkept> {
-    let Opening { plan, sessions, max_kept_event_bytes, names, wanted } = opening;
+    let Opening { plan, sessions, max_kept_event_bytes, names, wanted, contracts, journal } =
+        opening;
+    let watch = journal.map(|journal| Arc::new(journal) as Arc<dyn CallWatch>);
     let open = move || {
         let (place, store) = open_store(&plan.place, service)?;
         let mut config = KeeperConfig::default();
@@ -329,6 +334,8 @@ fn open<S: StatefulService>(
         config.sessions = sessions.clone();
         config.max_kept_event_bytes = max_kept_event_bytes;
         config.first_version = plan.state_version;
+        config.contracts = Some(contracts.clone());
+        config.watch.clone_from(&watch);
         Keeper::start(stateful(), store, config)
             .map_err(|error| Unkept { place: place.clone(), error: error.into() })
     };
@@ -409,6 +416,14 @@ impl fmt::Display for RestoreError {
 }
 
 impl std::error::Error for RestoreError {}
+
+/// The versions of the contract that a service with rows has.
+pub(crate) fn known_versions(service: ServiceName) -> Versions {
+    match service {
+        ServiceName::Kv => <KvRows as StatefulService>::Request::VERSIONS.iter().copied().collect(),
+        ServiceName::Echo | ServiceName::Irc => Versions::new(),
+    }
+}
 
 /// Whether rows of a service can be kept in a store.
 pub(crate) const fn has_rows(service: ServiceName) -> bool {

@@ -22,7 +22,7 @@ use crate::journal::Journal;
 use crate::log::{self, Log};
 use crate::operator;
 use crate::options::{Loaded, Options, ServiceName, Settings};
-use crate::rows::{Causes, Kept, Opening, has_rows, open_rows};
+use crate::rows::{Causes, Kept, Opening, has_rows, known_versions, open_rows};
 use crate::services::{Echo, Irc, Kv};
 use crate::signals::Signals;
 use crate::takeover::{Descriptor, InTheWay, Incoming, NotTaken, Place, Progress, Takeovers};
@@ -218,7 +218,11 @@ async fn serve(
         if has_rows(service)
             && let Some(plan) = &settings.store
         {
+            let contracts = settings.contracts.rules(name, &known_versions(service));
+            breaks.add_rules(name, &contracts);
             let opening = Opening {
+                contracts,
+                journal,
                 plan: plan.clone(),
                 sessions: settings.sessions.clone(),
                 max_kept_event_bytes,
@@ -302,10 +306,6 @@ async fn serve(
     };
     for service in kept.iter() {
         service.offer(&server.handle());
-        if settings.journal.is_some() {
-            let service = service.service().as_str();
-            warn!(service, "its calls are in its rows, and not in the journal");
-        }
     }
     if settings.services.contains(&ServiceName::Kv) && settings.store.is_none() {
         warn!("kv keeps all in memory: it is gone when this process ends, whoever takes over");

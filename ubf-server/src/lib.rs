@@ -194,7 +194,7 @@ pub use self::call_times::CallTimes;
 #[cfg(feature = "classic")]
 pub use self::classic::{Classic, ClassicService};
 #[cfg(feature = "contract")]
-pub use self::contracts::{ContractState, Contracts};
+pub use self::contracts::{ContractRules, ContractState, Contracts, Verdict};
 pub use self::counters::Counts;
 pub use self::event::EventSender;
 pub use self::event_error::EventError;

@@ -12,8 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tracing::{error, info, warn};
-use ubf_codec::{Encoder, Term, Text};
-use ubf_server::{Call, Client, Failure, Handler, HandlerError, Reply, Versions};
+use ubf_codec::{Document, Encoder, Term, TermRef, Text, Version, View};
+use ubf_server::{Call, Client, Failure, Handler, HandlerError, Reply, Service, Versions};
+use ubf_service::server::CallWatch;
 
 use self::file::RecordFile;
 
@@ -131,11 +132,16 @@ impl Journal {
         Journaled { journal: self, handler }
     }
 
-    fn record<S>(&self, name: &str, call: &Call<S>, body: &[u8]) {
-        let service = call.service().name().cloned().map_or(Term::Undefined, Term::String);
+    fn record_event(&self, service: &Service, version: Version, event: TermRef<'_>) {
+        let body = Encoder::new().encode(&event.to_term());
+        self.record("event", service, version, body.strip_suffix(b"$").unwrap_or(&body));
+    }
+
+    fn record(&self, name: &str, service: &Service, version: Version, body: &[u8]) {
+        let service = service.name().cloned().map_or(Term::Undefined, Term::String);
         let service = Encoder::new().encode(&service);
         let service = service.strip_suffix(b"$").unwrap_or(&service);
-        let version = call.version().to_string();
+        let version = version.to_string();
         // The body is an UBF(A) packet, and what reads no register may stand before it.
         let mut record = Vec::with_capacity(body.len() + service.len() + 32);
         for piece in
@@ -157,6 +163,19 @@ impl Journal {
             Err(error) if !was_failing => error!(%path, %error, "the journal cannot be written"),
             Ok(()) | Err(_) => {}
         }
+    }
+}
+
+/// The calls of services with rows.
+impl CallWatch for Journal {
+    fn begins(&self, service: &Service, version: Version, body: &Document<Bytes>, is_event: bool) {
+        if is_event {
+            let root = body.root();
+            let View::Tuple(event) = root.view() else { return };
+            return self.record_event(service, version, event.get(1).unwrap_or(root));
+        }
+        let source = body.source().trim_ascii_start();
+        self.record("executed", service, version, source.strip_suffix(b"$").unwrap_or(source));
     }
 }
 
@@ -219,13 +238,12 @@ impl<H: Handler> Handler for Journaled<H> {
     }
 
     async fn request(&self, call: Call<H::State>) -> Result<Reply, Failure> {
-        self.journal.record("executed", &call, call.source());
+        self.journal.record("executed", call.service(), call.version(), call.source());
         self.handler.request(call).await
     }
 
     async fn event(&self, event: Call<H::State>) {
-        let body = Encoder::new().encode(&event.term().to_term());
-        self.journal.record("event", &event, body.strip_suffix(b"$").unwrap_or(&body));
+        self.journal.record_event(event.service(), event.version(), event.term());
         self.handler.event(event).await;
     }
 }

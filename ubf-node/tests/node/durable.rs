@@ -125,6 +125,46 @@ fn a_folder_is_open_in_one_process_and_the_second_one_says_so() {
     assert_eq!(first.status(), Some(0));
 }
 
+#[tokio::test]
+async fn contracts_are_held_and_the_journal_is_written_for_rows_too() {
+    let folder = Folder::new("held");
+    let journal = folder.0.join("journal");
+    let data = folder.0.join("data");
+    let arguments = [
+        "--listen",
+        "127.0.0.1:0",
+        "--log",
+        "json",
+        "--service",
+        "kv",
+        "--data",
+        data.to_str().unwrap(),
+        "--journal",
+        journal.to_str().unwrap(),
+        "--contract-mode",
+        "enforce",
+    ];
+    let program = Program::spawn(command(&arguments));
+    let client = connect(program.address()).await;
+    let call = |request| {
+        let client = client.clone();
+        async move { within(client.call(request)).await.unwrap().response().to_string() }
+    };
+    assert_eq!(call(ubf!({put, "a", 7})).await, "{ok,1}");
+    let broken = call(ubf!({put, "a"})).await;
+    assert!(broken.starts_with("{clientBrokeContract,{put,\"a\"},["), "{broken}");
+    assert!(broken.contains("put"), "in the words of the contract: {broken}");
+    let contract = call(ubf!(contract)).await;
+    assert!(contract.contains("kv"), "{contract}");
+    assert_eq!(call(ubf!({get, "a"})).await, "{value,7,1}");
+    drop(client);
+    program.signal("TERM");
+    assert_eq!(program.status(), Some(0));
+    let records = std::fs::read_to_string(&journal).unwrap();
+    let expected = "{'executed'\"kv\"3 {'put'\"a\"7}}$\n{'executed'\"kv\"3 {'get'\"a\"}}$\n";
+    assert_eq!(records, expected);
+}
+
 #[test]
 fn what_does_not_fit_together_is_said() {
     for (arguments, said) in [

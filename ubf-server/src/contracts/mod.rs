@@ -1,6 +1,7 @@
 //! A handler that is held against contracts (C3, C4).
 
 mod held;
+mod rules;
 mod session;
 mod state_of;
 
@@ -17,6 +18,7 @@ use ubf_contract::{Accepted, Broken, Contract, ContractCounts, Enforcement, Sess
 use ubf_proto::Versions;
 
 use self::held::Held;
+pub use self::rules::{ContractRules, Verdict};
 use self::session::{Counters, Session, Shared};
 pub(crate) use self::state_of::{state_of, state_of_term};
 use crate::failure::Failure;
@@ -265,22 +267,10 @@ impl<H: Handler> Contracts<H> {
         session: &Session,
     ) -> Reply {
         let checker = &held.sessions;
-        let checked = reply.look(|reply| {
-            let View::Tuple(pair) = reply.view() else { return None };
-            let [response, next] = pair.to_array()?;
-            let next = match (accepted.state(), next.view()) {
-                (SessionState::Stateless, _) => Some(SessionState::Stateless),
-                (_, View::Atom(name)) => checker.state(name.to_bytes()),
-                (_, _) => None,
-            };
-            Some(checker.reply(accepted, response, next).map_err(|broken| {
-                let instead = again(request, |request| {
-                    checker.server_broke_term(accepted, request, response)
-                });
-                (broken, instead)
-            }))
-        });
-        match checked.flatten() {
+        let instead = |response: TermRef<'_>| {
+            again(request, |request| checker.server_broke_term(accepted, request, response))
+        };
+        match checked_reply(held, accepted, &reply, instead) {
             // A reply that is none at all is answered `failed` by the connection.
             None => reply,
             Some(Ok(state)) => {
@@ -326,6 +316,28 @@ fn again<T>(request: &Bytes, look: impl FnOnce(TermRef<'_>) -> T) -> T {
             look(Term::Undefined.as_ref())
         }
     }
+}
+
+/// The state that a reply leads to; or how it breaks its contract, and `instead` of it. `None`:
+/// it is no reply at all.
+fn checked_reply(
+    held: &Held,
+    accepted: &Accepted,
+    reply: &Reply,
+    instead: impl Fn(TermRef<'_>) -> Term,
+) -> Option<Result<SessionState, (Box<Broken>, Term)>> {
+    let checker = &held.sessions;
+    let checked = reply.look(|reply| {
+        let View::Tuple(pair) = reply.view() else { return None };
+        let [response, next] = pair.to_array()?;
+        let next = match (accepted.state(), next.view()) {
+            (SessionState::Stateless, _) => Some(SessionState::Stateless),
+            (_, View::Atom(name)) => checker.state(name.to_bytes()),
+            (_, _) => None,
+        };
+        Some(checker.reply(accepted, response, next).map_err(|broken| (broken, instead(response))))
+    });
+    checked.flatten()
 }
 
 /// The same message for the handler inside.

@@ -10,10 +10,11 @@ use tracing::{error, warn};
 use ubf_codec::{Term, Text, Version, Versioned as _, View};
 use ubf_proto::server::{Message, SessionAnswer, StoredAnswer};
 use ubf_proto::session::{Level, NoSession, Resume, SessionId, Wish};
-use ubf_server::{OwnerInput, OwnerLink, Reply};
+use ubf_server::{OwnerInput, OwnerLink, Reply, Verdict};
 use ubf_state::shard::{NotRun, Ran, To};
 use ubf_state::{Do, Reason, Session, SessionKey, Stop, Tx};
 
+use super::keeper::{CallWatch, KeeperConfig};
 use super::key::key_of;
 use super::links::place;
 use super::parked::Client;
@@ -65,7 +66,6 @@ impl<S: StatefulService> Worker<S> {
         if !matches!(todo.request, Asked::Spent) {
             return false;
         }
-        todo.is_again = true;
         let asked = {
             let _in_runtime = self.shared.runtime().map(Handle::enter);
             prepare::ask(&**self.host.service_arc(), &todo.message)
@@ -245,17 +245,33 @@ impl<S: StatefulService> Worker<S> {
             let (again, shard) = (refused.clone(), self.host.shard_mut());
             return shard.run(&self.rows, to, wall_clock(), |_| Ok(refused), |_| again).map(drop);
         }
-        if todo.is_event { self.event(link, to, &todo.message) } else { self.call(link, to, todo) }
+        if todo.is_event { self.event(link, to, todo) } else { self.call(link, to, todo) }
     }
 
     /// Runs an event of a client.
-    fn event(&mut self, link: &OwnerLink, to: To, message: &Message) -> Result<(), NotRun> {
+    fn event(
+        &mut self,
+        link: &OwnerLink,
+        to: To,
+        todo: &mut Todo<S::Request>,
+    ) -> Result<(), NotRun> {
+        let Todo { message, has_begun, .. } = todo;
+        let message = &*message;
         let caller = caller(to, message.version);
         let service = Arc::clone(self.host.service_arc());
+        let KeeperConfig { contracts, watch, .. } = &self.config;
         let run = |tx: &mut Tx<'_>| {
             let View::Tuple(event) = message.body.root().view() else { return Ok(()) };
             let Some(event) = event.get(1) else { return Ok(()) };
-            contained(|| service.event(&caller, event, tx))
+            contained(|| {
+                if let Some(contracts) = contracts
+                    && !contracts.event(caller.version, &service.state_name(&caller, tx)?, event)
+                {
+                    return Ok(());
+                }
+                begins(watch.as_ref(), message, true, has_begun);
+                service.event(&caller, event, tx)
+            })
         };
         let shard = self.host.shard_mut();
         let ran = shard.run_event(&self.rows, to, wall_clock(), run)?;
@@ -274,7 +290,7 @@ impl<S: StatefulService> Worker<S> {
         to: To,
         todo: &mut Todo<S::Request>,
     ) -> Result<(), NotRun> {
-        let Todo { message, request, .. } = todo;
+        let Todo { message, request, has_begun, .. } = todo;
         let (message, version) = (&*message, message.version);
         let caller = caller(to, version);
         let max_kept = match to {
@@ -284,14 +300,35 @@ impl<S: StatefulService> Worker<S> {
             To::Connection(_) => u64::MAX,
         };
         let service = Arc::clone(self.host.service_arc());
+        let KeeperConfig { contracts, watch, .. } = &self.config;
         // Of the session before the call, for a refusal: the call is taken back then.
         let state = RefCell::new(Text::from_static("start"));
         let run = |tx: &mut Tx<'_>| {
             contained(|| {
                 let before = service.state_name(&caller, tx)?;
                 *state.borrow_mut() = before.clone();
+                let root = message.body.root();
+                let verdict = contracts.as_ref().map_or(Verdict::Run(None), |contracts| {
+                    contracts.request(version, &before, root)
+                });
+                let accepted = match verdict {
+                    Verdict::Answer(reply) => return Ok(stored(reply, version, max_kept)),
+                    Verdict::Run(accepted) => accepted,
+                };
+                begins(watch.as_ref(), message, false, has_begun);
                 let request = std::mem::replace(request, Asked::Spent);
-                answer(&*service, &caller, message, request, &before, max_kept, tx)
+                Ok(match answer(&*service, &caller, message, request, &before, tx)? {
+                    Answered::Reply(reply) => {
+                        let reply = match contracts {
+                            Some(contracts) => {
+                                contracts.reply(version, root, accepted.as_ref(), reply)
+                            }
+                            None => reply,
+                        };
+                        stored(reply, version, max_kept)
+                    }
+                    Answered::Failed(why) => StoredAnswer::Failed(Term::atom(why)).to_bytes(),
+                })
             })
         };
         // The closure that refuses cannot borrow what the one before it writes.
@@ -377,18 +414,38 @@ const fn caller(to: To, version: Version) -> Caller<'static> {
     }
 }
 
-/// One call: its answer, as it is stored.
+/// Tells whoever watches that a message begins, once.
+fn begins(
+    watch: Option<&Arc<dyn CallWatch>>,
+    message: &Message,
+    is_event: bool,
+    has_begun: &mut bool,
+) {
+    if !std::mem::replace(has_begun, true)
+        && let Some(watch) = watch
+    {
+        watch.begins(&message.service, message.version, &message.body, is_event);
+    }
+}
+
+/// What has come of a request.
+enum Answered {
+    Reply(Reply),
+    /// It may have been executed, for this reason.
+    Failed(&'static str),
+}
+
+/// One call.
 fn answer<S: StatefulService>(
     service: &S,
     caller: &Caller<'_>,
     message: &Message,
     request: Asked<S::Request>,
     state: &Text,
-    max_kept: u64,
     tx: &mut Tx<'_>,
-) -> Do<Bytes> {
+) -> Do<Answered> {
     let version = caller.version;
-    let reply = match request {
+    Ok(match request {
         Asked::Ready(request) => {
             let reply = service.apply(caller, request, tx)?;
             // A reply that has no form in the caller's version is a fault of the service.
@@ -396,20 +453,25 @@ fn answer<S: StatefulService>(
                 reply.to_term(version).map_err(|error| Stop::crashed(error.to_string()))?;
             if response.is_atom("event_out") {
                 // P3: its client would take it for an event.
-                return Ok(StoredAnswer::Failed(Term::atom("reply_is_an_event")).to_bytes());
+                return Ok(Answered::Failed("reply_is_an_event"));
             }
-            Reply::new(response, service.state_name(caller, tx)?)
+            Answered::Reply(Reply::new(response, service.state_name(caller, tx)?))
         }
         Asked::Broken(expected) => {
-            Reply::broken_contract(message.body.root(), &[&expected], state.clone())
+            let root = message.body.root();
+            Answered::Reply(Reply::broken_contract(root, &[&expected], state.clone()))
         }
         Asked::Crashed(text) => return Err(Stop::crashed(text)),
         // What it has asked of others may have been done.
-        Asked::Late => return Ok(StoredAnswer::Failed(Term::atom("call_time")).to_bytes()),
+        Asked::Late => Answered::Failed("call_time"),
         Asked::Nothing | Asked::Spent | Asked::Waits | Asked::Prepared(_) => {
             return Err(Stop::crashed("a message was run that was not prepared"));
         }
-    };
+    })
+}
+
+/// A reply as it is stored.
+fn stored(reply: Reply, version: Version, max_kept: u64) -> Bytes {
     let body = reply.into_body();
     let stored = if body.len() as u64 > max_kept {
         // S3.15: it could not be sent again.
@@ -417,7 +479,7 @@ fn answer<S: StatefulService>(
     } else {
         StoredAnswer::Reply { version, body }
     };
-    Ok(stored.to_bytes())
+    stored.to_bytes()
 }
 
 /// The answer to a call that was taken back, as it is stored.

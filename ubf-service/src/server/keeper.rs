@@ -9,14 +9,15 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
-use ubf_codec::{Version, Versioned as _};
-use ubf_proto::Versions;
+use ubf_codec::{Document, Version, Versioned as _};
 use ubf_proto::endpoint::SessionLimits;
 use ubf_proto::server::SessionAnswer;
 use ubf_proto::session::NoSession;
-use ubf_server::{OwnerInput, OwnerLink, SessionOwner};
+use ubf_proto::{Service, Versions};
+use ubf_server::{ContractRules, OwnerInput, OwnerLink, SessionOwner};
 use ubf_state::shard::Config;
 use ubf_state::{Known, ShardId, ShardVersions};
 use ubf_store::{Store, StoreThread};
@@ -30,6 +31,14 @@ use super::worker::Worker;
 use crate::backup::BackupSize;
 use crate::host::{Host, known};
 use crate::service::StatefulService;
+
+/// Somebody who is told of calls: a journal.
+pub trait CallWatch: Send + Sync + fmt::Debug {
+    /// A request, or an event, is about to be run for the first time here. It was not if it breaks
+    /// its contract, or is refused before. One that is lost with its batch, or with the process, is
+    /// told of again when its client has sent it again.
+    fn begins(&self, service: &Service, version: Version, body: &Document<Bytes>, is_event: bool);
+}
 
 /// How a keeper works.
 #[derive(Clone, Debug)]
@@ -46,6 +55,11 @@ pub struct KeeperConfig {
     pub max_prepare_time: Duration,
     /// The most bytes of events that are kept for a session (S6). Default 1 MiB.
     pub max_kept_event_bytes: usize,
+    /// What clients and the service say is held against these contracts (C4). A reply that is not
+    /// allowed is answered `serverBrokeContract`; what its call wrote stays.
+    pub contracts: Option<ContractRules>,
+    /// Who is told of each call before it begins. None by default.
+    pub watch: Option<Arc<dyn CallWatch>>,
     /// The seed of [`Tx::random`](ubf_state::Tx::random). By default it is the time of day.
     pub seed: Option<u64>,
 }
@@ -58,6 +72,8 @@ impl Default for KeeperConfig {
             first_version: None,
             max_prepare_time: Duration::from_secs(60),
             max_kept_event_bytes: 1 << 20,
+            contracts: None,
+            watch: None,
             seed: None,
         }
     }

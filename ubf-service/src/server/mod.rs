@@ -31,5 +31,5 @@ mod worker;
 mod keeper;
 
 pub use self::failure::KeeperError;
-pub use self::keeper::{Keeper, KeeperConfig};
+pub use self::keeper::{CallWatch, Keeper, KeeperConfig};
 pub use self::orders::{Migration, OrderError, OwnedSession, RowCount};

@@ -23,7 +23,7 @@ pub(super) struct Todo<R> {
     pub(super) is_event: bool,
     pub(super) request: Asked<R>,
     /// It has been begun before, and a row was missing.
-    pub(super) is_again: bool,
+    pub(super) has_begun: bool,
 }
 
 /// What a message asks for.
@@ -77,7 +77,7 @@ impl<R> Todo<R> {
         } else {
             ask(service, &message)
         };
-        Self { message, is_event, request, is_again: false }
+        Self { message, is_event, request, has_begun: false }
     }
 }
 
