@@ -10,6 +10,7 @@ pub(crate) mod connect;
 pub(crate) mod contract;
 #[cfg(unix)]
 mod demo;
+pub(crate) mod kv;
 mod load;
 pub(crate) mod packets;
 mod repl;
@@ -66,6 +67,7 @@ pub(crate) enum Command {
     Call(Call),
     Repl(Repl),
     Load(Load),
+    Kv(kv::Kv),
     Attack(attack::Options),
     Contract(contract::Contract),
     #[cfg(unix)]

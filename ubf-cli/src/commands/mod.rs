@@ -15,6 +15,7 @@ mod encode;
 mod fmt;
 mod from_json;
 mod inputs;
+mod kv;
 mod load;
 mod load_report;
 mod repl;
@@ -42,6 +43,7 @@ pub(crate) fn run(command: &Command, output: &mut Output) -> io::Result<Status> 
         // `main` runs it before there is an output.
         Command::Serve(_) => Ok(Status::Good),
         Command::Call(args) => call::run(args, output),
+        Command::Kv(args) => kv::run(args, output),
         Command::Repl(args) => repl::run(args, output),
         Command::Load(args) => load::run(args, output),
         Command::Attack(args) => attack::run(args, output),
