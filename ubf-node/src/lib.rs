@@ -30,6 +30,8 @@ mod rows;
 mod run;
 mod script;
 mod signals;
+#[cfg(unix)]
+mod supervisor;
 #[cfg(target_os = "linux")]
 mod takeover;
 #[cfg(not(target_os = "linux"))]

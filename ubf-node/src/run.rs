@@ -25,6 +25,8 @@ use crate::options::{Loaded, Options, ServiceName, Settings};
 use crate::rows::{Causes, Kept, Opening, has_rows, known_versions, open_rows};
 use crate::services::{Echo, Irc, Kv};
 use crate::signals::Signals;
+#[cfg(unix)]
+use crate::supervisor::Supervisor;
 use crate::takeover::{Descriptor, InTheWay, Incoming, NotTaken, Place, Progress, Takeovers};
 
 /// The exit statuses, beside 0. Two is the one that clap uses.
@@ -322,6 +324,15 @@ async fn serve(
     for address in stock_sockets {
         info!(address, "listening for stock peers");
     }
+    #[cfg(unix)]
+    let supervisor = Supervisor::of_environment();
+    #[cfg(unix)]
+    supervisor.ready();
+    let living = async {
+        #[cfg(unix)]
+        supervisor.live().await;
+        std::future::pending::<Infallible>().await
+    };
     let handle = server.handle();
     let place = operator.as_ref().map(|operator| Place {
         server: handle.clone(),
@@ -360,6 +371,7 @@ async fn serve(
         never = proving => match never {},
         never = signals.obey(&handle) => match never {},
         never = watched => match never {},
+        never = living => match never {},
         never = log.tell_of_what_is_left_out() => match never {},
     };
     let (report, broken) = match ended {

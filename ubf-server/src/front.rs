@@ -43,7 +43,6 @@ impl Front {
     }
 
     #[cfg(not(feature = "tls"))]
-    #[expect(clippy::unused_self, reason = "there is nothing in front without the feature")]
     pub(crate) fn before(&self, greet: Greet, _: &Listener) -> Greet {
         greet
     }

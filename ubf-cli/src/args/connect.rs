@@ -38,11 +38,11 @@ pub(crate) struct ConnectArgs {
 #[derive(Debug, Args)]
 struct TlsArgs {
     /// Speak TLS: the server has to show a certificate for its name, of an authority of --ca
-    #[arg(long, requires = "ca")]
+    #[arg(long, requires = "ca", hide_short_help = true)]
     tls: bool,
 
     /// Speak TLS, and trust the authorities whose certificates are in this file, as PEM
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     ca: Option<PathBuf>,
 
     /// Show this certificate, as PEM, to a server that wants to see one

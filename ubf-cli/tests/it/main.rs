@@ -27,6 +27,7 @@ mod from_json;
     reason = "programs use a part of what `ubf contract rust` writes, with lints of their own"
 )]
 mod generated;
+mod tls;
 mod to_json;
 mod trace;
 

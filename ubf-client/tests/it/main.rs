@@ -27,6 +27,8 @@ mod malformed;
 mod opening;
 mod sessions;
 mod settings;
+#[cfg(feature = "tls")]
+mod tls;
 #[cfg(feature = "tower")]
 mod tower;
 mod travel;

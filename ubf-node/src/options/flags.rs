@@ -49,10 +49,6 @@ Examples:
     $ PROGRAM --listen 127.0.0.1:4000 --admin-http 127.0.0.1:9464 &
     $ curl http://127.0.0.1:9464/metrics
 
-  Encrypted, for clients with a certificate of their own:
-    $ PROGRAM --listen 0.0.0.0:4000 --tls-cert a.pem --tls-key a.key --tls-client-ca ca.pem &
-    $ ubf call --ca ca.pem --cert me.pem --key me.key a.example:4000 hello
-
   Under an operator's control:
     $ PROGRAM --listen 127.0.0.1:4000 --control /run/ubf.socket &
     $ ubf admin --control /run/ubf.socket status
