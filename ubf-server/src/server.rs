@@ -666,6 +666,10 @@ impl ServerBuilder {
     /// # Errors
     /// If there is nothing to serve or nowhere to listen, if a service was given twice, and if a
     /// handler is not as it should be: see [`HandlerError`].
+    #[cfg_attr(
+        not(all(unix, feature = "classic")),
+        expect(unused_mut, reason = "listeners for stock peers are taken out of it")
+    )]
     pub async fn bind(mut self) -> Result<Server, BindError> {
         let mut offer = Offer::new().with_crash_rule(self.crash_rule);
         if let Some(service) = self.service_twice {

@@ -35,7 +35,7 @@ pub(crate) enum KvCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct KvArgs {
-    /// Addresses, as host:port or unix:/path, with commas between them
+    /// Addresses, as host:port or `unix:/path`, with commas between them
     #[arg(value_name = "ADDRESS", required = true, value_delimiter = ',')]
     pub(crate) addresses: Vec<Target>,
 

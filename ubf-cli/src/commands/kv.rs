@@ -88,7 +88,7 @@ fn dump(runtime: &Runtime, client: &Client, output: &mut Output) -> io::Result<R
     let (mut after, mut count) = (Term::Undefined, 0_u64);
     loop {
         let reply = client.call(ubf!({scan, (after), (PAGE)})).idempotent();
-        let reply = match runtime.block_on(async { reply.await }) {
+        let reply = match runtime.block_on(reply.into_future()) {
             Ok(reply) => reply,
             Err(error) => return Ok(Err(Failed::call(&error))),
         };
@@ -100,10 +100,10 @@ fn dump(runtime: &Runtime, client: &Client, output: &mut Output) -> io::Result<R
             count += 1;
             output.line(format_args!("{{put,{key},{value}}}"))?;
         }
-        match next.view() {
-            View::Undefined => break,
-            _ => after = next.to_term(),
+        if next.is_undefined() {
+            break;
         }
+        after = next.to_term();
     }
     // Whoever has the text sees that it is whole.
     output.line(format_args!("% {}", counted(count, "value")))?;
@@ -162,13 +162,9 @@ fn load(
 
 /// `{put,Key,Value}`, and nothing else.
 fn put(term: Term, name: &str) -> Result<Term, Report> {
-    let is_put = match term.as_ref().view() {
-        View::Tuple(tuple) => {
-            tuple.len() == 3 && tuple.get(0).is_some_and(|name| name.is_atom("put"))
-        }
-        _ => false,
-    };
-    if is_put {
+    if let Some([name, _, _]) = term.as_tuple()
+        && name.is_atom("put")
+    {
         return Ok(term);
     }
     let text = format!("{name}: {{put,Key,Value}} is expected, and not {term}");

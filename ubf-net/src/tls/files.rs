@@ -32,9 +32,12 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 }
 
 fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_file(path).map_err(|cause| match cause {
-        pem::Error::NoItemsFound => TlsError::new(path, TlsErrorKind::NoKey),
-        cause => TlsError::caused(path, TlsErrorKind::Unreadable, cause),
+    PrivateKeyDer::from_pem_file(path).map_err(|cause| {
+        if matches!(cause, pem::Error::NoItemsFound) {
+            TlsError::new(path, TlsErrorKind::NoKey)
+        } else {
+            TlsError::caused(path, TlsErrorKind::Unreadable, cause)
+        }
     })
 }
 

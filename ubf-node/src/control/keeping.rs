@@ -18,6 +18,7 @@ const FIRST_NUMBER: u64 = 1_000_000_000_000;
 
 impl Control {
     /// Does what concerns rows. `None`: it does not.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all other requests are others' work")]
     pub(super) async fn try_rows(&self, request: &Request) -> Option<Result<Response, Refusal>> {
         Some(match request {
             Request::Rows(which) => self.rows(which).await,
@@ -133,6 +134,7 @@ fn session(first: u64, service: &str, session: OwnedSession) -> SessionReport {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` hands it over")]
 fn refusal(error: OrderError) -> Refusal {
     Refusal::Rows(Causes(&error).to_string())
 }

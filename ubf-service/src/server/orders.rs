@@ -150,6 +150,9 @@ pub(super) struct Desk {
     reading: Option<Reading>,
     /// It reads them. One thread at a time.
     reader: Option<JoinHandle<()>>,
+    /// It has not come to its end. It says so before it answers: whoever has the answer may give
+    /// the next order at once, and the thread itself ends a moment later.
+    is_read: Arc<AtomicBool>,
     /// The keeper ends, and its reader is to do so, too.
     is_ending: Arc<AtomicBool>,
     /// T8: rows are being rewritten.
@@ -164,9 +167,7 @@ pub(super) struct Desk {
 impl Desk {
     /// Whether all rows are to be shown for an order. Another one waits for nobody.
     pub(super) fn wants(&mut self, reading: Reading) -> bool {
-        let is_busy = self.reading.is_some()
-            || self.reader.as_ref().is_some_and(|reader| !reader.is_finished());
-        if is_busy {
+        if self.reading.is_some() || self.is_read.load(Ordering::Acquire) {
             reading.fail(OrderError::Busy);
             return false;
         }
@@ -182,9 +183,11 @@ impl Desk {
             Err(error) => return reading.fail(OrderError::Store(error)),
         };
         let is_ending = Arc::clone(&self.is_ending);
+        self.is_read.store(true, Ordering::Release);
+        let turn = Turn(Arc::clone(&self.is_read));
         let reader = std::thread::Builder::new().name("ubf-reader".into());
         // Without a thread the order is dropped, and whoever gave it is told that it was.
-        self.reader = reader.spawn(move || reading.run(snapshot, &is_ending)).ok();
+        self.reader = reader.spawn(move || reading.run(snapshot, turn, &is_ending)).ok();
     }
 
     /// Somebody waits until these versions are stored. The mark by which that is told.
@@ -232,20 +235,30 @@ impl Reading {
         };
     }
 
-    fn run(self, mut snapshot: Box<dyn Snapshot>, is_ending: &AtomicBool) {
+    fn run(self, mut snapshot: Box<dyn Snapshot>, turn: Turn, is_ending: &AtomicBool) {
         let goes_on = || !is_ending.load(Ordering::Relaxed);
         match self {
             Self::Count(answer) => {
                 let counted = count(&mut *snapshot, goes_on);
-                drop(snapshot);
+                drop((snapshot, turn));
                 answer.send(counted).ok();
             }
             Self::Backup { name, path, answer } => {
                 let written = backup::write_file(&mut *snapshot, &name, &path, goes_on);
-                drop(snapshot);
+                drop((snapshot, turn));
                 answer.send(written.map_err(OrderError::Backup)).ok();
             }
         }
+    }
+}
+
+/// The right to read all rows; also a reader that panics gives it back.
+#[derive(Debug)]
+struct Turn(Arc<AtomicBool>);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
     }
 }
 

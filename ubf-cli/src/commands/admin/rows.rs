@@ -28,6 +28,7 @@ pub(super) enum Rows {
 }
 
 /// Asks what concerns rows. `None`: it does not.
+#[expect(clippy::wildcard_enum_match_arm, reason = "all other commands are others' work")]
 pub(super) fn answer(args: &AdminArgs, admin: &mut Admin) -> Option<Answered> {
     let answer = match &args.command {
         Command::Rows(rows) => admin.rows(rows.which()).map(Rows::Counts),
@@ -73,9 +74,10 @@ fn migrate(admin: &mut Admin, args: &Migrate) -> Result<Vec<MigrationReport>, Ad
 
 /// Asks whoever is at the terminal whether that is meant. `false`: it is not.
 pub(super) fn is_meant(which: &Which, output: &mut Output) -> io::Result<bool> {
-    let whose = match which {
-        Which::One(service) => service.to_string(),
-        _ => "all services with rows".to_owned(),
+    let whose = if let Which::One(service) = which {
+        service.to_string()
+    } else {
+        "all services with rows".to_owned()
     };
     if !io::stdin().is_terminal() {
         let text = "finalizing has no way back without a loss, and nobody can be asked";
