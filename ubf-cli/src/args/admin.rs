@@ -14,12 +14,18 @@ use crate::args::units::{duration, some_time};
 ///
 /// The socket is the file that a server was given with --control, and the option has the same name
 /// here; without it the environment variable `UBF_CONTROL` says which. What changes a server is
-/// answered with its status after the change; several servers are answered as a table. Addresses are HOST:PORT; several, best first, have
-/// commas between them. Times are as 500ms, 30s, 5m.
+/// answered with its status after the change; several servers are answered as a table. Addresses are
+/// HOST:PORT; several, best first, have commas between them. Times are as 500ms, 30s, 5m.
 #[derive(Debug, Args)]
-#[command(after_long_help = include_str!("../help/admin.txt"), subcommand_value_name = "COMMAND")]
+#[command(
+    after_long_help = include_str!("../help/admin.txt"),
+    subcommand_value_name = "COMMAND",
+    disable_help_subcommand = true
+)]
 pub(crate) struct AdminArgs {
-    /// A server's control socket. Several have commas between them, or the option again
+    /// A server's control socket
+    ///
+    /// Several have commas between them, or the option again.
     #[arg(
         short,
         long,

@@ -19,6 +19,14 @@ const NOT_RUN: &[(&str, &str)] = &[
         "ubf serve --classic 127.0.0.1:4001 --gateway",
         "it wants the servers behind it; a test of ubf-node has them",
     ),
+    (
+        "ubf serve --listen 0.0.0.0:4000 --tls-cert a.pem",
+        "it wants a certificate; tests of ubf-node have some",
+    ),
+    (
+        "ubf call --ca ca.pem a.example:4000",
+        "the name is nobody's; tests of ubf-node call with TLS",
+    ),
     ("ubf attack 127.0.0.1:4000", "takes minutes; the heavy tests attack a server of ours"),
     ("ubf admin --control /run/a.socket,/run/b.socket status --watch", "goes on until Ctrl-C"),
     (

@@ -67,18 +67,27 @@ impl Scene {
     /// A text of an example with the ports and the folder of this scene.
     pub(super) fn adapted(&self, text: &str) -> String {
         let folder = format!("{}/", self.folder.display());
-        let text = match &self.own {
-            Some(own) => {
-                text.replace("127.0.0.1:4000", &own.address).replace("127.0.0.1:4001", &own.classic)
-            }
-            None => text.to_owned(),
+        let [first, second] = self.ports.map(|port| format!(":{port}"));
+        let (own, classic) = match &self.own {
+            Some(own) => (own.address.clone(), own.classic.clone()),
+            None => (format!("127.0.0.1{first}"), format!("127.0.0.1{second}")),
         };
-        text.replace(":4000", &format!(":{}", self.ports[0]))
-            .replace(":4001", &format!(":{}", self.ports[1]))
-            // The folder's own name may begin with one of them.
-            .replace("/run/", "\0")
-            .replace("/tmp/", "\0")
-            .replace('\0', &folder)
+        // What stands for something is put in at the end, all at once: a port, or the folder's own
+        // name, may begin as something else that is looked for.
+        let all = [
+            ("127.0.0.1:4000", own),
+            ("127.0.0.1:4001", classic),
+            (":4000", first),
+            (":4001", second),
+            ("/run/", folder.clone()),
+            ("/tmp/", folder),
+        ];
+        let marked = (0_u8..).zip(&all).fold(text.to_owned(), |text, (number, (known, _))| {
+            text.replace(known, &format!("\0{number}\0"))
+        });
+        (0_u8..)
+            .zip(&all)
+            .fold(marked, |text, (number, (_, own))| text.replace(&format!("\0{number}\0"), own))
             .replace("ubf-server ", "ubf serve ")
     }
 
