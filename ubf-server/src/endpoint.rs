@@ -2,7 +2,7 @@
 //! and a way to reach each. Nothing here is touched for a call: only when connections come and go,
 //! when handlers crash, and by operators.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -33,7 +33,7 @@ use crate::log::{error, info, millis, warn};
 use crate::mailbox::{Command, Mailbox};
 use crate::origin::origin;
 use crate::owner::SessionOwner;
-use crate::session::{SessionEntry, SessionGuard};
+use crate::session::{ByKey, SessionEntry, SessionGuard};
 use crate::settings::ServerLimits;
 use crate::takeover::{Doors, NotAdopted};
 
@@ -51,8 +51,6 @@ pub(crate) struct SharedEndpoint {
     /// S6: bytes that all sessions may keep.
     max_kept_in_all: usize,
     pub(crate) services: BTreeMap<Service, Code>,
-    /// The names of the services, of which each session has one.
-    names: BTreeSet<Arc<Service>>,
     /// Whether a service has an owner: most servers have none, and need not look.
     has_owners: bool,
     /// All versions of the services, spoken or not.
@@ -110,7 +108,7 @@ struct State {
     /// Those that the endpoint has admitted.
     entries: HashMap<ConnectionKey, Arc<ConnectionEntry>>,
     /// Those that the endpoint has granted.
-    sessions: HashMap<SessionKey, Arc<SessionEntry>>,
+    sessions: HashSet<ByKey>,
     /// The one that runs the server is to close the listeners.
     must_stop_listening: bool,
     /// As they were told last to those who watch them.
@@ -135,10 +133,10 @@ impl State {
                     }
                 }
                 Output::EndSession(session) => {
-                    later.ended.extend(self.sessions.get(&session).cloned());
+                    later.ended.extend(self.session(session));
                 }
                 Output::WakeSession(session) => {
-                    later.woken.extend(self.sessions.get(&session).cloned());
+                    later.woken.extend(self.session(session));
                 }
                 Output::StopListening => self.must_stop_listening = true,
                 Output::CountCalls => {
@@ -150,6 +148,10 @@ impl State {
             }
         }
         later
+    }
+
+    fn session(&self, key: SessionKey) -> Option<Arc<SessionEntry>> {
+        self.sessions.get(&key).map(|known| Arc::clone(known))
     }
 
     /// S6: how many sessions there are now.
@@ -187,7 +189,7 @@ struct Later {
 /// Sessions that rest do so until the end. They are in their own mailboxes' bells.
 impl Drop for State {
     fn drop(&mut self) {
-        for session in self.sessions.values() {
+        for session in &self.sessions {
             session.mailbox.close();
         }
     }
@@ -263,7 +265,7 @@ impl SharedEndpoint {
         let state = State {
             endpoint: Endpoint::new(settings, offer, seed),
             entries: HashMap::new(),
-            sessions: HashMap::new(),
+            sessions: HashSet::new(),
             must_stop_listening: false,
             session_counts: watch::Sender::default(),
         };
@@ -274,7 +276,6 @@ impl SharedEndpoint {
             max_kept_in_all: usize::try_from(sessions.max_kept_in_all).unwrap_or(usize::MAX),
             versions,
             has_owners: services.values().any(|code| matches!(code, Code::Owner(_))),
-            names: services.keys().cloned().map(Arc::new).collect(),
             services,
             own,
             farewells: Arc::new(Semaphore::new(MAX_FAREWELLS)),
@@ -336,11 +337,6 @@ impl SharedEndpoint {
         }
     }
 
-    /// The name of a service, shared.
-    fn name(&self, name: Service) -> Arc<Service> {
-        self.names.get(&name).map_or_else(|| Arc::new(name), Arc::clone)
-    }
-
     /// T3: the owner of a service.
     pub(crate) fn owner(&self, name: &Service) -> Option<Arc<dyn SessionOwner>> {
         if !self.has_owners {
@@ -387,18 +383,14 @@ impl SharedEndpoint {
         wish: &Wish,
         max_packet: u64,
     ) -> Result<(SessionGuard, Grant), SessionAnswer> {
-        let name = service.clone();
-        let service = self.name(service);
         self.with_state(|state, now| {
             let endpoint = &mut state.endpoint;
-            match endpoint.open_session(connection.key, name, wish, max_packet, now) {
+            match endpoint.open_session(connection.key, service, wish, max_packet, now) {
                 Opening::Granted { session, grant } => {
                     let mailbox = Arc::clone(mailbox);
-                    let entry = SessionEntry::new(
-                        self, session, wish.id, service, connection, mailbox, now,
-                    );
+                    let entry = SessionEntry::new(self, session, wish.id, connection, mailbox, now);
                     let entry = Arc::new(entry);
-                    state.sessions.insert(session, Arc::clone(&entry));
+                    state.sessions.insert(ByKey(Arc::clone(&entry)));
                     Ok((SessionGuard::new(Arc::clone(self), entry), grant))
                 }
                 Opening::NotGranted => Err(SessionAnswer::NotGranted),
@@ -494,7 +486,7 @@ impl SharedEndpoint {
     fn command_all(&self, command: impl Fn() -> Command) {
         let mailboxes: Vec<_> = self.with_state(|state, _| {
             let connections = state.entries.values().map(|entry| entry.mailbox());
-            let sessions = state.sessions.values().map(|session| Arc::clone(&session.mailbox));
+            let sessions = state.sessions.iter().map(|session| Arc::clone(&session.mailbox));
             connections.chain(sessions).collect()
         });
         // Without the lock: a session that rests is woken.
@@ -505,7 +497,7 @@ impl SharedEndpoint {
 
     /// U2: the names of all sessions of level `'memory'`.
     pub(crate) fn session_ids(&self) -> Vec<SessionId> {
-        self.with_state(|state, _| state.sessions.values().map(|session| session.id).collect())
+        self.with_state(|state, _| state.sessions.iter().map(|session| session.id).collect())
     }
 
     pub(crate) fn session_place(&self, session: SessionKey) -> Option<SessionPlace> {
@@ -544,10 +536,9 @@ impl SharedEndpoint {
             let entry = Arc::new(entry);
             let mailbox = entry.mailbox();
             entry.set_mailbox(Arc::clone(&self.nobody));
-            let known =
-                SessionEntry::new(self, key, id, self.name(name.clone()), &entry, mailbox, now);
+            let known = SessionEntry::new(self, key, id, &entry, mailbox, now);
             let known = Arc::new(known);
-            shared.sessions.insert(key, Arc::clone(&known));
+            shared.sessions.insert(ByKey(Arc::clone(&known)));
             let own = SessionGuard::new(Arc::clone(self), known);
             let session = start.parked(&name, session, now);
             Some(Adopted { own, entry, session, service: Some(service), state })
@@ -658,13 +649,19 @@ impl SharedEndpoint {
 
     /// The sessions after this number, oldest first, as many as asked for.
     pub(crate) fn sessions(&self, after: u64, at_most: usize) -> Vec<SessionStatus> {
-        let (now, mut entries) = self.with_state(|state, now| {
-            let entries = state.sessions.values().filter(|entry| entry.key.number() > after);
-            (now, entries.cloned().collect::<Vec<_>>())
+        let (now, found) = self.with_state(|state, now| {
+            let mut entries: Vec<_> =
+                state.sessions.iter().filter(|entry| entry.key.number() > after).collect();
+            entries.sort_unstable_by_key(|entry| entry.key);
+            // One that is over, and whose task does not know it yet, is left out.
+            let with_service = |entry: &ByKey| {
+                let SessionPlace { service, .. } = state.endpoint.session_place(entry.key)?;
+                Some((Arc::clone(entry), service))
+            };
+            let found = entries.into_iter().filter_map(with_service).take(at_most);
+            (now, found.collect::<Vec<_>>())
         });
-        entries.sort_by_key(|entry| entry.key);
-        entries.truncate(at_most);
-        entries.iter().map(|entry| session_status(entry, now)).collect()
+        found.into_iter().map(|(entry, service)| session_status(&entry, service, now)).collect()
     }
 
     /// A watch of how many sessions there are.
@@ -863,12 +860,12 @@ fn connection_status(entry: &ConnectionEntry, now: Time) -> ConnectionStatus {
     }
 }
 
-fn session_status(entry: &SessionEntry, now: Time) -> SessionStatus {
+fn session_status(entry: &SessionEntry, service: Service, now: Time) -> SessionStatus {
     let (connection, peer) = entry.owner();
     SessionStatus {
         number: entry.key.number(),
         name: entry.id.to_string(),
-        service: Service::clone(&entry.service),
+        service,
         connection: connection.number(),
         peer,
         age: now.since(entry.since),

@@ -1,5 +1,8 @@
 //! A session, as others see it, and its place in the server.
 
+use std::borrow::Borrow;
+use std::hash::{Hash, Hasher};
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Wake, Waker};
@@ -24,7 +27,6 @@ const TOLD_KEPT: usize = 16 << 10;
 pub(crate) struct SessionEntry {
     pub(crate) key: SessionKey,
     pub(crate) id: SessionId,
-    pub(crate) service: Arc<Service>,
     /// When it was opened.
     pub(crate) since: Time,
     /// Bytes that are kept, as they were told last.
@@ -32,6 +34,10 @@ pub(crate) struct SessionEntry {
     /// How often it went on with another connection.
     pub(crate) resumes: AtomicU32,
     pub(crate) is_parked: AtomicBool,
+    /// S10: the client was told that the server stops, and has what it was sent.
+    pub(crate) was_told: AtomicBool,
+    /// S6: whether the session was told last that the server is crowded.
+    is_crowded: AtomicBool,
     /// Who has the connection, or had the last one.
     owner: Mutex<(ConnectionKey, Peer)>,
     pub(crate) mailbox: Arc<Mailbox>,
@@ -45,7 +51,6 @@ impl SessionEntry {
         endpoint: &Arc<SharedEndpoint>,
         key: SessionKey,
         id: SessionId,
-        service: Arc<Service>,
         connection: &ConnectionEntry,
         mailbox: Arc<Mailbox>,
         since: Time,
@@ -53,11 +58,12 @@ impl SessionEntry {
         Self {
             key,
             id,
-            service,
             since,
             kept: AtomicUsize::new(0),
             resumes: AtomicU32::new(0),
             is_parked: AtomicBool::new(false),
+            was_told: AtomicBool::new(false),
+            is_crowded: AtomicBool::new(false),
             owner: Mutex::new((connection.key, connection.peer.clone())),
             mailbox,
             bed: Bed::new(),
@@ -81,6 +87,39 @@ impl SessionEntry {
         self.owner.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
+
+/// A session in a set of those of a server, in which its key finds it: a table would have all keys
+/// twice.
+#[derive(Debug)]
+pub(crate) struct ByKey(pub(crate) Arc<SessionEntry>);
+
+impl Deref for ByKey {
+    type Target = Arc<SessionEntry>;
+
+    fn deref(&self) -> &Arc<SessionEntry> {
+        &self.0
+    }
+}
+
+impl Borrow<SessionKey> for ByKey {
+    fn borrow(&self) -> &SessionKey {
+        &self.0.key
+    }
+}
+
+impl Hash for ByKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.key.hash(state);
+    }
+}
+
+impl PartialEq for ByKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.key == other.0.key
+    }
+}
+
+impl Eq for ByKey {}
 
 /// The bell of a session that rests: it goes on in a task.
 impl Wake for SessionEntry {
@@ -113,6 +152,12 @@ impl SessionGuard {
         self.is_let_go = true;
     }
 
+    /// Whether the session is one of this service, and not over.
+    pub(crate) fn is_for(&self, service: &Service) -> bool {
+        let place = self.endpoint.session_place(self.entry.key);
+        place.is_some_and(|place| place.service == *service)
+    }
+
     /// S6: it has no connection from here on.
     pub(crate) fn park(&self, connection: ConnectionKey) {
         self.entry.is_parked.store(true, Ordering::Relaxed);
@@ -125,6 +170,23 @@ impl SessionGuard {
         self.entry.is_parked.store(false, Ordering::Relaxed);
         *self.entry.owner.lock().unwrap_or_else(PoisonError::into_inner) =
             (connection.key, connection.peer.clone());
+    }
+
+    /// S6: tells the endpoint what is kept: always at the end, else when it has changed much.
+    /// Whether the server is crowded, if that has changed.
+    pub(crate) fn tell_kept(&self, kept: usize, is_last: bool) -> Option<bool> {
+        // The session's task alone writes these: others only look at them.
+        let told = self.entry.kept.load(Ordering::Relaxed);
+        if told.abs_diff(kept) >= TOLD_KEPT || (is_last && told != kept) {
+            self.entry.kept.store(kept, Ordering::Relaxed);
+            self.endpoint.kept_changed(told, kept);
+        }
+        let is_crowded = self.endpoint.is_crowded();
+        let has_changed = self.entry.is_crowded.load(Ordering::Relaxed) != is_crowded;
+        has_changed.then(|| {
+            self.entry.is_crowded.store(is_crowded, Ordering::Relaxed);
+            is_crowded
+        })
     }
 
     /// S6: nobody can go on with it from here on. `false` if somebody is about to.
@@ -141,24 +203,5 @@ impl Drop for SessionGuard {
         let kept = self.entry.kept.swap(0, Ordering::Relaxed);
         self.endpoint.kept_changed(kept, 0);
         self.endpoint.forget_session(self.entry.key);
-    }
-}
-
-/// What a session's task and the endpoint have told each other of what is kept.
-#[derive(Debug, Default)]
-pub(crate) struct Kept {
-    is_crowded: bool,
-}
-
-impl Kept {
-    /// Tells the endpoint what is kept. Whether the server is crowded, if that has changed.
-    pub(crate) fn tell(&mut self, own: &SessionGuard, kept: usize, is_last: bool) -> Option<bool> {
-        let told = own.entry.kept.load(Ordering::Relaxed);
-        if told.abs_diff(kept) >= TOLD_KEPT || (is_last && told != kept) {
-            own.entry.kept.store(kept, Ordering::Relaxed);
-            own.endpoint.kept_changed(told, kept);
-        }
-        let is_crowded = own.endpoint.is_crowded();
-        (std::mem::replace(&mut self.is_crowded, is_crowded) != is_crowded).then_some(is_crowded)
     }
 }

@@ -163,11 +163,11 @@ struct Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stay {
     Attached,
-    /// S6: it has none. It stands in a line with the others of its origin, by the time since when
-    /// they have none.
+    /// S6: it has none. It stands in a ring with the others of its origin, by the time since when
+    /// they have none: before the one that has none for longest comes the last one.
     Parked {
-        longer: Option<SessionKey>,
-        shorter: Option<SessionKey>,
+        longer: SessionKey,
+        shorter: SessionKey,
         /// When it is over, if it rests and nobody else looks to that.
         until: Time,
     },
@@ -177,9 +177,8 @@ enum Stay {
 #[derive(Clone, Copy, Debug, Default)]
 struct OfOrigin {
     count: usize,
-    /// S6: of those without a connection, the one that has none for longest, and the last one.
+    /// S6: of those without a connection, the one that has none for longest.
     longest: Option<SessionKey>,
-    shortest: Option<SessionKey>,
 }
 
 /// The sessions that are not over. They are looked up while all connections of the server wait, so
@@ -381,42 +380,59 @@ impl Sessions {
 
     /// Puts a session behind all others of its origin that have no connection.
     fn stand_in_line(&mut self, key: SessionKey) {
-        let Some(entry) = self.entries.get_mut(&key) else { return };
-        let line = self.by_origin.entry(entry.origin).or_default();
-        let longer = line.shortest.replace(key);
-        line.longest.get_or_insert(key);
-        entry.stay = Stay::Parked { longer, shorter: None, until: Time::NEVER };
+        let Some(origin) = self.entries.get(&key).map(|entry| entry.origin) else { return };
+        let longest = *self.by_origin.entry(origin).or_default().longest.get_or_insert(key);
+        // One that is alone stands before and behind itself.
+        let last = self.neighbours(longest).map_or(key, |(last, _)| last);
+        let Some(stay) = self.stay(key) else { return };
+        *stay = Stay::Parked { longer: last, shorter: longest, until: Time::NEVER };
         self.parked += 1;
-        if let Some(Stay::Parked { shorter, .. }) = self.stay(longer) {
-            *shorter = Some(key);
-        }
+        self.set_shorter(last, key);
+        self.set_longer(longest, key);
     }
 
     /// Takes a session out of the line, if it stands there.
     fn leave_line(&mut self, key: SessionKey) {
+        let Some((longer, shorter)) = self.neighbours(key) else { return };
+        self.set_shorter(longer, shorter);
+        self.set_longer(shorter, longer);
         let Some(entry) = self.entries.get_mut(&key) else { return };
         let stay = core::mem::replace(&mut entry.stay, Stay::Attached);
-        let Stay::Parked { longer, shorter, until } = stay else { return };
         self.parked -= 1;
-        self.resting.remove(&(until, key));
-        if let Some(line) = self.by_origin.get_mut(&entry.origin) {
-            if line.longest == Some(key) {
-                line.longest = shorter;
-            }
-            if line.shortest == Some(key) {
-                line.shortest = longer;
-            }
+        if let Stay::Parked { until, .. } = stay {
+            self.resting.remove(&(until, key));
         }
-        if let Some(Stay::Parked { shorter: next, .. }) = self.stay(longer) {
-            *next = shorter;
-        }
-        if let Some(Stay::Parked { longer: next, .. }) = self.stay(shorter) {
-            *next = longer;
+        if let Some(line) = self.by_origin.get_mut(&entry.origin)
+            && line.longest == Some(key)
+        {
+            line.longest = (shorter != key).then_some(shorter);
         }
     }
 
-    fn stay(&mut self, key: Option<SessionKey>) -> Option<&mut Stay> {
-        self.entries.get_mut(&key?).map(|entry| &mut entry.stay)
+    /// Those before and behind a session that stands in line.
+    fn neighbours(&self, key: SessionKey) -> Option<(SessionKey, SessionKey)> {
+        match self.entries.get(&key)?.stay {
+            Stay::Parked { longer, shorter, .. } => Some((longer, shorter)),
+            Stay::Attached => None,
+        }
+    }
+
+    /// This one is behind a session that stands in line.
+    fn set_shorter(&mut self, key: SessionKey, behind: SessionKey) {
+        if let Some(Stay::Parked { shorter, .. }) = self.stay(key) {
+            *shorter = behind;
+        }
+    }
+
+    /// This one is before a session that stands in line.
+    fn set_longer(&mut self, key: SessionKey, before: SessionKey) {
+        if let Some(Stay::Parked { longer, .. }) = self.stay(key) {
+            *longer = before;
+        }
+    }
+
+    fn stay(&mut self, key: SessionKey) -> Option<&mut Stay> {
+        self.entries.get_mut(&key).map(|entry| &mut entry.stay)
     }
 
     /// S6: a session that is parked rests, and is over then if nothing happens. `false` if it is not
@@ -440,7 +456,7 @@ impl Sessions {
     pub(super) fn take_over(&mut self, now: Time) -> Option<SessionKey> {
         let &(at, key) = self.resting.first().filter(|&&(at, _)| at <= now)?;
         self.resting.remove(&(at, key));
-        if let Some(Stay::Parked { until, .. }) = self.stay(Some(key)) {
+        if let Some(Stay::Parked { until, .. }) = self.stay(key) {
             *until = Time::NEVER;
         }
         Some(key)
@@ -540,14 +556,12 @@ mod tests {
             assert_eq!(sessions.has_any(origin), has_any);
             for (index, key) in in_line.iter().enumerate() {
                 let Stay::Parked { longer, shorter, .. } = entries[key].stay else { panic!() };
-                let before = index.checked_sub(1).and_then(|index| in_line.get(index));
-                assert_eq!((longer, shorter), (before.copied(), in_line.get(index + 1).copied()));
+                let place = |index| in_line[index % in_line.len()];
+                let before = place(index + in_line.len() - 1);
+                assert_eq!((longer, shorter), (before, place(index + 1)));
             }
             let line = sessions.of_origin(origin);
-            assert_eq!(
-                (line.longest, line.shortest),
-                (in_line.first().copied(), in_line.last().copied())
-            );
+            assert_eq!(line.longest, in_line.first().copied());
             let count = entries.values().filter(|known| known.origin == origin).count();
             assert_eq!(line.count, count);
             all += in_line.len();
@@ -574,6 +588,11 @@ mod tests {
             [entries.len(), entries.len() - resting, resting],
             "nothing is left behind"
         );
+    }
+
+    #[test]
+    fn what_is_known_of_each_is_small() {
+        assert!(size_of::<Entry>() <= 88, "{} bytes", size_of::<Entry>());
     }
 
     #[test]

@@ -18,10 +18,10 @@ use bytes::Bytes;
 use tokio::sync::mpsc::UnboundedSender;
 use ubf_codec::Term;
 use ubf_net::Identity;
+use ubf_proto::ServerSession;
 use ubf_proto::export::SessionExport;
 use ubf_proto::server::Input;
 use ubf_proto::session::SessionId;
-use ubf_proto::{ServerSession, Service};
 
 use super::{Connection, Opened, Turn, WORK_BYTES};
 use crate::contain::{Contained, contained};
@@ -31,7 +31,7 @@ use crate::erased::AnyService;
 use crate::handler::Client;
 use crate::log::debug;
 use crate::mailbox::OpenMailbox;
-use crate::session::{Kept, SessionGuard};
+use crate::session::SessionGuard;
 
 /// What comes of a session that was asked to leave.
 #[derive(Debug)]
@@ -198,7 +198,7 @@ pub(crate) fn adopt(endpoint: Arc<SharedEndpoint>, adopted: Adopted) -> bool {
         let Some(imported) = contained(|| service.import(client, state)).flatten() else {
             return false;
         };
-        let name = Service::clone(&own.entry.service);
+        let name = session.service().clone();
         let times = endpoint.call_times.as_ref().and_then(|times| times.of(&name));
         services.push(Opened { name, code: Contained::new(imported), times });
     }
@@ -221,8 +221,6 @@ pub(crate) fn adopt(endpoint: Arc<SharedEndpoint>, adopted: Adopted) -> bool {
         now,
         end: None,
         frozen: None,
-        was_told: false,
-        kept: Kept::default(),
     });
     tokio::spawn(connection.run_session());
     true

@@ -54,7 +54,7 @@ use crate::erased::AnyConnection;
 use crate::log::{debug, warn};
 use crate::mailbox::{Command, Mailbox, OpenMailbox};
 use crate::owner::OwnerInput;
-use crate::session::{Kept, SessionGuard};
+use crate::session::SessionGuard;
 
 /// What a connection does before others have their turn, in bytes: those of its packets, each of which
 /// counts for at least [`LEAST_WORK`]. Chosen: more than a batch, and some tens of microseconds.
@@ -97,10 +97,6 @@ struct Connection {
     end: Option<Box<Turn>>,
     /// U2: it is on its way to another process. Apart, since that is seldom.
     frozen: Option<Box<Freeze>>,
-    /// S10: the client was told that the server stops, and has what it was sent.
-    was_told: bool,
-    /// S6: what the endpoint was told last: bytes that are kept, and whether the server is crowded.
-    kept: Kept,
 }
 
 /// The code of a service, and where its times are counted, if they are.
@@ -163,8 +159,6 @@ pub(crate) fn serve(
         now,
         end: None,
         frozen: None,
-        was_told: false,
-        kept: Kept::default(),
     });
     connection.run()
 }
@@ -226,8 +220,7 @@ impl Connection {
     async fn close(mut self: Box<Self>, end: End) {
         let Some(link) = self.link.take() else { return };
         if self.session.is_parked() && !self.is_gone() {
-            self.was_told = end.reason == CloseReason::Shutdown;
-            self.park();
+            self.park(end.reason == CloseReason::Shutdown);
             if let Some(session) = self.rest() {
                 tokio::spawn(session.run_session());
             }
@@ -239,11 +232,13 @@ impl Connection {
         link.close(end).await;
     }
 
-    /// S6: the session is without a connection from here on.
-    fn park(&mut self) {
+    /// S6: the session is without a connection from here on. S10: whether the client was told that
+    /// the server stops, and has what it was sent.
+    fn park(&mut self, was_told: bool) {
         // Only now, since the last words must be cut off when the server stops.
         self.entry.set_mailbox(Arc::new(Mailbox::new(0)));
         if let Some(own) = &self.own {
+            own.entry.was_told.store(was_told, Ordering::Relaxed);
             own.park(self.entry.key);
         }
         // Another task goes on from here.
@@ -608,7 +603,10 @@ impl Connection {
                 SessionEnd::GivenUp => counters.sessions_given_up.add(1),
                 SessionEnd::ByClient | _ => {}
             }
-            if end == SessionEnd::GivenUp && unread > 0 && !self.was_told {
+            if end == SessionEnd::GivenUp
+                && unread > 0
+                && !own.entry.was_told.load(Ordering::Relaxed)
+            {
                 counters.answers_lost.add(unread as u64);
                 warn!(session = %own.entry.id, unread, "answers that nobody has read are gone");
             }
@@ -619,7 +617,7 @@ impl Connection {
     /// S6: tells the endpoint what is kept, seldom: always at the end, else when it has changed much.
     fn tell_kept(&mut self, is_last: bool) {
         let Some(own) = &self.own else { return };
-        if let Some(is_crowded) = self.kept.tell(own, self.session.kept_bytes(), is_last) {
+        if let Some(is_crowded) = own.tell_kept(self.session.kept_bytes(), is_last) {
             self.session.handle(Input::Crowded(is_crowded), self.now);
         }
     }

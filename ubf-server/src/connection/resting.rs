@@ -13,19 +13,17 @@ use crate::endpoint::SharedEndpoint;
 use crate::entry::ConnectionEntry;
 use crate::erased::AnyConnection;
 use crate::mailbox::OpenMailbox;
-use crate::session::{Kept, SessionEntry, SessionGuard};
+use crate::session::{SessionEntry, SessionGuard};
 
 /// All that is kept of it, beside its [entry](SessionEntry).
 pub(crate) struct Resting {
     session: server::Resting,
-    services: Services,
-    was_told: bool,
-    kept: Kept,
+    /// `None`: that of no service.
+    services: Option<Box<Services>>,
 }
 
 /// The code of the services that its client has used.
 enum Services {
-    None,
     /// That of the session, whose name is known.
     Own {
         code: Code,
@@ -41,28 +39,30 @@ type Code = Contained<Box<dyn AnyConnection>>;
 const MAILBOXES: usize = 3;
 
 impl Services {
-    /// `own`: the service of the session.
-    fn pack(mut opened: Vec<Opened>, own: &SessionEntry) -> Self {
-        match opened.pop() {
-            None => Self::None,
-            // Its events name its place among the services, so that nobody may hold a sender.
-            Some(Opened { code, .. })
-                if opened.is_empty()
-                    && Arc::strong_count(&own.mailbox) <= MAILBOXES
-                    && code.get().is_some_and(|code| !code.is_missed()) =>
-            {
-                Self::None
-            }
-            Some(Opened { name, code, times }) if opened.is_empty() && name == *own.service => {
-                Self::Own { code, times }
-            }
-            last => Self::All(opened.into_iter().chain(last).collect()),
+    fn pack(mut opened: Vec<Opened>, own: &SessionGuard) -> Option<Box<Self>> {
+        let last = opened.pop()?;
+        let is_only = opened.is_empty();
+        if is_only && !Self::is_missed(&last.code, &own.entry) {
+            return None;
         }
+        let services = if is_only && own.is_for(&last.name) {
+            Self::Own { code: last.code, times: last.times }
+        } else {
+            opened.push(last);
+            Self::All(opened.into())
+        };
+        Some(Box::new(services))
+    }
+
+    /// Its events name its place among the services, so that there may be no code only where nobody
+    /// holds a sender.
+    fn is_missed(code: &Code, own: &SessionEntry) -> bool {
+        code.get().is_none_or(|code| code.is_missed())
+            || Arc::strong_count(&own.mailbox) > MAILBOXES
     }
 
     fn unpack(self, own: &Service) -> Vec<Opened> {
         match self {
-            Self::None => Vec::new(),
             Self::Own { code, times } => vec![Opened { name: own.clone(), code, times }],
             Self::All(opened) => opened.into_vec(),
         }
@@ -106,13 +106,13 @@ impl Connection {
             debug_assert!(false, "it was looked at");
             return Some(self);
         };
-        let Self { endpoint, mailbox, services, was_told, kept, .. } = *self;
+        let Self { endpoint, mailbox, services, .. } = *self;
         let (entry, until) = (Arc::clone(&own.entry), session.expires_at());
         endpoint.runs_here();
-        let services = Services::pack(services, &entry);
+        let services = Services::pack(services, &own);
         own.let_go();
         mailbox.leave_open();
-        let resting = Box::new(Resting { session, services, was_told, kept });
+        let resting = Box::new(Resting { session, services });
         match entry.lie_down(resting) {
             None => {
                 endpoint.session_rests(entry.key, until);
@@ -128,10 +128,11 @@ impl Connection {
         entry: Arc<SessionEntry>,
         resting: Resting,
     ) -> Box<Self> {
-        let Resting { session, services, was_told, kept } = resting;
+        let Resting { session, services } = resting;
         let now = endpoint.clock.now();
         let session = endpoint.wake_session(entry.key, session);
-        let services = services.unpack(&entry.service);
+        let services =
+            services.map_or_else(Vec::new, |services| services.unpack(session.service()));
         let (key, peer) = entry.owner();
         let connection = ConnectionEntry::gone(key, peer, now, endpoint.nobody());
         Box::new(Self {
@@ -151,8 +152,6 @@ impl Connection {
             now,
             end: None,
             frozen: None,
-            was_told,
-            kept,
         })
     }
 }
