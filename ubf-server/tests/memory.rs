@@ -21,8 +21,8 @@ const COUNT: usize = 400;
 const MAX_CONNECTION: usize = 2_100;
 /// Required: 1 KiB beside the connection. Measured: 576 bytes.
 const MAX_SESSION: usize = MAX_CONNECTION + 1_024;
-/// Required: 512 bytes. Measured: 491 to 498 bytes, and 640 where the service keeps a state: its code
-/// and its turns.
+/// Required: 512 bytes. Measured: 491 to 498 bytes, and 640 where the service keeps a state: its
+/// code and its turns.
 const MAX_PARKED: usize = 512;
 
 /// A connection of a client, which holds no memory but its descriptor.
