@@ -234,9 +234,9 @@ impl Builder {
         self
     }
 
-    /// Speaks TLS with every server, whoever has named it: none is spoken to otherwise, and each has
-    /// to show a certificate for the name of the last server that the program named (R7). Default:
-    /// no TLS. With a [`connector`](Self::connector), that makes the streams below.
+    /// Speaks TLS with every server, whoever has named it: none is spoken to otherwise, and each
+    /// has to show a certificate for the name of the last server that the program named (R7).
+    /// Default: no TLS. With a [`connector`](Self::connector), that makes the streams below.
     ///
     /// ```no_run
     /// use ubf_client::Client;
@@ -336,9 +336,9 @@ impl Builder {
     /// before all others; those wait until it has ended well. Then they follow, in their order,
     /// those that a loss had cut short included.
     ///
-    /// - If it fails, panics, or takes longer than [`call_time`](Self::call_time), the connection is
-    ///   given up, and the client goes on as after a loss: to the next address, after a pause. What
-    ///   waits is not lost.
+    /// - If it fails, panics, or takes longer than [`call_time`](Self::call_time), the connection
+    ///   is given up, and the client goes on as after a loss: to the next address, after a pause.
+    ///   What waits is not lost.
     /// - If the connection is lost first, the function is dropped where it is, and its calls end.
     ///   They are made nowhere else: the next connection has its own.
     /// - With it, no call precedes the agreement (N3), so that a new connection costs a round trip

@@ -40,8 +40,8 @@ pub(crate) fn json(report: &Report, required: &[Capability]) -> Value {
     })
 }
 
-/// The report as `JUnit` writes it: a test case a check, its class the rule. What hung or crashed is an
-/// error, what is not supported is skipped, or failed if it is required.
+/// The report as `JUnit` writes it: a test case a check, its class the rule. What hung or crashed
+/// is an error, what is not supported is skipped, or failed if it is required.
 pub(crate) fn junit(report: &Report, required: &[Capability]) -> String {
     let counts = report.counts();
     let missing: Vec<&str> =

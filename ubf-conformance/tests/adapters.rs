@@ -1,5 +1,5 @@
-//! The adapters of `spec/adapters` answer the line protocol, and the codecs behind them conform. Each
-//! is skipped, with a message, where its interpreter is not installed.
+//! The adapters of `spec/adapters` answer the line protocol, and the codecs behind them conform.
+//! Each is skipped, with a message, where its interpreter is not installed.
 #![allow(
     clippy::panic,
     clippy::print_stderr,

@@ -1,5 +1,5 @@
-//! What those who hold sessions against contracts have in common: how strict they are, and what they
-//! count.
+//! What those who hold sessions against contracts have in common: how strict they are, and what
+//! they count.
 
 /// What becomes of a message that its contract does not allow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -54,7 +54,8 @@
 //! | `std` | [`Described`] for `HashMap` and `HashSet` |
 //!
 //! # Limits
-//! [`ContractLimits`] for texts, [`CheckLimits`] for terms that are checked. No input makes this crate panic.
+//! [`ContractLimits`] for texts, [`CheckLimits`] for terms that are checked. No input makes this
+//! crate panic.
 
 extern crate alloc;
 #[cfg(any(test, feature = "std"))]

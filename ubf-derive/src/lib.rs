@@ -27,8 +27,8 @@ pub fn derive_versioned(input: TokenStream) -> TokenStream {
     versioned::expand(&input).unwrap_or_else(|error| error.to_compile_error()).into()
 }
 
-/// Implements `ubf_contract::Described`, and for enums `ubf_contract::DescribedEnum`: what a type is
-/// in a contract, as serde and `ubf-codec` write it.
+/// Implements `ubf_contract::Described`, and for enums `ubf_contract::DescribedEnum`: what a type
+/// is in a contract, as serde and `ubf-codec` write it.
 ///
 /// ```text
 /// /// Somebody who buys.

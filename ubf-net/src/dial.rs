@@ -22,8 +22,8 @@ const MAX_IPS: usize = 16;
 ///
 /// Names are looked up, and `is_allowed` is asked about each IP address that a name stands for,
 /// before anything is sent there. It is not asked about an address that is a number: who wrote it
-/// down has judged it. Of several IP addresses, the next one is tried beside the first after 250 ms,
-/// or as soon as that fails; the families take turns (RFC 8305). At most 16 are tried.
+/// down has judged it. Of several IP addresses, the next one is tried beside the first after 250
+/// ms, or as soon as that fails; the families take turns (RFC 8305). At most 16 are tried.
 ///
 /// # Errors
 /// If no connection is made `within` this time, over all attempts and the name's look-up.

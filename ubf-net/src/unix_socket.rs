@@ -29,8 +29,8 @@ impl UnixSocket {
     /// nothing else.
     ///
     /// # Errors
-    /// If another server listens there, or may; if there is a file that is no socket; if the path is
-    /// longer than clients can name, some 100 bytes; or if the file cannot be made.
+    /// If another server listens there, or may; if there is a file that is no socket; if the path
+    /// is longer than clients can name, some 100 bytes; or if the file cannot be made.
     pub fn bind(path: &Path) -> io::Result<Self> {
         // A longer path could be made by renaming, and nobody could connect to it.
         std::os::unix::net::SocketAddr::from_pathname(path)?;

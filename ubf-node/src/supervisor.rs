@@ -1,5 +1,5 @@
-//! What the program's supervisor is told, if it is one like systemd (`sd_notify`): that the server is
-//! ready, which process it is, and that it lives.
+//! What the program's supervisor is told, if it is one like systemd (`sd_notify`): that the server
+//! is ready, which process it is, and that it lives.
 
 use std::convert::Infallible;
 use std::ffi::OsStr;
@@ -46,8 +46,8 @@ impl Supervisor {
         self.tell(&format!("MAINPID={}\nREADY=1\n", std::process::id()));
     }
 
-    /// Tells again and again that the program lives, if that is wanted: for as long as it is polled,
-    /// and so for as long as the program's own task runs.
+    /// Tells again and again that the program lives, if that is wanted: for as long as it is
+    /// polled, and so for as long as the program's own task runs.
     pub(crate) async fn live(&self) -> Infallible {
         loop {
             match self.period {

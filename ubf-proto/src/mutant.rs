@@ -1,7 +1,8 @@
-//! Rules of sessions that tests take away one at a time, to see that simulation and search miss them.
+//! Rules of sessions that tests take away one at a time, to see that simulation and search miss
+//! them.
 //!
-//! Without the feature `mutants`, which is for this crate's own tests, no rule can be taken away: the
-//! question is a constant, and what it guards is not compiled.
+//! Without the feature `mutants`, which is for this crate's own tests, no rule can be taken away:
+//! the question is a constant, and what it guards is not compiled.
 
 /// A rule that is taken away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,8 +22,8 @@ pub enum Mutant {
     NoBarrier,
     /// S5: a resume wins whatever its turn is.
     NoTurn,
-    /// S1: the client uses the name of a session again that it did not hear of, and the server opens
-    /// another one of that name.
+    /// S1: the client uses the name of a session again that it did not hear of, and the server
+    /// opens another one of that name.
     IdOpenedTwice,
     /// S4: what the client has does not raise what the server has received.
     ReceivedIgnoresDone,

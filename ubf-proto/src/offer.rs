@@ -59,7 +59,8 @@ pub struct Withdrawal {
 ///
 /// The [`Endpoint`](crate::Endpoint) keeps one, and gives each session what it says to that
 /// session's peer; after a change it gives another one with
-/// [`Input::Offer`](crate::server::Input::Offer). Clients learn of it when a packet is refused (N5).
+/// [`Input::Offer`](crate::server::Input::Offer). Clients learn of it when a packet is refused
+/// (N5).
 ///
 /// ```
 /// use ubf_codec::Version;
@@ -213,8 +214,8 @@ impl Offer {
         self
     }
 
-    /// T11: this offer with a service pinned: its clients are told of no NextIP while the state that
-    /// replies name is not this one, since what they have here would be lost.
+    /// T11: this offer with a service pinned: its clients are told of no NextIP while the state
+    /// that replies name is not this one, since what they have here would be lost.
     #[must_use]
     pub fn with_pinned(mut self, service: &Service, first_state: impl Into<Text>) -> Self {
         if let Some(entry) = self.services.get_mut(service) {
@@ -282,8 +283,8 @@ impl Offer {
         Self { rule: self.rule, services: shared.collect() }
     }
 
-    /// N6: counts the crash of a handler on a connection from this peer. Tells if that withdraws the
-    /// version.
+    /// N6: counts the crash of a handler on a connection from this peer. Tells if that withdraws
+    /// the version.
     ///
     /// Crashes of a version that is withdrawn already are those of handlers that were running: they
     /// count for nothing. After that the version is on trial (N7): for as long as it was

@@ -43,8 +43,8 @@ impl Origin {
         }
     }
 
-    /// S9.4: whether a session that was opened from there may be gone on with from here. Whoever has
-    /// an identity is told apart by it, and all others by nothing: they come from anywhere.
+    /// S9.4: whether a session that was opened from there may be gone on with from here. Whoever
+    /// has an identity is told apart by it, and all others by nothing: they come from anywhere.
     pub(crate) fn is_owner_of(self, opened_from: Self) -> bool {
         match (self, opened_from) {
             (Self::Identity(ours), Self::Identity(owner)) => ours == owner,

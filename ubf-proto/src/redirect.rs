@@ -203,7 +203,8 @@ impl RedirectPolicy {
         Self { pinned: true, allow_private: false, allow_loopback: false, allow_low_ports: false };
 
     /// Judges an address that a server at `from` names, by the addresses that the program gave
-    /// too, in lower case. Tells whether it is one of them, so that what it stands for is not judged.
+    /// too, in lower case. Tells whether it is one of them, so that what it stands for is not
+    /// judged.
     pub(crate) fn judge_among(
         &self,
         from: Option<IpAddr>,

@@ -20,8 +20,8 @@ fn is_small(body: &[u8], limits: &Limits) -> bool {
         body.iter().filter(|&byte| is_it(byte)).count() as u64
     });
     let is_opening = |byte: &u8| matches!(byte, b'{' | b'#' | b'`');
-    // A fold without an end looks at many bytes at once: for a small body that is a quarter of what a
-    // search for the first one takes.
+    // A fold without an end looks at many bytes at once: for a small body that is a quarter of what
+    // a search for the first one takes.
     let has_register = body.iter().fold(false, |found, &byte| found | (byte == b'>'));
     let (max_depth, max_digits) = (limits.max_depth.into(), limits.max_integer_digits.into());
     len <= limits.max_expanded_nodes

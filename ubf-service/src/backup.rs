@@ -6,9 +6,10 @@
 //! {'end'Count,Digest}$                  how many rows, and their SHA-256
 //! ```
 //!
-//! A backup has the rows, indexes and timers of a service, and in which versions they are. It has no
-//! sessions: a client that goes on with one of before would take for executed what the rows do not
-//! know of. So it is told that its session is unknown, and that its calls are in doubt, as they are.
+//! A backup has the rows, indexes and timers of a service, and in which versions they are. It has
+//! no sessions: a client that goes on with one of before would take for executed what the rows do
+//! not know of. So it is told that its session is unknown, and that its calls are in doubt, as they
+//! are.
 //!
 //! The digest is of each row's key and value, and before each of them its length in four bytes.
 
@@ -194,8 +195,8 @@ fn count(digest: &mut Sha256, key: &[u8], value: &[u8]) {
     }
 }
 
-/// Puts the rows of a backup into a store that has none. The file is read to its end before anything
-/// is written. Nobody may own the rows before all of them are there.
+/// Puts the rows of a backup into a store that has none. The file is read to its end before
+/// anything is written. Nobody may own the rows before all of them are there.
 ///
 /// # Errors
 /// The file is no backup of this service, or not whole; the store has rows already, or cannot be

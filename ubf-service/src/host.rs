@@ -93,8 +93,8 @@ impl<S: StatefulService> Host<S> {
 
     /// Runs a call that has been prepared. The body of its answer is the reply, in the caller's
     /// version; of one that the service refuses it is `{'error',Why}`, and of one that cannot run
-    /// `{'refused',Why}` with `'state'`, `'limit'` or `'crash'`, which the connection turns into its
-    /// own packet (T7, T9).
+    /// `{'refused',Why}` with `'state'`, `'limit'` or `'crash'`, which the connection turns into
+    /// its own packet (T7, T9).
     ///
     /// # Errors
     /// It was not run, and nothing has changed.

@@ -81,8 +81,8 @@ pub trait StatefulService: Send + Sync + Sized + 'static {
     /// What must wait or ask others, before the call: a look-up elsewhere, the hash of a password.
     /// It sees no rows, may run again, and passes its result on in the request.
     ///
-    /// Behind a server it runs on the server's runtime. While it waits, the messages behind it on its
-    /// connection wait, too, and those of other connections do not. If it panics the call is
+    /// Behind a server it runs on the server's runtime. While it waits, the messages behind it on
+    /// its connection wait, too, and those of other connections do not. If it panics the call is
     /// `refused 'crash'`; if it takes too long, `failed 'call_time'`.
     fn prepare(&self, request: Self::Request) -> impl Future<Output = Self::Request> + Send {
         ready(request)
@@ -112,8 +112,8 @@ pub trait StatefulService: Send + Sync + Sized + 'static {
         Ok(())
     }
 
-    /// The name of the state in the sense of UBF(C) that the caller's session is in, for its replies:
-    /// `start` by default.
+    /// The name of the state in the sense of UBF(C) that the caller's session is in, for its
+    /// replies: `start` by default.
     ///
     /// # Errors
     /// Why it cannot be said. The call is taken back.

@@ -52,8 +52,8 @@ impl ShardRecord {
         stored::whole(FORMAT, &Encoder::new().encode(&term))
     }
 
-    /// What stands in its place while rows are being put into a new store: nobody can own them before
-    /// they are all there.
+    /// What stands in its place while rows are being put into a new store: nobody can own them
+    /// before they are all there.
     #[must_use]
     pub fn restoring() -> Bytes {
         Bytes::from_static(b"1 'restoring'$")

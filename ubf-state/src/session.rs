@@ -78,8 +78,8 @@ pub struct KeptEvent {
     pub body: Bytes,
 }
 
-/// What each kept event takes beside its bytes, so that many small ones are counted, too. Chosen: as
-/// much as an entry has.
+/// What each kept event takes beside its bytes, so that many small ones are counted, too. Chosen:
+/// as much as an entry has.
 const ENTRY_BYTES: usize = 64;
 
 impl KeptEvent {
@@ -244,7 +244,8 @@ impl Session {
         }
     }
 
-    /// The client goes on, on another connection. `Err` is the turn that was not above the last one.
+    /// The client goes on, on another connection. `Err` is the turn that was not above the last
+    /// one.
     pub(crate) fn resume(&mut self, done: u64, events: u64, turn: u64) -> Result<(), u64> {
         if turn <= self.turn && !mutant::is_on(Mutant::NoTurn) {
             return Err(self.turn);

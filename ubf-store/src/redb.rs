@@ -341,7 +341,8 @@ fn lock_path(path: &Path) -> PathBuf {
     name.into()
 }
 
-/// Opens the file, or makes one that nobody else on the machine may read: it holds what clients say.
+/// Opens the file, or makes one that nobody else on the machine may read: it holds what clients
+/// say.
 fn file(path: &Path) -> Result<File, StoreError> {
     let failed = |error| StoreError::new("the file cannot be opened", error);
     let is_new = !path.exists();

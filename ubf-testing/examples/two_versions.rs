@@ -1,9 +1,9 @@
 //! Two versions of a contract, and programs of either age talking to each other.
 //!
 //! Version 2 of this ticket office has a request more, `move`, and a field more in two of its
-//! messages. A field at the end of a record needs no version of its own where programs have said that
-//! their records may grow: older programs do not see it. A request that older servers do not know
-//! does.
+//! messages. A field at the end of a record needs no version of its own where programs have said
+//! that their records may grow: older programs do not see it. A request that older servers do not
+//! know does.
 //!
 //! ```text
 //! cargo run -p ubf-testing --example two_versions

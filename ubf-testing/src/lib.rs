@@ -1,5 +1,5 @@
-//! What the tests of UBF share: a slow and obvious decoder, random sentences of the grammar, and the
-//! bodies of the fuzz targets. The specification's vectors are run by `ubf-conformance`.
+//! What the tests of UBF share: a slow and obvious decoder, random sentences of the grammar, and
+//! the bodies of the fuzz targets. The specification's vectors are run by `ubf-conformance`.
 //!
 //! Nothing here is published, and no crate but tests depends on it.
 

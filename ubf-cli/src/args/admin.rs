@@ -14,8 +14,8 @@ use crate::args::units::{duration, some_time};
 ///
 /// The socket is the file that a server was given with --control, and the option has the same name
 /// here; without it the environment variable `UBF_CONTROL` says which. What changes a server is
-/// answered with its status after the change; several servers are answered as a table. Addresses are
-/// HOST:PORT; several, best first, have commas between them. Times are as 500ms, 30s, 5m.
+/// answered with its status after the change; several servers are answered as a table. Addresses
+/// are HOST:PORT; several, best first, have commas between them. Times are as 500ms, 30s, 5m.
 #[derive(Debug, Args)]
 #[command(
     after_long_help = include_str!("../help/admin.txt"),
@@ -81,7 +81,8 @@ pub(crate) enum Command {
     /// Admit no further client; those that are connected stay
     ///
     /// Who connects is turned away, and told where to go instead, but for clients that come back to
-    /// a session. Nothing else changes, until uncordon; a drain takes those that are connected away.
+    /// a session. Nothing else changes, until uncordon; a drain takes those that are connected
+    /// away.
     Cordon(Cordon),
     /// Admit clients again
     Uncordon,

@@ -11,8 +11,8 @@ use super::units::some_time;
 
 /// Copy the values of a server's service kv, as any client can.
 ///
-/// What is copied is what clients see: keys and values. Revisions begin anew. A server's own copy of
-/// its rows, as of one moment, is ubf admin store backup.
+/// What is copied is what clients see: keys and values. Revisions begin anew. A server's own copy
+/// of its rows, as of one moment, is ubf admin store backup.
 #[derive(Debug, Args)]
 #[command(after_long_help = include_str!("../help/kv.txt"), subcommand_value_name = "COMMAND")]
 pub(crate) struct Kv {
@@ -24,8 +24,8 @@ pub(crate) struct Kv {
 pub(crate) enum KvCommand {
     /// Write all keys and values to stdout, as requests that ubf kv load reads
     ///
-    /// One value a line, {put,Key,Value}, and a comment with their number at the end. The values are
-    /// read page by page: what others write meanwhile may be in it or not.
+    /// One value a line, {put,Key,Value}, and a comment with their number at the end. The values
+    /// are read page by page: what others write meanwhile may be in it or not.
     Dump(KvArgs),
     /// Store the values of files, or of stdin: what ubf kv dump has written
     ///

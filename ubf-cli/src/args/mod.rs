@@ -181,9 +181,9 @@ pub(crate) struct ToJson {
 /// Reads what `ubf to-json` writes, and JSON from elsewhere: an object becomes a list of pairs
 /// tagged `map`, a number with a point or an exponent a string tagged `f`, an integer of any size
 /// itself, and null `?`. An object with a key that begins with `$` has to be one that `ubf to-json`
-/// writes, unless --foreign takes it literally. Documents stand one after the other, with white space between them or none, and are read
-/// as they arrive; each is a packet. Whatever the limits, JSON is read to 512 levels (an object
-/// is three) and 10,000 digits.
+/// writes, unless --foreign takes it literally. Documents stand one after the other, with white
+/// space between them or none, and are read as they arrive; each is a packet. Whatever the limits,
+/// JSON is read to 512 levels (an object is three) and 10,000 digits.
 #[derive(Debug, Args)]
 #[command(after_long_help = include_str!("../help/from-json.txt"))]
 pub(crate) struct FromJson {

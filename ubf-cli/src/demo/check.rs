@@ -23,7 +23,8 @@ pub(crate) struct Evidence {
     pub(crate) executed: Executed,
     /// Calls that ended badly before connections were cut, while all work was planned.
     pub(crate) bad_in_planned_work: u64,
-    /// Connections that were broken, and whose sessions went on; and calls that ended badly by then.
+    /// Connections that were broken, and whose sessions went on; and calls that ended badly by
+    /// then.
     pub(crate) resumed: u64,
     pub(crate) bad_after_cuts: u64,
     /// Of the server that was killed and has rows.

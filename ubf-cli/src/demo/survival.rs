@@ -1,5 +1,5 @@
-//! A server with `--data` is killed under load, again and again: it has clients of its own, and what
-//! they were told is held against its rows.
+//! A server with `--data` is killed under load, again and again: it has clients of its own, and
+//! what they were told is held against its rows.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Code from contracts: what `ubf contract rust` writes is in `generated`, where it is compiled; and
-//! it is used, against the real services and as one.
+//! Code from contracts: what `ubf contract rust` writes is in `generated`, where it is compiled;
+//! and it is used, against the real services and as one.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -77,7 +77,8 @@ async fn use_a_store(client: &impl kv_3::Calls) {
     let page = client.scan(&Scan { key: Term::Undefined, number: 9 }).await.unwrap();
     let entry: Entry = (ubf!(a), ubf!(1), 1);
     assert_eq!((page.items, page.key), (vec![entry], Term::Undefined));
-    // More than the contract allows: the server says so, and the code says that it did not expect it.
+    // More than the contract allows: the server says so, and the code says that it did not expect
+    // it.
     let error = client.scan(&Scan { key: Term::Undefined, number: 1001 }).await.unwrap_err();
     assert!(error.to_string().contains("clientBrokeContract"), "{error}");
     assert_eq!(client.delete(&kv_3::Delete { key: ubf!(a) }).await.unwrap(), Done { number: 2 });

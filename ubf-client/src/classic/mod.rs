@@ -22,8 +22,8 @@
 //! - One client is one connection and one session. When it ends, all its calls end, and it is of no
 //!   use any more: [`ClassicBuilder::connect`] makes another one, whose session begins anew.
 //! - **Nothing is ever sent twice.** A call whose connection is lost before its answer is
-//!   [indeterminate](CallError::Indeterminate), and so is one whose deadline passes: replies have no
-//!   numbers, so that ends the connection.
+//!   [indeterminate](CallError::Indeterminate), and so is one whose deadline passes: replies have
+//!   no numbers, so that ends the connection.
 //! - One request is under way at a time, unless [`ClassicBuilder::pipelining`] is set.
 //!
 //! The rules are those of the chapter on classic sessions, Q1 to Q15: `ubf_proto::classic` decides,

@@ -85,8 +85,8 @@ impl Task {
         })
     }
 
-    /// Runs until the session has ended and its last bytes are written. Gives back the function that
-    /// is shown all bytes.
+    /// Runs until the session has ended and its last bytes are written. Gives back the function
+    /// that is shown all bytes.
     pub(super) async fn run(mut self: Box<Self>) -> Option<WireHook> {
         let reason = poll_fn(|cx| self.poll(cx)).await;
         debug!(%reason, "ended");

@@ -80,8 +80,8 @@ impl ColdState {
         self.options.dialect == Dialect::Extended || self.registers.read(b'?').is_none()
     }
 
-    /// W7: whether a backtick reads a register, and does not begin a tag. Erlang writes it as its 45th
-    /// register, and knows no tags.
+    /// W7: whether a backtick reads a register, and does not begin a tag. Erlang writes it as its
+    /// 45th register, and knows no tags.
     #[inline(always)]
     pub(super) fn is_backtick_stored(&self) -> bool {
         self.options.dialect == Dialect::Classic && self.registers.read(b'`').is_some()

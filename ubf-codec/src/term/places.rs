@@ -2,8 +2,8 @@
 //!
 //! A [`TermRef`] carries the place of its packet with it, 32 bytes beside the 16 of its node. Who
 //! walks through a whole term says the place once, and passes on the nodes alone: a checker of
-//! types needs a third of the instructions. Programs do not need it; it is for the crates that stand
-//! beside this one.
+//! types needs a third of the instructions. Programs do not need it; it is for the crates that
+//! stand beside this one.
 
 use core::slice;
 

@@ -27,8 +27,8 @@ use self::script::Step;
 
 /// An end of a connection that is told what happens, and says what it does.
 pub trait Machine {
-    /// Begins a dialogue: what went before is forgotten. It is 0 ms. Connection 0 has just been made,
-    /// but for a client that has `addresses`.
+    /// Begins a dialogue: what went before is forgotten. It is 0 ms. Connection 0 has just been
+    /// made, but for a client that has `addresses`.
     fn begin(&mut self, beginning: &Beginning) -> Answer<Vec<Act>>;
 
     /// Something happens: what it does about it, in order.

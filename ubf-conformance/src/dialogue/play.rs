@@ -12,8 +12,8 @@ use crate::outcome::Side;
 pub struct Strictness {
     /// What an operator can see is compared as well.
     pub with_notices: bool,
-    /// All that it does between two steps is in the order of the dialogue. Else only what it does on
-    /// each connection is, and what it says to its program: the rest is free.
+    /// All that it does between two steps is in the order of the dialogue. Else only what it does
+    /// on each connection is, and what it says to its program: the rest is free.
     pub in_one_order: bool,
 }
 

@@ -73,8 +73,8 @@ impl ContractBuilder {
     /// those of what [`print`](Contract::print) gives.
     ///
     /// # Errors
-    /// What is wrong with it, all at once: next states that do not exist, variants that an enum does
-    /// not have, a `#[contract(type = "…")]` that is no type, names that cannot be written.
+    /// What is wrong with it, all at once: next states that do not exist, variants that an enum
+    /// does not have, a `#[contract(type = "…")]` that is no type, names that cannot be written.
     pub fn build(&self) -> Result<Contract, BuildError> {
         let mut definitions = Definitions::new();
         for one in &self.types {

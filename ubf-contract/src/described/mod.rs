@@ -52,8 +52,9 @@ pub use self::definitions::Definitions;
 ///         rules.call(Message::variant::<Request>("open"), [(done, "opened"), (no, "start")]);
 ///     })
 ///     .state("opened", |rules| {
-///         rules.call(Message::variant::<Request>("close"), [(Message::variant::<Response>("done"), "start")]);
-///         rules.call(Message::variant::<Request>("order"), [(Message::of::<Response>(), "opened")]);
+///         rules.call(Message::variant::<Request>("close"), [(Message::variant::<Response>("done"),
+///         "start")]); rules.call(Message::variant::<Request>("order"),
+///         [(Message::of::<Response>(), "opened")]);
 ///     })
 ///     .build()?;
 /// let file = r#"+NAME("shop").

@@ -1,5 +1,5 @@
-//! TLS 1.2 and 1.3 (feature `tls`): nobody on the path can read or change what goes over a stream, a
-//! server shows who it is, and a client may have to. By rustls with ring.
+//! TLS 1.2 and 1.3 (feature `tls`): nobody on the path can read or change what goes over a stream,
+//! a server shows who it is, and a client may have to. By rustls with ring.
 //!
 //! [`ServerTls`] and [`ClientTls`] each make of a [`Stream`] another one.
 //!

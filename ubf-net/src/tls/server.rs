@@ -60,15 +60,15 @@ impl ServerTls {
     /// Reads the files.
     ///
     /// # Errors
-    /// If one cannot be read, or what is in it cannot be used: the key is of another certificate, or
-    /// the certificate's time is over, for example.
+    /// If one cannot be read, or what is in it cannot be used: the key is of another certificate,
+    /// or the certificate's time is over, for example.
     pub fn from_files(files: ServerFiles) -> Result<Self, TlsError> {
         let config = RwLock::new(Arc::new(read(&files)?));
         Ok(Self(Arc::new(Inner { files, config })))
     }
 
-    /// Reads the files again. Connections that are made from here on use what is in them; those that
-    /// are there go on.
+    /// Reads the files again. Connections that are made from here on use what is in them; those
+    /// that are there go on.
     ///
     /// # Errors
     /// As for [`from_files`](Self::from_files). Then all stays as it is.

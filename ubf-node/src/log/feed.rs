@@ -9,8 +9,8 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::json;
 
-/// Lines that wait for a reader; who is slower loses the oldest, and is told how many. Chosen: those
-/// of a second in which much happens.
+/// Lines that wait for a reader; who is slower loses the oldest, and is told how many. Chosen:
+/// those of a second in which much happens.
 const MAX_LINES: usize = 256;
 
 /// Lines for a reader, each a JSON object.

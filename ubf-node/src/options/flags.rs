@@ -116,7 +116,8 @@ pub fn examples(program: &str) -> String {
 #[derive(Clone, Debug, Default, Args)]
 #[command(after_long_help = examples("ubf-server"))]
 pub struct Options {
-    /// A TOML file with these settings. Variables of the environment (`UBF_SERVE_LISTEN`) and flags win.
+    /// A TOML file with these settings. Variables of the environment (`UBF_SERVE_LISTEN`) and flags
+    /// win.
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
 
@@ -125,8 +126,8 @@ pub struct Options {
     #[arg(long)]
     take_over: bool,
 
-    /// Show each setting and where it comes from, say all that is wrong, and end: 0 if nothing is, 2
-    /// if something is.
+    /// Show each setting and where it comes from, say all that is wrong, and end: 0 if nothing is,
+    /// 2 if something is.
     #[arg(long)]
     pub(super) check_config: bool,
 
@@ -146,8 +147,8 @@ pub struct Options {
     #[arg(long, value_name = "NAME", value_parser = Words::<ServiceName>::new())]
     service: Vec<OsString>,
 
-    /// The versions to speak, as "1-5,9,10,14"; for one service as "kv=1-3,echo=1". A service speaks
-    /// those of them that it has. [default: 1-3]
+    /// The versions to speak, as "1-5,9,10,14"; for one service as "kv=1-3,echo=1". A service
+    /// speaks those of them that it has. [default: 1-3]
     #[arg(long, value_name = "LIST")]
     versions: Option<OsString>,
 
@@ -174,8 +175,8 @@ pub struct Options {
     #[arg(long, value_name = "ADDRESS")]
     admin_http: Option<OsString>,
 
-    /// A file whose first line is a secret of 16 to 256 characters: who looks by HTTP has to show it
-    /// (`Authorization: Bearer …`), but for /livez and /readyz.
+    /// A file whose first line is a secret of 16 to 256 characters: who looks by HTTP has to show
+    /// it (`Authorization: Bearer …`), but for /livez and /readyz.
     #[arg(long, value_name = "FILE")]
     admin_token: Option<OsString>,
 
@@ -201,9 +202,9 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     script: Vec<OsString>,
 
-    /// A service whose work versioned servers do, at addresses with commas between them, best first;
-    /// may be given several times. Each connection has a session of its own there, which goes on
-    /// while they are drained or upgraded.
+    /// A service whose work versioned servers do, at addresses with commas between them, best
+    /// first; may be given several times. Each connection has a session of its own there, which
+    /// goes on while they are drained or upgraded.
     #[arg(long, value_name = "NAME=ADDRESSES")]
     gateway: Vec<OsString>,
 

@@ -253,7 +253,8 @@ fn admin_http(reader: &mut Reader) -> Option<AdminHttpPlan> {
     Some(AdminHttpPlan { address, token })
 }
 
-/// A certificate has a key, and both are read here: what is wrong with them is wrong with a setting.
+/// A certificate has a key, and both are read here: what is wrong with them is wrong with a
+/// setting.
 fn tls(reader: &mut Reader) -> Option<Certificates> {
     let mut file = |key| reader.take_if_any(key, path, |path| shown(&path.display()));
     let (certificate, key, authorities) =

@@ -11,11 +11,12 @@
 //! The atom `undefined` as a value counts as `?`.
 //!
 //! All else is answered `clientBrokeContract`, with what the version knows. The state is always
-//! `start`. The atom `undefined` counts as `?`, as in contracts. What does not fit any longer is answered `{error,full}`, and a page ends early when it
-//! has [`MAX_PAGE_BYTES`].
+//! `start`. The atom `undefined` counts as `?`, as in contracts. What does not fit any longer is
+//! answered `{error,full}`, and a page ends early when it has [`MAX_PAGE_BYTES`].
 //!
-//! It is kept in memory, and by this process alone (`kv_rows` is the one that survives it): when the server ends, all of it is gone, also
-//! when clients are moved to a successor or to another server.
+//! It is kept in memory, and by this process alone (`kv_rows` is the one that survives it): when
+//! the server ends, all of it is gone, also when clients are moved to a successor or to another
+//! server.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;

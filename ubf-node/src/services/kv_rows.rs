@@ -18,7 +18,8 @@ use ubf_service::{Caller, Do, Lost, Row, StatefulService, Step, Table, Tx, table
 const MAX_BYTES: u64 = 256 << 20;
 /// What a key costs beside its bytes and those of its value.
 const ENTRY_BYTES: u64 = 256;
-/// The most bytes of a key as it is written: a key of a row has 1,024, and bytes that are 0 take two.
+/// The most bytes of a key as it is written: a key of a row has 1,024, and bytes that are 0 take
+/// two.
 const MAX_KEY_BYTES: usize = 500;
 /// The most keys in a page.
 const MAX_PAGE: i64 = 1_000;
@@ -108,8 +109,8 @@ static TOTAL: Table<(), Total> = Table::new("total");
 ///
 /// # Limits
 /// It keeps 256 MiB, where each key counts 256 bytes, and what it and its value have encoded. What
-/// does not fit is answered `{error,full}`, and so is a key of more than 500 bytes. A page has 1,000
-/// keys, and ends at 1 MiB if it has one. Pages are in the order of the encoded keys.
+/// does not fit is answered `{error,full}`, and so is a key of more than 500 bytes. A page has
+/// 1,000 keys, and ends at 1 MiB if it has one. Pages are in the order of the encoded keys.
 #[derive(Clone, Copy, Debug)]
 pub struct KvRows {
     max_bytes: u64,

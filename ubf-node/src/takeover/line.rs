@@ -1,7 +1,7 @@
 //! The socket between two processes: packets in both directions, and descriptors with some of them.
 //!
-//! A descriptor goes with a packet of its own (`SCM_RIGHTS`). The system hands it over together with
-//! bytes of that packet or, if the receiver has no room for it, without: then it says so
+//! A descriptor goes with a packet of its own (`SCM_RIGHTS`). The system hands it over together
+//! with bytes of that packet or, if the receiver has no room for it, without: then it says so
 //! (`MSG_CTRUNC`), and that ends the line.
 
 use std::collections::VecDeque;

@@ -3,8 +3,8 @@
 //!
 //! It stands beside the versioned machines, for both roles: [`server::ServerSession`] answers stock
 //! clients, [`client::ClientSession`] calls stock servers. Both are pure like those: data in, data
-//! out, time as an input. The rules are numbered Q1 to Q15 in the specification's chapter on classic
-//! sessions.
+//! out, time as an input. The rules are numbered Q1 to Q15 in the specification's chapter on
+//! classic sessions.
 //!
 //! # Example
 //! ```

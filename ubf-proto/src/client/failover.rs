@@ -224,8 +224,9 @@ impl ClientSession {
         }
     }
 
-    /// Q15: the server said hello: it takes both kinds of clients on one address, and our first bytes
-    /// came late; or it is a stock server. Once, it is asked again, whose first bytes go out at once.
+    /// Q15: the server said hello: it takes both kinds of clients on one address, and our first
+    /// bytes came late; or it is a stock server. Once, it is asked again, whose first bytes go out
+    /// at once.
     pub(super) fn greeted_as_stock(&mut self, connection: ConnectionId, error: DecodeError) {
         let link = [&self.current, &self.next].into_iter().flatten();
         let again = link

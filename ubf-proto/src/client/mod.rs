@@ -497,7 +497,8 @@ impl ClientSession {
             return Some((call, true));
         }
         match &mut self.held {
-            // S7.15: what a closing owner has not taken is sent again after a resume, or not at all.
+            // S7.15: what a closing owner has not taken is sent again after a resume, or not at
+            // all.
             Some(Held { place: Place::Parked { messages, ending, .. }, .. }) => {
                 messages.iter_mut().find_map(|sent| {
                     let may_have_run =

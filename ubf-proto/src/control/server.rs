@@ -233,7 +233,8 @@ impl ServerControl {
     }
 }
 
-/// P6: packets are counted from 1. S2: a message of an earlier connection has no packet on this one.
+/// P6: packets are counted from 1. S2: a message of an earlier connection has no packet on this
+/// one.
 fn packet_number(term: TermRef<'_>, message: Option<u64>) -> Option<u64> {
     read::unsigned(term).filter(|&number| {
         number > 0 || message.is_some() || is_on(Mutant::KeptRefusalsForTheFirstDue)

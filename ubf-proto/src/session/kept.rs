@@ -3,11 +3,12 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
-/// What each kept thing takes beside its bytes, so that many small ones are counted, too. Chosen: as
-/// much as an entry has.
+/// What each kept thing takes beside its bytes, so that many small ones are counted, too. Chosen:
+/// as much as an entry has.
 const ENTRY_BYTES: usize = 64;
 
-/// Answers and events of a session, in the order in which they were made, until the client has them.
+/// Answers and events of a session, in the order in which they were made, until the client has
+/// them.
 ///
 /// Everything that leaves goes through here. What is new may leave at once, unless something that
 /// was made before it is still to be sent: after a resume, all that is kept is sent again.
@@ -139,7 +140,8 @@ impl<T> Kept<T> {
         }
     }
 
-    /// S4: all that is kept is to be sent again. How many events are gone of those after this count.
+    /// S4: all that is kept is to be sent again. How many events are gone of those after this
+    /// count.
     pub(crate) fn send_again(&mut self, events: u64) -> u64 {
         self.unsent_from = 0;
         // The client's number counts, if it is the greater one.

@@ -1,8 +1,8 @@
 //! What outlives a connection: a session, in which every message has a number (S1 to S11).
 //!
 //! Both ends count messages, and nothing is added to ordinary packets for it. The server keeps its
-//! answers until it knows that they were read. So when a connection is lost, a new one goes on where
-//! the last one ended: no call is lost, and none is executed twice.
+//! answers until it knows that they were read. So when a connection is lost, a new one goes on
+//! where the last one ended: no call is lost, and none is executed twice.
 //!
 //! The types here are what the two ends tell each other about it; [`control`](crate::control) says
 //! how they are written.

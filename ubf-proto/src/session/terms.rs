@@ -20,7 +20,8 @@ pub enum SessionOption {
     NoSession(NoSession),
 }
 
-/// `{'session',Id,Window,Bytes,KeepMs}` of a `negotiate`: the session that a client wishes for (S1).
+/// `{'session',Id,Window,Bytes,KeepMs}` of a `negotiate`: the session that a client wishes for
+/// (S1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wish {
     /// Its name.

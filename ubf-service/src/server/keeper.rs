@@ -267,8 +267,9 @@ impl<S: StatefulService> Keeper<S> {
         self.order(|answer| Order::Read(Reading::Backup { name, path, answer })).await?
     }
 
-    /// Raises the write version by one (T6): from there on no program may own the rows that does not
-    /// know it. Answered when that is stored. `others` are what other nodes know that may own them.
+    /// Raises the write version by one (T6): from there on no program may own the rows that does
+    /// not know it. Answered when that is stored. `others` are what other nodes know that may own
+    /// them.
     ///
     /// # Errors
     /// The version stays; see [`OrderError`].

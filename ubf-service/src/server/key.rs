@@ -8,8 +8,8 @@ use ubf_state::SessionKey;
 /// The first half of a SHA-256 of the Id. The Id is random in all of its bytes, so nobody who reads
 /// a backup finds it, and nobody can go on with a session of it.
 ///
-/// S9.4: the session of a client that has shown who it is stands under another key, with the client's
-/// name in the hash. So nobody else finds it, under whatever Id.
+/// S9.4: the session of a client that has shown who it is stands under another key, with the
+/// client's name in the hash. So nobody else finds it, under whatever Id.
 pub(super) fn key_of(id: &SessionId, owner: Option<&Identity>) -> SessionKey {
     let mut hash = Sha256::new_with_prefix(id.to_bytes());
     if let Some(owner) = owner {

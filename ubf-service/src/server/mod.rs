@@ -8,8 +8,8 @@
 //!
 //! A [`Keeper`] is given to a server with
 //! [`owned_service`](ubf_server::ServerBuilder::owned_service). It has one thread for the shard and
-//! one for its store: all that has come is run, then one batch leaves for the store, and while it is
-//! on its way the next one is run.
+//! one for its store: all that has come is run, then one batch leaves for the store, and while it
+//! is on its way the next one is run.
 
 mod key;
 mod links;

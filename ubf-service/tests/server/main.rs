@@ -1,8 +1,8 @@
-//! Sessions of level durable over real sockets: a service with state behind a server, whose rows and
-//! sessions survive the server.
+//! Sessions of level durable over real sockets: a service with state behind a server, whose rows
+//! and sessions survive the server.
 //!
-//! A store in memory that is handed from one server to the next stands for a restart of the process:
-//! nothing else goes along.
+//! A store in memory that is handed from one server to the next stands for a restart of the
+//! process: nothing else goes along.
 
 #![allow(
     clippy::unwrap_used,

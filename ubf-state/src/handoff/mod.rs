@@ -49,8 +49,8 @@ impl CopyHash {
     /// The hash of no rows.
     pub const EMPTY: Self = Self(0xcbf2_9ce4_8422_2325);
 
-    /// The hash with the next row, in the order of the keys (FNV-1a over lengths and bytes: it finds
-    /// what went wrong by accident).
+    /// The hash with the next row, in the order of the keys (FNV-1a over lengths and bytes: it
+    /// finds what went wrong by accident).
     #[must_use]
     pub fn with(self, key: &[u8], value: &[u8]) -> Self {
         let mix =

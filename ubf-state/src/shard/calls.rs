@@ -160,7 +160,8 @@ impl Shard {
         (result, made)
     }
 
-    /// Sessions that events are for must be known before anything changes: their events are counted.
+    /// Sessions that events are for must be known before anything changes: their events are
+    /// counted.
     fn load_listeners(&mut self, base: &dyn Base, events: &[Event]) -> Result<(), NotRun> {
         for event in events {
             match self.load_session(base, event.session) {

@@ -88,9 +88,9 @@ struct Open {
 
 /// One shard, as its owner keeps it. See the [module](self) for its way.
 ///
-/// The shell passes committed rows as a [`Base`](crate::Base), to be read while a call runs. A base shows all
-/// that was told to be [committed](Input::Committed). It may show the batch that is on its way, whole
-/// or not at all; and nothing else.
+/// The shell passes committed rows as a [`Base`](crate::Base), to be read while a call runs. A base
+/// shows all that was told to be [committed](Input::Committed). It may show the batch that is on
+/// its way, whole or not at all; and nothing else.
 #[derive(Clone, Debug)]
 pub struct Shard {
     id: ShardId,

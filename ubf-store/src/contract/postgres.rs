@@ -168,8 +168,8 @@ struct Raced {
     is_committed: bool,
 }
 
-/// The owner's commit has looked at the epoch, and waits for a row that somebody holds. Then another
-/// owner claims.
+/// The owner's commit has looked at the epoch, and waits for a row that somebody holds. Then
+/// another owner claims.
 fn race(server: &Server, shard: u32, has_no_lock: bool) -> Raced {
     let times = PostgresTimes { lock: Duration::from_millis(500), ..PostgresTimes::default() };
     let mut first = server.open();

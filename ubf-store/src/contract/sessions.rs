@@ -1,5 +1,5 @@
-//! Sessions on a real shard over a real file whose machine stops again and again: every call has its
-//! answer once, whatever moment it stops at (T3, T4, S2 to S5).
+//! Sessions on a real shard over a real file whose machine stops again and again: every call has
+//! its answer once, whatever moment it stops at (T3, T4, S2 to S5).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -205,8 +205,8 @@ fn live(process: &mut Process, clients: &mut [Client], random: &mut Random, call
     panic!("at rest without an answer")
 }
 
-/// Runs clients to the end of their calls, through as many processes as that takes. Returns how many
-/// there were, and how many of them were stopped.
+/// Runs clients to the end of their calls, through as many processes as that takes. Returns how
+/// many there were, and how many of them were stopped.
 fn run(seeds: u64, has_no_sync: bool) -> (u64, u64) {
     let calls = 40;
     let (mut lives, mut stops) = (0, 0);

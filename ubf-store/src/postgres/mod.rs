@@ -24,7 +24,8 @@ const FORMAT: i64 = 1;
 pub struct PostgresTimes {
     /// To make a connection.
     pub connect: Duration,
-    /// To get a lock that another owner holds: a claim waits for a commit, and a commit for a claim.
+    /// To get a lock that another owner holds: a claim waits for a commit, and a commit for a
+    /// claim.
     pub lock: Duration,
     /// For a statement, on the server.
     pub statement: Duration,

@@ -1,5 +1,5 @@
-//! Load for servers that know no versions, ours and stock ones alike: so many connections, each with
-//! one call at a time, for so long.
+//! Load for servers that know no versions, ours and stock ones alike: so many connections, each
+//! with one call at a time, for so long.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is a program for the terminal")]
 
 use std::process::ExitCode;

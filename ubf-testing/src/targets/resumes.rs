@@ -1,10 +1,10 @@
 //! A client whose sessions outlive its connections, under any script of calls, cuts, resumes, lies
 //! and time.
 //!
-//! The servers are [`Keepers`], until the script lends one of them other words: then it is wild, and
-//! what becomes of calls is not held against the client any longer. Whoever the servers are, each
-//! call ends once, names and numbers of sessions are used once, what the client keeps is bounded, and
-//! all waiting ends.
+//! The servers are [`Keepers`], until the script lends one of them other words: then it is wild,
+//! and what becomes of calls is not held against the client any longer. Whoever the servers are,
+//! each call ends once, names and numbers of sessions are used once, what the client keeps is
+//! bounded, and all waiting ends.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -50,7 +50,8 @@ struct World {
     now: u64,
 }
 
-/// No script makes a server execute a message twice or out of order, keep more than it may, or stop.
+/// No script makes a server execute a message twice or out of order, keep more than it may, or
+/// stop.
 pub fn sessions(bytes: &[u8]) {
     let mut script = Script::new(bytes);
     let mut config = endpoint::Config::default();

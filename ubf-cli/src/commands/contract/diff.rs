@@ -56,7 +56,8 @@ const fn word(verdict: Verdict) -> &'static str {
 }
 
 impl Pair {
-    /// The file and the line of the rule that is to blame: of the server's contract if there is one.
+    /// The file and the line of the rule that is to blame: of the server's contract if there is
+    /// one.
     fn place(&self, finding: &Finding) -> (&str, ubf_contract::Position) {
         let (own, span) = match (finding.new, finding.old) {
             (Some(span), _) => (&self.new, span),

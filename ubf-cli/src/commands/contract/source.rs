@@ -84,8 +84,8 @@ impl Source {
     }
 }
 
-/// Opens a file and reads it; says what is wrong with either. Without a contract there is the status
-/// that says so.
+/// Opens a file and reads it; says what is wrong with either. Without a contract there is the
+/// status that says so.
 pub(super) fn contract(
     path: &Path,
     args: &SourceArgs,

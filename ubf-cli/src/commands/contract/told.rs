@@ -20,8 +20,8 @@ use crate::ui::status::Status;
 /// To say goodbye. Chosen: the answer is there, and nobody wants to wait.
 const CLOSE_TIME: Duration = Duration::from_millis(500);
 
-/// The contract of a file, or of a server if there is no such file and it can be an address. Without
-/// one there is the status that says so.
+/// The contract of a file, or of a server if there is no such file and it can be an address.
+/// Without one there is the status that says so.
 pub(super) fn contract(
     file: &Path,
     source: &SourceArgs,
@@ -70,8 +70,8 @@ async fn ask(args: &ServerArgs, targets: &[Target]) -> Result<Contract, Report> 
     })
 }
 
-/// Asks a stock server: on the meta level that is its own contract, and behind a start the one of the
-/// service.
+/// Asks a stock server: on the meta level that is its own contract, and behind a start the one of
+/// the service.
 async fn ask_stock(args: &ServerArgs, targets: &[Target]) -> Result<Contract, Report> {
     let start = args.classic.start()?;
     let builder = args.classic.builder(targets, args.connect.limits.limits(), args.timeout);

@@ -10,8 +10,8 @@ use self::scene::Scene;
 use self::text::{Example, documents, of_document, of_help, spans};
 use crate::common::{good, ubf};
 
-/// Examples that are not run, by how they begin, and why. Those of the tool are still spelled right:
-/// its command line is read.
+/// Examples that are not run, by how they begin, and why. Those of the tool are still spelled
+/// right: its command line is read.
 const NOT_RUN: &[(&str, &str)] = &[
     ("cargo ", "it builds all of this again; CI does it"),
     ("ubf-conformance ", "a program of another crate, whose tests read its examples"),

@@ -47,8 +47,8 @@ use self::world::{Contract, Sink, Why, World};
 /// # Limits
 /// 10,000 people, 1,024 groups with 1,000 members each, 16 groups for each of them; names of 32
 /// bytes without control bytes, texts of 4,096 bytes. Who does not read is logged off when
-/// [`max_events`](ubf_server::ServerLimits::max_events) events wait for it: so nobody waits for a slow
-/// reader, and nobody misses an event without being told.
+/// [`max_events`](ubf_server::ServerLimits::max_events) events wait for it: so nobody waits for a
+/// slow reader, and nobody misses an event without being told.
 #[derive(Debug)]
 pub struct Irc {
     versions: Versions,

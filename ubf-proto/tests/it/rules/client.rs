@@ -29,7 +29,8 @@ fn q15_a_server_that_says_hello_is_asked_once_more() {
     let mut client = Client::new(config(ADDRESS, &[3, 10]));
     client.poll();
     assert_eq!(client.connected(0), flight);
-    // The bytes came late, and the server took the client for a stock peer: it is not complained to.
+    // The bytes came late, and the server took the client for a stock peer: it is not complained
+    // to.
     let again = format!("connect 1 {ADDRESS}");
     assert_eq!(client.receive(0, HELLO), ["close 0", again.as_str()]);
     assert_eq!(client.connected(1), [flight[0].replace("send 0", "send 1")]);

@@ -25,8 +25,8 @@ fn file(dialogue: &Dialogue) -> &str {
     name.split_once('/').map_or(name, |(_, name)| name)
 }
 
-/// The dialogues that an end does not follow, each with the reason. All at once, so that a change of
-/// the rules shows all that it changes.
+/// The dialogues that an end does not follow, each with the reason. All at once, so that a change
+/// of the rules shows all that it changes.
 fn failures(folder: Folder, side: Side) -> Vec<String> {
     let strictness = Strictness { with_notices: true, in_one_order: true };
     let mut failures = Vec::new();

@@ -1,5 +1,5 @@
-//! Rules of sessions that are taken away one at a time: the vectors alone must notice, since they are
-//! all that another implementation is judged by.
+//! Rules of sessions that are taken away one at a time: the vectors alone must notice, since they
+//! are all that another implementation is judged by.
 
 use std::panic;
 

@@ -1,7 +1,7 @@
 //! Dialogues of sessions, and what the book says about them.
 //!
-//! They are written like those of connections, and have several connections to one server. A message
-//! is named by its number in the session.
+//! They are written like those of connections, and have several connections to one server. A
+//! message is named by its number in the session.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -221,8 +221,8 @@ impl World {
     }
 
     /// R1, S6: what is planned leaves no call in doubt, nor does a cut in a session. Outside of one
-    /// are calls that may run twice and are sent at once (S1.11), and those of a connection that had
-    /// no common version at first (S1.8).
+    /// are calls that may run twice and are sent at once (S1.11), and those of a connection that
+    /// had no common version at first (S1.8).
     fn may_be_in_doubt(&self, client: usize, call: CallId) -> bool {
         match self.weather {
             Weather::Calm => false,
@@ -231,8 +231,8 @@ impl World {
         }
     }
 
-    /// S3: where nothing is lost, and nobody is sent to where nobody is admitted, the answer to what
-    /// was sent comes in time.
+    /// S3: where nothing is lost, and nobody is sent to where nobody is admitted, the answer to
+    /// what was sent comes in time.
     fn was_sent_long_ago(&self, client: usize, call: CallId) -> bool {
         let may_wait = self.faults.iter().any(|fault| matches!(fault, Fault::Cordon | Fault::Move));
         let sent = self.clients[client].sent.get(&call.0);

@@ -71,8 +71,8 @@ impl World {
         self.tell_client(client, client::Input::Closed { connection });
     }
 
-    /// Of what is on its way only so much arrives: any number of whole pieces, and some bytes of the
-    /// next one.
+    /// Of what is on its way only so much arrives: any number of whole pieces, and some bytes of
+    /// the next one.
     fn shorten(&mut self, pipe: usize, to_server: bool) {
         let pieces = match to_server {
             true => self.pipes[pipe].to_server.pieces.len(),

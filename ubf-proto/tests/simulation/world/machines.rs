@@ -185,8 +185,8 @@ impl World {
         self.of_process(node).any(|machine| machine.client == client && machine.key.is_some())
     }
 
-    /// S6: every other session in which nothing goes on is kept as data, and its endpoint keeps time
-    /// for it. Whether that is so.
+    /// S6: every other session in which nothing goes on is kept as data, and its endpoint keeps
+    /// time for it. Whether that is so.
     fn rest(&mut self, machine: &mut Machine) -> bool {
         let is_one = (machine.client as u64 + machine.turn).is_multiple_of(2);
         let Some(session) = machine.key.filter(|_| is_one) else { return false };

@@ -20,8 +20,8 @@ const SMALL_PACKET: u32 = 700;
 pub(super) enum Weather {
     /// Only what is planned: then no call may be in doubt.
     Calm,
-    /// Connections break all the time, but no process dies, all have sessions and none expires: then
-    /// no call may be in doubt either.
+    /// Connections break all the time, but no process dies, all have sessions and none expires:
+    /// then no call may be in doubt either.
     Cuts,
     Wild,
 }

@@ -1,4 +1,5 @@
-//! The processes: the real shard, the connections that they read, and the store that they commit to.
+//! The processes: the real shard, the connections that they read, and the store that they commit
+//! to.
 
 use std::format;
 use std::rc::Rc;

@@ -112,7 +112,8 @@ impl Fragile {
         Self { life: Life::Whole { stream, until }, world, sight, random, is_strayed }
     }
 
-    /// Looks at the time. The stream, if it is not broken, and whether the next bytes are to be cut.
+    /// Looks at the time. The stream, if it is not broken, and whether the next bytes are to be
+    /// cut.
     fn look(&mut self, cx: &mut Context<'_>) -> Option<(&mut Stream, bool)> {
         if let Life::Whole { until, .. } = &mut self.life
             && until.as_mut().poll(cx).is_ready()

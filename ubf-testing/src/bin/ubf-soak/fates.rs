@@ -68,7 +68,8 @@ impl Fates {
         agent.strip_prefix(AGENT)?.parse().ok()
     }
 
-    /// Why sessions of a server can be gone by now, in the words of the report. `None`: they cannot.
+    /// Why sessions of a server can be gone by now, in the words of the report. `None`: they
+    /// cannot.
     pub(crate) fn excuse(&self, number: ServerNumber) -> Option<&'static str> {
         let fate = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(number).cloned();
         match fate? {

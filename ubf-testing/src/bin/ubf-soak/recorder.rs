@@ -15,8 +15,8 @@ pub(crate) const VERSIONS: [u32; 4] = [1, 2, 3, 4];
 /// [`Sabotage::Mute`]: longer than a call may take, and not so long that a drain would cut it.
 const MUTE_TIME: Duration = Duration::from_secs(7);
 
-/// `{run,Version,Number,DelayMs,Padding}` is answered `{done,Version,Number,Padding}`. Events, which
-/// are `{note,Number}`, go back to their sender.
+/// `{run,Version,Number,DelayMs,Padding}` is answered `{done,Version,Number,Padding}`. Events,
+/// which are `{note,Number}`, go back to their sender.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     world: Arc<World>,

@@ -14,8 +14,8 @@ use super::world::{Presence, World};
 const MAX_PARKED: Duration = Duration::from_secs(5);
 /// What is counted apart: some attempts were in vain.
 const LONG_PARKED: Duration = Duration::from_secs(1);
-/// So much of its time a call may wait for its answer while its client can reach the server. Chosen:
-/// the longest handler, some times over, on a machine that has much else to do.
+/// So much of its time a call may wait for its answer while its client can reach the server.
+/// Chosen: the longest handler, some times over, on a machine that has much else to do.
 const MAX_WAIT: Duration = Duration::from_secs(3);
 
 /// The sessions of one client.
