@@ -27,6 +27,10 @@ const NOT_RUN: &[(&str, &str)] = &[
         "ubf call --ca ca.pem a.example:4000",
         "the name is nobody's; tests of ubf-node call with TLS",
     ),
+    (
+        "ubf upgrade --control /tmp/ubf.sock",
+        "the server that takes its place is nobody's child; tests of the tool upgrade one",
+    ),
     ("ubf attack 127.0.0.1:4000", "takes minutes; the heavy tests attack a server of ours"),
     ("ubf admin --control /run/a.socket,/run/b.socket status --watch", "goes on until Ctrl-C"),
     (
