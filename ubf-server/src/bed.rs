@@ -1,5 +1,5 @@
-//! Where a session lies that rests, and how it is taken from there: by its mail, by a connection that
-//! goes on with it, when its time is over. Whoever is first has it.
+//! Where a session lies that rests, and how it is taken from there: by its mail, by a connection
+//! that goes on with it, when its time is over. Whoever is first has it.
 //!
 //! ```text
 //! lie down: the bell is hung up, the session laid down, and then one look for mail

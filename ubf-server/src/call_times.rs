@@ -24,8 +24,8 @@ const BOUNDS_US: [u64; 18] = [
 /// How long the requests of a service took in one of its versions, from the moment at which they
 /// were read to the moment at which their replies were ready to leave.
 ///
-/// Requests that came together, and whose handlers did not wait, have one time: that of all of them,
-/// since their replies leave together.
+/// Requests that came together, and whose handlers did not wait, have one time: that of all of
+/// them, since their replies leave together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CallTimes {

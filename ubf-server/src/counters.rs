@@ -43,8 +43,8 @@ macro_rules! counters {
 counters! {
     /// Connections that were served.
     connections,
-    /// Connections that were closed at once, since there were too many in all or from their address,
-    /// or because of a cordon.
+    /// Connections that were closed at once, since there were too many in all or from their
+    /// address, or because of a cordon.
     connections_refused,
     /// TLS handshakes that failed, or took too long.
     handshakes_failed,
@@ -83,8 +83,8 @@ counters! {
     too_slow,
     /// Connections that were lost, and not closed by either side.
     lost,
-    /// Connections whose task panicked, which no code of a service causes: a fault of this library, or
-    /// of a stream that the program made.
+    /// Connections whose task panicked, which no code of a service causes: a fault of this library,
+    /// or of a stream that the program made.
     connections_crashed,
     /// Sessions that were granted (S1).
     sessions,
@@ -98,8 +98,8 @@ counters! {
     sessions_given,
     /// Sessions that came from another process (U2).
     sessions_taken,
-    /// Answers of sessions that the server gave up, that were not acknowledged, and handlers that ran
-    /// for them; but for those of clients that were told that the server stops.
+    /// Answers of sessions that the server gave up, that were not acknowledged, and handlers that
+    /// ran for them; but for those of clients that were told that the server stops.
     answers_lost,
     /// Calls that were begun and never answered because the server stopped (R8).
     calls_cut,

@@ -467,8 +467,8 @@ impl SharedEndpoint {
             tokio::time::timeout_at(until, open.wait_for(|&count| count == 0)).await.is_ok();
     }
 
-    /// U2: asks all sessions to go to another process. Those that are connected share the mailbox of
-    /// their connection, and are asked once.
+    /// U2: asks all sessions to go to another process. Those that are connected share the mailbox
+    /// of their connection, and are asked once.
     pub(crate) fn freeze(&self, giving: &Giving) {
         self.command_all(|| Command::Freeze(giving.clone()));
     }
@@ -799,8 +799,8 @@ impl SharedEndpoint {
         })
     }
 
-    /// Tells the endpoint something about one connection. `false` if there is none of this number, or
-    /// the endpoint does not accept that.
+    /// Tells the endpoint something about one connection. `false` if there is none of this number,
+    /// or the endpoint does not accept that.
     pub(crate) fn handle_for(
         &self,
         number: u64,

@@ -159,8 +159,8 @@ impl<H: Handler> AnyConnection for ConnectionOf<H> {
         if span.is_disabled() {
             Running::new(AssertUnwindSafe(work).catch_unwind())
         } else {
-            // The block lets go of the span with the work: a spare place that held it would close it
-            // when its thread ends, and the subscriber's own thread-locals are gone by then.
+            // The block lets go of the span with the work: a spare place that held it would close
+            // it when its thread ends, and the subscriber's own thread-locals are gone by then.
             let work = async move { work.instrument(span).await };
             Running::new(AssertUnwindSafe(work).catch_unwind())
         }

@@ -119,8 +119,8 @@ impl EventSender {
     /// is room.
     ///
     /// # Errors
-    /// As [`send`](Self::send), and [`EventError::OtherService`] if the client has turned to another
-    /// service.
+    /// As [`send`](Self::send), and [`EventError::OtherService`] if the client has turned to
+    /// another service.
     pub async fn send_with<T: Into<Term>>(
         &self,
         event: impl FnOnce(Version) -> T,
@@ -132,8 +132,8 @@ impl EventSender {
     /// not asked if there is no room.
     ///
     /// # Errors
-    /// As [`try_send`](Self::try_send), and [`EventError::OtherService`] if the client has turned to
-    /// another service.
+    /// As [`try_send`](Self::try_send), and [`EventError::OtherService`] if the client has turned
+    /// to another service.
     pub fn try_send_with<T: Into<Term>>(
         &self,
         event: impl FnOnce(Version) -> T,

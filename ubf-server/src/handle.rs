@@ -31,8 +31,8 @@ impl ServerHandle {
         self.0.status()
     }
 
-    /// How long the calls of each service and version took, of those that were called. Empty, if that
-    /// is not [counted](crate::ServerBuilder::time_calls).
+    /// How long the calls of each service and version took, of those that were called. Empty, if
+    /// that is not [counted](crate::ServerBuilder::time_calls).
     #[must_use]
     pub fn call_times(&self) -> Vec<CallTimes> {
         self.0.call_times.as_ref().map(AllTimes::snapshot).unwrap_or_default()
@@ -47,7 +47,8 @@ impl ServerHandle {
     /// A plan that names this server's own address leaves it to a successor, in place (R5): this
     /// server stops to listen, and then tells its clients to connect again.
     ///
-    /// `false` too if clients cannot be told of the addresses, as for [`set_peers`](Self::set_peers).
+    /// `false` too if clients cannot be told of the addresses, as for
+    /// [`set_peers`](Self::set_peers).
     #[must_use = "a server that is closing cannot be drained"]
     pub fn drain(&self, plan: DrainPlan) -> bool {
         self.0.handle(Input::Drain(plan))
@@ -72,7 +73,8 @@ impl ServerHandle {
         self.0.sessions(after, at_most)
     }
 
-    /// How many sessions there are, to look at or to wait for a change of. The latest is always there.
+    /// How many sessions there are, to look at or to wait for a change of. The latest is always
+    /// there.
     ///
     /// ```
     /// # use ubf_server::ServerHandle;
@@ -92,8 +94,8 @@ impl ServerHandle {
     /// [`close_connection`](Self::close_connection) does. A drain that begins meanwhile, or ends,
     /// replaces all that.
     ///
-    /// `false` if no connection has this number, or if the client cannot be told of the addresses, as
-    /// for [`set_peers`](Self::set_peers).
+    /// `false` if no connection has this number, or if the client cannot be told of the addresses,
+    /// as for [`set_peers`](Self::set_peers).
     #[must_use = "the connection may be gone"]
     pub fn move_connection(
         &self,
@@ -163,8 +165,9 @@ impl ServerHandle {
     /// R4: says where clients go when this server is lost; each client learns of it when it
     /// negotiates next. The server's own addresses are left out.
     ///
-    /// `false`, and nothing changes, if clients cannot be told of them: there are more than 16, they
-    /// have more than 1,024 bytes with the commas between them, or one is `0.0.0.0` or `::` (R7).
+    /// `false`, and nothing changes, if clients cannot be told of them: there are more than 16,
+    /// they have more than 1,024 bytes with the commas between them, or one is `0.0.0.0` or `::`
+    /// (R7).
     #[must_use = "clients may not be able to go there"]
     pub fn set_peers(&self, peers: Vec<Address>) -> bool {
         self.0.handle(Input::Peers(peers))
@@ -354,7 +357,8 @@ impl Report {
 pub enum Fault {
     /// The task that accepts the connections of a listener.
     Acceptor,
-    /// The one that takes the server through its phases, which is [`Server::run`](crate::Server::run).
+    /// The one that takes the server through its phases, which is
+    /// [`Server::run`](crate::Server::run).
     Run,
 }
 

@@ -46,9 +46,9 @@ pub trait Handler: Send + Sync + 'static {
     fn connect(&self, client: &Client) -> Self::State;
 
     /// S6: whether nothing is kept for a client that would be missed. Then what
-    /// [`connect`](Self::connect) has made may be dropped while nobody is connected to a session and
-    /// nobody holds its [`EventSender`], and is made anew when the client calls again. By default it
-    /// is kept for as long as the session.
+    /// [`connect`](Self::connect) has made may be dropped while nobody is connected to a session
+    /// and nobody holds its [`EventSender`], and is made anew when the client calls again. By
+    /// default it is kept for as long as the session.
     fn is_stateless(&self) -> bool {
         false
     }

@@ -15,8 +15,8 @@
 //!   and nobody would gain by them;
 //! - browsers, which do not speak it, and messages of hundreds of megabytes: a packet is in memory
 //!   as a whole;
-//! - networks that others listen to or write to, as it is: it has no TLS and no authentication of its
-//!   own. [`ServerHandle::serve_stream`] takes streams that have.
+//! - networks that others listen to or write to, as it is: it has no TLS and no authentication of
+//!   its own. [`ServerHandle::serve_stream`] takes streams that have.
 //!
 //! # Example
 //! A service in two versions, and a server of it:
@@ -120,8 +120,8 @@
 //! words.
 //!
 //! # What it does not do
-//! - Without the feature `tls` there is no TLS; what a client may do that has shown who it is, is its
-//!   service's to say: `call.peer().identity()`.
+//! - Without the feature `tls` there is no TLS; what a client may do that has shown who it is, is
+//!   its service's to say: `call.peer().identity()`.
 //! - Handlers of one connection share one task, so one that blocks its thread stops the others of
 //!   that connection, and no time limit ends it.
 //!

@@ -61,8 +61,8 @@ pub(crate) enum Unsent<E> {
 }
 
 impl Command {
-    /// Whether the other one, which comes later, says all that matters of this one. What a session is
-    /// told by an endpoint sets something.
+    /// Whether the other one, which comes later, says all that matters of this one. What a session
+    /// is told by an endpoint sets something.
     fn is_replaced_by(&self, later: &Self) -> bool {
         match (self, later) {
             // Of several times in which to close the strictest counts.
@@ -226,8 +226,9 @@ impl Mailbox {
         }
     }
 
-    /// Puts a command behind the others. Of each kind the last one holds, so an older one is dropped:
-    /// a connection whose task is held up gathers no more of them than there are kinds (L1).
+    /// Puts a command behind the others. Of each kind the last one holds, so an older one is
+    /// dropped: a connection whose task is held up gathers no more of them than there are kinds
+    /// (L1).
     pub(crate) fn command(&self, command: Command) {
         self.put(|mail| {
             mail.commands.retain(|known| !known.is_replaced_by(&command));

@@ -51,7 +51,8 @@ pub enum OwnerInput {
     /// [`refused`](OwnerLink::refused) or [`failed`](OwnerLink::failed), an event by
     /// [`taken`](OwnerLink::taken); answers come in the order of the messages.
     Message {
-        /// The message. One that is [refused](Message::refused) takes its number and is answered so.
+        /// The message. One that is [refused](Message::refused) takes its number and is answered
+        /// so.
         message: Message,
         /// It is an event.
         is_event: bool,

@@ -111,8 +111,8 @@ impl Server {
     /// Serves until the server is drained, shut down or stopped by its handle. A server that is
     /// dropped before stops at once.
     ///
-    /// It ends by itself when a task that it cannot be without ends unexpectedly: then it shuts down,
-    /// and the report names the [`Fault`].
+    /// It ends by itself when a task that it cannot be without ends unexpectedly: then it shuts
+    /// down, and the report names the [`Fault`].
     pub async fn run(self) -> Report {
         #[cfg(feature = "tls")]
         let front = Front::new(self.tls);
@@ -243,7 +243,8 @@ impl Drop for StopWhenDropped {
 
 #[cfg(feature = "classic")]
 impl BoundClassic {
-    /// Starts all listeners: `listeners` are those of versioned clients, which stock peers may share.
+    /// Starts all listeners: `listeners` are those of versioned clients, which stock peers may
+    /// share.
     fn start(
         self,
         listeners: Vec<(String, Listener)>,
@@ -490,8 +491,8 @@ impl ServerBuilder {
         self
     }
 
-    /// U1: takes connections from a listener of another process, too, which has the same name there:
-    /// its address, or `unix:PATH`.
+    /// U1: takes connections from a listener of another process, too, which has the same name
+    /// there: its address, or `unix:PATH`.
     #[cfg(unix)]
     #[must_use]
     pub fn inherit(mut self, name: impl Into<String>, descriptor: std::os::fd::OwnedFd) -> Self {

@@ -18,8 +18,8 @@ use crate::endpoint::SharedEndpoint;
 use crate::entry::ConnectionEntry;
 use crate::mailbox::Mailbox;
 
-/// The endpoint is told of what is kept when it has changed by so much. Chosen: a small part of what
-/// a session may keep, and seldom reached by small answers.
+/// The endpoint is told of what is kept when it has changed by so much. Chosen: a small part of
+/// what a session may keep, and seldom reached by small answers.
 const TOLD_KEPT: usize = 16 << 10;
 
 /// What is known of a session, and a way to reach it.

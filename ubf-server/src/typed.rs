@@ -23,8 +23,8 @@ impl<S: Send + Sync + 'static> Handlers<S> {
     ///
     /// A request that is no `Q` is answered `{'clientBrokeContract',Request,Expected}`, where
     /// `Expected` says what was expected and where; the handler is not called, and the session
-    /// goes on (L3). A response that cannot be written, a NaN say, is answered `{'failed','error',…}`,
-    /// and is no crash (N6).
+    /// goes on (L3). A response that cannot be written, a NaN say, is answered
+    /// `{'failed','error',…}`, and is no crash (N6).
     ///
     /// ```
     /// use serde::{Deserialize, Serialize};
@@ -164,8 +164,8 @@ impl EventSender {
     /// while the client does not read, and asks when there is room.
     ///
     /// # Errors
-    /// As [`send_with`](Self::send_with), and [`EventError::Unwritable`] if the value has no form in
-    /// UBF.
+    /// As [`send_with`](Self::send_with), and [`EventError::Unwritable`] if the value has no form
+    /// in UBF.
     pub async fn send_typed<T: Serialize>(
         &self,
         event: impl FnOnce(Version) -> T,
@@ -176,8 +176,8 @@ impl EventSender {
     /// The same without waiting.
     ///
     /// # Errors
-    /// As [`try_send_with`](Self::try_send_with), and [`EventError::Unwritable`] if the value has no
-    /// form in UBF.
+    /// As [`try_send_with`](Self::try_send_with), and [`EventError::Unwritable`] if the value has
+    /// no form in UBF.
     pub fn try_send_typed<T: Serialize>(
         &self,
         event: impl FnOnce(Version) -> T,

@@ -59,8 +59,8 @@ impl<S: Send + Sync + 'static> Handlers<S> {
 }
 
 impl EventSender {
-    /// Sends an event in the form that it has in the version that the client speaks now. Waits while
-    /// the client does not read.
+    /// Sends an event in the form that it has in the version that the client speaks now. Waits
+    /// while the client does not read.
     ///
     /// # Errors
     /// As [`send_with`](Self::send_with), and [`EventError::NoForm`] if that version has no words

@@ -142,8 +142,9 @@ impl Endpoint {
         self.sessions.place(session)
     }
 
-    /// U2: a session of the predecessor goes on here, without a connection. What was granted stays granted, also above this server's limits of
-    /// one session. `None`: there is one of this name already, or there are
+    /// U2: a session of the predecessor goes on here, without a connection. What was granted stays
+    /// granted, also above this server's limits of one session. `None`: there is one of this name
+    /// already, or there are
     /// [`max_sessions`](super::SessionLimits::max_sessions).
     pub fn adopt_session(&mut self, place: SessionPlace, now: Time) -> Option<Adopted> {
         self.now = self.now.max(now);

@@ -55,10 +55,10 @@ pub enum Input {
         /// How long calls in progress may take after that.
         hard_stop: Duration,
     },
-    /// The operator admits no further client: each new one is told `closing 'cordoned'` and where to
-    /// go, by the cordon or else by the peers of the moment. Connections that are there stay; who may
-    /// have a session here is heard first, and may go on with it (S10.4). Accepted if clients can be
-    /// told of the addresses.
+    /// The operator admits no further client: each new one is told `closing 'cordoned'` and where
+    /// to go, by the cordon or else by the peers of the moment. Connections that are there stay;
+    /// who may have a session here is heard first, and may go on with it (S10.4). Accepted if
+    /// clients can be told of the addresses.
     Cordon(Cordon),
     /// The operator admits connections again. Accepted if a cordon is in force.
     Uncordon,

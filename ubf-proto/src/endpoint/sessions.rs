@@ -435,8 +435,8 @@ impl Sessions {
         self.entries.get_mut(&key).map(|entry| &mut entry.stay)
     }
 
-    /// S6: a session that is parked rests, and is over then if nothing happens. `false` if it is not
-    /// parked.
+    /// S6: a session that is parked rests, and is over then if nothing happens. `false` if it is
+    /// not parked.
     pub(super) fn rest(&mut self, key: SessionKey, over_at: Time) -> bool {
         let Some(entry) = self.entries.get_mut(&key) else { return false };
         let Stay::Parked { until, .. } = &mut entry.stay else { return false };

@@ -25,7 +25,8 @@ pub(super) struct Granted {
     pub(super) kept: Kept<Leaving>,
     /// Of the answers that are kept.
     copies: Copies,
-    /// S3: messages that were taken, and whose handlers are not begun; and whether each is an event.
+    /// S3: messages that were taken, and whose handlers are not begun; and whether each is an
+    /// event.
     waiting: VecDeque<(Message, bool)>,
     /// How many of them are events, and their bytes.
     waiting_events: (usize, usize),

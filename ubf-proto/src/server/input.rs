@@ -30,8 +30,8 @@ pub enum Input {
         /// `{Response,State}`, encoded up to and with its `$`.
         body: Bytes,
     },
-    /// A handler failed, and may have done some of its work. If it crashed (N6), the shell counts it
-    /// in its [`Offer`] too.
+    /// A handler failed, and may have done some of its work. If it crashed (N6), the shell counts
+    /// it in its [`Offer`] too.
     Failed {
         /// The number in its [`Message`](super::Message).
         packet: u64,
@@ -94,9 +94,9 @@ pub enum Input {
     },
     /// What the endpoint says to [`Output::Session`](super::Output::Session).
     Session(SessionAnswer),
-    /// S5, on the connection that a session has: another one goes on with it. This one ends, at once
-    /// and with a word. Hand the other one over next: the session waits for it, however short the
-    /// time is for which it is kept.
+    /// S5, on the connection that a session has: another one goes on with it. This one ends, at
+    /// once and with a word. Hand the other one over next: the session waits for it, however short
+    /// the time is for which it is kept.
     Overtaken,
     /// S6: the server keeps as many bytes of answers as it may, or does so no longer.
     Crowded(bool),

@@ -6,8 +6,8 @@
 //!                   └─ a version ──> Request ──> the handler ──> Reply ─┴─> in order (P5) ─> Transmit
 //! ```
 //!
-//! It has two halves: the wire, which is one connection, and the calls, which are what was asked and
-//! is not answered.
+//! It has two halves: the wire, which is one connection, and the calls, which are what was asked
+//! and is not answered.
 
 mod answer;
 mod calls;
@@ -174,7 +174,8 @@ impl ServerSession {
         self.is_settled = false;
     }
 
-    /// What happened to the connection. `false` if there is nothing to do that there was not before.
+    /// What happened to the connection. `false` if there is nothing to do that there was not
+    /// before.
     fn handle_connection(&mut self, input: Input) -> bool {
         match input {
             Input::Received(bytes) => self.wire.received(bytes, self.now),
@@ -618,8 +619,8 @@ impl ServerSession {
         if self.is_decoding() { self.wire.packet_deadline(&self.config) } else { Time::NEVER }
     }
 
-    /// S3: messages wait for room that nobody but the client makes. What it sends is perhaps not even
-    /// read, so that its end would not be noticed.
+    /// S3: messages wait for room that nobody but the client makes. What it sends is perhaps not
+    /// even read, so that its end would not be noticed.
     fn waits_for_seen(&self) -> bool {
         let waits = self.calls.session.as_ref().is_some_and(|session| session.has_waiting());
         waits && self.calls.pending.running() == 0

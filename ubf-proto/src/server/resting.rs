@@ -5,7 +5,8 @@
 //! Resting ── wake: a connection, an event, its time ──> ServerSession
 //! ```
 //!
-//! Most parked sessions are so, and there may be many: they are not to take what a connection takes.
+//! Most parked sessions are so, and there may be many: they are not to take what a connection
+//! takes.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;

@@ -1,5 +1,5 @@
-//! Stock peers: Erlang's, Java's and JavaScript's clients, which know no versions. The same services
-//! serve them, on listeners of their own (feature `classic`).
+//! Stock peers: Erlang's, Java's and JavaScript's clients, which know no versions. The same
+//! services serve them, on listeners of their own (feature `classic`).
 
 mod answer;
 mod connection;

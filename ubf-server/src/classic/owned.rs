@@ -1,5 +1,5 @@
-//! The owner of a stock client's service (T3): it is told what comes, and answers by mail. The client
-//! has no session, so nothing is kept for it beside the rows.
+//! The owner of a stock client's service (T3): it is told what comes, and answers by mail. The
+//! client has no session, so nothing is kept for it beside the rows.
 
 use std::fmt;
 use std::sync::Arc;

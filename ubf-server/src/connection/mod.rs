@@ -56,8 +56,9 @@ use crate::mailbox::{Command, Mailbox, OpenMailbox};
 use crate::owner::OwnerInput;
 use crate::session::SessionGuard;
 
-/// What a connection does before others have their turn, in bytes: those of its packets, each of which
-/// counts for at least [`LEAST_WORK`]. Chosen: more than a batch, and some tens of microseconds.
+/// What a connection does before others have their turn, in bytes: those of its packets, each of
+/// which counts for at least [`LEAST_WORK`]. Chosen: more than a batch, and some tens of
+/// microseconds.
 const WORK_BYTES: usize = 64 << 10;
 /// Chosen: 128 calls, each of which is a packet in and one out.
 const LEAST_WORK: usize = WORK_BYTES / 256;
@@ -490,8 +491,8 @@ impl Connection {
         }
     }
 
-    /// L1: a client that sends without end must not keep others waiting. What is made is written, and
-    /// the connection goes on when all that were ready before have had their turn.
+    /// L1: a client that sends without end must not keep others waiting. What is made is written,
+    /// and the connection goes on when all that were ready before have had their turn.
     fn yield_now(&mut self, cx: &mut Context<'_>) -> Poll<Box<Turn>> {
         if let Poll::Ready(input) = self.poll_write(cx) {
             self.session.handle(input, self.now);
@@ -614,7 +615,8 @@ impl Connection {
         self.link.is_none()
     }
 
-    /// S6: tells the endpoint what is kept, seldom: always at the end, else when it has changed much.
+    /// S6: tells the endpoint what is kept, seldom: always at the end, else when it has changed
+    /// much.
     fn tell_kept(&mut self, is_last: bool) {
         let Some(own) = &self.own else { return };
         if let Some(is_crowded) = own.tell_kept(self.session.kept_bytes(), is_last) {

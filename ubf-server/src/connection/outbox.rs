@@ -19,7 +19,8 @@ const BATCH_BYTES: usize = 16 << 10;
 const KEPT_PACKETS: usize = 256;
 
 thread_local! {
-    /// What the last outbox that became empty had needed: the connections of a thread write one after the other.
+    /// What the last outbox that became empty had needed: the connections of a thread write one
+    /// after the other.
     static SPARE: Cell<Option<Box<Unwritten>>> = const { Cell::new(None) };
 }
 

@@ -1,4 +1,5 @@
-//! The owners of services that a connection uses (T3): they are told what comes, and answer by mail.
+//! The owners of services that a connection uses (T3): they are told what comes, and answer by
+//! mail.
 
 use std::collections::VecDeque;
 use std::fmt;

@@ -27,8 +27,8 @@ use crate::reply::Reply;
 use crate::turns::Turns;
 use crate::versions::{HandlerError, IntoVersions};
 
-/// A [`Handler`] around another one, which holds what clients and that one say against the contracts
-/// of its versions. A version without a contract is not checked.
+/// A [`Handler`] around another one, which holds what clients and that one say against the
+/// contracts of its versions. A version without a contract is not checked.
 ///
 /// The state of a session is the one that the last reply named. In a contract with several states
 /// the requests of a connection run one after the other, since each decides what the next one may
@@ -290,8 +290,8 @@ impl<H: Handler> Contracts<H> {
     }
 }
 
-/// Reads a request again, which was read before, within the limits of its connection: so seldom that
-/// its terms are not kept for it.
+/// Reads a request again, which was read before, within the limits of its connection: so seldom
+/// that its terms are not kept for it.
 fn again<T>(request: &Bytes, look: impl FnOnce(TermRef<'_>) -> T) -> T {
     const NO_LIMITS: Limits = Limits::new()
         .with_max_packet_bytes(u32::MAX)

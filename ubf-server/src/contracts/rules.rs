@@ -101,7 +101,8 @@ impl ContractRules {
         }
     }
 
-    /// Holds the reply to a request against the contract: the reply itself, or what is said instead.
+    /// Holds the reply to a request against the contract: the reply itself, or what is said
+    /// instead.
     #[must_use]
     pub fn reply(
         &self,

@@ -4,8 +4,8 @@ use ubf_codec::{TermRef, Text, View, decode};
 
 /// The second element of `{Response,State}`, if it is an atom.
 ///
-/// A packet that ends with `'}$` ends with an atom in a tuple: outside of atoms, a quote begins one.
-/// What stands before the atom need not be looked at.
+/// A packet that ends with `'}$` ends with an atom in a tuple: outside of atoms, a quote begins
+/// one. What stands before the atom need not be looked at.
 pub(crate) fn state_of(body: &[u8]) -> Option<Text> {
     let quick = body.strip_suffix(b"'}$").and_then(|rest| {
         let name = rest.get(rest.iter().rposition(|byte| *byte == b'\'')? + 1..)?;

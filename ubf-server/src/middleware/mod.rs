@@ -42,21 +42,21 @@
 //!
 //! # Where to refuse
 //! A request that is not to be executed ends with [`Failure::refused`](crate::Failure::refused),
-//! before the inner handler is called: then the client knows that nothing ran. Whoever may connect at
-//! all is decided earlier, in the program's own acceptor
+//! before the inner handler is called: then the client knows that nothing ran. Whoever may connect
+//! at all is decided earlier, in the program's own acceptor
 //! ([`serve_stream`](crate::ServerHandle::serve_stream)); how many, by
 //! [`ServerLimits`](crate::ServerLimits).
 //!
 //! # Logs and traces
 //! A handler runs in a `tracing` span of level `debug`, target `ubf_server`, called `request` or
 //! `event`, with the fields `peer`, `service`, `version` and `packet`. What a handler logs is told
-//! with them, if the program wants spans of that level; otherwise it costs nothing. Panics, failures
-//! and times that are over are lines of the server itself.
+//! with them, if the program wants spans of that level; otherwise it costs nothing. Panics,
+//! failures and times that are over are lines of the server itself.
 //!
 //! # Layers of tower
 //! With the feature `tower`, a layer of the tower crates goes around a handler: `layered`. Its
-//! service is cloned for each request, as everywhere with tower, so that what limits and counts must
-//! be shared by clones, as tower's own are. Events go by layers. An error of a layer is a
+//! service is cloned for each request, as everywhere with tower, so that what limits and counts
+//! must be shared by clones, as tower's own are. Events go by layers. An error of a layer is a
 //! [`Failure`](crate::Failure): `failed`, since a layer does not say whether the request ran; one
 //! that it gives before it takes the request is `refused`.
 

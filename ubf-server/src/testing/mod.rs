@@ -1,8 +1,8 @@
 //! Services tested without sockets: a server in memory, and a client that sees what clients see.
 //!
 //! The server is the real one: it negotiates, puts replies in order, contains panics, keeps limits
-//! and drains. Only its connections are pairs of streams in memory, so a test needs no port, and can
-//! let time pass as it likes.
+//! and drains. Only its connections are pairs of streams in memory, so a test needs no port, and
+//! can let time pass as it likes.
 //!
 //! ```
 //! use ubf_codec::ubf;
