@@ -56,23 +56,53 @@ pub(crate) enum Language {
     StringMark,
 }
 
+impl Language {
+    /// A number that few others have.
+    const fn mark(self) -> u64 {
+        match self {
+            Self::Node(Side::Old, node) => (node.index() as u64) << 2,
+            Self::Node(Side::New, node) => (node.index() as u64) << 2 | 1,
+            Self::Value(byte) => (byte as u64) << 2 | 2,
+            Self::Byte => 3,
+            Self::Letter => 7,
+            Self::Bytes => 11,
+            Self::Letters => 15,
+            Self::StringMark => 19,
+        }
+    }
+}
+
 /// Which terms are looked for: those of all languages of `within` and of none of `without`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Question {
+    /// Follows from the two others. It comes first, so that two questions are told apart by one
+    /// comparison of numbers nearly always.
+    mark: u64,
     within: Box<[Language]>,
     without: Box<[Language]>,
 }
 
 impl Question {
-    fn new(within: &[Language], without: &[Language]) -> Self {
-        let sorted = |languages: &[Language]| {
-            let mut languages = languages.to_vec();
-            languages.sort_unstable();
-            languages.dedup();
-            languages.into_boxed_slice()
-        };
-        Self { within: sorted(within), without: sorted(without) }
+    fn new(
+        within: impl Iterator<Item = Language>,
+        without: impl Iterator<Item = Language>,
+    ) -> Self {
+        let (within, without) = (sorted(within), sorted(without));
+        let all = within.iter().chain(&without).map(|language| language.mark());
+        // An odd number whose bits are as good as random (of the golden ratio): all of them matter.
+        let mark = all.fold(within.len() as u64, |mark, one| {
+            (mark.rotate_left(23) ^ one).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        });
+        Self { mark, within, without }
     }
+}
+
+/// Each once, in order.
+fn sorted(languages: impl Iterator<Item = Language>) -> Box<[Language]> {
+    let mut languages: Vec<Language> = languages.collect();
+    languages.sort_unstable();
+    languages.dedup();
+    languages.into_boxed_slice()
 }
 
 /// What a search came to.
@@ -170,10 +200,9 @@ impl<'g> Search<'g> {
 
     /// The same, for a part of a term.
     fn part(&mut self, within: &[Language], without: &[Language]) -> Found {
-        let all = |languages: &[Language]| -> Vec<Language> {
-            languages.iter().map(|language| self.standing_for(*language)).collect()
-        };
-        let question = Question::new(&all(within), &all(without));
+        let standing_for = |language: &Language| self.standing_for(*language);
+        let question =
+            Question::new(within.iter().map(standing_for), without.iter().map(standing_for));
         if question.within.iter().any(|one| question.without.binary_search(one).is_ok()) {
             return Found::Nothing;
         }
