@@ -133,7 +133,10 @@ impl Found {
 /// Answers questions about the types of two contracts.
 pub(crate) struct Search<'g> {
     graphs: [&'g TypeGraph; 2],
-    kinds: BTreeMap<Language, Rc<Kinds>>,
+    /// Of the nodes of both graphs, by their number.
+    kinds: [Vec<Option<Rc<Kinds>>>; 2],
+    /// Of languages that are no nodes.
+    other_kinds: BTreeMap<Language, Rc<Kinds>>,
     anything: Rc<Kinds>,
     known: BTreeMap<Question, Found>,
     /// Questions that are being answered, each for the sake of the one before it.
@@ -141,7 +144,8 @@ pub(crate) struct Search<'g> {
     /// The first of `open` that an answer has taken to have no term.
     assumed: Option<usize>,
     /// Nodes of the new graph that are written as those of the old one, which then stand for both.
-    same: BTreeMap<NodeId, NodeId>,
+    /// By the number of the new one.
+    same: Vec<Option<NodeId>>,
     steps_left: u64,
     max_steps: u64,
     /// Of all questions together.
@@ -156,11 +160,13 @@ impl<'g> Search<'g> {
     /// A search that takes at most so many steps for each question that is asked from outside, and
     /// ten times as many for all of them.
     pub(crate) fn new(old: &'g TypeGraph, new: &'g TypeGraph, max_steps: u64) -> Self {
+        let pairs = same::same_nodes(old, new);
         Self {
             graphs: [old, new],
-            same: same::same_nodes(old, new),
+            same: new.nodes().map(|node| pairs.get(&node).copied()).collect(),
             all_steps_left: max_steps.saturating_mul(MAX_HARD_QUESTIONS),
-            kinds: BTreeMap::new(),
+            kinds: [old, new].map(|graph| graph.nodes().map(|_| None).collect()),
+            other_kinds: BTreeMap::new(),
             anything: Rc::new(Kinds::anything(old.strings())),
             known: BTreeMap::new(),
             open: Vec::new(),
@@ -186,7 +192,8 @@ impl<'g> Search<'g> {
     fn standing_for(&self, language: Language) -> Language {
         match language {
             Language::Node(Side::New, node) => {
-                self.same.get(&node).map_or(language, |same| Language::Node(Side::Old, *same))
+                let same = self.same.get(node.index()).copied().flatten();
+                same.map_or(language, |same| Language::Node(Side::Old, same))
             }
             Language::Node(Side::Old, _)
             | Language::Byte
@@ -242,12 +249,19 @@ impl<'g> Search<'g> {
     }
 
     fn kinds_of(&mut self, languages: &[Language]) -> Vec<Rc<Kinds>> {
-        let graphs = self.graphs;
-        let kinds = languages.iter().map(|language| {
-            let kinds = self.kinds.entry(*language);
-            Rc::clone(kinds.or_insert_with(|| Rc::new(Kinds::of(*language, &graphs))))
-        });
-        kinds.collect()
+        languages.iter().map(|language| self.kinds_of_one(*language)).collect()
+    }
+
+    fn kinds_of_one(&mut self, language: Language) -> Rc<Kinds> {
+        let make = || Rc::new(Kinds::of(language, &self.graphs));
+        if let Language::Node(side, node) = language {
+            let [old, new] = &mut self.kinds;
+            let of_side = if side == Side::Old { old } else { new };
+            if let Some(kinds) = of_side.get_mut(node.index()) {
+                return Rc::clone(kinds.get_or_insert_with(make));
+            }
+        }
+        Rc::clone(self.other_kinds.entry(language).or_insert_with(make))
     }
 
     fn search(&mut self, question: &Question) -> Found {
