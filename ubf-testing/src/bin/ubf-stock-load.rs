@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is a program for the terminal")]
 
 use std::process::ExitCode;
+use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,8 @@ struct Arguments {
     /// The service whose sessions are begun
     service: String,
     /// The request: a term
+    // Said by hand: without it a text becomes the string of the same text.
+    #[arg(value_parser = Term::from_str)]
     request: Term,
     /// Connections at a time
     #[arg(long, default_value_t = 64)]
