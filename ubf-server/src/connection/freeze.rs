@@ -23,7 +23,7 @@ use ubf_proto::export::SessionExport;
 use ubf_proto::server::Input;
 use ubf_proto::session::SessionId;
 
-use super::{Connection, Opened, Turn, WORK_BYTES};
+use super::{Connection, Opened, Turn};
 use crate::contain::{Contained, contained};
 use crate::endpoint::SharedEndpoint;
 use crate::entry::ConnectionEntry;
@@ -203,25 +203,7 @@ pub(crate) fn adopt(endpoint: Arc<SharedEndpoint>, adopted: Adopted) -> bool {
         services.push(Opened { name, code: Contained::new(imported), times });
     }
     own.entry.is_parked.store(true, std::sync::atomic::Ordering::Relaxed);
-    let now = endpoint.clock.now();
-    let connection = Box::new(Connection {
-        own: Some(own),
-        endpoint,
-        entry,
-        mailbox,
-        link: None,
-        next: None,
-        session,
-        budget: WORK_BYTES,
-        services,
-        owned: Vec::new(),
-        waiting: None,
-        timer: None,
-        last_tick: None,
-        now,
-        end: None,
-        frozen: None,
-    });
+    let connection = Connection::without_link(endpoint, entry, mailbox, own, session, services);
     tokio::spawn(connection.run_session());
     true
 }

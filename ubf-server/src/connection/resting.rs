@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use ubf_proto::{Service, server};
+use ubf_proto::{ServerSession, Service, server};
 
 use super::{Connection, Opened, WORK_BYTES};
 use crate::call_times::ServiceTimes;
@@ -135,11 +135,27 @@ impl Connection {
             services.map_or_else(Vec::new, |services| services.unpack(session.service()));
         let (key, peer) = entry.owner();
         let connection = ConnectionEntry::gone(key, peer, now, endpoint.nobody());
+        let mailbox = OpenMailbox::new(Arc::clone(&entry.mailbox));
+        let own = SessionGuard::new(Arc::clone(&endpoint), entry);
+        Self::without_link(endpoint, Arc::new(connection), mailbox, own, session, services)
+    }
+
+    /// What goes on for a session that has no connection at the moment; `entry` is that of the
+    /// connection that it had.
+    pub(super) fn without_link(
+        endpoint: Arc<SharedEndpoint>,
+        entry: Arc<ConnectionEntry>,
+        mailbox: OpenMailbox,
+        own: SessionGuard,
+        session: ServerSession,
+        services: Vec<Opened>,
+    ) -> Box<Self> {
+        let now = endpoint.clock.now();
         Box::new(Self {
-            mailbox: OpenMailbox::new(Arc::clone(&entry.mailbox)),
-            own: Some(SessionGuard::new(Arc::clone(&endpoint), entry)),
+            mailbox,
+            own: Some(own),
             endpoint,
-            entry: Arc::new(connection),
+            entry,
             link: None,
             next: None,
             session,
