@@ -173,6 +173,7 @@ mod owner;
 mod sync;
 
 mod bind_error;
+mod body;
 mod connection;
 mod endpoint;
 mod entry;

@@ -16,7 +16,7 @@ use super::owned::Owned;
 use super::{ClassicService, Started, answer};
 use crate::contain::{Contained, contained};
 use crate::endpoint::Code;
-use crate::erased::{AnyConnection, Outcome};
+use crate::erased::{AnyConnection, Begun, Outcome};
 use crate::failure::Ending;
 use crate::handler::Client;
 use crate::log::warn;
@@ -131,7 +131,12 @@ impl Connection {
         match code {
             Working::Handler(connection) => {
                 let Some(connection) = connection.get() else { return Some(Input::Failed) };
-                let mut running = connection.begin(message, false);
+                let mut running = match connection.request(message) {
+                    Begun::Ended(ended, _) => {
+                        return Some(self.answered(number, Outcome::from(ended)));
+                    }
+                    Begun::Runs(running) => running,
+                };
                 if let Poll::Ready(ended) = pin!(&mut running).poll(cx) {
                     running.recycle();
                     return Some(self.answered(number, Outcome::from(ended)));
@@ -159,7 +164,7 @@ impl Connection {
         match self.serving.as_mut().map(|serving| &mut serving.code) {
             Some(Working::Handler(connection)) => {
                 let Some(connection) = connection.get() else { return };
-                let running = connection.begin(message, true);
+                let running = connection.event(message);
                 self.events.push(Box::pin(async move {
                     timeout(max_time, running).await.map_or(Outcome::TimedOut, Outcome::from)
                 }));
@@ -194,7 +199,7 @@ impl Connection {
     /// A handler has answered.
     pub(super) fn answered(&self, number: u64, outcome: Outcome) -> Input {
         let body = match outcome {
-            Outcome::Done(body) => Some(body),
+            Outcome::Done(reply) => Some(reply.into_body()),
             Outcome::Failed(failure) => match failure.into_parts() {
                 (Ending::Replied(reply), _) => Some(reply.into_body()),
                 // UBF(C) has no answer for it.
