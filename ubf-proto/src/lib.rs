@@ -169,7 +169,7 @@ pub use self::drain::{DrainPlan, Phase};
 pub use self::endpoint::Endpoint;
 pub use self::inbound::MAX_SHARED_BYTES;
 pub use self::load::LoadMarks;
-pub use self::offer::{CrashRule, Offer, Withdrawal};
+pub use self::offer::{CrashRule, Offer, Quarantined, Withdrawal};
 pub use self::origin::Origin;
 pub use self::outbound::Outbound;
 pub use self::packet::{Packet, body};

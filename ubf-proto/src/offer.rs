@@ -55,6 +55,19 @@ pub struct Withdrawal {
     pub until: Time,
 }
 
+/// A version that crashes have withdrawn (N6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quarantined<'a> {
+    /// Of this service.
+    pub service: &'a Service,
+    /// The version.
+    pub version: Version,
+    /// For this peer; `None`: for all.
+    pub peer: Option<Origin>,
+    /// Until when.
+    pub until: Time,
+}
+
 /// The services of a server and the versions that it speaks of each.
 ///
 /// The [`Endpoint`](crate::Endpoint) keeps one, and gives each session what it says to that
@@ -259,6 +272,22 @@ impl Offer {
     #[must_use]
     pub fn speaks(&self, service: &Service, version: Version, now: Time) -> bool {
         self.services.get(service).is_some_and(|entry| entry.speaks(version, now))
+    }
+
+    /// The versions that crashes have withdrawn, for all or for one peer, and until when (N6).
+    pub fn quarantines(&self, now: Time) -> impl Iterator<Item = Quarantined<'_>> {
+        self.services.iter().flat_map(move |(service, entry)| {
+            let for_all = entry.quarantine.iter(now).map(|(version, until)| (version, None, until));
+            let for_peers = entry.peers.iter().flat_map(move |(&peer, own)| {
+                own.iter(now).map(move |(version, until)| (version, Some(peer), until))
+            });
+            for_all.chain(for_peers).map(move |(version, peer, until)| Quarantined {
+                service,
+                version,
+                peer,
+                until,
+            })
+        })
     }
 
     /// What is offered to the peers that have no withdrawals of their own.
@@ -508,5 +537,26 @@ mod tests {
         let entry = &world.offer.services[&Service::DEFAULT];
         assert_eq!(entry.peers.len(), MAX_PEERS);
         assert_eq!(entry.crashes[&version(10)].0.len(), 1);
+    }
+
+    #[test]
+    fn quarantines_are_told_with_their_peers_and_their_ends() {
+        let mut world = Crashing::new();
+        for millis in [0, 1, 2] {
+            world.crash_in(10, peer(1), millis);
+        }
+        let told = |world: &Crashing, millis| -> Vec<(Version, Option<Origin>, Time)> {
+            let told = world.offer.quarantines(Time::from_millis(millis));
+            told.map(|one| (one.version, one.peer, one.until)).collect()
+        };
+        let end = Time::from_millis(30_002);
+        assert_eq!(told(&world, 3), [(version(10), Some(peer(1)), end)]);
+        assert_eq!(told(&world, 30_002), []);
+        for number in [2, 3] {
+            world.crash_in(3, peer(number), 4);
+        }
+        world.crash_in(3, peer(4), 5);
+        let of_all = told(&world, 6).into_iter().find(|(_, peer, _)| peer.is_none());
+        assert_eq!(of_all, Some((version(3), None, Time::from_millis(30_005))));
     }
 }

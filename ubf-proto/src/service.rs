@@ -1,15 +1,12 @@
 //! The name of a service.
 
-use alloc::sync::Arc;
 use core::fmt::{self, Write as _};
 
 use ubf_codec::{Term, Text};
 
 /// What a client wants to talk to: a named service, or `?`, the default one.
-///
-/// Each message has it, so that it is one word, and cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Service(Option<Arc<Text>>);
+pub struct Service(Option<Text>);
 
 impl Service {
     /// The default service, `?` on the wire.
@@ -22,17 +19,17 @@ impl Service {
     /// understood by nobody.
     #[must_use]
     pub fn named(name: impl Into<Text>) -> Self {
-        Self(Some(Arc::new(name.into())))
+        Self(Some(name.into()))
     }
 
     /// The name; `None` is the default service.
     #[must_use]
-    pub fn name(&self) -> Option<&Text> {
-        self.0.as_deref()
+    pub const fn name(&self) -> Option<&Text> {
+        self.0.as_ref()
     }
 
     pub(crate) fn to_term(&self) -> Term {
-        self.name().cloned().map_or(Term::Undefined, Term::String)
+        self.0.clone().map_or(Term::Undefined, Term::String)
     }
 }
 

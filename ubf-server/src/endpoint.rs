@@ -28,7 +28,7 @@ use crate::connection::{self, Adopted, Attach, Giving, Resting};
 use crate::counters::{Counters, Counts};
 use crate::entry::ConnectionEntry;
 use crate::erased::AnyService;
-use crate::handle::{ConnectionStatus, SessionCounts, SessionStatus, Status};
+use crate::handle::{ConnectionStatus, QuarantineStatus, SessionCounts, SessionStatus, Status};
 use crate::log::{error, info, millis, warn};
 use crate::mailbox::{Command, Mailbox};
 use crate::origin::origin;
@@ -39,6 +39,8 @@ use crate::takeover::{Doors, NotAdopted};
 
 /// Agents that a status names. Chosen: more than a fleet has, and a page to read.
 const MAX_AGENTS: usize = 64;
+/// Quarantines that a status tells of, those for all first. Chosen: as many as anybody reads.
+const MAX_QUARANTINES: usize = 256;
 /// Connections that are being turned away, while they read why. Chosen: a herd of clients is told,
 /// and a flood takes no more descriptors than that. Of the others nothing is read.
 const MAX_FAREWELLS: usize = 1_024;
@@ -67,9 +69,6 @@ pub(crate) struct SharedEndpoint {
     /// U1: the listeners, by their names. A copy of one is made under the lock alone, so that one
     /// that is closed is closed.
     listeners: Mutex<Vec<(String, Arc<Listener>)>>,
-    /// U2: what stock peers are served, for connections of theirs that come from another process.
-    #[cfg(feature = "classic")]
-    pub(crate) classic: OnceLock<Arc<crate::classic::Settled>>,
     /// The mailbox of connections that are gone: it is closed.
     nobody: Arc<Mailbox>,
     pub(crate) totals: Counters,
@@ -286,8 +285,6 @@ impl SharedEndpoint {
             doors: watch::Sender::new(Doors::Open),
             open_doors: watch::Sender::new(0),
             listeners: Mutex::new(Vec::new()),
-            #[cfg(feature = "classic")]
-            classic: OnceLock::new(),
             nobody: closed_mailbox(),
             totals: Counters::default(),
             call_times: None,
@@ -768,8 +765,15 @@ impl SharedEndpoint {
                 |version| spoken.get(service).is_some_and(|spoken| spoken.contains(version));
             (service.clone(), versions.iter().filter(|&version| !is_spoken(version)).collect())
         });
+        let quarantines = endpoint.quarantines(now).map(|one| QuarantineStatus {
+            service: one.service.clone(),
+            version: one.version,
+            peer: one.peer.map(|peer| peer.to_string()),
+            time_left: one.until.since(now),
+        });
         let session = endpoint.session_config();
         Status {
+            quarantines: quarantines.take(MAX_QUARANTINES).collect(),
             phase: endpoint.phase(),
             time_left: endpoint.time_left(now),
             next_ip: endpoint.next_ip().cloned(),

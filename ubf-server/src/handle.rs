@@ -251,6 +251,8 @@ pub struct Status {
     pub spoken: BTreeMap<Service, Versions>,
     /// Those that they may not use: an operator or crashes have withdrawn them (N6).
     pub withdrawn: BTreeMap<Service, Versions>,
+    /// N6: what crashes have withdrawn, for all or for single peers.
+    pub quarantines: Vec<QuarantineStatus>,
     /// That no further connection is admitted.
     pub cordon: Option<Cordon>,
     /// R9: the load marks.
@@ -269,6 +271,20 @@ pub struct Status {
     pub uptime: Duration,
     /// What was counted.
     pub counts: Counts,
+}
+
+/// A version that crashes have withdrawn (N6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct QuarantineStatus {
+    /// Of this service.
+    pub service: Service,
+    /// The version.
+    pub version: Version,
+    /// For whom: an address, a network of IPv6, or the hash of an identity. `None`: for all.
+    pub peer: Option<String>,
+    /// Until it is offered again.
+    pub time_left: Duration,
 }
 
 /// How many sessions there are at one moment (S6).

@@ -173,7 +173,6 @@ mod owner;
 mod sync;
 
 mod bind_error;
-mod body;
 mod connection;
 mod endpoint;
 mod entry;
@@ -201,7 +200,8 @@ pub use self::event::EventSender;
 pub use self::event_error::EventError;
 pub use self::failure::Failure;
 pub use self::handle::{
-    ConnectionStatus, Fault, Report, ServerHandle, SessionCounts, SessionStatus, Status,
+    ConnectionStatus, Fault, QuarantineStatus, Report, ServerHandle, SessionCounts, SessionStatus,
+    Status,
 };
 pub use self::handler::{Call, Client, Handler};
 pub use self::handlers::Handlers;
@@ -210,14 +210,12 @@ pub use self::reply::{IntoReply, Reply};
 pub use self::server::{Server, ServerBuilder};
 pub use self::settings::{Cordon, LoadPlan, LoadUnit, ServerLimits, SessionLimits};
 pub use self::shared_event::SharedEvent;
-pub use self::takeover::{Departing, Departure, NotAdopted, Suspension};
+pub use self::takeover::{Departure, NotAdopted, Suspension};
 pub use self::versions::{HandlerError, IntoVersions};
 #[cfg(feature = "contract")]
 pub use ubf_contract::{ContractCounts, Enforcement};
 pub use ubf_net::{Identity, Peer};
 pub use ubf_proto::export::SessionExport;
-#[cfg(feature = "classic")]
-pub use ubf_proto::export::{ClassicExport, ClassicKept};
 pub use ubf_proto::server::Config;
 pub use ubf_proto::session::SessionId;
 pub use ubf_proto::{CrashRule, DrainPlan, Phase, Service, Versions};

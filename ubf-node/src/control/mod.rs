@@ -49,8 +49,8 @@ use crate::rows::Kept;
 use crate::takeover::Takeovers;
 
 pub use self::reports::{
-    AgentCount, ConnectionReport, CordonReport, LoadMarksReport, ServiceReport, SessionCountReport,
-    SessionReport, StatusReport, TlsReport, VersionCount, WriterReport,
+    AgentCount, ConnectionReport, CordonReport, LoadMarksReport, QuarantineReport, ServiceReport,
+    SessionCountReport, SessionReport, StatusReport, TlsReport, VersionCount, WriterReport,
 };
 pub(crate) use self::request::is_a_goal;
 pub use self::request::{Request, Which};
@@ -156,6 +156,16 @@ impl Control {
 
     pub(crate) const fn server(&self) -> &ServerHandle {
         &self.server
+    }
+
+    /// Does what an operator asks for who has come by HTTP.
+    pub(crate) async fn ask(&self, request: Request) -> Response {
+        self.answer(Self::VERSIONS[1], request).await
+    }
+
+    /// The last take-over that this process had to do with.
+    pub(crate) fn last_takeover(&self) -> Option<TakeoverReport> {
+        self.takeovers.as_ref().and_then(Takeovers::report)
     }
 
     /// The status in the newest version.
@@ -387,6 +397,16 @@ fn report(version: u32, status: &Status) -> StatusReport {
                 service: name(service),
                 spoken: numbers(Some(spoken)),
                 withdrawn: numbers(status.withdrawn.get(service)),
+            })
+            .collect(),
+        quarantines: status
+            .quarantines
+            .iter()
+            .map(|one| QuarantineReport {
+                service: name(&one.service),
+                version: one.version.get(),
+                peer: one.peer.clone(),
+                left_ms: millis(one.time_left),
             })
             .collect(),
         cordon: status.cordon.as_ref().map(|cordon| CordonReport {

@@ -32,6 +32,8 @@ pub struct StatusReport {
     pub calls: u64,
     /// The versions of each service.
     pub services: Vec<ServiceReport>,
+    /// N6: what crashes have withdrawn. Version 1 does not have it.
+    pub quarantines: Vec<QuarantineReport>,
     /// That no further connection is admitted. Version 1 does not have it.
     pub cordon: Option<CordonReport>,
     /// R9: the load marks.
@@ -98,6 +100,20 @@ pub struct ServiceReport {
     pub spoken: Vec<u32>,
     /// Those that an operator or crashes have withdrawn.
     pub withdrawn: Vec<u32>,
+}
+
+/// A version that crashes have withdrawn (N6).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct QuarantineReport {
+    /// `None` is the default service.
+    pub service: Option<String>,
+    /// The version.
+    pub version: u32,
+    /// For whom. `None`: for all.
+    pub peer: Option<String>,
+    /// Until it is offered again.
+    pub left_ms: u64,
 }
 
 /// R9: above `high` clients are sent to `next_ip`, until below `low`.
@@ -248,6 +264,7 @@ impl StatusReport {
         if version >= 2 {
             let cordon = self.cordon.as_ref();
             pairs.push(("cordon", cordon.map_or(Term::Undefined, CordonReport::to_term)));
+            pairs.push(("quarantines", list(&self.quarantines, QuarantineReport::to_term)));
             let sessions = self.sessions.map_or(Term::Undefined, SessionCountReport::to_term);
             pairs.push(("sessions", sessions));
             pairs.push(("journal", self.journal.map_or(Term::Undefined, WriterReport::to_term)));
@@ -302,6 +319,8 @@ impl StatusReport {
                 (_, _) => None,
             },
             cordon: value("cordon").map_or(Some(None), |it| optional(it, CordonReport::read))?,
+            quarantines: value("quarantines")
+                .map_or(Some(Vec::new()), |all| read_list(all, QuarantineReport::read))?,
             journal: value("journal").map_or(Some(None), |it| optional(it, WriterReport::read))?,
             log: value("log").map_or(Some(None), |it| optional(it, WriterReport::read))?,
             tls: value("tls").map_or(Some(None), |it| optional(it, TlsReport::read))?,
@@ -347,6 +366,23 @@ impl ServiceReport {
             service: optional(service, text)?,
             spoken: versions(spoken)?,
             withdrawn: versions(withdrawn)?,
+        })
+    }
+}
+
+impl QuarantineReport {
+    fn to_term(&self) -> Term {
+        let service = text_or_undefined(self.service.as_deref());
+        ubf!({(service), (self.version), (text_or_undefined(self.peer.as_deref())), (self.left_ms)})
+    }
+
+    fn read(term: TermRef<'_>) -> Option<Self> {
+        let [service, version, peer, left] = tuple(term)?;
+        Some(Self {
+            service: optional(service, text)?,
+            version: number(version)?.try_into().ok()?,
+            peer: optional(peer, text)?,
+            left_ms: number(left)?,
         })
     }
 }

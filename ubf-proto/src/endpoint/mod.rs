@@ -45,7 +45,7 @@ use self::moves::{Move, Moves};
 use self::news::{Bulletin, News};
 use self::sessions::Sessions;
 use crate::drain::Phase;
-use crate::offer::Offer;
+use crate::offer::{Offer, Quarantined};
 pub use crate::origin::Origin;
 use crate::random::Random;
 use crate::server;
@@ -398,6 +398,11 @@ impl Endpoint {
     #[must_use]
     pub fn spoken(&self, service: &Service, now: Time) -> Versions {
         self.offer.spoken(service, now)
+    }
+
+    /// The versions that crashes have withdrawn (N6).
+    pub fn quarantines(&self, now: Time) -> impl Iterator<Item = Quarantined<'_>> {
+        self.offer.quarantines(now)
     }
 
     /// What sessions are given, the peers of now included.

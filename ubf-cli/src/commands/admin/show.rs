@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use ubf_node::control::{
-    ConnectionReport, SessionReport, StatusReport, VersionCount, WriterReport,
+    ConnectionReport, QuarantineReport, SessionReport, StatusReport, VersionCount, WriterReport,
 };
 use ubf_server::Versions;
 
@@ -71,6 +71,18 @@ pub(super) fn status(status: &StatusReport, output: &mut Output) -> io::Result<(
         ]
     });
     table(["service", "speaks", "withdrawn"], &rows.collect::<Vec<_>>(), output)?;
+    if !status.quarantines.is_empty() {
+        let row = |one: &QuarantineReport| {
+            [
+                name(one.service.as_deref()).to_owned(),
+                one.version.to_string(),
+                one.peer.as_deref().map_or_else(|| "all".to_owned(), printable),
+                time(one.left_ms),
+            ]
+        };
+        let rows: Vec<_> = status.quarantines.iter().map(row).collect();
+        table(["service", "quarantined", "for", "time left"], &rows, output)?;
+    }
     if !status.connections_by_version.is_empty() {
         by_version(&status.connections_by_version, output)?;
     }
