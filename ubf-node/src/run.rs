@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Write as _};
 use std::iter;
 use std::pin::pin;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::{error, info, warn};
@@ -13,7 +14,7 @@ use ubf_service::server::KeeperError;
 
 use crate::activation::Activation;
 use crate::adding::{Held, Others, add};
-use crate::admin_http::AdminHttp;
+use crate::admin_http::{About, AdminHttp};
 use crate::breaks::Breaks;
 use crate::classic::Stock;
 use crate::control::Control;
@@ -277,6 +278,10 @@ async fn serve(
     let sockets = settings.listen.iter().filter(|address| address.starts_with("unix:"));
     let stock_sockets =
         settings.classic.listen.iter().filter(|address| address.starts_with("unix:"));
+    let about = About {
+        node: settings.node(),
+        control: settings.control.as_ref().map(|path| path.display().to_string()),
+    };
     server.handle().set_load_marks(settings.load);
     let control_listener = incoming.control();
     let http_listener =
@@ -297,7 +302,7 @@ async fn serve(
         Some(plan) => {
             let address = plan.address.clone();
             let (control, feed) = (control.clone(), Some(log.feed()));
-            let started = AdminHttp::start(plan, control, feed, http_listener).await;
+            let started = AdminHttp::start(plan, control, feed, about, http_listener).await;
             Some(started.map_err(|error| BindError::Listen { address, error })?)
         }
         None => None,
@@ -337,6 +342,7 @@ async fn serve(
     let place = operator.as_ref().map(|operator| Place {
         server: handle.clone(),
         operator: operator.handle.clone(),
+        http_door: admin_http.as_ref().map(|http| Arc::clone(&http.door)),
         others: others_of(admin_http.as_ref(), http_address.as_deref()),
         kept: kept.clone(),
         journal,

@@ -1,13 +1,13 @@
 //! What a server has counted, as families of metrics. The words are those of statuses and logs.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ubf_server::{CallTimes, Counts, Phase, Service, Status};
 
 use super::exposition::{Exposition, Kind};
 use super::process::Process;
 use crate::about::{COMMIT, VERSION};
-use crate::control::{StatusReport, WriterReport};
+use crate::control::{StatusReport, TakeoverReport, WriterReport};
 
 /// What there is to tell of.
 #[derive(Debug)]
@@ -17,6 +17,9 @@ pub(super) struct Sight {
     /// The same status, with what is not of the server alone: journal, log, contracts.
     pub(super) report: StatusReport,
     pub(super) process: Process,
+    /// In the last minute.
+    pub(super) worst_pause: Duration,
+    pub(super) takeover: Option<TakeoverReport>,
 }
 
 /// All of it, as OpenMetrics.
@@ -25,10 +28,12 @@ pub(super) fn text(sight: &Sight) -> String {
     server(&mut text, &sight.status);
     connections(&mut text, &sight.status);
     versions(&mut text, &sight.status);
+    quarantines(&mut text, &sight.report);
     counters(&mut text, &sight.report);
     call_times(&mut text, &sight.call_times);
     writers(&mut text, &sight.report);
     tls(&mut text, &sight.report);
+    takeover(&mut text, sight.takeover.as_ref());
     process(&mut text, sight);
     text.finish()
 }
@@ -89,6 +94,19 @@ fn versions(text: &mut Exposition, status: &Status) {
     }
 }
 
+/// N6: one that is for all has no peer.
+fn quarantines(text: &mut Exposition, report: &StatusReport) {
+    let help = "Until a version is offered again that crashes have withdrawn, for all or for a \
+                peer (N6).";
+    let mut family = text.family("ubf_quarantine_left_seconds", Kind::Gauge, help);
+    for one in &report.quarantines {
+        let service = one.service.as_deref().unwrap_or_default();
+        let (version, peer) = (one.version.to_string(), one.peer.as_deref().unwrap_or_default());
+        let labels = [("service", service), ("version", &*version), ("peer", peer)];
+        family.sample(&labels, Duration::from_millis(one.left_ms).as_secs_f64());
+    }
+}
+
 fn counters(text: &mut Exposition, report: &StatusReport) {
     let meanings = Counts::meanings();
     for (counter, count) in &report.counters {
@@ -130,7 +148,42 @@ fn tls(text: &mut Exposition, report: &StatusReport) {
     }
 }
 
-fn process(text: &mut Exposition, Sight { status, process, .. }: &Sight) {
+/// U2: an upgrade in place, as a state.
+fn takeover(text: &mut Exposition, takeover: Option<&TakeoverReport>) {
+    let stages = [
+        "none",
+        "begun",
+        "suspending",
+        "suspended",
+        "warm",
+        "given",
+        "opened",
+        "ready",
+        "go",
+        "serving",
+        "served",
+        "back",
+        "listening",
+        "alone",
+    ];
+    let stage = takeover.map_or("none", |takeover| &takeover.stage);
+    text.family("ubf_takeover", Kind::StateSet, "How far the last upgrade in place is (U2).")
+        .states(&stages, stage);
+    let help = "Sessions that went along in the last upgrade in place.";
+    let sessions = takeover.map_or(0, |takeover| takeover.sessions);
+    text.single("ubf_takeover_sessions", Kind::Gauge, help, sessions);
+    let pause = takeover.and_then(TakeoverReport::pause_us);
+    if let Some(micros) = pause {
+        let help = "How long nothing was begun in the last upgrade in place.";
+        let pause = Duration::from_micros(micros).as_secs_f64();
+        text.single("ubf_takeover_pause_seconds", Kind::Gauge, help, pause);
+    }
+}
+
+fn process(text: &mut Exposition, sight: &Sight) {
+    let Sight { status, process, worst_pause, .. } = sight;
+    let help = "How long nothing went on in the process: the worst of the last minute.";
+    text.single("ubf_worst_pause_seconds", Kind::Gauge, help, worst_pause.as_secs_f64());
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let started = since_1970.saturating_sub(status.uptime).as_secs_f64();
     let help = "When the server was started, since 1970.";

@@ -1,17 +1,17 @@
 //! What the system says of this process.
 
 /// The process at one moment. `None`: the system does not say.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Process {
-    pub(super) open_descriptors: Option<u64>,
-    pub(super) max_descriptors: Option<u64>,
-    pub(super) resident_bytes: Option<u64>,
-    pub(super) cpu_seconds: Option<f64>,
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
+pub(crate) struct Process {
+    pub(crate) open_descriptors: Option<u64>,
+    pub(crate) max_descriptors: Option<u64>,
+    pub(crate) resident_bytes: Option<u64>,
+    pub(crate) cpu_seconds: Option<f64>,
 }
 
 #[cfg(target_os = "linux")]
 impl Process {
-    pub(super) fn look() -> Self {
+    pub(crate) fn look() -> Self {
         use rustix::process::{Resource, getrlimit};
 
         let status = std::fs::read_to_string("/proc/self/status").ok();
@@ -27,7 +27,7 @@ impl Process {
 
 #[cfg(not(target_os = "linux"))]
 impl Process {
-    pub(super) fn look() -> Self {
+    pub(crate) fn look() -> Self {
         Self::default()
     }
 }

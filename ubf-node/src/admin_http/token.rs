@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::Path;
 
+use hyper::header::HeaderValue;
+
 use crate::options::Wrong;
 
 /// Bytes of a token. Chosen: as many as nobody guesses, and not more than a line.
@@ -21,7 +23,7 @@ impl Token {
             .map_err(|wrong| Wrong::new(format!("{}: {wrong}", path.display())))
     }
 
-    fn new(text: &str) -> Result<Self, &'static str> {
+    pub(crate) fn new(text: &str) -> Result<Self, &'static str> {
         let is_fit =
             BYTES.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
         if is_fit {
@@ -31,8 +33,18 @@ impl Token {
         }
     }
 
+    /// What shows it: `Authorization: Bearer …`.
+    pub(crate) fn header(&self) -> HeaderValue {
+        let shown = [b"Bearer ", &*self.0].concat();
+        // A token is printable.
+        let mut shown =
+            HeaderValue::from_bytes(&shown).unwrap_or(HeaderValue::from_static("Bearer"));
+        shown.set_sensitive(true);
+        shown
+    }
+
     /// Whether somebody knows it, in a time that does not depend on what is the same.
-    pub(super) fn is(&self, shown: &[u8]) -> bool {
+    pub(crate) fn is(&self, shown: &[u8]) -> bool {
         let pairs = self.0.iter().zip(shown);
         let difference = pairs.fold(0, |difference, (ours, theirs)| difference | (ours ^ theirs));
         // How long it is, is no secret.

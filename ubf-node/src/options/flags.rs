@@ -45,7 +45,7 @@ Examples:
   Any server, played from a file:
     $ PROGRAM --classic 127.0.0.1:4001 --script door.script --contract door=door.con
 
-  Watched by Prometheus, from this machine:
+  Watched by Prometheus, and by people in a browser, from this machine:
     $ PROGRAM --listen 127.0.0.1:4000 --admin-http 127.0.0.1:9464 &
     $ curl http://127.0.0.1:9464/metrics
 
@@ -170,13 +170,13 @@ pub struct Options {
     #[arg(long, value_name = "PATH")]
     control: Option<OsString>,
 
-    /// Where monitors and people look by HTTP: /metrics, /livez, /readyz, /status.json, /events. It
-    /// answers questions and steers nothing. Only this machine may ask there, or who has the token.
+    /// Where monitors and people look by HTTP: a page, /metrics, /livez, /readyz, /status.json,
+    /// /events. Only this machine may ask there, or who has the token; who has it can steer, too.
     #[arg(long, value_name = "ADDRESS")]
     admin_http: Option<OsString>,
 
     /// A file whose first line is a secret of 16 to 256 characters: who looks by HTTP has to show
-    /// it (`Authorization: Bearer …`), but for /livez and /readyz.
+    /// it (`Authorization: Bearer …`, or as a password), but for /livez and /readyz.
     #[arg(long, value_name = "FILE")]
     admin_token: Option<OsString>,
 

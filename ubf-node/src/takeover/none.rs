@@ -4,8 +4,10 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use ubf_server::ServerHandle;
 
 use crate::control::{Refusal, TakeoverReport};
@@ -41,6 +43,7 @@ pub(crate) struct Outgoing;
 pub(crate) struct Place {
     pub(crate) server: ServerHandle,
     pub(crate) operator: ServerHandle,
+    pub(crate) http_door: Option<Arc<watch::Sender<bool>>>,
     pub(crate) others: Vec<(String, Descriptor)>,
     pub(crate) kept: Kept,
     pub(crate) journal: Option<Journal>,

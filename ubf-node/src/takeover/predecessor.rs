@@ -2,17 +2,18 @@
 
 use std::io;
 use std::ops::ControlFlow;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::UnixStream;
 use tokio::sync::mpsc::Receiver;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tracing::{error, info, warn};
 use ubf_proto::Time;
-use ubf_server::classic::PassedConnection;
-use ubf_server::{Departing, Departure, ServerHandle, Suspension};
+use ubf_server::{Departure, ServerHandle, Suspension};
 use ubf_state::takeover::{
     Back, Message, Predecessor, PredecessorInput, PredecessorOutput, PredecessorStage,
     TakeoverTimes,
@@ -37,6 +38,8 @@ const WORD_TIME: Duration = Duration::from_secs(1);
 pub(crate) struct Place {
     pub(crate) server: ServerHandle,
     pub(crate) operator: ServerHandle,
+    /// Who looks by HTTP finds the other process, once that serves.
+    pub(crate) http_door: Option<Arc<watch::Sender<bool>>>,
     /// Other listeners, by their names.
     pub(crate) others: Vec<(String, OwnedFd)>,
     pub(crate) kept: Kept,
@@ -113,6 +116,12 @@ impl Place {
             departure: None,
         };
         attempt.run().await
+    }
+
+    fn open_http(&self, is_open: bool) {
+        if let Some(door) = &self.http_door {
+            door.send_replace(is_open);
+        }
     }
 
     /// The descriptors to be given, and how many they are.
@@ -225,7 +234,7 @@ impl Attempt<'_> {
             },
             late = late => {
                 match late {
-                    Some(departing) => self.say_late(departing).await,
+                    Some(export) => self.say(&Word::Session(Box::new(export))).await,
                     None => self.departure = None,
                 }
                 None
@@ -242,27 +251,10 @@ impl Attempt<'_> {
 
     /// Says a word that the other process need not hear: if it has ended, that is heard.
     async fn say(&self, word: &Word) {
-        self.say_with(word, None).await;
-    }
-
-    async fn say_with(&self, word: &Word, descriptor: Option<BorrowedFd<'_>>) {
-        match timeout(WORD_TIME, self.line.say(word, descriptor)).await {
+        match timeout(WORD_TIME, self.line.say(word, None)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => info!(%error, "the other process is told nothing more"),
             Err(_) => info!("the other process does not listen"),
-        }
-    }
-
-    /// Gives what serves still when the other process does.
-    async fn say_late(&self, departing: Departing) {
-        match departing {
-            Departing::Session(export) => self.say(&Word::Session(export)).await,
-            Departing::Connection(passed) => {
-                let PassedConnection { export, descriptor } = *passed;
-                let word = Word::Connection(Box::new(export));
-                self.say_with(&word, Some(descriptor.as_fd())).await;
-            }
-            _ => error!("something leaves that this program does not know"),
         }
     }
 
@@ -273,6 +265,7 @@ impl Attempt<'_> {
             PredecessorOutput::Send(message) => self.send(message).await,
             PredecessorOutput::LetGoOfConnections => {
                 self.place.operator.leave_listeners();
+                self.place.open_http(false);
                 if let Some(suspension) = self.suspension.take() {
                     self.departure = Some(suspension.commit(self.place.hard_stop));
                 }
@@ -327,7 +320,6 @@ impl Attempt<'_> {
         place.progress.reach("suspending");
         let suspension = place.server.suspend(SETTLE_TIME).await;
         place.progress.count(suspension.exports().len(), suspension.staying().len());
-        let connections = u32::try_from(suspension.connections().len()).unwrap_or(u32::MAX);
         self.suspension = Some(suspension);
         if let Err(error) = place.kept.release().await {
             // What was answered is in the store. The other process says whether it can open it.
@@ -339,9 +331,8 @@ impl Attempt<'_> {
         place.progress.reach("suspended");
         fault::at("p-suspended");
         match place.given() {
-            Ok((listeners, given)) => {
+            Ok((descriptors, given)) => {
                 self.descriptors = given;
-                let descriptors = listeners.saturating_add(connections);
                 self.tell(PredecessorInput::Suspended { descriptors });
             }
             Err(error) => {
@@ -377,10 +368,6 @@ impl Attempt<'_> {
         for export in suspension.exports() {
             self.line.say(&Word::Session(Box::new(export.clone())), None).await?;
         }
-        for PassedConnection { export, descriptor } in suspension.connections() {
-            let word = Word::Connection(Box::new(export.clone()));
-            self.line.say(&word, Some(descriptor.as_fd())).await?;
-        }
         let sessions = suspension.exports().len() as u64;
         self.line.say(&Word::Give { descriptors, sessions }, None).await
     }
@@ -403,6 +390,7 @@ impl Attempt<'_> {
         }
         server.return_to_listeners();
         operator.return_to_listeners();
+        self.place.open_http(true);
         let why = progress.report().and_then(|report| report.why).unwrap_or_default();
         match with {
             Back::Connections => {
@@ -422,8 +410,8 @@ impl Attempt<'_> {
         let until = Instant::now() + self.place.hard_stop;
         if let Some(mut departure) = self.departure.take() {
             // The error is that the time is over: what runs then is cut.
-            while let Ok(Some(departing)) = timeout_at(until, departure.next()).await {
-                self.say_late(departing).await;
+            while let Ok(Some(export)) = timeout_at(until, departure.next()).await {
+                self.say(&Word::Session(Box::new(export))).await;
             }
         }
         info!("another process serves: this one ends");
@@ -446,7 +434,6 @@ const fn message(word: &Word) -> Option<Message> {
         | Word::Listener(_)
         | Word::Control
         | Word::Session(_)
-        | Word::Connection(_)
         | Word::Staying(_)
         | Word::Give { .. }
         | Word::Go

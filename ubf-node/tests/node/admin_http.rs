@@ -198,7 +198,7 @@ fn without_a_token_only_this_machine_may_look() {
 }
 
 #[test]
-fn nothing_is_steered_by_http_and_what_is_no_request_is_refused() {
+fn nothing_is_steered_without_a_token_and_what_is_no_request_is_refused() {
     let (program, admin) = Program::start_watched(&[]);
     let said = |request: &[u8]| {
         let mut stream = TcpStream::connect(&admin).unwrap();
@@ -206,6 +206,9 @@ fn nothing_is_steered_by_http_and_what_is_no_request_is_refused() {
         stream.write_all(request).unwrap();
         rest(stream).lines().next().unwrap_or_default().to_owned()
     };
+    // Without --admin-token nobody can act.
+    let order = "POST /admin HTTP/1.1\r\nHost: localhost\r\nContent-Length: 7\r\n\r\nundrain";
+    assert_eq!(said(order.as_bytes()), "HTTP/1.1 403 Forbidden");
     for method in ["POST", "PUT", "DELETE", "OPTIONS", "DRAIN"] {
         let request = format!("{method} /status.json HTTP/1.1\r\nHost: localhost\r\n\r\n");
         assert_eq!(said(request.as_bytes()), "HTTP/1.1 405 Method Not Allowed", "{method}");
@@ -239,6 +242,114 @@ fn slow_readers_hold_up_nobody() {
     exchange(&mut program.connect(), "1 'here'$", "1 ? {'here''start'}$");
     program.signal("TERM");
     assert_eq!(program.status(), Some(0));
+}
+
+/// The answer to an order, with these headers.
+fn order(address: &str, headers: &str, body: &str) -> (String, String) {
+    order_at(address, "/admin", headers, body)
+}
+
+pub(crate) fn order_at(address: &str, path: &str, headers: &str, body: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let length = body.len();
+    let request =
+        format!("POST {path} HTTP/1.1\r\nContent-Length: {length}\r\n{headers}\r\n{body}");
+    stream.write_all(request.as_bytes()).unwrap();
+    let answer = rest(stream);
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.lines().next().unwrap().to_owned(), body.to_owned())
+}
+
+#[test]
+fn who_has_the_token_steers_as_the_operators_contract_does() {
+    let file = std::env::temp_dir().join(format!("ubf-steer-{}.token", std::process::id()));
+    std::fs::write(&file, "a-secret-that-nobody-guesses\n").unwrap();
+    let arguments = ["--admin-token", file.to_str().unwrap(), "--versions", "1-3"];
+    let (mut program, admin) = Program::start_watched(&arguments);
+    std::fs::remove_file(&file).unwrap();
+    let right = "Host: x:1\r\nAuthorization: Bearer a-secret-that-nobody-guesses\r\n";
+    let done = ("HTTP/1.1 200 OK".to_owned(), "done\n".to_owned());
+    assert_eq!(order(&admin, right, "{withdraw,?,3}"), done);
+    let (_, body) = get_with(&admin, "/status.json", right);
+    let status: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(status["services"][0]["withdrawn"], serde_json::json!([3]));
+    program.logs("an order by HTTP");
+    for (headers, body, wanted) in [
+        (right, "{kick,7,?}", "HTTP/1.1 409 Conflict"),
+        (right, "{kick,7}", "HTTP/1.1 400 Bad Request"),
+        (right, "{take_over,\"/x\"}", "HTTP/1.1 400 Bad Request"),
+        (right, &"x".repeat(4097), "HTTP/1.1 413 Payload Too Large"),
+        ("Host: x:1\r\n", "{restore,?,3}", "HTTP/1.1 401 Unauthorized"),
+        (&right.replace("guesses", "guessed"), "{restore,?,3}", "HTTP/1.1 401 Unauthorized"),
+        // As a browser would send it that another site has got hold of.
+        (
+            &format!("{right}Origin: http://evil.example\r\n"),
+            "{restore,?,3}",
+            "HTTP/1.1 403 Forbidden",
+        ),
+        (
+            &format!("{right}Sec-Fetch-Site: cross-site\r\n"),
+            "{restore,?,3}",
+            "HTTP/1.1 403 Forbidden",
+        ),
+    ] {
+        assert_eq!(order(&admin, headers, body).0, wanted, "{headers} {body}");
+    }
+    let (_, body) = get_with(&admin, "/status.json", right);
+    let status: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(status["services"][0]["withdrawn"], serde_json::json!([3]), "nothing has changed");
+    assert_eq!(order(&admin, &format!("{right}Origin: http://X:1\r\n"), "{restore,?,3}"), done);
+}
+
+#[test]
+fn the_page_has_the_facts_without_any_script_and_lists_come_in_pages() {
+    let (program, admin) = Program::start_watched(&["--service", "echo", "--versions", "1-3"]);
+    let agent = "{'agent'\"<b>'\\\"&\"}";
+    let clients: Vec<TcpStream> = (0..5)
+        .map(|_| {
+            let mut client = program.connect();
+            let wish = format!("0 {{'negotiate'1\"echo\"#1&2&#{agent}&}}$");
+            exchange(&mut client, &wish, "2 ? {'agreed'1\"echo\"#1&2&3&#");
+            client
+        })
+        .collect();
+    let (head, page) = get(&admin, "/");
+    assert!(head.contains("content-type: text/html; charset=utf-8"), "{head}");
+    assert!(
+        head.contains("content-security-policy: default-src 'none'; style-src 'sha256-"),
+        "{head}"
+    );
+    assert!(page.contains("<td class=\"clip\">&lt;b&gt;&#39;&quot;&amp;</td>"), "{page}");
+    assert!(!page.contains("<b>'"), "{page}");
+    let look = |query: &str| {
+        let (head, body) = get(&admin, &format!("/connections.json{query}"));
+        assert!(head.starts_with("HTTP/1.1 200 "), "{head} {body}");
+        serde_json::from_str::<serde_json::Value>(&body).unwrap()
+    };
+    let numbers = |page: &serde_json::Value| -> Vec<u64> {
+        let items = page["items"].as_array().unwrap().iter();
+        items.map(|item| item["number"].as_u64().unwrap()).collect()
+    };
+    let first = look("?limit=2");
+    assert_eq!((numbers(&first), &first["next"]), (vec![1, 2], &2.into()));
+    let last = look("?limit=3&after=2");
+    assert_eq!((numbers(&last), last["next"].is_null()), (vec![3, 4, 5], true));
+    assert_eq!(numbers(&look("?filter=ECHO&limit=200")).len(), 5);
+    assert_eq!(numbers(&look("?filter=nobody")), Vec::<u64>::new());
+    let (head, why) = get(&admin, "/connections.json?limit=1000");
+    assert!(head.starts_with("HTTP/1.1 400 ") && why == "limit is 1 to 200\n", "{head} {why}");
+    drop(clients);
+}
+
+#[test]
+fn upgrades_pauses_and_descriptors_are_metrics() {
+    let (_program, admin) = Program::start_watched(&[]);
+    let samples = scrape(&admin);
+    assert!(samples.iter().all(|sample| sample.metric != "ubf_quarantine_left_seconds"));
+    assert_eq!(value(&samples, "ubf_takeover", &[("ubf_takeover", "none")]), 1.0);
+    assert!(value(&samples, "ubf_worst_pause_seconds", &[]) < 60.0);
+    assert!(value(&samples, "process_open_fds", &[]) > 3.0);
 }
 
 #[test]

@@ -4,10 +4,14 @@
 
 mod admin_http;
 #[cfg(unix)]
+mod browser;
+#[cfg(unix)]
 mod classic;
 mod contracts;
 #[cfg(unix)]
 mod control;
+#[cfg(unix)]
+mod dashboard;
 mod durable;
 mod irc;
 mod journal;
@@ -18,7 +22,5 @@ mod side_channels;
 mod support;
 #[cfg(target_os = "linux")]
 mod takeover;
-#[cfg(target_os = "linux")]
-mod takeover_classic;
 mod tls;
 mod words;
