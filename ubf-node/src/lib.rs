@@ -8,6 +8,7 @@
 //! - [`control`] is the operator's contract, to be served where nobody else is;
 //! - [`contract_text`] has the contracts of these services in UBF(B), which `--contract-mode` makes
 //!   them keep;
+//! - a [`dashboard`] shows several servers on one page;
 //! - a [`Journal`] is a file with a record of all that was executed.
 //!
 //! What serves them is [`ubf_server`].
@@ -39,6 +40,7 @@ mod takeover;
 mod takeover;
 
 pub mod control;
+pub mod dashboard;
 pub mod services;
 
 pub use self::about::{COMMIT, VERSION};

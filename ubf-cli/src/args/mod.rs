@@ -8,6 +8,7 @@ pub(crate) mod call;
 pub(crate) mod classic;
 pub(crate) mod connect;
 pub(crate) mod contract;
+pub(crate) mod dashboard;
 #[cfg(unix)]
 mod demo;
 pub(crate) mod kv;
@@ -72,6 +73,7 @@ pub(crate) enum Command {
     Contract(contract::Contract),
     #[cfg(unix)]
     Admin(Box<admin::AdminArgs>),
+    Dashboard(dashboard::Dashboard),
     #[cfg(unix)]
     Upgrade(upgrade::Upgrade),
     #[cfg(unix)]

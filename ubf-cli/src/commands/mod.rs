@@ -8,6 +8,7 @@ mod call;
 mod check;
 mod classic_call;
 mod contract;
+mod dashboard;
 mod decode;
 #[cfg(unix)]
 mod demo;
@@ -50,6 +51,7 @@ pub(crate) fn run(command: &Command, output: &mut Output) -> io::Result<Status> 
         Command::Contract(args) => contract::run(args, output),
         #[cfg(unix)]
         Command::Admin(args) => admin::run(args, output),
+        Command::Dashboard(args) => dashboard::run(args, output),
         #[cfg(unix)]
         Command::Upgrade(args) => upgrade::run(args, output),
         #[cfg(unix)]

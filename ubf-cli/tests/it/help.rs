@@ -18,6 +18,7 @@ const COMMANDS: &[&[&str]] = &[
     &["demo"],
     &["contract"],
     &["admin"],
+    &["dashboard"],
     &["upgrade"],
 ];
 
@@ -27,7 +28,9 @@ fn help_lines_fit_the_screen() {
         let help = good(&[command, &["--help"]].concat(), "");
         assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
         let short = good(&[command, &["-h"]].concat(), "");
-        assert!(short.lines().count() <= 30, "{short}");
+        // The list of all commands has a line for each.
+        let most = if command.is_empty() { 34 } else { 30 };
+        assert!(short.lines().count() <= most, "{short}");
     }
 }
 

@@ -13,6 +13,8 @@ mod check;
 mod classic;
 mod contract;
 mod contract_rust;
+#[cfg(unix)]
+mod dashboard;
 mod decode;
 mod encode;
 mod fmt;

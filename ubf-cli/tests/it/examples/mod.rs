@@ -32,6 +32,7 @@ const NOT_RUN: &[(&str, &str)] = &[
         "the server that takes its place is nobody's child; tests of the tool upgrade one",
     ),
     ("ubf attack 127.0.0.1:4000", "takes minutes; the heavy tests attack a server of ours"),
+    ("ubf dashboard ", "goes on until Ctrl-C; tests of the tool and of ubf-node look at one"),
     ("ubf admin --control /run/a.socket,/run/b.socket status --watch", "goes on until Ctrl-C"),
     (
         "printf \"1 {'withdraw''all'10}\\$\" | socat",
