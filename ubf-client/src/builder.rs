@@ -1,13 +1,12 @@
 //! From settings to a client.
 
 use std::fmt;
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::sync::{Arc, Mutex};
+#[cfg(feature = "contract")]
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
-use tracing::{Instrument as _, info_span};
 use ubf_codec::{Address, Limits, Text, Version};
 #[cfg(feature = "contract")]
 use ubf_contract::{Contract, Enforcement};
@@ -15,19 +14,14 @@ use ubf_net::{DialError, Peer, Stream, Target, TargetError};
 use ubf_proto::client::{Config, Notice, SessionPlan};
 use ubf_proto::{BackoffTimes, RedirectPolicy, Service, Versions};
 
-#[cfg(feature = "tls")]
-use crate::attempt::over_tls;
 use crate::attempt::{Attempt, Connector, connector};
-use crate::call_table::CallTable;
+use crate::connect_error::ConnectError;
 #[cfg(feature = "contract")]
 use crate::contract::ContractSettings;
-use crate::driver::{Driver, Ends, OpeningClients};
-use crate::events;
-use crate::handle::{Client, Purpose, Shared};
+use crate::handle::Client;
 use crate::opening::{Opening, OpeningHook};
-use crate::showing::{FirstOutcome, NoticeHook, Viewers, WireHook};
+use crate::showing::{NoticeHook, WireHook};
 use crate::stand_in::StandIns;
-use crate::status::{Loss, Status};
 use crate::wire::Traffic;
 
 /// Settings of a client. [`Client::builder`] makes one.
@@ -83,24 +77,24 @@ use crate::wire::Traffic;
 /// ```
 #[must_use]
 pub struct Builder {
-    config: Config,
-    bad_address: Option<(String, TargetError)>,
-    stand_ins: StandIns,
-    connector: Option<Connector>,
+    pub(crate) config: Config,
+    pub(crate) bad_address: Option<(String, TargetError)>,
+    pub(crate) stand_ins: StandIns,
+    pub(crate) connector: Option<Connector>,
     #[cfg(feature = "tls")]
-    tls: Option<ubf_net::tls::ClientTls>,
-    first_agreement_time: Option<Duration>,
-    seed: Option<u64>,
-    max_events: usize,
-    max_event_bytes: usize,
-    keeps_events: bool,
-    max_reply_bytes: usize,
-    close_time: Duration,
-    opening_hook: Option<OpeningHook>,
-    notice_hook: Option<NoticeHook>,
-    wire_hook: Option<WireHook>,
+    pub(crate) tls: Option<ubf_net::tls::ClientTls>,
+    pub(crate) first_agreement_time: Option<Duration>,
+    pub(crate) seed: Option<u64>,
+    pub(crate) max_events: usize,
+    pub(crate) max_event_bytes: usize,
+    pub(crate) keeps_events: bool,
+    pub(crate) max_reply_bytes: usize,
+    pub(crate) close_time: Duration,
+    pub(crate) opening_hook: Option<OpeningHook>,
+    pub(crate) notice_hook: Option<NoticeHook>,
+    pub(crate) wire_hook: Option<WireHook>,
     #[cfg(feature = "contract")]
-    contracts: ContractSettings,
+    pub(crate) contracts: ContractSettings,
 }
 
 impl Builder {
@@ -549,97 +543,6 @@ impl Builder {
     pub fn start(self) -> Result<Client, ConnectError> {
         self.begin(None)
     }
-
-    fn begin(
-        self,
-        first_outcome: Option<oneshot::Sender<FirstOutcome>>,
-    ) -> Result<Client, ConnectError> {
-        let Self {
-            mut config,
-            bad_address,
-            stand_ins,
-            connector,
-            #[cfg(feature = "tls")]
-            tls,
-            first_agreement_time: _,
-            seed,
-            max_events,
-            max_event_bytes,
-            keeps_events,
-            max_reply_bytes,
-            close_time,
-            opening_hook,
-            notice_hook,
-            wire_hook,
-            #[cfg(feature = "contract")]
-            contracts,
-        } = self;
-        #[cfg(feature = "contract")]
-        let contracts = contracts.contracts();
-        #[cfg(feature = "tls")]
-        let connector = match tls {
-            Some(tls) => Some(over_tls(tls, connector)),
-            None => connector,
-        };
-        if let Some((address, error)) = bad_address {
-            return Err(ConnectError::BadAddress { address, error });
-        }
-        if config.addresses.is_empty() {
-            return Err(ConnectError::NoAddress);
-        }
-        if !config.versions.iter().any(|version| Some(version) >= config.floor) {
-            return Err(ConnectError::NoVersion);
-        }
-        if config.tls && connector.is_none() {
-            return Err(ConnectError::TlsUnavailable);
-        }
-        config.max_pending = config.max_pending.clamp(1, Semaphore::MAX_PERMITS);
-        config.max_in_flight = config.max_in_flight.max(1);
-        // Nothing here is secret (N9, N7): two clients should not do the same at the same moment.
-        let seed = seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
-        let (status_sender, status) = watch::channel(Status::new());
-        let (event_sink, events) = events::channel(max_events, max_event_bytes, keeps_events);
-        let table = Arc::new(CallTable::new(config.max_pending, max_reply_bytes));
-        let shared = Shared {
-            table: Arc::clone(&table),
-            status: status.clone(),
-            events: Mutex::new(Some(events)),
-            call_time: config.call_time,
-            purpose: Purpose::Handle,
-            #[cfg(feature = "contract")]
-            contracts: contracts.clone(),
-        };
-        let call_time = config.call_time;
-        let of_openings = Arc::clone(&table);
-        #[cfg(feature = "contract")]
-        let held_openings = contracts.clone();
-        let opening_clients: OpeningClients = Box::new(move |connection| {
-            Client::new(Shared {
-                table: Arc::clone(&of_openings),
-                status: status.clone(),
-                events: Mutex::new(None),
-                call_time,
-                purpose: Purpose::Opening(connection),
-                #[cfg(feature = "contract")]
-                contracts: held_openings.clone(),
-            })
-        });
-        let ends = Ends {
-            table,
-            events: event_sink,
-            connector,
-            stand_ins,
-            opener: opening_hook.map(|hook| (hook, opening_clients)),
-            #[cfg(feature = "contract")]
-            contracts,
-        };
-        let viewers = Viewers { status: status_sender, notice_hook, wire_hook, first_outcome };
-        // The task ends when the last handle is dropped: nobody has to hold it.
-        let span = info_span!("ubf_client", service = %config.service);
-        let driver = Driver::new(config, seed, close_time, ends, viewers);
-        drop(tokio::spawn(driver.run().instrument(span)));
-        Ok(Client::new(shared))
-    }
 }
 
 impl fmt::Debug for Builder {
@@ -651,76 +554,4 @@ impl fmt::Debug for Builder {
             .field("max_reply_bytes", &self.max_reply_bytes)
             .finish_non_exhaustive()
     }
-}
-
-/// Why there is no client.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ConnectError {
-    /// No address was given.
-    NoAddress,
-    /// This is not an address.
-    BadAddress {
-        /// What was given.
-        address: String,
-        /// What is wrong with it.
-        error: TargetError,
-    },
-    /// No version was given, or none that the floor allows.
-    NoVersion,
-    /// Connections were to be TLS, and there is no [`connector`](Builder::connector) to make it.
-    TlsUnavailable,
-    /// No server could be reached that has a version in common with this program.
-    Unreachable {
-        /// What happened at each address.
-        losses: Vec<Loss>,
-    },
-    /// No server has agreed in time.
-    Timeout {
-        /// The time: [`connect_within`](Builder::connect_within).
-        within: Duration,
-        /// The last address that was tried in vain, if there was time to give one up.
-        last_loss: Option<Box<Loss>>,
-    },
-}
-
-impl fmt::Display for ConnectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoAddress => f.write_str("no address to connect to"),
-            Self::BadAddress { address, error } => {
-                write!(f, "'{}': {error}", address.escape_default())
-            }
-            Self::NoVersion => f.write_str("no version that may be used"),
-            Self::TlsUnavailable => f.write_str("TLS needs a connector"),
-            Self::Unreachable { losses } => {
-                f.write_str("no server can be used")?;
-                // Several have no one cause: each is told with its own.
-                for (index, loss) in losses.iter().enumerate() {
-                    f.write_str(if index == 0 { ": " } else { "; " })?;
-                    write_with_causes(loss, f)?;
-                }
-                Ok(())
-            }
-            Self::Timeout { within, last_loss } => {
-                write!(f, "no agreement in {} s (connect_within)", within.as_secs_f64())?;
-                let Some(loss) = last_loss else { return Ok(()) };
-                f.write_str("; lost last: ")?;
-                write_with_causes(loss, f)
-            }
-        }
-    }
-}
-
-// `Display` shows what was lost, with all causes: several losses have no one cause.
-impl std::error::Error for ConnectError {}
-
-fn write_with_causes(loss: &Loss, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    write!(f, "{loss}")?;
-    let mut cause = std::error::Error::source(loss);
-    while let Some(error) = cause {
-        write!(f, ": {error}")?;
-        cause = error.source();
-    }
-    Ok(())
 }

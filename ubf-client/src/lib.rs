@@ -103,8 +103,10 @@ mod status;
 
 mod builder;
 mod call;
+mod connect_error;
 mod handle;
 mod opening;
+mod start;
 
 mod attempt;
 mod call_table;
@@ -134,8 +136,9 @@ mod typed;
 pub mod guide;
 
 pub use self::attempt::Attempt;
-pub use self::builder::{Builder, ConnectError};
+pub use self::builder::Builder;
 pub use self::call::{Call, Cast};
+pub use self::connect_error::ConnectError;
 pub use self::events::{Events, Incoming};
 pub use self::handle::{Client, ReadCrashed};
 pub use self::opening::Opening;

@@ -182,8 +182,19 @@ impl StreamDecoder {
         self.machine.reset(offset, 0);
     }
 
-    /// Forgets the stream and begins at an offset of another one.
-    pub(crate) fn restart(&mut self, limits: Limits, offset: u64) {
+    /// Makes this the decoder of another stream, of which so many bytes were read already, with
+    /// these limits. Its memory is kept, and so are its other options.
+    ///
+    /// ```
+    /// use bytes::BytesMut;
+    /// use ubf_codec::{Limits, StreamDecoder};
+    ///
+    /// let mut decoder = StreamDecoder::new();
+    /// assert!(decoder.decode(&mut BytesMut::from("}$")).is_err());
+    /// decoder.restart(Limits::default(), 100);
+    /// assert_eq!(decoder.decode(&mut BytesMut::from("1 }$")).unwrap_err().offset(), 102);
+    /// ```
+    pub fn restart(&mut self, limits: Limits, offset: u64) {
         self.failed = None;
         if *self.limits() != limits {
             self.machine.set_limits(limits);

@@ -17,9 +17,9 @@ pub struct Report {
 /// What came of one vector.
 #[derive(Debug, Clone)]
 pub struct Check {
-    /// The first rule that it cites.
+    /// The rule that its first requirement is a part of: `W4`.
     pub rule: String,
-    /// `W4.2`: the second check of W4.
+    /// `W4.2/3`: the third check of the requirement W4.2.
     pub number: String,
     /// Its file and its name, and the end that is run if there are two.
     pub title: String,
@@ -182,7 +182,7 @@ mod tests {
     fn report(verdicts: &[Verdict], unsupported: &[Vec<Capability>]) -> Report {
         let check = |verdict: &Verdict| Check {
             rule: "W4".to_owned(),
-            number: "W4.1".to_owned(),
+            number: "W4.1/1".to_owned(),
             title: "x".to_owned(),
             verdict: verdict.clone(),
             unsupported: unsupported.to_vec(),

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+#[cfg(unix)]
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -88,6 +90,39 @@ impl Stream {
     #[must_use]
     pub fn own(stream: impl AsyncRead + AsyncWrite + Send + 'static) -> Self {
         Self(Kind::Own(Own { stream: Box::pin(stream), unflushed: 0 }))
+    }
+
+    /// U2: a copy of the socket's descriptor, for another process. `None`: a stream of the program's
+    /// own has none.
+    ///
+    /// # Errors
+    /// If there are no descriptors left.
+    #[cfg(unix)]
+    #[must_use]
+    pub fn descriptor(&self) -> Option<io::Result<OwnedFd>> {
+        match &self.0 {
+            Kind::Tcp(stream) => Some(stream.as_fd().try_clone_to_owned()),
+            Kind::Unix(stream) => Some(stream.as_fd().try_clone_to_owned()),
+            Kind::Own(_) => None,
+        }
+    }
+
+    /// U2: the stream of a socket that another process has given. It must be called within a
+    /// runtime.
+    ///
+    /// # Errors
+    /// If it is no socket.
+    #[cfg(unix)]
+    pub fn from_descriptor(descriptor: OwnedFd) -> io::Result<Self> {
+        let stream = std::net::TcpStream::from(descriptor);
+        stream.set_nonblocking(true)?;
+        // A socket of another kind has no address of this one.
+        if stream.local_addr().is_ok() {
+            return TcpStream::from_std(stream).map(Self::from);
+        }
+        let stream = std::os::unix::net::UnixStream::from(OwnedFd::from(stream));
+        stream.local_addr()?;
+        UnixStream::from_std(stream).map(Self::from)
     }
 
     /// Whether there may be something to read: whoever asks first needs no buffer before there is.

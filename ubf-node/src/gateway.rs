@@ -8,12 +8,14 @@
 //! upgrades: the state of UBF(C) that a server keeps for it goes on where it was.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::task::AbortHandle;
 use tracing::{debug, warn};
 use ubf_client::{Builder, CallError, ConnectError, SessionPlan, Target};
-use ubf_codec::{Term, Version};
+use ubf_codec::{Term, Text, Version};
 use ubf_contract::Contract;
 use ubf_server::{Call, Client, Failure, Handler, Reply, Service, Versions};
 
@@ -104,6 +106,10 @@ pub(crate) struct Inside {
     /// `None`: it could not be made, which its log says.
     client: Option<ubf_client::Client>,
     events: Option<AbortHandle>,
+    /// The state in which the session of a stock client began.
+    first_state: Option<Text>,
+    /// U2: whether the state in the last reply is that one.
+    is_as_begun: AtomicBool,
 }
 
 impl Drop for Inside {
@@ -124,11 +130,18 @@ impl Handler for Gateway {
 
     fn connect(&self, outside: &Client) -> Inside {
         let builder = self.plan.client(&self.versions()).call_time(self.call_time).keep_events();
+        let first_state = outside.started().map(|started| started.state.clone());
+        let inside = |client, events| Inside {
+            client,
+            events,
+            first_state,
+            is_as_begun: AtomicBool::new(true),
+        };
         let client = match builder.start() {
             Ok(client) => client,
             Err(error) => {
                 warn!(%error, "no client for a stock peer");
-                return Inside { client: None, events: None };
+                return inside(None, None);
             }
         };
         let outside = outside.events();
@@ -143,7 +156,17 @@ impl Handler for Gateway {
             };
             tokio::spawn(passing).abort_handle()
         });
-        Inside { client: Some(client), events }
+        inside(Some(client), events)
+    }
+
+    /// U2: a session inside ends with this process. What a new one lacks, the state says (T11): one
+    /// that is where it began has nothing to lose.
+    fn export_state(&self, inside: &Inside) -> Option<Bytes> {
+        inside.is_as_begun.load(Ordering::Relaxed).then(Bytes::new)
+    }
+
+    fn import_state(&self, outside: &Client, _: Bytes) -> Option<Inside> {
+        Some(self.connect(outside))
     }
 
     async fn request(&self, call: Call<Inside>) -> Result<Reply, Failure> {
@@ -151,7 +174,15 @@ impl Handler for Gateway {
             return Err(Failure::refused(Term::atom("gateway")));
         };
         match client.call(call.term().to_term()).await {
-            Ok(reply) => Ok(Reply::encoded(reply.into_body().into_source())),
+            Ok(reply) => {
+                let inside = call.state();
+                let state = reply.state().and_then(|state| state.as_atom());
+                let is_as_begun = state
+                    .zip(inside.first_state.as_ref())
+                    .is_some_and(|(state, first)| state == *first.as_bytes());
+                inside.is_as_begun.store(is_as_begun, Ordering::Relaxed);
+                Ok(Reply::encoded(reply.into_body().into_source()))
+            }
             Err(error) => Err(failed(&self.plan.name, &error)),
         }
     }

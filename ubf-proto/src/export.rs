@@ -8,6 +8,16 @@
 //! Item = {'answer',Number,Packet} | {'event',Packet}
 //! ```
 //! `Packet` is a binary: a versioned packet as a store has it ([`StoredAnswer`]).
+//!
+//! Version 2 has connections of stock peers, too:
+//!
+//! ```text
+//! {'connection',Peer,Place,Unread,Unsent,#Event…,Kept}
+//! Place = 'meta' | {'service',Name,State}
+//! Kept = ? | {Argument,FirstState,State}
+//! ```
+//! `Unread` and `Unsent` are binaries: bytes from the client that no packet was made of, and bytes
+//! for it.
 
 use alloc::borrow::Cow;
 use alloc::string::{String, ToString as _};
@@ -18,6 +28,8 @@ use core::time::Duration;
 use bytes::Bytes;
 use ubf_codec::{Term, TermRef, View};
 
+#[cfg(feature = "classic")]
+pub use self::classic::{ClassicExport, ClassicKept};
 use crate::endpoint::SessionPlace;
 use crate::server::{Restored, RestoredItem, StoredAnswer};
 use crate::service::Service;
@@ -60,12 +72,13 @@ impl SessionExport {
     pub fn to_term(&self) -> Term {
         let SessionPlace { id, service, turn, .. } = &self.place;
         let Restored { grant, received, events_made, kept } = &self.session;
+        let peer = peer_term(self.peer, &self.identity);
         let name = service.name().cloned().map_or(Term::Undefined, Term::String);
         let granted = [grant.window, grant.bytes, grant.kept, millis(grant.keep)].map(Term::from);
         Term::tuple([
             Term::atom("session"),
             Term::binary(id.to_bytes().to_vec()),
-            self.peer_term(),
+            peer,
             name,
             Term::from(*turn),
             Term::tuple(granted),
@@ -105,16 +118,6 @@ impl SessionExport {
         })
     }
 
-    /// The address, or `{'identity',Names,Address}`.
-    fn peer_term(&self) -> Term {
-        let address = self.peer.map_or(Term::Undefined, |peer| Term::string(peer.to_string()));
-        if self.identity.is_empty() {
-            return address;
-        }
-        let names = self.identity.iter().map(|name| Term::string(name.clone()));
-        Term::tuple([Term::atom("identity"), Term::list(names), address])
-    }
-
     /// About the bytes that it takes.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -125,6 +128,16 @@ impl SessionExport {
         });
         kept.sum::<usize>() + self.state.as_ref().map_or(0, Bytes::len)
     }
+}
+
+/// The address, or `{'identity',Names,Address}`.
+fn peer_term(peer: Option<SocketAddr>, identity: &[String]) -> Term {
+    let address = peer.map_or(Term::Undefined, |peer| Term::string(peer.to_string()));
+    if identity.is_empty() {
+        return address;
+    }
+    let names = identity.iter().map(|name| Term::string(name.clone()));
+    Term::tuple([Term::atom("identity"), Term::list(names), address])
 }
 
 fn read_peer(term: TermRef<'_>) -> Option<(Option<SocketAddr>, Vec<String>)> {
@@ -190,4 +203,124 @@ fn optional<'a, T>(
     read: impl FnOnce(TermRef<'a>) -> Option<T>,
 ) -> Option<Option<T>> {
     if matches!(term.view(), View::Undefined) { Some(None) } else { read(term).map(Some) }
+}
+
+#[cfg(feature = "classic")]
+mod classic {
+    use alloc::string::String;
+    use core::net::SocketAddr;
+
+    use bytes::Bytes;
+    use ubf_codec::{Term, TermRef, Text, View};
+
+    use super::{optional, peer_term, read_peer};
+    use crate::classic::server::Carried;
+
+    /// A connection of a stock client that goes from one process to the next, together with its
+    /// socket (version 2).
+    ///
+    /// ```
+    /// use ubf_codec::decode;
+    /// use ubf_proto::export::ClassicExport;
+    ///
+    /// let written = b"{'connection'\"192.0.2.7:5000\"{'service'\"door\"'opened'}5~{'cre~0~~#\
+    ///     {#'start'?}}$";
+    /// let export = ClassicExport::read(decode(written)?.root()).expect("it is one");
+    /// assert_eq!(&export.session.unread[..], b"{'cre");
+    /// assert_eq!(ClassicExport::read(export.to_term().as_ref()), Some(export));
+    /// # Ok::<(), ubf_codec::DecodeError>(())
+    /// ```
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct ClassicExport {
+        /// Where its client is; `None`: not on the network.
+        pub peer: Option<SocketAddr>,
+        /// The names by which its client is known, if it has shown who it is.
+        pub identity: alloc::vec::Vec<String>,
+        /// What goes on of the session.
+        pub session: Carried,
+        /// Bytes for the client that were not written.
+        pub unsent: Bytes,
+        /// What its service has. `None`: the client has not used it.
+        pub kept: Option<ClassicKept>,
+    }
+
+    /// What the service of a stock client's session has.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct ClassicKept {
+        /// Q6: the argument of the start.
+        pub argument: Term,
+        /// The state in which the session began.
+        pub first_state: Text,
+        /// What the service keeps for the client, in the service's own form. `None`: nothing that
+        /// would be missed.
+        pub state: Option<Bytes>,
+    }
+
+    impl ClassicExport {
+        /// The export, in version 2.
+        #[must_use]
+        pub fn to_term(&self) -> Term {
+            let Carried { place, unread, events } = &self.session;
+            let place = place.as_ref().map_or(Term::atom("meta"), |(name, state)| {
+                let (name, state) = (Term::String(name.clone()), Term::Atom(state.clone()));
+                Term::tuple([Term::atom("service"), name, state])
+            });
+            let kept = self.kept.as_ref().map_or(Term::Undefined, |kept| {
+                let state = kept.state.clone().map_or(Term::Undefined, Term::binary);
+                Term::tuple([kept.argument.clone(), Term::Atom(kept.first_state.clone()), state])
+            });
+            Term::tuple([
+                Term::atom("connection"),
+                peer_term(self.peer, &self.identity),
+                place,
+                Term::binary(unread.clone()),
+                Term::binary(self.unsent.clone()),
+                Term::list(events.iter().cloned()),
+                kept,
+            ])
+        }
+
+        /// Reads what [`to_term`](Self::to_term) writes. `None`: it is no such export.
+        #[must_use]
+        pub fn read(term: TermRef<'_>) -> Option<Self> {
+            let View::Tuple(parts) = term.view() else { return None };
+            let [name, peer, place, unread, unsent, events, kept] = parts.to_array()?;
+            if !name.is_atom("connection") {
+                return None;
+            }
+            let (peer, identity) = read_peer(peer)?;
+            let View::List(events) = events.view() else { return None };
+            let bytes = |term: TermRef<'_>| Some(Bytes::copy_from_slice(term.as_bytes()?));
+            let session = Carried {
+                place: read_place(place)?,
+                unread: bytes(unread)?,
+                events: events.iter().map(|event| event.to_term()).collect(),
+            };
+            let (unsent, kept) = (bytes(unsent)?, optional(kept, read_kept)?);
+            Some(Self { peer, identity, session, unsent, kept })
+        }
+
+        /// About the bytes that it takes.
+        #[must_use]
+        pub fn bytes(&self) -> usize {
+            self.session.unread.len() + self.unsent.len()
+        }
+    }
+
+    fn read_place(term: TermRef<'_>) -> Option<Option<(Text, Text)>> {
+        let View::Tuple(parts) = term.view() else { return term.is_atom("meta").then_some(None) };
+        let [tag, name, state] = parts.to_array()?;
+        let place = (name.as_string()?.to_text(), state.as_atom()?.to_text());
+        tag.is_atom("service").then_some(Some(place))
+    }
+
+    fn read_kept(term: TermRef<'_>) -> Option<ClassicKept> {
+        let View::Tuple(parts) = term.view() else { return None };
+        let [argument, first_state, state] = parts.to_array()?;
+        Some(ClassicKept {
+            argument: argument.to_term(),
+            first_state: first_state.as_atom()?.to_text(),
+            state: optional(state, |state| Some(Bytes::copy_from_slice(state.as_bytes()?)))?,
+        })
+    }
 }

@@ -12,7 +12,7 @@ use crate::packet::Packet;
 
 /// Bodies up to this size are copied, so that a batch of them is one piece. Chosen: a piece costs
 /// as much as to copy some hundred bytes.
-const MAX_COPIED_BYTES: usize = 1024;
+pub(crate) const MAX_COPIED_BYTES: usize = 1024;
 /// Room for packets that are copied, at least. Chosen: a batch of a few.
 const BATCH_BYTES: usize = 1024;
 /// Room for more than this is not kept for the next batch.
@@ -49,19 +49,23 @@ impl Outbound {
     /// Puts a packet behind the others.
     pub fn push(&mut self, packet: Packet) {
         let Packet { head, body } = packet;
+        if body.len() <= MAX_COPIED_BYTES {
+            return self.push_copy(&head, &body);
+        }
+        self.push_copy(&head, &[]);
+        self.len += body.len();
+        self.pieces.push_back(self.batch.split().freeze());
+        self.pieces.push_back(body);
+    }
+
+    /// Puts a copy of a packet behind the others: for a small one.
+    pub fn push_copy(&mut self, head: &[u8], body: &[u8]) {
         self.len += head.len() + body.len();
         if self.batch.capacity() == 0 {
             self.batch.reserve(BATCH_BYTES);
         }
-        self.batch.extend_from_slice(&head);
-        if body.len() <= MAX_COPIED_BYTES {
-            self.batch.extend_from_slice(&body);
-        } else {
-            if !self.batch.is_empty() {
-                self.pieces.push_back(self.batch.split().freeze());
-            }
-            self.pieces.push_back(body);
-        }
+        self.batch.extend_from_slice(head);
+        self.batch.extend_from_slice(body);
     }
 
     /// Bytes that are not written.

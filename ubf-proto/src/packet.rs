@@ -109,12 +109,16 @@ impl ServerHeads {
     }
 
     pub(crate) fn packet(&mut self, mode: Mode, body: Bytes) -> Packet {
+        Packet { head: self.head(mode), body }
+    }
+
+    pub(crate) fn head(&mut self, mode: Mode) -> Bytes {
         if self.next_ip().is_none()
             && let Some(head) = known(SERVER_HEADS, mode)
         {
-            return Packet { head, body };
+            return head;
         }
-        let head = match self.last.as_deref() {
+        match self.last.as_deref() {
             Some((last, head)) if *last == mode => head.clone(),
             Some(_) | None => {
                 let next_ip = self.next_ip().cloned();
@@ -122,8 +126,7 @@ impl ServerHeads {
                 self.last = Some(Box::new((mode, head.clone())));
                 head
             }
-        };
-        Packet { head, body }
+        }
     }
 }
 

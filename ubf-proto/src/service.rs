@@ -1,12 +1,15 @@
 //! The name of a service.
 
+use alloc::sync::Arc;
 use core::fmt::{self, Write as _};
 
 use ubf_codec::{Term, Text};
 
 /// What a client wants to talk to: a named service, or `?`, the default one.
+///
+/// Each message has it, so that it is one word, and cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Service(Option<Text>);
+pub struct Service(Option<Arc<Text>>);
 
 impl Service {
     /// The default service, `?` on the wire.
@@ -19,17 +22,17 @@ impl Service {
     /// understood by nobody.
     #[must_use]
     pub fn named(name: impl Into<Text>) -> Self {
-        Self(Some(name.into()))
+        Self(Some(Arc::new(name.into())))
     }
 
     /// The name; `None` is the default service.
     #[must_use]
-    pub const fn name(&self) -> Option<&Text> {
-        self.0.as_ref()
+    pub fn name(&self) -> Option<&Text> {
+        self.0.as_deref()
     }
 
     pub(crate) fn to_term(&self) -> Term {
-        self.0.clone().map_or(Term::Undefined, Term::String)
+        self.name().cloned().map_or(Term::Undefined, Term::String)
     }
 }
 

@@ -98,6 +98,10 @@ counters! {
     sessions_given,
     /// Sessions that came from another process (U2).
     sessions_taken,
+    /// Connections of stock clients that went to another process (U2).
+    connections_given,
+    /// Connections of stock clients that came from another process (U2).
+    connections_taken,
     /// Answers of sessions that the server gave up, that were not acknowledged, and handlers that
     /// ran for them; but for those of clients that were told that the server stops.
     answers_lost,

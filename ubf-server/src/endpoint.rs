@@ -69,6 +69,9 @@ pub(crate) struct SharedEndpoint {
     /// U1: the listeners, by their names. A copy of one is made under the lock alone, so that one
     /// that is closed is closed.
     listeners: Mutex<Vec<(String, Arc<Listener>)>>,
+    /// U2: what stock peers are served, for connections of theirs that come from another process.
+    #[cfg(feature = "classic")]
+    pub(crate) classic: OnceLock<Arc<crate::classic::Settled>>,
     /// The mailbox of connections that are gone: it is closed.
     nobody: Arc<Mailbox>,
     pub(crate) totals: Counters,
@@ -285,6 +288,8 @@ impl SharedEndpoint {
             doors: watch::Sender::new(Doors::Open),
             open_doors: watch::Sender::new(0),
             listeners: Mutex::new(Vec::new()),
+            #[cfg(feature = "classic")]
+            classic: OnceLock::new(),
             nobody: closed_mailbox(),
             totals: Counters::default(),
             call_times: None,

@@ -1,7 +1,7 @@
 //! Services of different types, side by side.
 
 use std::cell::Cell;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use tokio_util::sync::ReusableBoxFuture;
+use tracing::level_filters::LevelFilter;
 use tracing::{Instrument as _, Span};
 use ubf_proto::server::Message;
 
@@ -33,10 +34,20 @@ pub(crate) trait AnyConnection: Send {
     /// S6: whether it makes a difference if it is dropped now and made anew for the next call.
     fn is_missed(&self) -> bool;
 
-    fn begin(&self, message: Message, is_event: bool) -> Running;
+    fn request(&self, message: Message) -> Begun;
+
+    fn event(&self, message: Message) -> Running;
 
     /// U2: what is kept for the client, if another process can go on with it. It may panic.
     fn export(&self) -> Option<Bytes>;
+}
+
+/// What became of a request as it was given to its handler.
+#[derive(Debug)]
+pub(crate) enum Begun {
+    /// It is answered, and the message is not needed any longer.
+    Ended(Ended, Message),
+    Runs(Running),
 }
 
 /// A handler at work. What panics when it is dropped, a local variable for example, does no harm.
@@ -52,7 +63,18 @@ thread_local! {
 }
 
 impl Running {
-    fn new(work: impl Future<Output = Ended> + Send + 'static) -> Self {
+    fn new(work: impl Future<Output = Replied> + Send + 'static, span: Span) -> Self {
+        if span.is_disabled() {
+            Self::of(AssertUnwindSafe(work).catch_unwind())
+        } else {
+            // The block lets go of the span with the work: a spare place that held it would close
+            // it when its thread ends, and the subscriber's own thread-locals are gone by then.
+            let work = async move { work.instrument(span).await };
+            Self::of(AssertUnwindSafe(work).catch_unwind())
+        }
+    }
+
+    fn of(work: impl Future<Output = Ended> + Send + 'static) -> Self {
         let place = match SPARE.try_with(Cell::take) {
             Ok(Some(mut place)) => {
                 place.set(work);
@@ -82,14 +104,17 @@ impl Future for Running {
     }
 }
 
-/// What a handler ended with, or what it panicked with. An event ends with an empty body.
-pub(crate) type Ended = std::thread::Result<Result<Bytes, Failure>>;
+/// What a handler ended with. An event ends with nothing.
+type Replied = Result<Reply, Failure>;
+
+/// What a handler ended with, or what it panicked with.
+pub(crate) type Ended = std::thread::Result<Replied>;
 
 /// How a handler ended.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// The body of the reply. Of an event, nothing.
-    Done(Bytes),
+    /// The reply. Of an event, nothing.
+    Done(Reply),
     /// It says that it failed, or that it did nothing.
     Failed(Failure),
     /// N6: it panicked.
@@ -101,7 +126,7 @@ pub(crate) enum Outcome {
 impl From<Ended> for Outcome {
     fn from(ended: Ended) -> Self {
         match ended {
-            Ok(Ok(body)) => Self::Done(body),
+            Ok(Ok(reply)) => Self::Done(reply),
             Ok(Err(failure)) => Self::Failed(failure),
             Err(payload) => {
                 discard(payload);
@@ -143,32 +168,40 @@ impl<H: Handler> AnyConnection for ConnectionOf<H> {
         self.handler.export_state(&self.connected.state)
     }
 
-    fn begin(&self, message: Message, is_event: bool) -> Running {
-        let handler = Arc::clone(&self.handler);
-        let call = Call { message, is_event, connection: Arc::clone(&self.connected) };
+    fn request(&self, message: Message) -> Begun {
+        let call = Call { message, is_event: false, connection: Arc::clone(&self.connected) };
         let span = span_of(&call);
-        // The handler is called inside of the future: it may panic before it returns one.
-        let work = async move {
-            if call.is_event {
-                handler.event(call).await;
-                Ok(Bytes::new())
-            } else {
-                handler.request(call).await.map(Reply::into_body)
+        let answer = || span.in_scope(|| self.handler.request_now(&call));
+        match catch_unwind(AssertUnwindSafe(answer)).transpose() {
+            Some(ended) => {
+                contained(|| drop(span));
+                Begun::Ended(ended, call.message)
             }
-        };
-        if span.is_disabled() {
-            Running::new(AssertUnwindSafe(work).catch_unwind())
-        } else {
-            // The block lets go of the span with the work: a spare place that held it would close
-            // it when its thread ends, and the subscriber's own thread-locals are gone by then.
-            let work = async move { work.instrument(span).await };
-            Running::new(AssertUnwindSafe(work).catch_unwind())
+            None => {
+                let handler = Arc::clone(&self.handler);
+                // The handler is called inside of the future: it may panic before it returns one.
+                Begun::Runs(Running::new(async move { handler.request(call).await }, span))
+            }
         }
+    }
+
+    fn event(&self, message: Message) -> Running {
+        let call = Call { message, is_event: true, connection: Arc::clone(&self.connected) };
+        let span = span_of(&call);
+        let handler = Arc::clone(&self.handler);
+        let work = async move {
+            handler.event(call).await;
+            Ok(Reply::nothing())
+        };
+        Running::new(work, span)
     }
 }
 
 /// What a handler's own lines are logged in. If nobody wants it, it costs a look at a flag.
 fn span_of<S>(call: &Call<S>) -> Span {
+    if LevelFilter::current() < LevelFilter::DEBUG {
+        return Span::none();
+    }
     let (peer, service, version) = (call.peer(), call.service(), call.version());
     let packet = call.packet();
     let span = || {

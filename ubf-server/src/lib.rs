@@ -173,6 +173,7 @@ mod owner;
 mod sync;
 
 mod bind_error;
+mod body;
 mod connection;
 mod endpoint;
 mod entry;
@@ -210,12 +211,14 @@ pub use self::reply::{IntoReply, Reply};
 pub use self::server::{Server, ServerBuilder};
 pub use self::settings::{Cordon, LoadPlan, LoadUnit, ServerLimits, SessionLimits};
 pub use self::shared_event::SharedEvent;
-pub use self::takeover::{Departure, NotAdopted, Suspension};
+pub use self::takeover::{Departing, Departure, NotAdopted, Suspension};
 pub use self::versions::{HandlerError, IntoVersions};
 #[cfg(feature = "contract")]
 pub use ubf_contract::{ContractCounts, Enforcement};
 pub use ubf_net::{Identity, Peer};
 pub use ubf_proto::export::SessionExport;
+#[cfg(feature = "classic")]
+pub use ubf_proto::export::{ClassicExport, ClassicKept};
 pub use ubf_proto::server::Config;
 pub use ubf_proto::session::SessionId;
 pub use ubf_proto::{CrashRule, DrainPlan, Phase, Service, Versions};

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use ubf_codec::Decoder;
 use ubf_codec::{Elements, Encoder, Term, TermRef, Text};
 
+use crate::body::Body;
 #[cfg(feature = "contract")]
 use crate::contracts::{state_of, state_of_term};
 use crate::failure::Failure;
@@ -32,7 +33,7 @@ enum Form {
     /// need not read it again.
     Term(Term),
     /// A packet, up to and with its `$`.
-    Encoded(Bytes),
+    Encoded(Body),
 }
 
 impl Reply {
@@ -53,7 +54,25 @@ impl Reply {
     /// answered `failed`.
     #[must_use]
     pub fn encoded(body: impl Into<Bytes>) -> Self {
-        Self(Form::Encoded(body.into()))
+        Self(Form::Encoded(Body::Shared(body.into())))
+    }
+
+    /// As [`encoded`](Self::encoded), written by `write` into memory that is there already.
+    ///
+    /// ```
+    /// use ubf_server::Reply;
+    ///
+    /// let reply = Reply::written(|body| body.extend_from_slice(b"{'ok''start'}$"));
+    /// assert_eq!(&reply.into_body()[..], b"{'ok''start'}$");
+    /// ```
+    #[must_use]
+    pub fn written(write: impl FnOnce(&mut Vec<u8>)) -> Self {
+        Self(Form::Encoded(Body::write(write)))
+    }
+
+    /// What an event ends with.
+    pub(crate) const fn nothing() -> Self {
+        Self(Form::Encoded(Body::Shared(Bytes::new())))
     }
 
     /// L3: the client sent what its contract does not allow in this version; `expected` says what
@@ -90,8 +109,12 @@ impl Reply {
     /// The body of the reply's packet.
     #[must_use]
     pub fn into_body(self) -> Bytes {
+        self.encode().into_bytes()
+    }
+
+    pub(crate) fn encode(self) -> Body {
         match self.0 {
-            Form::Term(reply) => Encoder::new().encode(&reply).into(),
+            Form::Term(reply) => Body::write(|body| Encoder::new().encode_to(&reply, body)),
             Form::Encoded(body) => body,
         }
     }

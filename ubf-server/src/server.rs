@@ -774,6 +774,10 @@ impl ServerBuilder {
             seed,
         );
         let endpoint = if self.times_calls { endpoint.time_calls() } else { endpoint };
+        #[cfg(feature = "classic")]
+        if let Some(classic) = &classic {
+            endpoint.classic.get_or_init(|| Arc::clone(&classic.settled));
+        }
         let spare_descriptors = self.spare_descriptors;
         Ok(Server {
             endpoint: Arc::new(endpoint),

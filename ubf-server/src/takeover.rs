@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, timeout_at};
+use ubf_codec::Text;
 use ubf_proto::Service;
 use ubf_proto::export::SessionExport;
 use ubf_proto::session::SessionId;
@@ -34,6 +35,8 @@ pub(crate) enum Doors {
 pub struct Suspension {
     endpoint: Arc<SharedEndpoint>,
     exports: Vec<SessionExport>,
+    #[cfg(all(unix, feature = "classic"))]
+    connections: Vec<crate::classic::PassedConnection>,
     staying: Vec<SessionId>,
     /// What comes later. At most one thing for each session.
     late: UnboundedReceiver<Gift>,
@@ -42,8 +45,8 @@ pub struct Suspension {
 
 impl ServerHandle {
     /// U2: stops to take connections, whose queues stay, and waits at most so long until nothing
-    /// runs for sessions of level `'memory'` or of owned services. Connections without a session
-    /// are served as before.
+    /// runs for sessions of level `'memory'` or of owned services, and on connections of stock
+    /// clients. Other connections without a session are served as before.
     pub async fn suspend(&self, within: Duration) -> Suspension {
         let until = Instant::now() + within;
         let endpoint = Arc::clone(&self.0);
@@ -52,19 +55,31 @@ impl ServerHandle {
         endpoint.freeze(&giving);
         drop(giving);
         let mut exports = Vec::new();
+        #[cfg(all(unix, feature = "classic"))]
+        let mut connections = Vec::new();
         let mut unmovable = Vec::new();
         // The error is that the time is over.
         while let Ok(Some(gift)) = timeout_at(until, given.recv()).await {
             match gift {
                 Gift::Session(export) => exports.push(*export),
                 Gift::Unmovable(id) => unmovable.push(id),
+                #[cfg(all(unix, feature = "classic"))]
+                Gift::Connection(passed) => connections.push(*passed),
             }
         }
         let mut staying = endpoint.session_ids();
         staying.retain(|id| {
             !unmovable.contains(id) && !exports.iter().any(|export| export.place.id == *id)
         });
-        Suspension { endpoint, exports, staying, late: given, is_over: false }
+        Suspension {
+            endpoint,
+            exports,
+            #[cfg(all(unix, feature = "classic"))]
+            connections,
+            staying,
+            late: given,
+            is_over: false,
+        }
     }
 
     /// U1: descriptors of the listeners for another process, each with the name that it was given:
@@ -97,6 +112,24 @@ impl ServerHandle {
         self.0.adopt(export)
     }
 
+    /// U2: makes ready to go on with a stock client's connection of another process, which still
+    /// has it: nothing is read or written before it is [served](crate::classic::AdoptedConnection::serve).
+    /// It must be called within the runtime of the server.
+    ///
+    /// # Errors
+    /// See [`NotAdopted`].
+    #[cfg(all(unix, feature = "classic"))]
+    pub fn adopt_connection(
+        &self,
+        passed: crate::classic::PassedConnection,
+    ) -> Result<crate::classic::AdoptedConnection, NotAdopted> {
+        let settled = self.0.classic.get().ok_or_else(|| {
+            let place = passed.export.session.place.as_ref();
+            NotAdopted::NoStockService(place.map(|(name, _)| name.clone()).unwrap_or_default())
+        })?;
+        crate::classic::adopt(&self.0, settled, passed)
+    }
+
     /// U2: the predecessor still has these sessions: who wants to go on with one is told
     /// `'not_now'`.
     pub fn expect_sessions<'i>(&self, ids: impl IntoIterator<Item = &'i SessionId>) {
@@ -116,6 +149,13 @@ impl Suspension {
         &self.exports
     }
 
+    /// Connections of stock clients that can go on in another process.
+    #[cfg(all(unix, feature = "classic"))]
+    #[must_use]
+    pub fn connections(&self) -> &[crate::classic::PassedConnection] {
+        &self.connections
+    }
+
     /// Sessions for which something runs still: their exports may [come later](Departure::next).
     #[must_use]
     pub fn staying(&self) -> &[SessionId] {
@@ -132,6 +172,8 @@ impl Suspension {
     pub fn commit(mut self, within: Duration) -> Departure {
         self.is_over = true;
         self.endpoint.count_given(self.exports.len());
+        #[cfg(all(unix, feature = "classic"))]
+        self.endpoint.totals.connections_given.add(self.connections.len() as u64);
         self.endpoint.leave(within);
         let (_, none) = unbounded_channel();
         let late = std::mem::replace(&mut self.late, none);
@@ -162,18 +204,34 @@ impl Departure {
         self.endpoint.thaw();
     }
 
-    /// The next session for which nothing runs any more. `None`: there are no more.
-    pub async fn next(&mut self) -> Option<SessionExport> {
+    /// What is the next for which nothing runs any more. `None`: there is no more.
+    pub async fn next(&mut self) -> Option<Departing> {
         loop {
             match self.late.recv().await? {
                 Gift::Session(export) => {
                     self.endpoint.count_given(1);
-                    return Some(*export);
+                    return Some(Departing::Session(export));
                 }
                 Gift::Unmovable(_) => {}
+                #[cfg(all(unix, feature = "classic"))]
+                Gift::Connection(passed) => {
+                    self.endpoint.totals.connections_given.add(1);
+                    return Some(Departing::Connection(passed));
+                }
             }
         }
     }
+}
+
+/// What goes to another process after it serves already.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Departing {
+    /// A session.
+    Session(Box<SessionExport>),
+    /// A stock client's connection, which this process has let go of.
+    #[cfg(all(unix, feature = "classic"))]
+    Connection(Box<crate::classic::PassedConnection>),
 }
 
 /// Why a session of another process cannot go on here.
@@ -185,8 +243,13 @@ pub enum NotAdopted {
     /// What its service has kept for the client cannot be read.
     State(Service),
     /// There is one of its name, or no room: see
-    /// [`max_sessions`](crate::SessionLimits::max_sessions).
+    /// [`max_sessions`](crate::SessionLimits::max_sessions) and
+    /// [`max_connections`](crate::Config::max_connections).
     NoRoom,
+    /// Stock peers have no such service here.
+    NoStockService(Text),
+    /// The socket of a connection is none, or cannot be used.
+    Socket,
 }
 
 impl fmt::Display for NotAdopted {
@@ -196,7 +259,11 @@ impl fmt::Display for NotAdopted {
             Self::State(service) => {
                 write!(f, "what the service {service} keeps for a client cannot be read")
             }
-            Self::NoRoom => f.write_str("there is no room for a session (max_sessions)"),
+            Self::NoRoom => f.write_str("there is no room (max_sessions, max_connections)"),
+            Self::NoStockService(service) => {
+                write!(f, "stock peers are not served {}", service.to_latin1())
+            }
+            Self::Socket => f.write_str("the socket of a connection cannot be used"),
         }
     }
 }

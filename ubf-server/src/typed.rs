@@ -9,10 +9,11 @@ use serde_core::de::DeserializeOwned;
 use ubf_codec::serde::{Error, Serializer, from_term};
 use ubf_codec::{Encoder, Term, Text, Version};
 
+use crate::body::Body;
 use crate::event::EventSender;
 use crate::event_error::EventError;
 use crate::handler::Call;
-use crate::handlers::Handlers;
+use crate::handlers::{Handlers, StateName};
 use crate::log::debug;
 use crate::reply::{IntoReply, Reply};
 use crate::versions::IntoVersions;
@@ -70,19 +71,37 @@ impl<S: Send + Sync + 'static> Handlers<S> {
         Q: DeserializeOwned + 'static,
         F: Future<Output: IntoReply> + Send + 'static,
     {
-        self.on_either(versions, move |call, state_name| {
-            let version = call.version();
-            match from_term(call.term()) {
-                Ok(request) => Ok(handler(call, request)),
-                Err(error) => {
-                    debug!(peer = %call.peer(), %version, %error, "the client broke the contract");
-                    Err(Reply::broken_contract(
-                        call.term(),
-                        &[&error.to_string()],
-                        state_name(call.state()),
-                    ))
-                }
-            }
+        self.on_either(versions, move |call, state_name| match from_term(call.term()) {
+            Ok(request) => Ok(handler(call, request)),
+            Err(error) => Err(broken(&call, &error, state_name)),
+        })
+    }
+
+    /// As [`on_typed`](Self::on_typed), with a handler that does not wait: see
+    /// [`on_now`](Self::on_now).
+    ///
+    /// ```
+    /// use ubf_server::{Call, Handlers, Reply};
+    ///
+    /// // 1 {1 2}$ is answered 1 ? {3'start'}$
+    /// let service = Handlers::new().on_typed_now(1, |_: &Call<()>, (a, b): (i64, i64)| {
+    ///     Reply::typed(&a.wrapping_add(b), "start")
+    /// });
+    /// # drop(service);
+    /// ```
+    #[must_use]
+    pub fn on_typed_now<Q, R>(
+        self,
+        versions: impl IntoVersions,
+        handler: impl Fn(&Call<S>, Q) -> R + Send + Sync + 'static,
+    ) -> Self
+    where
+        Q: DeserializeOwned + 'static,
+        R: IntoReply,
+    {
+        self.on_named_now(versions, move |call, state_name| match from_term(call.term()) {
+            Ok(request) => handler(call, request).into_reply(),
+            Err(error) => Ok(broken(call, &error, state_name)),
         })
     }
 
@@ -133,6 +152,14 @@ impl<S: Send + Sync + 'static> Handlers<S> {
     }
 }
 
+/// The answer to a request that is not what its handler takes.
+#[cold]
+fn broken<S>(call: &Call<S>, error: &Error, state_name: &StateName<S>) -> Reply {
+    let version = call.version();
+    debug!(peer = %call.peer(), %version, %error, "the client broke the contract");
+    Reply::broken_contract(call.term(), &[&error.to_string()], state_name(&call.connection.state))
+}
+
 impl Reply {
     /// A response that is a Rust value, and the name of the state in which the service is after it.
     ///
@@ -151,11 +178,14 @@ impl Reply {
         state: impl Into<Text>,
     ) -> Result<Self, Error> {
         let state = state.into();
-        let body = written(b"{", response, |packet| {
-            Encoder::new().encode_to(&Term::Atom(state), packet);
-            end_tuple(packet);
-        })?;
-        Ok(Self::encoded(body))
+        let mut result = Ok(());
+        let reply = Self::written(|packet| {
+            result = write(b"{", response, packet).map(|()| {
+                Encoder::new().encode_to(&Term::Atom(state), packet);
+                end_tuple(packet);
+            });
+        });
+        result.map(|()| reply)
     }
 }
 
@@ -187,8 +217,12 @@ impl EventSender {
 }
 
 fn typed_body(event: &impl Serialize) -> Result<Bytes, EventError> {
-    written(b"{'event_out'", event, |packet| packet.extend_from_slice(b"}$"))
-        .map_err(EventError::Unwritable)
+    let mut result = Ok(());
+    let body = Body::write(|packet| {
+        result = write(b"{'event_out'", event, packet);
+        packet.extend_from_slice(b"}$");
+    });
+    result.map(|()| body.into_bytes()).map_err(EventError::Unwritable)
 }
 
 /// Puts `}$` where a packet has its `$`.
@@ -197,45 +231,26 @@ fn end_tuple(packet: &mut Vec<u8>) {
     packet.extend_from_slice(b"}$");
 }
 
-/// What typed values are written with.
-#[derive(Default)]
-struct Writer {
-    serializer: Serializer,
-    packet: Vec<u8>,
-}
-
 thread_local! {
-    /// Has memory for the next value.
-    static WRITER: Cell<Option<Box<Writer>>> = const { Cell::new(None) };
+    /// What typed values are written with. Has memory for the next one.
+    static SERIALIZER: Cell<Option<Box<Serializer>>> = const { Cell::new(None) };
 }
 
-/// A longer packet is not copied, and memory for it not kept. Chosen: most are far shorter.
-const LONGEST_COPIED: usize = 4 << 10;
-
-/// Writes a value behind these bytes, and what comes `after` it. The packet takes as much memory as
-/// it has bytes.
-fn written<T: Serialize + ?Sized>(
+/// Writes `before`, and behind it a value without a `$`.
+fn write<T: Serialize + ?Sized>(
     before: &[u8],
     value: &T,
-    after: impl FnOnce(&mut Vec<u8>),
-) -> Result<Bytes, Error> {
+    packet: &mut Vec<u8>,
+) -> Result<(), Error> {
     // A thread that is about to end has no place for it; nor is it there for a value whose own
     // `serialize` comes here.
-    let kept = WRITER.try_with(Cell::take).ok().flatten();
-    let mut writer = kept.unwrap_or_default();
-    let Writer { serializer, packet } = &mut *writer;
-    packet.clear();
+    let kept = SERIALIZER.try_with(Cell::take).ok().flatten();
+    let mut serializer = kept.unwrap_or_default();
     packet.extend_from_slice(before);
     serializer.encode_to(value, packet)?;
-    // Its `$` is not the last one.
     packet.pop();
-    after(packet);
-    if packet.len() > LONGEST_COPIED {
-        return Ok(std::mem::take(packet).into());
-    }
-    let written = Bytes::copy_from_slice(packet);
-    WRITER.try_with(|place| place.set(Some(writer))).ok();
-    Ok(written)
+    SERIALIZER.try_with(|place| place.set(Some(serializer))).ok();
+    Ok(())
 }
 
 #[cfg(test)]
@@ -247,7 +262,7 @@ mod tests {
 
     #[test]
     fn values_are_written_as_terms_are_whatever_was_written_before() {
-        let long = "a".repeat(LONGEST_COPIED);
+        let long = "a".repeat(10_000);
         let lists = vec![vec![1, 2], vec![], vec![3; 300]];
         for _ in 0..2 {
             for text in ["", "one", &long] {

@@ -507,3 +507,174 @@ async fn a_version_that_is_not_offered_cannot_be_served_to_stock_peers() {
         .unwrap_err();
     assert!(matches!(error, BindError::NoSuchVersion { .. }), "{error}");
 }
+
+/// U2: a stock client's connection goes from one server to another one, as between two processes.
+#[cfg(unix)]
+mod takeover {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use tokio::sync::Semaphore;
+    use ubf_codec::{Encoder, decode};
+    use ubf_server::classic::PassedConnection;
+    use ubf_server::{ClassicExport, Departing, NotAdopted};
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(10);
+
+    /// Counts its requests; `'wait'` waits for a permit first.
+    async fn counting(gate: Arc<Semaphore>, is_moving: bool) -> Running {
+        let handlers =
+            Handlers::with_state(|_| AtomicU64::new(0)).on(1, move |call: Call<AtomicU64>| {
+                let gate = Arc::clone(&gate);
+                async move {
+                    if call.term().is_atom("wait") {
+                        gate.acquire().await.unwrap().forget();
+                    }
+                    Reply::new(call.state().fetch_add(1, Ordering::Relaxed) + 1, "counting")
+                }
+            });
+        let write = |count: &AtomicU64| count.load(Ordering::Relaxed).to_be_bytes().to_vec();
+        let write = move |count: &AtomicU64| Some(Bytes::from(write(count)));
+        let read = |_: &Client, bytes: Bytes| {
+            Some(AtomicU64::new(u64::from_be_bytes(bytes[..].try_into().ok()?)))
+        };
+        let handlers = if is_moving { handlers.carried(write, read) } else { handlers };
+        let server = Server::builder()
+            .listen("127.0.0.1:0")
+            .service(Service::named("count"), handlers)
+            .classic(Classic::new().listen("127.0.0.1:0").service(ClassicService::new("count", 1)))
+            .bind()
+            .await
+            .unwrap();
+        let versioned = *server.addresses().first().unwrap();
+        let classic = *server.classic_addresses().first().unwrap();
+        let handle = server.handle();
+        Running { server: tokio::spawn(server.run()), handle, versioned, classic }
+    }
+
+    async fn in_count(running: &Running) -> ScriptedPeer<TcpStream> {
+        let mut peer = greeted(running).await;
+        peer.exchange("{'startSession',\"count\",#}$\n", "{{'ok''ok'}'start'}$\n").await;
+        peer.exchange("'a'$\n", "{1'counting'}$\n").await;
+        peer
+    }
+
+    /// Through the form in which it goes to the other process.
+    fn sent(passed: &PassedConnection) -> PassedConnection {
+        let bytes = Encoder::new().encode(&passed.export.to_term());
+        let export = ClassicExport::read(decode(&bytes[..]).unwrap().root()).unwrap();
+        PassedConnection { export, descriptor: passed.descriptor.try_clone().unwrap() }
+    }
+
+    #[tokio::test]
+    async fn u2_a_stock_client_notices_nothing_as_another_process_goes_on() {
+        let gate = Arc::new(Semaphore::new(0));
+        let old = counting(Arc::clone(&gate), true).await;
+        let new = counting(gate, true).await;
+        let mut peer = in_count(&old).await;
+        let mut on_meta = greeted(&old).await;
+        // Half a request, and a line feed alone, have come.
+        peer.exchange("'b'$'c", "{2'counting'}$\n").await;
+        let suspension = within(old.handle.suspend(LONG)).await;
+        assert_eq!(suspension.connections().len(), 2);
+        peer.send("'$\n").await;
+        let adopted =
+            suspension.connections().iter().map(|passed| new.handle.adopt_connection(sent(passed)));
+        let adopted: Vec<_> = adopted.collect::<Result<_, _>>().unwrap();
+        let departure = suspension.commit(LONG);
+        for connection in adopted {
+            connection.serve();
+        }
+        peer.expect("{3'counting'}$\n").await;
+        peer.exchange("'d'$\n", "{4'counting'}$\n").await;
+        on_meta.exchange("'services'$\n", "{#\"count\"&'start'}$\n").await;
+        drop(departure);
+        // The one that is gone from it does not keep the old server.
+        let report = ended(old).await;
+        assert_eq!((report.counts.connections_given, report.counts.lost), (2, 0));
+        peer.exchange("'e'$\n", "{5'counting'}$\n").await;
+        drop((peer, on_meta));
+        assert_eq!(ended(new).await.counts.connections_taken, 2);
+    }
+
+    #[tokio::test]
+    async fn u2_a_stock_client_whose_call_runs_goes_when_it_is_answered() {
+        let gate = Arc::new(Semaphore::new(0));
+        let old = counting(Arc::clone(&gate), true).await;
+        let new = counting(Arc::clone(&gate), true).await;
+        let mut peer = in_count(&old).await;
+        peer.send("'wait'$'b'$").await;
+        running(&old, 1).await;
+        let suspension = within(old.handle.suspend(Duration::ZERO)).await;
+        assert!(suspension.connections().is_empty());
+        let mut departure = suspension.commit(LONG);
+        gate.add_permits(1);
+        let Some(Departing::Connection(passed)) = within(departure.next()).await else { panic!() };
+        assert!(within(departure.next()).await.is_none());
+        new.handle.adopt_connection(sent(&passed)).unwrap().serve();
+        drop(passed);
+        peer.expect("{2'counting'}$\n{3'counting'}$\n").await;
+        drop(ended(old).await);
+        peer.exchange("'c'$\n", "{4'counting'}$\n").await;
+        drop(peer);
+        drop(ended(new).await);
+    }
+
+    /// Waits until so many handlers run.
+    async fn running(server: &Running, count: usize) {
+        while server.handle.status().calls != count {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn u2_a_stock_client_stays_as_if_nothing_had_been_when_nobody_takes_over() {
+        let gate = Arc::new(Semaphore::new(0));
+        let server = counting(gate, true).await;
+        let mut peer = in_count(&server).await;
+        let suspension = within(server.handle.suspend(LONG)).await;
+        assert_eq!(suspension.connections().len(), 1);
+        peer.send("'b'$\n").await;
+        suspension.undo();
+        peer.expect("{2'counting'}$\n").await;
+        drop(peer);
+        drop(ended(server).await);
+    }
+
+    #[tokio::test]
+    async fn u2_a_stock_client_that_cannot_go_is_answered_and_closed() {
+        let gate = Arc::new(Semaphore::new(0));
+        // What its service keeps has no form outside of the process.
+        let old = counting(Arc::clone(&gate), false).await;
+        let mut peer = in_count(&old).await;
+        let suspension = within(old.handle.suspend(LONG)).await;
+        assert!(suspension.connections().is_empty());
+        // It is served until the other process does.
+        peer.exchange("'b'$\n", "{2'counting'}$\n").await;
+        peer.send("'wait'$").await;
+        running(&old, 1).await;
+        let departure = suspension.commit(LONG);
+        gate.add_permits(1);
+        peer.expect_end("{3'counting'}$\n").await;
+        drop(departure);
+        drop(ended(old).await);
+    }
+
+    #[tokio::test]
+    async fn u2_what_a_successor_does_not_serve_it_does_not_take() {
+        let gate = Arc::new(Semaphore::new(0));
+        let old = counting(gate, true).await;
+        let new = start(usual(), ServerLimits::default()).await;
+        let mut peer = in_count(&old).await;
+        let suspension = within(old.handle.suspend(LONG)).await;
+        let [passed] = suspension.connections() else { panic!("{suspension:?}") };
+        let refused = new.handle.adopt_connection(sent(passed)).map(drop);
+        assert_eq!(refused, Err(NotAdopted::NoStockService("count".into())));
+        suspension.undo();
+        peer.exchange("'b'$\n", "{2'counting'}$\n").await;
+        drop(peer);
+        drop(ended(old).await);
+        drop(ended(new).await);
+    }
+}

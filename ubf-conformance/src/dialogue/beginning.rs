@@ -32,15 +32,17 @@ enum Kind {
 /// What both ends may be set.
 const BOTH: [(&str, Kind); 2] = [("versions", Kind::List), ("service", Kind::Text)];
 
-const CLIENT: [(&str, Kind); 16] = [
+const CLIENT: [(&str, Kind); 18] = [
     ("remembered", Kind::Number),
     ("addresses", Kind::List),
     ("floor", Kind::Number),
+    ("grease", Kind::Number),
     ("refuse_downgrade", Kind::Flag),
     ("tls", Kind::Flag),
     ("pinned", Kind::Flag),
     ("max_pending", Kind::Number),
     ("max_in_flight", Kind::Number),
+    ("max_unsent_bytes", Kind::Number),
     ("max_depth", Kind::Number),
     ("max_packet", Kind::Number),
     ("session", Kind::Word),
@@ -51,13 +53,16 @@ const CLIENT: [(&str, Kind); 16] = [
     ("demand", Kind::Word),
 ];
 
-const SERVER: [(&str, Kind); 14] = [
+const SERVER: [(&str, Kind); 17] = [
     ("agent", Kind::Text),
     ("peers", Kind::List),
     ("pinned", Kind::Text),
     ("max_pending", Kind::Number),
     ("max_pending_bytes", Kind::Number),
     ("max_unread_bytes", Kind::Number),
+    ("max_packet", Kind::Number),
+    ("max_idle_ms", Kind::Number),
+    ("max_connections", Kind::Number),
     ("max_window", Kind::Number),
     ("max_bytes", Kind::Number),
     ("max_kept", Kind::Number),

@@ -230,6 +230,7 @@ impl Step {
             Self::Cancel { cancel } => Told::Cancel { name: cancel },
             Self::Close { .. } => Told::Close,
             Self::Paused { paused } => Told::Paused { is_paused: paused },
+            Self::Stalled { stalled } => Told::Stalled { is_stalled: stalled },
             Self::Crash { crash } => Told::Crash { version: crash },
             Self::Quarantine { quarantine, until_ms } => {
                 Told::Quarantine { version: quarantine, until_ms }
@@ -249,8 +250,7 @@ impl Step {
             | Self::Cordon { .. }
             | Self::Uncordon { .. }
             | Self::Shutdown { .. }
-            | Self::Closed { .. }
-            | Self::Stalled { .. } => return Part::NotIts,
+            | Self::Closed { .. } => return Part::NotIts,
         })
     }
 

@@ -86,7 +86,7 @@ pub enum Told {
         /// Until then.
         until_ms: u64,
     },
-    /// A server's client reads nothing from here on, or reads again.
+    /// The other end reads nothing from here on, or reads again.
     Stalled {
         /// It reads nothing.
         is_stalled: bool,
@@ -281,6 +281,7 @@ fn of_client(word: &str, words: &mut Words<'_>) -> Result<Option<Told>, String> 
             };
             Told::Rendered { name, version, body }
         }
+        "stalled" => Told::Stalled { is_stalled: words.either("yes", "no")? },
         "crash" => Told::Crash { version: words.number()? },
         "quarantine" => Told::Quarantine { version: words.number()?, until_ms: words.number()? },
         _ => return Ok(None),
@@ -290,7 +291,6 @@ fn of_client(word: &str, words: &mut Words<'_>) -> Result<Option<Told>, String> 
 /// What servers alone are told.
 fn of_server(word: &str, words: &mut Words<'_>) -> Result<Option<Told>, String> {
     Ok(Some(match word {
-        "stalled" => Told::Stalled { is_stalled: words.either("yes", "no")? },
         "reply" => Told::Reply { number: words.number()?, body: words.bytes()? },
         "fail" => Told::Fail { number: words.number()? },
         "refuse" => Told::Refuse { number: words.number()?, why: words.text()? },

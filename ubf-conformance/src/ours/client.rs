@@ -1,6 +1,7 @@
 //! The client's end of a dialogue, as the machine of `ubf_proto` does it.
 #![allow(clippy::wildcard_enum_match_arm, reason = "what no dialogue has is told by its name")]
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -11,6 +12,7 @@ use ubf_proto::{ClientSession, Service, Time, Versions};
 
 use super::version;
 use crate::dialogue::{Act, Beginning, Body, Told};
+use crate::outcome::Side;
 
 #[derive(Debug)]
 pub(super) struct Client {
@@ -22,20 +24,24 @@ pub(super) struct Client {
     calls: Vec<String>,
     /// S1: the Ids that it draws.
     ids: std::vec::IntoIter<SessionId>,
+    /// Nobody reads: so many bytes are not written on each connection.
+    unwritten: Option<BTreeMap<u64, usize>>,
     acts: Vec<Act>,
 }
 
 impl Client {
     pub(super) fn begin(beginning: &Beginning) -> Result<(Self, Vec<Act>), String> {
         let (config, has_dials) = config(beginning)?;
+        let seed = beginning.number("grease")?.map_or(Ok(1), seed_of_grease)?;
         let ids: Vec<SessionId> =
             beginning.list("ids").map(session_id).collect::<Result<_, _>>()?;
         let mut end = Self {
-            session: ClientSession::new(config, 1, Time::ZERO),
+            session: ClientSession::new(config, seed, Time::ZERO),
             now: 0,
             has_dials,
             calls: Vec::new(),
             ids: ids.into_iter(),
+            unwritten: None,
             acts: Vec::new(),
         };
         end.drive()?;
@@ -50,6 +56,8 @@ impl Client {
     pub(super) fn told(&mut self, told: &Told) -> Result<Vec<Act>, String> {
         if let Told::At { at_ms } = told {
             self.sleep(*at_ms)?;
+        } else if let Told::Stalled { is_stalled } = told {
+            self.stall(*is_stalled)?;
         } else {
             let input = self.input(told)?;
             self.tell(input)?;
@@ -151,6 +159,18 @@ impl Client {
         self.tell(client::Input::Tick)
     }
 
+    /// L2: its servers read nothing, or take all that was not written.
+    fn stall(&mut self, is_stalled: bool) -> Result<(), String> {
+        let unwritten = self.unwritten.take().unwrap_or_default();
+        if is_stalled {
+            self.unwritten = Some(unwritten);
+            return Ok(());
+        }
+        unwritten.into_iter().try_for_each(|(connection, count)| {
+            self.tell(client::Input::Written { connection: ConnectionId(connection), count })
+        })
+    }
+
     fn tell(&mut self, input: client::Input) -> Result<(), String> {
         self.session.handle(input, Time::from_millis(self.now));
         self.drive()
@@ -176,7 +196,10 @@ impl Client {
             },
             client::Output::Transmit { connection, packet } => {
                 let (bytes, count) = (packet.to_bytes(), packet.len());
-                self.session.handle(client::Input::Written { connection, count }, now);
+                match &mut self.unwritten {
+                    Some(unwritten) => *unwritten.entry(connection.0).or_default() += count,
+                    None => self.session.handle(client::Input::Written { connection, count }, now),
+                }
                 Act::Send { bytes: bytes.to_vec(), connection: connection.0 }
             }
             client::Output::Close { connection } => Act::Hangup { connection: connection.0 },
@@ -224,7 +247,7 @@ fn config(beginning: &Beginning) -> Result<(client::Config, bool), String> {
         addresses.push("192.0.2.1:4000".parse().map_err(|error| format!("{error}"))?);
     }
     let mut config = client::Config::new(addresses, Versions::of(beginning.versions()?));
-    config.grease = false;
+    config.grease = beginning.word("grease").is_some();
     config.session = session_plan(beginning)?;
     config.quarantine.jitter_percent = 0;
     config.failover_spread = Duration::ZERO;
@@ -236,10 +259,39 @@ fn config(beginning: &Beginning) -> Result<(client::Config, bool), String> {
     config.policy.pinned = beginning.is("pinned");
     config.max_pending = beginning.number("max_pending")?.unwrap_or(config.max_pending);
     config.max_in_flight = beginning.number("max_in_flight")?.unwrap_or(config.max_in_flight);
+    let max_unsent = beginning.number("max_unsent_bytes")?;
+    config.max_unsent_bytes = max_unsent.unwrap_or(config.max_unsent_bytes);
     let limits = &mut config.limits;
     limits.max_depth = beginning.number("max_depth")?.unwrap_or(limits.max_depth);
     limits.max_packet_bytes = beginning.number("max_packet")?.unwrap_or(limits.max_packet_bytes);
     Ok((config, has_dials))
+}
+
+/// N9: a client draws its grease. A dialogue names it, so that this looks for a seed that draws it:
+/// one of 1024 does.
+fn seed_of_grease(grease: u32) -> Result<u64, String> {
+    let beginning = Beginning::new(Side::Client, &[1]);
+    let offers = |seed: &u64| -> Result<bool, String> {
+        let (mut config, _) = config(&beginning)?;
+        config.grease = true;
+        let mut session = ClientSession::new(config, *seed, Time::ZERO);
+        while session.poll_output().is_some() {}
+        let connection = ConnectionId(0);
+        session.handle(client::Input::Connected { connection, peer: None, tls: false }, Time::ZERO);
+        let outputs = std::iter::from_fn(|| session.poll_output());
+        let sent = outputs.filter_map(|output| match output {
+            client::Output::Transmit { packet, .. } => Some(packet.to_bytes()),
+            _ => None,
+        });
+        let text = format!("&{grease}&");
+        Ok(sent.into_iter().any(|packet| String::from_utf8_lossy(&packet).contains(&text)))
+    };
+    for seed in 0..100_000 {
+        if offers(&seed)? {
+            return Ok(seed);
+        }
+    }
+    Err(format!("`grease={grease}` is none of the highest 1024 versions"))
 }
 
 /// S1: what the client of a dialogue wishes for.

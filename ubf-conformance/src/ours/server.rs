@@ -501,8 +501,13 @@ fn config(beginning: &Beginning) -> Result<endpoint::Config, String> {
     of.max_pending = beginning.number("max_pending")?.unwrap_or(of.max_pending);
     of.max_pending_bytes = beginning.number("max_pending_bytes")?.unwrap_or(of.max_pending_bytes);
     of.max_unread_bytes = beginning.number("max_unread_bytes")?.unwrap_or(of.max_unread_bytes);
+    let max_packet = beginning.number("max_packet")?;
+    of.limits.max_packet_bytes = max_packet.unwrap_or(of.limits.max_packet_bytes);
+    let max_idle = beginning.number("max_idle_ms")?.map(Duration::from_millis);
+    of.max_idle_time = max_idle.unwrap_or(of.max_idle_time);
     let kept_events = beginning.number("max_kept_event_bytes")?;
     of.max_kept_event_bytes = kept_events.unwrap_or(of.max_kept_event_bytes);
+    config.max_connections = beginning.number("max_connections")?.unwrap_or(config.max_connections);
     let of = &mut config.sessions;
     of.max_sessions = beginning.number("max_sessions")?.unwrap_or(of.max_sessions);
     let of_address = beginning.number("max_sessions_per_address")?;

@@ -11,6 +11,7 @@ mod tests;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use tracing::warn;
 use ubf_codec::{Term, TermRef, Text};
 use ubf_server::{Call, ClassicService, Client, Failure, Handler, Reply, Versions};
@@ -170,6 +171,17 @@ impl Handler for Scripted {
     fn connect(&self, client: &Client) -> Mutex<Text> {
         let started = client.started().map(|started| started.state.clone());
         Mutex::new(started.unwrap_or_else(|| self.script.first_state.clone()))
+    }
+
+    /// The name of the state.
+    fn export_state(&self, state: &Mutex<Text>) -> Option<Bytes> {
+        let state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(Bytes::copy_from_slice(state.as_bytes()))
+    }
+
+    /// If the next release's script has no rules for the state, it says so at the next request.
+    fn import_state(&self, _: &Client, exported: Bytes) -> Option<Mutex<Text>> {
+        Some(Mutex::new(Text::from(&exported[..])))
     }
 
     async fn request(&self, call: Call<Mutex<Text>>) -> Result<Reply, Failure> {

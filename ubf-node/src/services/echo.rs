@@ -39,7 +39,19 @@ impl Handler for Echo {
         exported.is_empty().then_some(())
     }
 
-    async fn request(&self, call: Call<()>) -> Result<Reply, Failure> {
-        Ok(Reply::encoded([b"{", call.source(), b"'start'}$"].concat()))
+    fn request_now(&self, call: &Call<()>) -> Option<Result<Reply, Failure>> {
+        Some(Ok(reply(call)))
     }
+
+    async fn request(&self, call: Call<()>) -> Result<Reply, Failure> {
+        Ok(reply(&call))
+    }
+}
+
+fn reply(call: &Call<()>) -> Reply {
+    Reply::written(|body| {
+        body.extend_from_slice(b"{");
+        body.extend_from_slice(call.source());
+        body.extend_from_slice(b"'start'}$");
+    })
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::ops::ControlFlow;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tracing::{error, info, warn};
 use ubf_proto::Time;
-use ubf_server::{Departure, ServerHandle, Suspension};
+use ubf_server::classic::PassedConnection;
+use ubf_server::{Departing, Departure, ServerHandle, Suspension};
 use ubf_state::takeover::{
     Back, Message, Predecessor, PredecessorInput, PredecessorOutput, PredecessorStage,
     TakeoverTimes,
@@ -234,7 +235,7 @@ impl Attempt<'_> {
             },
             late = late => {
                 match late {
-                    Some(export) => self.say(&Word::Session(Box::new(export))).await,
+                    Some(departing) => self.say_late(departing).await,
                     None => self.departure = None,
                 }
                 None
@@ -251,10 +252,27 @@ impl Attempt<'_> {
 
     /// Says a word that the other process need not hear: if it has ended, that is heard.
     async fn say(&self, word: &Word) {
-        match timeout(WORD_TIME, self.line.say(word, None)).await {
+        self.say_with(word, None).await;
+    }
+
+    async fn say_with(&self, word: &Word, descriptor: Option<BorrowedFd<'_>>) {
+        match timeout(WORD_TIME, self.line.say(word, descriptor)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => info!(%error, "the other process is told nothing more"),
             Err(_) => info!("the other process does not listen"),
+        }
+    }
+
+    /// Gives what serves still when the other process does.
+    async fn say_late(&self, departing: Departing) {
+        match departing {
+            Departing::Session(export) => self.say(&Word::Session(export)).await,
+            Departing::Connection(passed) => {
+                let PassedConnection { export, descriptor } = *passed;
+                let word = Word::Connection(Box::new(export));
+                self.say_with(&word, Some(descriptor.as_fd())).await;
+            }
+            _ => error!("something leaves that this program does not know"),
         }
     }
 
@@ -320,6 +338,7 @@ impl Attempt<'_> {
         place.progress.reach("suspending");
         let suspension = place.server.suspend(SETTLE_TIME).await;
         place.progress.count(suspension.exports().len(), suspension.staying().len());
+        let connections = u32::try_from(suspension.connections().len()).unwrap_or(u32::MAX);
         self.suspension = Some(suspension);
         if let Err(error) = place.kept.release().await {
             // What was answered is in the store. The other process says whether it can open it.
@@ -331,8 +350,9 @@ impl Attempt<'_> {
         place.progress.reach("suspended");
         fault::at("p-suspended");
         match place.given() {
-            Ok((descriptors, given)) => {
+            Ok((listeners, given)) => {
                 self.descriptors = given;
+                let descriptors = listeners.saturating_add(connections);
                 self.tell(PredecessorInput::Suspended { descriptors });
             }
             Err(error) => {
@@ -367,6 +387,10 @@ impl Attempt<'_> {
         }
         for export in suspension.exports() {
             self.line.say(&Word::Session(Box::new(export.clone())), None).await?;
+        }
+        for PassedConnection { export, descriptor } in suspension.connections() {
+            let word = Word::Connection(Box::new(export.clone()));
+            self.line.say(&word, Some(descriptor.as_fd())).await?;
         }
         let sessions = suspension.exports().len() as u64;
         self.line.say(&Word::Give { descriptors, sessions }, None).await
@@ -410,8 +434,8 @@ impl Attempt<'_> {
         let until = Instant::now() + self.place.hard_stop;
         if let Some(mut departure) = self.departure.take() {
             // The error is that the time is over: what runs then is cut.
-            while let Ok(Some(export)) = timeout_at(until, departure.next()).await {
-                self.say(&Word::Session(Box::new(export))).await;
+            while let Ok(Some(departing)) = timeout_at(until, departure.next()).await {
+                self.say_late(departing).await;
             }
         }
         info!("another process serves: this one ends");
@@ -434,6 +458,7 @@ const fn message(word: &Word) -> Option<Message> {
         | Word::Listener(_)
         | Word::Control
         | Word::Session(_)
+        | Word::Connection(_)
         | Word::Staying(_)
         | Word::Give { .. }
         | Word::Go

@@ -14,6 +14,7 @@ use tracing::{error, info, warn};
 use ubf_codec::{Encoder, Mode, ServerHeader, VersionedDecoder, View};
 use ubf_net::UnixSocket;
 use ubf_proto::Time;
+use ubf_server::classic::{AdoptedConnection, PassedConnection};
 use ubf_server::{NotAdopted, ServerHandle, SessionExport, SessionId};
 use ubf_state::takeover::{
     Message, Successor as Machine, SuccessorInput, SuccessorOutput, SuccessorStage,
@@ -37,6 +38,8 @@ pub(crate) struct Given {
     /// The one of the control socket.
     pub(crate) control: Option<OwnedFd>,
     sessions: Vec<SessionExport>,
+    /// Of stock clients. The predecessor may still want to go on with them.
+    connections: Vec<PassedConnection>,
     staying: Vec<SessionId>,
 }
 
@@ -70,7 +73,7 @@ pub(crate) enum NotTaken {
     Incomplete,
     /// It has taken back what it gave.
     Aborted,
-    /// One of its sessions cannot go on here.
+    /// One of its sessions, or a connection of a stock client, cannot go on here.
     Session(NotAdopted),
 }
 
@@ -85,13 +88,14 @@ impl fmt::Display for NotTaken {
             Self::Line(error) => error.fmt(f),
             Self::Version(version) => write!(
                 f,
-                "the server there speaks version {version} of the contract, and this one speaks {}",
-                Word::VERSION
+                "the server there speaks version {version} of the contract, and this one speaks {} to {}",
+                Word::READ.start(),
+                Word::READ.end()
             ),
             Self::Silent => f.write_str("the server there did not do its part in time"),
             Self::Incomplete => f.write_str("not all that was given has come"),
             Self::Aborted => f.write_str("the server there has taken back what it gave"),
-            Self::Session(error) => write!(f, "a session cannot go on here: {error}"),
+            Self::Session(error) => write!(f, "a client cannot go on here: {error}"),
         }
     }
 }
@@ -159,7 +163,7 @@ impl Successor {
         let until = self.began + GIVE_TIME;
         let hello = timeout_at(until, self.line.hear()).await.map_err(|_| NotTaken::Silent)??;
         match hello {
-            Some((Word::Hello { version: Word::VERSION, .. }, _)) => {}
+            Some((Word::Hello { version, .. }, _)) if Word::READ.contains(&version) => {}
             Some((Word::Hello { version, .. }, _)) => return Err(NotTaken::Version(version)),
             Some(_) => return Err(NotTaken::Incomplete),
             None => self.line_ended().await?,
@@ -170,6 +174,7 @@ impl Successor {
             listeners: Vec::new(),
             control: None,
             sessions: Vec::new(),
+            connections: Vec::new(),
             staying: Vec::new(),
         };
         loop {
@@ -184,6 +189,8 @@ impl Successor {
                     SuccessorOutput::Open => {
                         self.progress.reach("given");
                         self.progress.count(given.sessions.len(), given.staying.len());
+                        let connections = given.connections.len();
+                        info!(connections, "stock clients come along");
                         fault::at("s-given");
                         return Ok((self, given));
                     }
@@ -218,12 +225,18 @@ impl Successor {
             }
             Word::Control => given.control = descriptor,
             Word::Session(export) => given.sessions.push(*export),
+            Word::Connection(export) => {
+                let passed = |descriptor| PassedConnection { export: *export, descriptor };
+                given.connections.extend(descriptor.map(passed));
+            }
             Word::Staying(id) => given.staying.push(id),
             Word::Give { descriptors, sessions } => {
                 if sessions != given.sessions.len() as u64 {
                     return Err(NotTaken::Incomplete);
                 }
-                let came = given.listeners.len() + usize::from(given.control.is_some());
+                let came = given.listeners.len()
+                    + usize::from(given.control.is_some())
+                    + given.connections.len();
                 let came = u32::try_from(came).unwrap_or(u32::MAX);
                 let message = Message::Give { descriptors };
                 self.tell(SuccessorInput::Heard { message, descriptors: came });
@@ -247,11 +260,14 @@ impl Successor {
         server: &ServerHandle,
         given: Given,
     ) -> Result<(), NotTaken> {
-        let Given { sessions, staying, .. } = given;
+        let Given { sessions, connections, staying, .. } = given;
         server.expect_sessions(&staying);
         for export in sessions {
             server.adopt(export).map_err(NotTaken::Session)?;
         }
+        let connections: Result<Vec<_>, _> =
+            connections.into_iter().map(|passed| server.adopt_connection(passed)).collect();
+        let connections = connections.map_err(NotTaken::Session)?;
         self.progress.reach("opened");
         fault::at("s-opened");
         self.tell(SuccessorInput::Opened);
@@ -267,6 +283,8 @@ impl Successor {
                     SuccessorOutput::Serve => {
                         self.progress.reach("serving");
                         fault::at("s-serving");
+                        // The predecessor reads and writes no more.
+                        connections.into_iter().for_each(AdoptedConnection::serve);
                         return Ok(());
                     }
                     SuccessorOutput::Send(_) | SuccessorOutput::Open => {}
@@ -311,6 +329,15 @@ impl Successor {
                     Ok(Some((Word::Session(export), _))) => {
                         if let Err(error) = server.adopt(*export) {
                             error!(%error, "a session of the predecessor is lost");
+                        }
+                    }
+                    Ok(Some((Word::Connection(export), Some(descriptor)))) => {
+                        let passed = PassedConnection { export: *export, descriptor };
+                        match server.adopt_connection(passed) {
+                            Ok(connection) => connection.serve(),
+                            Err(error) => {
+                                error!(%error, "a connection of the predecessor is lost");
+                            }
                         }
                     }
                     Ok(Some((word, _))) => info!(?word, "a word at the wrong time"),

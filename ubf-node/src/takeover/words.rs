@@ -1,7 +1,10 @@
-//! What the two processes say to each other: the contract `takeover`, version 1.
+//! What the two processes say to each other: the contract `takeover`, version 2. A successor reads
+//! version 1, too (U7): it has no connections of stock clients.
+
+use std::ops::RangeInclusive;
 
 use ubf_codec::{Term, TermRef, View, ubf};
-use ubf_server::{SessionExport, SessionId};
+use ubf_server::{ClassicExport, SessionExport, SessionId};
 
 /// A message of the contract. Each is a packet; those with a descriptor are said so.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +19,8 @@ pub(super) enum Word {
     Control,
     /// P: a session that can go on in S.
     Session(Box<SessionExport>),
+    /// P: a stock client's connection. With its socket.
+    Connection(Box<ClassicExport>),
     /// P: a session for which something runs still.
     Staying(SessionId),
     /// P: that was all: so many descriptors and sessions.
@@ -32,11 +37,13 @@ pub(super) enum Word {
 
 impl Word {
     /// The version of the contract.
-    pub(super) const VERSION: u32 = 1;
+    pub(super) const VERSION: u32 = 2;
+    /// Those that a successor understands: it is never older than its predecessor by more than one.
+    pub(super) const READ: RangeInclusive<u32> = 1..=Self::VERSION;
 
     pub(super) const fn has_descriptor(&self) -> bool {
         match self {
-            Self::Listener(_) | Self::Control => true,
+            Self::Listener(_) | Self::Control | Self::Connection(_) => true,
             Self::Hello { .. }
             | Self::Warm
             | Self::Session(_)
@@ -56,6 +63,7 @@ impl Word {
             Self::Listener(name) => ubf!({listener, (name.as_str())}),
             Self::Control => ubf!(control),
             Self::Session(export) => export.to_term(),
+            Self::Connection(export) => export.to_term(),
             Self::Staying(id) => ubf!({staying, (Term::binary(id.to_bytes().to_vec()))}),
             Self::Give { descriptors, sessions } => ubf!({give, (*descriptors), (*sessions)}),
             Self::Ready => ubf!(ready),
@@ -88,6 +96,7 @@ impl Word {
                 let sessions = parts.get(2)?.as_u64()?;
                 Some(Self::Give { descriptors: number(1)?, sessions })
             }
+            7 => ClassicExport::read(term).map(Box::new).map(Self::Connection),
             _ => SessionExport::read(term).map(Box::new).map(Self::Session),
         }
     }
@@ -105,6 +114,8 @@ mod tests {
             "{listener,\"127.0.0.1:4000\"}",
             "control",
             "{session,<<\"0123456789abcdef\">>,?,\"kv\",2,{4,1000,2000,60000},3,0,[],?}",
+            "{connection,\"192.0.2.7:5000\",meta,<<\"'serv\">>,<<>>,[],?}",
+            "{connection,?,{service,\"door\",shut},<<>>,<<\"$\">>,[bell],{[],shut,<<\"kept\">>}}",
             "{staying,<<\"0123456789abcdef\">>}",
             "{give,3,1000}",
             "ready",
@@ -124,6 +135,8 @@ mod tests {
             "{hello,4294967296,3}",
             "{staying,<<\"short\">>}",
             "{listener,kv}",
+            "{connection,?,{door,\"door\",shut},<<>>,<<>>,[],?}",
+            "{connection,?,meta,<<>>,<<>>,[],{[],\"shut\",?}}",
             "{session,<<\"0123456789abcdef\">>,?,\"kv\",2,{0,1000,2000,60000},3,0,[],?}",
         ] {
             let term: Term = text.parse().unwrap();

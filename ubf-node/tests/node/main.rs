@@ -22,5 +22,7 @@ mod side_channels;
 mod support;
 #[cfg(target_os = "linux")]
 mod takeover;
+#[cfg(target_os = "linux")]
+mod takeover_classic;
 mod tls;
 mod words;

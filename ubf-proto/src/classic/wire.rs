@@ -1,6 +1,7 @@
 //! One connection's bytes: packets of the classic dialect in and out, and the clocks of both
 //! directions.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -14,8 +15,12 @@ use crate::time::Time;
 
 #[derive(Debug)]
 pub(super) struct Wire {
-    decoder: StreamDecoder,
+    options: DecodeOptions,
+    /// Most of a session is its decoder, and an idle one does without.
+    decoder: Option<Box<StreamDecoder>>,
     buffer: BytesMut,
+    /// Where the buffer begins in the stream.
+    read: u64,
     /// When the first byte of the packet came that is not whole yet.
     partial_since: Option<Time>,
     /// Whether the buffer may hold a whole packet: it is not looked at again until more has come.
@@ -40,8 +45,10 @@ impl Wire {
             .with_any_escape(true)
             .with_limits(limits);
         Self {
-            decoder: StreamDecoder::new().with_options(options),
+            options,
+            decoder: None,
             buffer: BytesMut::new(),
+            read: 0,
             partial_since: None,
             is_fresh: false,
             has_ended: false,
@@ -75,14 +82,19 @@ impl Wire {
         if !self.is_fresh {
             return Ok(None);
         }
-        match self.decoder.decode(&mut self.buffer) {
+        let (options, read) = (self.options, self.read);
+        let decoder = self.decoder.get_or_insert_with(|| begun(options, read));
+        match decoder.decode(&mut self.buffer) {
             Ok(Some(packet)) => {
+                self.read = decoder.read();
                 self.partial_since = (!is_blank(&self.buffer)).then_some(now);
-                self.is_fresh = !self.buffer.is_empty();
+                self.is_fresh = self.partial_since.is_some();
+                self.forget_blanks();
                 Ok(Some(packet))
             }
             Ok(None) => {
                 self.is_fresh = false;
+                self.forget_blanks();
                 Ok(None)
             }
             Err(error) => {
@@ -90,6 +102,36 @@ impl Wire {
                 Err(error)
             }
         }
+    }
+
+    /// What stands between packets, mostly the line feed behind the last one, would hold on to all
+    /// of the block that it was read into.
+    fn forget_blanks(&mut self) {
+        if is_blank(&self.buffer) {
+            self.read += self.buffer.len() as u64;
+            self.buffer = BytesMut::new();
+            if let Some(decoder) = &mut self.decoder {
+                decoder.restart(self.options.limits, self.read);
+            }
+        }
+    }
+
+    /// Gives it a decoder to use, if it has none.
+    pub(super) fn attach(&mut self, mut decoder: Box<StreamDecoder>) {
+        if self.decoder.is_none() {
+            decoder.restart(self.options.limits, self.read);
+            self.decoder = Some(decoder);
+        }
+    }
+
+    /// Takes its decoder, if no packet has begun.
+    pub(super) fn take_decoder(&mut self) -> Option<Box<StreamDecoder>> {
+        if self.buffer.is_empty() { self.decoder.take() } else { None }
+    }
+
+    /// What came and is not taken out.
+    pub(super) fn unread(&self) -> &[u8] {
+        &self.buffer
     }
 
     /// Bytes that came and are not taken out.
@@ -117,6 +159,15 @@ impl Wire {
     /// Time during which nothing was read is not the peer's fault.
     pub(super) fn restart_clock(&mut self, now: Time) {
         self.partial_since = self.partial_since.map(|_| now);
+    }
+
+    /// Nor is time during which nothing was written.
+    pub(super) const fn restart_clocks(&mut self, now: Time) {
+        if self.partial_since.is_some() {
+            self.partial_since = Some(now);
+        }
+        self.last_byte = now;
+        self.write_since = now;
     }
 
     /// When the packet has to be whole that has begun.
@@ -166,6 +217,13 @@ impl Wire {
     pub(super) fn write_deadline(&self, max: Duration) -> Time {
         if self.unsent == 0 { Time::NEVER } else { self.write_since + max }
     }
+}
+
+/// A decoder for a stream of which so many bytes were read already.
+fn begun(options: DecodeOptions, read: u64) -> Box<StreamDecoder> {
+    let mut decoder = Box::new(StreamDecoder::new().with_options(options));
+    decoder.restart(options.limits, read);
+    decoder
 }
 
 fn is_blank(bytes: &[u8]) -> bool {

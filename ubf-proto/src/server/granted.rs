@@ -3,6 +3,7 @@
 
 use alloc::collections::VecDeque;
 
+use bytes::Bytes;
 use ubf_codec::{Mode, Version};
 
 use super::answer::Content;
@@ -84,6 +85,11 @@ impl Granted {
             Content::Body(body) => Content::Body(self.copies.copy(body, self.kept.answer_bytes())),
             Content::NotDone(not_done) => Content::NotDone(not_done.clone()),
         }
+    }
+
+    /// S3: a copy of a small body, to be kept.
+    pub(super) fn copy_of(&mut self, body: &[u8]) -> Bytes {
+        self.copies.copy_of(body, self.kept.answer_bytes())
     }
 
     /// Lets go of memory that nothing is in.

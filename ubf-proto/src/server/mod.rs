@@ -10,6 +10,7 @@
 //! and is not answered.
 
 mod answer;
+mod at_once;
 mod calls;
 mod config;
 mod export;
@@ -78,16 +79,6 @@ pub struct ServerSession {
     is_settled: bool,
     /// U2: nothing more is taken in or begun: the session is being given to another process.
     is_frozen: bool,
-}
-
-/// What came of the attempt to take in a packet.
-enum Received {
-    /// None is whole.
-    Nothing,
-    /// What it made, if anything, is queued.
-    Packet,
-    /// Mostly, it is a message, which needs no queue.
-    Message(Output),
 }
 
 impl ServerSession {
@@ -239,12 +230,14 @@ impl ServerSession {
                     None => continue,
                 }
             }
-            if self.is_decoding() {
-                match self.receive() {
-                    Received::Message(output) => return Some(output),
-                    Received::Packet => continue,
-                    Received::Nothing => {}
+            if self.is_decoding()
+                && let Some((packet, end)) = self.next_packet()
+            {
+                let output = self.receive(packet, end);
+                if output.is_some() {
+                    return output;
                 }
+                continue;
             }
             self.is_settled = !self.see_to_the_rest();
         }
@@ -407,6 +400,7 @@ impl ServerSession {
     }
 
     /// The answer whose turn it is. `None` if it is only kept, since nobody is connected.
+    #[inline(never)]
     fn answer_in_turn(&mut self, answer: Answer) -> Option<Output> {
         let Answer { packet: about, number, mut mode, content, kind } = answer;
         if self.calls.is_pinned() {

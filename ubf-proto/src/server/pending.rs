@@ -142,6 +142,23 @@ impl Pending {
         }
     }
 
+    /// If this packet is running and no other one is pending, its message's number and its
+    /// version.
+    pub(super) fn only_running(&self, packet: u64) -> Option<(u64, Version)> {
+        let slot = self.slots.front().filter(|slot| slot.packet == packet)?;
+        let State::Running { version, .. } = slot.state else { return None };
+        (self.slots.len() == 1).then_some((slot.number, version))
+    }
+
+    /// The only packet that is pending, which is running, is answered and out.
+    pub(super) fn answer_only(&mut self) {
+        debug_assert!(self.slots.len() == 1 && self.running == 1 && self.messages == 1);
+        self.slots.pop_front();
+        self.request_bytes = 0;
+        self.running = 0;
+        self.messages = 0;
+    }
+
     /// R8: gives up all that run: each is answered, and so are those that were not begun. How many
     /// ran.
     pub(super) fn cut(&mut self, versions: &crate::versions::Versions) -> usize {

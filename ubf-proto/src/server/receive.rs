@@ -5,47 +5,56 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use bytes::Bytes;
-use ubf_codec::{Address, ClientPacket, Document, Mode, Term, Version};
+use ubf_codec::{Address, ClientHeader, ClientPacket, DecodeError, Document, Mode, Term, Version};
 
+use super::ServerSession;
 use super::answer::Content;
 use super::calls::Calls;
 use super::output::{CloseReason, Message, Notice, Output};
 use super::resuming::SessionRequest;
 use super::wire::{Asked, Cordoned, Opening};
-use super::{Received, ServerSession};
 use crate::control::{
     Agreed, ClientControl, ControlError, Negotiate, Options, ServerControl, TOO_MANY_NEGOTIATIONS,
     is_event,
 };
+use crate::inbound::Whole;
 use crate::mutant::{Mutant, is_on};
 use crate::packet;
 use crate::random::Random;
 use crate::session::SessionOption;
 
 impl ServerSession {
-    /// Takes in one packet, if one is whole.
-    pub(super) fn receive(&mut self) -> Received {
-        let (packet, end) = match self.wire.inbound.next(self.now) {
-            Ok(Some(received)) => received,
-            Ok(None) => return Received::Nothing,
+    /// The next packet, if one is whole, and where it ends.
+    pub(super) fn next_packet(&mut self) -> Option<Whole<ClientHeader>> {
+        match self.wire.inbound.next(self.now) {
+            Ok(next) => next,
             Err(error) => {
-                // L3: the stream is lost, and with it the connection; calls in progress are
-                // answered first.
-                let why = Term::atom(error.kind().code());
-                let last_words = ServerControl::Error { why, offset: error.offset() };
-                self.end(
-                    Some(last_words),
-                    CloseReason::BadSyntax(error),
-                    self.config.max_close_time,
-                );
-                return Received::Packet;
+                self.end_broken(error);
+                None
             }
-        };
+        }
+    }
+
+    /// L3: the stream is lost, and with it the connection; calls in progress are answered first.
+    #[cold]
+    fn end_broken(&mut self, error: DecodeError) {
+        let why = Term::atom(error.kind().code());
+        let last_words = ServerControl::Error { why, offset: error.offset() };
+        self.end(Some(last_words), CloseReason::BadSyntax(error), self.config.max_close_time);
+    }
+
+    /// Takes in a packet. Mostly, it is a message, which needs no queue; what else it makes is
+    /// queued.
+    pub(super) fn receive(
+        &mut self,
+        packet: ClientPacket<Document<Bytes>>,
+        end: u64,
+    ) -> Option<Output> {
         self.wire.packets += 1;
         match packet.header.mode {
             Mode::Negotiation => {
                 self.receive_control(&packet, end);
-                Received::Packet
+                None
             }
             Mode::Version(version) => self.receive_message(version, packet),
         }
@@ -55,14 +64,14 @@ impl ServerSession {
         &mut self,
         version: Version,
         packet: ClientPacket<Document<Bytes>>,
-    ) -> Received {
+    ) -> Option<Output> {
         let packet_number = self.packet_number();
         // S1: a message that came before would have no number.
         if !matches!(self.wire.opening, Opening::Over)
             && let Some(cordon) = self.wire.opening.end()
         {
             self.turn_away(*cordon);
-            return Received::Packet;
+            return None;
         }
         let is_refused = self.wire.refused.contains(&version)
             || !self.calls.speaks(version, &self.offer, self.now);
@@ -83,7 +92,7 @@ impl ServerSession {
             self.outputs.push_back(Output::Notice(refused));
             if !self.is_in_owned_session() {
                 self.refuse(number, ServerControl::version_refusal(version));
-                return Received::Packet;
+                return None;
             }
         }
         // What is refused has an answer, also if it is an event.
@@ -112,11 +121,11 @@ impl ServerSession {
                     pending.push_taken(packet_number, number, version, bytes);
                 }
                 session.wait(message, is_event);
-                return Received::Packet;
+                return None;
             }
             session.begins(version);
         }
-        Received::Message(if is_event {
+        Some(if is_event {
             Output::Event(message)
         } else {
             pending.push_running(packet_number, number, version, bytes);
@@ -129,6 +138,7 @@ impl ServerSession {
         self.calls.base.saturating_add(self.wire.packets)
     }
 
+    #[inline(never)]
     fn receive_control(&mut self, packet: &ClientPacket<Document<Bytes>>, end: u64) {
         match ClientControl::from_term(packet.body.root()) {
             Ok(ClientControl::Negotiate(negotiate)) => self.negotiate(*negotiate),

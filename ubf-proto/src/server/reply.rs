@@ -9,8 +9,9 @@ use crate::control::is_event;
 /// The one form in which this atom is written: its letters cannot be escaped (W3), and a register
 /// that holds it was stored from it.
 const EVENT_OUT: &[u8] = b"'event_out'";
-/// Its rarest byte, and the bytes before that.
-const RAREST: (u8, usize) = (b'_', 6);
+/// The rarest byte of it, and the bytes before that.
+pub(super) const RAREST_OF_EVENT: u8 = b'_';
+const BEFORE_RAREST: usize = 6;
 
 /// A reply may be as large as its handler wants: it is not a peer's.
 const NO_LIMITS: Limits = Limits::new()
@@ -31,10 +32,9 @@ pub(super) fn is_event_out(body: &[u8]) -> bool {
 }
 
 fn names_event_out(body: &[u8]) -> bool {
-    let (byte, before) = RAREST;
-    memchr::memchr_iter(byte, body).any(|at| {
+    memchr::memchr_iter(RAREST_OF_EVENT, body).any(|at| {
         let atom: Option<Range<usize>> =
-            at.checked_sub(before).map(|start| start..start + EVENT_OUT.len());
+            at.checked_sub(BEFORE_RAREST).map(|start| start..start + EVENT_OUT.len());
         atom.and_then(|atom| body.get(atom)) == Some(EVENT_OUT)
     })
 }

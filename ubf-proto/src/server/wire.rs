@@ -170,6 +170,12 @@ impl Wire {
 
     /// A packet on its way out.
     pub(super) fn transmit(&mut self, kind: PacketKind, packet: Packet, now: Time) -> Output {
+        self.sends(packet.len(), now);
+        Output::Transmit { kind, packet }
+    }
+
+    /// A packet of so many bytes is on its way out.
+    pub(super) fn sends(&mut self, bytes: usize, now: Time) {
         if self.heads.next_ip().is_some()
             && let Some(drain) = &mut self.drain
         {
@@ -179,9 +185,8 @@ impl Wire {
         if self.unsent == 0 {
             self.last_written = now;
         }
-        self.unsent += packet.len();
+        self.unsent += bytes;
         self.last_traffic = now;
-        Output::Transmit { kind, packet }
     }
 
     pub(super) fn set_next_ip(&mut self, next_ip: Option<NextIp>) {

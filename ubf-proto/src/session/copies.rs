@@ -23,6 +23,11 @@ impl Copies {
         if body.len() > MAX_COPIED_BYTES {
             return body.clone();
         }
+        self.copy_of(body, kept)
+    }
+
+    /// A copy of a body that is small.
+    pub(crate) fn copy_of(&mut self, body: &[u8], kept: usize) -> Bytes {
         if !self.room.try_reclaim(body.len()) {
             let block = kept.min(MAX_BLOCK_BYTES).max(body.len());
             self.room = BytesMut::with_capacity(block);

@@ -1,18 +1,7 @@
-//! What handlers answer, as classic sessions have it.
+//! Events of handlers, as classic sessions have them.
 
 use bytes::Bytes;
-use ubf_codec::{Decoder, Limits, Term, Text, View};
-
-/// The reply and the state in `{Response,State}`. `None` if the body is something else.
-pub(super) fn split(body: &Bytes) -> Option<(Term, Text)> {
-    let mut decoder = Decoder::new().with_limits(own());
-    let body = decoder.decode(body).ok()?;
-    let View::Tuple(pair) = body.root().view() else { return None };
-    if pair.len() != 2 {
-        return None;
-    }
-    Some((pair.get(0)?.to_term(), pair.get(1)?.as_atom()?.to_text()))
-}
+use ubf_codec::{Decoder, Limits, Term, View};
 
 /// The event in `{'event_out',Event}`.
 pub(super) fn event(body: &Bytes) -> Option<Term> {
@@ -37,14 +26,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reply_is_a_pair_with_an_atom() {
-        assert_eq!(
-            split(&Bytes::from_static(b"{{'ok'1}'open'}$")),
-            Some((ubf!({ok, 1}), "open".into()))
-        );
-        for body in [&b"{1\"open\"}$"[..], b"{1'a'2}$", b"'a'$", b"{"] {
-            assert_eq!(split(&Bytes::from_static(body)), None);
-        }
+    fn an_event_is_the_second_of_a_pair() {
         assert_eq!(event(&Bytes::from_static(b"{'event_out'{1}}$")), Some(ubf!({ 1 })));
+        for body in [&b"'event_out'$"[..], b"{'event_out'}$", b"{"] {
+            assert_eq!(event(&Bytes::from_static(body)), None);
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! loop { do what the session says; wait for one of: mail, a handler, room to write, bytes, time; tell the session }
 //! ```
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -18,11 +19,15 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::io::{AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _};
 use tokio::time::{Sleep, sleep_until, timeout};
 use ubf_net::{Peer, Stream, poll_write_pieces};
-use ubf_proto::classic::server::{CloseReason, EventFault, Input, Notice, Output, ServerSession};
+use ubf_proto::classic::server::{
+    CloseReason, EventFault, Input, Notice, Output, Scratch, ServerSession,
+};
 use ubf_proto::{Time, server};
 
 use super::Settled;
 use super::answer;
+#[cfg(unix)]
+use super::leaving::{self, Freeze};
 use super::work::{Calling, Serving};
 use crate::endpoint::{ConnectionGuard, SharedEndpoint, Welcome};
 use crate::log::{debug, warn};
@@ -83,6 +88,9 @@ pub(super) struct Connection {
     stream: Stream,
     out: Out,
     timer: Option<(Time, Pin<Box<Sleep>>)>,
+    /// U2: how far it is on its way to another process.
+    #[cfg(unix)]
+    pub(super) frozen: Option<Freeze>,
     /// Looked up once each time that this runs.
     now: Time,
     end: Option<CloseReason>,
@@ -97,7 +105,7 @@ struct Out {
 }
 
 #[derive(Debug)]
-struct Packet {
+pub(super) struct Packet {
     bytes: Bytes,
     /// Q8: it goes in a write of its own.
     is_apart: bool,
@@ -134,12 +142,34 @@ impl Out {
     }
 }
 
+#[cfg(unix)]
+impl Packet {
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+thread_local! {
+    /// Decoders for the next session that has something to read: an idle one has none.
+    static SCRATCH: Cell<Option<Scratch>> = const { Cell::new(None) };
+}
+
 impl Connection {
     fn new(stream: Stream, guard: ConnectionGuard, settled: Arc<Settled>) -> Box<Self> {
         let now = guard.endpoint.clock.now();
         let config = Arc::clone(&settled.config);
         let session = ServerSession::new(config, Arc::clone(&settled.house), now);
         debug!(peer = %guard.entry.peer, "a stock peer has connected");
+        Self::with_session(stream, guard, settled, session)
+    }
+
+    pub(super) fn with_session(
+        stream: Stream,
+        guard: ConnectionGuard,
+        settled: Arc<Settled>,
+        session: ServerSession,
+    ) -> Box<Self> {
+        let now = guard.endpoint.clock.now();
         Box::new(Self {
             mailbox: OpenMailbox::new(guard.entry.mailbox()),
             guard,
@@ -152,14 +182,19 @@ impl Connection {
             stream,
             out: Out::default(),
             timer: None,
+            #[cfg(unix)]
+            frozen: None,
             now,
             end: None,
             is_aborted: false,
         })
     }
 
-    async fn run(mut self: Box<Self>) {
-        let reason = poll_fn(|cx| self.poll(cx)).await;
+    pub(super) async fn run(mut self: Box<Self>) {
+        let Some(reason) = poll_fn(|cx| self.poll(cx)).await else {
+            // U2: the socket is another process's, and is not shut down.
+            return debug!(peer = %self.guard.entry.peer, "goes on in another process");
+        };
         self.record_end(&reason);
         let is_heard = !self.is_aborted && reason != CloseReason::Lost;
         let Self { guard, mut stream, out, serving, call, events, .. } = *self;
@@ -171,18 +206,36 @@ impl Connection {
         drop(guard);
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
+    /// How it ends. `None`: it goes on in another process.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<CloseReason>> {
         self.mailbox.register(cx.waker());
         self.now = self.guard.endpoint.clock.now();
+        let ended = self.poll_turns(cx);
+        if let Some(scratch) = self.session.release() {
+            // A thread that is about to end needs none.
+            SCRATCH.try_with(|spare| spare.set(Some(scratch))).ok();
+        }
+        ended
+    }
+
+    fn poll_turns(&mut self, cx: &mut Context<'_>) -> Poll<Option<CloseReason>> {
         for _turn in 0..MAX_TURNS {
             self.do_outputs(cx);
             if let Some(reason) = self.end {
-                return Poll::Ready(reason);
+                return Poll::Ready(Some(reason));
             }
             match self.poll_input(cx) {
                 Poll::Ready(Some(input)) => self.tell(input),
                 Poll::Ready(None) => {}
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => {
+                    // All that was there to be done is done: now is the time to go, if any is.
+                    #[cfg(unix)]
+                    if let Some(input) = self.settle() {
+                        self.tell(input);
+                        continue;
+                    }
+                    return if self.is_gone() { Poll::Ready(None) } else { Poll::Pending };
+                }
             }
         }
         // Others want their turn.
@@ -192,11 +245,16 @@ impl Connection {
 
     /// Waits for one thing. `None`: it does not concern the session.
     fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Option<Input>> {
-        let has_room = self.out.bytes < self.settled.config.max_unread_bytes;
+        let is_given = self.is_given();
+        let has_room = !is_given && self.out.bytes < self.settled.config.max_unread_bytes;
         if self.mailbox.has_mail()
             && let Some(command) = self.mailbox.take(has_room)
         {
             return Poll::Ready(self.obey(command));
+        }
+        if is_given {
+            // U2: the rest of this is another process's to do, until it is known that it is not.
+            return Poll::Pending;
         }
         if let Some((number, call)) = &mut self.call
             && let Poll::Ready(outcome) = call.as_mut().poll(cx)
@@ -222,6 +280,42 @@ impl Connection {
         self.poll_time(cx).map(|()| Some(Input::Tick))
     }
 
+    /// Whether handlers run, or owners have not answered.
+    #[cfg(unix)]
+    pub(super) fn has_work(&self) -> bool {
+        let owned = self.serving.as_ref().map_or(0, Serving::pending_events);
+        self.call.is_some() || !self.events.is_empty() || owned > 0
+    }
+
+    #[cfg(not(unix))]
+    const fn is_given(&self) -> bool {
+        false
+    }
+
+    #[cfg(not(unix))]
+    const fn is_gone(&self) -> bool {
+        false
+    }
+
+    #[cfg(unix)]
+    pub(super) const fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// U2: bytes that were handed out and not written.
+    #[cfg(unix)]
+    pub(super) fn unsent(&self) -> Bytes {
+        leaving::joined(&self.out.packets).freeze()
+    }
+
+    /// U2: those of the predecessor, which may be half of a packet.
+    #[cfg(unix)]
+    pub(super) fn put_unsent(&mut self, bytes: Bytes) {
+        if !bytes.is_empty() {
+            self.out.push(bytes, true);
+        }
+    }
+
     /// Q4, L1: while a client is not read from, what it sends waits in the socket.
     fn is_reading(&self) -> bool {
         let owned = self.serving.as_ref().map_or(0, Serving::pending_events);
@@ -236,7 +330,12 @@ impl Connection {
         let mut buffer = BytesMut::with_capacity(READ_BYTES);
         Poll::Ready(match ready!(pin!(self.stream.read_buf(&mut buffer)).poll(cx)) {
             Ok(0) => Input::EndOfStream,
-            Ok(_) => Input::Received(buffer),
+            Ok(_) => {
+                if let Some(scratch) = SCRATCH.try_with(Cell::take).ok().flatten() {
+                    self.session.attach(scratch);
+                }
+                Input::Received(buffer)
+            }
             Err(_) => Input::Lost,
         })
     }
@@ -319,14 +418,16 @@ impl Connection {
                 answer::event(&event.body).map(Input::EventOut)
             }
             Command::Owned(input) => self.hear_owner(*input),
-            Command::Tell(..)
-            | Command::Cut(_)
-            | Command::Attach(_)
-            | Command::EndSession
-            // U2: it stays until it has ended, or this process does.
-            | Command::Freeze(_)
-            | Command::Thaw
-            | Command::Leave(_) => None,
+            #[cfg(unix)]
+            Command::Freeze(giving) => self.freeze(giving),
+            #[cfg(unix)]
+            Command::Thaw => self.thaw(),
+            #[cfg(unix)]
+            Command::Leave(within) => self.leave(within),
+            // Nobody can take over where sockets cannot be given.
+            #[cfg(not(unix))]
+            Command::Freeze(_) | Command::Thaw | Command::Leave(_) => None,
+            Command::Tell(..) | Command::Cut(_) | Command::Attach(_) | Command::EndSession => None,
         }
     }
 

@@ -3,6 +3,8 @@
 
 mod answer;
 mod connection;
+#[cfg(unix)]
+mod leaving;
 mod owned;
 mod shared;
 mod work;
@@ -24,6 +26,10 @@ pub use ubf_proto::classic::server::{AfterStop, BrokenReply, Config, EventTiming
 pub use ubf_proto::classic::{Flavour, Hello, Tags, Writing};
 
 pub(crate) use self::connection::welcome;
+#[cfg(unix)]
+pub(crate) use self::leaving::adopt;
+#[cfg(unix)]
+pub use self::leaving::{AdoptedConnection, PassedConnection};
 pub(crate) use self::shared::welcome_either;
 
 /// Connections on a shared address of which nobody knows the kind, at a time. Chosen: a herd of

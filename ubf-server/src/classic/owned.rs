@@ -11,6 +11,7 @@ use ubf_proto::server::{Input, Message};
 use crate::erased::Outcome;
 use crate::failure::Failure;
 use crate::owner::{OwnerInput, OwnerLink, SessionOwner};
+use crate::reply::Reply;
 
 pub(super) struct Owned {
     owner: Arc<dyn SessionOwner>,
@@ -48,7 +49,7 @@ impl Owned {
     #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is of sessions")]
     pub(super) fn hear(&mut self, input: Input) {
         let (packet, outcome) = match input {
-            Input::Reply { packet, body } => (packet, Outcome::Done(body)),
+            Input::Reply { packet, body } => (packet, Outcome::Done(Reply::encoded(body))),
             Input::Failed { packet, why } => (packet, Outcome::Failed(Failure::failed(why))),
             Input::Refused { packet, why } => (packet, Outcome::Failed(Failure::refused(why))),
             Input::Taken { .. } => {

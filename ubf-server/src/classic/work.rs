@@ -7,7 +7,11 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use tokio::time::timeout;
 use ubf_codec::{Document, Term, Text};
+#[cfg(unix)]
+use ubf_proto::Service;
 use ubf_proto::classic::server::{Input, Request};
+#[cfg(unix)]
+use ubf_proto::export::ClassicKept;
 use ubf_proto::server::Message;
 use ubf_proto::{endpoint, server};
 
@@ -16,11 +20,13 @@ use super::owned::Owned;
 use super::{ClassicService, Started, answer};
 use crate::contain::{Contained, contained};
 use crate::endpoint::Code;
-use crate::erased::{AnyConnection, Outcome};
+use crate::erased::{AnyConnection, Begun, Outcome};
 use crate::failure::Ending;
 use crate::handler::Client;
 use crate::log::warn;
 use crate::owner::OwnerLink;
+#[cfg(unix)]
+use crate::takeover::NotAdopted;
 
 /// A handler, or an owner, at work. It ends in time (L2).
 pub(super) type Calling = Pin<Box<dyn Future<Output = Outcome> + Send>>;
@@ -28,6 +34,8 @@ pub(super) type Calling = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 /// The service of a session.
 pub(super) struct Serving {
     service: ClassicService,
+    /// How its session began.
+    started: Arc<Started>,
     code: Working,
 }
 
@@ -89,6 +97,17 @@ impl Connection {
 
     /// The code of the service on this connection.
     fn open(&mut self, service: ClassicService, started: Started) -> Opened {
+        self.open_with(service, started, None)
+    }
+
+    /// The same with what the service of another process has kept for the client (U2).
+    fn open_with(
+        &mut self,
+        service: ClassicService,
+        started: Started,
+        kept: Option<Bytes>,
+    ) -> Opened {
+        let started = Arc::new(started);
         let endpoint = &self.guard.endpoint;
         if !endpoint.speaks(&service.service, service.version) {
             return Opened::NotOffered;
@@ -97,12 +116,14 @@ impl Connection {
         let code = match endpoint.services.get(&service.service) {
             Some(Code::Handler(code)) => {
                 let peer = self.guard.entry.peer.clone();
-                let started = Some(Arc::new(started));
-                let client = Client { peer, mailbox, place: 0, gate: None, started };
+                let told = Some(Arc::clone(&started));
+                let client = Client { peer, mailbox, place: 0, gate: None, started: told };
                 let code = Arc::clone(code);
-                let Some(connection) = contained(|| code.open(client)) else {
-                    return Opened::Crashed;
+                let opened = match kept {
+                    None => contained(|| code.open(client)),
+                    Some(kept) => contained(|| code.import(client, kept)).flatten(),
                 };
+                let Some(connection) = opened else { return Opened::Crashed };
                 Working::Handler(Contained::new(connection))
             }
             Some(Code::Owner(owner)) => {
@@ -115,7 +136,7 @@ impl Connection {
         };
         self.mailbox.set_spoken(Some(0), service.version);
         self.guard.entry.agree(service.service.clone(), service.version, None);
-        self.serving = Some(Serving { service, code });
+        self.serving = Some(Serving { service, started, code });
         Opened::Serves
     }
 
@@ -131,7 +152,12 @@ impl Connection {
         match code {
             Working::Handler(connection) => {
                 let Some(connection) = connection.get() else { return Some(Input::Failed) };
-                let mut running = connection.begin(message, false);
+                let mut running = match connection.request(message) {
+                    Begun::Ended(ended, _) => {
+                        return Some(self.answered(number, Outcome::from(ended)));
+                    }
+                    Begun::Runs(running) => running,
+                };
                 if let Poll::Ready(ended) = pin!(&mut running).poll(cx) {
                     running.recycle();
                     return Some(self.answered(number, Outcome::from(ended)));
@@ -159,7 +185,7 @@ impl Connection {
         match self.serving.as_mut().map(|serving| &mut serving.code) {
             Some(Working::Handler(connection)) => {
                 let Some(connection) = connection.get() else { return };
-                let running = connection.begin(message, true);
+                let running = connection.event(message);
                 self.events.push(Box::pin(async move {
                     timeout(max_time, running).await.map_or(Outcome::TimedOut, Outcome::from)
                 }));
@@ -191,10 +217,46 @@ impl Connection {
         })
     }
 
+    /// U2: what its service has, for another process. `None`: it cannot go there.
+    #[cfg(unix)]
+    pub(super) fn kept(&self) -> Option<Option<ClassicKept>> {
+        let Some(Serving { started, code, .. }) = &self.serving else { return Some(None) };
+        let state = match code {
+            Working::Handler(code) => {
+                let code = code.get()?;
+                let state = contained(|| code.export())?;
+                // What is not missed is made anew.
+                if state.is_none() && contained(|| code.is_missed())? {
+                    return None;
+                }
+                state
+            }
+            // T3: what it keeps are rows.
+            Working::Owner(_) => None,
+        };
+        let Started { argument, state: first_state, .. } = &**started;
+        let (argument, first_state) = (argument.clone(), first_state.clone());
+        Some(Some(ClassicKept { argument, first_state, state }))
+    }
+
+    /// U2: goes on with what the service of the predecessor had.
+    #[cfg(unix)]
+    pub(super) fn import(&mut self, name: &Text, kept: ClassicKept) -> Result<(), NotAdopted> {
+        let ClassicKept { argument, first_state, state } = kept;
+        let no_service = || NotAdopted::NoStockService(name.clone());
+        let service = self.settled.services.get(name).cloned().ok_or_else(no_service)?;
+        let started = service.started(argument, first_state);
+        match self.open_with(service, started, state) {
+            Opened::Serves => Ok(()),
+            Opened::NotOffered => Err(no_service()),
+            Opened::Crashed => Err(NotAdopted::State(Service::named(name.clone()))),
+        }
+    }
+
     /// A handler has answered.
     pub(super) fn answered(&self, number: u64, outcome: Outcome) -> Input {
         let body = match outcome {
-            Outcome::Done(body) => Some(body),
+            Outcome::Done(reply) => Some(reply.into_body()),
             Outcome::Failed(failure) => match failure.into_parts() {
                 (Ending::Replied(reply), _) => Some(reply.into_body()),
                 // UBF(C) has no answer for it.
@@ -213,13 +275,7 @@ impl Connection {
                 self.gave_up("the handler took too long", &Term::atom("timeout"))
             }
         };
-        let Some((reply, state)) = body.as_ref().and_then(answer::split) else {
-            return Input::Failed;
-        };
-        let is_stateless =
-            self.serving.as_ref().is_some_and(|serving| serving.service.is_stateless());
-        let state = if is_stateless { Text::from_static("none") } else { state };
-        Input::Reply { number, reply, state }
+        body.map_or(Input::Failed, |body| Input::EncodedReply { number, body })
     }
 
     pub(super) fn event_ended(&self, outcome: &Outcome) {
@@ -274,6 +330,6 @@ enum Opened {
     Serves,
     /// The version is not spoken, for a while or at all.
     NotOffered,
-    /// The code panicked as it was told of the client.
+    /// The code panicked as it was told of the client, or could not read what was kept for it.
     Crashed,
 }

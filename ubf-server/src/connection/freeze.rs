@@ -40,6 +40,9 @@ pub(crate) enum Gift {
     Session(Box<SessionExport>),
     /// What it has here cannot be written down.
     Unmovable(SessionId),
+    /// A stock client's connection.
+    #[cfg(all(unix, feature = "classic"))]
+    Connection(Box<crate::classic::PassedConnection>),
 }
 
 /// Where copies are gathered. Who drops it has nothing to give, or has given it.

@@ -47,11 +47,20 @@ struct Unread {
 
 impl Outbox {
     pub(super) fn push(&mut self, kind: PacketKind, packet: Packet) {
-        let Unwritten { outbound, packets, .. } = &mut **self
-            .0
-            .get_or_insert_with(|| SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default());
-        packets.push_back(Unread { bytes: packet.len(), kind });
-        outbound.push(packet);
+        let bytes = packet.len();
+        self.room(bytes, kind).push(packet);
+    }
+
+    /// Puts in a copy of a small packet.
+    pub(super) fn push_copy(&mut self, kind: PacketKind, head: &[u8], body: &[u8]) {
+        self.room(head.len() + body.len(), kind).push_copy(head, body);
+    }
+
+    fn room(&mut self, bytes: usize, kind: PacketKind) -> &mut Outbound {
+        let spare = || SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default();
+        let Unwritten { outbound, packets, .. } = &mut **self.0.get_or_insert_with(spare);
+        packets.push_back(Unread { bytes, kind });
+        outbound
     }
 
     /// Replies of which some bytes are not written.

@@ -7,21 +7,22 @@ use std::task::{Context, Poll};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::time::{Instant, timeout};
 use ubf_codec::{Term, Version};
-use ubf_proto::server::{Input, Message};
+use ubf_proto::server::{Input, Message, PacketKind};
 use ubf_proto::{Service, Truncated, endpoint};
 
 use super::{Connection, Opened};
 use crate::call_times::{self, ServiceTimes};
 use crate::contain::{Contained, contained};
-use crate::erased::Outcome;
+use crate::erased::{Begun, Ended, Outcome, Running};
 use crate::failure::{Chain, Ending, Failure};
 use crate::handler::Client;
 use crate::log::{debug, millis, warn};
 use crate::owner::OwnerInput;
+use crate::reply::Reply;
 
-/// What became of a request or an event.
-#[derive(Debug)]
-pub(super) struct Finished {
+/// A request or an event whose handler was begun.
+#[derive(Clone, Copy, Debug)]
+struct Begin {
     packet: u64,
     /// Of its service.
     place: usize,
@@ -29,6 +30,12 @@ pub(super) struct Finished {
     is_event: bool,
     /// Of the packet.
     bytes: usize,
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub(super) struct Finished {
+    begun: Begin,
     /// When the turn began in which its handler did, if it waited and times are counted.
     began: Option<Instant>,
     outcome: Outcome,
@@ -61,9 +68,9 @@ impl Waiting {
         let Poll::Ready(Some(finished)) = self.handlers.poll_next_unpin(cx) else {
             return Poll::Pending;
         };
-        if finished.is_event {
+        if finished.begun.is_event {
             self.events.0 -= 1;
-            self.events.1 -= finished.bytes;
+            self.events.1 -= finished.begun.bytes;
         }
         Poll::Ready(finished)
     }
@@ -89,63 +96,89 @@ impl Connection {
         let (packet, version, bytes) =
             (message.packet, message.version, message.body.source().len());
         self.spend(bytes);
-        if let Some(owned) = self.owner(&message.service) {
-            if !is_event {
-                owned.begin(packet, version);
+        let mut place = self.place(&message.service);
+        if place.is_none() {
+            if let Some(owned) = self.owner(&message.service) {
+                if !is_event {
+                    owned.begin(packet, version);
+                }
+                return owned.tell(OwnerInput::Message { message, is_event });
             }
-            return owned.tell(OwnerInput::Message { message, is_event });
+            place = self.open(&message.service);
         }
-        let begun = self
-            .service(&message.service)
-            .and_then(|place| Some((place, self.services.get(place)?.code.get()?)));
-        let Some((place, connection)) = begun else {
+        let opened = place.and_then(|place| Some((place, self.services.get(place)?.code.get()?)));
+        let Some((place, code)) = opened else {
             let failed = self.failed(packet, &message.service, version, is_event, Outcome::Crashed);
             return self.tell(failed);
         };
         self.mailbox.set_spoken(Some(place), version);
-        let mut running = connection.begin(message, is_event);
-        match Pin::new(&mut running).poll(cx) {
-            Poll::Ready(ended) => {
-                running.recycle();
-                if !is_event {
-                    self.time_at_once(place, version);
-                }
-                let outcome = ended.into();
-                let finished =
-                    Finished { packet, place, version, is_event, bytes, began: None, outcome };
-                let input = self.outcome(finished);
-                self.tell(input);
+        let begun = Begin { packet, place, version, is_event, bytes };
+        if is_event {
+            let running = code.event(message);
+            return self.run_handler(begun, running, cx);
+        }
+        match code.request(message) {
+            Begun::Ended(ended, message) => {
+                self.ended_at_once(begun, ended);
+                self.session.recycle(message);
             }
-            Poll::Pending => {
-                let max_time = self.endpoint.limits.max_call_time;
-                let event_bytes = is_event.then_some(bytes);
-                let began = self.times(place).and_then(|_| call_times::turn_began());
-                self.waiting.get_or_insert_default().push(event_bytes, async move {
-                    let outcome =
-                        timeout(max_time, running).await.map_or(Outcome::TimedOut, Outcome::from);
-                    Finished { packet, place, version, is_event, bytes, began, outcome }
-                });
+            Begun::Runs(running) => self.run_handler(begun, running, cx),
+        }
+    }
+
+    fn run_handler(&mut self, begun: Begin, mut running: Running, cx: &mut Context<'_>) {
+        if let Poll::Ready(ended) = Pin::new(&mut running).poll(cx) {
+            running.recycle();
+            return self.ended_at_once(begun, ended);
+        }
+        let max_time = self.endpoint.limits.max_call_time;
+        let event_bytes = begun.is_event.then_some(begun.bytes);
+        let began = self.times(begun.place).and_then(|_| call_times::turn_began());
+        self.waiting.get_or_insert_default().push(event_bytes, async move {
+            let outcome = timeout(max_time, running).await.map_or(Outcome::TimedOut, Outcome::from);
+            Finished { begun, began, outcome }
+        });
+    }
+
+    /// A handler has not waited.
+    fn ended_at_once(&mut self, begun: Begin, ended: Ended) {
+        let Begin { packet, place, version, is_event, .. } = begun;
+        if !is_event {
+            if let Some(times) = self.times(place) {
+                call_times::ended_at_once(times, version);
+            }
+            if let Ok(Ok(reply)) = ended {
+                return self.reply(packet, reply);
             }
         }
+        let input = self.outcome(Finished { begun, began: None, outcome: ended.into() });
+        self.tell(input);
+    }
+
+    /// A reply is there: it leaves, if nothing is due before it.
+    fn reply(&mut self, packet: u64, reply: Reply) {
+        let body = reply.encode();
+        if let Some(link) = &mut self.link
+            && let Some(head) = self.session.answer_at_once(packet, &body)
+        {
+            link.outbox.push_copy(PacketKind::Reply, &head, &body);
+            return self.spend(head.len() + body.len());
+        }
+        self.session.handle(Input::Reply { packet, body: body.into_bytes() }, self.now);
     }
 
     fn times(&self, place: usize) -> Option<&Arc<ServiceTimes>> {
         self.services.get(place)?.times.as_ref()
     }
 
-    /// Counts the time of a call whose handler did not wait.
-    fn time_at_once(&self, place: usize, version: Version) {
-        if let Some(times) = self.times(place) {
-            call_times::ended_at_once(times, version);
-        }
+    /// The place of the code of a service that this connection has used.
+    fn place(&self, name: &Service) -> Option<usize> {
+        self.services.iter().position(|opened| opened.name == *name)
     }
 
-    /// The place of the code of a service on this connection; `None` if it panicked as it was told
-    /// of the client.
-    fn service(&mut self, name: &Service) -> Option<usize> {
-        if let Some(place) = self.services.iter().position(|opened| opened.name == *name) {
-            return Some(place);
-        }
+    /// Opens a service for this connection. Its place; `None` if it panicked as it was told of the
+    /// client.
+    fn open(&mut self, name: &Service) -> Option<usize> {
         let service = self.endpoint.handler(name)?;
         let mailbox = Arc::clone(self.mailbox.shared());
         let client = Client {
@@ -170,12 +203,13 @@ impl Connection {
     }
 
     pub(super) fn outcome(&self, finished: Finished) -> Option<Input> {
-        let Finished { packet, place, version, is_event, bytes: _, began, outcome } = finished;
+        let Finished { begun, began, outcome } = finished;
+        let Begin { packet, place, version, is_event, .. } = begun;
         if let (Some(began), Some(times), false) = (began, self.times(place), is_event) {
             times.add(version, 1, began.elapsed());
         }
-        if let Outcome::Done(body) = outcome {
-            return (!is_event).then_some(Input::Reply { packet, body });
+        if let Outcome::Done(reply) = outcome {
+            return (!is_event).then(|| Input::Reply { packet, body: reply.into_body() });
         }
         let service = self.services.get(place).map_or(&Service::DEFAULT, |opened| &opened.name);
         self.failed(packet, service, version, is_event, outcome)

@@ -185,7 +185,10 @@ impl<H: Handler> Handler for Contracts<H> {
         let session = Session::new(Arc::clone(&self.shared));
         session.begin(name.as_atom().map(|name| name.to_text()));
         let session = Arc::new(session);
-        let client = client.gated(Arc::clone(&session) as _);
+        let client = match client.is_checked() {
+            true => client.clone(),
+            false => client.gated(Arc::clone(&session) as _),
+        };
         let state = self.handler.import_state(&client, inner)?;
         let inner = Arc::new(Connected { client, turns: Turns::default(), state });
         Some(ContractState { inner, session })

@@ -48,23 +48,69 @@ async fn a_handler_that_fails_says_whether_it_ran_and_withdraws_no_version() {
 }
 
 #[tokio::test]
+async fn handlers_that_do_not_wait_answer_in_their_turn_and_fail_as_others_do() {
+    let gate = Arc::new(Notify::new());
+    let open = Arc::clone(&gate);
+    let handlers = Handlers::new()
+        .on_now(1, |call: &Call<()>| {
+            let request = call.term();
+            if request.is_atom("crash") {
+                std::panic::resume_unwind(Box::new("asked to"));
+            }
+            if request.is_atom("fail") {
+                return Err(Failure::failed(ubf!({disk, 7})));
+            }
+            Ok(Reply::ok(request.to_term()))
+        })
+        .on(2, move |_: Call<()>| {
+            let gate = Arc::clone(&gate);
+            async move {
+                gate.notified().await;
+                Reply::ok(2)
+            }
+        });
+    let server = start_with(Server::builder(), handlers).await;
+    let mut client = server.connect().await;
+    client.exchange("1 'one'$1 'two'$", "1 ? {'one''start'}$1 ? {'two''start'}$").await;
+    client.exchange("1 'fail'$", "0 ? {'failed'{'disk'7}#1&2&3}$").await;
+    client.exchange("1 'crash'$", "0 ? {'failed''crash'#1&2&4}$").await;
+    // P3
+    client.exchange("1 'event_out'$", "0 ? {'failed''reply_is_an_event'#1&2&5}$").await;
+    // P5: what is ready waits for what was asked before it.
+    client.send("2 'wait'$1 'three'$0 'ping'$").await;
+    while server.handle.status().counts.requests < 7 {
+        tokio::task::yield_now().await;
+    }
+    open.notify_one();
+    client.expect("2 ? {2'start'}$1 ? {'three''start'}$0 ? 'pong'$").await;
+    let large = format!("1 \"{}\"$", "a".repeat(5_000));
+    client.exchange(&large, &format!("1 ? {{\"{}\"'start'}}$", "a".repeat(5_000))).await;
+    assert_eq!(server.handle.status().counts.failed, 2);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn handlers_in_order_begin_when_the_one_before_them_is_done() {
     let (gate, running) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
     let (open, at_work) = (Arc::clone(&gate), Arc::clone(&running));
-    let handlers = Handlers::new().in_order().on(1, move |call: Call<()>| {
-        let (gate, running) = (Arc::clone(&gate), Arc::clone(&running));
-        async move {
-            let others = running.fetch_add(1, Ordering::SeqCst);
-            if call.term().is_atom("wait") {
-                gate.notified().await;
+    let at_once = Arc::clone(&running);
+    let handlers = Handlers::new()
+        .in_order()
+        .on(1, move |call: Call<()>| {
+            let (gate, running) = (Arc::clone(&gate), Arc::clone(&running));
+            async move {
+                let others = running.fetch_add(1, Ordering::SeqCst);
+                if call.term().is_atom("wait") {
+                    gate.notified().await;
+                }
+                running.fetch_sub(1, Ordering::SeqCst);
+                Reply::ok(others as u64)
             }
-            running.fetch_sub(1, Ordering::SeqCst);
-            Reply::ok(others as u64)
-        }
-    });
+        })
+        .on_now(2, move |_: &Call<()>| Reply::ok(at_once.load(Ordering::SeqCst) as u64));
     let server = start_with(Server::builder(), handlers).await;
     let (mut client, mut other) = (server.connect().await, server.connect().await);
-    client.send("1 'wait'$1 'go'$1 'wait'$1 'go'$").await;
+    client.send("1 'wait'$1 'go'$1 'wait'$2 'go'$").await;
     while server.handle.status().calls < 4 {
         tokio::task::yield_now().await;
     }
@@ -74,7 +120,7 @@ async fn handlers_in_order_begin_when_the_one_before_them_is_done() {
     open.notify_one();
     client.expect("1 ? {0'start'}$1 ? {0'start'}$").await;
     open.notify_one();
-    client.expect("1 ? {0'start'}$1 ? {0'start'}$").await;
+    client.expect("1 ? {0'start'}$2 ? {0'start'}$").await;
     server.stop().await;
 }
 

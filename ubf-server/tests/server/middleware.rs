@@ -75,7 +75,11 @@ async fn a_handler_runs_in_a_span_that_says_whose_call_it_is() {
             tracing::info!(target: "handler", "at work");
             Reply::ok(1)
         })
-        .on_event(1, |_: Call<()>| async {});
+        .on_event(1, |_: Call<()>| async {})
+        .on_now(3, |_: &Call<()>| {
+            tracing::info!(target: "handler", "at work");
+            Reply::ok(1)
+        });
     let server = TestServer::start(Server::builder().service("kv", handlers)).await.unwrap();
     let mut client = server.client(1);
     client.negotiate("kv", [1, 2]).await.unwrap();
@@ -83,14 +87,17 @@ async fn a_handler_runs_in_a_span_that_says_whose_call_it_is() {
     client.speak(1);
     client.send_event(1).await.unwrap();
     client.call(1).await.unwrap();
+    client.speak(3);
+    client.call(1).await.unwrap();
     let expected = [
         "request peer=own service=kv version=2 packet=2",
         "event peer=own service=kv version=1 packet=3",
         "request peer=own service=kv version=1 packet=4",
+        "request peer=own service=kv version=3 packet=5",
     ];
     let seen = spans.0.lock().unwrap();
     assert_eq!(seen.spans, expected);
-    assert_eq!(seen.lines_in, [1, 3]);
+    assert_eq!(seen.lines_in, [1, 3, 4]);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use ubf_codec::{Encoder, decode};
 use ubf_net::testing::within;
-use ubf_server::{Call, Handlers, NotAdopted, Reply, Server, SessionExport, Versions};
+use ubf_server::{Call, Departing, Handlers, NotAdopted, Reply, Server, SessionExport, Versions};
 
 use super::support::{Peer, Running, start, start_with};
 
@@ -118,7 +118,7 @@ async fn u2_a_session_whose_handler_runs_is_given_when_that_has_ended() {
     assert!(not_now.contains("{'no_session''not_now'}"), "{not_now}");
     drop(other);
     gate.add_permits(1);
-    let export = within(departure.next()).await.unwrap();
+    let Some(Departing::Session(export)) = within(departure.next()).await else { panic!() };
     new.handle.adopt(sent(&export)).unwrap();
     assert!(within(departure.next()).await.is_none());
     assert_eq!(peer.packet().await, "10 ? {'wait''start'}$");

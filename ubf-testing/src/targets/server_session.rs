@@ -14,7 +14,7 @@ use bytes::{Bytes, BytesMut};
 use ubf_codec::{Document, Mode, ServerHeader, Term, Version, VersionedDecoder};
 use ubf_proto::control::{Agreed, ServerControl};
 use ubf_proto::server::{Config, Input, Output, ServerSession};
-use ubf_proto::{Offer, Phase, Service, Time, Versions};
+use ubf_proto::{Offer, Packet, Phase, Service, Time, Versions};
 
 use super::script::{Script, WAITS};
 
@@ -130,11 +130,11 @@ impl World {
                 self.running.remove(&packet);
                 self.answered.insert(packet, is_reply);
                 let body = format!("{{{packet}\"{}\"}}$", "x".repeat(script.below(120)));
-                self.tell(if is_reply {
-                    Input::Reply { packet, body: body.into() }
+                if is_reply {
+                    self.reply(packet, body.into(), step % 16 == 8);
                 } else {
-                    Input::Failed { packet, why: Term::atom("crash") }
-                });
+                    self.tell(Input::Failed { packet, why: Term::atom("crash") });
+                }
             }
             9 => {
                 self.now += script.choose(&WAITS);
@@ -193,6 +193,17 @@ impl World {
         self.tell(Input::Received(BytesMut::from(second)));
     }
 
+    /// A handler answers, and its answer leaves at once, if it can and `is_at_once`.
+    fn reply(&mut self, packet: u64, body: Bytes, is_at_once: bool) {
+        self.session.handle(Input::Tick, Time::from_millis(self.now));
+        if is_at_once && let Some(head) = self.session.answer_at_once(packet, &body) {
+            self.sent_out(&Packet { head, body });
+            self.drive();
+            return self.write();
+        }
+        self.tell(Input::Reply { packet, body });
+    }
+
     fn tell(&mut self, input: Input) {
         self.session.handle(input, Time::from_millis(self.now));
         self.drive();
@@ -216,13 +227,7 @@ impl World {
             assert!(count < MAX_OUTPUTS, "outputs without end");
             assert!(!self.is_closed, "L2: {output:?} after the end");
             match output {
-                Output::Transmit { packet, .. } => {
-                    self.unsent.push_back(packet.len());
-                    let mut bytes = BytesMut::from(&packet.to_bytes()[..]);
-                    let packet = self.decoder.decode(&mut bytes).unwrap().expect("it is whole");
-                    assert!(bytes.is_empty(), "one packet and no more");
-                    self.transmitted(packet.header.mode, &packet.body);
-                }
+                Output::Transmit { packet, .. } => self.sent_out(&packet),
                 Output::Request(message) => {
                     let has_room = self.unsent.iter().sum::<usize>() < MAX_UNREAD_BYTES;
                     assert!(
@@ -248,6 +253,14 @@ impl World {
                 }
             }
         }
+    }
+
+    fn sent_out(&mut self, packet: &Packet) {
+        self.unsent.push_back(packet.len());
+        let mut bytes = BytesMut::from(&packet.to_bytes()[..]);
+        let packet = self.decoder.decode(&mut bytes).unwrap().expect("it is whole");
+        assert!(bytes.is_empty(), "one packet and no more");
+        self.transmitted(packet.header.mode, &packet.body);
     }
 
     fn execute(&mut self, packet: u64, version: u32, is_event: bool) {

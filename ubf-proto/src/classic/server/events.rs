@@ -50,6 +50,10 @@ impl Events {
         Some(held)
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Held> {
+        self.held.iter()
+    }
+
     /// From when on the next one may leave, if no call is in progress; `last` is when the last
     /// packet came or went.
     pub(super) fn due(&self, last: Time, timing: EventTiming) -> Time {

@@ -1,13 +1,27 @@
 //! What services answer: to a start, a restart, a request (Q5, Q6, Q7, Q10).
 
+use alloc::boxed::Box;
 use core::mem;
 
-use ubf_codec::{DecodeOptions, Decoder, Dialect, Term, Text};
+use bytes::Bytes;
+use ubf_codec::{DecodeOptions, Decoder, Dialect, Limits, Term, TermRef, Text};
 
 use super::config::{AfterStop, BrokenReply};
+use super::house::NO_STATE;
 use super::output::{CloseReason, Notice};
 use super::{InService, Level, Phase, ServerSession, Work};
 use crate::classic::{Flavour, form};
+
+/// What our own program has written needs no limits but those of sizes that cannot be counted.
+const OWN: Limits = Limits::new()
+    .with_max_packet_bytes(u32::MAX)
+    .with_max_depth(u32::MAX)
+    .with_max_expanded_nodes(u64::MAX)
+    .with_max_expanded_bytes(u64::MAX)
+    .with_max_integer_digits(u32::MAX)
+    .with_max_tag_bytes(u32::MAX);
+/// The memory for a longer answer is given back. Chosen: most are far shorter.
+const LONGEST_KEPT: usize = 64 << 10;
 
 impl ServerSession {
     pub(super) fn started(&mut self, reply: Term, state: Text) {
@@ -39,22 +53,66 @@ impl ServerSession {
         }
     }
 
-    pub(super) fn reply(&mut self, number: u64, reply: &Term, state: Text) {
-        let Work::Calling(call) = &self.work else { return };
-        if call.number != number {
+    /// The answer of a service as the packet that it has made: `{Reply,State}`.
+    pub(super) fn encoded_reply(&mut self, number: u64, body: &Bytes) {
+        if !self.is_asked(number) {
+            return;
+        }
+        let new = || Box::new(Decoder::new().with_limits(OWN));
+        let mut decoder = self.replies.take().unwrap_or_else(new);
+        let Ok(packet) = decoder.decode(body) else {
+            return self.stop(CloseReason::Crashed);
+        };
+        match form::elements::<2>(packet.root()) {
+            Some([reply, state]) if let Some(name) = state.as_atom() => {
+                self.reply_as(number, reply, name.to_text(), Some(packet.root()));
+            }
+            Some(_) | None => self.stop(CloseReason::Crashed),
+        }
+        // What a long answer took is given back.
+        if body.len() <= LONGEST_KEPT {
+            decoder.recycle(packet);
+            self.replies = Some(decoder);
+        }
+    }
+
+    /// The answer of a service.
+    pub(super) fn reply(&mut self, number: u64, reply: TermRef<'_>, state: Text) {
+        self.reply_as(number, reply, state, None);
+    }
+
+    fn is_asked(&self, number: u64) -> bool {
+        matches!(&self.work, Work::Calling(call) if call.number == number)
+    }
+
+    /// The answer of a service, and the pair of both, if there is one.
+    fn reply_as(
+        &mut self,
+        number: u64,
+        reply: TermRef<'_>,
+        state: Text,
+        pair: Option<TermRef<'_>>,
+    ) {
+        if !self.is_asked(number) {
             return;
         }
         let Work::Calling(call) = mem::replace(&mut self.work, Work::Idle) else { return };
         let Level::Service(session) = &self.level else { return };
         let Some(service) = self.house.service(session.service) else { return };
+        // Q7: a stateless service is in no state, whatever it says.
+        let (state, pair) = if service.is_stateless() {
+            (Text::from_static(NO_STATE), None)
+        } else {
+            (state, pair)
+        };
         let Some((contract, (accepted, request))) = service.contract().cloned().zip(call.checked)
         else {
-            self.answer(reply.clone(), state.clone());
+            self.answer_with(reply, state.clone(), pair);
             return self.enter(state);
         };
         let next = service.place(&state);
         let Err(broken) = contract.reply(&accepted, reply, next) else {
-            self.answer(reply.clone(), state.clone());
+            self.answer_with(reply, state.clone(), pair);
             return self.enter(state);
         };
         let stays = session.state.clone();
@@ -79,6 +137,17 @@ impl ServerSession {
                 self.answer(term, state.clone());
                 self.enter(state);
             }
+        }
+    }
+
+    /// Q5: the pair is sent as it is, if there is one.
+    fn answer_with(&mut self, reply: TermRef<'_>, state: Text, pair: Option<TermRef<'_>>) {
+        match pair {
+            Some(pair) if !self.config.simple_rpc => {
+                self.last_answer = self.now;
+                self.transmit(pair);
+            }
+            Some(_) | None => self.answer(reply.to_term(), state),
         }
     }
 

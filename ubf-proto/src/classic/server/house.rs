@@ -91,6 +91,12 @@ impl HouseService {
         }
     }
 
+    /// Whether its contract has no states.
+    pub(super) fn is_stateless(&self) -> bool {
+        let contract = self.contract.as_ref();
+        contract.is_some_and(|contract| contract.entry() == SessionState::Stateless)
+    }
+
     /// Q12: what is answered to `'contract'`.
     pub(super) fn contract_term(&self) -> Term {
         match &self.contract {
@@ -106,7 +112,7 @@ impl HouseService {
 }
 
 /// The state of services without states.
-const NO_STATE: &str = "none";
+pub(super) const NO_STATE: &str = "none";
 
 impl House {
     /// A server without services, whose meta level is that of this flavour.
@@ -186,6 +192,10 @@ impl House {
 
     pub(super) fn find(&self, name: TextRef<'_>) -> Option<usize> {
         self.services.iter().position(|service| name == service.name.as_bytes())
+    }
+
+    pub(super) fn find_named(&self, name: &Text) -> Option<usize> {
+        self.services.iter().position(|service| service.name == *name)
     }
 
     /// The answer to `'services'`.

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use ubf_codec::{Term, Text};
 
 /// What happened.
@@ -41,6 +41,14 @@ pub enum Input {
         /// that they were given.
         state: Text,
     },
+    /// The same as a packet, up to and with its `$`: `{Reply,State}`. It is read once and no term is
+    /// made of it. What is no such packet ends the session, as a crash does.
+    EncodedReply {
+        /// The number of the [`Request`](super::Request).
+        number: u64,
+        /// The packet, in the extended dialect.
+        body: Bytes,
+    },
     /// A handler or a start crashed: the session ends without a word (Q11).
     Failed,
     /// An event for the client, without its wrapping.
@@ -50,6 +58,11 @@ pub enum Input {
         /// For the call in progress.
         within: Duration,
     },
+    /// U2: the session may go to another process: nothing more is begun, read or sent, but what
+    /// runs ends, and its answer is sent.
+    Freeze,
+    /// U2: it stays. The time between counts for nothing.
+    Thaw,
     /// Time has passed.
     Tick,
 }

@@ -115,7 +115,7 @@ impl ServerSession {
         if let Some((contract, place)) = held_to {
             match contract.request(place, packet.root()) {
                 Ok(accepted) => {
-                    checked = Some((accepted, Bytes::copy_from_slice(packet.source())));
+                    checked = Some((accepted, packet.shared_source()));
                 }
                 Err(broken) => {
                     let root = packet.root();

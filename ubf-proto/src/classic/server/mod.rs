@@ -11,6 +11,7 @@
 //! One request is worked on at a time; what comes meanwhile waits in the bytes that came in (Q4).
 //! `level.rs` reads the packets of both levels, `finish.rs` takes what services answer.
 
+mod carried;
 mod config;
 mod events;
 mod finish;
@@ -21,13 +22,15 @@ mod output;
 #[cfg(test)]
 mod tests;
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 
 use bytes::Bytes;
-use ubf_codec::{Term, Text};
+use ubf_codec::{Decoder, StreamDecoder, Term, TermRef, Text};
 use ubf_contract::{Accepted, SessionState};
 
+pub use self::carried::Carried;
 pub use self::config::{AfterStop, BrokenReply, Config, EventTiming};
 pub use self::house::{House, HouseService};
 pub use self::input::Input;
@@ -81,7 +84,21 @@ pub struct ServerSession {
     last_answer: Time,
     /// Requests so far.
     requests: u64,
+    /// U2: nothing is begun, since the session may go to another process.
+    is_frozen: bool,
+    /// Reads what services answer.
+    replies: Option<Box<Decoder>>,
     outputs: VecDeque<Output>,
+}
+
+/// Memory that a session needs while it is at work, and not while it is idle: its decoders.
+///
+/// A shell with many sessions keeps one for each thread: [`attach`](ServerSession::attach) gives it
+/// to the session that is at work, and [`release`](ServerSession::release) takes it back.
+#[derive(Debug)]
+pub struct Scratch {
+    decoder: Box<StreamDecoder>,
+    replies: Option<Box<Decoder>>,
 }
 
 /// Whose requests are understood (Q6).
@@ -152,7 +169,17 @@ impl ServerSession {
             }
             None => Level::Meta,
         };
-        let mut session = Self {
+        let mut session = Self::at(level, config, house, now);
+        // Q2: the server speaks first.
+        if let Some(hello) = session.config.hello.as_ref().map(super::Hello::to_term) {
+            session.transmit(&hello);
+        }
+        session
+    }
+
+    /// One that has said nothing.
+    fn at(level: Level, config: Arc<Config>, house: Arc<House>, now: Time) -> Self {
+        Self {
             wire: Wire::new(config.limits, config.writing, now),
             level,
             work: Work::Idle,
@@ -161,16 +188,28 @@ impl ServerSession {
             last_packet: now,
             last_answer: now,
             requests: 0,
+            is_frozen: false,
+            replies: None,
             outputs: VecDeque::new(),
             now,
             config,
             house,
-        };
-        // Q2: the server speaks first.
-        if let Some(hello) = session.config.hello.as_ref().map(super::Hello::to_term) {
-            session.transmit(&hello);
         }
-        session
+    }
+
+    /// Gives it memory to work with, if it has none.
+    pub fn attach(&mut self, scratch: Scratch) {
+        let Scratch { decoder, replies } = scratch;
+        self.wire.attach(decoder);
+        if self.replies.is_none() {
+            self.replies = replies;
+        }
+    }
+
+    /// Takes that memory, if no packet has begun.
+    pub fn release(&mut self) -> Option<Scratch> {
+        let decoder = self.wire.take_decoder()?;
+        Some(Scratch { decoder, replies: self.replies.take() })
     }
 
     /// Takes in what happened. `now` never goes back.
@@ -188,7 +227,13 @@ impl ServerSession {
             Input::Started { reply, state } => self.started(reply, state),
             Input::Rejected { why } => self.rejected(why),
             Input::Restarted => self.restarted(),
-            Input::Reply { number, reply, state } => self.reply(number, &reply, state),
+            Input::Reply { number, reply, state } => self.reply(number, reply.as_ref(), state),
+            Input::EncodedReply { number, body } => self.encoded_reply(number, &body),
+            Input::Freeze => self.is_frozen = true,
+            Input::Thaw => {
+                self.is_frozen = false;
+                self.wire.restart_clocks(self.now);
+            }
             Input::Failed => {
                 if !matches!(self.work, Work::Idle) {
                     self.stop(CloseReason::Crashed);
@@ -229,8 +274,7 @@ impl ServerSession {
             Phase::Open | Phase::AtStop => Time::NEVER,
         };
         let others = [self.packet_deadline(), self.idle_deadline(), self.event_due(), ending];
-        let write = self.wire.write_deadline(self.config.max_write_time);
-        others.into_iter().fold(write, Time::min).if_ever()
+        others.into_iter().fold(self.write_deadline(), Time::min).if_ever()
     }
 
     /// Whether bytes are wanted. While they are not, leave them in the socket: this is the
@@ -238,6 +282,7 @@ impl ServerSession {
     #[must_use]
     pub fn is_reading(&self) -> bool {
         self.is_open()
+            && !self.is_frozen
             && !self.wire.has_ended()
             && self.wire.unsent() < self.config.max_unread_bytes
             && (matches!(self.work, Work::Idle)
@@ -268,6 +313,7 @@ impl ServerSession {
     /// Q4: a packet is taken in when nothing runs.
     fn is_decoding(&self) -> bool {
         self.is_open()
+            && !self.is_frozen
             && matches!(self.work, Work::Idle)
             && self.wire.unsent() < self.config.max_unread_bytes
     }
@@ -307,8 +353,7 @@ impl ServerSession {
     }
 
     fn check_time(&mut self) -> bool {
-        let write = self.wire.write_deadline(self.config.max_write_time);
-        let reason = if self.now >= write {
+        let reason = if self.now >= self.write_deadline() {
             CloseReason::SlowReader
         } else if self.now >= self.packet_deadline() {
             CloseReason::PacketTime
@@ -323,8 +368,10 @@ impl ServerSession {
 
     /// Q11: the client's half-close ends the session when all is answered.
     fn see_end(&mut self) -> bool {
-        let is_over =
-            self.wire.has_ended() && matches!(self.work, Work::Idle) && !self.wire.is_fresh();
+        let is_over = self.wire.has_ended()
+            && !self.is_frozen
+            && matches!(self.work, Work::Idle)
+            && !self.wire.is_fresh();
         if is_over {
             self.stop(CloseReason::ByClient);
         }
@@ -339,8 +386,17 @@ impl ServerSession {
         }
     }
 
+    /// U2: what a session does not write while it is frozen is not its client's fault.
+    fn write_deadline(&self) -> Time {
+        if self.is_frozen {
+            Time::NEVER
+        } else {
+            self.wire.write_deadline(self.config.max_write_time)
+        }
+    }
+
     fn idle_deadline(&self) -> Time {
-        if self.is_open() && matches!(self.work, Work::Idle) {
+        if self.is_open() && !self.is_frozen && matches!(self.work, Work::Idle) {
             self.wire.last_byte().max(self.last_answer) + self.config.max_idle_time
         } else {
             Time::NEVER
@@ -398,8 +454,8 @@ impl ServerSession {
         }
     }
 
-    fn transmit(&mut self, term: &Term) {
-        let bytes = self.wire.packet(term.as_ref(), self.now);
+    fn transmit<'t>(&mut self, term: impl Into<TermRef<'t>>) {
+        let bytes = self.wire.packet(term.into(), self.now);
         self.outputs.push_back(Output::Transmit { bytes, is_apart: false });
     }
 

@@ -548,3 +548,128 @@ fn notices_say_who_broke_the_contract() {
     let Some(Output::Notice(Notice::ClientBroke(broken))) = session.poll_output() else { panic!() };
     assert_eq!(broken.state_name.unwrap(), "start");
 }
+
+#[test]
+fn u2_a_frozen_session_answers_and_begins_nothing() {
+    let mut test = Test::in_door();
+    test.send("'ping'$'ping'$");
+    test.tell(Input::EventOut(ubf!(bell)));
+    assert!(test.tell(Input::Freeze).is_empty());
+    assert!(test.session.export().is_none());
+    // The event and the second request wait.
+    assert_eq!(test.reply(ubf!(pong), "start"), ["{'pong''start'}$"]);
+    assert!(!test.session.is_reading());
+    // Nothing is too late while it is frozen.
+    assert_eq!(test.session.poll_timeout(), None);
+    assert!(test.at(1 << 40).is_empty());
+    assert!(test.session.export().is_some());
+    assert_eq!(test.tell(Input::Thaw), ["request 2 of door in start: ping"]);
+    assert_eq!(test.reply(ubf!(pong), "start"), ["{'pong''start'}$", "apart {'event_out''bell'}$"]);
+}
+
+#[test]
+fn u2_a_session_goes_on_where_it_was_in_another_process() {
+    let mut old = Test::in_door();
+    old.send("{'open',1}$");
+    old.reply(ubf!(ok), "opened");
+    old.send("'close'$'clo");
+    old.tell(Input::EventOut(ubf!(bell)));
+    old.tell(Input::Freeze);
+    old.reply(ubf!(ok), "start");
+    let carried = old.session.export().unwrap();
+    assert_eq!(carried.place, Some(("door".into(), "start".into())));
+    assert_eq!(&carried.unread[..], b"'clo");
+    assert_eq!(carried.events, [ubf!(bell)]);
+
+    let (config, house) = (Arc::new(quiet()), Arc::new(House::of_one(door())));
+    let session = ServerSession::carried(config, house, carried.clone(), 7, Time::ZERO).unwrap();
+    let mut new = Test { session, now: Time::ZERO, calls: Vec::new() };
+    // There is no hello. Bytes of the old process are still to be written.
+    assert_eq!(new.tell(Input::Tick), ["apart {'event_out''bell'}$"]);
+    assert_eq!(new.session.poll_timeout(), Some(Time::from_millis(30_000)));
+    assert!(new.send("se'$")[0].starts_with("{{'clientBrokeContract''close'"));
+    assert_eq!(new.send("{'open',2}$"), ["request 1 of door in start: {open,2}"]);
+
+    let other = Arc::new(House::of_one(HouseService::new("other")));
+    let config = Arc::new(quiet());
+    assert!(ServerSession::carried(config, other, carried, 0, Time::ZERO).is_none());
+}
+
+#[test]
+fn u2_a_session_at_its_stop_is_there_in_the_next_process_too() {
+    let config = Arc::new(Config { after_stop: AfterStop::Wait, ..quiet() });
+    let carried = Carried {
+        place: Some(("door".into(), "stop".into())),
+        unread: Bytes::new(),
+        events: Vec::new(),
+    };
+    let house = Arc::new(House::of_one(door()));
+    let session = ServerSession::carried(config, house, carried, 0, Time::ZERO).unwrap();
+    let mut test = Test { session, now: Time::ZERO, calls: Vec::new() };
+    assert_eq!(test.send("'ping'$"), ["close: the session is in the state stop"]);
+}
+
+#[test]
+fn u2_a_session_that_ends_goes_nowhere() {
+    let mut ended = Test::in_door();
+    ended.send("'ping'$");
+    ended.tell(Input::EndOfStream);
+    ended.tell(Input::Freeze);
+    ended.reply(ubf!(pong), "start");
+    assert!(ended.session.export().is_none());
+    let mut broken = Test::in_door();
+    broken.send("}$");
+    assert!(broken.session.export().is_none());
+}
+
+#[test]
+fn an_encoded_reply_is_the_same_as_one_in_terms() {
+    let encoded = |body: &str| {
+        let mut test = Test::in_door();
+        test.send("'ping'$");
+        let number = *test.calls.last().unwrap();
+        test.tell(Input::EncodedReply { number, body: Bytes::copy_from_slice(body.as_bytes()) })
+    };
+    // However it is written.
+    for body in ["{'pong''start'}$", "'pong'>p {p, 'start'}$", "{'pong'\n'start'} $"] {
+        assert_eq!(encoded(body), ["{'pong''start'}$"], "{body}");
+    }
+    assert!(encoded("{'no''start'}$")[0].starts_with("{{'serverBrokeContract'"));
+    // What is none ends the session as a crash does.
+    for body in ["'pong'$", "{'pong'\"start\"}$", "{'pong'", "{1 2 'start'}$", ""] {
+        assert_eq!(encoded(body), ["close: the service crashed, a call is cut"], "{body}");
+    }
+    // Tags are tuples for a stock client, and a stateless service is in no state.
+    let mut bare = Test::new(quiet(), House::of_one(HouseService::new("bare")));
+    bare.send("1$");
+    let body = Bytes::from_static(b"{1`t` 'next'}$");
+    assert_eq!(bare.tell(Input::EncodedReply { number: 1, body }), ["{{'$TYPE'#116&1}'next'}$"]);
+}
+
+#[test]
+fn an_idle_session_does_without_its_decoders() {
+    let mut one = Test::in_door();
+    one.send("'ping'$\n");
+    assert_eq!(one.wire_bytes(), 0, "a line feed holds on to no block");
+    let number = *one.calls.last().unwrap();
+    let body = Bytes::from_static(b"{'pong''start'}$");
+    one.tell(Input::EncodedReply { number, body });
+    let scratch = one.session.release().unwrap();
+    assert!(one.session.release().is_none());
+    let mut other = Test::in_door();
+    other.session.attach(scratch);
+    assert_eq!(other.send("'ping'$ 'pi"), ["request 1 of door in start: ping"]);
+    assert!(other.session.release().is_none(), "a packet has begun");
+    // What is wrong is where its own stream has it.
+    other.reply(ubf!(pong), "start");
+    let closed = other.send("ng'$}$");
+    assert_eq!(closed, ["request 2 of door in start: ping"]);
+    let closed = other.reply(ubf!(pong), "start");
+    assert!(closed[1].contains("at byte 15"), "{closed:?}");
+}
+
+impl Test {
+    fn wire_bytes(&self) -> usize {
+        self.session.wire.waiting()
+    }
+}

@@ -1,5 +1,6 @@
 //! The rules one by one: literal bytes in, literal bytes out.
 
+mod at_once;
 mod client;
 mod client_end;
 mod edges;

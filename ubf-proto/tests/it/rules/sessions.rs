@@ -76,6 +76,16 @@ impl World {
         self.tell(place, Input::Reply { packet, body: Bytes::from(body.to_owned()) })
     }
 
+    /// The header of an answer that leaves at once.
+    fn at_once(&mut self, name: &'static str, packet: u64, body: &str) -> Option<Bytes> {
+        let place = self.connections[name].0;
+        let machine = self.machines[place].as_mut().unwrap();
+        let head = machine.session.answer_at_once(packet, body.as_bytes())?;
+        let written = Input::Written(head.len() + body.len());
+        assert_eq!(self.tell(place, written), [""; 0]);
+        Some(head)
+    }
+
     fn event(&mut self, name: &'static str, body: &str) -> Vec<String> {
         let place = self.connections[name].0;
         let (version, body) = (10.try_into().unwrap(), Bytes::from(body.to_owned()));
@@ -220,6 +230,25 @@ fn opened(window: u64) -> World {
 fn again(world: &mut World, name: &'static str, done: u64, events: u64, turn: u64) -> Vec<String> {
     world.connect(name);
     world.receive(name, &resume(done, events, turn))
+}
+
+#[test]
+fn s3_an_answer_that_leaves_at_once_is_kept_as_any_other() {
+    let mut world = opened(8);
+    world.receive("a", "10 'one'$");
+    assert_eq!(world.at_once("a", 2, "{1's'}$").as_deref(), Some(&b"10 ? "[..]));
+    world.receive("a", "10 'two'$");
+    assert_eq!(world.reply("a", 3, "{2's'}$"), ["10 ? {2's'}$"]);
+    world.receive("a", "10 'three'$");
+    // S3: one that is too large to be kept is not sent.
+    let large = format!("{{~{}~'s'}}$", "a".repeat(996));
+    assert_eq!(world.at_once("a", 4, &large), None);
+    assert_eq!(world.at_once("a", 4, "{3's'}$").as_deref(), Some(&b"10 ? "[..]));
+    world.lose("a");
+    let lines = again(&mut world, "b", 1, 0, 2);
+    assert_eq!(lines, [agreed("'resumed'3 0").as_str(), "10 ? {2's'}$", "10 ? {3's'}$"]);
+    world.receive("b", "10 'four'$");
+    assert!(world.at_once("b", 6, "{4's'}$").is_some());
 }
 
 #[test]

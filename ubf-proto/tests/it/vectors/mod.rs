@@ -1,12 +1,11 @@
 //! The specification's dialogues: what one end is given, and what it must do.
 //!
 //! Each end is run alone: it is given what the other one sends according to the vector, and must
-//! send exactly its own bytes. So a mistake that both make is found too.
+//! send exactly its own bytes. So a mistake that both make is found too. That each requirement of the
+//! book has a vector is a matter of the suite (`ubf-conformance/tests/requirements.rs`).
 
-mod connections;
 #[cfg(feature = "mutants")]
 mod mutants;
-mod sessions;
 mod takeover;
 
 use ubf_conformance::dialogue::{Dialogue, Folder, Strictness, load, play};
@@ -46,4 +45,24 @@ fn failures(folder: Folder, side: Side) -> Vec<String> {
 fn follows(folder: Folder, side: Side) {
     let failures = failures(folder, side);
     assert!(failures.is_empty(), "{failures:#?}");
+}
+
+#[test]
+fn the_client_does_what_the_vectors_of_connections_say() {
+    follows(Folder::Connections, Side::Client);
+}
+
+#[test]
+fn the_server_does_what_the_vectors_of_connections_say() {
+    follows(Folder::Connections, Side::Server);
+}
+
+#[test]
+fn the_client_does_what_the_vectors_of_sessions_say() {
+    follows(Folder::Sessions, Side::Client);
+}
+
+#[test]
+fn the_server_does_what_the_vectors_of_sessions_say() {
+    follows(Folder::Sessions, Side::Server);
 }

@@ -50,3 +50,12 @@ fn the_vectors_notice_each_rule_that_is_taken_away() {
     let survivors: Vec<_> = survivors.collect();
     assert!(survivors.is_empty(), "{survivors:?}");
 }
+
+/// S4: in memory nobody has received less than is done, so that no search can miss this rule.
+#[test]
+fn mutant_received_ignores_done() {
+    let failures = with(Mutant::ReceivedIgnoresDone, || failures(Folder::Sessions, Side::Server));
+    let [failure] = failures.as_slice() else { panic!("{failures:#?}") };
+    let name = "server-resuming: what the client says it has done counts as received: ";
+    assert!(failure.starts_with(name), "{failure}");
+}

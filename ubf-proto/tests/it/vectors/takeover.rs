@@ -1,4 +1,5 @@
-//! The vectors of `spec/vectors/takeover`: sessions as one process gives them to the next (U7).
+//! The vectors of `spec/vectors/takeover`: sessions, and connections of stock clients, as one
+//! process gives them to the next (U7).
 
 use serde::Deserialize;
 use ubf_codec::decode;
@@ -9,6 +10,21 @@ use ubf_proto::server::RestoredItem;
 struct Exports {
     export: Vec<Export>,
     no_export: Vec<NoExport>,
+    #[cfg_attr(not(feature = "classic"), expect(dead_code, reason = "they are of stock clients"))]
+    connection: Vec<Connection>,
+    #[cfg_attr(not(feature = "classic"), expect(dead_code, reason = "they are of stock clients"))]
+    no_connection: Vec<NoExport>,
+}
+
+#[derive(Deserialize)]
+#[cfg_attr(not(feature = "classic"), expect(dead_code, reason = "they are of stock clients"))]
+struct Connection {
+    name: String,
+    written: String,
+    place: String,
+    unread: String,
+    unsent: String,
+    events: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -27,10 +43,39 @@ struct NoExport {
     written: String,
 }
 
+fn exports() -> Exports {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../spec/vectors/takeover/exports.toml");
+    toml::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+#[cfg(feature = "classic")]
+#[test]
+fn u7_connections_are_read_and_written_as_the_vectors_say() {
+    use ubf_proto::export::ClassicExport;
+
+    let Exports { connection, no_connection, .. } = exports();
+    for Connection { name, written, place, unread, unsent, events } in connection {
+        let packet = decode(written.as_bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let read = ClassicExport::read(packet.root()).unwrap_or_else(|| panic!("{name}"));
+        assert_eq!(read.to_term(), packet.root().to_term(), "{name}");
+        let found = read.session.place.map_or("meta".to_owned(), |(service, state)| {
+            format!("{} in {}", service.to_latin1(), state.to_latin1())
+        });
+        assert_eq!(found, place, "{name}");
+        assert_eq!(read.session.unread, unread.as_bytes(), "{name}");
+        assert_eq!(read.unsent, unsent.as_bytes(), "{name}");
+        let found: Vec<_> = read.session.events.iter().map(ToString::to_string).collect();
+        assert_eq!(found, events, "{name}");
+    }
+    for NoExport { name, written } in no_connection {
+        let packet = decode(written.as_bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(ClassicExport::read(packet.root()), None, "{name}");
+    }
+}
+
 #[test]
 fn u7_exports_are_read_and_written_as_the_vectors_say() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../spec/vectors/takeover/exports.toml");
-    let exports: Exports = toml::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let exports = exports();
     for Export { name, written, turn, received, events, kept } in exports.export {
         let packet = decode(written.as_bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
         let read = SessionExport::read(packet.root()).unwrap_or_else(|| panic!("{name}"));
