@@ -199,8 +199,9 @@ impl From<String> for Text {
 
 impl From<Vec<u8>> for Text {
     fn from(bytes: Vec<u8>) -> Self {
-        let short = ShortText::new(&bytes);
-        Self(short.map_or_else(|| Stored::Shared(Bytes::from(bytes)), Stored::Short))
+        // A vector with room behind its bytes would be kept as it is, and memory taken to say so.
+        let share = |bytes: Vec<u8>| Stored::Shared(Bytes::from(bytes.into_boxed_slice()));
+        Self(ShortText::new(&bytes).map_or_else(|| share(bytes), Stored::Short))
     }
 }
 
