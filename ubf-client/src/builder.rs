@@ -125,11 +125,18 @@ impl Builder {
     /// or on Unix systems `unix:/run/kv.sock`. They are tried in the order in which they are given.
     /// Default: none, and at least one is needed.
     ///
+    /// `ubfs://b.example:4000` is spoken to with TLS, and so is each other address of the client
+    /// then: R7 knows no way back from TLS. What makes TLS is what `tls` (feature `tls`) was given,
+    /// or the authorities of the system (feature `system-roots`).
+    ///
     /// Status and notices show a Unix socket by a name in `.invalid`, here
     /// `unix-run-kv-sock-0.invalid:1`: no server can mean it.
     pub fn address(mut self, address: impl AsRef<str>) -> Self {
         match address.as_ref().parse::<Target>() {
-            Ok(target) => self.config.addresses.extend(self.stand_ins.address(target)),
+            Ok(target) => {
+                self.config.tls |= matches!(target, Target::Tls(_));
+                self.config.addresses.extend(self.stand_ins.address(target));
+            }
             Err(error) => {
                 self.bad_address.get_or_insert((address.as_ref().to_owned(), error));
             }
@@ -472,10 +479,18 @@ impl Builder {
         config.max_calls = self.config.max_pending.max(1);
         config.max_in_flight = self.config.max_in_flight.max(1);
         let addresses = self.config.addresses.iter();
+        #[cfg(feature = "tls")]
+        let connector = match self.tls {
+            Some(tls) => Some(crate::attempt::over_tls(tls, self.connector)),
+            None => self.connector,
+        };
+        #[cfg(not(feature = "tls"))]
+        let connector = self.connector;
         crate::classic::ClassicBuilder {
+            is_tls: self.config.tls,
             targets: addresses.map(|address| self.stand_ins.target(address)).collect(),
             bad_address: self.bad_address,
-            connector: self.connector,
+            connector,
             connect_time: self.config.max_connect_time,
             call_time: self.config.call_time,
             max_events: self.max_events,

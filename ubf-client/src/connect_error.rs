@@ -26,6 +26,10 @@ pub enum ConnectError {
     NoVersion,
     /// Connections were to be TLS, and there is no [`connector`](Builder::connector) to make it.
     TlsUnavailable,
+    /// Connections were to be TLS, with the authorities of the system, and those cannot be used.
+    #[cfg(feature = "system-roots")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "system-roots")))]
+    Tls(ubf_net::tls::TlsError),
     /// No server could be reached that has a version in common with this program.
     Unreachable {
         /// What happened at each address.
@@ -49,6 +53,8 @@ impl fmt::Display for ConnectError {
             }
             Self::NoVersion => f.write_str("no version that may be used"),
             Self::TlsUnavailable => f.write_str("TLS needs a connector"),
+            #[cfg(feature = "system-roots")]
+            Self::Tls(error) => error.fmt(f),
             Self::Unreachable { losses } => {
                 f.write_str("no server can be used")?;
                 // Several have no one cause: each is told with its own.
@@ -69,7 +75,12 @@ impl fmt::Display for ConnectError {
 }
 
 // `Display` shows what was lost, with all causes: several losses have no one cause.
-impl std::error::Error for ConnectError {}
+impl std::error::Error for ConnectError {
+    #[cfg(feature = "system-roots")]
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        if let Self::Tls(error) = self { error.source() } else { None }
+    }
+}
 
 fn write_with_causes(loss: &Loss, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     write!(f, "{loss}")?;

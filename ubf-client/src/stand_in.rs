@@ -11,7 +11,7 @@ pub(crate) struct StandIns(Vec<(Address, Target)>);
 impl StandIns {
     /// The address that a session is to know a target by.
     pub(crate) fn address(&mut self, target: Target) -> Option<Address> {
-        if let Target::Network(address) = target {
+        if let Target::Network(address) | Target::Tls(address) = target {
             return Some(address);
         }
         let known = self.0.iter().find(|(_, known)| *known == target);

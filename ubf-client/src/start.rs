@@ -46,6 +46,14 @@ impl Builder {
         } = self;
         #[cfg(feature = "contract")]
         let contracts = contracts.contracts();
+        #[cfg(feature = "system-roots")]
+        let tls = match tls {
+            None if config.tls && connector.is_none() => {
+                let tls = ubf_net::tls::ClientTls::of_system().map_err(ConnectError::Tls)?;
+                Some(tls)
+            }
+            given => given,
+        };
         #[cfg(feature = "tls")]
         let connector = match tls {
             Some(tls) => Some(over_tls(tls, connector)),

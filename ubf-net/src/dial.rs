@@ -26,7 +26,8 @@ const MAX_IPS: usize = 16;
 /// ms, or as soon as that fails; the families take turns (RFC 8305). At most 16 are tried.
 ///
 /// # Errors
-/// If no connection is made `within` this time, over all attempts and the name's look-up.
+/// If no connection is made `within` this time, over all attempts and the name's look-up; and for
+/// [`Target::Tls`]: whoever makes TLS of the stream dials its address as [`Target::Network`].
 pub async fn dial(
     target: &Target,
     is_allowed: impl FnMut(IpAddr) -> bool,
@@ -35,6 +36,10 @@ pub async fn dial(
     let connecting = async {
         match target {
             Target::Network(address) => dial_network(address, is_allowed).await,
+            // R7: a program that knows nothing of TLS does not speak to it without.
+            Target::Tls(_) => Err(DialError::other(io::Error::other(
+                "such an address is spoken to with TLS alone",
+            ))),
             #[cfg(unix)]
             Target::Unix(path) => UnixStream::connect(path)
                 .await

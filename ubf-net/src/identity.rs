@@ -105,7 +105,7 @@ impl Peer {
     pub fn identity(&self) -> Option<&Identity> {
         match self {
             Self::Identified(identified) => Some(&identified.identity),
-            Self::Tcp(_) | Self::Unix | Self::Own => None,
+            Self::Tcp(_) | Self::Unix | Self::Process { .. } | Self::Own => None,
         }
     }
 }

@@ -36,18 +36,21 @@
 //! - A [`Listener`] accepts connections, and gives back those that nobody has accepted when it
 //!   closes. [`UnixSocket`] is one with a name in the file system that only its owner may use.
 //! - [`poll_write_pieces`] writes many pieces in one call to the system.
-//!
-//! - An [`Identity`] is who a peer has shown to be, by a certificate for example.
+//! - An [`Identity`] is who a peer has shown to be, by a certificate for example. A [`Network`] is
+//!   addresses that begin alike, and a [`ProxyHeader`] is what a balancer says of a client.
 //!
 //! # Features
 //! | feature | adds |
 //! |---|---|
 //! | `tls` | `tls`: streams that nobody on the path can read or change, and whose ends show who they are |
+//! | `system-roots` | `tls::ClientTls::of_system`: the authorities that the system trusts |
 //! | `testing` | `testing`: a peer that says and hears literal bytes |
 
 #![forbid(unsafe_code)]
 
 mod identity;
+mod network;
+mod proxy;
 mod stream;
 mod target;
 mod write;
@@ -70,6 +73,8 @@ pub use self::dial::dial;
 pub use self::dial_error::{DialError, DialErrorKind};
 pub use self::identity::{Identified, Identity};
 pub use self::listener::{Listener, TcpOptions};
+pub use self::network::{Network, NetworkError};
+pub use self::proxy::{ProxyError, ProxyHeader};
 pub use self::stream::{Peer, Stream};
 pub use self::target::{Target, TargetError};
 #[cfg(unix)]

@@ -115,7 +115,14 @@ impl Listener {
                 listener.accept().await.map(|(stream, peer)| (stream.into(), Peer::Tcp(peer)))
             }
             #[cfg(unix)]
-            Kind::Unix(socket) => Ok((socket.accept().await?.into(), Peer::Unix)),
+            Kind::Unix(socket) => {
+                let stream = socket.accept().await?;
+                let peer = stream.peer_cred().map_or(Peer::Unix, |who| Peer::Process {
+                    user: who.uid(),
+                    process: who.pid(),
+                });
+                Ok((stream.into(), peer))
+            }
         }
     }
 

@@ -231,6 +231,13 @@ pub enum Peer {
     Tcp(SocketAddr),
     /// This machine, by a socket in its file system.
     Unix,
+    /// A process of this machine, by such a socket, as the system names it.
+    Process {
+        /// The user that it ran as when it connected.
+        user: u32,
+        /// Its number, where the system tells.
+        process: Option<i32>,
+    },
     /// Whoever holds the other end of a stream that the program made.
     Own,
     /// Somebody who has shown who it is: see [`with_identity`](Self::with_identity).
@@ -244,7 +251,7 @@ impl Peer {
         match self {
             Self::Tcp(address) => Some(*address),
             Self::Identified(identified) => identified.address,
-            Self::Unix | Self::Own => None,
+            Self::Unix | Self::Process { .. } | Self::Own => None,
         }
     }
 }
@@ -254,6 +261,8 @@ impl fmt::Display for Peer {
         match self {
             Self::Tcp(address) => address.fmt(f),
             Self::Unix => f.write_str("unix"),
+            Self::Process { user, process: Some(id) } => write!(f, "unix uid {user} pid {id}"),
+            Self::Process { user, process: None } => write!(f, "unix uid {user}"),
             Self::Own => f.write_str("own"),
             Self::Identified(identified) => match identified.address {
                 Some(address) => write!(f, "{address} {}", identified.identity),

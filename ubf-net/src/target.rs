@@ -8,6 +8,8 @@ use std::str::FromStr;
 use ubf_codec::{Address, AddressError};
 
 /// What the name of a Unix socket begins with, where an address may stand too.
+/// What an address begins with that is spoken to with TLS.
+const TLS: &str = "ubfs://";
 #[cfg(unix)]
 const UNIX: &str = "unix:";
 
@@ -31,6 +33,9 @@ const UNIX: &str = "unix:";
 pub enum Target {
     /// A host and a port.
     Network(Address),
+    /// The same, to be spoken to with TLS alone: `ubfs://b.example:4000`. It is where somebody
+    /// begins; no server can name one (R7).
+    Tls(Address),
     /// The path of a Unix socket, written `unix:/run/kv.sock`.
     #[cfg(unix)]
     Unix(PathBuf),
@@ -54,6 +59,9 @@ impl FromStr for Target {
                 Ok(Self::Unix(path.into()))
             };
         }
+        if let Some(address) = text.strip_prefix(TLS) {
+            return address.parse().map(Self::Tls).map_err(TargetError::Address);
+        }
         text.parse().map(Self::Network).map_err(TargetError::Address)
     }
 }
@@ -62,6 +70,7 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Network(address) => address.fmt(f),
+            Self::Tls(address) => write!(f, "{TLS}{address}"),
             #[cfg(unix)]
             Self::Unix(path) => write!(f, "{UNIX}{}", path.display()),
         }

@@ -137,6 +137,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ScriptedPeer<S> {
         assert_eq!(String::from_utf8_lossy(&seen), bytes);
     }
 
+    /// Nothing more comes, and the connection closes or is reset.
+    ///
+    /// # Panics
+    /// If a byte comes, or no end.
+    pub async fn expect_closed(mut self) {
+        let mut byte = [0];
+        assert!(matches!(within(self.stream.read(&mut byte)).await, Ok(0) | Err(_)));
+    }
+
     /// Whether nothing has come that was not heard. A byte that has come is gone then.
     pub fn has_heard_all(&mut self) -> bool {
         let mut byte = [0];

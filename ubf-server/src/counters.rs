@@ -46,7 +46,12 @@ counters! {
     /// Connections that were closed at once, since there were too many in all or from their
     /// address, or because of a cordon.
     connections_refused,
-    /// TLS handshakes that failed, or took too long.
+    /// Connections that were closed at once, since the peer may not connect.
+    connections_not_allowed,
+    /// Negotiations that were refused, since the peer may not use the service (N14).
+    services_not_allowed,
+    /// TLS handshakes that failed, or took too long, and what came from a balancer and named no
+    /// client.
     handshakes_failed,
     /// Connections that were closed at once, since too many handshakes were under way.
     handshakes_refused,

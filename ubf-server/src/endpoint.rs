@@ -22,6 +22,7 @@ use ubf_proto::server::{self, Config, SessionAnswer};
 use ubf_proto::session::{Grant, NoSession, Resume, SessionId, Wish};
 use ubf_proto::{Phase, ServerSession, Service, Time, Versions, endpoint};
 
+use crate::admission::{NOT_ALLOWED, Rule};
 use crate::call_times::AllTimes;
 use crate::clock::Clock;
 use crate::connection::{self, Adopted, Attach, Giving, Resting};
@@ -53,6 +54,8 @@ pub(crate) struct SharedEndpoint {
     /// S6: bytes that all sessions may keep.
     max_kept_in_all: usize,
     pub(crate) services: BTreeMap<Service, Code>,
+    /// Who may use it.
+    pub(crate) rule: Rule,
     /// Whether a service has an owner: most servers have none, and need not look.
     has_owners: bool,
     /// All versions of the services, spoken or not.
@@ -282,6 +285,7 @@ impl SharedEndpoint {
             versions,
             has_owners: services.values().any(|code| matches!(code, Code::Owner(_))),
             services,
+            rule: Rule::default(),
             own,
             farewells: Arc::new(Semaphore::new(MAX_FAREWELLS)),
             wake: Notify::new(),
@@ -298,6 +302,12 @@ impl SharedEndpoint {
             is_crowded: AtomicBool::new(false),
             state: Mutex::new(state),
         }
+    }
+
+    /// Asks this rule who may use the server.
+    pub(crate) fn with_rule(mut self, rule: Rule) -> Self {
+        self.rule = rule;
+        self
     }
 
     /// Counts from here on how long calls take.
@@ -363,11 +373,20 @@ impl SharedEndpoint {
 
     pub(crate) fn admit(self: &Arc<Self>, peer: &Peer) -> Welcome {
         let origin = origin(peer);
+        // A rule is code of the program: it is asked without the lock.
+        if !self.rule.admits(peer) {
+            self.totals.connections_not_allowed.add(1);
+            info!(%peer, "not allowed to connect");
+            let start = self.with_state(|state, now| state.endpoint.turn_away(origin, now));
+            return Welcome::TurnedAway { why: NOT_ALLOWED, start };
+        }
+        let barred = self.rule.barred(peer, self.services.keys());
         let welcome = self.with_state(|state, now| match state.endpoint.admit(origin, now) {
             Admission::Serve { connection, start } => {
                 let entry =
                     ConnectionEntry::new(connection, peer.clone(), now, self.limits.max_events);
-                let entry = Arc::new(entry);
+                let entry = Arc::new(entry.barring(&barred));
+                let start = start.barring(barred);
                 state.entries.insert(connection, Arc::clone(&entry));
                 let guard = ConnectionGuard { endpoint: Arc::clone(self), entry };
                 Welcome::Served { guard, start }
@@ -811,6 +830,17 @@ impl SharedEndpoint {
             entries.truncate(at_most);
             entries.into_iter().map(|entry| connection_status(entry, now)).collect()
         })
+    }
+
+    /// N14: the numbers of connections for which the rule says other things than it did.
+    pub(crate) fn changed_by_rule(&self) -> Vec<u64> {
+        let entries: Vec<_> = self.with_state(|state, _| state.entries.values().cloned().collect());
+        // A rule is code of the program: it is asked without the lock.
+        let is_changed = |entry: &&Arc<ConnectionEntry>| {
+            let barred = self.rule.barred(&entry.peer, self.services.keys());
+            !self.rule.admits(&entry.peer) || !barred.iter().eq(entry.barred())
+        };
+        entries.iter().filter(is_changed).map(|entry| entry.key.number()).collect()
     }
 
     /// Tells the endpoint something about one connection. `false` if there is none of this number,

@@ -1,5 +1,6 @@
 //! A connection, as others see it.
 
+use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,7 +30,13 @@ pub(crate) struct ConnectionEntry {
     pub(crate) running: AtomicUsize,
     pub(crate) messages: Messages,
     agreed: Mutex<Option<Agreed>>,
+    /// N14: services that it may not use. Apart, since mostly there are none.
+    barred: Option<Box<Barred>>,
 }
+
+/// Services that a peer may not use (N14).
+#[derive(Debug)]
+struct Barred(BTreeSet<Service>);
 
 /// What was agreed on last, and with whom.
 #[derive(Clone, Debug)]
@@ -55,7 +62,19 @@ impl ConnectionEntry {
             running: AtomicUsize::new(0),
             messages: Messages::default(),
             agreed: Mutex::new(None),
+            barred: None,
         }
+    }
+
+    /// N14: it may not use these services.
+    pub(crate) fn barring(mut self, services: &BTreeSet<Service>) -> Self {
+        self.barred = (!services.is_empty()).then(|| Box::new(Barred(services.clone())));
+        self
+    }
+
+    /// N14: the services that it may not use.
+    pub(crate) fn barred(&self) -> impl Iterator<Item = &Service> {
+        self.barred.iter().flat_map(|barred| barred.0.iter())
     }
 
     pub(crate) fn mailbox(&self) -> Arc<Mailbox> {

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use ubf_net::{Listener, Peer, Stream};
+use ubf_net::{Listener, Network, Peer, Stream};
 
 use crate::endpoint::SharedEndpoint;
-#[cfg(feature = "tls")]
-use crate::tls::Handshakes;
+use crate::passage::Passage;
 
 /// What becomes of a connection that was accepted.
 pub(crate) type Greet = Box<Greeting>;
@@ -17,33 +16,31 @@ type Greeting = dyn Fn(Stream, Peer, &Arc<SharedEndpoint>) + Send + Sync;
 /// What a connection of the network passes before it is greeted.
 #[derive(Debug, Default)]
 pub(crate) struct Front {
-    #[cfg(feature = "tls")]
-    handshakes: Option<Arc<Handshakes>>,
+    passage: Option<Arc<Passage>>,
 }
 
 impl Front {
     #[cfg(feature = "tls")]
-    pub(crate) fn new(tls: Option<ubf_net::tls::ServerTls>) -> Self {
-        Self { handshakes: tls.map(Handshakes::new) }
+    pub(crate) fn new(proxies: Vec<Network>, tls: Option<ubf_net::tls::ServerTls>) -> Self {
+        Self { passage: Passage::new(proxies, tls) }
     }
 
-    #[cfg(feature = "tls")]
+    #[cfg(not(feature = "tls"))]
+    pub(crate) fn new(proxies: Vec<Network>) -> Self {
+        Self { passage: Passage::new(proxies) }
+    }
+
     pub(crate) fn before(&self, greet: Greet, listener: &Listener) -> Greet {
         let is_of_network = matches!(listener.address(), Ok(Some(_)));
-        let Some(handshakes) = self.handshakes.clone().filter(|_| is_of_network) else {
+        let Some(passage) = self.passage.clone().filter(|_| is_of_network) else {
             return greet;
         };
         let greet: Arc<Greeting> = greet.into();
         Box::new(move |stream, peer, endpoint| {
             let greet = Arc::clone(&greet);
-            handshakes.begin(stream, peer, endpoint, move |stream, peer, endpoint| {
+            passage.begin(stream, peer, endpoint, move |stream, peer, endpoint| {
                 greet(stream, peer, endpoint);
             });
         })
-    }
-
-    #[cfg(not(feature = "tls"))]
-    pub(crate) fn before(&self, greet: Greet, _: &Listener) -> Greet {
-        greet
     }
 }

@@ -136,6 +136,16 @@ impl ServerHandle {
         })
     }
 
+    /// Asks the server's [rule](crate::AdmissionRule) again, whose answers have changed: connections
+    /// that it does not admit any more, or whose service it does not allow, are closed as
+    /// [`close_connection`](Self::close_connection) does, and so are those from which it takes or
+    /// to which it gives any other service, so that their clients connect again. The others notice
+    /// nothing. So many were closed.
+    pub fn admit_anew(&self, hard_stop: Duration) -> usize {
+        let changed = self.0.changed_by_rule();
+        changed.into_iter().filter(|&number| self.close_connection(number, hard_stop)).count()
+    }
+
     /// Goes back to serving. `false` if the server does not drain, is beyond that, or has left its
     /// address to a successor.
     #[must_use = "a server that is closing cannot be brought back"]

@@ -172,6 +172,7 @@ mod mailbox_loom;
 mod owner;
 mod sync;
 
+mod admission;
 mod bind_error;
 mod body;
 mod connection;
@@ -179,10 +180,9 @@ mod endpoint;
 mod entry;
 mod front;
 mod handle;
+mod passage;
 mod server;
 mod session;
-#[cfg(feature = "tls")]
-mod tls;
 mod welcome;
 
 #[cfg(feature = "classic")]
@@ -190,6 +190,7 @@ pub mod classic;
 pub mod middleware;
 pub mod testing;
 
+pub use self::admission::AdmissionRule;
 pub use self::bind_error::BindError;
 pub use self::call_times::CallTimes;
 #[cfg(feature = "classic")]
@@ -215,7 +216,7 @@ pub use self::takeover::{Departing, Departure, NotAdopted, Suspension};
 pub use self::versions::{HandlerError, IntoVersions};
 #[cfg(feature = "contract")]
 pub use ubf_contract::{ContractCounts, Enforcement};
-pub use ubf_net::{Identity, Peer};
+pub use ubf_net::{Identity, Network, Peer};
 pub use ubf_proto::export::SessionExport;
 #[cfg(feature = "classic")]
 pub use ubf_proto::export::{ClassicExport, ClassicKept};

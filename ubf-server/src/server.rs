@@ -17,11 +17,12 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until, timeout};
 use ubf_codec::{Address, Text};
-use ubf_net::{Listener, Peer, TcpOptions};
+use ubf_net::{Listener, Network, Peer, TcpOptions};
 use ubf_proto::endpoint::{Input, is_unspecified};
 use ubf_proto::server::Config;
 use ubf_proto::{CrashRule, Offer, Phase, Service, Versions};
 
+use crate::admission::{AdmissionRule, Rule};
 use crate::bind_error::BindError;
 use crate::contain::discard;
 use crate::counters::Counts;
@@ -58,8 +59,7 @@ pub struct Server {
     #[cfg(feature = "classic")]
     classic: Option<BoundClassic>,
     spare_descriptors: usize,
-    #[cfg(feature = "tls")]
-    tls: Option<ubf_net::tls::ServerTls>,
+    front: Front,
 }
 
 /// What is open for stock peers.
@@ -114,11 +114,7 @@ impl Server {
     /// It ends by itself when a task that it cannot be without ends unexpectedly: then it shuts
     /// down, and the report names the [`Fault`].
     pub async fn run(self) -> Report {
-        #[cfg(feature = "tls")]
-        let front = Front::new(self.tls);
-        #[cfg(not(feature = "tls"))]
-        let front = Front::default();
-        let Self { endpoint, listeners, addresses, spare_descriptors, .. } = self;
+        let Self { endpoint, listeners, addresses, spare_descriptors, front, .. } = self;
         #[cfg(feature = "classic")]
         let acceptors = match self.classic {
             Some(classic) => classic.start(listeners, &endpoint, spare_descriptors, front),
@@ -457,6 +453,8 @@ pub struct ServerBuilder {
     seed: Option<u64>,
     spare_descriptors: usize,
     times_calls: bool,
+    rule: Rule,
+    proxies: Vec<Network>,
     #[cfg(feature = "tls")]
     tls: Option<ubf_net::tls::ServerTls>,
     #[cfg(feature = "classic")]
@@ -595,6 +593,30 @@ impl ServerBuilder {
     #[must_use]
     pub fn tls(mut self, tls: ubf_net::tls::ServerTls) -> Self {
         self.tls = Some(tls);
+        self
+    }
+
+    /// Asks this rule who may connect, and who may use which service; by default everybody may do
+    /// everything. See [`AdmissionRule`], with an example.
+    ///
+    /// It is asked when a connection begins. When its answers have changed,
+    /// [`ServerHandle::admit_anew`] asks about those that are there.
+    #[must_use]
+    pub fn admission(mut self, rule: impl AdmissionRule) -> Self {
+        self.rule = Rule(Some(Box::new(rule)));
+        self
+    }
+
+    /// Takes the word of balancers in these networks for who their clients are: each connection
+    /// from there begins with a header of the PROXY protocol, version 2, before TLS. Its client is
+    /// the peer from there on: in limits, rules, logs and for services.
+    ///
+    /// A balancer that says nothing is not served, and whoever else sends a header has sent wrong
+    /// bytes. A header has to come within
+    /// [`max_handshake_time`](ServerLimits::max_handshake_time).
+    #[must_use]
+    pub fn proxies(mut self, networks: impl IntoIterator<Item = Network>) -> Self {
+        self.proxies.extend(networks);
         self
     }
 
@@ -774,6 +796,7 @@ impl ServerBuilder {
             seed,
         );
         let endpoint = if self.times_calls { endpoint.time_calls() } else { endpoint };
+        let endpoint = endpoint.with_rule(self.rule);
         #[cfg(feature = "classic")]
         if let Some(classic) = &classic {
             endpoint.classic.get_or_init(|| Arc::clone(&classic.settled));
@@ -787,7 +810,9 @@ impl ServerBuilder {
             classic,
             spare_descriptors,
             #[cfg(feature = "tls")]
-            tls: self.tls,
+            front: Front::new(self.proxies, self.tls),
+            #[cfg(not(feature = "tls"))]
+            front: Front::new(self.proxies),
         })
     }
 }

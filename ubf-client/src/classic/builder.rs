@@ -32,6 +32,8 @@ use crate::showing::WireHook;
 #[must_use]
 pub struct ClassicBuilder {
     pub(crate) targets: Vec<Target>,
+    /// R7: no connection is anything but TLS.
+    pub(crate) is_tls: bool,
     pub(crate) bad_address: Option<(String, TargetError)>,
     pub(crate) connector: Option<Connector>,
     pub(crate) connect_time: Duration,
@@ -107,7 +109,19 @@ impl ClassicBuilder {
         let mut wire_hook = self.wire_hook;
         let config = Arc::new(self.config);
         for target in self.targets {
-            let attempt = Attempt::new(target.clone(), None, None, self.connect_time);
+            let name = if let Target::Network(address) | Target::Tls(address) = &target {
+                Some(address.host.clone())
+            } else {
+                None
+            };
+            let name = name.filter(|_| self.is_tls);
+            if self.is_tls && name.is_none() {
+                let text = "TLS is spoken over the network, and this is a Unix socket";
+                let error = DialError::other(std::io::Error::other(text));
+                failures.push((target, Refusal::Dial(error)));
+                continue;
+            }
+            let attempt = Attempt::new(target.clone(), name, None, self.connect_time);
             let stream = match attempt.begin(self.connector.as_ref()).await {
                 Ok((stream, _peer)) => stream,
                 Err(error) => {

@@ -35,6 +35,31 @@ impl ClientTls {
         Ok(Self { roots, config })
     }
 
+    /// Trusts the certificates of the authorities that the system trusts, as they are at this moment;
+    /// `SSL_CERT_FILE` and `SSL_CERT_DIR` name others. The client shows none of its own.
+    ///
+    /// # Errors
+    /// If the system has none that can be read.
+    #[cfg(feature = "system-roots")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "system-roots")))]
+    pub fn of_system() -> Result<Self, TlsError> {
+        let place = Path::new("the authorities of the system");
+        let found = rustls_native_certs::load_native_certs();
+        let mut roots = RootCertStore::empty();
+        // A system may have some that nobody understands: the others are of use.
+        let (added, _ignored) = roots.add_parsable_certificates(found.certs);
+        if added == 0 {
+            let none = TlsErrorKind::NoCertificate;
+            return Err(match found.errors.into_iter().next() {
+                Some(error) => TlsError::caused(place, none, error),
+                None => TlsError::new(place, none),
+            });
+        }
+        let roots = Arc::new(roots);
+        let config = config(&roots, None, place)?;
+        Ok(Self { roots, config })
+    }
+
     /// Shows a certificate to servers that want to see one.
     ///
     /// # Errors

@@ -57,6 +57,15 @@ impl TlsError {
     }
 }
 
+/// Two are the same if they say the same of the same file, whatever was the cause.
+impl PartialEq for TlsError {
+    fn eq(&self, other: &Self) -> bool {
+        self.path == other.path && self.kind == other.kind
+    }
+}
+
+impl Eq for TlsError {}
+
 impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.kind {

@@ -21,6 +21,8 @@ pub use self::server::{Agreed, ServerControl};
 pub const UBF_VERSION: u32 = 1;
 
 /// N10: why a server does not answer a `negotiate`.
+/// N14: why a client is refused that may not use a service.
+pub(crate) const NOT_ALLOWED: &str = "not_allowed";
 pub(crate) const TOO_MANY_NEGOTIATIONS: &str = "too_many_negotiations";
 
 /// A packet of version 0 that is not one of those in the specification.

@@ -1,5 +1,6 @@
 //! Whom an endpoint admits, with what it begins, and which session its client has.
 
+use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 
 use ubf_codec::NextIp;
@@ -44,15 +45,27 @@ impl Endpoint {
             self.observe_connections();
             return Admission::Serve { connection, start };
         };
+        Admission::TurnAway { why, start: self.turn_away(origin, now) }
+    }
+
+    /// What a connection begins with that is turned away, for a reason of the shell's for example.
+    pub fn turn_away(&mut self, origin: Origin, now: Time) -> Start {
+        self.now = self.now.max(now);
         let next_ip = self.next_ip().cloned().or_else(|| self.cordon_next_ip());
         let next_ip = self.for_one_client(next_ip);
-        let start = self.start(origin, server::Input::NextIp(next_ip));
-        Admission::TurnAway { why, start }
+        self.start(origin, server::Input::NextIp(next_ip))
     }
 
     fn start(&mut self, origin: Origin, input: server::Input) -> Start {
         let (config, offer) = (Arc::clone(&self.session), Arc::clone(self.offer_to(origin)));
-        Start { config, offer, seed: self.random.next_u64(), input, cordon: None }
+        Start {
+            config,
+            offer,
+            seed: self.random.next_u64(),
+            input,
+            cordon: None,
+            barred: BTreeSet::new(),
+        }
     }
 
     /// S10.4: whether a client from there may have a session to go on with. Of those of owned

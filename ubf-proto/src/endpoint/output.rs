@@ -1,5 +1,6 @@
 //! What an endpoint asks for, and what it says to a connection that was just made.
 
+use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -121,13 +122,24 @@ pub struct Start {
     pub(super) input: server::Input,
     /// S10.4: that its client may only go on with a session.
     pub(super) cordon: Option<server::Input>,
+    /// N14: what its client may not use.
+    pub(super) barred: BTreeSet<Service>,
 }
 
 impl Start {
+    /// N14: its client may not use these services.
+    #[must_use]
+    pub fn barring(mut self, services: BTreeSet<Service>) -> Self {
+        self.barred = services;
+        self
+    }
+
     /// The session of a connection that is served.
     #[must_use]
     pub fn session(self, now: Time) -> ServerSession {
-        let mut session = ServerSession::new(self.config, self.offer, now).with_seed(self.seed);
+        let mut session = ServerSession::new(self.config, self.offer, now)
+            .with_seed(self.seed)
+            .with_barred(self.barred);
         session.handle(self.input, now);
         if let Some(cordon) = self.cordon {
             session.handle(cordon, now);

@@ -27,6 +27,8 @@ mod resuming;
 mod scratch;
 mod wire;
 
+use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use core::num::NonZeroU64;
 use core::time::Duration;
@@ -46,7 +48,7 @@ use self::answer::{Answer, Content};
 use self::calls::Calls;
 use self::granted::Leaving;
 use self::outputs::Outputs;
-use self::wire::{Opening, Wire};
+use self::wire::{Barred, Opening, Wire};
 use crate::control::ServerControl;
 use crate::drain::Phase;
 use crate::offer::Offer;
@@ -106,6 +108,15 @@ impl ServerSession {
             None => Some(NonZeroU64::MIN),
             seed => seed,
         };
+        self
+    }
+
+    /// N14: does not let its client use these services: to negotiate about one is refused, and so
+    /// is each message for it, with `'not_allowed'`.
+    #[must_use]
+    pub fn with_barred(mut self, services: impl IntoIterator<Item = Service>) -> Self {
+        let services: BTreeSet<_> = services.into_iter().collect();
+        self.wire.barred = (!services.is_empty()).then(|| Box::new(Barred(services)));
         self
     }
 

@@ -175,6 +175,11 @@ pub enum Notice {
         /// What the client was willing to use.
         asked: Versions,
     },
+    /// N14: the client may not use this service, and was refused to negotiate about it.
+    NotAllowed {
+        /// The service.
+        service: Service,
+    },
     /// N4: a packet was not executed.
     Refused {
         /// Its version.

@@ -14,14 +14,15 @@ use super::output::{CloseReason, Message, Notice, Output};
 use super::resuming::SessionRequest;
 use super::wire::{Asked, Cordoned, Opening};
 use crate::control::{
-    Agreed, ClientControl, ControlError, Negotiate, Options, ServerControl, TOO_MANY_NEGOTIATIONS,
-    is_event,
+    Agreed, ClientControl, ControlError, NOT_ALLOWED, Negotiate, Options, ServerControl,
+    TOO_MANY_NEGOTIATIONS, is_event,
 };
 use crate::inbound::Whole;
 use crate::mutant::{Mutant, is_on};
 use crate::packet;
 use crate::random::Random;
 use crate::session::SessionOption;
+use crate::versions::Versions;
 
 impl ServerSession {
     /// The next packet, if one is whole, and where it ends.
@@ -73,7 +74,9 @@ impl ServerSession {
             self.turn_away(*cordon);
             return None;
         }
-        let is_refused = self.wire.refused.contains(&version)
+        let is_barred = self.wire.bars(&self.calls.service);
+        let is_refused = is_barred
+            || self.wire.refused.contains(&version)
             || !self.calls.speaks(version, &self.offer, self.now);
         // S2: outside of a session messages have no numbers.
         let number = match &mut self.calls.session {
@@ -85,11 +88,15 @@ impl ServerSession {
             // N4: refused until the client has negotiated again. Of versions that this server never
             // speaks none needs to be remembered beyond the bound: they are refused
             // anyway.
-            if self.wire.refused.len() < crate::versions::Versions::MAX_LEN {
+            if !is_barred && self.wire.refused.len() < Versions::MAX_LEN {
                 self.wire.refused.insert(version);
             }
             let refused = Notice::Refused { version, packet: packet_number };
             self.outputs.push_back(Output::Notice(refused));
+            if is_barred {
+                self.refuse_barred(number);
+                return None;
+            }
             if !self.is_in_owned_session() {
                 self.refuse(number, ServerControl::version_refusal(version));
                 return None;
@@ -188,6 +195,9 @@ impl ServerSession {
             return self.refuse(0, Term::atom("one_service"));
         }
         self.wire.negotiations.record(self.now);
+        if self.wire.bars(&negotiate.service) {
+            return self.bar(negotiate);
+        }
         let request = match &self.wire.opening {
             Opening::Possible if self.calls.session.is_none() => self.session_request(&negotiate),
             Opening::Cordoned(_) => {
@@ -206,6 +216,27 @@ impl ServerSession {
                 self.answer_body(mode, body);
             }
         }
+    }
+
+    /// N14: what follows is for this service, and is refused like the `negotiate`.
+    fn bar(&mut self, negotiate: Negotiate) {
+        // S1: no session is opened later, and none goes on.
+        if let Some(cordon) = self.wire.opening.end() {
+            return self.turn_away(*cordon);
+        }
+        let Negotiate { service, options, .. } = negotiate;
+        self.wire.heads.hold(false);
+        self.calls.turn_to(service.clone(), options.limits(), &self.offer);
+        self.outputs.push_back(Output::Notice(Notice::NotAllowed { service }));
+        self.refuse_barred(0);
+    }
+
+    /// N14: the packet just taken in is for a service that its client may not use, nor know the
+    /// versions of.
+    fn refuse_barred(&mut self, number: u64) {
+        let content = Content::refused(Term::atom(NOT_ALLOWED), Versions::new());
+        let packet = self.packet_number();
+        self.calls.pending.push_ready(packet, number, Mode::Negotiation, content);
     }
 
     /// S10.6: the packet just taken in is not executed, and nothing after it.

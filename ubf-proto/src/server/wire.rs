@@ -14,6 +14,7 @@ use crate::drain::Phase;
 use crate::inbound::Inbound;
 use crate::packet::{Packet, ServerHeads};
 use crate::rate::RateWindow;
+use crate::service::Service;
 use crate::time::Time;
 
 /// One connection, from its first byte to its last.
@@ -32,6 +33,8 @@ pub(super) struct Wire {
     pub(super) negotiations: RateWindow,
     /// N4: versions that stay refused until the client has negotiated again.
     pub(super) refused: BTreeSet<Version>,
+    /// N14: services that the client may not use. Apart, since mostly there are none.
+    pub(super) barred: Option<Box<Barred>>,
     pub(super) heads: ServerHeads,
     /// Apart, like the end: seldom there.
     drain: Option<Box<DrainNotice>>,
@@ -110,6 +113,10 @@ impl Opening {
     }
 }
 
+/// N14: services that a client may not use.
+#[derive(Debug)]
+pub(super) struct Barred(pub(super) BTreeSet<Service>);
+
 /// A drain, as far as one connection has to do with it.
 #[derive(Clone, Copy, Debug)]
 struct DrainNotice {
@@ -140,6 +147,7 @@ impl Wire {
             opening: Opening::Possible,
             negotiations: RateWindow::default(),
             refused: BTreeSet::new(),
+            barred: None,
             heads: ServerHeads::default(),
             drain: None,
             ending: None,
@@ -153,6 +161,11 @@ impl Wire {
     /// The one of a session that is parked: nothing comes of it any more.
     pub(super) fn stopped(limits: Limits, now: Time) -> Self {
         Self { phase: Phase::Stopped, opening: Opening::Over, ..Self::new(limits, now) }
+    }
+
+    /// N14: whether the client may not use a service.
+    pub(super) fn bars(&self, service: &Service) -> bool {
+        self.barred.as_ref().is_some_and(|barred| barred.0.contains(service))
     }
 
     pub(super) fn received(&mut self, bytes: bytes::BytesMut, now: Time) {

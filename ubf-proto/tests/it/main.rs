@@ -20,7 +20,6 @@
 )]
 
 mod control;
-mod edits;
 mod garbage;
 mod rules;
 mod vectors;

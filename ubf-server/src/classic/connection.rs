@@ -158,7 +158,8 @@ impl Connection {
     fn new(stream: Stream, guard: ConnectionGuard, settled: Arc<Settled>) -> Box<Self> {
         let now = guard.endpoint.clock.now();
         let config = Arc::clone(&settled.config);
-        let session = ServerSession::new(config, Arc::clone(&settled.house), now);
+        let house = settled.house_without(guard.entry.barred());
+        let session = ServerSession::new(config, house, now);
         debug!(peer = %guard.entry.peer, "a stock peer has connected");
         Self::with_session(stream, guard, settled, session)
     }

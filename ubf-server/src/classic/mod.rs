@@ -166,6 +166,18 @@ pub(crate) struct Settled {
     undecided: Arc<Semaphore>,
 }
 
+impl Settled {
+    /// The house as a peer sees it that may not use these services.
+    fn house_without<'s>(&self, barred: impl Iterator<Item = &'s Service>) -> Arc<House> {
+        let barred: Vec<&Service> = barred.collect();
+        if barred.is_empty() {
+            return Arc::clone(&self.house);
+        }
+        let own = self.services.iter().filter(|(_, own)| barred.contains(&&own.service));
+        Arc::new(own.fold(House::clone(&self.house), |house, (name, _)| house.without(name)))
+    }
+}
+
 /// A service as stock peers see it: which one of the server it is, and in which version.
 #[derive(Clone)]
 pub struct ClassicService {

@@ -27,6 +27,10 @@ impl Connection {
                 counters.no_common_version.add(1);
                 info!(%peer, %service, %asked, "no common version");
             }
+            Notice::NotAllowed { service } => {
+                counters.services_not_allowed.add(1);
+                info!(%peer, %service, "not allowed to use the service");
+            }
             Notice::Refused { version, packet } => {
                 counters.refused.add(1);
                 debug!(%peer, %version, packet, "refused");

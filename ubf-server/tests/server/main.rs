@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, unreachable_pub)]
 
+mod admission;
 #[cfg(feature = "contract")]
 mod contracts;
 #[cfg(unix)]

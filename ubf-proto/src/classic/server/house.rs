@@ -148,6 +148,15 @@ impl House {
         self
     }
 
+    /// The same without a service, as a peer sees it that may not use that. Sessions that were to
+    /// begin in it begin at the meta level.
+    #[must_use]
+    pub fn without(mut self, name: &Text) -> Self {
+        self.services.retain(|service| service.name != *name);
+        self.is_entered &= !self.services.is_empty();
+        self
+    }
+
     /// The same with another answer to `'info'`.
     #[must_use]
     pub fn with_info(mut self, info: impl Into<Text>) -> Self {

@@ -76,6 +76,35 @@ fn n6_a_crashed_handler_is_answered_and_the_others_live() {
 }
 
 #[test]
+fn n14_a_service_that_the_client_may_not_use_refuses_its_negotiate_and_what_follows() {
+    let mut offer = Offer::from(Versions::of([3]));
+    offer = offer.with_service(Service::named("till"), Versions::of([3]));
+    let mut server = Server::with(config(), offer);
+    server.session = server.session.with_barred([Service::named("till")]);
+    // What was sent with it is for that service, and does not run in the default one.
+    assert_eq!(
+        server.receive("0 {'negotiate',1,\"till\",#3&,#}$3 'a'$3 {'event_in',1}$0 'ping'$"),
+        [
+            "send 0 ? {'refused''not_allowed'#1}$",
+            "send 0 ? {'refused''not_allowed'#2}$",
+            "send 0 ? {'refused''not_allowed'#3}$",
+            "send 0 ? 'pong'$",
+        ]
+    );
+    // S1: nor is a session opened by it, and none later.
+    let lines = server
+        .receive("0 {'negotiate',1,?,#3&,#{'session',16~0123456789abcdef~,8,1000,60000}&}$3 'a'$");
+    assert_eq!(
+        lines,
+        ["send 3 ? {'agreed'1?#3&#{'max_packet'999}&}$", "request 6 3 a"],
+        "the other service can be used"
+    );
+    let mut server = Server::new(&[3]);
+    server.session = server.session.with_barred([Service::DEFAULT]);
+    assert_eq!(server.receive("3 'a'$"), ["send 0 ? {'refused''not_allowed'#1}$"]);
+}
+
+#[test]
 fn n10_the_ninth_negotiation_in_a_minute_is_refused() {
     let mut server = Server::new(&[3]);
     for _ in 0..8 {
