@@ -1,17 +1,22 @@
-//! The socket for the operator.
+//! Where operators come: a socket of this machine, and an address with mutual TLS.
 
 use std::path::Path;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tracing::Instrument as _;
-use ubf_server::{BindError, Config, Report, Server, ServerHandle, ServerLimits, Service};
+use ubf_server::{
+    BindError, Config, Peer, Report, Server, ServerBuilder, ServerHandle, ServerLimits, Service,
+};
 
+use crate::certificates::Certificates;
 use crate::control::Control;
 use crate::takeover::Descriptor;
 
 /// Operators at a time.
 const MAX_OPERATORS: usize = 16;
+/// Handshakes of one address at a time. Chosen: a strange address leaves places to others.
+const MAX_HANDSHAKES_OF_ONE: usize = 4;
 /// Descriptors for operators when clients have taken all others. Chosen: one operator at work, and
 /// some that a client's connection may take first.
 const SPARE_DESCRIPTORS: usize = 4;
@@ -32,40 +37,20 @@ pub(crate) struct Operator {
     running: JoinHandle<Report>,
 }
 
+/// Listens on a Unix socket, for the user of this program.
 #[cfg(unix)]
 pub(crate) async fn serve(
     path: &Path,
     control: Control,
     inherited: Option<Descriptor>,
 ) -> Result<Operator, BindError> {
-    let mut config = Config::default();
-    config.limits.max_packet_bytes = MAX_PACKET_BYTES;
-    config.max_negotiation_time = MAX_SILENCE;
-    config.max_packet_time = MAX_SILENCE;
-    config.max_idle_time = MAX_SILENCE;
-    config.agent = control.agent();
-    let mut limits = ServerLimits::default();
-    limits.max_connections = MAX_OPERATORS;
-    limits.max_call_time = MAX_ORDER_TIME;
-    let control = std::sync::Arc::new(control);
     let builder = match inherited {
         Some(listener) => Server::builder().inherit(format!("unix:{}", path.display()), listener),
         None => Server::builder().listen_unix(path),
     };
-    let server = builder
-        .config(config)
-        .limits(limits)
-        .spare_descriptors(SPARE_DESCRIPTORS)
-        // By hand, one does not negotiate.
-        .shared_service(Service::DEFAULT, std::sync::Arc::clone(&control))
-        .shared_service(Control::NAME, control)
-        .bind()
-        .await?;
+    let operator = Operator::start(builder, control).await?;
     tracing::info!(path = %path.display(), "control socket");
-    Ok(Operator {
-        handle: server.handle(),
-        running: tokio::spawn(server.run().instrument(tracing::info_span!("control"))),
-    })
+    Ok(operator)
 }
 
 #[cfg(not(unix))]
@@ -79,7 +64,71 @@ pub(crate) async fn serve(
     Err(BindError::Listen { address: path.display().to_string(), error })
 }
 
+/// U1: the name of the listener for operators who come by a network.
+pub(crate) fn listener_name(address: &str) -> String {
+    format!("control:{address}")
+}
+
+/// Listens on an address, for those who have a certificate of operators and may see at least. It is
+/// a server of its own: whoever fills it leaves the socket free.
+pub(crate) async fn serve_network(
+    address: &str,
+    certificates: &Certificates,
+    control: Control,
+    inherited: Option<Descriptor>,
+) -> Result<Operator, BindError> {
+    let mut builder = Server::builder();
+    #[cfg(unix)]
+    if let Some(listener) = inherited {
+        builder = builder.listener(listener.into());
+    } else {
+        builder = builder.listen(address);
+    }
+    #[cfg(not(unix))]
+    {
+        drop(inherited);
+        builder = builder.listen(address);
+    }
+    let roles = control.clone();
+    builder = builder
+        .tls(certificates.tls())
+        .admission(move |peer: &Peer, _: Option<&Service>| roles.role(peer).is_some());
+    let operator = Operator::start(builder, control).await?;
+    for address in operator.handle.status().addresses {
+        tracing::info!(%address, "operators");
+    }
+    Ok(operator)
+}
+
 impl Operator {
+    async fn start(builder: ServerBuilder, control: Control) -> Result<Self, BindError> {
+        let mut config = Config::default();
+        config.limits.max_packet_bytes = MAX_PACKET_BYTES;
+        config.max_negotiation_time = MAX_SILENCE;
+        config.max_packet_time = MAX_SILENCE;
+        config.max_idle_time = MAX_SILENCE;
+        config.agent = control.agent();
+        let mut limits = ServerLimits::default();
+        limits.max_connections = MAX_OPERATORS;
+        limits.max_handshakes = MAX_OPERATORS;
+        limits.max_handshakes_per_address = MAX_HANDSHAKES_OF_ONE;
+        limits.max_call_time = MAX_ORDER_TIME;
+        let control = std::sync::Arc::new(control);
+        let server = builder
+            .config(config)
+            .limits(limits)
+            .spare_descriptors(SPARE_DESCRIPTORS)
+            // By hand, one does not negotiate.
+            .shared_service(Service::DEFAULT, std::sync::Arc::clone(&control))
+            .shared_service(Control::NAME, control)
+            .bind()
+            .await?;
+        Ok(Self {
+            handle: server.handle(),
+            running: tokio::spawn(server.run().instrument(tracing::info_span!("control"))),
+        })
+    }
+
     /// An operator that waits for the end sees the phase `stopped`, and what was counted, before
     /// the socket is closed.
     pub(crate) async fn end(self) {

@@ -15,17 +15,19 @@ use ubf_service::server::KeeperError;
 use crate::activation::Activation;
 use crate::adding::{Held, Others, add};
 use crate::admin_http::{About, AdminHttp};
+use crate::audit::Audit;
 use crate::breaks::Breaks;
+use crate::certificates::Certificates;
 use crate::classic::Stock;
 use crate::control::Control;
 use crate::descriptors;
 use crate::journal::Journal;
 use crate::log::{self, Log};
-use crate::operator;
-use crate::options::{Loaded, Options, ServiceName, Settings};
+use crate::operator::{self, Operator};
+use crate::options::{ControlPlan, Loaded, Options, ServiceName, Settings};
 use crate::rows::{Causes, Kept, Opening, has_rows, known_versions, open_rows};
 use crate::services::{Echo, Irc, Kv};
-use crate::signals::Signals;
+use crate::signals::{Reloaded, Signals};
 #[cfg(unix)]
 use crate::supervisor::Supervisor;
 use crate::takeover::{Descriptor, InTheWay, Incoming, NotTaken, Place, Progress, Takeovers};
@@ -50,7 +52,6 @@ pub fn run(program: &str, options: Options) -> ExitCode {
     if options.only_checks() {
         return check(program, &loaded);
     }
-    let in_force = loaded.in_force();
     let (settings, warnings) = (loaded.settings, loaded.warnings);
     let filter = match log::filter(&settings.log_filter) {
         Ok(filter) => filter,
@@ -65,15 +66,10 @@ pub fn run(program: &str, options: Options) -> ExitCode {
     }
     let status = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => {
-            // Held until it is said why: a predecessor that hears of a failure ends this process.
-            let mut incoming = Incoming::alone();
-            let ended = runtime.block_on(serve(options, settings, in_force, &log, &mut incoming));
+            let ended = runtime.block_on(serve(options, settings, &log));
             // A handler that blocks its thread does not keep the program.
             runtime.shutdown_timeout(Duration::from_millis(100));
-            let status = status(program, ended, &log);
-            log.finish();
-            drop(incoming);
-            status
+            status(program, ended, &log)
         }
         Err(error) => {
             log.say(&format!("{program}: cannot start: {error}"));
@@ -164,9 +160,7 @@ fn check(program: &str, loaded: &Loaded) -> ExitCode {
 async fn serve(
     options: Options,
     settings: Settings,
-    in_force: Arc<[(String, Option<String>)]>,
     log: &Log,
-    incoming: &mut Incoming,
 ) -> Result<Ended, Box<dyn std::error::Error>> {
     let max_kept_event_bytes = settings.config.max_kept_event_bytes;
     let mut builder = Server::builder()
@@ -178,14 +172,17 @@ async fn serve(
     if let Some(certificates) = &settings.tls {
         builder = builder.tls(certificates.tls());
     }
+    if let Some(policy) = settings.policy.clone() {
+        builder = builder.admission(policy);
+    }
+    builder = builder.proxies(settings.proxy_from.iter().copied());
     if let Some(address) = settings.advertise.clone() {
         builder = builder.advertise(address);
     }
     descriptors::raise_limit(settings.limits.max_connections);
     let progress = Progress::default();
-    *incoming =
-        Incoming::begin(settings.control.as_deref(), options.takes_over(), &in_force, &progress)
-            .await?;
+    let mut incoming =
+        Incoming::begin(settings.control.as_deref(), options.takes_over(), &progress).await?;
     let mut activation = Activation::from_env()?;
     for address in &settings.listen {
         // A predecessor may have several of one name.
@@ -211,6 +208,10 @@ async fn serve(
             .map_err(|error| format!("cannot write {}: {error}", path.display()))
     });
     let journal = journal.transpose()?;
+    let audit = settings.audit.as_ref().map(|path| {
+        Audit::append_to(path).map_err(|error| format!("cannot write {}: {error}", path.display()))
+    });
+    let audit = audit.transpose()?;
     let mut breaks = Breaks::default();
     let mut kept = Kept::default();
     let mut stock = Stock::new(&settings.classic);
@@ -257,8 +258,6 @@ async fn serve(
             }
             ServiceName::Kv => add(builder, names, Kv::new(versions), journal, &mut held),
             ServiceName::Irc => add(builder, names, Irc::new(versions), journal, &mut held),
-            // It has rows, and without a store the settings are wrong.
-            ServiceName::Ledger => continue,
         };
         if let Some(stock) = &mut stock {
             stock.add(name, &spoken, contract_of(name), |service| service);
@@ -277,14 +276,15 @@ async fn serve(
         builder = builder.classic(stock.settle(settings.classic.config()));
     }
     // From here on no signal ends the program at once, and leaves files behind.
-    let certificates = settings.tls.clone();
-    let signals = Signals::install(
-        options,
-        settings.waits,
-        journal.clone(),
-        log.clone(),
-        certificates.clone(),
-    )?;
+    let of_operators = settings.control_listen.as_ref().map(|plan| plan.certificates.clone());
+    let certificates: Vec<_> = settings.tls.iter().cloned().chain(of_operators).collect();
+    let reloaded = Reloaded {
+        certificates: certificates.clone(),
+        policy: settings.policy.clone(),
+        audit: audit.clone(),
+    };
+    let signals =
+        Signals::install(options, settings.waits, journal.clone(), log.clone(), reloaded)?;
     let server = builder.bind().await?;
     let sockets = settings.listen.iter().filter(|address| address.starts_with("unix:"));
     let stock_sockets =
@@ -295,20 +295,25 @@ async fn serve(
     };
     server.handle().set_load_marks(settings.load);
     let control_listener = incoming.control();
+    let operators_listener = settings
+        .control_listen
+        .as_ref()
+        .and_then(|plan| incoming.listener(&operator::listener_name(&plan.address)));
     let http_listener =
         settings.admin_http.as_ref().and_then(|plan| incoming.listener(&http_name(&plan.address)));
     // Before it, another process may serve.
-    let successor = std::mem::replace(incoming, Incoming::alone()).ready(&server.handle()).await?;
+    let successor = incoming.ready(&server.handle()).await?;
     let (takeovers, mut outgoing) = Takeovers::new(progress.clone());
     let control = Control::new(server.handle())
         .drains(settings.waits.grace, settings.waits.hard_stop)
-        .with_settings(in_force)
         .with_takeovers(takeovers)
         .with_journal(journal.clone())
         .with_log(log.clone())
         .with_breaks(breaks.clone())
         .with_rows(kept.clone())
-        .with_certificates(certificates.clone());
+        .with_certificates(certificates.clone())
+        .with_policy(settings.policy.clone())
+        .with_audit(audit.clone());
     let http_address = settings.admin_http.as_ref().map(|plan| plan.address.clone());
     let admin_http = match settings.admin_http {
         Some(plan) => {
@@ -319,6 +324,15 @@ async fn serve(
         }
         None => None,
     };
+    let operators = match &settings.control_listen {
+        Some(plan) => {
+            let ControlPlan { address, certificates } = plan;
+            let control = control.clone();
+            Some(operator::serve_network(address, certificates, control, operators_listener).await?)
+        }
+        None => None,
+    };
+    let operators_address = settings.control_listen.map(|plan| plan.address);
     let operator = match &settings.control {
         Some(path) => Some(operator::serve(path, control, control_listener).await?),
         None => None,
@@ -355,7 +369,10 @@ async fn serve(
         server: handle.clone(),
         operator: operator.handle.clone(),
         http_door: admin_http.as_ref().map(|http| Arc::clone(&http.door)),
-        others: others_of(admin_http.as_ref(), http_address.as_deref()),
+        others: others_of(admin_http.as_ref(), http_address.as_deref())
+            .into_iter()
+            .chain(descriptors_of(operators.as_ref(), operators_address.as_deref()))
+            .collect(),
         kept: kept.clone(),
         journal,
         hard_stop: settings.waits.hard_stop,
@@ -369,10 +386,9 @@ async fn serve(
     };
     let failed = kept.failed();
     let watched = async {
-        match &certificates {
-            Some(certificates) => certificates.watch().await,
-            None => std::future::pending().await,
-        }
+        let all = certificates.iter().map(Certificates::watch);
+        futures_util::future::join_all(all).await;
+        std::future::pending::<Infallible>().await
     };
     let mut running = pin!(server.run());
     let ended = tokio::select! {
@@ -402,8 +418,11 @@ async fn serve(
     };
     // First, so that a successor waits no longer than it must.
     let closed = tokio::task::spawn_blocking(move || kept.close()).await?;
-    if let Some(operator) = operator {
+    for operator in operator.into_iter().chain(operators) {
         operator.end().await;
+    }
+    if let Some(audit) = audit {
+        tokio::task::spawn_blocking(move || audit.finish()).await?;
     }
     for (name, count) in report.counts.named().into_iter().filter(|&(_, count)| count > 0) {
         info!(name, count, "counted");
@@ -437,6 +456,22 @@ fn others_of(http: Option<&AdminHttp>, address: Option<&str>) -> Vec<(String, De
 
 #[cfg(not(unix))]
 fn others_of(_: Option<&AdminHttp>, _: Option<&str>) -> Vec<(String, Descriptor)> {
+    Vec::new()
+}
+
+/// U1: what goes to another process of what operators come by.
+#[cfg(unix)]
+fn descriptors_of(
+    operators: Option<&Operator>,
+    address: Option<&str>,
+) -> Vec<(String, Descriptor)> {
+    let Some((operators, address)) = operators.zip(address) else { return Vec::new() };
+    let copies = operators.handle.listener_descriptors().unwrap_or_default().into_iter();
+    copies.map(|(_, copy)| (operator::listener_name(address), copy)).collect()
+}
+
+#[cfg(not(unix))]
+fn descriptors_of(_: Option<&Operator>, _: Option<&str>) -> Vec<(String, Descriptor)> {
     Vec::new()
 }
 

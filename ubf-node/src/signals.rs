@@ -6,10 +6,12 @@ use tracing::{error, info, warn};
 use ubf_codec::NextIp;
 use ubf_server::{DrainPlan, ServerHandle};
 
+use crate::audit::Audit;
 use crate::certificates::Certificates;
 use crate::journal::Journal;
 use crate::log::Log;
 use crate::options::{Options, Waits};
+use crate::policy::Policy;
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +34,15 @@ pub(crate) struct Signals {
     waits: Waits,
     journal: Option<Journal>,
     log: Log,
-    certificates: Option<Certificates>,
+    reloaded: Reloaded,
+}
+
+/// Files of the operator's that are read or opened again.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reloaded {
+    pub(crate) certificates: Vec<Certificates>,
+    pub(crate) policy: Option<Policy>,
+    pub(crate) audit: Option<Audit>,
 }
 
 impl Signals {
@@ -42,9 +52,9 @@ impl Signals {
         waits: Waits,
         journal: Option<Journal>,
         log: Log,
-        certificates: Option<Certificates>,
+        reloaded: Reloaded,
     ) -> std::io::Result<Self> {
-        Ok(Self { source: Source::install()?, options, waits, journal, log, certificates })
+        Ok(Self { source: Source::install()?, options, waits, journal, log, reloaded })
     }
 
     /// Does as it is told, for as long as it is polled.
@@ -74,8 +84,16 @@ impl Signals {
                 Err(error) => error!(%path, %error, "the journal cannot be reopened"),
             }
         }
-        if let Some(certificates) = &self.certificates {
-            certificates.reload();
+        let Reloaded { certificates, policy, audit } = &self.reloaded;
+        certificates.iter().for_each(Certificates::reload);
+        if let Some(audit) = audit {
+            audit.reopen();
+        }
+        if policy.as_ref().is_some_and(Policy::reload) {
+            let closed = server.admit_anew(self.waits.hard_stop);
+            if closed > 0 {
+                info!(closed, "connections that the policy does not allow any more are closed");
+            }
         }
         let settings = match self.options.load() {
             // What operators have set since is not undone by flags.

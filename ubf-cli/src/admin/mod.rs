@@ -1,22 +1,26 @@
-//! A server's control socket, as functions. The contract is a chapter of the specification, and its
+//! A server's control, as functions: by its socket, or by a network and TLS. The contract is a chapter of the specification, and its
 //! messages are those of the server.
 
+mod channel;
+mod place;
+
 use std::fmt;
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::net::UnixStream;
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use serde::Serialize;
-use ubf_codec::{
-    DecodeError, Document, Encoder, Mode, ServerHeader, Term, TermRef, Version, VersionedDecoder,
-    View, ubf,
-};
+use ubf_client::DialError;
+use ubf_client::tls::ClientTls;
+use ubf_codec::{Address, DecodeError, Document, Mode, Term, TermRef, Version, View, ubf};
 use ubf_node::control::{
     BackupReport, ConnectionReport, Control, FinalizedReport, MigrationReport, Request, Response,
     RowsReport, SessionReport, StatusReport, TakeoverReport, VersionCount, Which,
 };
+
+use self::channel::Channel;
+pub(crate) use self::place::ControlPlace;
 
 /// How long all rows may be read. Chosen: as long as a server takes at most.
 const LONG: Duration = Duration::from_secs(3_600);
@@ -34,6 +38,8 @@ pub(crate) struct Admin {
 pub(crate) enum AdminError {
     /// Nobody is there.
     Connect(io::Error),
+    /// Nobody is there, or nobody to be trusted.
+    Dial(DialError),
     /// The connection broke, or was silent for too long.
     Lost(io::Error),
     /// What is there is no server, or not one that is to be steered here.
@@ -50,6 +56,7 @@ impl fmt::Display for AdminError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connect(error) => f.write_str(&crate::ui::reason::reason(error)),
+            Self::Dial(error) => f.write_str(&crate::ui::reason::causes(error)),
             Self::Lost(error) if is_timeout(error) => f.write_str("no answer in time"),
             Self::Lost(error) => {
                 write!(f, "the connection is lost: {}", crate::ui::reason::reason(error))
@@ -80,19 +87,28 @@ impl Admin {
     /// Connects, and agrees on the contract. The server may not be silent for longer than `within`,
     /// now and later.
     pub(crate) fn connect(socket: &Path, within: Duration) -> Result<Self, AdminError> {
-        let stream = UnixStream::connect(socket).map_err(AdminError::Connect)?;
-        let set = stream
-            .set_read_timeout(Some(within))
-            .and_then(|()| stream.set_write_timeout(Some(within)));
-        set.map_err(AdminError::Connect)?;
-        let mut channel =
-            Channel { stream, decoder: VersionedDecoder::new(), buffer: BytesMut::new() };
+        Self::agree(Channel::to_socket(socket, within)?)
+    }
+
+    /// The same by a network.
+    pub(crate) fn connect_by(
+        tls: &ClientTls,
+        address: &Address,
+        within: Duration,
+    ) -> Result<Self, AdminError> {
+        Self::agree(Channel::to_address(tls, address, within)?)
+    }
+
+    fn agree(mut channel: Channel) -> Result<Self, AdminError> {
         let versions = Term::list(Control::VERSIONS.map(Term::from));
         let negotiate = ubf!({negotiate, 1, (Control::NAME), (versions), []});
         let (mode, answer) = channel.exchange(Mode::Negotiation, &negotiate)?;
         match mode {
             Mode::Version(version) if Control::VERSIONS.contains(&version.get()) => {
                 Ok(Self { channel, version })
+            }
+            Mode::Negotiation if is_not_allowed(&answer) => {
+                Err(AdminError::Refused("you are no operator of it".to_owned()))
             }
             Mode::Version(_) | Mode::Negotiation => {
                 let why = format!("the server has no service control that is known here: {answer}");
@@ -157,7 +173,7 @@ impl Admin {
 
     /// How many rows there are of which state version.
     pub(crate) fn rows(&mut self, which: Which) -> Result<Vec<RowsReport>, AdminError> {
-        self.wait_for(LONG)?;
+        self.wait_for(LONG);
         let response = self.ask(&Request::Rows(which))?;
         let Response::Rows(rows) = response else { return Err(self.not_understood(&response)) };
         Ok(rows)
@@ -181,22 +197,13 @@ impl Admin {
         Ok(all)
     }
 
-    /// Lowers the write version.
-    pub(crate) fn lower(&mut self, which: Which) -> Result<Vec<FinalizedReport>, AdminError> {
-        let response = self.ask(&Request::Lower(which))?;
-        let Response::Lowered(all) = response else {
-            return Err(self.not_understood(&response));
-        };
-        Ok(all)
-    }
-
     /// Has a backup written to a file of the server's machine.
     pub(crate) fn back_up(
         &mut self,
         which: Which,
         file: &Path,
     ) -> Result<BackupReport, AdminError> {
-        self.wait_for(LONG)?;
+        self.wait_for(LONG);
         let path = file.to_str().ok_or_else(|| {
             AdminError::Refused("the name of the file is no text that a server reads".to_owned())
         })?;
@@ -208,8 +215,8 @@ impl Admin {
     }
 
     /// The server may be silent for so long: it has much to do.
-    fn wait_for(&self, time: Duration) -> Result<(), AdminError> {
-        self.channel.stream.set_read_timeout(Some(time)).map_err(AdminError::Lost)
+    const fn wait_for(&mut self, time: Duration) {
+        self.channel.within = time;
     }
 
     /// The last take-over that the server had to do with. `None`: there was none.
@@ -280,35 +287,9 @@ impl<T> Page<T> {
     }
 }
 
-/// Packets to and fro.
-#[derive(Debug)]
-struct Channel {
-    stream: UnixStream,
-    decoder: VersionedDecoder<ServerHeader>,
-    buffer: BytesMut,
-}
-
-impl Channel {
-    fn exchange(
-        &mut self,
-        mode: Mode,
-        request: &Term,
-    ) -> Result<(Mode, Document<Bytes>), AdminError> {
-        let mut packet = format!("{} ", mode.number()).into_bytes();
-        packet.extend_from_slice(&Encoder::new().encode(request));
-        self.stream.write_all(&packet).map_err(AdminError::Lost)?;
-        let mut piece = [0; 4096];
-        loop {
-            if let Some(packet) = self.decoder.decode(&mut self.buffer)? {
-                return Ok((packet.header.mode, packet.body));
-            }
-            let count = self.stream.read(&mut piece).map_err(AdminError::Lost)?;
-            if count == 0 {
-                return Err(AdminError::Lost(io::ErrorKind::UnexpectedEof.into()));
-            }
-            self.buffer.extend_from_slice(piece.get(..count).unwrap_or_default());
-        }
-    }
+/// N14: whether the server says that it does not serve whoever asks.
+fn is_not_allowed(answer: &Document<Bytes>) -> bool {
+    answer.root().get(1).is_some_and(|why| why.is_atom("not_allowed"))
 }
 
 /// The response in `{Response,State}`, if the server knows the request.

@@ -8,6 +8,7 @@ use ubf_codec::{NextIp, Version};
 use ubf_node::control::Which;
 use ubf_server::{LoadUnit, Service};
 
+use crate::admin::ControlPlace;
 use crate::args::units::{duration, some_time};
 
 /// Look at servers and steer them, by their control sockets.
@@ -23,9 +24,10 @@ use crate::args::units::{duration, some_time};
     disable_help_subcommand = true
 )]
 pub(crate) struct AdminArgs {
-    /// A server's control socket
+    /// A server's control socket, or ubfs://HOST:PORT
     ///
-    /// Several have commas between them, or the option again.
+    /// The address is that of its --control-listen. Several have commas between them, or the option
+    /// again.
     #[arg(
         short,
         long,
@@ -34,7 +36,20 @@ pub(crate) struct AdminArgs {
         value_delimiter = ',',
         env = "UBF_CONTROL"
     )]
-    pub(crate) control: Vec<PathBuf>,
+    pub(crate) control: Vec<ControlPlace>,
+
+    /// Trust the authorities in this file, as PEM, for servers of ubfs://; without it, those of the
+    /// system
+    #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
+    pub(crate) ca: Option<PathBuf>,
+
+    /// Show this certificate, as PEM, to servers of ubfs://
+    #[arg(long, global = true, value_name = "FILE", requires = "key", hide_short_help = true)]
+    pub(crate) cert: Option<PathBuf>,
+
+    /// The key of --cert
+    #[arg(long, global = true, value_name = "FILE", requires = "cert", hide_short_help = true)]
+    pub(crate) key: Option<PathBuf>,
 
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -107,12 +122,6 @@ pub(crate) enum Command {
     /// back without losing what the version before cannot hold. In a database that several nodes
     /// share, each of them must know it. What clients can say only in that version is offered.
     Finalize(Finalize),
-    /// Write rows in the state version before from here on: the way back
-    ///
-    /// What clients can say only in the present one is withdrawn, and what rows of the version
-    /// before cannot hold is lost. When all rows are migrated, too, an older program can use the
-    /// store.
-    Lower(Finalize),
     /// Rewrite rows of an older state version, beside the calls, and wait for the end
     Migrate(Migrate),
     /// Copy the rows of a service to a file, and make a new store of one

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use ubf_client::classic::{ClassicBuilder, Flavour, HelloMode};
+use ubf_client::tls::ClientTls;
 use ubf_client::{Client, Target};
 use ubf_codec::{Limits, Term};
 
@@ -65,16 +66,19 @@ impl ClassicArgs {
         targets: &[Target],
         limits: Limits,
         timeout: Duration,
+        tls: Option<ClientTls>,
     ) -> ClassicBuilder {
-        self.dressed(
-            targets
-                .iter()
-                .fold(Client::builder(), |builder, target| builder.address(target.to_string()))
-                .limits(limits)
-                .call_time(timeout)
-                .connect_time(timeout),
-            timeout,
-        )
+        let builder = targets
+            .iter()
+            .fold(Client::builder(), |builder, target| builder.address(target.to_string()))
+            .limits(limits)
+            .call_time(timeout)
+            .connect_time(timeout);
+        let builder = match tls {
+            Some(tls) => builder.tls(tls),
+            None => builder,
+        };
+        self.dressed(builder, timeout)
     }
 
     /// What concerns stock servers alone.

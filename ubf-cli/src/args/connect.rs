@@ -37,16 +37,17 @@ pub(crate) struct ConnectArgs {
 /// How the connection is kept from those on its path.
 #[derive(Debug, Args)]
 struct TlsArgs {
-    /// Speak TLS: the server has to show a certificate for its name, of an authority of --ca
-    #[arg(long, requires = "ca", hide_short_help = true)]
+    /// Speak TLS, as with ubfs://HOST:PORT: the server has to show a certificate for its name, of an
+    /// authority of --ca, or of one that the system trusts
+    #[arg(long, hide_short_help = true)]
     tls: bool,
 
-    /// Speak TLS, and trust the authorities whose certificates are in this file, as PEM
+    /// Speak TLS, and trust the authorities whose certificates are in this file alone, as PEM
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     ca: Option<PathBuf>,
 
     /// Show this certificate, as PEM, to a server that wants to see one
-    #[arg(long, value_name = "FILE", requires_all = ["ca", "key"], hide_short_help = true)]
+    #[arg(long, value_name = "FILE", requires = "key", hide_short_help = true)]
     cert: Option<PathBuf>,
 
     /// The key of --cert
@@ -79,10 +80,14 @@ impl ConnectArgs {
     ///
     /// # Errors
     /// If a file cannot be read or used.
-    pub(crate) fn tls(&self) -> Result<Option<ClientTls>, Report> {
-        let TlsArgs { tls: _, ca, cert, key } = &self.tls;
-        let Some(ca) = ca else { return Ok(None) };
-        let tls = ClientTls::trusting(ca).and_then(|tls| match (cert, key) {
+    pub(crate) fn tls(&self, targets: &[Target]) -> Result<Option<ClientTls>, Report> {
+        let TlsArgs { tls, ca, cert, key } = &self.tls;
+        let has_address = targets.iter().any(|target| matches!(target, Target::Tls(_)));
+        if !tls && ca.is_none() && cert.is_none() && !has_address {
+            return Ok(None);
+        }
+        let trusting = ca.as_ref().map_or_else(ClientTls::of_system, ClientTls::trusting);
+        let tls = trusting.and_then(|tls| match (cert, key) {
             (Some(cert), Some(key)) => tls.showing(cert, key),
             (_, _) => Ok(tls),
         });
@@ -91,8 +96,12 @@ impl ConnectArgs {
 
     /// A client that does what the arguments say.
     pub(crate) fn builder(&self, targets: &[Target]) -> Builder {
-        let builder = self.plain_builder(targets);
-        match self.tls() {
+        self.with_tls(self.plain_builder(targets), targets)
+    }
+
+    /// A client of these addresses that speaks TLS if that is wanted.
+    pub(crate) fn with_tls(&self, builder: Builder, targets: &[Target]) -> Builder {
+        match self.tls(targets) {
             Ok(Some(tls)) => builder.tls(tls),
             Ok(None) => builder,
             // Commands look for that first. Whatever happens, nobody is spoken to without TLS then.

@@ -130,7 +130,7 @@ fn prepare(args: &Call) -> Result<(Vec<Target>, Vec<Request>), Trouble> {
         .targets_and_sources()
         .map_err(|report| Trouble::before_it_was_sent("bad_arguments", report, Status::Trouble))?;
     args.connect
-        .tls()
+        .tls(&targets)
         .map_err(|report| Trouble::before_it_was_sent("bad_arguments", report, Status::Trouble))?;
     let read = |source| match source {
         Source::Text(text) => network::term(&text).map(Request::Term),

@@ -104,6 +104,7 @@ async fn connected(args: &Call, targets: &[Target]) -> Result<ClassicClient, Tro
         for target in targets {
             builder = builder.address(target.to_string());
         }
+        builder = args.connect.with_tls(builder, targets);
         if args.trace {
             let (limits, palette) = (args.connect.limits.limits(), Palette::new(true));
             let trace = Mutex::new(WireTrace::classic(limits, palette));

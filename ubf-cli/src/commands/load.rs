@@ -59,7 +59,7 @@ fn plan(args: &args::Load) -> Result<Plan, Report> {
     plan.service = args.connect.service();
     plan.versions.clone_from(&args.connect.versions);
     plan.policy = args.connect.policy();
-    plan.tls = args.connect.tls()?;
+    plan.tls = args.connect.tls(&args.addresses)?;
     plan.limits = args.connect.limits.limits();
     if !args.no_session {
         plan.session = SessionPlan::wanted();

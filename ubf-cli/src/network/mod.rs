@@ -53,7 +53,8 @@ pub(crate) fn shown_address(targets: &[Target], address: &Address) -> String {
     let place = text
         .strip_suffix(".invalid:1")
         .and_then(|name| name.rsplit_once('-')?.1.parse::<usize>().ok());
-    let mut sockets = targets.iter().filter(|target| !matches!(target, Target::Network(_)));
+    let is_socket = |target: &&Target| !matches!(target, Target::Network(_) | Target::Tls(_));
+    let mut sockets = targets.iter().filter(is_socket);
     place.and_then(|place| sockets.nth(place)).map_or(text, ToString::to_string)
 }
 

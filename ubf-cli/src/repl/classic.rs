@@ -297,5 +297,6 @@ fn builder(
             }
         });
     let targets = args.addresses.iter();
-    targets.fold(builder, |builder, target| builder.address(target.to_string()))
+    let builder = targets.fold(builder, |builder, target| builder.address(target.to_string()));
+    args.connect.with_tls(builder, &args.addresses)
 }

@@ -1,6 +1,7 @@
 //! What somebody who has the token does: a request of the operator's contract, as `ubf admin` makes
 //! it, written as a term.
 
+use std::net::SocketAddr;
 use std::pin::pin;
 
 use futures_util::future::poll_fn;
@@ -10,7 +11,7 @@ use ubf_codec::Term;
 
 use super::body::Body;
 use super::response::text;
-use crate::control::{Control, Request, Response as Answer};
+use crate::control::{Asker, Control, Request, Response as Answer};
 
 /// Bytes of a request. Chosen: four times the longest list of addresses.
 const MAX_REQUEST: usize = 4 << 10;
@@ -78,9 +79,9 @@ const fn is_for_here(request: &Request) -> bool {
 }
 
 /// What came of it: 200, or 409 with the reason.
-pub(super) async fn act(control: &Control, request: Request) -> Response<Body> {
+pub(super) async fn act(control: &Control, request: Request, peer: SocketAddr) -> Response<Body> {
     // All that may be asked here is answered with either of the two.
-    if let Answer::Refused(why) = control.ask(request).await {
+    if let Answer::Refused(why) = control.ask(&Asker::with_token(peer), request).await {
         text(StatusCode::CONFLICT, &format!("{why}\n"))
     } else {
         text(StatusCode::OK, "done\n")

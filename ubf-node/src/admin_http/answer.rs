@@ -145,7 +145,7 @@ impl Answers {
         match acting::read(&body) {
             Ok(request) => {
                 info!(%peer, order = %String::from_utf8_lossy(&body).trim(), "an order by HTTP");
-                acting::act(&self.control, request).await
+                acting::act(&self.control, request, peer).await
             }
             Err(why) => text(StatusCode::BAD_REQUEST, &why),
         }

@@ -6,7 +6,7 @@
 use hyper::StatusCode;
 use serde::Serialize;
 
-use crate::control::{ConnectionReport, Control, Request, Response, SessionReport};
+use crate::control::{Asker, ConnectionReport, Control, Request, Response, SessionReport};
 
 /// Rows of a page.
 const MAX_ROWS: usize = 200;
@@ -144,7 +144,7 @@ async fn look<T: Listed>(control: &Control, query: Query) -> Page<T> {
     let Query { mut after, limit, filter } = query;
     let mut items: Vec<T> = Vec::new();
     for _ in 0..MAX_LOOKS {
-        let response = control.ask(T::request(after)).await;
+        let response = control.ask(&Asker::who_looks(), T::request(after)).await;
         let found = T::read(response).unwrap_or_default();
         let is_last = (found.len() as u64) < LOOK;
         for item in found {

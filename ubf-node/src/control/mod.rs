@@ -23,6 +23,7 @@
 //! # }
 //! ```
 
+mod asker;
 mod reports;
 mod request;
 mod response;
@@ -31,27 +32,31 @@ mod rows;
 mod keeping;
 mod takeovers;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use ubf_codec::{NextIp, Text, Version};
 use ubf_proto::{DrainPlan, Versions};
 use ubf_server::{
-    Call, Client, ConnectionStatus, Cordon, Failure, Handler, LoadPlan, Phase, Reply, ServerHandle,
-    Service, SessionStatus, Status,
+    Call, Client, ConnectionStatus, Cordon, Failure, Handler, LoadPlan, Peer, Phase, Reply,
+    ServerHandle, Service, SessionStatus, Status,
 };
 
 use self::request::{OLD_SHAPES, SHAPES, unit_word};
+use crate::audit::Audit;
 use crate::breaks::Breaks;
 use crate::certificates::Certificates;
 use crate::journal::Journal;
 use crate::log::Log;
+use crate::policy::Policy;
 use crate::rows::Kept;
 use crate::takeover::Takeovers;
 
+pub(crate) use self::asker::Asker;
+pub use self::asker::Role;
 pub use self::reports::{
-    AgentCount, ConnectionReport, CordonReport, LoadMarksReport, QuarantineReport, ServiceReport,
-    SessionCountReport, SessionReport, StatusReport, TlsReport, VersionCount, WriterReport,
+    AgentCount, ConnectionReport, CordonReport, LoadMarksReport, PolicyReport, QuarantineReport,
+    ServiceReport, SessionCountReport, SessionReport, StatusReport, TlsReport, VersionCount,
+    WriterReport,
 };
 pub(crate) use self::request::is_a_goal;
 pub use self::request::{Request, Which};
@@ -72,8 +77,9 @@ pub struct Control {
     breaks: Breaks,
     kept: Kept,
     takeovers: Option<Takeovers>,
-    certificates: Option<Certificates>,
-    settings: Arc<[(String, Option<String>)]>,
+    certificates: Vec<Certificates>,
+    policy: Option<Policy>,
+    audit: Option<Audit>,
 }
 
 impl Control {
@@ -97,16 +103,10 @@ impl Control {
             breaks: Breaks::default(),
             kept: Kept::default(),
             takeovers: None,
-            certificates: None,
-            settings: Arc::default(),
+            certificates: Vec::new(),
+            policy: None,
+            audit: None,
         }
-    }
-
-    /// Tells these settings to whoever asks, as one that takes over does.
-    #[must_use]
-    pub(crate) fn with_settings(mut self, settings: Arc<[(String, Option<String>)]>) -> Self {
-        self.settings = settings;
-        self
     }
 
     /// Lets another process take over.
@@ -152,11 +152,58 @@ impl Control {
         self
     }
 
-    /// Shows whether the certificate in the files is used.
+    /// Shows whether the certificates in the files are used.
     #[must_use]
-    pub(crate) fn with_certificates(mut self, certificates: Option<Certificates>) -> Self {
+    pub(crate) fn with_certificates(mut self, certificates: Vec<Certificates>) -> Self {
         self.certificates = certificates;
         self
+    }
+
+    /// Asks this policy what operators may do who come by a network.
+    #[must_use]
+    pub(crate) fn with_policy(mut self, policy: Option<Policy>) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Keeps a record of what changes the server, or was to.
+    #[must_use]
+    pub(crate) fn with_audit(mut self, audit: Option<Audit>) -> Self {
+        self.audit = audit;
+        self
+    }
+
+    /// What whoever is at the other end of a connection may ask for. `None`: nothing.
+    ///
+    /// Who can reach a control by a socket of this machine, or by a stream that the program made,
+    /// may ask for everything. Of those who come by a network a policy decides; without one, who
+    /// has shown a certificate may see.
+    pub(crate) fn role(&self, peer: &Peer) -> Option<Role> {
+        if peer.address().is_none() {
+            return Some(Role::Host);
+        }
+        peer.identity()?;
+        self.policy.as_ref().map_or(Some(Role::See), |policy| policy.role(peer))
+    }
+
+    /// Does what somebody asks for, as far as that one may, and keeps a record of it.
+    pub(crate) async fn perform(&self, asker: &Asker, version: u32, request: Request) -> Response {
+        let needed = Role::needed(&request);
+        let what = match (&self.audit, needed) {
+            (Some(_), Role::Steer | Role::Host) => request.to_term(version),
+            (_, _) => None,
+        };
+        let response = if asker.role >= needed {
+            self.answer(version, request).await
+        } else {
+            Response::Refused(Refusal::NotAllowed)
+        };
+        if let (Some(audit), Some(what)) = (&self.audit, what) {
+            let refusal = if let Response::Refused(why) = &response { Some(why) } else { None };
+            let result = refusal.map_or_else(|| "ok".to_owned(), ToString::to_string);
+            audit.record(asker, &what.to_string(), &result);
+        }
+        response
     }
 
     /// What the server says that it is.
@@ -169,8 +216,8 @@ impl Control {
     }
 
     /// Does what an operator asks for who has come by HTTP.
-    pub(crate) async fn ask(&self, request: Request) -> Response {
-        self.answer(Self::VERSIONS[1], request).await
+    pub(crate) async fn ask(&self, asker: &Asker, request: Request) -> Response {
+        self.perform(asker, Self::VERSIONS[1], request).await
     }
 
     /// The last take-over that this process had to do with.
@@ -274,13 +321,11 @@ impl Control {
             Request::Rows(_)
             | Request::Migrate(_)
             | Request::Finalize(_)
-            | Request::Lower(_)
             | Request::BackUp { .. } => return Err(Refusal::NoRows),
             Request::ShutDown { hard_stop } => {
                 server.shut_down(hard_stop.unwrap_or(self.hard_stop));
             }
             Request::TakeOver { path } => self.take_over(path)?,
-            Request::Settings => return Ok(Response::Settings(self.settings.to_vec())),
             Request::LastTakeover => {
                 let report = self.takeovers.as_ref().and_then(Takeovers::report);
                 return Ok(Response::Takeover(report.map(Box::new)));
@@ -346,9 +391,15 @@ impl Control {
             }
         }
         report.counters.extend(breaks.map(|(name, count)| (name.to_owned(), count)));
-        let tls = self.certificates.as_ref();
-        let tls = tls.map(|certificates| TlsReport { failing: certificates.is_failing() });
-        StatusReport { journal, log, tls, ..report }
+        let is_failing = self.certificates.iter().any(Certificates::is_failing);
+        let tls = (!self.certificates.is_empty()).then_some(TlsReport { failing: is_failing });
+        let audit = self.audit.as_ref().map(|audit| {
+            let (failing, missing) = audit.health();
+            WriterReport { failing, missing }
+        });
+        let policy = self.policy.as_ref();
+        let policy = policy.map(|policy| PolicyReport { failing: policy.is_failing() });
+        StatusReport { journal, log, tls, audit, policy, ..report }
     }
 }
 
@@ -363,9 +414,14 @@ impl Handler for Control {
 
     async fn request(&self, call: Call<()>) -> Result<Reply, Failure> {
         let version = call.version().get();
-        let response = match Request::read(version, call.term()) {
-            Some(request) => Some(self.answer(version, request).await),
-            None => None,
+        let role = self.role(call.peer());
+        let response = match (role, Request::read(version, call.term())) {
+            (Some(role), Some(request)) => {
+                let asker = Asker::of(call.peer(), role);
+                Some(self.perform(&asker, version, request).await)
+            }
+            (None, Some(_)) => Some(Response::Refused(Refusal::NotAllowed)),
+            (_, None) => None,
         };
         let phase = self.server.status().phase.as_str();
         let shapes = if version < 2 { OLD_SHAPES } else { SHAPES };
@@ -445,6 +501,8 @@ fn report(version: u32, status: &Status) -> StatusReport {
         journal: None,
         log: None,
         tls: None,
+        audit: None,
+        policy: None,
     }
 }
 

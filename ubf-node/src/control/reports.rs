@@ -58,6 +58,18 @@ pub struct StatusReport {
     pub log: Option<WriterReport>,
     /// TLS, if the server speaks it. Version 1 does not have it.
     pub tls: Option<TlsReport>,
+    /// The audit log, if there is one. Version 1 does not have it.
+    pub audit: Option<WriterReport>,
+    /// The policy, if there is one. Version 1 does not have it.
+    pub policy: Option<PolicyReport>,
+}
+
+/// Who may do what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct PolicyReport {
+    /// Whether what is in its file cannot be used: what was in it before is.
+    pub failing: bool,
 }
 
 /// The certificate of a server.
@@ -270,6 +282,8 @@ impl StatusReport {
             pairs.push(("journal", self.journal.map_or(Term::Undefined, WriterReport::to_term)));
             pairs.push(("log", self.log.map_or(Term::Undefined, WriterReport::to_term)));
             pairs.push(("tls", self.tls.map_or(Term::Undefined, TlsReport::to_term)));
+            pairs.push(("audit", self.audit.map_or(Term::Undefined, WriterReport::to_term)));
+            pairs.push(("policy", self.policy.map_or(Term::Undefined, PolicyReport::to_term)));
         }
         let pairs = pairs.into_iter().map(|(name, value)| ubf!({(atom(name)), (value)}));
         ubf!({status, (Term::list(pairs))})
@@ -324,6 +338,8 @@ impl StatusReport {
             journal: value("journal").map_or(Some(None), |it| optional(it, WriterReport::read))?,
             log: value("log").map_or(Some(None), |it| optional(it, WriterReport::read))?,
             tls: value("tls").map_or(Some(None), |it| optional(it, TlsReport::read))?,
+            audit: value("audit").map_or(Some(None), |it| optional(it, WriterReport::read))?,
+            policy: value("policy").map_or(Some(None), |it| optional(it, PolicyReport::read))?,
         })
     }
 }
@@ -438,6 +454,18 @@ impl WriterReport {
 }
 
 impl TlsReport {
+    /// A tuple, so that it can grow.
+    fn to_term(self) -> Term {
+        ubf!({ (self.failing) })
+    }
+
+    fn read(term: TermRef<'_>) -> Option<Self> {
+        let [failing] = tuple(term)?;
+        Some(Self { failing: failing.is_atom("true") })
+    }
+}
+
+impl PolicyReport {
     /// A tuple, so that it can grow.
     fn to_term(self) -> Term {
         ubf!({ (self.failing) })

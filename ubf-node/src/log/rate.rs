@@ -40,7 +40,9 @@ impl PeerLimit {
         }
         let mut peer = PeerOf::default();
         event.record(&mut peer);
-        let peer = peer.0.parse::<SocketAddr>().ok().map(|address| address.ip());
+        // Behind the address stands who it has shown to be.
+        let address = peer.0.split(' ').next().and_then(|text| text.parse::<SocketAddr>().ok());
+        let peer = address.map(|address| address.ip());
         self.lets_through(event.metadata().callsite(), peer, Instant::now())
     }
 

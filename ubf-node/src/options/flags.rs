@@ -92,8 +92,9 @@ Signals:
   SIGTERM, SIGQUIT  drain: clients are sent to --peers for --grace, then calls in progress have
            --hard-stop. Without peers there is no grace: nobody could take the clients
            over. The second one stops now, as SIGINT does.
-  SIGHUP   opens the journal again, reads the certificate again, and the file of --config again: peers,
-           load marks, grace, hard stop and log filter are taken from it.
+  SIGHUP   opens the journal and the audit log again, reads the certificates and the policy again,
+           and the file of --config again: peers, load marks, grace, hard stop and log filter are
+           taken from it.
 
 Exit status:
   0  stopped; each call that was begun was answered, and no answer was lost
@@ -170,6 +171,32 @@ pub struct Options {
     #[arg(long, value_name = "PATH")]
     control: Option<OsString>,
 
+    /// Where operators come by a network, with `ubf admin --control ubfs://HOST:PORT`: mutual TLS,
+    /// with the certificate of --tls-cert. --policy says who of them may see, and who steer; without
+    /// it all may see. What names files of this machine is for --control alone.
+    #[arg(long, value_name = "ADDRESS")]
+    control_listen: Option<OsString>,
+
+    /// The authorities of operators: each has to show a certificate of one of them.
+    #[arg(long, value_name = "FILE")]
+    control_client_ca: Option<OsString>,
+
+    /// A file to which a line of JSON is appended for each thing that an operator does or tries: who,
+    /// when, from where, what, and what came of it. Its mode is 0600.
+    #[arg(long, value_name = "FILE")]
+    audit: Option<OsString>,
+
+    /// Who may connect, use which service, see and steer: a TOML file with patterns of certificates'
+    /// names, and networks. It is read again at SIGHUP: a bad one is refused, and the one from
+    /// before stays.
+    #[arg(long, value_name = "FILE")]
+    policy: Option<OsString>,
+
+    /// Networks of balancers that say who their clients are, by the PROXY protocol, version 2, on
+    /// each connection; several with commas, or the flag again.
+    #[arg(long, value_name = "NETWORKS")]
+    proxy_from: Vec<OsString>,
+
     /// Where monitors and people look by HTTP: a page, /metrics, /livez, /readyz, /status.json,
     /// /events. Only this machine may ask there, or who has the token; who has it can steer, too.
     #[arg(long, value_name = "ADDRESS")]
@@ -180,8 +207,8 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     admin_token: Option<OsString>,
 
-    /// Keep the rows of kv and ledger, and the sessions of their clients, in files of this folder:
-    /// they survive this process, also when it is killed. Clients get sessions of level durable: their calls are
+    /// Keep the rows of kv, and the sessions of its clients, in files of this folder: they survive
+    /// this process, also when it is killed. Clients get sessions of level durable: their calls are
     /// answered, once, by the next process with the same folder.
     ///
     /// A reply leaves when what it tells of is on the disk. One process at a time has the folder.
@@ -192,16 +219,10 @@ pub struct Options {
     #[arg(long, value_name = "URL")]
     store: Option<OsString>,
 
-    /// The state version in which a new store is written, and with it what can be said; for one
-    /// service as "ledger=34,kv=1". kv has 1, and 2 for revisions; ledger has 32, 33 for limits, 34
-    /// for moves and 35 for memos. [default: the newest]
-    #[arg(long, value_name = "LIST")]
+    /// The state version in which a new store is written, and with it what can be said: kv has 1,
+    /// and 2 for revisions. [default: the newest]
+    #[arg(long, value_name = "NUMBER")]
     state_version: Option<OsString>,
-
-    /// The state versions that this program is to know, as "32-34", or "ledger=32-34": so it is as
-    /// an earlier release, for demonstrations and tests of fleets with mixed releases.
-    #[arg(long, value_name = "LIST", hide = true)]
-    knows: Option<OsString>,
 
     /// A file with services that are played by its rules; may be given several times. The end of
     /// this help shows one.
@@ -464,7 +485,7 @@ impl Options {
             (!texts.is_empty()).then(list)
         };
         let Self { classic, drain, load, log, limits, sessions, tls, .. } = self;
-        let flags: [(&str, &'static str, Option<Raw>); 54] = [
+        let flags: [(&str, &'static str, Option<Raw>); 58] = [
             ("listen", "--listen", some(&self.listen)),
             ("advertise", "--advertise", one(&self.advertise)),
             ("service", "--service", some(&self.service)),
@@ -472,12 +493,16 @@ impl Options {
             ("peers", "--peers", some(&self.peers)),
             ("reuse-port", "--reuse-port", one(&self.reuse_port)),
             ("control", "--control", one(&self.control)),
+            ("control-listen", "--control-listen", one(&self.control_listen)),
+            ("control-client-ca", "--control-client-ca", one(&self.control_client_ca)),
+            ("audit", "--audit", one(&self.audit)),
+            ("policy", "--policy", one(&self.policy)),
+            ("proxy-from", "--proxy-from", some(&self.proxy_from)),
             ("admin-http", "--admin-http", one(&self.admin_http)),
             ("admin-token", "--admin-token", one(&self.admin_token)),
             ("data", "--data", one(&self.data)),
             ("store", "--store", one(&self.store)),
             ("state-version", "--state-version", one(&self.state_version)),
-            ("knows", "--knows", one(&self.knows)),
             ("journal", "--journal", one(&self.journal)),
             ("script", "--script", some(&self.script)),
             ("gateway", "--gateway", some(&self.gateway)),

@@ -9,22 +9,26 @@ use clap::ValueEnum;
 use toml::Value;
 use ubf_client::Target;
 use ubf_codec::{Address, NextIp, Text};
+use ubf_net::Network;
 use ubf_net::tls::ServerFiles;
 use ubf_proto::units;
 use ubf_server::{Config, LoadPlan, LoadUnit, ServerLimits, SessionLimits};
+use ubf_service::StatefulService as _;
 
 use super::classic::ClassicPlan;
 use super::problem::Wrong;
 use super::reader::Reader;
 use super::value::{Raw, address, any, count, flag, path, size, some, time, word};
-use super::versions::{PerService, ServiceVersions};
+use super::versions::ServiceVersions;
 use crate::admin_http::{AdminHttpPlan, Token};
 use crate::certificates::Certificates;
 use crate::contracts::{self, ContractMode, ContractPlan};
 use crate::gateway::GatewayPlan;
 use crate::log::{LogForm, filter};
-use crate::rows::{Causes, StorePlace, StorePlan, state_versions};
+use crate::policy::Policy;
+use crate::rows::{Causes, StorePlace, StorePlan};
 use crate::script::{self, Script};
+use crate::services::KvRows;
 
 /// Where versioned clients are served when nobody says it.
 const DEFAULT_LISTEN: &str = "127.0.0.1:4000";
@@ -38,9 +42,6 @@ pub(crate) enum ServiceName {
     Kv,
     /// Groups of people who write to each other, in versions 1 and 2.
     Irc,
-    /// Keeps accounts, and moves money between them, in versions 1, 2 and 3; it wants --data or
-    /// --store.
-    Ledger,
 }
 
 impl ServiceName {
@@ -49,7 +50,6 @@ impl ServiceName {
             Self::Echo => "echo",
             Self::Kv => "kv",
             Self::Irc => "irc",
-            Self::Ledger => "ledger",
         }
     }
 }
@@ -75,6 +75,10 @@ pub(crate) struct Settings {
     pub(crate) advertise: Option<Address>,
     pub(crate) reuse_port: bool,
     pub(crate) control: Option<PathBuf>,
+    pub(crate) control_listen: Option<ControlPlan>,
+    pub(crate) audit: Option<PathBuf>,
+    pub(crate) policy: Option<Policy>,
+    pub(crate) proxy_from: Vec<Network>,
     pub(crate) admin_http: Option<AdminHttpPlan>,
     pub(crate) tls: Option<Certificates>,
     pub(crate) load: Option<LoadPlan>,
@@ -88,6 +92,14 @@ pub(crate) struct Settings {
     pub(crate) journal: Option<PathBuf>,
     pub(crate) log: LogForm,
     pub(crate) log_filter: String,
+}
+
+/// Where operators come by a network.
+#[derive(Debug)]
+pub(crate) struct ControlPlan {
+    pub(crate) address: String,
+    /// Mutual, with the authorities of operators.
+    pub(crate) certificates: Certificates,
 }
 
 /// How long a drain takes.
@@ -147,6 +159,12 @@ impl Settings {
             peers.into_iter().filter(|peer| Some(peer) != advertise.as_ref()).collect();
         let reuse_port = reader.take("reuse-port", false, flag, |flag| Value::Boolean(*flag));
         let control = reader.take_if_any("control", path, |path| shown(&path.display()));
+        let control_address = reader.take_if_any("control-listen", host_and_port, shown);
+        let control_authorities =
+            reader.take_if_any("control-client-ca", path, |path| shown(&path.display()));
+        let audit = reader.take_if_any("audit", path, |path| shown(&path.display()));
+        let policy = policy(reader, &names);
+        let proxy_from = reader.take("proxy-from", Vec::new(), networks, |all| list(all.iter()));
         let admin_http = admin_http(reader);
         let journal = reader.take_if_any("journal", path, |path| shown(&path.display()));
         let store = store(reader, &services);
@@ -155,6 +173,8 @@ impl Settings {
         check_places(reader, &listen, &classic);
         check_names(reader, &names, &classic);
         let tls = tls(reader);
+        let control_listen =
+            control_plan(reader, tls.as_ref(), control_address, control_authorities);
         let waits = Waits {
             grace: take_time(reader, "drain.grace", Duration::from_secs(30)),
             hard_stop: take_time(reader, "drain.hard-stop", Duration::from_secs(10)),
@@ -177,6 +197,10 @@ impl Settings {
             advertise,
             reuse_port,
             control,
+            control_listen,
+            audit,
+            policy,
+            proxy_from,
             admin_http,
             tls,
             load,
@@ -289,6 +313,65 @@ fn tls(reader: &mut Reader) -> Option<Certificates> {
         .ok()
 }
 
+/// Operators who come by a network come by mutual TLS.
+fn control_plan(
+    reader: &mut Reader,
+    tls: Option<&Certificates>,
+    address: Option<String>,
+    authorities: Option<PathBuf>,
+) -> Option<ControlPlan> {
+    let (address, authorities) = match (address, authorities) {
+        (Some(address), Some(authorities)) => (address, authorities),
+        (Some(_), None) => {
+            let hint = "--control-client-ca FILE says whose certificates operators have";
+            wrong(reader, "control-listen", "anybody could look there", hint);
+            return None;
+        }
+        (None, Some(_)) => {
+            let hint = "--control-listen ADDRESS";
+            wrong(reader, "control-client-ca", "operators do not come by a network", hint);
+            return None;
+        }
+        (None, None) => return None,
+    };
+    let Some(tls) = tls else {
+        let hint = "--tls-cert FILE --tls-key FILE";
+        wrong(reader, "control-listen", "operators would come without TLS", hint);
+        return None;
+    };
+    let mut files = tls.tls().files().clone();
+    files.client_authorities = Some(authorities);
+    let certificates = Certificates::open(files).inspect_err(|error| {
+        let place = reader.place("control-client-ca");
+        reader.problems.add(place, Wrong::new(Causes(error).to_string()));
+    });
+    Some(ControlPlan { address, certificates: certificates.ok()? })
+}
+
+/// It is read here: what is wrong with it is wrong with a setting.
+fn policy(reader: &mut Reader, names: &[(&str, String)]) -> Option<Policy> {
+    let file = reader.take_if_any("policy", path, |path| shown(&path.display()))?;
+    let services = names.iter().map(|(_, name)| name.clone()).collect();
+    match Policy::open(file, services) {
+        Ok(policy) => Some(policy),
+        Err(problems) => {
+            for problem in problems {
+                reader.problems.add(reader.place("policy"), Wrong::new(problem));
+            }
+            None
+        }
+    }
+}
+
+fn networks(raw: &Raw) -> Result<Vec<Network>, Wrong> {
+    let network = |text: &str| {
+        text.parse().map_err(|error| {
+            Wrong::new(format!("{text}: {error}")).hint("--proxy-from 10.0.0.0/8,192.0.2.7")
+        })
+    };
+    raw.texts()?.into_iter().map(network).collect()
+}
+
 fn host_and_port(raw: &Raw) -> Result<String, Wrong> {
     let text = raw.text()?;
     let is_port = |port: &str| port.parse::<u16>().is_ok();
@@ -310,66 +393,26 @@ fn is_loopback(address: &str) -> bool {
 fn store(reader: &mut Reader, services: &[ServiceName]) -> Option<StorePlan> {
     let folder = reader.take_if_any("data", path, |path| shown(&path.display()));
     let database = reader.take_if_any("store", |raw| connection(raw.text()?), StorePlace::to_value);
-    let first_versions =
-        reader.take_if_any("state-version", |raw| PerService::read(raw, one_version), shown);
-    let known_versions = reader.take_if_any(
-        "knows",
-        |raw| PerService::read(raw, some_versions),
-        |all| shown(&all.in_words(|(oldest, newest)| format!("{oldest}-{newest}"))),
-    );
+    let state_version =
+        reader.take_if_any("state-version", some(count), |version: &u32| number((*version).into()));
     let key = if folder.is_some() { "data" } else { "store" };
     if folder.is_some() && database.is_some() {
         wrong(reader, "store", "rows are kept in one place", "--data DIR, or --store postgres://…");
     }
     let place = folder.map(StorePlace::Folder).or(database);
-    let with_rows =
-        || services.iter().filter_map(|&service| Some((service, state_versions(service)?)));
-    if place.is_some() && with_rows().next().is_none() {
+    let has_rows = services.iter().any(|&service| crate::rows::has_rows(service));
+    if place.is_some() && !has_rows {
         wrong(reader, key, "no service that is served has rows", "--service kv");
     }
-    if place.is_none() && services.contains(&ServiceName::Ledger) {
-        let hint = "--data DIR, or --store postgres://…";
-        wrong(reader, "service", "ledger keeps its accounts in a store, and none is named", hint);
-    }
-    if place.is_none() && first_versions.is_some() {
+    if place.is_none() && state_version.is_some() {
         wrong(reader, "state-version", "no rows are kept", "--data DIR");
     }
-    let (first_versions, known_versions) =
-        (first_versions.unwrap_or_default(), known_versions.unwrap_or_default());
-    for (service, (oldest, newest)) in with_rows() {
-        let has = |version: &u32| (oldest..=newest).contains(version);
-        let name = service.as_str();
-        let all = format!("{name}, which has {oldest} to {newest}");
-        if first_versions.of(service).is_some_and(|version| !has(&version)) {
-            let text = format!("not a state version of {all}");
-            wrong(reader, "state-version", &text, "--state-version ledger=34,kv=1 is for each");
-        }
-        if known_versions.of(service).is_some_and(|(oldest, newest)| !has(&oldest) || !has(&newest))
-        {
-            let text = format!("not state versions of {all}");
-            wrong(reader, "knows", &text, "--knows ledger=32-34,kv=1 is for each");
-        }
+    let newest = KvRows::STATE.1;
+    if state_version.is_some_and(|version| version > newest) {
+        let hint = "kv has the state versions 1 and 2";
+        wrong(reader, "state-version", "not a state version of kv", hint);
     }
-    for service in first_versions.named().filter(|service| !services.contains(service)) {
-        let text = format!("{} is not served", service.as_str());
-        wrong(reader, "state-version", &text, "--service names what is");
-    }
-    place.map(|place| StorePlan { place, first_versions, known_versions })
-}
-
-fn one_version(text: &str) -> Result<u32, Wrong> {
-    let version = text.parse().ok().filter(|version| *version > 0);
-    version.ok_or_else(|| Wrong::new(format!("{text}: a state version is wanted: 34")))
-}
-
-/// `34`, or `32-34`.
-fn some_versions(text: &str) -> Result<(u32, u32), Wrong> {
-    let (oldest, newest) = text.split_once('-').unwrap_or((text, text));
-    let versions = (one_version(oldest)?, one_version(newest)?);
-    if versions.0 > versions.1 {
-        return Err(Wrong::new(format!("{text}: the older state version comes first: 32-34")));
-    }
-    Ok(versions)
+    place.map(|place| StorePlan { place, state_version })
 }
 
 /// Where the database is. What is wrong with the rest is said when it is opened.

@@ -107,10 +107,12 @@ fn each_setting_can_be_set_in_each_layer_and_what_is_shown_can_be_read() {
         "--peers=d:1,e:1",
         "--reuse-port",
         "--control=/f",
+        "--control-listen=127.0.0.1:4001",
+        "--audit=/i",
+        "--proxy-from=10.0.0.0/8,192.0.2.7",
         "--admin-http=127.0.0.1:9464",
         "--data=/h",
         "--state-version=1",
-        "--knows=1-2,kv=1-1",
         "--journal=/g \"h\"",
         "--gateway=far=c:1",
         "--classic=i:1,unix:/j",
@@ -158,7 +160,19 @@ fn each_setting_can_be_set_in_each_layer_and_what_is_shown_can_be_read() {
     authority.sign_host("server", "a.example");
     let tls = [("cert", "server.pem"), ("key", "server.key"), ("client-ca", "ca.pem")];
     let tls = tls.map(|(flag, file)| format!("--tls-{flag}={}", authority.file(file).display()));
-    let files = [contract_flag.as_str(), &script_flag, &token_flag, &tls[0], &tls[1], &tls[2]];
+    let ca_flag = format!("--control-client-ca={}", authority.file("ca.pem").display());
+    let policy = TempFile::new("policy", "[service.kv]");
+    let policy_flag = format!("--policy={}", policy.name());
+    let files = [
+        contract_flag.as_str(),
+        &script_flag,
+        &token_flag,
+        &tls[0],
+        &tls[1],
+        &tls[2],
+        &ca_flag,
+        &policy_flag,
+    ];
     let by_flags = load(&[&flags[..], &files].concat(), &[]).unwrap();
     // `store` says otherwise what `data` says.
     let all = |loaded: &Loaded| {
@@ -228,7 +242,7 @@ fn all_that_is_wrong_is_said_at_once_with_its_place() {
         "ubf-server: FILE:7: limits.max-packet-bytes: 16MB: a number of bytes is wanted, as in \
          4096, 64KiB, 16MiB or 1GiB",
         "ubf-server: --log: yaml: not one of text, json",
-        "ubf-server: --service: ech: not one of echo, kv, irc, ledger; did you mean echo?",
+        "ubf-server: --service: ech: not one of echo, kv, irc; did you mean echo?",
         "ubf-server: --peers: b: not an address: expected one like 192.0.2.7:4000, \
          [2001:db8::1]:4000 or b.example:4000",
         "ubf-server: UBF_SERVE_LIMITS_MAX_CONECTIONS: there is no such variable; did you mean \
@@ -312,7 +326,7 @@ fn versions_are_said_for_all_services_and_for_each() {
     }
     assert!(problems(&["--versions=irc=1"], &[]).contains("--versions: irc is not served"));
     let text = problems(&["--versions=ekho=1"], &[]);
-    assert!(text.contains("ekho: not one of echo, kv, irc, ledger; did you mean echo?"), "{text}");
+    assert!(text.contains("ekho: not one of echo, kv, irc; did you mean echo?"), "{text}");
     assert!(problems(&["--versions=kv=1,kv=2", "--service=kv"], &[]).contains("named twice"));
 
     let file = TempFile::new("versions", "service = ['echo', 'kv']\n[versions]\nkv = '1-3'\n");

@@ -13,13 +13,9 @@ mod control;
 #[cfg(unix)]
 mod dashboard;
 mod durable;
-mod folder;
 mod irc;
 mod journal;
 mod kv;
-mod ledger;
-#[cfg(target_os = "linux")]
-mod mixed;
 mod process;
 #[cfg(unix)]
 mod side_channels;
@@ -29,4 +25,6 @@ mod takeover;
 #[cfg(target_os = "linux")]
 mod takeover_classic;
 mod tls;
+#[cfg(unix)]
+mod trust;
 mod words;

@@ -70,6 +70,16 @@ impl Program {
         (program, admin)
     }
 
+    /// Starts a program that has operators who come by a network, and tells where.
+    pub(crate) fn start_with_operators(arguments: &[&str]) -> (Self, String) {
+        let mut child = command(&[LISTENING, arguments].concat()).spawn().unwrap();
+        let log = Some(BufReader::new(child.stderr.take().unwrap()));
+        let mut program = Self { child, log, address: String::new() };
+        let operators = program.logs("operators")["address"].as_str().unwrap().to_owned();
+        program.address = program.logs("listening")["address"].as_str().unwrap().to_owned();
+        (program, operators)
+    }
+
     /// Starts a program that may have ended before it listens.
     pub(crate) fn spawn_quietly(mut command: Command) -> Self {
         let child = command.stderr(Stdio::null()).spawn().unwrap();

@@ -5,14 +5,16 @@ mod show;
 mod wait;
 
 use std::io;
-use std::path::Path;
 use std::thread;
 
+use ubf_client::DialErrorKind;
+use ubf_client::tls::{ClientTls, TlsError};
 use ubf_node::control::{Request, SessionReport, StatusReport};
 
-use crate::admin::{Admin, AdminError, Page};
+use crate::admin::{Admin, AdminError, ControlPlace, Page};
 use crate::args::admin::{AdminArgs, Command, Drain, Move, StatusArgs, StoreArgs, StoreCommand};
 use crate::ui::output::Output;
+use crate::ui::reason::causes;
 use crate::ui::report::Report;
 use crate::ui::status::Status;
 
@@ -34,9 +36,9 @@ pub(crate) fn run(args: &AdminArgs, output: &mut Output) -> io::Result<Status> {
         )))?;
         return Ok(Status::Trouble);
     }
-    if let Command::Finalize(change) | Command::Lower(change) = &args.command
-        && !change.yes
-        && !rows::is_meant(&args.command, &change.rows.which(), output)?
+    if let Command::Finalize(finalize) = &args.command
+        && !finalize.yes
+        && !rows::is_meant(&finalize.rows.which(), output)?
     {
         return Ok(Status::Trouble);
     }
@@ -61,7 +63,6 @@ const fn is_list(command: &Command) -> bool {
             | Command::Sessions(_)
             | Command::Rows(_)
             | Command::Finalize(_)
-            | Command::Lower(_)
             | Command::Migrate(_)
             | Command::Store(_)
     )
@@ -73,14 +74,14 @@ type Answered = Result<Answer, AdminError>;
 fn ask_all(args: &AdminArgs) -> Vec<Answered> {
     thread::scope(|scope| {
         let asked: Vec<_> =
-            args.control.iter().map(|socket| scope.spawn(|| answer(args, socket))).collect();
+            args.control.iter().map(|place| scope.spawn(|| answer(args, place))).collect();
         let lost = || AdminError::Lost(io::Error::other("the thread that asks has ended"));
         asked.into_iter().map(|asked| asked.join().unwrap_or_else(|_| Err(lost()))).collect()
     })
 }
 
 fn show(args: &AdminArgs, answers: &[Answered], output: &mut Output) -> io::Result<Status> {
-    let named = || args.control.iter().map(|socket| socket.display().to_string()).zip(answers);
+    let named = || args.control.iter().map(ToString::to_string).zip(answers);
     let is_one = answers.len() == 1;
     let is_table = !is_one && !args.json && !is_list(&args.command);
     if is_table {
@@ -97,9 +98,10 @@ fn show(args: &AdminArgs, answers: &[Answered], output: &mut Output) -> io::Resu
                     AdminError::Refused(_) | AdminError::TooOld(_) | AdminError::Unfinished(_) => {
                         Status::WrongInput
                     }
-                    AdminError::Connect(_) | AdminError::Lost(_) | AdminError::Stranger(_) => {
-                        Status::Trouble
-                    }
+                    AdminError::Connect(_)
+                    | AdminError::Dial(_)
+                    | AdminError::Lost(_)
+                    | AdminError::Stranger(_) => Status::Trouble,
                 });
                 continue;
             }
@@ -148,8 +150,14 @@ enum Answer {
 
 /// Does what is asked for. What changes the server is answered with its status, so that it can be
 /// seen.
-fn answer(args: &AdminArgs, socket: &Path) -> Answered {
-    let mut admin = Admin::connect(socket, args.timeout)?;
+fn answer(args: &AdminArgs, place: &ControlPlace) -> Answered {
+    let mut admin = match place {
+        ControlPlace::Socket(socket) => Admin::connect(socket, args.timeout)?,
+        ControlPlace::Network(address) => {
+            let tls = tls(args).map_err(|error| AdminError::Stranger(causes(&error)))?;
+            Admin::connect_by(&tls, address, args.timeout)?
+        }
+    };
     if let Command::Connections(page) = &args.command {
         return admin.connections(page.after, page.limit).map(Answer::Connections);
     }
@@ -178,6 +186,15 @@ fn answer(args: &AdminArgs, socket: &Path) -> Answered {
     }
 }
 
+/// What makes TLS of connections to servers elsewhere.
+fn tls(args: &AdminArgs) -> Result<ClientTls, TlsError> {
+    let tls = args.ca.as_ref().map_or_else(ClientTls::of_system, ClientTls::trusting)?;
+    match (&args.cert, &args.key) {
+        (Some(cert), Some(key)) => tls.showing(cert, key),
+        (_, _) => Ok(tls),
+    }
+}
+
 /// The request that a command stands for; `None`: it changes nothing.
 fn change(command: &Command) -> Option<Request> {
     let change = match command {
@@ -186,7 +203,6 @@ fn change(command: &Command) -> Option<Request> {
         | Command::Sessions(_)
         | Command::Rows(_)
         | Command::Finalize(_)
-        | Command::Lower(_)
         | Command::Migrate(_)
         | Command::Store(_) => return None,
         Command::Drain(drain) => Request::Drain {
@@ -229,6 +245,10 @@ fn hint(error: &AdminError) -> Option<&'static str> {
             Some("only the user that runs the server can connect")
         }
         AdminError::Connect(_) => None,
+        AdminError::Dial(error) if error.kind() == DialErrorKind::Tls => {
+            Some("--ca names the authority of the server's certificate")
+        }
+        AdminError::Dial(_) => Some("a server listens there when it has --control-listen"),
         AdminError::Lost(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
             Some("the server closed the connection: it ended, or it serves 16 operators already")
         }

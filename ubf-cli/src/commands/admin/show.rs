@@ -59,6 +59,12 @@ pub(super) fn status(status: &StatusReport, output: &mut Output) -> io::Result<(
     if let Some(log) = status.log {
         line("log", health(log, "line"))?;
     }
+    if let Some(audit) = status.audit {
+        line("audit log", health(audit, "record"))?;
+    }
+    if status.policy.is_some_and(|policy| policy.failing) {
+        line("policy", "wrong in its file: the one from before is in force".to_owned())?;
+    }
     line("up", time(status.uptime_ms))?;
     line("process", format!("{} {}", status.pid, status.agent.as_deref().unwrap_or_default()))?;
 

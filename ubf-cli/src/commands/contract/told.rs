@@ -54,7 +54,7 @@ async fn ask(args: &ServerArgs, targets: &[Target]) -> Result<Contract, Report> 
     if args.classic.classic {
         return ask_stock(args, targets).await;
     }
-    args.connect.tls()?;
+    args.connect.tls(targets)?;
     let builder = args.connect.builder(targets).call_time(args.timeout);
     let builder = builder.connect_time(args.timeout).connect_within(args.timeout);
     let client = builder.connect().await.map_err(|error| network::cannot_connect(&error))?;
@@ -74,7 +74,9 @@ async fn ask(args: &ServerArgs, targets: &[Target]) -> Result<Contract, Report> 
 /// the service.
 async fn ask_stock(args: &ServerArgs, targets: &[Target]) -> Result<Contract, Report> {
     let start = args.classic.start()?;
-    let builder = args.classic.builder(targets, args.connect.limits.limits(), args.timeout);
+    let tls = args.connect.tls(targets)?;
+    let limits = args.connect.limits.limits();
+    let builder = args.classic.builder(targets, limits, args.timeout, tls);
     let client =
         builder.connect().await.map_err(|error| network::classic::cannot_connect(&error))?;
     if let Some((service, argument)) = start {

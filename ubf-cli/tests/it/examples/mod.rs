@@ -24,8 +24,12 @@ const NOT_RUN: &[(&str, &str)] = &[
         "it wants a certificate; tests of ubf-node have some",
     ),
     (
-        "ubf call --ca ca.pem a.example:4000",
+        "ubf call --ca ca.pem ubfs://a.example:4000",
         "the name is nobody's; tests of ubf-node call with TLS",
+    ),
+    (
+        "ubf admin --control ubfs://a.example:4001",
+        "it wants certificates; a test of the tool has some",
     ),
     (
         "ubf upgrade --control /tmp/ubf.sock",

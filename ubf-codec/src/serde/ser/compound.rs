@@ -9,7 +9,7 @@ use serde_core::ser::{
     SerializeTupleStruct, SerializeTupleVariant,
 };
 
-use super::output::{ListTag, Mark, OpenList};
+use super::output::{Mark, OpenList};
 use super::serializer::{Serializer, Structs};
 use crate::serde::error::{Error, Segment};
 
@@ -116,7 +116,7 @@ impl<'s> Compound<'s> {
         }
     }
 
-    fn close(self, tag: Option<ListTag>) {
+    fn close(self, tag: Option<&str>) {
         let output = &mut self.serializer.output;
         match self.list {
             Some(list) => {
@@ -194,7 +194,7 @@ macro_rules! fields {
             }
 
             fn end(self) -> Result<(), Error> {
-                self.close(Some(ListTag::PropertyList));
+                self.close(Some("plist"));
                 Ok(())
             }
         }
@@ -227,7 +227,7 @@ impl SerializeMap for Compound<'_> {
     }
 
     fn end(self) -> Result<(), Error> {
-        self.close(Some(ListTag::Map));
+        self.close(Some("map"));
         Ok(())
     }
 }

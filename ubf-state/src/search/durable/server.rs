@@ -3,7 +3,6 @@
 
 use std::format;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use ubf_proto::Time;
 
@@ -35,7 +34,7 @@ impl Durable {
         process.is_up = false;
         process.batch = None;
         process.look = None;
-        let config = Arc::clone(process.shard.config());
+        let config = process.shard.config();
         process.shard = Shard::new(ShardId(1), config, 7);
         process.cache = Cache::default();
         self.cut(at);
