@@ -180,10 +180,7 @@ impl Reply {
         let state = state.into();
         let mut result = Ok(());
         let reply = Self::written(|packet| {
-            result = write(b"{", response, packet).map(|()| {
-                Encoder::new().encode_to(&Term::Atom(state), packet);
-                end_tuple(packet);
-            });
+            result = write(b"{", response, packet).map(|()| end_with_state(state, packet));
         });
         result.map(|()| reply)
     }
@@ -225,9 +222,18 @@ fn typed_body(event: &impl Serialize) -> Result<Bytes, EventError> {
     result.map(|()| body.into_bytes()).map_err(EventError::Unwritable)
 }
 
-/// Puts `}$` where a packet has its `$`.
-fn end_tuple(packet: &mut Vec<u8>) {
-    packet.pop();
+/// Writes the name of a state, and ends the reply.
+fn end_with_state(state: Text, packet: &mut Vec<u8>) {
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    if state.as_bytes().iter().all(is_name) {
+        // So are nearly all: nothing is to be escaped.
+        packet.push(b'\'');
+        packet.extend_from_slice(state.as_bytes());
+        packet.push(b'\'');
+    } else {
+        Encoder::new().encode_to(&Term::Atom(state), packet);
+        packet.pop();
+    }
     packet.extend_from_slice(b"}$");
 }
 
@@ -270,6 +276,8 @@ mod tests {
                 let reply = Reply::typed(&value, "it's").unwrap();
                 let term = to_term(&value).unwrap();
                 assert_eq!(reply, Reply::new(term.clone(), "it's"));
+                let reply = Reply::typed(&value, "in_room_2").unwrap();
+                assert_eq!(reply, Reply::new(term.clone(), "in_room_2"));
                 assert_eq!(typed_body(&value).unwrap(), event_out(term));
             }
             assert!(Reply::typed(&("lost", f64::NAN), "start").is_err());
