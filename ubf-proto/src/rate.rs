@@ -1,5 +1,6 @@
 //! At most so many events in any minute (N10).
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::time::Duration;
 
@@ -10,31 +11,63 @@ const WINDOW: Duration = Duration::from_secs(60);
 
 /// The times of the last events, oldest first.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct RateWindow(VecDeque<Time>);
+pub(crate) enum RateWindow {
+    #[default]
+    None,
+    /// Most connections negotiate once: that takes no memory of its own.
+    One(Time),
+    /// At least one.
+    #[expect(clippy::box_collection, reason = "an idle connection has a word for them, not four")]
+    Many(Box<VecDeque<Time>>),
+}
 
 impl RateWindow {
     /// When the next event is allowed, if `max` may come in a minute: now or later.
     pub(crate) fn allowed_at(&mut self, max: u32, now: Time) -> Time {
-        while self.0.front().is_some_and(|&oldest| now >= oldest + WINDOW) {
-            self.0.pop_front();
+        while self.oldest().is_some_and(|oldest| now >= oldest + WINDOW) {
+            self.forget_oldest();
         }
-        match self.0.front() {
-            Some(&oldest) if self.0.len() >= max as usize => oldest + WINDOW,
-            Some(_) | None => now,
-        }
+        self.peek(max).max(now)
     }
 
     /// When the next event is allowed, at the earliest.
     pub(crate) fn peek(&self, max: u32) -> Time {
-        match self.0.front() {
-            Some(&oldest) if self.0.len() >= max as usize => oldest + WINDOW,
+        match self.oldest() {
+            Some(oldest) if self.len() >= max as usize => oldest + WINDOW,
             Some(_) | None => Time::ZERO,
         }
     }
 
     /// Counts an event, which was allowed.
     pub(crate) fn record(&mut self, now: Time) {
-        self.0.push_back(now);
+        match self {
+            Self::None => *self = Self::One(now),
+            Self::One(first) => *self = Self::Many(Box::new([*first, now].into())),
+            Self::Many(times) => times.push_back(now),
+        }
+    }
+
+    fn oldest(&self) -> Option<Time> {
+        match self {
+            Self::None => None,
+            Self::One(time) => Some(*time),
+            Self::Many(times) => times.front().copied(),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::One(_) => 1,
+            Self::Many(times) => times.len(),
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        match self {
+            Self::Many(times) if times.len() > 1 => drop(times.pop_front()),
+            Self::None | Self::One(_) | Self::Many(_) => *self = Self::None,
+        }
     }
 }
 

@@ -137,8 +137,10 @@ impl<H: Header> VersionedDecoder<H> {
         let max = limits.max_packet_bytes as usize;
         // Space is taken out at once, so that a stream of it is not looked at twice.
         let space = leading_space(buffer).min(max.saturating_sub(self.skipped));
-        buffer.advance(space);
-        self.skipped += space;
+        if space > 0 {
+            buffer.advance(space);
+            self.skipped += space;
+        }
         let origin = self.body.read() + self.skipped as u64;
         let Some((header, len)) = read_within::<H>(buffer, origin, &limits, self.skipped)? else {
             return Ok(None);

@@ -7,7 +7,7 @@ use ubf_codec::{Limits, Mode, Text, Version};
 use super::answer::Content;
 use super::config::Config;
 use super::granted::Granted;
-use super::pending::Pending;
+use super::pending::PendingPlace;
 use super::reply;
 use crate::mutant::{Mutant, is_on};
 use crate::offer::Offer;
@@ -27,7 +27,7 @@ pub(super) struct Calls {
     /// N12: what the client accepts of a body, and of a packet. None is known before it has
     /// negotiated.
     pub(super) accepted: Option<Box<Limits>>,
-    pub(super) pending: Pending,
+    pub(super) pending: PendingPlace,
     /// Packets on the earlier connections of the session.
     pub(super) base: u64,
     /// S1: the session that was granted.
@@ -65,7 +65,7 @@ impl Calls {
             service,
             spoken: None,
             accepted: None,
-            pending: Pending::default(),
+            pending: PendingPlace::default(),
             base: 0,
             session: None,
         }

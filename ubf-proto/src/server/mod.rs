@@ -258,7 +258,7 @@ impl ServerSession {
     pub fn attach(&mut self, room: Scratch) {
         let Scratch { decoder, pending } = room;
         self.wire.inbound.attach(decoder);
-        self.calls.pending.use_scratch(pending);
+        self.calls.pending.attach(pending);
     }
 
     /// Lets go of all memory that it does not need before more comes in, and gives what another
@@ -269,7 +269,7 @@ impl ServerSession {
         if let Some(session) = &mut self.calls.session {
             session.release();
         }
-        let pending = self.calls.pending.take_scratch();
+        let pending = self.calls.pending.release();
         Some(Scratch { decoder: self.wire.inbound.take_decoder()?, pending })
     }
 
@@ -326,7 +326,7 @@ impl ServerSession {
 
     /// Requests whose handlers run.
     #[must_use]
-    pub const fn running(&self) -> usize {
+    pub fn running(&self) -> usize {
         self.calls.pending.running()
     }
 

@@ -1,6 +1,8 @@
 //! Answers in the order of the client's packets, in whatever order they are ready (P5).
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use core::ops::{Deref, DerefMut};
 
 use ubf_codec::{Mode, Term, Version};
 
@@ -55,7 +57,49 @@ pub(super) struct Pending {
     answer_bytes: usize,
 }
 
+/// The place of what is pending. It takes no memory while an idle session has let go of it.
+#[derive(Debug, Default)]
+pub(super) struct PendingPlace(Option<Box<Pending>>);
+
+static NOTHING: Pending = Pending::new();
+
+impl PendingPlace {
+    /// Takes over the memory of another one, of which nothing is pending, if it has none.
+    pub(super) fn attach(&mut self, spare: Self) {
+        if self.0.is_none() {
+            *self = spare;
+        }
+    }
+
+    /// Lets go of the memory while nothing is pending.
+    pub(super) fn release(&mut self) -> Self {
+        let mut spare = self.0.take_if(|pending| pending.slots.is_empty());
+        if let Some(pending) = &mut spare {
+            pending.slots.shrink_to(KEPT_SLOTS);
+        }
+        Self(spare)
+    }
+}
+
+impl Deref for PendingPlace {
+    type Target = Pending;
+
+    fn deref(&self) -> &Pending {
+        self.0.as_deref().unwrap_or(&NOTHING)
+    }
+}
+
+impl DerefMut for PendingPlace {
+    fn deref_mut(&mut self) -> &mut Pending {
+        self.0.get_or_insert_default()
+    }
+}
+
 impl Pending {
+    const fn new() -> Self {
+        Self { slots: VecDeque::new(), running: 0, messages: 0, request_bytes: 0, answer_bytes: 0 }
+    }
+
     pub(super) fn push_running(
         &mut self,
         packet: u64,
@@ -268,23 +312,6 @@ impl Pending {
     /// Of the requests that run, and of the answers that wait.
     pub(super) const fn bytes(&self) -> usize {
         self.request_bytes + self.answer_bytes
-    }
-
-    /// Takes over the scratch of another one, of which nothing is pending, if it has none.
-    pub(super) fn use_scratch(&mut self, mut scratch: Self) {
-        if self.slots.capacity() == 0 {
-            self.slots = core::mem::take(&mut scratch.slots);
-        }
-    }
-
-    /// Takes the scratch away while nothing is pending.
-    pub(super) fn take_scratch(&mut self) -> Self {
-        let mut scratch = Self::default();
-        if self.slots.is_empty() {
-            scratch.slots = core::mem::take(&mut self.slots);
-            scratch.slots.shrink_to(KEPT_SLOTS);
-        }
-        scratch
     }
 
     pub(super) const fn running(&self) -> usize {

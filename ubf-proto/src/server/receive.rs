@@ -76,7 +76,7 @@ impl ServerSession {
         }
         let is_barred = self.wire.bars(&self.calls.service);
         let is_refused = is_barred
-            || self.wire.refused.contains(&version)
+            || self.wire.is_refused(version)
             || !self.calls.speaks(version, &self.offer, self.now);
         // S2: outside of a session messages have no numbers.
         let number = match &mut self.calls.session {
@@ -85,11 +85,8 @@ impl ServerSession {
             None => 0,
         };
         if is_refused {
-            // N4: refused until the client has negotiated again. Of versions that this server never
-            // speaks none needs to be remembered beyond the bound: they are refused
-            // anyway.
-            if !is_barred && self.wire.refused.len() < Versions::MAX_LEN {
-                self.wire.refused.insert(version);
+            if !is_barred {
+                self.wire.refuse(version);
             }
             let refused = Notice::Refused { version, packet: packet_number };
             self.outputs.push_back(Output::Notice(refused));
@@ -264,7 +261,7 @@ impl ServerSession {
         negotiate: Negotiate,
         session: Option<SessionOption>,
     ) -> (Mode, Bytes) {
-        self.wire.refused.clear();
+        self.wire.refused = None;
         if self.calls.service != negotiate.service {
             self.wire.heads.hold(false);
         }

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 
 use ubf_codec::{ClientHeader, VersionedDecoder};
 
-use super::pending::Pending;
+use super::pending::PendingPlace;
 
 /// Memory that a session needs while packets come in, and not while it is idle: its decoder, its
 /// queue of answers.
@@ -15,5 +15,5 @@ use super::pending::Pending;
 #[derive(Debug)]
 pub struct Scratch {
     pub(super) decoder: Box<VersionedDecoder<ClientHeader>>,
-    pub(super) pending: Pending,
+    pub(super) pending: PendingPlace,
 }

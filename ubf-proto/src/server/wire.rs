@@ -16,6 +16,7 @@ use crate::packet::{Packet, ServerHeads};
 use crate::rate::RateWindow;
 use crate::service::Service;
 use crate::time::Time;
+use crate::versions::Versions;
 
 /// One connection, from its first byte to its last.
 #[derive(Debug)]
@@ -31,8 +32,8 @@ pub(super) struct Wire {
     pub(super) seed: Option<NonZeroU64>,
     pub(super) opening: Opening,
     pub(super) negotiations: RateWindow,
-    /// N4: versions that stay refused until the client has negotiated again.
-    pub(super) refused: BTreeSet<Version>,
+    /// N4: versions that stay refused until the client has negotiated again. Apart: seldom there.
+    pub(super) refused: Option<Box<BTreeSet<Version>>>,
     /// N14: services that the client may not use. Apart, since mostly there are none.
     pub(super) barred: Option<Box<Barred>>,
     pub(super) heads: ServerHeads,
@@ -146,7 +147,7 @@ impl Wire {
             seed: None,
             opening: Opening::Possible,
             negotiations: RateWindow::default(),
-            refused: BTreeSet::new(),
+            refused: None,
             barred: None,
             heads: ServerHeads::default(),
             drain: None,
@@ -200,6 +201,20 @@ impl Wire {
         }
         self.unsent += bytes;
         self.last_traffic = now;
+    }
+
+    /// N4: whether a version stays refused.
+    pub(super) fn is_refused(&self, version: Version) -> bool {
+        self.refused.as_ref().is_some_and(|refused| refused.contains(&version))
+    }
+
+    /// N4: a version is refused until the client has negotiated again. Of versions that this
+    /// server never speaks none needs to be remembered beyond the bound: they are refused anyway.
+    pub(super) fn refuse(&mut self, version: Version) {
+        let refused = self.refused.get_or_insert_default();
+        if refused.len() < Versions::MAX_LEN {
+            refused.insert(version);
+        }
     }
 
     pub(super) fn set_next_ip(&mut self, next_ip: Option<NextIp>) {

@@ -28,7 +28,7 @@ impl Copies {
 
     /// A copy of a body that is small.
     pub(crate) fn copy_of(&mut self, body: &[u8], kept: usize) -> Bytes {
-        if !self.room.try_reclaim(body.len()) {
+        if self.room.capacity() < body.len() && !self.room.try_reclaim(body.len()) {
             let block = kept.min(MAX_BLOCK_BYTES).max(body.len());
             self.room = BytesMut::with_capacity(block);
         }
