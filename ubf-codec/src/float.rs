@@ -25,7 +25,8 @@ fn any_value(digits: &[u8]) -> Option<f64> {
 const MAX_SHORT_DIGITS: usize = 19;
 
 /// The value of at most 19 digits with one point among them and nothing else but a minus sign:
-/// what programs write, read in a third of the time that the library takes for all that there is.
+/// what programs write, read in a fraction of the time that the library takes for all that there
+/// is.
 #[inline]
 fn short_value(text: &[u8]) -> Option<f64> {
     let (is_negative, unsigned) = match text {
@@ -36,57 +37,112 @@ fn short_value(text: &[u8]) -> Option<f64> {
     if unsigned.len() > MAX_SHORT_DIGITS + 1 {
         return None;
     }
-    let (whole, rest) = take_digits(0, unsigned);
-    let (b'.', fraction) = rest.split_first()? else { return None };
-    let (digits, rest) = take_digits(whole, fraction);
-    if unsigned.len() < 2 || !rest.is_empty() {
-        return None;
-    }
-    let value = quotient(digits, fraction.len())?;
+    let (digits, power) = digits_by_words(unsigned).or_else(|| digits_by_bytes(unsigned))?;
+    let value = quotient(digits, power)?;
     Some(if is_negative { -value } else { value })
 }
 
-/// The number that `before` and the digits after it write, and what follows the digits. Of at most
-/// 19 digits, or else the number is of no meaning.
+/// All digits of a number as one number, and how many of them stand behind the point. The usual
+/// case: at least eight bytes, the point being one of the first eight.
+///
+/// No loop and no branch depends on how many digits there are before the point, or in the last
+/// word: a processor could not foresee that.
 #[inline]
-fn take_digits(before: u64, text: &[u8]) -> (u64, &[u8]) {
-    let (mut value, mut rest) = (before, text);
+fn digits_by_words(text: &[u8]) -> Option<(u64, usize)> {
+    const WORD: usize = 8;
+    let first = *text.first_chunk()?;
+    let point = lexer::place_of(b'.', first)?;
+    let mut digits = lexer::some_ascii_digits(first, point, WORD - point)?;
+    let mut rest = text.get(point + 1..)?;
+    let power = rest.len();
     while let Some((word, after)) = rest.split_first_chunk() {
-        let Some(eight) = lexer::eight_ascii_digits(*word) else { break };
-        value = value.wrapping_mul(100_000_000).wrapping_add(eight);
+        digits = digits.wrapping_mul(100_000_000).wrapping_add(lexer::eight_ascii_digits(*word)?);
         rest = after;
     }
-    while let [digit @ b'0'..=b'9', after @ ..] = rest {
-        value = value.wrapping_mul(10).wrapping_add(u64::from(digit & 0x0F));
-        rest = after;
+    let last = lexer::some_ascii_digits(*text.last_chunk()?, rest.len(), 0)?;
+    let scale = *POWERS_OF_TEN.get(rest.len())?;
+    Some((digits.wrapping_mul(scale).wrapping_add(last), power))
+}
+
+/// The same of any text.
+#[inline(never)]
+fn digits_by_bytes(text: &[u8]) -> Option<(u64, usize)> {
+    let point = text.iter().position(|&byte| byte == b'.')?;
+    let mut value = 0_u64;
+    for &byte in text.iter().take(point).chain(text.get(point + 1..)?) {
+        if !byte.is_ascii_digit() {
+            return None;
+        }
+        value = value.wrapping_mul(10).wrapping_add(u64::from(byte & 0x0F));
     }
-    (value, rest)
+    (text.len() > 1).then_some((value, text.len() - point - 1))
 }
 
 /// `digits` divided by this power of ten, rounded once.
 #[inline]
 #[expect(
     clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
     reason = "the first division is of floats that are exact; the other rounds at its end"
 )]
 fn quotient(digits: u64, power: usize) -> Option<f64> {
-    /// Whole numbers up to here are floats.
+    /// Whole numbers up to here are floats. So are powers of ten up to the 22nd.
     const MAX_EXACT: u64 = 1 << 53;
-    let divisor = *POWERS_OF_TEN.get(power)?;
-    // So are powers of ten up to the 22nd.
     if digits <= MAX_EXACT {
-        return Some(digits as f64 / divisor as f64);
+        return Some(digits.cast_signed() as f64 / *FLOAT_POWERS_OF_TEN.get(power)?);
     }
-    // A quotient of 63 or 64 bits: a float has 53. Its lowest bit is set if there is a remainder,
+    // A quotient of 62 or 63 bits: a float has 53. Its lowest bit is set if there is a remainder,
     // so that a quotient which only looks like the middle between two floats is not taken for it.
-    let shift = 63 + digits.leading_zeros() - divisor.leading_zeros();
-    let dividend = u128::from(digits) << shift;
-    let quotient = (dividend / u128::from(divisor)) as u64;
-    let is_exact = u128::from(quotient) * u128::from(divisor) == dividend;
+    let divisor = DIVISORS.get(power)?;
+    let zeros = digits.leading_zeros();
+    let (quotient, is_exact) = divisor.divide(digits << zeros);
     // The exponent is far from those of the smallest floats: the last multiplication is exact.
-    let scale = f64::from_bits(u64::from(1023 - shift) << 52);
-    Some((quotient | u64::from(!is_exact)) as f64 * scale)
+    let exponent = 1023 + divisor.zeros - zeros - QUOTIENT_BITS;
+    let scale = f64::from_bits(u64::from(exponent) << 52);
+    Some((quotient | u64::from(!is_exact)).cast_signed() as f64 * scale)
+}
+
+/// How many bits a dividend is moved to the left, so that the quotient has enough of them.
+const QUOTIENT_BITS: u32 = 62;
+
+/// A power of ten, ready to divide by: to multiply takes a tenth of the time of a division.
+#[derive(Clone, Copy)]
+struct Divisor {
+    /// The power without the zeros before it, the highest bit being one.
+    normal: u64,
+    zeros: u32,
+    /// The lower 64 bits of 2¹²⁸ - 1 divided by `normal`; the 65th is one.
+    reciprocal: u64,
+}
+
+impl Divisor {
+    #[expect(clippy::cast_possible_truncation, reason = "the upper half is taken off")]
+    const fn new(power: u64) -> Self {
+        let zeros = power.leading_zeros();
+        let normal = power << zeros;
+        Self { normal, zeros, reciprocal: (u128::MAX / normal as u128) as u64 }
+    }
+
+    /// `dividend`, whose highest bit is one, times 2⁶² and divided by `normal`, and whether nothing
+    /// is left. The estimate by the reciprocal is one too small at most, or one too large: see
+    /// Möller and Granlund, "Improved division by invariant integers".
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "the words are taken apart")]
+    fn divide(&self, dividend: u64) -> (u64, bool) {
+        let dividend = u128::from(dividend) << QUOTIENT_BITS;
+        let (high, low) = ((dividend >> 64) as u64, dividend as u64);
+        let estimate = (u128::from(self.reciprocal) * u128::from(high)).wrapping_add(dividend);
+        let mut quotient = ((estimate >> 64) as u64).wrapping_add(1);
+        let mut rest = low.wrapping_sub(quotient.wrapping_mul(self.normal));
+        if rest > estimate as u64 {
+            quotient = quotient.wrapping_sub(1);
+            rest = rest.wrapping_add(self.normal);
+        }
+        if rest >= self.normal {
+            quotient = quotient.wrapping_add(1);
+            rest -= self.normal;
+        }
+        (quotient, rest == 0)
+    }
 }
 
 #[expect(clippy::indexing_slicing, reason = "the compiler computes it")]
@@ -98,6 +154,32 @@ const POWERS_OF_TEN: [u64; MAX_SHORT_DIGITS + 1] = {
         power += 1;
     }
     powers
+};
+
+#[expect(
+    clippy::indexing_slicing,
+    clippy::cast_precision_loss,
+    reason = "the compiler computes it; so small powers are exact"
+)]
+static FLOAT_POWERS_OF_TEN: [f64; MAX_SHORT_DIGITS + 1] = {
+    let mut powers = [1.0; MAX_SHORT_DIGITS + 1];
+    let mut power = 0;
+    while power < powers.len() {
+        powers[power] = POWERS_OF_TEN[power] as f64;
+        power += 1;
+    }
+    powers
+};
+
+#[expect(clippy::indexing_slicing, reason = "the compiler computes it")]
+static DIVISORS: [Divisor; MAX_SHORT_DIGITS + 1] = {
+    let mut divisors = [Divisor::new(1); MAX_SHORT_DIGITS + 1];
+    let mut power = 0;
+    while power < divisors.len() {
+        divisors[power] = Divisor::new(POWERS_OF_TEN[power]);
+        power += 1;
+    }
+    divisors
 };
 
 /// The shortest digits that read back to the same value, always with a `.` in them: there are peers

@@ -97,9 +97,36 @@ const fn short_value_of(digits: u128, len: usize) -> i64 {
 /// The number that eight bytes write, if all of them are digits.
 #[inline(always)]
 pub(crate) const fn eight_ascii_digits(bytes: [u8; 8]) -> Option<u64> {
+    digits_of(u64::from_le_bytes(bytes) ^ ZEROS)
+}
+
+/// The number that some of eight bytes write, if all of these are digits: `len` of them, behind
+/// which there are `after` more.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "there are eight")]
+pub(crate) const fn some_ascii_digits(bytes: [u8; 8], len: usize, after: usize) -> Option<u64> {
+    let ones = (u64::from_le_bytes(bytes) ^ ZEROS).unbounded_shl(8 * after as u32);
+    // What stands before them counts as zeros.
+    let before = 64 - 8 * len as u32;
+    digits_of(ones.unbounded_shr(before).unbounded_shl(before))
+}
+
+/// Where the first byte of this value is.
+#[inline(always)]
+pub(crate) const fn place_of(byte: u8, bytes: [u8; 8]) -> Option<usize> {
+    let found = u64::from_le_bytes(bytes) ^ u64::from_le_bytes([byte; 8]);
+    // The highest bit of each byte that is zero, and perhaps of some behind it.
+    let zeros =
+        found.wrapping_sub(u64::from_le_bytes([1; 8])) & !found & u64::from_le_bytes([0x80; 8]);
+    if zeros == 0 { None } else { Some(zeros.trailing_zeros() as usize / 8) }
+}
+
+const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
+
+/// The number that eight bytes are, if each is a digit without its ASCII.
+#[inline(always)]
+const fn digits_of(ones: u64) -> Option<u64> {
     const HIGH_HALVES: u64 = u64::from_le_bytes([0xF0; 8]);
-    const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
-    let ones = u64::from_le_bytes(bytes) ^ ZEROS;
     // A byte above 9 reaches the high half when 6 is added to it, or is in it already.
     let is_other = (ones | ones.wrapping_add(u64::from_le_bytes([6; 8]))) & HIGH_HALVES != 0;
     if is_other { None } else { Some(eight_digits(ones)) }

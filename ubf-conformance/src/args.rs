@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use ubf_conformance::capability::Capability;
+use ubf_conformance::selection::Selection;
 
 /// Runs the test vectors of UBF with versions over an implementation, and reports by rule.
 ///
@@ -41,16 +42,20 @@ pub(crate) struct Args {
     pub(crate) client: Vec<String>,
 
     /// Answer the line protocol with the implementation of this project
-    #[arg(long, conflicts_with_all = ["command", "vectors", "only", "require", "junit", "json"])]
+    #[arg(long, conflicts_with_all = ["command", "vectors", "only", "without", "require", "junit", "json"])]
     pub(crate) serve: bool,
 
     /// Take the vectors from this folder, laid out as spec/vectors is; else those built in
     #[arg(long, value_name = "DIR")]
     pub(crate) vectors: Option<PathBuf>,
 
-    /// Only what cites this rule: W4, S3.14, or S3 for all of S3; more than once for several
-    #[arg(long, value_name = "RULE")]
+    /// Only what cites one of these, joined by commas: W4.2, W4 for all of W4, or W
+    #[arg(long, value_name = "RULES", value_delimiter = ',')]
     pub(crate) only: Vec<String>,
+
+    /// Nothing that cites one of these, since the implementation leaves them out
+    #[arg(long, value_name = "RULES", value_delimiter = ',')]
+    pub(crate) without: Vec<String>,
 
     /// What must be supported, joined by commas; `all` for everything
     ///
@@ -73,13 +78,19 @@ pub(crate) struct Args {
     pub(crate) json: bool,
 }
 
+impl Args {
+    pub(crate) fn selection(&self) -> Selection {
+        Selection { only: self.only.clone(), without: self.without.clone() }
+    }
+}
+
 const EXAMPLES: &str = "\
 Examples:
   ubf-conformance --command python3 adapter.py
   ubf-conformance --require decode,packets,classic,limits --command ./my-codec --conformance
-  ubf-conformance --only W4 --only W5 --timeout 2 --command node adapter.js
+  ubf-conformance --only W4,W5 --timeout 2 --command node adapter.js
   ubf-conformance --server localhost:4000 --service kv --request \"{'get''a'}\"
-  ubf-conformance --client ./my-client --connect {}
+  ubf-conformance --without N9,R2 --client ./my-client --connect {}
   ubf-conformance --junit report.xml --require sessions-client --command ./my-client";
 
 /// What must be supported.

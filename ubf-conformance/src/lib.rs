@@ -11,7 +11,7 @@
 //! use ubf_conformance::ours::{Codec, Machines};
 //! use ubf_conformance::suite::Suite;
 //!
-//! let suite = Suite::load(&Files::built_in())?.only(&["N1".to_owned()])?;
+//! let suite = Suite::load(&Files::built_in())?.only(&["N1.2".to_owned()])?;
 //! let report = suite.run(&Codec, &mut Machines::default(), true);
 //! assert!(report.passed(&[]), "{report}");
 //! # Ok::<(), String>(())
@@ -31,6 +31,7 @@ pub mod vectors;
 pub mod capability;
 mod examine;
 pub mod report;
+pub mod selection;
 pub mod suite;
 
 pub mod live;

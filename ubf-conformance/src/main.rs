@@ -45,11 +45,11 @@ fn conform(args: &Args) -> Result<bool, String> {
     }
     let required = args.require.clone().unwrap_or_default().0;
     let report = if let Some(server) = &args.server {
-        live::server(&target(server, args)?, &args.only)
+        live::server(&target(server, args)?, &args.selection())
     } else if let Some((program, arguments)) = args.client.split_first() {
         let mut start = |address: SocketAddr| start(program, arguments, address);
         let (name, timeout) = (program.clone(), args.timeout);
-        live::client(&mut Guest { name, start: &mut start, timeout }, &args.only)
+        live::client(&mut Guest { name, start: &mut start, timeout }, &args.selection())
     } else {
         by_vectors(args, &required)?
     };
@@ -76,10 +76,7 @@ fn by_vectors(args: &Args, required: &[Capability]) -> Result<Report, String> {
         Some(folder) => Files::read(folder)?,
         None => Files::built_in(),
     };
-    let mut suite = Suite::load(&files)?;
-    if !args.only.is_empty() {
-        suite = suite.only(&args.only)?;
-    }
+    let suite = Suite::load(&files)?.select(&args.selection())?;
     let with_notices = required.contains(&Capability::Notices);
     Ok(match args.command.split_first() {
         Some((program, arguments)) => {

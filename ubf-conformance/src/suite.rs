@@ -12,6 +12,7 @@ use crate::files::Files;
 use crate::implementation::{Implementation, Refusal};
 use crate::outcome::Side;
 use crate::report::{Check, Finding, Report, Verdict};
+use crate::selection::Selection;
 use crate::vectors::{self, Vector};
 
 /// Vectors and dialogues.
@@ -41,20 +42,23 @@ impl Suite {
     /// # Errors
     ///
     /// Nothing cites one of them.
-    pub fn only(mut self, rules: &[String]) -> Result<Self, String> {
-        let cites = |cited: &[String], rule: &String| {
-            cited.iter().any(|it| it == rule || it.starts_with(&format!("{rule}.")))
-        };
-        for rule in rules {
-            let mut all = self.vectors.iter().map(|it| &it.rules);
-            let mut of_dialogues = self.dialogues.iter().map(|it| &it.rules);
-            if !all.any(|it| cites(it, rule)) && !of_dialogues.any(|it| cites(it, rule)) {
-                return Err(format!("no vector cites `{rule}`"));
-            }
+    pub fn only(self, rules: &[String]) -> Result<Self, String> {
+        self.select(&Selection { only: rules.to_vec(), ..Selection::default() })
+    }
+
+    /// Only what is wanted.
+    ///
+    /// # Errors
+    ///
+    /// Nothing cites one of the rules.
+    pub fn select(mut self, selection: &Selection) -> Result<Self, String> {
+        let all = self.vectors.iter().map(|it| &it.rules);
+        let all = all.chain(self.dialogues.iter().map(|it| &it.rules));
+        if let Some(rule) = selection.unknown(&all) {
+            return Err(format!("no vector cites `{rule}`"));
         }
-        let is_wanted = |cited: &[String]| rules.iter().any(|rule| cites(cited, rule));
-        self.vectors.retain(|it| is_wanted(&it.rules));
-        self.dialogues.retain(|it| is_wanted(&it.rules));
+        self.vectors.retain(|it| selection.wants(&it.rules));
+        self.dialogues.retain(|it| selection.wants(&it.rules));
         Ok(self)
     }
 

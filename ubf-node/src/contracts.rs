@@ -26,6 +26,9 @@ pub fn contract_text(service: &str, version: u32) -> Option<&'static str> {
         ("kv", 3) => include_str!("../contracts/kv-3.con"),
         ("irc", 1) => include_str!("../contracts/irc-1.con"),
         ("irc", 2) => include_str!("../contracts/irc-2.con"),
+        ("ledger", 1) => include_str!("../contracts/ledger-1.con"),
+        ("ledger", 2) => include_str!("../contracts/ledger-2.con"),
+        ("ledger", 3) => include_str!("../contracts/ledger-3.con"),
         _ => return None,
     })
 }
@@ -179,8 +182,17 @@ fn read(given: &str, known: &[String]) -> Result<GivenContract, Wrong> {
 mod tests {
     use super::*;
 
-    const ALL: [(&str, u32); 6] =
-        [("echo", 1), ("kv", 1), ("kv", 2), ("kv", 3), ("irc", 1), ("irc", 2)];
+    const ALL: [(&str, u32); 9] = [
+        ("echo", 1),
+        ("kv", 1),
+        ("kv", 2),
+        ("kv", 3),
+        ("irc", 1),
+        ("irc", 2),
+        ("ledger", 1),
+        ("ledger", 2),
+        ("ledger", 3),
+    ];
 
     #[test]
     fn the_contracts_are_good_and_canonical_and_named_as_their_services() {

@@ -23,8 +23,8 @@ use ubf_state::{ShardId, ShardVersions};
 use ubf_store::{Redb, Store, StoreError};
 
 use crate::journal::Journal;
-use crate::options::{ServiceName, Wrong, connection, word};
-use crate::services::KvRows;
+use crate::options::{PerService, ServiceName, Wrong, connection, word};
+use crate::services::{KvRows, Ledger};
 
 /// The services whose rows are kept in stores.
 #[derive(Clone, Default)]
@@ -51,6 +51,8 @@ pub(crate) trait KeptService: Send + Sync {
     fn back_up(&self, path: PathBuf) -> Ordered<'_, BackupSize>;
     fn finalize(&self) -> Ordered<'_, ShardVersions>;
     fn migrate(&self) -> Ordered<'_, Migration>;
+    /// T6: the way back. Versions of the contract that rows cannot hold then are withdrawn first.
+    fn lower<'k>(&'k self, server: &'k ServerHandle) -> Ordered<'k, ShardVersions>;
     fn ended(&self) -> Pin<Box<dyn Future<Output = KeeperError> + Send + '_>>;
     fn close(&self) -> Result<(), KeeperError>;
     /// U2: opens the store again, which was closed for another process, and claims the rows.
@@ -89,6 +91,33 @@ impl<S: StatefulService> KeptOf<S> {
     fn keeper(&self) -> Arc<Keeper<S>> {
         Arc::clone(&self.current.0.borrow())
     }
+
+    /// Offers those of these versions that are wanted, and withdraws the others.
+    fn offer_only(&self, server: &ServerHandle, held: &Versions) {
+        let mut withheld = self.withheld.lock().unwrap_or_else(PoisonError::into_inner);
+        let change = |version, change: fn(&ServerHandle, &Service, Version) -> bool| {
+            for name in &self.names {
+                // `false` if an operator was faster.
+                let _is_changed = change(server, name, version);
+            }
+        };
+        for version in self.keeper().versions().iter() {
+            let (is_held, is_wanted) = (held.contains(version), self.wanted.contains(version));
+            if is_held && is_wanted {
+                if withheld.contains(version) {
+                    *withheld = withheld.iter().filter(|&one| one != version).collect();
+                    change(version, ServerHandle::restore);
+                }
+                continue;
+            }
+            if is_wanted {
+                let service = self.service.as_str();
+                warn!(service, %version, "not offered: the rows are of an older state version");
+                *withheld = withheld.iter().chain([version]).collect();
+            }
+            change(version, ServerHandle::withdraw);
+        }
+    }
 }
 
 impl<S: StatefulService> KeptService for KeptOf<S> {
@@ -114,35 +143,12 @@ impl<S: StatefulService> KeptService for KeptOf<S> {
     }
 
     fn offer(&self, server: &ServerHandle) {
-        let keeper = self.keeper();
-        let offered = keeper.offered();
-        let mut withheld = self.withheld.lock().unwrap_or_else(PoisonError::into_inner);
-        let change = |version, change: fn(&ServerHandle, &Service, Version) -> bool| {
-            for name in &self.names {
-                // `false` if an operator was faster.
-                let _is_changed = change(server, name, version);
-            }
-        };
-        for version in keeper.versions().iter() {
-            let (is_held, is_wanted) = (offered.contains(version), self.wanted.contains(version));
-            if is_held && is_wanted {
-                if withheld.contains(version) {
-                    *withheld = withheld.iter().filter(|&one| one != version).collect();
-                    change(version, ServerHandle::restore);
-                }
-                continue;
-            }
-            if is_wanted {
-                let service = self.service.as_str();
-                warn!(service, %version, "not offered: the rows are of an older state version");
-                *withheld = withheld.iter().chain([version]).collect();
-            }
-            change(version, ServerHandle::withdraw);
-        }
+        self.offer_only(server, &self.keeper().offered());
     }
 
     fn versions(&self) -> (Known, Option<ShardVersions>) {
-        (ubf_service::known::<S>(), self.keeper().row_versions())
+        let keeper = self.keeper();
+        (keeper.known(), keeper.row_versions())
     }
 
     fn session_counts(&self) -> (usize, usize) {
@@ -172,6 +178,23 @@ impl<S: StatefulService> KeptService for KeptOf<S> {
     fn migrate(&self) -> Ordered<'_, Migration> {
         let keeper = self.keeper();
         Box::pin(async move { keeper.migrate().await })
+    }
+
+    fn lower<'k>(&'k self, server: &'k ServerHandle) -> Ordered<'k, ShardVersions> {
+        let keeper = self.keeper();
+        Box::pin(async move {
+            if let Some(versions) = keeper.row_versions() {
+                let target = versions.state.write.saturating_sub(1);
+                let offered = keeper.offered();
+                let held = offered.iter().filter(|version| S::needs(*version) <= target).collect();
+                self.offer_only(server, &held);
+            }
+            let lowered = keeper.lower().await;
+            if lowered.is_err() {
+                self.offer(server);
+            }
+            lowered
+        })
     }
 
     fn ended(&self) -> Pin<Box<dyn Future<Output = KeeperError> + Send + '_>> {
@@ -253,6 +276,7 @@ pub(crate) fn open_rows(
 ) -> Result<Arc<dyn KeptService>, Unkept> {
     match service {
         ServiceName::Kv => open(service, KvRows::default, opening),
+        ServiceName::Ledger => open(service, Ledger::default, opening),
         ServiceName::Echo | ServiceName::Irc => {
             let error = KeeperError::from(StoreError::plain("the service has no rows"));
             Err(Unkept { place: service.as_str().into(), error: Box::new(error) })
@@ -333,7 +357,8 @@ fn open<S: StatefulService>(
         config.shard = shard(service);
         config.sessions = sessions.clone();
         config.max_kept_event_bytes = max_kept_event_bytes;
-        config.first_version = plan.state_version;
+        config.first_version = plan.first_versions.of(service);
+        config.state_versions = plan.known_versions.of(service);
         config.contracts = Some(contracts.clone());
         config.watch.clone_from(&watch);
         Keeper::start(stateful(), store, config)
@@ -349,6 +374,7 @@ const fn shard(service: ServiceName) -> ShardId {
     match service {
         ServiceName::Kv => ShardId(1),
         ServiceName::Irc => ShardId(3),
+        ServiceName::Ledger => ShardId(4),
         // It has no rows.
         ServiceName::Echo => ShardId(0),
     }
@@ -419,17 +445,27 @@ impl std::error::Error for RestoreError {}
 
 /// The versions of the contract that a service with rows has.
 pub(crate) fn known_versions(service: ServiceName) -> Versions {
+    fn all<S: StatefulService>() -> Versions {
+        S::Request::VERSIONS.iter().copied().collect()
+    }
     match service {
-        ServiceName::Kv => <KvRows as StatefulService>::Request::VERSIONS.iter().copied().collect(),
+        ServiceName::Kv => all::<KvRows>(),
+        ServiceName::Ledger => all::<Ledger>(),
         ServiceName::Echo | ServiceName::Irc => Versions::new(),
     }
 }
 
 /// Whether rows of a service can be kept in a store.
 pub(crate) const fn has_rows(service: ServiceName) -> bool {
+    state_versions(service).is_some()
+}
+
+/// The oldest and the newest state version of a service whose rows can be kept in a store.
+pub(crate) const fn state_versions(service: ServiceName) -> Option<(u32, u32)> {
     match service {
-        ServiceName::Kv => true,
-        ServiceName::Echo | ServiceName::Irc => false,
+        ServiceName::Kv => Some(KvRows::STATE),
+        ServiceName::Ledger => Some(Ledger::STATE),
+        ServiceName::Echo | ServiceName::Irc => None,
     }
 }
 
@@ -437,8 +473,10 @@ pub(crate) const fn has_rows(service: ServiceName) -> bool {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct StorePlan {
     pub(crate) place: StorePlace,
-    /// The state version in which a new store is written.
-    pub(crate) state_version: Option<u32>,
+    /// The state versions in which new stores are written.
+    pub(crate) first_versions: PerService<u32>,
+    /// The state versions that this program is to know, if it is to know fewer than it does.
+    pub(crate) known_versions: PerService<(u32, u32)>,
 }
 
 /// Where rows are kept.

@@ -52,6 +52,7 @@ pub fn run(program: &str, options: Options) -> ExitCode {
     if options.only_checks() {
         return check(program, &loaded);
     }
+    let in_force = loaded.in_force();
     let (settings, warnings) = (loaded.settings, loaded.warnings);
     let filter = match log::filter(&settings.log_filter) {
         Ok(filter) => filter,
@@ -66,10 +67,15 @@ pub fn run(program: &str, options: Options) -> ExitCode {
     }
     let status = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => {
-            let ended = runtime.block_on(serve(options, settings, &log));
+            // Held until it is said why: a predecessor that hears of a failure ends this process.
+            let mut incoming = Incoming::alone();
+            let ended = runtime.block_on(serve(options, settings, in_force, &log, &mut incoming));
             // A handler that blocks its thread does not keep the program.
             runtime.shutdown_timeout(Duration::from_millis(100));
-            status(program, ended, &log)
+            let status = status(program, ended, &log);
+            log.finish();
+            drop(incoming);
+            status
         }
         Err(error) => {
             log.say(&format!("{program}: cannot start: {error}"));
@@ -160,7 +166,9 @@ fn check(program: &str, loaded: &Loaded) -> ExitCode {
 async fn serve(
     options: Options,
     settings: Settings,
+    in_force: Arc<[(String, Option<String>)]>,
     log: &Log,
+    incoming: &mut Incoming,
 ) -> Result<Ended, Box<dyn std::error::Error>> {
     let max_kept_event_bytes = settings.config.max_kept_event_bytes;
     let mut builder = Server::builder()
@@ -181,8 +189,9 @@ async fn serve(
     }
     descriptors::raise_limit(settings.limits.max_connections);
     let progress = Progress::default();
-    let mut incoming =
-        Incoming::begin(settings.control.as_deref(), options.takes_over(), &progress).await?;
+    *incoming =
+        Incoming::begin(settings.control.as_deref(), options.takes_over(), &in_force, &progress)
+            .await?;
     let mut activation = Activation::from_env()?;
     for address in &settings.listen {
         // A predecessor may have several of one name.
@@ -258,6 +267,8 @@ async fn serve(
             }
             ServiceName::Kv => add(builder, names, Kv::new(versions), journal, &mut held),
             ServiceName::Irc => add(builder, names, Irc::new(versions), journal, &mut held),
+            // It has rows, and without a store the settings are wrong.
+            ServiceName::Ledger => continue,
         };
         if let Some(stock) = &mut stock {
             stock.add(name, &spoken, contract_of(name), |service| service);
@@ -302,10 +313,11 @@ async fn serve(
     let http_listener =
         settings.admin_http.as_ref().and_then(|plan| incoming.listener(&http_name(&plan.address)));
     // Before it, another process may serve.
-    let successor = incoming.ready(&server.handle()).await?;
+    let successor = std::mem::replace(incoming, Incoming::alone()).ready(&server.handle()).await?;
     let (takeovers, mut outgoing) = Takeovers::new(progress.clone());
     let control = Control::new(server.handle())
         .drains(settings.waits.grace, settings.waits.hard_stop)
+        .with_settings(in_force)
         .with_takeovers(takeovers)
         .with_journal(journal.clone())
         .with_log(log.clone())

@@ -1,6 +1,6 @@
 //! UBF(A): names are atoms, records are lists of pairs, floats are strings tagged `f`.
 
-use ubf_codec::{Document, IntegerRef, Parts, Source, Term, TermRef, TextRef};
+use ubf_codec::{Document, IntegerRef, Parts, Source, Term, TermRef, TextRef, View};
 
 use super::Visitor;
 use crate::data::Value;
@@ -27,6 +27,21 @@ pub fn term(value: &Value) -> Term {
 /// Shows the visitor every value. Texts are checked to be UTF-8, and unescaped.
 pub fn visit<S: Source>(document: &Document<S>, visitor: &mut impl Visitor) {
     document.visit(&mut Values(visitor));
+}
+
+/// Does what [`visit`] does by a view of each term.
+pub fn view(term: TermRef<'_>, visitor: &mut impl Visitor) {
+    match term.view() {
+        View::Undefined => visitor.null(),
+        View::Integer(value) => visitor.integer(value.to_i64().unwrap_or_default()),
+        View::Atom(text) | View::String(text) => {
+            visitor.text(text.to_str().unwrap_or_default().as_bytes());
+        }
+        View::Binary(bytes) => visitor.text(bytes),
+        View::Tuple(elements) => elements.iter().for_each(|element| view(element, visitor)),
+        View::List(elements) => elements.iter().for_each(|element| view(element, visitor)),
+        View::Tagged(..) => visitor.float(term.as_f64().unwrap_or_default()),
+    }
 }
 
 /// A visitor of terms, with the words of the visitor of values.

@@ -1,6 +1,6 @@
 //! What is to be reached.
 
-use benches::work::{UBF, Work};
+use benches::work::{UBF, VIEWS, Work};
 
 use super::figures::{Figures, count};
 use crate::server::{self, Kind, Scenario};
@@ -68,6 +68,14 @@ pub(crate) fn of_the_codec(figures: &Figures) -> Vec<Goal> {
         goals.push(goal(
             format!("decode and visit {document}, vs serde_json `Value`"),
             AtLeast(5.0),
+            times,
+        ));
+    }
+    for document in ["twitter", "citm", "records"] {
+        let times = figures.times(document, Work::Look, VIEWS);
+        goals.push(goal(
+            format!("visit {document} by views, time vs by a visitor"),
+            AtMost(1.5),
             times,
         ));
     }

@@ -136,6 +136,7 @@ fn other_goals(goals: &[Goal], out: &mut String) -> fmt::Result {
 fn decoding(figures: &Figures, out: &mut String) -> fmt::Result {
     for (work, heading) in [
         (Work::Decode, "Decode to the borrowed form, fresh buffers"),
+        (Work::DecodeReused, "Decode to the borrowed form, all who can reusing their buffers"),
         (Work::Visit, "Decode, and visit every value (text as checked and unescaped UTF-8)"),
     ] {
         write!(out, "\n## {heading}: times as long as {UBF}\n\n")?;

@@ -37,6 +37,8 @@ pub enum Work {
     DecodeReused,
     /// Decode, then look at every value.
     Visit,
+    /// Look at every value of what is decoded.
+    Look,
     /// To a form that borrows nothing.
     Owned,
     /// To Rust structs that own what they hold.
@@ -63,11 +65,12 @@ pub enum Work {
 
 impl Work {
     /// All of them, in the order of the tables.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Validate,
         Self::Decode,
         Self::DecodeReused,
         Self::Visit,
+        Self::Look,
         Self::Owned,
         Self::Typed,
         Self::Encode,
@@ -89,6 +92,7 @@ impl Work {
             Self::Decode => "decode, fresh buffers",
             Self::DecodeReused => "decode, reused buffers",
             Self::Visit => "decode and visit",
+            Self::Look => "visit",
             Self::Owned => "decode to owned",
             Self::Typed => "decode to structs",
             Self::Encode => "encode",
@@ -112,6 +116,8 @@ impl fmt::Display for Work {
 
 /// The name under which this project's code stands in the tables.
 pub const UBF: &str = "ubf-codec";
+/// The codec, where a term is looked at by its views, one after the other.
+pub const VIEWS: &str = "ubf-codec, by views";
 /// The name under which this project's machines stand in the tables.
 pub const MACHINES: &str = "ubf-proto";
 

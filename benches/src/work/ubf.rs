@@ -3,9 +3,10 @@
 use std::hint::black_box;
 use std::rc::Rc;
 
+use bytes::Bytes;
 use ubf_codec::{Decoder, Encoder, Limits, Style};
 
-use super::{Bench, UBF, Work};
+use super::{Bench, UBF, VIEWS, Work};
 use crate::Error;
 use crate::data::Value;
 use crate::formats::{Digest, Sum, ubf};
@@ -48,6 +49,7 @@ pub(super) fn operations(bench: &mut Bench, value: &Value, expected: Digest) -> 
         }
         black_box(sum);
     });
+    looks(bench, &packet, expected)?;
     let input = Rc::clone(&packet);
     bench.add(Work::Owned, UBF, bytes, move || {
         drop(black_box(ubf_codec::decode(black_box(&input)).map(|packet| packet.to_term())));
@@ -67,5 +69,23 @@ pub(super) fn operations(bench: &mut Bench, value: &Value, expected: Digest) -> 
             black_box(&buffer);
         });
     }
+    Ok(())
+}
+
+/// The two ways to look at a packet that is decoded.
+fn looks(bench: &mut Bench, packet: &[u8], expected: Digest) -> Result<(), Error> {
+    let decoded = Decoder::new().decode_shared(Bytes::copy_from_slice(packet))?;
+    bench.check_visit(VIEWS, |visitor| ubf::view(decoded.root(), visitor), expected)?;
+    let document = decoded.clone();
+    bench.add(Work::Look, UBF, packet.len(), move || {
+        let mut sum = Sum::default();
+        ubf::visit(black_box(&document), &mut sum);
+        black_box(sum);
+    });
+    bench.add(Work::Look, VIEWS, packet.len(), move || {
+        let mut sum = Sum::default();
+        ubf::view(black_box(&decoded).root(), &mut sum);
+        black_box(sum);
+    });
     Ok(())
 }

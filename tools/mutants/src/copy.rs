@@ -22,20 +22,12 @@ pub fn make(
     packages: &[String],
     mutants: &[Mutant],
 ) -> Result<BTreeSet<usize>, String> {
-    copy(from, to)?;
+    tracked(from, to)?;
     let alone = mutants.iter().enumerate().filter(|(_, mutant)| mutant.needs_own_build());
     let mut left_out: BTreeSet<usize> = alone.map(|(number, _)| number).collect();
     loop {
         rewrite_all(from, to, mutants, &mut left_out)?;
-        for package in packages {
-            let root = to.join(package).join("src/lib.rs");
-            let text = fs::read_to_string(&root)
-                .map_err(|error| format!("{}: {error}", root.display()))?;
-            if !text.contains("mod mutant_switch") {
-                let features = "#![feature(core_intrinsics, const_eval_select)]\n#![allow(internal_features)]\n";
-                write(&root, &format!("{features}{text}{SWITCH}"))?;
-            }
-        }
+        add_switch(to, packages)?;
         let wrong = check(to, packages)?;
         println!("{} mutants do not build; {} more", left_out.len(), wrong.len());
         if wrong.is_empty() {
@@ -45,7 +37,23 @@ pub fn make(
     }
 }
 
-fn copy(from: &Path, to: &Path) -> Result<(), String> {
+/// Adds the question which mutant is on to each package of a copy.
+pub fn add_switch(copy: &Path, packages: &[String]) -> Result<(), String> {
+    for package in packages {
+        let root = copy.join(package).join("src/lib.rs");
+        let text =
+            fs::read_to_string(&root).map_err(|error| format!("{}: {error}", root.display()))?;
+        if !text.contains("mod mutant_switch") {
+            let features =
+                "#![feature(core_intrinsics, const_eval_select)]\n#![allow(internal_features)]\n";
+            write(&root, &format!("{features}{text}{SWITCH}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Copies what git tracks.
+pub fn tracked(from: &Path, to: &Path) -> Result<(), String> {
     // What was built before is of use; a file that is gone would not be.
     for entry in fs::read_dir(to).into_iter().flatten().flatten() {
         if entry.file_name() != "target" && entry.path().is_dir() {

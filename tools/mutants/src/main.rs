@@ -7,6 +7,9 @@
 //! ```text
 //! cargo run --release --manifest-path mutants/Cargo.toml -- FOLDER [JOBS]
 //! ```
+//! With `--rules` before FOLDER, the mutants are those of `rules.toml`, and the vectors alone are
+//! the tests: see [`rules`].
+//!
 //! FOLDER takes the copy and what comes of it: `alone.txt`, those that a switch cannot do,
 //! `unbuilt.txt`, those that do not compile, and `outcomes.jsonl`, from which a run that was
 //! stopped goes on. With `--kept` before FOLDER, the copy of before is used as it is.
@@ -16,6 +19,7 @@
 mod copy;
 mod list;
 mod rewrite;
+mod rules;
 mod run;
 
 use std::collections::{BTreeMap, HashSet};
@@ -42,17 +46,22 @@ const TESTS: [Selection; 3] = [
 
 fn main() -> ExitCode {
     let mut arguments: Vec<String> = env::args().skip(1).collect();
-    let is_kept = arguments.first().is_some_and(|first| first == "--kept");
-    if is_kept {
+    let is_option = |first: &&String| ["--kept", "--rules"].contains(&first.as_str());
+    let option = arguments.first().filter(is_option).cloned();
+    if option.is_some() {
         arguments.remove(0);
     }
+    let run = |folder: &str, jobs| match option.as_deref() {
+        Some("--rules") => rules::work(Path::new(folder), jobs),
+        option => work(Path::new(folder), option.is_some(), jobs),
+    };
     let ended = match arguments.as_slice() {
-        [folder] => work(Path::new(folder), is_kept, 2),
+        [folder] => run(folder, 2),
         [folder, jobs] => jobs
             .parse()
             .map_err(|_| "JOBS is a number".to_owned())
-            .and_then(|jobs| work(Path::new(folder), is_kept, jobs)),
-        _ => Err("usage: ubf-mutants [--kept] FOLDER [JOBS]".to_owned()),
+            .and_then(|jobs| run(folder, jobs)),
+        _ => Err("usage: ubf-mutants [--kept | --rules] FOLDER [JOBS]".to_owned()),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -90,7 +99,9 @@ fn work(folder: &Path, is_kept: bool, jobs: usize) -> Result<(), String> {
         .enumerate()
         .filter(|(_, mutant)| !left_out.contains(mutant.name.as_str()))
         .collect();
-    let records = run::all(&switched, &tests, jobs, &folder.join("outcomes.jsonl"))?;
+    let names: Vec<(usize, String)> =
+        switched.iter().map(|(number, mutant)| (*number, mutant.name.clone())).collect();
+    let records = run::all(&names, &tests, jobs, &folder.join("outcomes.jsonl"))?;
 
     let mut counts: BTreeMap<&str, [usize; 4]> = BTreeMap::new();
     for (_, mutant) in &switched {

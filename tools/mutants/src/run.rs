@@ -12,8 +12,6 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::list::Mutant;
-
 /// Tests that are run.
 pub struct Selection {
     /// The arguments of the `cargo test` that builds them.
@@ -226,9 +224,9 @@ fn wait(command: &mut Command, most: Duration) -> Result<End, String> {
     }
 }
 
-/// Runs what `log` does not hold yet, and appends to it.
+/// Runs those mutants, by number and name, that `log` does not hold yet, and appends to it.
 pub fn all(
-    mutants: &[(usize, &Mutant)],
+    mutants: &[(usize, String)],
     tests: &Tests,
     jobs: usize,
     log: &Path,
@@ -244,13 +242,13 @@ pub fn all(
         .append(true)
         .open(log)
         .map_err(|error| format!("{}: {error}", log.display()))?;
-    let open: Vec<&(usize, &Mutant)> =
-        mutants.iter().filter(|(_, mutant)| !known.contains_key(&mutant.name)).collect();
+    let open: Vec<&(usize, String)> =
+        mutants.iter().filter(|(_, name)| !known.contains_key(name)).collect();
     let (next, shared) = (AtomicUsize::new(0), Mutex::new((file, known)));
     thread::scope(|scope| {
         let work = || -> Result<(), String> {
-            while let Some((number, mutant)) = open.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let record = one(*number, mutant, tests)?;
+            while let Some((number, name)) = open.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let record = one(*number, name, tests)?;
                 let line = serde_json::to_string(&record).map_err(|error| error.to_string())?;
                 let mut shared = shared.lock().map_err(|error| error.to_string())?;
                 writeln!(shared.0, "{line}").map_err(|error| error.to_string())?;
@@ -269,13 +267,9 @@ pub fn all(
 /// Tests that are so quick run together.
 const QUICK: Duration = Duration::from_millis(100);
 
-fn one(number: usize, mutant: &Mutant, all: &Tests) -> Result<Record, String> {
+fn one(number: usize, name: &str, all: &Tests) -> Result<Record, String> {
     let record = |outcome, by: Option<&Program>| {
-        Ok(Record {
-            name: mutant.name.clone(),
-            outcome,
-            by: by.map(|program| program.name.clone()),
-        })
+        Ok(Record { name: name.to_owned(), outcome, by: by.map(|program| program.name.clone()) })
     };
     let reaching: Vec<&Test> =
         all.tests.iter().filter(|test| test.reached.contains(&number)).collect();

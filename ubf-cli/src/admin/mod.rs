@@ -197,6 +197,15 @@ impl Admin {
         Ok(all)
     }
 
+    /// Lowers the write version.
+    pub(crate) fn lower(&mut self, which: Which) -> Result<Vec<FinalizedReport>, AdminError> {
+        let response = self.ask(&Request::Lower(which))?;
+        let Response::Lowered(all) = response else {
+            return Err(self.not_understood(&response));
+        };
+        Ok(all)
+    }
+
     /// Has a backup written to a file of the server's machine.
     pub(crate) fn back_up(
         &mut self,

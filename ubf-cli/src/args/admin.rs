@@ -122,6 +122,12 @@ pub(crate) enum Command {
     /// back without losing what the version before cannot hold. In a database that several nodes
     /// share, each of them must know it. What clients can say only in that version is offered.
     Finalize(Finalize),
+    /// Write rows in the state version before from here on: the way back
+    ///
+    /// What clients can say only in the present one is withdrawn, and what rows of the version
+    /// before cannot hold is lost. When all rows are migrated, too, an older program can use the
+    /// store.
+    Lower(Finalize),
     /// Rewrite rows of an older state version, beside the calls, and wait for the end
     Migrate(Migrate),
     /// Copy the rows of a service to a file, and make a new store of one

@@ -83,12 +83,13 @@ pub(crate) fn quoted(text: TextRef<'_>, quote: u8, out: &mut impl Sink) {
         Some(bytes) => return long(bytes, quote, out),
         None => return escaped(&text.to_bytes(), quote, out),
     };
-    let Some([open, inside @ .., _, _]) = out.room() else { return };
+    let Some(room) = out.room() else { return };
+    let [open, inside @ .., _, _] = room;
     *open = quote;
     if copy_plain(bytes, quote, inside).is_none() {
         return escaped(bytes, quote, out);
     }
-    if let Some(close) = out.room().and_then(|room| room.get_mut(1 + bytes.len())) {
+    if let Some(close) = room.get_mut(1 + bytes.len()) {
         *close = quote;
         out.take(bytes.len() + 2);
     }
@@ -99,12 +100,13 @@ pub(crate) fn quoted(text: TextRef<'_>, quote: u8, out: &mut impl Sink) {
 #[inline(always)]
 pub(crate) fn field(name: &str, out: &mut impl Sink) {
     let bytes = name.as_bytes();
-    if let Some([open, quote, inside @ .., _]) = out.room()
-        && bytes.len() <= SHORT_TEXT
+    if bytes.len() <= SHORT_TEXT
+        && let Some(room) = out.room()
     {
+        let [open, quote, inside @ .., _] = room;
         [*open, *quote] = *b"{'";
         if copy_plain(bytes, b'\'', inside).is_some()
-            && let Some(close) = out.room().and_then(|room| room.get_mut(2 + bytes.len()))
+            && let Some(close) = room.get_mut(2 + bytes.len())
         {
             *close = b'\'';
             return out.take(bytes.len() + 3);
@@ -120,11 +122,12 @@ pub(crate) fn field(name: &str, out: &mut impl Sink) {
 pub(crate) fn float(digits: &str, out: &mut impl Sink) {
     let bytes = digits.as_bytes();
     if bytes.len() <= SHORT_FLOAT
-        && let Some([open, inside @ .., _, _]) = out.room()
+        && let Some(room) = out.room()
     {
+        let [open, inside @ .., _, _] = room;
         *open = b'"';
         copy_short(bytes, inside, |_| false);
-        let end = out.room().and_then(|room| room.get_mut(1 + bytes.len()..));
+        let end = room.get_mut(1 + bytes.len()..);
         if let Some(end) = end.and_then(|room| room.first_chunk_mut()) {
             *end = *b"\"`f`";
             return out.take(bytes.len() + 5);

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::mem;
-use core::ops::Deref;
+use core::ops::{Deref, Range};
 
 use bytes::Bytes;
 
@@ -105,6 +105,20 @@ impl Term {
         matches!(self, Self::Tuple(_) | Self::List(_) | Self::Tagged(_))
     }
 
+    /// The parts of a compound term.
+    const fn elements_mut(&mut self) -> Option<&mut Elements> {
+        match self {
+            Self::Tuple(elements) | Self::List(elements) | Self::Tagged(Tagged(elements)) => {
+                Some(elements)
+            }
+            Self::Undefined
+            | Self::Integer(_)
+            | Self::Atom(_)
+            | Self::String(_)
+            | Self::Binary(_) => None,
+        }
+    }
+
     /// A look at this term that can be passed on by value.
     #[must_use]
     pub fn as_ref(&self) -> TermRef<'_> {
@@ -186,25 +200,37 @@ impl fmt::Debug for Term {
 
 /// The elements of a tuple or a list: a shared slice of terms.
 #[derive(Clone, Default)]
-pub struct Elements(Arc<[Term]>);
+pub struct Elements {
+    /// The elements, perhaps beside those of other terms: to take memory for each term takes longer
+    /// than to copy it.
+    block: Arc<[Term]>,
+    /// The place in the block, if the elements are not all of it.
+    part: Option<Range<u32>>,
+}
 
 impl Deref for Elements {
     type Target = [Term];
 
+    #[inline(always)]
     fn deref(&self) -> &[Term] {
-        &self.0
+        match self.part {
+            None => &self.block,
+            Some(Range { start, end }) => {
+                self.block.get(start as usize..end as usize).unwrap_or_default()
+            }
+        }
     }
 }
 
 impl FromIterator<Term> for Elements {
     fn from_iter<I: IntoIterator<Item = Term>>(terms: I) -> Self {
-        Self(terms.into_iter().collect())
+        Self::whole(terms.into_iter().collect())
     }
 }
 
 impl From<Vec<Term>> for Elements {
     fn from(terms: Vec<Term>) -> Self {
-        Self(terms.into())
+        Self::whole(terms.into())
     }
 }
 
@@ -228,34 +254,46 @@ impl fmt::Debug for Elements {
 impl Drop for Elements {
     fn drop(&mut self) {
         // Most tuples are of leaves.
-        if !self.iter().any(Term::is_compound) {
+        if !self.is_last_of_deep() {
             return;
         }
         let mut pending = Vec::new();
         self.detach_into(&mut pending);
-        while let Some(mut elements) = pending.pop() {
-            elements.detach_into(&mut pending);
+        while let Some(mut term) = pending.pop() {
+            if let Some(elements) = term.elements_mut() {
+                elements.detach_into(&mut pending);
+            }
         }
     }
 }
 
 impl Elements {
-    /// Moves the compound elements to `pending`, unless somebody else holds them too.
-    fn detach_into(&mut self, pending: &mut Vec<Self>) {
-        for term in Arc::get_mut(&mut self.0).unwrap_or_default() {
-            match term {
-                Term::Tuple(elements) | Term::List(elements) | Term::Tagged(Tagged(elements)) => {
-                    // Those without compound elements of their own may be dropped here: that goes
-                    // no deeper.
-                    if elements.iter().any(Term::is_compound) {
-                        pending.push(mem::take(elements));
-                    }
+    const fn whole(block: Arc<[Term]>) -> Self {
+        Self { block, part: None }
+    }
+
+    /// The terms of `block` in this range.
+    pub(super) fn part(block: &Arc<[Term]>, part: Range<u32>) -> Self {
+        debug_assert!(part.end as usize <= block.len(), "a part lies in its block");
+        Self { block: Arc::clone(block), part: Some(part) }
+    }
+
+    /// Whether nobody else holds the block, and terms in it have parts.
+    fn is_last_of_deep(&self) -> bool {
+        Arc::strong_count(&self.block) == 1 && self.block.iter().any(Term::is_compound)
+    }
+
+    /// Takes the compound terms out of the block, unless somebody else holds it too. Those that
+    /// hold the last of a block with compound terms move to `pending`; to drop the others goes no
+    /// deeper.
+    fn detach_into(&mut self, pending: &mut Vec<Term>) {
+        for term in Arc::get_mut(&mut self.block).unwrap_or_default() {
+            if let Some(elements) = term.elements_mut() {
+                let is_deep = elements.is_last_of_deep();
+                let term = mem::take(term);
+                if is_deep {
+                    pending.push(term);
                 }
-                Term::Undefined
-                | Term::Integer(_)
-                | Term::Atom(_)
-                | Term::String(_)
-                | Term::Binary(_) => {}
             }
         }
     }
@@ -308,6 +346,7 @@ mod tests {
     use alloc::string::ToString as _;
 
     use super::*;
+    use crate::ubf;
 
     fn deep(levels: usize) -> Term {
         (0..levels).fold(Term::Undefined, |term, level| match level % 3 {
@@ -328,6 +367,19 @@ mod tests {
         assert_eq!(kept, two);
         kept = Term::Undefined;
         assert_ne!(kept, two);
+    }
+
+    #[test]
+    fn blocks_that_terms_share_are_dropped_level_by_level() {
+        let mut term = ubf!({ a });
+        for _ in 0..100_000 {
+            let block: Arc<[Term]> = [term, Term::from(1), ubf!([b])].into_iter().collect();
+            let [one, two] = [0..2, 2..3].map(|range| Elements::part(&block, range));
+            term = Term::tuple([Term::Tuple(one), Term::List(two)]);
+        }
+        let inner = term[0][0].clone();
+        drop(term);
+        assert_eq!((inner.as_tuple().map(<[Term]>::len), &inner[1]), (Some(2), &ubf!([[b]])));
     }
 
     #[test]

@@ -199,8 +199,9 @@ impl From<String> for Text {
 
 impl From<Vec<u8>> for Text {
     fn from(bytes: Vec<u8>) -> Self {
-        let short = ShortText::new(&bytes);
-        Self(short.map_or_else(|| Stored::Shared(Bytes::from(bytes)), Stored::Short))
+        // A vector with room behind its bytes would be kept as it is, and memory taken to say so.
+        let share = |bytes: Vec<u8>| Stored::Shared(Bytes::from(bytes.into_boxed_slice()));
+        Self(ShortText::new(&bytes).map_or_else(|| share(bytes), Stored::Short))
     }
 }
 
@@ -448,17 +449,18 @@ fn utf8_prefix(bytes: &[u8]) -> &str {
     bytes.get(..end).and_then(from_utf8).unwrap_or_default()
 }
 
-/// Checks UTF-8. Where ASCII and other characters are mixed, this is ten times as fast as the
-/// standard library.
-#[inline(never)]
+/// Checks UTF-8.
+#[inline]
 fn from_utf8(bytes: &[u8]) -> Option<&str> {
     /// What is shorter gains nothing, and loses a call.
     const SHORT_ENOUGH: usize = 64;
-    if bytes.len() < SHORT_ENOUGH {
-        str::from_utf8(bytes).ok()
-    } else {
-        simdutf8::basic::from_utf8(bytes).ok()
-    }
+    if bytes.len() < SHORT_ENOUGH { str::from_utf8(bytes).ok() } else { long_from_utf8(bytes) }
+}
+
+/// Where ASCII and other characters are mixed, this is ten times as fast as the standard library.
+#[inline(never)]
+fn long_from_utf8(bytes: &[u8]) -> Option<&str> {
+    simdutf8::basic::from_utf8(bytes).ok()
 }
 
 fn latin1(bytes: &[u8]) -> String {

@@ -1,6 +1,8 @@
 //! From a term by reference to an owned one.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use bytes::Bytes;
 use hashbrown::HashMap;
@@ -63,16 +65,171 @@ pub(crate) fn own(root: TermRef<'_>, shared: bool, bytes: Own<'_>) -> Term {
     stack.pop().unwrap_or_default()
 }
 
-/// Copies the term of a packet that used no register: each node is a part of one term only. So
-/// each is written once, where it belongs, by a function that calls itself for the parts; where
-/// terms nest deeper than that may go, the walk takes over (W13).
+/// Copies the term of a packet that used no register: each node is a part of one term only.
 pub(crate) fn own_nodes(root: Node, arena: Arena<'_>, bytes: Own<'_>) -> Term {
     /// Chosen: few terms are deeper, and so many frames take some kilobytes of the stack.
     const MAX_RECURSION: u32 = 32;
-    own_node(root, arena, MAX_RECURSION, bytes)
+    /// Chosen: room for most messages, and for the blocks of most documents.
+    const ROOM: usize = 128;
+    /// Chosen: what has fewer nodes gains nothing from blocks, and cannot be deep.
+    const FEW: usize = 32;
+    if arena.nodes.len() < FEW {
+        return own_node(root, arena, bytes);
+    }
+    let room = arena.nodes.len().min(ROOM);
+    let mut nodes = Vec::with_capacity(1 + room);
+    nodes.push(root);
+    let mut copier = Copier { arena, bytes, nodes, compounds: Vec::with_capacity(1 + room / 2) };
+    copier.copy_compounds(0..1, MAX_RECURSION);
+    copier.compounds.pop().unwrap_or_default()
 }
 
-fn own_node(node: Node, arena: Arena<'_>, levels: u32, bytes: Own<'_>) -> Term {
+/// Copies each term once, where it belongs, and the parts of neighbours side by side.
+///
+/// ```text
+/// [{'a' 1},{'b' 2}]      'a' 1 'b' 2     tuple tuple     list
+///                        ──┬── ──┬──       │     │ └──┬──  │
+///                          └───────────────┘     │    └────┘
+///                                └───────────────┘
+/// ```
+/// To take memory for each of many small terms, and to give it back, takes longer than all else.
+struct Copier<'a, 'f> {
+    arena: Arena<'a>,
+    bytes: Own<'f>,
+    /// The terms that are being copied: each block behind the one around it.
+    nodes: Vec<Node>,
+    /// Copies of the compound terms among them.
+    compounds: Vec<Term>,
+}
+
+/// So many terms share a block, unless all are parts of one. Chosen: who keeps one of them keeps
+/// all, and more would gain little.
+const MAX_BLOCK: u32 = 64;
+
+impl Copier<'_, '_> {
+    /// Copies the compound terms among these nodes. Calls itself for their parts; where terms nest
+    /// deeper than that may go, the walk takes over (W13).
+    fn copy_compounds(&mut self, nodes: Range<usize>, levels: u32) {
+        let Range { mut start, end } = nodes;
+        while start < end {
+            let (mut block_end, mut count) = (start, 0);
+            for &node in self.nodes.get(start..end).unwrap_or_default() {
+                let len = parts_len(node);
+                if count > 0 && count + len > MAX_BLOCK {
+                    break;
+                }
+                count += len;
+                block_end += 1;
+            }
+            match levels.checked_sub(1) {
+                Some(levels) if count > 0 => self.copy_block(start..block_end, levels),
+                None if count > 0 => self.walk_block(start..block_end),
+                Some(_) | None => {}
+            }
+            start = block_end;
+        }
+    }
+
+    /// Copies the compound terms among these nodes, their parts in one block.
+    fn copy_block(&mut self, parents: Range<usize>, levels: u32) {
+        let (floor, inner) = (self.nodes.len(), self.compounds.len());
+        for place in parents.clone() {
+            self.push_parts_of(place);
+        }
+        self.copy_compounds(floor..self.nodes.len(), levels);
+        let Self { arena, bytes, ref nodes, .. } = *self;
+        let mut compounds = self.compounds.drain(inner..);
+        let part = |&node| match parts_len(node) {
+            0 => own_small(node, arena, bytes),
+            _ => compounds.next().unwrap_or_default(),
+        };
+        let block: Arc<[Term]> = nodes.get(floor..).unwrap_or_default().iter().map(part).collect();
+        drop(compounds);
+        self.nodes.truncate(floor);
+        let mut start = 0;
+        for &parent in self.nodes.get(parents).unwrap_or_default() {
+            let len = parts_len(parent);
+            if len > 0 {
+                self.compounds
+                    .push(compound(parent.kind(), Elements::part(&block, start..start + len)));
+                start += len;
+            }
+        }
+    }
+
+    /// The same without recursion.
+    #[cold]
+    fn walk_block(&mut self, parents: Range<usize>) {
+        let Self { arena, bytes, .. } = *self;
+        let nodes = self.nodes.get(parents).unwrap_or_default().iter();
+        let compounds = nodes.filter(|node| parts_len(**node) > 0);
+        self.compounds.extend(compounds.map(|&node| own(TermRef::new(node, arena), false, bytes)));
+    }
+
+    fn push_parts_of(&mut self, place: usize) {
+        let Some(&parent) = self.nodes.get(place) else { return };
+        match parent.kind() {
+            NodeKind::Tuple | NodeKind::Tagged => {
+                self.nodes.extend_from_slice(parent.span().slice(self.arena.nodes));
+            }
+            NodeKind::List => self.nodes.extend(cells(parent, self.arena)),
+            NodeKind::Undefined
+            | NodeKind::Integer
+            | NodeKind::BigInteger
+            | NodeKind::Atom
+            | NodeKind::String
+            | NodeKind::Binary => {}
+        }
+    }
+}
+
+/// Copies a term that is not deep, each of its parts where it belongs.
+fn own_node(node: Node, arena: Arena<'_>, bytes: Own<'_>) -> Term {
+    match parts_len(node) {
+        0 => own_small(node, arena, bytes),
+        _ if node.kind() == NodeKind::List => {
+            Term::List(cells(node, arena).map(|part| own_node(part, arena, bytes)).collect())
+        }
+        _ => {
+            let parts = node.span().slice(arena.nodes).iter();
+            compound(node.kind(), parts.map(|&part| own_node(part, arena, bytes)).collect())
+        }
+    }
+}
+
+/// The elements of a list, head first.
+fn cells<'a>(list: Node, arena: Arena<'a>) -> impl Iterator<Item = Node> + use<'a> {
+    let Span { start: mut cell, len } = list.span();
+    (0..len).map(move |_| {
+        let node = arena.nodes.get(cell as usize).copied().unwrap_or(Node::UNDEFINED);
+        cell = node.link();
+        node
+    })
+}
+
+/// How many parts a term has.
+const fn parts_len(node: Node) -> u32 {
+    if node.is_compound() { node.span().len } else { 0 }
+}
+
+/// The owned form of a compound term of these parts.
+fn compound(kind: NodeKind, parts: Elements) -> Term {
+    match kind {
+        NodeKind::List => Term::List(parts),
+        NodeKind::Tagged => Term::Tagged(Tagged::of_parts(parts)),
+        NodeKind::Tuple
+        | NodeKind::Undefined
+        | NodeKind::Integer
+        | NodeKind::BigInteger
+        | NodeKind::Atom
+        | NodeKind::String
+        | NodeKind::Binary => Term::Tuple(parts),
+    }
+}
+
+/// The owned form of a term without parts.
+#[inline]
+fn own_small(node: Node, arena: Arena<'_>, bytes: Own<'_>) -> Term {
     let slice = || node.span().slice(arena.source);
     match node.kind() {
         NodeKind::Undefined => Term::Undefined,
@@ -83,28 +240,10 @@ fn own_node(node: Node, arena: Arena<'_>, levels: u32, bytes: Own<'_>) -> Term {
         NodeKind::Atom => Term::Atom(own_text(TextRef::new(slice(), node.flag()), bytes)),
         NodeKind::String => Term::String(own_text(TextRef::new(slice(), node.flag()), bytes)),
         NodeKind::Binary => Term::Binary(bytes(slice())),
-        NodeKind::Tuple | NodeKind::List | NodeKind::Tagged if levels == 0 => {
-            own(TermRef::new(node, arena), false, bytes)
-        }
-        NodeKind::Tuple => Term::Tuple(own_side_by_side(node, arena, levels - 1, bytes)),
-        NodeKind::Tagged => {
-            Term::Tagged(Tagged::of_parts(own_side_by_side(node, arena, levels - 1, bytes)))
-        }
-        NodeKind::List => {
-            let Span { start: mut cell, len } = node.span();
-            let element = |_| {
-                let node = arena.nodes.get(cell as usize).copied().unwrap_or(Node::UNDEFINED);
-                cell = node.link();
-                own_node(node, arena, levels - 1, bytes)
-            };
-            Term::List((0..len).map(element).collect())
+        NodeKind::Tuple | NodeKind::List | NodeKind::Tagged => {
+            compound(node.kind(), Elements::default())
         }
     }
-}
-
-fn own_side_by_side(node: Node, arena: Arena<'_>, levels: u32, bytes: Own<'_>) -> Elements {
-    let parts = node.span().slice(arena.nodes);
-    parts.iter().map(|&part| own_node(part, arena, levels, bytes)).collect()
 }
 
 /// How many bytes of a packet an owned term takes over as they are.

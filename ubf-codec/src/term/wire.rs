@@ -220,8 +220,10 @@ impl<'a> Forest<'a> for Owned {
             },
             Term::Binary(bytes) => Leaf::Binary(bytes),
             Term::Tuple(terms) => return Shape::Compound(Compound::Tuple, terms.iter()),
-            Term::List(terms) if terms.is_empty() => Leaf::Nil,
-            Term::List(terms) => return Shape::Compound(Compound::List, terms.iter()),
+            Term::List(terms) => match &**terms {
+                [] => Leaf::Nil,
+                terms => return Shape::Compound(Compound::List, terms.iter()),
+            },
             Term::Tagged(tagged) => {
                 return Shape::Compound(Compound::Tagged, tagged.parts().iter());
             }

@@ -13,6 +13,7 @@ use ubf_proto::control::{ClientControl, Negotiate};
 use super::wire::{Next, Wire};
 use super::{Checks, Fault, Seen, must, written};
 use crate::report::Report;
+use crate::selection::Selection;
 
 /// A client that can be started: it connects to the address, and stays as long as it can.
 pub struct Guest<'a> {
@@ -35,32 +36,32 @@ const GREASE: u32 = 2_147_482_624;
 
 type Examine = fn(&mut Host) -> Seen;
 
-/// The rules that can be seen of a client, and how.
+/// The requirements that can be seen of a client, and how.
 const CHECKS: &[(&str, &str, Examine)] = &[
-    ("N1", "it negotiates first", negotiates_first),
-    ("N1", "it leaves a server that chooses what it did not offer", leaves_a_wrong_choice),
-    ("N1", "it leaves a server with which it has no version in common", leaves_without_version),
-    ("N9", "it offers a number that no program has, and leaves who chooses it", offers_grease),
-    ("N12", "it tells the largest packet", tells_max_packet),
-    ("P4", "it ignores what a later edition adds to `agreed`", ignores_what_is_added),
-    ("W12", "a packet may come byte by byte", reads_byte_by_byte),
-    ("W9", "blanks and comments change nothing", reads_blanks),
-    ("P5", "it leaves a server that says `pong` when nobody asked", leaves_an_unexpected_answer),
-    ("L3", "it tells broken bytes, with the byte, and closes", tells_broken_bytes),
-    ("N1", "it tells a packet of version 0 that it does not know, and closes", tells_unknown),
-    ("L2", "it pings after half of the server's idle time", pings),
-    ("R2", "it goes where `moved` sends it", moves),
-    ("R4", "it comes back after its connection is lost", comes_back),
+    ("N5.2", "it negotiates first", negotiates_first),
+    ("N1.2", "it leaves a server that chooses what it did not offer", leaves_a_wrong_choice),
+    ("N1.7", "it leaves a server with which it has no version in common", leaves_without_version),
+    ("N9.3", "it offers a number that no program has, and leaves who chooses it", offers_grease),
+    ("N12.4", "it tells the largest packet", tells_max_packet),
+    ("P4.2", "it ignores what a later edition adds to `agreed`", ignores_what_is_added),
+    ("W12.1", "a packet may come byte by byte", reads_byte_by_byte),
+    ("W9.3", "blanks and comments change nothing", reads_blanks),
+    ("P5.6", "it leaves a server that says `pong` when nobody asked", leaves_an_unexpected_answer),
+    ("L3.1", "it tells broken bytes, with the byte, and closes", tells_broken_bytes),
+    ("P4.8", "it tells a packet of version 0 that it does not know, and closes", tells_unknown),
+    ("L2.4", "it pings after half of the server's idle time", pings),
+    ("R3.4", "it goes where `moved` sends it", moves),
+    ("R4.1", "it comes back after its connection is lost", comes_back),
 ];
 
-/// The rule of each check.
+/// The requirement of each check.
 pub(super) fn rules() -> Vec<&'static str> {
     CHECKS.iter().map(|check| check.0).collect()
 }
 
 /// Examines a client. Each check starts it anew.
-pub fn client(guest: &mut Guest<'_>, only: &[String]) -> Report {
-    let mut checks = Checks::new(only);
+pub fn client(guest: &mut Guest<'_>, selection: &Selection) -> Report {
+    let mut checks = Checks::new(selection);
     for (rule, title, examine) in CHECKS {
         if checks.is_wanted(rule) {
             let seen = Host::invite(guest).and_then(|mut host| examine(&mut host));

@@ -13,11 +13,12 @@ use ubf_proto::Service;
 
 use crate::outcome::Side;
 use crate::report::{Check, Report, Verdict};
+use crate::selection::Selection;
 
 pub use self::client::{Guest, client};
 pub use self::server::{Target, server};
 
-/// The rules of which something is seen of that end, one for each check.
+/// The requirements of which something is seen of that end, one for each check.
 pub fn rules(side: Side) -> Vec<&'static str> {
     match side {
         Side::Client => client::rules(),
@@ -42,21 +43,23 @@ type Seen<T = ()> = Result<T, Fault>;
 
 /// Checks, as they are made.
 struct Checks {
-    only: Vec<String>,
+    selection: Selection,
     checks: Vec<Check>,
 }
 
 impl Checks {
-    fn new(only: &[String]) -> Self {
-        Self { only: only.to_vec(), checks: Vec::new() }
+    fn new(selection: &Selection) -> Self {
+        Self { selection: selection.clone(), checks: Vec::new() }
     }
 
-    fn is_wanted(&self, rule: &str) -> bool {
-        self.only.is_empty() || self.only.iter().any(|wanted| wanted == rule)
+    fn is_wanted(&self, requirement: &str) -> bool {
+        self.selection.wants(&[requirement.to_owned()])
     }
 
-    fn add(&mut self, rule: &str, title: &str, seen: Seen) {
-        let count = 1 + self.checks.iter().filter(|check| check.rule == rule).count();
+    fn add(&mut self, requirement: &str, title: &str, seen: Seen) {
+        let rule = requirement.split('.').next().unwrap_or_default();
+        let is_same = |check: &&Check| check.number.split('/').next() == Some(requirement);
+        let count = 1 + self.checks.iter().filter(is_same).count();
         let verdict = match seen {
             Ok(()) => Verdict::Passed,
             Err(Fault::Wrong(problem)) => Verdict::Failed(vec![problem]),
@@ -66,7 +69,7 @@ impl Checks {
         };
         self.checks.push(Check {
             rule: rule.to_owned(),
-            number: format!("{rule}.{count}"),
+            number: format!("{requirement}/{count}"),
             title: title.to_owned(),
             verdict,
             unsupported: Vec::new(),

@@ -12,6 +12,7 @@ use ubf_proto::session::SessionOption;
 use super::wire::Wire;
 use super::{Checks, Fault, Seen, must, written};
 use crate::report::Report;
+use crate::selection::Selection;
 
 /// A server, and what is asked for there.
 #[derive(Debug, Clone)]
@@ -31,52 +32,60 @@ const GREASE: u32 = 2_147_483_647;
 
 type Examine = fn(&Visit<'_>) -> Seen;
 
-/// The rules that can be seen of a server, and how.
+/// The requirements that can be seen of a server, and how.
 const CHECKS: &[(&str, &str, Examine)] = &[
-    ("N1", "the highest version of both lists is agreed on", agrees_on_the_highest),
-    ("N1", "a single version is agreed on", agrees_on_each),
-    ("N1", "there is no version in common, and the connection goes on", no_common_version),
-    ("N2", "of a service that it does not have it speaks nothing", speaks_nothing),
-    ("N3", "a message before any negotiation is answered", answers_without_negotiation),
-    ("N4", "a version that it does not speak is refused until the client negotiates", refuses),
-    ("N9", "a number that no program has changes nothing", ignores_grease),
-    ("N10", "the ninth negotiation of a minute is refused", refuses_the_ninth_negotiation),
-    ("N12", "`agreed` tells the largest packet", tells_max_packet),
-    ("N12", "a known option with a wrong value is named", names_a_wrong_option),
-    ("P1", "a version with a leading zero is told, with its byte", tells_a_bad_version),
-    ("P4", "what a later edition adds is ignored", ignores_what_is_added),
-    ("P5", "answers come in the order of the packets", answers_in_order),
-    ("P6", "packets are counted", counts_packets),
-    ("L2", "a ping is answered", answers_a_ping),
-    ("L3", "what came before broken bytes is answered, then the byte is told", tells_broken_bytes),
-    ("L3", "a malformed packet is told by its field", tells_a_malformed_packet),
-    ("N4", "a packet of version 0 that it does not know is refused", refuses_what_it_does_not_know),
-    ("W12", "a packet may come byte by byte", reads_byte_by_byte),
-    ("W9", "blanks and comments change nothing", reads_blanks),
-    ("W6", "registers change nothing", reads_registers),
-    ("S1", "a session is granted, or `agreed` does not speak of it", grants_or_is_silent),
-    ("S4", "a session that nobody opened is unknown", knows_no_session),
-    ("S4", "a session goes on after its connection is lost", resumes),
+    ("N1.1", "the highest version of both lists is agreed on", agrees_on_the_highest),
+    ("N1.1", "a single version is agreed on", agrees_on_each),
+    ("N1.4", "there is no version in common, and the connection goes on", no_common_version),
+    ("N2.3", "of a service that it does not have it speaks nothing", speaks_nothing),
+    ("N3.3", "a message before any negotiation is answered", answers_without_negotiation),
+    ("N4.3", "a version that it does not speak is refused until the client negotiates", refuses),
+    ("N9.2", "a number that no program has changes nothing", ignores_grease),
+    ("N10.1", "the ninth negotiation of a minute is refused", refuses_the_ninth_negotiation),
+    ("N12.4", "`agreed` tells the largest packet", tells_max_packet),
+    ("N12.2", "a known option with a wrong value is named", names_a_wrong_option),
+    ("P2.2", "a version with a leading zero is told, with its byte", tells_a_bad_version),
+    ("P4.2", "what a later edition adds is ignored", ignores_what_is_added),
+    ("P5.1", "answers come in the order of the packets", answers_in_order),
+    ("P6.2", "packets are counted", counts_packets),
+    ("P5.2", "a ping is answered", answers_a_ping),
+    (
+        "L3.3",
+        "what came before broken bytes is answered, then the byte is told",
+        tells_broken_bytes,
+    ),
+    ("P4.5", "a malformed packet is told by its field", tells_a_malformed_packet),
+    (
+        "P4.4",
+        "a packet of version 0 that it does not know is refused",
+        refuses_what_it_does_not_know,
+    ),
+    ("W12.1", "a packet may come byte by byte", reads_byte_by_byte),
+    ("W9.3", "blanks and comments change nothing", reads_blanks),
+    ("W6.2", "registers change nothing", reads_registers),
+    ("S1.7", "a session is granted, or `agreed` does not speak of it", grants_or_is_silent),
+    ("S4.20", "a session that nobody opened is unknown", knows_no_session),
+    ("S4.14", "a session goes on after its connection is lost", resumes),
 ];
 
-/// The rule of each check.
+/// The requirement of each check.
 pub(super) fn rules() -> Vec<&'static str> {
     CHECKS.iter().map(|check| check.0).collect()
 }
 
 /// Examines a server.
-pub fn server(target: &Target, only: &[String]) -> Report {
-    let mut checks = Checks::new(only);
+pub fn server(target: &Target, selection: &Selection) -> Report {
+    let mut checks = Checks::new(selection);
     let name = format!("the server at {}", target.address);
     let versions = match spoken(target) {
         Ok(versions) if !versions.is_empty() => versions,
         Ok(_) => {
             let problem = "it speaks no version of this service; another can be named";
-            checks.add("N2", "it speaks something", Err(Fault::Wrong(problem.to_owned())));
+            checks.add("N2.3", "it speaks something", Err(Fault::Wrong(problem.to_owned())));
             return checks.report(name);
         }
         Err(fault) => {
-            checks.add("N1", "it says which versions it speaks", Err(fault));
+            checks.add("N1.4", "it says which versions it speaks", Err(fault));
             return checks.report(name);
         }
     };

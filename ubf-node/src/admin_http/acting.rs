@@ -72,6 +72,8 @@ const fn is_for_here(request: &Request) -> bool {
         | Request::Rows(_)
         | Request::Migrate(_)
         | Request::Finalize(_)
+        | Request::Lower(_)
+        | Request::Settings
         | Request::BackUp { .. }
         | Request::TakeOver { .. }
         | Request::LastTakeover => false,

@@ -45,8 +45,10 @@ impl Role {
             | Request::SetLogFilter(_)
             | Request::Migrate(_)
             | Request::Finalize(_)
+            | Request::Lower(_)
             | Request::ShutDown { .. } => Self::Steer,
-            Request::BackUp { .. } | Request::TakeOver { .. } => Self::Host,
+            // Settings may name a database with its password.
+            Request::BackUp { .. } | Request::TakeOver { .. } | Request::Settings => Self::Host,
         }
     }
 

@@ -24,6 +24,7 @@ impl Control {
             Request::Rows(which) => self.rows(which).await,
             Request::Migrate(which) => self.migrate(which).await,
             Request::Finalize(which) => self.finalize(which).await,
+            Request::Lower(which) => self.lower(which).await,
             Request::BackUp { which, path } => self.back_up(which, Path::new(path)).await,
             _ => return None,
         })
@@ -83,6 +84,16 @@ impl Control {
             reports.push(FinalizedReport { service, versions: versions.into() });
         }
         Ok(Response::Finalized(reports))
+    }
+
+    async fn lower(&self, which: &Which) -> Result<Response, Refusal> {
+        let mut reports = Vec::new();
+        for kept in self.meant(which)? {
+            let versions = kept.lower(&self.server).await.map_err(refusal)?;
+            let service = kept.service().as_str().to_owned();
+            reports.push(FinalizedReport { service, versions: versions.into() });
+        }
+        Ok(Response::Lowered(reports))
     }
 
     async fn back_up(&self, which: &Which, path: &Path) -> Result<Response, Refusal> {

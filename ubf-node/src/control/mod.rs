@@ -32,6 +32,7 @@ mod rows;
 mod keeping;
 mod takeovers;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ubf_codec::{NextIp, Text, Version};
@@ -80,6 +81,7 @@ pub struct Control {
     certificates: Vec<Certificates>,
     policy: Option<Policy>,
     audit: Option<Audit>,
+    settings: Arc<[(String, Option<String>)]>,
 }
 
 impl Control {
@@ -106,7 +108,15 @@ impl Control {
             certificates: Vec::new(),
             policy: None,
             audit: None,
+            settings: Arc::default(),
         }
+    }
+
+    /// Tells these settings to whoever asks, as one that takes over does.
+    #[must_use]
+    pub(crate) fn with_settings(mut self, settings: Arc<[(String, Option<String>)]>) -> Self {
+        self.settings = settings;
+        self
     }
 
     /// Lets another process take over.
@@ -321,11 +331,13 @@ impl Control {
             Request::Rows(_)
             | Request::Migrate(_)
             | Request::Finalize(_)
+            | Request::Lower(_)
             | Request::BackUp { .. } => return Err(Refusal::NoRows),
             Request::ShutDown { hard_stop } => {
                 server.shut_down(hard_stop.unwrap_or(self.hard_stop));
             }
             Request::TakeOver { path } => self.take_over(path)?,
+            Request::Settings => return Ok(Response::Settings(self.settings.to_vec())),
             Request::LastTakeover => {
                 let report = self.takeovers.as_ref().and_then(Takeovers::report);
                 return Ok(Response::Takeover(report.map(Box::new)));

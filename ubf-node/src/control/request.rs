@@ -34,10 +34,12 @@ pub(super) const SHAPES: &[&str] = &[
     "{rows,Service}",
     "{migrate,Service}",
     "{finalize,Service}",
+    "{lower,Service}",
     "{back_up,Service,Path}",
     "{shut_down,HardStopMs}",
     "{take_over,Path}",
     "last_takeover",
+    "settings",
 ];
 
 /// Those of version 1, in which a connection is called a session.
@@ -139,6 +141,8 @@ pub enum Request {
     Migrate(Which),
     /// T6: raise the write version by one.
     Finalize(Which),
+    /// T6: lower the write version by one.
+    Lower(Which),
     /// Write a backup of the rows.
     BackUp {
         /// Of which service: one with rows, if it is not the only one.
@@ -158,6 +162,8 @@ pub enum Request {
     },
     /// How far the last take-over is that this process had to do with.
     LastTakeover,
+    /// The settings in force.
+    Settings,
 }
 
 /// The services that are meant.
@@ -215,9 +221,11 @@ impl Request {
             Self::Rows(which) => ubf!({rows, (which.to_term())}),
             Self::Migrate(which) => ubf!({migrate, (which.to_term())}),
             Self::Finalize(which) => ubf!({finalize, (which.to_term())}),
+            Self::Lower(which) => ubf!({lower, (which.to_term())}),
             Self::BackUp { which, path } => ubf!({back_up, (which.to_term()), (path.as_str())}),
             Self::TakeOver { path } => ubf!({take_over, (path.as_str())}),
             Self::LastTakeover => ubf!(last_takeover),
+            Self::Settings => ubf!(settings),
         };
         Some(term)
     }
@@ -239,6 +247,7 @@ impl Request {
             ("uncordon", Self::Uncordon),
             ("clear_load_marks", Self::ClearLoadMarks),
             ("last_takeover", Self::LastTakeover),
+            ("settings", Self::Settings),
         ];
         let View::Tuple(parts) = term.view() else {
             return words
@@ -264,6 +273,7 @@ impl Request {
             2 if name.is_atom("rows") => Some(Self::Rows(which(part(1)?)?)),
             2 if name.is_atom("migrate") => Some(Self::Migrate(which(part(1)?)?)),
             2 if name.is_atom("finalize") => Some(Self::Finalize(which(part(1)?)?)),
+            2 if name.is_atom("lower") => Some(Self::Lower(which(part(1)?)?)),
             3 if name.is_atom("back_up") => {
                 let View::String(path) = part(2)?.view() else { return None };
                 Some(Self::BackUp { which: which(part(1)?)?, path: path.to_str()?.into_owned() })
@@ -406,10 +416,12 @@ mod tests {
             "{set_log_filter,\"debug\"}",
             "{take_over,\"/run/ubf.socket.7\"}",
             "last_takeover",
+            "settings",
             "{set_load_marks,connections,1,2,?}",
             "{rows,all}",
             "{migrate,\"kv\"}",
             "{finalize,?}",
+            "{lower,\"ledger\"}",
             "{back_up,all,\"/tmp/a\"}",
         ];
         let old = ["sessions", "{set_load_marks,sessions,1,2,?}"];

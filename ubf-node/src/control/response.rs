@@ -6,8 +6,8 @@ use std::fmt;
 use ubf_codec::{Term, TermRef, View, ubf};
 
 use super::reports::{
-    ConnectionReport, SessionReport, StatusReport, VersionCount, list, number, read_list, text,
-    tuple,
+    ConnectionReport, SessionReport, StatusReport, VersionCount, list, number, optional, read_list,
+    text, text_or_undefined, tuple,
 };
 use super::rows::{BackupReport, FinalizedReport, MigrationReport, RowsReport};
 use super::takeovers::TakeoverReport;
@@ -39,10 +39,15 @@ pub enum Response {
     Migration(Vec<MigrationReport>),
     /// To [`Request::Finalize`](super::Request::Finalize): each service that is meant.
     Finalized(Vec<FinalizedReport>),
+    /// To [`Request::Lower`](super::Request::Lower): each service that is meant.
+    Lowered(Vec<FinalizedReport>),
     /// To [`Request::BackUp`](super::Request::BackUp).
     BackedUp(BackupReport),
     /// To [`Request::LastTakeover`](super::Request::LastTakeover). `None`: there was none.
     Takeover(Option<Box<TakeoverReport>>),
+    /// To [`Request::Settings`](super::Request::Settings): each with its value, as a file has it. One
+    /// without a value is not set.
+    Settings(Vec<(String, Option<String>)>),
 }
 
 /// Why a server does not do what it is asked for.
@@ -122,7 +127,12 @@ impl Response {
             Self::Rows(rows) => ubf!({rows, (list(rows, RowsReport::to_term))}),
             Self::Migration(all) => ubf!({migration, (list(all, MigrationReport::to_term))}),
             Self::Finalized(all) => ubf!({finalized, (list(all, FinalizedReport::to_term))}),
+            Self::Lowered(all) => ubf!({lowered, (list(all, FinalizedReport::to_term))}),
             Self::BackedUp(backup) => backup.to_term(),
+            Self::Settings(all) => {
+                let setting = |(key, value): &(String, Option<String>)| ubf!({(key.as_str()), (text_or_undefined(value.as_deref()))});
+                ubf!({settings, (list(all, setting))})
+            }
             Self::Takeover(report) => report
                 .as_ref()
                 .map_or_else(|| ubf!({takeover, (Term::Undefined)}), |report| report.to_term()),
@@ -158,6 +168,16 @@ impl Response {
             }
             2 if version >= 2 && name.is_atom("finalized") => {
                 read_list(parts.get(1)?, FinalizedReport::read).map(Self::Finalized)
+            }
+            2 if version >= 2 && name.is_atom("lowered") => {
+                read_list(parts.get(1)?, FinalizedReport::read).map(Self::Lowered)
+            }
+            2 if version >= 2 && name.is_atom("settings") => {
+                let setting = |term| {
+                    let [key, value] = tuple(term)?;
+                    Some((text(key)?, optional(value, text)?))
+                };
+                read_list(parts.get(1)?, setting).map(Self::Settings)
             }
             4 if version >= 2 && name.is_atom("backed_up") => {
                 BackupReport::read(term).map(Self::BackedUp)
@@ -283,6 +303,7 @@ mod tests {
             "{rows,[{\"kv\",{2,1,2},{1,2},[{\"total\",2,1},{\"values\",1,70}]},{\"ledger\",{1,1,1},{1,3},[]}]}",
             "{migration,[{\"kv\",{2,1,2},256,200,?},{\"ledger\",{1,1,1},0,0,\"a row\"}]}",
             "{finalized,[{\"kv\",{2,1,2}}]}",
+            "{lowered,[{\"kv\",{1,1,2}}]}",
             "{backed_up,\"kv\",71,4096}",
         ] {
             let term: Term = text.parse().unwrap();
@@ -290,6 +311,16 @@ mod tests {
             assert_eq!(read.to_term(2), term);
             assert_eq!(Response::read(1, term.as_ref()), None);
         }
+    }
+
+    #[test]
+    fn settings_are_told_in_version_2() {
+        let term: Term = r#"{settings,[{"data",?},{"listen","['a:1']"}]}"#.parse().unwrap();
+        let read = Response::read(2, term.as_ref()).unwrap();
+        let expected = [("data".to_owned(), None), ("listen".to_owned(), Some("['a:1']".into()))];
+        assert_eq!(read, Response::Settings(expected.into()));
+        assert_eq!(read.to_term(2), term);
+        assert_eq!(Response::read(1, term.as_ref()), None);
     }
 
     #[test]

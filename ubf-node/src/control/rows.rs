@@ -69,7 +69,7 @@ impl MigrationReport {
     }
 }
 
-/// A service whose write version was raised (T6).
+/// A service whose write version was raised, or lowered (T6).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct FinalizedReport {

@@ -207,8 +207,8 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     admin_token: Option<OsString>,
 
-    /// Keep the rows of kv, and the sessions of its clients, in files of this folder: they survive
-    /// this process, also when it is killed. Clients get sessions of level durable: their calls are
+    /// Keep the rows of kv and ledger, and the sessions of their clients, in files of this folder:
+    /// they survive this process, also when it is killed. Clients get sessions of level durable: their calls are
     /// answered, once, by the next process with the same folder.
     ///
     /// A reply leaves when what it tells of is on the disk. One process at a time has the folder.
@@ -219,10 +219,16 @@ pub struct Options {
     #[arg(long, value_name = "URL")]
     store: Option<OsString>,
 
-    /// The state version in which a new store is written, and with it what can be said: kv has 1,
-    /// and 2 for revisions. [default: the newest]
-    #[arg(long, value_name = "NUMBER")]
+    /// The state version in which a new store is written, and with it what can be said; for one
+    /// service as "ledger=34,kv=1". kv has 1, and 2 for revisions; ledger has 32, 33 for limits, 34
+    /// for moves and 35 for memos. [default: the newest]
+    #[arg(long, value_name = "LIST")]
     state_version: Option<OsString>,
+
+    /// The state versions that this program is to know, as "32-34", or "ledger=32-34": so it is as
+    /// an earlier release, for demonstrations and tests of fleets with mixed releases.
+    #[arg(long, value_name = "LIST", hide = true)]
+    knows: Option<OsString>,
 
     /// A file with services that are played by its rules; may be given several times. The end of
     /// this help shows one.
@@ -485,7 +491,7 @@ impl Options {
             (!texts.is_empty()).then(list)
         };
         let Self { classic, drain, load, log, limits, sessions, tls, .. } = self;
-        let flags: [(&str, &'static str, Option<Raw>); 58] = [
+        let flags: [(&str, &'static str, Option<Raw>); 59] = [
             ("listen", "--listen", some(&self.listen)),
             ("advertise", "--advertise", one(&self.advertise)),
             ("service", "--service", some(&self.service)),
@@ -503,6 +509,7 @@ impl Options {
             ("data", "--data", one(&self.data)),
             ("store", "--store", one(&self.store)),
             ("state-version", "--state-version", one(&self.state_version)),
+            ("knows", "--knows", one(&self.knows)),
             ("journal", "--journal", one(&self.journal)),
             ("script", "--script", some(&self.script)),
             ("gateway", "--gateway", some(&self.gateway)),

@@ -20,6 +20,7 @@ mod versions;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub(crate) use self::classic::ClassicPlan;
 pub use self::flags::{Options, examples};
@@ -28,6 +29,7 @@ use self::reader::{Reader, Shown};
 use self::settings::Unit;
 pub(crate) use self::settings::{ControlPlan, ServiceName, Settings, Waits, connection};
 pub(crate) use self::value::{Raw, word};
+pub(crate) use self::versions::PerService;
 
 /// What came of reading all layers.
 #[derive(Debug)]
@@ -79,6 +81,15 @@ impl Options {
 }
 
 impl Loaded {
+    /// The values in force by key, as a file would have them. `None`: it is not set.
+    pub(crate) fn in_force(&self) -> Arc<[(String, Option<String>)]> {
+        let value = |shown: &Shown| {
+            let value = shown.value.as_ref().map(ToString::to_string);
+            (shown.key.to_owned(), value)
+        };
+        self.shown.iter().map(value).collect()
+    }
+
     /// All settings in force, as a file would have them, each with the place that it comes from.
     pub(crate) fn to_text(&self) -> String {
         let mut text = String::new();

@@ -13,22 +13,20 @@ use ubf_net::Network;
 use ubf_net::tls::ServerFiles;
 use ubf_proto::units;
 use ubf_server::{Config, LoadPlan, LoadUnit, ServerLimits, SessionLimits};
-use ubf_service::StatefulService as _;
 
 use super::classic::ClassicPlan;
 use super::problem::Wrong;
 use super::reader::Reader;
 use super::value::{Raw, address, any, count, flag, path, size, some, time, word};
-use super::versions::ServiceVersions;
+use super::versions::{PerService, ServiceVersions};
 use crate::admin_http::{AdminHttpPlan, Token};
 use crate::certificates::Certificates;
 use crate::contracts::{self, ContractMode, ContractPlan};
 use crate::gateway::GatewayPlan;
 use crate::log::{LogForm, filter};
 use crate::policy::Policy;
-use crate::rows::{Causes, StorePlace, StorePlan};
+use crate::rows::{Causes, StorePlace, StorePlan, state_versions};
 use crate::script::{self, Script};
-use crate::services::KvRows;
 
 /// Where versioned clients are served when nobody says it.
 const DEFAULT_LISTEN: &str = "127.0.0.1:4000";
@@ -42,6 +40,9 @@ pub(crate) enum ServiceName {
     Kv,
     /// Groups of people who write to each other, in versions 1 and 2.
     Irc,
+    /// Keeps accounts, and moves money between them, in versions 1, 2 and 3; it wants --data or
+    /// --store.
+    Ledger,
 }
 
 impl ServiceName {
@@ -50,6 +51,7 @@ impl ServiceName {
             Self::Echo => "echo",
             Self::Kv => "kv",
             Self::Irc => "irc",
+            Self::Ledger => "ledger",
         }
     }
 }
@@ -393,26 +395,66 @@ fn is_loopback(address: &str) -> bool {
 fn store(reader: &mut Reader, services: &[ServiceName]) -> Option<StorePlan> {
     let folder = reader.take_if_any("data", path, |path| shown(&path.display()));
     let database = reader.take_if_any("store", |raw| connection(raw.text()?), StorePlace::to_value);
-    let state_version =
-        reader.take_if_any("state-version", some(count), |version: &u32| number((*version).into()));
+    let first_versions =
+        reader.take_if_any("state-version", |raw| PerService::read(raw, one_version), shown);
+    let known_versions = reader.take_if_any(
+        "knows",
+        |raw| PerService::read(raw, some_versions),
+        |all| shown(&all.in_words(|(oldest, newest)| format!("{oldest}-{newest}"))),
+    );
     let key = if folder.is_some() { "data" } else { "store" };
     if folder.is_some() && database.is_some() {
         wrong(reader, "store", "rows are kept in one place", "--data DIR, or --store postgres://…");
     }
     let place = folder.map(StorePlace::Folder).or(database);
-    let has_rows = services.iter().any(|&service| crate::rows::has_rows(service));
-    if place.is_some() && !has_rows {
+    let with_rows =
+        || services.iter().filter_map(|&service| Some((service, state_versions(service)?)));
+    if place.is_some() && with_rows().next().is_none() {
         wrong(reader, key, "no service that is served has rows", "--service kv");
     }
-    if place.is_none() && state_version.is_some() {
+    if place.is_none() && services.contains(&ServiceName::Ledger) {
+        let hint = "--data DIR, or --store postgres://…";
+        wrong(reader, "service", "ledger keeps its accounts in a store, and none is named", hint);
+    }
+    if place.is_none() && first_versions.is_some() {
         wrong(reader, "state-version", "no rows are kept", "--data DIR");
     }
-    let newest = KvRows::STATE.1;
-    if state_version.is_some_and(|version| version > newest) {
-        let hint = "kv has the state versions 1 and 2";
-        wrong(reader, "state-version", "not a state version of kv", hint);
+    let (first_versions, known_versions) =
+        (first_versions.unwrap_or_default(), known_versions.unwrap_or_default());
+    for (service, (oldest, newest)) in with_rows() {
+        let has = |version: &u32| (oldest..=newest).contains(version);
+        let name = service.as_str();
+        let all = format!("{name}, which has {oldest} to {newest}");
+        if first_versions.of(service).is_some_and(|version| !has(&version)) {
+            let text = format!("not a state version of {all}");
+            wrong(reader, "state-version", &text, "--state-version ledger=34,kv=1 is for each");
+        }
+        if known_versions.of(service).is_some_and(|(oldest, newest)| !has(&oldest) || !has(&newest))
+        {
+            let text = format!("not state versions of {all}");
+            wrong(reader, "knows", &text, "--knows ledger=32-34,kv=1 is for each");
+        }
     }
-    place.map(|place| StorePlan { place, state_version })
+    for service in first_versions.named().filter(|service| !services.contains(service)) {
+        let text = format!("{} is not served", service.as_str());
+        wrong(reader, "state-version", &text, "--service names what is");
+    }
+    place.map(|place| StorePlan { place, first_versions, known_versions })
+}
+
+fn one_version(text: &str) -> Result<u32, Wrong> {
+    let version = text.parse().ok().filter(|version| *version > 0);
+    version.ok_or_else(|| Wrong::new(format!("{text}: a state version is wanted: 34")))
+}
+
+/// `34`, or `32-34`.
+fn some_versions(text: &str) -> Result<(u32, u32), Wrong> {
+    let (oldest, newest) = text.split_once('-').unwrap_or((text, text));
+    let versions = (one_version(oldest)?, one_version(newest)?);
+    if versions.0 > versions.1 {
+        return Err(Wrong::new(format!("{text}: the older state version comes first: 32-34")));
+    }
+    Ok(versions)
 }
 
 /// Where the database is. What is wrong with the rest is said when it is opened.

@@ -113,6 +113,7 @@ fn each_setting_can_be_set_in_each_layer_and_what_is_shown_can_be_read() {
         "--admin-http=127.0.0.1:9464",
         "--data=/h",
         "--state-version=1",
+        "--knows=1-2,kv=1-1",
         "--journal=/g \"h\"",
         "--gateway=far=c:1",
         "--classic=i:1,unix:/j",
@@ -242,7 +243,7 @@ fn all_that_is_wrong_is_said_at_once_with_its_place() {
         "ubf-server: FILE:7: limits.max-packet-bytes: 16MB: a number of bytes is wanted, as in \
          4096, 64KiB, 16MiB or 1GiB",
         "ubf-server: --log: yaml: not one of text, json",
-        "ubf-server: --service: ech: not one of echo, kv, irc; did you mean echo?",
+        "ubf-server: --service: ech: not one of echo, kv, irc, ledger; did you mean echo?",
         "ubf-server: --peers: b: not an address: expected one like 192.0.2.7:4000, \
          [2001:db8::1]:4000 or b.example:4000",
         "ubf-server: UBF_SERVE_LIMITS_MAX_CONECTIONS: there is no such variable; did you mean \
@@ -326,7 +327,7 @@ fn versions_are_said_for_all_services_and_for_each() {
     }
     assert!(problems(&["--versions=irc=1"], &[]).contains("--versions: irc is not served"));
     let text = problems(&["--versions=ekho=1"], &[]);
-    assert!(text.contains("ekho: not one of echo, kv, irc; did you mean echo?"), "{text}");
+    assert!(text.contains("ekho: not one of echo, kv, irc, ledger; did you mean echo?"), "{text}");
     assert!(problems(&["--versions=kv=1,kv=2", "--service=kv"], &[]).contains("named twice"));
 
     let file = TempFile::new("versions", "service = ['echo', 'kv']\n[versions]\nkv = '1-3'\n");

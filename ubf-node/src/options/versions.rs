@@ -1,4 +1,4 @@
-//! The versions to speak: of all services, and of one.
+//! The versions to speak, and those of rows: of all services, and of one.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -98,5 +98,72 @@ impl fmt::Display for ServiceVersions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.others)?;
         self.named.iter().try_for_each(|(name, versions)| write!(f, ",{name}={versions}"))
+    }
+}
+
+/// A value for each service: `34`, or `ledger=34,kv=1`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PerService<T> {
+    /// Of services that are not named.
+    others: Option<T>,
+    named: BTreeMap<&'static str, T>,
+}
+
+impl<T> Default for PerService<T> {
+    fn default() -> Self {
+        Self { others: None, named: BTreeMap::new() }
+    }
+}
+
+impl<T: Copy> PerService<T> {
+    pub(crate) fn of(&self, service: ServiceName) -> Option<T> {
+        self.named.get(service.as_str()).copied().or(self.others)
+    }
+
+    /// The services that are named.
+    pub(super) fn named(&self) -> impl Iterator<Item = ServiceName> {
+        let all = ServiceName::value_variants().iter().copied();
+        all.filter(|service| self.named.contains_key(service.as_str()))
+    }
+
+    pub(super) fn read(raw: &Raw, value: impl Fn(&str) -> Result<T, Wrong>) -> Result<Self, Wrong> {
+        let mut all = Self::default();
+        if let Raw::Table(table) = raw {
+            for (name, raw) in table {
+                all.name(name, value(raw.text()?)?)?;
+            }
+            return Ok(all);
+        }
+        for text in raw.texts()? {
+            match text.split_once('=') {
+                Some((name, text)) => all.name(name.trim(), value(text.trim())?)?,
+                None if all.others.replace(value(text)?).is_some() => {
+                    return Err(Wrong::new("one value is wanted for services that are not named"));
+                }
+                None => {}
+            }
+        }
+        Ok(all)
+    }
+
+    fn name(&mut self, name: &str, value: T) -> Result<(), Wrong> {
+        let service: ServiceName = word(name)?;
+        if self.named.insert(service.as_str(), value).is_some() {
+            return Err(Wrong::new(format!("{name} is named twice")));
+        }
+        Ok(())
+    }
+
+    /// What is read again.
+    pub(super) fn in_words(&self, value: impl Fn(T) -> String) -> String {
+        let others = self.others.map(&value);
+        let named = self.named.iter().map(|(name, one)| format!("{name}={}", value(*one)));
+        others.into_iter().chain(named).collect::<Vec<_>>().join(",")
+    }
+}
+
+impl<T: Copy + fmt::Display> fmt::Display for PerService<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.in_words(|value| value.to_string()))
     }
 }

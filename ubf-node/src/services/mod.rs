@@ -4,8 +4,10 @@ mod echo;
 mod irc;
 mod kv;
 mod kv_rows;
+mod ledger;
 
 pub use self::echo::Echo;
 pub use self::irc::{Irc, Person};
 pub use self::kv::Kv;
 pub use self::kv_rows::KvRows;
+pub use self::ledger::Ledger;

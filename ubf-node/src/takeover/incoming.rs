@@ -35,6 +35,11 @@ impl fmt::Display for InTheWay {
 impl Error for InTheWay {}
 
 impl Incoming {
+    /// Nobody's.
+    pub(crate) const fn alone() -> Self {
+        Self::Alone
+    }
+
     /// Takes over, if that is wanted and there is somebody to take over from.
     ///
     /// # Errors
@@ -42,6 +47,7 @@ impl Incoming {
     pub(crate) async fn begin(
         control: Option<&Path>,
         is_wanted: bool,
+        settings: &[(String, Option<String>)],
         progress: &Progress,
     ) -> Result<Self, Box<dyn Error>> {
         let Some(control) = control else {
@@ -52,7 +58,7 @@ impl Incoming {
             let is_alive = UnixStream::connect(control).is_ok();
             return if is_alive { Err(InTheWay(control.into()).into()) } else { Ok(Self::Alone) };
         }
-        match Successor::ask(control, progress).await? {
+        match Successor::ask(control, settings, progress).await? {
             Some(taken) => Ok(Self::After(Box::new(taken))),
             None => {
                 info!("nobody is there to take over from");

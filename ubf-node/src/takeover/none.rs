@@ -102,10 +102,15 @@ impl Successor {
 }
 
 impl Incoming {
+    pub(crate) const fn alone() -> Self {
+        Self
+    }
+
     #[expect(clippy::unused_async, reason = "elsewhere it waits")]
     pub(crate) async fn begin(
         _: Option<&Path>,
         is_wanted: bool,
+        _: &[(String, Option<String>)],
         _: &Progress,
     ) -> Result<Self, Box<dyn Error>> {
         if is_wanted { Err(NotTaken.into()) } else { Ok(Self) }

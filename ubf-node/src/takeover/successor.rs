@@ -127,6 +127,7 @@ impl Successor {
     /// nobody is there.
     pub(crate) async fn ask(
         control: &Path,
+        settings: &[(String, Option<String>)],
         progress: &Progress,
     ) -> Result<Option<(Self, Given)>, NotTaken> {
         let mut asking = match UnixStream::connect(control).await {
@@ -142,6 +143,7 @@ impl Successor {
             Err(error) => return Err(NotTaken::Ask(error)),
         };
         let (socket, path) = open_socket(control)?;
+        tell_changes(&mut asking, settings).await?;
         ask_for(&mut asking, &path).await?;
         let stream = timeout(CONNECT_TIME, socket.accept()).await;
         let stream = stream.map_err(|_| NotTaken::Silent)?.map_err(NotTaken::Ask)?;
@@ -369,8 +371,51 @@ fn open_socket(control: &Path) -> Result<(UnixSocket, PathBuf), NotTaken> {
 
 /// Asks a server by its control socket to give its place to who listens at `path`.
 async fn ask_for(asking: &mut UnixStream, path: &Path) -> Result<(), NotTaken> {
+    match exchange(asking, &Request::TakeOver { path: path.display().to_string() }).await? {
+        Ok(Response::Ok) => Ok(()),
+        Ok(Response::Refused(why)) => Err(NotTaken::Refused(why.to_string())),
+        Ok(other) => Err(NotTaken::Refused(format!("it does not know how: {other:?}"))),
+        Err(said) => Err(NotTaken::Refused(format!("it does not know how: {said}"))),
+    }
+}
+
+/// Says in the log which settings are others than those of the server before.
+async fn tell_changes(
+    asking: &mut UnixStream,
+    settings: &[(String, Option<String>)],
+) -> Result<(), NotTaken> {
+    // A release that is older knows no such request.
+    let Ok(Response::Settings(before)) = exchange(asking, &Request::Settings).await? else {
+        return Ok(());
+    };
+    // The name of a database may hold a password.
+    let shown = |key: &str, value: Option<&String>| match value {
+        Some(_) if key == "store" => "…".to_owned(),
+        Some(value) => value.clone(),
+        None => "not set".to_owned(),
+    };
+    let mut keys: Vec<&String> = before.iter().chain(settings).map(|(key, _)| key).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let value = |all: &[(String, Option<String>)], key: &str| {
+        all.iter().find(|(one, _)| one == key).and_then(|(_, value)| value.clone())
+    };
+    for setting in keys {
+        let (old, new) = (value(&before, setting), value(settings, setting));
+        if old != new {
+            let (before, now) = (shown(setting, old.as_ref()), shown(setting, new.as_ref()));
+            info!(setting, before, now, "a setting is another one than before");
+        }
+    }
+    Ok(())
+}
+
+/// One request to the server before, and its response; or what it said that is none.
+async fn exchange(
+    asking: &mut UnixStream,
+    request: &Request,
+) -> Result<Result<Response, String>, NotTaken> {
     let version = Control::VERSIONS.into_iter().max().unwrap_or(Control::VERSION);
-    let request = Request::TakeOver { path: path.display().to_string() };
     let term = request.to_term(version).ok_or(NotTaken::Silent)?;
     let packet = [format!("{version} ").as_bytes(), &Encoder::new().encode(&term)].concat();
     let exchange = async {
@@ -395,12 +440,5 @@ async fn ask_for(asking: &mut UnixStream, path: &Path) -> Result<(), NotTaken> {
         }
         (Mode::Version(_) | Mode::Negotiation, _) => None,
     };
-    match response {
-        Some(Response::Ok) => Ok(()),
-        Some(Response::Refused(why)) => Err(NotTaken::Refused(why.to_string())),
-        Some(_) | None => {
-            let said = ubf_proto::Truncated(answer.body.root()).to_string();
-            Err(NotTaken::Refused(format!("it does not know how: {said}")))
-        }
-    }
+    Ok(response.ok_or_else(|| ubf_proto::Truncated(answer.body.root()).to_string()))
 }

@@ -93,8 +93,15 @@ fn verdicts(service: &str, old: u32, new: u32) -> (Verdict, Verdict, Vec<String>
 /// A change of these contracts that is not meant fails here: what clients see of kv changes with
 /// each version, so that each wants a number of its own, and none may stand in for another.
 #[test]
-fn k1_each_version_of_kv_and_irc_breaks_both_ways_and_so_has_its_number() {
-    for (service, old, new) in [("kv", 1, 2), ("kv", 2, 3), ("kv", 1, 3), ("irc", 1, 2)] {
+fn k1_each_version_of_a_service_breaks_both_ways_and_so_has_its_number() {
+    for (service, old, new) in [
+        ("kv", 1, 2),
+        ("kv", 2, 3),
+        ("kv", 1, 3),
+        ("irc", 1, 2),
+        ("ledger", 1, 2),
+        ("ledger", 2, 3),
+    ] {
         let (backward, forward, reasons) = verdicts(service, old, new);
         assert_eq!(
             (backward, forward),
@@ -102,8 +109,9 @@ fn k1_each_version_of_kv_and_irc_breaks_both_ways_and_so_has_its_number() {
             "{service} {old} to {new}: {reasons:?}"
         );
     }
-    for (service, version) in [("kv", 1), ("kv", 2), ("kv", 3), ("irc", 1), ("irc", 2), ("echo", 1)]
-    {
+    let kv_and_irc = [("kv", 1), ("kv", 2), ("kv", 3), ("irc", 1), ("irc", 2)];
+    let others = [("echo", 1), ("ledger", 1), ("ledger", 2), ("ledger", 3)];
+    for (service, version) in kv_and_irc.into_iter().chain(others) {
         let (backward, forward, reasons) = verdicts(service, version, version);
         assert_eq!(
             (backward, forward, reasons),
@@ -144,7 +152,7 @@ fn a_contract_from_the_command_line_is_enforced_and_shown() {
 
     for (given, text) in [
         ("kv", "ubf-server: --contract: kv: no file is named\n\nhint: --contract kv=FILE"),
-        ("tv=x", "ubf-server: --contract: tv: not one of echo, kv, irc\n"),
+        ("tv=x", "ubf-server: --contract: tv: not one of echo, kv, irc, ledger\n"),
         ("kv/0=x", "ubf-server: --contract: kv/0=x: not a version"),
         ("kv=/nonexistent.con", "ubf-server: --contract: cannot read /nonexistent.con"),
     ] {

@@ -1,6 +1,5 @@
 //! The program with `--data`: it is killed, and nothing is lost.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,28 +9,8 @@ use ubf_codec::{TermRef, View, ubf};
 use ubf_net::testing::within;
 use ubf_proto::Random;
 
+use crate::folder::Folder;
 use crate::process::{Program, command, run};
-
-/// A folder that is gone when the test has ended.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("ubf-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn text(&self) -> &str {
-        self.0.to_str().unwrap()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _is_gone = std::fs::remove_dir_all(&self.0).is_ok();
-    }
-}
 
 fn start(address: &str, folder: &Folder) -> Program {
     let data = ["--listen", address, "--log", "json", "--service", "kv", "--data", folder.text()];
@@ -128,8 +107,8 @@ fn a_folder_is_open_in_one_process_and_the_second_one_says_so() {
 #[tokio::test]
 async fn contracts_are_held_and_the_journal_is_written_for_rows_too() {
     let folder = Folder::new("held");
-    let journal = folder.0.join("journal");
-    let data = folder.0.join("data");
+    let journal = folder.path().join("journal");
+    let data = folder.path().join("data");
     let arguments = [
         "--listen",
         "127.0.0.1:0",
@@ -171,7 +150,12 @@ fn what_does_not_fit_together_is_said() {
         (&["--data", "x"][..], "no service that is served has rows"),
         (&["--service", "kv", "--store", "mysql://x"], "no database that is known"),
         (&["--service", "kv", "--state-version", "1"], "no rows are kept"),
-        (&["--service", "kv", "--data", "x", "--state-version", "3"], "not a state version of kv"),
+        (
+            &["--service", "kv", "--data", "x", "--state-version", "3"],
+            "not a state version of kv, which has 1 to 2",
+        ),
+        (&["--service", "ledger"], "ledger keeps its accounts in a store, and none is named"),
+        (&["--service", "ledger", "--data", "x", "--state-version", "kv=1"], "kv is not served"),
     ] {
         let output = run(arguments);
         let text = String::from_utf8(output.stderr).unwrap();

@@ -13,9 +13,13 @@ mod control;
 #[cfg(unix)]
 mod dashboard;
 mod durable;
+mod folder;
 mod irc;
 mod journal;
 mod kv;
+mod ledger;
+#[cfg(target_os = "linux")]
+mod mixed;
 mod process;
 #[cfg(unix)]
 mod side_channels;

@@ -2,7 +2,6 @@
 //! U4).
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +14,7 @@ use ubf_client::{CallError, Client, Level, SessionPlan};
 use ubf_codec::{StreamDecoder, TermRef, View, ubf};
 use ubf_net::testing::within;
 
+use crate::folder::Folder;
 use crate::process::{Program, command, run};
 
 const CLIENTS: u64 = 4;
@@ -22,27 +22,6 @@ const CALLERS_EACH: u64 = 4;
 const CALLERS: u64 = CLIENTS * CALLERS_EACH;
 /// No caller makes more.
 const MAX_CALLS: u64 = 200_000;
-
-/// A folder that is gone when the test has ended.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("ubf-{}-takeover-{name}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn file(&self, name: &str) -> String {
-        self.0.join(name).to_str().unwrap().to_owned()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _is_gone = std::fs::remove_dir_all(&self.0).is_ok();
-    }
-}
 
 /// A server, as all of a test are started.
 struct Place {
@@ -55,7 +34,7 @@ struct Place {
 impl Place {
     fn new(name: &str, service: &'static str, is_durable: bool) -> Self {
         let address = "127.0.0.1:0".to_owned();
-        Self { folder: Folder::new(name), service, is_durable, address }
+        Self { folder: Folder::new(&format!("takeover-{name}")), service, is_durable, address }
     }
 
     fn command(&self, more: &[&str]) -> Command {

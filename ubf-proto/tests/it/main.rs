@@ -20,6 +20,7 @@
 )]
 
 mod control;
+mod edits;
 mod garbage;
 mod rules;
 mod vectors;

@@ -51,6 +51,10 @@ pub struct KeeperConfig {
     /// The state version in which the rows of a new store are written. By default the newest: a new
     /// store has no owner that knows an older one alone (T6).
     pub first_version: Option<u32>,
+    /// The oldest and the newest state version that it is to know: those of its service by default,
+    /// and never more than them. With fewer it is as an earlier release, or as a later one: tests
+    /// and demonstrations of fleets in which releases are mixed want that.
+    pub state_versions: Option<(u32, u32)>,
     /// How long [`prepare`](StatefulService::prepare) may take. Default 60 s, as a handler.
     pub max_prepare_time: Duration,
     /// The most bytes of events that are kept for a session (S6). Default 1 MiB.
@@ -70,6 +74,7 @@ impl Default for KeeperConfig {
             sessions: SessionLimits::default(),
             shard: ShardId(1),
             first_version: None,
+            state_versions: None,
             max_prepare_time: Duration::from_secs(60),
             max_kept_event_bytes: 1 << 20,
             contracts: None,
@@ -133,6 +138,7 @@ impl Default for KeeperConfig {
 /// ```
 pub struct Keeper<S: StatefulService> {
     service: Arc<S>,
+    known: Known,
     events: Sender<Event<S::Request>>,
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<Result<(), KeeperError>>>>,
@@ -200,10 +206,14 @@ impl<S: StatefulService> Keeper<S> {
         });
         let (starting, started) = channel();
         let rows = Rows::new(store.base(config.shard));
-        let mut shard = Config::new(known::<S>());
+        let mut known = known::<S>();
+        if let Some((oldest, newest)) = config.state_versions {
+            known.newest = newest.clamp(known.oldest, known.newest);
+            known.oldest = oldest.clamp(known.oldest, known.newest);
+        }
+        let mut shard = Config::new(known);
         shard.is_shared = store.is_shared();
         shard.max_kept_event_bytes = config.max_kept_event_bytes;
-        let known = known::<S>();
         let first = config.first_version.unwrap_or(known.newest);
         shard.first_version = first.clamp(known.oldest, known.newest);
         let seed = config.seed.unwrap_or_else(|| super::worker::wall_clock().as_millis());
@@ -229,13 +239,19 @@ impl<S: StatefulService> Keeper<S> {
         let thread = Mutex::new(Some(thread));
         let gone = || KeeperError::fault("the keeper's own code has panicked");
         started.recv().map_err(|_| gone())??;
-        Ok(Arc::new(Self { service, events, shared, thread }))
+        Ok(Arc::new(Self { service, known, events, shared, thread }))
     }
 
     /// The service.
     #[must_use]
     pub fn service(&self) -> &S {
         &self.service
+    }
+
+    /// The state versions that it knows.
+    #[must_use]
+    pub const fn known(&self) -> Known {
+        self.known
     }
 
     /// The versions of the contract that can be offered by now (T6): the rows can hold what they
@@ -274,11 +290,22 @@ impl<S: StatefulService> Keeper<S> {
     /// # Errors
     /// The version stays; see [`OrderError`].
     pub async fn finalize(&self, others: &[Known]) -> Result<ShardVersions, OrderError> {
-        let nodes = others.iter().copied().chain([known::<S>()]).collect();
+        let nodes = others.iter().copied().chain([self.known]).collect();
         self.order(|answer| Order::Finalize(nodes, answer)).await?
     }
 
-    /// Rewrites rows of an older state version beside the calls (T8), and tells how far that has
+    /// Lowers the write version by one: the way back, with the losses that the steps down declare
+    /// (T7). The versions of the contract that need more must have been
+    /// [withdrawn](ubf_server::ServerHandle::withdraw). When all rows are [rewritten](Self::migrate)
+    /// an older program may own them. Answered when that is stored.
+    ///
+    /// # Errors
+    /// The version stays; see [`OrderError`].
+    pub async fn lower(&self) -> Result<ShardVersions, OrderError> {
+        self.order(Order::Lower).await?
+    }
+
+    /// Rewrites rows of another state version beside the calls (T8), and tells how far that has
     /// come. It goes on by itself, however often it is asked.
     ///
     /// # Errors
@@ -344,9 +371,10 @@ impl<S: StatefulService> Keeper<S> {
 }
 
 impl<S: StatefulService> SessionOwner for Keeper<S> {
-    /// All that the service has, offered or not.
+    /// All that the service has in the state versions that are known, offered or not.
     fn versions(&self) -> Versions {
-        S::Request::VERSIONS.iter().copied().collect()
+        let is_known = |version: &Version| S::needs(*version) <= self.known.newest;
+        S::Request::VERSIONS.iter().copied().filter(is_known).collect()
     }
 
     fn take(&self, from: &Arc<OwnerLink>, input: OwnerInput) {

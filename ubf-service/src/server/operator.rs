@@ -31,6 +31,7 @@ impl<S: StatefulService> Worker<S> {
                 answer.send(Migration { versions, seen, rewritten, failed }).ok();
             }
             Order::Finalize(nodes, answer) => self.finalize(nodes, answer),
+            Order::Lower(answer) => self.lower(answer),
             Order::Sessions { after, at_most, answer } => {
                 let mut sessions = self.sessions.list(after, at_most, Instant::now());
                 for session in &mut sessions {
@@ -44,19 +45,40 @@ impl<S: StatefulService> Worker<S> {
     }
 
     fn finalize(&mut self, nodes: Vec<Known>, answer: Answer<ShardVersions>) {
+        let raised = self.host.shard().record().versions.finalize(&nodes);
+        let raised = raised.map_err(OrderError::CannotFinalize);
+        self.write_in(raised, Input::Finalize { nodes }, answer, "finalized");
+    }
+
+    fn lower(&mut self, answer: Answer<ShardVersions>) {
+        let shard = self.host.shard();
+        let versions = shard.record().versions;
+        // What needs more was withdrawn before.
+        let (format, needed) = (versions.format.write, None);
+        let lowered = versions.lower(&shard.config().known, format, needed);
+        let lowered = lowered.map_err(OrderError::CannotLower);
+        self.write_in(lowered, Input::Lower { format, needed }, answer, "lowered");
+    }
+
+    /// Tells the shard in which version rows are written from here on, if it may be.
+    fn write_in(
+        &mut self,
+        versions: Result<ShardVersions, OrderError>,
+        input: Input,
+        answer: Answer<ShardVersions>,
+        what: &str,
+    ) {
         let is_serving = matches!(self.host.shard().life(), Life::Serving { .. });
-        let raised = match self.host.shard().record().versions.finalize(&nodes) {
-            Ok(raised) if is_serving => Ok(raised),
-            Ok(_) => Err(OrderError::NotNow),
-            Err(why) => Err(OrderError::CannotFinalize(why)),
-        };
-        match raised {
-            Ok(versions) => {
-                self.host.handle(Input::Finalize { nodes });
+        match versions {
+            Ok(versions) if is_serving => {
+                self.host.handle(input);
                 let mark = self.desk.finalize(versions, answer);
                 // It is answered when it is stored.
                 self.host.shard_mut().hold(To::Connection(ORDERS), mark);
-                info!(state_version = versions.state.write, "finalized");
+                info!(state_version = versions.state.write, "{what}");
+            }
+            Ok(_) => {
+                answer.send(Err(OrderError::NotNow)).ok();
             }
             Err(why) => {
                 answer.send(Err(why)).ok();

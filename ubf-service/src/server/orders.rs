@@ -15,8 +15,8 @@ use tokio::sync::oneshot;
 use ubf_proto::Service;
 use ubf_server::Peer;
 use ubf_state::{
-    CannotFinalize, Known, Order as Direction, Scan, SessionKey, ShardVersions, Space, table_of,
-    version_of,
+    CannotFinalize, CannotLower, Known, Order as Direction, Scan, SessionKey, ShardVersions, Space,
+    table_of, version_of,
 };
 use ubf_store::{Snapshot, StoreError};
 
@@ -31,6 +31,7 @@ pub(super) enum Order {
     Read(Reading),
     Migrate(oneshot::Sender<Migration>),
     Finalize(Vec<Known>, Answer<ShardVersions>),
+    Lower(Answer<ShardVersions>),
     Sessions { after: u64, at_most: usize, answer: oneshot::Sender<Vec<OwnedSession>> },
 }
 
@@ -114,6 +115,8 @@ pub enum OrderError {
     Busy,
     /// The write version is not raised (T6).
     CannotFinalize(CannotFinalize),
+    /// The write version is not lowered (T6).
+    CannotLower(CannotLower),
     /// The rows cannot be read.
     Store(StoreError),
     /// There is no backup.
@@ -126,6 +129,7 @@ impl fmt::Display for OrderError {
             Self::NotNow => f.write_str("the rows are not owned at the moment"),
             Self::Busy => f.write_str("the rows are being read already, for somebody else"),
             Self::CannotFinalize(why) => why.fmt(f),
+            Self::CannotLower(why) => why.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::Backup(error) => error.fmt(f),
         }
@@ -137,6 +141,7 @@ impl Error for OrderError {
         match self {
             Self::NotNow | Self::Busy => None,
             Self::CannotFinalize(why) => why.source(),
+            Self::CannotLower(why) => why.source(),
             Self::Store(error) => error.source(),
             Self::Backup(error) => error.source(),
         }

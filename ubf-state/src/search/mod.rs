@@ -5,6 +5,7 @@
 //! the real ones. Worlds are told apart by a hash of their form, which leaves statistics out.
 
 mod durable;
+mod fleet;
 mod handoff;
 mod takeover;
 mod versions;

@@ -202,6 +202,12 @@ impl Shard {
         }
     }
 
+    /// How it works.
+    #[must_use]
+    pub const fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
     /// What the shard wants done next, if anything.
     pub fn poll_output(&mut self) -> Option<Output> {
         if let Some(output) = self.outputs.pop_front() {
@@ -232,10 +238,6 @@ impl Shard {
 
 #[cfg(test)]
 impl Shard {
-    pub(crate) fn config(&self) -> Arc<Config> {
-        Arc::clone(&self.config)
-    }
-
     /// What the searches compare: all that decides what comes next.
     pub(crate) fn form(&self) -> impl core::hash::Hash + use<> {
         let flying = self.flying.as_ref().map(|batch| (batch.epoch, batch.writes.clone()));

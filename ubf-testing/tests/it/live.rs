@@ -12,6 +12,7 @@ use tokio::runtime::Runtime;
 use ubf_client::Client;
 use ubf_conformance::live::{self, Guest, Target};
 use ubf_conformance::report::Verdict;
+use ubf_conformance::selection::Selection;
 use ubf_server::{Call, Handlers, Reply, Server, Service, Versions};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -33,7 +34,7 @@ fn the_server_conforms_as_far_as_can_be_seen() {
     });
     let address = server.addresses().first().copied().unwrap();
     drop(runtime.spawn(server.run()));
-    let report = live::server(&target(address), &[]);
+    let report = live::server(&target(address), &Selection::default());
     assert!(report.passed(&[]), "{report}");
     let unseen = report.checks.iter().find(|check| check.verdict == Verdict::Unsupported);
     assert!(unseen.is_none(), "{report}");
@@ -55,7 +56,7 @@ fn the_client_conforms_as_far_as_can_be_seen() {
     };
     let name = "ubf-client".to_owned();
     let mut guest = Guest { name, start: &mut start, timeout: PATIENCE };
-    let report = live::client(&mut guest, &[]);
+    let report = live::client(&mut guest, &Selection::default());
     assert!(report.passed(&[]), "{report}");
     assert!(report.checks.len() > 10, "{report}");
 }
@@ -75,12 +76,13 @@ fn parrot(words: &'static str) -> SocketAddr {
 #[test]
 fn a_server_that_breaks_the_rules_is_found_out() {
     for words in ["", "HTTP/1.1 400 Bad Request\r\n", "0 ? 'pong'$", "3 ? {'agreed'1?#3&#}$"] {
-        let report = live::server(&target(parrot(words)), &[]);
+        let report = live::server(&target(parrot(words)), &Selection::default());
         assert!(!report.passed(&[]), "{words}: {report}");
         assert_eq!(report.counts().passed, 0, "{words}: {report}");
     }
     // One that says which versions it has, and then nothing more.
-    let report = live::server(&target(parrot("0 ? {'no_common_version'1?#3&#}$")), &[]);
+    let report =
+        live::server(&target(parrot("0 ? {'no_common_version'1?#3&#}$")), &Selection::default());
     assert!(!report.passed(&[]) && report.counts().failed > 15, "{report}");
 }
 
@@ -94,6 +96,6 @@ fn a_client_that_breaks_the_rules_is_found_out() {
     };
     let name = "one that does not negotiate".to_owned();
     let mut guest = Guest { name, start: &mut start, timeout: PATIENCE };
-    let report = live::client(&mut guest, &[]);
+    let report = live::client(&mut guest, &Selection::default());
     assert_eq!(report.counts().failed, report.checks.len(), "{report}");
 }

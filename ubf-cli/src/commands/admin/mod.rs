@@ -36,9 +36,9 @@ pub(crate) fn run(args: &AdminArgs, output: &mut Output) -> io::Result<Status> {
         )))?;
         return Ok(Status::Trouble);
     }
-    if let Command::Finalize(finalize) = &args.command
-        && !finalize.yes
-        && !rows::is_meant(&finalize.rows.which(), output)?
+    if let Command::Finalize(change) | Command::Lower(change) = &args.command
+        && !change.yes
+        && !rows::is_meant(&args.command, &change.rows.which(), output)?
     {
         return Ok(Status::Trouble);
     }
@@ -63,6 +63,7 @@ const fn is_list(command: &Command) -> bool {
             | Command::Sessions(_)
             | Command::Rows(_)
             | Command::Finalize(_)
+            | Command::Lower(_)
             | Command::Migrate(_)
             | Command::Store(_)
     )
@@ -203,6 +204,7 @@ fn change(command: &Command) -> Option<Request> {
         | Command::Sessions(_)
         | Command::Rows(_)
         | Command::Finalize(_)
+        | Command::Lower(_)
         | Command::Migrate(_)
         | Command::Store(_) => return None,
         Command::Drain(drain) => Request::Drain {

@@ -33,6 +33,7 @@ pub(super) fn answer(args: &AdminArgs, admin: &mut Admin) -> Option<Answered> {
     let answer = match &args.command {
         Command::Rows(rows) => admin.rows(rows.which()).map(Rows::Counts),
         Command::Finalize(finalize) => admin.finalize(finalize.rows.which()).map(Rows::Finalized),
+        Command::Lower(lower) => admin.lower(lower.rows.which()).map(Rows::Finalized),
         Command::Migrate(args) => migrate(admin, args).map(Rows::Migration),
         Command::Store(store) => match &store.command {
             StoreCommand::Backup(backup) => back_up(admin, backup).map(Rows::BackedUp),
@@ -73,22 +74,38 @@ fn migrate(admin: &mut Admin, args: &Migrate) -> Result<Vec<MigrationReport>, Ad
 }
 
 /// Asks whoever is at the terminal whether that is meant. `false`: it is not.
-pub(super) fn is_meant(which: &Which, output: &mut Output) -> io::Result<bool> {
+pub(super) fn is_meant(command: &Command, which: &Which, output: &mut Output) -> io::Result<bool> {
     let whose = if let Which::One(service) = which {
         service.to_string()
     } else {
         "all services with rows".to_owned()
     };
     if !io::stdin().is_terminal() {
-        let text = "finalizing has no way back without a loss, and nobody can be asked";
+        let text = if matches!(command, Command::Lower(_)) {
+            "what older rows cannot hold is lost, and nobody can be asked"
+        } else {
+            "finalizing has no way back without a loss, and nobody can be asked"
+        };
         output.report(&Report::new(text).with_hint(Some("--yes says that it is meant")))?;
         return Ok(false);
+    }
+    if matches!(command, Command::Lower(_)) {
+        output.aside(&format!(
+            "Rows of {whose} are written in the state version before from here on. What it cannot \
+             hold is lost, and what\nclients can say only in the present one is withdrawn. \
+             Go on? [y/N] "
+        ));
+        return is_yes();
     }
     output.aside(&format!(
         "Rows of {whose} are written in the next state version from here on. Programs that do not \
          know it cannot use\nthe store any more, and there is no way back without a loss. \
          Go on? [y/N] "
     ));
+    is_yes()
+}
+
+fn is_yes() -> io::Result<bool> {
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line)?;
     Ok(matches!(line.trim(), "y" | "Y" | "yes"))

@@ -9,7 +9,7 @@ use serde_core::ser::{
     SerializeTupleStruct, SerializeTupleVariant,
 };
 
-use super::output::{Mark, OpenList};
+use super::output::{ListTag, Mark, OpenList};
 use super::serializer::{Serializer, Structs};
 use crate::serde::error::{Error, Segment};
 
@@ -116,7 +116,7 @@ impl<'s> Compound<'s> {
         }
     }
 
-    fn close(self, tag: Option<&str>) {
+    fn close(self, tag: Option<ListTag>) {
         let output = &mut self.serializer.output;
         match self.list {
             Some(list) => {
@@ -194,7 +194,7 @@ macro_rules! fields {
             }
 
             fn end(self) -> Result<(), Error> {
-                self.close(Some("plist"));
+                self.close(Some(ListTag::PropertyList));
                 Ok(())
             }
         }
@@ -227,7 +227,7 @@ impl SerializeMap for Compound<'_> {
     }
 
     fn end(self) -> Result<(), Error> {
-        self.close(Some("map"));
+        self.close(Some(ListTag::Map));
         Ok(())
     }
 }

@@ -18,7 +18,7 @@ use alloc::vec::Vec;
 use bytes::BufMut;
 
 use crate::dialect::Dialect;
-use crate::encode::sink::{COPIED, Kept, Sink as _};
+use crate::encode::sink::{Kept, Sink as _};
 use crate::encode::token;
 use crate::term::{Leaf, TextRef};
 
@@ -33,8 +33,8 @@ pub(super) struct Output {
     open: Vec<Element>,
     /// Whether the last byte belongs to an integer: another digit would belong to it too.
     after_integer: bool,
-    /// The list that is being turned round, as serde brought it.
-    scratch: Vec<u8>,
+    /// The elements of the list that is being turned round, in the order of the wire.
+    scratch: Kept,
 }
 
 /// Elements of so many bytes are short, on average. Measured: to remember an element takes as long
@@ -44,6 +44,23 @@ const SHORT_ELEMENT: usize = 128;
 
 /// Longer lists are not turned round where they are, which takes as much memory again. Chosen.
 const LONGEST_TURNED: usize = 64 << 10;
+
+/// How a list of pairs is tagged.
+#[derive(Clone, Copy)]
+pub(super) enum ListTag {
+    PropertyList,
+    Map,
+}
+
+impl ListTag {
+    /// The tag on the wire, and how many of the bytes it is.
+    const fn token(self) -> ([u8; 8], usize) {
+        match self {
+            Self::PropertyList => (*b"`plist` ", 7),
+            Self::Map => (*b"`map`   ", 5),
+        }
+    }
+}
 
 struct List {
     /// Its bytes, from the `#` to the last `&`.
@@ -148,8 +165,10 @@ impl Output {
         self.operator(b'}');
     }
 
-    pub(super) fn tag(&mut self, tag: &str) {
-        token::tag(TextRef::plain(tag.as_bytes()), &mut self.bytes);
+    #[inline]
+    pub(super) fn tag(&mut self, tag: ListTag) {
+        let (token, len) = tag.token();
+        self.bytes.short(token, len);
         self.after_integer = false;
     }
 
@@ -183,7 +202,7 @@ impl Output {
 
     #[inline]
     pub(super) fn end_entry(&mut self) {
-        self.bytes.pair(*b"}&");
+        self.bytes.short(*b"}&      ", 2);
         self.after_integer = false;
     }
 
@@ -222,17 +241,14 @@ impl Output {
         if end - first > LONGEST_TURNED.min(SHORT_ELEMENT * elements.len()) {
             return false;
         }
-        self.scratch.clear();
-        self.scratch.extend_from_slice(self.bytes.as_slice().get(first..).unwrap_or_default());
-        // Copies of short elements reach behind them.
-        self.scratch.extend_from_slice(&[0; COPIED]);
-        self.bytes.truncate(first);
+        self.scratch.truncate(0);
         let mut element_end = end;
         for &Element { start, .. } in elements.iter().rev() {
-            let element = start - first..element_end - first;
-            self.bytes.part(&self.scratch, element);
+            self.scratch.part(self.bytes.with_room(), start..element_end);
             element_end = start;
         }
+        self.bytes.truncate(first);
+        self.bytes.slice(self.scratch.as_slice());
         true
     }
 

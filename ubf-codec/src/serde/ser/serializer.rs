@@ -7,7 +7,7 @@ use core::fmt;
 use bytes::BufMut;
 use serde_core::Serialize;
 
-use super::output::{OpenList, Output};
+use super::output::{ListTag, OpenList, Output};
 use crate::dialect::Dialect;
 use crate::serde::error::Error;
 use crate::term::Leaf;
@@ -239,6 +239,6 @@ impl Serializer {
         self.output.close_tuple();
         self.output.end_element();
         self.output.close_list(list);
-        self.output.tag("plist");
+        self.output.tag(ListTag::PropertyList);
     }
 }

@@ -3,6 +3,7 @@
 
 use std::format;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use ubf_proto::Time;
 
@@ -34,7 +35,7 @@ impl Durable {
         process.is_up = false;
         process.batch = None;
         process.look = None;
-        let config = process.shard.config();
+        let config = Arc::clone(process.shard.config());
         process.shard = Shard::new(ShardId(1), config, 7);
         process.cache = Cache::default();
         self.cut(at);
