@@ -31,13 +31,15 @@ pub enum Capability {
     Connections(Side),
     /// Dialogues of sessions: that end.
     Sessions(Side),
+    /// Contracts are read, checked and compared.
+    Contracts,
     /// Ends say what an operator can see.
     Notices,
 }
 
 impl Capability {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Decode,
         Self::One,
         Self::Encode,
@@ -50,6 +52,7 @@ impl Capability {
         Self::Connections(Side::Server),
         Self::Sessions(Side::Client),
         Self::Sessions(Side::Server),
+        Self::Contracts,
         Self::Notices,
     ];
 
@@ -68,6 +71,7 @@ impl Capability {
             Self::Connections(Side::Server) => "connections-server",
             Self::Sessions(Side::Client) => "sessions-client",
             Self::Sessions(Side::Server) => "sessions-server",
+            Self::Contracts => "contracts",
             Self::Notices => "notices",
         }
     }

@@ -1,5 +1,6 @@
 //! What is examined: something that decodes and encodes.
 
+use crate::contracts::Question;
 use crate::outcome::{Outcome, Packet, Side};
 use crate::settings::{Dialect, Limits, Settings};
 
@@ -37,6 +38,13 @@ pub trait Implementation {
 
     /// Encodes a term that is given in postfix.
     fn encode(&self, term: &str, style: Style, dialect: Dialect) -> Answer<Vec<u8>>;
+
+    /// Answers a question about contracts with a line of the [line
+    /// protocol](crate::line_protocol).
+    fn contract(&self, question: &Question) -> Answer<String> {
+        let _ = question;
+        Err(Refusal::Unsupported)
+    }
 }
 
 /// An answer, or why there is none.

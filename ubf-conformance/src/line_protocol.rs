@@ -10,6 +10,7 @@
 //! | `one DIALECT ESCAPES LIMITS BYTES` | likewise, where only one packet is allowed |
 //! | `client LIMITS BYTES`, `server LIMITS BYTES` | the versioned packets, then the end |
 //! | `encode STYLE DIALECT TERM` | the packet, `$` included, in hexadecimal |
+//! | `contract WORDS` | an answer about [contracts](crate::contracts) |
 //! | `begin SIDE SETTINGS`, `tell WORDS` | [dialogues](crate::dialogue): what the end does, then `quiet` |
 //!
 //! - DIALECT is `extended` or `classic`; ESCAPES is `strict`, or `any` where `\x` is x for any x;
@@ -38,6 +39,7 @@
 use std::io::{self, BufRead, Write};
 use std::str::FromStr;
 
+use crate::contracts::Question;
 use crate::dialogue::{Beginning, Machine, Told, write_acts};
 use crate::implementation::{Answer, Implementation, Refusal, Style};
 use crate::outcome::Side;
@@ -58,6 +60,8 @@ pub enum Request {
     Begin(Beginning),
     /// Something happens in it.
     Tell(Told),
+    /// A question about contracts.
+    Contract(Question),
 }
 
 impl std::fmt::Display for Request {
@@ -77,6 +81,7 @@ impl std::fmt::Display for Request {
             }
             Self::Begin(beginning) => write!(f, "begin {beginning}"),
             Self::Tell(told) => write!(f, "tell {told}"),
+            Self::Contract(question) => write!(f, "contract {question}"),
         }
     }
 }
@@ -88,6 +93,7 @@ impl FromStr for Request {
         match line.split_once(' ') {
             Some(("begin", beginning)) => return beginning.parse().map(Self::Begin),
             Some(("tell", told)) => return told.parse().map(Self::Tell),
+            Some(("contract", question)) => return question.parse().map(Self::Contract),
             _ => {}
         }
         let words: Vec<&str> = line.splitn(4, ' ').collect();
@@ -162,6 +168,7 @@ pub fn serve(
             Ok(Request::Tell(told)) => {
                 write_answer(machine.tell(&told).map(|acts| write_acts(&acts)))
             }
+            Ok(Request::Contract(question)) => write_answer(implementation.contract(&question)),
             Err(problem) => format!("problem {problem}"),
         };
         writeln!(answers, "{answer}")?;
@@ -244,6 +251,7 @@ mod tests {
             Request::Encode(Style::Cached, Dialect::Classic, "i:1 i:2 t:2".to_owned()),
             Request::Begin(Beginning::new(Side::Client, &[3, 10])),
             Request::Tell(Told::At { at_ms: 60_000 }),
+            Request::Contract(Question::Compare { old: "a".to_owned(), new: "b".to_owned() }),
         ] {
             assert_eq!(request.to_string().parse(), Ok(request));
         }

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use crate::contracts::Question;
 use crate::dialogue::{Act, Beginning, Machine, Told, read_acts};
 use crate::implementation::{Answer, Implementation, Refusal, Style};
 use crate::line_protocol::Request;
@@ -232,6 +233,10 @@ impl Implementation for Program {
             let answer: String = answer.chars().take(60).collect();
             Refusal::Failed(format!("`{answer}` is not hexadecimal"))
         })
+    }
+
+    fn contract(&self, question: &Question) -> Answer<String> {
+        self.ask(&Request::Contract(question.clone()))
     }
 }
 

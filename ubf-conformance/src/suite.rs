@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::capability::{self, Capability};
+use crate::contracts::{self, ContractVector};
 use crate::dialogue::{self, Dialogue, Folder, Machine, Strictness, play};
 use crate::examine::examine;
 use crate::files::Files;
@@ -19,6 +20,7 @@ use crate::vectors::{self, Vector};
 #[derive(Debug, Clone)]
 pub struct Suite {
     vectors: Vec<Vector>,
+    contracts: Vec<ContractVector>,
     dialogues: Vec<Dialogue>,
 }
 
@@ -30,11 +32,12 @@ impl Suite {
     /// A file is not as the book says; the sentence names it.
     pub fn load(files: &Files) -> Result<Self, String> {
         let vectors = vectors::load(files)?;
+        let contracts = contracts::load(files)?;
         let mut dialogues = Vec::new();
         for folder in Folder::ALL {
             dialogues.extend(dialogue::load(files, folder)?);
         }
-        Ok(Self { vectors, dialogues })
+        Ok(Self { vectors, contracts, dialogues })
     }
 
     /// Only what cites one of these rules; `S3` is all of `S3.1` and so on.
@@ -53,11 +56,13 @@ impl Suite {
     /// Nothing cites one of the rules.
     pub fn select(mut self, selection: &Selection) -> Result<Self, String> {
         let all = self.vectors.iter().map(|it| &it.rules);
+        let all = all.chain(self.contracts.iter().map(|it| &it.rules));
         let all = all.chain(self.dialogues.iter().map(|it| &it.rules));
         if let Some(rule) = selection.unknown(&all) {
             return Err(format!("no vector cites `{rule}`"));
         }
         self.vectors.retain(|it| selection.wants(&it.rules));
+        self.contracts.retain(|it| selection.wants(&it.rules));
         self.dialogues.retain(|it| selection.wants(&it.rules));
         Ok(self)
     }
@@ -73,6 +78,10 @@ impl Suite {
         for vector in &self.vectors {
             let title = format!("{} ({})", vector.name, vector.file);
             checks.add(&vector.rules, title, examine(implementation, vector));
+        }
+        for vector in &self.contracts {
+            let title = format!("{} ({})", vector.name, vector.file);
+            checks.add(&vector.rules, title, contracts::examine(implementation, vector));
         }
         let strictness = Strictness { with_notices, in_one_order: false };
         for dialogue in &self.dialogues {

@@ -64,6 +64,20 @@ fn both_ends_conform_at_the_other_end_of_a_pipe() {
 }
 
 #[test]
+fn contracts_are_understood_here_and_at_the_other_end_of_a_pipe() {
+    let program = env!("CARGO_BIN_EXE_ubf-conformance");
+    let program =
+        Program::start(program, &["--serve".to_owned()], Duration::from_secs(60)).unwrap();
+    let suite = Suite::load(&Files::built_in()).unwrap();
+    let of_contracts = suite.only(&["C".to_owned(), "K".to_owned()]).unwrap();
+    let by_pipe = of_contracts.run(&program, &mut &program, false);
+    assert!(by_pipe.passed(&[Capability::Contracts]), "{by_pipe}");
+    assert!(by_pipe.counts().passed > 80, "{by_pipe}");
+    let here = of_contracts.run(&Codec, &mut Machines::default(), false);
+    assert_eq!(by_pipe.counts(), here.counts());
+}
+
+#[test]
 fn every_directory_holds_vectors() {
     let found: BTreeSet<String> = all_vectors()
         .iter()

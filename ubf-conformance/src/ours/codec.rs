@@ -7,6 +7,7 @@ use ubf_codec::{
 };
 
 use super::postfix;
+use crate::contracts::Question;
 use crate::implementation::{Answer, Implementation, Refusal, Style};
 use crate::outcome::{End, Outcome, Packet, Side};
 use crate::settings::{Dialect, Limits, Settings};
@@ -18,6 +19,10 @@ pub struct Codec;
 impl Implementation for Codec {
     fn name(&self) -> String {
         "ubf-codec, slices".to_owned()
+    }
+
+    fn contract(&self, question: &Question) -> Answer<String> {
+        super::contracts::answer(question).map_err(Refusal::Failed)
     }
 
     fn decode(&self, input: &[u8], settings: &Settings) -> Answer<Outcome> {

@@ -2,6 +2,7 @@
 
 mod client;
 mod codec;
+mod contracts;
 pub mod postfix;
 mod server;
 
