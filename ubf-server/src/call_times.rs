@@ -6,13 +6,13 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::Instant;
 use ubf_codec::Version;
-use ubf_proto::{Service, Versions};
+use ubf_proto::{Service, Time, Versions};
 
 /// The upper bounds of the times that are told apart, in microseconds. Chosen: from what a handler
 /// takes that only looks something up, to what a client does not wait for any more.
@@ -38,6 +38,23 @@ pub struct CallTimes {
     pub counts: Vec<u64>,
     /// All times together.
     pub sum: Duration,
+    /// For each of `counts` a call that took so long, the latest of some seconds.
+    pub exemplars: Vec<Option<CallExemplar>>,
+}
+
+/// One call of many, for whoever wants to know whose it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CallExemplar {
+    /// The number of the connection that it came by.
+    pub connection: u64,
+    /// The name of the session that this connection has, as
+    /// [`SessionStatus::name`](crate::SessionStatus::name). `None`: it has none, or is gone.
+    pub session: Option<String>,
+    /// How long the call took.
+    pub time: Duration,
+    /// How long ago that was.
+    pub age: Duration,
 }
 
 impl CallTimes {
@@ -59,6 +76,43 @@ pub(crate) struct ServiceTimes(BTreeMap<Version, Histogram>);
 struct Histogram {
     counts: [AtomicU64; BOUNDS_US.len() + 1],
     sum_ns: AtomicU64,
+    exemplars: [LastCall; BOUNDS_US.len() + 1],
+}
+
+/// The last call of a bucket, at most one a second: whoever looks has a recent one, and most calls
+/// cost no more than to see that there is one.
+#[derive(Debug, Default)]
+struct LastCall {
+    /// The second after the server's beginning in which it was noted, and one more.
+    second: AtomicU64,
+    /// Connection, time, and when.
+    call: Mutex<Option<(u64, Duration, Time)>>,
+}
+
+/// Whose turn it is, and since when.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin {
+    pub(crate) connection: u64,
+    pub(crate) now: Time,
+}
+
+impl LastCall {
+    fn note(&self, origin: Origin, time: Duration) {
+        let second = origin.now.as_millis() / 1_000 + 1;
+        if self.second.load(Ordering::Relaxed) == second {
+            return;
+        }
+        // Whoever holds it notes another one, or reads: this call is not missed.
+        if let Ok(mut call) = self.call.try_lock() {
+            self.second.store(second, Ordering::Relaxed);
+            *call = Some((origin.connection, time, origin.now));
+        }
+    }
+
+    fn exemplar(&self, now: Time) -> Option<CallExemplar> {
+        let (connection, time, at) = (*self.call.lock().ok()?)?;
+        Some(CallExemplar { connection, session: None, time, age: now.since(at) })
+    }
 }
 
 impl AllTimes {
@@ -76,7 +130,7 @@ impl AllTimes {
     }
 
     /// Those of all services and versions that were called.
-    pub(crate) fn snapshot(&self) -> Vec<CallTimes> {
+    pub(crate) fn snapshot(&self, now: Time) -> Vec<CallTimes> {
         let histograms = self.0.iter().flat_map(|(service, times)| {
             times.0.iter().map(move |(version, histogram)| (service, *version, histogram))
         });
@@ -85,13 +139,19 @@ impl AllTimes {
             version,
             counts: histogram.counts.iter().map(|count| count.load(Ordering::Relaxed)).collect(),
             sum: Duration::from_nanos(histogram.sum_ns.load(Ordering::Relaxed)),
+            exemplars: histogram.exemplars.iter().map(|last| last.exemplar(now)).collect(),
         });
         times.filter(|times| times.counts.iter().any(|&count| count > 0)).collect()
     }
 }
 
 impl ServiceTimes {
-    pub(crate) fn add(&self, version: Version, calls: u64, time: Duration) {
+    /// A call has ended whose handler has waited.
+    pub(crate) fn add_one(&self, version: Version, time: Duration) {
+        self.add(version, 1, time, turn_origin());
+    }
+
+    fn add(&self, version: Version, calls: u64, time: Duration, origin: Option<Origin>) {
         // Only versions that the service has are handed to it.
         let Some(histogram) = self.0.get(&version) else { return };
         let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
@@ -99,6 +159,9 @@ impl ServiceTimes {
         let place = BOUNDS_US.partition_point(|&bound| bound < micros);
         if let Some(count) = histogram.counts.get(place) {
             count.fetch_add(calls, Ordering::Relaxed);
+        }
+        if let (Some(origin), Some(last)) = (origin, histogram.exemplars.get(place)) {
+            last.note(origin, time);
         }
         histogram.sum_ns.fetch_add(nanos.saturating_mul(calls), Ordering::Relaxed);
     }
@@ -112,6 +175,7 @@ thread_local! {
 /// What was called since a connection has its turn.
 struct Turn {
     began: Instant,
+    origin: Origin,
     batch: Option<Batch>,
 }
 
@@ -125,15 +189,15 @@ struct Batch {
 impl Turn {
     fn end_batch(&mut self) {
         if let Some(Batch { times, version, calls }) = self.batch.take() {
-            times.add(version, calls, self.began.elapsed());
+            times.add(version, calls, self.began.elapsed(), Some(self.origin));
         }
     }
 }
 
 /// A connection has its turn on this thread.
-pub(crate) fn begin_turn(began: Instant) {
+pub(crate) fn begin_turn(began: Instant, origin: Origin) {
     // A thread that is about to end times nothing.
-    TURN.try_with(|turn| *turn.borrow_mut() = Some(Turn { began, batch: None })).ok();
+    TURN.try_with(|turn| *turn.borrow_mut() = Some(Turn { began, origin, batch: None })).ok();
 }
 
 /// A call has ended in the turn in which it began.
@@ -157,6 +221,10 @@ pub(crate) fn ended_at_once(times: &Arc<ServiceTimes>, version: Version) {
 /// When the turn began that this thread is in.
 pub(crate) fn turn_began() -> Option<Instant> {
     TURN.try_with(|turn| turn.borrow().as_ref().map(|turn| turn.began)).ok().flatten()
+}
+
+fn turn_origin() -> Option<Origin> {
+    TURN.try_with(|turn| turn.borrow().as_ref().map(|turn| turn.origin)).ok().flatten()
 }
 
 /// The turn is over.
@@ -184,15 +252,42 @@ mod tests {
         Version::new(number).unwrap()
     }
 
+    fn origin(connection: u64, millis: u64) -> Origin {
+        Origin { connection, now: Time::from_millis(millis) }
+    }
+
+    #[test]
+    fn a_bucket_has_one_call_of_each_second_as_its_exemplar() {
+        let (all, times) = times();
+        let millis = Duration::from_millis;
+        for (connection, at, time) in
+            [(1, 900, 3), (2, 950, 4), (3, 1_000, 5), (4, 2_500, 40), (5, 2_600, 2)]
+        {
+            times.add(version(1), 1, millis(time), Some(origin(connection, at)));
+        }
+        times.add(version(1), 1, millis(700), None);
+        let [one] = all.snapshot(Time::from_millis(3_000)).try_into().unwrap();
+        let told: Vec<_> = one.exemplars.iter().flatten().collect();
+        let told = told.iter().map(|it| (it.connection, it.time, it.age));
+        // The second call of a second is not noted; that of the next one is.
+        let wanted = [
+            (5, millis(2), millis(400)),
+            (3, millis(5), millis(2_000)),
+            (4, millis(40), millis(500)),
+        ];
+        assert_eq!(told.collect::<Vec<_>>(), wanted);
+        assert_eq!(one.exemplars.len(), one.counts.len());
+    }
+
     #[test]
     fn a_time_is_counted_at_the_first_bound_that_it_does_not_pass() {
         let (all, times) = times();
         let bounds: Vec<Duration> = CallTimes::bounds().collect();
         for time in [Duration::ZERO, bounds[0], bounds[0] + Duration::from_micros(1), bounds[17]] {
-            times.add(version(1), 1, time);
+            times.add(version(1), 1, time, None);
         }
-        times.add(version(2), 3, Duration::from_secs(11));
-        let [one, two] = all.snapshot().try_into().unwrap();
+        times.add(version(2), 3, Duration::from_secs(11), None);
+        let [one, two] = all.snapshot(Time::ZERO).try_into().unwrap();
         assert_eq!((one.version, two.version), (version(1), version(2)));
         assert_eq!((one.counts[0], one.counts[1], one.counts[17]), (2, 1, 1));
         assert_eq!((two.counts[18], two.sum), (3, Duration::from_secs(33)));
@@ -202,7 +297,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn calls_of_one_turn_have_the_time_of_the_turn() {
         let (all, times) = times();
-        begin_turn(Instant::now());
+        begin_turn(Instant::now(), origin(7, 0));
         for _ in 0..64 {
             ended_at_once(&times, version(1));
         }
@@ -212,7 +307,7 @@ mod tests {
         end_turn();
         // No turn: nothing to count by.
         ended_at_once(&times, version(2));
-        let [one, two] = all.snapshot().try_into().unwrap();
+        let [one, two] = all.snapshot(Time::ZERO).try_into().unwrap();
         assert_eq!(one.sum, Duration::from_millis(3) * 64);
         assert_eq!((two.sum, two.counts.iter().sum::<u64>()), (Duration::from_millis(4), 1));
     }

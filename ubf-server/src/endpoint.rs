@@ -23,7 +23,7 @@ use ubf_proto::session::{Grant, NoSession, Resume, SessionId, Wish};
 use ubf_proto::{Phase, ServerSession, Service, Time, Versions, endpoint};
 
 use crate::admission::{NOT_ALLOWED, Rule};
-use crate::call_times::AllTimes;
+use crate::call_times::{AllTimes, CallTimes};
 use crate::clock::Clock;
 use crate::connection::{self, Adopted, Attach, Giving, Resting};
 use crate::counters::{Counters, Counts};
@@ -763,6 +763,28 @@ impl SharedEndpoint {
             Notice::Peers(peers) => info!(peers = %join(peers), "peers"),
             other => info!(?other, "a notice"),
         }
+    }
+
+    /// How long calls took, with the sessions of those that are told of.
+    pub(crate) fn call_times(&self) -> Vec<CallTimes> {
+        let Some(times) = &self.call_times else { return Vec::new() };
+        let mut times = times.snapshot(self.clock.now());
+        let told = times.iter_mut().flat_map(|times| times.exemplars.iter_mut().flatten());
+        let mut told: Vec<_> = told.collect();
+        let wanted: HashSet<u64> = told.iter().map(|exemplar| exemplar.connection).collect();
+        let names: HashMap<u64, String> = self.with_state(|state, _| {
+            let attached = state.sessions.iter().filter_map(|entry| {
+                let connection = entry.owner().0.number();
+                let is_it =
+                    wanted.contains(&connection) && !entry.is_parked.load(Ordering::Relaxed);
+                is_it.then(|| (connection, entry.id.to_string()))
+            });
+            attached.collect()
+        });
+        for exemplar in &mut told {
+            exemplar.session = names.get(&exemplar.connection).cloned();
+        }
+        times
     }
 
     pub(crate) fn status(&self) -> Status {

@@ -13,7 +13,7 @@ use ubf_net::{Peer, Stream};
 use ubf_proto::endpoint::Input;
 use ubf_proto::{DrainPlan, Phase, Service, Versions, server};
 
-use crate::call_times::{AllTimes, CallTimes};
+use crate::call_times::CallTimes;
 use crate::counters::Counts;
 use crate::endpoint::SharedEndpoint;
 use crate::mailbox::Command;
@@ -35,7 +35,7 @@ impl ServerHandle {
     /// that is not [counted](crate::ServerBuilder::time_calls).
     #[must_use]
     pub fn call_times(&self) -> Vec<CallTimes> {
-        self.0.call_times.as_ref().map(AllTimes::snapshot).unwrap_or_default()
+        self.0.call_times()
     }
 
     /// R8: sends all clients elsewhere, then stops. `false` if the server is closing already.

@@ -134,6 +134,7 @@
 //! |---|---|
 //! | `classic` | `Classic`: stock peers, which know no versions, are served on listeners of their own |
 //! | `contract` | `Contracts`: what clients and handlers say is held against contracts in UBF(B) |
+//! | `metrics` | `MetricsFacade`: the program's recorder for the crate `metrics` is told what was counted |
 //! | `serde` | handlers and events that are Rust values: `Handlers::on_typed`, `Reply::typed`, `EventSender::send_typed`; settings by serde |
 //! | `tls` | `ServerBuilder::tls`: connections that nobody on the path can read or change, and clients that show who they are |
 //! | `tower` | [`middleware`] made of tower's layers |
@@ -178,6 +179,8 @@ mod body;
 mod connection;
 mod endpoint;
 mod entry;
+#[cfg(feature = "metrics")]
+mod facade;
 mod front;
 mod handle;
 mod passage;
@@ -192,7 +195,7 @@ pub mod testing;
 
 pub use self::admission::AdmissionRule;
 pub use self::bind_error::BindError;
-pub use self::call_times::CallTimes;
+pub use self::call_times::{CallExemplar, CallTimes};
 #[cfg(feature = "classic")]
 pub use self::classic::{Classic, ClassicService};
 #[cfg(feature = "contract")]
@@ -200,6 +203,8 @@ pub use self::contracts::{ContractRules, ContractState, Contracts, Verdict};
 pub use self::counters::Counts;
 pub use self::event::EventSender;
 pub use self::event_error::EventError;
+#[cfg(feature = "metrics")]
+pub use self::facade::MetricsFacade;
 pub use self::failure::Failure;
 pub use self::handle::{
     ConnectionStatus, Fault, QuarantineStatus, Report, ServerHandle, SessionCounts, SessionStatus,

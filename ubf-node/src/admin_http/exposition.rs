@@ -41,6 +41,14 @@ impl Kind {
 /// Names and values of labels.
 pub(super) type Labels<'l> = [(&'l str, &'l str)];
 
+/// One of those that a bucket counts. The format allows 128 characters for its labels.
+#[derive(Clone, Debug)]
+pub(super) struct Exemplar {
+    pub(super) labels: Vec<(&'static str, String)>,
+    pub(super) value: f64,
+    pub(super) since_1970: f64,
+}
+
 /// A text that grows by families. A family is written whole before the next one begins.
 #[derive(Debug, Default)]
 pub(super) struct Exposition(String);
@@ -102,22 +110,38 @@ impl Family<'_> {
     }
 
     /// A histogram: how many are at most as large as each bound, in growing order, and how many are
-    /// larger than all; and the sum of all.
+    /// larger than all; and the sum of all. Each may have an exemplar.
     pub(super) fn histogram(
         &mut self,
         labels: &Labels<'_>,
         bounds: impl Iterator<Item = f64>,
-        counts: &[u64],
+        counts: impl Iterator<Item = (u64, Option<Exemplar>)>,
         sum: f64,
     ) {
         let mut count = 0;
         let bounds = bounds.map(|bound| format!("{bound:?}")).chain(["+Inf".to_owned()]);
-        for (bound, more) in bounds.zip(counts) {
+        for (bound, (more, exemplar)) in bounds.zip(counts) {
             count += more;
             self.write("_bucket", labels, Some(("le", &bound)), count);
+            if let Some(exemplar) = exemplar {
+                self.exemplar(&exemplar);
+            }
         }
         self.write("_count", labels, None, count);
         self.write("_sum", labels, None, sum);
+    }
+
+    /// Adds an exemplar to the sample before.
+    fn exemplar(&mut self, Exemplar { labels, value, since_1970 }: &Exemplar) {
+        self.text.truncate(self.text.trim_end_matches('\n').len());
+        self.text.push_str(" # ");
+        let mut begin = '{';
+        for (name, value) in labels {
+            self.text.push(begin);
+            begin = ',';
+            let _is_written = write!(self.text, "{name}=\"{}\"", escaped(value)).is_ok();
+        }
+        let _is_written = writeln!(self.text, "}} {value:?} {since_1970:.3}").is_ok();
     }
 
     fn write(
@@ -153,6 +177,8 @@ mod tests {
 
     #[test]
     fn a_family_is_written_as_openmetrics_has_it() {
+        let labels = vec![("session", "0a\"1b".to_owned()), ("connection", "7".to_owned())];
+        let exemplar = Exemplar { labels, value: 0.07, since_1970: 1_796_000_000.25 };
         let mut text = Exposition::default();
         text.family("ubf_server", Kind::Info, "This server.").sample(&[("agent", "x/1")], 1);
         text.family("ubf_phase", Kind::StateSet, "Its phase.")
@@ -160,7 +186,7 @@ mod tests {
         text.family("ubf_call_seconds", Kind::Histogram, "Times.").histogram(
             &[("service", "kv")],
             [0.1, 1.0].into_iter(),
-            &[2, 0, 1],
+            [(2, Some(exemplar)), (0, None), (1, None)].into_iter(),
             3.5,
         );
         text.single("ubf_refused", Kind::Counter, "Refused.", 7);
@@ -172,7 +198,7 @@ mod tests {
              ubf_phase{ubf_phase=\"serving\"} 1\nubf_phase{ubf_phase=\"draining\"} 0\n\
              # HELP ubf_call_seconds Times.\n# TYPE ubf_call_seconds histogram\n\
              # UNIT ubf_call_seconds seconds\n\
-             ubf_call_seconds_bucket{service=\"kv\",le=\"0.1\"} 2\n\
+             ubf_call_seconds_bucket{service=\"kv\",le=\"0.1\"} 2 # {session=\"0a\\\"1b\",connection=\"7\"} 0.07 1796000000.250\n\
              ubf_call_seconds_bucket{service=\"kv\",le=\"1.0\"} 2\n\
              ubf_call_seconds_bucket{service=\"kv\",le=\"+Inf\"} 3\n\
              ubf_call_seconds_count{service=\"kv\"} 3\n\

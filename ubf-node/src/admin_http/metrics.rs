@@ -2,9 +2,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use ubf_server::{CallTimes, Counts, Phase, Service, Status};
+use ubf_server::{CallExemplar, CallTimes, Counts, Phase, Service, Status};
 
-use super::exposition::{Exposition, Kind};
+use super::exposition::{Exemplar, Exposition, Kind};
 use super::process::Process;
 use crate::about::{COMMIT, VERSION};
 use crate::control::{StatusReport, TakeoverReport, WriterReport};
@@ -120,10 +120,22 @@ fn call_times(text: &mut Exposition, times: &[CallTimes]) {
     let help = "From the moment at which a request was read to the moment at which its reply was \
                 ready to leave.";
     let mut family = text.family("ubf_call_seconds", Kind::Histogram, help);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let exemplar = |call: &CallExemplar| {
+        let session = call.session.clone().map(|session| ("session", session));
+        let connection = Some(("connection", call.connection.to_string()));
+        Exemplar {
+            labels: session.into_iter().chain(connection).collect(),
+            value: call.time.as_secs_f64(),
+            since_1970: now.saturating_sub(call.age).as_secs_f64(),
+        }
+    };
     for times in times {
         let labels = [("service", &*name(&times.service)), ("version", &times.version.to_string())];
         let bounds = CallTimes::bounds().map(|bound| bound.as_secs_f64());
-        family.histogram(&labels, bounds, &times.counts, times.sum.as_secs_f64());
+        let exemplars = times.exemplars.iter().map(|call| call.as_ref().map(exemplar));
+        let counts = times.counts.iter().copied().zip(exemplars);
+        family.histogram(&labels, bounds, counts, times.sum.as_secs_f64());
     }
 }
 

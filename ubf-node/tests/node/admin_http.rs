@@ -28,7 +28,9 @@ fn scrape(address: &str) -> Vec<Sample> {
     let kind = "content-type: application/openmetrics-text; version=1.0.0; charset=utf-8";
     assert!(head.contains(kind), "{head}");
     assert!(text.ends_with("\n# EOF\n"), "{text}");
-    let lines = text.lines().map(|line| Ok(line.to_owned()));
+    // The parser knows no exemplars: `… 3 # {session="…"} 0.07 1796000000.250`.
+    let plain = |line: &str| line.split_once(" # {").map_or(line, |(line, _)| line).to_owned();
+    let lines = text.lines().map(|line| Ok(plain(line)));
     let scrape = Scrape::parse(lines).unwrap();
     // Each line that is no comment was read as a sample; a histogram's are read as one.
     let lines = text.lines().filter(|line| !line.starts_with('#'));
@@ -107,6 +109,10 @@ fn what_clients_do_is_seen_in_the_metrics() {
     let times = times.unwrap();
     assert_eq!((times.len(), times.last().unwrap().count), (19, 100.0));
     assert!(times.iter().zip(&times[1..]).all(|(less, more)| less.count <= more.count));
+    let (_, text) = get(&admin, "/metrics");
+    let exemplars = text.lines().filter(|line| line.contains(" # {connection=\"1\"} 0."));
+    assert!(exemplars.clone().count() > 0, "{text}");
+    assert!(exemplars.clone().all(|line| line.starts_with("ubf_call_seconds_bucket{")), "{text}");
     program.signal("INT");
     assert_eq!(program.status(), Some(0));
 }
@@ -340,6 +346,29 @@ fn the_page_has_the_facts_without_any_script_and_lists_come_in_pages() {
     let (head, why) = get(&admin, "/connections.json?limit=1000");
     assert!(head.starts_with("HTTP/1.1 400 ") && why == "limit is 1 to 200\n", "{head} {why}");
     drop(clients);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_reader_of_events_goes_to_the_successor_of_an_upgrade_in_place() {
+    let control = std::env::temp_dir().join(format!("ubf-follow-{}.sock", std::process::id()));
+    let control = control.to_str().unwrap();
+    let (old, admin) = Program::start_watched(&["--control", control]);
+    let mut stream = TcpStream::connect(&admin).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.write_all(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let (new, same) = Program::start_watched(&["--control", control, "--take-over"]);
+    assert_eq!(same, admin);
+    // The stream ends while the old process guards the new one.
+    let told = rest(stream);
+    assert!(told.contains("\nretry: 1000\n") && told.contains(&format!("\"pid\":{}", old.id())));
+    let (_, body) = get(&admin, "/status.json");
+    let status: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(status["pid"], new.id());
+    assert_eq!(status["takeover"]["role"], "successor");
+    assert_eq!(status["takeover"]["other"], old.id());
+    assert_eq!(value(&scrape(&admin), "ubf_takeover", &[("ubf_takeover", "none")]), 0.0);
+    assert_eq!(old.status(), Some(0));
 }
 
 #[test]

@@ -265,7 +265,8 @@ impl Connection {
         }
         let began = Instant::now();
         self.now = self.endpoint.clock.time(began);
-        call_times::begin_turn(began);
+        let connection = self.entry.key.number();
+        call_times::begin_turn(began, call_times::Origin { connection, now: self.now });
         let polled = self.poll_turn(cx);
         call_times::end_turn();
         polled

@@ -37,7 +37,7 @@ impl OwnedTimes {
         {
             self.begun.pop_front();
             if packet == answered {
-                self.times.add(version, 1, began.elapsed());
+                self.times.add_one(version, began.elapsed());
             }
         }
     }

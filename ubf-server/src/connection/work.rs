@@ -206,7 +206,7 @@ impl Connection {
         let Finished { begun, began, outcome } = finished;
         let Begin { packet, place, version, is_event, .. } = begun;
         if let (Some(began), Some(times), false) = (began, self.times(place), is_event) {
-            times.add(version, 1, began.elapsed());
+            times.add_one(version, began.elapsed());
         }
         if let Outcome::Done(reply) = outcome {
             return (!is_event).then(|| Input::Reply { packet, body: reply.into_body() });

@@ -213,3 +213,20 @@ fn the_page_says_when_nobody_answers_and_goes_on_with_who_comes_next() {
     browser.wait(&format!("document.querySelector('#nodes').textContent.includes('{wanted}')"));
     browser.wait("document.querySelector('#feed').textContent.includes('another process serves')");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_page_follows_an_upgrade_in_place_and_shows_its_steps() {
+    let Some(mut browser) = Browser::find() else { return };
+    let control = socket("c");
+    let (old, admin) = Program::start_watched(&["--control", &control]);
+    browser.open(&format!("http://{admin}/"));
+    browser.wait("document.querySelector('#live').textContent === 'live'");
+    let (new, _) = Program::start_watched(&["--control", &control, "--take-over"]);
+    let took_over = format!("process {} took over from {}", new.id(), old.id());
+    browser
+        .wait(&format!("document.querySelector('#changes').textContent.includes('{took_over}')"));
+    browser.wait("[...document.querySelectorAll('#changes li b')].some(step => step.textContent === 'served')");
+    browser.wait("document.querySelector('#live').textContent === 'live'");
+    assert_eq!(old.status(), Some(0));
+}
