@@ -60,7 +60,8 @@ pub(crate) struct Args {
     /// What must be supported, joined by commas; `all` for everything
     ///
     /// decode, one, encode, cached, packets, classic, limits, escapes, connections-client,
-    /// connections-server, sessions-client, sessions-server, contracts, notices. A request that needs several
+    /// connections-server, sessions-client, sessions-server, contracts, classic-client,
+    /// classic-server, notices. A request that needs several
     /// of them may be unsupported unless all of those are in the list.
     #[arg(long, value_name = "LIST", value_parser = list)]
     pub(crate) require: Option<Required>,

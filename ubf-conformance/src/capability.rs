@@ -33,13 +33,15 @@ pub enum Capability {
     Sessions(Side),
     /// Contracts are read, checked and compared.
     Contracts,
+    /// Dialogues of classic sessions: that end.
+    ClassicSessions(Side),
     /// Ends say what an operator can see.
     Notices,
 }
 
 impl Capability {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Decode,
         Self::One,
         Self::Encode,
@@ -53,6 +55,8 @@ impl Capability {
         Self::Sessions(Side::Client),
         Self::Sessions(Side::Server),
         Self::Contracts,
+        Self::ClassicSessions(Side::Client),
+        Self::ClassicSessions(Side::Server),
         Self::Notices,
     ];
 
@@ -72,6 +76,8 @@ impl Capability {
             Self::Sessions(Side::Client) => "sessions-client",
             Self::Sessions(Side::Server) => "sessions-server",
             Self::Contracts => "contracts",
+            Self::ClassicSessions(Side::Client) => "classic-client",
+            Self::ClassicSessions(Side::Server) => "classic-server",
             Self::Notices => "notices",
         }
     }

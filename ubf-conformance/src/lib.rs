@@ -24,6 +24,7 @@ pub mod settings;
 
 pub mod implementation;
 
+pub mod classic;
 pub mod contracts;
 pub mod dialogue;
 mod prefixes;

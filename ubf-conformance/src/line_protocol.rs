@@ -11,6 +11,7 @@
 //! | `client LIMITS BYTES`, `server LIMITS BYTES` | the versioned packets, then the end |
 //! | `encode STYLE DIALECT TERM` | the packet, `$` included, in hexadecimal |
 //! | `contract WORDS` | an answer about [contracts](crate::contracts) |
+//! | `classic begin WORDS`, `classic tell WORDS` | dialogues of [classic](crate::classic) sessions |
 //! | `begin SIDE SETTINGS`, `tell WORDS` | [dialogues](crate::dialogue): what the end does, then `quiet` |
 //!
 //! - DIALECT is `extended` or `classic`; ESCAPES is `strict`, or `any` where `\x` is x for any x;
@@ -62,6 +63,8 @@ pub enum Request {
     Tell(Told),
     /// A question about contracts.
     Contract(Question),
+    /// A dialogue of a classic session begins, or something happens in it.
+    Classic(String),
 }
 
 impl std::fmt::Display for Request {
@@ -82,6 +85,7 @@ impl std::fmt::Display for Request {
             Self::Begin(beginning) => write!(f, "begin {beginning}"),
             Self::Tell(told) => write!(f, "tell {told}"),
             Self::Contract(question) => write!(f, "contract {question}"),
+            Self::Classic(line) => write!(f, "classic {line}"),
         }
     }
 }
@@ -94,6 +98,7 @@ impl FromStr for Request {
             Some(("begin", beginning)) => return beginning.parse().map(Self::Begin),
             Some(("tell", told)) => return told.parse().map(Self::Tell),
             Some(("contract", question)) => return question.parse().map(Self::Contract),
+            Some(("classic", line)) => return Ok(Self::Classic(line.to_owned())),
             _ => {}
         }
         let words: Vec<&str> = line.splitn(4, ' ').collect();
@@ -167,6 +172,9 @@ pub fn serve(
             }
             Ok(Request::Tell(told)) => {
                 write_answer(machine.tell(&told).map(|acts| write_acts(&acts)))
+            }
+            Ok(Request::Classic(line)) => {
+                write_answer(machine.classic(&line).map(|acts| write_acts(&acts)))
             }
             Ok(Request::Contract(question)) => write_answer(implementation.contract(&question)),
             Err(problem) => format!("problem {problem}"),

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::contracts::Question;
-use crate::dialogue::{Act, Beginning, Machine, Told, read_acts};
+use crate::dialogue::{Act, Beginning, Machine, Told, read_acts, read_lines_of};
 use crate::implementation::{Answer, Implementation, Refusal, Style};
 use crate::line_protocol::Request;
 use crate::outcome::{Outcome, Packet, Side};
@@ -241,6 +241,11 @@ impl Implementation for Program {
 }
 
 impl Machine for &Program {
+    fn classic(&mut self, line: &str) -> Answer<Vec<String>> {
+        let answer = self.ask(&Request::Classic(line.to_owned()))?;
+        read_lines_of(&answer).map_err(Refusal::Failed)
+    }
+
     fn begin(&mut self, beginning: &Beginning) -> Answer<Vec<Act>> {
         let answer = self.ask(&Request::Begin(beginning.clone()))?;
         read_acts(&answer).map_err(Refusal::Failed)

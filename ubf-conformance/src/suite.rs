@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::capability::{self, Capability};
+use crate::classic::{self, ClassicDialogue};
 use crate::contracts::{self, ContractVector};
 use crate::dialogue::{self, Dialogue, Folder, Machine, Strictness, play};
 use crate::examine::examine;
@@ -22,6 +23,7 @@ pub struct Suite {
     vectors: Vec<Vector>,
     contracts: Vec<ContractVector>,
     dialogues: Vec<Dialogue>,
+    classic: Vec<ClassicDialogue>,
 }
 
 impl Suite {
@@ -37,7 +39,8 @@ impl Suite {
         for folder in Folder::ALL {
             dialogues.extend(dialogue::load(files, folder)?);
         }
-        Ok(Self { vectors, contracts, dialogues })
+        let classic = classic::load(files)?;
+        Ok(Self { vectors, contracts, dialogues, classic })
     }
 
     /// Only what cites one of these rules; `S3` is all of `S3.1` and so on.
@@ -58,12 +61,14 @@ impl Suite {
         let all = self.vectors.iter().map(|it| &it.rules);
         let all = all.chain(self.contracts.iter().map(|it| &it.rules));
         let all = all.chain(self.dialogues.iter().map(|it| &it.rules));
+        let all = all.chain(self.classic.iter().map(|it| &it.rules));
         if let Some(rule) = selection.unknown(&all) {
             return Err(format!("no vector cites `{rule}`"));
         }
         self.vectors.retain(|it| selection.wants(&it.rules));
         self.contracts.retain(|it| selection.wants(&it.rules));
         self.dialogues.retain(|it| selection.wants(&it.rules));
+        self.classic.retain(|it| selection.wants(&it.rules));
         Ok(self)
     }
 
@@ -91,6 +96,12 @@ impl Suite {
                 let finding = found(play(machine, dialogue, side, strictness), needs);
                 checks.add(&dialogue.rules, title, finding);
             }
+        }
+        for dialogue in &self.classic {
+            let title = format!("{} ({})", dialogue.name, dialogue.file);
+            let needs = vec![Capability::ClassicSessions(dialogue.side)];
+            let finding = found(classic::play(machine, dialogue), needs);
+            checks.add(&dialogue.rules, title, finding);
         }
         Report { name: implementation.name(), checks: checks.checks }
     }

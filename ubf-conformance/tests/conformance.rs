@@ -78,6 +78,19 @@ fn contracts_are_understood_here_and_at_the_other_end_of_a_pipe() {
 }
 
 #[test]
+fn classic_sessions_go_on_at_the_other_end_of_a_pipe() {
+    let program = env!("CARGO_BIN_EXE_ubf-conformance");
+    let program =
+        Program::start(program, &["--serve".to_owned()], Duration::from_secs(60)).unwrap();
+    let suite = Suite::load(&Files::built_in()).unwrap();
+    // Q15.4 is about a client that is not classic.
+    let classic = suite.only(&["Q".to_owned()]).unwrap();
+    let by_pipe = classic.run(&program, &mut &program, false);
+    assert!(by_pipe.passed(&Capability::ALL), "{by_pipe}");
+    assert!(by_pipe.counts().passed > 50, "{by_pipe}");
+}
+
+#[test]
 fn every_directory_holds_vectors() {
     let found: BTreeSet<String> = all_vectors()
         .iter()

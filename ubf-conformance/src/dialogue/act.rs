@@ -214,15 +214,20 @@ impl FromStr for Act {
 
 /// Reads what [`write_acts`] writes.
 pub(crate) fn read_acts(answer: &str) -> Result<Vec<Act>, String> {
-    let mut parts: Vec<&str> = answer.split(" ; ").collect();
-    match parts.pop() {
-        Some("quiet") => parts.into_iter().map(str::parse).collect(),
+    read_lines_of(answer)?.iter().map(|act| act.parse()).collect()
+}
+
+/// What stands before `quiet`, each without the sign behind it.
+pub(crate) fn read_lines_of(answer: &str) -> Result<Vec<String>, String> {
+    let mut parts: Vec<String> = answer.split(" ; ").map(str::to_owned).collect();
+    match parts.pop().as_deref() {
+        Some("quiet") => Ok(parts),
         _ => Err(format!("`{answer}` does not end with `quiet`")),
     }
 }
 
 /// Everything that an end does, then that it does nothing more.
-pub(crate) fn write_acts(acts: &[Act]) -> String {
+pub(crate) fn write_acts<A: fmt::Display>(acts: &[A]) -> String {
     let acts: String = acts.iter().map(|act| format!("{act} ; ")).collect();
     acts + "quiet"
 }

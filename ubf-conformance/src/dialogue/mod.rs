@@ -14,11 +14,11 @@ mod words;
 use serde::Deserialize;
 
 use crate::files::Files;
-use crate::implementation::Answer;
+use crate::implementation::{Answer, Refusal};
 use crate::outcome::Side;
 
 pub use self::act::Act;
-pub(crate) use self::act::{read_acts, write_acts};
+pub(crate) use self::act::{read_acts, read_lines_of, write_acts};
 pub use self::beginning::Beginning;
 pub use self::play::{Strictness, play};
 pub use self::told::{Body, Told};
@@ -33,6 +33,13 @@ pub trait Machine {
 
     /// Something happens: what it does about it, in order.
     fn tell(&mut self, told: &Told) -> Answer<Vec<Act>>;
+
+    /// The same of a [classic](crate::classic) session: `begin …` or `tell …`, and what it does, a
+    /// line each.
+    fn classic(&mut self, line: &str) -> Answer<Vec<String>> {
+        let _ = line;
+        Err(Refusal::Unsupported)
+    }
 }
 
 /// The folders of dialogues.

@@ -1,11 +1,13 @@
 //! The implementation of this project: its codec, and its two ends of a connection.
 
+mod classic;
 mod client;
 mod codec;
 mod contracts;
 pub mod postfix;
 mod server;
 
+use self::classic::Classic;
 use self::client::Client;
 use self::server::Server;
 use crate::dialogue::{Act, Beginning, Machine, Told};
@@ -20,6 +22,7 @@ pub use self::codec::{
 #[derive(Debug, Default)]
 pub struct Machines {
     end: End,
+    classic: Option<Classic>,
 }
 
 #[derive(Debug, Default)]
@@ -32,6 +35,19 @@ enum End {
 }
 
 impl Machine for Machines {
+    fn classic(&mut self, line: &str) -> Answer<Vec<String>> {
+        let acts = match (line.split_once(' '), &mut self.classic) {
+            (Some(("begin", words)), _) => Classic::begin(words).map(|(end, acts)| {
+                self.classic = Some(end);
+                acts
+            }),
+            (Some(("tell", words)), Some(end)) => end.tell(words),
+            (Some(("tell", _)), None) => Err("no dialogue has begun".to_owned()),
+            _ => Err(format!("`{line}` is neither `begin` nor `tell`")),
+        };
+        acts.map_err(Refusal::Failed)
+    }
+
     fn begin(&mut self, beginning: &Beginning) -> Answer<Vec<Act>> {
         let (end, acts) = match beginning.side {
             Side::Client => {
