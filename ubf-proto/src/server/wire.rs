@@ -20,6 +20,10 @@ use crate::versions::Versions;
 
 /// One connection, from its first byte to its last.
 #[derive(Debug)]
+#[expect(
+    clippy::box_collection,
+    reason = "an idle connection has one word for them, and not three"
+)]
 pub(super) struct Wire {
     pub(super) phase: Phase,
     pub(super) inbound: Inbound<ClientHeader>,
