@@ -1,7 +1,6 @@
 //! From settings to a client.
 
 use std::fmt;
-#[cfg(feature = "contract")]
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,13 +11,13 @@ use ubf_codec::{Address, Limits, Text, Version};
 use ubf_contract::{Contract, Enforcement};
 use ubf_net::{DialError, Peer, Stream, Target, TargetError};
 use ubf_proto::client::{Config, Notice, SessionPlan};
-use ubf_proto::{BackoffTimes, RedirectPolicy, Service, Versions};
+use ubf_proto::{BackoffTimes, RedirectPolicy, Service, TraceParent, Versions};
 
 use crate::attempt::{Attempt, Connector, connector};
 use crate::connect_error::ConnectError;
 #[cfg(feature = "contract")]
 use crate::contract::ContractSettings;
-use crate::handle::Client;
+use crate::handle::{Client, Tracer};
 use crate::opening::{Opening, OpeningHook};
 use crate::showing::{NoticeHook, WireHook};
 use crate::stand_in::StandIns;
@@ -50,6 +49,7 @@ use crate::wire::Traffic;
 /// | [`keep_events`](Self::keep_events) | events are kept when they have been asked for |
 /// | [`max_reply_bytes`](Self::max_reply_bytes) | 64 MiB of memory |
 /// | [`on_session`](Self::on_session) | none: calls go out at once |
+/// | [`trace`](Self::trace) | none: servers are told nothing of spans and deadlines |
 /// | [`on_notice`](Self::on_notice) | none: notices go to `tracing` alone |
 /// | `tls` (feature `tls`) | none: bytes go as they are |
 /// | `contract` (feature `contract`) | none: nothing is checked |
@@ -93,6 +93,7 @@ pub struct Builder {
     pub(crate) opening_hook: Option<OpeningHook>,
     pub(crate) notice_hook: Option<NoticeHook>,
     pub(crate) wire_hook: Option<WireHook>,
+    pub(crate) tracer: Option<Tracer>,
     #[cfg(feature = "contract")]
     pub(crate) contracts: ContractSettings,
 }
@@ -116,6 +117,7 @@ impl Builder {
             opening_hook: None,
             notice_hook: None,
             wire_hook: None,
+            tracer: None,
             #[cfg(feature = "contract")]
             contracts: ContractSettings::default(),
         }
@@ -378,6 +380,24 @@ impl Builder {
     /// waits for it. If it panics, that is a line in the log. Default: none.
     pub fn on_notice(mut self, hook: impl Fn(&Notice) + Send + 'static) -> Self {
         self.notice_hook = Some(Box::new(hook));
+        self
+    }
+
+    /// N15: tells servers that read it in which span each call is made, and how long its caller
+    /// still waits: the function tells the span of the moment, if there is one. It is called by
+    /// whoever makes the call. Default: nothing is told, and nothing is paid.
+    ///
+    /// ```
+    /// use ubf_client::{Client, TraceParent};
+    ///
+    /// // In a program: of the span that tracing, or OpenTelemetry, has here.
+    /// let span = || TraceParent::new(0x4bf92f3577b34da6a3ce929d0e0e4736, 0xf067aa0ba902b7, true);
+    /// let builder = Client::builder().address("a.example:4000").versions([1]).trace(span);
+    /// # drop(builder);
+    /// ```
+    pub fn trace(mut self, span: impl Fn() -> Option<TraceParent> + Send + Sync + 'static) -> Self {
+        self.config.context = true;
+        self.tracer = Some(Arc::new(span));
         self
     }
 

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 use ubf_codec::Version;
+use ubf_proto::TraceParent;
 use ubf_proto::client::{self, CallError, CallId};
 
 use crate::call_table::{Answer, Outcome, Waiter, unknown};
@@ -73,6 +74,15 @@ impl Call {
     pub const fn within(mut self, time: Duration) -> Self {
         if let Stage::New(message) = &mut self.0 {
             message.within = Some(time);
+        }
+        self
+    }
+
+    /// N15: says in which span it is sent, to servers that are told of it: those of a client with
+    /// [`Builder::trace`](crate::Builder::trace). It has no effect on a call that was polled.
+    pub fn trace(mut self, span: TraceParent) -> Self {
+        if let Stage::New(message) = &mut self.0 {
+            message.trace = Some(Box::new(span));
         }
         self
     }
@@ -238,6 +248,8 @@ pub(crate) struct Message {
     pub(crate) request: Source,
     pub(crate) is_idempotent: bool,
     pub(crate) within: Option<Duration>,
+    /// N15: the caller's span.
+    pub(crate) trace: Option<Box<TraceParent>>,
 }
 
 impl Message {
@@ -269,7 +281,7 @@ impl Message {
 
     /// Hands it to the driver, a place being taken.
     fn hand_over(self, kind: Kind, waiter: Waiter, time: Duration) -> Result<CallId, CallError> {
-        let Self { client, request, is_idempotent, within: _ } = self;
+        let Self { client, request, is_idempotent, within: _, trace } = self;
         let (request, rendered, is_constant) = match request {
             Source::Body(body) => (None, Some((Version::MIN, body)), true),
             Source::Request(request) => {
@@ -278,6 +290,7 @@ impl Message {
             }
         };
         let is_awaited = matches!(waiter, Waiter::Caller(_));
+        let trace = trace.or_else(|| client.shared.span());
         let opens = match client.shared.purpose {
             Purpose::Handle => None,
             Purpose::Opening(connection) => Some(connection),
@@ -294,6 +307,7 @@ impl Message {
                     rendered,
                     is_constant,
                     opens,
+                    trace,
                 },
                 request,
                 is_awaited,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use ubf_codec::{Term, Version};
+use ubf_proto::TraceParent;
 #[cfg(doc)]
 use ubf_proto::client::CallError;
 use ubf_proto::client::ConnectionId;
@@ -38,8 +39,20 @@ pub(crate) struct Shared {
     pub(crate) events: Mutex<Option<Events>>,
     pub(crate) call_time: Duration,
     pub(crate) purpose: Purpose,
+    pub(crate) tracer: Option<Tracer>,
     #[cfg(feature = "contract")]
     pub(crate) contracts: Option<Arc<Contracts>>,
+}
+
+/// N15: tells the span that a call is made in.
+pub(crate) type Tracer = Arc<dyn Fn() -> Option<TraceParent> + Send + Sync>;
+
+impl Shared {
+    /// N15: the span of whoever makes a call now. Code that panics knows none.
+    pub(crate) fn span(&self) -> Option<Box<TraceParent>> {
+        let tracer = self.tracer.as_ref()?;
+        catch_unwind(AssertUnwindSafe(|| tracer())).ok().flatten().map(Box::new)
+    }
 }
 
 /// What a handle is for.
@@ -100,7 +113,7 @@ impl Client {
             Some(contracts) => Contracts::hold(contracts, request, kind),
             None => request,
         };
-        Message { client: self.clone(), request, is_idempotent: false, within: None }
+        Message { client: self.clone(), request, is_idempotent: false, within: None, trace: None }
     }
 
     /// The events of the server. There is one reader: the first who asks gets them, `None` is for

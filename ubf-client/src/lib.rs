@@ -159,4 +159,6 @@ pub use ubf_proto::client::{
     CallError, Config, InSession, LossReason, Notice, SessionPlan, State, Statistics,
 };
 pub use ubf_proto::session::{Level, SessionId};
-pub use ubf_proto::{BackoffTimes, QuarantineTimes, RedirectPolicy, Service, Versions};
+pub use ubf_proto::{
+    BackoffTimes, QuarantineTimes, RedirectPolicy, Service, TraceParent, TraceParentError, Versions,
+};

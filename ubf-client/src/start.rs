@@ -41,6 +41,7 @@ impl Builder {
             opening_hook,
             notice_hook,
             wire_hook,
+            tracer,
             #[cfg(feature = "contract")]
             contracts,
         } = self;
@@ -81,6 +82,7 @@ impl Builder {
                     events: Mutex::new(events),
                     call_time,
                     purpose,
+                    tracer: tracer.clone(),
                     #[cfg(feature = "contract")]
                     contracts: contracts.clone(),
                 })

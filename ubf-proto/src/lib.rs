@@ -165,6 +165,7 @@ mod settings;
 
 pub use self::backoff::BackoffTimes;
 pub use self::client::ClientSession;
+pub use self::control::{Context, TraceParent, TraceParentError};
 pub use self::drain::{DrainPlan, Phase};
 pub use self::endpoint::Endpoint;
 pub use self::inbound::MAX_SHARED_BYTES;

@@ -143,7 +143,7 @@ settings! {
 settings! {
     client::Config, "Config", client::Config::new(Vec::new(), Versions::new());
     addresses, service, versions, floor, remembered, optimistic_start, optimistic_moves,
-    opens_connections, grease, refuse_downgrade, session, agent(text), tls, policy, quarantine,
+    opens_connections, grease, refuse_downgrade, session, agent(text), context, tls, policy, quarantine,
     failover_spread(units), backoff, move_backoff, limits, max_pending, max_in_flight,
     max_unsent_bytes(units), max_refusals, max_losses, max_hops, max_negotiations,
     call_time(units), max_connect_time(units), max_move_time(units), max_negotiation_time(units),

@@ -204,11 +204,13 @@ fn span_of<S>(call: &Call<S>) -> Span {
     }
     let (peer, service, version) = (call.peer(), call.service(), call.version());
     let packet = call.packet();
+    let trace = call.context().and_then(|context| context.trace);
+    let traceparent = trace.map(tracing::field::display);
     let span = || {
         if call.is_event {
-            tracing::debug_span!(target: "ubf_server", "event", %peer, %service, %version, packet)
+            tracing::debug_span!(target: "ubf_server", "event", %peer, %service, %version, packet, traceparent)
         } else {
-            tracing::debug_span!(target: "ubf_server", "request", %peer, %service, %version, packet)
+            tracing::debug_span!(target: "ubf_server", "request", %peer, %service, %version, packet, traceparent)
         }
     };
     contained(span).unwrap_or_else(Span::none)

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use ubf_codec::{Document, TermRef, Text, Version, View};
 use ubf_net::Peer;
 use ubf_proto::server::Message;
-use ubf_proto::{Service, Versions};
+use ubf_proto::{Context, Service, Versions};
 
 use crate::event::{EventGate, EventSender};
 use crate::failure::Failure;
@@ -198,6 +198,13 @@ impl<S> Call<S> {
     pub fn source(&self) -> &[u8] {
         let packet = self.body().source().trim_ascii_start();
         packet.strip_suffix(b"$").unwrap_or(packet)
+    }
+
+    /// N15: what the caller has told of it beside it: its span, and how long it still waited when it
+    /// sent this. `None` if it tells nothing, as most do.
+    #[must_use]
+    pub fn context(&self) -> Option<&Context> {
+        self.message.context.as_deref()
     }
 
     /// The version that it is written in, and that the reply is read in.

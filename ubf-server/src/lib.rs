@@ -227,4 +227,4 @@ pub use ubf_proto::export::SessionExport;
 pub use ubf_proto::export::{ClassicExport, ClassicKept};
 pub use ubf_proto::server::Config;
 pub use ubf_proto::session::SessionId;
-pub use ubf_proto::{CrashRule, DrainPlan, Phase, Service, Versions};
+pub use ubf_proto::{Context, CrashRule, DrainPlan, Phase, Service, TraceParent, Versions};

@@ -1,5 +1,6 @@
 //! Calls that wait to be sent.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
 use bytes::Bytes;
@@ -7,6 +8,7 @@ use ubf_codec::Version;
 
 use super::input::CallId;
 use super::output::ConnectionId;
+use crate::control::TraceParent;
 use crate::time::Time;
 
 /// A call that has not ended.
@@ -23,6 +25,8 @@ pub(super) struct OpenCall {
     pub(super) rendering: Rendering,
     /// Whether the body is the same in all versions.
     pub(super) is_constant: bool,
+    /// N15: the caller's span.
+    pub(super) trace: Option<Box<TraceParent>>,
     pub(super) refusals: u32,
     /// R4: connections that were lost while it was in flight there.
     pub(super) losses: u32,

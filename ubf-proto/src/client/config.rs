@@ -49,6 +49,9 @@ pub struct Config {
     pub session: SessionPlan,
     /// N12: name and version of the software.
     pub agent: Option<Text>,
+    /// N15: whether servers that read it are told of each message in which span it was sent, and how
+    /// long its caller still waits. By default not: it is 40 to 100 bytes each.
+    pub context: bool,
     /// Whether connections must be TLS. No redirection changes it (R7).
     pub tls: bool,
     /// R7: which redirections are followed.
@@ -125,6 +128,7 @@ impl Config {
             refuse_downgrade: false,
             session: SessionPlan::wanted(),
             agent: None,
+            context: false,
             tls: false,
             policy: RedirectPolicy::default(),
             quarantine: QuarantineTimes::default(),

@@ -68,6 +68,8 @@ pub(super) struct Connection {
     pub(super) next_ip: Option<NextIp>,
     /// Calls wait until the program has opened the connection.
     pub(super) is_held: bool,
+    /// N15: the server reads what is told of messages.
+    pub(super) reads_context: bool,
     /// The link ends when no answer is due.
     pub(super) doomed: Option<LossReason>,
     pub(super) unsent: usize,
@@ -234,6 +236,7 @@ impl Connection {
             tried_anyway: None,
             next_ip: None,
             is_held: config.opens_connections,
+            reads_context: false,
             doomed: None,
             unsent: 0,
             last_received: now,

@@ -1,5 +1,6 @@
 //! What a client session is told.
 
+use alloc::boxed::Box;
 use core::net::IpAddr;
 use core::time::Duration;
 
@@ -7,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use ubf_codec::{Term, Version};
 
 use super::{Cause, ConnectionId};
+use crate::control::TraceParent;
 use crate::session::SessionId;
 use crate::time::Time;
 
@@ -140,6 +142,8 @@ pub struct Call {
     /// that open none, is not held back by [`Config::max_pending`](super::Config::max_pending), and
     /// goes nowhere else: if the connection is gone before it is sent, it ends as cancelled.
     pub opens: Option<ConnectionId>,
+    /// N15: the caller's span, for servers that read it ([`Config::context`](super::Config::context)).
+    pub trace: Option<Box<TraceParent>>,
 }
 
 impl Call {
@@ -154,6 +158,7 @@ impl Call {
             rendered: None,
             is_constant: false,
             opens: None,
+            trace: None,
         }
     }
 
@@ -168,6 +173,7 @@ impl Call {
             rendered: None,
             is_constant: false,
             opens: None,
+            trace: None,
         }
     }
 }

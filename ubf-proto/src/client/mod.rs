@@ -472,6 +472,7 @@ impl ClientSession {
                 .rendered
                 .map_or(Rendering::Needed, |(version, body)| Rendering::Ready(version, body)),
             is_constant: call.is_constant,
+            trace: call.trace,
             refusals: 0,
             losses: 0,
         });

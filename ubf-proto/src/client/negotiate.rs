@@ -93,6 +93,7 @@ impl ClientSession {
         let mut options = Options {
             agent: self.config.agent.clone(),
             quarantined: quarantined.map(|(version, _)| (version, why(version))).collect(),
+            context: self.config.context,
             ..Options::default().with_limits(&self.config.limits)
         };
         options.session = self.session_option(slot);
@@ -208,6 +209,7 @@ impl ClientSession {
         }
         link.spoken = agreed.versions.clone();
         link.accepted = Some(agreed.options.limits());
+        link.reads_context = agreed.options.context;
         link.max_idle = agreed.options.max_idle.unwrap_or(DEFAULT_MAX_IDLE);
         self.remembered = in_force;
         let (own, random) = (&self.config.versions, &mut self.random);

@@ -7,7 +7,7 @@ use super::connection::{Attachment, Awaited, Connection, Purpose};
 use super::error::CallError;
 use super::output::Output;
 use super::{ClientSession, Slot, accepted};
-use crate::control::ClientControl;
+use crate::control::{ClientControl, Context};
 
 impl ClientSession {
     /// Sends one packet, or asks for what is missing. `false` if there is nothing to send.
@@ -154,8 +154,18 @@ impl ClientSession {
         let now = self.now;
         let Some(call) = self.waiting.pop() else { return false };
         let Some(link) = self.slot(slot) else { return false };
+        let context = link.reads_context.then(|| {
+            let context =
+                Context::new(call.trace.as_deref().copied(), Some(call.deadline.since(now)));
+            let context = ClientControl::Context(context).packet();
+            link.count(context.len());
+            context
+        });
         let awaited = Awaited::Reply { call, version };
         link.push_message(awaited, (number, body_len), packet.len(), now);
+        if let Some(context) = context {
+            self.transmit(connection, context);
+        }
         self.transmit(connection, packet);
         true
     }

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 
 use ubf_codec::{ClientHeader, Mode, Term, TermRef, ubf};
 
+use super::context::Context;
 use super::options::Options;
 use super::read::{self, Fields};
 use super::{ControlError, UBF_VERSION};
@@ -27,6 +28,8 @@ pub enum ClientControl {
         /// Whether the session ends with this.
         is_end: bool,
     },
+    /// N15: what the caller tells of the message that comes next. It has no answer.
+    Context(Context),
     /// The server broke the syntax; the connection closes.
     Error {
         /// What was wrong.
@@ -65,6 +68,7 @@ impl ClientControl {
                 let end = is_end.then(|| Term::atom("end"));
                 Term::Tuple(counts.into_iter().chain(end).collect())
             }
+            Self::Context(context) => context.to_term(),
             Self::Error { why, offset } => {
                 Term::tuple([Term::atom("error"), why.clone(), Term::from(*offset)])
             }
@@ -95,6 +99,11 @@ impl ClientControl {
                 events: fields.read(2, "Events", read::unsigned)?,
                 is_end: tuple.get(3).is_some_and(|end| end.is_atom("end")),
             })
+        } else if name == "context" {
+            let malformed = |field| ControlError::Malformed { packet: "context", field };
+            let trace = tuple.get(1).ok_or_else(|| malformed("TraceParent"))?;
+            let deadline = tuple.get(2).ok_or_else(|| malformed("DeadlineMs"))?;
+            Context::from_fields(trace, deadline).map(Self::Context).map_err(malformed)
         } else if name == "error" {
             let fields = Fields { packet: "error", tuple };
             Ok(Self::Error {

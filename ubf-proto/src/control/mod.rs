@@ -4,6 +4,7 @@
 //! (P4). All else that is wrong is an error that names the packet and the field.
 
 mod client;
+mod context;
 mod options;
 mod read;
 mod server;
@@ -12,6 +13,7 @@ mod session;
 use core::fmt;
 
 pub use self::client::{ClientControl, Negotiate};
+pub use self::context::{Context, TraceParent, TraceParentError};
 pub(crate) use self::options::DEFAULT_MAX_IDLE;
 pub use self::options::Options;
 pub(crate) use self::server::is_event;
@@ -20,9 +22,9 @@ pub use self::server::{Agreed, ServerControl};
 /// The version of UBF's own rules that this crate speaks.
 pub const UBF_VERSION: u32 = 1;
 
-/// N10: why a server does not answer a `negotiate`.
 /// N14: why a client is refused that may not use a service.
 pub(crate) const NOT_ALLOWED: &str = "not_allowed";
+/// N10: why a server does not answer a `negotiate`.
 pub(crate) const TOO_MANY_NEGOTIATIONS: &str = "too_many_negotiations";
 
 /// A packet of version 0 that is not one of those in the specification.

@@ -11,6 +11,9 @@ use crate::session::SessionOption;
 use crate::time::millis;
 use crate::versions::Versions;
 
+/// N15: the form of a context. Another one would be another agreement.
+const CONTEXT_FORM: u64 = 1;
+
 /// How long a server waits that tells no `max_idle_ms` (L1).
 pub(crate) const DEFAULT_MAX_IDLE: Duration = Duration::from_secs(120);
 
@@ -48,6 +51,8 @@ pub struct Options {
     pub max_idle: Option<Duration>,
     /// Versions that the client has and will not use at present, each with the reason.
     pub quarantined: Vec<(Version, Term)>,
+    /// N15: the client may tell, and the server reads, what belongs to a message beside it.
+    pub context: bool,
     /// About a session (S1, S4).
     pub session: Option<SessionOption>,
 }
@@ -115,9 +120,11 @@ impl Options {
             );
             Term::tuple([Term::atom("quarantined"), list])
         });
+        let context =
+            self.context.then(|| Term::tuple([Term::atom("context"), Term::from(CONTEXT_FORM)]));
         let session = self.session.map(SessionOption::to_term);
         let texts = [agent, peers].into_iter().flatten();
-        Term::list(texts.chain(numbers).chain(quarantined).chain(session))
+        Term::list(texts.chain(numbers).chain(quarantined).chain(context).chain(session))
     }
 
     pub(super) fn from_term(packet: &'static str, term: TermRef<'_>) -> Result<Self, ControlError> {
@@ -151,6 +158,9 @@ impl Options {
                 options.max_idle = Some(Duration::from_millis(max));
             } else if name == "quarantined" {
                 options.quarantined = fields.read(1, "quarantined", quarantined)?;
+            } else if name == "context" {
+                let form = fields.read(1, "context", read::unsigned)?;
+                options.context = form == CONTEXT_FORM;
             } else if let Some(session) = SessionOption::from_fields(name, &fields)? {
                 options.session = Some(session);
             }

@@ -27,8 +27,6 @@ mod resuming;
 mod scratch;
 mod wire;
 
-use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use core::num::NonZeroU64;
 use core::time::Duration;
@@ -48,7 +46,7 @@ use self::answer::{Answer, Content};
 use self::calls::Calls;
 use self::granted::Leaving;
 use self::outputs::Outputs;
-use self::wire::{Barred, Opening, Wire};
+use self::wire::{Opening, Wire};
 use crate::control::ServerControl;
 use crate::drain::Phase;
 use crate::offer::Offer;
@@ -115,8 +113,7 @@ impl ServerSession {
     /// is each message for it, with `'not_allowed'`.
     #[must_use]
     pub fn with_barred(mut self, services: impl IntoIterator<Item = Service>) -> Self {
-        let services: BTreeSet<_> = services.into_iter().collect();
-        self.wire.barred = (!services.is_empty()).then(|| Box::new(Barred(services)));
+        self.wire.bar(services.into_iter().collect());
         self
     }
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use ubf_codec::{DecodeError, Document, Term, Text, Version};
 
 use super::resuming::{SessionEnd, SessionRequest};
+use crate::control::Context;
 use crate::packet::Packet;
 use crate::service::Service;
 use crate::session::{Grant, SessionId};
@@ -97,6 +98,8 @@ pub struct Message {
     /// [`Input::Refused`](super::Input::Refused): only its number matters. There are such messages
     /// in sessions of an owned service alone, whose owner counts them.
     pub refused: Option<Box<Term>>,
+    /// N15: what the caller has told of it.
+    pub context: Option<Box<Context>>,
 }
 
 /// Why a connection is closed.

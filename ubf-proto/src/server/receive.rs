@@ -75,6 +75,7 @@ impl ServerSession {
             return None;
         }
         let is_barred = self.wire.bars(&self.calls.service);
+        let context = self.wire.take_context();
         let is_refused = is_barred
             || self.wire.is_refused(version)
             || !self.calls.speaks(version, &self.offer, self.now);
@@ -110,6 +111,7 @@ impl ServerSession {
             version,
             body: packet.body,
             refused,
+            context,
         };
         let Calls { session, pending, .. } = &mut self.calls;
         let bytes = message.body.source().len();
@@ -153,6 +155,12 @@ impl ServerSession {
             Ok(ClientControl::Seen { done, events, is_end }) => {
                 if let Some(field) = self.seen(done, events, is_end) {
                     self.end_malformed("seen", field, packet, end);
+                }
+            }
+            // N15: it has no answer.
+            Ok(ClientControl::Context(context)) => {
+                if !self.wire.set_context(context) {
+                    self.refuse(0, Term::atom("unknown_packet"));
                 }
             }
             Ok(ClientControl::Error { why, offset }) => {
@@ -266,6 +274,8 @@ impl ServerSession {
             self.wire.heads.hold(false);
         }
         let limits = negotiate.options.limits();
+        let context = negotiate.options.context;
+        self.wire.agree_on_context(context);
         self.calls.turn_to(negotiate.service, limits, &self.offer);
         let service = self.calls.service.clone();
         let spoken = self.spoken();
@@ -285,6 +295,7 @@ impl ServerSession {
         let options = Options {
             agent: self.config.agent.clone(),
             peers: self.shuffled_peers(),
+            context,
             session,
             ..Options::default()
                 .with_limits(&self.config.limits)

@@ -9,7 +9,7 @@ use ubf_codec::{ClientHeader, Limits, NextIp, Version};
 
 use super::config::Config;
 use super::output::{CloseReason, Output, PacketKind};
-use crate::control::{Negotiate, ServerControl};
+use crate::control::{Context, Negotiate, ServerControl};
 use crate::drain::Phase;
 use crate::inbound::Inbound;
 use crate::packet::{Packet, ServerHeads};
@@ -38,8 +38,8 @@ pub(super) struct Wire {
     pub(super) negotiations: RateWindow,
     /// N4: versions that stay refused until the client has negotiated again. Apart: seldom there.
     pub(super) refused: Option<Box<BTreeSet<Version>>>,
-    /// N14: services that the client may not use. Apart, since mostly there are none.
-    pub(super) barred: Option<Box<Barred>>,
+    /// Apart, since mostly there are none.
+    extras: Option<Box<Extras>>,
     pub(super) heads: ServerHeads,
     /// Apart, like the end: seldom there.
     drain: Option<Box<DrainNotice>>,
@@ -118,9 +118,15 @@ impl Opening {
     }
 }
 
-/// N14: services that a client may not use.
-#[derive(Debug)]
-pub(super) struct Barred(pub(super) BTreeSet<Service>);
+/// What few connections have.
+#[derive(Debug, Default)]
+struct Extras {
+    /// N14: services that the client may not use.
+    barred: BTreeSet<Service>,
+    /// N15: the client may tell of its messages, and what it has told of the next one.
+    reads_context: bool,
+    context: Option<Box<Context>>,
+}
 
 /// A drain, as far as one connection has to do with it.
 #[derive(Clone, Copy, Debug)]
@@ -152,7 +158,7 @@ impl Wire {
             opening: Opening::Possible,
             negotiations: RateWindow::default(),
             refused: None,
-            barred: None,
+            extras: None,
             heads: ServerHeads::default(),
             drain: None,
             ending: None,
@@ -170,7 +176,36 @@ impl Wire {
 
     /// N14: whether the client may not use a service.
     pub(super) fn bars(&self, service: &Service) -> bool {
-        self.barred.as_ref().is_some_and(|barred| barred.0.contains(service))
+        self.extras.as_ref().is_some_and(|extras| extras.barred.contains(service))
+    }
+
+    /// N14: the client may not use these services.
+    pub(super) fn bar(&mut self, services: BTreeSet<Service>) {
+        if !services.is_empty() {
+            self.extras.get_or_insert_default().barred = services;
+        }
+    }
+
+    /// N15: whether contexts are agreed on from here on.
+    pub(super) fn agree_on_context(&mut self, is_agreed: bool) {
+        if is_agreed || self.extras.is_some() {
+            self.extras.get_or_insert_default().reads_context = is_agreed;
+        }
+    }
+
+    /// N15: what comes next is about the next message. `false`: that was not agreed on.
+    pub(super) fn set_context(&mut self, context: Context) -> bool {
+        let agreed = self.extras.as_mut().filter(|extras| extras.reads_context);
+        let is_agreed = agreed.is_some();
+        if let Some(extras) = agreed {
+            extras.context = Some(Box::new(context));
+        }
+        is_agreed
+    }
+
+    /// N15: what was told of the message that has come.
+    pub(super) fn take_context(&mut self) -> Option<Box<Context>> {
+        self.extras.as_mut()?.context.take()
     }
 
     pub(super) fn received(&mut self, bytes: bytes::BytesMut, now: Time) {

@@ -214,6 +214,7 @@ impl Connection {
             version: service.version,
             body,
             refused: None,
+            context: None,
         })
     }
 

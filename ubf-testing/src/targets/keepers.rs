@@ -121,6 +121,8 @@ impl Keepers {
             ClientControl::Seen { done, events, is_end } => {
                 self.seen(connection, (done, events), is_end);
             }
+            // N15: these servers never agree on it.
+            ClientControl::Context(_) => panic!("a context that was not agreed on"),
             ClientControl::Error { .. } => line.is_closing = true,
         }
         None

@@ -52,7 +52,7 @@ impl Peer {
                 ClientControl::Negotiate(negotiate) => self.negotiate(&negotiate, now),
                 ClientControl::Ping => self.say(0, "'pong'"),
                 // S3: it has no answer.
-                ClientControl::Seen { .. } => {}
+                ClientControl::Seen { .. } | ClientControl::Context(_) => {}
                 ClientControl::Error { .. } => self.is_closing = true,
             }
             return None;

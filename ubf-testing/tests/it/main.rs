@@ -2,6 +2,7 @@
 
 mod book;
 mod conformance;
+mod context;
 mod contracts;
 mod corpus;
 mod differential;
