@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
+use rcgen::{DnType, SanType, date_time_ymd};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use ubf_codec::Host;
@@ -155,4 +156,116 @@ async fn a_new_certificate_is_shown_to_who_comes_and_who_is_there_stays() {
     let mut after = connect(address, &new.client_as("till-7.example")).await;
     assert!(ask(&mut after, "1 'who'$").await.starts_with("1 ? {"));
     assert!(ask(&mut before, "1 'who'$").await.starts_with("1 ? {"));
+}
+
+/// Whether the server lets in a client with this certificate.
+async fn is_let_in(address: std::net::SocketAddr, tls: &ClientTls) -> bool {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let host = Host::V4([127, 0, 0, 1].into());
+    let Ok(mut stream) = within(tls.connect(&host, stream.into())).await else { return false };
+    // In TLS 1.3 a client hears later that it is not trusted.
+    let _is_sent = stream.write_all(b"1 'who'$").await.is_ok();
+    matches!(within(stream.read(&mut [0])).await, Ok(1))
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_over_or_of_somebody_else_lets_nobody_in() {
+    let files = authority("wrong", &["till-7.example"]);
+    let name = || vec![SanType::DnsName("till-7.example".try_into().unwrap())];
+    files.sign("over", name(), |params| params.not_after = date_time_ymd(2020, 1, 1));
+    files.sign("early", name(), |params| params.not_before = date_time_ymd(2999, 1, 1));
+    let other = authority("wrong-other", &["till-7.example"]);
+    let [certificate, key] = ["till-7.example.pem", "till-7.example.key"].map(|at| other.file(at));
+    let stranger = files.client().showing(certificate, key).unwrap();
+    let (address, handle) = start(mutual(&files), ServerLimits::default()).await;
+    for tls in [files.client_as("over"), files.client_as("early"), stranger, files.client()] {
+        assert!(!is_let_in(address, &tls).await);
+    }
+    assert!(is_let_in(address, &files.client_as("till-7.example")).await);
+    assert_eq!(handle.status().counts.handshakes_failed, 4);
+    assert_eq!(handle.status().counts.connections, 1);
+}
+
+#[tokio::test]
+async fn s9_nobody_is_who_the_certificate_does_not_say() {
+    let files = authority("spoof", &["till-7.example"]);
+    // What a client says of itself counts for nothing: neither its common name, which no authority
+    // looks at, nor its agent.
+    let other = vec![SanType::DnsName("till-8.example".try_into().unwrap())];
+    files.sign("named", other, |params| {
+        params.distinguished_name.push(DnType::CommonName, "till-7.example");
+    });
+    files.sign("bare", Vec::new(), |params| {
+        params.distinguished_name.push(DnType::CommonName, "till-7.example");
+    });
+    let (address, _) = start(mutual(&files), ServerLimits::default()).await;
+    let mut named = connect(address, &files.client_as("named")).await;
+    let negotiate = "0 {'negotiate'1?#1&#{'agent'\"till-7.example\"}&}$";
+    assert!(ask(&mut named, negotiate).await.starts_with("1 ? {'agreed'"));
+    assert_eq!(ask(&mut named, "1 'who'$").await, "1 ? {\"till-8.example\"'start'}$");
+    let mut bare = connect(address, &files.client_as("bare")).await;
+    assert!(ask(&mut bare, "1 'who'$").await.starts_with("1 ? {\"sha256:"));
+}
+
+#[tokio::test]
+async fn l1_a_flood_of_handshakes_holds_up_nobody_who_is_served() {
+    let files = authority("herd", &["till-7.example"]);
+    let mut limits = ServerLimits::default();
+    limits.max_handshakes_per_address = 32;
+    let (address, handle) = start(mutual(&files), limits).await;
+    let till = files.client_as("till-7.example");
+    let mut served = connect(address, &till).await;
+    let mut flood = Vec::new();
+    for _ in 0..200 {
+        let mut begun = TcpStream::connect(address).await.unwrap();
+        // A hello that goes on and on.
+        let _is_sent = begun.write_all(&[0x16, 3, 1, 2, 0, 1, 0, 1, 0xFC]).await.is_ok();
+        flood.push(begun);
+        assert_eq!(ask(&mut served, "1 'who'$").await, "1 ? {\"till-7.example\"'start'}$");
+    }
+    let refused = async {
+        while handle.status().counts.handshakes_refused < 168 {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(refused).await;
+    // The places of those who are gone are free.
+    drop(flood);
+    let gone = async {
+        while handle.status().counts.handshakes_failed < 32 {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(gone).await;
+    assert!(is_let_in(address, &till).await);
+}
+
+#[tokio::test]
+async fn nobody_negotiates_tls_again_on_a_connection() {
+    let files = authority("again", &["till-7.example"]);
+    let (address, handle) = start(mutual(&files), ServerLimits::default()).await;
+    let stream = std::net::TcpStream::connect(address).unwrap();
+    stream.set_nonblocking(true).unwrap();
+    let mut below = TcpStream::from_std(stream.try_clone().unwrap()).unwrap();
+    let mut below_tls = TcpStream::from_std(stream).unwrap();
+    // A relay that can put in bytes of its own.
+    let (ours, mut theirs) = tokio::io::duplex(1 << 16);
+    let relay = tokio::spawn(async move {
+        let _is_over = tokio::io::copy_bidirectional(&mut theirs, &mut below_tls).await.is_ok();
+    });
+    let till = files.client_as("till-7.example");
+    let host = Host::V4([127, 0, 0, 1].into());
+    let mut served = within(till.connect(&host, Stream::own(ours))).await.unwrap();
+    assert_eq!(ask(&mut served, "1 'who'$").await, "1 ? {\"till-7.example\"'start'}$");
+    below.write_all(&[0x16, 3, 3, 0, 4, 1, 0, 0, 0]).await.unwrap();
+    let mut rest = Vec::new();
+    let _is_reset = within(served.read_to_end(&mut rest)).await.is_err();
+    assert!(rest.is_empty());
+    let lost = async {
+        while handle.status().connections > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(lost).await;
+    relay.abort();
 }
