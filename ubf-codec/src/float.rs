@@ -316,4 +316,24 @@ mod tests {
             assert_eq!(Term::from(text).tagged("f").as_ref().as_f64(), Some(value), "{text}");
         }
     }
+
+    #[test]
+    fn a_float_may_be_written_with_escapes() {
+        let mut decoder = crate::Decoder::new().with_any_escape(true);
+        for (packet, value) in [
+            (&br#""1.5"`f`$"#[..], Some(1.5)),
+            (br#""1\.5"`f`$"#, Some(1.5)),
+            (br#""1.5"`\f`$"#, Some(1.5)),
+            (br#""\1.5"`\f`$"#, Some(1.5)),
+            (br#""1\\5"`f`$"#, None),
+            (br#""1.5"`\g`$"#, None),
+            (br#""1.5"`g`$"#, None),
+            (b"'1.5'`f`$", None),
+            (b"7`f`$", None),
+        ] {
+            let document = decoder.decode(packet).unwrap();
+            assert_eq!(document.root().as_f64(), value, "{}", packet.escape_ascii());
+            assert_eq!(document.to_term().as_f64(), value, "{}", packet.escape_ascii());
+        }
+    }
 }

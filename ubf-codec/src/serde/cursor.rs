@@ -9,7 +9,6 @@ use core::fmt;
 use core::slice;
 
 use crate::dialect::Dialect;
-use crate::float;
 use crate::node::{Node, NodeKind, Span};
 use crate::term::{Arena, IntegerRef, Place, Term, TermRef, TextRef};
 
@@ -127,9 +126,7 @@ impl<'de, 'n> Cursor<'de, 'n> {
     /// This term, as a reference of the shorter lifetime.
     pub(super) fn term(&self) -> TermRef<'n> {
         match self.at {
-            At::Node(node) => {
-                TermRef::new(node, Arena { source: self.whole.source, nodes: self.whole.nodes })
-            }
+            At::Node(node) => TermRef::new(node, self.arena()),
             At::Term(term) => TermRef::from(term),
         }
     }
@@ -204,15 +201,15 @@ impl<'de, 'n> Cursor<'de, 'n> {
     /// The value of a float of a packet.
     #[inline]
     pub(super) fn float(&self) -> Option<f64> {
-        let At::Node(node) = self.at else { return None };
-        if node.kind() != NodeKind::Tagged {
-            return None;
+        match self.at {
+            At::Node(node) => self.arena().float(node),
+            At::Term(_) => None,
         }
-        let [tag, digits] = node.span().slice(self.whole.nodes) else { return None };
-        let is_float = digits.kind() == NodeKind::String
-            && !digits.flag()
-            && tag.span().slice(self.whole.source) == b"f";
-        if is_float { float::value(digits.span().slice(self.whole.source)) } else { None }
+    }
+
+    #[inline(always)]
+    const fn arena(&self) -> Arena<'n> {
+        Arena { source: self.whole.source, nodes: self.whole.nodes }
     }
 
     /// The elements of a tuple of a packet.

@@ -71,6 +71,30 @@ impl Arena<'_> {
             _ => (Node::UNDEFINED, Node::UNDEFINED),
         }
     }
+
+    /// The value of a float.
+    #[inline]
+    pub(crate) fn float(&self, node: Node) -> Option<f64> {
+        if node.kind() != NodeKind::Tagged {
+            return None;
+        }
+        let [tag, digits] = node.span().slice(self.nodes) else { return None };
+        if digits.kind() != NodeKind::String {
+            return None;
+        }
+        if tag.flag() || digits.flag() {
+            return self.escaped_float(*tag, *digits);
+        }
+        let is_float = tag.span().slice(self.source) == b"f";
+        if is_float { float::value(digits.span().slice(self.source)) } else { None }
+    }
+
+    /// The value of a float of which a part is written with escapes.
+    #[cold]
+    fn escaped_float(&self, tag: Node, digits: Node) -> Option<f64> {
+        let text = |node: Node| TextRef::new(node.span().slice(self.source), node.flag());
+        if text(tag) == "f" { float::value(&text(digits).to_bytes()) } else { None }
+    }
 }
 
 impl<'a> TermRef<'a> {
@@ -109,14 +133,17 @@ impl<'a> TermRef<'a> {
     /// The value of a float: a string tagged `f` (W8).
     #[must_use]
     pub fn as_f64(&self) -> Option<f64> {
-        let View::Tagged(tag, inner) = self.view() else { return None };
-        let View::String(text) = inner.view() else { return None };
-        if tag.as_plain() != Some(b"f") && tag != "f" {
-            return None;
-        }
-        match text.as_plain() {
-            Some(digits) => float::value(digits),
-            None => float::value(&text.to_bytes()),
+        // Without views, which pass through memory: that would take three times as long as to read
+        // the digits.
+        match self.0 {
+            Place::Packet(node, arena) => arena.float(node),
+            Place::Owned(Term::Tagged(tagged)) => match tagged.parts() {
+                [Term::Atom(tag), Term::String(digits)] if *tag == "f" => {
+                    float::value(digits.as_bytes())
+                }
+                _ => None,
+            },
+            Place::Owned(_) => None,
         }
     }
 
