@@ -62,7 +62,7 @@ counting(Bells) ->
             counting(Bells)
     end.
 
-request(say, N) -> {say, {N, {'#S', "text"}, [N, <<"bytes">>]}};
+request(say, N) -> {say, {N, {'#S', "text"}, [N, <<"level">>]}};
 request(ring, _) -> ring.
 
 is_good(say, N, Reply) -> {say, What} = request(say, N), Reply =:= {reply, {said, What}, start};
