@@ -615,10 +615,10 @@ mod takeover {
         new.handle.adopt_connection(sent(&passed)).unwrap().serve();
         drop(passed);
         peer.expect("{2'counting'}$\n{3'counting'}$\n").await;
-        drop(ended(old).await);
+        let _report = ended(old).await;
         peer.exchange("'c'$\n", "{4'counting'}$\n").await;
         drop(peer);
-        drop(ended(new).await);
+        let _report = ended(new).await;
     }
 
     /// Waits until so many handlers run.
@@ -639,7 +639,7 @@ mod takeover {
         suspension.undo();
         peer.expect("{2'counting'}$\n").await;
         drop(peer);
-        drop(ended(server).await);
+        let _report = ended(server).await;
     }
 
     #[tokio::test]
@@ -658,7 +658,7 @@ mod takeover {
         gate.add_permits(1);
         peer.expect_end("{3'counting'}$\n").await;
         drop(departure);
-        drop(ended(old).await);
+        let _report = ended(old).await;
     }
 
     #[tokio::test]
@@ -674,7 +674,7 @@ mod takeover {
         suspension.undo();
         peer.exchange("'b'$\n", "{2'counting'}$\n").await;
         drop(peer);
-        drop(ended(old).await);
-        drop(ended(new).await);
+        let _report = ended(old).await;
+        let _report = ended(new).await;
     }
 }

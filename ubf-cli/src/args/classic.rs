@@ -7,6 +7,7 @@ use ubf_client::classic::{ClassicBuilder, Flavour, HelloMode};
 use ubf_client::tls::ClientTls;
 use ubf_client::{Client, Target};
 use ubf_codec::{Limits, Term};
+use ubf_load::load::StockPlan;
 
 use crate::network;
 use crate::ui::report::Report;
@@ -97,6 +98,23 @@ impl ClassicArgs {
             builder = builder.without_meta_level();
         }
         if self.simplerpc { builder.simple_rpc() } else { builder }
+    }
+
+    /// The same for a load; `None` if the servers know versions.
+    pub(crate) fn plan(&self) -> Result<Option<StockPlan>, Report> {
+        if !self.classic {
+            return Ok(None);
+        }
+        let mut plan = StockPlan::default();
+        plan.flavour = self.flavour;
+        plan.hello = match self.no_hello {
+            true => HelloMode::None,
+            false => HelloMode::Expected { within: HELLO_TIME },
+        };
+        plan.start = self.start()?.map(|(service, argument)| (service.into(), argument));
+        plan.has_no_meta_level = self.plugin;
+        plan.is_simple = self.simplerpc;
+        Ok(Some(plan))
     }
 
     /// The service that is to be started, and with which argument.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args};
 use ubf_client::Target;
 
+use super::classic::ClassicArgs;
 use super::connect::ConnectArgs;
 use super::units::{bytes_u32, duration, some_time};
 
@@ -90,6 +91,9 @@ pub(crate) struct Load {
 
     #[command(flatten)]
     pub(crate) connect: ConnectArgs,
+
+    #[command(flatten)]
+    pub(crate) classic: ClassicArgs,
 }
 
 /// The bytes of a packet.

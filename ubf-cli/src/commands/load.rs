@@ -13,7 +13,7 @@ use crate::ui::output::Output;
 use crate::ui::report::Report;
 use crate::ui::status::Status;
 use ubf_client::SessionPlan;
-use ubf_load::load::{Load, Plan, Requests, Snapshot, Summary};
+use ubf_load::load::{Load, Plan, Requests, Snapshot, StartError, Summary};
 
 /// Without --duration and --calls.
 const DEFAULT_DURATION: Duration = Duration::from_secs(10);
@@ -57,6 +57,7 @@ fn plan(args: &args::Load) -> Result<Plan, Report> {
     let mut plan = Plan::new(args.addresses.iter().cloned());
     plan.spreads = args.spread;
     plan.service = args.connect.service();
+    plan.stock = args.classic.plan()?;
     plan.versions.clone_from(&args.connect.versions);
     plan.policy = args.connect.policy();
     plan.tls = args.connect.tls(&args.addresses)?;
@@ -82,7 +83,7 @@ async fn make_calls(args: &args::Load, plan: Plan, output: &mut Output) -> Resul
     let mut progress = Progress::new(args.progress, output);
     let mut told = Told::listen()?;
     let mut load = tokio::select! {
-        load = Load::start(plan) => load.map_err(|error| network::cannot_connect(&error))?,
+        load = Load::start(plan) => load.map_err(|error| cannot_start(&error))?,
         () = told.is_over() => {
             return Err(Report::new("interrupted before all clients were connected"));
         }
@@ -107,6 +108,16 @@ async fn make_calls(args: &args::Load, plan: Plan, output: &mut Output) -> Resul
     }
     progress.end(output);
     Ok(load.finish(Duration::ZERO).await)
+}
+
+/// Why there is no load.
+pub(crate) fn cannot_start(error: &StartError) -> Report {
+    match error {
+        StartError::Connect(error) => network::cannot_connect(error),
+        StartError::Stock(error) => network::classic::cannot_connect(error),
+        StartError::Service(error) => network::classic::failed(error),
+        _ => Report::new(error.to_string()),
+    }
 }
 
 /// How it is going, on stderr: one line that changes at a terminal, else a line each time.

@@ -128,7 +128,12 @@ impl fmt::Display for LoadReport<'_> {
         writeln!(
             f,
             "answered   {}",
-            if versions.is_empty() { "0".to_owned() } else { versions.join(", ") }
+            // Stock servers have no versions.
+            if versions.is_empty() {
+                count(counts.of(Outcome::Answered))
+            } else {
+                versions.join(", ")
+            }
         )?;
         let bad = counts.bad() - counts.indeterminate();
         let style = |number: u64| if number == 0 { good } else { error };

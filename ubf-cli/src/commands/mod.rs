@@ -27,6 +27,9 @@ mod upgrade;
 
 use std::io;
 
+#[cfg(unix)]
+pub(crate) use self::load::cannot_start;
+
 use crate::args::Command;
 use crate::ui::output::Output;
 use crate::ui::status::Status;

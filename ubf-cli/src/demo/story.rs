@@ -406,7 +406,7 @@ async fn connect(
                 return stage.look();
             }
             Err(error) if attempt == MAX_STARTS => {
-                return Err(crate::network::cannot_connect(&error).into());
+                return Err(crate::commands::cannot_start(&error).into());
             }
             Err(_) => attempt += 1,
         }

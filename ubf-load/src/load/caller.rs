@@ -5,13 +5,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
-use ubf_client::{Client, Unsupported, Versions};
+use ubf_client::classic::ClassicClient;
+use ubf_client::{Client, State, Statistics, Unsupported, Versions};
 use ubf_codec::{Term, Version};
 
 use super::outcome::Outcome;
 use super::pace::{Pace, Turn};
 use super::requests::Requests;
 use super::snapshot::ClientView;
+use super::stock::outcome_of;
 use super::tally::{Tally, lock};
 
 /// How long a caller waits after a call that ended badly, if it is not on a schedule. Chosen: a
@@ -31,11 +33,19 @@ pub(super) struct Common {
     pub(super) broken: RwLock<Versions>,
 }
 
+/// A client of either kind.
+#[derive(Clone, Debug)]
+pub(super) enum Either {
+    Versioned(Client),
+    /// Of servers that know no versions.
+    Stock(ClassicClient),
+}
+
 /// A client of the load.
 pub(super) struct LoadClient {
     /// Counted from 1.
     pub(super) number: u64,
-    pub(super) client: Client,
+    pub(super) client: Either,
     common: Arc<Common>,
     next_call: AtomicU64,
     /// How each call ended; the first is call 1.
@@ -46,7 +56,7 @@ pub(super) struct LoadClient {
 }
 
 impl LoadClient {
-    pub(super) fn new(number: u64, client: Client, common: Arc<Common>) -> Self {
+    pub(super) fn new(number: u64, client: Either, common: Arc<Common>) -> Self {
         Self {
             number,
             client,
@@ -75,12 +85,32 @@ impl LoadClient {
         };
         self.note(open.number, Outcome::Open);
         let term = self.common.requests.term(self.number, open.number);
+        let (outcome, version) = match &self.client {
+            Either::Versioned(client) => self.call_versioned(client, term).await,
+            Either::Stock(client) => (self.call_stock(client, term).await, None),
+        };
+        open.end(outcome, version);
+        outcome
+    }
+
+    async fn call_stock(&self, client: &ClassicClient, term: Term) -> Outcome {
         let expected = self.common.expects_echo.then(|| term.clone());
-        let mut call = self.client.call(self.request(term)).within(self.common.call_time);
+        match client.call(term).within(self.common.call_time).await {
+            Ok(reply) if expected.is_none_or(|expected| *reply.response() == expected) => {
+                Outcome::Answered
+            }
+            Ok(_) => Outcome::WrongReply,
+            Err(error) => outcome_of(&error),
+        }
+    }
+
+    async fn call_versioned(&self, client: &Client, term: Term) -> (Outcome, Option<Version>) {
+        let expected = self.common.expects_echo.then(|| term.clone());
+        let mut call = client.call(self.request(term)).within(self.common.call_time);
         if self.common.is_idempotent {
             call = call.idempotent();
         }
-        let (outcome, version) = match call.await {
+        match call.await {
             Ok(reply) => {
                 let is_right =
                     expected.is_none_or(|expected| reply.response().to_term() == expected);
@@ -90,9 +120,7 @@ impl LoadClient {
                 )
             }
             Err(error) => (Outcome::of(&error), None),
-        };
-        open.end(outcome, version);
-        outcome
+        }
     }
 
     /// Code that can be made to crash. Nobody has to read about it on stderr: this panic goes by
@@ -131,7 +159,11 @@ impl LoadClient {
     }
 
     pub(super) fn view(&self) -> ClientView {
-        let status = self.client.status();
+        let client = match &self.client {
+            Either::Versioned(client) => client,
+            Either::Stock(client) => return self.view_of_stock(client),
+        };
+        let status = client.status();
         let status = status.borrow();
         ClientView {
             number: self.number,
@@ -139,6 +171,21 @@ impl LoadClient {
             version: status.version,
             address: status.address.clone(),
             statistics: status.statistics,
+        }
+    }
+}
+
+impl LoadClient {
+    fn view_of_stock(&self, client: &ClassicClient) -> ClientView {
+        let status = client.status();
+        let status = status.borrow();
+        let state = if status.ended.is_none() { State::Ready } else { State::Closed };
+        ClientView {
+            number: self.number,
+            state,
+            version: None,
+            address: status.target.to_string().parse().ok(),
+            statistics: Statistics::default(),
         }
     }
 }
@@ -160,7 +207,7 @@ impl OpenCall<'_> {
             let took = due.elapsed();
             self.client.common.tally.add(place, outcome, version, took);
             let mut waited_in_vain = lock(&self.client.waited_in_vain);
-            if version.is_none() {
+            if !outcome.has_reply() {
                 *waited_in_vain = waited_in_vain.max(took);
             } else if *waited_in_vain > Duration::ZERO {
                 self.client

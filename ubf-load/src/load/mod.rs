@@ -13,6 +13,7 @@ mod pace;
 mod plan;
 mod requests;
 mod snapshot;
+mod stock;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ pub use self::outcome::{Counts, Outcome};
 pub use self::plan::Plan;
 pub use self::requests::Requests;
 pub use self::snapshot::{ClientView, Snapshot, Summary};
+pub use self::stock::{StartError, StockPlan};
 pub use self::tally::{Latency, Results};
 
 use std::fmt;
@@ -30,10 +32,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use ubf_client::{Client, ConnectError, Versions};
+use ubf_client::Versions;
 use ubf_codec::Version;
 
-use self::caller::{Common, LoadClient};
+use self::caller::{Common, Either, LoadClient};
 use self::cut::Scissors;
 use self::pace::Pace;
 use self::tally::Tally;
@@ -61,7 +63,7 @@ impl Load {
     ///
     /// # Errors
     /// Of the first client that cannot connect.
-    pub async fn start(plan: Plan) -> Result<Self, ConnectError> {
+    pub async fn start(plan: Plan) -> Result<Self, StartError> {
         let scissors = Scissors::new(plan.cut);
         let connected = connect_all(&plan, &scissors).await?;
         let common = Arc::new(Common {
@@ -154,7 +156,12 @@ impl Load {
         let mut closing = JoinSet::new();
         for client in &self.clients {
             let client = client.client.clone();
-            closing.spawn(async move { client.close(CLOSE_TIME).await });
+            closing.spawn(async move {
+                match client {
+                    Either::Versioned(client) => client.close(CLOSE_TIME).await,
+                    Either::Stock(client) => client.close(CLOSE_TIME).await,
+                }
+            });
         }
         drop(timeout(2 * CLOSE_TIME, closing.join_all()).await);
         Summary {
@@ -198,14 +205,18 @@ impl Drop for Load {
 async fn connect_all(
     plan: &Plan,
     scissors: &Arc<Scissors>,
-) -> Result<Vec<(u64, Client)>, ConnectError> {
+) -> Result<Vec<(u64, Either)>, StartError> {
     let places = Arc::new(Semaphore::new(MAX_CONNECTING));
     let mut connecting = JoinSet::new();
     for (number, _) in (1..).zip(0..plan.connections) {
         let (places, builder) = (Arc::clone(&places), plan.builder(number, scissors));
+        let stock = plan.stock.clone();
         connecting.spawn(async move {
             let place = places.acquire().await;
-            let connected = builder.connect().await;
+            let connected = match stock {
+                None => builder.connect().await.map(Either::Versioned).map_err(StartError::from),
+                Some(stock) => stock.connect(builder).await.map(Either::Stock),
+            };
             drop(place);
             connected.map(|client| (number, client))
         });

@@ -93,6 +93,12 @@ impl Outcome {
         }
     }
 
+    /// Whether a reply has come.
+    #[must_use]
+    pub const fn has_reply(self) -> bool {
+        matches!(self, Self::Answered | Self::WrongReply)
+    }
+
     /// Whether nobody can know if it ran.
     #[must_use]
     pub const fn is_indeterminate(self) -> bool {

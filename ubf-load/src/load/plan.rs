@@ -10,6 +10,7 @@ use ubf_codec::{Limits, Version};
 
 use super::cut::Scissors;
 use super::requests::Requests;
+use super::stock::StockPlan;
 
 /// What a load is to be: whom it is for, what is asked, how much of it and for how long.
 ///
@@ -24,6 +25,8 @@ pub struct Plan {
     pub spreads: bool,
     /// The service that is called.
     pub service: Service,
+    /// What is to be known of servers that know no versions. `None`: they know some.
+    pub stock: Option<StockPlan>,
     /// The versions that the clients offer.
     pub versions: Versions,
     /// Which redirections the clients follow.
@@ -78,6 +81,7 @@ impl Plan {
             addresses: addresses.into_iter().map(Into::into).collect(),
             spreads: false,
             service: Service::DEFAULT,
+            stock: None,
             versions: (1..=20).filter_map(Version::new).collect(),
             policy: RedirectPolicy::default(),
             tls: None,

@@ -71,6 +71,8 @@ impl Results {
         self.counts.add(outcome);
         if let Some(version) = version {
             *self.versions.entry(version).or_default() += 1;
+        }
+        if outcome.has_reply() {
             self.latency.saturating_record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
             self.longest_pause = self.longest_pause.max(took);
         }

@@ -130,7 +130,7 @@ impl Versioned {
                 while let Some(output) = server.poll_output() {
                     match output {
                         classic::Output::Transmit { bytes, .. } => {
-                            link.to_client.extend(&bytes[..])
+                            link.to_client.extend(&bytes[..]);
                         }
                         classic::Output::Close { .. } => link.is_closing = true,
                         _ => {}

@@ -65,7 +65,14 @@ impl ServerSession {
         };
         match form::elements::<2>(packet.root()) {
             Some([reply, state]) if let Some(name) = state.as_atom() => {
-                self.reply_as(number, reply, name.to_text(), Some(packet.root()));
+                // Mostly the state stays, and its name is there.
+                let state = match &self.level {
+                    Level::Service(session) if name == *session.state.as_bytes() => {
+                        session.state.clone()
+                    }
+                    Level::Service(_) | Level::Meta => name.to_text(),
+                };
+                self.reply_as(number, reply, state, Some(packet.root()));
             }
             Some(_) | None => self.stop(CloseReason::Crashed),
         }
@@ -110,7 +117,7 @@ impl ServerSession {
             self.answer_with(reply, state.clone(), pair);
             return self.enter(state);
         };
-        let next = service.place(&state);
+        let next = if state == session.state { session.place } else { service.place(&state) };
         let Err(broken) = contract.reply(&accepted, reply, next) else {
             self.answer_with(reply, state.clone(), pair);
             return self.enter(state);
@@ -154,6 +161,9 @@ impl ServerSession {
     /// The session is in another state.
     fn enter(&mut self, state: Text) {
         let Level::Service(session) = &mut self.level else { return };
+        if session.place.is_some() && session.state == state && state != "stop" {
+            return;
+        }
         let service = self.house.service(session.service);
         session.place = service.and_then(|service| service.place(&state));
         let has_contract = service.is_some_and(|service| service.contract().is_some());
