@@ -11,6 +11,7 @@ use ubf_server::{
 
 use crate::certificates::Certificates;
 use crate::control::Control;
+use crate::handoff::{self, HandoffService};
 use crate::takeover::Descriptor;
 
 /// Operators at a time.
@@ -20,8 +21,9 @@ const MAX_HANDSHAKES_OF_ONE: usize = 4;
 /// Descriptors for operators when clients have taken all others. Chosen: one operator at work, and
 /// some that a client's connection may take first.
 const SPARE_DESCRIPTORS: usize = 4;
-/// Bytes of a packet: a request is a list of addresses at most.
-const MAX_PACKET_BYTES: u32 = 64 << 10;
+/// Bytes of a packet: the rows that another node hands off come in pieces of a mebibyte, with a row
+/// of that size at their end.
+const MAX_PACKET_BYTES: u32 = 4 << 20;
 /// For a backup of many rows. Chosen: 100 GB at the speed of a slow disk.
 const MAX_ORDER_TIME: Duration = Duration::from_secs(3_600);
 /// Who types by hand needs time.
@@ -42,11 +44,16 @@ pub(crate) struct Operator {
 pub(crate) async fn serve(
     path: &Path,
     control: Control,
+    nodes: Option<HandoffService>,
     inherited: Option<Descriptor>,
 ) -> Result<Operator, BindError> {
     let builder = match inherited {
         Some(listener) => Server::builder().inherit(format!("unix:{}", path.display()), listener),
         None => Server::builder().listen_unix(path),
+    };
+    let builder = match nodes {
+        Some(nodes) => builder.service(handoff::NAME, nodes),
+        None => builder,
     };
     let operator = Operator::start(builder, control).await?;
     tracing::info!(path = %path.display(), "control socket");
@@ -57,6 +64,7 @@ pub(crate) async fn serve(
 pub(crate) async fn serve(
     path: &Path,
     _: Control,
+    _: Option<HandoffService>,
     _: Option<Descriptor>,
 ) -> Result<Operator, BindError> {
     let error =

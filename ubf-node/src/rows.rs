@@ -6,20 +6,24 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
-use tracing::{error, warn};
-use ubf_codec::{Version, Versioned as _};
+use tracing::{error, info, warn};
+use ubf_codec::{NextIp, Version, Versioned as _};
 use ubf_server::{
     ContractRules, OwnerInput, OwnerLink, ServerBuilder, ServerHandle, Service, SessionLimits,
     SessionOwner, Versions,
 };
 use ubf_service::backup::{self, BackupSize};
+use ubf_service::copy::{self, CopySize};
 use ubf_service::server::{
     CallWatch, Keeper, KeeperConfig, KeeperError, Migration, OrderError, OwnedSession, RowCount,
+    Suspended, turn_away,
 };
 use ubf_service::{Known, StatefulService};
-use ubf_state::{ShardId, ShardVersions};
+use ubf_state::handoff::{HandoffRecord, Standing};
+use ubf_state::{Epoch, ShardId, ShardVersions};
 use ubf_store::{Redb, Store, StoreError};
 
 use crate::journal::Journal;
@@ -57,6 +61,30 @@ pub(crate) trait KeptService: Send + Sync {
     fn close(&self) -> Result<(), KeeperError>;
     /// U2: opens the store again, which was closed for another process, and claims the rows.
     fn own_again(&self) -> Result<(), Unkept>;
+    /// U5: whose the rows were when their store was opened.
+    fn standing(&self) -> Standing;
+    /// Whether they are owned here.
+    fn is_here(&self) -> bool;
+    /// Waits until they are not.
+    fn is_away(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+    fn is_shared(&self) -> bool;
+    fn shard(&self) -> ShardId;
+    /// Under which they are owned. `None`: they are not.
+    fn epoch(&self) -> Option<Epoch>;
+    fn size(&self) -> Ordered<'_, CopySize>;
+    fn suspend(&self) -> Ordered<'_, Suspended>;
+    fn go_on(&self);
+    fn give(&self, moved: HandoffRecord) -> Ordered<'_, ()>;
+    /// U5: the rows are served there: everybody is told. It waits for the store.
+    fn leave(&self, next_ip: &NextIp) -> Result<(), KeeperError>;
+    /// U5: the rows are a copy whose fate is not known: clients hear `'not_now'`.
+    fn hold(&self);
+    /// U5: the rows are not here, but perhaps there.
+    fn stand_by(&self, next_ip: Option<NextIp>);
+    /// Opens the store of rows that are not owned here. It waits for the store.
+    fn open_store(&self) -> Result<Box<dyn Store>, Unkept>;
+    /// U5: owns the rows of a store, and serves them. It waits for the store.
+    fn serve(&self, store: Box<dyn Store>) -> Result<(), Unkept>;
 }
 
 /// What comes of an order to a keeper.
@@ -66,30 +94,71 @@ struct KeptOf<S: StatefulService> {
     service: ServiceName,
     names: Vec<Service>,
     current: Arc<Current<S>>,
-    open: Box<dyn Fn() -> Result<Arc<Keeper<S>>, Unkept> + Send + Sync>,
+    open: Opener<S>,
+    standing: Standing,
     /// The versions of the contract that are to be spoken, as far as the rows can hold them.
     wanted: Versions,
     /// Those that were withdrawn here, since the rows cannot hold them.
     withheld: Mutex<Versions>,
 }
 
-/// The keeper of the moment. One that was closed answers nobody any more, and the next one may come
-/// (U2).
-struct Current<S: StatefulService>(watch::Sender<Arc<Keeper<S>>>);
+/// Who has the rows at the moment.
+enum Place<S: StatefulService> {
+    /// They are owned here. A keeper that was closed answers nobody any more, and the next one may
+    /// come (U2).
+    Here(Arc<Keeper<S>>),
+    /// They are not, but perhaps there. `None`: they may be here later (U5).
+    Away(Option<NextIp>),
+}
+
+impl<S: StatefulService> Clone for Place<S> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Here(keeper) => Self::Here(Arc::clone(keeper)),
+            Self::Away(next_ip) => Self::Away(next_ip.clone()),
+        }
+    }
+}
+
+struct Current<S: StatefulService> {
+    place: watch::Sender<Place<S>>,
+    /// What this program knows of the service.
+    known: Known,
+}
 
 impl<S: StatefulService> SessionOwner for Current<S> {
     fn versions(&self) -> Versions {
-        self.0.borrow().versions()
+        let is_known = |version: &Version| S::needs(*version) <= self.known.newest;
+        S::Request::VERSIONS.iter().copied().filter(is_known).collect()
     }
 
     fn take(&self, from: &Arc<OwnerLink>, input: OwnerInput) {
-        self.0.borrow().take(from, input);
+        // Whoever replaces the keeper waits until this is told.
+        match &*self.place.borrow() {
+            Place::Here(keeper) => keeper.take(from, input),
+            Place::Away(next_ip) => turn_away(from, &input, next_ip.as_ref()),
+        }
     }
 }
 
 impl<S: StatefulService> KeptOf<S> {
-    fn keeper(&self) -> Arc<Keeper<S>> {
-        Arc::clone(&self.current.0.borrow())
+    fn keeper(&self) -> Option<Arc<Keeper<S>>> {
+        match &*self.current.place.borrow() {
+            Place::Here(keeper) => Some(Arc::clone(keeper)),
+            Place::Away(_) => None,
+        }
+    }
+
+    /// An order to the keeper, if the rows are owned here.
+    fn order<'k, T, F>(&'k self, order: impl FnOnce(Arc<Keeper<S>>) -> F) -> Ordered<'k, T>
+    where
+        T: Send + 'k,
+        F: Future<Output = Result<T, OrderError>> + Send + 'k,
+    {
+        match self.keeper() {
+            Some(keeper) => Box::pin(order(keeper)),
+            None => Box::pin(std::future::ready(Err(OrderError::NotNow))),
+        }
     }
 
     /// Offers those of these versions that are wanted, and withdraws the others.
@@ -101,7 +170,7 @@ impl<S: StatefulService> KeptOf<S> {
                 let _is_changed = change(server, name, version);
             }
         };
-        for version in self.keeper().versions().iter() {
+        for version in self.current.versions().iter() {
             let (is_held, is_wanted) = (held.contains(version), self.wanted.contains(version));
             if is_held && is_wanted {
                 if withheld.contains(version) {
@@ -138,51 +207,47 @@ impl<S: StatefulService> KeptService for KeptOf<S> {
     }
 
     fn spoken(&self) -> Versions {
-        let offered = self.keeper().offered();
+        let offered = self.keeper().map_or_else(|| self.current.versions(), |it| it.offered());
         offered.iter().filter(|version| self.wanted.contains(*version)).collect()
     }
 
     fn offer(&self, server: &ServerHandle) {
-        self.offer_only(server, &self.keeper().offered());
+        // What rows that are elsewhere can hold is known there.
+        let all = || self.current.versions();
+        let offered = self.keeper().map_or_else(all, |keeper| keeper.offered());
+        self.offer_only(server, &offered);
     }
 
     fn versions(&self) -> (Known, Option<ShardVersions>) {
-        let keeper = self.keeper();
-        (keeper.known(), keeper.row_versions())
+        (self.current.known, self.keeper().and_then(|keeper| keeper.row_versions()))
     }
 
     fn session_counts(&self) -> (usize, usize) {
-        self.keeper().session_counts()
+        self.keeper().map(|keeper| keeper.session_counts()).unwrap_or_default()
     }
 
     fn sessions(&self, after: u64, at_most: usize) -> Ordered<'_, Vec<OwnedSession>> {
-        let keeper = self.keeper();
-        Box::pin(async move { keeper.sessions(after, at_most).await })
+        self.order(move |keeper| async move { keeper.sessions(after, at_most).await })
     }
 
     fn count_rows(&self) -> Ordered<'_, Vec<RowCount>> {
-        let keeper = self.keeper();
-        Box::pin(async move { keeper.count_rows().await })
+        self.order(|keeper| async move { keeper.count_rows().await })
     }
 
     fn back_up(&self, path: PathBuf) -> Ordered<'_, BackupSize> {
-        let keeper = self.keeper();
-        Box::pin(async move { keeper.back_up(self.service.as_str(), path).await })
+        self.order(|keeper| async move { keeper.back_up(self.service.as_str(), path).await })
     }
 
     fn finalize(&self) -> Ordered<'_, ShardVersions> {
-        let keeper = self.keeper();
-        Box::pin(async move { keeper.finalize(&[]).await })
+        self.order(|keeper| async move { keeper.finalize(&[]).await })
     }
 
     fn migrate(&self) -> Ordered<'_, Migration> {
-        let keeper = self.keeper();
-        Box::pin(async move { keeper.migrate().await })
+        self.order(|keeper| async move { keeper.migrate().await })
     }
 
     fn lower<'k>(&'k self, server: &'k ServerHandle) -> Ordered<'k, ShardVersions> {
-        let keeper = self.keeper();
-        Box::pin(async move {
+        self.order(move |keeper| async move {
             if let Some(versions) = keeper.row_versions() {
                 let target = versions.state.write.saturating_sub(1);
                 let offered = keeper.offered();
@@ -198,25 +263,115 @@ impl<S: StatefulService> KeptService for KeptOf<S> {
     }
 
     fn ended(&self) -> Pin<Box<dyn Future<Output = KeeperError> + Send + '_>> {
-        let mut keepers = self.current.0.subscribe();
+        let mut places = self.current.place.subscribe();
         Box::pin(async move {
             loop {
-                let keeper = Arc::clone(&keepers.borrow_and_update());
+                let place = places.borrow_and_update().clone();
+                let ended = async {
+                    match place {
+                        Place::Here(keeper) => keeper.ended().await,
+                        Place::Away(_) => std::future::pending().await,
+                    }
+                };
                 tokio::select! {
-                    error = keeper.ended() => return error,
+                    // U6: another node has claimed the rows, and this one watches it from here on.
+                    error = ended => {
+                        if !(error.is_fenced() && self.is_shared()) {
+                            return error;
+                        }
+                        let service = self.service.as_str();
+                        warn!(service, %error, "the rows are another node's from here on");
+                        self.current.place.send_replace(Place::Away(None));
+                    }
                     // The sender is here.
-                    _ = keepers.changed() => {}
+                    _ = places.changed() => {}
                 }
             }
         })
     }
 
     fn close(&self) -> Result<(), KeeperError> {
-        self.keeper().close()
+        self.keeper().map_or(Ok(()), |keeper| keeper.close())
     }
 
     fn own_again(&self) -> Result<(), Unkept> {
-        self.current.0.send_replace((self.open)()?);
+        if self.is_here() {
+            let (place, _) = self.open.open(Adopts::No)?;
+            self.current.place.send_replace(place);
+        }
+        Ok(())
+    }
+
+    fn standing(&self) -> Standing {
+        self.standing.clone()
+    }
+
+    fn is_here(&self) -> bool {
+        self.keeper().is_some()
+    }
+
+    fn is_away(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        let mut places = self.current.place.subscribe();
+        Box::pin(async move {
+            // The sender is here.
+            let _place = places.wait_for(|place| matches!(place, Place::Away(_))).await.is_ok();
+        })
+    }
+
+    fn is_shared(&self) -> bool {
+        self.open.plan.place.is_shared()
+    }
+
+    fn shard(&self) -> ShardId {
+        shard(self.service)
+    }
+
+    fn epoch(&self) -> Option<Epoch> {
+        self.keeper().map(|keeper| keeper.epoch())
+    }
+
+    fn size(&self) -> Ordered<'_, CopySize> {
+        self.order(|keeper| async move { keeper.size().await })
+    }
+
+    fn suspend(&self) -> Ordered<'_, Suspended> {
+        self.order(|keeper| async move { keeper.suspend().await })
+    }
+
+    fn go_on(&self) {
+        if let Some(keeper) = self.keeper() {
+            keeper.go_on();
+        }
+    }
+
+    fn give(&self, moved: HandoffRecord) -> Ordered<'_, ()> {
+        self.order(|keeper| async move { keeper.give(moved).await })
+    }
+
+    fn leave(&self, next_ip: &NextIp) -> Result<(), KeeperError> {
+        match self.current.place.send_replace(Place::Away(Some(next_ip.clone()))) {
+            Place::Here(keeper) => keeper.leave(next_ip.clone()),
+            Place::Away(_) => Ok(()),
+        }
+    }
+
+    fn hold(&self) {
+        self.stand_by(None);
+    }
+
+    fn stand_by(&self, next_ip: Option<NextIp>) {
+        if !self.is_here() {
+            self.current.place.send_replace(Place::Away(next_ip));
+        }
+    }
+
+    fn open_store(&self) -> Result<Box<dyn Store>, Unkept> {
+        open_store(&self.open.plan.place, self.service).map(|(_, store)| store)
+    }
+
+    fn serve(&self, store: Box<dyn Store>) -> Result<(), Unkept> {
+        let keeper = self.open.start(self.service.as_str(), store)?;
+        self.current.place.send_replace(Place::Here(keeper));
         Ok(())
     }
 }
@@ -260,6 +415,10 @@ impl fmt::Display for Causes<'_> {
 /// What a service with rows is opened with.
 pub(crate) struct Opening {
     pub(crate) plan: StorePlan,
+    /// U5: whether rows are owned that a hand-off has left in doubt.
+    pub(crate) adopts: Adopts,
+    /// U6: where clients find this node, for other nodes of its store.
+    pub(crate) beats: Option<String>,
     pub(crate) sessions: SessionLimits,
     pub(crate) max_kept_event_bytes: usize,
     /// The names under which it is served.
@@ -336,7 +495,7 @@ impl Kept {
 }
 
 /// What came of a thread. A panic of the store's code is one of this task.
-fn contained<T>(ended: Result<T, tokio::task::JoinError>) -> T {
+pub(crate) fn contained<T>(ended: Result<T, tokio::task::JoinError>) -> T {
     match ended {
         Ok(done) => done,
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
@@ -348,25 +507,99 @@ fn open<S: StatefulService>(
     stateful: fn() -> S,
     opening: Opening,
 ) -> Result<Arc<dyn KeptService>, Unkept> {
-    let Opening { plan, sessions, max_kept_event_bytes, names, wanted, contracts, journal } =
-        opening;
+    let Opening { plan, adopts, sessions, names, wanted, contracts, journal, .. } = opening;
+    let (max_kept_event_bytes, beats) = (opening.max_kept_event_bytes, opening.beats);
     let watch = journal.map(|journal| Arc::new(journal) as Arc<dyn CallWatch>);
-    let open = move || {
-        let (place, store) = open_store(&plan.place, service)?;
-        let mut config = KeeperConfig::default();
-        config.shard = shard(service);
-        config.sessions = sessions.clone();
-        config.max_kept_event_bytes = max_kept_event_bytes;
-        config.first_version = plan.first_versions.of(service);
-        config.state_versions = plan.known_versions.of(service);
-        config.contracts = Some(contracts.clone());
-        config.watch.clone_from(&watch);
-        Keeper::start(stateful(), store, config)
-            .map_err(|error| Unkept { place: place.clone(), error: error.into() })
-    };
-    let current = Arc::new(Current(watch::Sender::new(open()?)));
-    let (open, withheld) = (Box::new(open), Mutex::default());
-    Ok(Arc::new(KeptOf { service, names, current, open, wanted, withheld }))
+    let mut config = KeeperConfig::default();
+    config.shard = shard(service);
+    config.sessions = sessions;
+    config.max_kept_event_bytes = max_kept_event_bytes;
+    config.first_version = plan.first_versions.of(service);
+    config.state_versions = plan.known_versions.of(service);
+    config.contracts = Some(contracts);
+    config.watch = watch;
+    config.beats = beats.filter(|_| plan.place.is_shared());
+    let open = Opener { service, stateful, plan, config };
+    let (place, standing) = open.open(adopts)?;
+    let known = open.config.known::<S>();
+    let current = Arc::new(Current { place: watch::Sender::new(place), known });
+    let withheld = Mutex::default();
+    Ok(Arc::new(KeptOf { service, names, current, open, standing, wanted, withheld }))
+}
+
+/// How the rows of a service are opened.
+struct Opener<S> {
+    service: ServiceName,
+    stateful: fn() -> S,
+    plan: StorePlan,
+    config: KeeperConfig,
+}
+
+/// Whether rows are owned here that a hand-off has left to nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Adopts {
+    Yes,
+    No,
+}
+
+impl<S: StatefulService> Opener<S> {
+    /// Opens the store, and owns its rows if they are this node's.
+    fn open(&self, adopts: Adopts) -> Result<(Place<S>, Standing), Unkept> {
+        let (place, mut store) = open_store(&self.plan.place, self.service)?;
+        let failed = |error| Unkept::opening(&place, error);
+        let mut standing = copy::standing(&mut *store, self.config.shard).map_err(failed)?;
+        if adopts == Adopts::Yes {
+            standing = self.adopt(&mut *store, standing).map_err(failed)?;
+        }
+        let service = self.service.as_str();
+        match &standing {
+            Standing::Own => {}
+            Standing::Empty if !self.plan.stands_by || self.plan.place.is_shared() => {}
+            Standing::Empty => info!(service, "standing by: rows are handed to this node"),
+            Standing::Unfinished => warn!(service, "standing by: a copy did not come to its end"),
+            Standing::Prepared(record) => {
+                warn!(service, from = record.node, "a copy is in doubt: clients wait");
+            }
+            Standing::Moved(record) => {
+                warn!(service, to = record.node, "the rows were handed off: clients wait");
+            }
+        }
+        let is_own = matches!(standing, Standing::Own)
+            || matches!(standing, Standing::Empty) && !self.plan.stands_by;
+        // U6: whoever owns rows that other nodes have, too, is watched before.
+        let watches = self.plan.stands_by && self.plan.place.is_shared();
+        if is_own && !watches {
+            return Ok((Place::Here(self.start(&place, store)?), standing));
+        }
+        store.close().map_err(failed)?;
+        Ok((Place::Away(None), standing))
+    }
+
+    /// U5: an operator says that the other node is lost for good.
+    fn adopt(&self, store: &mut dyn Store, standing: Standing) -> Result<Standing, StoreError> {
+        let (Standing::Prepared(record) | Standing::Moved(record)) = &standing else {
+            return Ok(standing);
+        };
+        let service = self.service.as_str();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let age_s = now.as_secs().saturating_sub(record.since.as_millis() / 1_000);
+        let is_copy = matches!(standing, Standing::Prepared(_));
+        warn!(
+            service,
+            age_s,
+            is_copy,
+            other = record.node,
+            "rows are adopted: what the other node has done since is lost"
+        );
+        copy::own(store, self.config.shard)?;
+        Ok(Standing::Own)
+    }
+
+    /// Owns the rows of a store.
+    fn start(&self, place: &str, store: Box<dyn Store>) -> Result<Arc<Keeper<S>>, Unkept> {
+        Keeper::start((self.stateful)(), store, self.config.clone())
+            .map_err(|error| Unkept { place: place.to_owned(), error: error.into() })
+    }
 }
 
 /// The shard of a service: in a database all of them are in the same tables.
@@ -477,6 +710,8 @@ pub(crate) struct StorePlan {
     pub(crate) first_versions: PerService<u32>,
     /// The state versions that this program is to know, if it is to know fewer than it does.
     pub(crate) known_versions: PerService<(u32, u32)>,
+    /// U5: a store without rows waits for those of another node.
+    pub(crate) stands_by: bool,
 }
 
 /// Where rows are kept.
@@ -496,6 +731,15 @@ impl StorePlace {
             return connection(text);
         }
         Ok(Self::Folder(text.into()))
+    }
+
+    /// Whether other nodes may have it, too.
+    pub(crate) const fn is_shared(&self) -> bool {
+        match self {
+            Self::Folder(_) => false,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => true,
+        }
     }
 
     /// As it is written in settings.

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::io::{ErrorKind, Write as _};
 use std::iter;
+use std::path::Path;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use crate::certificates::Certificates;
 use crate::classic::Stock;
 use crate::control::Control;
 use crate::descriptors;
+use crate::handoff::{HandoffService, Handoffs};
 use crate::journal::Journal;
 use crate::log::{self, Log};
 use crate::operator::{self, Operator};
@@ -246,6 +248,8 @@ async fn serve(
                 contracts,
                 journal,
                 plan: plan.clone(),
+                adopts: options.adopts(),
+                beats: settings.known_address(),
                 sessions: settings.sessions.clone(),
                 max_kept_event_bytes,
                 names: names.collect(),
@@ -315,10 +319,14 @@ async fn serve(
     // Before it, another process may serve.
     let successor = std::mem::replace(incoming, Incoming::alone()).ready(&server.handle()).await?;
     let (takeovers, mut outgoing) = Takeovers::new(progress.clone());
+    let node = settings.control.as_deref().and_then(node_address);
+    let (handoffs, waiting) = Handoffs::new(&kept, node);
+    handoffs.serve_with(server.handle());
     let control = Control::new(server.handle())
         .drains(settings.waits.grace, settings.waits.hard_stop)
         .with_settings(in_force)
         .with_takeovers(takeovers)
+        .with_handoffs(handoffs.clone())
         .with_journal(journal.clone())
         .with_log(log.clone())
         .with_breaks(breaks.clone())
@@ -346,7 +354,10 @@ async fn serve(
     };
     let operators_address = settings.control_listen.map(|plan| plan.address);
     let operator = match &settings.control {
-        Some(path) => Some(operator::serve(path, control, control_listener).await?),
+        Some(path) => {
+            let nodes = handoffs.are_any().then(|| HandoffService::new(&handoffs));
+            Some(operator::serve(path, control, nodes, control_listener).await?)
+        }
         None => None,
     };
     for service in kept.iter() {
@@ -417,6 +428,7 @@ async fn serve(
         never = proving => match never {},
         never = signals.obey(&handle) => match never {},
         never = watched => match never {},
+        never = handoffs.attend(waiting) => match never {},
         never = living => match never {},
         never = log.tell_of_what_is_left_out() => match never {},
     };
@@ -452,6 +464,11 @@ struct Ended {
     broken: Option<Box<dyn std::error::Error>>,
     /// Whether all that was taken is in the store.
     closed: Result<(), KeeperError>,
+}
+
+/// U5: where nodes of this machine speak to this one, by its control socket.
+fn node_address(control: &Path) -> Option<String> {
+    std::path::absolute(control).ok().map(|path| format!("unix:{}", path.display()))
 }
 
 /// U1: the name of the listener for metrics and health.

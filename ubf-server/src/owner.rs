@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ubf_codec::{Term, Version};
+use ubf_codec::{NextIp, Term, Version};
 use ubf_net::Peer;
 use ubf_proto::endpoint::{self, ConnectionKey, Origin};
 use ubf_proto::server::{Input, Message, SessionAnswer};
@@ -153,6 +153,13 @@ impl OwnerLink {
     /// S5: another connection goes on with the session. This one ends, with a word.
     pub fn overtaken(&self) {
         self.tell(Input::Overtaken);
+    }
+
+    /// S2: another server owns the service, at these addresses, if that is known. A connection with
+    /// a session, or that waits for one, ends with that word; the client of any other is told with
+    /// the next answer. What it waits for is still to be answered.
+    pub fn moved(&self, next_ip: Option<NextIp>) {
+        self.tell(Input::Moved { next_ip });
     }
 
     /// T4: the connection ends at once, without a word: what it was not told yet, it never will be.

@@ -22,6 +22,8 @@ mod bench;
 #[cfg(feature = "server")]
 pub mod backup;
 #[cfg(feature = "server")]
+pub mod copy;
+#[cfg(feature = "server")]
 pub mod server;
 
 pub use self::bench::Bench;

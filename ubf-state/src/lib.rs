@@ -122,6 +122,7 @@ pub mod shard;
 mod sweep;
 
 pub mod handoff;
+mod heartbeat;
 mod suspicion;
 pub mod takeover;
 
@@ -133,6 +134,7 @@ mod search;
 pub use self::base::{Base, Cache, Missing, Order, Page, Scan};
 pub use self::batch::{Batch, Epoch, NotCommitted, ShardId};
 pub use self::form::{Lost, Older, Row, RowError, Step, Written};
+pub use self::heartbeat::Heartbeat;
 pub use self::key::{Key, KeyError, MAX_KEY_BYTES};
 pub use self::record::{FORMAT, ShardRecord};
 pub use self::session::{Kept, KeptEvent, Session, SessionKey};

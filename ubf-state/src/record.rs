@@ -59,11 +59,23 @@ impl ShardRecord {
         Bytes::from_static(b"1 'restoring'$")
     }
 
+    /// What stands in its place when the rows were handed off to another node (U5).
+    #[must_use]
+    pub fn moved() -> Bytes {
+        Bytes::from_static(b"1 'moved'$")
+    }
+
+    /// What stands in its place while the rows are another node's copy (U5).
+    #[must_use]
+    pub fn copied() -> Bytes {
+        Bytes::from_static(b"1 'copied'$")
+    }
+
     /// Reads a stored value.
     ///
     /// # Errors
     /// The value is no record, or one in a format that is not known; or the rows of a backup are
-    /// [not all there](Self::restoring).
+    /// [not all there](Self::restoring), or [moved](Self::moved), or [copied](Self::copied).
     pub fn from_value(value: &[u8]) -> Result<Self, RowError> {
         let malformed = RowError::Malformed { what: "it is no record of a shard" };
         let (version, packet) = stored::read_version(value)?;
@@ -71,9 +83,14 @@ impl ShardRecord {
             return Err(RowError::UnknownVersion { version });
         }
         let document = ubf_codec::decode(packet).map_err(|_| malformed.clone())?;
-        if document.root().is_atom("restoring") {
-            let what = "a backup was being restored into it, and not to its end";
-            return Err(RowError::Malformed { what });
+        for (word, what) in [
+            ("restoring", "a backup was being restored into it, and not to its end"),
+            ("moved", "its rows were handed off to another node"),
+            ("copied", "its rows are another node's, of which this is a copy"),
+        ] {
+            if document.root().is_atom(word) {
+                return Err(RowError::Malformed { what });
+            }
         }
         Self::from_term(document.root()).ok_or(malformed)
     }

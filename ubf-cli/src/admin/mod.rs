@@ -15,8 +15,9 @@ use ubf_client::DialError;
 use ubf_client::tls::ClientTls;
 use ubf_codec::{Address, DecodeError, Document, Mode, Term, TermRef, Version, View, ubf};
 use ubf_node::control::{
-    BackupReport, ConnectionReport, Control, FinalizedReport, MigrationReport, Request, Response,
-    RowsReport, SessionReport, StatusReport, TakeoverReport, VersionCount, Which,
+    BackupReport, ConnectionReport, Control, FinalizedReport, HandoffReport, MigrationReport,
+    Request, Response, RowsReport, SessionReport, StatusReport, TakeoverReport, VersionCount,
+    Which,
 };
 
 use self::channel::Channel;
@@ -221,6 +222,30 @@ impl Admin {
             return Err(self.not_understood(&response));
         };
         Ok(backup)
+    }
+
+    /// Hands rows off to another node, and tells what came of it.
+    pub(crate) fn hand_off(
+        &mut self,
+        which: Which,
+        to: String,
+        within: Option<Duration>,
+    ) -> Result<Vec<HandoffReport>, AdminError> {
+        self.wait_for(LONG);
+        self.hand_offs(&Request::HandOff { which, to, within })
+    }
+
+    /// How far the last hand-off of each service is.
+    pub(crate) fn last_hand_offs(&mut self) -> Result<Vec<HandoffReport>, AdminError> {
+        self.hand_offs(&Request::LastHandOffs)
+    }
+
+    fn hand_offs(&mut self, request: &Request) -> Result<Vec<HandoffReport>, AdminError> {
+        let response = self.ask(request)?;
+        let Response::HandOffs(all) = response else {
+            return Err(self.not_understood(&response));
+        };
+        Ok(all)
     }
 
     /// The server may be silent for so long: it has much to do.

@@ -130,6 +130,13 @@ pub(crate) enum Command {
     Lower(Finalize),
     /// Rewrite rows of an older state version, beside the calls, and wait for the end
     Migrate(Migrate),
+    /// Hand the rows of services, and the sessions with them, off to another node
+    ///
+    /// The other node has the same service and a store of its own without rows, and was started
+    /// with --standby. Clients wait while the rows are on their way, and are sent to it; no call is
+    /// lost or runs twice. If anything fails before the commit point, this server goes on. At most
+    /// 64 MiB of rows go.
+    HandOff(HandOff),
     /// Copy the rows of a service to a file, and make a new store of one
     Store(StoreArgs),
     /// Execute no further call, finish those in progress, and end
@@ -147,6 +154,24 @@ impl RowsArgs {
     pub(crate) fn which(&self) -> Which {
         which(self.service.as_deref())
     }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HandOff {
+    /// Where nodes speak to the other one: the path of its control socket
+    #[arg(long, value_name = "PATH", required_unless_present = "show")]
+    pub(crate) to: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) rows: RowsArgs,
+
+    /// How long clients may wait until it is decided. Beyond it, this server goes on. By default 2s
+    #[arg(long, value_name = "TIME", value_parser = some_time)]
+    pub(crate) within: Option<Duration>,
+
+    /// Show how far the last one of each service is, and begin none
+    #[arg(long, conflicts_with_all = ["to", "service", "within"])]
+    pub(crate) show: bool,
 }
 
 #[derive(Debug, Args)]

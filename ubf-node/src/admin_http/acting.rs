@@ -75,6 +75,8 @@ const fn is_for_here(request: &Request) -> bool {
         | Request::Lower(_)
         | Request::Settings
         | Request::BackUp { .. }
+        | Request::HandOff { .. }
+        | Request::LastHandOffs
         | Request::TakeOver { .. }
         | Request::LastTakeover => false,
     }

@@ -30,6 +30,7 @@ impl Role {
             | Request::ListConnections { .. }
             | Request::ListSessions { .. }
             | Request::Rows(_)
+            | Request::LastHandOffs
             | Request::LastTakeover => Self::See,
             Request::Kick { .. }
             | Request::Move { .. }
@@ -48,7 +49,10 @@ impl Role {
             | Request::Lower(_)
             | Request::ShutDown { .. } => Self::Steer,
             // Settings may name a database with its password.
-            Request::BackUp { .. } | Request::TakeOver { .. } | Request::Settings => Self::Host,
+            Request::BackUp { .. }
+            | Request::HandOff { .. }
+            | Request::TakeOver { .. }
+            | Request::Settings => Self::Host,
         }
     }
 

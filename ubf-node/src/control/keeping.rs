@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use ubf_server::Peer;
 use ubf_service::server::{OrderError, OwnedSession};
@@ -10,6 +11,7 @@ use super::request::Which;
 use super::response::{Refusal, Response};
 use super::rows::{BackupReport, FinalizedReport, MigrationReport, RowsReport, TableReport};
 use super::{Control, Request, SessionReport, millis, name};
+use crate::handoff::Handoffs;
 use crate::rows::{Causes, KeptService};
 
 /// Sessions of services with rows have numbers from here on, and from twice of it for the second
@@ -26,6 +28,11 @@ impl Control {
             Request::Finalize(which) => self.finalize(which).await,
             Request::Lower(which) => self.lower(which).await,
             Request::BackUp { which, path } => self.back_up(which, Path::new(path)).await,
+            Request::HandOff { which, to, within } => self.hand_off(which, to, *within).await,
+            Request::LastHandOffs => {
+                let handoffs = self.handoffs.as_ref();
+                Ok(Response::HandOffs(handoffs.map(Handoffs::reports).unwrap_or_default()))
+            }
             _ => return None,
         })
     }
@@ -103,6 +110,22 @@ impl Control {
         let service = kept.service().as_str().to_owned();
         let (rows, bytes) = (size.rows, size.bytes);
         Ok(Response::BackedUp(BackupReport { service, rows, bytes }))
+    }
+
+    /// U5: one service after the other: each waits as short as can be.
+    async fn hand_off(
+        &self,
+        which: &Which,
+        to: &str,
+        within: Option<Duration>,
+    ) -> Result<Response, Refusal> {
+        let handoffs = self.handoffs.as_ref().ok_or(Refusal::NoRows)?;
+        let mut reports = Vec::new();
+        for kept in self.meant(which)? {
+            let report = handoffs.hand_off(kept.names(), to, within).await;
+            reports.push(report.map_err(Refusal::Rows)?);
+        }
+        Ok(Response::HandOffs(reports))
     }
 
     /// The sessions of services with rows, behind those of the server itself.

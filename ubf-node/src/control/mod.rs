@@ -24,6 +24,7 @@
 //! ```
 
 mod asker;
+mod handoffs;
 mod reports;
 mod request;
 mod response;
@@ -46,6 +47,7 @@ use self::request::{OLD_SHAPES, SHAPES, unit_word};
 use crate::audit::Audit;
 use crate::breaks::Breaks;
 use crate::certificates::Certificates;
+use crate::handoff::Handoffs;
 use crate::journal::Journal;
 use crate::log::Log;
 use crate::policy::Policy;
@@ -54,6 +56,7 @@ use crate::takeover::Takeovers;
 
 pub(crate) use self::asker::Asker;
 pub use self::asker::Role;
+pub use self::handoffs::{HandoffPhase, HandoffReport};
 pub use self::reports::{
     AgentCount, ConnectionReport, CordonReport, LoadMarksReport, PolicyReport, QuarantineReport,
     ServiceReport, SessionCountReport, SessionReport, StatusReport, TlsReport, VersionCount,
@@ -82,6 +85,7 @@ pub struct Control {
     policy: Option<Policy>,
     audit: Option<Audit>,
     settings: Arc<[(String, Option<String>)]>,
+    handoffs: Option<Handoffs>,
 }
 
 impl Control {
@@ -109,6 +113,7 @@ impl Control {
             policy: None,
             audit: None,
             settings: Arc::default(),
+            handoffs: None,
         }
     }
 
@@ -123,6 +128,13 @@ impl Control {
     #[must_use]
     pub(crate) fn with_takeovers(mut self, takeovers: Takeovers) -> Self {
         self.takeovers = Some(takeovers);
+        self
+    }
+
+    /// Hands rows off to other nodes.
+    #[must_use]
+    pub(crate) fn with_handoffs(mut self, handoffs: Handoffs) -> Self {
+        self.handoffs = Some(handoffs);
         self
     }
 
@@ -332,7 +344,9 @@ impl Control {
             | Request::Migrate(_)
             | Request::Finalize(_)
             | Request::Lower(_)
-            | Request::BackUp { .. } => return Err(Refusal::NoRows),
+            | Request::BackUp { .. }
+            | Request::HandOff { .. }
+            | Request::LastHandOffs => return Err(Refusal::NoRows),
             Request::ShutDown { hard_stop } => {
                 server.shut_down(hard_stop.unwrap_or(self.hard_stop));
             }

@@ -36,6 +36,8 @@ pub(super) const SHAPES: &[&str] = &[
     "{finalize,Service}",
     "{lower,Service}",
     "{back_up,Service,Path}",
+    "{hand_off,Service,To,WithinMs}",
+    "last_hand_offs",
     "{shut_down,HardStopMs}",
     "{take_over,Path}",
     "last_takeover",
@@ -150,6 +152,17 @@ pub enum Request {
         /// To which file, on the server's machine.
         path: String,
     },
+    /// U5: hand the rows, and the sessions with them, off to another node.
+    HandOff {
+        /// Of which services.
+        which: Which,
+        /// Where nodes speak to the other one: `unix:PATH`.
+        to: String,
+        /// How long clients may wait for that to be decided.
+        within: Option<Duration>,
+    },
+    /// How far the last hand-off of each service is.
+    LastHandOffs,
     /// Execute no further call, and end.
     ShutDown {
         /// How long calls in progress may take.
@@ -223,6 +236,10 @@ impl Request {
             Self::Finalize(which) => ubf!({finalize, (which.to_term())}),
             Self::Lower(which) => ubf!({lower, (which.to_term())}),
             Self::BackUp { which, path } => ubf!({back_up, (which.to_term()), (path.as_str())}),
+            Self::HandOff { which, to, within } => {
+                ubf!({hand_off, (which.to_term()), (to.as_str()), (millis(*within))})
+            }
+            Self::LastHandOffs => ubf!(last_hand_offs),
             Self::TakeOver { path } => ubf!({take_over, (path.as_str())}),
             Self::LastTakeover => ubf!(last_takeover),
             Self::Settings => ubf!(settings),
@@ -248,6 +265,7 @@ impl Request {
             ("clear_load_marks", Self::ClearLoadMarks),
             ("last_takeover", Self::LastTakeover),
             ("settings", Self::Settings),
+            ("last_hand_offs", Self::LastHandOffs),
         ];
         let View::Tuple(parts) = term.view() else {
             return words
@@ -277,6 +295,14 @@ impl Request {
             3 if name.is_atom("back_up") => {
                 let View::String(path) = part(2)?.view() else { return None };
                 Some(Self::BackUp { which: which(part(1)?)?, path: path.to_str()?.into_owned() })
+            }
+            4 if name.is_atom("hand_off") => {
+                let View::String(to) = part(2)?.view() else { return None };
+                Some(Self::HandOff {
+                    which: which(part(1)?)?,
+                    to: to.to_str()?.into_owned(),
+                    within: optional(part(3)?, wait)?,
+                })
             }
             2 if name.is_atom("take_over") => {
                 let View::String(path) = part(1)?.view() else { return None };
@@ -423,6 +449,9 @@ mod tests {
             "{finalize,?}",
             "{lower,\"ledger\"}",
             "{back_up,all,\"/tmp/a\"}",
+            "{hand_off,\"kv\",\"unix:/run/b\",2000}",
+            "{hand_off,all,\"unix:/run/b\",?}",
+            "last_hand_offs",
         ];
         let old = ["sessions", "{set_load_marks,sessions,1,2,?}"];
         let both = [
@@ -475,6 +504,8 @@ mod tests {
             "{rows,kv}",
             "{back_up,all,7}",
             "{back_up,all}",
+            "{hand_off,all,b,?}",
+            "{hand_off,all,\"b\",-1}",
             "[status]",
         ] {
             for version in [1, 2] {

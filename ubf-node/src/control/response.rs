@@ -5,6 +5,7 @@ use std::fmt;
 
 use ubf_codec::{Term, TermRef, View, ubf};
 
+use super::handoffs::HandoffReport;
 use super::reports::{
     ConnectionReport, SessionReport, StatusReport, VersionCount, list, number, optional, read_list,
     text, text_or_undefined, tuple,
@@ -43,6 +44,9 @@ pub enum Response {
     Lowered(Vec<FinalizedReport>),
     /// To [`Request::BackUp`](super::Request::BackUp).
     BackedUp(BackupReport),
+    /// To [`Request::HandOff`](super::Request::HandOff), of each service that is meant; and to
+    /// [`Request::LastHandOffs`](super::Request::LastHandOffs), of each that had one.
+    HandOffs(Vec<HandoffReport>),
     /// To [`Request::LastTakeover`](super::Request::LastTakeover). `None`: there was none.
     Takeover(Option<Box<TakeoverReport>>),
     /// To [`Request::Settings`](super::Request::Settings): each with its value, as a file has it. One
@@ -133,6 +137,7 @@ impl Response {
                 let setting = |(key, value): &(String, Option<String>)| ubf!({(key.as_str()), (text_or_undefined(value.as_deref()))});
                 ubf!({settings, (list(all, setting))})
             }
+            Self::HandOffs(all) => ubf!({hand_offs, (list(all, HandoffReport::to_term))}),
             Self::Takeover(report) => report
                 .as_ref()
                 .map_or_else(|| ubf!({takeover, (Term::Undefined)}), |report| report.to_term()),
@@ -178,6 +183,9 @@ impl Response {
                     Some((text(key)?, optional(value, text)?))
                 };
                 read_list(parts.get(1)?, setting).map(Self::Settings)
+            }
+            2 if version >= 2 && name.is_atom("hand_offs") => {
+                read_list(parts.get(1)?, HandoffReport::read).map(Self::HandOffs)
             }
             4 if version >= 2 && name.is_atom("backed_up") => {
                 BackupReport::read(term).map(Self::BackedUp)
@@ -305,6 +313,8 @@ mod tests {
             "{finalized,[{\"kv\",{2,1,2}}]}",
             "{lowered,[{\"kv\",{1,1,2}}]}",
             "{backed_up,\"kv\",71,4096}",
+            "{hand_offs,[]}",
+            "{hand_offs,[{\"kv\",\"giver\",\"unix:/run/b\",\"given\",[{\"suspending\",12}],7,4096,1,?}]}",
         ] {
             let term: Term = text.parse().unwrap();
             let read = Response::read(2, term.as_ref()).unwrap();

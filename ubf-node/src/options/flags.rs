@@ -17,6 +17,7 @@ use super::value::Raw;
 use super::{ServiceName, Unit};
 use crate::contracts::ContractMode;
 use crate::log::LogForm;
+use crate::rows::Adopts;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -229,6 +230,16 @@ pub struct Options {
     /// an earlier release, for demonstrations and tests of fleets with mixed releases.
     #[arg(long, value_name = "LIST", hide = true)]
     knows: Option<OsString>,
+
+    /// Begin no rows in an empty --data: wait until another node hands them off. With --store: claim
+    /// the rows only if no other node owns them, and watch it until then. Clients are sent on.
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    standby: Option<OsString>,
+
+    /// Own rows that a hand-off has left in doubt, or that were handed off: the other node is lost
+    /// for good. What it has done since then is lost, and two nodes have the rows if it is not.
+    #[arg(long)]
+    adopt: bool,
 
     /// A file with services that are played by its rules; may be given several times. The end of
     /// this help shows one.
@@ -478,6 +489,11 @@ impl Options {
         self.take_over
     }
 
+    /// U5: whether rows are owned that a hand-off has left in doubt.
+    pub(crate) const fn adopts(&self) -> Adopts {
+        if self.adopt { Adopts::Yes } else { Adopts::No }
+    }
+
     /// Whether nothing is to be served.
     pub(crate) const fn only_checks(&self) -> bool {
         self.check_config
@@ -491,7 +507,7 @@ impl Options {
             (!texts.is_empty()).then(list)
         };
         let Self { classic, drain, load, log, limits, sessions, tls, .. } = self;
-        let flags: [(&str, &'static str, Option<Raw>); 59] = [
+        let flags: [(&str, &'static str, Option<Raw>); 60] = [
             ("listen", "--listen", some(&self.listen)),
             ("advertise", "--advertise", one(&self.advertise)),
             ("service", "--service", some(&self.service)),
@@ -510,6 +526,7 @@ impl Options {
             ("store", "--store", one(&self.store)),
             ("state-version", "--state-version", one(&self.state_version)),
             ("knows", "--knows", one(&self.knows)),
+            ("standby", "--standby", one(&self.standby)),
             ("journal", "--journal", one(&self.journal)),
             ("script", "--script", some(&self.script)),
             ("gateway", "--gateway", some(&self.gateway)),

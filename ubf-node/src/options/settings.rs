@@ -119,6 +119,13 @@ impl Settings {
         self.advertise.as_ref().map_or_else(listens, ToString::to_string)
     }
 
+    /// Where clients find this server, as far as it is known before it listens.
+    pub(crate) fn known_address(&self) -> Option<String> {
+        let listens = self.listen.iter().filter_map(|listen| listen.parse::<Address>().ok());
+        let mut known = self.advertise.iter().cloned().chain(listens);
+        known.find(crate::control::is_a_goal).map(|address| address.to_string())
+    }
+
     /// Reads all settings. What is wrong is with the reader, and the default is in its place here.
     pub(super) fn read(reader: &mut Reader) -> Self {
         let scripts = reader.take_if_any(
@@ -439,7 +446,11 @@ fn store(reader: &mut Reader, services: &[ServiceName]) -> Option<StorePlan> {
         let text = format!("{} is not served", service.as_str());
         wrong(reader, "state-version", &text, "--service names what is");
     }
-    place.map(|place| StorePlan { place, first_versions, known_versions })
+    let stands_by = reader.take("standby", false, flag, |flag| Value::Boolean(*flag));
+    if stands_by && place.is_none() {
+        wrong(reader, "standby", "no rows are kept", "--data DIR");
+    }
+    place.map(|place| StorePlan { place, first_versions, known_versions, stands_by })
 }
 
 fn one_version(text: &str) -> Result<u32, Wrong> {

@@ -16,7 +16,6 @@
 //! `ubf_state::takeover`, which are searched exhaustively. Here is what they say done: sockets and
 //! descriptors in `line`, processes in `process`, what is said in `words`.
 
-mod fault;
 mod incoming;
 mod line;
 mod outgoing;

@@ -20,12 +20,12 @@ use ubf_state::takeover::{
     TakeoverTimes,
 };
 
-use super::fault;
 use super::line::{Line, LineError};
 use super::process::Process;
 use super::progress::Progress;
 use super::words::Word;
 use super::{Asked, CONNECT_TIME, WARM_TIME};
+use crate::fault;
 use crate::journal::Journal;
 use crate::rows::{Kept, Unkept};
 

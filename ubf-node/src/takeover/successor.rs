@@ -20,13 +20,13 @@ use ubf_state::takeover::{
     Message, Successor as Machine, SuccessorInput, SuccessorOutput, SuccessorStage,
 };
 
-use super::fault;
 use super::line::{Line, LineError};
 use super::process::Process;
 use super::progress::Progress;
 use super::words::Word;
 use super::{CONNECT_TIME, GIVE_TIME};
 use crate::control::{Control, Request, Response};
+use crate::fault;
 
 /// The most bytes of the answer to the request to give the place: a word, or a reason.
 const MAX_ANSWER_BYTES: usize = 64 << 10;

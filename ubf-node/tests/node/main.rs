@@ -14,6 +14,8 @@ mod control;
 mod dashboard;
 mod durable;
 mod folder;
+#[cfg(unix)]
+mod handoff;
 mod irc;
 mod journal;
 mod kv;
@@ -21,6 +23,8 @@ mod ledger;
 #[cfg(target_os = "linux")]
 mod mixed;
 mod process;
+#[cfg(all(unix, feature = "postgres"))]
+mod shared;
 #[cfg(unix)]
 mod side_channels;
 mod support;

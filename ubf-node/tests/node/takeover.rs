@@ -64,7 +64,7 @@ impl Place {
     /// The first one. The others are told the address that it got.
     fn first(&mut self, fault: &str) -> Program {
         let mut command = self.command(&[]);
-        command.env("UBF_TAKEOVER_FAULT", fault);
+        command.env("UBF_FAULT", fault);
         let program = Program::spawn(command);
         self.address = program.address().to_owned();
         program
@@ -72,7 +72,7 @@ impl Place {
 
     fn successor(&self, fault: &str) -> Command {
         let mut command = self.command(&["--take-over"]);
-        command.env("UBF_TAKEOVER_FAULT", fault);
+        command.env("UBF_FAULT", fault);
         command
     }
 

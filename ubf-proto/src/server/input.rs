@@ -102,6 +102,14 @@ pub enum Input {
     Crowded(bool),
     /// S6: the session is given up. Its connection, if it has one, goes on without.
     EndSession,
+    /// S2: the service of this connection has another owner, at these addresses; `None`: who that
+    /// is, is not known. A connection with a session ends at once, with a word; so does one that
+    /// waits to open a session, and one that waits to go on with a session hears that it is not
+    /// here. Any other is told with its next packet.
+    Moved {
+        /// Where the owner is.
+        next_ip: Option<NextIp>,
+    },
     /// U2: nothing more is taken in, and no handler begins. What runs is answered. Then the session
     /// can be [exported](super::ServerSession::export).
     Freeze,

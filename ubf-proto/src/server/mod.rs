@@ -157,6 +157,7 @@ impl ServerSession {
             | Input::Drain { .. }
             | Input::Undrain
             | Input::Leave
+            | Input::Moved { .. }
             | Input::Cordon { .. }
             | Input::Uncordon
             | Input::Close { .. }) => {
@@ -188,6 +189,7 @@ impl ServerSession {
             Input::Lost => self.stop(CloseReason::Lost),
             Input::Overtaken => self.overtaken(),
             Input::Leave => self.leave(),
+            Input::Moved { next_ip } => self.moved(next_ip),
             Input::Session(answer) => self.session_answered(answer),
             Input::NextIp(next_ip) => self.wire.set_next_ip(next_ip),
             Input::Drain { next_ip, until, notice_at } => {

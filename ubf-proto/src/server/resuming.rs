@@ -21,7 +21,7 @@ use crate::packet;
 use crate::service::Service;
 use crate::session::{Grant, NoSession, Resume, Resumed, SessionOption, Wish};
 use crate::time::Time;
-use ubf_codec::Term;
+use ubf_codec::{NextIp, Term};
 
 /// What a client wants of the endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -258,6 +258,21 @@ impl ServerSession {
         };
         let (mode, body) = self.answer_to_negotiate(negotiate, option);
         self.answer_body(mode, body);
+    }
+
+    /// S2: somebody else owns the sessions of this service.
+    pub(super) fn moved(&mut self, next_ip: Option<NextIp>) {
+        let is_known = next_ip.is_some();
+        self.wire.set_next_ip(next_ip);
+        if let Opening::Asked(asked) = &self.wire.opening
+            && matches!(asked.negotiate.options.session, Some(SessionOption::Resume(_)))
+        {
+            let why = if is_known { NoSession::Elsewhere } else { NoSession::NotNow };
+            return self.session_answered(SessionAnswer::NoSession(why));
+        }
+        if self.calls.session.is_some() || matches!(self.wire.opening, Opening::Asked(_)) {
+            self.close_with("moved", CloseReason::Shutdown);
+        }
     }
 
     /// Ends the connection at once, with a word.

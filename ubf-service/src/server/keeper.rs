@@ -3,7 +3,7 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
@@ -12,23 +12,26 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
-use ubf_codec::{Document, Version, Versioned as _};
+use ubf_codec::{Document, NextIp, Version, Versioned as _};
 use ubf_proto::endpoint::SessionLimits;
 use ubf_proto::server::SessionAnswer;
 use ubf_proto::session::NoSession;
 use ubf_proto::{Service, Versions};
 use ubf_server::{ContractRules, OwnerInput, OwnerLink, SessionOwner};
+use ubf_state::handoff::HandoffRecord;
 use ubf_state::shard::Config;
-use ubf_state::{Known, ShardId, ShardVersions};
+use ubf_state::{Epoch, Known, ShardId, ShardVersions};
 use ubf_store::{Store, StoreThread};
 
 use super::failure::KeeperError;
 use super::orders::{Migration, Order, OrderError, OwnedSession, Reading, RowCount};
+use super::parting::{Part, Suspended};
 use super::prepare::Todo;
 use super::rows::Rows;
 use super::work::{Event, Work};
 use super::worker::Worker;
 use crate::backup::BackupSize;
+use crate::copy::CopySize;
 use crate::host::{Host, known};
 use crate::service::StatefulService;
 
@@ -64,8 +67,24 @@ pub struct KeeperConfig {
     pub contracts: Option<ContractRules>,
     /// Who is told of each call before it begins. None by default.
     pub watch: Option<Arc<dyn CallWatch>>,
+    /// U6: where clients find this owner, a NextIP, if other nodes may own the rows when it is lost:
+    /// it says in the store that it lives. None by default.
+    pub beats: Option<String>,
     /// The seed of [`Tx::random`](ubf_state::Tx::random). By default it is the time of day.
     pub seed: Option<u64>,
+}
+
+impl KeeperConfig {
+    /// What a keeper with these settings knows of the rows of a service.
+    #[must_use]
+    pub fn known<S: StatefulService>(&self) -> Known {
+        let mut known = known::<S>();
+        if let Some((oldest, newest)) = self.state_versions {
+            known.newest = newest.clamp(known.oldest, known.newest);
+            known.oldest = oldest.clamp(known.oldest, known.newest);
+        }
+        known
+    }
 }
 
 impl Default for KeeperConfig {
@@ -79,6 +98,7 @@ impl Default for KeeperConfig {
             max_kept_event_bytes: 1 << 20,
             contracts: None,
             watch: None,
+            beats: None,
             seed: None,
         }
     }
@@ -153,6 +173,8 @@ pub(super) struct Shared {
     runtime: OnceLock<Handle>,
     /// How many there are, and how many of them have no connection.
     sessions: [AtomicUsize; 2],
+    /// Under which the rows are owned.
+    epoch: AtomicU64,
 }
 
 impl Shared {
@@ -160,6 +182,10 @@ impl Shared {
         for (count, now) in self.sessions.iter().zip([present, parked]) {
             count.store(now, Ordering::Relaxed);
         }
+    }
+
+    pub(super) fn set_epoch(&self, epoch: Epoch) {
+        self.epoch.store(epoch.0, Ordering::Relaxed);
     }
 
     pub(super) fn runtime(&self) -> Option<&Handle> {
@@ -203,14 +229,11 @@ impl<S: StatefulService> Keeper<S> {
             versions: watch::Sender::new(None),
             runtime: OnceLock::new(),
             sessions: Default::default(),
+            epoch: AtomicU64::new(0),
         });
         let (starting, started) = channel();
         let rows = Rows::new(store.base(config.shard));
-        let mut known = known::<S>();
-        if let Some((oldest, newest)) = config.state_versions {
-            known.newest = newest.clamp(known.oldest, known.newest);
-            known.oldest = oldest.clamp(known.oldest, known.newest);
-        }
+        let known = config.known::<S>();
         let mut shard = Config::new(known);
         shard.is_shared = store.is_shared();
         shard.max_kept_event_bytes = config.max_kept_event_bytes;
@@ -337,6 +360,67 @@ impl<S: StatefulService> Keeper<S> {
     #[must_use]
     pub fn row_versions(&self) -> Option<ShardVersions> {
         *self.shared.versions.borrow()
+    }
+
+    /// U5: runs no call any more, commits what was taken, and shows all rows. What comes meanwhile
+    /// waits, until the shard [goes on](Self::go_on) or is [given away](Self::give).
+    ///
+    /// # Errors
+    /// It is not suspended; see [`OrderError`].
+    pub async fn suspend(&self) -> Result<Suspended, OrderError> {
+        self.ask_to_part(Part::Suspend).await
+    }
+
+    /// U5: runs calls again, those that have waited first. It is too late for a shard that was given
+    /// away.
+    pub fn go_on(&self) {
+        // A keeper that has ended goes on with nothing.
+        self.events.send(Event::Order(Order::Part(Part::GoOn))).ok();
+    }
+
+    /// U5: the commit point. Gives the rows of a suspended shard away, durably: whatever happens,
+    /// they are never owned here again by themselves. Who waits here still waits, for
+    /// [`leave`](Self::leave).
+    ///
+    /// # Errors
+    /// Nothing has happened; or, if that is not certain, [`OrderError::Unknown`], and the keeper
+    /// [ends](Self::ended).
+    pub async fn give(&self, moved: HandoffRecord) -> Result<(), OrderError> {
+        self.ask_to_part(|answer| Part::Give(Box::new(moved), answer)).await
+    }
+
+    /// How much there is to be handed off, as it is at the moment.
+    ///
+    /// # Errors
+    /// They cannot be read now; see [`OrderError`].
+    pub async fn size(&self) -> Result<CopySize, OrderError> {
+        self.order(|answer| Order::Read(Reading::Size(answer))).await?
+    }
+
+    /// U5: tells everybody who waits here where the rows are, and closes the store. It waits for
+    /// the store. Nothing that comes later may reach this keeper.
+    ///
+    /// # Errors
+    /// As [`close`](Self::close).
+    pub fn leave(&self, next_ip: NextIp) -> Result<(), KeeperError> {
+        self.events.send(Event::Order(Order::Part(Part::Leave(next_ip)))).ok();
+        self.close()
+    }
+
+    /// The epoch of the last claim of the rows (T5).
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        Epoch(self.shared.epoch.load(Ordering::Relaxed))
+    }
+
+    async fn ask_to_part<T>(
+        &self,
+        part: impl FnOnce(oneshot::Sender<Result<T, OrderError>>) -> Part,
+    ) -> Result<T, OrderError> {
+        let (answer, answered) = oneshot::channel();
+        let order = Order::Part(part(answer));
+        self.events.send(Event::Order(order)).map_err(|_| OrderError::NotNow)?;
+        answered.await.unwrap_or(Err(OrderError::Unknown))
     }
 
     async fn order<T>(

@@ -71,6 +71,15 @@ impl<R> Lanes<R> {
         self.0.remove(&place(link));
     }
 
+    /// All that waits, and nothing does any more.
+    pub(super) fn take_works(&mut self) -> Vec<(Arc<OwnerLink>, Work<R>)> {
+        let of = |lane: Lane<R>| {
+            let Lane { link, works } = lane;
+            works.into_iter().map(move |work| (Arc::clone(&link), work))
+        };
+        self.0.drain().flat_map(|(_, lane)| of(lane)).collect()
+    }
+
     /// All connections are cut.
     pub(super) fn take_all(&mut self) -> Vec<Arc<OwnerLink>> {
         self.0.drain().map(|(_, lane)| lane.link).collect()

@@ -22,10 +22,12 @@ mod work;
 mod lanes;
 mod orders;
 
+mod beating;
 mod failure;
 mod inputs;
 mod leave;
 mod operator;
+mod parting;
 mod worker;
 
 mod keeper;
@@ -33,3 +35,4 @@ mod keeper;
 pub use self::failure::KeeperError;
 pub use self::keeper::{CallWatch, Keeper, KeeperConfig};
 pub use self::orders::{Migration, OrderError, OwnedSession, RowCount};
+pub use self::parting::{Suspended, turn_away};

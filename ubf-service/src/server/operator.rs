@@ -10,6 +10,7 @@ use ubf_store::Ask;
 
 use super::failure::KeeperError;
 use super::orders::{Answer, Migration, Order, OrderError};
+use super::parting::Parting;
 use super::worker::{ORDERS, Worker, wall_clock};
 use crate::service::StatefulService;
 
@@ -17,6 +18,11 @@ impl<S: StatefulService> Worker<S> {
     /// Does what people want, or begins to.
     pub(super) fn order(&mut self, order: Order) -> Result<(), KeeperError> {
         match order {
+            Order::Part(part) => self.part(part)?,
+            // What the store shows next is for whoever hands the rows off.
+            Order::Read(reading) if matches!(self.parting, Parting::Showing(_)) => {
+                reading.fail(OrderError::Busy);
+            }
             Order::Read(reading) => {
                 if self.desk.wants(reading) {
                     self.ask(Ask::Snapshot { shard: self.config.shard })?;

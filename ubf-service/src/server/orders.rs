@@ -20,7 +20,9 @@ use ubf_state::{
 };
 use ubf_store::{Snapshot, StoreError};
 
+use super::parting::Part;
 use crate::backup::{self, BackupError, BackupSize};
+use crate::copy::{self, CopySize};
 
 /// Rows that are looked at at once. Chosen: each may have a mebibyte.
 const ROWS_AT_ONCE: usize = 64;
@@ -33,6 +35,7 @@ pub(super) enum Order {
     Finalize(Vec<Known>, Answer<ShardVersions>),
     Lower(Answer<ShardVersions>),
     Sessions { after: u64, at_most: usize, answer: oneshot::Sender<Vec<OwnedSession>> },
+    Part(Part),
 }
 
 pub(super) type Answer<T> = oneshot::Sender<Result<T, OrderError>>;
@@ -42,6 +45,7 @@ pub(super) type Answer<T> = oneshot::Sender<Result<T, OrderError>>;
 pub(super) enum Reading {
     Count(Answer<Vec<RowCount>>),
     Backup { name: String, path: PathBuf, answer: Answer<BackupSize> },
+    Size(Answer<CopySize>),
 }
 
 /// Rows of a table in a state version.
@@ -121,6 +125,8 @@ pub enum OrderError {
     Store(StoreError),
     /// There is no backup.
     Backup(BackupError),
+    /// The keeper has ended, and what has become of the order only its store tells.
+    Unknown,
 }
 
 impl fmt::Display for OrderError {
@@ -132,6 +138,7 @@ impl fmt::Display for OrderError {
             Self::CannotLower(why) => why.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::Backup(error) => error.fmt(f),
+            Self::Unknown => f.write_str("what became of it is not known"),
         }
     }
 }
@@ -139,7 +146,7 @@ impl fmt::Display for OrderError {
 impl Error for OrderError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::NotNow | Self::Busy => None,
+            Self::NotNow | Self::Busy | Self::Unknown => None,
             Self::CannotFinalize(why) => why.source(),
             Self::CannotLower(why) => why.source(),
             Self::Store(error) => error.source(),
@@ -178,6 +185,11 @@ impl Desk {
         }
         self.reading = Some(reading);
         true
+    }
+
+    /// Whether an order waits for the rows.
+    pub(super) const fn is_waiting(&self) -> bool {
+        self.reading.is_some()
     }
 
     /// The rows that an order has waited for.
@@ -232,11 +244,12 @@ impl Desk {
 }
 
 impl Reading {
-    fn fail(self, error: OrderError) {
+    pub(super) fn fail(self, error: OrderError) {
         // Whoever has stopped to wait has its reasons.
         match self {
             Self::Count(answer) => answer.send(Err(error)).ok(),
             Self::Backup { answer, .. } => answer.send(Err(error)).ok(),
+            Self::Size(answer) => answer.send(Err(error)).ok(),
         };
     }
 
@@ -252,6 +265,15 @@ impl Reading {
                 let written = backup::write_file(&mut *snapshot, &name, &path, goes_on);
                 drop((snapshot, turn));
                 answer.send(written.map_err(OrderError::Backup)).ok();
+            }
+            Self::Size(answer) => {
+                let mut size = CopySize::default();
+                let read = copy::read(&mut *snapshot, |page| {
+                    page.iter().for_each(|(key, value)| size.add(key, value));
+                    goes_on()
+                });
+                drop((snapshot, turn));
+                answer.send(read.map(|()| size).map_err(OrderError::Store)).ok();
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::error::Error;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant, SystemTime};
@@ -12,12 +13,14 @@ use ubf_state::shard::{End, Input, LetGo, Life, NotRun, Output};
 use ubf_state::{Epoch, Missing, SessionKey, ShardRecord, Time};
 use ubf_store::{Ask, ClaimError, StoreThread, Told};
 
+use super::beating::Heart;
 use super::failure::KeeperError;
 use super::keeper::{KeeperConfig, Shared};
 use super::lanes::Lanes;
 use super::links::Links;
 use super::orders::Desk;
 use super::parked::Sessions;
+use super::parting::Parting;
 use super::rows::Rows;
 use super::work::{Event, Work};
 use crate::host::Host;
@@ -68,7 +71,11 @@ pub(super) struct Worker<S: StatefulService> {
     /// Why the last batch, or claim, has failed.
     cause: Option<Box<dyn Error + Send + Sync>>,
     pub(super) is_closing: bool,
-    is_closed: bool,
+    pub(super) is_closed: bool,
+    /// U5: whether the shard is about to go to another node.
+    pub(super) parting: Parting,
+    /// U6: `None`: nobody else can own the shard.
+    pub(super) heart: Option<Heart>,
 }
 
 /// A store that does not answer, or says that it cannot.
@@ -101,7 +108,12 @@ impl<S: StatefulService> Worker<S> {
         (shared, events): (Arc<Shared>, Sender<Event<S::Request>>),
         starting: Sender<Result<(), KeeperError>>,
     ) -> Self {
+        let heart = config.beats.clone().map(|next_ip| {
+            let owner = RandomState::new().hash_one((std::process::id(), SystemTime::now()));
+            Heart::new(owner, next_ip)
+        });
         Self {
+            heart,
             host,
             rows,
             config,
@@ -124,6 +136,7 @@ impl<S: StatefulService> Worker<S> {
             cause: None,
             is_closing: false,
             is_closed: false,
+            parting: Parting::Staying,
         }
     }
 
@@ -182,6 +195,8 @@ impl<S: StatefulService> Worker<S> {
     /// When something is due if nothing is said.
     fn deadline(&self) -> Option<Instant> {
         let again = self.trouble.as_ref().and_then(|trouble| Some(trouble.again.as_ref()?.0));
+        let beat = self.heart.as_ref().and_then(Heart::next);
+        let again = [again, beat].into_iter().flatten().min();
         if self.is_blocked {
             return again;
         }
@@ -207,10 +222,13 @@ impl<S: StatefulService> Worker<S> {
             Event::Told(told) => self.told(told),
             Event::Close => {
                 self.is_closing = true;
-                if matches!(self.host.shard().life(), Life::Serving { .. }) {
-                    self.host.handle(Input::Suspend);
-                } else {
-                    self.is_closed = true;
+                match self.host.shard().life() {
+                    Life::Serving { .. } => self.host.handle(Input::Suspend),
+                    // It is on its way there already, to another node.
+                    Life::Suspending { .. } => self.not_suspended(),
+                    Life::Apart | Life::Claiming { .. } | Life::Suspended { .. } => {
+                        self.is_closed = true;
+                    }
                 }
                 Ok(())
             }
@@ -220,6 +238,7 @@ impl<S: StatefulService> Worker<S> {
     /// Does all that can be done, until something is to be waited for.
     fn work(&mut self) -> Result<(), KeeperError> {
         self.try_again()?;
+        self.beat()?;
         loop {
             self.is_blocked = false;
             // In this order: what is over is so before its client comes back.
@@ -371,7 +390,7 @@ impl<S: StatefulService> Worker<S> {
                 }
                 Output::Leave { to, what } => self.leave(to, what),
                 Output::LetGo(why) => self.let_go(why),
-                Output::Suspended => self.is_closed = true,
+                Output::Suspended => self.suspended()?,
                 Output::Versions(record) => self.shared.set_versions(record.versions),
                 Output::NotFinalized(why) => warn!(%why, "not finalized"),
                 Output::NotLowered(why) => warn!(%why, "not lowered"),
@@ -394,6 +413,7 @@ impl<S: StatefulService> Worker<S> {
         warn!(?why, cause, "a batch was let go: connections are cut, and clients go on");
         self.rows.forget();
         self.desk.let_go();
+        self.not_suspended();
         self.cut_all();
         self.sessions.park_all(Instant::now());
     }
@@ -428,6 +448,10 @@ impl<S: StatefulService> Worker<S> {
                 Err(error) => self.failed(error.into(), Again::Look)?,
             },
             Told::Claimed { claimed, .. } => self.claimed(claimed)?,
+            Told::Committed { batch, why }
+                if self.has_beaten(&batch, why.as_ref().map(|(why, _)| *why))? => {}
+            Told::Committed { batch, why }
+                if self.is_given(&batch, why.as_ref().map(|(why, _)| *why))? => {}
             Told::Committed { batch, why } => match why {
                 None => {
                     self.trouble = None;
@@ -447,7 +471,7 @@ impl<S: StatefulService> Worker<S> {
                 }
                 Err(error) => self.failed(error.into(), Again::Load(missing))?,
             },
-            Told::Snapshot { snapshot, .. } => self.desk.shown(snapshot),
+            Told::Snapshot { snapshot, .. } => self.shown(snapshot),
             Told::Broken => return Err(KeeperError::fault("the store's code has panicked")),
             other => {
                 error!(?other, "the store tells what this keeper does not know");
@@ -465,6 +489,7 @@ impl<S: StatefulService> Worker<S> {
             Ok((epoch, record)) => {
                 self.trouble = None;
                 self.rows.forget();
+                self.shared.set_epoch(epoch);
                 self.host.handle(Input::Claimed { epoch, record });
             }
             Err(ClaimError::Failed(error)) => {

@@ -9,7 +9,8 @@ use super::{Attempt, CopyHash, HandoffRow, Message};
 use crate::batch::Epoch;
 use crate::mutant::{self, Mutant};
 
-/// How long an attempt may take up to the commit point. Chosen: clients wait for so long at worst.
+/// How long an attempt may take up to the commit point if nobody says it. Chosen: clients wait for
+/// so long at worst.
 const ATTEMPT: Duration = Duration::from_secs(2);
 
 /// How long B may take to say that it is active before it is told again.
@@ -69,6 +70,8 @@ pub enum GiverInput {
         /// Their hash.
         hash: CopyHash,
     },
+    /// The rows cannot be sent: there are too many, or B cannot be reached.
+    CannotSend,
     /// What has become of `moved`. After an unknown outcome the shard is claimed again, and its
     /// rows are looked at.
     Stored {
@@ -102,6 +105,7 @@ pub enum GiverOutput {
 pub struct Giver {
     stage: GiverStage,
     attempts: u64,
+    attempt_time: Duration,
     outputs: VecDeque<GiverOutput>,
 }
 
@@ -114,7 +118,15 @@ impl Giver {
             Some(row) => GiverStage::Moved { row, again: now },
             None => GiverStage::Serving,
         };
-        Self { stage, attempts: 0, outputs: VecDeque::new() }
+        Self { stage, attempts: 0, attempt_time: ATTEMPT, outputs: VecDeque::new() }
+    }
+
+    /// Gives an attempt so much time up to the commit point, for which clients wait. By default it
+    /// has two seconds.
+    #[must_use]
+    pub const fn with_attempt_time(mut self, time: Duration) -> Self {
+        self.attempt_time = time;
+        self
     }
 
     /// Where it is.
@@ -138,13 +150,35 @@ impl Giver {
         self.outputs.pop_front()
     }
 
+    /// What B hears when it asks what became of an attempt. `None`: that is not decided yet, and B
+    /// asks again.
+    #[must_use]
+    pub fn answer_to(&self, attempt: Attempt) -> Option<Message> {
+        match self.stage {
+            GiverStage::Moved { row, .. } | GiverStage::Given { row } if row.attempt == attempt => {
+                Some(Message::Activate { attempt })
+            }
+            GiverStage::Offered { row, .. } | GiverStage::Moving { row }
+                if row.attempt == attempt =>
+            {
+                None
+            }
+            GiverStage::Serving
+            | GiverStage::Suspending { .. }
+            | GiverStage::Offered { .. }
+            | GiverStage::Moving { .. }
+            | GiverStage::Moved { .. }
+            | GiverStage::Given { .. } => Some(Message::Aborted { attempt }),
+        }
+    }
+
     /// Tells it what has happened.
     pub fn handle(&mut self, input: GiverInput, now: Time) {
         match (input, self.stage) {
             (GiverInput::Give { epoch, name }, GiverStage::Serving) => {
                 self.attempts += 1;
                 let attempt = Attempt { epoch, number: self.attempts, name };
-                self.stage = GiverStage::Suspending { attempt, until: now + ATTEMPT };
+                self.stage = GiverStage::Suspending { attempt, until: now + self.attempt_time };
                 self.outputs.push_back(GiverOutput::Suspend);
             }
             (GiverInput::Suspended { hash }, GiverStage::Suspending { attempt, until }) => {
@@ -158,11 +192,18 @@ impl Giver {
                     self.go_on(row.attempt);
                 }
             }
+            (GiverInput::CannotSend, GiverStage::Suspending { attempt, .. }) => {
+                self.go_on(attempt);
+            }
+            (GiverInput::CannotSend, GiverStage::Offered { row, .. }) => self.go_on(row.attempt),
             (GiverInput::Heard(message), _) => self.hear(message),
             (GiverInput::Tick, _) => self.tick(now),
             // An attempt is under way already, or has been given up in the meantime.
             (
-                GiverInput::Give { .. } | GiverInput::Suspended { .. } | GiverInput::Stored { .. },
+                GiverInput::Give { .. }
+                | GiverInput::Suspended { .. }
+                | GiverInput::CannotSend
+                | GiverInput::Stored { .. },
                 _,
             ) => {}
         }
@@ -177,22 +218,11 @@ impl Giver {
                     self.outputs.push_back(GiverOutput::StoreMoved(row));
                 }
             }
-            (Message::Ask { attempt }, stage) => match stage {
-                GiverStage::Moved { row, .. } | GiverStage::Given { row }
-                    if row.attempt == attempt =>
-                {
-                    self.send(Message::Activate { attempt });
+            (Message::Ask { attempt }, _) => {
+                if let Some(message) = self.answer_to(attempt) {
+                    self.send(message);
                 }
-                // It is not decided yet: B asks again.
-                GiverStage::Offered { row, .. } | GiverStage::Moving { row }
-                    if row.attempt == attempt => {}
-                GiverStage::Serving
-                | GiverStage::Suspending { .. }
-                | GiverStage::Offered { .. }
-                | GiverStage::Moving { .. }
-                | GiverStage::Moved { .. }
-                | GiverStage::Given { .. } => self.send(Message::Aborted { attempt }),
-            },
+            }
             (Message::Active { attempt }, GiverStage::Moved { row, .. })
                 if row.attempt == attempt =>
             {

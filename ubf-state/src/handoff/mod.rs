@@ -18,17 +18,13 @@
 //! both ends compare it, and the hash of the rows: an answer that comes late belongs to nothing.
 
 mod give;
+mod standing;
 mod take;
 
-use bytes::Bytes;
-use ubf_codec::{Encoder, Term, TermRef, View};
-
 pub use self::give::{Giver, GiverInput, GiverOutput, GiverStage};
+pub use self::standing::{HandoffRecord, Standing};
 pub use self::take::{Taker, TakerInput, TakerOutput, TakerStage};
 use crate::batch::Epoch;
-use crate::form::RowError;
-use crate::record::FORMAT;
-use crate::stored::{self, Space};
 
 /// The name of an attempt to hand a shard off. A later one of the same giver is greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -109,67 +105,9 @@ pub struct HandoffRow {
     pub hash: CopyHash,
 }
 
-impl HandoffRow {
-    /// The stored key of A's `moved`: the shard is not here any more.
-    #[must_use]
-    pub fn moved_key() -> Bytes {
-        [&Space::Shard.key()[..], b"moved"].concat().into()
-    }
-
-    /// The stored key of B's `prepared`: the rows are a copy, and not owned.
-    #[must_use]
-    pub fn prepared_key() -> Bytes {
-        [&Space::Shard.key()[..], b"prepared"].concat().into()
-    }
-
-    /// The stored value: `1 {'handoff',Epoch,Number,Name,Hash}$`.
-    #[must_use]
-    pub fn to_value(&self) -> Bytes {
-        let Attempt { epoch, number, name } = self.attempt;
-        let numbers = [epoch.0, number, name, self.hash.0].map(Term::from);
-        let term = Term::tuple([Term::atom("handoff")].into_iter().chain(numbers));
-        stored::whole(FORMAT, &Encoder::new().encode(&term))
-    }
-
-    /// Reads a stored value.
-    ///
-    /// # Errors
-    /// It is no such value, or in a format that is not known.
-    pub fn from_value(value: &[u8]) -> Result<Self, RowError> {
-        let malformed = RowError::Malformed { what: "it is no row of a hand-off" };
-        let (version, packet) = stored::read_version(value)?;
-        if version != FORMAT {
-            return Err(RowError::UnknownVersion { version });
-        }
-        let document = ubf_codec::decode(packet).map_err(|_| malformed.clone())?;
-        Self::from_term(document.root()).ok_or(malformed)
-    }
-
-    fn from_term(term: TermRef<'_>) -> Option<Self> {
-        let View::Tuple(tuple) = term.view() else { return None };
-        let [kind, epoch, number, name, hash] = tuple.to_array()?;
-        let epoch = Epoch(epoch.as_u64()?);
-        let attempt = Attempt { epoch, number: number.as_u64()?, name: name.as_u64()? };
-        let hash = CopyHash(hash.as_u64()?);
-        kind.is_atom("handoff").then_some(Self { attempt, hash })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn u5_what_is_durable_is_these_bytes() {
-        let attempt = Attempt { epoch: Epoch(5), number: 2, name: u64::MAX };
-        let row = HandoffRow { attempt, hash: CopyHash(7) };
-        let value = row.to_value();
-        assert_eq!(value, &b"1 {'handoff'5 2 18446744073709551615 7}$"[..]);
-        assert_eq!(HandoffRow::from_value(&value), Ok(row));
-        assert!(HandoffRow::from_value(b"1 {'handoff'5 2 3}$").is_err());
-        assert!(HandoffRow::from_value(b"2 {'handoff'5 2 3 4}$").is_err());
-        assert_eq!(HandoffRow::moved_key(), &b"\x10moved"[..]);
-    }
 
     #[test]
     fn u5_the_hash_sees_where_a_key_ends() {

@@ -276,6 +276,12 @@ impl World for Handoff {
                 next.tell_a(GiverInput::Give { epoch, name: 0 }, NOW);
             });
         }
+        if let (true, GiverStage::Offered { .. }) = (a.is_up, a.giver.stage()) {
+            // Whatever of it has come: what A cannot know, B may know.
+            step(Must::NotHappen, "A cannot send".into(), &|next| {
+                next.tell_a(GiverInput::CannotSend, NOW);
+            });
+        }
         if let Some(at) = a.giver.poll_timeout().filter(|_| a.is_up) {
             step(Must::Happen, "A's timer rings".into(), &|next| next.tell_a(GiverInput::Tick, at));
         }

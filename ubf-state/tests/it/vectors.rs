@@ -4,7 +4,8 @@ use std::fs;
 
 use bytes::Bytes;
 use serde::Deserialize;
-use ubf_state::handoff::{Attempt, CopyHash, HandoffRow};
+use ubf_state::Time;
+use ubf_state::handoff::{Attempt, CopyHash, HandoffRecord, HandoffRow};
 use ubf_state::{Epoch, Key, Row, Session, ShardRecord, Table, WriteVersion};
 
 use crate::world::{Account, Account1, OLD, SESSION, World};
@@ -94,6 +95,12 @@ struct ShardVector {
 struct HandoffVector {
     moved: String,
     prepared: String,
+    shelved: String,
+    moved_record: String,
+    copied_record: String,
+    node: String,
+    next_ip: String,
+    since_ms: u64,
     value: String,
     epoch: u64,
     number: u64,
@@ -177,12 +184,18 @@ fn t6_the_record_of_a_shard_is_as_the_vectors_say() {
 fn u5_what_a_hand_off_makes_durable_is_as_the_vectors_say() {
     let vectors: Stored = read("stored.toml");
     for vector in vectors.handoff {
-        assert_eq!(HandoffRow::moved_key(), hex(&vector.moved));
-        assert_eq!(HandoffRow::prepared_key(), hex(&vector.prepared));
+        assert_eq!(HandoffRecord::moved_key(), hex(&vector.moved));
+        assert_eq!(HandoffRecord::prepared_key(), hex(&vector.prepared));
+        assert_eq!(HandoffRecord::shelved_key(), hex(&vector.shelved));
+        assert_eq!(ShardRecord::moved(), vector.moved_record.as_bytes());
+        assert_eq!(ShardRecord::copied(), vector.copied_record.as_bytes());
         let epoch = Epoch(vector.epoch);
         let attempt = Attempt { epoch, number: vector.number, name: vector.attempt };
         let row = HandoffRow { attempt, hash: CopyHash(vector.hash) };
-        assert_eq!(row.to_value(), vector.value.as_bytes());
-        assert_eq!(HandoffRow::from_value(vector.value.as_bytes()), Ok(row));
+        let (node, next_ip) = (vector.node, vector.next_ip);
+        let record =
+            HandoffRecord { row, node, next_ip, since: Time::from_millis(vector.since_ms) };
+        assert_eq!(record.to_value(), vector.value.as_bytes());
+        assert_eq!(HandoffRecord::from_value(vector.value.as_bytes()), Ok(record));
     }
 }

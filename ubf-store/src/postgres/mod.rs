@@ -67,7 +67,7 @@ impl Default for PostgresTimes {
 pub struct Postgres {
     config: Config,
     times: PostgresTimes,
-    runtime: Runtime,
+    runtime: Own,
     session: Option<Session>,
     /// It shows one moment, and another connection would show another one.
     is_snapshot: bool,
@@ -80,6 +80,33 @@ impl fmt::Debug for Postgres {
         // The configuration may hold a password.
         let is_connected = self.session.is_some();
         f.debug_struct("Postgres").field("is_connected", &is_connected).finish_non_exhaustive()
+    }
+}
+
+/// The event queue of a store. A store may be dropped where another one runs, where it is not
+/// allowed to wait: what goes on here is given up.
+struct Own(Option<Runtime>);
+
+impl Own {
+    fn new() -> Result<Self, StoreError> {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime =
+            runtime.map_err(|error| StoreError::new("the system has no event queue", error))?;
+        Ok(Self(Some(runtime)))
+    }
+
+    /// Waits for something.
+    fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let runtime = self.0.as_ref().expect("it is there until it is dropped");
+        runtime.block_on(future)
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
@@ -140,9 +167,7 @@ impl Postgres {
             StoreError::new("it is no connection string", error)
         })?;
         config.connect_timeout(times.connect).application_name("ubf-store");
-        let runtime = Builder::new_current_thread().enable_all().build();
-        let runtime =
-            runtime.map_err(|error| StoreError::new("the system has no event queue", error))?;
+        let runtime = Own::new()?;
         let mut store = Self {
             config,
             times,
@@ -361,9 +386,7 @@ impl Store for Postgres {
     }
 
     fn snapshot(&mut self, shard: ShardId) -> Result<Box<dyn Snapshot>, StoreError> {
-        let runtime = Builder::new_current_thread().enable_all().build();
-        let runtime =
-            runtime.map_err(|error| StoreError::new("the system has no event queue", error))?;
+        let runtime = Own::new()?;
         let (config, times) = (self.config.clone(), self.times);
         let mut store = Self {
             config,

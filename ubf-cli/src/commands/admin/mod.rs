@@ -65,6 +65,7 @@ const fn is_list(command: &Command) -> bool {
             | Command::Finalize(_)
             | Command::Lower(_)
             | Command::Migrate(_)
+            | Command::HandOff(_)
             | Command::Store(_)
     )
 }
@@ -206,6 +207,7 @@ fn change(command: &Command) -> Option<Request> {
         | Command::Finalize(_)
         | Command::Lower(_)
         | Command::Migrate(_)
+        | Command::HandOff(_)
         | Command::Store(_) => return None,
         Command::Drain(drain) => Request::Drain {
             next_ip: drain.address.clone(),

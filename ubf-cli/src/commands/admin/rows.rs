@@ -5,12 +5,14 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use ubf_node::control::{BackupReport, FinalizedReport, MigrationReport, RowsReport, Which};
+use ubf_node::control::{
+    BackupReport, FinalizedReport, HandoffReport, MigrationReport, RowsReport, Which,
+};
 
 use super::show::table;
 use super::{Answer, Answered};
 use crate::admin::{Admin, AdminError};
-use crate::args::admin::{AdminArgs, Backup, Command, Migrate, Restore, StoreCommand};
+use crate::args::admin::{AdminArgs, Backup, Command, HandOff, Migrate, Restore, StoreCommand};
 use crate::ui::output::Output;
 use crate::ui::report::Report;
 use crate::ui::status::Status;
@@ -25,6 +27,7 @@ pub(super) enum Rows {
     Migration(Vec<MigrationReport>),
     Finalized(Vec<FinalizedReport>),
     BackedUp(BackupReport),
+    HandedOff(Vec<HandoffReport>),
 }
 
 /// Asks what concerns rows. `None`: it does not.
@@ -35,6 +38,7 @@ pub(super) fn answer(args: &AdminArgs, admin: &mut Admin) -> Option<Answered> {
         Command::Finalize(finalize) => admin.finalize(finalize.rows.which()).map(Rows::Finalized),
         Command::Lower(lower) => admin.lower(lower.rows.which()).map(Rows::Finalized),
         Command::Migrate(args) => migrate(admin, args).map(Rows::Migration),
+        Command::HandOff(args) => hand_off(admin, args).map(Rows::HandedOff),
         Command::Store(store) => match &store.command {
             StoreCommand::Backup(backup) => back_up(admin, backup).map(Rows::BackedUp),
             StoreCommand::Restore(_) => return None,
@@ -49,6 +53,16 @@ fn back_up(admin: &mut Admin, backup: &Backup) -> Result<BackupReport, AdminErro
     let file = std::path::absolute(&backup.file)
         .map_err(|error| AdminError::Refused(format!("{}: {error}", backup.file.display())))?;
     admin.back_up(backup.rows.which(), &file)
+}
+
+fn hand_off(admin: &mut Admin, args: &HandOff) -> Result<Vec<HandoffReport>, AdminError> {
+    let Some(to) = args.to.as_ref().filter(|_| !args.show) else {
+        return admin.last_hand_offs();
+    };
+    // The server's folder is another one.
+    let to = std::path::absolute(to)
+        .map_err(|error| AdminError::Refused(format!("{}: {error}", to.display())))?;
+    admin.hand_off(args.rows.which(), format!("unix:{}", to.display()), args.within)
 }
 
 fn migrate(admin: &mut Admin, args: &Migrate) -> Result<Vec<MigrationReport>, AdminError> {
@@ -163,7 +177,27 @@ pub(super) fn show(rows: &Rows, output: &mut Output) -> io::Result<()> {
             let (rows, bytes) = (counted(backup.rows, "row"), counted(backup.bytes, "byte"));
             output.line(format_args!("{}: {rows} of {bytes}", backup.service))
         }
+        Rows::HandedOff(all) => all.iter().try_for_each(|one| handed_off(one, output)),
     }
+}
+
+fn handed_off(report: &HandoffReport, output: &mut Output) -> io::Result<()> {
+    let HandoffReport { service, role, other, stage, rows, bytes, sessions, why, .. } = report;
+    let size = format!(
+        "{} of {}, {}",
+        counted(*rows, "row"),
+        counted(*bytes, "byte"),
+        counted(*sessions, "session")
+    );
+    if let (Some(pause_us), None) = (report.pause_us(), why) {
+        let pause = thousands(pause_us.div_ceil(1_000));
+        return output.line(format_args!(
+            "{service}: handed off to {other}: {size}; clients waited {pause} ms"
+        ));
+    }
+    let preposition = if role == "giver" { "to" } else { "from" };
+    let why = why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+    output.line(format_args!("{service}: {stage}, {preposition} {other}, {size}{why}"))
 }
 
 fn counts(rows: &RowsReport, output: &mut Output) -> io::Result<()> {
@@ -190,5 +224,6 @@ pub(super) fn document(rows: &Rows) -> serde_json::Result<serde_json::Value> {
         Rows::Migration(all) => serde_json::json!({ "services": all }),
         Rows::Finalized(all) => serde_json::json!({ "services": all }),
         Rows::BackedUp(backup) => serde_json::to_value(backup)?,
+        Rows::HandedOff(all) => serde_json::json!({ "services": all }),
     })
 }

@@ -208,3 +208,36 @@ fn s4_a_session_goes_on_with_what_its_owner_has_stored() {
         assert_eq!(owned.reply(2, "{1's'}$"), "1 ? {1's'}$");
     }
 }
+
+#[test]
+fn s2_whoever_is_not_the_owner_any_more_names_the_one_that_is() {
+    let moved = || Input::Moved { next_ip: "192.0.2.7:4000".parse().ok() };
+    // In a session: a word, and the end. What was taken is answered by the owner.
+    let mut owned = Owned::open(1_000);
+    assert_eq!(owned.says("1 'a'$"), "");
+    assert_eq!(owned.tell(moved()), "0 \"192.0.2.7:4000\" {'closing''moved'2}$");
+    assert_eq!(owned.closed, Some((CloseReason::Shutdown, 0)));
+    assert_eq!(owned.tell(moved()), "", "once is enough");
+    // While it is being opened: likewise.
+    let mut owned = Owned::new();
+    owned.says(&format!("0 {{'negotiate'1?#1&#{{'session'{ID}8 1000 60000}}&}}$"));
+    assert_eq!(owned.tell(moved()), "0 \"192.0.2.7:4000\" {'closing''moved'1}$");
+    // S4: a resume is answered.
+    let resume = format!("0 {{'negotiate'1?#1&#{{'resume'{ID}0 0 2}}&}}$");
+    let unknown = Input::Moved { next_ip: None };
+    for (told, head, why) in
+        [(moved(), "1 \"192.0.2.7:4000\" ", "elsewhere"), (unknown, "1 ? ", "not_now")]
+    {
+        let mut owned = Owned::new();
+        assert_eq!(owned.says(&resume), "");
+        let said = owned.tell(told);
+        assert!(said.starts_with(head), "{said}");
+        assert!(said.contains(&format!("{{'no_session''{why}'}}")), "{said}");
+        assert_eq!(owned.closed, None);
+    }
+    // Without a session the next answer says it.
+    let mut owned = Owned::new();
+    assert_eq!(owned.says("1 'a'$"), "");
+    assert_eq!(owned.tell(moved()), "");
+    assert_eq!(owned.reply(1, "{1's'}$"), "1 \"192.0.2.7:4000\" {1's'}$");
+}

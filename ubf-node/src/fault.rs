@@ -1,10 +1,10 @@
 //! Faults at named steps, for the tests of this program: a build without debug assertions has none.
 
-/// Ends or stops this process, if the environment says so for this step:
-/// `UBF_TAKEOVER_FAULT=abort:STEP` or `stop:STEP`.
-#[cfg(debug_assertions)]
-pub(super) fn at(step: &str) {
-    let Ok(fault) = std::env::var("UBF_TAKEOVER_FAULT") else { return };
+/// Ends or stops this process, if the environment says so for this step: `UBF_FAULT=abort:STEP` or
+/// `stop:STEP`.
+#[cfg(all(debug_assertions, unix))]
+pub(crate) fn at(step: &str) {
+    let Ok(fault) = std::env::var("UBF_FAULT") else { return };
     match fault.split_once(':') {
         Some(("abort", at)) if at == step => std::process::abort(),
         Some(("stop", at)) if at == step => {
@@ -16,5 +16,5 @@ pub(super) fn at(step: &str) {
     }
 }
 
-#[cfg(not(debug_assertions))]
-pub(super) const fn at(_: &str) {}
+#[cfg(not(all(debug_assertions, unix)))]
+pub(crate) const fn at(_: &str) {}

@@ -1,0 +1,144 @@
+//! A node that may own the rows of a store which other nodes have, too: it watches whoever owns
+//! them, and claims them when that one is lost (U6).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::task::spawn_blocking;
+use tokio::time::{sleep, timeout};
+use tracing::{debug, info, warn};
+use ubf_codec::NextIp;
+use ubf_state::{Epoch, Heartbeat, ShardId, Suspicion, SuspicionTimes};
+use ubf_store::{Store, StoreError};
+
+use super::Own;
+use super::shift::Shift;
+use crate::rows::{Causes, contained};
+
+/// Between two looks at the store. Chosen: four of them in the second after which an owner is
+/// suspected.
+const LOOK: Duration = Duration::from_millis(250);
+/// For an owner to answer. Chosen: less than that second.
+const ANSWER_TIME: Duration = Duration::from_millis(400);
+/// Between two attempts to open a store that cannot be.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+
+/// What a look at the store shows.
+struct Seen {
+    epoch: Epoch,
+    beat: Option<Heartbeat>,
+}
+
+impl Shift {
+    /// Watches for as long as this node lives, whenever it does not own the rows itself.
+    pub(super) async fn watch(&self, own: &Own) {
+        loop {
+            self.kept().is_away().await;
+            if let Err(why) = self.watch_owner(own).await {
+                warn!(service = self.service(), why, "the owner of the rows cannot be watched");
+                sleep(STORE_PAUSE).await;
+            }
+        }
+    }
+
+    /// Watches until this node owns the rows.
+    async fn watch_owner(&self, own: &Own) -> Result<(), String> {
+        let (kept, shard) = (self.kept(), self.kept().shard());
+        let opening = Arc::clone(kept);
+        let opened = contained(spawn_blocking(move || opening.open_store()).await);
+        let mut store = Some(opened.map_err(|error| error.to_string())?);
+        let mut suspicion = Suspicion::new(SuspicionTimes::default(), self.now());
+        let mut last: Option<Seen> = None;
+        while !kept.is_here() {
+            let seen = look(&mut store, shard).await?;
+            let owner = seen.beat.as_ref().and_then(|beat| beat.next_ip.parse::<NextIp>().ok());
+            let is_own = owner.is_some() && owner == own.next_ip();
+            // Each claim, and each beat of whoever made it, is a sign of life.
+            let sign = seen.beat.as_ref().map_or(0, |beat| beat.count ^ beat.owner);
+            suspicion.beat(sign ^ seen.epoch.0.rotate_left(48), self.now());
+            let is_changed = last.as_ref().is_none_or(|last| !is_same(last, &seen));
+            let is_reached = match &owner {
+                // The owner of before was this node itself.
+                Some(owner) if !is_own => is_changed || answers(owner).await,
+                Some(_) | None => false,
+            };
+            suspicion.reached(is_reached);
+            // Where nobody answers, nobody is sent.
+            kept.stand_by(owner.filter(|_| is_reached && !is_own));
+            last = Some(seen);
+            if suspicion.is_due(self.now()) {
+                suspicion.claimed(self.now());
+                let service = self.service();
+                warn!(service, "nobody answers for the rows: this node claims them");
+                if let Err(why) = self.claim(own).await {
+                    info!(service, why, "the rows are not claimed");
+                }
+            }
+            sleep(LOOK).await;
+        }
+        Ok(())
+    }
+
+    /// Claims the rows: somebody else may be faster (T5).
+    pub(super) async fn claim(&self, own: &Own) -> Result<(), String> {
+        let _turn = self.turn.lock().await;
+        let kept = self.kept();
+        if kept.is_here() {
+            return Ok(());
+        }
+        let serving = Arc::clone(kept);
+        let serve = move || serving.open_store().and_then(|store| serving.serve(store));
+        contained(spawn_blocking(serve).await).map_err(|error| error.to_string())?;
+        if let Some(server) = own.server.get() {
+            kept.offer(server);
+        }
+        info!(service = self.service(), "the rows were claimed, and are served here");
+        Ok(())
+    }
+}
+
+fn is_same(last: &Seen, seen: &Seen) -> bool {
+    last.epoch == seen.epoch && last.beat == seen.beat
+}
+
+/// Looks at the store, in a thread that may wait.
+async fn look(store: &mut Option<Box<dyn Store>>, shard: ShardId) -> Result<Seen, String> {
+    let mut taken = store.take().ok_or("the store is not open")?;
+    let (taken, seen) = contained(
+        spawn_blocking(move || {
+            let seen = see(&mut *taken, shard);
+            (taken, seen)
+        })
+        .await,
+    );
+    *store = Some(taken);
+    seen.map_err(|error| Causes(&error).to_string())
+}
+
+fn see(store: &mut dyn Store, shard: ShardId) -> Result<Seen, StoreError> {
+    let epoch = store.epoch(shard)?;
+    let beat = store.get(shard, &Heartbeat::key())?;
+    let beat = beat.map(|value| Heartbeat::from_value(&value)).transpose();
+    let beat = beat.map_err(|error| StoreError::new("a heartbeat cannot be read", error))?;
+    Ok(Seen { epoch, beat })
+}
+
+/// Whether a server answers at one of these addresses, whatever it says: it lives.
+async fn answers(owner: &NextIp) -> bool {
+    let Some(address) = owner.addresses().first() else { return false };
+    let ask = async {
+        let mut stream = TcpStream::connect(address.to_string()).await?;
+        stream.write_all(b"0 'ping'$").await?;
+        stream.read(&mut [0; 1]).await
+    };
+    match timeout(ANSWER_TIME, ask).await {
+        Ok(Ok(count)) => count > 0,
+        Ok(Err(error)) => {
+            debug!(%address, %error, "the owner of the rows cannot be reached");
+            false
+        }
+        Err(_) => false,
+    }
+}

@@ -1,0 +1,254 @@
+//! Nodes that have one database: ownership goes from one to the other, by hand-off, by suspicion
+//! when the owner is killed or stopped, and is never had by two (U5, U6). Without PostgreSQL on the
+//! machine the tests say that they are skipped.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use tokio::time::Instant;
+use ubf_codec::{Term, ubf};
+use ubf_net::testing::within;
+
+use crate::handoff::{Load, stage};
+use crate::process::{Program, command};
+
+/// A database server of the test's own.
+struct Database {
+    folder: PathBuf,
+    process: Child,
+}
+
+fn programs() -> Option<PathBuf> {
+    let found = fs::read_dir("/usr/lib/postgresql").ok()?.filter_map(Result::ok);
+    let mut folders: Vec<PathBuf> = found.map(|entry| entry.path().join("bin")).collect();
+    folders.sort();
+    folders.into_iter().find(|folder| folder.join("initdb").exists())
+}
+
+fn id(what: &str, user: Option<&str>) -> Option<u32> {
+    let output = Command::new("id").arg(what).args(user).stderr(Stdio::null()).output().ok()?;
+    String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+}
+
+impl Database {
+    /// `None`: this machine has none.
+    fn start(name: &str) -> Option<Self> {
+        let programs = programs()?;
+        // It refuses to run as root.
+        let user = match id("-u", None)? {
+            0 => Some((id("-u", Some("postgres"))?, id("-g", Some("postgres"))?)),
+            _ => None,
+        };
+        let folder = std::env::temp_dir().join(format!("ubf-pg-{}-{name}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        if let Some((user, group)) = user {
+            chown(&folder, Some(user), Some(group)).unwrap();
+        }
+        let program = |name: &str| {
+            let mut command = Command::new(programs.join(name));
+            if let Some((user, group)) = user {
+                command.uid(user).gid(group);
+            }
+            command.current_dir(&folder).stdin(Stdio::null());
+            command
+        };
+        let made = program("initdb")
+            .args(["-A", "trust", "-U", "ubf", "-E", "UTF8", "--no-sync", "-D", "data"])
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let mut process = program("postgres")
+            // Its sockets are in its data.
+            .args(["-D", "data", "-k", ".", "-F", "-c", "listen_addresses="])
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(process.stderr.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("ready to accept connections") {
+            line.clear();
+            assert!(log.read_line(&mut line).unwrap() > 0, "the database has ended");
+        }
+        // It must not wait for somebody to read its log.
+        std::thread::spawn(move || log.lines().map_while(Result::ok).for_each(drop));
+        Some(Self { folder, process })
+    }
+
+    fn url(&self) -> String {
+        let folder = self.folder.join("data");
+        let folder = folder.to_str().unwrap().replace('/', "%2F");
+        format!("postgres://ubf@{folder}/postgres")
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let _is_killed = self.process.kill().is_ok();
+        let _has_ended = self.process.wait().is_ok();
+        let _is_gone = fs::remove_dir_all(&self.folder).is_ok();
+    }
+}
+
+/// A node of the database.
+struct Node {
+    name: &'static str,
+    folder: PathBuf,
+    address: String,
+    program: Option<Program>,
+}
+
+impl Node {
+    fn start(database: &Database, name: &'static str) -> Self {
+        // Whoever beats says where clients find it before it listens.
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = free.local_addr().unwrap().to_string();
+        drop(free);
+        let folder = database.folder.with_extension("nodes");
+        fs::create_dir_all(&folder).unwrap();
+        let mut node = Self { name, folder, address, program: None };
+        node.start_again(database, "");
+        node
+    }
+
+    fn start_again(&mut self, database: &Database, fault: &str) {
+        let (control, url) = (self.control(), database.url());
+        let arguments = [
+            "--listen",
+            &self.address,
+            "--log",
+            "json",
+            "--service",
+            "kv",
+            "--control",
+            &control,
+            "--store",
+            &url,
+            "--standby",
+        ];
+        let mut command = command(&arguments);
+        command.env("UBF_FAULT", fault);
+        self.program = Some(Program::spawn(command));
+    }
+
+    fn control(&self) -> String {
+        self.folder.join(self.name).to_str().unwrap().to_owned()
+    }
+
+    async fn ask(&self, request: Term) -> String {
+        let address = format!("unix:{}", self.control());
+        let client = ubf_client::Client::builder()
+            .address(address)
+            .service("control")
+            .versions([2])
+            .call_time(std::time::Duration::from_secs(20));
+        let client = within(client.connect()).await.unwrap();
+        client.call(request).await.unwrap().response().to_string()
+    }
+
+    async fn owns(&self) -> bool {
+        self.ask(ubf!({rows, all})).await.starts_with("{rows,")
+    }
+
+    async fn hand_off(&self, to: &Self) -> Term {
+        let to = format!("unix:{}", to.control());
+        let request = ubf!({hand_off, all, (to.as_str()), (Term::Undefined)});
+        self.ask(request).await.parse().unwrap()
+    }
+
+    fn kill(&mut self) {
+        self.program.as_mut().unwrap().kill();
+    }
+
+    fn signal(&self, signal: &str) {
+        self.program.as_ref().unwrap().signal(signal);
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _is_gone = fs::remove_file(self.control()).is_ok();
+        let _is_empty = fs::remove_dir(&self.folder).is_ok();
+    }
+}
+
+/// A database, and two nodes: the first one owns the rows.
+async fn two(name: &str) -> Option<(Database, Node, Node)> {
+    let Some(database) = Database::start(name) else {
+        eprintln!("skipped: there is no PostgreSQL on this machine");
+        return None;
+    };
+    let mut a = Node::start(&database, "a");
+    a.program.as_mut().unwrap().logs("the rows were claimed, and are served here");
+    let b = Node::start(&database, "b");
+    assert!(a.owns().await && !b.owns().await);
+    Some((database, a, b))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn u6_another_node_owns_the_rows_when_their_owner_is_killed() {
+    let Some((database, mut a, b)) = two("killed").await else { return };
+    let mut load = Load::at([&a.address, &b.address]).await;
+    load.goes_on(50).await;
+    a.kill();
+    let killed = Instant::now();
+    load.goes_on(50).await;
+    eprintln!("calls go on {} ms after the owner was killed", killed.elapsed().as_millis());
+    assert!(b.owns().await);
+    // It watches from here on, and is the next one.
+    a.start_again(&database, "");
+    assert!(!a.owns().await && b.owns().await);
+    assert_eq!(stage(&b.hand_off(&a).await), "given");
+    load.goes_on(50).await;
+    assert!(a.owns().await && !b.owns().await);
+    load.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn u6_an_owner_that_was_stopped_finds_another_one_and_harms_nobody() {
+    let Some((_database, a, b)) = two("stopped").await else { return };
+    let mut load = Load::at([&a.address, &b.address]).await;
+    load.goes_on(50).await;
+    a.signal("STOP");
+    // Clients find the silence of a busy server by themselves, after a while.
+    while !b.owns().await {
+        tokio::task::yield_now().await;
+    }
+    a.signal("CONT");
+    load.goes_on(50).await;
+    assert!(!a.owns().await && b.owns().await);
+    load.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn u5_ownership_goes_to_another_node_and_nothing_is_copied() {
+    let Some((database, a, mut b)) = two("given").await else { return };
+    let mut load = Load::at([&a.address, &b.address]).await;
+    load.goes_on(50).await;
+    assert_eq!(stage(&a.hand_off(&b).await), "given");
+    load.goes_on(50).await;
+    assert!(!a.owns().await && b.owns().await);
+    assert_eq!(stage(&b.hand_off(&a).await), "given");
+    load.goes_on(50).await;
+    // One that dies before it has claimed them costs a moment.
+    for fault in ["abort:b-claiming", "abort:b-claimed"] {
+        b.signal("TERM");
+        assert_eq!(b.program.take().unwrap().status(), Some(0));
+        b.start_again(&database, fault);
+        let report = a.hand_off(&b).await;
+        assert!(report.to_string().starts_with("{error,"), "{report}");
+        assert_eq!(b.program.take().unwrap().status(), None, "ended by a signal");
+        b.start_again(&database, "");
+        load.goes_on(50).await;
+        assert!(a.owns().await != b.owns().await);
+        if b.owns().await {
+            assert_eq!(stage(&b.hand_off(&a).await), "given");
+        }
+    }
+    load.end().await;
+}
