@@ -28,8 +28,8 @@ fn help_lines_fit_the_screen() {
         let help = good(&[command, &["--help"]].concat(), "");
         assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
         let short = good(&[command, &["-h"]].concat(), "");
-        // The list of all commands has a line for each.
-        let most = if command.is_empty() { 34 } else { 30 };
+        // A list of commands has a line for each.
+        let most = if matches!(command, [] | ["admin"]) { 34 } else { 30 };
         assert!(short.lines().count() <= most, "{short}");
     }
 }
