@@ -787,23 +787,32 @@ impl SharedEndpoint {
         times
     }
 
+    /// Connections are counted when the lock is given back: those that come and go wait no longer
+    /// than it takes to write down which there are. One that ends meanwhile is not in the totals
+    /// yet, and is counted once.
     pub(crate) fn status(&self) -> Status {
-        self.with_state(|state, now| self.status_of(state, now))
-    }
-
-    fn status_of(&self, state: &State, now: Time) -> Status {
-        let endpoint = &state.endpoint;
-        let mut connections_by_version: BTreeMap<(Service, Version), usize> = BTreeMap::new();
-        let mut connections_by_agent: BTreeMap<Arc<str>, usize> = BTreeMap::new();
-        let mut counts = self.totals.counts();
-        for entry in state.entries.values() {
-            counts = counts.plus(&entry.messages);
+        let (mut status, entries) = self.with_state(|state, now| {
+            let entries: Vec<_> = state.entries.values().cloned().collect();
+            (self.status_of(state, now), entries)
+        });
+        let mut by_version: HashMap<(Service, Version), usize> = HashMap::new();
+        let mut by_agent: HashMap<Arc<str>, usize> = HashMap::new();
+        for entry in entries {
+            status.counts = status.counts.plus(&entry.messages);
             let Some(agreed) = entry.agreed() else { continue };
-            *connections_by_version.entry((agreed.service, agreed.version)).or_default() += 1;
+            *by_version.entry((agreed.service, agreed.version)).or_default() += 1;
             if let Some(agent) = agreed.agent {
-                *connections_by_agent.entry(agent).or_default() += 1;
+                *by_agent.entry(agent).or_default() += 1;
             }
         }
+        status.connections_by_version = by_version.into_iter().collect();
+        status.connections_by_agent = most_common(by_agent);
+        status
+    }
+
+    /// All but what connections are asked for, one by one.
+    fn status_of(&self, state: &State, now: Time) -> Status {
+        let endpoint = &state.endpoint;
         let spoken = |service: &Service| (service.clone(), endpoint.spoken(service, now));
         let spoken: BTreeMap<Service, Versions> = self.services.keys().map(spoken).collect();
         let withdrawn = self.versions.iter().map(|(service, versions)| {
@@ -825,8 +834,8 @@ impl SharedEndpoint {
             next_ip: endpoint.next_ip().cloned(),
             is_overloaded: endpoint.is_overloaded(),
             connections: endpoint.connections(),
-            connections_by_version,
-            connections_by_agent: most_common(connections_by_agent),
+            connections_by_version: BTreeMap::new(),
+            connections_by_agent: Vec::new(),
             sessions: state.count_sessions(),
             calls: state.calls(),
             withdrawn: withdrawn.collect(),
@@ -839,7 +848,7 @@ impl SharedEndpoint {
             is_listening: endpoint.is_listening(),
             agent: session.agent.clone(),
             uptime: now.since(Time::ZERO),
-            counts,
+            counts: self.totals.counts(),
         }
     }
 
@@ -942,12 +951,12 @@ fn session_status(entry: &SessionEntry, service: Service, now: Time) -> SessionS
 }
 
 /// The agents that most sessions have; the others are counted together, last.
-fn most_common(connections_by_agent: BTreeMap<Arc<str>, usize>) -> Vec<(String, usize)> {
+fn most_common(connections_by_agent: HashMap<Arc<str>, usize>) -> Vec<(String, usize)> {
     let mut agents: Vec<_> = connections_by_agent
         .into_iter()
         .map(|(agent, count)| (String::from(&*agent), count))
         .collect();
-    agents.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
+    agents.sort_unstable_by(|(one, fewer), (other, more)| more.cmp(fewer).then(one.cmp(other)));
     let others: usize = agents.iter().skip(MAX_AGENTS).map(|&(_, count)| count).sum();
     agents.truncate(MAX_AGENTS);
     agents.extend((others > 0).then(|| ("other".into(), others)));

@@ -171,10 +171,11 @@ impl Answers {
     async fn metrics(self: &Arc<Self>) -> String {
         self.made(|answers| {
             let server = answers.control.server();
+            let status = server.status();
             metrics::text(&Sight {
-                status: server.status(),
+                report: answers.control.report_of(&status),
+                status,
                 call_times: server.call_times(),
-                report: answers.control.status_report(),
                 process: Process::look(),
                 worst_pause: answers.pauses.worst(),
                 takeover: answers.control.last_takeover(),

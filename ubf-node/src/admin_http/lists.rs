@@ -3,6 +3,8 @@
 //! The server filters, so that a page is full of what is looked for; and looks at a bounded number
 //! of them for it, so that nobody is held up for long.
 
+use std::ops::ControlFlow;
+
 use hyper::StatusCode;
 use serde::Serialize;
 
@@ -141,28 +143,59 @@ pub(super) async fn page<T: Listed>(
 }
 
 async fn look<T: Listed>(control: &Control, query: Query) -> Page<T> {
-    let Query { mut after, limit, filter } = query;
-    let mut items: Vec<T> = Vec::new();
-    for _ in 0..MAX_LOOKS {
-        let response = control.ask(&Asker::who_looks(), T::request(after)).await;
-        let found = T::read(response).unwrap_or_default();
-        let is_last = (found.len() as u64) < LOOK;
-        for item in found {
-            after = item.number();
-            if filter.is_empty() || item.words().contains(&filter) {
-                if items.len() == limit {
-                    return Page { next: items.last().map(T::number), items };
-                }
-                items.push(item);
+    let mut search = Search::new(query);
+    loop {
+        let response = control.ask(&Asker::who_looks(), T::request(search.after)).await;
+        match search.take(T::read(response).unwrap_or_default()) {
+            ControlFlow::Break(page) => return page,
+            // Others have their turn.
+            ControlFlow::Continue(()) => tokio::task::yield_now().await,
+        }
+    }
+}
+
+/// Looks through all there are, part by part.
+struct Search<T> {
+    /// Numbers up to this one were looked at.
+    after: u64,
+    limit: usize,
+    filter: String,
+    found: Vec<T>,
+    looks: usize,
+}
+
+impl<T: Listed> Search<T> {
+    fn new(Query { after, limit, filter }: Query) -> Self {
+        Self { after, limit, filter, found: Vec::new(), looks: 0 }
+    }
+
+    /// Takes the next ones, in the order of their numbers: fewer than were asked for are the last.
+    fn take(&mut self, items: Vec<T>) -> ControlFlow<Page<T>> {
+        let is_last = (items.len() as u64) < LOOK;
+        for item in items {
+            let is_wanted = self.filter.is_empty() || item.words().contains(&self.filter);
+            if is_wanted && self.found.len() == self.limit {
+                let next = self.found.last().map(T::number);
+                return self.end(next);
+            }
+            self.after = item.number();
+            if is_wanted {
+                self.found.push(item);
             }
         }
+        self.looks += 1;
         if is_last {
-            return Page { items, next: None };
+            self.end(None)
+        } else if self.looks == MAX_LOOKS {
+            self.end(Some(self.after))
+        } else {
+            ControlFlow::Continue(())
         }
-        // Others have their turn.
-        tokio::task::yield_now().await;
     }
-    Page { items, next: Some(after) }
+
+    fn end(&mut self, next: Option<u64>) -> ControlFlow<Page<T>> {
+        ControlFlow::Break(Page { items: std::mem::take(&mut self.found), next })
+    }
 }
 
 #[cfg(test)]
@@ -190,5 +223,66 @@ mod tests {
         }
         assert!(read(&format!("filter={}", "x".repeat(100))).is_ok());
         assert!(read(&format!("filter={}", "x".repeat(101))).is_err());
+    }
+
+    /// One of many, with its number and nothing else.
+    #[derive(Debug, Serialize)]
+    struct Numbered(u64);
+
+    impl Listed for Numbered {
+        fn number(&self) -> u64 {
+            self.0
+        }
+
+        fn words(&self) -> String {
+            self.0.to_string()
+        }
+
+        fn request(after: u64) -> Request {
+            Request::ListConnections { after, at_most: LOOK }
+        }
+
+        fn read(_: Response) -> Option<Vec<Self>> {
+            None
+        }
+    }
+
+    /// What a search finds among this many, and in how many looks.
+    fn search(query: &str, all: u64) -> (Vec<u64>, Option<u64>, usize) {
+        let mut search = Search::new(Query::read(Some(query)).unwrap());
+        loop {
+            let from = search.after + 1;
+            let items = (from..=all).take(LOOK as usize).map(Numbered).collect();
+            if let ControlFlow::Break(Page { items, next }) = search.take(items) {
+                return (items.iter().map(Numbered::number).collect(), next, search.looks);
+            }
+        }
+    }
+
+    #[test]
+    fn pages_follow_each_other_without_a_gap() {
+        let (mut after, mut seen) = (0, Vec::new());
+        loop {
+            let (found, next, _) = search(&format!("after={after}&limit=200"), 2_050);
+            seen.extend(found);
+            let Some(next) = next else { break };
+            after = next;
+        }
+        assert!(seen.iter().copied().eq(1..=2_050));
+        // As many as a page holds, and none more.
+        assert_eq!(search("limit=50", 50).1, None);
+        assert_eq!(search("limit=50", 51).1, Some(50));
+        assert_eq!(search("limit=50", 0), (Vec::new(), None, 1));
+    }
+
+    #[test]
+    fn one_request_looks_at_so_many_and_says_where_to_go_on() {
+        assert_eq!(search("filter=44444", 100_000), (vec![], Some(20_000), MAX_LOOKS));
+        assert_eq!(search("filter=44444&after=20000", 100_000), (vec![], Some(40_000), MAX_LOOKS));
+        let (found, next, _) = search("filter=44444&after=40000", 100_000);
+        assert_eq!((found, next), (vec![44_444], Some(60_000)));
+        // What is found on the way is a page, however many there are behind.
+        let (found, next, looks) = search("filter=7&limit=3", 100_000);
+        assert_eq!((found, next, looks), (vec![7, 17, 27], Some(27), 0));
     }
 }

@@ -143,6 +143,7 @@ fn writers(text: &mut Exposition, report: &StatusReport) {
     for (name, what, writer) in [
         ("ubf_journal", "records of the journal", report.journal),
         ("ubf_log", "lines of the log", report.log),
+        ("ubf_audit", "lines of the audit log", report.audit),
     ] {
         let Some(WriterReport { failing, missing, .. }) = writer else { continue };
         let help = format!("Whether the last of the {what} could not be written.");
@@ -157,6 +158,10 @@ fn tls(text: &mut Exposition, report: &StatusReport) {
     if let Some(tls) = report.tls {
         let help = "Whether the certificate in the files cannot be used, and the one before is.";
         text.single("ubf_tls_failing", Kind::Gauge, help, u8::from(tls.failing));
+    }
+    if let Some(policy) = report.policy {
+        let help = "Whether the policy in the file cannot be used, and the one before is.";
+        text.single("ubf_policy_failing", Kind::Gauge, help, u8::from(policy.failing));
     }
 }
 

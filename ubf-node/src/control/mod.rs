@@ -249,7 +249,12 @@ impl Control {
 
     /// The status in the newest version.
     pub(crate) fn status_report(&self) -> StatusReport {
-        self.report(2)
+        self.report(2, &self.server.status())
+    }
+
+    /// What is said in the newest version of a status that somebody has.
+    pub(crate) fn report_of(&self, status: &Status) -> StatusReport {
+        self.report(2, status)
     }
 
     async fn answer(&self, version: u32, request: Request) -> Response {
@@ -266,10 +271,12 @@ impl Control {
     async fn try_answer(&self, version: u32, request: Request) -> Result<Response, Refusal> {
         let server = &self.server;
         match request {
-            Request::Status => return Ok(Response::Status(Box::new(self.report(version)))),
+            Request::Status => {
+                return Ok(Response::Status(Box::new(self.report(version, &server.status()))));
+            }
             Request::Connections => {
                 let StatusReport { connections, connections_by_version: by_version, .. } =
-                    self.report(version);
+                    self.report(version, &server.status());
                 return Ok(Response::Connections { connections, by_version });
             }
             Request::ListConnections { after, at_most } => {
@@ -398,7 +405,7 @@ impl Control {
         if is_known { Ok(()) } else { Err(Refusal::UnknownVersion) }
     }
 
-    fn report(&self, version: u32) -> StatusReport {
+    fn report(&self, version: u32, status: &Status) -> StatusReport {
         let journal = self.journal.as_ref().map(|journal| {
             let health = journal.health();
             WriterReport { failing: health.is_failing, missing: health.missing }
@@ -407,7 +414,7 @@ impl Control {
             let health = log.health();
             WriterReport { failing: health.is_failing, missing: health.lost }
         });
-        let mut report = report(version, &self.server.status());
+        let mut report = report(version, status);
         let breaks = self.breaks.counters();
         if let Some(sessions) = &mut report.sessions {
             for kept in self.kept.iter() {

@@ -372,6 +372,36 @@ fn a_reader_of_events_goes_to_the_successor_of_an_upgrade_in_place() {
 }
 
 #[test]
+fn what_the_dashboard_and_the_alerts_ask_for_is_told() {
+    let file = |name| {
+        let file = std::env::temp_dir().join(format!("ubf-{}-{name}", std::process::id()));
+        file.to_str().unwrap().to_owned()
+    };
+    let (journal, audit) = (file("told.journal"), file("told.audit"));
+    let (_program, admin) = Program::start_watched(&["--journal", &journal, "--audit", &audit]);
+    let (_, told) = get(&admin, "/metrics");
+    let mut count = 0;
+    for document in ["grafana-dashboard.json", "alerts.yml"] {
+        let path = format!("{}/../docs/{document}", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(&path).unwrap();
+        for line in text.lines().filter(|line| line.contains("expr\":") || line.contains("expr:")) {
+            let is_name = |byte: char| byte.is_ascii_lowercase() || byte == '_';
+            let words = line.split(|byte| !is_name(byte));
+            for name in words.filter(|it| it.starts_with("ubf_") || it.starts_with("process_")) {
+                let family = ["_total", "_bucket"].iter().find_map(|end| name.strip_suffix(end));
+                let family = format!("# TYPE {} ", family.unwrap_or(name));
+                assert!(told.contains(&family), "{document} asks for {name}");
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 20, "{count} names: they are no longer found");
+    for file in [journal, audit] {
+        let _is_removed = std::fs::remove_file(file).is_ok();
+    }
+}
+
+#[test]
 fn upgrades_pauses_and_descriptors_are_metrics() {
     let (_program, admin) = Program::start_watched(&[]);
     let samples = scrape(&admin);

@@ -98,7 +98,7 @@
       return;
     }
     if (!node.steps || node.steps.over) {
-      node.steps = { seen: {}, clients: status.connections, over: null };
+      node.steps = { seen: {}, clients: status.connections, over: null, isOlder: !before };
     }
     node.steps.seen[phase] = node.steps.seen[phase] || now();
     node.steps.clients = Math.max(node.steps.clients, status.connections);
@@ -195,6 +195,8 @@
       !status.listening && status.phase === 'serving' ? chip('bad', 'not listening') : null,
       status.journal && status.journal.failing ? chip('bad', 'journal fails') : null,
       status.log && status.log.failing ? chip('bad', 'log fails') : null,
+      status.audit && status.audit.failing ? chip('bad', 'audit fails') : null,
+      status.policy && status.policy.failing ? chip('bad', 'policy unusable') : null,
       status.tls && status.tls.failing ? chip('bad', 'certificate unusable') : null];
   };
   const drawNodes = () => {
@@ -282,8 +284,8 @@
     for (const node of nodes.filter(node => node.status)) {
       const status = node.status, title = single ? '' : `${node.name}: `;
       if (node.steps) {
-        const { seen, clients, over } = node.steps, first = Math.min(...Object.values(seen));
-        const at = name => seen[name] == null ? '' : `after ${age(seen[name] - first)}`;
+        const { seen, clients, over, isOlder } = node.steps, first = Math.min(...Object.values(seen));
+        const at = name => seen[name] == null ? '' : seen[name] > first ? `after ${age(seen[name] - first)}` : isOlder ? 'before this page' : 'begun';
         const left = timeLeft(node);
         const state = (name, is) => seen[name] == null ? 'todo' : is && !over ? 'open' : '';
         const gone = Math.max(0, clients - status.connections);
@@ -291,7 +293,7 @@
           el('p', {}, `${title}drain to ${status.next_ip || 'nowhere'}`, over ? ', taken back' : ` · ${count(status.connections)} of ${count(clients)} clients left`,
             over ? null : el('progress', { max: Math.max(1, clients), value: gone, 'aria-label': 'Clients gone' })),
           el('ol', { class: 'steps' },
-            step('draining', status.phase === 'draining' && left != null ? `${age(left)} left` : at('draining') || 'seen', state('draining', status.phase === 'draining')),
+            step('draining', status.phase === 'draining' && left != null ? `${age(left)} left` : at('draining'), state('draining', status.phase === 'draining')),
             over ? step('serving', at('serving'), '') :
               [step('closing', status.phase === 'closing' && left != null ? `${age(left)} left` : at('closing'), state('closing', status.phase === 'closing')),
                 step('stopped', at('stopped'), state('stopped', false))])));
@@ -583,7 +585,7 @@
         ['Listens on', (status.addresses || []).join(', ') || '–'], ['Known as', status.advertised || '–'], ['Peers', status.peers || '–'],
         ['Control socket', status.control || '–'], ['Running calls', count(status.calls)],
         ['Load marks', status.load_marks ? `${count(status.load_marks.low)} to ${count(status.load_marks.high)} ${status.load_marks.unit}, then to ${status.load_marks.next_ip}` : '–'],
-        ['Journal', writer(status.journal)], ['Log', writer(status.log)], ['TLS', status.tls ? status.tls.failing ? 'the certificate in its files cannot be used' : 'on' : 'off'],
+        ['Journal', writer(status.journal)], ['Log', writer(status.log)], ['Audit', writer(status.audit)], ['TLS', status.tls ? status.tls.failing ? 'the certificate in its files cannot be used' : 'on' : 'off'],
         ['Descriptors', process.open_descriptors == null ? '–' : `${count(process.open_descriptors)} of ${count(process.max_descriptors)}`],
         ...Object.entries(status.counters || {}).filter(([, value]) => value).map(([name, value]) => [name.replaceAll('_', ' '), count(value)]),
       ]), el('div', { class: 'row' }, el('button', { type: 'button', name: 'log' }, 'Log filter …'), el('button', { type: 'button', name: 'upgrade' }, 'Upgrade …'), closing('Done')));

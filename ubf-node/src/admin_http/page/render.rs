@@ -197,6 +197,8 @@ fn phase(html: &mut Html, status: &Value) {
         (status["listening"] == false && phase == "serving", "bad", "not listening"),
         (status["journal"]["failing"] == true, "bad", "journal fails"),
         (status["log"]["failing"] == true, "bad", "log fails"),
+        (status["audit"]["failing"] == true, "bad", "audit fails"),
+        (status["policy"]["failing"] == true, "bad", "policy unusable"),
         (status["tls"]["failing"] == true, "bad", "certificate unusable"),
     ] {
         if is {
