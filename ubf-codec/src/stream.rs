@@ -174,7 +174,7 @@ impl StreamDecoder {
 
     /// Starts the next packet's window after its header, which is read elsewhere.
     pub(crate) fn skip_header(&mut self, header_bytes: usize) {
-        self.machine.reset(self.machine.origin() + header_bytes as u64, header_bytes);
+        self.machine.skip_header(header_bytes);
     }
 
     /// The next window begins at this offset of the stream.

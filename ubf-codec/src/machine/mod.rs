@@ -102,6 +102,12 @@ impl<A: Arena + Default> Machine<A> {
         self.begin();
     }
 
+    /// The packet's window begins after a header of so many bytes. Nothing of it was read yet.
+    pub(crate) const fn skip_header(&mut self, header_bytes: usize) {
+        self.cold.origin += header_bytes as u64;
+        self.cold.header_bytes = header_bytes;
+    }
+
     /// The packet's first byte comes next.
     fn begin(&mut self) {
         self.arena.clear();

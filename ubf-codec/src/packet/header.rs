@@ -204,6 +204,11 @@ impl<'w> Reader<'w> {
     /// A version and the space after it.
     fn version(&mut self) -> Result<Option<Mode>, DecodeError> {
         let start = self.position;
+        // Mostly, it is one digit.
+        if let [digit @ b'0'..=b'9', b' ', ..] = *self.rest() {
+            self.position = start + 2;
+            return Ok(Mode::from_number(u32::from(digit & 0x0F)));
+        }
         let Ok((rest, digits)) = lexer::digits(self.rest()) else { return Ok(None) };
         match (digits, rest) {
             ([], &[found, ..]) => return Err(self.error(ErrorKind::BadVersion { found }, start)),
