@@ -13,9 +13,6 @@ use crate::time::Time;
 /// kept holds on to much more than it needs. Chosen: four blocks of a usual read.
 pub const MAX_SHARED_BYTES: usize = 64 * 1024;
 
-/// Memory of a packet that took more is not kept. Chosen: most take far less.
-const MAX_RECYCLED_BYTES: usize = 16 * 1024;
-
 /// A packet, and the offset in the stream at which it ends.
 pub(crate) type Whole<H> = (<H as Header>::Packet<Document<Bytes>>, u64);
 
@@ -141,9 +138,7 @@ impl<H: Header> Inbound<H> {
 
     /// Gives back the memory of a packet, for the next one.
     pub(crate) fn recycle(&mut self, packet: Document<Bytes>) {
-        if let Some(decoder) = &mut self.decoder
-            && packet.memory_bytes() <= MAX_RECYCLED_BYTES
-        {
+        if let Some(decoder) = &mut self.decoder {
             decoder.recycle(packet);
         }
     }

@@ -34,9 +34,9 @@ pub(crate) trait AnyConnection: Send {
     /// S6: whether it makes a difference if it is dropped now and made anew for the next call.
     fn is_missed(&self) -> bool;
 
-    fn request(&self, message: Message) -> Begun;
+    fn request(&self, message: Box<Message>) -> Begun;
 
-    fn event(&self, message: Message) -> Running;
+    fn event(&self, message: Box<Message>) -> Running;
 
     /// U2: what is kept for the client, if another process can go on with it. It may panic.
     fn export(&self) -> Option<Bytes>;
@@ -46,7 +46,7 @@ pub(crate) trait AnyConnection: Send {
 #[derive(Debug)]
 pub(crate) enum Begun {
     /// It is answered, and the message is not needed any longer.
-    Ended(Ended, Message),
+    Ended(Ended, Box<Message>),
     Runs(Running),
 }
 
@@ -168,7 +168,7 @@ impl<H: Handler> AnyConnection for ConnectionOf<H> {
         self.handler.export_state(&self.connected.state)
     }
 
-    fn request(&self, message: Message) -> Begun {
+    fn request(&self, message: Box<Message>) -> Begun {
         let call = Call { message, is_event: false, connection: Arc::clone(&self.connected) };
         let span = span_of(&call);
         let answer = || span.in_scope(|| self.handler.request_now(&call));
@@ -185,7 +185,7 @@ impl<H: Handler> AnyConnection for ConnectionOf<H> {
         }
     }
 
-    fn event(&self, message: Message) -> Running {
+    fn event(&self, message: Box<Message>) -> Running {
         let call = Call { message, is_event: true, connection: Arc::clone(&self.connected) };
         let span = span_of(&call);
         let handler = Arc::clone(&self.handler);

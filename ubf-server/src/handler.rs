@@ -162,7 +162,7 @@ impl Client {
 /// A request or an event, and the connection that it came on.
 #[derive(Debug)]
 pub struct Call<S> {
-    pub(crate) message: Message,
+    pub(crate) message: Box<Message>,
     pub(crate) is_event: bool,
     pub(crate) connection: Arc<Connected<S>>,
 }
@@ -187,7 +187,7 @@ impl<S> Call<S> {
 
     /// The packet's body as it came.
     #[must_use]
-    pub const fn body(&self) -> &Document<Bytes> {
+    pub fn body(&self) -> &Document<Bytes> {
         &self.message.body
     }
 
@@ -209,19 +209,19 @@ impl<S> Call<S> {
 
     /// The version that it is written in, and that the reply is read in.
     #[must_use]
-    pub const fn version(&self) -> Version {
+    pub fn version(&self) -> Version {
         self.message.version
     }
 
     /// The service that the client asked for.
     #[must_use]
-    pub const fn service(&self) -> &Service {
+    pub fn service(&self) -> &Service {
         &self.message.service
     }
 
     /// Which packet of the connection it is, counted from 1 (P6).
     #[must_use]
-    pub const fn packet(&self) -> u64 {
+    pub fn packet(&self) -> u64 {
         self.message.packet
     }
 

@@ -1,5 +1,7 @@
 //! Answers of handlers that do not wait: they leave as they are, without a place in the queue.
 
+use alloc::boxed::Box;
+
 use bytes::Bytes;
 use ubf_codec::{Limits, Version};
 
@@ -9,6 +11,9 @@ use super::{Message, ServerSession, reply};
 use crate::drain::Phase;
 use crate::outbound::MAX_COPIED_BYTES;
 use crate::within;
+
+/// Memory of a message that took more is not kept. Chosen: most take far less.
+const MAX_RECYCLED_BYTES: usize = 16 * 1024;
 
 impl ServerSession {
     /// Answers the request that was given out last, before anything else is asked for: what
@@ -52,8 +57,10 @@ impl ServerSession {
     }
 
     /// Gives back the memory of a message that nobody needs any longer, for the next one.
-    pub fn recycle(&mut self, message: Message) {
-        self.wire.inbound.recycle(message.body);
+    pub fn recycle(&mut self, message: Box<Message>) {
+        if message.body.memory_bytes() <= MAX_RECYCLED_BYTES {
+            self.spare = Some(message);
+        }
     }
 
     /// Whether nothing is to be sent before this body, and nothing is to be done about it.

@@ -51,6 +51,7 @@ impl ServerSession {
             config,
             offer,
             outputs: Outputs::default(),
+            spare: None,
             is_frozen: false,
             is_time_checked: false,
             is_settled: false,

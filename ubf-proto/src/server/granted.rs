@@ -1,6 +1,7 @@
 //! What a session is beside its calls: numbers, kept answers and events, messages that wait (S2 to
 //! S6).
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
 use bytes::Bytes;
@@ -28,7 +29,7 @@ pub(super) struct Granted {
     copies: Copies,
     /// S3: messages that were taken, and whose handlers are not begun; and whether each is an
     /// event.
-    waiting: VecDeque<(Message, bool)>,
+    waiting: VecDeque<(Box<Message>, bool)>,
     /// How many of them are events, and their bytes.
     waiting_events: (usize, usize),
     /// S8: the version of the message that was begun last.
@@ -143,7 +144,7 @@ impl Granted {
     }
 
     /// S3: a message waits until its handler may begin.
-    pub(super) fn wait(&mut self, message: Message, is_event: bool) {
+    pub(super) fn wait(&mut self, message: Box<Message>, is_event: bool) {
         if is_event {
             let (count, bytes) = self.waiting_events;
             self.waiting_events = (count + 1, bytes + message.body.source().len());
@@ -156,7 +157,7 @@ impl Granted {
         &mut self,
         running: usize,
         ready_bytes: usize,
-    ) -> Option<(Message, bool)> {
+    ) -> Option<(Box<Message>, bool)> {
         let (message, _) = self.waiting.front()?;
         let version = message.version;
         if !self.may_begin(version, running, ready_bytes) {

@@ -26,10 +26,10 @@ pub enum Output {
     },
     /// Run the handler of a request, and answer with [`Input::Reply`](super::Input::Reply) or
     /// [`Input::Failed`](super::Input::Failed), in any order.
-    Request(Message),
+    Request(Box<Message>),
     /// Run the handler of an event. There is no answer. The owner of an owned service says
     /// [`Input::Taken`](super::Input::Taken) when it is stored that it was taken.
-    Event(Message),
+    Event(Box<Message>),
     /// S3: the client has these answers and events of a session of an owned service. Its owner
     /// forgets them.
     Seen {
@@ -80,7 +80,8 @@ pub enum PacketKind {
     Notice,
 }
 
-/// A message of the application from the client.
+/// A message of the application from the client. Outputs have it in a box: it is large, and is moved
+/// from hand to hand.
 #[derive(Clone, Debug)]
 pub struct Message {
     /// The number of the client's packet (P6). In a session it is counted on from one connection to

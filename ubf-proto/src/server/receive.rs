@@ -104,7 +104,7 @@ impl ServerSession {
         let is_event = !is_refused && is_event(packet.body.root(), "event_in");
         let refused = is_refused.then(|| Box::new(ServerControl::version_refusal(version)));
         let is_owned = self.calls.is_owned();
-        let message = Message {
+        let message = self.boxed(Message {
             packet: packet_number,
             number: (number > 0).then_some(number),
             service: self.calls.service.clone(),
@@ -112,7 +112,7 @@ impl ServerSession {
             body: packet.body,
             refused,
             context,
-        };
+        });
         let Calls { session, pending, .. } = &mut self.calls;
         let bytes = message.body.source().len();
         if is_event && is_owned {
@@ -137,6 +137,14 @@ impl ServerSession {
             pending.push_running(packet_number, number, version, bytes);
             Output::Request(message)
         })
+    }
+
+    /// The message in a box: in that of the last one, if it was given back.
+    fn boxed(&mut self, message: Message) -> Box<Message> {
+        let Some(mut place) = self.spare.take() else { return Box::new(message) };
+        let last = core::mem::replace(&mut *place, message);
+        self.wire.inbound.recycle(last.body);
+        place
     }
 
     /// The number of the packet just taken in, counted over all connections of a session.

@@ -220,6 +220,7 @@ impl Resting {
             offer,
             now,
             outputs: Outputs::default(),
+            spare: None,
             is_frozen: false,
             is_time_checked: false,
             is_settled: false,

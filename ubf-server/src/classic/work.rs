@@ -152,7 +152,7 @@ impl Connection {
         match code {
             Working::Handler(connection) => {
                 let Some(connection) = connection.get() else { return Some(Input::Failed) };
-                let mut running = match connection.request(message) {
+                let mut running = match connection.request(Box::new(message)) {
                     Begun::Ended(ended, _) => {
                         return Some(self.answered(number, Outcome::from(ended)));
                     }
@@ -185,7 +185,7 @@ impl Connection {
         match self.serving.as_mut().map(|serving| &mut serving.code) {
             Some(Working::Handler(connection)) => {
                 let Some(connection) = connection.get() else { return };
-                let running = connection.event(message);
+                let running = connection.event(Box::new(message));
                 self.events.push(Box::pin(async move {
                     timeout(max_time, running).await.map_or(Outcome::TimedOut, Outcome::from)
                 }));

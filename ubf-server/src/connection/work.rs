@@ -87,7 +87,7 @@ impl Waiting {
 
 impl Connection {
     /// Runs a handler as far as it goes. Most are done at once, and are never put aside.
-    pub(super) fn begin(&mut self, message: Message, is_event: bool, cx: &mut Context<'_>) {
+    pub(super) fn begin(&mut self, message: Box<Message>, is_event: bool, cx: &mut Context<'_>) {
         if is_event {
             self.count(|messages| &messages.events_in, |totals| &totals.events_in);
         } else {
@@ -102,7 +102,7 @@ impl Connection {
                 if !is_event {
                     owned.begin(packet, version);
                 }
-                return owned.tell(OwnerInput::Message { message, is_event });
+                return owned.tell(OwnerInput::Message { message: *message, is_event });
             }
             place = self.open(&message.service);
         }

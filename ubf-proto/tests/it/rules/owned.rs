@@ -18,7 +18,7 @@ const ID: &str = "16~0123456789abcdef~";
 struct Owned {
     session: ServerSession,
     /// Messages that the owner was given, and which of them are events.
-    given: Vec<(Message, bool)>,
+    given: Vec<(Box<Message>, bool)>,
     seen: Vec<(u64, u64)>,
     closed: Option<(CloseReason, usize)>,
 }
