@@ -259,9 +259,10 @@ impl ServerSession {
 
     /// Gives it memory to work with: it takes its own otherwise.
     pub fn attach(&mut self, room: Scratch) {
-        let Scratch { decoder, pending } = room;
+        let Scratch { decoder, pending, spare } = room;
         self.wire.inbound.attach(decoder);
         self.calls.pending.attach(pending);
+        self.spare = spare;
     }
 
     /// Lets go of all memory that it does not need before more comes in, and gives what another
@@ -269,12 +270,11 @@ impl ServerSession {
     /// memory then.
     pub fn release(&mut self) -> Option<Scratch> {
         self.outputs.release();
-        self.spare = None;
         if let Some(session) = &mut self.calls.session {
             session.release();
         }
-        let pending = self.calls.pending.release();
-        Some(Scratch { decoder: self.wire.inbound.take_decoder()?, pending })
+        let (pending, spare) = (self.calls.pending.release(), self.spare.take());
+        Some(Scratch { decoder: self.wire.inbound.take_decoder()?, pending, spare })
     }
 
     /// When to give [`Input::Tick`] if nothing else happens.
@@ -301,6 +301,7 @@ impl ServerSession {
         !self.wire.has_ended && self.is_decoding()
     }
 
+    #[inline]
     fn is_decoding(&self) -> bool {
         self.wire.ending.is_none()
             && !self.is_frozen
