@@ -153,3 +153,27 @@ async fn l1_the_places_of_a_balancer_are_those_of_its_clients() {
     drop((slow, quick));
     server.stop().await;
 }
+
+#[cfg(feature = "classic")]
+#[tokio::test]
+async fn n14_a_stock_peer_does_not_see_a_service_that_it_may_not_use() {
+    use ubf_server::{Classic, ClassicService};
+
+    let rule = |_: &Peer, service: Option<&Service>| service != Some(&Service::named("till"));
+    let door = Handlers::new().on(1, |_: Call<()>| async { Reply::ok("door") });
+    let stock = Classic::new().listen("127.0.0.1:0");
+    let stock =
+        stock.service(ClassicService::new("till", 1)).service(ClassicService::new("door", 1));
+    let server = with_till(rule).service("door", door).classic(stock).bind().await.unwrap();
+    let (address, handle) = (server.classic_addresses()[0], server.handle());
+    let running = tokio::spawn(server.run());
+    let mut peer = Client::connect(address).await;
+    let hello = "{'ubf1.0'\"meta_server\"\"\n\n Type 'info'$ for information\n\n\"}$\n";
+    peer.expect(hello).await;
+    peer.exchange("'services'$\n", "{#\"door\"&'start'}$\n").await;
+    let start = "{'startSession',\"till\",#}$\n";
+    peer.exchange(start, "{{'error''noSuchService'}'start'}$\n").await;
+    drop(peer);
+    handle.shut_down(Duration::from_secs(5));
+    assert!(running.await.unwrap().is_clean());
+}
