@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-/// Watch two servers be drained, restarted and killed under load, and no call be lost.
+/// Watch servers be drained, upgraded and killed under load, and no call be lost.
 ///
 /// Starts server processes on this machine and many clients in this one, and takes them through
-/// nine phases: they agree on a version; the clients' code for it crashes; a server is drained;
-/// load is shared; a server is replaced in place; every connection is cut; a server is killed; one
-/// with --data is killed, and nothing is in doubt. Then what the clients were told is compared with
-/// the journals in which the servers wrote down each call before they executed it.
+/// phases: they agree on a version; the clients' code for it crashes; a server is drained; load is
+/// shared. Then a ledger, whose clients move money between accounts: every connection is cut; a new
+/// release takes over in place; a bad one crashes and is rolled back by itself; the server is
+/// killed; its rows go on to the next state version. In the end what the clients were told is
+/// compared with the servers' journals, and with the accounts and transfers of the ledger.
 #[derive(Debug, Args)]
 #[command(after_long_help = include_str!("../help/demo.txt"))]
 pub(crate) struct Demo {

@@ -6,9 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::journal::{CallName, Executed};
-use super::survival::Survival;
+use super::ledger::{self, LedgerEvidence};
 use crate::ui::text::counted;
-use crate::ui::units::count;
 use ubf_load::load::Outcome;
 
 /// How many clients use which version. 0 stands for those that have agreed on none.
@@ -21,18 +20,10 @@ pub(crate) struct Evidence {
     pub(crate) told: Vec<Vec<Outcome>>,
     /// What stands in the journals of all servers together.
     pub(crate) executed: Executed,
-    /// Calls that ended badly before connections were cut, while all work was planned.
+    /// Calls to A and B that ended badly: there all work was planned.
     pub(crate) bad_in_planned_work: u64,
-    /// Connections that were broken, and whose sessions went on; and calls that ended badly by
-    /// then.
-    pub(crate) resumed: u64,
-    pub(crate) bad_after_cuts: u64,
-    /// Of the server that was killed and has rows.
-    pub(crate) survival: Survival,
-    /// Clients that were at the node that was killed, at that time.
-    pub(crate) at_killed: BTreeSet<u64>,
-    /// A client has no more calls in flight.
-    pub(crate) max_in_flight: usize,
+    /// Of the server that keeps accounts in rows.
+    pub(crate) ledger: LedgerEvidence,
     /// The versions in use before, and after, the clients' code crashed.
     pub(crate) agreed: ByVersion,
     pub(crate) agreed_after_crash: ByVersion,
@@ -45,9 +36,8 @@ pub(crate) struct Evidence {
 pub(crate) struct Verdict {
     pub(crate) sent: u64,
     pub(crate) answered: u64,
-    /// Of which nobody told the client whether they ran, and how many of them had.
+    /// Of which nobody told the client whether they ran.
     pub(crate) indeterminate: u64,
-    pub(crate) indeterminate_that_had_run: u64,
     /// Calls without a good end.
     pub(crate) lost: u64,
     pub(crate) executed_twice: u64,
@@ -96,20 +86,60 @@ impl Found {
     fn words(&self) -> String {
         self.first
             .map(|CallName { client, number }| {
-                format!("; the first is call {number} of client {client}")
+                if client == 0 {
+                    format!("; the first is transfer {number}")
+                } else {
+                    format!("; the first is call {number} of client {client}")
+                }
             })
             .unwrap_or_default()
     }
 }
 
+/// What is wrong with calls, of A, B and C together.
+#[derive(Default)]
+struct Wrong {
+    lost: Found,
+    twice: Found,
+    doubt: Found,
+    stray: Found,
+}
+
 /// Judges.
 pub(crate) fn judge(evidence: &Evidence) -> Verdict {
-    let Evidence { told, executed, at_killed, .. } = evidence;
-    let mut verdict = Verdict::default();
-    let (mut lost, mut twice, mut stray) = (Found::default(), Found::default(), Found::default());
-    let (mut unexplained, mut foreign) = (Found::default(), Found::default());
+    let (mut verdict, mut wrong) = (Verdict::default(), Wrong::default());
+    let records = judge_journals(evidence, &mut verdict, &mut wrong);
+    judge_rows(&evidence.ledger, &mut verdict, &mut wrong);
+    let Wrong { lost, twice, doubt, stray } = wrong;
+    (verdict.lost, verdict.executed_twice) = (lost.count, twice.count);
+    let transfers = evidence.ledger.rows.len() as u64;
+
+    let saw =
+        lost.or_else(|| format!("{}, each with its record", counted(verdict.answered, "answer")));
+    verdict.promise("lost", lost.count == 0, saw);
+    let saw = twice.or_else(|| {
+        let records = counted(records, "record");
+        format!("{records}, no two alike; {}, each of one call", counted(transfers, "transfer"))
+    });
+    verdict.promise("executed_twice", twice.count == 0, saw);
+    let saw = doubt.or_else(|| "none, also after kill -9".to_owned());
+    verdict.promise("none_indeterminate", doubt.count == 0, saw);
+    let saw = stray.or_else(|| "no such record, and no such transfer".to_owned());
+    verdict.promise("nothing_else_executed", stray.count == 0, saw);
+    promise_negotiation(evidence, &mut verdict);
+    promise_ledger(&evidence.ledger, &mut verdict);
+    let is_clean = evidence.exits.iter().all(|(_, status)| *status == Some(0));
+    let exits: Vec<_> =
+        evidence.exits.iter().map(|(name, status)| format!("{name} {}", exit(*status))).collect();
+    let saw = format!("exit status: {}", exits.join(", "));
+    verdict.promise("servers_end_cleanly", is_clean && !exits.is_empty(), saw);
+    verdict
+}
+
+/// What clients of A and B were told, against the journals. Gives how many records there are.
+fn judge_journals(evidence: &Evidence, verdict: &mut Verdict, wrong: &mut Wrong) -> u64 {
+    let Evidence { told, executed, .. } = evidence;
     for (client, outcomes) in (1..).zip(told) {
-        let mut in_flight = 0;
         for (number, outcome) in (1..).zip(outcomes) {
             let call = CallName { client, number };
             let has_run = executed.contains_key(&call);
@@ -118,23 +148,19 @@ pub(crate) fn judge(evidence: &Evidence) -> Verdict {
                 verdict.answered += 1;
             } else if *outcome == Outcome::Indeterminate {
                 verdict.indeterminate += 1;
-                verdict.indeterminate_that_had_run += u64::from(has_run);
-                in_flight += 1;
-                if !at_killed.contains(&client) || in_flight > evidence.max_in_flight {
-                    unexplained.add(call);
-                }
+                wrong.doubt.add(call);
             } else {
                 // The client was told a lie, or nothing, or that it failed.
-                lost.add(call);
+                wrong.lost.add(call);
                 if has_run && outcome.has_not_run() {
-                    stray.add(call);
+                    wrong.stray.add(call);
                 }
             }
         }
     }
     for (&call, &times) in executed {
         if times > 1 {
-            twice.add(call);
+            wrong.twice.add(call);
         }
         let calls = usize::try_from(call.client - call.client.min(1))
             .ok()
@@ -142,55 +168,90 @@ pub(crate) fn judge(evidence: &Evidence) -> Verdict {
         let is_known = call.client > 0
             && calls.is_some_and(|calls| (1..=calls.len() as u64).contains(&call.number));
         if !is_known {
-            foreign.add(call);
+            wrong.stray.add(call);
         }
     }
-    verdict.lost = lost.count;
-    verdict.executed_twice = twice.count;
+    executed.values().copied().map(u64::from).sum()
+}
 
-    let records: u64 = executed.values().copied().map(u64::from).sum();
-    let saw =
-        lost.or_else(|| format!("{}, each with its record", counted(verdict.answered, "answer")));
-    verdict.promise("lost", lost.count == 0, saw);
-    let saw = twice.or_else(|| format!("{}, no two alike", counted(records, "record")));
-    verdict.promise("executed_twice", twice.count == 0, saw);
+/// What clients of C were told, against its rows.
+fn judge_rows(ledger: &LedgerEvidence, verdict: &mut Verdict, wrong: &mut Wrong) {
+    let requests = ledger::requests();
+    let mut of_calls = BTreeSet::from_iter(ledger.shown);
+    for (client, (outcomes, numbers)) in (1..).zip(ledger.told.iter().zip(&ledger.numbers)) {
+        let numbers = numbers.iter().copied().chain(std::iter::repeat(0));
+        for (number, (outcome, transfer)) in (1..).zip(outcomes.iter().zip(numbers)) {
+            let call = CallName { client, number };
+            verdict.sent += 1;
+            match outcome {
+                Outcome::Answered => {
+                    // The row is that of this call, and of no other one.
+                    let is_there = ledger.rows.get(&transfer).is_some_and(|(from, to, cents)| {
+                        let row = ubf_codec::ubf!({
+                            transfer, (from.as_str()), (to.as_str()), (*cents)
+                        });
+                        row == requests.term(client, number)
+                    });
+                    if is_there && of_calls.insert(transfer) {
+                        verdict.answered += 1;
+                    } else {
+                        wrong.lost.add(call);
+                    }
+                }
+                Outcome::Indeterminate | Outcome::Late | Outcome::Cut => {
+                    verdict.indeterminate += 1;
+                    wrong.doubt.add(call);
+                }
+                Outcome::Open
+                | Outcome::WrongReply
+                | Outcome::Failed
+                | Outcome::NotSent
+                | Outcome::Refused
+                | Outcome::Crashed
+                | Outcome::NoCommonVersion
+                | Outcome::TooLarge
+                | Outcome::NotTaken
+                | _ => wrong.lost.add(call),
+            }
+        }
+    }
+    // Transfers that nobody was told of: a call that was made twice has one more.
+    for &transfer in ledger.rows.keys().filter(|transfer| !of_calls.contains(transfer)) {
+        wrong.twice.add(CallName { client: 0, number: transfer });
+    }
+}
+
+fn promise_negotiation(evidence: &Evidence, verdict: &mut Verdict) {
     let planned = evidence.bad_in_planned_work;
     let saw = format!("bad ends: {planned}");
     verdict.promise("planned_work_fails_no_call", planned == 0, saw);
-    let (resumed, bad) = (evidence.resumed, evidence.bad_after_cuts);
-    let saw = format!("{} resumed; bad ends: {bad}", counted(resumed, "session"));
-    verdict.promise("cuts_lose_no_call", resumed > 0 && bad == 0, saw);
-    let saw = match (unexplained.count, verdict.indeterminate) {
-        (0, 0) => "none was in flight".to_owned(),
-        (0, all) => format!("in flight at the kill: {all} of {all}", all = count(all)),
-        (others, _) => format!("{others} were not{}", unexplained.words()),
-    };
-    verdict.promise("indeterminate_only_after_the_kill", unexplained.count == 0, saw);
-    let Survival { kills, answered, not_answered, .. } = evidence.survival;
-    let saw = format!(
-        "{}, {}, {} in doubt",
-        counted(kills, "kill"),
-        counted(answered, "call"),
-        count(not_answered)
-    );
-    verdict.promise("survives_kills", evidence.survival.is_good(), saw);
-    let mut refused = stray;
-    refused.count += foreign.count;
-    refused.first = refused.first.or(foreign.first);
-    let saw = refused.or_else(|| "no such record".to_owned());
-    verdict.promise("nothing_else_executed", refused.count == 0, saw);
     for (name, versions, wanted) in [
         ("agreed_on_10", &evidence.agreed, 10),
         ("fell_back_to_3", &evidence.agreed_after_crash, 3),
     ] {
         verdict.promise(name, versions.keys().eq([&wanted]), in_words(versions));
     }
-    let is_clean = evidence.exits.iter().all(|(_, status)| *status == Some(0));
-    let exits: Vec<_> =
-        evidence.exits.iter().map(|(name, status)| format!("{name} {}", exit(*status))).collect();
-    let saw = format!("exit status: {}", exits.join(", "));
-    verdict.promise("servers_end_cleanly", is_clean && !exits.is_empty(), saw);
-    verdict
+}
+
+fn promise_ledger(ledger: &LedgerEvidence, verdict: &mut Verdict) {
+    let ledger::Sum { accounts, cents, made, transfers } = ledger.sum;
+    let is_kept = accounts == ledger.accounts && cents == ledger.put && made == ledger.put;
+    let is_counted = transfers == ledger.rows.len() as u64
+        && ledger.rows.keys().copied().eq(1..=transfers)
+        && ledger.shown.is_some();
+    let saw = format!("{} of {} cents, {}", cents, ledger.put, counted(transfers, "transfer"));
+    verdict.promise("money_is_kept", is_kept && is_counted, saw);
+    let saw = format!("{} resumed", counted(ledger.resumed, "session"));
+    verdict.promise("cuts_lose_no_call", ledger.resumed > 0, saw);
+    let [old, new, back, last] = ledger.written;
+    let saw = format!("state version {old} before and {new} after");
+    verdict.promise("upgraded_in_place", old > 0 && new == old, saw);
+    let saw = format!("the release before serves again, in state version {back}");
+    let saw = if ledger.is_rolled_back { saw } else { "it is gone".to_owned() };
+    verdict.promise("rolled_back_by_itself", ledger.is_rolled_back && back == new, saw);
+    verdict.promise("survives_kills", ledger.kills > 0, counted(ledger.kills, "kill"));
+    let saw = format!("state version {back} became {last}");
+    verdict.promise("finalized", last == back + 1, saw);
 }
 
 /// `10 in 97 clients, 3 in 3 clients`.

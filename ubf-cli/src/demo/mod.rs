@@ -1,25 +1,26 @@
-//! A demonstration: servers that are drained, replaced and killed under load, and the proof that no
-//! call was lost.
+//! A demonstration: servers that are drained, upgraded and killed under load, and the proof that no
+//! call was lost and none is in doubt.
 //!
 //! ```text
-//! story   the nine phases: orders to the servers, waits for what shall come of them
+//! story   the phases: orders to the servers, waits for what shall come of them
+//!  ledger    those of a server with rows, which is changed and killed under load
 //!  stage    what all phases need: servers, clients, time, and what is seen of them
 //!   node      a server, a process of this same program
 //!   screen    what people see meanwhile
-//!  survival a server with rows that is killed, and its clients
-//! journal + check   what the servers wrote down, against what the clients were told
+//! journal + check   what the servers wrote down, and what stands in rows, against what the
+//!                   clients were told
 //! report    what it came to
 //! ```
 
 mod check;
 mod folder;
 mod journal;
+mod ledger;
 mod node;
 pub(crate) mod report;
 mod screen;
 mod stage;
 mod story;
-mod survival;
 
 use std::io;
 use std::path::PathBuf;

@@ -64,8 +64,12 @@ impl Operator {
 pub(super) enum Kind {
     /// It answers each request with itself, and writes a journal.
     Echo,
-    /// It keeps values in rows that survive it.
-    Rows,
+    /// It keeps accounts in rows that survive it, as a release that knows these state versions.
+    Ledger {
+        knows: &'static str,
+        /// U2: it takes the place of the one that serves.
+        takes_over: bool,
+    },
 }
 
 #[derive(Debug)]
@@ -77,6 +81,7 @@ pub(super) struct Node {
     pub(super) address: Address,
     pub(super) journal: PathBuf,
     log: PathBuf,
+    kind: Kind,
     pub(super) operator: Operator,
     child: Child,
     pub(super) ended: Option<ExitStatus>,
@@ -92,8 +97,12 @@ impl Node {
         folder: &Folder,
     ) -> Result<Self, Report> {
         let name = format!("{}{generation}", place.to_lowercase());
-        let (journal, log, socket) =
-            (folder.journal(&name), folder.log(&name), folder.socket(&name));
+        let (journal, log) = (folder.journal(&name), folder.log(&name));
+        // Releases that take the place of each other have one control socket.
+        let socket = match kind {
+            Kind::Echo => folder.socket(&name),
+            Kind::Ledger { .. } => folder.socket(&place.to_lowercase()),
+        };
         let cannot = |error: &io::Error| {
             Report::new(format!(
                 "cannot start server {place}: {}",
@@ -112,12 +121,15 @@ impl Node {
             Kind::Echo => command
                 .args(["--service", "echo", "--versions", SERVER_VERSIONS, "--journal"])
                 .arg(&journal),
-            Kind::Rows => command.args(["--service", "kv", "--data"]).arg(folder.data(place)),
+            Kind::Ledger { knows, takes_over } => command
+                .args(["--service", "ledger", "--knows", knows, "--data"])
+                .arg(folder.data(place))
+                .args(takes_over.then_some("--take-over")),
         };
         command.stdout(Stdio::null()).stderr(stderr);
         let child = own(&mut command).spawn().map_err(|error| cannot(&error))?;
         let (address, operator) = (address.clone(), Operator { socket });
-        Ok(Self { place, generation, address, journal, log, operator, child, ended: None })
+        Ok(Self { place, generation, address, journal, log, kind, operator, child, ended: None })
     }
 
     /// `A`, and `A (2nd)` for the one that came after it.
@@ -125,8 +137,14 @@ impl Node {
         match self.generation {
             1 => self.place.to_owned(),
             2 => format!("{} (2nd)", self.place),
+            3 => format!("{} (3rd)", self.place),
             more => format!("{} ({more}th)", self.place),
         }
+    }
+
+    /// Whether it writes down what it executes. What a ledger executes stands in its rows.
+    pub(super) fn has_journal(&self) -> bool {
+        self.kind == Kind::Echo
     }
 
     pub(super) fn pid(&self) -> u32 {
@@ -141,11 +159,16 @@ impl Node {
         self.ended.is_some()
     }
 
-    /// It stands still, and its calls pile up.
-    pub(super) fn hang(&self) -> io::Result<()> {
+    fn process(&self) -> io::Result<Pid> {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        let pid = pid.ok_or_else(|| io::Error::other("a process without a number"))?;
-        Ok(kill_process(pid, Signal::STOP)?)
+        pid.ok_or_else(|| io::Error::other("a process without a number"))
+    }
+
+    /// It crashes.
+    pub(super) fn crash(&mut self) -> io::Result<()> {
+        kill_process(self.process()?, Signal::ABORT)?;
+        self.ended = Some(self.child.wait()?);
+        Ok(())
     }
 
     /// `kill -9`, and the kernel has closed its connections when this returns.

@@ -143,32 +143,83 @@ impl<'a> Stage<'a> {
         address: &Address,
         peer: &Address,
     ) -> Result<usize, Stop> {
+        let index = self.begin_server(Kind::Echo, place, address)?;
+        let peer: ubf_codec::NextIp = peer.clone().into();
+        self.until_told(index, move |admin| {
+            let told = admin.order(&Request::SetPeers(peer.addresses().to_vec()));
+            told.map(|()| true)
+        })
+        .await?;
+        self.watch(index)?;
+        Ok(index)
+    }
+
+    /// Starts a release of the ledger, and waits until it serves. Gives its index.
+    pub(super) async fn start_ledger(
+        &mut self,
+        knows: &'static str,
+        takes_over: bool,
+        address: &Address,
+    ) -> Result<usize, Stop> {
+        let index = self.begin_server(Kind::Ledger { knows, takes_over }, "C", address)?;
+        self.until_serves(index).await?;
+        self.watch(index)?;
+        Ok(index)
+    }
+
+    /// Waits until this server is the one that answers at its control socket.
+    pub(super) async fn until_serves(&mut self, index: usize) -> Result<(), Stop> {
+        let pid = u64::from(self.actor(index)?.node.pid());
+        self.until_told(index, move |admin| admin.status().map(|status| status.pid == pid)).await
+    }
+
+    fn begin_server(
+        &mut self,
+        kind: Kind,
+        place: &'static str,
+        address: &Address,
+    ) -> Result<usize, Stop> {
         let before = self.actors.iter().filter(|actor| actor.node.place == place).count();
         let generation = u32::try_from(before).unwrap_or(u32::MAX).saturating_add(1);
-        let node = Node::start(Kind::Echo, place, generation, address, &self.folder)?;
-        let (sender, seen) = watch::channel(None);
-        let operator = node.operator.clone();
+        let node = Node::start(kind, place, generation, address, &self.folder)?;
+        let (_, seen) = watch::channel(None);
         self.actors.push(Actor { node, seen, may_end: false });
-        let index = self.actors.len() - 1;
+        Ok(self.actors.len() - 1)
+    }
+
+    /// Asks a server until it says yes, and not for ever.
+    async fn until_told(
+        &mut self,
+        index: usize,
+        ask: impl Fn(&mut Admin) -> Result<bool, AdminError> + Clone + Send + 'static,
+    ) -> Result<(), Stop> {
+        let node = &self.actor(index)?.node;
+        let (operator, name) = (node.operator.clone(), node.name());
         let start = Instant::now();
-        let peer: ubf_codec::NextIp = peer.clone().into();
         loop {
-            let peer = peer.clone();
-            match operator
-                .order(move |admin| admin.order(&Request::SetPeers(peer.addresses().to_vec())))
-                .await
-            {
-                Ok(()) => break,
-                Err(error) if start.elapsed() > PATIENCE => {
-                    return Err(
-                        Report::new(format!("server {place} does not answer: {error}")).into()
-                    );
+            let told = operator.order(ask.clone()).await;
+            match told {
+                Ok(true) => return Ok(()),
+                Ok(false) | Err(_) if start.elapsed() <= PATIENCE => {}
+                Ok(false) => {
+                    return Err(Report::new(format!("server {name} does not serve")).into());
                 }
-                Err(_) => {}
+                Err(error) => {
+                    let text = format!("server {name} does not answer: {error}");
+                    return Err(Report::new(text).into());
+                }
             }
             self.look()?;
             tokio::time::sleep(START_INTERVAL).await;
         }
+    }
+
+    /// Looks at a server again and again, for what is shown of it.
+    fn watch(&mut self, index: usize) -> Result<(), Stop> {
+        let (sender, seen) = watch::channel(None);
+        let actor = self.actor_mut(index)?;
+        actor.seen = seen;
+        let operator = actor.node.operator.clone();
         self.watchers.spawn(async move {
             let mut last: Option<(u64, u64)> = None;
             while !sender.is_closed() {
@@ -184,7 +235,7 @@ impl<'a> Stage<'a> {
                 tokio::time::sleep(SAMPLE_INTERVAL).await;
             }
         });
-        Ok(index)
+        Ok(())
     }
 
     pub(super) fn actor(&self, index: usize) -> Result<&Actor, Stop> {

@@ -1,4 +1,5 @@
-//! The nine phases of a demo.
+//! The phases of a demo: those of version negotiation and of drains here, those of a server with
+//! rows in `ledger`.
 
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use super::Settings;
 use super::check::{ByVersion, Evidence, judge};
 use super::folder::Folder;
 use super::journal;
+use super::ledger::{LedgerEvidence, Sum};
 use super::node::{Place, SERVER_VERSIONS};
 use super::report::{Ended, Totals};
 use super::screen::Screen;
@@ -19,11 +21,11 @@ use super::stage::{PATIENCE, Stage, Stop};
 use crate::ui::output::Output;
 use crate::ui::report::Report;
 use crate::ui::text::counted;
-use ubf_load::load::{Load, Outcome, Plan, Requests};
+use ubf_load::load::{Load, Plan, Requests, Summary};
 
 /// What the clients speak, as in Armstrong's example of 2003.
 const CLIENT_VERSIONS: [u32; 7] = [1, 2, 3, 6, 8, 10, 11];
-const PHASES: usize = 9;
+pub(super) const PHASES: usize = 10;
 /// Calls in flight of one client at most. Chosen: some, so that order matters.
 const DEPTH: usize = 4;
 /// For a call. Longer than the machine can be busy with other things.
@@ -35,18 +37,6 @@ const HARD_STOP: Duration = Duration::from_secs(10);
 const MAX_STARTS: u32 = 5;
 /// Notices that wait to be looked at.
 const MAX_NOTICES: usize = 1 << 16;
-/// A server that hangs is killed when so many calls are open, or when this time is over.
-const OPEN_CALLS_AT_KILL: u64 = 8;
-const MAX_HANG: Duration = Duration::from_secs(1);
-/// It does so for this time at least. Chosen: as long as a client waits from one call to the next.
-const MIN_HANG: Duration = Duration::from_millis(50);
-
-/// How often every connection is broken.
-const CUTS: u64 = 3;
-/// S7: for so long a client waits for a server that is gone, and its calls with it. Chosen: longer
-/// than a new connection takes on a busy machine, and as long as one cares to watch.
-const KEEP: Duration = Duration::from_secs(3);
-
 /// R5: clients wait so long before a second move.
 const MOVE_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -77,17 +67,16 @@ pub(crate) async fn play(settings: &Settings, output: &mut Output) -> Result<End
     let addresses: Vec<Address> = places.iter().map(|place| place.address.clone()).collect();
     let [at_a, at_b, at_c] = <[Address; 3]>::try_from(addresses)
         .map_err(|_| Report::new("there are not three servers"))?;
-    let evidence = Evidence { max_in_flight: DEPTH, ..Evidence::default() };
+    let evidence = Evidence::default();
     let mut story = Story { stage, settings, start, at_a, at_b, at_c, evidence };
     let [a1, b1] = story.negotiate().await?;
     story.fall_back().await?;
     let moved_at = story.drain_a(a1).await?;
     let a2 = story.share_load(b1, moved_at).await?;
-    let b2 = story.restart_b(b1).await?;
-    story.cut().await?;
-    story.kill_a(a2).await?;
-    story.survive().await?;
-    story.prove(a2, b2).await
+    let echoed = story.end_echo([a2, b1]).await?;
+    let (seen, first, last) = super::ledger::play(&mut story.stage, settings, &story.at_c).await?;
+    ended_as_told(&story.stage, first, &mut story.evidence)?;
+    story.prove(echoed, seen, last).await
 }
 
 impl Story<'_> {
@@ -222,158 +211,77 @@ impl Story<'_> {
         Ok(a2)
     }
 
-    /// R5, in place. Gives the second B.
-    async fn restart_b(&mut self, b1: usize) -> Result<usize, Stop> {
-        let Self { stage, settings, at_a, at_b, evidence, .. } = self;
-        stage.begin(
-            "restart in place",
-            PHASES,
-            "Restart in place: a new process takes over B's address",
-            "Both listen there for a moment. The old one sends its clients to its own address, where they find the new one; it finishes their calls, and ends.",
-        )?;
-        let b2 = stage.start("B", at_b, at_a).await?;
-        let pid = stage.actor(b2)?.node.pid();
-        stage.event(&format!("process {pid} listens at {at_b}, too"))?;
-        drain(stage, b1, at_b).await?;
-        stage
-            .until("all clients have arrived", |stage| {
-                stage.is_calm() && stage.clients.iter().all(|client| client.address.is_some())
-            })
-            .await?;
-        ended(stage, b1, evidence)?;
-        stage.dwell(settings.dwell).await?;
-        Ok(b2)
-    }
-
-    /// S4.
-    async fn cut(&mut self) -> Result<(), Stop> {
-        let Self { stage, settings, evidence, .. } = self;
-        stage.begin(
-            "cut",
-            PHASES,
-            "Cut: every connection breaks in the midst of a packet, again and again",
-            "Calls are made in sessions, which outlive connections. A new one goes on where the last one ended: what had not arrived is sent again, and what was answered meanwhile was kept.",
-        )?;
-        stage.until("all clients are ready", Stage::is_calm).await?;
-        evidence.bad_in_planned_work = stage.counts.bad();
-        let resumes = |stage: &Stage<'_>| -> Vec<u64> {
-            stage.clients.iter().map(|client| client.statistics.resumes).collect()
-        };
-        let before = resumes(stage);
-        for round in 1..=CUTS {
-            if let Some(load) = &stage.load {
-                load.cut();
-            }
-            stage
-                .until("all clients go on", |stage| {
-                    let now = resumes(stage);
-                    stage.is_calm()
-                        && now.iter().zip(&before).all(|(now, before)| *now >= before + round)
-                })
-                .await?;
-        }
-        let all = (1..=settings.clients).collect();
-        stage.until_answered(&all, DEPTH as u64 + 1).await?;
-        evidence.resumed = resumes(stage).iter().sum::<u64>() - before.iter().sum::<u64>();
-        evidence.bad_after_cuts = stage.counts.bad() - evidence.bad_in_planned_work;
-        let repeats = stage.clients.iter().map(|client| client.statistics.repeats).sum();
-        stage.event(&format!(
-            "{} broke, and each session went on; {} had not arrived: sent again",
-            counted(evidence.resumed, "connection"),
-            counted(repeats, "message")
-        ))?;
-        stage.dwell(settings.dwell).await
-    }
-
-    /// R4.
-    async fn kill_a(&mut self, a2: usize) -> Result<(), Stop> {
-        let Self { stage, settings, at_a, at_b, evidence, .. } = self;
-        stage.begin(
-            "kill",
-            PHASES,
-            "Kill: A hangs, and is killed (kill -9)",
-            "A dead server tells nobody where to go. Its clients know B all the same: A named its peers when they agreed. Calls in flight may have run, so they are not repeated.",
-        )?;
-        stage.until("all clients are ready", Stage::is_calm).await?;
-        evidence.at_killed = stage.clients_at(at_a);
-        kill(stage, a2).await?;
-        stage
-            .until("all clients are at B", |stage| {
-                stage.is_calm() && stage.clients_at(at_b).len() == stage.clients.len()
-            })
-            .await?;
-        let orphans = evidence.at_killed.clone();
-        stage.until_answered(&orphans, 1).await?;
-        let cut = stage.counts.indeterminate();
-        let orphans = counted(orphans.len() as u64, "client");
-        stage.event(&format!(
-            "{orphans} lost A and went on at B; {} in flight: indeterminate",
-            counted(cut, "call")
-        ))?;
-        stage.dwell(settings.dwell).await
-    }
-
-    /// T3.
-    async fn survive(&mut self) -> Result<(), Stop> {
-        let Self { stage, settings, at_c, evidence, .. } = self;
-        stage.begin(
-            "survive",
-            PHASES,
-            "Survive: a server with --data is killed (kill -9), three times",
-            "What it has answered is on the disk, and so is who asked. The next process goes on with the calls in flight: each has run once, and none is in doubt.",
-        )?;
-        let (survival, node) = super::survival::play(stage, at_c).await?;
-        evidence.survival = survival;
-        evidence.exits.push((node.name(), node.ended.and_then(|ended| ended.code())));
-        stage.dwell(settings.dwell).await
-    }
-
-    /// All journals against all clients. `a2` is the one that was killed.
-    async fn prove(&mut self, a2: usize, b2: usize) -> Result<Ended, Stop> {
-        let Self { stage, settings, evidence, .. } = self;
-        stage.begin(
-            "proof",
-            PHASES,
-            "Proof: what clients were told, against what servers wrote down",
-            "Each server writes each call into a journal before it executes it.",
-        )?;
+    /// Takes down what the clients of A and B were told, and ends both.
+    async fn end_echo(&mut self, servers: [usize; 2]) -> Result<Summary, Stop> {
+        let Self { stage, evidence, .. } = self;
         let Some(load) = stage.load.take() else {
             return Err(Report::new("there are no clients").into());
         };
         let summary = load.finish(PATIENCE).await;
-        evidence.told = summary.journals;
-        stage.actor_mut(b2)?.may_end = true;
-        stage
-            .order(b2, |admin| admin.order(&Request::ShutDown { hard_stop: Some(HARD_STOP) }))
-            .await?;
-        stage
-            .until("B has ended", |stage| {
-                stage.actor(b2).is_ok_and(|actor| actor.node.ended.is_some())
-            })
-            .await?;
-        ended(stage, b2, evidence)?;
-        let mut records = 0;
-        for (index, actor) in stage.actors.iter().enumerate() {
-            records += journal::read(&actor.node.journal, index == a2, &mut evidence.executed)?;
+        evidence.told.clone_from(&summary.journals);
+        evidence.bad_in_planned_work = summary.results.counts.bad();
+        for server in servers {
+            stage.actor_mut(server)?.may_end = true;
+            let shut_down = Request::ShutDown { hard_stop: Some(HARD_STOP) };
+            stage.order(server, move |admin| admin.order(&shut_down)).await?;
+            stage
+                .until("it has ended", |stage| {
+                    stage.actor(server).is_ok_and(|actor| actor.node.ended.is_some())
+                })
+                .await?;
+            ended_as_told(stage, server, evidence)?;
         }
+        Ok(summary)
+    }
+
+    /// All journals and all rows against all clients.
+    async fn prove(
+        &mut self,
+        echoed: Summary,
+        mut seen: LedgerEvidence,
+        last: usize,
+    ) -> Result<Ended, Stop> {
+        let Self { stage, settings, evidence, at_c, .. } = self;
+        stage.begin(
+            "proof",
+            PHASES,
+            "Proof: what clients were told, against what servers wrote down",
+            "A and B wrote each call into a journal before they executed it. C shows its rows: everyone can add up the accounts, and find each transfer.",
+        )?;
+        let moved = super::ledger::settle(stage, at_c, last, &mut seen).await?;
+        ended_as_told(stage, last, evidence)?;
+        let mut records = 0;
+        for actor in stage.actors.iter().filter(|actor| actor.node.has_journal()) {
+            records += journal::read(&actor.node.journal, false, &mut evidence.executed)?;
+        }
+        evidence.ledger = seen;
         let verdict = judge(evidence);
-        let journals = stage.actors.len();
+        let journals = stage.actors.iter().filter(|actor| actor.node.has_journal()).count();
         stage.event(&format!(
-            "{} of clients, {} in {journals} journals",
+            "{} of clients, {} in {journals} journals, {} in rows",
             counted(verdict.sent, "record"),
-            counted(records, "record")
+            counted(records, "record"),
+            counted(evidence.ledger.rows.len() as u64, "transfer")
+        ))?;
+        let Sum { accounts, cents, made, .. } = evidence.ledger.sum;
+        stage.event(&format!(
+            "on {accounts} accounts are {} cents, and {} were put on them",
+            crate::ui::text::thousands(cents.unsigned_abs()),
+            crate::ui::text::thousands(made.unsigned_abs())
         ))?;
         stage.end_phase()?;
         stage.screen.finish()?;
-        let refused = summary.clients.iter().map(|client| client.statistics.refused).sum();
+        let refused = echoed.clients.iter().map(|client| client.statistics.refused).sum();
         let totals = Totals {
             clients: settings.clients,
             seed: settings.seed,
             took: self.start.elapsed(),
             refused,
         };
+        let mut results = echoed.results;
+        results.add_all(&moved.results);
         let kept = stage.folder.kept().map(std::path::Path::to_owned);
-        Ok(Ended::new(verdict, &totals, &summary.results, std::mem::take(&mut stage.phases), kept))
+        Ok(Ended::new(verdict, &totals, &results, std::mem::take(&mut stage.phases), kept))
     }
 }
 
@@ -394,8 +302,7 @@ async fn connect(
     plan.call_time = CALL_TIME;
     plan.expects_echo = true;
     plan.keeps_journal = true;
-    plan.session = SessionPlan::wanted().with_keep(KEEP);
-    plan.can_cut = true;
+    plan.session = SessionPlan::wanted();
     plan.seed = settings.seed;
     plan.notices = Some(notices);
     let mut attempt = 1;
@@ -433,6 +340,13 @@ async fn drain(stage: &mut Stage<'_>, index: usize, to: &Address) -> Result<(), 
         .await
 }
 
+/// Takes down how a server ended that was told to.
+fn ended_as_told(stage: &Stage<'_>, index: usize, evidence: &mut Evidence) -> Result<(), Stop> {
+    let node = &stage.actor(index)?.node;
+    evidence.exits.push((node.name(), node.ended.and_then(|ended| ended.code())));
+    Ok(())
+}
+
 /// Says how a server ended that was told to.
 fn ended(stage: &mut Stage<'_>, index: usize, evidence: &mut Evidence) -> Result<(), Stop> {
     let node = &stage.actor(index)?.node;
@@ -445,30 +359,6 @@ fn ended(stage: &mut Stage<'_>, index: usize, evidence: &mut Evidence) -> Result
     let clients =
         if moved == 0 { String::new() } else { format!("{} moved; ", counted(moved, "client")) };
     stage.event(&format!("{clients}{text}"))
-}
-
-/// Lets calls pile up at a server, and kills it.
-async fn kill(stage: &mut Stage<'_>, index: usize) -> Result<(), Stop> {
-    let cannot = |error: std::io::Error| {
-        Report::new(format!("cannot kill server A: {}", crate::ui::reason::reason(&error)))
-    };
-    stage.actor_mut(index)?.may_end = true;
-    stage.actor(index)?.node.hang().map_err(cannot)?;
-    let start = Instant::now();
-    loop {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-        stage.look()?;
-        let hangs_for = start.elapsed();
-        let has_calls = stage.counts.of(Outcome::Open) >= OPEN_CALLS_AT_KILL;
-        if (has_calls && hangs_for >= MIN_HANG) || hangs_for >= MAX_HANG {
-            break;
-        }
-    }
-    let hung = crate::ui::units::time(start.elapsed());
-    let node = &mut stage.actor_mut(index)?.node;
-    let pid = node.pid();
-    node.kill().map_err(cannot)?;
-    stage.event(&format!("A (process {pid}) stood still for {hung}, then: kill -9"))
 }
 
 /// Whether all clients use this version.

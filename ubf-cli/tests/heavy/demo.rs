@@ -21,13 +21,12 @@ fn keeps_all_promises_and_says_so_in_numbers() {
         (&0.into(), &0.into(), &7.into())
     );
     let number = |name: &str| report[name].as_u64().unwrap();
-    assert_eq!(number("sent"), number("answered") + number("indeterminate"));
-    assert!(number("indeterminate_that_had_run") <= number("indeterminate"));
+    assert_eq!((number("sent"), number("indeterminate")), (number("answered"), 0));
     // Each client had a call refused when its code crashed.
     assert!(number("refused_and_sent_again") >= number("clients"));
     let promises = report["promises"].as_array().unwrap();
     assert!(
-        promises.len() == 10 && promises.iter().all(|promise| promise["kept"] == true),
+        promises.len() == 14 && promises.iter().all(|promise| promise["kept"] == true),
         "{report}"
     );
     let phases = report["phases"].as_array().unwrap();
@@ -39,17 +38,18 @@ fn keeps_all_promises_and_says_so_in_numbers() {
             "fall back",
             "drain",
             "share load",
-            "restart in place",
             "cut",
+            "upgrade",
+            "roll back",
             "kill",
-            "survive",
+            "finalize",
             "proof"
         ]
     );
     let lost: Vec<_> =
         phases.iter().map(|phase| phase["lost_connections"].as_u64().unwrap()).collect();
-    assert!(lost[..5].iter().all(|lost| *lost == 0), "planned work loses no connection: {lost:?}");
-    assert!(lost[5] >= 3 * 20, "each connection is cut three times: {lost:?}");
+    assert!(lost[..4].iter().all(|lost| *lost == 0), "planned work loses no connection: {lost:?}");
+    assert!(lost[4] >= 3 * 20, "each connection is cut three times: {lost:?}");
     assert!(
         phases[2]["moved"].as_u64() == Some(20) && phases[3]["moved"].as_u64() > Some(0),
         "{report}"
@@ -57,7 +57,7 @@ fn keeps_all_promises_and_says_so_in_numbers() {
 
     // What is shown meanwhile is for people, and is plain where nobody draws.
     for line in
-        ["1/9 Negotiate", "next message is in 8", "agreed version: 3", "kill -9", "9/9 Proof"]
+        ["1/10 Negotiate", "next message is in 8", "agreed version: 3", "kill -9", "10/10 Proof"]
     {
         assert!(ran.err.contains(line), "{line}: {}", ran.err);
     }
@@ -69,11 +69,11 @@ fn keeps_all_promises_and_says_so_in_numbers() {
 
     // The journals say the same.
     let mut records = 0;
-    for name in ["a1", "a2", "b1", "b2"] {
+    for name in ["a1", "a2", "b1"] {
         let journal = std::fs::read_to_string(keep.join(name).with_extension("journal")).unwrap();
         records += journal.lines().filter(|line| line.starts_with("{'executed'")).count() as u64;
     }
-    assert_eq!(records, number("answered") + number("indeterminate_that_had_run"));
+    assert!(0 < records && records < number("answered"), "the ledger's calls are in its rows");
     let message = bad(2, &args, "");
     assert!(message.contains("the folder is not empty\n\nhint: --keep"), "{message}");
     std::fs::remove_dir_all(keep).unwrap();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ubf_client::classic::ClassicClient;
 use ubf_client::{Client, State, Statistics, Unsupported, Versions};
-use ubf_codec::{Term, Version};
+use ubf_codec::{Term, TermRef, Version, View};
 
 use super::outcome::Outcome;
 use super::pace::{Pace, Turn};
@@ -29,6 +29,7 @@ pub(super) struct Common {
     pub(super) is_idempotent: bool,
     pub(super) expects_echo: bool,
     pub(super) keeps_journal: bool,
+    pub(super) keeps_numbers: bool,
     /// The versions for which the clients' code is to crash.
     pub(super) broken: RwLock<Versions>,
 }
@@ -50,6 +51,8 @@ pub(super) struct LoadClient {
     next_call: AtomicU64,
     /// How each call ended; the first is call 1.
     journal: Mutex<Vec<Outcome>>,
+    /// The number in the reply of each call, likewise; 0 is none.
+    numbers: Mutex<Vec<u64>>,
     /// For how long a call was open that ended without a reply, if none has been answered after
     /// that.
     waited_in_vain: Mutex<Duration>,
@@ -63,6 +66,7 @@ impl LoadClient {
             common,
             next_call: AtomicU64::new(1),
             journal: Mutex::new(Vec::new()),
+            numbers: Mutex::new(Vec::new()),
             waited_in_vain: Mutex::new(Duration::ZERO),
         }
     }
@@ -86,17 +90,20 @@ impl LoadClient {
         self.note(open.number, Outcome::Open);
         let term = self.common.requests.term(self.number, open.number);
         let (outcome, version) = match &self.client {
-            Either::Versioned(client) => self.call_versioned(client, term).await,
-            Either::Stock(client) => (self.call_stock(client, term).await, None),
+            Either::Versioned(client) => self.call_versioned(client, open.number, term).await,
+            Either::Stock(client) => (self.call_stock(client, open.number, term).await, None),
         };
         open.end(outcome, version);
         outcome
     }
 
-    async fn call_stock(&self, client: &ClassicClient, term: Term) -> Outcome {
+    async fn call_stock(&self, client: &ClassicClient, number: u64, term: Term) -> Outcome {
         let expected = self.common.expects_echo.then(|| term.clone());
         match client.call(term).within(self.common.call_time).await {
-            Ok(reply) if expected.is_none_or(|expected| *reply.response() == expected) => {
+            Ok(reply)
+                if expected.is_none_or(|expected| *reply.response() == expected)
+                    && self.note_number(number, reply.response().as_ref()) =>
+            {
                 Outcome::Answered
             }
             Ok(_) => Outcome::WrongReply,
@@ -104,7 +111,12 @@ impl LoadClient {
         }
     }
 
-    async fn call_versioned(&self, client: &Client, term: Term) -> (Outcome, Option<Version>) {
+    async fn call_versioned(
+        &self,
+        client: &Client,
+        number: u64,
+        term: Term,
+    ) -> (Outcome, Option<Version>) {
         let expected = self.common.expects_echo.then(|| term.clone());
         let mut call = client.call(self.request(term)).within(self.common.call_time);
         if self.common.is_idempotent {
@@ -112,8 +124,9 @@ impl LoadClient {
         }
         match call.await {
             Ok(reply) => {
-                let is_right =
+                let is_echo =
                     expected.is_none_or(|expected| reply.response().to_term() == expected);
+                let is_right = is_echo && self.note_number(number, reply.response());
                 (
                     if is_right { Outcome::Answered } else { Outcome::WrongReply },
                     Some(reply.version()),
@@ -140,22 +153,27 @@ impl LoadClient {
     }
 
     fn note(&self, number: u64, outcome: Outcome) {
-        if !self.common.keeps_journal {
-            return;
+        if self.common.keeps_journal {
+            put(&self.journal, number, outcome, Outcome::Open);
         }
-        let mut journal = lock(&self.journal);
-        let index = usize::try_from(number - 1).unwrap_or(usize::MAX);
-        // Callers may come here in another order than that of their numbers.
-        while journal.len() <= index {
-            journal.push(Outcome::Open);
+    }
+
+    /// Keeps the number in a reply, if that is wanted. Whether the reply is as it should be.
+    fn note_number(&self, number: u64, response: TermRef<'_>) -> bool {
+        if !self.common.keeps_numbers {
+            return true;
         }
-        if let Some(slot) = journal.get_mut(index) {
-            *slot = outcome;
-        }
+        let told = number_in(response);
+        put(&self.numbers, number, told.unwrap_or(0), 0);
+        told.is_some()
     }
 
     pub(super) fn take_journal(&self) -> Vec<Outcome> {
         std::mem::take(&mut *lock(&self.journal))
+    }
+
+    pub(super) fn take_numbers(&self) -> Vec<u64> {
+        std::mem::take(&mut *lock(&self.numbers))
     }
 
     pub(super) fn view(&self) -> ClientView {
@@ -188,6 +206,26 @@ impl LoadClient {
             statistics: Statistics::default(),
         }
     }
+}
+
+/// Puts down something of the call of this number, which counts from 1. Callers may come here in
+/// another order than that of their numbers.
+fn put<T: Copy>(list: &Mutex<Vec<T>>, number: u64, value: T, none: T) {
+    let mut list = lock(list);
+    let index = usize::try_from(number - 1).unwrap_or(usize::MAX);
+    while list.len() <= index {
+        list.push(none);
+    }
+    if let Some(slot) = list.get_mut(index) {
+        *slot = value;
+    }
+}
+
+/// That in `{ok,Number}`.
+fn number_in(response: TermRef<'_>) -> Option<u64> {
+    let View::Tuple(parts) = response.view() else { return None };
+    let [ok, number] = parts.to_array()?;
+    if ok.is_atom("ok") { number.as_u64() } else { None }
 }
 
 /// A call that has not ended. If it is dropped, it was cut.

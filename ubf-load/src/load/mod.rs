@@ -74,6 +74,7 @@ impl Load {
             is_idempotent: plan.is_idempotent,
             expects_echo: plan.expects_echo,
             keeps_journal: plan.keeps_journal,
+            keeps_numbers: plan.keeps_numbers,
             broken: RwLock::new(Versions::new()),
         });
         let clients: Vec<_> = connected
@@ -171,6 +172,7 @@ impl Load {
             cuts: self.scissors.cuts(),
             clients,
             journals: self.clients.iter().map(|client| client.take_journal()).collect(),
+            numbers: self.clients.iter().map(|client| client.take_numbers()).collect(),
         }
     }
 

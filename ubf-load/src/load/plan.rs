@@ -65,6 +65,9 @@ pub struct Plan {
     pub expects_echo: bool,
     /// Whether the outcome of each call is kept, a byte each.
     pub keeps_journal: bool,
+    /// Whether the number in each reply `{ok,Number}` is kept, 8 bytes each. Another reply is not the
+    /// one that was expected then.
+    pub keeps_numbers: bool,
     /// Makes what is random in the clients depend on this number.
     pub seed: Option<u64>,
     /// Where the clients' notices go, with the client's number. A notice for which there is no
@@ -100,6 +103,7 @@ impl Plan {
             is_idempotent: false,
             expects_echo: false,
             keeps_journal: false,
+            keeps_numbers: false,
             seed: None,
             notices: None,
         }

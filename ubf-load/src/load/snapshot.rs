@@ -61,4 +61,7 @@ pub struct Summary {
     /// How each call of each client ended, in the order of the clients; the first is call 1. Empty
     /// unless [`Plan::keeps_journal`](super::Plan::keeps_journal).
     pub journals: Vec<Vec<Outcome>>,
+    /// The number in the reply of each call of each client, likewise; 0 is none. Empty unless
+    /// [`Plan::keeps_numbers`](super::Plan::keeps_numbers).
+    pub numbers: Vec<Vec<u64>>,
 }

@@ -6,24 +6,43 @@ const fn call(client: u64, number: u64) -> CallName {
     CallName { client, number }
 }
 
-/// Two clients with three calls each. The second one was at the node that was killed with a call in
-/// flight, which had not run.
+/// Two clients of A and B with three calls each, and two of C with two each.
 fn good() -> Evidence {
-    use Outcome::{Answered, Indeterminate};
+    use Outcome::Answered;
     Evidence {
-        told: vec![vec![Answered; 3], vec![Answered, Indeterminate, Answered]],
-        executed: [call(1, 1), call(1, 2), call(1, 3), call(2, 1), call(2, 3)]
-            .map(|call| (call, 1))
+        told: vec![vec![Answered; 3]; 2],
+        executed: [(1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (2, 3)]
+            .map(|(client, number)| (call(client, number), 1))
             .into(),
         bad_in_planned_work: 0,
-        resumed: 6,
-        bad_after_cuts: 0,
-        survival: Survival { kills: 3, answered: 9, not_answered: 0, not_once: 0 },
-        at_killed: BTreeSet::from([2]),
-        max_in_flight: 1,
+        ledger: good_ledger(),
         agreed: ByVersion::from([(10, 2)]),
         agreed_after_crash: ByVersion::from([(3, 2)]),
         exits: vec![("A".into(), Some(0)), ("B".into(), Some(0))],
+    }
+}
+
+fn good_ledger() -> LedgerEvidence {
+    let row = |number, from: &str, to: &str| (number, (from.to_owned(), to.to_owned(), 1));
+    LedgerEvidence {
+        told: vec![vec![Outcome::Answered; 2]; 2],
+        numbers: vec![vec![1, 3], vec![2, 4]],
+        shown: Some(5),
+        rows: [
+            row(1, "2", "4"),
+            row(2, "3", "6"),
+            row(3, "3", "5"),
+            row(4, "4", "7"),
+            row(5, "0", "1"),
+        ]
+        .into(),
+        sum: ledger::Sum { accounts: 16, cents: 900, made: 900, transfers: 5 },
+        put: 900,
+        accounts: 16,
+        resumed: 6,
+        written: [34, 34, 34, 35],
+        is_rolled_back: true,
+        kills: 3,
     }
 }
 
@@ -45,41 +64,79 @@ fn what_is_good_keeps_all_promises() {
     assert!(verdict.is_good(), "{verdict:?}");
     assert_eq!(
         (verdict.sent, verdict.answered, verdict.lost, verdict.executed_twice),
-        (6, 5, 0, 0)
+        (10, 10, 0, 0)
     );
-    assert_eq!((verdict.indeterminate, verdict.indeterminate_that_had_run), (1, 0));
+    assert_eq!(verdict.indeterminate, 0);
 }
 
 #[test]
-fn a_cut_that_loses_a_call_and_cuts_that_never_were_break_a_promise() {
-    let found = broken(|evidence| evidence.bad_after_cuts = 2);
-    assert_eq!(found, [("cuts_lose_no_call", "6 sessions resumed; bad ends: 2".to_owned())]);
-    assert_eq!(names(&broken(|evidence| evidence.resumed = 0)), ["cuts_lose_no_call"]);
+fn money_that_is_made_or_lost_breaks_a_promise() {
+    let found = broken(|evidence| evidence.ledger.sum.cents = 899);
+    assert_eq!(found, [("money_is_kept", "899 of 900 cents, 5 transfers".to_owned())]);
+    for change in [
+        (|ledger| ledger.sum.made = 901) as fn(&mut LedgerEvidence),
+        |ledger| ledger.sum.accounts = 15,
+        |ledger| ledger.sum.transfers = 6,
+    ] {
+        assert_eq!(names(&broken(|evidence| change(&mut evidence.ledger))), ["money_is_kept"]);
+    }
 }
 
 #[test]
-fn a_call_in_doubt_after_a_kill_of_a_server_with_rows_breaks_a_promise() {
-    let found = broken(|evidence| evidence.survival.not_answered = 1);
-    assert_eq!(found, [("survives_kills", "3 kills, 9 calls, 1 in doubt".to_owned())]);
-    assert_eq!(names(&broken(|evidence| evidence.survival.not_once = 1)), ["survives_kills"]);
+fn an_answer_without_its_transfer_is_a_lost_call() {
+    // Its row is not there, or is another's.
+    let found = broken(|evidence| evidence.ledger.numbers[1][1] = 9);
+    assert_eq!(found[0], ("lost", "1; the first is call 2 of client 2".to_owned()));
+    let found = broken(|evidence| evidence.ledger.numbers[1][1] = 0);
+    assert_eq!(names(&found), ["lost", "executed_twice"]);
+    let found = broken(|evidence| evidence.ledger.numbers[0][1] = 1);
+    assert_eq!(names(&found), ["lost", "executed_twice"]);
 }
 
 #[test]
-fn an_indeterminate_call_may_have_run() {
-    let mut evidence = good();
-    evidence.executed.insert(call(2, 2), 1);
-    let verdict = judge(&evidence);
-    assert!(verdict.is_good());
-    assert_eq!((verdict.indeterminate, verdict.indeterminate_that_had_run), (1, 1));
+fn a_transfer_that_nobody_was_told_of_was_made_twice() {
+    let found = broken(|evidence| {
+        evidence.ledger.rows.insert(6, ("2".into(), "4".into(), 1));
+        evidence.ledger.sum.transfers = 6;
+    });
+    assert_eq!(found, [("executed_twice", "1; the first is transfer 6".to_owned())]);
+}
+
+#[test]
+fn a_call_in_doubt_breaks_a_promise_wherever_it_was() {
+    let text = "1; the first is call 2 of client 1".to_owned();
+    let found = broken(|evidence| evidence.told[0][1] = Outcome::Indeterminate);
+    assert_eq!(found, [("none_indeterminate", text.clone())]);
+    let found = broken(|evidence| {
+        let ledger = &mut evidence.ledger;
+        ledger.told[0][1] = Outcome::Late;
+        ledger.rows.remove(&3);
+        ledger.rows.insert(3, ("0".into(), "1".into(), 1));
+        ledger.shown = Some(3);
+        ledger.rows.remove(&5);
+        ledger.sum.transfers = 4;
+    });
+    assert_eq!(found, [("none_indeterminate", text)]);
+}
+
+#[test]
+fn what_did_not_happen_is_not_promised() {
+    for (change, name) in [
+        ((|ledger| ledger.resumed = 0) as fn(&mut LedgerEvidence), "cuts_lose_no_call"),
+        (|ledger| ledger.written[1] = 35, "upgraded_in_place"),
+        (|ledger| ledger.is_rolled_back = false, "rolled_back_by_itself"),
+        (|ledger| ledger.kills = 0, "survives_kills"),
+        (|ledger| ledger.written[3] = 34, "finalized"),
+    ] {
+        let found = broken(|evidence| change(&mut evidence.ledger));
+        assert!(names(&found).contains(&name), "{name}: {found:?}");
+    }
 }
 
 #[test]
 fn a_second_record_is_a_second_execution() {
     let found = broken(|evidence| *evidence.executed.get_mut(&call(1, 2)).unwrap() = 2);
     assert_eq!(found, [("executed_twice", "1; the first is call 2 of client 1".to_owned())]);
-    // Of an indeterminate call, too.
-    let found = broken(|evidence| evidence.executed.extend([(call(2, 2), 2)]));
-    assert_eq!(names(&found), ["executed_twice"]);
 }
 
 #[test]
@@ -123,18 +180,7 @@ fn what_nobody_asked_for_is_in_no_journal() {
 }
 
 #[test]
-fn only_calls_in_flight_to_the_killed_node_are_indeterminate() {
-    let found = broken(|evidence| evidence.told[0][1] = Outcome::Indeterminate);
-    assert_eq!(
-        found,
-        [(
-            "indeterminate_only_after_the_kill",
-            "1 were not; the first is call 2 of client 1".to_owned()
-        )]
-    );
-    // More than can have been in flight.
-    let found = broken(|evidence| evidence.told[1][2] = Outcome::Indeterminate);
-    assert_eq!(names(&found), ["indeterminate_only_after_the_kill"]);
+fn a_bad_end_in_planned_work_breaks_a_promise() {
     assert_eq!(
         names(&broken(|evidence| evidence.bad_in_planned_work = 1)),
         ["planned_work_fails_no_call"]
