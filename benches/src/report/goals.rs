@@ -63,22 +63,7 @@ pub(crate) fn of_the_codec(figures: &Figures) -> Vec<Goal> {
     use Limit::{AtLeast, AtMost};
     let goal = |what: String, limit, reached| Goal { what, limit, reached };
     let mut goals = Vec::new();
-    for document in ["twitter", "records"] {
-        let times = figures.times(document, Work::Visit, "serde_json Value");
-        goals.push(goal(
-            format!("decode and visit {document}, vs serde_json `Value`"),
-            AtLeast(5.0),
-            times,
-        ));
-    }
-    for document in ["twitter", "citm", "records"] {
-        let times = figures.times(document, Work::Look, VIEWS);
-        goals.push(goal(
-            format!("visit {document} by views, time vs by a visitor"),
-            AtMost(1.5),
-            times,
-        ));
-    }
+    goals.extend(of_visits(figures));
     for (document, least) in [("twitter", 1.1), ("records", 1.1), ("citm", 1.0)] {
         let times = figures.times(document, Work::Validate, "sonic-rs skip");
         goals.push(goal(format!("validate {document}, vs sonic-rs skip"), AtLeast(least), times));
@@ -148,6 +133,30 @@ pub(crate) fn of_the_codec(figures: &Figures) -> Vec<Goal> {
         AtMost(1.15),
         in_pieces,
     ));
+    goals
+}
+
+/// The goals of looking at all of a packet.
+fn of_visits(figures: &Figures) -> Vec<Goal> {
+    use Limit::{AtLeast, AtMost};
+    let goal = |what: String, limit, reached| Goal { what, limit, reached };
+    let mut goals = Vec::new();
+    for document in ["twitter", "records"] {
+        let times = figures.times(document, Work::Visit, "serde_json Value");
+        goals.push(goal(
+            format!("decode and visit {document}, vs serde_json `Value`"),
+            AtLeast(5.0),
+            times,
+        ));
+    }
+    for document in ["twitter", "citm", "records"] {
+        let times = figures.times(document, Work::Look, VIEWS);
+        goals.push(goal(
+            format!("visit {document} by views, time vs by a visitor"),
+            AtMost(1.5),
+            times,
+        ));
+    }
     goals
 }
 
