@@ -35,6 +35,7 @@ const NOT_RUN: &[(&str, &str)] = &[
         "ubf upgrade --control /tmp/ubf.sock",
         "the server that takes its place is nobody's child; tests of the tool upgrade one",
     ),
+    ("ubf admin hand-off --to", "it wants another node; tests of ubf-node have two"),
     ("ubf attack 127.0.0.1:4000", "takes minutes; the heavy tests attack a server of ours"),
     ("ubf dashboard ", "goes on until Ctrl-C; tests of the tool and of ubf-node look at one"),
     ("ubf admin --control /run/a.socket,/run/b.socket status --watch", "goes on until Ctrl-C"),
