@@ -252,7 +252,7 @@ mod tests {
         let mut search = Search::new(Query::read(Some(query)).unwrap());
         loop {
             let from = search.after + 1;
-            let items = (from..=all).take(LOOK as usize).map(Numbered).collect();
+            let items = (from..=all).take(1_000).map(Numbered).collect();
             if let ControlFlow::Break(Page { items, next }) = search.take(items) {
                 return (items.iter().map(Numbered::number).collect(), next, search.looks);
             }
