@@ -37,7 +37,6 @@ pub(super) struct Wire {
     pub(super) opening: Opening,
     pub(super) negotiations: RateWindow,
     /// N4: versions that stay refused until the client has negotiated again. Apart: seldom there.
-    #[expect(clippy::box_collection, reason = "a word, and not three")]
     pub(super) refused: Option<Box<BTreeSet<Version>>>,
     /// Apart, since mostly there are none.
     extras: Option<Box<Extras>>,
