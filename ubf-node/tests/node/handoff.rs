@@ -213,14 +213,13 @@ fn revision(response: TermRef<'_>) -> u64 {
 /// How far a hand-off has come, as its giver tells.
 pub(crate) fn stage(report: &Term) -> String {
     let View::Tuple(parts) = report.as_ref().view() else { return report.to_string() };
-    let reports = parts.get(1).and_then(|list| match list.view() {
-        View::List(list) => list.iter().next(),
-        _ => None,
-    });
-    match reports.map(|report| report.view()) {
-        Some(View::Tuple(report)) => report.get(3).unwrap().as_str().unwrap().into_owned(),
-        _ => report.to_string(),
-    }
+    let Some(View::List(reports)) = parts.get(1).map(|list| list.view()) else {
+        return report.to_string();
+    };
+    let Some(View::Tuple(last)) = reports.iter().next().map(|report| report.view()) else {
+        return report.to_string();
+    };
+    last.get(3).unwrap().as_str().unwrap().into_owned()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -177,9 +177,9 @@ mod tests {
             (text("00", &"0".repeat(32), span, ""), false),
             (text("00", TRACE, "0000000000000000", ""), false),
             (text("00", &TRACE.to_uppercase(), span, ""), false),
-            (text("00", &TRACE[1..], span, ""), false),
+            (text("00", TRACE.trim_start_matches('4'), span, ""), false),
             (text("00", TRACE, "+0f067aa0ba902b7", ""), false),
-            (alloc::string::String::new(), false),
+            (String::new(), false),
         ] {
             assert_eq!(text.parse::<TraceParent>().is_ok(), is_span, "{text}");
         }

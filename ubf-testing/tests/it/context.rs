@@ -14,12 +14,12 @@ async fn serve() -> (String, Seen) {
     let seen = Seen::default();
     let told = Arc::clone(&seen);
     let handlers = Handlers::new().on(1, move |call: Call<()>| {
-        told.lock().unwrap().push(call.context().cloned());
+        told.lock().expect("no handler has panicked").push(call.context().cloned());
         async { Reply::ok(1) }
     });
     let server = Server::builder().listen("127.0.0.1:0").service(Service::DEFAULT, handlers);
-    let server = server.bind().await.unwrap();
-    let address = server.addresses()[0].to_string();
+    let server = server.bind().await.expect("a port of this machine");
+    let address = server.addresses().first().expect("it listens").to_string();
     tokio::spawn(server.run());
     (address, seen)
 }
