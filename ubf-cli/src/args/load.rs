@@ -50,7 +50,13 @@ pub(crate) struct Load {
     pub(crate) calls: Option<u64>,
 
     /// Make calls for so long before anything is measured
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "0s")]
+    #[arg(
+        long,
+        value_name = "TIME",
+        value_parser = duration,
+        default_value = "0s",
+        hide_short_help = true
+    )]
     pub(crate) warm_up: Duration,
 
     /// The request's bytes with its `$`: a string so long
@@ -62,7 +68,7 @@ pub(crate) struct Load {
     pub(crate) request: Option<String>,
 
     /// Each response must be the request, as that of an echo service is
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub(crate) check: bool,
 
     /// For one call
@@ -82,7 +88,7 @@ pub(crate) struct Load {
     pub(crate) no_session: bool,
 
     /// Say on stderr how it is going, also if that is no terminal
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub(crate) progress: bool,
 
     /// Write the report as one JSON document. Latencies are in microseconds

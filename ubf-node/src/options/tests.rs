@@ -112,6 +112,7 @@ fn each_setting_can_be_set_in_each_layer_and_what_is_shown_can_be_read() {
         "--proxy-from=10.0.0.0/8,192.0.2.7",
         "--admin-http=127.0.0.1:9464",
         "--data=/h",
+        "--standby",
         "--state-version=1",
         "--knows=1-2,kv=1-1",
         "--journal=/g \"h\"",

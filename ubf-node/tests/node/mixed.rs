@@ -66,7 +66,7 @@ impl Place {
     /// A release takes over, and dies at that step if one is named.
     fn successor(&self, knows: &str, fault: &str) -> Command {
         let mut command = self.command(knows, &["--take-over"]);
-        command.env("UBF_TAKEOVER_FAULT", fault);
+        command.env("UBF_FAULT", fault);
         command
     }
 

@@ -38,7 +38,7 @@ impl Place {
         let (script, control) = (file("script"), file("control"));
         let mut command = command(&["--listen", "127.0.0.1:0", "--classic", "127.0.0.1:0"]);
         command.args(["--log", "json", "--script", &script, "--control", &control]);
-        command.args(more).env("UBF_TAKEOVER_FAULT", fault);
+        command.args(more).env("UBF_FAULT", fault);
         command
     }
 

@@ -374,6 +374,8 @@ impl Fleet {
         let node = &mut self.nodes[at];
         (node.rows, node.sweeper) = (self.rows.clone(), None);
         node.shard.handle(Input::Claimed { epoch, record });
+        // What is offered follows the rows: a batch that raised them may have been let go.
+        node.is_offered &= node.shard.record().versions.may_offer(NEWEST);
     }
 
     fn transfer(&mut self, at: usize) -> Wrong {
