@@ -52,6 +52,13 @@ pub(super) fn of_document(name: &str, text: &str) -> Vec<Example> {
         let mut is_below = false;
         for (offset, line) in block.lines().enumerate() {
             let place = format!("{name}:{}", number + offset + 1);
+            if let (true, Some(long)) = (is_below, found.last_mut())
+                && long.line.ends_with('\\')
+            {
+                long.line.push('\n');
+                long.line.push_str(line);
+                continue;
+            }
             let command = match language {
                 "sh" => Some(line).filter(|line| !line.is_empty() && !line.starts_with('#')),
                 _ => line.strip_prefix("$ "),
