@@ -74,6 +74,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
 
+    /// Name each check that is unsupported, too
+    #[arg(long)]
+    pub(crate) verbose: bool,
+
     /// Write the report as JSON instead of text
     #[arg(long)]
     pub(crate) json: bool,

@@ -17,7 +17,7 @@ use ubf_conformance::line_protocol;
 use ubf_conformance::live::{self, Guest, Target};
 use ubf_conformance::ours::{Codec, Machines};
 use ubf_conformance::program::Program;
-use ubf_conformance::report::Report;
+use ubf_conformance::report::{Check, Report, Verdict};
 use ubf_conformance::suite::Suite;
 
 use self::args::Args;
@@ -60,7 +60,7 @@ fn conform(args: &Args) -> Result<bool, String> {
     let text = if args.json {
         format!("{:#}", machine_readable::json(&report, &required))
     } else {
-        text(&report, &required)
+        text(&report, &required, args.verbose)
     };
     match writeln!(stdout(), "{text}") {
         // Who reads has seen enough.
@@ -76,7 +76,14 @@ fn by_vectors(args: &Args, required: &[Capability]) -> Result<Report, String> {
         Some(folder) => Files::read(folder)?,
         None => Files::built_in(),
     };
-    let suite = Suite::load(&files)?.select(&args.selection())?;
+    let (all, selection) = (Suite::load(&files)?, args.selection());
+    let suite = all.clone().select(&selection)?;
+    for requirement in all.unshown(&selection) {
+        eprintln!(
+            "ubf-conformance: no vector cites `{requirement}`: \
+             see \"Requirements without a vector\" in the book"
+        );
+    }
     let with_notices = required.contains(&Capability::Notices);
     Ok(match args.command.split_first() {
         Some((program, arguments)) => {
@@ -116,9 +123,14 @@ fn start(program: &str, arguments: &[String], address: SocketAddr) -> Result<Box
     Ok(Box::new(Started(child)))
 }
 
-/// The report, and below it what is required and missing.
-fn text(report: &Report, required: &[Capability]) -> String {
+/// The report, and below it what is not supported, if that is wanted, and what is required and
+/// missing.
+fn text(report: &Report, required: &[Capability], is_verbose: bool) -> String {
     let mut text = report.to_string();
+    let is_unsupported = |check: &&Check| is_verbose && check.verdict == Verdict::Unsupported;
+    for check in report.checks.iter().filter(is_unsupported) {
+        text += &format!("\nunsupported {}: {}", check.number, check.title);
+    }
     for check in report.missing(required) {
         let needs = check.unsupported.iter().flatten().map(|need| need.word());
         let needs: Vec<&str> = needs.collect();

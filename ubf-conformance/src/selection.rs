@@ -31,14 +31,22 @@ impl Selection {
             && !self.without.iter().any(is_cited)
     }
 
-    /// The rule that nothing of all this cites, if there is one.
-    pub(crate) fn unknown<'a>(
+    /// What nothing of all this cites.
+    pub(crate) fn uncited<'a>(
         &'a self,
         all: &(impl Iterator<Item = &'a Vec<String>> + Clone),
-    ) -> Option<&'a str> {
-        let is_unknown = |rule: &&String| !all.clone().any(|cited| cites(cited, rule));
-        self.only.iter().chain(&self.without).find(is_unknown).map(String::as_str)
+    ) -> impl Iterator<Item = &'a str> {
+        let is_uncited = |rule: &&String| !all.clone().any(|cited| cites(cited, rule));
+        self.only.iter().chain(&self.without).filter(is_uncited).map(String::as_str)
     }
+}
+
+/// Whether this may be a requirement that no vector can show: one of all this cites its rule.
+pub(crate) fn is_of_rule<'a>(
+    mut all: impl Iterator<Item = &'a Vec<String>>,
+    requirement: &str,
+) -> bool {
+    requirement.rsplit_once('.').is_some_and(|(rule, _)| all.any(|cited| cites(cited, rule)))
 }
 
 fn cites(cited: &[String], rule: &str) -> bool {

@@ -14,7 +14,7 @@ use crate::files::Files;
 use crate::implementation::{Implementation, Refusal};
 use crate::outcome::Side;
 use crate::report::{Check, Finding, Report, Verdict};
-use crate::selection::Selection;
+use crate::selection::{Selection, is_of_rule};
 use crate::vectors::{self, Vector};
 
 /// Vectors and dialogues.
@@ -52,17 +52,30 @@ impl Suite {
         self.select(&Selection { only: rules.to_vec(), ..Selection::default() })
     }
 
+    /// What each vector cites.
+    fn cited(&self) -> impl Iterator<Item = &Vec<String>> + Clone {
+        let all = self.vectors.iter().map(|it| &it.rules);
+        let all = all.chain(self.contracts.iter().map(|it| &it.rules));
+        let all = all.chain(self.dialogues.iter().map(|it| &it.rules));
+        all.chain(self.classic.iter().map(|it| &it.rules))
+    }
+
+    /// What is named in the selection, and shown by no vector, though others of its rule are: the
+    /// book's chapter "Requirements without a vector" says why.
+    #[must_use]
+    pub fn unshown<'a>(&'a self, selection: &'a Selection) -> Vec<&'a str> {
+        selection.uncited(&self.cited()).collect()
+    }
+
     /// Only what is wanted.
     ///
     /// # Errors
     ///
-    /// Nothing cites one of the rules.
+    /// Nothing cites one of the rules, nor another requirement of its rule.
     pub fn select(mut self, selection: &Selection) -> Result<Self, String> {
-        let all = self.vectors.iter().map(|it| &it.rules);
-        let all = all.chain(self.contracts.iter().map(|it| &it.rules));
-        let all = all.chain(self.dialogues.iter().map(|it| &it.rules));
-        let all = all.chain(self.classic.iter().map(|it| &it.rules));
-        if let Some(rule) = selection.unknown(&all) {
+        let uncited = self.unshown(selection);
+        let unknown = uncited.into_iter().find(|rule| !is_of_rule(self.cited(), rule));
+        if let Some(rule) = unknown {
             return Err(format!("no vector cites `{rule}`"));
         }
         self.vectors.retain(|it| selection.wants(&it.rules));
@@ -162,5 +175,16 @@ mod tests {
         assert!(!of_rule.vectors.is_empty() && !of_rule.dialogues.is_empty());
         assert!(of_rule.dialogues.len() < suite.dialogues.len());
         assert_eq!(suite.only(&["S33".to_owned()]).err().as_deref(), Some("no vector cites `S33`"));
+    }
+
+    #[test]
+    fn a_requirement_without_a_vector_is_named_and_stops_nothing() {
+        let suite = Suite::load(&Files::built_in()).unwrap();
+        let only = ["L1.22", "L1.23"].map(str::to_owned).to_vec();
+        let selection = Selection { only, ..Selection::default() };
+        assert_eq!(suite.unshown(&selection), ["L1.23"]);
+        let left = suite.select(&selection).unwrap();
+        assert!(!left.dialogues.is_empty());
+        assert!(left.dialogues.iter().all(|it| it.rules.contains(&"L1.22".to_owned())));
     }
 }
