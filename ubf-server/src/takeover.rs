@@ -244,7 +244,7 @@ pub enum NotAdopted {
     State(Service),
     /// There is one of its name, or no room: see
     /// [`max_sessions`](crate::SessionLimits::max_sessions) and
-    /// [`max_connections`](crate::Config::max_connections).
+    /// [`max_connections`](crate::ServerLimits::max_connections).
     NoRoom,
     /// Stock peers have no such service here.
     NoStockService(Text),
