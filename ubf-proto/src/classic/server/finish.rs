@@ -63,8 +63,9 @@ impl ServerSession {
         let Ok(packet) = decoder.decode(body) else {
             return self.stop(CloseReason::Crashed);
         };
-        match form::elements::<2>(packet.root()) {
-            Some([reply, state]) if let Some(name) = state.as_atom() => {
+        let parts = form::elements::<2>(packet.root());
+        match parts.and_then(|[reply, state]| Some((reply, state.as_atom()?))) {
+            Some((reply, name)) => {
                 // Mostly the state stays, and its name is there.
                 let state = match &self.level {
                     Level::Service(session) if name == *session.state.as_bytes() => {
@@ -74,7 +75,7 @@ impl ServerSession {
                 };
                 self.reply_as(number, reply, state, Some(packet.root()));
             }
-            Some(_) | None => self.stop(CloseReason::Crashed),
+            None => self.stop(CloseReason::Crashed),
         }
         // What a long answer took is given back.
         if body.len() <= LONGEST_KEPT {
