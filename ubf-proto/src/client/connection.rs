@@ -23,6 +23,9 @@ use crate::versions::Versions;
 /// How long events wait for a later packet whose answer tells that they were taken. Chosen: few
 /// pings, and no long wait.
 const CONFIRM_EVENTS_AFTER: Duration = Duration::from_secs(1);
+/// A server that tells of less patience is not pinged more often. Chosen: no server makes its
+/// clients work without a pause, and none that means it has so little patience.
+const LEAST_PING_AFTER: Duration = Duration::from_millis(100);
 
 /// A connection.
 #[derive(Debug)]
@@ -402,7 +405,8 @@ impl Connection {
             return Time::NEVER;
         }
         // N12: half of the server's patience leaves time for the ping to arrive.
-        let alive = self.last_received + config.ping_after.min(self.max_idle / 2);
+        let patience = (self.max_idle / 2).max(LEAST_PING_AFTER);
+        let alive = self.last_received + config.ping_after.min(patience);
         // Whoever sent an event waits to hear that it was taken.
         if self.ends_with_event() {
             alive.min(self.last_sent + CONFIRM_EVENTS_AFTER)
