@@ -170,6 +170,7 @@ fn close_word(reason: &CloseReason) -> Result<&'static str, String> {
         CloseReason::Stopped => "stopped",
         CloseReason::BadSyntax(_) => "bad-syntax",
         CloseReason::Crashed => "crashed",
+        CloseReason::ReplyIsAnEvent => "reply-is-an-event",
         CloseReason::UnknownState => "unknown-state",
         CloseReason::ContractBroken => "contract-broken",
         other => return Err(format!("no dialogue has {other:?}")),

@@ -115,13 +115,11 @@ impl ServerSession {
         };
         let Some((contract, (accepted, request))) = service.contract().cloned().zip(call.checked)
         else {
-            self.answer_with(reply, state.clone(), pair);
-            return self.enter(state);
+            return self.allowed(reply, state, pair);
         };
         let next = if state == session.state { session.place } else { service.place(&state) };
         let Err(broken) = contract.reply(&accepted, reply, next) else {
-            self.answer_with(reply, state.clone(), pair);
-            return self.enter(state);
+            return self.allowed(reply, state, pair);
         };
         let stays = session.state.clone();
         self.notice(Notice::ServerBroke(broken));
@@ -146,6 +144,27 @@ impl ServerSession {
                 self.enter(state);
             }
         }
+    }
+
+    /// Nothing that is known of speaks against the answer.
+    fn allowed(&mut self, reply: TermRef<'_>, state: Text, pair: Option<TermRef<'_>>) {
+        if self.reads_as_event(reply) {
+            return self.stop(CloseReason::ReplyIsAnEvent);
+        }
+        self.answer_with(reply, state.clone(), pair);
+        self.enter(state);
+    }
+
+    /// Q8: whether clients would take the packet with this reply for an event, and the reply to the
+    /// next request for that to this one. Clients of this library read `event_out` in any flavour.
+    fn reads_as_event(&self, reply: TermRef<'_>) -> bool {
+        [self.config.flavour.event_word(), "event_out"].iter().any(|word| {
+            if self.config.simple_rpc {
+                form::event(reply, word).is_some()
+            } else {
+                form::is_atom(reply, word)
+            }
+        })
     }
 
     /// Q5: the pair is sent as it is, if there is one.

@@ -89,6 +89,8 @@ pub enum CloseReason {
     BadSyntax(DecodeError),
     /// A handler or a start crashed.
     Crashed,
+    /// Q8: the service's reply has the form of an event, and no client could tell them apart.
+    ReplyIsAnEvent,
     /// Q7: the service went to a state that its contract does not have.
     UnknownState,
     /// Q7: a contract was broken, which ends sessions of Armstrong's flavour.
@@ -110,6 +112,7 @@ impl fmt::Display for CloseReason {
             Self::Shutdown => f.write_str("the server closes"),
             Self::BadSyntax(error) => write!(f, "the client broke the syntax: {error}"),
             Self::Crashed => f.write_str("the service crashed"),
+            Self::ReplyIsAnEvent => f.write_str("the service's reply has the form of an event"),
             Self::UnknownState => {
                 f.write_str("the service is in a state that its contract does not have")
             }
