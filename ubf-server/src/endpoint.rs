@@ -2,46 +2,44 @@
 //! and a way to reach each. Nothing here is touched for a call: only when connections come and go,
 //! when handlers crash, and by operators.
 
+mod moving;
+mod showing;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Wake as _;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, watch};
-use ubf_codec::{Address, Version};
-use ubf_net::{Identity, Listener, Peer};
+use ubf_codec::Address;
+use ubf_net::{Listener, Peer};
 use ubf_proto::endpoint::{
     Admission, ConnectionKey, Endpoint, Input, Notice, Opening, Output, Resumption, SessionKey,
-    SessionLimits, SessionPlace, Start,
+    SessionLimits, Start,
 };
-use ubf_proto::export::SessionExport;
 use ubf_proto::server::{self, Config, SessionAnswer};
-use ubf_proto::session::{Grant, NoSession, Resume, SessionId, Wish};
+use ubf_proto::session::{Grant, NoSession, Resume, Wish};
 use ubf_proto::{Phase, ServerSession, Service, Time, Versions, endpoint};
 
 use crate::admission::{NOT_ALLOWED, Rule};
-use crate::call_times::{AllTimes, CallTimes};
+use crate::call_times::AllTimes;
 use crate::clock::Clock;
-use crate::connection::{self, Adopted, Attach, Giving, Resting};
-use crate::counters::{Counters, Counts};
+use crate::connection::{Attach, Resting};
+use crate::counters::Counters;
 use crate::entry::ConnectionEntry;
 use crate::erased::AnyService;
-use crate::handle::{ConnectionStatus, QuarantineStatus, SessionCounts, SessionStatus, Status};
+use crate::handle::SessionCounts;
 use crate::log::{error, info, millis, warn};
 use crate::mailbox::{Command, Mailbox};
 use crate::origin::origin;
 use crate::owner::SessionOwner;
 use crate::session::{ByKey, SessionEntry, SessionGuard};
 use crate::settings::ServerLimits;
-use crate::takeover::{Doors, NotAdopted};
+use crate::takeover::Doors;
 
-/// Agents that a status names. Chosen: more than a fleet has, and a page to read.
-const MAX_AGENTS: usize = 64;
-/// Quarantines that a status tells of, those for all first. Chosen: as many as anybody reads.
-const MAX_QUARANTINES: usize = 256;
 /// Connections that are being turned away, while they read why. Chosen: a herd of clients is told,
 /// and a flood takes no more descriptors than that. Of the others nothing is read.
 const MAX_FAREWELLS: usize = 1_024;
@@ -367,7 +365,7 @@ impl SharedEndpoint {
 
     /// Whether a service speaks this version now.
     #[cfg(feature = "classic")]
-    pub(crate) fn speaks(&self, service: &Service, version: Version) -> bool {
+    pub(crate) fn speaks(&self, service: &Service, version: ubf_codec::Version) -> bool {
         self.with_state(|state, now| state.endpoint.spoken(service, now).contains(version))
     }
 
@@ -455,126 +453,6 @@ impl SharedEndpoint {
                 Resumption::NoSession(why) => HandOver::Answer(SessionAnswer::NoSession(why)),
             }
         })
-    }
-
-    /// U1: a listener begins to accept.
-    pub(crate) fn keep_listener(&self, name: String, listener: Listener) -> Arc<Listener> {
-        let listener = Arc::new(listener);
-        self.listeners().push((name, Arc::clone(&listener)));
-        listener
-    }
-
-    /// U1: it does not any longer, and is to be closed.
-    pub(crate) fn forget_listener(&self, listener: Arc<Listener>) -> Option<Listener> {
-        self.listeners().retain(|(_, known)| !Arc::ptr_eq(known, &listener));
-        Arc::into_inner(listener)
-    }
-
-    /// U1: descriptors of the listeners for another process.
-    #[cfg(unix)]
-    pub(crate) fn listener_descriptors(
-        &self,
-    ) -> std::io::Result<Vec<(String, std::os::fd::OwnedFd)>> {
-        let copy =
-            |(name, listener): &(String, Arc<Listener>)| Ok((name.clone(), listener.descriptor()?));
-        self.listeners().iter().map(copy).collect()
-    }
-
-    fn listeners(&self) -> MutexGuard<'_, Vec<(String, Arc<Listener>)>> {
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// U2: listeners take no connection any more. Waits until each knows it.
-    pub(crate) async fn leave_doors(&self, until: tokio::time::Instant) {
-        let mut open = self.open_doors.subscribe();
-        self.doors.send_replace(Doors::Left);
-        // They only look up: if one does not, the server is about to end.
-        let _are_left =
-            tokio::time::timeout_at(until, open.wait_for(|&count| count == 0)).await.is_ok();
-    }
-
-    /// U2: asks all sessions to go to another process. Those that are connected share the mailbox
-    /// of their connection, and are asked once.
-    pub(crate) fn freeze(&self, giving: &Giving) {
-        self.command_all(|| Command::Freeze(giving.clone()));
-    }
-
-    /// U2: all stay.
-    pub(crate) fn thaw(&self) {
-        self.command_all(|| Command::Thaw);
-    }
-
-    /// U2: the other process serves. What stays may take so long.
-    pub(crate) fn leave(&self, within: Duration) {
-        self.command_all(|| Command::Leave(within));
-    }
-
-    fn command_all(&self, command: impl Fn() -> Command) {
-        let mailboxes: Vec<_> = self.with_state(|state, _| {
-            let connections = state.entries.values().map(|entry| entry.mailbox());
-            let sessions = state.sessions.iter().map(|session| Arc::clone(&session.mailbox));
-            connections.chain(sessions).collect()
-        });
-        // Without the lock: a session that rests is woken.
-        for mailbox in mailboxes {
-            mailbox.command(command());
-        }
-    }
-
-    /// U2: the names of all sessions of level `'memory'`.
-    pub(crate) fn session_ids(&self) -> Vec<SessionId> {
-        self.with_state(|state, _| state.sessions.iter().map(|session| session.id).collect())
-    }
-
-    pub(crate) fn session_place(&self, session: SessionKey) -> Option<SessionPlace> {
-        self.with_state(|state, _| state.endpoint.session_place(session))
-    }
-
-    pub(crate) fn count_given(&self, sessions: usize) {
-        self.totals.sessions_given.add(sessions as u64);
-    }
-
-    pub(crate) fn expect_sessions<'i>(&self, ids: impl IntoIterator<Item = &'i SessionId>) {
-        self.with_state(|state, _| {
-            for id in ids {
-                state.endpoint.expect_session(id);
-            }
-        });
-    }
-
-    pub(crate) fn expect_no_sessions(&self) {
-        self.with_state(|state, _| state.endpoint.expect_no_sessions());
-    }
-
-    /// U2: goes on with a session of another process.
-    pub(crate) fn adopt(self: &Arc<Self>, export: SessionExport) -> Result<(), NotAdopted> {
-        let SessionExport { mut place, peer, identity, session, state } = export;
-        let peer = peer.map_or(Peer::Unix, Peer::Tcp);
-        let identity = Identity::of_names(identity.iter().map(String::as_str));
-        let peer = identity.map_or_else(|| peer.clone(), |identity| peer.with_identity(identity));
-        place.origin = origin(&peer);
-        let (id, name) = (place.id, place.service.clone());
-        let service = self.handler(&name).ok_or_else(|| NotAdopted::NoService(name.clone()))?;
-        let adopted = self.with_state(|shared, now| {
-            let endpoint::Adopted { session: key, connection, start } =
-                shared.endpoint.adopt_session(place, now)?;
-            let entry = ConnectionEntry::new(connection, peer, now, self.limits.max_events);
-            let entry = Arc::new(entry);
-            let mailbox = entry.mailbox();
-            entry.set_mailbox(Arc::clone(&self.nobody));
-            let known = SessionEntry::new(self, key, id, &entry, mailbox, now);
-            let known = Arc::new(known);
-            shared.sessions.insert(ByKey(Arc::clone(&known)));
-            let own = SessionGuard::new(Arc::clone(self), known);
-            let session = start.parked(&name, session, now);
-            Some(Adopted { own, entry, session, service: Some(service), state })
-        });
-        let adopted = adopted.ok_or(NotAdopted::NoRoom)?;
-        if !connection::adopt(Arc::clone(self), adopted) {
-            return Err(NotAdopted::State(name));
-        }
-        self.totals.sessions_taken.add(1);
-        Ok(())
     }
 
     /// S6: a session has no connection from here on.
@@ -673,29 +551,6 @@ impl SharedEndpoint {
         self.is_crowded.load(Ordering::Relaxed)
     }
 
-    /// The sessions after this number, oldest first, as many as asked for.
-    pub(crate) fn sessions(&self, after: u64, at_most: usize) -> Vec<SessionStatus> {
-        let (now, found) = self.with_state(|state, now| {
-            let mut entries: Vec<_> =
-                state.sessions.iter().filter(|entry| entry.key.number() > after).collect();
-            entries.sort_unstable_by_key(|entry| entry.key);
-            // One that is over, and whose task does not know it yet, is left out.
-            let with_service = |entry: &ByKey| {
-                let SessionPlace { service, .. } = state.endpoint.session_place(entry.key)?;
-                Some((Arc::clone(entry), service))
-            };
-            let found = entries.into_iter().filter_map(with_service).take(at_most);
-            (now, found.collect::<Vec<_>>())
-        });
-        found.into_iter().map(|(entry, service)| session_status(&entry, service, now)).collect()
-    }
-
-    /// A watch of how many sessions there are.
-    pub(crate) fn session_counts(&self) -> watch::Receiver<SessionCounts> {
-        // What it shows is made good before the lock is given back.
-        self.with_state(|state, _| state.session_counts.subscribe())
-    }
-
     /// Whether the listeners are to be closed. It is asked again after that was done.
     pub(crate) fn must_stop_listening(&self) -> bool {
         self.with_state(|state, _| std::mem::take(&mut state.must_stop_listening))
@@ -765,104 +620,6 @@ impl SharedEndpoint {
         }
     }
 
-    /// How long calls took, with the sessions of those that are told of.
-    pub(crate) fn call_times(&self) -> Vec<CallTimes> {
-        let Some(times) = &self.call_times else { return Vec::new() };
-        let mut times = times.snapshot(self.clock.now());
-        let told = times.iter_mut().flat_map(|times| times.exemplars.iter_mut().flatten());
-        let mut told: Vec<_> = told.collect();
-        let wanted: HashSet<u64> = told.iter().map(|exemplar| exemplar.connection).collect();
-        let names: HashMap<u64, String> = self.with_state(|state, _| {
-            let attached = state.sessions.iter().filter_map(|entry| {
-                let connection = entry.owner().0.number();
-                let is_it =
-                    wanted.contains(&connection) && !entry.is_parked.load(Ordering::Relaxed);
-                is_it.then(|| (connection, entry.id.to_string()))
-            });
-            attached.collect()
-        });
-        for exemplar in &mut told {
-            exemplar.session = names.get(&exemplar.connection).cloned();
-        }
-        times
-    }
-
-    /// Connections are counted when the lock is given back: those that come and go wait no longer
-    /// than it takes to write down which there are. One that ends meanwhile is not in the totals
-    /// yet, and is counted once.
-    pub(crate) fn status(&self) -> Status {
-        let (mut status, entries) = self.with_state(|state, now| {
-            let entries: Vec<_> = state.entries.values().cloned().collect();
-            (self.status_of(state, now), entries)
-        });
-        let mut by_version: HashMap<(Service, Version), usize> = HashMap::new();
-        let mut by_agent: HashMap<Arc<str>, usize> = HashMap::new();
-        for entry in entries {
-            status.counts = status.counts.plus(&entry.messages);
-            let Some(agreed) = entry.agreed() else { continue };
-            *by_version.entry((agreed.service, agreed.version)).or_default() += 1;
-            if let Some(agent) = agreed.agent {
-                *by_agent.entry(agent).or_default() += 1;
-            }
-        }
-        status.connections_by_version = by_version.into_iter().collect();
-        status.connections_by_agent = most_common(by_agent);
-        status
-    }
-
-    /// All but what connections are asked for, one by one.
-    fn status_of(&self, state: &State, now: Time) -> Status {
-        let endpoint = &state.endpoint;
-        let spoken = |service: &Service| (service.clone(), endpoint.spoken(service, now));
-        let spoken: BTreeMap<Service, Versions> = self.services.keys().map(spoken).collect();
-        let withdrawn = self.versions.iter().map(|(service, versions)| {
-            let is_spoken =
-                |version| spoken.get(service).is_some_and(|spoken| spoken.contains(version));
-            (service.clone(), versions.iter().filter(|&version| !is_spoken(version)).collect())
-        });
-        let quarantines = endpoint.quarantines(now).map(|one| QuarantineStatus {
-            service: one.service.clone(),
-            version: one.version,
-            peer: one.peer.map(|peer| peer.to_string()),
-            time_left: one.until.since(now),
-        });
-        let session = endpoint.session_config();
-        Status {
-            quarantines: quarantines.take(MAX_QUARANTINES).collect(),
-            phase: endpoint.phase(),
-            time_left: endpoint.time_left(now),
-            next_ip: endpoint.next_ip().cloned(),
-            is_overloaded: endpoint.is_overloaded(),
-            connections: endpoint.connections(),
-            connections_by_version: BTreeMap::new(),
-            connections_by_agent: Vec::new(),
-            sessions: state.count_sessions(),
-            calls: state.calls(),
-            withdrawn: withdrawn.collect(),
-            spoken,
-            cordon: endpoint.cordon().cloned(),
-            load: endpoint.load_plan().cloned(),
-            peers: session.peers.clone(),
-            addresses: self.own.addresses.clone(),
-            advertised: self.own.advertised.clone(),
-            is_listening: endpoint.is_listening(),
-            agent: session.agent.clone(),
-            uptime: now.since(Time::ZERO),
-            counts: self.totals.counts(),
-        }
-    }
-
-    /// The connections after this number, oldest first, as many as asked for.
-    pub(crate) fn connections(&self, after: u64, at_most: usize) -> Vec<ConnectionStatus> {
-        self.with_state(|state, now| {
-            let mut entries: Vec<_> =
-                state.entries.values().filter(|entry| entry.key.number() > after).collect();
-            entries.sort_by_key(|entry| entry.key);
-            entries.truncate(at_most);
-            entries.into_iter().map(|entry| connection_status(entry, now)).collect()
-        })
-    }
-
     /// N14: the numbers of connections for which the rule says other things than it did.
     pub(crate) fn changed_by_rule(&self) -> Vec<u64> {
         let entries: Vec<_> = self.with_state(|state, _| state.entries.values().cloned().collect());
@@ -903,10 +660,6 @@ impl SharedEndpoint {
         })
     }
 
-    pub(crate) fn counts(&self) -> Counts {
-        self.status().counts
-    }
-
     pub(crate) fn shut_down(&self, hard_stop: Duration) {
         // A server that closes already goes on to do so.
         self.handle(Input::ShutDown { hard_stop });
@@ -923,46 +676,6 @@ fn closed_mailbox() -> Arc<Mailbox> {
     Arc::new(mailbox)
 }
 
-fn connection_status(entry: &ConnectionEntry, now: Time) -> ConnectionStatus {
-    let agreed = entry.agreed();
-    ConnectionStatus {
-        number: entry.key.number(),
-        peer: entry.peer.clone(),
-        age: now.since(entry.since),
-        calls: entry.running.load(Ordering::Relaxed),
-        agent: agreed.as_ref().and_then(|agreed| agreed.agent.as_deref().map(Into::into)),
-        agreed: agreed.map(|agreed| (agreed.service, agreed.version)),
-    }
-}
-
-fn session_status(entry: &SessionEntry, service: Service, now: Time) -> SessionStatus {
-    let (connection, peer) = entry.owner();
-    SessionStatus {
-        number: entry.key.number(),
-        name: entry.id.to_string(),
-        service,
-        connection: connection.number(),
-        peer,
-        age: now.since(entry.since),
-        is_parked: entry.is_parked.load(Ordering::Relaxed),
-        resumes: entry.resumes.load(Ordering::Relaxed).into(),
-        kept: entry.kept.load(Ordering::Relaxed),
-    }
-}
-
-/// The agents that most sessions have; the others are counted together, last.
-fn most_common(connections_by_agent: HashMap<Arc<str>, usize>) -> Vec<(String, usize)> {
-    let mut agents: Vec<_> = connections_by_agent
-        .into_iter()
-        .map(|(agent, count)| (String::from(&*agent), count))
-        .collect();
-    agents.sort_unstable_by(|(one, fewer), (other, more)| more.cmp(fewer).then(one.cmp(other)));
-    let others: usize = agents.iter().skip(MAX_AGENTS).map(|&(_, count)| count).sum();
-    agents.truncate(MAX_AGENTS);
-    agents.extend((others > 0).then(|| ("other".into(), others)));
-    agents
-}
-
 /// Addresses with commas.
 pub(crate) fn join(addresses: &[Address]) -> String {
     let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
@@ -974,21 +687,5 @@ impl std::fmt::Debug for SharedEndpoint {
         f.debug_struct("SharedEndpoint")
             .field("services", &self.services.keys())
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn agents_beyond_the_64_most_common_are_counted_together() {
-        let agents = |number: usize| {
-            (0..number).map(|agent| (format!("a{agent:03}").into(), 1 + agent)).collect()
-        };
-        assert_eq!(most_common(agents(64)).last(), Some(&("a000".into(), 1)));
-        let agents = most_common(agents(66));
-        assert_eq!(agents.first(), Some(&("a065".into(), 66)));
-        assert_eq!((agents.len(), agents.last()), (65, Some(&("other".into(), 1 + 2))));
     }
 }
