@@ -1,34 +1,42 @@
 //! Services whose rows and sessions survive the process: in which store, and who keeps them.
 
+mod known;
+mod opening;
+mod place;
+mod restore;
+mod unkept;
+
 use std::fmt;
 use std::future::poll_fn;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 use ubf_codec::{NextIp, Version, Versioned as _};
 use ubf_server::{
-    ContractRules, OwnerInput, OwnerLink, ServerBuilder, ServerHandle, Service, SessionLimits,
-    SessionOwner, Versions,
+    OwnerInput, OwnerLink, ServerBuilder, ServerHandle, Service, SessionOwner, Versions,
 };
-use ubf_service::backup::{self, BackupSize};
-use ubf_service::copy::{self, CopySize};
+use ubf_service::backup::BackupSize;
+use ubf_service::copy::CopySize;
 use ubf_service::server::{
-    CallWatch, Keeper, KeeperConfig, KeeperError, Migration, OrderError, OwnedSession, RowCount,
-    Suspended, turn_away,
+    Keeper, KeeperError, Migration, OrderError, OwnedSession, RowCount, Suspended, turn_away,
 };
 use ubf_service::{Known, StatefulService};
 use ubf_state::handoff::{HandoffRecord, Standing};
 use ubf_state::{Epoch, ShardId, ShardVersions};
-use ubf_store::{Redb, Store, StoreError};
+use ubf_store::Store;
 
-use crate::journal::Journal;
-use crate::options::{PerService, ServiceName, Wrong, connection, word};
-use crate::services::{KvRows, Ledger};
+pub(crate) use self::known::{has_rows, known_versions, state_versions};
+pub(crate) use self::opening::{Adopts, Opening, open_rows};
+use self::opening::{Opener, shard};
+use self::place::open_store;
+pub(crate) use self::place::{StorePlace, StorePlan};
+pub use self::restore::{RestoreError, restore};
+pub(crate) use self::unkept::{Causes, Unkept};
+use crate::options::ServiceName;
 
 /// The services whose rows are kept in stores.
 #[derive(Clone, Default)]
@@ -376,73 +384,6 @@ impl<S: StatefulService> KeptService for KeptOf<S> {
     }
 }
 
-/// Why rows cannot be kept, from the outside in.
-#[derive(Debug)]
-pub(crate) struct Unkept {
-    place: String,
-    error: Box<dyn std::error::Error + Send + Sync>,
-}
-
-impl Unkept {
-    fn opening(place: &str, error: StoreError) -> Self {
-        Self { place: place.into(), error: Box::new(KeeperError::from(error)) }
-    }
-}
-
-impl fmt::Display for Unkept {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, Causes(&*self.error))
-    }
-}
-
-impl std::error::Error for Unkept {}
-
-/// An error and what it comes from, on a line.
-pub(crate) struct Causes<'e>(pub(crate) &'e (dyn std::error::Error + 'static));
-
-impl fmt::Display for Causes<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut error = self.0;
-        while let Some(cause) = error.source() {
-            write!(f, ": {cause}")?;
-            error = cause;
-        }
-        Ok(())
-    }
-}
-
-/// What a service with rows is opened with.
-pub(crate) struct Opening {
-    pub(crate) plan: StorePlan,
-    /// U5: whether rows are owned that a hand-off has left in doubt.
-    pub(crate) adopts: Adopts,
-    /// U6: where clients find this node, for other nodes of its store.
-    pub(crate) beats: Option<String>,
-    pub(crate) sessions: SessionLimits,
-    pub(crate) max_kept_event_bytes: usize,
-    /// The names under which it is served.
-    pub(crate) names: Vec<Service>,
-    pub(crate) wanted: Versions,
-    pub(crate) contracts: ContractRules,
-    pub(crate) journal: Option<Journal>,
-}
-
-/// Opens the store of a service and claims its rows. It waits for the store.
-pub(crate) fn open_rows(
-    service: ServiceName,
-    opening: Opening,
-) -> Result<Arc<dyn KeptService>, Unkept> {
-    match service {
-        ServiceName::Kv => open(service, KvRows::default, opening),
-        ServiceName::Ledger => open(service, Ledger::default, opening),
-        ServiceName::Echo | ServiceName::Irc => {
-            let error = KeeperError::from(StoreError::plain("the service has no rows"));
-            Err(Unkept { place: service.as_str().into(), error: Box::new(error) })
-        }
-    }
-}
-
 impl fmt::Debug for Kept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.0.iter().map(|kept| kept.service().as_str())).finish()
@@ -499,266 +440,5 @@ pub(crate) fn contained<T>(ended: Result<T, tokio::task::JoinError>) -> T {
     match ended {
         Ok(done) => done,
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
-    }
-}
-
-fn open<S: StatefulService>(
-    service: ServiceName,
-    stateful: fn() -> S,
-    opening: Opening,
-) -> Result<Arc<dyn KeptService>, Unkept> {
-    let Opening { plan, adopts, sessions, names, wanted, contracts, journal, .. } = opening;
-    let (max_kept_event_bytes, beats) = (opening.max_kept_event_bytes, opening.beats);
-    let watch = journal.map(|journal| Arc::new(journal) as Arc<dyn CallWatch>);
-    let mut config = KeeperConfig::default();
-    config.shard = shard(service);
-    config.sessions = sessions;
-    config.max_kept_event_bytes = max_kept_event_bytes;
-    config.first_version = plan.first_versions.of(service);
-    config.state_versions = plan.known_versions.of(service);
-    config.contracts = Some(contracts);
-    config.watch = watch;
-    config.beats = beats.filter(|_| plan.place.is_shared());
-    let open = Opener { service, stateful, plan, config };
-    let (place, standing) = open.open(adopts)?;
-    let known = open.config.known::<S>();
-    let current = Arc::new(Current { place: watch::Sender::new(place), known });
-    let withheld = Mutex::default();
-    Ok(Arc::new(KeptOf { service, names, current, open, standing, wanted, withheld }))
-}
-
-/// How the rows of a service are opened.
-struct Opener<S> {
-    service: ServiceName,
-    stateful: fn() -> S,
-    plan: StorePlan,
-    config: KeeperConfig,
-}
-
-/// Whether rows are owned here that a hand-off has left to nobody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Adopts {
-    Yes,
-    No,
-}
-
-impl<S: StatefulService> Opener<S> {
-    /// Opens the store, and owns its rows if they are this node's.
-    fn open(&self, adopts: Adopts) -> Result<(Place<S>, Standing), Unkept> {
-        let (place, mut store) = open_store(&self.plan.place, self.service)?;
-        let failed = |error| Unkept::opening(&place, error);
-        let mut standing = copy::standing(&mut *store, self.config.shard).map_err(failed)?;
-        if adopts == Adopts::Yes {
-            standing = self.adopt(&mut *store, standing).map_err(failed)?;
-        }
-        let service = self.service.as_str();
-        match &standing {
-            Standing::Own => {}
-            Standing::Empty if !self.plan.stands_by || self.plan.place.is_shared() => {}
-            Standing::Empty => info!(service, "standing by: rows are handed to this node"),
-            Standing::Unfinished => warn!(service, "standing by: a copy did not come to its end"),
-            Standing::Prepared(record) => {
-                warn!(service, from = record.node, "a copy is in doubt: clients wait");
-            }
-            Standing::Moved(record) => {
-                warn!(service, to = record.node, "the rows were handed off: clients wait");
-            }
-        }
-        let is_own = matches!(standing, Standing::Own)
-            || matches!(standing, Standing::Empty) && !self.plan.stands_by;
-        // U6: whoever owns rows that other nodes have, too, is watched before.
-        let watches = self.plan.stands_by && self.plan.place.is_shared();
-        if is_own && !watches {
-            return Ok((Place::Here(self.start(&place, store)?), standing));
-        }
-        store.close().map_err(failed)?;
-        Ok((Place::Away(None), standing))
-    }
-
-    /// U5: an operator says that the other node is lost for good.
-    fn adopt(&self, store: &mut dyn Store, standing: Standing) -> Result<Standing, StoreError> {
-        let (Standing::Prepared(record) | Standing::Moved(record)) = &standing else {
-            return Ok(standing);
-        };
-        let service = self.service.as_str();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let age_s = now.as_secs().saturating_sub(record.since.as_millis() / 1_000);
-        let is_copy = matches!(standing, Standing::Prepared(_));
-        warn!(
-            service,
-            age_s,
-            is_copy,
-            other = record.node,
-            "rows are adopted: what the other node has done since is lost"
-        );
-        copy::own(store, self.config.shard)?;
-        Ok(Standing::Own)
-    }
-
-    /// Owns the rows of a store.
-    fn start(&self, place: &str, store: Box<dyn Store>) -> Result<Arc<Keeper<S>>, Unkept> {
-        Keeper::start((self.stateful)(), store, self.config.clone())
-            .map_err(|error| Unkept { place: place.to_owned(), error: error.into() })
-    }
-}
-
-/// The shard of a service: in a database all of them are in the same tables.
-const fn shard(service: ServiceName) -> ShardId {
-    match service {
-        ServiceName::Kv => ShardId(1),
-        ServiceName::Irc => ShardId(3),
-        ServiceName::Ledger => ShardId(4),
-        // It has no rows.
-        ServiceName::Echo => ShardId(0),
-    }
-}
-
-/// Opens the store of a service; and its name for people, which holds no secret.
-fn open_store(
-    place: &StorePlace,
-    service: ServiceName,
-) -> Result<(String, Box<dyn Store>), Unkept> {
-    match place {
-        StorePlace::Folder(folder) => {
-            let file = folder.join(format!("{}.redb", service.as_str()));
-            let place = file.display().to_string();
-            std::fs::create_dir_all(folder)
-                .map_err(|error| StoreError::new("the folder cannot be made", error))
-                .and_then(|()| Redb::open(&file))
-                .map(|store| (place.clone(), Box::new(store) as Box<dyn Store>))
-                .map_err(|error| Unkept::opening(&place, error))
-        }
-        #[cfg(feature = "postgres")]
-        StorePlace::Postgres(connection) => {
-            let place = "--store".to_owned();
-            ubf_store::Postgres::open(connection)
-                .map(|store| (place.clone(), Box::new(store) as Box<dyn Store>))
-                .map_err(|error| Unkept::opening(&place, error))
-        }
-    }
-}
-
-/// Puts the rows of a [backup] of a service into a store that has none of it: a folder for
-/// `--data`, or a database for `--store` if it begins with `postgres://`. No server may have it
-/// open.
-///
-/// # Errors
-/// There is no such service, the backup is none or not whole, or the store cannot be used.
-pub fn restore(service: &str, place: &str, file: &Path) -> Result<BackupSize, RestoreError> {
-    let failed = |what: String| RestoreError(what);
-    let service: ServiceName = word(service)
-        .ok()
-        .filter(|&service| has_rows(service))
-        .ok_or_else(|| failed(format!("there is no service {service} with rows")))?;
-    let place = StorePlace::read(place).map_err(|wrong| failed(wrong.into_text()))?;
-    let (place, mut store) =
-        open_store(&place, service).map_err(|error| failed(error.to_string()))?;
-    let restored = backup::restore_file(&mut *store, shard(service), service.as_str(), file);
-    let closed = store.close();
-    let size = restored.map_err(|error| {
-        let whose =
-            if error.is_about_the_store() { place.clone() } else { file.display().to_string() };
-        failed(format!("{whose}: {}", Causes(&error)))
-    })?;
-    closed.map_err(|error| failed(format!("{place}: {}", Causes(&error))))?;
-    Ok(size)
-}
-
-/// A backup was not restored, and why.
-#[derive(Clone, Debug)]
-pub struct RestoreError(String);
-
-impl fmt::Display for RestoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for RestoreError {}
-
-/// The versions of the contract that a service with rows has.
-pub(crate) fn known_versions(service: ServiceName) -> Versions {
-    fn all<S: StatefulService>() -> Versions {
-        S::Request::VERSIONS.iter().copied().collect()
-    }
-    match service {
-        ServiceName::Kv => all::<KvRows>(),
-        ServiceName::Ledger => all::<Ledger>(),
-        ServiceName::Echo | ServiceName::Irc => Versions::new(),
-    }
-}
-
-/// Whether rows of a service can be kept in a store.
-pub(crate) const fn has_rows(service: ServiceName) -> bool {
-    state_versions(service).is_some()
-}
-
-/// The oldest and the newest state version of a service whose rows can be kept in a store.
-pub(crate) const fn state_versions(service: ServiceName) -> Option<(u32, u32)> {
-    match service {
-        ServiceName::Kv => Some(KvRows::STATE),
-        ServiceName::Ledger => Some(Ledger::STATE),
-        ServiceName::Echo | ServiceName::Irc => None,
-    }
-}
-
-/// In which store rows are kept, and how.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct StorePlan {
-    pub(crate) place: StorePlace,
-    /// The state versions in which new stores are written.
-    pub(crate) first_versions: PerService<u32>,
-    /// The state versions that this program is to know, if it is to know fewer than it does.
-    pub(crate) known_versions: PerService<(u32, u32)>,
-    /// U5: a store without rows waits for those of another node.
-    pub(crate) stands_by: bool,
-}
-
-/// Where rows are kept.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) enum StorePlace {
-    /// In files of this folder.
-    Folder(PathBuf),
-    /// In a database.
-    #[cfg(feature = "postgres")]
-    Postgres(String),
-}
-
-impl StorePlace {
-    /// Reads `postgres://…`, or a folder.
-    fn read(text: &str) -> Result<Self, Wrong> {
-        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            return connection(text);
-        }
-        Ok(Self::Folder(text.into()))
-    }
-
-    /// Whether other nodes may have it, too.
-    pub(crate) const fn is_shared(&self) -> bool {
-        match self {
-            Self::Folder(_) => false,
-            #[cfg(feature = "postgres")]
-            Self::Postgres(_) => true,
-        }
-    }
-
-    /// As it is written in settings.
-    pub(crate) fn to_value(&self) -> toml::Value {
-        toml::Value::String(match self {
-            Self::Folder(folder) => folder.display().to_string(),
-            #[cfg(feature = "postgres")]
-            Self::Postgres(connection) => connection.clone(),
-        })
-    }
-}
-
-impl fmt::Debug for StorePlace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Folder(folder) => f.debug_tuple("Folder").field(folder).finish(),
-            // A connection string may hold a password.
-            #[cfg(feature = "postgres")]
-            Self::Postgres(_) => f.write_str("Postgres"),
-        }
     }
 }

@@ -1,0 +1,95 @@
+//! In which store rows are.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use ubf_store::{Redb, Store, StoreError};
+
+use super::unkept::Unkept;
+use crate::options::{PerService, ServiceName, Wrong, connection};
+
+/// In which store rows are kept, and how.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct StorePlan {
+    pub(crate) place: StorePlace,
+    /// The state versions in which new stores are written.
+    pub(crate) first_versions: PerService<u32>,
+    /// The state versions that this program is to know, if it is to know fewer than it does.
+    pub(crate) known_versions: PerService<(u32, u32)>,
+    /// U5: a store without rows waits for those of another node.
+    pub(crate) stands_by: bool,
+}
+
+/// Where rows are kept.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum StorePlace {
+    /// In files of this folder.
+    Folder(PathBuf),
+    /// In a database.
+    #[cfg(feature = "postgres")]
+    Postgres(String),
+}
+
+impl StorePlace {
+    /// Reads `postgres://…`, or a folder.
+    pub(super) fn read(text: &str) -> Result<Self, Wrong> {
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            return connection(text);
+        }
+        Ok(Self::Folder(text.into()))
+    }
+
+    /// Whether other nodes may have it, too.
+    pub(crate) const fn is_shared(&self) -> bool {
+        match self {
+            Self::Folder(_) => false,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => true,
+        }
+    }
+
+    /// As it is written in settings.
+    pub(crate) fn to_value(&self) -> toml::Value {
+        toml::Value::String(match self {
+            Self::Folder(folder) => folder.display().to_string(),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => connection.clone(),
+        })
+    }
+}
+
+impl fmt::Debug for StorePlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(folder) => f.debug_tuple("Folder").field(folder).finish(),
+            // A connection string may hold a password.
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => f.write_str("Postgres"),
+        }
+    }
+}
+
+/// Opens the store of a service; and its name for people, which holds no secret.
+pub(super) fn open_store(
+    place: &StorePlace,
+    service: ServiceName,
+) -> Result<(String, Box<dyn Store>), Unkept> {
+    match place {
+        StorePlace::Folder(folder) => {
+            let file = folder.join(format!("{}.redb", service.as_str()));
+            let place = file.display().to_string();
+            std::fs::create_dir_all(folder)
+                .map_err(|error| StoreError::new("the folder cannot be made", error))
+                .and_then(|()| Redb::open(&file))
+                .map(|store| (place.clone(), Box::new(store) as Box<dyn Store>))
+                .map_err(|error| Unkept::opening(&place, error))
+        }
+        #[cfg(feature = "postgres")]
+        StorePlace::Postgres(connection) => {
+            let place = "--store".to_owned();
+            ubf_store::Postgres::open(connection)
+                .map(|store| (place.clone(), Box::new(store) as Box<dyn Store>))
+                .map_err(|error| Unkept::opening(&place, error))
+        }
+    }
+}
