@@ -11,7 +11,7 @@ use ubf_codec::Term;
 
 use super::body::Body;
 use super::response::text;
-use crate::control::{Asker, Control, Request, Response as Answer};
+use crate::control::{Asker, Control, Request, Response as Answer, Role};
 
 /// Bytes of a request. Chosen: four times the longest list of addresses.
 const MAX_REQUEST: usize = 4 << 10;
@@ -49,37 +49,12 @@ pub(super) fn read(body: &[u8]) -> Result<Request, String> {
     }
 }
 
-/// Files, processes and stores are for those on the machine; to look there are other paths.
+/// What steers, but for rows: files, processes and stores are for those on the machine. To look
+/// there are other paths.
 const fn is_for_here(request: &Request) -> bool {
-    match request {
-        Request::Kick { .. }
-        | Request::Move { .. }
-        | Request::Drain { .. }
-        | Request::Undrain
-        | Request::Cordon { .. }
-        | Request::Uncordon
-        | Request::Withdraw(..)
-        | Request::Restore(..)
-        | Request::SetLoadMarks { .. }
-        | Request::ClearLoadMarks
-        | Request::SetPeers(_)
-        | Request::SetLogFilter(_)
-        | Request::ShutDown { .. } => true,
-        Request::Status
-        | Request::Connections
-        | Request::ListConnections { .. }
-        | Request::ListSessions { .. }
-        | Request::Rows(_)
-        | Request::Migrate(_)
-        | Request::Finalize(_)
-        | Request::Lower(_)
-        | Request::Settings
-        | Request::BackUp { .. }
-        | Request::HandOff { .. }
-        | Request::LastHandOffs
-        | Request::TakeOver { .. }
-        | Request::LastTakeover => false,
-    }
+    let is_of_rows =
+        matches!(request, Request::Migrate(_) | Request::Finalize(_) | Request::Lower(_));
+    matches!(Role::needed(request), Role::Steer) && !is_of_rows
 }
 
 /// What came of it: 200, or 409 with the reason.
