@@ -3,7 +3,12 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 use std::time::Duration;
+
+/// No program of these tests takes so long to end.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Program {
     child: Child,
@@ -116,11 +121,24 @@ impl Program {
     }
 
     /// The exit status. The log is read to its end, so that the program never waits for this one.
+    /// A program that goes on is killed, and the test fails.
     pub(crate) fn status(mut self) -> Option<i32> {
+        let process = rustix::process::Pid::from_child(&self.child);
+        let (ended, ends) = mpsc::channel::<()>();
+        let watchdog = thread::spawn(move || {
+            let goes_on = ends.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout);
+            if goes_on {
+                rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
+            }
+            goes_on
+        });
         if let Some(log) = &mut self.log {
             log.read_to_string(&mut String::new()).unwrap();
         }
-        self.child.wait().unwrap().code()
+        let status = self.child.wait().unwrap().code();
+        drop(ended);
+        assert!(!watchdog.join().unwrap(), "the program went on for {PATIENCE:?}");
+        status
     }
 }
 
