@@ -164,7 +164,13 @@ pub struct Options {
     /// Both processes need it. Then, drain this one to its own address: it stops to listen at
     /// once, its clients connect again and find the successor, and calls in progress are
     /// finished here. What kv and irc keep is not handed over.
-    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(
+        long,
+        value_name = "true|false",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
     reuse_port: Option<OsString>,
 
     /// A Unix socket for the operator, to be used with `ubf admin`. Nobody but this user can open
@@ -173,8 +179,8 @@ pub struct Options {
     control: Option<OsString>,
 
     /// Where operators come by a network, with `ubf admin --control ubfs://HOST:PORT`: mutual TLS,
-    /// with the certificate of --tls-cert. --policy says who of them may see, and who steer; without
-    /// it all may see. What names files of this machine is for --control alone.
+    /// with the certificate of --tls-cert. --policy says who of them may see, and who steer;
+    /// without it all may see. What names files of this machine is for --control alone.
     #[arg(long, value_name = "ADDRESS")]
     control_listen: Option<OsString>,
 
@@ -182,14 +188,14 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     control_client_ca: Option<OsString>,
 
-    /// A file to which a line of JSON is appended for each thing that an operator does or tries: who,
-    /// when, from where, what, and what came of it. Its mode is 0600.
+    /// A file to which a line of JSON is appended for each thing that an operator does or tries:
+    /// who, when, from where, what, and what came of it. Its mode is 0600.
     #[arg(long, value_name = "FILE")]
     audit: Option<OsString>,
 
-    /// Who may connect, use which service, see and steer: a TOML file with patterns of certificates'
-    /// names, and networks. It is read again at SIGHUP: a bad one is refused, and the one from
-    /// before stays.
+    /// Who may connect, use which service, see and steer: a TOML file with patterns of
+    /// certificates' names, and networks. It is read again at SIGHUP: a bad one is refused, and
+    /// the one from before stays.
     #[arg(long, value_name = "FILE")]
     policy: Option<OsString>,
 
@@ -209,8 +215,8 @@ pub struct Options {
     admin_token: Option<OsString>,
 
     /// Keep the rows of kv and ledger, and the sessions of their clients, in files of this folder:
-    /// they survive this process, also when it is killed. Clients get sessions of level durable: their calls are
-    /// answered, once, by the next process with the same folder.
+    /// they survive this process, also when it is killed. Clients get sessions of level durable:
+    /// their calls are answered, once, by the next process with the same folder.
     ///
     /// A reply leaves when what it tells of is on the disk. One process at a time has the folder.
     #[arg(long, value_name = "DIR", conflicts_with = "store")]
@@ -231,9 +237,16 @@ pub struct Options {
     #[arg(long, value_name = "LIST", hide = true)]
     knows: Option<OsString>,
 
-    /// Begin no rows in an empty --data: wait until another node hands them off. With --store: claim
-    /// the rows only if no other node owns them, and watch it until then. Clients are sent on.
-    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    /// Begin no rows in an empty --data: wait until another node hands them off. With --store:
+    /// claim the rows only if no other node owns them, and watch it until then. Clients are sent
+    /// on.
+    #[arg(
+        long,
+        value_name = "true|false",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
     standby: Option<OsString>,
 
     /// Own rows that a hand-off has left in doubt, or that were handed off: the other node is lost
@@ -305,7 +318,13 @@ struct Classic {
 
     /// Serve stock peers on the addresses of --listen, too: a client that begins with a digit is
     /// versioned; one that says nothing for so long, or begins otherwise, is a stock peer.
-    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "300ms")]
+    #[arg(
+        long,
+        value_name = "TIME",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "300ms"
+    )]
     classic_shared: Option<OsString>,
 
     /// The versions of the services that stock peers have, as "kv=2,echo=1". [default: the highest
@@ -326,11 +345,23 @@ struct Classic {
     classic_events: Option<OsString>,
 
     /// Whether they are greeted. Most wait for it. [default: true]
-    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(
+        long,
+        value_name = "true|false",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
     classic_hello: Option<OsString>,
 
     /// Leave the state out of replies (`simplerpc`).
-    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(
+        long,
+        value_name = "true|false",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
     classic_simplerpc: Option<OsString>,
 }
 
