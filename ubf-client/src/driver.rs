@@ -274,7 +274,7 @@ impl Driver {
             if self.is_paused && link.is_open() {
                 continue;
             }
-            let input = link.poll_read(cx);
+            let input = link.poll_read(&mut self.session, cx);
             if link.is_gone() && input.is_pending() {
                 return true;
             }

@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::time::{Sleep, sleep};
 use ubf_codec::Address;
 use ubf_net::DialError;
-use ubf_proto::Packet;
 use ubf_proto::client::{Cause, ConnectionId, Input};
+use ubf_proto::{ClientSession, Packet};
 
 use crate::attempt::Connecting;
 use crate::reply::Connection;
@@ -74,8 +74,12 @@ impl Link {
         matches!(self.stage, Stage::Gone)
     }
 
-    /// What came from the other end.
-    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
+    /// What came from the other end, for this session.
+    pub(crate) fn poll_read(
+        &mut self,
+        session: &mut ClientSession,
+        cx: &mut Context<'_>,
+    ) -> Poll<Input> {
         let connection = self.id;
         match &mut self.stage {
             Stage::Dialing { connecting, is_tls } => match connecting.as_mut().poll(cx) {
@@ -93,7 +97,7 @@ impl Link {
                 }
                 Poll::Pending => Poll::Pending,
             },
-            Stage::Open { socket } => match socket.poll_read(cx) {
+            Stage::Open { socket } => match socket.poll_read(|| session.room(connection), cx) {
                 Poll::Ready(Some(bytes)) => Poll::Ready(Input::Received { connection, bytes }),
                 Poll::Ready(None) => {
                     self.stage = Stage::Gone;

@@ -4,7 +4,7 @@ use std::future::Future as _;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
-use bytes::BytesMut;
+use bytes::{BufMut as _, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWrite as _};
 use ubf_net::{Stream, poll_write_pieces};
 use ubf_proto::{Outbound, Packet};
@@ -17,6 +17,9 @@ const FIRST_READ_BYTES: usize = 2 * 1024;
 /// A buffer with less room than this left is not used for another read. Chosen: a read costs more
 /// than the memory.
 const MIN_READ_BYTES: usize = 4 * 1024;
+/// The most that is read at once into the place of a large packet. Chosen: takes some tens of
+/// microseconds, for which other calls wait.
+const LARGEST_READ_BYTES: usize = 256 * 1024;
 
 #[derive(Debug)]
 pub(crate) struct Socket {
@@ -24,6 +27,8 @@ pub(crate) struct Socket {
     /// What the last read left of its buffer.
     spare: BytesMut,
     has_read: bool,
+    /// The last read brought much: more of the same packet may be there.
+    is_flooded: bool,
     unsent: Outbound,
     can_write: bool,
 }
@@ -34,6 +39,7 @@ impl Socket {
             stream,
             spare: BytesMut::new(),
             has_read: false,
+            is_flooded: false,
             unsent: Outbound::default(),
             can_write: true,
         }
@@ -46,8 +52,20 @@ impl Socket {
         }
     }
 
-    /// Bytes that came in; `None` at the end of the stream, or if it is broken.
-    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<BytesMut>> {
+    /// Bytes that came in; `None` at the end of the stream, or if it is broken. What goes on with a
+    /// large packet is read into the place that `place` gives, if it gives one.
+    pub(crate) fn poll_read(
+        &mut self,
+        place: impl FnOnce() -> Option<BytesMut>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<BytesMut>> {
+        if self.is_flooded {
+            // No place is made for what is not there.
+            ready!(self.stream.poll_read_ready(cx)).ok();
+            if let Some(place) = place() {
+                return self.poll_large_read(place, cx);
+            }
+        }
         if self.spare.capacity() < MIN_READ_BYTES {
             // A connection that nothing is read from needs no buffer.
             ready!(self.stream.poll_read_ready(cx)).ok();
@@ -56,7 +74,25 @@ impl Socket {
             self.has_read = true;
         }
         match ready!(pin!(self.stream.read_buf(&mut self.spare)).poll(cx)) {
-            Ok(1..) => Poll::Ready(Some(self.spare.split())),
+            Ok(1..) => {
+                self.is_flooded = self.spare.len() >= MIN_READ_BYTES;
+                Poll::Ready(Some(self.spare.split()))
+            }
+            Ok(0) | Err(_) => Poll::Ready(None),
+        }
+    }
+
+    fn poll_large_read(
+        &mut self,
+        mut place: BytesMut,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<BytesMut>> {
+        let mut part = (&mut place).limit(LARGEST_READ_BYTES);
+        match ready!(pin!(self.stream.read_buf(&mut part)).poll(cx)) {
+            Ok(count @ 1..) => {
+                self.is_flooded = count >= MIN_READ_BYTES;
+                Poll::Ready(Some(place))
+            }
             Ok(0) | Err(_) => Poll::Ready(None),
         }
     }
@@ -96,7 +132,7 @@ impl Socket {
         {
             self.can_write = false;
         }
-        while ready!(self.poll_read(cx)).is_some() {}
+        while ready!(self.poll_read(|| None, cx)).is_some() {}
         Poll::Ready(())
     }
 }

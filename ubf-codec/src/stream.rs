@@ -52,6 +52,13 @@ pub struct StreamDecoder {
 /// waste.
 const MAX_EXPECTED_NODES: usize = 64;
 
+/// L1: so many times what has come is taken in memory for what was announced. Chosen: a megabyte
+/// that is read from 16 KiB on is moved twice, a seventh of its bytes in all.
+const TRUST: usize = 8;
+/// Room for what mostly comes behind a binary that was announced. Chosen: some names and numbers,
+/// and little of a further packet, which would have to be moved.
+const BEHIND_BINARY: usize = 512;
+
 impl Default for StreamDecoder {
     fn default() -> Self {
         Self::new()
@@ -158,6 +165,60 @@ impl StreamDecoder {
                 let offset = self.machine.origin() + rest.len() as u64;
                 Err(self.fail(DecodeError::new(ErrorKind::UnexpectedEnd, offset)))
             }
+        }
+    }
+
+    /// How many bytes must be added to `buffer` at least before [`decode`](Self::decode), which has
+    /// found no whole packet in it, can find one. More than one while an announced binary (W4) is
+    /// awaited.
+    ///
+    /// The announcement is the peer's word, and within the limits no more than that: to take all
+    /// the memory for it at once is to trust whoever has sent a dozen bytes.
+    /// [`reserve`](Self::reserve) does not.
+    ///
+    /// ```
+    /// use bytes::BytesMut;
+    /// use ubf_codec::StreamDecoder;
+    ///
+    /// let mut decoder = StreamDecoder::new();
+    /// let mut buffer = BytesMut::from(&b"{'put' 1000~abc"[..]);
+    /// assert!(decoder.decode(&mut buffer)?.is_none());
+    /// // The rest of the binary, its `~`, and a `$`.
+    /// assert_eq!(decoder.missing(&buffer), 997 + 2);
+    /// # Ok::<(), ubf_codec::DecodeError>(())
+    /// ```
+    #[must_use]
+    pub fn missing(&self, buffer: &[u8]) -> usize {
+        self.machine.missing(buffer.len())
+    }
+
+    /// Makes room in `buffer` for what [`decode`](Self::decode) still has to be given, so that a
+    /// large binary is read into its place and is not moved again and again as the buffer grows.
+    ///
+    /// # Limits
+    /// L1: all that is missing and a little more, but no more than seven times what has come: the
+    /// bytes of the packet in `buffer`, or `shown`, if more than these came together with its
+    /// beginning. (A buffer that grows at all may double.) So nobody makes a reader take more than eight times the memory that was sent,
+    /// and a packet of any size is moved a few times at most.
+    ///
+    /// ```
+    /// use bytes::BytesMut;
+    /// use ubf_codec::StreamDecoder;
+    ///
+    /// let mut decoder = StreamDecoder::new();
+    /// let mut buffer = BytesMut::from(&b"1000000~"[..]);
+    /// buffer.resize(20_000, b'a');
+    /// assert!(decoder.decode(&mut buffer)?.is_none());
+    /// decoder.reserve(&mut buffer, 0);
+    /// assert!((160_000..200_000).contains(&buffer.capacity()));
+    /// # Ok::<(), ubf_codec::DecodeError>(())
+    /// ```
+    pub fn reserve(&self, buffer: &mut BytesMut, shown: usize) {
+        let shown = shown.max(buffer.len());
+        let trusted = (shown.saturating_mul(TRUST)).saturating_sub(buffer.len());
+        let missing = self.missing(buffer);
+        if missing > 1 && buffer.capacity() - buffer.len() < missing.min(trusted) {
+            buffer.reserve((missing + BEHIND_BINARY).min(trusted));
         }
     }
 

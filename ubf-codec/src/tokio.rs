@@ -138,7 +138,12 @@ impl codec::Decoder for PacketCodec {
     type Error = CodecError;
 
     fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Self::Item>, CodecError> {
-        Ok(self.decoder.decode(buffer)?)
+        let packet = self.decoder.decode(buffer)?;
+        if packet.is_none() {
+            // A large binary is read into its place.
+            self.decoder.reserve(buffer, 0);
+        }
+        Ok(packet)
     }
 
     fn decode_eof(&mut self, buffer: &mut BytesMut) -> Result<Option<Self::Item>, CodecError> {
@@ -242,7 +247,11 @@ impl<H: Header> codec::Decoder for VersionedCodec<H> {
     type Error = CodecError;
 
     fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Self::Item>, CodecError> {
-        Ok(self.decoder.decode(buffer)?)
+        let packet = self.decoder.decode(buffer)?;
+        if packet.is_none() {
+            self.decoder.reserve(buffer, 0);
+        }
+        Ok(packet)
     }
 
     fn decode_eof(&mut self, buffer: &mut BytesMut) -> Result<Option<Self::Item>, CodecError> {

@@ -13,6 +13,16 @@ use crate::time::Time;
 /// kept holds on to much more than it needs. Chosen: four blocks of a usual read.
 pub const MAX_SHARED_BYTES: usize = 64 * 1024;
 
+/// A packet of which less has come and of which less is missing is not read into its place. Chosen:
+/// as much as a shell can well read on its stack, from where a copy is cheap.
+const MIN_PLACED_BYTES: usize = 16 * 1024;
+/// L1: nor is one that came with a read of less than this, since little memory could be taken for
+/// it.
+const MIN_SHOWN_BYTES: usize = 4 * 1024;
+/// Room for what a packet goes on with that has not announced it, at least; as it grows, its buffer
+/// doubles. Chosen: a large read.
+const UNANNOUNCED_BYTES: usize = 64 * 1024;
+
 /// A packet, and the offset in the stream at which it ends.
 pub(crate) type Whole<H> = (<H as Header>::Packet<Document<Bytes>>, u64);
 
@@ -32,6 +42,8 @@ pub(crate) struct Inbound<H> {
     /// Whether the buffer may hold a whole packet: it is not looked at again until more has come.
     fresh: bool,
     is_broken: bool,
+    /// Bytes of the last read: what came of a packet may be the end of one that was long.
+    last_read: u32,
 }
 
 impl<H: Header> Inbound<H> {
@@ -45,6 +57,7 @@ impl<H: Header> Inbound<H> {
             partial_since: None,
             fresh: false,
             is_broken: false,
+            last_read: 0,
         }
     }
 
@@ -83,6 +96,7 @@ impl<H: Header> Inbound<H> {
             return;
         }
         self.received += bytes.len() as u64;
+        self.last_read = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         self.partial_since.get_or_insert(now);
         self.fresh = true;
         if self.buffer.is_empty() {
@@ -90,6 +104,27 @@ impl<H: Header> Inbound<H> {
         } else {
             self.buffer.unsplit(bytes);
         }
+    }
+
+    /// A place for the bytes that come next, if what has come is a part of a large packet: what is
+    /// read there and then [pushed](Self::push) is not copied. How much room there is the codec
+    /// says ([`StreamDecoder::reserve`](ubf_codec::StreamDecoder::reserve), L1), if the packet has
+    /// announced its bytes; else the buffer doubles.
+    pub(crate) fn room(&mut self) -> Option<BytesMut> {
+        if self.fresh || self.is_broken || !self.is_partial() {
+            return None;
+        }
+        let decoder = self.decoder.as_ref()?;
+        let (len, shown) = (self.buffer.len(), self.last_read as usize);
+        let missing = decoder.missing(&self.buffer);
+        if len.max(missing) < MIN_PLACED_BYTES || len.max(shown) < MIN_SHOWN_BYTES {
+            return None;
+        }
+        decoder.reserve(&mut self.buffer, shown);
+        if self.buffer.capacity() == len {
+            self.buffer.reserve(UNANNOUNCED_BYTES);
+        }
+        Some(self.buffer.split_off(len))
     }
 
     /// The next packet that has come whole.
@@ -200,6 +235,91 @@ mod tests {
         large.clear();
         assert!(large.try_reclaim(1 << 20));
         assert_eq!(inbound.next(Time::ZERO).unwrap().unwrap().0.body.to_string(), "2");
+    }
+
+    /// Reads `stream` as a shell does, at most `most` bytes at a time, and counts what was read into
+    /// its place.
+    fn read_in_place(
+        inbound: &mut Inbound<ClientHeader>,
+        mut stream: &[u8],
+        most: usize,
+    ) -> (alloc::vec::Vec<Bytes>, usize) {
+        let (mut packets, mut placed) = (alloc::vec::Vec::new(), 0);
+        while !stream.is_empty() {
+            let room = inbound.room();
+            let is_placed = room.is_some();
+            let mut room = room.unwrap_or_else(|| BytesMut::with_capacity(MIN_PLACED_BYTES));
+            let count = (room.capacity() - room.len()).min(most).min(stream.len());
+            assert!(count > 0, "there is room in what is given out");
+            let (read, rest) = stream.split_at(count);
+            room.extend_from_slice(read);
+            placed += if is_placed { count } else { 0 };
+            stream = rest;
+            inbound.push(room, Time::ZERO);
+            while let Some((packet, _end)) = inbound.next(Time::ZERO).unwrap() {
+                packets.push(packet.body.into_source());
+            }
+        }
+        (packets, placed)
+    }
+
+    #[test]
+    fn a_large_packet_is_read_into_its_place_and_is_the_same() {
+        let announced = [&b"3 1000000~"[..], &[b'b'; 1_000_000], b"~$"].concat();
+        let text = [&b"3 \""[..], &[b't'; 300_000], b"\"$"].concat();
+        let small = b"3 'small'$";
+        let stream = [small, &announced[..], small, &text, small, &announced].concat();
+        for most in [1_460, 16_384, 100_000, 1 << 20] {
+            let mut inbound = Inbound::new(Limits::default());
+            let (packets, placed) = read_in_place(&mut inbound, &stream, most);
+            let bodies: alloc::vec::Vec<&[u8]> = packets.iter().map(|body| &body[..]).collect();
+            let expected = [small, &announced[..], small, &text, small, &announced];
+            let expected: alloc::vec::Vec<&[u8]> =
+                expected.iter().map(|packet| packet.get(2..).unwrap()).collect();
+            assert!(bodies == expected, "in reads of {most}");
+            assert!(placed > stream.len() * 9 / 10, "{placed} in reads of {most}");
+        }
+    }
+
+    #[test]
+    fn l1_no_more_room_is_made_than_eight_times_what_came() {
+        let mut inbound: Inbound<ClientHeader> = Inbound::new(Limits::default());
+        let mut block = BytesMut::from(&b"3 10000000~"[..]);
+        inbound.push(block.split(), Time::ZERO);
+        assert!(inbound.next(Time::ZERO).unwrap().is_none());
+        assert!(inbound.room().is_none(), "some bytes are no reason to take memory");
+        block.resize(16_384, b'a');
+        inbound.push(block, Time::ZERO);
+        assert!(inbound.next(Time::ZERO).unwrap().is_none());
+        let mut seen = 16_384 + 11;
+        while let Some(mut room) = inbound.room() {
+            let most = room.capacity();
+            assert!(seen + most <= 8 * seen, "room for {most} behind {seen}");
+            let is_last = seen + most > 10_000_000;
+            if is_last {
+                // No more than what was announced, or twice what has come, as any buffer grows.
+                assert!(seen + most < 10_002_000.max(2 * seen + 4_096), "{most} behind {seen}");
+                break;
+            }
+            room.resize(most, b'a');
+            seen += most;
+            inbound.push(room, Time::ZERO);
+            assert!(inbound.next(Time::ZERO).unwrap().is_none());
+        }
+    }
+
+    #[test]
+    fn room_that_is_dropped_is_there_again() {
+        let mut inbound: Inbound<ClientHeader> = Inbound::new(Limits::default());
+        let mut block = BytesMut::from(&b"3 100000~"[..]);
+        block.resize(50_000, b'a');
+        inbound.push(block, Time::ZERO);
+        assert!(inbound.next(Time::ZERO).unwrap().is_none());
+        let room = inbound.room().unwrap();
+        let place = (room.as_ptr(), room.capacity());
+        drop(room);
+        let room = inbound.room().unwrap();
+        assert_eq!((room.as_ptr(), room.capacity()), place);
     }
 
     #[test]

@@ -2,9 +2,17 @@
 
 use ubf_codec::{DecodeError, Decoder, Limits};
 
+/// A body of more bytes is decoded at once, and its bytes are not counted. Chosen: to decode a body
+/// takes about as long as to count its bytes twice, and where binaries and texts make it long,
+/// which is what mostly does, next to nothing.
+const MAX_COUNTED_BYTES: usize = 1024;
+
 /// Checks the depth, the sizes and the integers of a body. How long the packet is, is the caller's
 /// business.
 pub(crate) fn check(body: &[u8], limits: &Limits) -> Result<(), DecodeError> {
+    if body.len() > MAX_COUNTED_BYTES {
+        return Decoder::new().with_limits(*limits).check(body).map(drop);
+    }
     // A fold without an end looks at many bytes at once: for a small body that is a quarter of what
     // a search for the first one takes.
     let has_register = body.iter().fold(false, |found, &byte| found | (byte == REGISTER));
@@ -32,4 +40,24 @@ pub(crate) fn is_small(body: &[u8], limits: &Limits, may_have_register: bool) ->
         && len <= limits.max_expanded_bytes
         && (len <= max_depth || count(is_opening) <= max_depth)
         && (len <= max_digits || count(u8::is_ascii_digit) <= max_digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn n12_a_large_body_is_checked_as_a_small_one_is() {
+        let limits = Limits::default().with_max_depth(3).with_max_integer_digits(30);
+        for filler in [0, 100, 2_000] {
+            let text = alloc::vec![b'{'; filler];
+            let body = |parts: [&[u8]; 2]| [parts[0], b"\"", &text, b"\"", parts[1]].concat();
+            assert_eq!(check(&body([b"{{", b"}}$"]), &limits), Ok(()), "{filler}");
+            let deep = check(&body([b"{{{{}}}", b"}$"]), &limits).unwrap_err();
+            assert!(deep.is_limit(), "{deep}");
+            let digits = [b'1'; 31];
+            let long = check(&body([b"{", &[&digits[..], b"}$"].concat()]), &limits).unwrap_err();
+            assert!(long.is_limit(), "{long}");
+        }
+    }
 }

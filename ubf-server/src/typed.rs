@@ -237,6 +237,9 @@ fn end_with_state(state: Text, packet: &mut Vec<u8>) {
     packet.extend_from_slice(b"}$");
 }
 
+/// The memory for a longer packet is given back. Chosen: most replies are far shorter.
+const LONGEST_KEPT: usize = 256 << 10;
+
 thread_local! {
     /// What typed values are written with. Has memory for the next one.
     static SERIALIZER: Cell<Option<Box<Serializer>>> = const { Cell::new(None) };
@@ -253,9 +256,11 @@ fn write<T: Serialize + ?Sized>(
     let kept = SERIALIZER.try_with(Cell::take).ok().flatten();
     let mut serializer = kept.unwrap_or_default();
     packet.extend_from_slice(before);
-    serializer.encode_to(value, packet)?;
+    serializer.append_to(value, packet)?;
     packet.pop();
-    SERIALIZER.try_with(|place| place.set(Some(serializer))).ok();
+    if packet.len() <= LONGEST_KEPT {
+        SERIALIZER.try_with(|place| place.set(Some(serializer))).ok();
+    }
     Ok(())
 }
 

@@ -25,6 +25,9 @@ pub(super) struct ColdState {
     pub(super) position: usize,
     pub(super) token: Token,
     pub(super) failure: Option<DecodeError>,
+    /// How long the window must be for the announced binary that was awaited last to be whole, and
+    /// for a `$` behind it.
+    pub(super) awaited: usize,
     /// How many more terms were written than there are nodes and open tuples. May be negative.
     pub(super) unseen_nodes: i64,
     /// Whether the packet is read counting, and not lightly. What follows is of use only then.
@@ -48,6 +51,7 @@ impl ColdState {
             position: 0,
             token: Token::None,
             failure: None,
+            awaited: 0,
             unseen_nodes: 0,
             is_counting: false,
             is_tight: false,
@@ -62,6 +66,7 @@ impl ColdState {
         self.position = 0;
         self.token = Token::None;
         self.failure = None;
+        self.awaited = 0;
         self.unseen_nodes = 0;
         self.marks.clear();
         self.read_nodes = 0;

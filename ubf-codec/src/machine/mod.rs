@@ -445,6 +445,11 @@ impl<A> Machine<A> {
         self.cold.position
     }
 
+    /// How many bytes must come behind a window of `len` bytes that was incomplete, at least.
+    pub(crate) fn missing(&self, len: usize) -> usize {
+        self.cold.awaited.saturating_sub(len).max(1)
+    }
+
     pub(crate) const fn arena(&self) -> &A {
         &self.arena
     }

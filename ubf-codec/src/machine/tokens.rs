@@ -349,7 +349,10 @@ impl ColdState {
         let size = Size { nodes: 0, ..Size::of_leaf(binary) };
         self.check_size(spent, size, at)?;
         match window.get(end) {
-            None => Err(self.wait_at(at)),
+            None => {
+                self.awaited = end + 2;
+                Err(self.wait_at(at))
+            }
             Some(b'~') => Ok((binary, end + 1)),
             Some(&found) => Err(self.error(ErrorKind::BinaryNotClosed { found }, end)),
         }

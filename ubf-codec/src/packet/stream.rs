@@ -105,6 +105,30 @@ impl<H: Header> VersionedDecoder<H> {
         Ok(self.header.take().map(|header| header.with_body(body)))
     }
 
+    /// How many bytes must be added to `buffer` at least before [`decode`](Self::decode), which has
+    /// found no whole packet in it, can find one: see [`StreamDecoder::missing`].
+    ///
+    /// ```
+    /// use bytes::BytesMut;
+    /// use ubf_codec::{ClientHeader, VersionedDecoder};
+    ///
+    /// let mut decoder = VersionedDecoder::<ClientHeader>::new();
+    /// let mut buffer = BytesMut::from(&b"3 1000~abc"[..]);
+    /// assert!(decoder.decode(&mut buffer)?.is_none());
+    /// assert_eq!(decoder.missing(&buffer), 997 + 2);
+    /// # Ok::<(), ubf_codec::DecodeError>(())
+    /// ```
+    #[must_use]
+    pub fn missing(&self, buffer: &[u8]) -> usize {
+        self.body.missing(buffer)
+    }
+
+    /// Makes room in `buffer` for what [`decode`](Self::decode) still has to be given, within
+    /// limits: see [`StreamDecoder::reserve`].
+    pub fn reserve(&self, buffer: &mut BytesMut, shown: usize) {
+        self.body.reserve(buffer, shown);
+    }
+
     /// Gives the memory of a body back, for the next one.
     pub fn recycle<S>(&mut self, body: Document<S>) {
         self.body.recycle(body);

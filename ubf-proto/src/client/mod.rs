@@ -41,6 +41,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use bytes::BytesMut;
 use ubf_codec::{Address, Host, Term, Version};
 
 pub use self::config::Config;
@@ -309,6 +310,13 @@ impl ClientSession {
                 return None;
             }
         }
+    }
+
+    /// A place for the bytes that come next on a connection, if a large packet is on its way: what
+    /// is read there, and given as [`Input::Received`], is not copied. As
+    /// [`ServerSession::room`](crate::ServerSession::room).
+    pub fn room(&mut self, connection: ConnectionId) -> Option<BytesMut> {
+        self.connection_mut(connection)?.inbound.room()
     }
 
     /// When to give [`Input::Tick`] if nothing else happens.

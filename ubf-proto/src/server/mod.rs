@@ -32,7 +32,7 @@ use alloc::sync::Arc;
 use core::num::NonZeroU64;
 use core::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use ubf_codec::{Mode, Term, Version};
 
 pub use self::config::Config;
@@ -309,6 +309,33 @@ impl ServerSession {
             && !matches!(self.wire.opening, Opening::Asked(_))
             && self.wire.unsent < self.config.max_unread_bytes
             && self.calls.have_room(&self.config)
+    }
+
+    /// A place for the bytes that come next, if a large packet is on its way: what is read there,
+    /// and given as [`Input::Received`], is not copied. To be asked when there is something to
+    /// read. It does no harm to drop it, nor to read somewhere else.
+    ///
+    /// L1: there is room for what the packet has announced, but for no more than seven times what
+    /// has come.
+    ///
+    /// ```
+    /// use bytes::BytesMut;
+    /// use ubf_proto::server::{Config, Input};
+    /// use ubf_proto::{Offer, ServerSession, Time, Versions};
+    ///
+    /// let offer = Offer::from(Versions::of([1]));
+    /// let mut session = ServerSession::new(Config::default().into(), offer.into(), Time::ZERO);
+    /// let mut begin = BytesMut::from(&b"1 100000~"[..]);
+    /// begin.resize(16_384, b'a');
+    /// session.handle(Input::Received(begin), Time::ZERO);
+    /// assert!(session.poll_output().is_none());
+    /// let mut room = session.room().unwrap();
+    /// assert!(room.capacity() > 80_000);
+    /// room.extend_from_slice(b"read from a socket");
+    /// session.handle(Input::Received(room), Time::ZERO);
+    /// ```
+    pub fn room(&mut self) -> Option<BytesMut> {
+        self.wire.inbound.room()
     }
 
     /// The phase of this session.

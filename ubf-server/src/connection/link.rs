@@ -5,11 +5,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::{fmt, io};
 
-use bytes::BytesMut;
+use bytes::{BufMut as _, BytesMut};
 use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::sync::oneshot;
 use tokio_util::io::poll_read_buf;
 use ubf_net::Stream;
+use ubf_proto::ServerSession;
 use ubf_proto::server::CloseReason;
 
 use super::outbox::Outbox;
@@ -21,6 +22,9 @@ use crate::endpoint::ConnectionGuard;
 const STACK_READ: usize = 16 << 10;
 /// Room for a read when more than that came. It is not copied. Chosen: more makes nothing faster.
 const LARGE_READ: usize = 64 << 10;
+/// The most that is read at once into the place of a large packet. Chosen: takes some tens of
+/// microseconds, for which others wait (L1).
+const LARGEST_READ: usize = 256 << 10;
 
 /// A connection to a client. A session has one at a time, and may have one after the other.
 pub(crate) struct Link {
@@ -55,10 +59,15 @@ impl Link {
         receiver
     }
 
-    /// Reads what is there. Nothing is the end of the stream.
-    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<BytesMut>> {
+    /// Reads what is there; what goes on with a large packet, into its place in the session.
+    /// Nothing is the end of the stream.
+    pub(super) fn poll_read(
+        &mut self,
+        session: &mut ServerSession,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<BytesMut>> {
         if self.is_flooded {
-            return self.poll_large_read(cx);
+            return self.poll_large_read(session, cx);
         }
         let mut bytes = [const { MaybeUninit::uninit() }; STACK_READ];
         let mut room = ReadBuf::uninit(&mut bytes);
@@ -67,11 +76,16 @@ impl Link {
         Poll::Ready(Ok(BytesMut::from(room.filled())))
     }
 
-    fn poll_large_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<BytesMut>> {
+    fn poll_large_read(
+        &mut self,
+        session: &mut ServerSession,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<BytesMut>> {
         // No room is made for what is not there.
         ready!(self.stream.poll_read_ready(cx))?;
-        let mut room = BytesMut::with_capacity(LARGE_READ);
-        let count = ready!(poll_read_buf(Pin::new(&mut self.stream), cx, &mut room))?;
+        let mut room = session.room().unwrap_or_else(|| BytesMut::with_capacity(LARGE_READ));
+        let mut part = (&mut room).limit(LARGEST_READ);
+        let count = ready!(poll_read_buf(Pin::new(&mut self.stream), cx, &mut part))?;
         self.is_flooded = count >= STACK_READ;
         Poll::Ready(Ok(room))
     }

@@ -63,6 +63,8 @@ use crate::session::SessionGuard;
 const WORK_BYTES: usize = 64 << 10;
 /// Chosen: 128 calls, each of which is a packet in and one out.
 const LEAST_WORK: usize = WORK_BYTES / 256;
+/// A read of more bytes counts, too: parts of a large packet are no work that is counted elsewhere.
+const LARGE_WORK: usize = 16 << 10;
 
 thread_local! {
     /// What the sessions of a thread work in, one after the other.
@@ -331,6 +333,9 @@ impl Connection {
         if bytes.is_empty() {
             return Input::EndOfStream;
         }
+        if bytes.len() > LARGE_WORK {
+            self.spend(bytes.len());
+        }
         if let Ok(Some(scratch)) = SCRATCH.try_with(Cell::take) {
             self.session.attach(scratch);
         }
@@ -355,7 +360,7 @@ impl Connection {
         if self.session.is_reading()
             && !self.is_held()
             && let Some(link) = &mut self.link
-            && let Poll::Ready(read) = link.poll_read(cx)
+            && let Poll::Ready(read) = link.poll_read(&mut self.session, cx)
         {
             let input = read.map_or(Input::Lost, |bytes| self.received(bytes));
             return Poll::Ready(Some(input));

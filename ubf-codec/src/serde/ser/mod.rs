@@ -11,6 +11,7 @@ use serde_core::Serialize;
 use serde_core::ser;
 
 use self::compound::Compound;
+use self::output::LONG;
 pub use self::serializer::Serializer;
 use self::serializer::{Structs, WholeTerm};
 use super::error::Error;
@@ -171,6 +172,8 @@ impl<'s> ser::Serializer for &'s mut Serializer {
     fn serialize_bytes(self, value: &[u8]) -> Result<(), Error> {
         if self.whole_term.take() == WholeTerm::Asked {
             self.output.splice(value);
+        } else if value.len() >= LONG {
+            self.output.long_binary(value);
         } else {
             self.leaf(Leaf::Binary(value));
         }

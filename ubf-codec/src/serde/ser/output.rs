@@ -24,6 +24,9 @@ use crate::term::{Leaf, TextRef};
 
 #[derive(Default)]
 pub(super) struct Output {
+    /// The packet itself, if it is written into a vector, for what is long: that would be copied
+    /// twice otherwise. What is in it stands before all else.
+    packet: Option<Vec<u8>>,
     bytes: Kept,
     /// In the order in which they begin.
     lists: Vec<List>,
@@ -44,6 +47,12 @@ const SHORT_ELEMENT: usize = 128;
 
 /// Longer lists are not turned round where they are, which takes as much memory again. Chosen.
 const LONGEST_TURNED: usize = 64 << 10;
+
+/// What is longer is written into the packet itself, if it can be. Chosen: to copy so many bytes
+/// takes as long as to write some hundred tokens.
+pub(super) const LONG: usize = 4 << 10;
+/// Room behind what is long, for the tokens that end the packet. Chosen.
+const BEHIND_LONG: usize = 256;
 
 /// How a list of pairs is tagged.
 #[derive(Clone, Copy)]
@@ -97,6 +106,7 @@ pub(super) struct OpenList {
 
 impl Output {
     pub(super) fn clear(&mut self) {
+        self.packet = None;
         self.bytes.truncate(0);
         self.lists.clear();
         self.elements.clear();
@@ -152,9 +162,51 @@ impl Output {
         {
             self.bytes.byte(b' ');
         }
-        self.bytes.slice(term);
+        self.long(term);
         // Only integers end in a digit.
         self.after_integer = term.last().is_some_and(u8::is_ascii_digit);
+    }
+
+    /// A binary that is long.
+    pub(super) fn long_binary(&mut self, value: &[u8]) {
+        // W4: its length, and it between two `~`.
+        self.integer(i64::try_from(value.len()).unwrap_or(i64::MAX));
+        self.operator(b'~');
+        self.long(value);
+        self.operator(b'~');
+    }
+
+    /// Bytes of which there may be many.
+    fn long(&mut self, long: &[u8]) {
+        match &mut self.packet {
+            // Where a list is open, or has to be turned round, it is not known yet where they go.
+            Some(packet) if long.len() >= LONG && self.lists.is_empty() => {
+                packet.reserve(self.bytes.len() + long.len() + BEHIND_LONG);
+                packet.extend_from_slice(self.bytes.as_slice());
+                packet.extend_from_slice(long);
+                self.bytes.truncate(0);
+            }
+            Some(_) | None => self.bytes.slice(long),
+        }
+    }
+
+    /// What is written from here on goes behind what is in `packet`.
+    pub(super) fn begin_in(&mut self, packet: Vec<u8>) {
+        self.packet = Some(packet);
+    }
+
+    /// The packet, with all that is written.
+    pub(super) fn finish_in(&mut self) -> Vec<u8> {
+        let mut packet = self.packet.take().unwrap_or_default();
+        // With room for what a caller has to write behind it, the `$` at least.
+        packet.reserve(self.bytes.len() + self.bytes.len() / 64 + 1);
+        self.finish(&mut packet);
+        packet
+    }
+
+    /// The packet, with what was long before there was an error.
+    pub(super) fn give_up(&mut self) -> Vec<u8> {
+        self.packet.take().unwrap_or_default()
     }
 
     pub(super) fn open_tuple(&mut self) {
@@ -286,5 +338,91 @@ impl Output {
             );
         }
         self.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_core::{Serialize, Serializer as _};
+
+    use super::*;
+    use crate::serde::Serializer;
+    use crate::{Encoder, Term};
+
+    struct Binary(usize);
+
+    impl Serialize for Binary {
+        fn serialize<S: serde_core::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.serialize_bytes(&alloc::vec![b'~'; self.0])
+        }
+    }
+
+    impl From<Binary> for Term {
+        fn from(binary: Binary) -> Self {
+            Self::Binary(alloc::vec![b'~'; binary.0].into())
+        }
+    }
+
+    /// What the serializer writes into a vector, and elsewhere, is what the encoder writes.
+    fn is_written(serializer: &mut Serializer, value: &impl Serialize, term: impl Into<Term>) {
+        let term = term.into();
+        let expected = Encoder::new().encode(&term);
+        let mut packet = b"before".to_vec();
+        serializer.append_to(value, &mut packet).unwrap();
+        assert!(packet.strip_prefix(b"before") == Some(&expected), "{} bytes", expected.len());
+        let mut buffer = bytes::BytesMut::new();
+        serializer.encode_to(value, &mut buffer).unwrap();
+        assert!(buffer == expected, "{} bytes", expected.len());
+        // A term goes as its bytes.
+        assert!(serializer.encode(&term).unwrap() == expected, "{} bytes", expected.len());
+    }
+
+    #[test]
+    fn what_is_long_stands_where_it_belongs() {
+        let mut serializer = Serializer::new();
+        for len in [0, LONG - 1, LONG, 3 * LONG, 100 * LONG] {
+            let binary = || Binary(len);
+            is_written(&mut serializer, &binary(), binary());
+            is_written(
+                &mut serializer,
+                &(7, binary(), 8, binary(), 9),
+                Term::tuple([7.into(), binary().into(), 8.into(), binary().into(), Term::from(9)]),
+            );
+            is_written(
+                &mut serializer,
+                &("a", [1, 2].as_slice(), binary(), [binary(), binary()].as_slice(), binary(), 3),
+                Term::tuple([
+                    Term::from("a"),
+                    Term::List([1.into(), Term::from(2)].into_iter().collect()),
+                    binary().into(),
+                    Term::List([binary().into(), Term::from(binary())].into_iter().collect()),
+                    binary().into(),
+                    3.into(),
+                ]),
+            );
+        }
+    }
+
+    #[test]
+    fn after_an_error_nothing_of_what_was_long_is_left() {
+        let mut serializer = Serializer::new();
+        let mut packet = b"before".to_vec();
+        serializer.append_to(&(Binary(LONG), f64::NAN), &mut packet).unwrap_err();
+        assert_eq!(packet, b"before");
+        serializer.append_to(&1, &mut packet).unwrap();
+        assert_eq!(packet, b"before1$");
+        // What is written without a packet of its own goes nowhere else.
+        serializer.serialize_bytes(&[b'a'; LONG]).unwrap();
+        let mut other = Vec::new();
+        serializer.finish_to(&mut other);
+        assert_eq!((packet.len(), other.len()), (8, LONG + b"4096~~$".len()));
+    }
+
+    #[test]
+    fn a_long_binary_is_copied_once() {
+        let mut packet = Vec::new();
+        Serializer::new().append_to(&("a", Binary(100 * LONG), "b"), &mut packet).unwrap();
+        // It was made room for, with little behind it.
+        assert!(packet.capacity() < packet.len() + 2 * BEHIND_LONG, "{}", packet.capacity());
     }
 }

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::cell::Cell;
 use core::fmt;
+use core::mem::take;
 
 use bytes::BufMut;
 use serde_core::Serialize;
@@ -130,8 +131,50 @@ impl Serializer {
     /// As [`to_vec`](super::to_vec).
     pub fn encode<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<Vec<u8>, Error> {
         let mut packet = Vec::new();
-        self.encode_to(value, &mut packet)?;
+        self.append_to(value, &mut packet)?;
         Ok(packet)
+    }
+
+    /// As [`encode_to`](Self::encode_to), into a vector: long binaries are written into it at once,
+    /// and not copied a second time when the packet is complete.
+    ///
+    /// ```
+    /// use ubf_codec::serde::Serializer;
+    ///
+    /// let mut serializer = Serializer::new();
+    /// let mut packets = Vec::new();
+    /// serializer.append_to(&("one", 1), &mut packets)?;
+    /// serializer.append_to(&f64::NAN, &mut packets).unwrap_err();
+    /// serializer.append_to(&("two", 2), &mut packets)?;
+    /// assert_eq!(packets, b"{\"one\"1}${\"two\"2}$");
+    /// # Ok::<(), ubf_codec::serde::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`to_vec`](super::to_vec).
+    pub fn append_to<T: ?Sized + Serialize>(
+        &mut self,
+        value: &T,
+        packet: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let before = packet.len();
+        self.begin();
+        self.output.begin_in(take(packet));
+        let written = value.serialize(&mut *self);
+        *packet = if written.is_ok() { self.output.finish_in() } else { self.output.give_up() };
+        if written.is_ok() {
+            packet.push(b'$');
+        } else {
+            packet.truncate(before);
+        }
+        written
+    }
+
+    fn begin(&mut self) {
+        self.output.clear();
+        // An error may have left these as they were where it happened.
+        self.structs = self.chosen;
+        self.whole_term.set(WholeTerm::No);
     }
 
     /// Appends the packet that holds `value` to `buffer`; nothing, if that fails.
@@ -147,10 +190,7 @@ impl Serializer {
         value: &T,
         buffer: &mut impl BufMut,
     ) -> Result<(), Error> {
-        self.output.clear();
-        // An error may have left these as they were where it happened.
-        self.structs = self.chosen;
-        self.whole_term.set(WholeTerm::No);
+        self.begin();
         value.serialize(&mut *self)?;
         self.finish_to(buffer);
         Ok(())
