@@ -11,7 +11,7 @@ use ubf_server::{
 
 use crate::certificates::Certificates;
 use crate::control::Control;
-use crate::handoff::{self, HandoffService};
+use crate::handoff::{self, HandoffService, Handoffs};
 use crate::takeover::Descriptor;
 
 /// Operators at a time.
@@ -77,12 +77,13 @@ pub(crate) fn listener_name(address: &str) -> String {
     format!("control:{address}")
 }
 
-/// Listens on an address, for those who have a certificate of operators and may see at least. It is
-/// a server of its own: whoever fills it leaves the socket free.
+/// Listens on an address, for those who have a certificate of operators and may see at least, and
+/// for other nodes. It is a server of its own: whoever fills it leaves the socket free.
 pub(crate) async fn serve_network(
     address: &str,
     certificates: &Certificates,
     control: Control,
+    handoffs: &Handoffs,
     inherited: Option<Descriptor>,
 ) -> Result<Operator, BindError> {
     let mut builder = Server::builder();
@@ -97,11 +98,21 @@ pub(crate) async fn serve_network(
         drop(inherited);
         builder = builder.listen(address);
     }
-    let roles = control.clone();
-    builder = builder
-        .tls(certificates.tls())
-        .admission(move |peer: &Peer, _: Option<&Service>| roles.role(peer).is_some());
+    if handoffs.are_any() {
+        builder = builder.service(handoff::NAME, HandoffService::new(handoffs));
+    }
+    let (roles, nodes) = (control.clone(), handoffs.clone());
+    let of_nodes = Service::from(handoff::NAME);
+    builder =
+        builder.tls(certificates.tls()).admission(move |peer: &Peer, service: Option<&Service>| {
+            match service {
+                Some(service) if *service == of_nodes => nodes.is_node(peer),
+                Some(_) => roles.role(peer).is_some(),
+                None => roles.role(peer).is_some() || nodes.is_node(peer),
+            }
+        });
     let operator = Operator::start(builder, control).await?;
+    handoffs.listen_with(operator.handle.clone());
     for address in operator.handle.status().addresses {
         tracing::info!(%address, "operators");
     }

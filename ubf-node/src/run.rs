@@ -22,7 +22,7 @@ use crate::certificates::Certificates;
 use crate::classic::Stock;
 use crate::control::Control;
 use crate::descriptors;
-use crate::handoff::{HandoffService, Handoffs};
+use crate::handoff::{Elsewhere, HandoffService, Handoffs};
 use crate::journal::Journal;
 use crate::log::{self, Log};
 use crate::operator::{self, Operator};
@@ -320,7 +320,9 @@ async fn serve(
     let successor = std::mem::replace(incoming, Incoming::alone()).ready(&server.handle()).await?;
     let (takeovers, mut outgoing) = Takeovers::new(progress.clone());
     let node = settings.control.as_deref().and_then(node_address);
-    let (handoffs, waiting) = Handoffs::new(&kept, node);
+    let elsewhere = settings.control_listen.as_ref();
+    let elsewhere = elsewhere.map(|plan| Elsewhere::new(plan, settings.policy.clone()));
+    let (handoffs, waiting) = Handoffs::new(&kept, node, elsewhere, audit.clone());
     handoffs.serve_with(server.handle());
     let control = Control::new(server.handle())
         .drains(settings.waits.grace, settings.waits.hard_stop)
@@ -346,9 +348,11 @@ async fn serve(
     };
     let operators = match &settings.control_listen {
         Some(plan) => {
-            let ControlPlan { address, certificates } = plan;
-            let control = control.clone();
-            Some(operator::serve_network(address, certificates, control, operators_listener).await?)
+            let ControlPlan { address, certificates, .. } = plan;
+            let (control, listener) = (control.clone(), operators_listener);
+            let serving =
+                operator::serve_network(address, certificates, control, &handoffs, listener);
+            Some(serving.await?)
         }
         None => None,
     };

@@ -158,9 +158,12 @@ impl RowsArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct HandOff {
-    /// Where nodes speak to the other one: the path of its control socket
-    #[arg(long, value_name = "PATH", required_unless_present = "show")]
-    pub(crate) to: Option<PathBuf>,
+    /// Where nodes speak to the other one: its control socket on this machine, or ubfs://HOST:PORT
+    ///
+    /// The address is that of its --control-listen. The server dials with its own certificate, and
+    /// the policies of both name the other one: node in [control].
+    #[arg(long, value_name = "PLACE", required_unless_present = "show")]
+    pub(crate) to: Option<ControlPlace>,
 
     #[command(flatten)]
     pub(crate) rows: RowsArgs,

@@ -51,9 +51,11 @@ pub(super) fn read(body: &[u8]) -> Result<Request, String> {
 
 /// What steers, but for rows: files, processes and stores are for those on the machine. To look
 /// there are other paths.
-const fn is_for_here(request: &Request) -> bool {
-    let is_of_rows =
-        matches!(request, Request::Migrate(_) | Request::Finalize(_) | Request::Lower(_));
+fn is_for_here(request: &Request) -> bool {
+    let is_of_rows = matches!(
+        request,
+        Request::Migrate(_) | Request::Finalize(_) | Request::Lower(_) | Request::HandOff { .. }
+    );
     matches!(Role::needed(request), Role::Steer) && !is_of_rows
 }
 

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use ubf_server::Peer;
 
 use super::Request;
+use crate::handoff::is_elsewhere;
 
 /// What an operator may ask for: each may ask for what the ones before it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,7 +24,7 @@ pub enum Role {
 impl Role {
     /// What one needs to be to ask for this.
     #[must_use]
-    pub const fn needed(request: &Request) -> Self {
+    pub fn needed(request: &Request) -> Self {
         match request {
             Request::Status
             | Request::Connections
@@ -48,6 +49,8 @@ impl Role {
             | Request::Finalize(_)
             | Request::Lower(_)
             | Request::ShutDown { .. } => Self::Steer,
+            // U5: which nodes of other machines may have rows says the policy.
+            Request::HandOff { to, .. } if is_elsewhere(to) => Self::Steer,
             // Settings may name a database with its password.
             Request::BackUp { .. }
             | Request::HandOff { .. }
@@ -92,6 +95,11 @@ impl Asker {
     /// Whoever has shown the token by HTTP, from this address.
     pub(crate) fn with_token(from: SocketAddr) -> Self {
         Self { who: "token".to_owned(), from: format!("http {from}"), role: Role::Steer }
+    }
+
+    /// Another node, which gives rows or takes them.
+    pub(crate) fn node(peer: &Peer) -> Self {
+        Self::of(peer, Role::Host)
     }
 
     /// Whoever is at the other end of a connection.

@@ -10,12 +10,12 @@ use tokio::time::{sleep_until, timeout_at};
 use tracing::{info, warn};
 use ubf_codec::NextIp;
 use ubf_service::copy::{self, CopySize};
-use ubf_service::server::OrderError;
-use ubf_state::Page;
+use ubf_service::server::{OrderError, Suspended};
 use ubf_state::handoff::{
     Attempt, CopyHash, Giver, GiverInput, GiverOutput, GiverStage, HandoffRecord, Message, Taker,
 };
-use ubf_store::{Snapshot, StoreError};
+use ubf_state::{Page, ShardRecord};
+use ubf_store::StoreError;
 
 use super::peer::Peer;
 use super::shift::{Shift, wall_clock};
@@ -61,13 +61,13 @@ impl Shift {
         let epoch = self.kept().epoch().ok_or("the rows are not owned here")?;
         if self.kept().is_shared() {
             let attempt = Attempt { epoch, number: 1, name };
-            return self.give_owner(to, within, attempt).await;
+            return self.give_owner(own, to, within, attempt).await;
         }
         let size = self.kept().size().await.map_err(|error| Causes(&error).to_string())?;
         if size.bytes > MAX_BYTES {
             return Err(too_much(size.bytes));
         }
-        let peer = Peer::connect(to).await?;
+        let peer = Peer::connect(own, to).await?;
         self.progress().begin(self.service(), "giver", to);
         info!(service = self.service(), to, rows = size.rows, bytes = size.bytes, "handing off");
         let now = self.now();
@@ -90,9 +90,15 @@ impl Shift {
 
     /// The other node has the same store: it is told to claim the rows when everything is
     /// committed. The claim is the commit point: whoever has it, commits (T5).
-    async fn give_owner(&self, to: &str, within: Duration, attempt: Attempt) -> Result<(), String> {
+    async fn give_owner(
+        &self,
+        own: &Own,
+        to: &str,
+        within: Duration,
+        attempt: Attempt,
+    ) -> Result<(), String> {
+        let peer = Peer::connect(own, to).await?;
         let until = tokio::time::Instant::now() + within;
-        let peer = Peer::connect(to).await?;
         let (service, progress) = (self.service(), self.progress());
         progress.begin(service, "giver", to);
         info!(service, to, "handing off");
@@ -242,7 +248,7 @@ impl Drive<'_> {
 
     async fn send_rows(&mut self, attempt: Attempt) -> Result<CopyHash, String> {
         let Some(peer) = self.peer.clone() else { return Err("nobody to send to".to_owned()) };
-        let node = self.own.node.clone().ok_or("nobody could ask this node: --control PATH")?;
+        let node = self.own.node_for(&self.to)?;
         let own = self.own.next_ip().ok_or("clients know no address of this node: --advertise")?;
         let versions = self.shift.kept().versions().1.ok_or("the rows are not owned here")?;
         let (bytes, next_ip) = (self.size.bytes, own.to_string());
@@ -258,7 +264,7 @@ impl Drive<'_> {
         progress.reach("suspended");
         fault::at("a-suspended");
         let (packets, mut to_send) = mpsc::channel(PACKETS_AT_ONCE);
-        let reading = tokio::task::spawn_blocking(move || read_all(suspended.rows, &packets));
+        let reading = tokio::task::spawn_blocking(move || read_all(suspended, &packets));
         let mut sent = FuturesUnordered::new();
         let mut place = 0;
         while let Some(rows) = to_send.recv().await {
@@ -349,7 +355,7 @@ impl Drive<'_> {
     async fn activate(&mut self, attempt: Attempt) {
         let peer = match self.peer.take() {
             Some(peer) => Ok(peer),
-            None => Peer::connect(&self.to).await,
+            None => Peer::connect(self.own, &self.to).await,
         };
         let peer = match peer {
             Ok(peer) => peer,
@@ -387,12 +393,18 @@ impl Drive<'_> {
 
 /// Reads all rows in packets, in the order of their keys.
 fn read_all(
-    mut rows: Box<dyn Snapshot>,
+    suspended: Suspended,
     packets: &mpsc::Sender<Page>,
 ) -> Result<(CopyHash, CopySize), StoreError> {
+    let Suspended { mut rows, record, .. } = suspended;
     let (mut hash, mut size) = (CopyHash::EMPTY, CopySize::default());
     let (mut packet, mut packet_bytes) = (Page::new(), 0);
-    copy::read(&mut *rows, |page| {
+    copy::read(&mut *rows, |mut page| {
+        // The record has the first key. A service in which nothing was ever written has none yet,
+        // and goes along with the one that it would get.
+        if size.rows == 0 && page.first().is_none_or(|(key, _)| *key != ShardRecord::key()) {
+            page.insert(0, (ShardRecord::key(), record.to_value()));
+        }
         for (key, value) in page {
             hash = hash.with(&key, &value);
             size.add(&key, &value);

@@ -14,9 +14,11 @@
 //! ```
 //! What each of them may do when, the machines of [`ubf_state::handoff`] say, which are searched
 //! exhaustively. Here is what they say done. Nodes speak the contract `handoff` (`words`): a
-//! service like any other, on the control socket. Whoever may speak it owns the rows, so it is
-//! never where clients are.
+//! service like any other, on the control socket, and for nodes of other machines on the listener
+//! of operators, with mutual TLS and a policy that names them (`elsewhere`). Whoever may speak it
+//! owns the rows, so it is never where clients are.
 
+mod elsewhere;
 mod giving;
 mod peer;
 mod progress;
@@ -33,14 +35,17 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tracing::error;
+use ubf_client::Target;
 use ubf_codec::{Address, NextIp};
 use ubf_proto::Random;
-use ubf_server::{ServerHandle, Service};
+use ubf_server::{Peer, ServerHandle, Service};
 
 use self::shift::Shift;
+use crate::audit::Audit;
 use crate::control::HandoffReport;
 use crate::rows::Kept;
 
+pub(crate) use self::elsewhere::Elsewhere;
 pub(crate) use self::service::HandoffService;
 pub(crate) use self::words::NAME;
 
@@ -64,8 +69,12 @@ pub(crate) struct Waiting(mpsc::Receiver<Order>);
 /// What this node says of itself to other nodes.
 #[derive(Debug)]
 struct Own {
-    /// Where nodes speak to it. `None`: nowhere.
+    /// Where nodes of this machine speak to it. `None`: nowhere.
     node: Option<String>,
+    /// What speaks to nodes of other machines. `None`: nothing does.
+    elsewhere: Option<Elsewhere>,
+    /// Keeps a record of what other nodes do here.
+    audit: Option<Audit>,
     shifts: Vec<Arc<Shift>>,
     server: OnceLock<ServerHandle>,
     /// Of the names of attempts.
@@ -80,6 +89,42 @@ impl Own {
         let mut known = status.advertised.into_iter().chain(listens);
         known.find(crate::control::is_a_goal).map(NextIp::from)
     }
+
+    fn elsewhere(&self) -> Result<&Elsewhere, String> {
+        self.elsewhere.as_ref().ok_or_else(|| {
+            "this node speaks to none of another machine: --control-listen, and `node` in \
+             [control] of --policy"
+                .to_owned()
+        })
+    }
+
+    /// Where another node is, if this one may speak to it.
+    fn checked(&self, node: &str) -> Result<Target, String> {
+        let target: Target = node.parse().map_err(|error| format!("{node}: {error}"))?;
+        if let Target::Network(_) = target {
+            return Err(peer::wants_tls(node));
+        }
+        if let Target::Tls(address) = &target {
+            self.elsewhere()?.may_speak_to(address)?;
+        }
+        Ok(target)
+    }
+
+    /// Where a node finds this one that is spoken to at `node`: by the same way.
+    fn node_for(&self, node: &str) -> Result<String, String> {
+        if is_elsewhere(node) {
+            let own = self.elsewhere()?.own_address();
+            return own.ok_or_else(|| {
+                "nobody could ask this node: --control-advertise HOST:PORT".to_owned()
+            });
+        }
+        self.node.clone().ok_or_else(|| "nobody could ask this node: --control PATH".to_owned())
+    }
+}
+
+/// Whether a node is spoken to by a network.
+pub(crate) fn is_elsewhere(node: &str) -> bool {
+    matches!(node.parse(), Ok(Target::Tls(_) | Target::Network(_)))
 }
 
 /// Hand the rows of a service off.
@@ -92,12 +137,17 @@ struct Order {
 }
 
 impl Handoffs {
-    /// Those of these services. Nodes speak to this one at `node`.
-    pub(crate) fn new(kept: &Kept, node: Option<String>) -> (Self, Waiting) {
+    /// Those of these services. Nodes of this machine speak to this one at `node`.
+    pub(crate) fn new(
+        kept: &Kept,
+        node: Option<String>,
+        elsewhere: Option<Elsewhere>,
+        audit: Option<Audit>,
+    ) -> (Self, Waiting) {
         let (orders, waiting) = mpsc::channel(1);
         let shifts = kept.iter().map(|kept| Arc::new(Shift::new(Arc::clone(kept)))).collect();
         let seed = shift::unique();
-        let own = Own { node, shifts, server: OnceLock::new(), seed };
+        let own = Own { node, elsewhere, audit, shifts, server: OnceLock::new(), seed };
         (Self { own: Arc::new(own), orders }, Waiting(waiting))
     }
 
@@ -105,6 +155,18 @@ impl Handoffs {
     pub(crate) fn serve_with(&self, server: ServerHandle) {
         // It is told once.
         let _is_first = self.own.server.set(server).is_ok();
+    }
+
+    /// What listens for operators and nodes that come by a network.
+    pub(crate) fn listen_with(&self, listener: ServerHandle) {
+        if let Some(elsewhere) = &self.own.elsewhere {
+            elsewhere.listens_with(listener);
+        }
+    }
+
+    /// Whether somebody who has come by a network is a node that may give rows and ask for them.
+    pub(crate) fn is_node(&self, peer: &Peer) -> bool {
+        self.own.elsewhere.as_ref().is_some_and(|elsewhere| elsewhere.is_node(peer))
     }
 
     /// Whether there is anything to be handed off.

@@ -19,7 +19,7 @@ use ubf_store::{Store, StoreError};
 use super::peer::Peer;
 use super::shift::{Shift, wall_clock};
 use super::words::{Answer, Asked, Request};
-use super::{MAX_BYTES, Own};
+use super::{MAX_BYTES, Own, is_elsewhere};
 use crate::fault;
 use crate::rows::{Causes, contained};
 
@@ -36,6 +36,16 @@ pub(super) struct Taking {
     record: Option<HandoffRecord>,
     /// Open while a copy comes.
     store: Option<Box<dyn Store>>,
+}
+
+/// What another node wants to give.
+struct Offer {
+    versions: ShardVersions,
+    bytes: u64,
+    /// Where nodes speak to it.
+    node: String,
+    /// Where clients find it.
+    next_ip: String,
 }
 
 /// Rows that are on their way.
@@ -102,7 +112,8 @@ impl Shift {
         let mut taking = self.taking.lock().await;
         let heard = match what {
             Asked::Offer { versions, bytes, node, next_ip } => {
-                let offered = self.offered(&mut taking, attempt, (versions, bytes), node, next_ip);
+                let offer = Offer { versions, bytes, node, next_ip };
+                let offered = self.offered(own, &mut taking, attempt, offer);
                 offered.await.and_then(|()| {
                     let next_ip = own.next_ip().ok_or("clients know no address of this node")?;
                     Ok(Answer::Ready { next_ip: next_ip.to_string() })
@@ -156,17 +167,22 @@ impl Shift {
     /// Another node wants to give rows.
     async fn offered(
         &self,
+        own: &Own,
         taking: &mut Taking,
         attempt: Attempt,
-        (versions, bytes): (ShardVersions, u64),
-        node: String,
-        next_ip: String,
+        offer: Offer,
     ) -> Result<(), String> {
+        let Offer { versions, bytes, node, next_ip } = offer;
         let kept = self.kept();
         if bytes > MAX_BYTES {
             return Err(format!("{bytes} bytes are more than {MAX_BYTES}"));
         }
         versions.may_be_owned_by(&kept.versions().0).map_err(|error| error.to_string())?;
+        if is_elsewhere(&node) {
+            // In doubt, it is asked there: better to know now that it can be.
+            let reached = Peer::connect(own, &node).await;
+            drop(reached.map_err(|why| format!("it could not ask this node: {why}"))?);
+        }
         match taking.taker.stage() {
             TakerStage::Empty => {}
             // A offers again only when it has given up what it had offered before.
@@ -422,7 +438,7 @@ impl Shift {
             "a copy is in doubt: the node that it came from is asked"
         );
         let request = Request { service: service.to_owned(), attempt, what: Asked::Ask };
-        let answer = match Peer::connect(&record.node).await {
+        let answer = match Peer::connect(own, &record.node).await {
             Ok(peer) => peer.ask(&request, ANSWER_TIME).await,
             Err(why) => Err(why),
         };

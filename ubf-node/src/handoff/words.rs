@@ -97,6 +97,14 @@ impl Request {
         }
     }
 
+    /// What an audit log has of it: what changes who owns the rows, and no rows.
+    pub(super) fn for_the_record(&self) -> Option<Term> {
+        match &self.what {
+            Asked::Offer { .. } | Asked::Activate | Asked::Claim => Some(self.to_term()),
+            Asked::Rows { .. } | Asked::Copy { .. } | Asked::Aborted | Asked::Ask => None,
+        }
+    }
+
     pub(super) fn read(term: TermRef<'_>) -> Option<Self> {
         let View::Tuple(parts) = term.view() else { return None };
         let (name, part) = (parts.get(0)?, |index| parts.get(index));

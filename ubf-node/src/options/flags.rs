@@ -184,9 +184,21 @@ pub struct Options {
     #[arg(long, value_name = "ADDRESS")]
     control_listen: Option<OsString>,
 
-    /// The authorities of operators: each has to show a certificate of one of them.
+    /// The authorities of operators, and of other nodes: each has to show a certificate of one of
+    /// them.
     #[arg(long, value_name = "FILE")]
     control_client_ca: Option<OsString>,
+
+    /// The address by which other nodes find --control-listen, to ask what became of rows that they
+    /// were given. [default: that of --control-listen, unless it stands for several]
+    #[arg(long, value_name = "ADDRESS")]
+    control_advertise: Option<OsString>,
+
+    /// The authorities of other nodes' certificates, for rows that are handed off to
+    /// `ubfs://HOST:PORT`, or come from there. This node shows the certificate of --tls-cert.
+    /// [default: those of --control-client-ca]
+    #[arg(long, value_name = "FILE")]
+    node_ca: Option<OsString>,
 
     /// A file to which a line of JSON is appended for each thing that an operator does or tries:
     /// who, when, from where, what, and what came of it. Its mode is 0600.
@@ -538,7 +550,7 @@ impl Options {
             (!texts.is_empty()).then(list)
         };
         let Self { classic, drain, load, log, limits, sessions, tls, .. } = self;
-        let flags: [(&str, &'static str, Option<Raw>); 60] = [
+        let flags: [(&str, &'static str, Option<Raw>); 62] = [
             ("listen", "--listen", some(&self.listen)),
             ("advertise", "--advertise", one(&self.advertise)),
             ("service", "--service", some(&self.service)),
@@ -548,6 +560,8 @@ impl Options {
             ("control", "--control", one(&self.control)),
             ("control-listen", "--control-listen", one(&self.control_listen)),
             ("control-client-ca", "--control-client-ca", one(&self.control_client_ca)),
+            ("control-advertise", "--control-advertise", one(&self.control_advertise)),
+            ("node-ca", "--node-ca", one(&self.node_ca)),
             ("audit", "--audit", one(&self.audit)),
             ("policy", "--policy", one(&self.policy)),
             ("proxy-from", "--proxy-from", some(&self.proxy_from)),

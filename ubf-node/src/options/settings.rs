@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use toml::Value;
 use ubf_client::Target;
+use ubf_client::tls::ClientTls;
 use ubf_codec::{Address, NextIp, Text};
 use ubf_net::Network;
 use ubf_net::tls::ServerFiles;
@@ -100,8 +101,12 @@ pub(crate) struct Settings {
 #[derive(Debug)]
 pub(crate) struct ControlPlan {
     pub(crate) address: String,
-    /// Mutual, with the authorities of operators.
+    /// Mutual, with the authorities of operators and of other nodes.
     pub(crate) certificates: Certificates,
+    /// U5: where other nodes find it, if that is said.
+    pub(crate) advertise: Option<Address>,
+    /// U5: the authorities of other nodes' certificates.
+    pub(crate) node_authorities: PathBuf,
 }
 
 /// How long a drain takes.
@@ -171,6 +176,10 @@ impl Settings {
         let control_address = reader.take_if_any("control-listen", host_and_port, shown);
         let control_authorities =
             reader.take_if_any("control-client-ca", path, |path| shown(&path.display()));
+        let nodes = NodeSettings {
+            advertise: reader.take_if_any("control-advertise", |raw| address(raw.text()?), shown),
+            authorities: reader.take_if_any("node-ca", path, |path| shown(&path.display())),
+        };
         let audit = reader.take_if_any("audit", path, |path| shown(&path.display()));
         let policy = policy(reader, &names);
         let proxy_from = reader.take("proxy-from", Vec::new(), networks, |all| list(all.iter()));
@@ -183,7 +192,7 @@ impl Settings {
         check_names(reader, &names, &classic);
         let tls = tls(reader);
         let control_listen =
-            control_plan(reader, tls.as_ref(), control_address, control_authorities);
+            control_plan(reader, tls.as_ref(), control_address, control_authorities, nodes);
         let waits = Waits {
             grace: take_time(reader, "drain.grace", Duration::from_secs(30)),
             hard_stop: take_time(reader, "drain.hard-stop", Duration::from_secs(10)),
@@ -322,13 +331,27 @@ fn tls(reader: &mut Reader) -> Option<Certificates> {
         .ok()
 }
 
-/// Operators who come by a network come by mutual TLS.
+/// What is said of other nodes.
+struct NodeSettings {
+    advertise: Option<Address>,
+    authorities: Option<PathBuf>,
+}
+
+/// Operators, and nodes, that come by a network come by mutual TLS.
 fn control_plan(
     reader: &mut Reader,
     tls: Option<&Certificates>,
     address: Option<String>,
     authorities: Option<PathBuf>,
+    nodes: NodeSettings,
 ) -> Option<ControlPlan> {
+    let about_nodes = [
+        ("control-advertise", nodes.advertise.is_some()),
+        ("node-ca", nodes.authorities.is_some()),
+    ];
+    for (key, _) in about_nodes.into_iter().filter(|(_, is_said)| *is_said && address.is_none()) {
+        wrong(reader, key, "no node comes by a network", "--control-listen ADDRESS");
+    }
     let (address, authorities) = match (address, authorities) {
         (Some(address), Some(authorities)) => (address, authorities),
         (Some(_), None) => {
@@ -349,12 +372,18 @@ fn control_plan(
         return None;
     };
     let mut files = tls.tls().files().clone();
-    files.client_authorities = Some(authorities);
+    files.client_authorities = Some(authorities.clone());
     let certificates = Certificates::open(files).inspect_err(|error| {
         let place = reader.place("control-client-ca");
         reader.problems.add(place, Wrong::new(Causes(error).to_string()));
     });
-    Some(ControlPlan { address, certificates: certificates.ok()? })
+    let node_authorities = nodes.authorities.unwrap_or(authorities);
+    if let Err(error) = ClientTls::trusting(&node_authorities) {
+        let place = reader.place("node-ca");
+        reader.problems.add(place, Wrong::new(Causes(&error).to_string()));
+    }
+    let (certificates, advertise) = (certificates.ok()?, nodes.advertise);
+    Some(ControlPlan { address, certificates, advertise, node_authorities })
 }
 
 /// It is read here: what is wrong with it is wrong with a setting.

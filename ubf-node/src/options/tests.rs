@@ -108,6 +108,7 @@ fn each_setting_can_be_set_in_each_layer_and_what_is_shown_can_be_read() {
         "--reuse-port",
         "--control=/f",
         "--control-listen=127.0.0.1:4001",
+        "--control-advertise=k:1",
         "--audit=/i",
         "--proxy-from=10.0.0.0/8,192.0.2.7",
         "--admin-http=127.0.0.1:9464",
@@ -163,6 +164,7 @@ fn each_setting_can_be_set_in_each_layer_and_what_is_shown_can_be_read() {
     let tls = [("cert", "server.pem"), ("key", "server.key"), ("client-ca", "ca.pem")];
     let tls = tls.map(|(flag, file)| format!("--tls-{flag}={}", authority.file(file).display()));
     let ca_flag = format!("--control-client-ca={}", authority.file("ca.pem").display());
+    let node_flag = format!("--node-ca={}", authority.file("ca.pem").display());
     let policy = TempFile::new("policy", "[service.kv]");
     let policy_flag = format!("--policy={}", policy.name());
     let files = [
@@ -173,6 +175,7 @@ fn each_setting_can_be_set_in_each_layer_and_what_is_shown_can_be_read() {
         &tls[1],
         &tls[2],
         &ca_flag,
+        &node_flag,
         &policy_flag,
     ];
     let by_flags = load(&[&flags[..], &files].concat(), &[]).unwrap();

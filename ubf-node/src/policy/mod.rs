@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tracing::{error, info};
-use ubf_codec::Text;
+use ubf_codec::{Host, Text};
 use ubf_server::{AdmissionRule, Peer, Service};
 
 use self::rules::Rules;
@@ -66,6 +66,17 @@ impl Policy {
     /// What somebody may do who has a certificate of operators.
     pub(crate) fn role(&self, peer: &Peer) -> Option<Role> {
         self.rules().role(peer)
+    }
+
+    /// U5: whether somebody who has a certificate of nodes may give rows to this one, and ask it
+    /// about them.
+    pub(crate) fn is_node(&self, peer: &Peer) -> bool {
+        self.rules().is_node(peer)
+    }
+
+    /// U5: whether rows may be given to a node at this host, and it may be asked about them.
+    pub(crate) fn is_host_of_node(&self, host: &Host) -> bool {
+        self.rules().is_host_of_node(host)
     }
 
     fn rules(&self) -> Arc<Rules> {

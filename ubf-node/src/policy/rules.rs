@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde::Deserialize;
+use ubf_codec::Host;
 use ubf_server::Peer;
 
 use super::who::Who;
@@ -19,6 +20,8 @@ pub(super) struct Rules {
     services: BTreeMap<String, List>,
     see: Vec<Who>,
     steer: Vec<Who>,
+    /// Other nodes, which give and take rows.
+    node: Vec<Who>,
     /// Whether it says anything of operators.
     has_control: bool,
 }
@@ -78,6 +81,7 @@ impl Rules {
         if let Some(control) = file.control {
             rules.see = reader.all("control.see", &control.see);
             rules.steer = reader.all("control.steer", &control.steer);
+            rules.node = reader.all("control.node", &control.node);
         }
         if reader.problems.is_empty() { Ok(rules) } else { Err(reader.problems) }
     }
@@ -103,6 +107,16 @@ impl Rules {
         } else {
             (is_one(&self.see) || !self.has_control).then_some(Role::See)
         }
+    }
+
+    /// U5: whether somebody who has shown a certificate is a node that may give and take rows.
+    pub(super) fn is_node(&self, peer: &Peer) -> bool {
+        self.node.iter().any(|who| who.is(peer))
+    }
+
+    /// U5: whether this is the host of such a node.
+    pub(super) fn is_host_of_node(&self, host: &Host) -> bool {
+        self.node.iter().any(|who| who.is_host(host))
     }
 }
 
@@ -133,6 +147,8 @@ struct Roles {
     see: Vec<String>,
     #[serde(default)]
     steer: Vec<String>,
+    #[serde(default)]
+    node: Vec<String>,
 }
 
 struct Reader {
@@ -226,6 +242,33 @@ mod tests {
         // A policy that says nothing of them lets those with a certificate see.
         assert_eq!(read("").unwrap().role(&peer("10.1.2.3:1", "ops")), Some(Role::See));
         assert_eq!(read("[control]").unwrap().role(&peer("10.1.2.3:1", "ops")), None);
+    }
+
+    #[test]
+    fn u5_nodes_are_those_that_are_named_and_no_operator_is_one() {
+        let rules = r#"[control]
+            steer = ["ops-*.example"]
+            node = ["node-*.example from 10.1.0.0/16", "10.2.0.7"]"#;
+        let rules = read(rules).unwrap();
+        let node = peer("10.1.2.3:1", "node-a.example");
+        assert!(rules.is_node(&node) && rules.role(&node).is_none());
+        assert!(!rules.is_node(&peer("192.0.2.7:1", "node-a.example")));
+        assert!(!rules.is_node(&peer("10.1.2.3:1", "ops-1.example")));
+        for (host, is_one) in [
+            ("node-b.example", true),
+            ("ops-1.example", false),
+            ("10.2.0.7", true),
+            ("10.2.0.8", false),
+            // Its certificate is for the address alone.
+            ("10.1.2.3", false),
+        ] {
+            let address: ubf_codec::Address = format!("{host}:4001").parse().unwrap();
+            assert_eq!(rules.is_host_of_node(&address.host), is_one, "{host}");
+        }
+        // A policy that says nothing of nodes, and one that says nothing at all, have none.
+        for text in ["", "[control]\nsteer = [\"*\"]"] {
+            assert!(!read(text).unwrap().is_node(&node), "{text}");
+        }
     }
 
     #[test]

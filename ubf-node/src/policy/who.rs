@@ -1,8 +1,10 @@
 //! Who is meant by a text of a policy.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
+use ubf_codec::Host;
 use ubf_net::{Identity, Network};
 use ubf_server::Peer;
 
@@ -31,8 +33,28 @@ impl Who {
     }
 
     /// Whether some peer from this address is one of them.
-    pub(super) fn may_be_from(&self, address: std::net::IpAddr) -> bool {
+    pub(super) fn may_be_from(&self, address: IpAddr) -> bool {
         self.network.is_none_or(|network| network.contains(address))
+    }
+
+    /// Whether a host whose certificate is for this name, or for this IP address, is one of them. Of
+    /// a name it is not known where it is.
+    pub(super) fn is_host(&self, host: &Host) -> bool {
+        let ip = match host {
+            Host::V4(ip) => Some(IpAddr::V4(*ip)),
+            Host::V6(ip) => Some(IpAddr::V6(*ip)),
+            Host::Name(_) => None,
+        };
+        match (&self.name, self.network, ip) {
+            (Some(pattern), None, _) => pattern.matches(&host.to_string()),
+            (Some(pattern), Some(network), Some(ip)) => {
+                pattern.matches(&ip.to_string()) && network.contains(ip)
+            }
+            (Some(pattern), Some(_), None) => pattern.matches(&host.to_string()),
+            (None, Some(network), Some(ip)) => network.contains(ip),
+            (None, Some(_), None) => false,
+            (None, None, _) => true,
+        }
     }
 
     /// Whether it says nothing of names: an address is enough to know.
@@ -65,7 +87,7 @@ fn network_of(text: &str) -> Result<Network, String> {
 fn looks_like_network(text: &str) -> bool {
     let address = text.split('/').next().unwrap_or_default();
     let is_v4_like = text.bytes().all(|byte| byte.is_ascii_digit() || b"./".contains(&byte));
-    !text.is_empty() && (is_v4_like || address.parse::<std::net::IpAddr>().is_ok())
+    !text.is_empty() && (is_v4_like || address.parse::<IpAddr>().is_ok())
 }
 
 /// `None`: anybody.

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use ubf_client::{Client, Level, SessionPlan};
+use ubf_client::tls::ClientTls;
+use ubf_client::{Builder, Client, Level, SessionPlan};
 use ubf_codec::{Term, TermRef, View, ubf};
 use ubf_net::testing::within;
 
@@ -144,20 +145,29 @@ impl Load {
 
     /// Clients that know these addresses.
     pub(crate) async fn at(addresses: [&str; 2]) -> Self {
+        Self::with(addresses, |builder| builder).await
+    }
+
+    /// The same, by TLS: the certificates of servers are for `localhost`.
+    pub(crate) async fn by_tls(addresses: [&str; 2], tls: ClientTls) -> Self {
+        let by_name = addresses.map(|address| address.replace("127.0.0.1", "localhost"));
+        Self::with(by_name.each_ref().map(String::as_str), |builder| builder.tls(tls.clone())).await
+    }
+
+    async fn with(addresses: [&str; 2], change: impl Fn(Builder) -> Builder) -> Self {
         let is_over = Arc::new(AtomicBool::new(false));
         let answers = Arc::new(watch::Sender::new(0));
         let answered = answers.subscribe();
         let mut callers = JoinSet::new();
         for client in 0..CLIENTS {
-            let connect = Client::builder()
+            let builder = Client::builder()
                 .address(addresses[0])
                 .address(addresses[1])
                 .service("kv")
                 .versions([3])
                 .session(SessionPlan::demanded(Level::Durable))
-                .call_time(Duration::from_secs(60))
-                .connect();
-            let handle = within(connect).await.unwrap();
+                .call_time(Duration::from_secs(60));
+            let handle = within(change(builder).connect()).await.unwrap();
             for caller in 0..CALLERS_EACH {
                 let number = client * CALLERS_EACH + caller;
                 let (is_over, answers) = (Arc::clone(&is_over), Arc::clone(&answers));
@@ -174,13 +184,22 @@ impl Load {
     }
 
     /// Each write has a revision of its own, and none is missing: none was lost, or ran twice.
-    pub(crate) async fn end(mut self) {
-        self.is_over.store(true, Ordering::Relaxed);
+    pub(crate) async fn end(self) {
+        Self::end_all([self]).await;
+    }
+
+    /// The same for all who write.
+    pub(crate) async fn end_all<const N: usize>(loads: [Self; N]) {
+        for load in &loads {
+            load.is_over.store(true, Ordering::Relaxed);
+        }
         let (mut calls, mut revisions) = (0, Vec::new());
-        while let Some(caller) = within(self.callers.join_next()).await {
-            let (made, ours) = caller.unwrap();
-            calls += made;
-            revisions.extend(ours);
+        for mut load in loads {
+            while let Some(caller) = within(load.callers.join_next()).await {
+                let (made, ours) = caller.unwrap();
+                calls += made;
+                revisions.extend(ours);
+            }
         }
         revisions.sort_unstable();
         assert!(revisions.iter().copied().eq(1..=calls), "each write has run once");

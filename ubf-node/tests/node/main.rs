@@ -13,6 +13,8 @@ mod control;
 #[cfg(unix)]
 mod dashboard;
 mod durable;
+#[cfg(unix)]
+mod elsewhere;
 mod folder;
 #[cfg(unix)]
 mod handoff;

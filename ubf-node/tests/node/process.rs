@@ -77,7 +77,16 @@ impl Program {
 
     /// Starts a program that has operators who come by a network, and tells where.
     pub(crate) fn start_with_operators(arguments: &[&str]) -> (Self, String) {
-        let mut child = command(&[LISTENING, arguments].concat()).spawn().unwrap();
+        Self::start_with_operators_and_fault(arguments, "")
+    }
+
+    /// The same, which stops or ends by itself at a named step.
+    pub(crate) fn start_with_operators_and_fault(
+        arguments: &[&str],
+        fault: &str,
+    ) -> (Self, String) {
+        let mut command = command(&[LISTENING, arguments].concat());
+        let mut child = command.env("UBF_FAULT", fault).spawn().unwrap();
         let log = Some(BufReader::new(child.stderr.take().unwrap()));
         let mut program = Self { child, log, address: String::new() };
         let operators = program.logs("operators")["address"].as_str().unwrap().to_owned();
@@ -109,6 +118,17 @@ impl Program {
 
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Waits until it has stopped by itself.
+    pub(crate) fn wait_until_stopped(&self) {
+        use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+
+        let process = WaitId::Pid(Pid::from_child(&self.child));
+        // It may end instead, too: then its test fails.
+        let ends = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        let status = waitid(process, ends).unwrap().unwrap();
+        assert!(status.stopped(), "the program has ended");
     }
 
     pub(crate) fn signal(&self, name: &str) {

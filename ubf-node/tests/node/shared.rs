@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use ubf_codec::{Term, ubf};
 use ubf_net::testing::within;
 
+use crate::elsewhere::{self, Hall, Mended, cut_at};
 use crate::handoff::{Load, stage};
 use crate::process::{Program, command};
 
@@ -117,6 +118,11 @@ impl Node {
     }
 
     fn start_again(&mut self, database: &Database, fault: &str) {
+        self.start_as(database, fault, &[]);
+    }
+
+    /// As a release that knows something else.
+    fn start_as(&mut self, database: &Database, fault: &str, more: &[&str]) {
         let (control, url) = (self.control(), database.url());
         let arguments = [
             "--listen",
@@ -131,7 +137,7 @@ impl Node {
             &url,
             "--standby",
         ];
-        let mut command = command(&arguments);
+        let mut command = command(&[&arguments[..], more].concat());
         command.env("UBF_FAULT", fault);
         self.program = Some(Program::spawn(command));
     }
@@ -177,13 +183,19 @@ impl Drop for Node {
     }
 }
 
-/// A database, and two nodes: the first one owns the rows.
+/// A database, if this machine has one.
 #[expect(clippy::print_stdout, reason = "who runs the tests wants to know what was not tested")]
-async fn two(name: &str) -> Option<(Database, Node, Node)> {
-    let Some(database) = Database::start(name) else {
+fn started(name: &str) -> Option<Database> {
+    let database = Database::start(name);
+    if database.is_none() {
         println!("skipped: there is no PostgreSQL on this machine");
-        return None;
-    };
+    }
+    database
+}
+
+/// A database, and two nodes: the first one owns the rows.
+async fn two(name: &str) -> Option<(Database, Node, Node)> {
+    let database = started(name)?;
     let mut a = Node::start(&database, "a");
     a.program.as_mut().unwrap().logs("the rows were claimed, and are served here");
     let b = Node::start(&database, "b");
@@ -252,4 +264,64 @@ async fn u5_ownership_goes_to_another_node_and_nothing_is_copied() {
         }
     }
     load.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn u5_ownership_goes_to_a_node_of_another_machine_also_when_its_link_is_cut() {
+    let Some(database) = started("elsewhere") else { return };
+    let (hall, url) = (Hall::new("shared"), database.url());
+    let mut nodes = Vec::new();
+    for name in ["a", "b"] {
+        // Whoever beats says where clients find it before it listens.
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = free.local_addr().unwrap().to_string();
+        drop(free);
+        let more = ["--store", &url, "--standby", "--advertise", &address, "--listen", &address];
+        let mut node = elsewhere::Node::start(&hall, name, &more).await;
+        if name == "a" {
+            node.program.logs("the rows were claimed, and are served here");
+        }
+        nodes.push(node);
+    }
+    let [a, b] = <[_; 2]>::try_from(nodes).ok().unwrap();
+    let mut load = Load::by_tls([&a, &b].map(|node| node.program.address()), hall.client()).await;
+    load.goes_on(20).await;
+    // Suspended, it goes on; claimed, it is the other one's, whether or not that could say it.
+    cut_at("a-suspended", [&a, &b], Mended::TooLate, &mut load).await;
+    assert!(a.owns().await);
+    cut_at("b-claimed", [&a, &b], Mended::TooLate, &mut load).await;
+    assert!(b.owns().await);
+    assert_eq!(stage(&b.hand_off(&a).await), "given");
+    load.goes_on(20).await;
+    assert!(a.owns().await && !b.owns().await);
+    load.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t6_a_node_that_is_behind_claims_nothing_sends_clients_on_and_catches_up() {
+    let Some(database) = started("behind") else { return };
+    let mut a = Node::start(&database, "a");
+    a.program.as_mut().unwrap().logs("the rows were claimed, and are served here");
+    let mut b = Node::start(&database, "b");
+    b.signal("TERM");
+    assert_eq!(b.program.take().unwrap().status(), Some(0));
+    let mut load = Load::at([&a.address, &b.address]).await;
+    load.goes_on(20).await;
+    // The rows are of version 2.
+    b.start_as(&database, "", &["--knows", "1"]);
+    let report = a.hand_off(&b).await.to_string();
+    assert!(report.contains("has state version 2, and this program knows 1 to 1"), "{report}");
+    load.goes_on(20).await;
+    // Whoever knows it alone is sent on.
+    let mut by_b = Load::at([&b.address, &b.address]).await;
+    by_b.goes_on(20).await;
+    a.kill();
+    b.program.as_mut().unwrap().logs("the rows are not claimed");
+    assert!(!b.owns().await);
+    b.signal("TERM");
+    assert_eq!(b.program.take().unwrap().status(), Some(0));
+    b.start_as(&database, "", &["--knows", "1-2"]);
+    load.goes_on(20).await;
+    assert!(b.owns().await);
+    Load::end_all([load, by_b]).await;
 }

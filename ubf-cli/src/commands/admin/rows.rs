@@ -5,13 +5,14 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+use ubf_codec::Address;
 use ubf_node::control::{
     BackupReport, FinalizedReport, HandoffReport, MigrationReport, RowsReport, Which,
 };
 
 use super::show::table;
 use super::{Answer, Answered};
-use crate::admin::{Admin, AdminError};
+use crate::admin::{Admin, AdminError, ControlPlace};
 use crate::args::admin::{AdminArgs, Backup, Command, HandOff, Migrate, Restore, StoreCommand};
 use crate::ui::output::Output;
 use crate::ui::report::Report;
@@ -59,10 +60,24 @@ fn hand_off(admin: &mut Admin, args: &HandOff) -> Result<Vec<HandoffReport>, Adm
     let Some(to) = args.to.as_ref().filter(|_| !args.show) else {
         return admin.last_hand_offs();
     };
-    // The server's folder is another one.
-    let to = std::path::absolute(to)
-        .map_err(|error| AdminError::Refused(format!("{}: {error}", to.display())))?;
-    admin.hand_off(args.rows.which(), format!("unix:{}", to.display()), args.within)
+    let to = match to {
+        ControlPlace::Network(_) => to.to_string(),
+        // The server says what is wrong with it.
+        ControlPlace::Socket(path) if is_address(path) => path.display().to_string(),
+        // The server's folder is another one.
+        ControlPlace::Socket(path) => {
+            let path = std::path::absolute(path)
+                .map_err(|error| AdminError::Refused(format!("{}: {error}", path.display())))?;
+            format!("unix:{}", path.display())
+        }
+    };
+    admin.hand_off(args.rows.which(), to, args.within)
+}
+
+/// Whether it is an address without TLS, and no file.
+fn is_address(path: &Path) -> bool {
+    let address = path.to_str().and_then(|text| text.parse::<Address>().ok());
+    address.is_some() && !path.exists()
 }
 
 fn migrate(admin: &mut Admin, args: &Migrate) -> Result<Vec<MigrationReport>, AdminError> {
