@@ -9,8 +9,8 @@ use clap::Args;
 /// Starts server processes on this machine and many clients in this one, and takes them through
 /// phases: they agree on a version; the clients' code for it crashes; a server is drained; load is
 /// shared. Then a ledger, whose clients move money between accounts: every connection is cut; a new
-/// release takes over in place; a bad one crashes and is rolled back by itself; the server is
-/// killed; its rows go on to the next state version. In the end what the clients were told is
+/// release takes over in place; a bad one crashes and is rolled back by itself; rows and sessions
+/// are handed off to another node; that is killed; its rows go on to the next state version. In the end what the clients were told is
 /// compared with the servers' journals, and with the accounts and transfers of the ledger.
 #[derive(Debug, Args)]
 #[command(after_long_help = include_str!("../help/demo.txt"))]

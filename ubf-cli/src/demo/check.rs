@@ -249,6 +249,16 @@ fn promise_ledger(ledger: &LedgerEvidence, verdict: &mut Verdict) {
     let saw = format!("the release before serves again, in state version {back}");
     let saw = if ledger.is_rolled_back { saw } else { "it is gone".to_owned() };
     verdict.promise("rolled_back_by_itself", ledger.is_rolled_back && back == new, saw);
+    let ledger::Handed { rows, sessions, followed: [followed, clients], pause_us } = ledger.handed;
+    let is_whole = rows > 0 && sessions >= clients && clients > 0 && followed == clients;
+    let saw = format!(
+        "{} and {} in {} ms; {followed} of {} followed",
+        counted(rows, "row"),
+        counted(sessions, "session"),
+        pause_us.unwrap_or(0) / 1_000,
+        counted(clients, "client")
+    );
+    verdict.promise("handed_off", is_whole && pause_us.is_some(), saw);
     verdict.promise("survives_kills", ledger.kills > 0, counted(ledger.kills, "kill"));
     let saw = format!("state version {back} became {last}");
     verdict.promise("finalized", last == back + 1, saw);

@@ -1,6 +1,6 @@
 //! The second half of a demo: a server that keeps accounts in rows, under load. Its connections are
-//! cut, it is upgraded in place, a bad release is rolled back, it is killed, and its rows go on to
-//! the next state version.
+//! cut, it is upgraded in place, a bad release is rolled back, its rows are handed off to another
+//! node, which is killed, and they go on to the next state version.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use ubf_load::load::{Load, Outcome, Plan, Requests};
 use ubf_node::control::{Request, Which};
 
 use super::Settings;
+use super::node::Begins;
 use super::stage::{PATIENCE, Stage, Stop};
 use super::story::PHASES;
 use crate::ui::report::Report;
@@ -35,6 +36,9 @@ const SHARE: f64 = 0.25;
 /// For a call. Longer than the machine can be busy with other things.
 const CALL_TIME: Duration = Duration::from_secs(60);
 const HARD_STOP: Duration = Duration::from_secs(10);
+/// For rows to be on their way. Chosen: a machine that is busy with other things is no reason to
+/// give up.
+const HAND_OFF: Duration = Duration::from_secs(20);
 const MAX_NOTICES: usize = 1 << 16;
 /// The most entries of a page.
 const PAGE: u64 = 1_000;
@@ -60,7 +64,19 @@ pub(crate) struct LedgerEvidence {
     pub(crate) written: [u32; 4],
     /// Whether the release from before serves after the bad one.
     pub(crate) is_rolled_back: bool,
+    /// What went to the other node.
+    pub(crate) handed: Handed,
     pub(crate) kills: u64,
+}
+
+/// A hand-off, as the node that gave saw it, and who has followed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Handed {
+    pub(crate) rows: u64,
+    pub(crate) sessions: u64,
+    /// Clients at the other node, and all of them.
+    pub(crate) followed: [u64; 2],
+    pub(crate) pause_us: Option<u64>,
 }
 
 /// What the ledger adds up.
@@ -77,31 +93,32 @@ pub(crate) const fn requests() -> Requests {
     Requests::Transfers { accounts: ACCOUNTS }
 }
 
-/// The phases of the ledger. Gives what was seen, the first server, which has ended, and the one
-/// that lives.
+/// The phases of the ledger: at the first address, and after the hand-off at the second one. Gives
+/// what was seen, the servers that have ended as they were told, and the one that lives.
 pub(super) async fn play(
     stage: &mut Stage<'_>,
     settings: &Settings,
-    at: &Address,
-) -> Result<(LedgerEvidence, usize, usize), Stop> {
+    [at, other]: [&Address; 2],
+) -> Result<(LedgerEvidence, Vec<usize>, usize), Stop> {
     let mut seen = LedgerEvidence {
         put: CENTS * i64::try_from(ACCOUNTS).unwrap_or(0),
         accounts: ACCOUNTS,
         ..LedgerEvidence::default()
     };
-    let old = cut(stage, settings, at, &mut seen).await?;
+    let old = cut(stage, settings, [at, other], &mut seen).await?;
     let new = upgrade(stage, settings, at, old, &mut seen).await?;
     roll_back(stage, settings, at, new, &mut seen).await?;
-    let last = kill(stage, settings, at, new, &mut seen).await?;
-    finalize(stage, settings, at, last, &mut seen).await?;
-    Ok((seen, old, last))
+    let next = hand_off(stage, settings, other, new, &mut seen).await?;
+    let last = kill(stage, settings, other, next, &mut seen).await?;
+    finalize(stage, settings, other, last, &mut seen).await?;
+    Ok((seen, vec![old, new], last))
 }
 
 /// S4.
 async fn cut(
     stage: &mut Stage<'_>,
     settings: &Settings,
-    at: &Address,
+    [at, other]: [&Address; 2],
     seen: &mut LedgerEvidence,
 ) -> Result<usize, Stop> {
     stage.begin(
@@ -110,10 +127,10 @@ async fn cut(
         "Cut: every connection to a ledger breaks, again and again",
         "Server C keeps accounts on the disk. Clients move money in sessions, which outlive connections: what had not arrived is sent again, what was answered was kept.",
     )?;
-    let server = stage.start_ledger(OLD, false, at).await?;
+    let server = stage.start_ledger(OLD, Begins::Alone, "C", at).await?;
     let pid = stage.actor(server)?.node.pid();
     open_accounts(at).await?;
-    connect(stage, settings, at).await?;
+    connect(stage, settings, [at, other]).await?;
     stage.until("all clients are ready", |stage| is_calm(stage)).await?;
     seen.written[0] = written(stage, server).await?;
     stage.event(&format!(
@@ -163,7 +180,7 @@ async fn upgrade(
     )?;
     // From here on it may go.
     stage.actor_mut(old)?.may_end = true;
-    let new = stage.start_ledger(NEW, true, at).await?;
+    let new = stage.start_ledger(NEW, Begins::TakesOver, "C", at).await?;
     let pid = stage.actor(new)?.node.pid();
     stage.event(&format!("process {pid} serves in the place of the first one"))?;
     stage
@@ -195,11 +212,11 @@ async fn roll_back(
         "Roll back: the next release crashes as soon as it serves",
         "The one before has stayed, and guards it. It takes its place again by itself: no operator is there, and no supervisor.",
     )?;
-    let bad = stage.start_ledger(NEW, true, at).await?;
+    let bad = stage.start_ledger(NEW, Begins::TakesOver, "C", at).await?;
     let actor = stage.actor_mut(bad)?;
     actor.may_end = true;
     let pid = actor.node.pid();
-    actor.node.crash().map_err(|error| cannot("crash", &error))?;
+    actor.node.crash().map_err(|error| cannot("crash server C", &error))?;
     stage.event(&format!("process {pid} served, and crashed"))?;
     stage.until_serves(good).await?;
     go_on(stage, settings).await?;
@@ -208,6 +225,46 @@ async fn roll_back(
     let pid = stage.actor(good)?.node.pid();
     stage.event(&format!("process {pid} serves again, and all clients go on"))?;
     stage.dwell(settings.dwell).await
+}
+
+/// U5. Gives the server that has the rows.
+async fn hand_off(
+    stage: &mut Stage<'_>,
+    settings: &Settings,
+    at: &Address,
+    from: usize,
+    seen: &mut LedgerEvidence,
+) -> Result<usize, Stop> {
+    stage.begin(
+        "hand off",
+        PHASES,
+        "Hand off: all rows and sessions go to another node",
+        "Server D has a disk of its own. C sends it the accounts, the transfers, and what it keeps for its clients, while they call; they follow, and C is taken out of service.",
+    )?;
+    let next = stage.start_ledger(NEW, Begins::StandsBy, "D", at).await?;
+    let to = format!("unix:{}", stage.actor(next)?.node.operator.socket.display());
+    let reports =
+        stage.order(from, move |admin| admin.hand_off(Which::All, to, Some(HAND_OFF))).await?;
+    let report =
+        reports.into_iter().next().ok_or_else(|| Report::new("C has handed nothing off"))?;
+    let has_followed =
+        |stage: &Stage<'_>| is_calm(stage) && stage.clients_at(at).len() == stage.clients.len();
+    stage.until("all clients are at D", has_followed).await?;
+    let pause_us = report.pause_us();
+    let followed = [stage.clients_at(at).len() as u64, stage.clients.len() as u64];
+    seen.handed = Handed { rows: report.rows, sessions: report.sessions, followed, pause_us };
+    stage.event(&format!(
+        "{} with {} went in {} ms; {} followed to D (process {})",
+        counted(report.rows, "row"),
+        counted(report.sessions, "session"),
+        pause_us.unwrap_or(0) / 1_000,
+        counted(followed[0], "client"),
+        stage.actor(next)?.node.pid()
+    ))?;
+    end(stage, from).await?;
+    go_on(stage, settings).await?;
+    stage.dwell(settings.dwell).await?;
+    Ok(next)
 }
 
 /// T3. Gives the server that lives in the end.
@@ -228,8 +285,8 @@ async fn kill(
     for _ in 0..KILLS {
         let actor = stage.actor_mut(server)?;
         actor.may_end = true;
-        actor.node.kill().map_err(|error| cannot("kill", &error))?;
-        server = stage.start_ledger(NEW, false, at).await?;
+        actor.node.kill().map_err(|error| cannot("kill server D", &error))?;
+        server = stage.start_ledger(NEW, Begins::Alone, "D", at).await?;
         go_on(stage, settings).await?;
         seen.kills += 1;
     }
@@ -288,22 +345,31 @@ pub(super) async fn settle(
     let summary = load.finish(PATIENCE).await;
     (seen.told, seen.numbers) = (summary.journals.clone(), summary.numbers.clone());
     (seen.rows, seen.sum) = read_rows(at).await?;
+    end(stage, server).await?;
+    Ok(summary)
+}
+
+/// Tells a server to end, and waits for that.
+async fn end(stage: &mut Stage<'_>, server: usize) -> Result<(), Stop> {
     stage.actor_mut(server)?.may_end = true;
     stage
         .order(server, |admin| admin.order(&Request::ShutDown { hard_stop: Some(HARD_STOP) }))
         .await?;
     stage
-        .until("C has ended", |stage| {
+        .until("the server has ended", |stage| {
             stage.actor(server).is_ok_and(|actor| actor.node.ended.is_some())
         })
-        .await?;
-    Ok(summary)
+        .await
 }
 
-async fn connect(stage: &mut Stage<'_>, settings: &Settings, at: &Address) -> Result<(), Stop> {
+async fn connect(
+    stage: &mut Stage<'_>,
+    settings: &Settings,
+    at: [&Address; 2],
+) -> Result<(), Stop> {
     let (notices, noticed) = mpsc::channel(MAX_NOTICES);
     stage.listen(noticed);
-    let mut plan = Plan::new([at.clone()]);
+    let mut plan = Plan::new(at.map(Clone::clone));
     plan.service = "ledger".into();
     plan.versions = [1, 2].into_iter().filter_map(Version::new).collect();
     plan.requests = requests();
@@ -340,7 +406,7 @@ async fn written(stage: &Stage<'_>, server: usize) -> Result<u32, Stop> {
 }
 
 fn cannot(what: &str, error: &std::io::Error) -> Report {
-    Report::new(format!("cannot {what} server C: {}", crate::ui::reason::reason(error)))
+    Report::new(format!("cannot {what}: {}", crate::ui::reason::reason(error)))
 }
 
 /// A client for what is asked once.
@@ -357,7 +423,7 @@ async fn client(at: &Address, version: u32) -> Result<Client, Report> {
 
 async fn call(client: &Client, request: ubf_codec::Term) -> Result<ubf_client::Reply, Report> {
     let reply = client.call(request).await;
-    reply.map_err(|error| Report::new(format!("server C does not answer: {error}")))
+    reply.map_err(|error| Report::new(format!("the ledger does not answer: {error}")))
 }
 
 async fn open_accounts(at: &Address) -> Result<(), Stop> {

@@ -43,7 +43,7 @@ impl Place {
 /// The way to a server's control socket.
 #[derive(Clone, Debug)]
 pub(super) struct Operator {
-    socket: PathBuf,
+    pub(super) socket: PathBuf,
 }
 
 impl Operator {
@@ -65,11 +65,18 @@ pub(super) enum Kind {
     /// It answers each request with itself, and writes a journal.
     Echo,
     /// It keeps accounts in rows that survive it, as a release that knows these state versions.
-    Ledger {
-        knows: &'static str,
-        /// U2: it takes the place of the one that serves.
-        takes_over: bool,
-    },
+    Ledger { knows: &'static str, begins: Begins },
+}
+
+/// How a server gets its rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Begins {
+    /// It begins new ones, or finds those of a process that has ended.
+    Alone,
+    /// U2: it takes the place of the one that serves.
+    TakesOver,
+    /// U5: another node hands them off.
+    StandsBy,
 }
 
 #[derive(Debug)]
@@ -121,10 +128,14 @@ impl Node {
             Kind::Echo => command
                 .args(["--service", "echo", "--versions", SERVER_VERSIONS, "--journal"])
                 .arg(&journal),
-            Kind::Ledger { knows, takes_over } => command
+            Kind::Ledger { knows, begins } => command
                 .args(["--service", "ledger", "--knows", knows, "--data"])
                 .arg(folder.data(place))
-                .args(takes_over.then_some("--take-over")),
+                .args(match begins {
+                    Begins::Alone => None,
+                    Begins::TakesOver => Some("--take-over"),
+                    Begins::StandsBy => Some("--standby"),
+                }),
         };
         command.stdout(Stdio::null()).stderr(stderr);
         let child = own(&mut command).spawn().map_err(|error| cannot(&error))?;

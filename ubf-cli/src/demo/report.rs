@@ -194,6 +194,7 @@ fn words(name: &'static str) -> &'static str {
         "cuts_lose_no_call" => "every connection broke, and every session went on",
         "upgraded_in_place" => "a new release took over in place, and the old one can come back",
         "rolled_back_by_itself" => "a bad release crashed, and the one before took its place again",
+        "handed_off" => "rows and sessions went to another node under load, and clients followed",
         "survives_kills" => "the server was killed, and the next one knew what was answered",
         "finalized" => "rows went on to the next state version under load",
         "servers_end_cleanly" => "servers told to go cut no call",

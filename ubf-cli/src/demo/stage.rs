@@ -13,7 +13,7 @@ use ubf_node::control::{Request, StatusReport};
 
 use super::check::ByVersion;
 use super::folder::Folder;
-use super::node::{Kind, Node};
+use super::node::{Begins, Kind, Node};
 use super::report::{PhaseReport, Told};
 use super::screen::{Pulse, Row, Screen};
 use crate::admin::{Admin, AdminError};
@@ -158,10 +158,11 @@ impl<'a> Stage<'a> {
     pub(super) async fn start_ledger(
         &mut self,
         knows: &'static str,
-        takes_over: bool,
+        begins: Begins,
+        place: &'static str,
         address: &Address,
     ) -> Result<usize, Stop> {
-        let index = self.begin_server(Kind::Ledger { knows, takes_over }, "C", address)?;
+        let index = self.begin_server(Kind::Ledger { knows, begins }, place, address)?;
         self.until_serves(index).await?;
         self.watch(index)?;
         Ok(index)

@@ -25,7 +25,7 @@ use ubf_load::load::{Load, Plan, Requests, Summary};
 
 /// What the clients speak, as in Armstrong's example of 2003.
 const CLIENT_VERSIONS: [u32; 7] = [1, 2, 3, 6, 8, 10, 11];
-pub(super) const PHASES: usize = 10;
+pub(super) const PHASES: usize = 11;
 /// Calls in flight of one client at most. Chosen: some, so that order matters.
 const DEPTH: usize = 4;
 /// For a call. Longer than the machine can be busy with other things.
@@ -48,6 +48,7 @@ struct Story<'a> {
     at_a: Address,
     at_b: Address,
     at_c: Address,
+    at_d: Address,
     evidence: Evidence,
 }
 
@@ -61,21 +62,24 @@ pub(crate) async fn play(settings: &Settings, output: &mut Output) -> Result<End
     };
     // Held to the end: between two servers the ports stay ours.
     let mut places = Vec::new();
-    for _ in 0..3 {
+    for _ in 0..4 {
         places.push(Place::find().map_err(cannot)?);
     }
     let addresses: Vec<Address> = places.iter().map(|place| place.address.clone()).collect();
-    let [at_a, at_b, at_c] = <[Address; 3]>::try_from(addresses)
-        .map_err(|_| Report::new("there are not three servers"))?;
+    let [at_a, at_b, at_c, at_d] = <[Address; 4]>::try_from(addresses)
+        .map_err(|_| Report::new("there are not four servers"))?;
     let evidence = Evidence::default();
-    let mut story = Story { stage, settings, start, at_a, at_b, at_c, evidence };
+    let mut story = Story { stage, settings, start, at_a, at_b, at_c, at_d, evidence };
     let [a1, b1] = story.negotiate().await?;
     story.fall_back().await?;
     let moved_at = story.drain_a(a1).await?;
     let a2 = story.share_load(b1, moved_at).await?;
     let echoed = story.end_echo([a2, b1]).await?;
-    let (seen, first, last) = super::ledger::play(&mut story.stage, settings, &story.at_c).await?;
-    ended_as_told(&story.stage, first, &mut story.evidence)?;
+    let of_ledger = [&story.at_c, &story.at_d];
+    let (seen, ended, last) = super::ledger::play(&mut story.stage, settings, of_ledger).await?;
+    for server in ended {
+        ended_as_told(&story.stage, server, &mut story.evidence)?;
+    }
     story.prove(echoed, seen, last).await
 }
 
@@ -241,14 +245,14 @@ impl Story<'_> {
         mut seen: LedgerEvidence,
         last: usize,
     ) -> Result<Ended, Stop> {
-        let Self { stage, settings, evidence, at_c, .. } = self;
+        let Self { stage, settings, evidence, at_d, .. } = self;
         stage.begin(
             "proof",
             PHASES,
             "Proof: what clients were told, against what servers wrote down",
-            "A and B wrote each call into a journal before they executed it. C shows its rows: everyone can add up the accounts, and find each transfer.",
+            "A and B wrote each call into a journal before they executed it. D shows its rows: everyone can add up the accounts, and find each transfer.",
         )?;
-        let moved = super::ledger::settle(stage, at_c, last, &mut seen).await?;
+        let moved = super::ledger::settle(stage, at_d, last, &mut seen).await?;
         ended_as_told(stage, last, evidence)?;
         let mut records = 0;
         for actor in stage.actors.iter().filter(|actor| actor.node.has_journal()) {

@@ -26,7 +26,7 @@ fn keeps_all_promises_and_says_so_in_numbers() {
     assert!(number("refused_and_sent_again") >= number("clients"));
     let promises = report["promises"].as_array().unwrap();
     assert!(
-        promises.len() == 14 && promises.iter().all(|promise| promise["kept"] == true),
+        promises.len() == 15 && promises.iter().all(|promise| promise["kept"] == true),
         "{report}"
     );
     let phases = report["phases"].as_array().unwrap();
@@ -41,6 +41,7 @@ fn keeps_all_promises_and_says_so_in_numbers() {
             "cut",
             "upgrade",
             "roll back",
+            "hand off",
             "kill",
             "finalize",
             "proof"
@@ -57,7 +58,7 @@ fn keeps_all_promises_and_says_so_in_numbers() {
 
     // What is shown meanwhile is for people, and is plain where nobody draws.
     for line in
-        ["1/10 Negotiate", "next message is in 8", "agreed version: 3", "kill -9", "10/10 Proof"]
+        ["1/11 Negotiate", "next message is in 8", "agreed version: 3", "kill -9", "11/11 Proof"]
     {
         assert!(ran.err.contains(line), "{line}: {}", ran.err);
     }

@@ -42,6 +42,7 @@ fn good_ledger() -> LedgerEvidence {
         resumed: 6,
         written: [34, 34, 34, 35],
         is_rolled_back: true,
+        handed: ledger::Handed { rows: 30, sessions: 3, followed: [2, 2], pause_us: Some(9_500) },
         kills: 3,
     }
 }
@@ -79,6 +80,21 @@ fn money_that_is_made_or_lost_breaks_a_promise() {
         |ledger| ledger.sum.transfers = 6,
     ] {
         assert_eq!(names(&broken(|evidence| change(&mut evidence.ledger))), ["money_is_kept"]);
+    }
+}
+
+#[test]
+fn rows_that_stay_or_clients_that_do_not_follow_break_a_promise() {
+    let found = broken(|evidence| evidence.ledger.handed.followed = [1, 2]);
+    let text = "30 rows and 3 sessions in 9 ms; 1 of 2 clients followed".to_owned();
+    assert_eq!(found, [("handed_off", text)]);
+    for change in [
+        (|handed| handed.rows = 0) as fn(&mut ledger::Handed),
+        |handed| handed.sessions = 1,
+        |handed| handed.pause_us = None,
+        |handed| *handed = ledger::Handed::default(),
+    ] {
+        assert_eq!(names(&broken(|evidence| change(&mut evidence.ledger.handed))), ["handed_off"]);
     }
 }
 
