@@ -1,5 +1,7 @@
 //! Services whose rows and sessions survive the process: in which store, and who keeps them.
 
+#[cfg(feature = "faults")]
+mod faulty;
 mod known;
 mod opening;
 mod place;

@@ -22,6 +22,7 @@ use crate::certificates::Certificates;
 use crate::classic::Stock;
 use crate::control::Control;
 use crate::descriptors;
+use crate::fault;
 use crate::handoff::{Elsewhere, HandoffService, Handoffs};
 use crate::journal::Journal;
 use crate::log::{self, Log};
@@ -64,6 +65,7 @@ pub fn run(program: &str, options: Options) -> ExitCode {
         Ok(log) => log,
         Err(error) => return fail(program, &format!("cannot log: {error}"), CANNOT_START),
     };
+    fault::take_rules_away();
     for warning in warnings.lines() {
         warn!(%warning, "a setting has an old name");
     }

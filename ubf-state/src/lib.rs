@@ -126,6 +126,9 @@ mod heartbeat;
 mod suspicion;
 pub mod takeover;
 
+#[cfg(feature = "mutants")]
+pub mod mutant;
+#[cfg(not(feature = "mutants"))]
 mod mutant;
 #[cfg(test)]
 #[allow(clippy::wildcard_enum_match_arm, reason = "a world says what has no place in it")]

@@ -1,10 +1,13 @@
 //! Rules that tests take away one at a time, to see that the searches miss them.
 //!
-//! Outside of the tests of this crate no rule can be taken away, and the questions are constants.
+//! The tests of this crate take a rule away for a thread, and `ubf-torture`, which has the feature
+//! `mutants`, for a process. In every other build no rule can be taken away, and the questions are
+//! constants.
 
 /// A rule that is taken away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Mutant {
+#[cfg_attr(not(feature = "mutants"), expect(unreachable_pub, reason = "only tests name one"))]
+pub enum Mutant {
     /// T3: a `pong` leaves at once.
     MarksNotHeld,
     /// T3: `resumed` leaves at once.
@@ -13,6 +16,8 @@ pub(crate) enum Mutant {
     ReadsNotHeld,
     /// T3: the answer of a call that wrote leaves before its commit.
     AnswersNotHeld,
+    /// T3: answers leave as soon as their batch is on its way to the store.
+    FlightsNotAwaited,
     /// T3: no look at the epoch for calls that wrote nothing.
     NoLook,
     /// S4: what the client has seen does not raise what the server has received.
@@ -54,13 +59,51 @@ pub(crate) enum Mutant {
 }
 
 /// Whether a rule is taken away.
-#[cfg(not(test))]
+#[cfg(not(any(test, feature = "mutants")))]
 pub(crate) const fn is_on(_: Mutant) -> bool {
     false
 }
 
+/// Whether a rule is taken away for the batch of this number.
+#[cfg(not(any(test, feature = "mutants")))]
+pub(crate) const fn is_on_for(_: Mutant, _batch: u64) -> bool {
+    false
+}
+
 #[cfg(test)]
-pub(crate) use self::switch::{is_on, with};
+pub(crate) use self::switch::{is_on, is_on_for, with};
+
+#[cfg(all(feature = "mutants", not(test)))]
+pub use self::process::{is_on, is_on_for, take_away};
+
+#[cfg(all(feature = "mutants", not(test)))]
+mod process {
+    use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+    use super::Mutant;
+
+    /// The number of the rule and one; 0 if none is taken away.
+    static ON: AtomicU32 = AtomicU32::new(0);
+    /// It is broken for each number of which this is a divisor.
+    static ONCE_IN: AtomicU64 = AtomicU64::new(1);
+
+    /// Takes a rule away for the rest of this process. If it is one of batches, it is broken for one
+    /// batch in so many.
+    pub fn take_away(mutant: Mutant, once_in: u64) {
+        ONCE_IN.store(once_in.max(1), Ordering::Relaxed);
+        ON.store(mutant as u32 + 1, Ordering::Relaxed);
+    }
+
+    /// Whether a rule is taken away.
+    pub fn is_on(mutant: Mutant) -> bool {
+        ON.load(Ordering::Relaxed) == mutant as u32 + 1
+    }
+
+    /// Whether a rule is taken away for the batch of this number.
+    pub fn is_on_for(mutant: Mutant, batch: u64) -> bool {
+        is_on(mutant) && batch.is_multiple_of(ONCE_IN.load(Ordering::Relaxed))
+    }
+}
 
 #[cfg(test)]
 mod switch {
@@ -75,6 +118,11 @@ mod switch {
     /// Whether a rule is taken away in this thread.
     pub(crate) fn is_on(mutant: Mutant) -> bool {
         ON.get() == Some(mutant)
+    }
+
+    /// Whether a rule is taken away for the batch of this number: here for all of them.
+    pub(crate) fn is_on_for(mutant: Mutant, _batch: u64) -> bool {
+        is_on(mutant)
     }
 
     /// Runs something without a rule.

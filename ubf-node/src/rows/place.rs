@@ -69,6 +69,31 @@ impl fmt::Debug for StorePlace {
     }
 }
 
+#[cfg(not(feature = "faults"))]
+fn faulty(store: impl Store + 'static) -> Box<dyn Store> {
+    Box::new(store)
+}
+
+/// A store whose process may end at each commit.
+#[cfg(feature = "faults")]
+fn faulty(store: impl Store + 'static) -> Box<dyn Store> {
+    Box::new(super::faulty::Faulty::new(store))
+}
+
+#[cfg(all(feature = "postgres", not(feature = "faults")))]
+const fn without_lock(store: ubf_store::Postgres) -> ubf_store::Postgres {
+    store
+}
+
+/// T5: without the lock of its fence, if this process is to have none.
+#[cfg(all(feature = "postgres", feature = "faults"))]
+fn without_lock(mut store: ubf_store::Postgres) -> ubf_store::Postgres {
+    if crate::fault::is_taken_away("fence-without-lock") {
+        store.without_lock();
+    }
+    store
+}
+
 /// Opens the store of a service; and its name for people, which holds no secret.
 pub(super) fn open_store(
     place: &StorePlace,
@@ -81,14 +106,15 @@ pub(super) fn open_store(
             std::fs::create_dir_all(folder)
                 .map_err(|error| StoreError::new("the folder cannot be made", error))
                 .and_then(|()| Redb::open(&file))
-                .map(|store| (place.clone(), Box::new(store) as Box<dyn Store>))
+                .map(|store| (place.clone(), faulty(store)))
                 .map_err(|error| Unkept::opening(&place, error))
         }
         #[cfg(feature = "postgres")]
         StorePlace::Postgres(connection) => {
             let place = "--store".to_owned();
             ubf_store::Postgres::open(connection)
-                .map(|store| (place.clone(), Box::new(store) as Box<dyn Store>))
+                .map(without_lock)
+                .map(|store| (place.clone(), faulty(store)))
                 .map_err(|error| Unkept::opening(&place, error))
         }
     }

@@ -160,7 +160,11 @@ impl Line {
                     || LineError::Unknown(ubf_proto::Truncated(packet.root()).to_string());
                 let word = Word::read(packet.root()).ok_or_else(unknown)?;
                 let descriptor = if word.has_descriptor() {
-                    Some(self.descriptors.pop_front().ok_or(LineError::Descriptors)?)
+                    let came = self.descriptors.pop_front();
+                    if came.is_none() && !is_truncated_taken() {
+                        return Err(LineError::Descriptors);
+                    }
+                    came
                 } else {
                     None
                 };
@@ -171,7 +175,7 @@ impl Line {
                 receive(&self.stream, &mut self.buffer, &mut self.descriptors)
             }) {
                 Ok((0, _)) => return Ok(None),
-                Ok((_, true)) => return Err(LineError::Truncated),
+                Ok((_, true)) if !is_truncated_taken() => return Err(LineError::Truncated),
                 Ok(_) if self.descriptors.len() > MAX_WAITING => {
                     return Err(LineError::Descriptors);
                 }
@@ -183,6 +187,11 @@ impl Line {
             }
         }
     }
+}
+
+/// U2: what lost descriptors ends the attempt, unless this rule is taken away.
+fn is_truncated_taken() -> bool {
+    crate::fault::is_taken_away("truncated-is-whole")
 }
 
 /// Reads once. How many bytes came, and whether descriptors were cut off.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use ubf_state::shard::End;
-use ubf_store::StoreError;
+use ubf_store::{ClaimError, StoreError};
 
 /// A keeper cannot begin, or has ended by itself: from there on nothing more is answered, since
 /// nothing more is durable. The program is to end.
@@ -42,6 +42,11 @@ impl KeeperError {
     }
 
     pub(super) fn ended(end: End, cause: Option<Box<dyn Error + Send + Sync>>) -> Self {
+        // T5: an owner whose batch was let go claims again, and another process may be faster.
+        let claim = cause.as_deref().and_then(|cause| cause.downcast_ref());
+        if let (End::NotClaimed, Some(ClaimError::Taken { epoch })) = (end, claim) {
+            return Self { what: What::Ended(End::Fenced(*epoch)), cause: None };
+        }
         Self { what: What::Ended(end), cause: cause.map(Arc::from) }
     }
 

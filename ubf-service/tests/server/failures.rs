@@ -1,7 +1,8 @@
 //! T4: a store that does not say what became of a batch, and one that fails.
 
 use ubf_net::testing::within;
-use ubf_store::Memory;
+use ubf_state::ShardId;
+use ubf_store::{Memory, Store as _};
 
 use crate::support::{Fate, Held, Running};
 
@@ -57,6 +58,31 @@ async fn t4_when_the_store_breaks_nobody_is_answered_and_the_program_is_told() {
     let mut other = other;
     other.send("1 {'read'\"a\"}$").await;
     other.expect_end("").await;
+    server.handle.stop();
+    assert!(server.keeper.close().is_err());
+}
+
+/// Its batch is let go, so it claims the rows again, and another process was faster: that is what a
+/// fence is, and nothing is wrong with the store (U6).
+#[tokio::test]
+async fn t5_an_owner_that_claims_again_too_late_is_fenced() {
+    let mut memory = Memory::new();
+    let (held, holder) = Held::over(memory.clone());
+    let server = Running::start(held).await;
+    holder.say(Fate::Commit);
+    let mut peer = server.open(ID).await;
+    let (holder, _) = holder.asked().await;
+    peer.send("1 {'add'\"a\"1}$").await;
+    let (holder, _) = holder.asked().await;
+    let shard = ShardId(1);
+    let seen = memory.epoch(shard).unwrap();
+    let claimed = memory.claim(shard, seen).unwrap();
+    holder.say(Fate::LoseUntold);
+    peer.expect_end("").await;
+    let error = within(server.keeper.ended()).await;
+    assert!(error.is_fenced(), "{error}");
+    let expected = format!("another process has claimed the rows of the store ({claimed})");
+    assert_eq!(error.to_string(), expected);
     server.handle.stop();
     assert!(server.keeper.close().is_err());
 }

@@ -14,8 +14,10 @@ use crate::writes::Writes;
 
 impl Shard {
     /// What outputs that may leave have waited for.
-    pub(super) const fn had(&self) -> Needs {
-        Needs { batch: self.committed, look: self.looks.1 }
+    pub(super) fn had(&self) -> Needs {
+        let is_awaited = !mutant::is_on_for(Mutant::FlightsNotAwaited, self.sealed);
+        let batch = if is_awaited { self.committed } else { self.sealed };
+        Needs { batch, look: self.looks.1 }
     }
 
     pub(super) fn is_at_rest(&self) -> bool {

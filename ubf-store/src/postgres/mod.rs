@@ -71,7 +71,7 @@ pub struct Postgres {
     session: Option<Session>,
     /// It shows one moment, and another connection would show another one.
     is_snapshot: bool,
-    #[cfg(test)]
+    #[cfg(any(test, feature = "mutants"))]
     has_no_lock: bool,
 }
 
@@ -174,7 +174,7 @@ impl Postgres {
             runtime,
             session: None,
             is_snapshot: false,
-            #[cfg(test)]
+            #[cfg(any(test, feature = "mutants"))]
             has_no_lock: false,
         };
         store.connect().map_err(failed("the database cannot be opened"))?;
@@ -218,18 +218,18 @@ impl Postgres {
     }
 
     /// Takes the lock out of the fence, to see that tests miss it.
-    #[cfg(test)]
-    pub(crate) fn without_lock(&mut self) {
+    #[cfg(any(test, feature = "mutants"))]
+    pub fn without_lock(&mut self) {
         self.has_no_lock = true;
         self.session = None;
     }
 
-    #[cfg(not(test))]
+    #[cfg(not(any(test, feature = "mutants")))]
     fn commit_statement(&self) -> String {
         sql::COMMIT.to_owned()
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "mutants"))]
     fn commit_statement(&self) -> String {
         if self.has_no_lock { sql::COMMIT.replace("FOR SHARE", "") } else { sql::COMMIT.to_owned() }
     }
@@ -394,7 +394,7 @@ impl Store for Postgres {
             runtime,
             session: None,
             is_snapshot: false,
-            #[cfg(test)]
+            #[cfg(any(test, feature = "mutants"))]
             has_no_lock: false,
         };
         // The moment is that of the first statement.

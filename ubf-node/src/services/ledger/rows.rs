@@ -113,7 +113,9 @@ impl Step<Account> for Account33 {
         if new.moves != 0 {
             lost.field("moves");
         }
-        Self { cents: new.cents, limit: new.limit }
+        // T7: it says what it loses, unless this rule is taken away.
+        let lie = if crate::fault::is_taken_away("down-lies") { new.cents & 1 } else { 0 };
+        Self { cents: new.cents - lie, limit: new.limit }
     }
 }
 

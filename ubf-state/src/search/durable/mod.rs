@@ -379,6 +379,7 @@ fn t3_to_t5_every_rule_is_needed() {
         (Mutant::ResumedNotHeld, &["ww"], Budget { crash: 1, loss: 1, ..NONE }),
         (Mutant::ReadsNotHeld, &["wr"], crash),
         (Mutant::AnswersNotHeld, &["w"], crash),
+        (Mutant::FlightsNotAwaited, &["w"], crash),
         (Mutant::NoLook, &["w", "r"], Budget { claim: 1, ..NONE }),
         (Mutant::ReceivedIgnoresDone, &["rww"], Budget { crash: 1, loss: 1, ..NONE }),
         (Mutant::NoTurn, &["ww"], Budget { loss: 2, ..NONE }),
