@@ -34,6 +34,10 @@ fn main() -> ExitCode {
         // It has a runtime, logs and exit statuses of its own.
         return ubf_node::run("ubf serve", *options);
     }
+    #[cfg(target_os = "linux")]
+    if let Command::Agent(agent) = &arguments.command {
+        return ubf_agent::run("ubf agent", &["agent".into()], &agent.arguments);
+    }
     let mut output = Output::new();
     let ended = commands::run(&arguments.command, &mut output)
         .and_then(|status| output.flush().map(|()| status));

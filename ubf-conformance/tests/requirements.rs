@@ -40,7 +40,7 @@ fn requirements() -> Vec<String> {
         let (letter, rest) = number.split_at_checked(1).unwrap_or_default();
         let has_dots = rest.contains('.');
         has_dots
-            && "WPNRLSQCK".contains(letter)
+            && "WPNRLSQCKF".contains(letter)
             && rest.split('.').all(|it| it.parse::<u32>().is_ok())
     });
     numbers.map(str::to_owned).collect()

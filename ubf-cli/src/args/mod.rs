@@ -3,6 +3,8 @@
 pub(crate) mod about;
 #[cfg(unix)]
 pub(crate) mod admin;
+#[cfg(target_os = "linux")]
+pub(crate) mod agent;
 pub(crate) mod attack;
 pub(crate) mod call;
 pub(crate) mod classic;
@@ -76,6 +78,8 @@ pub(crate) enum Command {
     Dashboard(dashboard::Dashboard),
     #[cfg(unix)]
     Upgrade(upgrade::Upgrade),
+    #[cfg(target_os = "linux")]
+    Agent(agent::Agent),
     #[cfg(unix)]
     Demo(Demo),
     Version(about::AboutVersion),

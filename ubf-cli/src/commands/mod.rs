@@ -57,6 +57,9 @@ pub(crate) fn run(command: &Command, output: &mut Output) -> io::Result<Status> 
         Command::Dashboard(args) => dashboard::run(args, output),
         #[cfg(unix)]
         Command::Upgrade(args) => upgrade::run(args, output),
+        // So does it run this one.
+        #[cfg(target_os = "linux")]
+        Command::Agent(_) => Ok(Status::Good),
         #[cfg(unix)]
         Command::Demo(args) => demo::run(args, output),
         Command::Version(args) => about::version(args, output),
