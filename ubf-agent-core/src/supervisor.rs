@@ -333,7 +333,13 @@ impl Supervisor {
                 *until = now + self.times.switch;
             }
             // One that says so again, or that is not known.
-            _ => {}
+            State::Idle
+            | State::Waiting { .. }
+            | State::Launching { .. }
+            | State::Starting { .. }
+            | State::Running { .. }
+            | State::Switching { .. }
+            | State::Stopping { .. } => {}
         }
     }
 
@@ -365,7 +371,13 @@ impl Supervisor {
                 }
             }
             // One of those that were let go of.
-            _ => {}
+            State::Idle
+            | State::Waiting { .. }
+            | State::Launching { .. }
+            | State::Starting { .. }
+            | State::Running { .. }
+            | State::Switching { .. }
+            | State::Stopping { .. } => {}
         }
     }
 

@@ -11,7 +11,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{FdFlags, dup, fcntl_setfd};
@@ -27,19 +27,15 @@ const LOOK: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
 pub(crate) type Listeners = Vec<(String, OwnedFd)>;
 
-pub(crate) fn socket(folder: &Path) -> PathBuf {
-    folder.join("keeper")
-}
-
 /// All listeners of the keeper of this folder.
 pub(crate) fn fetch(folder: &Path) -> io::Result<Listeners> {
-    receive(UnixStream::connect(socket(folder))?)
+    receive(UnixStream::connect(folder.join("keeper"))?)
 }
 
 /// Keeps what comes by stdin, until the socket is gone.
 pub(crate) fn keep(folder: &Path) -> io::Result<()> {
     let listeners = receive(io::stdin())?;
-    let path = socket(folder);
+    let path = folder.join("keeper");
     let fresh = path.with_extension("new");
     let _is_gone = fs::remove_file(&fresh).is_ok();
     let listener = UnixListener::bind(&fresh)?;

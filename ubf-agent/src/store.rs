@@ -130,11 +130,14 @@ impl Releases {
     /// # Errors
     /// What the controller is answered.
     pub(crate) fn drop_release(&mut self, hash: Hash) -> Answer {
-        let folder = self.folder.join(hash.to_string());
-        if self.present.remove(&hash).is_some() {
-            fs::remove_dir_all(folder).map_err(|error| (Refusal::Disk, error.to_string()))?;
-        }
-        Ok(Reply::Dropped)
+        let gone = if self.coming.take_if(|coming| coming.manifest.hash == hash).is_some() {
+            self.forget_coming()
+        } else if self.present.remove(&hash).is_some() {
+            fs::remove_dir_all(self.folder.join(hash.to_string()))
+        } else {
+            Ok(())
+        };
+        gone.map(|()| Reply::Dropped).map_err(|error| (Refusal::Disk, error.to_string()))
     }
 
     fn coming_folder(&self) -> PathBuf {

@@ -141,4 +141,7 @@ fn l1_no_more_than_16_releases_and_no_chunk_above_a_mebibyte() {
     let chunk = |bytes| Request::Chunk(one_more.hash, 0, vec![0; bytes].into());
     assert_eq!(controller.refused(&chunk((1 << 20) + 1)), Refusal::TooLarge);
     assert_eq!(controller.ask(&chunk(1 << 20)), Reply::At(1 << 20));
+    // One that is not whole is dropped, too: what still comes of it is of nothing.
+    assert_eq!(controller.ask(&Request::Drop(one_more.hash)), Reply::Dropped);
+    assert_eq!(controller.refused(&chunk(1)), Refusal::NoRelease);
 }
