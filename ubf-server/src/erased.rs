@@ -15,7 +15,7 @@ use ubf_proto::server::Message;
 
 use crate::contain::{Contained, contained, discard};
 use crate::failure::Failure;
-use crate::handler::{Call, Client, Connected, Handler};
+use crate::handler::{Call, Client, Connected, Handler, Offered};
 use crate::reply::Reply;
 use crate::turns::Turns;
 
@@ -45,8 +45,9 @@ pub(crate) trait AnyConnection: Send {
 /// What became of a request as it was given to its handler.
 #[derive(Debug)]
 pub(crate) enum Begun {
-    /// It is answered, and the message is not needed any longer.
-    Ended(Ended, Box<Message>),
+    /// It is answered, and the message is not needed any longer. A handler that panicked has lost
+    /// it.
+    Ended(Ended, Option<Box<Message>>),
     Runs(Running),
 }
 
@@ -171,13 +172,17 @@ impl<H: Handler> AnyConnection for ConnectionOf<H> {
     fn request(&self, message: Box<Message>) -> Begun {
         let call = Call { message, is_event: false, connection: Arc::clone(&self.connected) };
         let span = span_of(&call);
-        let answer = || span.in_scope(|| self.handler.request_now(&call));
-        match catch_unwind(AssertUnwindSafe(answer)).transpose() {
-            Some(ended) => {
+        let offer = || span.in_scope(|| self.handler.offer(call));
+        match catch_unwind(AssertUnwindSafe(offer)) {
+            Ok(Offered::Answered(replied, message)) => {
                 contained(|| drop(span));
-                Begun::Ended(ended, call.message)
+                Begun::Ended(Ok(replied), Some(message))
             }
-            None => {
+            Err(panic) => {
+                contained(|| drop(span));
+                Begun::Ended(Err(panic), None)
+            }
+            Ok(Offered::Declined(call)) => {
                 let handler = Arc::clone(&self.handler);
                 // The handler is called inside of the future: it may panic before it returns one.
                 Begun::Runs(Running::new(async move { handler.request(call).await }, span))

@@ -75,10 +75,28 @@ pub trait Handler: Send + Sync + 'static {
     /// [`request`](Self::request).
     ///
     /// A request that is answered here takes less of a processor: there is no future to be made,
-    /// and its memory is used for the next one.
+    /// and its memory is used for the next one. Say so in [`answers_now`](Self::answers_now), for
+    /// handlers around this one; one that keeps the same state only gives on both.
     fn request_now(&self, call: &Call<Self::State>) -> Option<Result<Reply, Failure>> {
         let _ = call;
         None
+    }
+
+    /// Whether [`request_now`](Self::request_now) answers each request of this version. A handler
+    /// around this one asks before it does anything for a request: one that is checked or written
+    /// down first, and is then not answered, would be so twice.
+    fn answers_now(&self, version: Version) -> bool {
+        let _ = version;
+        false
+    }
+
+    /// The same for a handler whose inner one keeps another state, so that its calls are others.
+    #[doc(hidden)]
+    fn offer(&self, call: Call<Self::State>) -> Offered<Self::State> {
+        match self.request_now(&call) {
+            Some(replied) => Offered::Answered(replied, call.message),
+            None => Offered::Declined(call),
+        }
     }
 
     /// Answers a request, in the version that it came in.
@@ -157,6 +175,16 @@ impl Client {
     pub fn events(&self) -> EventSender {
         EventSender::new(Arc::clone(&self.mailbox), self.place, self.gate.clone())
     }
+}
+
+/// What became of a request that a handler could have answered without waiting.
+#[doc(hidden)]
+#[derive(Debug)]
+pub enum Offered<S> {
+    /// It is answered, and the message is not needed any longer.
+    Answered(Result<Reply, Failure>, Box<Message>),
+    /// It is to be given to [`Handler::request`].
+    Declined(Call<S>),
 }
 
 /// A request or an event, and the connection that it came on.

@@ -327,6 +327,10 @@ impl<S: Send + Sync + 'static> Handler for Handlers<S> {
         }
     }
 
+    fn answers_now(&self, version: Version) -> bool {
+        !self.is_in_order && matches!(self.requests.get(&version), Some(RequestFn::Now(_)))
+    }
+
     async fn request(&self, call: Call<S>) -> Result<Reply, Failure> {
         let _turn = self.turn(&call).await;
         match self.requests.get(&call.version()) {

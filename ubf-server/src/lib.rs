@@ -210,6 +210,8 @@ pub use self::handle::{
     ConnectionStatus, Fault, QuarantineStatus, Report, ServerHandle, SessionCounts, SessionStatus,
     Status,
 };
+#[doc(hidden)]
+pub use self::handler::Offered;
 pub use self::handler::{Call, Client, Handler};
 pub use self::handlers::Handlers;
 pub use self::owner::{OwnerInput, OwnerLink, SessionOwner};

@@ -35,6 +35,13 @@ impl Turns {
         drop(places);
         Turn { line, place }
     }
+
+    /// Whether nobody stands in the line: whoever is done before anybody else can step in needs no
+    /// place.
+    #[cfg(feature = "contract")]
+    pub(crate) fn is_free(&self) -> bool {
+        self.0.get().is_none_or(|line| lock(line).places.is_empty())
+    }
 }
 
 impl Turn {

@@ -237,6 +237,18 @@ impl<H: Handler> Handler for Journaled<H> {
         self.handler.import_state(client, exported)
     }
 
+    fn request_now(&self, call: &Call<H::State>) -> Option<Result<Reply, Failure>> {
+        if !self.answers_now(call.version()) {
+            return None;
+        }
+        self.journal.record("executed", call.service(), call.version(), call.source());
+        self.handler.request_now(call)
+    }
+
+    fn answers_now(&self, version: Version) -> bool {
+        self.handler.answers_now(version)
+    }
+
     async fn request(&self, call: Call<H::State>) -> Result<Reply, Failure> {
         self.journal.record("executed", call.service(), call.version(), call.source());
         self.handler.request(call).await

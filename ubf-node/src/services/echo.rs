@@ -1,6 +1,7 @@
 //! `echo`: the reply to a request R is `{R,'start'}`, in any version.
 
 use bytes::Bytes;
+use ubf_codec::Version;
 use ubf_proto::Versions;
 use ubf_server::{Call, Client, Failure, Handler, Reply};
 
@@ -41,6 +42,10 @@ impl Handler for Echo {
 
     fn request_now(&self, call: &Call<()>) -> Option<Result<Reply, Failure>> {
         Some(Ok(reply(call)))
+    }
+
+    fn answers_now(&self, _: Version) -> bool {
+        true
     }
 
     async fn request(&self, call: Call<()>) -> Result<Reply, Failure> {

@@ -34,6 +34,10 @@ async fn a_call_is_in_the_journal_before_it_begins_and_however_it_ends() {
     let path = file.0.clone();
     // Each call answers with what the journal says when it runs.
     let service = Handlers::new()
+        .on_now(3, {
+            let path = path.clone();
+            move |_: &Call<()>| Reply::new(std::fs::read_to_string(&path).unwrap(), "start")
+        })
         .on(Versions::of([1, 2]), move |call: Call<()>| {
             let text = std::fs::read_to_string(&path).unwrap();
             assert!(!call.term().is_atom("crash"));
@@ -57,11 +61,16 @@ async fn a_call_is_in_the_journal_before_it_begins_and_however_it_ends() {
     client.exchange("1 'x'>a{a 1,a}$", "1 ? {\"{'executed'?1 'x'>a{a 1,a}}$\n\"'start'}$").await;
     client.send("2 'crash'$").await;
     assert!(client.packet().await.starts_with("0 ? {'failed'"));
+    client.send("3 'now'$").await;
+    assert!(
+        client.packet().await.contains("{'executed'?3 'now'}"),
+        "before it is answered at once"
+    );
     client.exchange("1 {'event_in'{'tick'7}}$", "1 ? {'event_out''seen'}$").await;
     client.send("0 {'negotiate'1\"other\"#7&#}$7 8$").await;
     client.packet().await;
     client.expect("7 ? {8'start'}$").await;
-    let expected = "{'executed'?1 'x'>a{a 1,a}}$\n{'executed'?2 'crash'}$\n{'event'?1 {'tick'7}}$\n{'executed'\"other\"7 8}$\n";
+    let expected = "{'executed'?1 'x'>a{a 1,a}}$\n{'executed'?2 'crash'}$\n{'executed'?3 'now'}$\n{'event'?1 {'tick'7}}$\n{'executed'\"other\"7 8}$\n";
     assert_eq!(file.text(), expected);
     running.abort();
 }

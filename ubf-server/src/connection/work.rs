@@ -120,7 +120,9 @@ impl Connection {
         match code.request(message) {
             Begun::Ended(ended, message) => {
                 self.ended_at_once(begun, ended);
-                self.session.recycle(message);
+                if let Some(message) = message {
+                    self.session.recycle(message);
+                }
             }
             Begun::Runs(running) => self.run_handler(begun, running, cx),
         }

@@ -22,7 +22,7 @@ pub use self::rules::{ContractRules, Verdict};
 use self::session::{Counters, Session, Shared};
 pub(crate) use self::state_of::{state_of, state_of_term};
 use crate::failure::Failure;
-use crate::handler::{Call, Client, Connected, Handler};
+use crate::handler::{Call, Client, Connected, Handler, Offered};
 use crate::reply::Reply;
 use crate::turns::Turns;
 use crate::versions::{HandlerError, IntoVersions};
@@ -194,6 +194,41 @@ impl<H: Handler> Handler for Contracts<H> {
         Some(ContractState { inner, session })
     }
 
+    fn answers_now(&self, version: Version) -> bool {
+        self.handler.answers_now(version)
+    }
+
+    /// What is seldom, and what may have to wait for its turn, goes the other way.
+    fn offer(&self, call: Call<Self::State>) -> Offered<Self::State> {
+        let version = call.version();
+        if !self.handler.answers_now(version) {
+            return Offered::Declined(call);
+        }
+        let held = self.shared.versions.get(&version);
+        let Some(held) = held.filter(|_| !call.connection.client.is_checked()) else {
+            return self.offer_inner(call);
+        };
+        // The state that decides is the one after the calls before this one.
+        let may_wait = held.sessions.has_several_states() && !call.connection.turns.is_free();
+        let is_off = self.shared.enforcement == Enforcement::Off;
+        if may_wait || is_off || call.term().is_atom("contract") {
+            return Offered::Declined(call);
+        }
+        let session = Arc::clone(&call.state().session);
+        let Ok(accepted) = held.sessions.request(session.state(held), call.term()) else {
+            return Offered::Declined(call);
+        };
+        let request = call.body().shared_source();
+        match self.offer_inner(call) {
+            Offered::Answered(Ok(reply), message) => {
+                let reply = self.checked(reply, version, &request, &accepted, held, &session);
+                Offered::Answered(Ok(reply), message)
+            }
+            failed @ Offered::Answered(Err(_), _) => failed,
+            declined @ Offered::Declined(_) => declined,
+        }
+    }
+
     async fn request(&self, call: Call<Self::State>) -> Result<Reply, Failure> {
         let held = self.shared.versions.get(&call.version());
         let Some(held) = held.filter(|_| !call.connection.client.is_checked()) else {
@@ -258,6 +293,16 @@ impl<H: Handler> Handler for Contracts<H> {
 }
 
 impl<H: Handler> Contracts<H> {
+    fn offer_inner(&self, call: Call<ContractState<H::State>>) -> Offered<ContractState<H::State>> {
+        let connection = Arc::clone(&call.connection);
+        match self.handler.offer(inner(call)) {
+            Offered::Answered(replied, message) => Offered::Answered(replied, message),
+            Offered::Declined(Call { message, is_event, connection: _ }) => {
+                Offered::Declined(Call { message, is_event, connection })
+            }
+        }
+    }
+
     /// The reply, if the contract allows it, or what is said instead. The session goes on in the
     /// state that the reply names; if that is not allowed, in the one in which it was.
     fn checked(

@@ -40,6 +40,11 @@
 //! }
 //! ```
 //!
+//! If the handlers inside may answer without waiting
+//! ([`request_now`](crate::Handler::request_now)), one around them does the same there, and gives
+//! on [`answers_now`](crate::Handler::answers_now). Otherwise their `request` is called, and nothing
+//! is missing but some speed.
+//!
 //! # Where to refuse
 //! A request that is not to be executed ends with [`Failure::refused`](crate::Failure::refused),
 //! before the inner handler is called: then the client knows that nothing ran. Whoever may connect

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ubf_codec::{Term, Text, ubf};
+use tokio::sync::Notify;
+use ubf_codec::{Term, Text, Version, ubf};
 use ubf_contract::{Contract, Reader};
 use ubf_server::testing::{Answer, TestServer};
 use ubf_server::{
@@ -173,6 +174,81 @@ async fn whoever_asks_for_the_contract_is_told_it_in_every_state_and_mode() {
         // A version without a contract has none to tell: the request is the handler's.
         let mut other = server.client(2);
         assert_eq!(other.call(ubf!(contract)).await.unwrap(), reply("ok", "start"));
+    }
+}
+
+/// Answers without waiting, as [`careless`] does, and in no other way.
+struct AtOnce;
+
+impl Handler for AtOnce {
+    type State = ();
+
+    fn versions(&self) -> Versions {
+        Versions::of([1, 2])
+    }
+
+    fn connect(&self, _: &Client) {}
+
+    fn request_now(&self, call: &Call<()>) -> Option<Result<Reply, Failure>> {
+        let is_hum = call.term().is_atom("hum");
+        let response = if is_hum { ubf!(hum) } else { ubf!(ok) };
+        let next = if call.term().is_atom("open") { "opened" } else { "start" };
+        Some(Ok(Reply::new(response, next)))
+    }
+
+    fn answers_now(&self, _: Version) -> bool {
+        true
+    }
+
+    async fn request(&self, _: Call<()>) -> Result<Reply, Failure> {
+        Err(Failure::refused(ubf!(not_at_once)))
+    }
+}
+
+#[tokio::test]
+async fn a_handler_that_does_not_wait_is_held_against_its_contract_at_once() {
+    let service = Contracts::new(AtOnce).version(1, door());
+    let counts = service.counts();
+    let server = TestServer::of(service).await.unwrap();
+    let mut client = server.client(1);
+    assert_eq!(client.call(ubf!(open)).await.unwrap(), reply("ok", "opened"));
+    let Answer::Reply { response, state } = client.call(ubf!(open)).await.unwrap() else {
+        panic!("a reply is expected");
+    };
+    assert!(response.to_string().starts_with("{clientBrokeContract,open,"), "{response}");
+    assert_eq!(state, ubf!(opened));
+    let instead = ubf!({serverBrokeContract, {hum, hum}, [{prim, 1, 1, ok}]});
+    assert_eq!(client.call(ubf!(hum)).await.unwrap(), Answer::reply(instead, "opened"));
+    assert_eq!(client.call(ubf!(close)).await.unwrap(), reply("ok", "start"));
+    let told = client.call(ubf!(contract)).await.unwrap();
+    assert_eq!(told, Answer::reply(door().to_term(), "start"));
+    assert_eq!((counts().client_broke, counts().server_broke), (1, 1));
+    // A version without a contract has the door too, if the handler says so.
+    assert_eq!(server.client(2).call(ubf!(close)).await.unwrap(), reply("ok", "start"));
+}
+
+#[tokio::test]
+async fn a_call_that_could_be_answered_at_once_waits_for_the_state_of_the_one_before() {
+    let opens = Arc::new(Notify::new());
+    let told = Arc::clone(&opens);
+    let handlers = Handlers::new()
+        .on(2, move |_: Call<()>| {
+            let opens = Arc::clone(&told);
+            async move {
+                opens.notified().await;
+                Reply::new(ubf!(ok), "opened")
+            }
+        })
+        .on_now(1, |_: &Call<()>| Reply::new(ubf!(ok), "start"));
+    let server = TestServer::of(Contracts::new(handlers).version([1, 2], door())).await.unwrap();
+    let mut client = server.client(2);
+    client.send(ubf!(open)).await.unwrap();
+    client.speak(1);
+    // In `start` it would be a request that its contract does not allow.
+    client.send(ubf!(close)).await.unwrap();
+    opens.notify_one();
+    for state in ["opened", "start"] {
+        assert_eq!(client.answer().await.unwrap(), reply("ok", state));
     }
 }
 
