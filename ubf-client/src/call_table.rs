@@ -91,7 +91,9 @@ pub(crate) enum Waiter {
 
 impl CallTable {
     pub(crate) fn new(max_pending: usize, max_reply_bytes: usize) -> Self {
-        let state = State { has_handles: true, ..State::default() };
+        // Many clients never have more than one call: an idle one has no room for others.
+        let (commands, calls) = (Vec::with_capacity(1), Slab::with_capacity(1));
+        let state = State { commands, calls, has_handles: true, ..State::default() };
         Self {
             permits: Semaphore::new(max_pending),
             opening_permits: Semaphore::new(MAX_OPENING_CALLS),
@@ -210,8 +212,15 @@ impl CallTable {
         if !has_commands && !state.has_handles {
             return Poll::Ready(false);
         }
-        // Both have room for a batch, and keep it.
-        std::mem::swap(&mut state.commands, commands);
+        if state.commands.len() > 1 {
+            // Both have room for a batch, and keep it.
+            std::mem::swap(&mut state.commands, commands);
+        } else if let Some(command) = state.commands.pop() {
+            commands.push(command);
+        } else if state.commands.capacity() > 1 && state.calls.is_empty() {
+            // There is no batch, and will be none for a while.
+            state.commands = Vec::with_capacity(1);
+        }
         let before = state.driver.replace(cx.waker().clone());
         // The end is told when it is asked for again.
         self.is_quiet.store(state.has_handles, Ordering::Release);

@@ -22,6 +22,10 @@ impl<T> Calls<T> {
     pub(crate) fn insert(&mut self, CallId(number): CallId, call: T) {
         let number = usize::try_from(number).unwrap_or(usize::MAX);
         if self.slots.len() <= number {
+            if self.slots.capacity() == 0 {
+                // Many clients never have more than one.
+                self.slots.reserve_exact(number.saturating_add(1));
+            }
             self.slots.resize_with(number.saturating_add(1), || None);
         }
         if let Some(slot) = self.slots.get_mut(number) {

@@ -10,7 +10,7 @@ use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::task::coop;
@@ -18,13 +18,13 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tracing::{debug, warn};
 use ubf_codec::Version;
 use ubf_proto::client::{
-    CallError, CallId, Config, ConnectionId, Done, Input, NamedBy, Notice, Output,
+    Call, CallError, CallId, Config, ConnectionId, Done, Input, Leaving, NamedBy, Notice, Output,
 };
 use ubf_proto::session::SessionId;
 use ubf_proto::{ClientSession, RedirectPolicy, Time};
 
 use crate::attempt::{Attempt, Connector};
-use crate::call_table::{Answer, CallTable, Outcome, unknown};
+use crate::call_table::{Answer, CallTable, unknown};
 use crate::calls::Calls;
 use crate::command::{Command, Submission, crash};
 #[cfg(feature = "contract")]
@@ -35,6 +35,7 @@ use crate::link::Link;
 use crate::opening::{Opening, OpeningHook, OpeningTask};
 use crate::reply::{Connection, Event, Reply};
 use crate::request::{Kind, Rendering, Request, render};
+use crate::room::Room;
 use crate::showing::{Showing, Viewers};
 use crate::stand_in::StandIns;
 use crate::wire::Direction;
@@ -97,16 +98,12 @@ pub(crate) struct Driver {
     opening: Option<OpeningTask>,
     /// How long that may take.
     opening_time: Duration,
-    /// Empty but while commands are taken in.
-    commands: Vec<Command>,
-    /// Outcomes that are told when the status shows them.
-    ended: Vec<(CallId, Outcome)>,
-    /// Memory of the replies among them.
+    /// `None` while this waits.
+    room: Option<Box<Room>>,
+    /// Memory of the replies that have ended calls, until that is told.
     ended_bytes: usize,
-    /// So many of them opened a connection.
+    /// So many calls that have ended opened a connection.
     ended_opening: usize,
-    /// Empty but while they are told.
-    wakers: Vec<Waker>,
     timer: Pin<Box<Sleep>>,
     /// When the timer wakes us. It may be earlier than is needed.
     armed: Option<Time>,
@@ -145,11 +142,9 @@ impl Driver {
             calls: Calls::new(),
             opening: None,
             opening_time: config.call_time,
-            commands: Vec::new(),
-            ended: Vec::new(),
+            room: None,
             ended_bytes: 0,
             ended_opening: 0,
-            wakers: Vec::new(),
             timer: Box::pin(sleep_until(start + MAX_SLEEP)),
             armed: None,
             inputs_since_write: 0,
@@ -173,9 +168,35 @@ impl Driver {
         self.now = Time::from_millis(u64::try_from(millis).unwrap_or(u64::MAX));
     }
 
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut room = Room::take();
+        self.session.attach_scratch(&mut room.scratch);
+        let link = self.links.first_mut();
+        if let Some(unsent) = link.and_then(Link::idle_unsent) {
+            std::mem::swap(unsent, &mut room.unsent);
+        }
+        self.room = Some(room);
+        let polled = self.go_on(cx);
+        let mut room = self.room.take().unwrap_or_default();
+        if self.session.open_calls() == 0 {
+            self.session.release_scratch(&mut room.scratch);
+            let link = self.links.first_mut();
+            if let Some(unsent) = link.and_then(Link::idle_unsent) {
+                room.unsent = std::mem::take(unsent);
+            }
+        }
+        room.give_back();
+        polled
+    }
+
+    /// What it works in. There is always one while it runs.
+    fn room(&mut self) -> &mut Room {
+        self.room.get_or_insert_default()
+    }
+
     /// Goes on until there is nothing to do but to wait. What is shown and what is armed is seen to
     /// once for all that came in.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn go_on(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.look_at_clock();
         loop {
             while let Some(output) = self.session.poll_output() {
@@ -242,9 +263,9 @@ impl Driver {
         }
         // Callers of other threads may go on for ever; others want their turn.
         let Poll::Ready(turn) = coop::poll_proceed(cx) else { return false };
-        let mut commands = std::mem::take(&mut self.commands);
+        let mut commands = std::mem::take(&mut self.room().commands);
         let Poll::Ready(are_open) = self.ends.table.poll_commands(cx, &mut commands) else {
-            self.commands = commands;
+            self.room().commands = commands;
             return false;
         };
         turn.made_progress();
@@ -257,7 +278,7 @@ impl Driver {
         for command in commands.drain(..) {
             self.feed_command(command, now);
         }
-        self.commands = commands;
+        self.room().commands = commands;
         self.give_up_calls(now);
         true
     }
@@ -361,7 +382,10 @@ impl Driver {
                 self.calls_since_write += 1;
                 let is_opening = call.opens.is_some();
                 self.calls.insert(call.id, OpenCall { is_opening, request, kind, is_awaited });
-                Input::Call(call)
+                match self.send_at_once(call, now) {
+                    Ok(()) => return,
+                    Err(call) => Input::Call(call),
+                }
             }
             Command::Cancel(call) => Input::Cancel { call },
             Command::Crashed { version, why } => Input::Crashed { version, call: None, why },
@@ -376,6 +400,18 @@ impl Driver {
             Command::Close { within } => return self.close(within, now),
         };
         self.session.handle(input, now);
+    }
+
+    /// Sends a call about which there is nothing to decide.
+    fn send_at_once(&mut self, call: Call, now: Time) -> Result<(), Call> {
+        let Leaving { connection, head, body } = self.session.send_at_once(call, now)?;
+        if self.showing.has_wire_hook() {
+            self.showing.wire(connection, Direction::ToServer, &[&head, body].concat());
+        }
+        if let Some(link) = self.links.iter_mut().find(|link| link.id == connection) {
+            link.push_copy(&head, body);
+        }
+        Ok(())
     }
 
     fn close(&mut self, within: Duration, now: Time) {
@@ -395,6 +431,8 @@ impl Driver {
                 let is_tls = tls.is_some();
                 let attempt = Attempt::new(target, tls, named_by, within);
                 let connecting = attempt.begin(self.ends.connector.as_ref());
+                // Mostly, there is one.
+                self.links.reserve_exact(1);
                 self.links.push(Link::new(connection, address, connecting, is_tls));
             }
             Output::Transmit { connection, packet } => {
@@ -488,13 +526,13 @@ impl Driver {
             None => outcome,
         };
         // What the caller's code does when it is dropped is its own, too.
-        if catch_unwind(AssertUnwindSafe(|| drop(request))).is_err() {
+        if request.is_some() && catch_unwind(AssertUnwindSafe(|| drop(request))).is_err() {
             warn!("a request crashed when it was dropped");
         }
         if !is_awaited && let Err(error) = &outcome {
             warn!(%error, "event lost");
         }
-        self.ended.push((call, outcome));
+        self.room().ended.push((call, outcome));
         self.ended_opening += usize::from(is_opening);
     }
 
@@ -560,11 +598,12 @@ impl Driver {
     /// Shows what has become of the session, then tells the callers: whoever has a reply finds it
     /// counted.
     fn publish(&mut self) {
-        self.showing.update(&self.session, !self.ended.is_empty(), &self.ends.table);
-        if !self.ended.is_empty() {
+        let Some(Room { ended, wakers, .. }) = self.room.as_deref_mut() else { return };
+        self.showing.update(&self.session, !ended.is_empty(), &self.ends.table);
+        if !ended.is_empty() {
             self.ended_bytes = 0;
             let opening = std::mem::take(&mut self.ended_opening);
-            self.ends.table.publish(&mut self.ended, opening, &mut self.wakers);
+            self.ends.table.publish(ended, opening, wakers);
         }
     }
 }

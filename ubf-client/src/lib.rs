@@ -99,6 +99,7 @@ mod request;
 
 mod events;
 mod reply;
+mod room;
 mod status;
 
 mod builder;

@@ -11,7 +11,7 @@ use tokio::time::{Sleep, sleep};
 use ubf_codec::Address;
 use ubf_net::DialError;
 use ubf_proto::client::{Cause, ConnectionId, Input};
-use ubf_proto::{ClientSession, Packet};
+use ubf_proto::{ClientSession, Outbound, Packet};
 
 use crate::attempt::Connecting;
 use crate::reply::Connection;
@@ -57,6 +57,20 @@ impl Link {
     pub(crate) fn push(&mut self, packet: Packet) {
         if let Stage::Open { socket } = &mut self.stage {
             socket.push(packet);
+        }
+    }
+
+    pub(crate) fn push_copy(&mut self, head: &[u8], body: &[u8]) {
+        if let Stage::Open { socket } = &mut self.stage {
+            socket.push_copy(head, body);
+        }
+    }
+
+    /// What it writes from, if all of it is written.
+    pub(crate) fn idle_unsent(&mut self) -> Option<&mut Outbound> {
+        match &mut self.stage {
+            Stage::Open { socket } => Some(socket.unsent()).filter(|unsent| unsent.is_empty()),
+            Stage::Dialing { .. } | Stage::Leaving { .. } | Stage::Gone => None,
         }
     }
 

@@ -36,7 +36,10 @@ pub(crate) struct Viewers {
 pub(crate) struct Showing {
     viewers: Viewers,
     start: Instant,
-    status: Status,
+    /// What the status is about to show: the last connection that ended.
+    last_loss: Option<Box<Loss>>,
+    events: u64,
+    events_missed: u64,
     /// Losses before the first agreement: at most one for each address in a round.
     first_losses: Vec<Loss>,
     /// Why the last connection was not made, until the session has told of its loss.
@@ -50,7 +53,9 @@ impl Showing {
         Self {
             viewers,
             start,
-            status: Status::new(),
+            last_loss: None,
+            events: 0,
+            events_missed: 0,
             first_losses: Vec::new(),
             dial_failure: None,
             has_notices: false,
@@ -65,8 +70,7 @@ impl Showing {
 
     /// An event has come.
     pub(crate) const fn event(&mut self, is_kept: bool) {
-        let counter =
-            if is_kept { &mut self.status.events } else { &mut self.status.events_missed };
+        let counter = if is_kept { &mut self.events } else { &mut self.events_missed };
         *counter += 1;
         self.has_events = true;
     }
@@ -84,7 +88,7 @@ impl Showing {
             if self.viewers.first_outcome.is_some() {
                 self.first_losses.push(loss.clone());
             }
-            self.status.last_loss = Some(loss);
+            self.last_loss = Some(Box::new(loss));
         }
         if let Some(hook) = &self.viewers.notice_hook
             && catch_unwind(AssertUnwindSafe(|| hook(notice))).is_err()
@@ -131,53 +135,57 @@ impl Showing {
             let losses = std::mem::take(&mut self.first_losses);
             self.tell_first_outcome(Err(losses));
         }
-        let shown = (self.status.state, self.status.version, self.status.hops);
-        let is_changed = self.has_notices
-            || self.status.is_paused == session.is_reading()
-            || shown != (state, session.version(), session.hops())
-            || self.status.address.as_ref() != session.address();
-        let is_counted = self.status.statistics != session.statistics() || self.has_events;
+        let (is_changed, is_counted) = {
+            let shown = self.viewers.status.borrow();
+            let is_changed = self.has_notices
+                || shown.is_paused == session.is_reading()
+                || (shown.state, shown.version, shown.hops)
+                    != (state, session.version(), session.hops())
+                || shown.address.as_ref() != session.address();
+            (is_changed, shown.statistics != session.statistics() || self.has_events)
+        };
         // What came in is mostly no news but for the session.
         if !is_changed && !is_counted && !has_ended {
             return;
         }
         self.has_events = false;
-        self.status.statistics = session.statistics();
         if is_changed {
             self.has_notices = false;
-            self.look_at(session);
-            table.set_version(self.status.version);
+            table.set_version(session.version());
         }
-        let status = &self.status;
+        let (start, last_loss) = (self.start, self.last_loss.take());
         self.viewers.status.send_if_modified(|shown| {
             if is_changed {
-                shown.clone_from(status);
-            } else {
-                shown.statistics = status.statistics;
-                shown.events = status.events;
-                shown.events_missed = status.events_missed;
+                look_at(session, start, shown);
             }
+            if let Some(loss) = last_loss {
+                shown.last_loss = Some(*loss);
+            }
+            shown.statistics = session.statistics();
+            shown.events = self.events;
+            shown.events_missed = self.events_missed;
             is_changed
         });
     }
+}
 
-    fn look_at(&mut self, session: &ClientSession) {
-        self.status.state = session.state();
-        self.status.version = session.version();
-        self.status.address = session.address().cloned();
-        self.status.hops = session.hops();
-        self.status.is_paused = !session.is_reading();
-        let start = self.start.into_std();
-        let moment = |until: Time| start.checked_add(until.since(Time::ZERO));
-        self.status.session = session.session().map(|session| SessionStatus {
-            ordinal: session.ordinal,
-            id: session.id,
-            level: session.level,
-            parked_since: session.parked_since.and_then(moment),
-        });
-        self.status.quarantine = session
-            .quarantine()
-            .filter_map(|(version, until)| Some((version, moment(until)?)))
-            .collect();
-    }
+/// Puts into a status what has become of a session that was begun at `start`.
+fn look_at(session: &ClientSession, start: Instant, status: &mut Status) {
+    status.state = session.state();
+    status.version = session.version();
+    status.address = session.address().cloned();
+    status.hops = session.hops();
+    status.is_paused = !session.is_reading();
+    let start = start.into_std();
+    let moment = |until: Time| start.checked_add(until.since(Time::ZERO));
+    status.session = session.session().map(|session| SessionStatus {
+        ordinal: session.ordinal,
+        id: session.id,
+        level: session.level,
+        parked_since: session.parked_since.and_then(moment),
+    });
+    status.quarantine = session
+        .quarantine()
+        .filter_map(|(version, until)| Some((version, moment(until)?)))
+        .collect();
 }

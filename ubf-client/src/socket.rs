@@ -1,22 +1,23 @@
-//! One socket: reads into a buffer that is kept, writes of whole batches.
+//! One socket: reads that keep no buffer, writes of whole batches.
 
 use std::future::Future as _;
+use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::{BufMut as _, BytesMut};
-use tokio::io::{AsyncReadExt as _, AsyncWrite as _};
+use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, ReadBuf};
 use ubf_net::{Stream, poll_write_pieces};
 use ubf_proto::{Outbound, Packet};
 
-/// Bytes of a read buffer. Chosen: holds a batch of a hundred small replies.
-const READ_BYTES: usize = 16 * 1024;
-/// Bytes of the first one. Chosen: holds an agreement and some replies, and takes part of a page of
-/// memory, which has to be fetched.
-const FIRST_READ_BYTES: usize = 2 * 1024;
-/// A buffer with less room than this left is not used for another read. Chosen: a read costs more
-/// than the memory.
-const MIN_READ_BYTES: usize = 4 * 1024;
+/// Room for a read on the stack, from where a copy is made that takes no more memory than came.
+/// Chosen: holds a batch of a hundred small replies; a copy costs little beside a read.
+const STACK_READ_BYTES: usize = 16 * 1024;
+/// Room for a read when more than that came. It is not copied. Chosen: more makes nothing faster.
+const LARGE_READ_BYTES: usize = 64 * 1024;
+/// After a read of less, nothing is expected to go on. Chosen: as little as a large packet is worth
+/// a place of its own for.
+const MIN_FLOOD_BYTES: usize = 4 * 1024;
 /// The most that is read at once into the place of a large packet. Chosen: takes some tens of
 /// microseconds, for which other calls wait.
 const LARGEST_READ_BYTES: usize = 256 * 1024;
@@ -24,25 +25,15 @@ const LARGEST_READ_BYTES: usize = 256 * 1024;
 #[derive(Debug)]
 pub(crate) struct Socket {
     stream: Stream,
-    /// What the last read left of its buffer.
-    spare: BytesMut,
-    has_read: bool,
-    /// The last read brought much: more of the same packet may be there.
-    is_flooded: bool,
+    /// Bytes of the last read: after many, more of the same may be there.
+    last_read: usize,
     unsent: Outbound,
     can_write: bool,
 }
 
 impl Socket {
     pub(crate) fn new(stream: Stream) -> Self {
-        Self {
-            stream,
-            spare: BytesMut::new(),
-            has_read: false,
-            is_flooded: false,
-            unsent: Outbound::default(),
-            can_write: true,
-        }
+        Self { stream, last_read: 0, unsent: Outbound::default(), can_write: true }
     }
 
     /// Puts a packet behind those that are to be written.
@@ -52,6 +43,17 @@ impl Socket {
         }
     }
 
+    /// The same for a copy of a small one.
+    pub(crate) fn push_copy(&mut self, head: &[u8], body: &[u8]) {
+        if self.can_write {
+            self.unsent.push_copy(head, body);
+        }
+    }
+
+    pub(crate) const fn unsent(&mut self) -> &mut Outbound {
+        &mut self.unsent
+    }
+
     /// Bytes that came in; `None` at the end of the stream, or if it is broken. What goes on with a
     /// large packet is read into the place that `place` gives, if it gives one.
     pub(crate) fn poll_read(
@@ -59,39 +61,33 @@ impl Socket {
         place: impl FnOnce() -> Option<BytesMut>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<BytesMut>> {
-        if self.is_flooded {
+        if self.last_read >= MIN_FLOOD_BYTES {
             // No place is made for what is not there.
             ready!(self.stream.poll_read_ready(cx)).ok();
-            if let Some(place) = place() {
-                return self.poll_large_read(place, cx);
+            let is_large = self.last_read >= STACK_READ_BYTES;
+            let room = || is_large.then(|| BytesMut::with_capacity(LARGE_READ_BYTES));
+            if let Some(room) = place().or_else(room) {
+                return self.poll_large_read(room, cx);
             }
         }
-        if self.spare.capacity() < MIN_READ_BYTES {
-            // A connection that nothing is read from needs no buffer.
-            ready!(self.stream.poll_read_ready(cx)).ok();
-            let bytes = if self.has_read { READ_BYTES } else { FIRST_READ_BYTES };
-            self.spare = BytesMut::with_capacity(bytes);
-            self.has_read = true;
-        }
-        match ready!(pin!(self.stream.read_buf(&mut self.spare)).poll(cx)) {
-            Ok(1..) => {
-                self.is_flooded = self.spare.len() >= MIN_READ_BYTES;
-                Poll::Ready(Some(self.spare.split()))
-            }
-            Ok(0) | Err(_) => Poll::Ready(None),
-        }
+        let mut bytes = [const { MaybeUninit::uninit() }; STACK_READ_BYTES];
+        let mut room = ReadBuf::uninit(&mut bytes);
+        let is_read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut room)).is_ok();
+        let read = Some(room.filled()).filter(|bytes| is_read && !bytes.is_empty());
+        self.last_read = read.map_or(0, <[u8]>::len);
+        Poll::Ready(read.map(BytesMut::from))
     }
 
     fn poll_large_read(
         &mut self,
-        mut place: BytesMut,
+        mut room: BytesMut,
         cx: &mut Context<'_>,
     ) -> Poll<Option<BytesMut>> {
-        let mut part = (&mut place).limit(LARGEST_READ_BYTES);
+        let mut part = (&mut room).limit(LARGEST_READ_BYTES);
         match ready!(pin!(self.stream.read_buf(&mut part)).poll(cx)) {
             Ok(count @ 1..) => {
-                self.is_flooded = count >= MIN_READ_BYTES;
-                Poll::Ready(Some(place))
+                self.last_read = count;
+                Poll::Ready(Some(room))
             }
             Ok(0) | Err(_) => Poll::Ready(None),
         }

@@ -61,12 +61,16 @@ impl<H: Header> Inbound<H> {
         }
     }
 
-    /// Gives it a decoder to use, if it has none.
-    pub(crate) fn attach(&mut self, mut decoder: Box<VersionedDecoder<H>>) {
-        if self.decoder.is_none() {
-            decoder.restart(self.limits, self.end);
-            self.decoder = Some(decoder);
+    /// Gives it a decoder to use. If it has one, this one comes back.
+    pub(crate) fn attach(
+        &mut self,
+        mut decoder: Box<VersionedDecoder<H>>,
+    ) -> Option<Box<VersionedDecoder<H>>> {
+        if self.decoder.is_some() {
+            return Some(decoder);
         }
+        decoder.restart(self.limits, self.end);
+        self.decoder.replace(decoder)
     }
 
     /// Takes its decoder, if no packet has begun.

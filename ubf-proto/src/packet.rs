@@ -66,7 +66,11 @@ pub(crate) struct ClientHeads(Option<(Version, Bytes)>);
 
 impl ClientHeads {
     pub(crate) fn packet(&mut self, version: Version, body: Bytes) -> Packet {
-        let head = match &self.0 {
+        Packet { head: self.head(version), body }
+    }
+
+    pub(crate) fn head(&mut self, version: Version) -> Bytes {
+        match &self.0 {
             Some((last, head)) if *last == version => head.clone(),
             Some(_) | None => {
                 let head = known(CLIENT_HEADS, version.into())
@@ -74,8 +78,7 @@ impl ClientHeads {
                 self.0 = Some((version, head.clone()));
                 head
             }
-        };
-        Packet { head, body }
+        }
     }
 }
 

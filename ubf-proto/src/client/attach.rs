@@ -1,5 +1,6 @@
 //! How a connection gets a session: by opening one, or by going on with the last one (S1, S4, S7).
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use ubf_codec::Version;
@@ -84,15 +85,16 @@ impl ClientSession {
     /// S11: whether the connection in use has a session, and another one is made to take its place.
     pub(super) fn is_move_of_session(&self) -> bool {
         let is_move = self.next.as_ref().is_some_and(|next| next.purpose == Purpose::Use);
-        let has_session =
-            |held: &Held| self.current.as_ref().is_some_and(|link| held.is_attached_to(link.id));
+        let has_session = |held: &Box<Held>| {
+            self.current.as_ref().is_some_and(|link| held.is_attached_to(link.id))
+        };
         is_move && self.held.as_ref().is_some_and(has_session)
     }
 
     /// S11: whether the session was asked for on another connection: until that is decided, nothing
     /// is sent here, and nothing is read.
     pub(super) fn is_frozen(&self) -> bool {
-        let is_asked = |next: &Connection| !matches!(next.attachment, Attachment::Open);
+        let is_asked = |next: &Box<Connection>| !matches!(next.attachment, Attachment::Open);
         self.is_move_of_session() && self.next.as_ref().is_some_and(is_asked)
     }
 
@@ -239,7 +241,7 @@ impl ClientSession {
         let (owner, address) = (link.candidate(), link.address.clone());
         let held = Held::new(ordinal, wish.id, grant, owner, outgoing, connection);
         let told = held.told(false);
-        self.held = Some(held);
+        self.held = Some(Box::new(held));
         let (id, level) = (wish.id, grant.level);
         self.notice(Notice::NewSession { connection, ordinal, id, level, address });
         Attached::Settled(Some(told))

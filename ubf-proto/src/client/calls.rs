@@ -93,6 +93,11 @@ impl Waiting {
         self.calls.iter().map(|call| call.deadline).min()
     }
 
+    /// Its memory.
+    pub(super) const fn room(&mut self) -> &mut VecDeque<OpenCall> {
+        &mut self.calls
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.calls.is_empty()
     }

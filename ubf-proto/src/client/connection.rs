@@ -317,6 +317,11 @@ impl Connection {
         self.in_flight.iter().find(|sent| !sent.awaited.is_event())
     }
 
+    /// L2: an answer has come, and the time of the next one begins.
+    pub(super) const fn has_answered(&mut self, now: Time) {
+        self.due_since = now;
+    }
+
     /// Whether a message of the application is not answered.
     pub(super) fn has_messages_in_flight(&self) -> bool {
         self.in_flight.iter().any(|sent| sent.awaited.version().is_some())

@@ -1,5 +1,6 @@
 //! Connections are made, and those that are lost are replaced: rounds over all addresses (R4, R7).
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -131,14 +132,14 @@ impl ClientSession {
             within,
             tls,
         });
-        self.next = Some(Connection::new(
+        self.next = Some(Box::new(Connection::new(
             connection,
             address,
             named_by,
             self.now + within,
             &self.config,
             self.now,
-        ));
+        )));
     }
 
     pub(super) fn connected(&mut self, connection: ConnectionId, peer: Option<IpAddr>, tls: bool) {
@@ -165,7 +166,7 @@ impl ClientSession {
 
     /// Ends connections to servers that have no version in common with us, once they owe nothing.
     pub(super) fn end_doomed(&mut self) -> bool {
-        let is_over = |link: &&Connection| link.doomed.is_some() && link.in_flight.is_empty();
+        let is_over = |link: &&Box<Connection>| link.doomed.is_some() && link.in_flight.is_empty();
         let over = [&self.current, &self.next].into_iter().flatten().find(is_over);
         let Some((connection, Some(reason))) = over.map(|link| (link.id, link.doomed.clone()))
         else {
@@ -177,8 +178,9 @@ impl ClientSession {
 
     /// A connection is gone, or is given up.
     pub(super) fn lost(&mut self, connection: ConnectionId, reason: LossReason) {
-        let is_it =
-            |link: &Option<Connection>| link.as_ref().is_some_and(|link| link.id == connection);
+        let is_it = |link: &Option<Box<Connection>>| {
+            link.as_ref().is_some_and(|link| link.id == connection)
+        };
         let slot = if is_it(&self.current) {
             Slot::Current
         } else if is_it(&self.next) {

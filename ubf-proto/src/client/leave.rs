@@ -1,5 +1,6 @@
 //! How a session loses its connection, is acknowledged, and ends (S3, S4, S6, S7).
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
 use ubf_codec::Term;
@@ -21,7 +22,7 @@ impl ClientSession {
     /// otherwise its calls end. Tells how many connections one of these calls had lost before.
     pub(super) fn leave(
         &mut self,
-        link: Connection,
+        link: Box<Connection>,
         slot: Slot,
         ending: Ending,
         is_resumable: bool,
@@ -145,7 +146,7 @@ impl ClientSession {
 
     /// S7: when the session will be gone, unless a server is being asked for it.
     fn gone_at(&self) -> Option<Time> {
-        let is_asked = |link: &Connection| matches!(link.attachment, Attachment::Resuming);
+        let is_asked = |link: &Box<Connection>| matches!(link.attachment, Attachment::Resuming);
         let is_being_asked = self.next.as_ref().is_some_and(is_asked);
         self.held.as_ref().filter(|_| !is_being_asked)?.gone_at()
     }

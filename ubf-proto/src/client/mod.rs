@@ -12,6 +12,7 @@
 
 mod accepted;
 mod asking;
+mod at_once;
 mod attach;
 mod calls;
 mod config;
@@ -31,12 +32,14 @@ mod output;
 mod plan;
 mod receive;
 mod route;
+mod scratch;
 mod send;
 mod settle;
 mod statistics;
 mod violation;
 mod withdrawn;
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -44,6 +47,7 @@ use alloc::vec::Vec;
 use bytes::BytesMut;
 use ubf_codec::{Address, Host, Term, Version};
 
+pub use self::at_once::Leaving;
 pub use self::config::Config;
 pub use self::error::CallError;
 pub use self::input::{Call, CallId, Input};
@@ -51,6 +55,7 @@ pub use self::loss::{Cause, Loss, LossReason};
 pub use self::notice::Notice;
 pub use self::output::{ConnectionId, Done, InSession, NamedBy, Output};
 pub use self::plan::SessionPlan;
+pub use self::scratch::Scratch;
 pub use self::statistics::Statistics;
 pub use self::violation::Violation;
 
@@ -130,11 +135,11 @@ pub struct ClientSession {
     /// No quarantine ends before, and no withdrawn version is asked for again.
     quarantine_due: Option<Time>,
     /// The connection that messages go to.
-    current: Option<Connection>,
+    current: Option<Box<Connection>>,
     /// The one that they will go to when it has agreed.
-    next: Option<Connection>,
+    next: Option<Box<Connection>>,
     /// The session, if a server has granted one that is not given up.
-    held: Option<Held>,
+    held: Option<Box<Held>>,
     /// S1: the name of the next session.
     stock: Option<SessionId>,
     /// The shell was asked for one.
@@ -305,6 +310,13 @@ impl ClientSession {
             if let Some(output) = self.outputs.pop_front() {
                 return Some(output);
             }
+            if let Some(output) = self.receive_at_once() {
+                return Some(output);
+            }
+            // What came was another packet, which may have made outputs.
+            if !self.outputs.is_empty() {
+                continue;
+            }
             self.is_settled = self.is_settled || self.is_closed || !self.step();
             if self.is_settled && self.outputs.is_empty() {
                 return None;
@@ -325,7 +337,7 @@ impl ClientSession {
         if self.is_closed {
             return None;
         }
-        let of_connection = |link: &Option<Connection>| {
+        let of_connection = |link: &Option<Box<Connection>>| {
             link.as_ref().map_or(Time::NEVER, |link| link.timeout(&self.config, self.is_reading))
         };
         let others = [
@@ -451,7 +463,6 @@ impl ClientSession {
     }
 
     fn call(&mut self, call: Call) {
-        self.statistics.calls += 1;
         let refusal = if self.is_closing {
             Some(CallError::Closed)
         } else if self.open_calls >= self.config.max_pending && call.opens.is_none() {
@@ -460,30 +471,13 @@ impl ClientSession {
             None
         };
         if let Some(refusal) = refusal {
+            self.statistics.calls += 1;
             self.statistics.errors += 1;
             self.outputs.push_back(Output::Ended { call: call.id, outcome: Err(refusal) });
             return;
         }
-        let deadline = self.now + call.time.unwrap_or(self.config.call_time);
-        self.calls_due = Some(self.calls_due.map_or(deadline, |due| due.min(deadline)));
-        self.open_calls += 1;
-        self.next_sequence += 1;
-        let is_ordinary = u64::from(call.opens.is_none());
-        self.waiting.insert(OpenCall {
-            id: call.id,
-            sequence: self.next_sequence | (is_ordinary << 63),
-            opens: call.opens,
-            is_event: call.is_event,
-            is_idempotent: call.is_idempotent,
-            deadline,
-            rendering: call
-                .rendered
-                .map_or(Rendering::Needed, |(version, body)| Rendering::Ready(version, body)),
-            is_constant: call.is_constant,
-            trace: call.trace,
-            refusals: 0,
-            losses: 0,
-        });
+        let call = self.open(call);
+        self.waiting.insert(call);
     }
 
     fn cancel(&mut self, id: CallId) {
@@ -505,7 +499,7 @@ impl ClientSession {
         if let Some(call) = in_flight.find_map(|sent| sent.abandon(&is_it)) {
             return Some((call, true));
         }
-        match &mut self.held {
+        match self.held.as_deref_mut() {
             // S7.15: what a closing owner has not taken is sent again after a resume, or not at
             // all.
             Some(Held { place: Place::Parked { messages, ending, .. }, .. }) => {
@@ -551,17 +545,18 @@ impl ClientSession {
     }
 
     fn connection_mut(&mut self, connection: ConnectionId) -> Option<&mut Connection> {
-        [&mut self.current, &mut self.next].into_iter().flatten().find(|link| link.id == connection)
+        let links = [self.current.as_deref_mut(), self.next.as_deref_mut()];
+        links.into_iter().flatten().find(|link| link.id == connection)
     }
 
-    const fn peek(&self, slot: Slot) -> Option<&Connection> {
+    fn peek(&self, slot: Slot) -> Option<&Connection> {
         match slot {
-            Slot::Current => self.current.as_ref(),
-            Slot::Next => self.next.as_ref(),
+            Slot::Current => self.current.as_deref(),
+            Slot::Next => self.next.as_deref(),
         }
     }
 
-    fn slot(&mut self, slot: Slot) -> &mut Option<Connection> {
+    fn slot(&mut self, slot: Slot) -> &mut Option<Box<Connection>> {
         match slot {
             Slot::Current => &mut self.current,
             Slot::Next => &mut self.next,
@@ -610,7 +605,7 @@ impl ClientSession {
         while let Some((call, may_have_run)) = self.abandon(|call| call.deadline <= now) {
             self.end_late(&call, may_have_run);
         }
-        let parked = match &self.held {
+        let parked = match self.held.as_deref() {
             Some(Held { place: Place::Parked { messages, .. }, .. }) => Some(messages),
             Some(Held { place: Place::Attached(_), .. }) | None => None,
         };

@@ -39,7 +39,7 @@ impl ClientSession {
     }
 
     fn negotiate_on(&mut self, slot: Slot) -> bool {
-        let is_wanted = |link: &Option<Connection>| {
+        let is_wanted = |link: &Option<Box<Connection>>| {
             link.as_ref().is_some_and(|link| link.negotiation.is_wanted())
         };
         if !is_wanted(self.slot(slot)) || !self.may_negotiate(slot) {
@@ -306,10 +306,7 @@ impl ClientSession {
     ) {
         let now = self.now;
         if let Some(link) = self.connection_mut(connection) {
-            if link.unsent == 0 {
-                link.last_written = now;
-            }
-            link.unsent += packet.len();
+            link.will_write(packet.len(), now);
             self.outputs.push_back(Output::Transmit { connection, packet });
         }
     }

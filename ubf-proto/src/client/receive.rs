@@ -3,7 +3,7 @@
 use core::cmp::Ordering;
 
 use bytes::Bytes;
-use ubf_codec::{Document, Mode, NextIp, ServerPacket, Term, Version};
+use ubf_codec::{DecodeError, Document, Mode, NextIp, ServerPacket, Term, Version};
 
 use super::calls::OpenCall;
 use super::connection::{Awaited, Sent};
@@ -59,19 +59,24 @@ impl ClientSession {
                 true
             }
             Err(error) => {
-                if link.inbound.begins_with_hello() {
-                    // It would take a complaint for a request.
-                    self.greeted_as_stock(connection, error);
-                } else {
-                    self.complain(connection, Term::atom(error.kind().code()), error.offset());
-                    self.lost(connection, LossReason::BadSyntax(error));
-                }
+                self.bad_syntax(slot, connection, error);
                 true
             }
         }
     }
 
-    fn receive_packet(
+    /// L3: what comes is no packet.
+    pub(super) fn bad_syntax(&mut self, slot: Slot, connection: ConnectionId, error: DecodeError) {
+        if self.peek(slot).is_some_and(|link| link.inbound.begins_with_hello()) {
+            // It would take a complaint for a request.
+            self.greeted_as_stock(connection, error);
+        } else {
+            self.complain(connection, Term::atom(error.kind().code()), error.offset());
+            self.lost(connection, LossReason::BadSyntax(error));
+        }
+    }
+
+    pub(super) fn receive_packet(
         &mut self,
         slot: Slot,
         connection: ConnectionId,
@@ -142,7 +147,7 @@ impl ClientSession {
             }
             Some(Sent { awaited: Awaited::Reply { call, version: expected }, packet, .. }) => {
                 if version == expected {
-                    self.route.call_was_executed();
+                    self.has_replied();
                     let is_kept = packet == 0;
                     let outcome = if is_kept && self.is_unreadable(slot, version) {
                         Err(CallError::Unreadable { version })
@@ -169,6 +174,11 @@ impl ClientSession {
         }
     }
 
+    /// R5: a request was executed, and its reply is here.
+    pub(super) fn has_replied(&mut self) {
+        self.route.call_was_executed();
+    }
+
     /// S8: an event of a version that is not used for now is dropped, if the session may have kept
     /// it.
     fn receive_event(
@@ -191,7 +201,11 @@ impl ClientSession {
         self.outputs.push_back(Output::EventOut { connection, version, body });
     }
 
-    fn in_session(&self, connection: ConnectionId, is_resumed: bool) -> Option<InSession> {
+    pub(super) fn in_session(
+        &self,
+        connection: ConnectionId,
+        is_resumed: bool,
+    ) -> Option<InSession> {
         let held = self.held.as_ref().filter(|held| held.is_attached_to(connection))?;
         Some(held.told(is_resumed))
     }
@@ -367,13 +381,14 @@ impl ClientSession {
             }
             let sent = link.in_flight.pop_front()?;
             if order.is_eq() {
-                link.due_since = now;
+                link.has_answered(now);
                 if matches!(sent.awaited, Awaited::Agreement { .. }) {
                     link.negotiation.answered();
                 }
             }
             if sent.number > 0 {
-                self.count_answer(slot, &sent, order.is_eq().then_some(len));
+                let message = (sent.number, sent.body_len);
+                self.count_answer(slot, message, order.is_eq().then_some(len));
             }
             if order.is_eq() {
                 return Some(sent);
@@ -385,10 +400,15 @@ impl ClientSession {
     }
 
     /// S3: a message of a session is answered, by so many bytes; or proven to be taken.
-    fn count_answer(&mut self, slot: Slot, sent: &Sent, len: Option<u64>) {
+    pub(super) fn count_answer(
+        &mut self,
+        slot: Slot,
+        (number, body_len): (u64, u64),
+        len: Option<u64>,
+    ) {
         let now = self.now;
         if let Some(outgoing) = self.outgoing(slot) {
-            outgoing.answered(sent.number, sent.body_len);
+            outgoing.answered(number, body_len);
         }
         if let Some(held) = &mut self.held
             && let Some(len) = len

@@ -28,8 +28,8 @@ impl ClientSession {
         }
         // An answer is due to the last packet: nothing is quiet, and nothing is in doubt.
         let is_answer_last =
-            |link: &Option<Connection>| link.as_ref().is_none_or(Connection::ends_with_question);
-        if is_answer_last(self.slot(slot)) {
+            |link: Option<&Connection>| link.is_none_or(Connection::ends_with_question);
+        if is_answer_last(self.peek(slot)) {
             return false;
         }
         let is_leaving = self.is_closing

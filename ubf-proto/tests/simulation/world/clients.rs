@@ -1,5 +1,6 @@
 //! The callers: they call, render, and look at what comes back.
 
+use bytes::Bytes;
 use ubf_codec::{Term, Version, View, ubf};
 use ubf_proto::body;
 use ubf_proto::client::{self, Call, CallId, ConnectionId, Notice};
@@ -44,9 +45,37 @@ impl World {
             if is_event { ", an event" } else { "" },
             if is_idempotent { ", idempotent" } else { "" }
         );
-        self.tell_client(client, client::Input::Call(call));
+        self.hand_in(client, call);
         if is_cancelled {
             self.tell_client(client, client::Input::Cancel { call: CallId(number) });
+        }
+    }
+
+    /// Every other request is written before it is handed in, and leaves at once if it may.
+    fn hand_in(&mut self, index: usize, call: Call) {
+        let client = &mut self.clients[index];
+        let number = client.session.version().map(Version::get).filter(|number| {
+            call.id.0 % 2 == 1
+                && !call.is_event
+                && !client.crashing.contains(number)
+                && !(call.id.0 + u64::from(*number)).is_multiple_of(29)
+        });
+        let Some(number) = number else {
+            return self.tell_client(index, client::Input::Call(call));
+        };
+        let request = body(&ubf!({do_, (index), (call.id.0), (number)}));
+        let call = Call { rendered: client.session.version().zip(Some(request)), ..call };
+        let now = self.client_time(index);
+        let sent = match self.clients[index].session.send_at_once(call, now) {
+            Ok(leaving) => Ok((leaving.connection, [&leaving.head, leaving.body].concat())),
+            Err(call) => Err(call),
+        };
+        match sent {
+            Ok((connection, bytes)) => {
+                self.send_of_client(index, connection, bytes.into());
+                self.look_at_client(index);
+            }
+            Err(call) => self.tell_client(index, client::Input::Call(call)),
         }
     }
 
@@ -59,6 +88,10 @@ impl World {
             assert!(outputs < 10_000, "client {index} has no end of things to do");
             self.do_for_client(index, output);
         }
+        self.look_at_client(index);
+    }
+
+    fn look_at_client(&mut self, index: usize) {
         let session = &self.clients[index].session;
         assert!(session.open_calls() <= MAX_PENDING, "L1");
         if let Some(at) = session.poll_timeout() {
@@ -79,29 +112,7 @@ impl World {
             }
             client::Output::Connect { tls: Some(_), .. } => panic!("nobody asked for TLS"),
             client::Output::Transmit { connection, packet } => {
-                let count = packet.len();
-                let bytes = packet.to_bytes();
-                log!(
-                    self,
-                    "client {index} on {}: {}",
-                    connection.0,
-                    String::from_utf8_lossy(&bytes)
-                );
-                self.check_negotiation(index, connection, &bytes);
-                if let Some(call) = call_of(&bytes) {
-                    let client = &mut self.clients[index];
-                    client.sent.insert(call, self.now);
-                    if !client.in_session.contains(&connection) {
-                        client.sent_outside.insert(call);
-                    }
-                }
-                if let Some(&pipe) = self.clients[index].pipes.get(&connection) {
-                    self.put(pipe, true, bytes);
-                    let now = self.client_time(index);
-                    self.clients[index]
-                        .session
-                        .handle(client::Input::Written { connection, count }, now);
-                }
+                self.send_of_client(index, connection, packet.to_bytes());
             }
             client::Output::Close { connection } => {
                 log!(self, "client {index} closes {}", connection.0);
@@ -123,6 +134,24 @@ impl World {
             }
             client::Output::Notice(notice) => self.noticed(index, &notice),
             other => panic!("nobody asked for {other:?}"),
+        }
+    }
+
+    fn send_of_client(&mut self, index: usize, connection: ConnectionId, bytes: Bytes) {
+        let count = bytes.len();
+        log!(self, "client {index} on {}: {}", connection.0, String::from_utf8_lossy(&bytes));
+        self.check_negotiation(index, connection, &bytes);
+        if let Some(call) = call_of(&bytes) {
+            let client = &mut self.clients[index];
+            client.sent.insert(call, self.now);
+            if !client.in_session.contains(&connection) {
+                client.sent_outside.insert(call);
+            }
+        }
+        if let Some(&pipe) = self.clients[index].pipes.get(&connection) {
+            self.put(pipe, true, bytes);
+            let now = self.client_time(index);
+            self.clients[index].session.handle(client::Input::Written { connection, count }, now);
         }
     }
 
