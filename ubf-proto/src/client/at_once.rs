@@ -235,6 +235,8 @@ mod tests {
 
     /// What is set differently.
     type Set = fn(&mut Config);
+    /// What a client is told.
+    type Tell = fn(&mut Client);
 
     /// A client, and all that it has sent and said.
     struct Client {
@@ -302,7 +304,12 @@ mod tests {
                         let id = SessionId::from_bytes(*b"0123456789abcdef");
                         self.session.handle(Input::SessionId(id), Time::ZERO);
                     }
-                    other => self.said.push(format!("{other:?}")),
+                    other @ (Output::Close { .. }
+                    | Output::Render { .. }
+                    | Output::Ended { .. }
+                    | Output::EventOut { .. }
+                    | Output::Notice(_)
+                    | Output::Finished) => self.said.push(format!("{other:?}")),
                 }
             }
         }
@@ -363,7 +370,7 @@ mod tests {
 
     #[test]
     fn whatever_there_is_to_decide_is_decided() {
-        let held: [(&str, Set, fn(&mut Client)); 7] = [
+        let held: [(&str, Set, Tell); 7] = [
             (
                 "an event",
                 |_| {},

@@ -85,17 +85,16 @@ impl ClientSession {
     /// S11: whether the connection in use has a session, and another one is made to take its place.
     pub(super) fn is_move_of_session(&self) -> bool {
         let is_move = self.next.as_ref().is_some_and(|next| next.purpose == Purpose::Use);
-        let has_session = |held: &Box<Held>| {
-            self.current.as_ref().is_some_and(|link| held.is_attached_to(link.id))
-        };
-        is_move && self.held.as_ref().is_some_and(has_session)
+        let has_session =
+            |held: &Held| self.current.as_ref().is_some_and(|link| held.is_attached_to(link.id));
+        is_move && self.held.as_deref().is_some_and(has_session)
     }
 
     /// S11: whether the session was asked for on another connection: until that is decided, nothing
     /// is sent here, and nothing is read.
     pub(super) fn is_frozen(&self) -> bool {
-        let is_asked = |next: &Box<Connection>| !matches!(next.attachment, Attachment::Open);
-        self.is_move_of_session() && self.next.as_ref().is_some_and(is_asked)
+        let is_asked = |next: &Connection| !matches!(next.attachment, Attachment::Open);
+        self.is_move_of_session() && self.next.as_deref().is_some_and(is_asked)
     }
 
     /// S1, S4: what the next `negotiate` of this connection asks for, if anything.

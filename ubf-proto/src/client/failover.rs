@@ -166,8 +166,9 @@ impl ClientSession {
 
     /// Ends connections to servers that have no version in common with us, once they owe nothing.
     pub(super) fn end_doomed(&mut self) -> bool {
-        let is_over = |link: &&Box<Connection>| link.doomed.is_some() && link.in_flight.is_empty();
-        let over = [&self.current, &self.next].into_iter().flatten().find(is_over);
+        let is_over = |link: &&Connection| link.doomed.is_some() && link.in_flight.is_empty();
+        let links = [self.current.as_deref(), self.next.as_deref()];
+        let over = links.into_iter().flatten().find(is_over);
         let Some((connection, Some(reason))) = over.map(|link| (link.id, link.doomed.clone()))
         else {
             return false;

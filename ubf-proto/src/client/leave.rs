@@ -146,8 +146,8 @@ impl ClientSession {
 
     /// S7: when the session will be gone, unless a server is being asked for it.
     fn gone_at(&self) -> Option<Time> {
-        let is_asked = |link: &Box<Connection>| matches!(link.attachment, Attachment::Resuming);
-        let is_being_asked = self.next.as_ref().is_some_and(is_asked);
+        let is_asked = |link: &Connection| matches!(link.attachment, Attachment::Resuming);
+        let is_being_asked = self.next.as_deref().is_some_and(is_asked);
         self.held.as_ref().filter(|_| !is_being_asked)?.gone_at()
     }
 
