@@ -107,6 +107,16 @@ impl Stream {
         }
     }
 
+    /// U2: whether it has a [`descriptor`](Self::descriptor).
+    #[cfg(unix)]
+    #[must_use]
+    pub const fn has_descriptor(&self) -> bool {
+        match &self.0 {
+            Kind::Tcp(_) | Kind::Unix(_) => true,
+            Kind::Own(_) => false,
+        }
+    }
+
     /// U2: the stream of a socket that another process has given. It must be called within a
     /// runtime.
     ///

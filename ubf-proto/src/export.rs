@@ -17,7 +17,9 @@
 //! Kept = ? | {Argument,FirstState,State}
 //! ```
 //! `Unread` and `Unsent` are binaries: bytes from the client that no packet was made of, and bytes
-//! for it.
+//! for it. Version 3 has connections of versioned clients, too ([`LiveExport`]).
+
+mod live;
 
 use alloc::borrow::Cow;
 use alloc::string::{String, ToString as _};
@@ -28,6 +30,7 @@ use core::time::Duration;
 use bytes::Bytes;
 use ubf_codec::{Term, TermRef, View};
 
+pub use self::live::LiveExport;
 #[cfg(feature = "classic")]
 pub use self::classic::{ClassicExport, ClassicKept};
 use crate::endpoint::SessionPlace;
@@ -121,13 +124,18 @@ impl SessionExport {
     /// About the bytes that it takes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let kept = self.session.kept.iter().map(|item| match item {
-            RestoredItem::Answer(_, StoredAnswer::Reply { body, .. })
-            | RestoredItem::Event { body, .. } => body.len(),
-            RestoredItem::Answer(..) => 64,
-        });
-        kept.sum::<usize>() + self.state.as_ref().map_or(0, Bytes::len)
+        kept_bytes(&self.session) + self.state.as_ref().map_or(0, Bytes::len)
     }
+}
+
+/// About the bytes of what a session keeps.
+fn kept_bytes(session: &Restored) -> usize {
+    let kept = session.kept.iter().map(|item| match item {
+        RestoredItem::Answer(_, StoredAnswer::Reply { body, .. })
+        | RestoredItem::Event { body, .. } => body.len(),
+        RestoredItem::Answer(..) => 64,
+    });
+    kept.sum()
 }
 
 /// The address, or `{'identity',Names,Address}`.

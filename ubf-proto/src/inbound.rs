@@ -1,10 +1,11 @@
 //! Bytes that came in, until they are packets.
 
 use alloc::boxed::Box;
+use alloc::format;
 use core::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use ubf_codec::{DecodeError, Document, Header, Limits, VersionedDecoder};
+use ubf_codec::{ClientHeader, DecodeError, Document, Header, Limits, VersionedDecoder};
 
 use crate::time::Time;
 
@@ -192,6 +193,18 @@ impl<H: Header> Inbound<H> {
         self.partial_since = self.partial_since.map(|_| now);
     }
 
+    /// U2: the offset in the stream at which the last packet ends.
+    pub(crate) const fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// U2: goes on with the stream of another process: from this offset on, of which this has come.
+    pub(crate) fn go_on_at(&mut self, offset: u64, unread: Bytes, now: Time) {
+        self.end = offset;
+        self.received = offset;
+        self.push(unread.into(), now);
+    }
+
     /// The offset in the stream up to which packets were taken out.
     pub(crate) fn offset(&self) -> u64 {
         self.received - self.buffer.len() as u64
@@ -203,11 +216,26 @@ impl<H: Header> Inbound<H> {
     }
 }
 
+impl Inbound<ClientHeader> {
+    /// U2: what has come behind the last packet. A header that was taken out already, and white
+    /// space before it, are there again in as many bytes.
+    pub(crate) fn unread(&self) -> Bytes {
+        let taken = self.received - self.end - self.buffer.len() as u64;
+        let taken = usize::try_from(taken).unwrap_or(usize::MAX);
+        let header = self.decoder.as_ref().and_then(|decoder| decoder.header());
+        let header = header.map(|header| format!("{} ", header.mode.number())).unwrap_or_default();
+        let spaces = taken.saturating_sub(header.len());
+        let mut unread = BytesMut::with_capacity(taken + self.buffer.len());
+        unread.resize(spaces, b' ');
+        unread.extend_from_slice(header.as_bytes());
+        unread.extend_from_slice(&self.buffer);
+        unread.freeze()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use alloc::string::ToString as _;
-
-    use ubf_codec::ClientHeader;
 
     use super::*;
 
@@ -324,6 +352,45 @@ mod tests {
         drop(room);
         let room = inbound.room().unwrap();
         assert_eq!((room.as_ptr(), room.capacity()), place);
+    }
+
+    #[test]
+    fn u2_what_is_unread_is_read_elsewhere_as_it_would_be_here() {
+        let stream = b"\n3 1$  \t12  {'a'\"b$c\"}$0 'ping'$ \r\n3 #1&$4 }$";
+        let read = |inbound: &mut Inbound<ClientHeader>| {
+            let mut found = alloc::vec::Vec::new();
+            loop {
+                match inbound.next(Time::ZERO) {
+                    Ok(Some((packet, end))) => {
+                        let mode = packet.header.mode.number();
+                        found.push(format!("{mode} {} at {end}", packet.body));
+                    }
+                    Ok(None) => return found,
+                    Err(error) => {
+                        found.push(error.to_string());
+                        return found;
+                    }
+                }
+            }
+        };
+        let mut whole = Inbound::new(Limits::default());
+        whole.push(BytesMut::from(&stream[..]), Time::ZERO);
+        let expected = read(&mut whole);
+        assert_eq!(expected.len(), 5);
+        for cut in 0..stream.len() {
+            let (before, behind) = stream.split_at(cut);
+            let mut here = Inbound::new(Limits::default());
+            here.push(BytesMut::from(before), Time::ZERO);
+            let mut found = read(&mut here);
+            let mut there = Inbound::new(Limits::default());
+            if found.len() < expected.len() {
+                there.go_on_at(here.end(), here.unread(), Time::ZERO);
+                assert_eq!(there.received, cut as u64, "no byte is missing");
+                there.push(BytesMut::from(behind), Time::ZERO);
+                found.extend(read(&mut there));
+            }
+            assert_eq!(found, expected, "cut at {cut}");
+        }
     }
 
     #[test]

@@ -63,7 +63,7 @@ pub(crate) enum Unsent<E> {
 impl Command {
     /// Whether the other one, which comes later, says all that matters of this one. What a session
     /// is told by an endpoint sets something.
-    fn is_replaced_by(&self, later: &Self) -> bool {
+    pub(crate) fn is_replaced_by(&self, later: &Self) -> bool {
         match (self, later) {
             // Of several times in which to close the strictest counts.
             (Self::Tell(..), Self::Tell(_, later)) if matches!(**later, Input::Close { .. }) => {

@@ -8,7 +8,7 @@ use ubf_codec::{NextIp, Term, Version};
 use ubf_net::Peer;
 use ubf_proto::endpoint::{self, ConnectionKey, Origin};
 use ubf_proto::server::{Input, Message, SessionAnswer};
-use ubf_proto::session::{Resume, Wish};
+use ubf_proto::session::{Resume, SessionId, Wish};
 use ubf_proto::{Service, Versions};
 
 use crate::endpoint::SharedEndpoint;
@@ -46,6 +46,17 @@ pub enum OwnerInput {
     /// S4: the client wants to go on with a session. Answered by [`OwnerLink::session`]; what comes
     /// of the connection that had the session before is not to be taken any more (S5.6).
     Resume(Resume),
+    /// U2: the session has been on this connection in another process, or at another keeper of it,
+    /// and goes on as if nothing had been: the client is told nothing. An owner that does not have
+    /// it so, in this attempt and with this number of the last message, cuts the connection.
+    Adopt {
+        /// The session.
+        id: SessionId,
+        /// S5: the attempt by which the connection has it.
+        turn: u64,
+        /// S2: the number of the last message that was taken. All of them are answered.
+        received: u64,
+    },
     /// A message: of the session that this connection has, if it has a number, and otherwise of a
     /// client without one. A request is answered by [`reply`](OwnerLink::reply),
     /// [`refused`](OwnerLink::refused) or [`failed`](OwnerLink::failed), an event by

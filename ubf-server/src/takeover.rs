@@ -3,6 +3,7 @@
 //! Sockets and messages between the two are their programs'; here is what happens to connections
 //! and sessions.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,8 @@ use ubf_proto::export::SessionExport;
 use ubf_proto::session::SessionId;
 
 use crate::connection::Gift;
+#[cfg(unix)]
+use crate::connection::{self, AdoptedLive, PassedLive};
 use crate::endpoint::SharedEndpoint;
 use crate::handle::ServerHandle;
 
@@ -35,6 +38,8 @@ pub(crate) enum Doors {
 pub struct Suspension {
     endpoint: Arc<SharedEndpoint>,
     exports: Vec<SessionExport>,
+    #[cfg(unix)]
+    live: Vec<PassedLive>,
     #[cfg(all(unix, feature = "classic"))]
     connections: Vec<crate::classic::PassedConnection>,
     staying: Vec<SessionId>,
@@ -45,8 +50,8 @@ pub struct Suspension {
 
 impl ServerHandle {
     /// U2: stops to take connections, whose queues stay, and waits at most so long until nothing
-    /// runs for sessions of level `'memory'` or of owned services, and on connections of stock
-    /// clients. Other connections without a session are served as before.
+    /// runs on connections that can go to another process, and for sessions. Others are served as
+    /// before.
     pub async fn suspend(&self, within: Duration) -> Suspension {
         let until = Instant::now() + within;
         let endpoint = Arc::clone(&self.0);
@@ -55,25 +60,37 @@ impl ServerHandle {
         endpoint.freeze(&giving);
         drop(giving);
         let mut exports = Vec::new();
+        #[cfg(unix)]
+        let mut live = Vec::new();
         #[cfg(all(unix, feature = "classic"))]
         let mut connections = Vec::new();
-        let mut unmovable = Vec::new();
+        let mut settled = HashSet::new();
         // The error is that the time is over.
         while let Ok(Some(gift)) = timeout_at(until, given.recv()).await {
             match gift {
-                Gift::Session(export) => exports.push(*export),
-                Gift::Unmovable(id) => unmovable.push(id),
+                Gift::Session(export) => {
+                    settled.insert(export.place.id);
+                    exports.push(*export);
+                }
+                Gift::Unmovable(id) => {
+                    settled.insert(id);
+                }
+                #[cfg(unix)]
+                Gift::Live(passed) => {
+                    settled.extend(passed.export.session.map(|(id, _)| id));
+                    live.push(*passed);
+                }
                 #[cfg(all(unix, feature = "classic"))]
                 Gift::Connection(passed) => connections.push(*passed),
             }
         }
         let mut staying = endpoint.session_ids();
-        staying.retain(|id| {
-            !unmovable.contains(id) && !exports.iter().any(|export| export.place.id == *id)
-        });
+        staying.retain(|id| !settled.contains(id));
         Suspension {
             endpoint,
             exports,
+            #[cfg(unix)]
+            live,
             #[cfg(all(unix, feature = "classic"))]
             connections,
             staying,
@@ -130,6 +147,17 @@ impl ServerHandle {
         crate::classic::adopt(&self.0, settled, passed)
     }
 
+    /// U2: makes ready to go on with a versioned client's connection of another process, which still
+    /// has it: nothing is read or written before it is [served](AdoptedLive::serve). It must be
+    /// called within the runtime of the server.
+    ///
+    /// # Errors
+    /// See [`NotAdopted`].
+    #[cfg(unix)]
+    pub fn adopt_live(&self, passed: PassedLive) -> Result<AdoptedLive, NotAdopted> {
+        connection::adopt_live(&self.0, passed)
+    }
+
     /// U2: the predecessor still has these sessions: who wants to go on with one is told
     /// `'not_now'`.
     pub fn expect_sessions<'i>(&self, ids: impl IntoIterator<Item = &'i SessionId>) {
@@ -143,10 +171,18 @@ impl ServerHandle {
 }
 
 impl Suspension {
-    /// The sessions that can go on in another process.
+    /// The sessions that can go on in another process, apart from those whose connections can.
     #[must_use]
     pub fn exports(&self) -> &[SessionExport] {
         &self.exports
+    }
+
+    /// Connections of versioned clients that can go on in another process, with the sessions that
+    /// they have.
+    #[cfg(unix)]
+    #[must_use]
+    pub fn live(&self) -> &[PassedLive] {
+        &self.live
     }
 
     /// Connections of stock clients that can go on in another process.
@@ -172,6 +208,8 @@ impl Suspension {
     pub fn commit(mut self, within: Duration) -> Departure {
         self.is_over = true;
         self.endpoint.count_given(self.exports.len());
+        #[cfg(unix)]
+        self.live.iter().for_each(|passed| self.endpoint.count_passed(passed));
         #[cfg(all(unix, feature = "classic"))]
         self.endpoint.totals.connections_given.add(self.connections.len() as u64);
         self.endpoint.leave(within);
@@ -213,6 +251,11 @@ impl Departure {
                     return Some(Departing::Session(export));
                 }
                 Gift::Unmovable(_) => {}
+                #[cfg(unix)]
+                Gift::Live(passed) => {
+                    self.endpoint.count_passed(&passed);
+                    return Some(Departing::Live(passed));
+                }
                 #[cfg(all(unix, feature = "classic"))]
                 Gift::Connection(passed) => {
                     self.endpoint.totals.connections_given.add(1);
@@ -229,6 +272,9 @@ impl Departure {
 pub enum Departing {
     /// A session.
     Session(Box<SessionExport>),
+    /// A versioned client's connection, which this process has let go of.
+    #[cfg(unix)]
+    Live(Box<PassedLive>),
     /// A stock client's connection, which this process has let go of.
     #[cfg(all(unix, feature = "classic"))]
     Connection(Box<crate::classic::PassedConnection>),

@@ -134,6 +134,23 @@ impl<H: Header> VersionedDecoder<H> {
         self.body.recycle(body);
     }
 
+    /// The header that was taken out of the buffer, and whose body has not come whole.
+    ///
+    /// ```
+    /// use bytes::BytesMut;
+    /// use ubf_codec::{ClientHeader, VersionedDecoder};
+    ///
+    /// let mut decoder = VersionedDecoder::<ClientHeader>::new();
+    /// let mut buffer = BytesMut::from("3 'he");
+    /// assert!(decoder.decode(&mut buffer)?.is_none());
+    /// assert_eq!(decoder.header().map(|header| header.mode.number()), Some(3));
+    /// # Ok::<(), ubf_codec::DecodeError>(())
+    /// ```
+    #[must_use]
+    pub const fn header(&self) -> Option<&H> {
+        self.header.as_ref()
+    }
+
     /// Whether no packet has begun; `rest` is what no packet was made of.
     #[must_use]
     pub fn is_between_packets(&self, rest: &[u8]) -> bool {

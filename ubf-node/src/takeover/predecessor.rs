@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tracing::{error, info, warn};
 use ubf_proto::Time;
 use ubf_server::classic::PassedConnection;
-use ubf_server::{Departing, Departure, ServerHandle, Suspension};
+use ubf_server::{Departing, Departure, PassedLive, ServerHandle, Suspension};
 use ubf_state::takeover::{
     Back, Message, Predecessor, PredecessorInput, PredecessorOutput, PredecessorStage,
     TakeoverTimes,
@@ -272,6 +272,10 @@ impl Attempt<'_> {
                 let word = Word::Connection(Box::new(export));
                 self.say_with(&word, Some(descriptor.as_fd())).await;
             }
+            Departing::Live(passed) => {
+                let PassedLive { export, descriptor } = *passed;
+                self.say_with(&Word::Live(Box::new(export)), Some(descriptor.as_fd())).await;
+            }
             _ => error!("something leaves that this program does not know"),
         }
     }
@@ -337,8 +341,12 @@ impl Attempt<'_> {
         let place = self.place;
         place.progress.reach("suspending");
         let suspension = place.server.suspend(SETTLE_TIME).await;
-        place.progress.count(suspension.exports().len(), suspension.staying().len());
-        let connections = u32::try_from(suspension.connections().len()).unwrap_or(u32::MAX);
+        let live = suspension.live();
+        let with_sessions = live.iter().filter(|passed| passed.export.session.is_some()).count();
+        let sessions = suspension.exports().len() + with_sessions;
+        place.progress.count(sessions, suspension.staying().len());
+        let connections = suspension.connections().len() + live.len();
+        let connections = u32::try_from(connections).unwrap_or(u32::MAX);
         self.suspension = Some(suspension);
         if let Err(error) = place.kept.release().await {
             // What was answered is in the store. The other process says whether it can open it.
@@ -387,6 +395,10 @@ impl Attempt<'_> {
         }
         for export in suspension.exports() {
             self.line.say(&Word::Session(Box::new(export.clone())), None).await?;
+        }
+        for PassedLive { export, descriptor } in suspension.live() {
+            let word = Word::Live(Box::new(export.clone()));
+            self.line.say(&word, Some(descriptor.as_fd())).await?;
         }
         for PassedConnection { export, descriptor } in suspension.connections() {
             let word = Word::Connection(Box::new(export.clone()));
@@ -459,6 +471,7 @@ const fn message(word: &Word) -> Option<Message> {
         | Word::Control
         | Word::Session(_)
         | Word::Connection(_)
+        | Word::Live(_)
         | Word::Staying(_)
         | Word::Give { .. }
         | Word::Go

@@ -15,7 +15,7 @@ use ubf_codec::{Encoder, Mode, ServerHeader, VersionedDecoder, View};
 use ubf_net::UnixSocket;
 use ubf_proto::Time;
 use ubf_server::classic::{AdoptedConnection, PassedConnection};
-use ubf_server::{NotAdopted, ServerHandle, SessionExport, SessionId};
+use ubf_server::{AdoptedLive, NotAdopted, PassedLive, ServerHandle, SessionExport, SessionId};
 use ubf_state::takeover::{
     Message, Successor as Machine, SuccessorInput, SuccessorOutput, SuccessorStage,
 };
@@ -38,9 +38,19 @@ pub(crate) struct Given {
     /// The one of the control socket.
     pub(crate) control: Option<OwnedFd>,
     sessions: Vec<SessionExport>,
-    /// Of stock clients. The predecessor may still want to go on with them.
+    /// Of versioned clients. The predecessor may still want to go on with them.
+    live: Vec<PassedLive>,
+    /// Those of stock clients, likewise.
     connections: Vec<PassedConnection>,
     staying: Vec<SessionId>,
+}
+
+impl Given {
+    /// Sessions, with their connections and without.
+    fn count_sessions(&self) -> usize {
+        let live = self.live.iter().filter(|passed| passed.export.session.is_some());
+        self.sessions.len() + live.count()
+    }
 }
 
 /// This process, on its way into the place of another one.
@@ -73,7 +83,7 @@ pub(crate) enum NotTaken {
     Incomplete,
     /// It has taken back what it gave.
     Aborted,
-    /// One of its sessions, or a connection of a stock client, cannot go on here.
+    /// One of its sessions or connections cannot go on here.
     Session(NotAdopted),
 }
 
@@ -176,6 +186,7 @@ impl Successor {
             listeners: Vec::new(),
             control: None,
             sessions: Vec::new(),
+            live: Vec::new(),
             connections: Vec::new(),
             staying: Vec::new(),
         };
@@ -190,9 +201,9 @@ impl Successor {
                     }
                     SuccessorOutput::Open => {
                         self.progress.reach("given");
-                        self.progress.count(given.sessions.len(), given.staying.len());
-                        let connections = given.connections.len();
-                        info!(connections, "stock clients come along");
+                        self.progress.count(given.count_sessions(), given.staying.len());
+                        let (live, stock) = (given.live.len(), given.connections.len());
+                        info!(live, stock, "connections come along");
                         fault::at("s-given");
                         return Ok((self, given));
                     }
@@ -231,6 +242,10 @@ impl Successor {
                 let passed = |descriptor| PassedConnection { export: *export, descriptor };
                 given.connections.extend(descriptor.map(passed));
             }
+            Word::Live(export) => {
+                let passed = |descriptor| PassedLive { export: *export, descriptor };
+                given.live.extend(descriptor.map(passed));
+            }
             Word::Staying(id) => given.staying.push(id),
             Word::Give { descriptors, sessions } => {
                 if sessions != given.sessions.len() as u64 {
@@ -238,6 +253,7 @@ impl Successor {
                 }
                 let came = given.listeners.len()
                     + usize::from(given.control.is_some())
+                    + given.live.len()
                     + given.connections.len();
                 let came = u32::try_from(came).unwrap_or(u32::MAX);
                 let message = Message::Give { descriptors };
@@ -262,11 +278,14 @@ impl Successor {
         server: &ServerHandle,
         given: Given,
     ) -> Result<(), NotTaken> {
-        let Given { sessions, connections, staying, .. } = given;
+        let Given { sessions, live, connections, staying, .. } = given;
         server.expect_sessions(&staying);
         for export in sessions {
             server.adopt(export).map_err(NotTaken::Session)?;
         }
+        let live: Result<Vec<_>, _> =
+            live.into_iter().map(|passed| server.adopt_live(passed)).collect();
+        let live = live.map_err(NotTaken::Session)?;
         let connections: Result<Vec<_>, _> =
             connections.into_iter().map(|passed| server.adopt_connection(passed)).collect();
         let connections = connections.map_err(NotTaken::Session)?;
@@ -286,6 +305,7 @@ impl Successor {
                         self.progress.reach("serving");
                         fault::at("s-serving");
                         // The predecessor reads and writes no more.
+                        live.into_iter().for_each(AdoptedLive::serve);
                         connections.into_iter().for_each(AdoptedConnection::serve);
                         return Ok(());
                     }
@@ -331,6 +351,15 @@ impl Successor {
                     Ok(Some((Word::Session(export), _))) => {
                         if let Err(error) = server.adopt(*export) {
                             error!(%error, "a session of the predecessor is lost");
+                        }
+                    }
+                    Ok(Some((Word::Live(export), Some(descriptor)))) => {
+                        let passed = PassedLive { export: *export, descriptor };
+                        match server.adopt_live(passed) {
+                            Ok(connection) => connection.serve(),
+                            Err(error) => {
+                                error!(%error, "a connection of the predecessor is lost");
+                            }
                         }
                     }
                     Ok(Some((Word::Connection(export), Some(descriptor)))) => {

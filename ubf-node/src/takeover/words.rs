@@ -1,10 +1,11 @@
-//! What the two processes say to each other: the contract `takeover`, version 2. A successor reads
-//! version 1, too (U7): it has no connections of stock clients.
+//! What the two processes say to each other: the contract `takeover`, version 3. A successor reads
+//! the versions before it, too (U7): version 1 has no connections, and version 2 those of stock
+//! clients alone.
 
 use std::ops::RangeInclusive;
 
 use ubf_codec::{Term, TermRef, View, ubf};
-use ubf_server::{ClassicExport, SessionExport, SessionId};
+use ubf_server::{ClassicExport, LiveExport, SessionExport, SessionId};
 
 /// A message of the contract. Each is a packet; those with a descriptor are said so.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub(super) enum Word {
     Session(Box<SessionExport>),
     /// P: a stock client's connection. With its socket.
     Connection(Box<ClassicExport>),
+    /// P: a versioned client's connection. With its socket.
+    Live(Box<LiveExport>),
     /// P: a session for which something runs still.
     Staying(SessionId),
     /// P: that was all: so many descriptors and sessions.
@@ -37,13 +40,13 @@ pub(super) enum Word {
 
 impl Word {
     /// The version of the contract.
-    pub(super) const VERSION: u32 = 2;
-    /// Those that a successor understands: it is never older than its predecessor by more than one.
+    pub(super) const VERSION: u32 = 3;
+    /// Those that a successor understands.
     pub(super) const READ: RangeInclusive<u32> = 1..=Self::VERSION;
 
     pub(super) const fn has_descriptor(&self) -> bool {
         match self {
-            Self::Listener(_) | Self::Control | Self::Connection(_) => true,
+            Self::Listener(_) | Self::Control | Self::Connection(_) | Self::Live(_) => true,
             Self::Hello { .. }
             | Self::Warm
             | Self::Session(_)
@@ -64,6 +67,7 @@ impl Word {
             Self::Control => ubf!(control),
             Self::Session(export) => export.to_term(),
             Self::Connection(export) => export.to_term(),
+            Self::Live(export) => export.to_term(),
             Self::Staying(id) => ubf!({staying, (Term::binary(id.to_bytes().to_vec()))}),
             Self::Give { descriptors, sessions } => ubf!({give, (*descriptors), (*sessions)}),
             Self::Ready => ubf!(ready),
@@ -96,6 +100,7 @@ impl Word {
                 let sessions = parts.get(2)?.as_u64()?;
                 Some(Self::Give { descriptors: number(1)?, sessions })
             }
+            13 => LiveExport::read(term).map(Box::new).map(Self::Live),
             7 => ClassicExport::read(term).map(Box::new).map(Self::Connection),
             _ => SessionExport::read(term).map(Box::new).map(Self::Session),
         }
@@ -116,6 +121,8 @@ mod tests {
             "{session,<<\"0123456789abcdef\">>,?,\"kv\",2,{4,1000,2000,60000},3,0,[],?}",
             "{connection,\"192.0.2.7:5000\",meta,<<\"'serv\">>,<<>>,[],?}",
             "{connection,?,{service,\"door\",shut},<<>>,<<\"$\">>,[bell],{[],shut,<<\"kept\">>}}",
+            "{live,\"192.0.2.7:5000\",\"ubf/1\",{\"kv\",3,3},{2,71},over,[4],{16777216,513,9,9,99},agreed,<<\"3 'g\">>,<<>>,[{\"kv\",<<>>}],{<<\"0123456789abcdef\">>,2,memory,{4,1000,2000,60000},3,0,[]}}",
+            "{live,?,?,{?,?,?},{0,0},possible,[],?,none,<<>>,<<>>,[],?}",
             "{staying,<<\"0123456789abcdef\">>}",
             "{give,3,1000}",
             "ready",
@@ -135,6 +142,8 @@ mod tests {
             "{hello,4294967296,3}",
             "{staying,<<\"short\">>}",
             "{listener,kv}",
+            "{live,?,?,{?,?,?},{0,0},asked,[],?,none,<<>>,<<>>,[],?}",
+            "{live,?,?,{?,?,?},{0,0},over,[0],?,none,<<>>,<<>>,[],?}",
             "{connection,?,{door,\"door\",shut},<<>>,<<>>,[],?}",
             "{connection,?,meta,<<>>,<<>>,[],{[],\"shut\",?}}",
             "{session,<<\"0123456789abcdef\">>,?,\"kv\",2,{0,1000,2000,60000},3,0,[],?}",

@@ -34,6 +34,7 @@ mod support;
 mod takeover;
 #[cfg(target_os = "linux")]
 mod takeover_classic;
+mod takeover_live;
 mod tls;
 #[cfg(unix)]
 mod trust;

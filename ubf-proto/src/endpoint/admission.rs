@@ -163,8 +163,22 @@ impl Endpoint {
         self.now = self.now.max(now);
         let (origin, connection) = (place.origin, self.connections.skip());
         let session = self.sessions.adopt(place, connection)?;
+        let is_parked = self.sessions.park(session, connection);
+        debug_assert!(is_parked, "it has just come");
         let start = self.start(origin, server::Input::Tick);
         Some(Adopted { session, connection, start })
+    }
+
+    /// U2: a session of the predecessor goes on here on a connection that was admitted. `None` as
+    /// for [`adopt_session`](Self::adopt_session).
+    pub fn adopt_connected_session(
+        &mut self,
+        place: SessionPlace,
+        connection: ConnectionKey,
+        now: Time,
+    ) -> Option<SessionKey> {
+        self.now = self.now.max(now);
+        self.sessions.adopt(place, connection)
     }
 
     /// U2: the predecessor still has this session: who wants to go on with it is told

@@ -153,6 +153,23 @@ impl Start {
         ServerSession::parked(self.config, self.offer, service, session, now)
     }
 
+    /// U2: a connection of the predecessor, where so many bytes were handed out and not written.
+    #[must_use]
+    pub fn live(
+        self,
+        live: server::LiveConnection,
+        unwritten: usize,
+        now: Time,
+    ) -> ServerSession {
+        // S10.4: those that are there stay, so that a cordon is nothing to them.
+        let Self { config, offer, seed, input, barred, cordon: _ } = self;
+        let mut session = ServerSession::live(config, offer, live, unwritten, now)
+            .with_seed(seed)
+            .with_barred(barred);
+        session.handle(input, now);
+        session
+    }
+
     /// The session of a connection that is turned away: all its outputs are there.
     #[must_use]
     pub fn farewell(self, why: &str, now: Time) -> ServerSession {

@@ -239,7 +239,7 @@ impl Sessions {
         Some(SessionPlace { id: *id, origin: *origin, service: (**service).clone(), turn: *turn })
     }
 
-    /// U2: a session of another process, whose client is not here. `None`: there is one of its
+    /// U2: a session of another process, on this connection. `None`: there is one of its
     /// name, or no room.
     pub(super) fn adopt(
         &mut self,
@@ -255,7 +255,6 @@ impl Sessions {
         if let Some(entry) = self.entries.get_mut(&key) {
             entry.turn = turn;
         }
-        self.park(key, connection);
         Some(key)
     }
 

@@ -98,7 +98,7 @@ const fn version_of(mode: Mode) -> Option<Version> {
 }
 
 /// S8: as it was made.
-fn item(again: &Again<'_, Leaving>) -> RestoredItem {
+pub(super) fn item(again: &Again<'_, Leaving>) -> RestoredItem {
     match *again {
         Again::Answer(number, leaving) => {
             let answer = match (&leaving.content, version_of(leaving.mode)) {

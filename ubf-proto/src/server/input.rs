@@ -110,8 +110,9 @@ pub enum Input {
         /// Where the owner is.
         next_ip: Option<NextIp>,
     },
-    /// U2: nothing more is taken in, and no handler begins. What runs is answered. Then the session
-    /// can be [exported](super::ServerSession::export).
+    /// U2: nothing more is taken in. On a connection what was taken is executed and answered;
+    /// without one no handler begins. Then the [connection](super::ServerSession::export_live), or
+    /// the [session](super::ServerSession::export), can be given to another process.
     Freeze,
     /// U2: what was frozen goes on.
     Thaw,

@@ -16,6 +16,7 @@ mod config;
 mod export;
 mod granted;
 mod input;
+mod live;
 mod output;
 mod outputs;
 mod owned;
@@ -37,6 +38,7 @@ use ubf_codec::{Mode, Term, Version};
 
 pub use self::config::Config;
 pub use self::input::Input;
+pub use self::live::{LiveConnection, LiveContext};
 pub use self::output::{CloseReason, Message, Notice, Output, PacketKind};
 pub use self::owned::{Restored, RestoredItem, StoredAnswer};
 pub use self::resting::Resting;
@@ -80,7 +82,8 @@ pub struct ServerSession {
     is_time_checked: bool,
     /// There is nothing to do before something comes in.
     is_settled: bool,
-    /// U2: nothing more is taken in or begun: the session is being given to another process.
+    /// U2: nothing more is taken in: the connection, or its session, is being given to another
+    /// process. Without a connection nothing is begun either.
     is_frozen: bool,
 }
 
@@ -428,7 +431,8 @@ impl ServerSession {
 
     /// S3: the next message of the session that was taken, and whose handler may begin now.
     fn begin_waiting(&mut self) -> Option<Output> {
-        if self.is_frozen {
+        // U2: what is sent again to another process need not begin here.
+        if self.is_frozen && self.is_parked() {
             return None;
         }
         let Calls { session, pending, .. } = &mut self.calls;

@@ -8,6 +8,7 @@ use core::time::Duration;
 use ubf_codec::{ClientHeader, Limits, NextIp, Version};
 
 use super::config::Config;
+use super::live::LiveContext;
 use super::output::{CloseReason, Output, PacketKind};
 use crate::control::{Context, Negotiate, ServerControl};
 use crate::drain::Phase;
@@ -206,6 +207,23 @@ impl Wire {
     /// N15: what was told of the message that has come.
     pub(super) fn take_context(&mut self) -> Option<Box<Context>> {
         self.extras.as_mut()?.context.take()
+    }
+
+    /// U2: what another process is to know of contexts.
+    pub(super) fn live_context(&self) -> LiveContext {
+        match self.extras.as_deref() {
+            Some(Extras { context: Some(context), .. }) => LiveContext::Told((**context).clone()),
+            Some(extras) if extras.reads_context => LiveContext::Agreed,
+            Some(_) | None => LiveContext::None,
+        }
+    }
+
+    /// U2: contexts are to another process's client what they were there.
+    pub(super) fn go_on_with_context(&mut self, context: LiveContext) {
+        self.agree_on_context(context != LiveContext::None);
+        if let LiveContext::Told(context) = context {
+            self.set_context(context);
+        }
     }
 
     pub(super) fn received(&mut self, bytes: bytes::BytesMut, now: Time) {

@@ -2,14 +2,16 @@
 //! (U2).
 //!
 //! ```text
-//!            Freeze               nothing runs: a copy is given         Leave
-//!  in use ──────────> Settling ─────────────────────────────> Given ──────────> gone
-//!     │                  │ Leave                                               ^
-//!     │                  └──────> Leaving ── a copy is given ──────────────────┘
+//!            Freeze            nothing runs: the socket is given        Leave
+//!  in use ──────────> Settling ─┬───────────────────────────> Passed ─────────> gone
+//!     │                  │      └─ or a copy of the session ─> Given ──────────> gone, with a word
+//!     │                  │ Leave                                                   ^
+//!     │                  └──────> Leaving ── either of these is given ─────────────┘
 //!     │ what cannot go along                          Leave
 //!     └────────────────> Stays ──────────────────────────────> answered, and closed with a word
 //! ```
-//! `Thaw` brings all back that is not gone, as if nothing had been.
+//! From `Passed` on nothing is read, nothing is written, and no time counts: two processes have the
+//! socket. `Thaw` brings all back that is not gone, as if nothing had been.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +32,7 @@ use crate::entry::ConnectionEntry;
 use crate::erased::AnyService;
 use crate::handler::Client;
 use crate::log::debug;
-use crate::mailbox::OpenMailbox;
+use crate::mailbox::{Command, OpenMailbox};
 use crate::session::SessionGuard;
 
 /// What comes of a session that was asked to leave.
@@ -40,6 +42,9 @@ pub(crate) enum Gift {
     Session(Box<SessionExport>),
     /// What it has here cannot be written down.
     Unmovable(SessionId),
+    /// A connection, with the session that it has.
+    #[cfg(unix)]
+    Live(Box<super::PassedLive>),
     /// A stock client's connection.
     #[cfg(all(unix, feature = "classic"))]
     Connection(Box<crate::classic::PassedConnection>),
@@ -55,7 +60,10 @@ pub(super) enum Freeze {
     Settling(Giving),
     /// The same, and the other process serves already.
     Leaving(Giving),
-    /// The other process has a copy.
+    /// The other process has the socket, and may begin to use it. What others want meanwhile waits:
+    /// of each kind one thing, as in the [mailbox](crate::mailbox::Mailbox::command).
+    Passed(Vec<Command>),
+    /// The other process has a copy of the session.
     Given,
     /// There is nothing to be given, or it cannot be.
     Stays,
@@ -78,7 +86,7 @@ impl Connection {
         if self.frozen.is_some() {
             return None;
         }
-        let may_go = self.own.is_some() || self.has_owned_session();
+        let may_go = self.own.is_some() || self.has_owned_session() || self.has_socket();
         let freeze = if may_go { Freeze::Settling(giving) } else { Freeze::Stays };
         self.frozen = Some(Box::new(freeze));
         may_go.then_some(Input::Freeze)
@@ -86,13 +94,48 @@ impl Connection {
 
     /// U2: nobody goes.
     pub(super) fn thaw(&mut self) -> Option<Input> {
-        self.frozen.take().map(|_| Input::Thaw)
+        if let Freeze::Passed(held) = *self.frozen.take()? {
+            self.adopt_by_owners();
+            for command in held {
+                match command {
+                    // T3: of a store that was closed meanwhile. All that was taken is answered.
+                    Command::Owned(input) if matches!(*input, Input::Lost) => {}
+                    Command::Owned(input) => self.mailbox.owned(*input),
+                    other => self.mailbox.command(other),
+                }
+            }
+        }
+        Some(Input::Thaw)
+    }
+
+    /// U2: whether the socket may be another process's.
+    pub(super) fn is_passed(&self) -> bool {
+        matches!(self.frozen.as_deref(), Some(Freeze::Passed(_)))
+    }
+
+    /// U2: what others want, unless it has to wait until it is known whose the socket is.
+    pub(super) fn hold_back(&mut self, command: Command) -> Option<Command> {
+        match (self.frozen.as_deref_mut(), command) {
+            (_, command @ (Command::Freeze(_) | Command::Thaw | Command::Leave(_))) => {
+                Some(command)
+            }
+            (Some(Freeze::Passed(held)), command) => {
+                held.retain(|known| !known.is_replaced_by(&command));
+                held.push(command);
+                None
+            }
+            (_, command) => Some(command),
+        }
     }
 
     /// U2: the other process serves from here on.
     pub(super) fn leave(&mut self, within: Duration) -> Option<Input> {
         match self.frozen.take().map(|freeze| *freeze) {
             Some(Freeze::Given) => self.go(),
+            Some(Freeze::Passed(_)) => {
+                self.let_go();
+                None
+            }
             Some(Freeze::Settling(giving)) => {
                 self.frozen = Some(Box::new(Freeze::Leaving(giving)));
                 None
@@ -118,29 +161,59 @@ impl Connection {
         None
     }
 
+    /// U2: the socket is another process's, and is not shut down.
+    fn let_go(&mut self) {
+        self.frozen = Some(Box::new(Freeze::Gone));
+        self.end = Some(Box::new(Turn::Over));
+    }
+
     /// U2: whether the session goes on in another process.
     pub(super) fn is_gone(&self) -> bool {
         matches!(self.frozen.as_deref(), Some(Freeze::Gone))
     }
 
-    /// U2: gives the copy as soon as nothing runs. What the session is to be told then, if
-    /// anything.
+    /// U2: gives the socket, or the copy, as soon as nothing runs. What the session is to be told
+    /// then, if anything.
     pub(super) fn settle(&mut self) -> Option<Input> {
         let is_waiting = self.waiting.as_ref().is_some_and(|waiting| !waiting.is_empty());
-        let is_at_rest = !is_waiting && self.session.running() == 0;
+        let is_answered =
+            if self.has_socket() { self.is_settled() } else { self.session.running() == 0 };
+        let is_at_rest = !is_waiting && is_answered;
         let (giving, leaves) = match self.frozen.as_deref()? {
             Freeze::Settling(giving) if is_at_rest => (giving.clone(), false),
             Freeze::Leaving(giving) if is_at_rest => (giving.clone(), true),
             Freeze::Settling(_)
             | Freeze::Leaving(_)
+            | Freeze::Passed(_)
             | Freeze::Given
             | Freeze::Stays
             | Freeze::Gone => return None,
         };
-        let Some(own) = &self.own else {
-            // T3: its owner has it. It is told nothing more.
-            self.frozen = Some(Box::new(Freeze::Stays));
+        #[cfg(unix)]
+        if let Some(passed) = self.passed()
+            // Whoever does not listen any more has taken its decision.
+            && giving.send(Gift::Live(Box::new(passed))).is_ok()
+        {
+            if leaves {
+                self.let_go();
+            } else {
+                self.frozen = Some(Box::new(Freeze::Passed(Vec::new())));
+            }
             return None;
+        }
+        self.give_copy(&giving, leaves)
+    }
+
+    /// U2: gives a copy of the session, and keeps the connection.
+    fn give_copy(&mut self, giving: &Giving, leaves: bool) -> Option<Input> {
+        let Some(own) = &self.own else {
+            self.frozen = Some(Box::new(Freeze::Stays));
+            if self.has_owned_session() {
+                // T3: its owner has it. It is told nothing more.
+                return None;
+            }
+            debug!(peer = %self.entry.peer, "the connection cannot go to another process");
+            return Some(self.stay(leaves));
         };
         let id = own.entry.id;
         match self.export() {
@@ -157,13 +230,17 @@ impl Connection {
                 debug!(session = %id, "the session cannot go to another process");
                 giving.send(Gift::Unmovable(id)).ok();
                 self.frozen = Some(Box::new(Freeze::Stays));
-                if leaves {
-                    let why = Term::atom("takeover");
-                    return Some(Input::Close { why, within: Duration::ZERO });
-                }
-                Some(Input::Thaw)
+                Some(self.stay(leaves))
             }
         }
+    }
+
+    /// What cannot go along is served as before, until the other process serves.
+    fn stay(&self, leaves: bool) -> Input {
+        if leaves {
+            return Input::Close { why: Term::atom("takeover"), within: Duration::ZERO };
+        }
+        Input::Thaw
     }
 
     fn export(&self) -> Option<SessionExport> {

@@ -13,6 +13,8 @@ mod link;
 mod notes;
 mod outbox;
 mod owned;
+#[cfg(unix)]
+mod passing;
 mod resting;
 mod run;
 mod work;
@@ -38,6 +40,10 @@ use ubf_proto::{ServerSession, Service, Time};
 
 use self::freeze::Freeze;
 pub(crate) use self::freeze::{Adopted, Gift, Giving, adopt};
+#[cfg(unix)]
+pub(crate) use self::passing::adopt_live;
+#[cfg(unix)]
+pub use self::passing::{AdoptedLive, PassedLive};
 pub(crate) use self::handing::Attach;
 use self::handing::Handed;
 use self::link::Link;
@@ -136,29 +142,10 @@ struct End {
 
 /// Serves a connection until it ends.
 pub(crate) fn serve(stream: Stream, guard: ConnectionGuard, start: Start) -> Run {
-    let endpoint = Arc::clone(&guard.endpoint);
-    let now = endpoint.clock.now();
+    let now = guard.endpoint.clock.now();
     let session = start.session(now);
     debug!(peer = %guard.entry.peer, "connected");
-    let connection = Box::new(Connection {
-        own: None,
-        entry: Arc::clone(&guard.entry),
-        mailbox: OpenMailbox::new(guard.entry.mailbox()),
-        endpoint,
-        link: Some(Link::new(stream, guard)),
-        next: None,
-        session,
-        budget: WORK_BYTES,
-        services: Vec::new(),
-        owned: Vec::new(),
-        waiting: None,
-        timer: None,
-        last_tick: None,
-        now,
-        end: None,
-        frozen: None,
-    });
-    Run::Serves(connection)
+    Run::Serves(Connection::on(Link::new(stream, guard), session, now))
 }
 
 /// Tells a client why it is not served.
@@ -182,6 +169,29 @@ pub(crate) async fn turn_away(
 }
 
 impl Connection {
+    /// A connection that was admitted.
+    fn on(link: Link, session: ServerSession, now: Time) -> Box<Self> {
+        let guard = &link.guard;
+        Box::new(Self {
+            own: None,
+            entry: Arc::clone(&guard.entry),
+            mailbox: OpenMailbox::new(guard.entry.mailbox()),
+            endpoint: Arc::clone(&guard.endpoint),
+            link: Some(link),
+            next: None,
+            session,
+            budget: WORK_BYTES,
+            services: Vec::new(),
+            owned: Vec::new(),
+            waiting: None,
+            timer: None,
+            last_tick: None,
+            now,
+            end: None,
+            frozen: None,
+        })
+    }
+
     /// Goes on, or does the last thing.
     fn take_turn(self: Box<Self>, turn: Turn) -> ControlFlow<Last, Box<Self>> {
         match turn {
@@ -349,6 +359,10 @@ impl Connection {
         {
             return Poll::Ready(self.obey(command));
         }
+        if self.is_passed() {
+            // U2: the rest is another process's to do, until it is known that it is not.
+            return Poll::Pending;
+        }
         if let Some(waiting) = &mut self.waiting
             && let Poll::Ready(finished) = waiting.poll_next(cx)
         {
@@ -369,7 +383,7 @@ impl Connection {
     }
 
     fn is_write_due(&self) -> bool {
-        self.link.as_ref().is_some_and(|link| link.outbox.is_due())
+        !self.is_passed() && self.link.as_ref().is_some_and(|link| link.outbox.is_due())
     }
 
     /// L1: events have no answers that the session could count, so their handlers are counted here.
@@ -382,17 +396,21 @@ impl Connection {
     }
 
     fn take_mail(&self) -> Option<Command> {
-        // Events wait while the client does not read: the session would end the connection for
-        // them.
-        let has_room = self
-            .link
-            .as_ref()
-            .is_none_or(|link| link.outbox.bytes() < self.endpoint.config.max_unread_bytes);
-        self.mailbox.take(has_room)
+        self.mailbox.take(self.has_room_for_events())
+    }
+
+    /// Events wait while the client does not read: the session would end the connection for them.
+    fn has_room_for_events(&self) -> bool {
+        !self.is_passed()
+            && self
+                .link
+                .as_ref()
+                .is_none_or(|link| link.outbox.bytes() < self.endpoint.config.max_unread_bytes)
     }
 
     /// Does what others want. What the session is to be told of it, if anything.
     fn obey(&mut self, command: Command) -> Option<Input> {
+        let command = self.hold_back(command)?;
         let is_here = |to| self.link.is_some() && self.entry.key == to;
         match command {
             // What comes late for a connection that is gone concerns nobody.
@@ -440,6 +458,9 @@ impl Connection {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
+        if self.is_passed() {
+            return Poll::Pending;
+        }
         let Some(link) = &mut self.link else { return Poll::Pending };
         link.poll_write(cx).map(|written| written.map_or(Input::Lost, Input::Written))
     }

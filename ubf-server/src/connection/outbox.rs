@@ -6,6 +6,8 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+#[cfg(unix)]
+use bytes::Bytes;
 use tokio::io::AsyncWrite as _;
 use ubf_net::{Stream, poll_write_pieces};
 use ubf_proto::server::PacketKind;
@@ -72,6 +74,13 @@ impl Outbox {
     /// Bytes that are not written.
     pub(super) fn bytes(&self) -> usize {
         self.0.as_ref().map_or(0, |unwritten| unwritten.outbound.len())
+    }
+
+    /// U2: what is not written, in one piece.
+    #[cfg(unix)]
+    pub(super) fn unsent(&self) -> Bytes {
+        let pieces = self.0.iter().flat_map(|unwritten| unwritten.outbound.pieces());
+        pieces.collect::<Vec<_>>().concat().into()
     }
 
     /// Whether there is enough for a write, and the socket may take it.

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use ubf_codec::Version;
 use ubf_proto::Service;
 use ubf_proto::server::{Input, SessionAnswer, SessionRequest};
+use ubf_proto::session::SessionId;
 
 use super::Connection;
 use crate::call_times::{self, ServiceTimes};
@@ -47,14 +48,29 @@ impl OwnedTimes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum OwnedSession {
     None,
-    /// It has asked for one.
-    Asked,
-    Attached,
+    /// It has asked for one, in this attempt.
+    Asked(SessionId, u64),
+    Attached(SessionId, u64),
 }
 
 impl Owned {
     pub(super) fn tell(&self, input: OwnerInput) {
         self.owner.take(&self.link, input);
+    }
+
+    /// The session that it has asked for.
+    fn asked(&mut self) -> Option<(&mut Self, SessionId, u64)> {
+        match self.session {
+            OwnedSession::Asked(id, turn) => Some((self, id, turn)),
+            OwnedSession::None | OwnedSession::Attached(..) => None,
+        }
+    }
+
+    const fn attached(&self) -> Option<(SessionId, u64)> {
+        match self.session {
+            OwnedSession::Attached(id, turn) => Some((id, turn)),
+            OwnedSession::None | OwnedSession::Asked(..) => None,
+        }
     }
 
     /// A request is about to be told.
@@ -104,7 +120,10 @@ impl Connection {
         let (SessionRequest::Open { service, .. } | SessionRequest::Resume { service, .. }) =
             &request;
         let Some(owned) = self.owner(&service.clone()) else { return Err(request) };
-        owned.session = OwnedSession::Asked;
+        owned.session = match &request {
+            SessionRequest::Open { wish, .. } => OwnedSession::Asked(wish.id, 1),
+            SessionRequest::Resume { resume, .. } => OwnedSession::Asked(resume.id, resume.turn),
+        };
         owned.tell(match request {
             SessionRequest::Open { wish, max_packet, .. } => OwnerInput::Open { wish, max_packet },
             SessionRequest::Resume { resume, .. } => OwnerInput::Resume(resume),
@@ -115,11 +134,12 @@ impl Connection {
     /// What an owner says goes to the session as it is.
     pub(super) fn hear_owner(&mut self, input: Input) -> Input {
         if let Input::Session(answer) = &input
-            && let Some(owned) =
-                self.owned.iter_mut().find(|owned| owned.session == OwnedSession::Asked)
+            && let Some((owned, id, turn)) = self.owned.iter_mut().find_map(Owned::asked)
         {
             owned.session = match answer {
-                SessionAnswer::Granted(_) | SessionAnswer::Restored(_) => OwnedSession::Attached,
+                SessionAnswer::Granted(_) | SessionAnswer::Restored(_) => {
+                    OwnedSession::Attached(id, turn)
+                }
                 SessionAnswer::NotGranted
                 | SessionAnswer::Exists
                 | SessionAnswer::NoSession(_)
@@ -138,8 +158,7 @@ impl Connection {
 
     /// S3: the client has seen something, or ends its session.
     pub(super) fn tell_owner(&mut self, input: OwnerInput) {
-        let attached = |owned: &&mut Owned| owned.session == OwnedSession::Attached;
-        if let Some(owned) = self.owned.iter_mut().find(attached) {
+        if let Some(owned) = self.owned.iter_mut().find(|owned| owned.attached().is_some()) {
             if matches!(input, OwnerInput::End) {
                 owned.session = OwnedSession::None;
             }
@@ -149,6 +168,34 @@ impl Connection {
 
     /// Whether its owner goes on with the session when the connection is gone.
     pub(super) fn has_owned_session(&self) -> bool {
-        self.owned.iter().any(|owned| owned.session == OwnedSession::Attached)
+        self.owned.iter().any(|owned| owned.attached().is_some())
+    }
+
+    /// U2: the session of an owner, and the attempt by which the connection has it.
+    #[cfg(unix)]
+    pub(super) fn owned_session(&self) -> Option<(SessionId, u64)> {
+        self.owned.iter().find_map(Owned::attached)
+    }
+
+    /// U2: the connection has had this session of an owner in another process. `false`: the service
+    /// has no owner here.
+    #[cfg(unix)]
+    pub(super) fn attach_owned(&mut self, service: &Service, id: SessionId, turn: u64) -> bool {
+        let owned = self.owner(service);
+        let is_owned = owned.is_some();
+        if let Some(owned) = owned {
+            owned.session = OwnedSession::Attached(id, turn);
+        }
+        is_owned
+    }
+
+    /// U2: another one keeps the sessions from here on, and goes on with that of this connection.
+    pub(super) fn adopt_by_owners(&self) {
+        let received = self.session.received();
+        for owned in &self.owned {
+            if let Some((id, turn)) = owned.attached() {
+                owned.tell(OwnerInput::Adopt { id, turn, received });
+            }
+        }
     }
 }

@@ -4,11 +4,16 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ubf_net::{Identity, Listener, Peer};
+use ubf_proto::Service;
 use ubf_proto::endpoint::{self, SessionKey, SessionPlace};
 use ubf_proto::export::SessionExport;
+#[cfg(unix)]
+use ubf_proto::session::Level;
 use ubf_proto::session::SessionId;
 
 use super::SharedEndpoint;
+#[cfg(unix)]
+use crate::connection::PassedLive;
 use crate::connection::{self, Adopted, Giving};
 use crate::entry::ConnectionEntry;
 use crate::mailbox::Command;
@@ -94,6 +99,16 @@ impl SharedEndpoint {
         self.totals.sessions_given.add(sessions as u64);
     }
 
+    /// U2: a connection has gone to another process.
+    #[cfg(unix)]
+    pub(crate) fn count_passed(&self, passed: &PassedLive) {
+        self.totals.connections_given.add(1);
+        let session = passed.export.connection.session.as_ref();
+        // T3: one that its owner keeps was not here.
+        let is_given = session.is_some_and(|session| session.grant.level < Level::Durable);
+        self.count_given(usize::from(is_given));
+    }
+
     pub(crate) fn expect_sessions<'i>(&self, ids: impl IntoIterator<Item = &'i SessionId>) {
         self.with_state(|state, _| {
             for id in ids {
@@ -104,6 +119,27 @@ impl SharedEndpoint {
 
     pub(crate) fn expect_no_sessions(&self) {
         self.with_state(|state, _| state.endpoint.expect_no_sessions());
+    }
+
+    /// U2: a session of another process that goes on with its connection: its name, its service and
+    /// the highest attempt. `None`: there is no room.
+    #[cfg(unix)]
+    pub(crate) fn adopt_connected(
+        self: &Arc<Self>,
+        connection: &ConnectionEntry,
+        (id, service, turn): (SessionId, Service, u64),
+    ) -> Option<SessionGuard> {
+        let mut place = SessionPlace::new(id, connection.peer.address(), service, turn);
+        place.origin = origin(&connection.peer);
+        self.with_state(|state, now| {
+            let key = connection.key;
+            let session = state.endpoint.adopt_connected_session(place, key, now)?;
+            let mailbox = connection.mailbox();
+            let entry = SessionEntry::new(self, session, id, connection, mailbox, now);
+            let entry = Arc::new(entry);
+            state.sessions.insert(ByKey(Arc::clone(&entry)));
+            Some(SessionGuard::new(Arc::clone(self), entry))
+        })
     }
 
     /// U2: goes on with a session of another process.

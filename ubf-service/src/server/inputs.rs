@@ -102,6 +102,9 @@ impl<S: StatefulService> Worker<S> {
                 self.open(link, wish, *max_packet)
             }
             Work::Other(OwnerInput::Resume(resume)) => self.resume(link, resume),
+            Work::Other(OwnerInput::Adopt { id, turn, received }) => {
+                self.adopt(link, id, (*turn, *received))
+            }
             Work::Other(OwnerInput::Seen { done, events }) => {
                 if let Some(key) = self.links.session_of(link) {
                     self.host.shard_mut().seen(key, *done, *events);
@@ -200,6 +203,39 @@ impl<S: StatefulService> Worker<S> {
             }
             Err(why) => Err(why),
         }
+    }
+
+    /// U2: goes on with a session on the connection that it has had in another process. Nothing is
+    /// stored, and its client is told nothing.
+    fn adopt(
+        &mut self,
+        link: &Arc<OwnerLink>,
+        id: &SessionId,
+        expected: (u64, u64),
+    ) -> Result<(), NotRun> {
+        let key = key_of(id, link.peer().identity());
+        let found = if self.sessions.is_over(key, Instant::now()) {
+            Err(NotRun::UnknownSession)
+        } else {
+            self.host.shard_mut().find_session(&self.rows, key)
+        };
+        match found {
+            Ok(()) | Err(NotRun::UnknownSession) => {}
+            Err(why) => return Err(why),
+        }
+        let session = self.host.shard().session(key);
+        let session = session.filter(|it| (it.turn(), it.received()) == expected);
+        let Some(keep) = session.map(|session| session.grant().keep) else {
+            // The client has gone on elsewhere, or does so now.
+            link.cut();
+            return Ok(());
+        };
+        if self.links.session_of(link) != Some(key) {
+            self.sessions.attach(key, keep, link.origin(), client(link, id));
+            self.links.attach(key, link);
+        }
+        link.crowded(self.is_crowded);
+        Ok(())
     }
 
     fn message(

@@ -246,6 +246,8 @@ pub fn turn_away(link: &OwnerLink, input: &OwnerInput, next_ip: Option<&NextIp>)
             Some(next_ip) => link.moved(Some(next_ip.clone())),
             None => link.session(SessionAnswer::NoSession(NoSession::NotNow)),
         },
+        // U2: it is where the rows are.
+        OwnerInput::Adopt { .. } => link.cut(),
         OwnerInput::Seen { .. } | OwnerInput::End | OwnerInput::Closed => {}
         other => error!(?other, "an input that is not known here"),
     }
