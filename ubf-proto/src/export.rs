@@ -30,9 +30,9 @@ use core::time::Duration;
 use bytes::Bytes;
 use ubf_codec::{Term, TermRef, View};
 
-pub use self::live::LiveExport;
 #[cfg(feature = "classic")]
 pub use self::classic::{ClassicExport, ClassicKept};
+pub use self::live::LiveExport;
 use crate::endpoint::SessionPlace;
 use crate::server::{Restored, RestoredItem, StoredAnswer};
 use crate::service::Service;

@@ -198,6 +198,8 @@ pub use self::bind_error::BindError;
 pub use self::call_times::{CallExemplar, CallTimes};
 #[cfg(feature = "classic")]
 pub use self::classic::{Classic, ClassicService};
+#[cfg(unix)]
+pub use self::connection::{AdoptedLive, PassedLive};
 #[cfg(feature = "contract")]
 pub use self::contracts::{ContractRules, ContractState, Contracts, Verdict};
 pub use self::counters::Counts;
@@ -219,16 +221,14 @@ pub use self::reply::{IntoReply, Reply};
 pub use self::server::{Server, ServerBuilder};
 pub use self::settings::{Cordon, LoadPlan, LoadUnit, ServerLimits, SessionLimits};
 pub use self::shared_event::SharedEvent;
-#[cfg(unix)]
-pub use self::connection::{AdoptedLive, PassedLive};
 pub use self::takeover::{Departing, Departure, NotAdopted, Suspension};
 pub use self::versions::{HandlerError, IntoVersions};
 #[cfg(feature = "contract")]
 pub use ubf_contract::{ContractCounts, Enforcement};
 pub use ubf_net::{Identity, Network, Peer};
-pub use ubf_proto::export::{LiveExport, SessionExport};
 #[cfg(feature = "classic")]
 pub use ubf_proto::export::{ClassicExport, ClassicKept};
+pub use ubf_proto::export::{LiveExport, SessionExport};
 pub use ubf_proto::server::Config;
 pub use ubf_proto::session::SessionId;
 pub use ubf_proto::{Context, CrashRule, DrainPlan, Phase, Service, TraceParent, Versions};

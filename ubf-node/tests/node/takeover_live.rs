@@ -131,6 +131,10 @@ impl Load {
                     calls += 1;
                     answered.fetch_add(1, Ordering::Relaxed);
                 }
+                if has_session {
+                    let end = format!("0 {{'seen'{calls} 0'end'}}$0 'ping'$");
+                    exchange(&mut *stream, &end, "0 ? 'pong'$");
+                }
                 calls
             })
         });

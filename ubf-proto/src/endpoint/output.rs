@@ -155,12 +155,7 @@ impl Start {
 
     /// U2: a connection of the predecessor, where so many bytes were handed out and not written.
     #[must_use]
-    pub fn live(
-        self,
-        live: server::LiveConnection,
-        unwritten: usize,
-        now: Time,
-    ) -> ServerSession {
+    pub fn live(self, live: server::LiveConnection, unwritten: usize, now: Time) -> ServerSession {
         // S10.4: those that are there stay, so that a cordon is nothing to them.
         let Self { config, offer, seed, input, barred, cordon: _ } = self;
         let mut session = ServerSession::live(config, offer, live, unwritten, now)

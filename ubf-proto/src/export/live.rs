@@ -56,7 +56,16 @@ impl LiveExport {
     #[must_use]
     pub fn to_term(&self) -> Term {
         let LiveConnection {
-            service, agreed, packets, offset, may_open, refused, accepted, context, unread, session,
+            service,
+            agreed,
+            packets,
+            offset,
+            may_open,
+            refused,
+            accepted,
+            context,
+            unread,
+            session,
         } = &self.connection;
         let version =
             |version: &Option<Version>| version.map_or(Term::Undefined, |it| it.get().into());
@@ -91,8 +100,19 @@ impl LiveExport {
     pub fn read(term: TermRef<'_>) -> Option<Self> {
         let View::Tuple(parts) = term.view() else { return None };
         let [
-            tag, peer, agent, spoken, counts, opening, refused, accepted, context, unread, unsent,
-            services, session,
+            tag,
+            peer,
+            agent,
+            spoken,
+            counts,
+            opening,
+            refused,
+            accepted,
+            context,
+            unread,
+            unsent,
+            services,
+            session,
         ] = parts.to_array()?;
         if !tag.is_atom("live") {
             return None;
@@ -227,9 +247,8 @@ fn session_term((id, turn): &(SessionId, u64), session: &Restored) -> Term {
 fn read_session(term: TermRef<'_>) -> Option<((SessionId, u64), Restored)> {
     let [id, turn, level, grant, received, events, kept] = tuple(term)?.to_array()?;
     let id = SessionId::from_bytes(id.as_bytes()?.try_into().ok()?);
-    let level = [Level::Memory, Level::Durable]
-        .into_iter()
-        .find(|known| level.is_atom(known.as_str()))?;
+    let level =
+        [Level::Memory, Level::Durable].into_iter().find(|known| level.is_atom(known.as_str()))?;
     let View::List(items) = kept.view() else { return None };
     let session = Restored {
         grant: Grant { level, ..super::read_grant(grant)? },

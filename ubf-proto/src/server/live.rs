@@ -122,9 +122,8 @@ impl ServerSession {
     }
 
     fn live_session(&self, session: &Granted) -> Option<Restored> {
-        let is_at_rest = !session.has_waiting()
-            && session.kept.is_sent()
-            && session.life == Life::Alive;
+        let is_at_rest =
+            !session.has_waiting() && session.kept.is_sent() && session.life == Life::Alive;
         if !is_at_rest {
             return None;
         }

@@ -4,11 +4,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use ubf_codec::{Term, ubf};
+use ubf_codec::{Encoder, Term, decode, ubf};
 use ubf_proto::classic::server as classic;
 use ubf_proto::client::{self, Call, CallId, ClientSession, ConnectionId, Done};
+use ubf_proto::endpoint::{self, Admission, Endpoint, Start};
+use ubf_proto::export::LiveExport;
 use ubf_proto::server::{self, ServerSession};
-use ubf_proto::{Offer, Random, Time, Versions, body};
+use ubf_proto::{Offer, Origin, Random, Time, Versions, body};
 
 use crate::ledger::{End, Ledger};
 
@@ -26,10 +28,27 @@ enum Side {
     Stock(Box<classic::ServerSession>),
 }
 
+/// What the process has to do with a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Serves,
+    /// A take-over has begun, and something runs.
+    Settles,
+    /// The other process has a copy.
+    Given,
+    /// The other process serves, and something runs here.
+    Leaves,
+}
+
 struct Link {
     side: Side,
+    part: Part,
+    /// What was given, until it is known what comes of it.
+    given: Option<LiveExport>,
     to_server: VecDeque<u8>,
     to_client: VecDeque<u8>,
+    /// What the server's shell has not written.
+    unsent: VecDeque<u8>,
     /// Packets whose handlers run, and their calls.
     running: VecDeque<(u64, u64)>,
     is_closing: bool,
@@ -43,6 +62,16 @@ pub(crate) struct Versioned {
     count: u64,
     random: Random,
     pub(crate) mistaken: u64,
+    pub(crate) taken_over: u64,
+}
+
+/// With what the process that serves begins a connection.
+fn start(now: Time) -> Start {
+    let offer = Offer::from(Versions::of([1, 2]));
+    match Endpoint::new(endpoint::Config::default(), offer, 1).admit(Origin::Local, now) {
+        Admission::Serve { start, .. } => start,
+        Admission::TurnAway { why, .. } => panic!("{why}"),
+    }
 }
 
 impl Versioned {
@@ -56,6 +85,7 @@ impl Versioned {
             count: 0,
             random: Random::new(seed),
             mistaken: 0,
+            taken_over: 0,
         }
     }
 
@@ -74,9 +104,16 @@ impl Versioned {
             let count = most.min(link.to_server.len());
             let is_reading = match &link.side {
                 Side::Undecided { .. } => false,
-                Side::Versioned(server) => server.is_reading(),
+                Side::Versioned(server) => link.part != Part::Given && server.is_reading(),
                 Side::Stock(server) => server.is_reading(),
             };
+            if let Side::Versioned(server) = &mut link.side
+                && link.part != Part::Given
+            {
+                let count = most.min(link.unsent.len());
+                link.to_client.extend(link.unsent.drain(..count));
+                server.handle(server::Input::Written(count), now);
+            }
             if is_reading && count > 0 {
                 let bytes: Vec<u8> = link.to_server.drain(..count).collect();
                 self.serve(connection, Some(&bytes), now);
@@ -84,7 +121,7 @@ impl Versioned {
             let Some(link) = self.links.get_mut(&connection) else { continue };
             let count = most.min(link.to_client.len());
             let bytes: Vec<u8> = link.to_client.drain(..count).collect();
-            let is_closed = link.is_closing && link.to_client.is_empty();
+            let is_closed = link.is_closing && link.to_client.is_empty() && link.unsent.is_empty();
             if !bytes.is_empty() {
                 let bytes = (&bytes[..]).into();
                 self.tell(client::Input::Received { connection, bytes }, now);
@@ -110,9 +147,7 @@ impl Versioned {
             }
             Some(byte) if now >= first => {
                 assert!(byte.is_ascii_digit(), "a header begins with a digit");
-                let offer = Arc::new(Offer::from(Versions::of([1, 2])));
-                let server = ServerSession::new(Arc::new(server::Config::default()), offer, now);
-                link.side = Side::Versioned(Box::new(server));
+                link.side = Side::Versioned(Box::new(start(now).session(now)));
             }
             Some(_) | None => return,
         }
@@ -137,6 +172,9 @@ impl Versioned {
                     }
                 }
             }
+            Side::Versioned(_) if link.part == Part::Given => {
+                assert!(bytes.is_none(), "the socket is another process's");
+            }
             Side::Versioned(server) => {
                 if let Some(bytes) = bytes {
                     server.handle(server::Input::Received(bytes.into()), now);
@@ -144,8 +182,7 @@ impl Versioned {
                 while let Some(output) = server.poll_output() {
                     match output {
                         server::Output::Transmit { packet, .. } => {
-                            link.to_client.extend(&packet.to_bytes()[..]);
-                            server.handle(server::Input::Written(packet.len()), now);
+                            link.unsent.extend(&packet.to_bytes()[..]);
                         }
                         server::Output::Request(message) => {
                             let call = message.body.root().get(1).and_then(|call| call.as_u64());
@@ -158,6 +195,74 @@ impl Versioned {
                         _ => {}
                     }
                 }
+                self.settle(connection, now);
+            }
+        }
+    }
+
+    /// Nothing runs: what the other process needs goes there as bytes.
+    fn settle(&mut self, connection: ConnectionId, now: Time) {
+        let Some(link) = self.links.get_mut(&connection) else { return };
+        let Side::Versioned(server) = &link.side else { return };
+        let leaves = match link.part {
+            Part::Settles => false,
+            Part::Leaves => true,
+            Part::Serves | Part::Given => return,
+        };
+        let Some(live) = server.export_live().filter(|_| server.is_settled()) else { return };
+        let unsent: Vec<u8> = link.unsent.iter().copied().collect();
+        let export = LiveExport {
+            peer: None,
+            identity: Vec::new(),
+            agent: None,
+            spoken: live.agreed,
+            connection: live,
+            session: None,
+            unsent: unsent.into(),
+            services: Vec::new(),
+        };
+        let bytes = Encoder::new().encode(&export.to_term());
+        link.given = LiveExport::read(decode(&bytes).unwrap().root());
+        assert_eq!(link.given, Some(export));
+        link.part = Part::Given;
+        if leaves {
+            self.go_on(connection, now);
+        }
+    }
+
+    /// What was given is as good as the whole.
+    fn go_on(&mut self, connection: ConnectionId, now: Time) {
+        let Some(link) = self.links.get_mut(&connection) else { return };
+        let Some(export) = link.given.take() else { panic!("nothing was given") };
+        let LiveExport { connection: live, unsent, .. } = export;
+        link.side = Side::Versioned(Box::new(start(now).live(live, unsent.len(), now)));
+        link.unsent = unsent.iter().copied().collect();
+        link.part = Part::Serves;
+        self.taken_over += 1;
+        self.serve(connection, None, now);
+    }
+
+    /// U2: a take-over begins.
+    pub(crate) fn freeze(&mut self, now: Time) {
+        self.change(now, Part::Serves, Part::Settles, server::Input::Freeze);
+    }
+
+    /// U2: it comes to nothing.
+    pub(crate) fn thaw(&mut self, now: Time) {
+        self.change(now, Part::Settles, Part::Serves, server::Input::Thaw);
+        self.change(now, Part::Given, Part::Serves, server::Input::Thaw);
+    }
+
+    fn change(&mut self, now: Time, from: Part, to: Part, input: server::Input) {
+        for connection in self.links.keys().copied().collect::<Vec<_>>() {
+            let Some(link) = self.links.get_mut(&connection) else { continue };
+            if let Side::Versioned(server) = &mut link.side
+                && link.part == from
+            {
+                link.part = to;
+                link.given = None;
+                server.handle(input.clone(), now);
+                self.serve(connection, None, now);
             }
         }
     }
@@ -178,6 +283,7 @@ impl Versioned {
         for link in self.links.values_mut() {
             match &mut link.side {
                 Side::Undecided { .. } => {}
+                Side::Versioned(_) if link.part == Part::Given => {}
                 Side::Versioned(server) => server.handle(server::Input::Tick, now),
                 Side::Stock(server) => server.handle(classic::Input::Tick, now),
             }
@@ -188,19 +294,22 @@ impl Versioned {
         }
     }
 
-    /// U2: the process is replaced: its versioned connections are closed with a word.
+    /// U2: the other process serves. Connections that came after the beginning are closed with a
+    /// word.
     pub(crate) fn go(&mut self, now: Time) {
-        for link in self.links.values_mut() {
-            match &mut link.side {
-                Side::Versioned(server) => {
+        for connection in self.links.keys().copied().collect::<Vec<_>>() {
+            let Some(link) = self.links.get_mut(&connection) else { continue };
+            match (&mut link.side, link.part) {
+                (Side::Versioned(_), Part::Given) => self.go_on(connection, now),
+                (Side::Versioned(_), Part::Settles) => link.part = Part::Leaves,
+                (Side::Versioned(_), Part::Leaves) => {}
+                (Side::Versioned(server), Part::Serves) => {
                     let (why, within) = (Term::atom("takeover"), std::time::Duration::from_secs(5));
                     server.handle(server::Input::Close { why, within }, now);
+                    self.serve(connection, None, now);
                 }
-                Side::Undecided { .. } | Side::Stock(_) => link.is_closing = true,
+                (Side::Undecided { .. } | Side::Stock(_), _) => link.is_closing = true,
             }
-        }
-        for connection in self.links.keys().copied().collect::<Vec<_>>() {
-            self.serve(connection, None, now);
         }
     }
 
@@ -229,8 +338,11 @@ impl Versioned {
                 let side = Side::Undecided { since: now, first };
                 let link = Link {
                     side,
+                    part: Part::Serves,
+                    given: None,
                     to_server: VecDeque::new(),
                     to_client: VecDeque::new(),
+                    unsent: VecDeque::new(),
                     running: VecDeque::new(),
                     is_closing: false,
                 };

@@ -20,14 +20,16 @@ pub(crate) struct Summary {
     versioned_answered: u64,
     versioned_indeterminate: u64,
     taken_over: u64,
+    versioned_taken_over: u64,
     events: u64,
     mistaken: u64,
 }
 
 impl Summary {
-    pub(crate) fn all(&self) -> [u64; 8] {
+    pub(crate) fn all(&self) -> [u64; 9] {
         let Self { stock_answered, stock_indeterminate, stock_not_run, .. } = *self;
         let Self { versioned_answered, versioned_indeterminate, .. } = *self;
+        let Self { versioned_taken_over, .. } = *self;
         let Self { taken_over, events, mistaken, .. } = *self;
         [
             stock_answered,
@@ -36,6 +38,7 @@ impl Summary {
             versioned_answered,
             versioned_indeterminate,
             taken_over,
+            versioned_taken_over,
             events,
             mistaken,
         ]
@@ -48,6 +51,7 @@ impl Summary {
         self.versioned_answered += other.versioned_answered;
         self.versioned_indeterminate += other.versioned_indeterminate;
         self.taken_over += other.taken_over;
+        self.versioned_taken_over += other.versioned_taken_over;
         self.events += other.events;
         self.mistaken += other.mistaken;
     }
@@ -108,6 +112,7 @@ impl World {
         self.summary.versioned_answered = ledger.count(|end| matches!(end, End::Answered(_)));
         self.summary.versioned_indeterminate = ledger.count(|end| end == End::Indeterminate);
         self.summary.mistaken = self.versioned.mistaken;
+        self.summary.versioned_taken_over = self.versioned.taken_over;
         self.summary
     }
 
@@ -155,10 +160,12 @@ impl World {
         self.takeover = match self.takeover {
             Takeover::None => {
                 self.stock.iter_mut().for_each(|stock| stock.freeze(now));
+                self.versioned.freeze(now);
                 Takeover::Begun
             }
             Takeover::Begun if self.random.below(3) == 0 => {
                 self.stock.iter_mut().for_each(|stock| stock.thaw(now));
+                self.versioned.thaw(now);
                 Takeover::None
             }
             Takeover::Begun => {
@@ -188,6 +195,7 @@ impl World {
         if self.takeover == Takeover::Begun {
             let now = self.now();
             self.stock.iter_mut().for_each(|stock| stock.thaw(now));
+            self.versioned.thaw(now);
         }
         let until = self.now_ms + HEAL_MS;
         while self.now_ms < until {

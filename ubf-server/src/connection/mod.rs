@@ -40,15 +40,15 @@ use ubf_proto::{ServerSession, Service, Time};
 
 use self::freeze::Freeze;
 pub(crate) use self::freeze::{Adopted, Gift, Giving, adopt};
-#[cfg(unix)]
-pub(crate) use self::passing::adopt_live;
-#[cfg(unix)]
-pub use self::passing::{AdoptedLive, PassedLive};
 pub(crate) use self::handing::Attach;
 use self::handing::Handed;
 use self::link::Link;
 use self::outbox::Outbox;
 use self::owned::Owned;
+#[cfg(unix)]
+pub(crate) use self::passing::adopt_live;
+#[cfg(unix)]
+pub use self::passing::{AdoptedLive, PassedLive};
 pub(crate) use self::resting::{Resting, go_on};
 pub(crate) use self::run::Run;
 use self::work::Waiting;

@@ -5,6 +5,7 @@ mod client;
 mod client_end;
 mod edges;
 mod limits;
+mod live;
 mod opening;
 mod owned;
 mod server;

@@ -1,15 +1,17 @@
-//! The vectors of `spec/vectors/takeover`: sessions, and connections of stock clients, as one
-//! process gives them to the next (U7).
+//! The vectors of `spec/vectors/takeover`: sessions and connections as one process gives them to the
+//! next (U7).
 
 use serde::Deserialize;
 use ubf_codec::decode;
-use ubf_proto::export::SessionExport;
+use ubf_proto::export::{LiveExport, SessionExport};
 use ubf_proto::server::RestoredItem;
 
 #[derive(Deserialize)]
 struct Exports {
     export: Vec<Export>,
     no_export: Vec<NoExport>,
+    live: Vec<Live>,
+    no_live: Vec<NoExport>,
     #[cfg_attr(not(feature = "classic"), expect(dead_code, reason = "they are of stock clients"))]
     connection: Vec<Connection>,
     #[cfg_attr(not(feature = "classic"), expect(dead_code, reason = "they are of stock clients"))]
@@ -25,6 +27,17 @@ struct Connection {
     unread: String,
     unsent: String,
     events: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Live {
+    name: String,
+    written: String,
+    service: String,
+    packets: u64,
+    unread: String,
+    unsent: String,
+    session: String,
 }
 
 #[derive(Deserialize)]
@@ -91,5 +104,31 @@ fn u7_exports_are_read_and_written_as_the_vectors_say() {
     for NoExport { name, written } in exports.no_export {
         let packet = decode(written.as_bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(SessionExport::read(packet.root()), None, "{name}");
+    }
+}
+
+#[test]
+fn u7_live_connections_are_read_and_written_as_the_vectors_say() {
+    let Exports { live, no_live, .. } = exports();
+    for Live { name, written, service, packets, unread, unsent, session } in live {
+        let packet = decode(written.as_bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let read = LiveExport::read(packet.root()).unwrap_or_else(|| panic!("{name}"));
+        assert_eq!(read.to_term(), packet.root().to_term(), "{name}");
+        let found =
+            read.connection.service.name().map_or_else(String::new, |it| it.to_latin1().into());
+        assert_eq!(found, service, "{name}");
+        assert_eq!(read.connection.packets, packets, "{name}");
+        assert_eq!(read.connection.unread, unread.as_bytes(), "{name}");
+        assert_eq!(read.unsent, unsent.as_bytes(), "{name}");
+        let found = read.session.zip(read.connection.session).map(|((_, turn), it)| {
+            let (level, received, kept) = (it.grant.level, it.received, it.kept.len());
+            let events = it.events_made.unwrap();
+            format!("attempt {turn}, {level}, {received} received, {events} events, {kept} kept")
+        });
+        assert_eq!(found.unwrap_or_default(), session, "{name}");
+    }
+    for NoExport { name, written } in no_live {
+        let packet = decode(written.as_bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(LiveExport::read(packet.root()), None, "{name}");
     }
 }
