@@ -101,7 +101,14 @@ impl Connection {
                     // T3: of a store that was closed meanwhile. All that was taken is answered.
                     Command::Owned(input) if matches!(*input, Input::Lost) => {}
                     Command::Owned(input) => self.mailbox.owned(*input),
-                    other => self.mailbox.command(other),
+                    other @ (Command::Tell(..)
+                    | Command::Send(_)
+                    | Command::Cut(_)
+                    | Command::Attach(_)
+                    | Command::EndSession
+                    | Command::Freeze(_)
+                    | Command::Thaw
+                    | Command::Leave(_)) => self.mailbox.command(other),
                 }
             }
         }

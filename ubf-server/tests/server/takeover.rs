@@ -3,10 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use ubf_codec::{Encoder, decode};
 use ubf_net::testing::within;
-use ubf_server::{Call, Departing, Handlers, NotAdopted, Reply, Server, SessionExport, Versions};
+use ubf_server::{
+    Call, Departing, Handlers, LiveExport, NotAdopted, PassedLive, Reply, Server, SessionExport,
+    Versions,
+};
 
 use super::support::{Peer, Running, start, start_with};
 
@@ -27,8 +31,22 @@ fn waiting(gate: &Arc<Semaphore>) -> Handlers<()> {
     })
 }
 
+/// A connection without a socket that could be given away, as one with TLS is (U3).
+async fn connect_own(server: &Running) -> Peer {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (peer, accepted) = tokio::join!(Peer::connect(address), listener.accept());
+    let connection = server.handle.serve_stream(accepted.unwrap().0, ubf_server::Peer::Own);
+    tokio::spawn(connection);
+    peer
+}
+
+/// With a session, on a connection that cannot go along.
 async fn open(server: &Running) -> Peer {
-    let mut peer = server.connect().await;
+    open_on(connect_own(server).await).await
+}
+
+async fn open_on(mut peer: Peer) -> Peer {
     peer.send(&format!("0 {{'negotiate'1?#10&#{{'session'{ID}8 1000 60000}}&}}$")).await;
     assert!(peer.packet().await.contains("'memory'"));
     peer
@@ -46,6 +64,13 @@ async fn resume(server: &Running, done: u64, turn: u64) -> (Peer, String) {
 fn sent(export: &SessionExport) -> SessionExport {
     let bytes = Encoder::new().encode(&export.to_term());
     SessionExport::read(decode(&bytes[..]).unwrap().root()).unwrap()
+}
+
+/// The same for a connection, with a copy of its socket.
+fn passed(passed: &PassedLive) -> PassedLive {
+    let bytes = Encoder::new().encode(&passed.export.to_term());
+    let export = LiveExport::read(decode(&bytes[..]).unwrap().root()).unwrap();
+    PassedLive { export, descriptor: passed.descriptor.try_clone().unwrap() }
 }
 
 async fn ended(server: Running) {
@@ -157,4 +182,116 @@ async fn u2_what_cannot_go_along_is_answered_and_closed_with_a_word() {
     without.expect_end("").await;
     drop(departure);
     ended(old).await;
+}
+
+#[tokio::test]
+async fn u2_a_connection_goes_on_in_the_next_process_and_its_client_notices_nothing() {
+    let gate = Arc::new(Semaphore::new(0));
+    let old = start_with(Server::builder(), waiting(&gate)).await;
+    let new = start_with(Server::builder(), waiting(&gate)).await;
+    let mut with_session = open_on(old.connect().await).await;
+    let mut without = old.connect().await;
+    for peer in [&mut with_session, &mut without] {
+        peer.send("10 'one'$10 'tw").await;
+        assert_eq!(peer.packet().await, "10 ? {'one''start'}$");
+    }
+    let suspension = within(old.handle.suspend(LONG)).await;
+    assert!(suspension.exports().is_empty() && suspension.staying().is_empty());
+    let adopted: Vec<_> =
+        suspension.live().iter().map(|live| new.handle.adopt_live(passed(live)).unwrap()).collect();
+    assert_eq!(adopted.len(), 2);
+    // It waits in the socket.
+    with_session.send("o'$0 'ping'$").await;
+    without.send("o'$0 'ping'$").await;
+    let mut departure = suspension.commit(LONG);
+    adopted.into_iter().for_each(ubf_server::AdoptedLive::serve);
+    for peer in [&mut with_session, &mut without] {
+        assert_eq!(peer.packet().await, "10 ? {'two''start'}$");
+        assert_eq!(peer.packet().await, "0 ? 'pong'$");
+    }
+    assert!(within(departure.next()).await.is_none());
+    // S2, S3: the numbers go on.
+    with_session.send("0 {'seen'2 0}$10 'three'$0 {'seen'3 0'end'}$0 'ping'$").await;
+    assert_eq!(with_session.packet().await, "10 ? {'three''start'}$");
+    assert_eq!(with_session.packet().await, "0 ? 'pong'$");
+    let counts = [old.handle.status().counts, new.handle.status().counts];
+    assert_eq!((counts[0].connections_given, counts[1].connections_taken), (2, 2));
+    assert_eq!((counts[0].sessions_given, counts[1].sessions_taken), (1, 1));
+    drop((with_session, without));
+    ended(old).await;
+    ended(new).await;
+}
+
+#[tokio::test]
+async fn u2_a_connection_whose_handler_runs_is_given_when_that_has_ended() {
+    let gate = Arc::new(Semaphore::new(0));
+    let old = start_with(Server::builder(), waiting(&gate)).await;
+    let new = start_with(Server::builder(), waiting(&gate)).await;
+    let mut peer = old.connect().await;
+    peer.send("10 'one'$10 'wait'$").await;
+    assert_eq!(peer.packet().await, "10 ? {'one''start'}$");
+    let suspension = within(old.handle.suspend(Duration::ZERO)).await;
+    assert!(suspension.live().is_empty());
+    peer.send("10 'two'$").await;
+    let mut departure = suspension.commit(LONG);
+    gate.add_permits(1);
+    let Some(Departing::Live(live)) = within(departure.next()).await else { panic!() };
+    new.handle.adopt_live(passed(&live)).unwrap().serve();
+    drop(live);
+    assert_eq!(peer.packet().await, "10 ? {'wait''start'}$");
+    assert_eq!(peer.packet().await, "10 ? {'two''start'}$");
+    assert!(within(departure.next()).await.is_none());
+    drop(peer);
+    ended(old).await;
+    ended(new).await;
+}
+
+#[tokio::test]
+async fn u2_what_a_client_has_not_read_is_written_by_the_next_process() {
+    let gate = Arc::new(Semaphore::new(0));
+    let old = start_with(Server::builder(), waiting(&gate)).await;
+    let new = start_with(Server::builder(), waiting(&gate)).await;
+    let mut peer = old.connect().await;
+    // More than the sockets hold.
+    let long = format!("\"{}\"", "a".repeat(8 << 20));
+    peer.send(&format!("10 {long}$")).await;
+    while old.handle.status().counts.requests < 1 {
+        tokio::task::yield_now().await;
+    }
+    let suspension = within(old.handle.suspend(LONG)).await;
+    let [live] = suspension.live() else { panic!("{:?}", suspension.live().len()) };
+    assert!(!live.export.unsent.is_empty());
+    let adopted = new.handle.adopt_live(passed(live)).unwrap();
+    let departure = suspension.commit(LONG);
+    adopted.serve();
+    assert_eq!(peer.packet().await, format!("10 ? {{{long}'start'}}$"));
+    drop((peer, departure));
+    ended(old).await;
+    ended(new).await;
+}
+
+#[tokio::test]
+async fn u2_a_connection_that_was_given_and_not_taken_goes_on_as_if_nothing_had_been() {
+    let gate = Arc::new(Semaphore::new(0));
+    let server = start_with(Server::builder(), waiting(&gate)).await;
+    let next = start_with(Server::builder(), waiting(&gate)).await;
+    let mut peer = open_on(server.connect().await).await;
+    let suspension = within(server.handle.suspend(LONG)).await;
+    let [live] = suspension.live() else { panic!() };
+    let adopted = next.handle.adopt_live(passed(live)).unwrap();
+    let number = live.export.peer.map(|_| server.handle.connections(0, 1)[0].number).unwrap();
+    // What is told to it meanwhile waits, since the socket may be another process's.
+    assert!(server.handle.close_connection(number, LONG));
+    peer.send("10 'one'$").await;
+    drop(adopted);
+    suspension.undo();
+    assert_eq!(peer.packet().await, "0 ? {'closing''operator'1}$");
+    peer.expect_end("").await;
+    let (mut peer, resumed) = resume(&server, 0, 2).await;
+    assert!(resumed.contains("{'resumed'0 0}"), "{resumed}");
+    peer.send("10 'one'$0 {'seen'1 0'end'}$").await;
+    assert_eq!(peer.packet().await, "10 ? {'one''start'}$");
+    drop(peer);
+    ended(server).await;
+    ended(next).await;
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use tokio::runtime::Handle;
 use tracing::{error, warn};
-use ubf_codec::{Term, Text, Version, Versioned as _, View};
+use ubf_codec::{Term, Text, Version, Versioned as _, View, ubf};
 use ubf_proto::server::{Message, SessionAnswer, StoredAnswer};
 use ubf_proto::session::{Level, NoSession, Resume, SessionId, Wish};
 use ubf_server::{OwnerInput, OwnerLink, Reply, Verdict};
@@ -275,9 +275,18 @@ impl<S: StatefulService> Worker<S> {
         to: To,
         todo: &mut Todo<S::Request>,
     ) -> Result<(), NotRun> {
-        if let Some(why) = &todo.message.refused {
+        let version = todo.message.version;
+        let versions = self.host.shard().record().versions;
+        // T6: the version was withdrawn while it waited, and the rows lowered. An event has no
+        // answer that could say so.
+        let is_late = !todo.is_event && !versions.may_offer(S::needs(version));
+        let why = match &todo.message.refused {
+            Some(why) => Some(Term::clone(why)),
+            None => is_late.then(|| ubf!({version, (version.get())})),
+        };
+        if let Some(why) = why {
             // N4: it takes its number, and nothing else.
-            let refused = StoredAnswer::Refused(Term::clone(why)).to_bytes();
+            let refused = StoredAnswer::Refused(why).to_bytes();
             let (again, shard) = (refused.clone(), self.host.shard_mut());
             return shard.run(&self.rows, to, wall_clock(), |_| Ok(refused), |_| again).map(drop);
         }

@@ -16,6 +16,7 @@ mod support;
 mod events;
 mod failures;
 mod gate;
+mod lowered;
 mod operator;
 mod prepare;
 mod restart;
