@@ -87,8 +87,8 @@ async fn t6_a_call_that_waits_while_the_version_is_lowered_is_refused_and_loses_
     let task = tokio::spawn(server.run());
 
     let mut peer = ScriptedPeer::connect(address).await;
-    peer.exchange("2 {7\"EUR\"}$", "2 ? {{7\"\"}'start'}$").await;
-    peer.send("2 {7\"slow\"}$").await;
+    peer.exchange("2 {'Words'7\"EUR\"}$", "2 ? {{'Words'7\"\"}'start'}$").await;
+    peer.send("2 {'Words'7\"slow\"}$").await;
     within(keeper.service().waits.notified()).await;
     // As the node does it: nobody is offered it any more, and then it is lowered.
     assert!(handle.withdraw(&Service::DEFAULT, Version::new(2).unwrap()));
@@ -96,8 +96,8 @@ async fn t6_a_call_that_waits_while_the_version_is_lowered_is_refused_and_loses_
     keeper.service().gate.notify_one();
     // N4: its client negotiates, and makes of the call what can be said.
     assert_eq!(peer.packet().await, "0 ? {'refused'{'version'2}#1&2}$");
-    peer.exchange("1 {8\"\"}$", "1 ? {{8\"\"}'start'}$").await;
-    peer.exchange("1 {7\"\"}$", "1 ? {{7\"EUR\"}'start'}$").await;
+    peer.exchange("1 {'Words'8\"\"}$", "1 ? {{'Words'8\"\"}'start'}$").await;
+    peer.exchange("1 {'Words'7\"\"}$", "1 ? {{'Words'7\"EUR\"}'start'}$").await;
     drop(peer);
     handle.shut_down(Duration::from_secs(5));
     assert!(within(task).await.unwrap().is_clean());
