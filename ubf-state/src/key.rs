@@ -130,11 +130,12 @@ const ESCAPED: u8 = 0xFF;
 /// Appends bytes so that a beginning sorts before what it begins: 0 becomes `00 FF`, and `00 01`
 /// ends them.
 pub(crate) fn put_bytes(bytes: &[u8], to: &mut Vec<u8>) {
-    for &byte in bytes {
-        to.push(byte);
-        if byte == 0 {
-            to.push(ESCAPED);
+    to.reserve(bytes.len() + 2);
+    for (number, part) in bytes.split(|&byte| byte == 0).enumerate() {
+        if number > 0 {
+            to.extend_from_slice(&[0, ESCAPED]);
         }
+        to.extend_from_slice(part);
     }
     to.extend_from_slice(&[0, END]);
 }
@@ -143,13 +144,14 @@ pub(crate) fn put_bytes(bytes: &[u8], to: &mut Vec<u8>) {
 pub(crate) fn take_bytes(from: &mut &[u8]) -> Result<Vec<u8>, KeyError> {
     let mut bytes = Vec::new();
     loop {
-        match take_array::<1>(from)? {
-            [0] => match take_array::<1>(from)? {
-                [ESCAPED] => bytes.push(0),
-                [END] => return Ok(bytes),
-                [byte] => return Err(KeyError::Byte(byte)),
-            },
-            [byte] => bytes.push(byte),
+        let zero = from.iter().position(|&byte| byte == 0).ok_or(KeyError::Short)?;
+        let (part, rest) = from.split_at_checked(zero).ok_or(KeyError::Short)?;
+        bytes.extend_from_slice(part);
+        *from = rest;
+        match take_array::<2>(from)? {
+            [_, ESCAPED] => bytes.push(0),
+            [_, END] => return Ok(bytes),
+            [_, byte] => return Err(KeyError::Byte(byte)),
         }
     }
 }

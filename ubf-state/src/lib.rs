@@ -144,7 +144,7 @@ pub use self::session::{Kept, KeptEvent, Session, SessionKey};
 pub use self::shard::Shard;
 pub use self::stop::{Do, Reason, Stop};
 pub use self::stored::{
-    MAX_NAME_BYTES, MAX_ROW_BYTES, MAX_STORED_BYTES, Space, table_of, version_of,
+    MAX_NAME_BYTES, MAX_ROW_BYTES, MAX_STORED_BYTES, Space, owner_of, table_of, version_of,
 };
 pub use self::suspicion::{Suspicion, SuspicionTimes};
 pub use self::sweep::{AnyTable, MineTable, Progress, Sweeper, Swept};

@@ -28,6 +28,8 @@ pub enum Reason {
     Limit(&'static str),
     /// The service refuses the call by a rule of its own.
     Refused(String),
+    /// The call is for clients that have a session, and has none: `refused 'no_session'`.
+    NoSession,
     /// A row of this table cannot be read or written (T7): `refused 'state'`.
     Row {
         /// The table's name.
@@ -96,6 +98,7 @@ impl fmt::Display for Stop {
             Reason::Missing(_) => f.write_str("a row is not in memory yet"),
             Reason::Limit(name) => write!(f, "the call is above the limit {name}"),
             Reason::Refused(why) => write!(f, "refused: {why}"),
+            Reason::NoSession => f.write_str("the call has no session"),
             Reason::Row { table, .. } => write!(f, "a row of table {table} cannot be used"),
             Reason::Key { table, .. } => write!(f, "a key in table {table} cannot be read"),
             Reason::IndexNotReady(name) => {
@@ -117,6 +120,7 @@ impl Error for Stop {
             Reason::Missing(_)
             | Reason::Limit(_)
             | Reason::Refused(_)
+            | Reason::NoSession
             | Reason::IndexNotReady(_)
             | Reason::Crashed(_)
             | Reason::StepCrashed(_) => None,

@@ -5,7 +5,6 @@
 //! space, and a UBF(A) packet. Version 0 is the library's own.
 
 use alloc::vec::Vec;
-use core::fmt;
 
 use bytes::Bytes;
 use ubf_codec::{Encoder, Term, View};
@@ -63,11 +62,15 @@ impl Space {
 /// The stored key of a row.
 #[must_use]
 pub(crate) fn row_key(table: &str, key: &[u8]) -> Vec<u8> {
-    let mut stored = Space::Rows.key();
+    let mut stored = Vec::with_capacity(table.len() + key.len() + KEY_ROOM);
+    stored.push(Space::Rows as u8);
     put_bytes(table.as_bytes(), &mut stored);
     stored.extend_from_slice(key);
     stored
 }
+
+/// What is left for a key behind its table's name, so that most need no more room.
+const KEY_ROOM: usize = 32;
 
 /// What comes before the key in the stored key of an index's entry. The key of the row follows the
 /// key of the index.
@@ -159,6 +162,21 @@ pub fn table_of(key: &[u8]) -> Option<alloc::string::String> {
     }
 }
 
+/// The table of what stands at a stored key: a row, a piece of one, or an entry of an index. `None`:
+/// it is of no table.
+#[must_use]
+pub fn owner_of(key: &[u8]) -> Option<alloc::string::String> {
+    use crate::key::{Key, take_bytes};
+    let (&space, mut rest) = key.split_first()?;
+    match space {
+        _ if space == Space::Rows as u8 || space == Space::Indexes as u8 => {
+            Key::take(&mut rest).ok()
+        }
+        _ if space == Space::Chunks as u8 => table_of(&take_bytes(&mut rest).ok()?),
+        _ => None,
+    }
+}
+
 /// Splits `V SP packet`.
 pub(crate) fn read_version(value: &[u8]) -> Result<(u32, &[u8]), RowError> {
     let malformed = RowError::Malformed { what: "no version and space in front of the packet" };
@@ -185,16 +203,24 @@ pub(crate) fn whole(version: u32, packet: &[u8]) -> Bytes {
 }
 
 fn put_version(version: u32, to: &mut Vec<u8>) {
-    use fmt::Write as _;
-    struct Digits<'a>(&'a mut Vec<u8>);
-    impl fmt::Write for Digits<'_> {
-        fn write_str(&mut self, text: &str) -> fmt::Result {
-            self.0.extend_from_slice(text.as_bytes());
-            Ok(())
+    put_digits(version.into(), to);
+    to.push(b' ');
+}
+
+/// Appends a number in decimal digits.
+pub(crate) fn put_digits(mut number: u64, to: &mut Vec<u8>) {
+    let start = to.len();
+    loop {
+        // The remainder of a division by ten is a digit.
+        to.push(b'0' + u8::try_from(number % 10).unwrap_or_default());
+        number /= 10;
+        if number == 0 {
+            break;
         }
     }
-    let written = write!(Digits(to), "{version} ");
-    debug_assert!(written.is_ok(), "a vector takes every byte");
+    if let Some(digits) = to.get_mut(start..) {
+        digits.reverse();
+    }
 }
 
 /// The stored value of a row that is cut into chunks.
@@ -221,11 +247,27 @@ mod tests {
     }
 
     #[test]
+    fn digits_are_those_of_the_number() {
+        for number in [0, 7, 10, 1_000_000, u64::MAX] {
+            let mut digits = b"x".to_vec();
+            put_digits(number, &mut digits);
+            assert_eq!(digits, std::format!("x{number}").into_bytes());
+        }
+    }
+
+    #[test]
     fn t1_a_key_says_which_table_it_is_of() {
         let table = |key: &[u8]| table_of(key);
         assert_eq!(table(&row_key("accounts", &[7])).as_deref(), Some("accounts"));
         for key in [&chunk_key(&row_key("a", &[]), 1)[..], b"", b"\x20a", b"\x10record"] {
             assert_eq!(table(key), None, "{key:?}");
+        }
+        let row = row_key("accounts", &[7]);
+        for key in [&row[..], &chunk_key(&row, 1), &index_prefix("accounts", "by")] {
+            assert_eq!(owner_of(key).as_deref(), Some("accounts"), "{key:?}");
+        }
+        for key in [&b""[..], b"\x20a", b"\x10record", b"\x40a"] {
+            assert_eq!(owner_of(key), None, "{key:?}");
         }
     }
 

@@ -10,7 +10,6 @@
 //! cut, and one that goes on in another process, are restored in the same way.
 
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -65,7 +64,18 @@ impl StoredAnswer {
         };
         match self {
             Self::Reply { version, body } => {
-                [format!("{version} ").as_bytes(), body].concat().into()
+                // Ten digits at most, and a space.
+                let mut stored = Vec::with_capacity(body.len() + 11);
+                let mut number = version.get();
+                while number > 0 {
+                    // The remainder of a division by ten is a digit.
+                    stored.push(b'0' + u8::try_from(number % 10).unwrap_or_default());
+                    number /= 10;
+                }
+                stored.reverse();
+                stored.push(b' ');
+                stored.extend_from_slice(body);
+                stored.into()
             }
             Self::Refused(why) => not_done("refused", why),
             Self::Failed(why) => not_done("failed", why),

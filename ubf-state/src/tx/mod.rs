@@ -1,6 +1,7 @@
 //! A call's transaction (T2): what it reads and writes, and the time that it sees.
 
 mod ground;
+mod seen;
 mod stored_rows;
 
 use alloc::vec::Vec;
@@ -10,6 +11,7 @@ use bytes::Bytes;
 use ubf_proto::{Random, Time};
 
 pub(crate) use self::ground::Ground;
+use self::seen::Seen;
 use self::stored_rows::{bounded, bounds, stored_key};
 use crate::base::{Order, Scan};
 use crate::form::Row;
@@ -87,6 +89,7 @@ pub struct Tx<'a> {
     now: Time,
     random: &'a mut Random,
     rows_read: usize,
+    seen: Seen,
     made: Made,
     stepping: Option<&'static str>,
 }
@@ -109,8 +112,8 @@ impl<'a> Tx<'a> {
         now: Time,
         random: &'a mut Random,
     ) -> Self {
-        let (rows_read, made, stepping) = (0, Made::default(), None);
-        Self { ground, record, limits, session, now, random, rows_read, made, stepping }
+        let (rows_read, seen, made, stepping) = (0, Seen::default(), Made::default(), None);
+        Self { ground, record, limits, session, now, random, rows_read, seen, made, stepping }
     }
 
     pub(crate) fn into_made(self) -> Made {
@@ -140,8 +143,11 @@ impl<'a> Tx<'a> {
     /// [`Stop`], to be passed on.
     pub fn put<K: Key, R: Row>(&mut self, table: &Table<K, R>, key: &K, row: &R) -> Do<()> {
         let stored = stored_key(table.name(), key)?;
-        let before = self.read_at::<R>(table.name(), &stored)?;
-        self.reindex(table, key, before.as_ref(), Some(row))?;
+        // What is replaced is of interest to indexes alone.
+        if !table.indexes().is_empty() {
+            let before = self.read_at::<R>(table.name(), &stored)?;
+            self.reindex(table, key, before.as_ref(), Some(row))?;
+        }
         self.write_at(table.name(), &stored, row)
     }
 
@@ -260,7 +266,7 @@ impl<'a> Tx<'a> {
     /// # Errors
     /// [`Stop`], to be passed on. A call without a session is refused.
     pub fn set_mine<R: Row>(&mut self, row: &R) -> Do<()> {
-        let session = self.session.ok_or_else(|| Stop::refused("the call has no session"))?;
+        let session = self.session.ok_or(Reason::NoSession)?;
         self.write_at(MINE, &session.key(Space::Mine), row)
     }
 
@@ -276,6 +282,33 @@ impl<'a> Tx<'a> {
         }
         self.made.events.push(Event { session, body });
         Ok(())
+    }
+
+    /// Takes back those of the events so far that `stays` does not want: they are not counted. For
+    /// whoever holds them against contracts, when the call has run.
+    ///
+    /// # Errors
+    /// That of `stays`, to be passed on.
+    pub fn retain_events(
+        &mut self,
+        mut stays: impl FnMut(&mut Self, &Event) -> Do<bool>,
+    ) -> Do<()> {
+        let mut kept = Vec::with_capacity(self.made.events.len());
+        for event in core::mem::take(&mut self.made.events) {
+            if stays(self, &event)? {
+                kept.push(event);
+            }
+        }
+        self.made.events = kept;
+        Ok(())
+    }
+
+    /// Looks at the rows as a call in this session would: [`mine`](Self::mine) is that session's.
+    pub fn in_session<T>(&mut self, session: SessionKey, look: impl FnOnce(&mut Self) -> T) -> T {
+        let before = self.session.replace(session);
+        let seen = look(self);
+        self.session = before;
+        seen
     }
 
     /// Sets a timer. It rings once, at that time or after a restart; one with the same key is

@@ -17,10 +17,12 @@ use crate::table::{AnyIndex, Table};
 impl Tx<'_> {
     pub(super) fn get_stored(&mut self, key: &[u8]) -> Do<Option<Bytes>> {
         self.charge_reads(1)?;
-        match self.made.writes.get(key) {
-            Some(value) => Ok(value.clone()),
-            None => self.ground.get(key),
+        if let Some(value) = self.made.writes.get(key).or_else(|| self.seen.get(key)) {
+            return Ok(value.clone());
         }
+        let value = self.ground.get(key)?;
+        self.seen.add(key, value.clone());
+        Ok(value)
     }
 
     pub(crate) fn page(&mut self, mut scan: Scan) -> Do<Page> {
@@ -204,7 +206,14 @@ fn entry<K: Key, R: Row>(
 }
 
 pub(super) fn stored_key<K: Key>(table: &'static str, key: &K) -> Do<Vec<u8>> {
-    Ok(stored::row_key(table, &bounded(key.to_bytes())?))
+    let mut stored = stored::row_key(table, &[]);
+    let prefix = stored.len();
+    key.put(&mut stored);
+    if stored.len() - prefix > MAX_KEY_BYTES {
+        Err(Stop::limit("MAX_KEY_BYTES"))
+    } else {
+        Ok(stored)
+    }
 }
 
 /// A written key that is no longer than a key may be.

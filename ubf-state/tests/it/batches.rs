@@ -127,6 +127,26 @@ fn t3_a_batch_is_bounded() {
     assert_eq!(add(&mut world, ONE, 1, 1), Err(NotRun::Full));
     world.commit();
     assert_eq!(add(&mut world, ONE, 1, 1), Ok(Ran::Wrote));
+
+    let mut config = Config::new(OLD);
+    (config.max_batch_bytes, config.max_held) = (1, 3);
+    let mut world = World::with(config, Rows::default());
+    for _ in 0..2 {
+        // One is on its way, and the other one waits for it.
+        add(&mut world, ONE, 1, 1).unwrap();
+    }
+    assert_eq!(add(&mut world, ONE, 1, 1), Err(NotRun::Full), "a batch has its last call whole");
+    world.settle();
+    world.left();
+    let mut config = Config::new(OLD);
+    config.max_held = 3;
+    let mut world = World::with(config, Rows::default());
+    for _ in 0..3 {
+        add(&mut world, ONE, 1, 1).unwrap();
+    }
+    assert_eq!(add(&mut world, ONE, 1, 1), Err(NotRun::Full), "so many answers wait");
+    world.settle();
+    assert_eq!(add(&mut world, ONE, 1, 1), Ok(Ran::Wrote));
 }
 
 #[test]

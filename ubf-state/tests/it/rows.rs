@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use ubf_state::shard::Config;
 use ubf_state::{Index, MAX_STORED_BYTES, Reason, Row, RowError, Space, Stop, Table, TxLimits};
 
-use crate::world::{OLD, Rows, World};
+use crate::world::{OLD, Rows, SESSION, World};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Job {
@@ -120,10 +120,9 @@ fn l1_a_call_is_limited() {
     let put = |world: &mut World, keys: std::ops::Range<u64>| {
         world.call(|tx| keys.clone().try_for_each(|key| tx.put(&OTHERS, &key, &job(0))))
     };
-    // Each write reads what it replaces, twice: the row, and whether it has chunks.
-    assert_eq!(put(&mut world, 0..2), Ok(()));
-    assert_eq!(put(&mut world, 2..5), Err(Reason::Limit("max_rows_read")));
-    put(&mut world, 2..4).unwrap();
+    // Each write looks whether what it replaces has chunks.
+    assert_eq!(put(&mut world, 0..4), Ok(()));
+    assert_eq!(put(&mut world, 0..5), Err(Reason::Limit("max_rows_read")));
     assert_eq!(world.call(|tx| Ok(tx.range(&OTHERS, .., 9)?.len())), Ok(4));
     put(&mut world, 4..5).unwrap();
     assert_eq!(world.call(|tx| tx.range(&OTHERS, .., 9)), Err(Reason::Limit("max_rows_read")));
@@ -134,6 +133,20 @@ fn l1_a_call_is_limited() {
     let mut world = World::with(config, Rows::default());
     assert_eq!(put(&mut world, 0..4), Ok(()));
     assert_eq!(put(&mut world, 0..5), Err(Reason::Limit("max_rows_written")));
+    config = Config::new(OLD);
+    let bytes = world.rows.0.iter().find(|(key, _)| key.starts_with(&Space::Rows.key())).unwrap();
+    let max_bytes_written = 2 * (bytes.0.len() + bytes.1.len());
+    config.tx = TxLimits { max_bytes_written, max_events: 1, ..TxLimits::default() };
+    let mut world = World::with(config, Rows::default());
+    assert_eq!(put(&mut world, 0..2), Ok(()));
+    assert_eq!(put(&mut world, 0..3), Err(Reason::Limit("max_bytes_written")));
+    let emit = |world: &mut World, count| {
+        world.call(|tx| (0..count).try_for_each(|_| tx.emit(SESSION, Bytes::new())))
+    };
+    assert_eq!(
+        (emit(&mut world, 1), emit(&mut world, 2)),
+        (Ok(()), Err(Reason::Limit("max_events")))
+    );
     let long = world.call(|tx| tx.get(&Table::<Vec<u8>, Job>::new("t"), &vec![1; 1_023]));
     assert_eq!(long, Err(Reason::Limit("MAX_KEY_BYTES")), "2 bytes end a text");
 }
