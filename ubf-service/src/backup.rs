@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A backup has the rows, indexes and timers of a service, and in which versions they are. It has
-//! no sessions: a client that goes on with one of before would take for executed what the rows do
+//! no sessions, and nothing of tables [of sessions](ubf_state::Table::of_sessions): a client that goes on with one of before would take for executed what the rows do
 //! not know of. So it is told that its session is unknown, and that its calls are in doubt, as they
 //! are.
 //!
@@ -22,7 +22,9 @@ use std::path::{Path, PathBuf};
 use bytes::{Bytes, BytesMut};
 use sha2::{Digest as _, Sha256};
 use ubf_codec::{DecodeError, Document, Encoder, StreamDecoder, Term, TermRef, View};
-use ubf_state::{Batch, Epoch, Order, Scan, ShardId, ShardRecord, Space, Writes};
+use ubf_state::{
+    AnyTable, Batch, Epoch, Order, Scan, ShardId, ShardRecord, Space, Writes, owner_of,
+};
 use ubf_store::{Snapshot, Store};
 
 /// The format of a backup.
@@ -97,6 +99,7 @@ impl Error for BackupError {
 pub fn write_file(
     snapshot: &mut dyn Snapshot,
     name: &str,
+    tables: &[&dyn AnyTable],
     path: &Path,
     goes_on: impl Fn() -> bool,
 ) -> Result<BackupSize, BackupError> {
@@ -111,7 +114,7 @@ pub fn write_file(
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let file = options.open(&partial).map_err(failed)?;
     let mut to = BufWriter::new(file);
-    let written = write(snapshot, name, &mut to, goes_on).and_then(|size| {
+    let written = write(snapshot, name, tables, &mut to, goes_on).and_then(|size| {
         let file = to.into_inner().map_err(|error| failed(error.into_error()))?;
         file.sync_all().map_err(failed)?;
         std::fs::rename(&partial, path).map_err(failed)?;
@@ -148,6 +151,7 @@ fn sync_folder(_path: &Path) -> io::Result<()> {
 pub fn write(
     snapshot: &mut dyn Snapshot,
     name: &str,
+    tables: &[&dyn AnyTable],
     to: &mut dyn Write,
     goes_on: impl Fn() -> bool,
 ) -> Result<BackupSize, BackupError> {
@@ -158,6 +162,11 @@ pub fn write(
     };
     put(&Term::tuple([Term::atom("ubf_backup"), Term::from(FORMAT), Term::from(name.to_owned())]))?;
     let (mut size, mut digest) = (BackupSize::default(), Sha256::new());
+    let left_out: Vec<&str> =
+        tables.iter().filter(|table| table.is_of_sessions()).map(|table| table.name()).collect();
+    let is_left_out = |key: &[u8]| {
+        !left_out.is_empty() && owner_of(key).is_some_and(|table| left_out.contains(&&*table))
+    };
     let record = ShardRecord::key();
     let spans = [
         (record.clone(), [&record[..], &[0]].concat().into()),
@@ -172,7 +181,7 @@ pub fn write(
             let (limit, order) = (ROWS_AT_ONCE, Order::Upwards);
             let page = snapshot.scan(&Scan { from, to: Bytes::clone(&end), limit, order });
             let page = page.map_err(|error| BackupError::new("the rows cannot be read", error))?;
-            for (key, value) in &page {
+            for (key, value) in page.iter().filter(|(key, _)| !is_left_out(key)) {
                 size.add(key, value);
                 count(&mut digest, key, value);
                 put(&Term::tuple([Term::binary(key.clone()), Term::binary(value.clone())]))?;

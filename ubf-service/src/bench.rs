@@ -10,14 +10,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use ubf_codec::{Version, Versioned as _};
 use ubf_proto::session::{Grant, Level};
-use ubf_state::shard::{Config, End, Input, Leaving, NotRun, Output, Ran, To};
+use ubf_state::shard::{End, Input, Leaving, NotRun, Output, Ran, To};
 use ubf_state::{
     AnyTable, CannotFinalize, CannotLower, CannotOwn, Do, Epoch, Known, Reason, SessionKey,
     ShardId, ShardRecord, ShardVersions, Time, Tx,
 };
 use ubf_store::{Memory, Store as _};
 
-use crate::host::{Host, known};
+use crate::host::{Host, known, shard_config};
 use crate::service::{Caller, StatefulService};
 
 const SHARD: ShardId = ShardId(1);
@@ -68,7 +68,7 @@ impl<S: StatefulService> Bench<S> {
     }
 
     fn over(service: S, store: Memory, now: Time) -> Result<Self, CannotOwn> {
-        let host = Host::with_config(Arc::new(service), SHARD, Config::new(known::<S>()), 42);
+        let host = Host::with_config(Arc::new(service), SHARD, shard_config::<S>(known::<S>()), 42);
         let mut bench = Self { host, store, now, left: VecDeque::new() };
         let (seen, record) = (expect(bench.store.epoch(SHARD)), bench.record());
         bench.host.handle(Input::Claim { seen, record });
@@ -212,7 +212,7 @@ impl<S: StatefulService> Bench<S> {
     /// Starts the program again over the rows that are committed.
     pub fn restart(&mut self) {
         let service = Arc::clone(self.host.service_arc());
-        self.host = Host::with_config(service, SHARD, Config::new(known::<S>()), 42);
+        self.host = Host::with_config(service, SHARD, shard_config::<S>(known::<S>()), 42);
         let (seen, record) = (expect(self.store.epoch(SHARD)), self.record());
         self.host.handle(Input::Claim { seen, record });
         expect(self.drain());

@@ -1,6 +1,7 @@
 //! A service on its shard: requests in, batches and answers out.
 
 use std::any::Any;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -28,6 +29,39 @@ pub struct Host<S> {
     sweep_rows: usize,
     /// How far the last sweep has come.
     progress: Progress,
+    /// What is done with whatever a transaction of the service has made, at its end.
+    after: After<S>,
+}
+
+/// What is done at the end of each transaction of a service, if anything.
+pub(crate) struct After<S>(Option<Arc<AfterFn<S>>>);
+
+type AfterFn<S> = dyn Fn(&S, &mut Tx<'_>) -> Do<()> + Send + Sync;
+
+impl<S> After<S> {
+    pub(crate) fn run(&self, service: &S, tx: &mut Tx<'_>) -> Do<()> {
+        self.0.as_ref().map_or(Ok(()), |after| after(service, tx))
+    }
+}
+
+impl<S> Clone for After<S> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<S> fmt::Debug for After<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("After").field(&self.0.is_some()).finish()
+    }
+}
+
+/// How the shard of a service works.
+#[must_use]
+pub(crate) fn shard_config<S: StatefulService>(known: Known) -> Config {
+    let mut config = Config::new(known);
+    config.tx = S::limits();
+    config
 }
 
 /// What this program can read and write of a service.
@@ -41,7 +75,7 @@ impl<S: StatefulService> Host<S> {
     /// A service whose shard is not owned yet. The seed is that of [`Tx::random`].
     #[must_use]
     pub fn new(service: Arc<S>, shard: ShardId, seed: u64) -> Self {
-        Self::with_config(service, shard, Config::new(known::<S>()), seed)
+        Self::with_config(service, shard, shard_config::<S>(known::<S>()), seed)
     }
 
     /// A service with a shard that works otherwise.
@@ -53,7 +87,19 @@ impl<S: StatefulService> Host<S> {
             sweeper: None,
             sweep_rows: SWEEP_ROWS,
             progress: Progress::default(),
+            after: After(None),
         }
+    }
+
+    /// The same, with something that is done at the end of each transaction of the service.
+    #[cfg(feature = "server")]
+    pub(crate) fn and_then(self, after: Arc<AfterFn<S>>) -> Self {
+        Self { after: After(Some(after)), ..self }
+    }
+
+    #[cfg(feature = "server")]
+    pub(crate) fn after(&self) -> After<S> {
+        self.after.clone()
     }
 
     /// The shard.
@@ -140,11 +186,14 @@ impl<S: StatefulService> Host<S> {
         if when > now {
             return Ok(Some(when));
         }
-        let service = Arc::clone(&self.service);
+        let (service, after) = (Arc::clone(&self.service), self.after.clone());
         let run = |tx: &mut Tx<'_>| {
             // A key of another release's timers, of which this one knows nothing.
             let Ok(timer) = S::Timer::from_bytes(&key) else { return Ok(()) };
-            contained(|| service.timer(timer, tx))
+            contained(|| {
+                service.timer(timer, tx)?;
+                after.run(&service, tx)
+            })
         };
         // Why a timer was taken back is in the shard's statistics.
         let _taken_back = self.shard.run_timer(base, now, &key, run)?;
@@ -158,8 +207,13 @@ impl<S: StatefulService> Host<S> {
     pub fn end(&mut self, base: &dyn Base, session: SessionKey, now: Time) -> Result<(), NotRun> {
         // First, so that nothing can be missing when the service has been told.
         self.shard.find_session(base, session)?;
-        let service = Arc::clone(&self.service);
-        let gone = |tx: &mut Tx<'_>| contained(|| service.gone(session, tx));
+        let (service, after) = (Arc::clone(&self.service), self.after.clone());
+        let gone = |tx: &mut Tx<'_>| {
+            contained(|| {
+                service.gone(session, tx)?;
+                after.run(&service, tx)
+            })
+        };
         let _taken_back = self.shard.run_own(base, now, gone)?;
         self.shard.end_session(base, session)
     }
@@ -231,6 +285,7 @@ fn refusal(reason: &Reason) -> Bytes {
         Reason::Refused(why) => Term::tuple([Term::atom("error"), Term::string(why.as_str())]),
         Reason::Limit(_) => refused("limit"),
         Reason::Crashed(_) => refused("crash"),
+        Reason::NoSession => refused("no_session"),
         // It is of the library and grows; what is not named here is a fault of the state.
         Reason::Missing(_)
         | Reason::Row { .. }

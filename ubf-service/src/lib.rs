@@ -30,6 +30,6 @@ pub use self::bench::Bench;
 pub use self::host::{Host, known};
 pub use self::service::{Caller, StatefulService, event};
 pub use ubf_state::{
-    AnyTable, Do, Index, Key, Known, Lost, MineTable, Reason, Row, SessionKey, Step, Stop, Table,
-    Time, Tx,
+    AnyTable, Do, Index, Key, KeyError, Known, Lost, MineTable, Reason, Row, SessionKey, Step,
+    Stop, Table, Time, Tx, TxLimits,
 };

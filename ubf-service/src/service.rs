@@ -4,7 +4,7 @@ use std::future::{Future, ready};
 
 use bytes::Bytes;
 use ubf_codec::{Encoder, Term, TermRef, Text, Version, Versioned};
-use ubf_state::{AnyTable, Do, Key, SessionKey, Tx};
+use ubf_state::{AnyTable, Do, Key, Reason, SessionKey, Tx, TxLimits};
 
 /// A service whose state outlives connections, processes and releases.
 ///
@@ -76,6 +76,12 @@ pub trait StatefulService: Send + Sync + Sized + 'static {
     fn needs(version: Version) -> u32 {
         let _whatever_it_is = version;
         Self::STATE.0
+    }
+
+    /// What one call may take (L1): by default [`TxLimits::default`].
+    #[must_use]
+    fn limits() -> TxLimits {
+        TxLimits::default()
     }
 
     /// What must wait or ask others, before the call: a look-up elsewhere, the hash of a password.
@@ -178,6 +184,14 @@ impl<'a> Caller<'a> {
     #[must_use]
     pub const fn in_session(self, session: SessionKey) -> Self {
         Self { session: Some(session), ..self }
+    }
+
+    /// The caller's session, for calls that are for clients with one.
+    ///
+    /// # Errors
+    /// There is none: the call is `refused 'no_session'`.
+    pub fn has_session(&self) -> Do<SessionKey> {
+        Ok(self.session.ok_or(Reason::NoSession)?)
     }
 
     /// The caller with a name.

@@ -18,6 +18,12 @@ pub trait AnyTable: Sync {
     /// Its name.
     fn name(&self) -> &'static str;
 
+    /// Whether its rows are about sessions, which no backup has.
+    #[doc(hidden)]
+    fn is_of_sessions(&self) -> bool {
+        false
+    }
+
     /// What the stored keys of its rows begin with.
     #[doc(hidden)]
     fn prefix(&self) -> Bytes;
@@ -27,9 +33,19 @@ pub trait AnyTable: Sync {
     fn rewrite(&self, tx: &mut Tx<'_>, stored: &[u8], value: &[u8]) -> Do<bool>;
 }
 
+impl fmt::Debug for dyn AnyTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("AnyTable").field(&self.name()).finish()
+    }
+}
+
 impl<K: Key, R: Row> AnyTable for Table<K, R> {
     fn name(&self) -> &'static str {
         Self::name(self)
+    }
+
+    fn is_of_sessions(&self) -> bool {
+        Self::is_of_sessions(self)
     }
 
     fn prefix(&self) -> Bytes {

@@ -23,6 +23,7 @@ use crate::stored::MAX_NAME_BYTES;
 pub struct Table<K: 'static, R: 'static> {
     name: &'static str,
     indexes: &'static [&'static dyn AnyIndex<K, R>],
+    is_of_sessions: bool,
 }
 
 impl<K: Key, R: Row> Table<K, R> {
@@ -34,7 +35,7 @@ impl<K: Key, R: Row> Table<K, R> {
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
         assert!(!name.is_empty() && name.len() <= MAX_NAME_BYTES, "a name of 1 to 64 bytes");
-        Self { name, indexes: &[] }
+        Self { name, indexes: &[], is_of_sessions: false }
     }
 
     /// The table with these indexes, which the library keeps in the same transactions.
@@ -44,10 +45,22 @@ impl<K: Key, R: Row> Table<K, R> {
         self
     }
 
+    /// The table, whose rows are about sessions: who is there, and where. A backup has no sessions,
+    /// so it has none of these rows either: nobody would ever take them away.
+    #[must_use]
+    pub const fn of_sessions(mut self) -> Self {
+        self.is_of_sessions = true;
+        self
+    }
+
     /// Its name.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
+    }
+
+    pub(crate) const fn is_of_sessions(&self) -> bool {
+        self.is_of_sessions
     }
 
     pub(crate) const fn indexes(&self) -> &'static [&'static dyn AnyIndex<K, R>] {

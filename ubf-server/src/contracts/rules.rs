@@ -8,7 +8,7 @@ use ubf_codec::{TermRef, Text, Version};
 use ubf_contract::{Accepted, Contract, ContractCounts, Enforcement};
 
 use super::held::Held;
-use super::session::{Counters, Shared};
+use super::session::{Counters, Shared, broken_event};
 use super::{checked_reply, log};
 use crate::reply::Reply;
 
@@ -138,6 +138,25 @@ impl ContractRules {
         let Err(broken) = checker.event_in(state, event) else { return true };
         self.0.counters.event_in();
         log("a client sent an event that its contract does not allow", version, &broken);
+        self.0.enforcement != Enforcement::Enforce
+    }
+
+    /// Whether events of the service are held against the contract of this version.
+    #[must_use]
+    pub fn checks_events(&self, version: Version) -> bool {
+        self.0.enforced(version).is_some()
+    }
+
+    /// Holds an event of the service against the contract: the packet `{'event_out',Event}`, for a
+    /// client whose session is in this state. Whether it may leave.
+    #[must_use]
+    pub fn event_out(&self, version: Version, state: &Text, packet: &[u8]) -> bool {
+        let Some(held) = self.0.enforced(version) else { return true };
+        let checker = &held.sessions;
+        let state = checker.state(state.as_bytes()).unwrap_or_else(|| checker.entry());
+        let Some(broken) = broken_event(held, state, packet) else { return true };
+        self.0.counters.event_out();
+        log("this server sent an event that its contract does not allow", version, &broken);
         self.0.enforcement != Enforcement::Enforce
     }
 }

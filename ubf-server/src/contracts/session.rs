@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tracing::warn;
 use ubf_codec::{Text, Version, View, decode};
-use ubf_contract::{ContractCounts, Enforcement, SessionState};
+use ubf_contract::{Broken, ContractCounts, Enforcement, SessionState};
 
 use super::held::Held;
+use super::log;
 use crate::event::EventGate;
 use crate::event_error::EventError;
 use crate::reply::Reply;
@@ -44,6 +44,10 @@ impl Counters {
 
     pub(super) fn server_broke(&self) {
         self.server_broke.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn event_out(&self) {
+        self.events_out.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn event_in(&self) {
@@ -117,16 +121,20 @@ impl Session {
 impl EventGate for Session {
     fn check(&self, version: Version, body: &[u8]) -> Result<(), EventError> {
         let Some(held) = self.shared.enforced(version) else { return Ok(()) };
-        // `{'event_out',Event}`, which this crate has written.
-        let Ok(packet) = decode(body) else { return Ok(()) };
-        let View::Tuple(pair) = packet.root().view() else { return Ok(()) };
-        let Some([_, event]) = pair.to_array() else { return Ok(()) };
-        let Err(broken) = held.sessions.event_out(self.state(held), event) else { return Ok(()) };
-        self.shared.counters.events_out.fetch_add(1, Ordering::Relaxed);
-        warn!(version = version.get(), broken = %broken, "this server sent an event that its contract does not allow");
+        let Some(broken) = broken_event(held, self.state(held), body) else { return Ok(()) };
+        self.shared.counters.event_out();
+        log("this server sent an event that its contract does not allow", version, &broken);
         match self.shared.enforcement {
             Enforcement::Enforce => Err(EventError::BreaksContract(broken.to_string())),
             Enforcement::Off | Enforcement::Log => Ok(()),
         }
     }
+}
+
+/// How `{'event_out',Event}`, which was written here, breaks the contract.
+pub(super) fn broken_event(held: &Held, state: SessionState, packet: &[u8]) -> Option<Box<Broken>> {
+    let packet = decode(packet).ok()?;
+    let View::Tuple(pair) = packet.root().view() else { return None };
+    let [_, event] = pair.to_array()?;
+    held.sessions.event_out(state, event).err()
 }

@@ -303,7 +303,7 @@ impl<S: StatefulService> Worker<S> {
         let Todo { message, has_begun, .. } = todo;
         let message = &*message;
         let caller = caller(to, message.version);
-        let service = Arc::clone(self.host.service_arc());
+        let (service, after) = (Arc::clone(self.host.service_arc()), self.host.after());
         let KeeperConfig { contracts, watch, .. } = &self.config;
         let run = |tx: &mut Tx<'_>| {
             let View::Tuple(event) = message.body.root().view() else { return Ok(()) };
@@ -315,7 +315,8 @@ impl<S: StatefulService> Worker<S> {
                     return Ok(());
                 }
                 begins(watch.as_ref(), message, true, has_begun);
-                service.event(&caller, event, tx)
+                service.event(&caller, event, tx)?;
+                after.run(&service, tx)
             })
         };
         let shard = self.host.shard_mut();
@@ -344,7 +345,7 @@ impl<S: StatefulService> Worker<S> {
             }
             To::Connection(_) => u64::MAX,
         };
-        let service = Arc::clone(self.host.service_arc());
+        let (service, after) = (Arc::clone(self.host.service_arc()), self.host.after());
         let KeeperConfig { contracts, watch, .. } = &self.config;
         // Of the session before the call, for a refusal: the call is taken back then.
         let state = RefCell::new(Text::from_static("start"));
@@ -362,7 +363,9 @@ impl<S: StatefulService> Worker<S> {
                 };
                 begins(watch.as_ref(), message, false, has_begun);
                 let request = std::mem::replace(request, Asked::Spent);
-                Ok(match answer(&*service, &caller, message, request, &before, tx)? {
+                let answered = answer(&*service, &caller, message, request, &before, tx)?;
+                after.run(&service, tx)?;
+                Ok(match answered {
                     Answered::Reply(reply) => {
                         let reply = match contracts {
                             Some(contracts) => {
@@ -393,7 +396,8 @@ impl<S: StatefulService> Worker<S> {
     fn taken_back(&self, link: &OwnerLink, message: &Message, why: &Reason) {
         let (service, version) = (&message.service, message.version);
         match why {
-            Reason::Refused(_) => {}
+            // The caller's own doing.
+            Reason::Refused(_) | Reason::NoSession => {}
             Reason::Crashed(text) => {
                 // T9: it has not run, and the version is counted (N6).
                 warn!(%service, %version, %text, "refused: the service panicked");
@@ -537,6 +541,7 @@ fn refusal(reason: &Reason, version: Version, state: Text) -> Bytes {
         }
         Reason::Limit(_) => refused("limit"),
         Reason::Crashed(_) => refused("crash"),
+        Reason::NoSession => refused("no_session"),
         // It is of the library and grows; what is not named here is a fault of the state (T7).
         Reason::Missing(_)
         | Reason::Row { .. }

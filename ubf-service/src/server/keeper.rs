@@ -19,10 +19,10 @@ use ubf_proto::session::NoSession;
 use ubf_proto::{Service, Versions};
 use ubf_server::{ContractRules, OwnerInput, OwnerLink, SessionOwner};
 use ubf_state::handoff::HandoffRecord;
-use ubf_state::shard::Config;
-use ubf_state::{Epoch, Known, ShardId, ShardVersions};
+use ubf_state::{Epoch, Known, ShardId, ShardVersions, Tx};
 use ubf_store::{Store, StoreThread};
 
+use super::checks::check_events;
 use super::failure::KeeperError;
 use super::orders::{Migration, Order, OrderError, OwnedSession, Reading, RowCount};
 use super::parting::{Part, Suspended};
@@ -32,7 +32,7 @@ use super::work::{Event, Work};
 use super::worker::Worker;
 use crate::backup::BackupSize;
 use crate::copy::CopySize;
-use crate::host::{Host, known};
+use crate::host::{Host, known, shard_config};
 use crate::service::StatefulService;
 
 /// Somebody who is told of calls: a journal.
@@ -63,7 +63,8 @@ pub struct KeeperConfig {
     /// The most bytes of events that are kept for a session (S6). Default 1 MiB.
     pub max_kept_event_bytes: usize,
     /// What clients and the service say is held against these contracts (C4). A reply that is not
-    /// allowed is answered `serverBrokeContract`; what its call wrote stays.
+    /// allowed is answered `serverBrokeContract`, and an event of the service that is not allowed in
+    /// the state of its receiver is let go; what the call wrote stays.
     pub contracts: Option<ContractRules>,
     /// Who is told of each call before it begins. None by default.
     pub watch: Option<Arc<dyn CallWatch>>,
@@ -234,13 +235,18 @@ impl<S: StatefulService> Keeper<S> {
         let (starting, started) = channel();
         let rows = Rows::new(store.base(config.shard));
         let known = config.known::<S>();
-        let mut shard = Config::new(known);
+        let mut shard = shard_config::<S>(known);
         shard.is_shared = store.is_shared();
         shard.max_kept_event_bytes = config.max_kept_event_bytes;
         let first = config.first_version.unwrap_or(known.newest);
         shard.first_version = first.clamp(known.oldest, known.newest);
         let seed = config.seed.unwrap_or_else(|| super::worker::wall_clock().as_millis());
-        let host = Host::with_config(Arc::clone(&service), config.shard, shard, seed);
+        let mut host = Host::with_config(Arc::clone(&service), config.shard, shard, seed);
+        if let Some(contracts) = config.contracts.clone() {
+            host = host.and_then(Arc::new(move |service: &S, tx: &mut Tx<'_>| {
+                check_events(service, &contracts, tx)
+            }));
+        }
         let told = events.clone();
         // A keeper that has ended is told nothing any more.
         let store = StoreThread::start(store, move |what| {
@@ -303,7 +309,10 @@ impl<S: StatefulService> Keeper<S> {
     /// There is none; see [`OrderError`].
     pub async fn back_up(&self, name: &str, path: PathBuf) -> Result<BackupSize, OrderError> {
         let name = name.to_owned();
-        self.order(|answer| Order::Read(Reading::Backup { name, path, answer })).await?
+        self.order(|answer| {
+            Order::Read(Reading::Backup { name, tables: S::tables(), path, answer })
+        })
+        .await?
     }
 
     /// Raises the write version by one (T6): from there on no program may own the rows that does

@@ -23,6 +23,7 @@ mod lanes;
 mod orders;
 
 mod beating;
+mod checks;
 mod failure;
 mod inputs;
 mod leave;

@@ -15,8 +15,8 @@ use tokio::sync::oneshot;
 use ubf_proto::Service;
 use ubf_server::Peer;
 use ubf_state::{
-    CannotFinalize, CannotLower, Known, Order as Direction, Scan, SessionKey, ShardVersions, Space,
-    table_of, version_of,
+    AnyTable, CannotFinalize, CannotLower, Known, Order as Direction, Scan, SessionKey,
+    ShardVersions, Space, table_of, version_of,
 };
 use ubf_store::{Snapshot, StoreError};
 
@@ -44,7 +44,12 @@ pub(super) type Answer<T> = oneshot::Sender<Result<T, OrderError>>;
 #[derive(Debug)]
 pub(super) enum Reading {
     Count(Answer<Vec<RowCount>>),
-    Backup { name: String, path: PathBuf, answer: Answer<BackupSize> },
+    Backup {
+        name: String,
+        tables: &'static [&'static dyn AnyTable],
+        path: PathBuf,
+        answer: Answer<BackupSize>,
+    },
     Size(Answer<CopySize>),
 }
 
@@ -261,8 +266,8 @@ impl Reading {
                 drop((snapshot, turn));
                 answer.send(counted).ok();
             }
-            Self::Backup { name, path, answer } => {
-                let written = backup::write_file(&mut *snapshot, &name, &path, goes_on);
+            Self::Backup { name, tables, path, answer } => {
+                let written = backup::write_file(&mut *snapshot, &name, tables, &path, goes_on);
                 drop((snapshot, turn));
                 answer.send(written.map_err(OrderError::Backup)).ok();
             }

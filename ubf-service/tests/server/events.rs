@@ -1,5 +1,8 @@
 //! S6: events of a service to sessions, and those of clients, which are transactions.
 
+use ubf_contract::{Enforcement, Reader};
+use ubf_server::ContractRules;
+use ubf_service::server::KeeperConfig;
 use ubf_store::Memory;
 
 use crate::support::{Fate, Held, Peer, Running};
@@ -142,4 +145,42 @@ async fn t2_events_of_clients_are_transactions_that_run_once() {
     peer.exchange("1 {'read'\"a\"}$", "1 ? {7'start'}$").await;
     drop((peer, other));
     server.stop().await;
+}
+
+const CONTRACT: &str = "
++NAME(\"counter\"). +VSN(\"1\").
++TYPES
+  tell() :: tell; watch() :: watch; shout() :: shout; n() :: integer(); shouted() :: shouted.
++STATE start
+  tell() => n() & start; watch() => n() & start; shout() => n() & start;
+  EVENT => shouted().
+";
+
+#[tokio::test]
+async fn c4_an_event_that_its_contract_does_not_allow_is_let_go_and_not_counted() {
+    let one = ubf_codec::Version::MIN;
+    let contract = Reader::new().read(CONTRACT).unwrap();
+    for (enforcement, breaks) in
+        [(Enforcement::Enforce, 1), (Enforcement::Log, 1), (Enforcement::Off, 0)]
+    {
+        let rules = ContractRules::new(enforcement).version(one, contract.clone());
+        let counts = rules.counts();
+        let mut config = KeeperConfig::default();
+        config.contracts = Some(rules);
+        let server = Running::start_with("127.0.0.1:0", Memory::new(), config).await;
+        let mut peer = server.open(ID).await;
+        peer.exchange("1 'watch'$1 'tell'$", "1 ? {0'start'}$1 ? {0'start'}$").await;
+        if enforcement != Enforcement::Enforce {
+            peer.expect("1 ? {'event_out'7}$").await;
+        }
+        peer.exchange("1 'shout'$", &format!("1 ? {{1'start'}}${SHOUTED}")).await;
+        assert_eq!(counts().events_out, breaks, "{enforcement:?}");
+        let events = if enforcement == Enforcement::Enforce { 1 } else { 2 };
+        peer.exchange(&format!("0 {{'seen'3 {events}}}$0 'ping'$"), "0 ? 'pong'$").await;
+        drop(peer);
+        let (peer, resumed) = server.resume_with(ID, 3, events, 2).await;
+        assert!(resumed.contains("{'resumed'3 0}"), "{resumed}");
+        drop(peer);
+        server.stop().await;
+    }
 }
