@@ -5,7 +5,7 @@ use ubf_server::Versions;
 use ubf_service::StatefulService;
 
 use crate::options::ServiceName;
-use crate::services::{KvRows, Ledger};
+use crate::services::{IrcRows, KvRows, Ledger};
 
 /// The versions of the contract that a service with rows has.
 pub(crate) fn known_versions(service: ServiceName) -> Versions {
@@ -15,7 +15,8 @@ pub(crate) fn known_versions(service: ServiceName) -> Versions {
     match service {
         ServiceName::Kv => all::<KvRows>(),
         ServiceName::Ledger => all::<Ledger>(),
-        ServiceName::Echo | ServiceName::Irc => Versions::new(),
+        ServiceName::Irc => all::<IrcRows>(),
+        ServiceName::Echo => Versions::new(),
     }
 }
 
@@ -29,6 +30,7 @@ pub(crate) const fn state_versions(service: ServiceName) -> Option<(u32, u32)> {
     match service {
         ServiceName::Kv => Some(KvRows::STATE),
         ServiceName::Ledger => Some(Ledger::STATE),
-        ServiceName::Echo | ServiceName::Irc => None,
+        ServiceName::Irc => Some(IrcRows::STATE),
+        ServiceName::Echo => None,
     }
 }

@@ -18,7 +18,7 @@ use super::unkept::Unkept;
 use super::{Current, KeptOf, KeptService, Place};
 use crate::journal::Journal;
 use crate::options::ServiceName;
-use crate::services::{KvRows, Ledger};
+use crate::services::{IrcRows, KvRows, Ledger};
 
 /// What a service with rows is opened with.
 pub(crate) struct Opening {
@@ -44,7 +44,8 @@ pub(crate) fn open_rows(
     match service {
         ServiceName::Kv => open(service, KvRows::default, opening),
         ServiceName::Ledger => open(service, Ledger::default, opening),
-        ServiceName::Echo | ServiceName::Irc => {
+        ServiceName::Irc => open(service, IrcRows::default, opening),
+        ServiceName::Echo => {
             let error = KeeperError::from(StoreError::plain("the service has no rows"));
             Err(Unkept { place: service.as_str().into(), error: Box::new(error) })
         }

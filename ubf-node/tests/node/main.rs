@@ -19,6 +19,8 @@ mod folder;
 #[cfg(unix)]
 mod handoff;
 mod irc;
+#[cfg(unix)]
+mod irc_rows;
 mod journal;
 mod kv;
 mod ledger;

@@ -1,6 +1,7 @@
 //! Nodes that have one database: ownership goes from one to the other, by hand-off, by suspicion
-//! when the owner is killed or stopped, and is never had by two (U5, U6). Without PostgreSQL on the
-//! machine the tests say that they are skipped.
+//! when the owner is killed or stopped, and is never had by two (U5, U6); and one server over a
+//! database, which is killed and loses nothing (T3, T4). Without PostgreSQL on the machine the tests
+//! say that they are skipped.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -16,6 +17,7 @@ use ubf_net::testing::within;
 
 use crate::elsewhere::{self, Hall, Mended, cut_at};
 use crate::handoff::{Load, stage};
+use crate::irc_rows;
 use crate::process::{Program, command};
 
 /// A database server of the test's own.
@@ -324,4 +326,29 @@ async fn t6_a_node_that_is_behind_claims_nothing_sends_clients_on_and_catches_up
     load.goes_on(20).await;
     assert!(b.owns().await);
     Load::end_all([load, by_b]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t3_a_server_over_a_database_that_is_killed_loses_nothing_and_runs_nothing_twice() {
+    let Some(database) = started("served") else { return };
+    let url = database.url();
+    let start = |address: &str| {
+        let listen = ["--listen", address, "--log", "json", "--store", &url];
+        Program::spawn(command(&[&listen[..], &["--service", "kv,irc"]].concat()))
+    };
+    let mut program = start("127.0.0.1:0");
+    let address = program.address().to_owned();
+    let (mut joe, mut old) = irc_rows::two(&[&address]).await;
+    let mut load = Load::at([&address, &address]).await;
+    for kill in 0..3 {
+        load.goes_on(50).await;
+        program.kill();
+        program = start(&address);
+        irc_rows::still_there(&mut joe, &mut old, &format!("killed {kill}")).await;
+    }
+    load.goes_on(50).await;
+    load.end().await;
+    drop((joe, old));
+    program.signal("TERM");
+    assert_eq!(program.status(), Some(0));
 }

@@ -26,16 +26,21 @@
 //!
 //! A client's version is the one of its last request. Nicknames, groups and texts are strings.
 
+mod kept;
+mod rows;
+mod words;
 mod world;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ubf_codec::{Term, TermRef, Text, Version, View, ubf};
+use ubf_codec::{Term, TermRef, Text, Version, Versioned as _};
 use ubf_proto::Versions;
 use ubf_server::{Call, Client, EventSender, Failure, Handler, Reply};
 
-use self::world::{Contract, Sink, Why, World};
+pub use self::kept::IrcRows;
+use self::words::{Contract, Reply as Said, Request, shapes, version};
+use self::world::{Sink, World};
 
 /// Groups of people who write to each other. The module's source has tables of its two versions.
 ///
@@ -130,26 +135,6 @@ impl Handler for Irc {
     }
 }
 
-const fn shapes(contract: Contract, is_active: bool) -> &'static [&'static str] {
-    match (contract, is_active) {
-        (Contract::One, false) => &["logon"],
-        (Contract::Two, false) => &["logon", "{logon,Nick}"],
-        (Contract::One, true) => {
-            &["groups", "{join,Group}", "{leave,Group}", "{nick,Nick}", "{msg,Group,Text}"]
-        }
-        (Contract::Two, true) => &[
-            "groups",
-            "{join,Group}",
-            "{leave,Group}",
-            "{nick,Nick}",
-            "{msg,Group,Text}",
-            "{members,Group}",
-            "{private,Nick,Text}",
-            "logoff",
-        ],
-    }
-}
-
 /// `None`: the contract has no such request in this state.
 fn answer<S: Sink>(
     world: &mut World<S>,
@@ -158,77 +143,35 @@ fn answer<S: Sink>(
     request: TermRef<'_>,
     sink: impl FnOnce() -> S,
 ) -> Option<Term> {
-    let is_two = contract == Contract::Two;
-    let (name, parts) = match request.view() {
-        View::Tuple(tuple) => {
-            (tuple.get(0)?, tuple.iter().skip(1).map(string).collect::<Option<Vec<_>>>()?)
+    let version = version(contract.number());
+    let request = Request::from_term(version, request).ok()?;
+    let is_active = world.is_logged_on(id);
+    if is_active {
+        world.speaks(id, contract);
+    }
+    let said = match request {
+        Request::Logon(nick) if !is_active => world
+            .log_on(id, contract, nick, sink())
+            .map_or_else(|why| Said::Done(Err(why)), Said::Welcome),
+        _ if !is_active => return None,
+        Request::Logon(_) => return None,
+        Request::Groups => {
+            Said::Groups(world.groups().map(|(group, count)| (group.clone(), count)).collect())
         }
-        // A tuple of one is another term than its element.
-        View::Integer(_)
-        | View::Atom(_)
-        | View::String(_)
-        | View::Binary(_)
-        | View::List(_)
-        | View::Tagged(..)
-        | View::Undefined => (request, Vec::new()),
-    };
-    if parts.is_empty() && matches!(request.view(), View::Tuple(_)) {
-        return None;
-    }
-    if !world.is_logged_on(id) {
-        let nick = match parts.as_slice() {
-            [] if name.is_atom("logon") => None,
-            [nick] if is_two && name.is_atom("logon") => Some(nick.clone()),
-            _ => return None,
-        };
-        let logged_on = world.log_on(id, contract, nick, sink());
-        return Some(match logged_on {
-            Ok(nick) => ubf!({ok, (Term::String(nick))}),
-            Err(why) => done(contract, Err(why)),
-        });
-    }
-    world.speaks(id, contract);
-    match parts.as_slice() {
-        [] if name.is_atom("groups") => Some(groups(world, contract)),
-        [] if is_two && name.is_atom("logoff") => {
+        Request::Join(group) => Said::Done(world.join(id, &group)),
+        Request::Leave(group) => Said::Done(world.leave(id, &group)),
+        Request::Nick(nick) => Said::Done(world.rename(id, &nick)),
+        Request::Message { group, text } => Said::Done(world.message(id, &group, &text)),
+        Request::Members(group) => {
+            world.members(&group).map_or_else(|why| Said::Done(Err(why)), Said::Members)
+        }
+        Request::Private { nick, text } => Said::Done(world.private(id, &nick, &text)),
+        Request::Logoff => {
             world.log_off(id);
-            Some(ubf!(ok))
+            Said::Done(Ok(()))
         }
-        [group] if name.is_atom("join") => Some(done(contract, world.join(id, group))),
-        [group] if name.is_atom("leave") => Some(done(contract, world.leave(id, group))),
-        [nick] if name.is_atom("nick") => Some(done(contract, world.rename(id, nick))),
-        [group] if is_two && name.is_atom("members") => Some(match world.members(group) {
-            Ok(nicks) => Term::list(nicks.into_iter().map(Term::String)),
-            Err(why) => done(contract, Err(why)),
-        }),
-        [group, text] if name.is_atom("msg") => {
-            Some(done(contract, world.message(id, group, text)))
-        }
-        [nick, text] if is_two && name.is_atom("private") => {
-            Some(done(contract, world.private(id, nick, text)))
-        }
-        _ => None,
-    }
-}
-
-fn groups<S: Sink>(world: &World<S>, contract: Contract) -> Term {
-    Term::list(world.groups().map(|(group, count)| match contract {
-        Contract::One => Term::String(group.clone()),
-        Contract::Two => ubf!({(Term::String(group.clone())), (count as u64)}),
-    }))
-}
-
-fn done(contract: Contract, done: Result<(), Why>) -> Term {
-    match (contract, done) {
-        (Contract::One, done) => Term::from(done.is_ok()),
-        (Contract::Two, Ok(())) => ubf!(ok),
-        (Contract::Two, Err(why)) => ubf!({error, (Term::atom(why.as_str()))}),
-    }
-}
-
-/// What is kept must not hold on to the buffer that it was read into: it is copied.
-fn string(term: TermRef<'_>) -> Option<Text> {
-    if let View::String(text) = term.view() { Some(text.to_text()) } else { None }
+    };
+    said.to_term(version).ok()
 }
 
 #[cfg(test)]

@@ -2,67 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ubf_codec::{Term, Text, Version, ubf};
+use ubf_codec::{Term, Text};
 
-const MAX_PEOPLE: usize = 10_000;
-const MAX_GROUPS: usize = 1_024;
-const MAX_MEMBERS: usize = 1_000;
-const MAX_GROUPS_EACH: usize = 16;
-const MAX_NAME_BYTES: usize = 32;
-const MAX_TEXT_BYTES: usize = 4_096;
-
-/// The version of the contract, as far as this service is concerned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Contract {
-    One,
-    Two,
-}
-
-impl Contract {
-    pub(super) const fn of(version: Version) -> Self {
-        if version.get() == 1 { Self::One } else { Self::Two }
-    }
-
-    pub(super) const fn number(self) -> u32 {
-        match self {
-            Self::One => 1,
-            Self::Two => 2,
-        }
-    }
-}
+use super::words::{
+    Contract, Event, MAX_GROUPS, MAX_GROUPS_EACH, MAX_MEMBERS, MAX_PEOPLE, MAX_TEXT_BYTES, Why,
+    is_name,
+};
 
 /// Where a person's events go.
 pub(super) trait Sink {
     /// `false` if there is no room, or nobody.
     fn send(&self, contract: Contract, event: Term) -> bool;
-}
-
-/// Why something cannot be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Why {
-    BadName,
-    BadText,
-    Full,
-    NickTaken,
-    NoSuchGroup,
-    NoSuchNick,
-    NotAMember,
-    TooOld,
-}
-
-impl Why {
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::BadName => "bad_name",
-            Self::BadText => "bad_text",
-            Self::Full => "full",
-            Self::NickTaken => "nick_taken",
-            Self::NoSuchGroup => "no_such_group",
-            Self::NoSuchNick => "no_such_nick",
-            Self::NotAMember => "not_a_member",
-            Self::TooOld => "too_old",
-        }
-    }
 }
 
 #[derive(Debug)]
@@ -142,8 +92,8 @@ impl<S: Sink> World<S> {
             self.nicks.remove(&person.nick);
             for group in person.groups {
                 self.remove_member(id, &group);
-                let event = ubf!({leaves, (Term::String(person.nick.clone())), (Term::String(group.clone()))});
-                leaving.extend(self.tell_members(&group, id, &event));
+                let event = Event::Leaves { nick: &person.nick, group: &group };
+                leaving.extend(self.tell_members(&group, id, event));
             }
         }
     }
@@ -179,7 +129,7 @@ impl<S: Sink> World<S> {
         person.groups.insert(group.clone());
         let nick = person.nick.clone();
         self.groups.entry(group.clone()).or_default().insert(id);
-        self.say(id, group, &ubf!({joins, (Term::String(nick)), (Term::String(group.clone()))}));
+        self.say(id, group, Event::Joins { nick: &nick, group });
         Ok(())
     }
 
@@ -190,7 +140,7 @@ impl<S: Sink> World<S> {
         }
         let nick = person.nick.clone();
         self.remove_member(id, group);
-        self.say(id, group, &ubf!({leaves, (Term::String(nick)), (Term::String(group.clone()))}));
+        self.say(id, group, Event::Leaves { nick: &nick, group });
         Ok(())
     }
 
@@ -201,7 +151,6 @@ impl<S: Sink> World<S> {
         let groups = person.groups.clone();
         self.nicks.remove(&old);
         self.nicks.insert(nick.clone(), id);
-        let (old, nick) = (Term::String(old), Term::String(nick));
         let mut told = BTreeSet::new();
         let mut slow = Vec::new();
         for group in groups {
@@ -215,16 +164,11 @@ impl<S: Sink> World<S> {
                 .collect();
             for other in others {
                 let is_first = told.insert(other);
-                let is_told = match self.people.get(&other).map(|person| (person.contract, &person.sink)) {
-                    Some((contract @ Contract::One, sink)) => sink.send(
-                        contract,
-                        ubf!({changesName, (old.clone()), (nick.clone()), (Term::String(group.clone()))}),
-                    ),
-                    Some((contract @ Contract::Two, sink)) if is_first => {
-                        sink.send(contract, ubf!({renamed, (old.clone()), (nick.clone())}))
-                    }
-                    Some((Contract::Two, _)) | None => true,
-                };
+                let event = Event::Renamed { old: &old, new: &nick, group: &group };
+                let is_told = self.people.get(&other).is_none_or(|person| {
+                    let hears = is_first || person.contract == Contract::One;
+                    !hears || person.sink.send(person.contract, event.to_term(person.contract))
+                });
                 slow.extend((!is_told).then_some(other));
             }
         }
@@ -240,8 +184,8 @@ impl<S: Sink> World<S> {
         if text.as_bytes().len() > MAX_TEXT_BYTES {
             return Err(Why::BadText);
         }
-        let [nick, text] = [&person.nick, text].map(|text| Term::String(text.clone()));
-        self.say(id, group, &ubf!({msg, (nick), (Term::String(group.clone())), (text)}));
+        let nick = person.nick.clone();
+        self.say(id, group, Event::Said { nick: &nick, group, text });
         Ok(())
     }
 
@@ -255,10 +199,8 @@ impl<S: Sink> World<S> {
         if person.contract == Contract::One {
             return Err(Why::TooOld);
         }
-        if !person.sink.send(
-            Contract::Two,
-            ubf!({private, (Term::String(from)), (Term::String(text.clone()))}),
-        ) {
+        let event = Event::Whispered { nick: &from, text };
+        if !person.sink.send(Contract::Two, event.to_term(Contract::Two)) {
             self.log_off(to);
             return Err(Why::NoSuchNick);
         }
@@ -284,7 +226,7 @@ impl<S: Sink> World<S> {
     }
 
     /// Tells the others in the group. Who has no room for it is logged off.
-    fn say(&mut self, id: u64, group: &Text, event: &Term) {
+    fn say(&mut self, id: u64, group: &Text, event: Event<'_>) {
         let slow = self.tell_members(group, id, event);
         self.log_off_all(slow);
     }
@@ -296,19 +238,16 @@ impl<S: Sink> World<S> {
     }
 
     /// Gives those who have no room for it.
-    fn tell_members(&self, group: &Text, but: u64, event: &Term) -> Vec<u64> {
+    fn tell_members(&self, group: &Text, but: u64, event: Event<'_>) -> Vec<u64> {
+        // It is written once for all who hear the same.
+        let [one, two] = [Contract::One, Contract::Two].map(|contract| event.to_term(contract));
         let others = self.groups.get(group).into_iter().flatten().filter(|&&id| id != but);
         let is_told = |id: &u64| {
-            self.people
-                .get(id)
-                .is_none_or(|person| person.sink.send(person.contract, event.clone()))
+            self.people.get(id).is_none_or(|person| {
+                let event = if person.contract == Contract::One { &one } else { &two };
+                person.sink.send(person.contract, event.clone())
+            })
         };
         others.filter(|id| !is_told(id)).copied().collect()
     }
-}
-
-/// People are to see what a name is.
-fn is_name(name: &Text) -> bool {
-    let name: &[u8] = name.as_bytes();
-    (1..=MAX_NAME_BYTES).contains(&name.len()) && !name.iter().any(u8::is_ascii_control)
 }
