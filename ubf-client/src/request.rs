@@ -146,6 +146,12 @@ fn body(term: &Term, kind: Kind) -> Result<Bytes, Unsupported> {
 
 /// Bodies of requests lie side by side: to take memory for each costs as much as to write it.
 fn encoded(term: &Term) -> Bytes {
+    let long = term.as_ref().long_bytes();
+    if long > 0 {
+        let mut body = Vec::with_capacity(long + MIN_BODY_BYTES);
+        Encoder::new().encode_to(term, &mut body);
+        return body.into();
+    }
     let encode = |block: &mut BytesMut| {
         if block.capacity() < MIN_BODY_BYTES {
             *block = BytesMut::with_capacity(BLOCK_BYTES);

@@ -10,7 +10,7 @@ use crate::limits::Limits;
 use crate::machine::{Machine, Operator};
 use crate::node::Node;
 use crate::options::DecodeOptions;
-use crate::term::{Arena, TermRef};
+use crate::term::{Arena, PacketBytes, TermRef};
 
 /// Carries out packets operator by operator, and shows the recognition stack and the registers in
 /// between.
@@ -142,7 +142,10 @@ impl<'a> Tracer<'a> {
 
     fn term(&self, node: Node) -> TermRef<'_> {
         let source = self.input.get(self.start..).unwrap_or_default();
-        TermRef::new(node, Arena { source, nodes: self.machine.arena() })
+        TermRef::new(
+            node,
+            Arena { source: PacketBytes::Unchecked(source), nodes: self.machine.arena() },
+        )
     }
 }
 

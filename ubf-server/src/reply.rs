@@ -27,6 +27,9 @@ use crate::failure::Failure;
 #[derive(Clone, Debug)]
 pub struct Reply(Form);
 
+/// Room beside what is long in a reply. Chosen: most of the rest is some names and numbers.
+const BEHIND_LONG: usize = 512;
+
 #[derive(Clone, Debug)]
 enum Form {
     /// `{Response,State}`, which is written when it is sent: until then, who wants to look at it
@@ -114,7 +117,13 @@ impl Reply {
 
     pub(crate) fn encode(self) -> Body {
         match self.0 {
-            Form::Term(reply) => Body::write(|body| Encoder::new().encode_to(&reply, body)),
+            Form::Term(reply) => Body::write(|body| {
+                let long = reply.as_ref().long_bytes();
+                if long > 0 {
+                    body.reserve(long + BEHIND_LONG);
+                }
+                Encoder::new().encode_to(&reply, body);
+            }),
             Form::Encoded(body) => body,
         }
     }

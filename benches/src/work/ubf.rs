@@ -75,7 +75,7 @@ pub(super) fn operations(bench: &mut Bench, value: &Value, expected: Digest) -> 
 /// The two ways to look at a packet that is decoded.
 fn looks(bench: &mut Bench, packet: &[u8], expected: Digest) -> Result<(), Error> {
     let decoded = Decoder::new().decode_shared(Bytes::copy_from_slice(packet))?;
-    bench.check_visit(VIEWS, |visitor| ubf::view(decoded.root(), visitor), expected)?;
+    bench.check_visit(VIEWS, |visitor| ubf::view(decoded.text_root(), visitor), expected)?;
     let document = decoded.clone();
     bench.add(Work::Look, UBF, packet.len(), move || {
         let mut sum = Sum::default();
@@ -84,7 +84,7 @@ fn looks(bench: &mut Bench, packet: &[u8], expected: Digest) -> Result<(), Error
     });
     bench.add(Work::Look, VIEWS, packet.len(), move || {
         let mut sum = Sum::default();
-        ubf::view(black_box(&decoded).root(), &mut sum);
+        ubf::view(black_box(&decoded).text_root(), &mut sum);
         black_box(sum);
     });
     Ok(())

@@ -10,7 +10,7 @@ use core::slice;
 
 use crate::dialect::Dialect;
 use crate::node::{Node, NodeKind, Span};
-use crate::term::{Arena, IntegerRef, Place, Term, TermRef, TextRef};
+use crate::term::{Arena, IntegerRef, PacketBytes, Place, Term, TermRef, TextRef};
 
 /// What all parts of a term that is read have in common.
 pub(super) struct Whole<'de, 'n> {
@@ -209,7 +209,7 @@ impl<'de, 'n> Cursor<'de, 'n> {
 
     #[inline(always)]
     const fn arena(&self) -> Arena<'n> {
-        Arena { source: self.whole.source, nodes: self.whole.nodes }
+        Arena { source: PacketBytes::Unchecked(self.whole.source), nodes: self.whole.nodes }
     }
 
     /// The elements of a tuple of a packet.
@@ -411,7 +411,9 @@ impl<'de> At<'de> {
     pub(super) fn of_term(term: TermRef<'de>) -> (Self, Arena<'de>) {
         match term.place() {
             Place::Packet(node, arena) => (Self::Node(node), arena),
-            Place::Owned(term) => (Self::Term(term), Arena { source: &[], nodes: &[] }),
+            Place::Owned(term) => {
+                (Self::Term(term), Arena { source: PacketBytes::Unchecked(&[]), nodes: &[] })
+            }
         }
     }
 }

@@ -19,12 +19,12 @@ pub use self::convert::Literal;
 pub use self::convert::{ConvertError, FloatError};
 pub use self::integer::{Integer, IntegerRef, ParseIntegerError};
 pub use self::owned::{Elements, Tagged, Term};
-pub(crate) use self::text::{ShortText, utf8_of_packet};
+pub(crate) use self::text::{ShortText, from_utf8, utf8_of_packet};
 pub use self::text::{Text, TextRef};
 pub(crate) use self::to_term::{own, own_nodes, plain_bytes};
-pub(crate) use self::view::Arena;
 #[cfg(feature = "serde")]
 pub(crate) use self::view::Place;
+pub(crate) use self::view::{Arena, PacketBytes};
 pub use self::view::{ListIter, ListRef, TermRef, TupleIter, TupleRef, View};
 pub(crate) use self::visit::visit_packet;
 pub use self::visit::{Parts, Visitor};

@@ -77,7 +77,7 @@ impl<'a> Terms<'a> for Packet<'a> {
         match node.kind() {
             NodeKind::Integer => Some(IntegerRef::small(node.as_small())),
             NodeKind::BigInteger => {
-                Some(IntegerRef::digits(node.flag(), node.span().slice(self.0.source)))
+                Some(IntegerRef::digits(node.flag(), node.span().slice(self.0.source.bytes())))
             }
             NodeKind::Undefined
             | NodeKind::Atom
@@ -91,7 +91,7 @@ impl<'a> Terms<'a> for Packet<'a> {
 
     #[inline]
     fn atom(&self, PacketTerm(node): PacketTerm) -> Option<TextRef<'a>> {
-        let text = || TextRef::new(node.span().slice(self.0.source), node.flag());
+        let text = || TextRef::new(node.span().slice(self.0.source.bytes()), node.flag());
         (node.kind() == NodeKind::Atom).then(text)
     }
 

@@ -286,6 +286,11 @@ impl<'a> TextRef<'a> {
         matches!(self.0, Raw::Escaped(_))
     }
 
+    /// How many bytes it takes where it is, with its escapes.
+    pub(super) const fn written_bytes(&self) -> usize {
+        self.raw().len()
+    }
+
     /// The bytes if nothing had to be unescaped to get them; they are part of the packet then.
     #[must_use]
     #[inline]
@@ -451,7 +456,7 @@ fn utf8_prefix(bytes: &[u8]) -> &str {
 
 /// Checks UTF-8.
 #[inline]
-fn from_utf8(bytes: &[u8]) -> Option<&str> {
+pub(crate) fn from_utf8(bytes: &[u8]) -> Option<&str> {
     /// What is shorter gains nothing, and loses a call.
     const SHORT_ENOUGH: usize = 64;
     if bytes.len() < SHORT_ENOUGH { str::from_utf8(bytes).ok() } else { long_from_utf8(bytes) }

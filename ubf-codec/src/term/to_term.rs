@@ -230,7 +230,7 @@ fn compound(kind: NodeKind, parts: Elements) -> Term {
 /// The owned form of a term without parts.
 #[inline]
 fn own_small(node: Node, arena: Arena<'_>, bytes: Own<'_>) -> Term {
-    let slice = || node.span().slice(arena.source);
+    let slice = || node.span().slice(arena.source.bytes());
     match node.kind() {
         NodeKind::Undefined => Term::Undefined,
         NodeKind::Integer => Term::Integer(Integer::from(node.as_small())),

@@ -12,7 +12,7 @@ use super::wire::{WireVisitor, visit_owned, visit_packet};
 use crate::float;
 use crate::node::{Node, NodeKind, Span};
 
-/// A term by reference: 48 bytes, `Copy`.
+/// A term by reference: 56 bytes, `Copy`.
 ///
 /// ```
 /// use ubf_codec::{View, decode};
@@ -34,10 +34,46 @@ pub(crate) enum Place<'a> {
     Owned(&'a Term),
 }
 
+/// A packet's bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum PacketBytes<'a> {
+    /// Nobody knows whether they are UTF-8.
+    Unchecked(&'a [u8]),
+    /// All of them are.
+    Utf8(&'a str),
+}
+
+impl<'a> PacketBytes<'a> {
+    #[inline(always)]
+    pub(crate) const fn bytes(self) -> &'a [u8] {
+        match self {
+            Self::Unchecked(bytes) => bytes,
+            Self::Utf8(text) => text.as_bytes(),
+        }
+    }
+
+    /// As much as is known to be UTF-8.
+    #[inline(always)]
+    pub(crate) const fn utf8(self) -> &'a str {
+        match self {
+            Self::Unchecked(_) => "",
+            Self::Utf8(text) => text,
+        }
+    }
+
+    #[inline(always)]
+    fn text(self, node: Node) -> TextRef<'a> {
+        match self {
+            Self::Unchecked(bytes) => TextRef::new(node.span().slice(bytes), node.flag()),
+            Self::Utf8(text) => TextRef::in_packet(text.as_bytes(), text, node),
+        }
+    }
+}
+
 /// A decoded packet's bytes and nodes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arena<'a> {
-    pub(crate) source: &'a [u8],
+    pub(crate) source: PacketBytes<'a>,
     pub(crate) nodes: &'a [Node],
 }
 
@@ -85,14 +121,14 @@ impl Arena<'_> {
         if tag.flag() || digits.flag() {
             return self.escaped_float(*tag, *digits);
         }
-        let is_float = tag.span().slice(self.source) == b"f";
-        if is_float { float::value(digits.span().slice(self.source)) } else { None }
+        let is_float = tag.span().slice(self.source.bytes()) == b"f";
+        if is_float { float::value(digits.span().slice(self.source.bytes())) } else { None }
     }
 
     /// The value of a float of which a part is written with escapes.
     #[cold]
     fn escaped_float(&self, tag: Node, digits: Node) -> Option<f64> {
-        let text = |node: Node| TextRef::new(node.span().slice(self.source), node.flag());
+        let text = |node: Node| TextRef::new(node.span().slice(self.source.bytes()), node.flag());
         if text(tag) == "f" { float::value(&text(digits).to_bytes()) } else { None }
     }
 }
@@ -145,6 +181,42 @@ impl<'a> TermRef<'a> {
             },
             Place::Owned(_) => None,
         }
+    }
+
+    /// The bytes of the long texts and binaries that are the term, or stand in a tuple in it: what
+    /// to make room for before the term is written, so that what is long is not moved again because
+    /// of the few bytes behind it. Mostly 0. It is a quick look: tuples of up to eight elements,
+    /// three levels deep, and what is no shorter than 4 KiB.
+    ///
+    /// ```
+    /// use ubf_codec::{Term, ubf};
+    ///
+    /// let large = Term::Binary(vec![0; 10_000].into());
+    /// assert_eq!(ubf!({ok, {put, (large), "a text"}}).as_ref().long_bytes(), 10_000);
+    /// assert_eq!(ubf!({ok, "a text"}).as_ref().long_bytes(), 0);
+    /// ```
+    #[must_use]
+    pub fn long_bytes(&self) -> usize {
+        const LEVELS: usize = 3;
+        self.long_bytes_within(LEVELS)
+    }
+
+    fn long_bytes_within(self, levels: usize) -> usize {
+        const LONG: usize = 4 << 10;
+        const FEW: usize = 8;
+        let len = match self.view() {
+            View::Atom(text) | View::String(text) => text.written_bytes(),
+            View::Binary(bytes) => bytes.len(),
+            View::Tuple(tuple) if levels > 0 && tuple.len() <= FEW => {
+                return tuple.iter().map(|part| part.long_bytes_within(levels - 1)).sum();
+            }
+            View::Undefined
+            | View::Integer(_)
+            | View::Tuple(_)
+            | View::List(_)
+            | View::Tagged(..) => 0,
+        };
+        if len >= LONG { len } else { 0 }
     }
 
     /// Where the term is in the packet that it was decoded from, or the first of its parts that is
@@ -216,16 +288,16 @@ impl<'a> TermRef<'a> {
 
 #[inline]
 fn view_node<'a>(node: Node, arena: Arena<'a>) -> View<'a> {
-    let text = || TextRef::new(node.span().slice(arena.source), node.flag());
+    let text = || arena.source.text(node);
     match node.kind() {
         NodeKind::Undefined => View::Undefined,
         NodeKind::Integer => View::Integer(IntegerRef::small(node.as_small())),
         NodeKind::BigInteger => {
-            View::Integer(IntegerRef::digits(node.flag(), node.span().slice(arena.source)))
+            View::Integer(IntegerRef::digits(node.flag(), node.span().slice(arena.source.bytes())))
         }
         NodeKind::Atom => View::Atom(text()),
         NodeKind::String => View::String(text()),
-        NodeKind::Binary => View::Binary(node.span().slice(arena.source)),
+        NodeKind::Binary => View::Binary(node.span().slice(arena.source.bytes())),
         NodeKind::Tuple => {
             View::Tuple(TupleRef(Tuple::Packet(node.span().slice(arena.nodes), arena)))
         }
@@ -235,10 +307,7 @@ fn view_node<'a>(node: Node, arena: Arena<'a>) -> View<'a> {
         }
         NodeKind::Tagged => {
             let (tag, term) = arena.tagged(node);
-            View::Tagged(
-                TextRef::new(tag.span().slice(arena.source), tag.flag()),
-                TermRef::new(term, arena),
-            )
+            View::Tagged(arena.source.text(tag), TermRef::new(term, arena))
         }
     }
 }

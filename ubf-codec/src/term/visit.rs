@@ -115,7 +115,9 @@ impl<'a> TermRef<'a> {
     /// that the packet is UTF-8, and not each text.
     pub fn visit(&self, visitor: &mut impl Visitor<'a>) {
         match self.place() {
-            Place::Packet(node, arena) => walk(Packet { arena, text: "" }, node, visitor),
+            Place::Packet(node, arena) => {
+                walk(Packet { arena, text: arena.source.utf8() }, node, visitor);
+            }
             Place::Owned(term) => walk(Owned, term, visitor),
         }
     }
@@ -191,7 +193,7 @@ struct OpenNodes {
 impl<'a> Packet<'a> {
     #[inline(always)]
     fn text(self, node: Node) -> TextRef<'a> {
-        TextRef::in_packet(self.arena.source, self.text, node)
+        TextRef::in_packet(self.arena.source.bytes(), self.text, node)
     }
 }
 
@@ -212,8 +214,10 @@ impl<'a> Forest<'a> for Packet<'a> {
                 return None;
             }
             NodeKind::BigInteger => {
-                visitor
-                    .integer(IntegerRef::digits(node.flag(), node.span().slice(self.arena.source)));
+                visitor.integer(IntegerRef::digits(
+                    node.flag(),
+                    node.span().slice(self.arena.source.bytes()),
+                ));
                 return None;
             }
             NodeKind::Atom => {
@@ -225,7 +229,7 @@ impl<'a> Forest<'a> for Packet<'a> {
                 return None;
             }
             NodeKind::Binary => {
-                visitor.binary(node.span().slice(self.arena.source));
+                visitor.binary(node.span().slice(self.arena.source.bytes()));
                 return None;
             }
             NodeKind::Tuple => (Compound::Tuple, visitor.open_tuple(len as usize)),

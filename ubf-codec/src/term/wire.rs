@@ -258,7 +258,7 @@ impl<'a> Forest<'a> for &'a Arena<'a> {
 
     #[inline(always)]
     fn shape(self, node: Node, cells: &mut Vec<Node>) -> Shape<'a, NodeParts<'a>> {
-        let bytes = || node.span().slice(self.source);
+        let bytes = || node.span().slice(self.source.bytes());
         let side = || NodeParts::Side(node.span().slice(self.nodes).iter());
         Shape::Leaf(match node.kind() {
             NodeKind::Undefined => Leaf::Undefined,
@@ -302,6 +302,6 @@ impl<'a> Forest<'a> for &'a Arena<'a> {
     }
 
     fn tag(self, tag: Node) -> TextRef<'a> {
-        TextRef::new(tag.span().slice(self.source), tag.flag())
+        TextRef::new(tag.span().slice(self.source.bytes()), tag.flag())
     }
 }

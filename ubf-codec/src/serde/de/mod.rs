@@ -144,6 +144,8 @@ pub fn from_term<'de, T: Deserialize<'de>>(term: impl Into<TermRef<'de>>) -> Res
 pub struct Deserializer<'de, 'n> {
     at: At<'de>,
     source: &'de [u8],
+    /// As much of `source` as was found to be UTF-8 before.
+    text: &'de str,
     nodes: &'n [Node],
     /// Whether everything in `source` is going to be read, so that its texts are best checked all
     /// at once.
@@ -176,12 +178,14 @@ impl<'de, 'n> Deserializer<'de, 'n> {
     {
         let (at, Arena { source, nodes }) = At::of_term(term.into());
         // Perhaps a small part of a packet, and one of many that are read.
-        Self { at, source, nodes, ..Self::NOTHING }
+        let (source, text) = (source.bytes(), source.utf8());
+        Self { at, source, text, nodes, ..Self::NOTHING }
     }
 
     const NOTHING: Self = Self {
         at: At::Node(Node::UNDEFINED),
         source: &[],
+        text: "",
         nodes: &[],
         is_packet: false,
         dialect: Dialect::Extended,
@@ -263,7 +267,7 @@ impl<'de, 'n> Deserializer<'de, 'n> {
 
     fn whole(&self) -> Whole<'de, 'n> {
         let Self { source, nodes, dialect, max_depth, .. } = *self;
-        let text = if self.is_packet { utf8_of_packet(source, nodes.len()) } else { "" };
+        let text = if self.is_packet { utf8_of_packet(source, nodes.len()) } else { self.text };
         Whole {
             source,
             text,
