@@ -53,7 +53,7 @@ pub fn run(program: &str, own: &[OsString], arguments: &[OsString]) -> ExitCode 
         [what, rest @ ..] if what == "launch" => Err(process::launch(rest).into()),
         [what, folder] if what == "keep" => keeper::keep(Path::new(folder)).map_err(Into::into),
         _ => match Options::read(arguments) {
-            Ok(options) => attend(own, options),
+            Ok(options) => attend(own, &options),
             Err(why) => Err(format!("{why}\n\n{USAGE}").into()),
         },
     };
@@ -67,14 +67,14 @@ fn complain(text: &str) {
     let _is_told = writeln!(io::stderr(), "{text}").is_ok();
 }
 
-fn attend(own: &[OsString], options: Options) -> Result<(), Box<dyn Error>> {
+fn attend(own: &[OsString], options: &Options) -> Result<(), Box<dyn Error>> {
     let folder = &options.folder;
     fs::create_dir_all(folder)?;
     fs::set_permissions(folder, Permissions::from_mode(0o700))?;
     let lock = File::create(folder.join("lock"))?;
     flock(&lock, FlockOperation::NonBlockingLockExclusive)
         .map_err(|_| format!("another agent has {}", folder.display()))?;
-    begin_keeper(own, &options)?;
+    begin_keeper(own, options)?;
     let releases = Releases::open(folder, options.keys.clone())?;
     let releases = Arc::new(Mutex::new(releases));
     let (events, heard) = sync_channel(64);
@@ -84,7 +84,7 @@ fn attend(own: &[OsString], options: Options) -> Result<(), Box<dyn Error>> {
     let machine = Supervisor::new(options.times, read_kept(folder)?, &living, began.elapsed());
     let mut agent = Agent {
         own,
-        options: &options,
+        options,
         releases: Arc::clone(&releases),
         machine,
         processes: HashMap::new(),
@@ -99,7 +99,7 @@ fn attend(own: &[OsString], options: Options) -> Result<(), Box<dyn Error>> {
             Err(_) => events.send(ended(node.process)("it has ended".into()))?,
         }
     }
-    serve(&options, releases, events)?;
+    serve(options, releases, events)?;
     agent.decide(&heard, began);
     Ok(())
 }
@@ -177,16 +177,17 @@ fn serve(
     let folder = options.folder.clone();
     let doer: Doer = Arc::new(move |request| {
         let lock = || releases.lock().unwrap_or_else(PoisonError::into_inner);
-        let answer = match request {
-            Request::Put(signed) => lock().put(&signed),
-            Request::Chunk(hash, offset, bytes) => lock().chunk(hash, offset, &bytes),
-            Request::Log(bytes) => read_log(&folder, bytes.min(MAX_LOG_ANSWER)),
-            other => {
-                let (asked, answered) = sync_channel(1);
-                let is_sent = events.send(Event::Asked(other, asked)).is_ok();
-                let reply = answered.recv().ok().filter(|_| is_sent);
-                reply.ok_or_else(|| (Refusal::Busy, "the agent ends".to_owned()))
-            }
+        let answer = if let Request::Put(signed) = request {
+            lock().put(&signed)
+        } else if let Request::Chunk(hash, offset, bytes) = request {
+            lock().chunk(hash, offset, &bytes)
+        } else if let Request::Log(bytes) = request {
+            read_log(&folder, bytes.min(MAX_LOG_ANSWER))
+        } else {
+            let (asked, answered) = sync_channel(1);
+            let is_sent = events.send(Event::Asked(request, asked)).is_ok();
+            let reply = answered.recv().ok().filter(|_| is_sent);
+            reply.ok_or_else(|| (Refusal::Busy, "the agent ends".to_owned()))
         };
         answer.unwrap_or_else(|(why, text)| Reply::Error(why, text))
     });

@@ -73,9 +73,9 @@ fn receive(from: impl AsFd) -> io::Result<Listeners> {
         let mut name = [0; MAX_NAME_BYTES];
         let bytes = &mut [IoSliceMut::new(&mut name)];
         let came = recvmsg(&from, bytes, &mut control, RecvFlags::CMSG_CLOEXEC)?;
-        let descriptor = control.drain().find_map(|message| match message {
-            RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
-            _ => None,
+        let descriptor = control.drain().find_map(|message| {
+            let RecvAncillaryMessage::ScmRights(mut descriptors) = message else { return None };
+            descriptors.next()
         });
         let name = name.get(..came.bytes).unwrap_or_default();
         match descriptor {

@@ -52,7 +52,7 @@ impl Options {
             let all = named.iter().filter(move |(name, _)| *name == wanted);
             all.map(move |(_, value)| value.to_str().ok_or_else(|| format!("{wanted}: no UTF-8")))
         };
-        let time = |wanted| match all(wanted).last() {
+        let time = |wanted| match all(wanted).next_back() {
             Some(value) => value?.parse().map(Duration::from_secs_f64).map_err(|_| wanted.into()),
             None => Ok::<_, String>(Duration::from_secs(60)),
         };
@@ -70,7 +70,7 @@ impl Options {
             both.ok_or_else(|| "a listener's name has 1 to 255 bytes, and no colon".to_owned())
         };
         let files = ["--tls-certificate", "--tls-key", "--tls-clients"].map(path);
-        let tls = match (all("--listen").last().transpose()?, files) {
+        let tls = match (all("--listen").next_back().transpose()?, files) {
             (None, _) => None,
             (Some(address), [Some(certificate), Some(key), Some(clients)]) => {
                 Some((address.to_owned(), [certificate, key, clients]))

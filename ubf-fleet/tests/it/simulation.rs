@@ -69,6 +69,11 @@ struct World {
     is_touched: bool,
 }
 
+/// One of so many.
+fn pick(random: &mut Random, count: usize) -> usize {
+    usize::try_from(random.below(count as u64)).unwrap()
+}
+
 fn release(number: u32) -> String {
     Hash::of(&number.to_be_bytes()).to_string()
 }
@@ -83,7 +88,7 @@ impl World {
         // Some have older releases, and some have the new one already.
         let nodes: Vec<Node> = (0..NODES)
             .map(|_| {
-                let runs = [34, 34, 34, 33, 33, NEW][random.below(6) as usize];
+                let runs = [34, 34, 34, 33, 33, NEW][pick(&mut random, 6)];
                 Node { runs, has: vec![33, 34, runs], writes: 33 }
             })
             .collect();
@@ -96,8 +101,8 @@ impl World {
         let (controller, late) = (None, Vec::new());
         let (was_good, is_calm) = (false, false);
         // What goes wrong with a node on the way forward takes all back: not in each run.
-        let away = [40, 1_000_000, 1_000_000][random.below(3) as usize];
-        let aborts = [Aborts::Never, Aborts::Early, Aborts::Late][random.below(3) as usize];
+        let away = [40, 1_000_000, 1_000_000][pick(&mut random, 3)];
+        let aborts = [Aborts::Never, Aborts::Early, Aborts::Late][pick(&mut random, 3)];
         Self {
             seed,
             random,
@@ -174,12 +179,12 @@ impl World {
                 }
             }
             2 if !self.late.is_empty() => {
-                let place = self.random.below(self.late.len() as u64) as usize;
+                let place = pick(&mut self.random, self.late.len());
                 let late = self.late.swap_remove(place);
                 self.arrive(&late)?;
             }
             3 if self.aborts == Aborts::Early && self.is_one_of(4) => {
-                self.steer(Steering::Abort("an operator".into()))
+                self.steer(Steering::Abort("an operator".into()));
             }
             3 | 4 => self.steer(Steering::Pause),
             _ if self.is_one_of(3) => self.steer(Steering::Finalize),
