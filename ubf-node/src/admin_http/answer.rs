@@ -199,6 +199,7 @@ impl Answers {
                     .unwrap_or(u64::MAX),
                 process: Process::look(),
                 takeover: answers.control.last_takeover(),
+                hand_offs: answers.control.last_hand_offs(),
             };
             // Its keys are texts, and nothing in it can fail to be written.
             serde_json::to_string(&facts).unwrap_or_default()

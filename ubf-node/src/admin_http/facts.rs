@@ -4,7 +4,7 @@ use serde::Serialize;
 use ubf_server::CallTimes;
 
 use super::process::Process;
-use crate::control::{StatusReport, TakeoverReport};
+use crate::control::{HandoffReport, StatusReport, TakeoverReport};
 
 /// All of it, as `/status.json` has it: the status of the operator's contract, and what a page
 /// wants besides.
@@ -23,6 +23,8 @@ pub(crate) struct Facts {
     pub(crate) worst_pause_us: u64,
     pub(crate) process: Process,
     pub(crate) takeover: Option<TakeoverReport>,
+    /// U5: the last one of each service that had one.
+    pub(crate) hand_offs: Vec<HandoffReport>,
 }
 
 /// How long the calls of a service took in one version.

@@ -11,7 +11,6 @@ use super::request::Which;
 use super::response::{Refusal, Response};
 use super::rows::{BackupReport, FinalizedReport, MigrationReport, RowsReport, TableReport};
 use super::{Control, Request, SessionReport, millis, name};
-use crate::handoff::Handoffs;
 use crate::rows::{Causes, KeptService};
 
 /// Sessions of services with rows have numbers from here on, and from twice of it for the second
@@ -29,10 +28,7 @@ impl Control {
             Request::Lower(which) => self.lower(which).await,
             Request::BackUp { which, path } => self.back_up(which, Path::new(path)).await,
             Request::HandOff { which, to, within } => self.hand_off(which, to, *within).await,
-            Request::LastHandOffs => {
-                let handoffs = self.handoffs.as_ref();
-                Ok(Response::HandOffs(handoffs.map(Handoffs::reports).unwrap_or_default()))
-            }
+            Request::LastHandOffs => Ok(Response::HandOffs(self.last_hand_offs())),
             _ => return None,
         })
     }

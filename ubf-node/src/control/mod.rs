@@ -247,6 +247,11 @@ impl Control {
         self.takeovers.as_ref().and_then(Takeovers::report)
     }
 
+    /// The last hand-off of each service that had one.
+    pub(crate) fn last_hand_offs(&self) -> Vec<HandoffReport> {
+        self.handoffs.as_ref().map(Handoffs::reports).unwrap_or_default()
+    }
+
     /// The status in the newest version.
     pub(crate) fn status_report(&self) -> StatusReport {
         self.report(2, &self.server.status())

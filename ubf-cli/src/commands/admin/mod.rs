@@ -9,7 +9,7 @@ use std::thread;
 
 use ubf_client::DialErrorKind;
 use ubf_client::tls::{ClientTls, TlsError};
-use ubf_node::control::{Request, SessionReport, StatusReport};
+use ubf_node::control::{HandoffReport, Request, SessionReport, StatusReport};
 
 use crate::admin::{Admin, AdminError, ControlPlace, Page};
 use crate::args::admin::{AdminArgs, Command, Drain, Move, StatusArgs, StoreArgs, StoreCommand};
@@ -115,7 +115,10 @@ fn show(args: &AdminArgs, answers: &[Answered], output: &mut Output) -> io::Resu
                 output.line(format_args!("{name}:"))?;
             }
             match answer {
-                Answer::Status(status) => show::status(status, output)?,
+                Answer::Status(status, hand_offs) => {
+                    show::status(status, output)?;
+                    rows::show_hand_offs(hand_offs, output)?;
+                }
                 Answer::Connections(connections) => show::connections(connections, output)?,
                 Answer::Sessions(page) => show::sessions(page, output)?,
                 Answer::Rows(rows) => rows::show(rows, output)?,
@@ -129,7 +132,13 @@ fn show(args: &AdminArgs, answers: &[Answered], output: &mut Output) -> io::Resu
 /// One line of JSON. With several servers it says which one it is about.
 fn document(answer: &Answer, control: Option<&String>) -> io::Result<String> {
     let mut document = match answer {
-        Answer::Status(status) => serde_json::to_value(status)?,
+        Answer::Status(status, hand_offs) => {
+            let mut document = serde_json::to_value(status)?;
+            if let (false, Some(fields)) = (hand_offs.is_empty(), document.as_object_mut()) {
+                fields.insert("hand_offs".to_owned(), serde_json::to_value(hand_offs)?);
+            }
+            document
+        }
         Answer::Connections(connections) => serde_json::to_value(connections)?,
         Answer::Sessions(page) => serde_json::to_value(page)?,
         Answer::Rows(rows) => rows::document(rows)?,
@@ -142,7 +151,8 @@ fn document(answer: &Answer, control: Option<&String>) -> io::Result<String> {
 }
 
 enum Answer {
-    Status(Box<StatusReport>),
+    /// And the last hand-off of each service, where that was asked for.
+    Status(Box<StatusReport>, Vec<HandoffReport>),
     Connections(crate::admin::Connections),
     Sessions(Page<SessionReport>),
     Rows(rows::Rows),
@@ -174,14 +184,20 @@ fn answer(args: &AdminArgs, place: &ControlPlace) -> Answered {
         (&args.command, &change)
     {
         let status = wait::drain(&mut admin, drain, *stay, *at_most)?;
-        return Ok(Answer::Status(Box::new(status)));
+        return Ok(Answer::Status(Box::new(status), Vec::new()));
     }
     if let Some(change) = change {
         admin.order(&change)?;
     }
     let ends = matches!(args.command, Command::Drain(_) | Command::Shutdown(_));
     match admin.status() {
-        Ok(status) => Ok(Answer::Status(Box::new(status))),
+        Ok(status) => {
+            let is_asked = matches!(args.command, Command::Status(_));
+            // An older server knows of none.
+            let hand_offs = is_asked.then(|| admin.last_hand_offs().unwrap_or_default());
+            let hand_offs = hand_offs.unwrap_or_default();
+            Ok(Answer::Status(Box::new(status), hand_offs))
+        }
         // A server without clients ends at once.
         Err(AdminError::Lost(_) | AdminError::Refused(_)) if ends => Ok(Answer::Ended),
         Err(error) => Err(error),

@@ -196,6 +196,14 @@ pub(super) fn show(rows: &Rows, output: &mut Output) -> io::Result<()> {
     }
 }
 
+/// Those of a server's status.
+pub(super) fn show_hand_offs(all: &[HandoffReport], output: &mut Output) -> io::Result<()> {
+    if !all.is_empty() {
+        output.line("hand-offs")?;
+    }
+    all.iter().try_for_each(|one| handed_off(one, output))
+}
+
 fn handed_off(report: &HandoffReport, output: &mut Output) -> io::Result<()> {
     let HandoffReport { service, role, other, stage, rows, bytes, sessions, why, .. } = report;
     let size = format!(

@@ -184,7 +184,7 @@ pub(super) fn servers<'a>(
     output: &mut Output,
 ) -> io::Result<()> {
     let row = |(name, answer): (String, &Answered)| match answer {
-        Ok(Answer::Status(status)) => {
+        Ok(Answer::Status(status, _)) => {
             let left = status.time_left_ms.map(|left| format!(", {} left", time(left)));
             let spoken = status.services.iter().find(|service| service.service.is_none());
             let spoken = spoken.map(|service| service.spoken.iter().copied());
