@@ -170,6 +170,14 @@ fn every_default_in_the_book_is_the_codes() {
     assert_eq!(book("`ubf_proto::classic::server::Config`"), classic);
     let classic = fields(&ubf_proto::classic::client::Config::default());
     assert_eq!(book("`ubf_proto::classic::client::Config`"), classic);
+    let keeper = fields(&ubf_service::server::KeeperConfig::default());
+    assert_eq!(book("`ubf_service::server::KeeperConfig`"), keeper);
+    assert_eq!(book("`ubf_state::TxLimits`"), fields(&ubf_state::TxLimits::default()));
+    let known = ubf_state::Known { oldest: 1, newest: 1, format: ubf_state::FORMAT };
+    let mut shard = fields(&ubf_state::shard::Config::new(known));
+    // It is no limit.
+    shard.remove("first_version");
+    assert_eq!(book("`ubf_state::shard::Config`"), shard);
     let builder = fields(&ubf_client::Client::builder());
     assert_eq!(book("`ubf_client::Builder`"), builder);
     let fixed: Vec<u64> = rows(&text)
