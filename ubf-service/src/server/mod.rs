@@ -17,6 +17,7 @@ mod parked;
 mod rows;
 
 mod prepare;
+mod trouble;
 mod work;
 
 mod lanes;

@@ -5,12 +5,12 @@ use std::error::Error;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use tracing::{error, info, warn};
 use ubf_server::{OwnerInput, OwnerLink};
 use ubf_state::shard::{End, Input, LetGo, Life, NotRun, Output};
-use ubf_state::{Epoch, Missing, SessionKey, ShardRecord, Time};
+use ubf_state::{Epoch, SessionKey, ShardRecord, Time};
 use ubf_store::{Ask, ClaimError, StoreThread, Told};
 
 use super::beating::Heart;
@@ -22,6 +22,7 @@ use super::orders::Desk;
 use super::parked::Sessions;
 use super::parting::Parting;
 use super::rows::Rows;
+use super::trouble::{Again, Trouble};
 use super::work::{Event, Work};
 use crate::host::Host;
 use crate::service::StatefulService;
@@ -30,11 +31,6 @@ use crate::service::StatefulService;
 const MAX_AT_ONCE: usize = 4_096;
 /// How many sessions are looked at in one go when an owner begins.
 const SESSIONS_AT_ONCE: usize = 1_000;
-/// The pause before a store that does not answer is asked again.
-const STORE_PAUSE: Duration = Duration::from_millis(200);
-/// How long a store may not answer. Chosen: a database is restarted in less, and clients wait no
-/// longer for a server that has lost its rows.
-const MAX_STORE_TROUBLE: Duration = Duration::from_secs(30);
 /// The connection of orders, whose answers wait at the gate, too.
 pub(super) const ORDERS: u64 = u64::MAX;
 /// The number of the look before a claim; those of the shard begin at 1.
@@ -76,21 +72,6 @@ pub(super) struct Worker<S: StatefulService> {
     pub(super) parting: Parting,
     /// U6: `None`: nobody else can own the shard.
     pub(super) heart: Option<Heart>,
-}
-
-/// A store that does not answer, or says that it cannot.
-#[derive(Debug)]
-struct Trouble {
-    since: Instant,
-    /// When it is asked again, and what.
-    again: Option<(Instant, Again)>,
-}
-
-#[derive(Debug)]
-enum Again {
-    Claim,
-    Look,
-    Load(Missing),
 }
 
 /// The time that a service sees: it must not begin anew with each process.
@@ -194,7 +175,7 @@ impl<S: StatefulService> Worker<S> {
 
     /// When something is due if nothing is said.
     fn deadline(&self) -> Option<Instant> {
-        let again = self.trouble.as_ref().and_then(|trouble| Some(trouble.again.as_ref()?.0));
+        let again = self.trouble.as_ref().and_then(Trouble::next);
         let beat = self.heart.as_ref().and_then(Heart::next);
         let again = [again, beat].into_iter().flatten().min();
         if self.is_blocked {
@@ -442,7 +423,7 @@ impl<S: StatefulService> Worker<S> {
             },
             Told::Looked { number, found, .. } => match found {
                 Ok((epoch, _)) => {
-                    self.trouble = None;
+                    self.store_answers();
                     self.host.handle(Input::Looked { number, epoch });
                 }
                 Err(error) => self.failed(error.into(), Again::Look)?,
@@ -454,7 +435,7 @@ impl<S: StatefulService> Worker<S> {
                 if self.is_given(&batch, why.as_ref().map(|(why, _)| *why))? => {}
             Told::Committed { batch, why } => match why {
                 None => {
-                    self.trouble = None;
+                    self.store_answers();
                     self.rows.committed(&batch.writes);
                     self.host.handle(Input::Committed { number: batch.number });
                 }
@@ -466,7 +447,8 @@ impl<S: StatefulService> Worker<S> {
             },
             Told::Loaded { missing, page, .. } => match page {
                 Ok(page) => {
-                    (self.trouble, self.is_loading) = (None, false);
+                    self.store_answers();
+                    self.is_loading = false;
                     self.rows.loaded(missing, page);
                 }
                 Err(error) => self.failed(error.into(), Again::Load(missing))?,
@@ -487,7 +469,7 @@ impl<S: StatefulService> Worker<S> {
     ) -> Result<(), KeeperError> {
         match claimed {
             Ok((epoch, record)) => {
-                self.trouble = None;
+                self.store_answers();
                 self.rows.forget();
                 self.shared.set_epoch(epoch);
                 self.host.handle(Input::Claimed { epoch, record });
@@ -507,8 +489,12 @@ impl<S: StatefulService> Worker<S> {
     }
 
     fn begin_trouble(&mut self) {
-        let since = Instant::now();
-        self.trouble.get_or_insert(Trouble { since, again: None });
+        self.trouble.get_or_insert_with(Trouble::begin);
+    }
+
+    /// The trouble is over, unless something is still to be asked again.
+    fn store_answers(&mut self) {
+        self.trouble.take_if(|trouble| trouble.is_over());
     }
 
     /// The store could not do something. It is asked again, for a while.
@@ -525,29 +511,27 @@ impl<S: StatefulService> Worker<S> {
     fn again_later(&mut self, again: Again) -> Result<(), KeeperError> {
         let Some(trouble) = &mut self.trouble else { return Ok(()) };
         // One that begins does not wait: who starts it wants to know.
-        let is_over = self.starting.is_some() || trouble.since.elapsed() > MAX_STORE_TROUBLE;
-        if is_over {
+        if self.starting.is_some() || trouble.is_too_long() {
             let cause = self.cause.take();
             return Err(match cause {
                 Some(cause) => KeeperError::store("the store cannot be used", cause),
                 None => KeeperError::plain("the store cannot be used"),
             });
         }
-        trouble.again = Some((Instant::now() + STORE_PAUSE, again));
+        trouble.again(again, Instant::now());
         Ok(())
     }
 
     fn try_again(&mut self) -> Result<(), KeeperError> {
-        let Some(trouble) = &mut self.trouble else { return Ok(()) };
+        let due = self.trouble.as_mut().map(|trouble| trouble.due(Instant::now()));
         let shard = self.config.shard;
-        match trouble.again.take_if(|(at, _)| *at <= Instant::now()) {
-            None => Ok(()),
-            Some((_, Again::Claim)) => self.ask(Ask::Look { shard, number: CLAIMING }),
-            Some((_, Again::Load(missing))) => self.ask(Ask::Load { shard, missing }),
-            Some((_, Again::Look)) => {
-                self.host.handle(Input::LookFailed);
-                Ok(())
+        for again in due.unwrap_or_default() {
+            match again {
+                Again::Claim => self.ask(Ask::Look { shard, number: CLAIMING })?,
+                Again::Load(missing) => self.ask(Ask::Load { shard, missing })?,
+                Again::Look => self.host.handle(Input::LookFailed),
             }
         }
+        Ok(())
     }
 }

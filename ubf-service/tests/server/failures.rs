@@ -1,8 +1,12 @@
 //! T4: a store that does not say what became of a batch, and one that fails.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
 use ubf_net::testing::within;
-use ubf_state::ShardId;
-use ubf_store::{Memory, Store as _};
+use ubf_state::{Base, Batch, Epoch, NotCommitted, Page, Scan, ShardId};
+use ubf_store::{ClaimError, CommitError, Memory, Snapshot, Store, StoreError};
 
 use crate::support::{Fate, Held, Running};
 
@@ -85,4 +89,90 @@ async fn t5_an_owner_that_claims_again_too_late_is_fenced() {
     assert_eq!(error.to_string(), expected);
     server.handle.stop();
     assert!(server.keeper.close().is_err());
+}
+
+/// A database that is restarted at the wrong moment: so many of each thing fail.
+struct Restarted {
+    memory: Memory,
+    gets: u32,
+    commits: u32,
+    claims: u32,
+    /// From here on.
+    is_down: Arc<AtomicBool>,
+}
+
+impl Restarted {
+    fn down() -> StoreError {
+        StoreError::plain("the database is restarted")
+    }
+
+    /// Whether one more of these fails.
+    fn fails(is_down: &AtomicBool, left: &mut u32) -> bool {
+        let fails = is_down.load(Ordering::SeqCst) && *left > 0;
+        if fails {
+            *left -= 1;
+        }
+        fails
+    }
+}
+
+impl Store for Restarted {
+    fn is_shared(&self) -> bool {
+        true
+    }
+    fn epoch(&mut self, shard: ShardId) -> Result<Epoch, StoreError> {
+        self.memory.epoch(shard)
+    }
+    fn claim(&mut self, shard: ShardId, seen: Epoch) -> Result<Epoch, ClaimError> {
+        if Self::fails(&self.is_down, &mut self.claims) {
+            return Err(ClaimError::Failed(Self::down()));
+        }
+        self.memory.claim(shard, seen)
+    }
+    fn commit(&mut self, batch: &Batch) -> Result<(), CommitError> {
+        if Self::fails(&self.is_down, &mut self.commits) {
+            return Err(CommitError::new(NotCommitted::Refused, Self::down()));
+        }
+        self.memory.commit(batch)
+    }
+    fn get(&mut self, shard: ShardId, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        if Self::fails(&self.is_down, &mut self.gets) {
+            return Err(Self::down());
+        }
+        self.memory.get(shard, key)
+    }
+    fn scan(&mut self, shard: ShardId, scan: &Scan) -> Result<Page, StoreError> {
+        self.memory.scan(shard, scan)
+    }
+    fn base(&self, _: ShardId) -> Option<Box<dyn Base + Send>> {
+        None
+    }
+    fn snapshot(&mut self, shard: ShardId) -> Result<Box<dyn Snapshot>, StoreError> {
+        self.memory.snapshot(shard)
+    }
+    fn close(self: Box<Self>) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// A row is being read when the commit before it fails, and so does the claim: each of them is asked
+/// again. When one took the place of the other, no row was ever read again, and nobody answered.
+#[tokio::test]
+async fn t4_everything_that_a_restarted_database_has_failed_is_asked_again() {
+    let is_down = Arc::new(AtomicBool::new(false));
+    let (memory, down) = (Memory::new(), Arc::clone(&is_down));
+    let store = Restarted { memory, gets: 1, commits: 1, claims: 1, is_down: down };
+    let server = Running::start(store).await;
+    let mut peer = server.open(ID).await;
+    peer.exchange("1 {'add'\"a\"1}$", "1 ? {1'start'}$").await;
+    is_down.store(true, Ordering::SeqCst);
+    // The first one is run at once, and the row of the second one has to be read.
+    peer.send("1 {'add'\"a\"1}$1 {'add'\"b\"1}$").await;
+    peer.expect_end("").await;
+    let (mut peer, resumed) = server.resume(ID, 1, 2).await;
+    assert!(resumed.contains("{'resumed'1 0}"), "{resumed}");
+    peer.exchange("1 {'add'\"b\"1}$", "1 ? {1'start'}$").await;
+    peer.exchange("1 {'add'\"a\"1}$", "1 ? {2'start'}$").await;
+    drop(peer);
+    server.stop().await;
 }
