@@ -2,8 +2,11 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType, date_time_ymd,
+};
 
 use crate::tls::{ClientTls, ServerFiles};
 
@@ -64,11 +67,19 @@ impl Authority {
     /// # Panics
     /// If it is neither, or the files cannot be written.
     pub fn sign_host(&self, file: &str, host: &str) {
-        let name = host.parse().map_or_else(
-            |_| SanType::DnsName(host.try_into().expect("the name of a host")),
-            SanType::IpAddress,
-        );
-        self.sign(file, vec![name], |_| {});
+        self.sign(file, vec![name_of(host)], |_| {});
+    }
+
+    /// The same for a host whose certificate is over after so long, in whole seconds.
+    ///
+    /// # Panics
+    /// As [`sign_host`](Self::sign_host).
+    pub fn sign_host_for(&self, file: &str, host: &str, time: Duration) {
+        let end = SystemTime::now() + time;
+        let since_1970 = end.duration_since(SystemTime::UNIX_EPOCH).expect("it is later than 1970");
+        self.sign(file, vec![name_of(host)], |params| {
+            params.not_after = date_time_ymd(1970, 1, 1) + since_1970;
+        });
     }
 
     /// What a server needs that shows this certificate.
@@ -101,6 +112,13 @@ impl Authority {
         let [certificate, key] = ["pem", "key"].map(|kind| self.file(&format!("{file}.{kind}")));
         self.client().showing(certificate, key).expect("its files are there")
     }
+}
+
+fn name_of(host: &str) -> SanType {
+    host.parse().map_or_else(
+        |_| SanType::DnsName(host.try_into().expect("the name of a host")),
+        SanType::IpAddress,
+    )
 }
 
 impl Drop for Authority {

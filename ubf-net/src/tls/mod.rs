@@ -20,17 +20,36 @@
 mod client;
 mod error;
 mod files;
+mod names;
 mod server;
 #[cfg(test)]
 mod tests;
 
+use std::io;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
+use tokio_rustls::rustls::{CommonState, HandshakeKind};
 
 pub use self::client::ClientTls;
 pub use self::error::{TlsError, TlsErrorKind};
 pub use self::server::{ServerFiles, ServerTls};
+
+/// Where TLS goes on with what was agreed on before, the certificate of the other end was looked at
+/// when that began: it may be over by this time.
+fn check_resumed(connection: &CommonState) -> io::Result<()> {
+    let shown = connection.peer_certificates().and_then(<[_]>::first);
+    let is_over = connection.handshake_kind() == Some(HandshakeKind::Resumed)
+        && shown.is_some_and(|shown| {
+            files::not_after(shown, &provider()).is_none_or(|end| end < SystemTime::now())
+        });
+    if is_over {
+        let why = "the certificate is over since the connection before";
+        return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+    }
+    Ok(())
+}
 
 /// What encrypts: named here, since a program that links two would have none by default.
 fn provider() -> Arc<CryptoProvider> {

@@ -3,18 +3,18 @@
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::time::SystemTime;
 
-use sha2::{Digest as _, Sha256};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
-use webpki::{EndEntityCert, KeyUsage};
+use webpki::KeyUsage;
 
 use super::error::{TlsError, TlsErrorKind};
-use super::files::{Pair, authorities, check_time};
-use super::provider;
+use super::files::{Pair, authorities, check_time, not_after};
+use super::names::identity_of;
+use super::{check_resumed, provider};
 use crate::identity::Identity;
 use crate::stream::Stream;
 
@@ -53,7 +53,13 @@ pub struct ServerTls(Arc<Inner>);
 
 struct Inner {
     files: ServerFiles,
-    config: RwLock<Arc<ServerConfig>>,
+    current: RwLock<Current>,
+}
+
+/// What was in the files.
+struct Current {
+    config: Arc<ServerConfig>,
+    not_after: Option<SystemTime>,
 }
 
 impl ServerTls {
@@ -63,8 +69,8 @@ impl ServerTls {
     /// If one cannot be read, or what is in it cannot be used: the key is of another certificate,
     /// or the certificate's time is over, for example.
     pub fn from_files(files: ServerFiles) -> Result<Self, TlsError> {
-        let config = RwLock::new(Arc::new(read(&files)?));
-        Ok(Self(Arc::new(Inner { files, config })))
+        let current = RwLock::new(read(&files)?);
+        Ok(Self(Arc::new(Inner { files, current })))
     }
 
     /// Reads the files again. Connections that are made from here on use what is in them; those
@@ -73,9 +79,20 @@ impl ServerTls {
     /// # Errors
     /// As for [`from_files`](Self::from_files). Then all stays as it is.
     pub fn reload(&self) -> Result<(), TlsError> {
-        let config = Arc::new(read(&self.0.files)?);
-        *self.0.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+        let current = read(&self.0.files)?;
+        *self.0.current.write().unwrap_or_else(PoisonError::into_inner) = current;
         Ok(())
+    }
+
+    fn current(&self) -> RwLockReadGuard<'_, Current> {
+        self.0.current.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The last moment of the certificate that is shown. After it clients refuse it; it is shown
+    /// nevertheless, until others are in the files. `None`: it says none that can be read.
+    #[must_use]
+    pub fn not_after(&self) -> Option<SystemTime> {
+        self.current().not_after
     }
 
     /// The files that it was made of.
@@ -91,17 +108,20 @@ impl ServerTls {
     /// It takes as long as the client does: its caller limits the time.
     ///
     /// # Errors
-    /// If the other end does not speak TLS, or shows no certificate that is trusted.
+    /// If the other end does not speak TLS, or shows no certificate that is trusted, and of its
+    /// time.
     pub async fn accept(&self, stream: Stream) -> io::Result<(Stream, Option<Identity>)> {
-        let config = Arc::clone(&self.0.config.read().unwrap_or_else(PoisonError::into_inner));
+        let config = Arc::clone(&self.current().config);
         let accepted = TlsAcceptor::from(config).accept(stream).await?;
-        let shown = accepted.get_ref().1.peer_certificates();
-        let identity = shown.and_then(|shown| identity_of(shown.first()?));
+        let connection = accepted.get_ref().1;
+        check_resumed(connection)?;
+        let shown = connection.peer_certificates().and_then(<[_]>::first);
+        let identity = shown.and_then(identity_of);
         Ok((Stream::own(accepted), identity))
     }
 }
 
-fn read(files: &ServerFiles) -> Result<ServerConfig, TlsError> {
+fn read(files: &ServerFiles) -> Result<Current, TlsError> {
     let ServerFiles { certificate, key, client_authorities } = files;
     let unfit = |cause| TlsError::caused(certificate, TlsErrorKind::Unfit, cause);
     let pair = Pair::read(certificate, key)?;
@@ -113,25 +133,17 @@ fn read(files: &ServerFiles) -> Result<ServerConfig, TlsError> {
     let config = match client_authorities {
         Some(path) => {
             let roots = authorities(path)?;
-            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider).build();
+            let verifier =
+                WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider)).build();
             config.with_client_cert_verifier(
                 verifier.map_err(|cause| TlsError::caused(path, TlsErrorKind::Unfit, cause))?,
             )
         }
         None => config.with_no_client_auth(),
     };
-    config.with_single_cert(pair.certificates, pair.key).map_err(unfit)
-}
-
-/// The names of a certificate that was found to be good.
-fn identity_of(certificate: &CertificateDer<'_>) -> Option<Identity> {
-    let read = EndEntityCert::try_from(certificate).ok();
-    let names = read.iter().flat_map(|read| read.valid_uri_names().chain(read.valid_dns_names()));
-    Identity::of_names(names).or_else(|| {
-        let hash: [u8; 32] = Sha256::digest(certificate).into();
-        let digits: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        Identity::new(&format!("sha256:{digits}"))
-    })
+    let not_after = pair.certificates.first().and_then(|own| not_after(own, &provider));
+    let config = config.with_single_cert(pair.certificates, pair.key).map_err(unfit)?;
+    Ok(Current { config: Arc::new(config), not_after })
 }
 
 impl fmt::Debug for ServerTls {

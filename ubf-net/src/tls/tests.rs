@@ -1,4 +1,5 @@
 use std::fs;
+use std::time::Duration;
 
 use rcgen::{ExtendedKeyUsagePurpose, SanType, date_time_ymd};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
@@ -22,7 +23,7 @@ fn uri(name: &str) -> SanType {
     SanType::URI(name.try_into().unwrap())
 }
 
-type Accepted = std::io::Result<(Stream, Option<Identity>)>;
+type Accepted = io::Result<(Stream, Option<Identity>)>;
 
 /// Both ends after the handshake.
 async fn meet(
@@ -174,4 +175,40 @@ async fn who_speaks_no_tls_is_an_error_at_both_ends() {
     let connected = client.connect(&host, Stream::own(theirs));
     let (connected, _) = tokio::join!(connected, ours.write_all(b"0 ? {'closing''shutdown'0}$"));
     assert_eq!(connected.unwrap_err().kind(), DialErrorKind::Tls);
+}
+
+#[tokio::test]
+async fn tls_that_goes_on_ends_with_the_certificate_at_either_end() {
+    for is_server in [true, false] {
+        let authority = Authority::new(if is_server { "ends-server" } else { "ends-client" });
+        let [short, long] = [Duration::from_secs(2), Duration::from_secs(1000)];
+        let [server_time, client_time] = if is_server { [short, long] } else { [long, short] };
+        authority.sign_host_for("server", "a.example", server_time);
+        authority.sign_host_for("till", "till.example", client_time);
+        let server = ServerTls::from_files(authority.mutual("server")).unwrap();
+        let client = authority.client_as("till");
+        // Each meeting leaves what the next one goes on with: the client has to read it.
+        let is_met = async || {
+            let (accepted, connected) = meet(&server, &client, "a.example").await;
+            let (Ok((mut server, _)), Ok(mut client)) = (accepted, connected) else { return false };
+            server.write_all(b"1").await.is_ok() && client.read_u8().await.is_ok()
+        };
+        assert!(is_met().await);
+        let over = async {
+            while is_met().await {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        crate::testing::within(over).await;
+        let end = if is_server { server.not_after() } else { client.current().not_after };
+        assert!(end.unwrap() < SystemTime::now());
+        // The client reads its own again, and the server when it is told.
+        authority.sign_host("server", "a.example");
+        authority.sign_host("till", "till.example");
+        if is_server {
+            assert!(!is_met().await);
+            server.reload().unwrap();
+        }
+        assert!(is_met().await);
+    }
 }
