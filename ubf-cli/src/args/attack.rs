@@ -1,23 +1,29 @@
 //! The command line of `ubf attack`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
+use super::classic::ClassicArgs;
+use super::connect::TlsArgs;
 use super::units::{bytes_u64, some_time};
 
 /// Try to break a server on this machine, and say what became of it.
 ///
 /// Slow bytes, packets without end, bombs, floods, malformed negotiations, connections that are
-/// left, broken or not read: each attack has a verdict. Sizes and times are bounded.
+/// left, broken or not read: each attack has a verdict. Sizes and times are bounded. With TLS all of
+/// it goes over TLS, and TLS itself is attacked, too.
 #[derive(Debug, Args)]
 #[command(after_long_help = include_str!("../help/attack.txt"))]
+// The arguments for stock servers exclude one that this command does not have.
+#[command(group = ArgGroup::new("versions"))]
 pub(crate) struct Options {
-    /// The server, as in 127.0.0.1:4000
+    /// The server, as in 127.0.0.1:4000 or ubfs://localhost:4000
     #[arg(required_unless_present = "list")]
     pub(crate) address: Option<String>,
 
-    /// Show the attacks, and attack nobody
+    /// Show the attacks that there are with the other arguments, and attack nobody
     #[arg(long)]
     pub(crate) list: bool,
 
@@ -64,4 +70,19 @@ pub(crate) struct Options {
     /// Attack a server on another machine
     #[arg(long)]
     pub(crate) this_server_is_mine: bool,
+
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
+
+    /// With TLS: try this certificate too, which the server must refuse. May be given several times
+    #[arg(
+        long,
+        num_args = 2,
+        value_names = ["CERT", "KEY"],
+        hide_short_help = true
+    )]
+    pub(crate) wrong_cert: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) classic: ClassicArgs,
 }

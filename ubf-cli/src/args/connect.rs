@@ -36,7 +36,7 @@ pub(crate) struct ConnectArgs {
 
 /// How the connection is kept from those on its path.
 #[derive(Debug, Args)]
-struct TlsArgs {
+pub(crate) struct TlsArgs {
     /// Speak TLS, as with ubfs://HOST:PORT: the server has to show a certificate for its name, of an
     /// authority of --ca, or of one that the system trusts
     #[arg(long, hide_short_help = true)]
@@ -63,6 +63,25 @@ enum Redirects {
     LowPorts,
 }
 
+impl TlsArgs {
+    /// What makes TLS of connections, if these arguments or the address want that.
+    ///
+    /// # Errors
+    /// If a file cannot be read or used.
+    pub(crate) fn client(&self, has_address: bool) -> Result<Option<ClientTls>, Report> {
+        let Self { tls, ca, cert, key } = self;
+        if !tls && ca.is_none() && cert.is_none() && !has_address {
+            return Ok(None);
+        }
+        let trusting = ca.as_ref().map_or_else(ClientTls::of_system, ClientTls::trusting);
+        let tls = trusting.and_then(|tls| match (cert, key) {
+            (Some(cert), Some(key)) => tls.showing(cert, key),
+            (_, _) => Ok(tls),
+        });
+        tls.map(Some).map_err(|error| Report::new(causes(&error)))
+    }
+}
+
 impl ConnectArgs {
     pub(crate) fn service(&self) -> Service {
         self.service.as_deref().map_or(Service::DEFAULT, Service::named)
@@ -81,17 +100,7 @@ impl ConnectArgs {
     /// # Errors
     /// If a file cannot be read or used.
     pub(crate) fn tls(&self, targets: &[Target]) -> Result<Option<ClientTls>, Report> {
-        let TlsArgs { tls, ca, cert, key } = &self.tls;
-        let has_address = targets.iter().any(|target| matches!(target, Target::Tls(_)));
-        if !tls && ca.is_none() && cert.is_none() && !has_address {
-            return Ok(None);
-        }
-        let trusting = ca.as_ref().map_or_else(ClientTls::of_system, ClientTls::trusting);
-        let tls = trusting.and_then(|tls| match (cert, key) {
-            (Some(cert), Some(key)) => tls.showing(cert, key),
-            (_, _) => Ok(tls),
-        });
-        tls.map(Some).map_err(|error| Report::new(causes(&error)))
+        self.tls.client(targets.iter().any(|target| matches!(target, Target::Tls(_))))
     }
 
     /// A client that does what the arguments say.

@@ -30,4 +30,12 @@ pub(crate) struct Dashboard {
     /// For https addresses: trust the authorities whose certificates are in this file, as PEM
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
+
+    /// For https addresses: show this certificate, as PEM, to servers that want to see one
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) cert: Option<PathBuf>,
+
+    /// The key of --cert
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
 }

@@ -4,8 +4,10 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::time::Duration;
 
+use ubf_codec::Address;
 use ubf_load::attack::{
-    ATTACKS, Attack, AttackError, Bounds, Latency, Target, Verdict, bytes_in_words, run as attack,
+    ATTACKS, Attack, AttackError, AttackKind, Bounds, Latency, Target, TargetTls, Verdict,
+    bytes_in_words, run as attack,
 };
 
 use crate::args::attack::Options;
@@ -30,23 +32,17 @@ impl From<AttackError> for Stop {
 }
 
 pub(crate) fn run(args: &Options, output: &mut Output) -> io::Result<Status> {
+    let target = match target(args) {
+        Ok(target) => target,
+        Err(report) => return trouble(&report, output),
+    };
     if args.list {
-        return list(output);
+        return list(&target, output);
     }
-    let chosen = match chosen(&args.only) {
+    let chosen = match chosen(&args.only, &target) {
         Ok(chosen) => chosen,
         Err(report) => return trouble(&report, output),
     };
-    let address = match address(args) {
-        Ok(address) => address,
-        Err(report) => return trouble(&report, output),
-    };
-    let mut target = Target::new(address);
-    target.service.clone_from(&args.service);
-    target.max_wait = args.max_wait;
-    target.connections = args.connections;
-    target.max_bytes = args.max_bytes.try_into().unwrap_or(usize::MAX);
-    target.packets = args.packets;
     let mut bounds = Bounds::default();
     bounds.max_latency = args.max_latency;
     bounds.max_growth = args.max_growth;
@@ -90,28 +86,71 @@ fn trouble(report: &Report, output: &mut Output) -> io::Result<Status> {
     Ok(Status::Trouble)
 }
 
-fn list(output: &mut Output) -> io::Result<Status> {
-    for Attack { name, rule, about, .. } in ATTACKS {
+fn list(target: &Target, output: &mut Output) -> io::Result<Status> {
+    for Attack { name, rule, about, .. } in
+        ATTACKS.iter().filter(|attack| attack.kind.suits(target))
+    {
         output.line(format_args!("{name:24} {rule:4} {about}"))?;
     }
     Ok(Status::Good)
 }
 
-fn chosen(only: &[String]) -> Result<Vec<&'static Attack>, Report> {
-    let unknown = only.iter().find(|name| ATTACKS.iter().all(|attack| attack.name != **name));
-    if let Some(name) = unknown {
-        return Err(Report::new(format!("{name}: no such attack"))
-            .with_hint(Some("ubf attack --list names them")));
+fn chosen(only: &[String], target: &Target) -> Result<Vec<&'static Attack>, Report> {
+    for name in only {
+        let Some(attack) = ATTACKS.iter().find(|attack| attack.name == *name) else {
+            return Err(Report::new(format!("{name}: no such attack"))
+                .with_hint(Some("ubf attack --list names them")));
+        };
+        if !attack.kind.suits(target) {
+            let report = Report::new(format!("{name} is no attack on this server"));
+            return Err(report.with_hint(match attack.kind {
+                AttackKind::Tls => Some("ubf attack ubfs://HOST:PORT, or --ca FILE, speaks TLS"),
+                AttackKind::Stock => Some("--classic attacks a server that knows no versions"),
+                _ => Some("ubf attack --classic --list names those on stock servers"),
+            }));
+        }
     }
     Ok(ATTACKS
         .iter()
+        .filter(|attack| attack.kind.suits(target))
         .filter(|attack| only.is_empty() || only.iter().any(|name| name == attack.name))
         .collect())
 }
 
+/// Whom the attack is for, and how large it is. `--list` needs no address.
+fn target(args: &Options) -> Result<Target, Report> {
+    let given = args.address.as_deref().unwrap_or("127.0.0.1:1");
+    let (address, is_tls) = match given.strip_prefix("ubfs://") {
+        Some(address) => (address, true),
+        None => (given, false),
+    };
+    let mut target = Target::new(server(address, args)?);
+    target.service.clone_from(&args.service);
+    target.max_wait = args.max_wait;
+    target.connections = args.connections;
+    target.max_bytes = args.max_bytes.try_into().unwrap_or(usize::MAX);
+    target.packets = args.packets;
+    target.stock = args.classic.plan()?;
+    if let Some(client) = args.tls.client(is_tls)? {
+        let name = address.parse().map(|Address { host, .. }| host);
+        let name = name.map_err(|error| Report::new(format!("{address}: {error}")))?;
+        let mut tls = TargetTls::new(client, name);
+        for pair in args.wrong_cert.chunks(2) {
+            if let [certificate, key] = pair {
+                let client = tls.client.clone().showing(certificate, key);
+                tls.wrong.push(client.map_err(|error| Report::new(causes(&error)))?);
+            }
+        }
+        target.tls = Some(tls);
+    } else if !args.wrong_cert.is_empty() {
+        return Err(Report::new("--wrong-cert is of no use without TLS")
+            .with_hint(Some("ubf attack ubfs://HOST:PORT, or --ca FILE, speaks TLS")));
+    }
+    Ok(target)
+}
+
 /// A server that belongs to somebody else is none of our business.
-fn address(args: &Options) -> Result<SocketAddr, Report> {
-    let given = args.address.as_deref().unwrap_or_default();
+fn server(given: &str, args: &Options) -> Result<SocketAddr, Report> {
     let found = given.to_socket_addrs().map(|mut addresses| addresses.next());
     let address = match found {
         Ok(Some(address)) => address,

@@ -53,8 +53,11 @@ fn prepared(args: &Arguments) -> Result<Dashboard, Report> {
     }
     let mut dashboard = Dashboard::new();
     if let Some(ca) = &args.ca {
-        let tls = ClientTls::trusting(ca).map_err(|error| Report::new(causes(&error)))?;
-        dashboard = dashboard.tls(tls);
+        let tls = ClientTls::trusting(ca).and_then(|tls| match (&args.cert, &args.key) {
+            (Some(cert), Some(key)) => tls.showing(cert, key),
+            (_, _) => Ok(tls),
+        });
+        dashboard = dashboard.tls(tls.map_err(|error| Report::new(causes(&error)))?);
     } else if let Some(address) = args.addresses.iter().find(|address| address.is_https()) {
         let message = format!("https://{address}: nobody says whose certificates are trusted");
         return Err(Report::new(message).with_hint(Some("--ca FILE: the authority's, as PEM")));

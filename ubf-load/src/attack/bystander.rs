@@ -1,18 +1,17 @@
 //! A well-behaved client beside the attack. It has a thread of its own, so that it measures the
 //! server and not us.
 
-use std::io::{self, Read as _, Write as _};
-use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
-use ubf_codec::{ServerHeader, VersionedDecoder};
+use tokio::runtime::Builder;
+use tokio::time::sleep;
 
 use super::target::Target;
 use super::verdict::Latency;
+use super::wire::Wire;
 
 /// Between two calls: a client that is busy, and no load.
 const PAUSE: Duration = Duration::from_millis(2);
@@ -44,28 +43,26 @@ impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn failed(&self, fault: String) {
+        let mut state = self.state();
+        state.pending_since = None;
+        // The first says enough.
+        if state.faults.is_empty() {
+            state.faults.push(fault);
+        }
+    }
 }
 
 impl Bystander {
     pub(super) fn start(target: Target) -> Self {
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
-        let thread = std::thread::spawn(move || {
-            while !theirs.is_over.load(Ordering::Relaxed) {
-                if let Err(error) = call_on(&target, &theirs) {
-                    let mut state = theirs.state();
-                    state.pending_since = None;
-                    // The first says enough.
-                    if state.faults.is_empty() {
-                        state
-                            .faults
-                            .push(format!("a well-behaved client lost its connection: {error}"));
-                    }
-                    drop(state);
-                    std::thread::sleep(PAUSE);
-                }
-            }
-        });
+        let thread =
+            std::thread::spawn(move || match Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => runtime.block_on(call_on_and_on(&target, &theirs)),
+                Err(error) => theirs.failed(format!("no client can be beside it: {error}")),
+            });
         Self { shared, thread: Some(thread) }
     }
 
@@ -96,36 +93,28 @@ impl Drop for Bystander {
     }
 }
 
-/// Calls until it is over or goes wrong.
-fn call_on(target: &Target, shared: &Shared) -> io::Result<()> {
-    let mut stream = TcpStream::connect_timeout(&target.address, target.max_wait)?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(target.max_wait))?;
-    stream.set_write_timeout(Some(target.max_wait))?;
-    let mut decoder = VersionedDecoder::<ServerHeader>::new();
-    let (mut buffer, mut piece) = (BytesMut::new(), [0; 4096]);
-    let mut ask = |request: &str| -> io::Result<()> {
-        stream.write_all(request.as_bytes())?;
-        loop {
-            match decoder.decode(&mut buffer) {
-                Ok(Some(packet)) if packet.header.mode.number() == target.version() => {
-                    return Ok(());
-                }
-                Ok(Some(packet)) => return Err(io::Error::other(packet.body.to_string())),
-                Ok(None) => {}
-                Err(error) => return Err(io::Error::other(error)),
-            }
-            match stream.read(&mut piece)? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                count => buffer.extend_from_slice(piece.get(..count).unwrap_or_default()),
-            }
+/// Calls until it is over, on another connection each time that one goes wrong.
+async fn call_on_and_on(target: &Target, shared: &Shared) {
+    while !shared.is_over.load(Ordering::Relaxed) {
+        if let Err(heard) = call_on(target, shared).await {
+            shared.failed(format!("a well-behaved client lost its connection: {heard}"));
+            sleep(PAUSE).await;
         }
-    };
-    ask(&target.negotiate(target.version()))?;
+    }
+}
+
+/// Calls until it is over or goes wrong.
+async fn call_on(target: &Target, shared: &Shared) -> Result<(), String> {
+    let mut wire = Wire::greet(target).await?;
+    let call = target.call();
     while !shared.is_over.load(Ordering::Relaxed) {
         let start = Instant::now();
         shared.state().pending_since = Some(start);
-        ask(&target.call())?;
+        wire.send(&call).await;
+        let heard = wire.hear(target.max_wait).await;
+        if heard.version() != Some(target.version()) {
+            return Err(heard.text());
+        }
         let took = start.elapsed();
         let mut state = shared.state();
         state.pending_since = None;
@@ -133,7 +122,7 @@ fn call_on(target: &Target, shared: &Shared) -> io::Result<()> {
             state.samples.push(took);
         }
         drop(state);
-        std::thread::sleep(PAUSE);
+        sleep(PAUSE).await;
     }
     Ok(())
 }

@@ -35,7 +35,11 @@ pub(super) async fn idle(target: &Target) -> Finding {
             last_words(&mut wire, heard, target.max_wait).await
         }
     });
-    tally.await.expect(&["0 {closing,idle_time,1}, then the end", "silence"])
+    let expected: &[&str] = match target.stock {
+        Some(_) => &["end of stream", "silence"],
+        None => &["0 {closing,idle_time,1}, then the end", "silence"],
+    };
+    tally.await.expect(expected)
 }
 
 /// A call, and the end of our side: the reply still comes, and then their end.
@@ -65,9 +69,10 @@ pub(super) async fn half_a_packet(target: &Target) -> Finding {
         let target = target.clone();
         async move {
             let Ok(mut wire) = Wire::open(&target).await else { return "no connection".into() };
-            wire.send("0 {'negotiate'1?#1&").await;
+            let half = if target.stock.is_some() { "{'services'" } else { "0 {'negotiate'1?#1&" };
+            wire.send(half).await;
             wire.close_half().await;
-            wire.hear(target.max_wait).await.text()
+            wire.end(target.max_wait).await
         }
     });
     tally.await.expect(&["end of stream", "reset"])
@@ -83,7 +88,7 @@ pub(super) async fn resets(target: &Target) -> Finding {
                 Err(heard) => return format!("no agreement: {heard}"),
             };
             wire.send(&target.call()).await;
-            wire.send(&format!("{} {{1 2 \"thr", target.version())).await;
+            wire.send(&target.packet("{1 2 \"thr")).await;
             wire.reset();
             "broken".into()
         }
@@ -108,7 +113,7 @@ pub(super) async fn storm(target: &Target) -> Finding {
 
 /// Calls without end, and no reply is ever read.
 pub(super) async fn deaf(target: &Target) -> Finding {
-    let call = format!("{} \"{}\"$", target.version(), "x".repeat(LARGE));
+    let call = target.packet(&format!("\"{}\"$", "x".repeat(LARGE)));
     let tally = crowd(target.connections.min(MAX_DEAF), || {
         let (target, call) = (target.clone(), call.clone());
         async move {

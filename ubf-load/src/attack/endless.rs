@@ -17,8 +17,18 @@ fn endless(target: &Target, start: &str, pattern: &str) -> impl Iterator<Item = 
     iter::once(Bytes::from(start.to_owned())).chain(iter::repeat_n(block, blocks))
 }
 
-/// A packet that never ends, as fast as it goes.
+/// A packet that never ends, as fast as it goes: so its body begins.
 pub(super) async fn packet(
+    target: &Target,
+    start: &str,
+    pattern: &str,
+    expected: &[&str],
+) -> Finding {
+    bytes(target, &target.packet(start), pattern, expected).await
+}
+
+/// What begins like this, without a header of its own.
+pub(super) async fn bytes(
     target: &Target,
     start: &str,
     pattern: &str,
@@ -27,19 +37,21 @@ pub(super) async fn packet(
     should_end(target, endless(target, start, pattern), expected).await
 }
 
-/// A short packet that means too much.
-pub(super) async fn bomb(target: &Target, bytes: String, expected: &[&str]) -> Finding {
-    should_end(target, [Bytes::from(bytes)], expected).await
+/// A short packet that means too much: its body.
+pub(super) async fn bomb(target: &Target, body: String, expected: &[&str]) -> Finding {
+    should_end(target, [Bytes::from(target.packet(&body))], expected).await
 }
 
 /// Each register holds the one before twice.
 pub(super) fn doubling(leaf: &str) -> String {
-    format!("1 {leaf}>a{}a$", "{aa}>a".repeat(64))
+    format!("{leaf}>a{}a$", "{aa}>a".repeat(64))
 }
 
 /// A name that a server would have to keep as long as the connection lasts.
-pub(super) fn giant_service() -> String {
-    format!("0 {{'negotiate'1\"{}\"#1&#}}$", "x".repeat(1 << 20))
+pub(super) async fn giant_service(target: &Target) -> Finding {
+    let packet = format!("0 {{'negotiate'1\"{}\"#1&#}}$", "x".repeat(1 << 20));
+    let expected = ["0 {error,{malformed,negotiate,'Service'},"];
+    should_end(target, [Bytes::from(packet)], &expected).await
 }
 
 /// A list that grows through a register, item by item: quadratic where lists are copied. It is a
@@ -50,7 +62,7 @@ pub(super) async fn shared_list(target: &Target) -> Finding {
         Ok(wire) => wire,
         Err(heard) => return Finding::fault(format!("no agreement: {heard}")),
     };
-    let packet = format!("{} #>a{}a$", target.version(), "a1&>a".repeat(ITEMS));
+    let packet = target.packet(&format!("#>a{}a$", "a1&>a".repeat(ITEMS)));
     let start = std::time::Instant::now();
     let (_, heard) = wire.talk([Bytes::from(packet)], target.max_wait, |_| true).await;
     let took = start.elapsed();

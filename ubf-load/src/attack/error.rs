@@ -30,6 +30,13 @@ pub enum AttackError {
         /// What came instead.
         heard: String,
     },
+    /// What listens there is no stock server, or does not begin the session.
+    NoHello {
+        /// Where.
+        address: SocketAddr,
+        /// What came instead.
+        heard: String,
+    },
     /// The server speaks no version of the service.
     NoVersion {
         /// Where.
@@ -52,6 +59,9 @@ impl fmt::Display for AttackError {
             Self::NoAnswer { address, heard } => {
                 write!(f, "{address} does not answer a negotiation: {heard}")
             }
+            Self::NoHello { address, heard } => {
+                write!(f, "{address} is not spoken to as a stock server is: {heard}")
+            }
             Self::NoVersion { address, heard } => {
                 write!(f, "{address} speaks no version of this service: {heard}")
             }
@@ -64,7 +74,10 @@ impl Error for AttackError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Watch { source, .. } | Self::Connect { source, .. } => Some(source),
-            Self::NoAnswer { .. } | Self::NoVersion { .. } | Self::NotServed { .. } => None,
+            Self::NoAnswer { .. }
+            | Self::NoHello { .. }
+            | Self::NoVersion { .. }
+            | Self::NotServed { .. } => None,
         }
     }
 }

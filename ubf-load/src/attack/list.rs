@@ -6,7 +6,9 @@ use std::pin::Pin;
 
 use super::finding::Finding;
 use super::target::Target;
-use super::{control, crowd, endless, foreign, pipeline, sessions, slow};
+use super::{
+    certificates, control, crowd, endless, foreign, handshakes, pipeline, sessions, slow, stock,
+};
 
 type Running<'a> = Pin<Box<dyn Future<Output = Finding> + 'a>>;
 
@@ -19,7 +21,36 @@ pub struct Attack {
     pub rule: &'static str,
     /// What is done.
     pub about: &'static str,
+    /// Whom it is for.
+    pub kind: AttackKind,
     pub(super) run: for<'a> fn(&'a Target) -> Running<'a>,
+}
+
+/// Which servers an attack is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AttackKind {
+    /// Those that know versions.
+    Versioned,
+    /// Those of the time before versions.
+    Stock,
+    /// Both, each in its own words.
+    Packets,
+    /// Those that speak TLS, whatever is said in it.
+    Tls,
+}
+
+impl AttackKind {
+    /// Whether such an attack is one on this server.
+    #[must_use]
+    pub const fn suits(self, target: &Target) -> bool {
+        match self {
+            Self::Versioned => target.stock.is_none(),
+            Self::Stock => target.stock.is_some(),
+            Self::Packets => true,
+            Self::Tls => target.tls.is_some(),
+        }
+    }
 }
 
 impl fmt::Debug for Attack {
@@ -29,13 +60,14 @@ impl fmt::Debug for Attack {
 }
 
 macro_rules! attacks {
-    ($($name:literal $rule:literal $about:literal |$target:ident| $run:expr;)*) => {
+    ($($kind:ident $name:literal $rule:literal $about:literal |$target:ident| $run:expr;)*) => {
         /// Every attack, in the order in which they are run: quick ones first.
         pub static ATTACKS: &[Attack] =
             &[$(Attack {
                 name: $name,
                 rule: $rule,
                 about: $about,
+                kind: AttackKind::$kind,
                 run: |$target| Box::pin($run),
             }),*];
     };
@@ -44,136 +76,157 @@ macro_rules! attacks {
 const PACKET_BYTES: &[&str] = &["0 {error,'limit-packet-bytes',"];
 
 attacks! {
-    "foreign-protocols" "L3" "HTTP, TLS, Redis and others knock at the wrong door"
+    Versioned "foreign-protocols" "L3" "HTTP, TLS, Redis and others knock at the wrong door"
         |target| foreign::protocols(target);
-    "redirects" "P1"
+    Versioned "redirects" "P1"
         "packets with a NextIP, as servers send them"
         |target| foreign::redirects(target);
-    "malformed-control" "P4"
+    Versioned "malformed-control" "P4"
         "packets of version 0 with each field missing, of the wrong kind, doubled, or one too many"
         |target| control::malformed(target);
-    "giant-service" "N1" "a negotiation for a service whose name has a mebibyte"
+    Versioned "giant-service" "N1" "a negotiation for a service whose name has a mebibyte"
+        |target| endless::giant_service(target);
+    Packets "giant-announcement" "L1" "a binary of 99,999,999,999,999,999,999 bytes is announced"
+        |target| endless::bomb(target, "99999999999999999999~".into(), PACKET_BYTES);
+    Packets "negative-announcement" "W4" "a binary of -1 bytes is announced"
+        |target| endless::bomb(target, "-1~".into(), &["0 {error,'negative-binary-length',"]);
+    Packets "deep-tuples" "L1" "100,000 tuples, one in another"
         |target| endless::bomb(
             target,
-            endless::giant_service(),
-            &["0 {error,{malformed,negotiate,'Service'},"],
-        );
-    "giant-announcement" "L1" "a binary of 99,999,999,999,999,999,999 bytes is announced"
-        |target| endless::bomb(target, "1 99999999999999999999~".into(), PACKET_BYTES);
-    "negative-announcement" "W4" "a binary of -1 bytes is announced"
-        |target| endless::bomb(target, "1 -1~".into(), &["0 {error,'negative-binary-length',"]);
-    "deep-tuples" "L1" "100,000 tuples, one in another"
-        |target| endless::bomb(
-            target,
-            format!("1 {}", "{".repeat(100_000)),
+            "{".repeat(100_000),
             &["0 {error,'limit-depth',"],
         );
-    "deep-lists" "L1" "100,000 lists, one in another"
+    Packets "deep-lists" "L1" "100,000 lists, one in another"
         |target| endless::bomb(
             target,
-            format!("1 {}{}", "#".repeat(100_000), "&".repeat(99_999)),
+            format!("{}{}", "#".repeat(100_000), "&".repeat(99_999)),
             &["0 {error,'limit-depth',"],
         );
-    "deep-tags" "L1" "100,000 semantic tags on one term"
+    Packets "deep-tags" "L1" "100,000 semantic tags on one term"
         |target| endless::bomb(
             target,
-            format!("1 1{}$", "`t`".repeat(100_000)),
+            format!("1{}$", "`t`".repeat(100_000)),
             &["0 {error,'limit-depth',"],
         );
-    "register-bomb" "W10" "64 registers, each of which holds the one before twice"
+    Packets "register-bomb" "W10" "64 registers, each of which holds the one before twice"
         |target| endless::bomb(
             target,
             endless::doubling("{1}"),
             &["0 {error,'limit-expanded-nodes',", "0 {error,'limit-expanded-bytes',"],
         );
-    "register-text-bomb" "W10" "the same with a string of 64 KiB"
+    Packets "register-text-bomb" "W10" "the same with a string of 64 KiB"
         |target| endless::bomb(
             target,
             endless::doubling(&format!("\"{}\"", "x".repeat(65_536))),
             &["0 {error,'limit-expanded-bytes',"],
         );
-    "shared-list" "W5" "a good packet that is quadratic where lists are copied"
+    Packets "shared-list" "W5" "a good packet that is quadratic where lists are copied"
         |target| endless::shared_list(target);
-    "endless-integer" "L1" "an integer that never ends"
-        |target| endless::packet(target, "1 ", "9", &["0 {error,'limit-integer-digits',"]);
-    "endless-version" "P2" "a version number that never ends"
-        |target| endless::packet(target, "", "9", &["0 {error,'version-too-large',"]);
-    "endless-tag" "L1" "a semantic tag that never ends"
-        |target| endless::packet(target, "1 1`", "x", &["0 {error,'limit-tag-bytes',"]);
-    "endless-terms" "L1" "a tuple of integers that never ends"
+    Packets "endless-integer" "L1" "an integer that never ends"
+        |target| endless::packet(target, "", "9", &["0 {error,'limit-integer-digits',"]);
+    Versioned "endless-version" "P2" "a version number that never ends"
+        |target| endless::bytes(target, "", "9", &["0 {error,'version-too-large',"]);
+    Packets "endless-tag" "L1" "a semantic tag that never ends"
+        |target| endless::packet(target, "1`", "x", &["0 {error,'limit-tag-bytes',"]);
+    Packets "endless-terms" "L1" "a tuple of integers that never ends"
         |target| endless::packet(
             target,
-            "1 {", "1 ",
+            "{", "1 ",
             &["0 {error,'limit-expanded-nodes',", "0 {error,'limit-packet-bytes',"],
         );
-    "endless-string" "L1" "a string that never ends"
-        |target| endless::packet(target, "1 \"", "x", PACKET_BYTES);
-    "endless-atom" "L1"
+    Packets "endless-string" "L1" "a string that never ends"
+        |target| endless::packet(target, "\"", "x", PACKET_BYTES);
+    Packets "endless-atom" "L1"
         "an atom that never ends"
-        |target| endless::packet(target, "1 '", "x", PACKET_BYTES);
-    "endless-comment" "L1" "a comment that never ends"
-        |target| endless::packet(target, "1 %", "x", PACKET_BYTES);
-    "endless-blanks" "L1" "white space in a packet that never ends"
-        |target| endless::packet(target, "1 {", " \n", PACKET_BYTES);
-    "endless-blanks-between" "L1" "white space between packets that never ends"
-        |target| endless::packet(target, "", "\n ", PACKET_BYTES);
-    "huge-pipeline" "P5"
+        |target| endless::packet(target, "'", "x", PACKET_BYTES);
+    Packets "endless-comment" "L1" "a comment that never ends"
+        |target| endless::packet(target, "%", "x", PACKET_BYTES);
+    Packets "endless-blanks" "L1" "white space in a packet that never ends"
+        |target| endless::packet(target, "{", " \n", PACKET_BYTES);
+    Packets "endless-blanks-between" "L1" "white space between packets that never ends"
+        |target| endless::bytes(target, "", "\n ", PACKET_BYTES);
+    Packets "huge-pipeline" "P5"
         "calls, none of which waits for the one before"
         |target| pipeline::calls(target);
-    "version-ping-pong" "P5" "each call in another version" |target| pipeline::ping_pong(target);
-    "unspoken-version" "N4" "calls and events in a version that the server does not speak"
+    Versioned "version-ping-pong" "P5" "each call in another version" |target| pipeline::ping_pong(target);
+    Versioned "unspoken-version" "N4" "calls and events in a version that the server does not speak"
         |target| pipeline::unspoken(target);
-    "event-like-replies" "P3" "requests whose reply may have the form of an event"
+    Versioned "event-like-replies" "P3" "requests whose reply may have the form of an event"
         |target| pipeline::event_like_replies(target);
-    "odd-requests" "N6"
+    Versioned "odd-requests" "N6"
         "requests that services stumble over, from one client, and then another client"
         |target| pipeline::odd_requests(target);
-    "refused-pipelines" "L2"
+    Versioned "refused-pipelines" "L2"
         "up to 100 connections with packets that are refused, without end, and read"
         |target| pipeline::refused_crowd(target);
-    "negotiation-flood" "N10" "nothing but negotiations" |target| pipeline::negotiations(target);
-    "event-flood" "L1" "events, which have no answers, and a call after them"
+    Versioned "negotiation-flood" "N10" "nothing but negotiations" |target| pipeline::negotiations(target);
+    Packets "event-flood" "L1" "events, which have no answers, and a call after them"
         |target| pipeline::events(target);
-    "calls-then-garbage" "L3" "calls, and broken bytes after them"
+    Packets "calls-then-garbage" "L3" "calls, and broken bytes after them"
         |target| pipeline::calls_then_garbage(target);
-    "session-flood" "S6" "many sessions at a time, each with its connection"
+    Versioned "session-flood" "S6" "many sessions at a time, each with its connection"
         |target| sessions::flood(target);
-    "parked-sessions" "S6" "sessions that are opened and left, to be kept for a month"
+    Versioned "parked-sessions" "S6" "sessions that are opened and left, to be kept for a month"
         |target| sessions::parked(target);
-    "guessed-sessions" "S4" "attempts to go on with sessions whose names are guessed"
+    Versioned "guessed-sessions" "S4" "attempts to go on with sessions whose names are guessed"
         |target| sessions::guesses(target);
-    "resume-storm" "S5"
+    Versioned "resume-storm" "S5"
         "a session that goes on on one connection after the other, and attempts that come late"
         |target| sessions::storm(target);
-    "false-seen" "S3" "answers and events are acknowledged that there never were"
+    Versioned "false-seen" "S3" "answers and events are acknowledged that there never were"
         |target| sessions::lies(target);
-    "false-resume" "S4" "attempts to go on after more answers than there are numbers"
+    Versioned "false-resume" "S4" "attempts to go on after more answers than there are numbers"
         |target| sessions::far_ahead(target);
-    "unseen-answers" "S3"
+    Versioned "unseen-answers" "S3"
         "large answers that are never acknowledged"
         |target| sessions::hoard(target);
-    "half-closed" "L2"
+    Packets "half-closed" "L2"
         "a call, and the end of the client's side"
         |target| crowd::half_closed(target);
-    "half-closed-mid-packet" "L2" "half a packet, and the end of the client's side"
+    Packets "half-closed-mid-packet" "L2" "half a packet, and the end of the client's side"
         |target| crowd::half_a_packet(target);
-    "resets" "L2" "a call and a half, and a reset" |target| crowd::resets(target);
-    "connection-storm" "L1" "connections that are closed as soon as they are open"
+    Packets "resets" "L2" "a call and a half, and a reset" |target| crowd::resets(target);
+    Packets "connection-storm" "L1" "connections that are closed as soon as they are open"
         |target| crowd::storm(target);
-    "silent-connections" "L1" "connections on which nothing is said" |target| crowd::silent(target);
-    "slow-first-packet" "L1"
+    Versioned "silent-connections" "L1" "connections on which nothing is said" |target| crowd::silent(target);
+    Versioned "slow-first-packet" "L1"
         "a first packet that comes byte by byte"
         |target| slow::first_packet(target);
-    "slow-header" "L1" "a version without the space after it, and then nothing"
-        |target| slow::packet(target, "1", 0);
-    "slow-body" "L1" "a tuple that comes byte by byte" |target| slow::packet(target, "1 {", b' ');
-    "slow-binary" "L1"
+    Versioned "slow-header" "L1" "a version without the space after it, and then nothing"
+        |target| slow::bytes(target, "1".into(), 0);
+    Packets "slow-body" "L1" "a tuple that comes byte by byte" |target| slow::packet(target, "{", b' ');
+    Packets "slow-binary" "L1"
         "a binary that comes byte by byte"
-        |target| slow::packet(target, "1 60000~", b'x');
-    "readers-that-stop" "L2"
+        |target| slow::packet(target, "60000~", b'x');
+    Packets "readers-that-stop" "L2"
         "calls with large replies that are never read"
         |target| crowd::deaf(target);
-    "idle-connections" "L1" "an agreement, and then silence" |target| crowd::idle(target);
+    Packets "idle-connections" "L1" "an agreement, and then silence" |target| crowd::idle(target);
+    Stock "stock-garbage" "Q11" "what is no packet of a stock client, before a session and in one"
+        |target| stock::garbage(target);
+    Stock "stock-meta" "Q6" "requests of the meta level with each part wrong, missing or too large"
+        |target| stock::meta(target);
+    Stock "stock-silence" "L1" "a hello is heard, and nothing is said"
+        |target| stock::silence(target);
+    Tls "tls-plain-text" "R7" "packets without TLS, where TLS is spoken"
+        |target| handshakes::plain_text(target);
+    Tls "tls-broken-hellos" "L3"
+        "first words of TLS that are cut, too large, of old versions or of no version"
+        |target| handshakes::broken(target);
+    Tls "tls-second-hello" "L3"
+        "a hello, a request to begin anew, and false records, put into a connection that is there"
+        |target| handshakes::second(target);
+    Tls "tls-cut-short" "L2" "half a packet, and an end that TLS knows nothing of"
+        |target| handshakes::cut_short(target);
+    Tls "tls-handshake-storm" "L1" "whole handshakes as fast as they go, and nothing after them"
+        |target| handshakes::storm(target);
+    Tls "tls-handshake-flood" "L1" "many handshakes that are begun and left"
+        |target| handshakes::flood(target);
+    Tls "tls-slow-handshakes" "L1" "a hello that comes byte by byte"
+        |target| handshakes::slow(target);
+    Tls "tls-false-certificates" "S9"
+        "no certificate, those of a false authority, of another time, with the names of a true one"
+        |target| certificates::falsehoods(target);
 }
 
 #[cfg(test)]

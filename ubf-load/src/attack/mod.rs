@@ -7,16 +7,20 @@
 //! ```
 
 mod bystander;
+mod certificates;
 mod control;
 mod crowd;
 mod endless;
 mod error;
 mod finding;
 mod foreign;
+mod forger;
+mod handshakes;
 mod list;
 mod pipeline;
 mod sessions;
 mod slow;
+mod stock;
 mod target;
 mod verdict;
 mod versions;
@@ -24,8 +28,8 @@ mod wire;
 
 pub use self::error::AttackError;
 pub use self::finding::bytes_in_words;
-pub use self::list::{ATTACKS, Attack};
-pub use self::target::Target;
+pub use self::list::{ATTACKS, Attack, AttackKind};
+pub use self::target::{Target, TargetTls};
 pub use self::verdict::{Latency, Verdict};
 
 use std::time::{Duration, Instant};

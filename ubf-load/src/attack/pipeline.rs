@@ -73,7 +73,7 @@ pub(super) async fn calls(target: &Target) -> Finding {
 /// Events, which have no answers, and a call after them.
 pub(super) async fn events(target: &Target) -> Finding {
     let ours = target.version();
-    let event = [format!("{ours} {{'event_in'{REQUEST}}}$")];
+    let event = [target.packet(&format!("{{'event_in'{REQUEST}}}$"))];
     let chunks = flight(&event, target.packets).chain(iter::once(Bytes::from(target.call())));
     // A service may answer events with events of its own.
     let mut wire = match Wire::greet(target).await {
@@ -91,8 +91,8 @@ pub(super) async fn events(target: &Target) -> Finding {
 pub(super) async fn calls_then_garbage(target: &Target) -> Finding {
     const CALLS: usize = 500;
     let ours = target.version();
-    let chunks =
-        flight(&[target.call()], CALLS).chain(iter::once(Bytes::from_static(b"1 {}}$1 2$")));
+    let broken = Bytes::from(target.packet("{}}$") + &target.call());
+    let chunks = flight(&[target.call()], CALLS).chain(iter::once(broken));
     let is_in_order = move |place, heard: &Heard| {
         if place < CALLS {
             heard.version() == Some(ours)
@@ -100,7 +100,8 @@ pub(super) async fn calls_then_garbage(target: &Target) -> Finding {
             heard.text().starts_with("0 {error,'close-without-open',")
         }
     };
-    each(target, chunks, CALLS + 1, is_in_order).await
+    // Stock peers are not told.
+    each(target, chunks, CALLS + usize::from(target.stock.is_none()), is_in_order).await
 }
 
 /// One call in each version after the other, again and again.

@@ -22,10 +22,15 @@ pub(super) async fn first_packet(target: &Target) -> Finding {
     tally.await.expect(&["0 {closing,negotiation_time,0}, then the end"])
 }
 
-/// A packet after an agreement begins like this, and goes on with this byte for ever.
+/// A packet after an agreement whose body begins like this, and goes on with this byte for ever.
 pub(super) async fn packet(target: &Target, start: &str, byte: u8) -> Finding {
+    bytes(target, target.packet(start), byte).await
+}
+
+/// The same without a header of its own. With 0, nothing more comes.
+pub(super) async fn bytes(target: &Target, start: String, byte: u8) -> Finding {
     let tally = crowd(target.connections.min(MAX_DRIPPING), || {
-        let (target, start) = (target.clone(), start.to_owned());
+        let (target, start) = (target.clone(), start.clone());
         async move {
             let mut wire = match Wire::greet(&target).await {
                 Ok(wire) => wire,
@@ -40,5 +45,6 @@ pub(super) async fn packet(target: &Target, start: &str, byte: u8) -> Finding {
             last_words(&mut wire, heard, target.max_wait).await
         }
     });
-    tally.await.expect(&["0 {closing,packet_time,1}, then the end"])
+    let expected = ["0 {closing,packet_time,1}, then the end"];
+    tally.await.expect(target.or_ends(&expected))
 }

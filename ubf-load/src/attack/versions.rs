@@ -3,12 +3,20 @@
 use ubf_codec::{TermRef, View};
 
 use super::error::AttackError;
-use super::target::{Target, UNSPOKEN};
+use super::target::{STOCK_VERSION, Target, UNSPOKEN};
 use super::wire::{Heard, Wire};
 
 /// Asks the server which versions it speaks, and gives them lowest first. There is one at least.
 pub(super) async fn ask_versions(target: &Target) -> Result<Vec<u32>, AttackError> {
     let address = target.address;
+    if target.stock.is_some() {
+        let wire =
+            Wire::open(target).await.map_err(|source| AttackError::Connect { address, source })?;
+        let agreed = wire.agree(target).await;
+        return agreed
+            .map(|_| vec![STOCK_VERSION])
+            .map_err(|heard| AttackError::NoHello { address, heard });
+    }
     let mut wire =
         Wire::open(target).await.map_err(|source| AttackError::Connect { address, source })?;
     wire.send(&target.negotiate(UNSPOKEN)).await;

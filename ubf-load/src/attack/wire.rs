@@ -1,16 +1,20 @@
 //! A connection that says whatever bytes it likes, and understands what it is told.
 
+use std::error::Error;
 use std::io;
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, split};
 use tokio::net::TcpStream;
-use tokio::net::tcp::ReadHalf;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
-use ubf_codec::{Document, ServerHeader, VersionedDecoder};
+use ubf_client::classic::HelloMode;
+use ubf_codec::{Dialect, Document, ServerHeader, StreamDecoder, VersionedDecoder};
+use ubf_net::Stream;
+use ubf_net::tls::ClientTls;
 
-use super::target::Target;
+use super::target::{STOCK_VERSION, Target};
 
 /// Characters of an answer that are shown.
 const SHOWN: usize = 72;
@@ -66,29 +70,60 @@ impl Heard {
 /// One connection to the server.
 #[derive(Debug)]
 pub(super) struct Wire {
-    stream: TcpStream,
+    stream: Stream,
+    /// The connection below TLS, or the same one: a second descriptor of it.
+    below: std::net::TcpStream,
+    /// The server takes nothing more; half of a packet is under way.
+    is_stuck: bool,
     inbox: Inbox,
 }
 
 #[derive(Debug)]
 struct Inbox {
-    decoder: VersionedDecoder<ServerHeader>,
+    decoder: Decoder,
     buffer: BytesMut,
+}
+
+#[derive(Debug)]
+enum Decoder {
+    Versioned(VersionedDecoder<ServerHeader>),
+    Stock(StreamDecoder),
+}
+
+impl Decoder {
+    fn of(target: &Target) -> Self {
+        if target.stock.is_none() {
+            return Self::Versioned(VersionedDecoder::new());
+        }
+        Self::Stock(StreamDecoder::new().with_dialect(Dialect::Classic).with_any_escape(true))
+    }
+
+    /// Packets of stock servers have no version: they are taken for those of the only one.
+    fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Heard>, String> {
+        match self {
+            Self::Versioned(decoder) => {
+                let packet = decoder.decode(buffer).map_err(|error| error.to_string())?;
+                Ok(packet.map(|packet| Heard::Packet {
+                    version: packet.header.mode.number(),
+                    body: packet.body,
+                }))
+            }
+            Self::Stock(decoder) => {
+                let body = decoder.decode(buffer).map_err(|error| error.to_string())?;
+                Ok(body.map(|body| Heard::Packet { version: STOCK_VERSION, body }))
+            }
+        }
+    }
 }
 
 impl Inbox {
     /// Safe to cancel: what was read is in the buffer.
-    async fn next(&mut self, reader: &mut ReadHalf<'_>) -> Heard {
+    async fn next(&mut self, reader: &mut (impl AsyncRead + Unpin)) -> Heard {
         loop {
             match self.decoder.decode(&mut self.buffer) {
-                Ok(Some(packet)) => {
-                    return Heard::Packet {
-                        version: packet.header.mode.number(),
-                        body: packet.body,
-                    };
-                }
+                Ok(Some(heard)) => return heard,
                 Ok(None) => {}
-                Err(error) => return Heard::Garbage(error.to_string()),
+                Err(error) => return Heard::Garbage(error),
             }
             self.buffer.reserve(READ);
             match reader.read_buf(&mut self.buffer).await {
@@ -101,34 +136,87 @@ impl Inbox {
 }
 
 impl Wire {
+    /// A connection, with TLS where the server is spoken to so.
     pub(super) async fn open(target: &Target) -> io::Result<Self> {
-        let stream = timeout(target.max_wait, TcpStream::connect(target.address))
-            .await
-            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
-        stream.set_nodelay(true)?;
-        Ok(Self {
-            stream,
-            inbox: Inbox { decoder: VersionedDecoder::new(), buffer: BytesMut::new() },
-        })
+        Self::open_as(target, target.tls.as_ref().map(|tls| &tls.client)).await
     }
 
-    /// A connection that has agreed on a version.
+    /// The same with a certificate of another client.
+    pub(super) async fn open_as(target: &Target, client: Option<&ClientTls>) -> io::Result<Self> {
+        let opened: Result<io::Result<_>, _> = timeout(target.max_wait, async {
+            // The error is that nobody closes it.
+            let _place = match &target.tls {
+                Some(tls) => tls.places.acquire().await.ok(),
+                None => None,
+            };
+            let (stream, below) = connect(target).await?;
+            let stream = match (client, &target.tls) {
+                (Some(client), Some(tls)) => {
+                    let stream = client.connect(&tls.name, stream).await;
+                    stream.map_err(|error| io::Error::other(innermost(&error)))?
+                }
+                (_, _) => stream,
+            };
+            Ok((stream, below))
+        })
+        .await;
+        let (stream, below) = opened.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+        let inbox = Inbox { decoder: Decoder::of(target), buffer: BytesMut::new() };
+        Ok(Self { stream, below, is_stuck: false, inbox })
+    }
+
+    /// A connection that has agreed on a version; with a stock server, one in the session that
+    /// requests are for.
     pub(super) async fn greet(target: &Target) -> Result<Self, String> {
-        let mut wire = Self::open(target).await.map_err(|error| error.to_string())?;
-        wire.send(&target.negotiate(target.version())).await;
-        let heard = wire.hear(target.max_wait).await;
-        if heard.version() == Some(target.version()) { Ok(wire) } else { Err(heard.text()) }
+        let wire = Self::open(target).await.map_err(|error| error.to_string())?;
+        wire.agree(target).await
+    }
+
+    /// The same on a connection that is there.
+    pub(super) async fn agree(mut self, target: &Target) -> Result<Self, String> {
+        let Some(stock) = &target.stock else {
+            self.send(&target.negotiate(target.version())).await;
+            let heard = self.hear(target.max_wait).await;
+            let is_agreed = heard.version() == Some(target.version());
+            return if is_agreed { Ok(self) } else { Err(heard.text()) };
+        };
+        if !matches!(stock.hello, HelloMode::None) {
+            match self.hear(target.max_wait).await {
+                Heard::Packet { .. } => {}
+                heard @ (Heard::End | Heard::Reset | Heard::Garbage(_) | Heard::Silence) => {
+                    return Err(format!("{}, and no hello", heard.text()));
+                }
+            }
+        }
+        if let Some(start) = target.start() {
+            self.send(&start).await;
+            let heard = self.hear(target.max_wait).await;
+            if !heard.text().contains("{ok,") {
+                return Err(format!("no session is begun: {}", heard.text()));
+            }
+        }
+        Ok(self)
     }
 
     /// Sends what the system takes in a while; a server that does not want it says so, or ends the
     /// connection.
     pub(super) async fn send(&mut self, bytes: &str) {
-        timeout(Duration::from_secs(1), self.stream.write_all(bytes.as_bytes())).await.ok();
+        if !self.is_stuck {
+            let sent = timeout(Duration::from_secs(1), self.stream.write_all(bytes.as_bytes()));
+            self.is_stuck = sent.await.is_err();
+        }
     }
 
     pub(super) async fn hear(&mut self, wait: Duration) -> Heard {
-        let (mut reader, _) = self.stream.split();
-        timeout(wait, self.inbox.next(&mut reader)).await.unwrap_or(Heard::Silence)
+        let heard = timeout(wait, self.inbox.next(&mut self.stream));
+        heard.await.unwrap_or(Heard::Silence)
+    }
+
+    /// What is heard, but for the hello of a stock server, which may come at any time.
+    pub(super) async fn end(&mut self, wait: Duration) -> String {
+        let heard = self.hear(wait).await;
+        let is_hello = heard.text().contains("{'ubf1.0',");
+        if is_hello { self.hear(wait).await.text() } else { heard.text() }
     }
 
     /// Sends chunks and listens at the same time, until a word that is enough, the end, or silence
@@ -140,7 +228,7 @@ impl Wire {
         wait: Duration,
         mut is_enough: impl FnMut(&Heard) -> bool,
     ) -> (u64, Heard) {
-        let (mut reader, mut writer) = self.stream.split();
+        let (mut reader, mut writer) = split(&mut self.stream);
         let mut chunks = chunks.into_iter();
         let mut chunk = chunks.next();
         let (mut sent, mut deadline) = (0, Instant::now() + wait);
@@ -177,7 +265,7 @@ impl Wire {
     /// Sends one byte at a time with a pause after each, for so long, and gives the first thing
     /// heard.
     pub(super) async fn drip(&mut self, byte: u8, pause: Duration, wait: Duration) -> Heard {
-        let (mut reader, mut writer) = self.stream.split();
+        let (mut reader, mut writer) = split(&mut self.stream);
         let deadline = Instant::now() + wait;
         loop {
             tokio::select! {
@@ -210,6 +298,34 @@ impl Wire {
     /// Breaks the connection at once.
     pub(super) fn reset(self) {
         // Without it the connection is only closed.
-        self.stream.set_zero_linger().ok();
+        SockRef::from(&self.below).set_linger(Some(Duration::ZERO)).ok();
     }
+
+    /// Sends bytes below TLS, as somebody on the path could.
+    pub(super) fn inject(&self, bytes: &[u8]) {
+        use std::io::Write as _;
+        // They are few: what the system does not take, a server that is gone would not read.
+        (&self.below).write_all(bytes).ok();
+    }
+
+    /// Ends our side below TLS, without a word of it.
+    pub(super) fn cut(&self) {
+        self.below.shutdown(std::net::Shutdown::Write).ok();
+    }
+}
+
+/// A connection, and another descriptor of it.
+pub(super) async fn connect(target: &Target) -> io::Result<(Stream, std::net::TcpStream)> {
+    let stream = TcpStream::connect(target.address).await?.into_std()?;
+    let below = stream.try_clone()?;
+    Ok((TcpStream::from_std(stream)?.into(), below))
+}
+
+/// What was first in the way.
+fn innermost(error: &dyn Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
 }
