@@ -60,7 +60,7 @@ impl Audit {
         let health = Arc::new(Health::default());
         let writer = Pen { file, path: path.to_owned(), health: Arc::clone(&health), torn: false };
         thread::Builder::new()
-            .name("audit".to_owned())
+            .name("ubf-audit".to_owned())
             .spawn(move || writer.write(&taken, alive))?;
         let (orders, end) = (Mutex::new(Some(orders)), Mutex::new(end));
         Ok(Self(Arc::new(Inner { path: path.to_owned(), orders, health, end })))

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use tracing::{error, info};
+use tracing::{error, info, warn};
 use ubf_net::tls::{ServerFiles, ServerTls, TlsError};
 
 use crate::rows::Causes;
@@ -15,6 +15,9 @@ use crate::rows::Causes;
 /// Between two looks at the files. They are read when two looks saw the same: a certificate and its
 /// key are written one after the other.
 const PERIOD: Duration = Duration::from_secs(1);
+/// From when on the end of a certificate is told of. Chosen: what renews certificates that are good
+/// for hours does so in time, and a day is enough for a person.
+const SOON: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What makes TLS of connections. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -63,8 +66,10 @@ impl Certificates {
         let look = || paths.iter().map(|path| Stamp::of(path)).collect::<Vec<_>>();
         let mut loaded = look();
         let mut seen = loaded.clone();
+        let mut told = None;
         loop {
             tokio::time::sleep(PERIOD).await;
+            told = self.tell_of_its_end(told, SystemTime::now());
             let stamps = look();
             if stamps == seen && stamps != loaded {
                 self.reload();
@@ -73,6 +78,35 @@ impl Certificates {
             seen = stamps;
         }
     }
+}
+
+impl Certificates {
+    /// Says that the certificate is over soon, and again when it is. What was told of it, and of
+    /// which end, is handed from one look to the next.
+    fn tell_of_its_end(&self, told: Option<Told>, now: SystemTime) -> Option<Told> {
+        let end = self.0.tls.not_after()?;
+        let is_over = end < now;
+        let is_soon = end.duration_since(now).is_ok_and(|left| left < SOON);
+        let next = Told { end, is_over };
+        if !(is_over || is_soon) || told == Some(next) {
+            return told;
+        }
+        let path = self.0.tls.files().certificate.display();
+        if is_over {
+            error!(%path, "the certificate is over: clients refuse it, and those that are connected stay");
+        } else {
+            let left_s = end.duration_since(now).unwrap_or_default().as_secs();
+            warn!(%path, left_s, "the certificate is over soon");
+        }
+        Some(next)
+    }
+}
+
+/// What was told of a certificate's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Told {
+    end: SystemTime,
+    is_over: bool,
 }
 
 /// By what a changed file is known. `None`: it is not there.

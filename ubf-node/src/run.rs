@@ -69,7 +69,9 @@ pub fn run(program: &str, options: Options) -> ExitCode {
     for warning in warnings.lines() {
         warn!(%warning, "a setting has an old name");
     }
-    let status = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("ubf-worker").build();
+    let status = match runtime {
         Ok(runtime) => {
             // Held until it is said why: a predecessor that hears of a failure ends this process.
             let mut incoming = Incoming::alone();
@@ -294,14 +296,22 @@ async fn serve(
     }
     // From here on no signal ends the program at once, and leaves files behind.
     let of_operators = settings.control_listen.as_ref().map(|plan| plan.certificates.clone());
-    let certificates: Vec<_> = settings.tls.iter().cloned().chain(of_operators).collect();
+    let of_http = settings.admin_http.as_ref().and_then(|plan| plan.certificates.clone());
+    let certificates: Vec<_> =
+        settings.tls.iter().cloned().chain(of_operators).chain(of_http).collect();
     let reloaded = Reloaded {
         certificates: certificates.clone(),
         policy: settings.policy.clone(),
         audit: audit.clone(),
     };
-    let signals =
-        Signals::install(options, settings.waits, journal.clone(), log.clone(), reloaded)?;
+    let signals = Signals::install(
+        options,
+        in_force.clone(),
+        settings.waits,
+        journal.clone(),
+        log.clone(),
+        reloaded,
+    )?;
     let server = builder.bind().await?;
     let sockets = settings.listen.iter().filter(|address| address.starts_with("unix:"));
     let stock_sockets =

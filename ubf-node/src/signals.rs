@@ -1,6 +1,7 @@
 //! What the system tells this program by signals.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use tracing::{error, info, warn};
 use ubf_codec::NextIp;
@@ -31,6 +32,8 @@ pub(crate) struct Signals {
     source: Source,
     /// As they were given: a file among them is read again.
     options: Options,
+    /// Each setting with its value, as the server was started with.
+    in_force: Arc<[(String, Option<String>)]>,
     waits: Waits,
     journal: Option<Journal>,
     log: Log,
@@ -49,12 +52,14 @@ impl Signals {
     /// From here on no signal of these ends the program by itself.
     pub(crate) fn install(
         options: Options,
+        in_force: Arc<[(String, Option<String>)]>,
         waits: Waits,
         journal: Option<Journal>,
         log: Log,
         reloaded: Reloaded,
     ) -> std::io::Result<Self> {
-        Ok(Self { source: Source::install()?, options, waits, journal, log, reloaded })
+        let source = Source::install()?;
+        Ok(Self { source, options, in_force, waits, journal, log, reloaded })
     }
 
     /// Does as it is told, for as long as it is polled.
@@ -95,10 +100,12 @@ impl Signals {
                 info!(closed, "connections that the policy does not allow any more are closed");
             }
         }
-        let settings = match self.options.load() {
+        let loaded = match self.options.load() {
             // What operators have set since is not undone by flags.
-            Ok(loaded) if !loaded.has_file => return,
-            Ok(loaded) => loaded.settings,
+            Ok(loaded) if !loaded.has_file => {
+                return info!("reloaded, but for the settings: there is no file of them");
+            }
+            Ok(loaded) => loaded,
             Err(problems) => {
                 for problem in problems.lines() {
                     error!(%problem, "a setting is wrong");
@@ -107,6 +114,10 @@ impl Signals {
                 return;
             }
         };
+        for setting in left_out(&self.in_force, &loaded.in_force()) {
+            warn!(setting, "a setting has changed, and is not reloaded: it takes a restart");
+        }
+        let settings = loaded.settings;
         if let Err(error) = self.log.set_filter(&settings.log_filter) {
             error!(%error, "the log's filter is not reloaded");
         }
@@ -119,6 +130,21 @@ impl Signals {
             "reloaded: peers, load marks, grace, hard stop, log filter; the rest takes a restart"
         );
     }
+}
+
+/// What SIGHUP takes from the file.
+const RELOADED: [&str; 4] = ["peers", "drain.grace", "drain.hard-stop", "log.filter"];
+
+/// The settings that have changed and are not taken. Their values are not told: one may name a
+/// database with its password.
+fn left_out<'s>(
+    before: &'s [(String, Option<String>)],
+    after: &[(String, Option<String>)],
+) -> Vec<&'s str> {
+    let is_reloaded = |key: &str| RELOADED.contains(&key) || key.starts_with("load.");
+    let is_same = |setting: &(String, Option<String>)| after.contains(setting);
+    let changed = before.iter().filter(|setting| !is_same(setting) && !is_reloaded(&setting.0));
+    changed.map(|(key, _)| key.as_str()).collect()
 }
 
 #[cfg(unix)]

@@ -1,13 +1,13 @@
 //! What somebody who has the token does: a request of the operator's contract, as `ubf admin` makes
 //! it, written as a term.
 
-use std::net::SocketAddr;
 use std::pin::pin;
 
 use futures_util::future::poll_fn;
 use hyper::body::{Body as _, Incoming};
 use hyper::{Response, StatusCode};
 use ubf_codec::Term;
+use ubf_net::Peer;
 
 use super::body::Body;
 use super::response::text;
@@ -60,7 +60,7 @@ fn is_for_here(request: &Request) -> bool {
 }
 
 /// What came of it: 200, or 409 with the reason.
-pub(super) async fn act(control: &Control, request: Request, peer: SocketAddr) -> Response<Body> {
+pub(super) async fn act(control: &Control, request: Request, peer: &Peer) -> Response<Body> {
     // All that may be asked here is answered with either of the two.
     if let Answer::Refused(why) = control.ask(&Asker::with_token(peer), request).await {
         text(StatusCode::CONFLICT, &format!("{why}\n"))

@@ -1,6 +1,5 @@
 //! What is answered to a request.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tracing::info;
+use ubf_net::Peer;
 use ubf_server::{Phase, Status};
 
 use super::acting;
@@ -70,11 +70,7 @@ pub(super) struct Answers {
 }
 
 impl Site for Answers {
-    async fn answer(
-        self: Arc<Self>,
-        request: Request<Incoming>,
-        peer: SocketAddr,
-    ) -> Response<Body> {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         if request.uri().path() == "/admin" && *request.method() == Method::POST {
             return self.act(request, peer).await;
         }
@@ -133,7 +129,7 @@ impl Answers {
         }
     }
 
-    async fn act(self: Arc<Self>, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+    async fn act(self: Arc<Self>, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         if let Some(refusal) = self.guard.refuses_act(request.headers()) {
             info!(%peer, status = refusal.status().as_u16(), "an order by HTTP is refused");
             return refusal;
@@ -145,7 +141,7 @@ impl Answers {
         match acting::read(&body) {
             Ok(request) => {
                 info!(%peer, order = %String::from_utf8_lossy(&body).trim(), "an order by HTTP");
-                acting::act(&self.control, request, peer).await
+                acting::act(&self.control, request, &peer).await
             }
             Err(why) => text(StatusCode::BAD_REQUEST, &why),
         }
@@ -179,6 +175,7 @@ impl Answers {
                 process: Process::look(),
                 worst_pause: answers.pauses.worst(),
                 takeover: answers.control.last_takeover(),
+                certificate_end: answers.control.certificate_end(),
             })
         })
         .await

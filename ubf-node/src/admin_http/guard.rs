@@ -16,11 +16,13 @@ const MAX_SHOWN: usize = 512;
 #[derive(Debug)]
 pub(crate) struct Guard {
     token: Option<Token>,
+    /// Whether a name by which a request comes is one of the server's certificate.
+    has_names: bool,
 }
 
 impl Guard {
-    pub(crate) const fn new(token: Option<Token>) -> Self {
-        Self { token }
+    pub(crate) const fn new(token: Option<Token>, is_tls: bool) -> Self {
+        Self { token, has_names: is_tls }
     }
 
     pub(crate) const fn lets_act(&self) -> bool {
@@ -32,7 +34,8 @@ impl Guard {
         match &self.token {
             Some(token) if shows(headers, token) || has_password(headers, token) => None,
             Some(_) => Some(unauthorized("a token is wanted\n")),
-            None if is_sent_here(headers) => None,
+            // No browser takes the certificate for that of another site.
+            None if self.has_names || is_sent_here(headers) => None,
             None => {
                 let why = "without a token, ask by the address or by localhost\n";
                 Some(text(StatusCode::MISDIRECTED_REQUEST, why))
@@ -123,7 +126,7 @@ mod tests {
     }
 
     fn guard() -> Guard {
-        Guard::new(Some(Token::new("0123456789abcdef").unwrap()))
+        Guard::new(Some(Token::new("0123456789abcdef").unwrap()), false)
     }
 
     #[test]
@@ -170,8 +173,16 @@ mod tests {
         // What a browser sends by itself is enough to look, and not to act.
         assert_eq!(status(&[("authorization", "Basic eDowMTIzNDU2Nzg5YWJjZGVm")]), unknown);
         assert_eq!(status(&[("authorization", "Bearer 0123456789abcdeF")]), unknown);
-        let open = Guard::new(None);
+        let open = Guard::new(None, false);
         let refused = open.refuses_act(&headers(&[bearer])).unwrap();
         assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+    }
+
+    #[test]
+    fn without_a_token_who_looks_names_this_machine_or_the_certificate() {
+        let named = headers(&[("host", "node-1.example:9464")]);
+        let refused = Guard::new(None, false).refuses_look(&named).unwrap();
+        assert_eq!(refused.status(), StatusCode::MISDIRECTED_REQUEST);
+        assert!(Guard::new(None, true).refuses_look(&named).is_none());
     }
 }

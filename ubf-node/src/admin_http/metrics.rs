@@ -20,6 +20,8 @@ pub(super) struct Sight {
     /// In the last minute.
     pub(super) worst_pause: Duration,
     pub(super) takeover: Option<TakeoverReport>,
+    /// The last moment of the certificate that is over first.
+    pub(super) certificate_end: Option<SystemTime>,
 }
 
 /// All of it, as OpenMetrics.
@@ -32,7 +34,7 @@ pub(super) fn text(sight: &Sight) -> String {
     counters(&mut text, &sight.report);
     call_times(&mut text, &sight.call_times);
     writers(&mut text, &sight.report);
-    tls(&mut text, &sight.report);
+    tls(&mut text, &sight.report, sight.certificate_end);
     takeover(&mut text, sight.takeover.as_ref());
     process(&mut text, sight);
     text.finish()
@@ -154,7 +156,11 @@ fn writers(text: &mut Exposition, report: &StatusReport) {
 }
 
 /// A certificate that cannot be used is to be known before the one from before is over.
-fn tls(text: &mut Exposition, report: &StatusReport) {
+fn tls(text: &mut Exposition, report: &StatusReport, end: Option<SystemTime>) {
+    if let Some(end) = end.and_then(|end| end.duration_since(UNIX_EPOCH).ok()) {
+        let help = "The last moment of the certificate that is in use, since 1970.";
+        text.single("ubf_tls_not_after_seconds", Kind::Gauge, help, end.as_secs());
+    }
     if let Some(tls) = report.tls {
         let help = "Whether the certificate in the files cannot be used, and the one before is.";
         text.single("ubf_tls_failing", Kind::Gauge, help, u8::from(tls.failing));

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tracing::info;
+use tracing::{info, warn};
 
 pub(crate) use self::answer::About;
 use self::answer::Answers;
@@ -34,6 +34,7 @@ pub(crate) use self::body::Body;
 use self::guard::Guard;
 use self::pauses::Pauses;
 pub(crate) use self::token::Token;
+use crate::certificates::Certificates;
 use crate::control::Control;
 use crate::log::Feed;
 use crate::takeover::Descriptor;
@@ -42,8 +43,18 @@ use crate::takeover::Descriptor;
 #[derive(Clone, Debug)]
 pub(crate) struct AdminHttpPlan {
     pub(crate) address: String,
-    /// Without one, only this machine may look, and nobody act.
+    /// Without one, only this machine may look, or who shows a certificate, and nobody act.
     pub(crate) token: Option<Token>,
+    /// What makes HTTPS of it.
+    pub(crate) certificates: Option<Certificates>,
+}
+
+impl AdminHttpPlan {
+    /// Whether only those come who have a certificate.
+    fn wants_certificates(&self) -> bool {
+        let tls = self.certificates.as_ref().map(Certificates::tls);
+        tls.is_some_and(|tls| tls.files().client_authorities.is_some())
+    }
 }
 
 /// It listens, and answers until it is dropped.
@@ -77,16 +88,20 @@ impl AdminHttp {
         #[cfg(unix)]
         let copy = std::os::fd::AsFd::as_fd(&listener).try_clone_to_owned()?;
         let address = listener.local_addr()?;
-        if plan.token.is_none() && !address.ip().is_loopback() {
+        if plan.token.is_none() && !plan.wants_certificates() && !address.ip().is_loopback() {
             return Err(io::Error::other("whoever can reach this address could look"));
         }
-        info!(%address, "metrics and health");
+        let tls = plan.certificates.as_ref().map(Certificates::tls);
+        info!(%address, tls = tls.is_some(), "metrics and health");
+        if tls.is_none() && !address.ip().is_loopback() {
+            warn!(%address, "the token is shown in plain text: --admin-http-tls hides it");
+        }
         let (door, is_open) = watch::channel(true);
-        let (pauses, guard) = (Pauses::new(), Guard::new(plan.token));
+        let (pauses, guard) = (Pauses::new(), Guard::new(plan.token, tls.is_some()));
         let answers = Answers::new(control, guard, feed, about, pauses.clone(), is_open.clone());
         let mut serving = JoinSet::new();
         serving.spawn(pauses.watch());
-        serving.spawn(serving::accept(listener, is_open, Arc::new(answers)));
+        serving.spawn(serving::accept(listener, tls, is_open, Arc::new(answers)));
         Ok(Self {
             _serving: serving,
             door: Arc::new(door),

@@ -1,7 +1,6 @@
 //! A listener for HTTP, apart from what is answered: how many may ask, and for how long.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -12,15 +11,19 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tracing::{debug, warn};
+use ubf_net::tls::ServerTls;
+use ubf_net::{Peer, Stream};
 
 use super::body::Body;
 
 /// Connections at a time. Chosen: some monitors, and those who look. Others wait to be accepted.
 const MAX_CONNECTIONS: usize = 32;
+/// For TLS to be agreed on.
+const MAX_HANDSHAKE_TIME: Duration = Duration::from_secs(5);
 /// For the head of a request to come whole.
 const MAX_HEAD_TIME: Duration = Duration::from_secs(5);
 /// For a request and its answer, since a connection has one of them.
@@ -43,15 +46,20 @@ pub(crate) trait Site: Send + Sync + 'static {
     fn answer(
         self: Arc<Self>,
         request: Request<Incoming>,
-        peer: SocketAddr,
+        peer: Peer,
     ) -> impl Future<Output = Response<Body>> + Send;
 }
 
 /// Whether requests are taken; and readers of events go when they are not.
 pub(crate) type Door = watch::Receiver<bool>;
 
-/// Answers until it is dropped.
-pub(crate) async fn accept(listener: TcpListener, mut door: Door, site: Arc<impl Site>) {
+/// Answers until it is dropped; by HTTPS, if there is what makes TLS.
+pub(crate) async fn accept(
+    listener: TcpListener,
+    tls: Option<ServerTls>,
+    mut door: Door,
+    site: Arc<impl Site>,
+) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     // They end with this task.
     let mut connections = JoinSet::new();
@@ -68,7 +76,14 @@ pub(crate) async fn accept(listener: TcpListener, mut door: Door, site: Arc<impl
         };
         match accepted {
             Ok((stream, peer)) => {
-                connections.spawn(serve(stream, peer, Arc::clone(&site), place));
+                let (tls, site) = (tls.clone(), Arc::clone(&site));
+                connections.spawn(async move {
+                    match greeted(stream, Peer::Tcp(peer), tls).await {
+                        Some((stream, peer)) => serve(stream, peer, site).await,
+                        None => debug!(%peer, "a reader of metrics has made no TLS"),
+                    }
+                    drop(place);
+                });
             }
             Err(error) => {
                 warn!(%error, "a reader of metrics cannot be accepted");
@@ -78,17 +93,21 @@ pub(crate) async fn accept(listener: TcpListener, mut door: Door, site: Arc<impl
     }
 }
 
+/// The stream that requests come by, and who is at its other end. `None`: not as it should be, or
+/// not in time.
+async fn greeted(stream: TcpStream, peer: Peer, tls: Option<ServerTls>) -> Option<(Stream, Peer)> {
+    let Some(tls) = tls else { return Some((stream.into(), peer)) };
+    let accepted = timeout(MAX_HANDSHAKE_TIME, tls.accept(stream.into())).await;
+    let (stream, identity) = accepted.ok()?.ok()?;
+    Some((stream, identity.map_or(peer.clone(), |identity| peer.with_identity(identity))))
+}
+
 /// Answers one request.
-async fn serve(
-    stream: TcpStream,
-    peer: SocketAddr,
-    site: Arc<impl Site>,
-    place: OwnedSemaphorePermit,
-) {
+async fn serve(stream: Stream, peer: Peer, site: Arc<impl Site>) {
     let began = Instant::now();
     let reading: Arc<OnceLock<Arc<AtomicBool>>> = Arc::default();
     let service = service_fn(|request| {
-        let (site, reading) = (Arc::clone(&site), Arc::clone(&reading));
+        let (site, reading, peer) = (Arc::clone(&site), Arc::clone(&reading), peer.clone());
         async move {
             let response = site.answer(request, peer).await;
             if let Body::Events { was_taken, .. } = response.body() {
@@ -121,5 +140,4 @@ async fn serve(
         },
         () = too_late => debug!(%peer, "a reader of metrics takes too long"),
     }
-    drop(place);
 }

@@ -1,7 +1,6 @@
 //! Who asks a server's control for something, and how much of it that one may have.
 
 use std::fmt;
-use std::net::SocketAddr;
 
 use ubf_server::Peer;
 
@@ -92,9 +91,11 @@ impl Asker {
         Self { who: String::new(), from: String::new(), role: Role::See }
     }
 
-    /// Whoever has shown the token by HTTP, from this address.
-    pub(crate) fn with_token(from: SocketAddr) -> Self {
-        Self { who: "token".to_owned(), from: format!("http {from}"), role: Role::Steer }
+    /// Whoever has shown the token by HTTP: by TLS it may have a name, too.
+    pub(crate) fn with_token(peer: &Peer) -> Self {
+        let from = peer.address().map_or_else(|| peer.to_string(), |from| from.to_string());
+        let who = peer.identity().map_or("token", |who| who.name()).to_owned();
+        Self { who, from: format!("http {from}"), role: Role::Steer }
     }
 
     /// Another node, which gives rows or takes them.

@@ -174,6 +174,11 @@ impl Control {
         self
     }
 
+    /// The last moment of the certificate that is over first.
+    pub(crate) fn certificate_end(&self) -> Option<std::time::SystemTime> {
+        self.certificates.iter().filter_map(|one| one.tls().not_after()).min()
+    }
+
     /// Shows whether the certificates in the files are used.
     #[must_use]
     pub(crate) fn with_certificates(mut self, certificates: Vec<Certificates>) -> Self {

@@ -128,6 +128,6 @@ impl RunningDashboard {
         }
         let (_door, is_open) = tokio::sync::watch::channel(true);
         let site = Arc::new(DashboardSite::new(self.nodes, news));
-        serving::accept(self.listener, is_open, site).await;
+        serving::accept(self.listener, None, is_open, site).await;
     }
 }

@@ -1,7 +1,6 @@
 //! What is answered to those who look at several servers.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,6 +12,7 @@ use serde_json::Value;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use ubf_net::Peer;
 
 use super::client::{Answer, Node, NodeError};
 use super::watch::News;
@@ -33,7 +33,7 @@ pub(super) struct DashboardSite {
 }
 
 impl serving::Site for DashboardSite {
-    async fn answer(self: Arc<Self>, request: Request<Incoming>, _: SocketAddr) -> Response<Body> {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>, _: Peer) -> Response<Body> {
         if !guard::is_sent_here(request.headers()) {
             let why = "ask by the address or by localhost\n";
             return response::text(StatusCode::MISDIRECTED_REQUEST, why);

@@ -10,6 +10,7 @@ use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
+use super::journal::Journal;
 use super::writer::LineWriter;
 
 /// Writes each event as one line: `timestamp`, `level`, `target`, `pid`, `node`, `message`, the
@@ -18,11 +19,14 @@ use super::writer::LineWriter;
 pub(crate) struct JsonLines {
     pub(crate) writer: LineWriter,
     pub(crate) node: String,
+    pub(crate) journal: Journal,
 }
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for JsonLines {
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        self.writer.push(line(&self.node, event, &context).as_bytes());
+        let line = line(&self.node, event, &context);
+        let level = event.metadata().level();
+        self.writer.push(&self.journal.prefixed(level, line.into_bytes()));
     }
 }
 

@@ -4,6 +4,7 @@
 //! limited: see [`rate`].
 
 mod feed;
+mod journal;
 mod json;
 mod rate;
 mod writer;
@@ -14,13 +15,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use tracing::Subscriber;
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
 
 use self::feed::FeedLayer;
 pub(crate) use self::feed::{Feed, FeedLines};
+use self::journal::Journal;
 use self::json::JsonLines;
 use self::rate::PeerLimit;
 use self::writer::{LineWriter, LogHealth};
@@ -63,6 +66,7 @@ impl Log {
         let limit = Arc::new(PeerLimit::default());
         let (filter, handle) = reload::Layer::new(filter);
         let feed = Feed::new();
+        let journal = Journal::of_stderr();
         let subscriber = tracing_subscriber::registry()
             .with(filter)
             .with(PeerLimitLayer(Arc::clone(&limit)))
@@ -74,12 +78,16 @@ impl Log {
                     io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
                 let text = fmt::layer()
                     .with_ansi(has_colour)
-                    .with_writer(move || Line(lines.clone()))
+                    .with_writer(Lines { writer: lines, journal })
                     .log_internal_errors(false);
-                subscriber.with(text).try_init()
+                // The journal has a time of its own for each line.
+                match journal {
+                    Journal::Reads => subscriber.with(text.without_time()).try_init(),
+                    Journal::Absent => subscriber.with(text).try_init(),
+                }
             }
             LogForm::Json => {
-                let json = JsonLines { writer: writer.clone(), node: node.to_owned() };
+                let json = JsonLines { writer: writer.clone(), node: node.to_owned(), journal };
                 subscriber.with(json).try_init()
             }
         };
@@ -165,11 +173,33 @@ impl<S: Subscriber> Layer<S> for PeerLimitLayer {
 }
 
 /// Takes a line that is written at once.
-struct Line(LineWriter);
+struct Line {
+    writer: LineWriter,
+    journal: Journal,
+    level: Level,
+}
+
+/// Makes the writer of each line, which knows how important it is.
+struct Lines {
+    writer: LineWriter,
+    journal: Journal,
+}
+
+impl MakeWriter<'_> for Lines {
+    type Writer = Line;
+
+    fn make_writer(&self) -> Line {
+        Line { writer: self.writer.clone(), journal: self.journal, level: Level::INFO }
+    }
+
+    fn make_writer_for(&self, metadata: &Metadata<'_>) -> Line {
+        Line { level: *metadata.level(), ..self.make_writer() }
+    }
+}
 
 impl io::Write for Line {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.push(line);
+        self.writer.push(&self.journal.prefixed(&self.level, line.to_vec()));
         Ok(line.len())
     }
 

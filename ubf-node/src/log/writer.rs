@@ -72,7 +72,7 @@ impl LineWriter {
         let writer = Self(Arc::clone(&shared));
         let missing: Missing = Box::new(missing);
         thread::Builder::new()
-            .name("log".into())
+            .name("ubf-log".into())
             .spawn(move || write_lines(&shared, output, &missing))?;
         Ok(writer)
     }

@@ -226,6 +226,21 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     admin_token: Option<OsString>,
 
+    /// Those who look by HTTP do so by HTTPS, with the certificate of --tls-cert.
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    admin_http_tls: Option<OsString>,
+
+    /// The authorities of those who look by HTTPS: each has to show a certificate of one of them.
+    /// Without --admin-token all of these may look, and nobody steer.
+    #[arg(long, value_name = "FILE")]
+    admin_http_client_ca: Option<OsString>,
+
     /// Keep the rows of kv and ledger, and the sessions of their clients, in files of this folder:
     /// they survive this process, also when it is killed. Clients get sessions of level durable:
     /// their calls are answered, once, by the next process with the same folder.
@@ -550,7 +565,7 @@ impl Options {
             (!texts.is_empty()).then(list)
         };
         let Self { classic, drain, load, log, limits, sessions, tls, .. } = self;
-        let flags: [(&str, &'static str, Option<Raw>); 62] = [
+        let flags: [(&str, &'static str, Option<Raw>); 64] = [
             ("listen", "--listen", some(&self.listen)),
             ("advertise", "--advertise", one(&self.advertise)),
             ("service", "--service", some(&self.service)),
@@ -567,6 +582,8 @@ impl Options {
             ("proxy-from", "--proxy-from", some(&self.proxy_from)),
             ("admin-http", "--admin-http", one(&self.admin_http)),
             ("admin-token", "--admin-token", one(&self.admin_token)),
+            ("admin-http-tls", "--admin-http-tls", one(&self.admin_http_tls)),
+            ("admin-http-client-ca", "--admin-http-client-ca", one(&self.admin_http_client_ca)),
             ("data", "--data", one(&self.data)),
             ("store", "--store", one(&self.store)),
             ("state-version", "--state-version", one(&self.state_version)),

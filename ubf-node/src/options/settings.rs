@@ -183,7 +183,7 @@ impl Settings {
         let audit = reader.take_if_any("audit", path, |path| shown(&path.display()));
         let policy = policy(reader, &names);
         let proxy_from = reader.take("proxy-from", Vec::new(), networks, |all| list(all.iter()));
-        let admin_http = admin_http(reader);
+        let http = HttpWishes::take(reader);
         let journal = reader.take_if_any("journal", path, |path| shown(&path.display()));
         let store = store(reader, &services);
         let contracts = contracts(reader, &names);
@@ -193,6 +193,7 @@ impl Settings {
         let tls = tls(reader);
         let control_listen =
             control_plan(reader, tls.as_ref(), control_address, control_authorities, nodes);
+        let admin_http = http.plan(reader, tls.as_ref());
         let waits = Waits {
             grace: take_time(reader, "drain.grace", Duration::from_secs(30)),
             hard_stop: take_time(reader, "drain.hard-stop", Duration::from_secs(10)),
@@ -278,23 +279,78 @@ fn check_names(reader: &mut Reader, all: &[(&'static str, String)], classic: &Cl
     }
 }
 
-/// Whoever can reach an address of the network is to have a token.
-fn admin_http(reader: &mut Reader) -> Option<AdminHttpPlan> {
-    let address = reader.take_if_any("admin-http", host_and_port, shown);
-    let file = reader.take_if_any("admin-token", path, |path| shown(&path.display()));
-    let token = file.as_deref().map(Token::read).transpose().unwrap_or_else(|wrong| {
-        reader.problems.add(reader.place("admin-token"), wrong);
-        None
+/// What was said of where people look by HTTP.
+struct HttpWishes {
+    address: Option<String>,
+    token: Option<PathBuf>,
+    has_tls: bool,
+    authorities: Option<PathBuf>,
+}
+
+impl HttpWishes {
+    fn take(reader: &mut Reader) -> Self {
+        let shown_path = |path: &PathBuf| shown(&path.display());
+        Self {
+            address: reader.take_if_any("admin-http", host_and_port, shown),
+            token: reader.take_if_any("admin-token", path, shown_path),
+            has_tls: reader.take("admin-http-tls", false, flag, |flag| Value::Boolean(*flag)),
+            authorities: reader.take_if_any("admin-http-client-ca", path, shown_path),
+        }
+    }
+
+    /// Whoever can reach an address of the network is to have a token, or a certificate.
+    fn plan(self, reader: &mut Reader, tls: Option<&Certificates>) -> Option<AdminHttpPlan> {
+        let Self { address, token: file, has_tls, authorities } = self;
+        let token = file.as_deref().map(Token::read).transpose().unwrap_or_else(|wrong| {
+            reader.problems.add(reader.place("admin-token"), wrong);
+            None
+        });
+        let has_authorities = authorities.is_some();
+        let given = [
+            ("admin-token", file.is_some()),
+            ("admin-http-tls", has_tls),
+            ("admin-http-client-ca", has_authorities),
+        ];
+        for (key, _) in given.into_iter().filter(|(_, is_given)| address.is_none() && *is_given) {
+            wrong(reader, key, "nobody can look", "--admin-http 127.0.0.1:9464");
+        }
+        let address = address?;
+        let certificates = match (tls, has_tls) {
+            (Some(tls), true) => open_for(reader, tls, authorities, "admin-http-client-ca"),
+            (None, true) => {
+                let hint = "--tls-cert FILE --tls-key FILE";
+                wrong(reader, "admin-http-tls", "there is no certificate", hint);
+                None
+            }
+            (_, false) => {
+                if has_authorities {
+                    let hint = "--admin-http-tls";
+                    wrong(reader, "admin-http-client-ca", "certificates without TLS", hint);
+                }
+                None
+            }
+        };
+        if file.is_none() && !has_authorities && !is_loopback(&address) {
+            let hint = "--admin-token FILE, or an address of this machine alone: 127.0.0.1:9464";
+            wrong(reader, "admin-http", "others could look there without a token", hint);
+        }
+        Some(AdminHttpPlan { address, token, certificates })
+    }
+}
+
+/// The server's certificate for others than its clients, with authorities of their own.
+fn open_for(
+    reader: &mut Reader,
+    tls: &Certificates,
+    authorities: Option<PathBuf>,
+    key: &'static str,
+) -> Option<Certificates> {
+    let mut files = tls.tls().files().clone();
+    files.client_authorities = authorities;
+    let certificates = Certificates::open(files).inspect_err(|error| {
+        reader.problems.add(reader.place(key), Wrong::new(Causes(error).to_string()));
     });
-    if address.is_none() && file.is_some() {
-        wrong(reader, "admin-token", "nobody can look", "--admin-http 127.0.0.1:9464");
-    }
-    let address = address?;
-    if file.is_none() && !is_loopback(&address) {
-        let hint = "--admin-token FILE, or an address of this machine alone: 127.0.0.1:9464";
-        wrong(reader, "admin-http", "others could look there without a token", hint);
-    }
-    Some(AdminHttpPlan { address, token })
+    certificates.ok()
 }
 
 /// A certificate has a key, and both are read here: what is wrong with them is wrong with a
@@ -371,19 +427,18 @@ fn control_plan(
         wrong(reader, "control-listen", "operators would come without TLS", hint);
         return None;
     };
-    let mut files = tls.tls().files().clone();
-    files.client_authorities = Some(authorities.clone());
-    let certificates = Certificates::open(files).inspect_err(|error| {
-        let place = reader.place("control-client-ca");
-        reader.problems.add(place, Wrong::new(Causes(error).to_string()));
-    });
+    let certificates = open_for(reader, tls, Some(authorities.clone()), "control-client-ca");
     let node_authorities = nodes.authorities.unwrap_or(authorities);
     if let Err(error) = ClientTls::trusting(&node_authorities) {
         let place = reader.place("node-ca");
         reader.problems.add(place, Wrong::new(Causes(&error).to_string()));
     }
-    let (certificates, advertise) = (certificates.ok()?, nodes.advertise);
-    Some(ControlPlan { address, certificates, advertise, node_authorities })
+    Some(ControlPlan {
+        address,
+        certificates: certificates?,
+        advertise: nodes.advertise,
+        node_authorities,
+    })
 }
 
 /// It is read here: what is wrong with it is wrong with a setting.

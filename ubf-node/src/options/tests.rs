@@ -112,6 +112,7 @@ fn each_setting_can_be_set_in_each_layer_and_what_is_shown_can_be_read() {
         "--audit=/i",
         "--proxy-from=10.0.0.0/8,192.0.2.7",
         "--admin-http=127.0.0.1:9464",
+        "--admin-http-tls",
         "--data=/h",
         "--standby",
         "--state-version=1",
@@ -165,6 +166,7 @@ fn each_setting_can_be_set_in_each_layer_and_what_is_shown_can_be_read() {
     let tls = tls.map(|(flag, file)| format!("--tls-{flag}={}", authority.file(file).display()));
     let ca_flag = format!("--control-client-ca={}", authority.file("ca.pem").display());
     let node_flag = format!("--node-ca={}", authority.file("ca.pem").display());
+    let http_ca_flag = format!("--admin-http-client-ca={}", authority.file("ca.pem").display());
     let policy = TempFile::new("policy", "[service.kv]");
     let policy_flag = format!("--policy={}", policy.name());
     let files = [
@@ -176,6 +178,7 @@ fn each_setting_can_be_set_in_each_layer_and_what_is_shown_can_be_read() {
         &tls[2],
         &ca_flag,
         &node_flag,
+        &http_ca_flag,
         &policy_flag,
     ];
     let by_flags = load(&[&flags[..], &files].concat(), &[]).unwrap();

@@ -378,7 +378,13 @@ fn what_the_dashboard_and_the_alerts_ask_for_is_told() {
         file.to_str().unwrap().to_owned()
     };
     let (journal, audit) = (file("told.journal"), file("told.audit"));
-    let (_program, admin) = Program::start_watched(&["--journal", &journal, "--audit", &audit]);
+    let authority = ubf_net::testing::Authority::new("node-told");
+    authority.sign_host("server", "127.0.0.1");
+    let [cert, key] =
+        ["server.pem", "server.key"].map(|file| authority.file(file).display().to_string());
+    let writing = ["--journal", &journal, "--audit", &audit];
+    let (_program, admin) =
+        Program::start_watched(&[&writing[..], &["--tls-cert", &cert, "--tls-key", &key]].concat());
     let (_, told) = get(&admin, "/metrics");
     let mut count = 0;
     for document in ["grafana-dashboard.json", "alerts.yml"] {
