@@ -76,6 +76,10 @@ pub enum Act {
         number: u64,
         /// Its version.
         version: u32,
+        /// N15: the caller's span, if it was told.
+        trace: Option<String>,
+        /// N15: how long the caller still waited, if that was told.
+        deadline_ms: Option<u64>,
     },
     /// A server's program gets an event.
     EventIn {
@@ -171,7 +175,14 @@ impl fmt::Display for Act {
             }
             Self::Failed { name, why } => write!(f, "failed {name} {why}"),
             Self::EventOut { version, body } => write!(f, "event_out {version} {}", written(body)),
-            Self::Request { number, version } => write!(f, "request {number} {version}"),
+            Self::Request { number, version, trace, deadline_ms } => {
+                write!(f, "request {number} {version}")?;
+                if trace.is_none() && deadline_ms.is_none() {
+                    return Ok(());
+                }
+                let left = deadline_ms.map_or_else(|| "-".to_owned(), |left| left.to_string());
+                write!(f, " {} {left}", trace.as_deref().unwrap_or("-"))
+            }
             Self::EventIn { number, version } => write!(f, "event_in {number} {version}"),
             Self::Notice { word } => write!(f, "notice {word}"),
         }
@@ -202,7 +213,14 @@ impl FromStr for Act {
             }
             "failed" => Self::Failed { name: words.text()?, why: words.text()? },
             "event_out" => Self::EventOut { version: words.number()?, body: words.bytes()? },
-            "request" => Self::Request { number: words.number()?, version: words.number()? },
+            "request" => {
+                let (number, version, trace) = (words.number()?, words.number()?, words.more());
+                let parsed = |left: String| {
+                    left.parse().map_err(|_| format!("`{left}` is no number, in `{line}`"))
+                };
+                let deadline_ms = words.more().map(parsed).transpose()?;
+                Self::Request { number, version, trace, deadline_ms }
+            }
             "event_in" => Self::EventIn { number: words.number()?, version: words.number()? },
             "notice" => Self::Notice { word: words.text()? },
             other => return Err(format!("`{other}` is nothing that an end does")),
@@ -248,7 +266,14 @@ mod tests {
             Act::Done { name: "one".to_owned(), version: 3, body: Vec::new() },
             Act::Failed { name: "one".to_owned(), why: "late".to_owned() },
             Act::EventOut { version: 3, body: b"1$".to_vec() },
-            Act::Request { number: 1, version: 3 },
+            Act::Request { number: 1, version: 3, trace: None, deadline_ms: None },
+            Act::Request { number: 2, version: 3, trace: None, deadline_ms: Some(7) },
+            Act::Request {
+                number: 3,
+                version: 3,
+                trace: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned()),
+                deadline_ms: None,
+            },
             Act::EventIn { number: 2, version: 3 },
             Act::Notice { word: "agreed".to_owned() },
         ];

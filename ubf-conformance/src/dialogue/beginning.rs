@@ -32,7 +32,7 @@ enum Kind {
 /// What both ends may be set.
 const BOTH: [(&str, Kind); 2] = [("versions", Kind::List), ("service", Kind::Text)];
 
-const CLIENT: [(&str, Kind); 18] = [
+const CLIENT: [(&str, Kind); 19] = [
     ("remembered", Kind::Number),
     ("addresses", Kind::List),
     ("floor", Kind::Number),
@@ -40,6 +40,7 @@ const CLIENT: [(&str, Kind); 18] = [
     ("refuse_downgrade", Kind::Flag),
     ("tls", Kind::Flag),
     ("pinned", Kind::Flag),
+    ("context", Kind::Flag),
     ("max_pending", Kind::Number),
     ("max_in_flight", Kind::Number),
     ("max_unsent_bytes", Kind::Number),

@@ -54,6 +54,7 @@ pub(super) enum Step {
         #[serde(default)]
         idempotent: bool,
         time_ms: Option<u64>,
+        trace: Option<String>,
     },
     Event {
         event: String,
@@ -102,6 +103,8 @@ pub(super) enum Step {
     Request {
         request: u64,
         version: u32,
+        trace: Option<String>,
+        deadline_ms: Option<u64>,
     },
     EventIn {
         event_in: u64,
@@ -223,8 +226,8 @@ impl Step {
             }
             Self::Unreachable { unreachable } => Told::Unreachable { connection: unreachable },
             Self::Lost { lost } => Told::Lost { connection: lost },
-            Self::Call { call, idempotent, time_ms } => {
-                Told::Call { name: call, is_idempotent: idempotent, time_ms }
+            Self::Call { call, idempotent, time_ms, trace } => {
+                Told::Call { name: call, is_idempotent: idempotent, time_ms, trace }
             }
             Self::Event { event } => Told::Event { name: event },
             Self::Cancel { cancel } => Told::Cancel { name: cancel },
@@ -259,8 +262,8 @@ impl Step {
             Self::Server { server, connection } => {
                 return Part::Does(Act::Send { connection, bytes: server.into_bytes() });
             }
-            Self::Request { request, version } => {
-                return Part::Does(Act::Request { number: request, version });
+            Self::Request { request, version, trace, deadline_ms } => {
+                return Part::Does(Act::Request { number: request, version, trace, deadline_ms });
             }
             Self::EventIn { event_in, version } => {
                 return Part::Does(Act::EventIn { number: event_in, version });

@@ -47,6 +47,8 @@ pub enum Told {
         is_idempotent: bool,
         /// It has so long, if it is said.
         time_ms: Option<u64>,
+        /// N15: the span in which it is made.
+        trace: Option<String>,
     },
     /// A client's program sends an event.
     Event {
@@ -191,10 +193,11 @@ impl fmt::Display for Told {
             }
             Self::Unreachable { connection } => write!(f, "unreachable {connection}"),
             Self::Lost { connection } => write!(f, "lost {connection}"),
-            Self::Call { name, is_idempotent, time_ms } => {
+            Self::Call { name, is_idempotent, time_ms, trace } => {
                 let again = if *is_idempotent { "idempotent" } else { "once" };
                 let time = time_ms.map_or_else(|| "-".to_owned(), |time| time.to_string());
-                write!(f, "call {name} {again} {time}")
+                write!(f, "call {name} {again} {time}")?;
+                trace.iter().try_for_each(|trace| write!(f, " {trace}"))
             }
             Self::Event { name } => write!(f, "event {name}"),
             Self::Cancel { name } => write!(f, "cancel {name}"),
@@ -266,7 +269,7 @@ fn of_client(word: &str, words: &mut Words<'_>) -> Result<Option<Told>, String> 
                 None => None,
                 Some(time) => Some(time.parse().map_err(|_| format!("`{time}` is no number"))?),
             };
-            Told::Call { name, is_idempotent, time_ms }
+            Told::Call { name, is_idempotent, time_ms, trace: words.more() }
         }
         "event" => Told::Event { name: words.text()? },
         "cancel" => Told::Cancel { name: words.text()? },
@@ -328,6 +331,7 @@ mod tests {
             "lost 1",
             "call one idempotent -",
             "call one once 5000",
+            "call one once - 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
             "event one",
             "cancel one",
             "close",

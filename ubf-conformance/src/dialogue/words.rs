@@ -25,6 +25,11 @@ impl<'a> Words<'a> {
         Ok(Some(self.text()?).filter(|word| word != "-"))
     }
 
+    /// A word that need not be there, or `-` for none.
+    pub(super) fn more(&mut self) -> Option<String> {
+        self.words.next().filter(|word| *word != "-").map(str::to_owned)
+    }
+
     pub(super) fn number<N: std::str::FromStr>(&mut self) -> Result<N, String> {
         let word = self.word()?;
         word.parse().map_err(|_| format!("`{word}` is no number, in `{}`", self.line))

@@ -82,9 +82,13 @@ impl Client {
             Told::Lost { connection } => {
                 client::Input::Closed { connection: ConnectionId(*connection) }
             }
-            Told::Call { name, is_idempotent, time_ms } => {
+            Told::Call { name, is_idempotent, time_ms, trace } => {
                 let (is_idempotent, time) = (*is_idempotent, time_ms.map(Duration::from_millis));
-                client::Input::Call(Call { is_idempotent, time, ..Call::request(self.id(name)) })
+                let parsed =
+                    |trace: &String| trace.parse().map_err(|error| format!("`{trace}`: {error}"));
+                let trace = trace.as_ref().map(parsed).transpose()?.map(Box::new);
+                let call = Call::request(self.id(name));
+                client::Input::Call(Call { is_idempotent, time, trace, ..call })
             }
             Told::Event { name } => client::Input::Call(Call::event(self.id(name))),
             Told::Cancel { name } => client::Input::Cancel { call: self.id(name) },
@@ -257,6 +261,7 @@ fn config(beginning: &Beginning) -> Result<(client::Config, bool), String> {
     config.refuse_downgrade = beginning.is("refuse_downgrade");
     config.tls = beginning.is("tls");
     config.policy.pinned = beginning.is("pinned");
+    config.context = beginning.is("context");
     config.max_pending = beginning.number("max_pending")?.unwrap_or(config.max_pending);
     config.max_in_flight = beginning.number("max_in_flight")?.unwrap_or(config.max_in_flight);
     let max_unsent = beginning.number("max_unsent_bytes")?;

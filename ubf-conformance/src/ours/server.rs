@@ -373,7 +373,15 @@ impl Server {
             }
             server::Output::Request(message) => {
                 let number = machine.hand_out(&message);
-                Act::Request { number, version: message.version.get() }
+                let (trace, deadline) =
+                    message.context.map_or((None, None), |told| (told.trace, told.deadline));
+                Act::Request {
+                    number,
+                    version: message.version.get(),
+                    trace: trace.map(|trace| trace.to_string()),
+                    deadline_ms: deadline
+                        .map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
+                }
             }
             server::Output::Event(message) => {
                 let number = machine.hand_out(&message);
