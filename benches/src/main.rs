@@ -7,6 +7,8 @@ mod counts;
 mod report;
 #[cfg(feature = "peers")]
 mod server;
+#[cfg(feature = "peers")]
+mod state;
 mod toolchain;
 
 use std::io;
@@ -34,6 +36,13 @@ enum Command {
     /// Measures servers: calls a second, latency, CPU time, memory.
     #[cfg(feature = "peers")]
     Server(server::Arguments),
+    /// Measures services with rows: durable calls a second, beside what they are compared with.
+    #[cfg(feature = "peers")]
+    State(state::Arguments),
+    /// Serves, as a process of its own: what `state` starts.
+    #[command(hide = true)]
+    #[cfg(feature = "peers")]
+    ServeState(state::ServeArguments),
     /// Serves, as a process of its own: what `server` starts.
     #[command(hide = true)]
     #[cfg(feature = "peers")]
@@ -56,6 +65,12 @@ fn main() -> Result<ExitCode, Error> {
         Command::Counts(arguments) => counts::run(&arguments, out),
         #[cfg(feature = "peers")]
         Command::Server(arguments) => server::run(&arguments, out).map(|()| ExitCode::SUCCESS),
+        #[cfg(feature = "peers")]
+        Command::State(arguments) => state::run(&arguments, out).map(|()| ExitCode::SUCCESS),
+        #[cfg(feature = "peers")]
+        Command::ServeState(arguments) => {
+            state::serve(&arguments, &mut io::stdout()).map(|()| ExitCode::SUCCESS)
+        }
         #[cfg(feature = "peers")]
         Command::Serve(arguments) => {
             server::serve(arguments, &mut io::stdout()).map(|()| ExitCode::SUCCESS)

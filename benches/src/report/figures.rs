@@ -9,7 +9,7 @@ use serde::Serialize;
 use ubf_codec::{Dialect, Encoder, Limits, Operator, Tracer};
 
 use crate::counts::Counts;
-use crate::{server, toolchain};
+use crate::{server, state, toolchain};
 
 /// What is known of one operation.
 #[derive(Clone, Debug, Serialize)]
@@ -32,6 +32,7 @@ pub(crate) struct Figures {
     /// Of the document `twitter`, if there are instruction counts of this compiler.
     pub(crate) instructions: Option<Instructions>,
     pub(crate) servers: Option<server::Figures>,
+    pub(crate) rows: Option<state::Figures>,
 }
 
 /// Instructions of the document `twitter`.
@@ -53,6 +54,7 @@ impl Figures {
             parse_trees_etf_bytes: etf::encode(&trees.value, etf::Text::Strings).len(),
             instructions,
             servers: None,
+            rows: None,
         })
     }
 

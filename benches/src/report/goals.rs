@@ -4,6 +4,7 @@ use benches::work::{UBF, VIEWS, Work};
 
 use super::figures::{Figures, count};
 use crate::server::{self, Kind, Scenario};
+use crate::state;
 
 /// The peers of the table of goals for decoding, and what each row wants of them.
 pub(crate) const PEERS: [&str; 5] = [
@@ -188,6 +189,39 @@ fn of_structs_and_terms(figures: &Figures) -> Vec<Goal> {
         ));
     }
     goals
+}
+
+/// The goals of services with rows.
+pub(crate) fn of_rows(figures: &state::Figures) -> Vec<Goal> {
+    use Limit::AtLeast;
+    let calls = |kind| figures.calls(kind);
+    let goal =
+        |what: &str, least, reached| Goal { what: what.to_owned(), limit: AtLeast(least), reached };
+    let redb = calls(state::Kind::Redb);
+    let echo = calls(state::Kind::Echo);
+    vec![
+        goal("durable calls a second, redb, 16 sessions with 64 in flight", 100_000.0, redb),
+        goal(
+            "durable calls a second, redb, vs one fsync a call",
+            100.0,
+            redb.map(|redb| redb / figures.fsyncs),
+        ),
+        goal(
+            "durable calls a second, PostgreSQL, 16 sessions with 64 in flight",
+            30_000.0,
+            calls(state::Kind::Postgres),
+        ),
+        goal(
+            "calls a second with rows in memory, vs a handler that echoes",
+            0.7,
+            calls(state::Kind::Memory).zip(echo).map(|(memory, echo)| memory / echo),
+        ),
+        Goal {
+            what: "`up` on read, as a part of the call".to_owned(),
+            limit: Limit::AtMost(0.15),
+            reached: Some(figures.up),
+        },
+    ]
 }
 
 /// The goals of client and server.

@@ -16,7 +16,7 @@ use clap::Args;
 
 use self::figures::{Figure, Figures};
 pub(crate) use self::tables::{header, ratio};
-use crate::{server, toolchain};
+use crate::{server, state, toolchain};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -40,6 +40,8 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<(), Err
         } else {
             server::Plan::FULL
         })?);
+        let plan = if arguments.quick { state::Plan::QUICK } else { state::Plan::FULL };
+        figures.rows = Some(state::measure(plan)?);
     }
     if arguments.json {
         serde_json::to_writer_pretty(&mut *out, &figures)?;

@@ -9,7 +9,7 @@ use benches::work::{UBF, Work, documents};
 
 use super::figures::{Figure, Figures};
 use super::goals::{self, Goal, Limit};
-use crate::{server, toolchain};
+use crate::{server, state, toolchain};
 
 const PEER_PACKAGES: [&str; 13] = [
     "serde_json",
@@ -49,11 +49,15 @@ pub(crate) fn results(figures: &Figures) -> Result<String, Error> {
     goals_of_decoding(figures, &mut out)?;
     let mut goals = goals::of_the_codec(figures);
     goals.extend(figures.servers.iter().flat_map(goals::of_the_servers));
+    goals.extend(figures.rows.iter().flat_map(goals::of_rows));
     other_goals(&goals, &mut out)?;
     decoding(figures, &mut out)?;
     sizes(figures, &mut out)?;
     if let Some(servers) = &figures.servers {
         server::write_tables(servers, &mut out)?;
+    }
+    if let Some(rows) = &figures.rows {
+        state::write_tables(rows, &mut out)?;
     }
     all(figures, &mut out)?;
     Ok(out)
