@@ -263,6 +263,10 @@ impl Drive<'_> {
         let suspended = suspended.map_err(|error| Causes(&error).to_string())?;
         progress.reach("suspended");
         fault::at("a-suspended");
+        // A disk that is slow for one packet has the time of the whole attempt.
+        let left = self.shift.giver().poll_timeout().map_or(ANSWER_TIME, |at| {
+            self.shift.instant(at).saturating_duration_since(tokio::time::Instant::now())
+        });
         let (packets, mut to_send) = mpsc::channel(PACKETS_AT_ONCE);
         let reading = tokio::task::spawn_blocking(move || read_all(suspended, &packets));
         let mut sent = FuturesUnordered::new();
@@ -271,7 +275,7 @@ impl Drive<'_> {
             let request = self.request(attempt, Asked::Rows { place, rows });
             place += 1;
             let peer = peer.clone();
-            sent.push(async move { peer.ask(&request, ANSWER_TIME).await });
+            sent.push(async move { peer.ask(&request, left).await });
             if sent.len() >= PACKETS_AT_ONCE
                 && let Some(answer) = sent.next().await
             {
