@@ -116,7 +116,7 @@ impl Cluster {
     pub(crate) async fn upgrade(&mut self) -> Result<(), String> {
         let owner = self.owner;
         let mut stock = Stock::some(3, self.node(owner)?.classic).await?;
-        let mut successor = self.node(owner)?.spawn(&["--take-over"], None)?;
+        let mut successor = self.node(owner)?.spawn(&["--take-over", "--standby"], None)?;
         loop {
             if let Some(status) = self.process(owner)?.ended() {
                 if !status.success() {
@@ -148,7 +148,7 @@ impl Cluster {
             self.process(owner)?.aim(&fault)?;
         }
         let aimed = Some(fault.as_str()).filter(|_| !is_predecessor);
-        let mut successor = self.node(owner)?.spawn(&["--take-over"], aimed)?;
+        let mut successor = self.node(owner)?.spawn(&["--take-over", "--standby"], aimed)?;
         let ended = if is_predecessor {
             self.process(owner)?.ends_within(FAULT_TIME).await
         } else {
@@ -198,7 +198,7 @@ impl Cluster {
         let owner = self.owner;
         let mut stock = Stock::some(6, self.node(owner)?.classic).await?;
         let stops = Some("stop:s-warm,stop:s-given");
-        let mut successor = self.node(owner)?.spawn(&["--take-over"], stops)?;
+        let mut successor = self.node(owner)?.spawn(&["--take-over", "--standby"], stops)?;
         if !successor.stops_within(FAULT_TIME).await {
             return Err("the successor does not come to s-warm".into());
         }
