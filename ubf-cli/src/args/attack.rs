@@ -19,7 +19,7 @@ use super::units::{bytes_u64, some_time};
 // The arguments for stock servers exclude one that this command does not have.
 #[command(group = ArgGroup::new("versions"))]
 pub(crate) struct Options {
-    /// The server, as in 127.0.0.1:4000 or ubfs://localhost:4000
+    /// The server, as in 127.0.0.1:4000 or `ubfs://localhost:4000`
     #[arg(required_unless_present = "list")]
     pub(crate) address: Option<String>,
 

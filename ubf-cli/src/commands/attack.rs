@@ -106,7 +106,9 @@ fn chosen(only: &[String], target: &Target) -> Result<Vec<&'static Attack>, Repo
             return Err(report.with_hint(match attack.kind {
                 AttackKind::Tls => Some("ubf attack ubfs://HOST:PORT, or --ca FILE, speaks TLS"),
                 AttackKind::Stock => Some("--classic attacks a server that knows no versions"),
-                _ => Some("ubf attack --classic --list names those on stock servers"),
+                AttackKind::Versioned | AttackKind::Packets | _ => {
+                    Some("ubf attack --classic --list names those on stock servers")
+                }
             }));
         }
     }

@@ -15,7 +15,7 @@ const CLIENTS: usize = 4;
 const ACCOUNTS: usize = 8;
 const CENTS: u64 = 1_000_000_000;
 /// No client makes more.
-const MAX_CALLS: u64 = 100_000;
+const MAX_CALLS: usize = 100_000;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the clients have seen when all is over.
@@ -48,7 +48,7 @@ impl Clients {
         let answers = Arc::new(watch::Sender::new(0));
         let answered = answers.subscribe();
         let mut callers = JoinSet::new();
-        let connecting = runtime.block_on(async {
+        runtime.block_on(async {
             let client = connect(address).await;
             for account in 0..ACCOUNTS {
                 let open = ubf!({open, (name(account).as_str()), (CENTS)});
@@ -58,8 +58,8 @@ impl Clients {
                 let (client, is_over) = (connect(address).await, Arc::clone(&is_over));
                 callers.spawn(call(client, number, is_over, Arc::clone(&answers)));
             }
-            tokio::spawn(knock(address.to_owned(), Arc::clone(&is_over)))
         });
+        let connecting = runtime.spawn(knock(address.to_owned(), Arc::clone(&is_over)));
         let address = address.to_owned();
         Self { runtime, address, is_over, answered, callers, connecting }
     }
@@ -119,8 +119,8 @@ async fn call(
         if is_over.load(Ordering::Relaxed) {
             break;
         }
-        let from = name((number + index as usize) % ACCOUNTS);
-        let to = name((number + index as usize + 1) % ACCOUNTS);
+        let from = name((number + index) % ACCOUNTS);
+        let to = name((number + index + 1) % ACCOUNTS);
         let transfer = ubf!({transfer, (from.as_str()), (to.as_str()), 1});
         let began = Instant::now();
         let reply = client.call(transfer).await.unwrap();

@@ -44,6 +44,14 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn answered(&self, took: Duration) {
+        let mut state = self.state();
+        state.pending_since = None;
+        if state.samples.len() < MAX_SAMPLES {
+            state.samples.push(took);
+        }
+    }
+
     fn failed(&self, fault: String) {
         let mut state = self.state();
         state.pending_since = None;
@@ -115,13 +123,7 @@ async fn call_on(target: &Target, shared: &Shared) -> Result<(), String> {
         if heard.version() != Some(target.version()) {
             return Err(heard.text());
         }
-        let took = start.elapsed();
-        let mut state = shared.state();
-        state.pending_since = None;
-        if state.samples.len() < MAX_SAMPLES {
-            state.samples.push(took);
-        }
-        drop(state);
+        shared.answered(start.elapsed());
         sleep(PAUSE).await;
     }
     Ok(())

@@ -121,7 +121,7 @@ pub(super) async fn second(target: &Target) -> Finding {
         // A record that was made without the keys.
         [&[0x17, 3, 3, 0, 64][..], &[0x5a; 64]].concat(),
         // The cipher changes again.
-        vec![0x14, 3, 3, 0, 1, 1].repeat(40),
+        [0x14, 3, 3, 0, 1, 1].repeat(40),
     ];
     let mut tally = Tally::default();
     for bytes in words {

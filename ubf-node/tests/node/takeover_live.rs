@@ -58,7 +58,7 @@ impl Place {
     /// A client's connection: every other one by the Unix socket.
     fn connect(&self, address: &str, number: u64) -> Box<dyn Socket> {
         let wait = Some(Duration::from_secs(20));
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             let stream = TcpStream::connect(address).unwrap();
             stream.set_read_timeout(wait).unwrap();
             return Box::new(stream);

@@ -244,16 +244,16 @@ impl Versioned {
 
     /// U2: a take-over begins.
     pub(crate) fn freeze(&mut self, now: Time) {
-        self.change(now, Part::Serves, Part::Settles, server::Input::Freeze);
+        self.change(now, Part::Serves, Part::Settles, &server::Input::Freeze);
     }
 
     /// U2: it comes to nothing.
     pub(crate) fn thaw(&mut self, now: Time) {
-        self.change(now, Part::Settles, Part::Serves, server::Input::Thaw);
-        self.change(now, Part::Given, Part::Serves, server::Input::Thaw);
+        self.change(now, Part::Settles, Part::Serves, &server::Input::Thaw);
+        self.change(now, Part::Given, Part::Serves, &server::Input::Thaw);
     }
 
-    fn change(&mut self, now: Time, from: Part, to: Part, input: server::Input) {
+    fn change(&mut self, now: Time, from: Part, to: Part, input: &server::Input) {
         for connection in self.links.keys().copied().collect::<Vec<_>>() {
             let Some(link) = self.links.get_mut(&connection) else { continue };
             if let Side::Versioned(server) = &mut link.side

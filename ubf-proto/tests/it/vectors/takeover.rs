@@ -114,7 +114,8 @@ fn u7_live_connections_are_read_and_written_as_the_vectors_say() {
         let packet = decode(written.as_bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
         let read = LiveExport::read(packet.root()).unwrap_or_else(|| panic!("{name}"));
         assert_eq!(read.to_term(), packet.root().to_term(), "{name}");
-        let found = read.connection.service.name().map_or_else(String::new, |it| it.to_latin1());
+        let found =
+            read.connection.service.name().map_or_else(String::new, ubf_codec::Text::to_latin1);
         assert_eq!(found, service, "{name}");
         assert_eq!(read.connection.packets, packets, "{name}");
         assert_eq!(read.connection.unread, unread.as_bytes(), "{name}");
