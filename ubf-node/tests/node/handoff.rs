@@ -184,22 +184,13 @@ impl Load {
     }
 
     /// Each write has a revision of its own, and none is missing: none was lost, or ran twice.
-    pub(crate) async fn end(self) {
-        Self::end_all([self]).await;
-    }
-
-    /// The same for all who write.
-    pub(crate) async fn end_all<const N: usize>(loads: [Self; N]) {
-        for load in &loads {
-            load.is_over.store(true, Ordering::Relaxed);
-        }
+    pub(crate) async fn end(mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
         let (mut calls, mut revisions) = (0, Vec::new());
-        for mut load in loads {
-            while let Some(caller) = within(load.callers.join_next()).await {
-                let (made, ours) = caller.unwrap();
-                calls += made;
-                revisions.extend(ours);
-            }
+        while let Some(caller) = within(self.callers.join_next()).await {
+            let (made, ours) = caller.unwrap();
+            calls += made;
+            revisions.extend(ours);
         }
         revisions.sort_unstable();
         assert!(revisions.iter().copied().eq(1..=calls), "each write has run once");

@@ -288,9 +288,12 @@ async fn u5_ownership_goes_to_a_node_of_another_machine_also_when_its_link_is_cu
     let [a, b] = <[_; 2]>::try_from(nodes).ok().unwrap();
     let mut load = Load::by_tls([&a, &b].map(|node| node.program.address()), hall.client()).await;
     load.goes_on(20).await;
-    // Suspended, it goes on; claimed, it is the other one's, whether or not that could say it.
+    // An owner that is suspended for long may be suspected; what was claimed is the other one's,
+    // whether or not that could say it. `cut_at` looks that one of them owns the rows.
     cut_at("a-suspended", [&a, &b], Mended::TooLate, &mut load).await;
-    assert!(a.owns().await);
+    if !a.owns().await {
+        assert_eq!(stage(&b.hand_off(&a).await), "given");
+    }
     cut_at("b-claimed", [&a, &b], Mended::TooLate, &mut load).await;
     assert!(b.owns().await);
     assert_eq!(stage(&b.hand_off(&a).await), "given");
@@ -314,9 +317,12 @@ async fn t6_a_node_that_is_behind_claims_nothing_sends_clients_on_and_catches_up
     let report = a.hand_off(&b).await.to_string();
     assert!(report.contains("has state version 2, and this program knows 1 to 1"), "{report}");
     load.goes_on(20).await;
-    // Whoever knows it alone is sent on.
-    let mut by_b = Load::at([&b.address, &b.address]).await;
-    by_b.goes_on(20).await;
+    // Whoever knows it alone, and a version that it has, is sent on.
+    let by_b = ubf_client::Client::builder().address(&b.address).service("kv").versions([2]);
+    let by_b = by_b.start().unwrap();
+    let reply = within(by_b.call(ubf!({get, "nothing"}))).await.unwrap();
+    assert_eq!(reply.connection().address.to_string(), a.address);
+    drop((reply, by_b));
     a.kill();
     b.program.as_mut().unwrap().logs("the rows are not claimed");
     assert!(!b.owns().await);
@@ -325,7 +331,7 @@ async fn t6_a_node_that_is_behind_claims_nothing_sends_clients_on_and_catches_up
     b.start_as(&database, "", &["--knows", "1-2"]);
     load.goes_on(20).await;
     assert!(b.owns().await);
-    Load::end_all([load, by_b]).await;
+    load.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
