@@ -121,7 +121,7 @@ pub enum ReleaseError {
 impl fmt::Display for ReleaseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Form => "this is no signed manifest of a release",
+            Self::Form => "this is no manifest of a release, or no signed one",
             Self::Size => "the manifest is above 16 KiB, or the binary is empty or above 1 GiB",
             Self::Key => "the key that signed it is not trusted here",
             Self::Signature => "the signature is not that of this manifest",

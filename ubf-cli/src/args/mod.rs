@@ -16,6 +16,7 @@ mod demo;
 pub(crate) mod kv;
 mod load;
 pub(crate) mod packets;
+pub(crate) mod release;
 mod repl;
 pub(crate) mod units;
 #[cfg(unix)]
@@ -80,6 +81,7 @@ pub(crate) enum Command {
     Upgrade(upgrade::Upgrade),
     #[cfg(target_os = "linux")]
     Agent(agent::Agent),
+    Release(release::Release),
     #[cfg(unix)]
     Demo(Demo),
     Version(about::AboutVersion),

@@ -19,6 +19,7 @@ mod inputs;
 mod kv;
 mod load;
 mod load_report;
+mod release;
 mod repl;
 mod to_json;
 mod trace;
@@ -60,6 +61,7 @@ pub(crate) fn run(command: &Command, output: &mut Output) -> io::Result<Status> 
         // So does it run this one.
         #[cfg(target_os = "linux")]
         Command::Agent(_) => Ok(Status::Good),
+        Command::Release(args) => release::run(args, output),
         #[cfg(unix)]
         Command::Demo(args) => demo::run(args, output),
         Command::Version(args) => about::version(args, output),

@@ -21,6 +21,7 @@ const COMMANDS: &[&[&str]] = &[
     &["dashboard"],
     &["upgrade"],
     &["agent"],
+    &["release"],
 ];
 
 #[test]

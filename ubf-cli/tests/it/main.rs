@@ -35,6 +35,7 @@ mod trace;
 
 mod call;
 mod load;
+mod release;
 mod repl;
 
 #[cfg(target_os = "linux")]
