@@ -2,7 +2,7 @@
 //! them, and the supervision of the node.
 //!
 //! A release is one static binary and a [`Manifest`] that somebody has [`Signed`]. An agent
-//! (`ubf-agent`) takes releases, starts them and replaces them; a controller (`ubf rollout`) asks
+//! (`ubf-agent`) takes releases, starts them and replaces them; a controller asks
 //! it to. What they say to each other is [`Request`] and [`Reply`], version 1 of the contract
 //! `agent`, and it never changes: a new word would be another contract. [`Dialogue`] is one
 //! controller's connection, and [`Supervisor`] what becomes of the node.

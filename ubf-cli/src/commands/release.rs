@@ -36,8 +36,9 @@ pub(crate) fn run(args: &Release, output: &mut Output) -> io::Result<Status> {
 
 fn keygen(args: &Keygen) -> Result<String, Problem> {
     let mut seed = [0; 32];
-    let randomness = |_| (Status::Trouble, Report::new("the system has no randomness"));
-    getrandom::fill(&mut seed).map_err(randomness)?;
+    getrandom::fill(&mut seed).map_err(|error| {
+        (Status::Trouble, Report::new(format!("the system has no randomness: {error}")))
+    })?;
     let secret: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
     let [file, public_file] = ["key", "pub"].map(|ending| args.name.with_extension(ending));
     let public = SecretKey::read(&secret).map_err(|error| wrong(&file, &error))?.public();
