@@ -1,5 +1,6 @@
 //! A session and its service survive the server.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ubf_client::{Client, Level, SessionPlan};
@@ -69,10 +70,12 @@ async fn t3_a_call_in_flight_when_the_server_dies_runs_once() {
         peer.send("1 {'add'\"a\"1}$").await;
         let (holder, _) = holder.asked().await;
         assert!(peer.has_heard_all());
+        let dead = Arc::clone(&server.keeper);
         server.kill().await;
         drop(peer);
         holder.say(fate);
-        // What the old process still does is fenced off by the new one's claim, or came before.
+        // A process that is dead claims nothing: what this one still does comes before the next one.
+        tokio::task::spawn_blocking(move || dead.close()).await.unwrap().ok();
         let server = Running::start(store).await;
         let (mut peer, resumed) = server.resume(ID, 0, 2).await;
         let now = if resumed.contains("{'resumed'1 0}") { 1 } else { 0 };

@@ -86,8 +86,11 @@ fn tests() -> BTreeSet<String> {
         }
     }
     let attacks = fs::read_to_string(root().join("ubf-load/src/attack/list.rs")).unwrap();
-    let names_of_attacks =
-        attacks.lines().filter_map(|line| line.strip_prefix("    \"")?.split('"').next());
+    // As in `Packets "endless-string" "L1" …`.
+    let names_of_attacks = attacks.lines().filter_map(|line| {
+        let (kind, others) = line.trim_start().split_once(" \"")?;
+        kind.chars().all(char::is_alphanumeric).then(|| others.split('"').next())?
+    });
     names.extend(names_of_attacks.map(str::to_owned));
     names
 }
