@@ -54,6 +54,10 @@ impl Child {
         if let Some(address) = next_ip {
             command.arg("--next-ip").arg(address.to_string());
         }
+        #[cfg(feature = "tls")]
+        if kind.is_tls() {
+            command.env(super::tls::FOLDER, super::tls::folder());
+        }
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let questions = process.stdin.take().ok_or("the process has an input")?;
         let mut answers = BufReader::new(process.stdout.take().ok_or("the process has an output")?);
@@ -94,6 +98,10 @@ pub(crate) fn serve(arguments: ServeArguments, out: &mut impl Write) -> Result<(
             (Kind::Bare | Kind::Handle, _) => Bare::serve(listener).await,
             (Kind::Tarpc, _) => Tarpc::serve(listener).await,
             (Kind::Tonic, _) => Tonic::serve(listener).await,
+            #[cfg(feature = "tls")]
+            (Kind::UbfTls, _) => super::tls::UbfTls::serve(listener).await,
+            #[cfg(feature = "tls")]
+            (Kind::TonicTls, _) => super::tls::TonicTls::serve(listener).await,
         }
     })
 }

@@ -86,6 +86,50 @@ pub(crate) fn measure_sessions(plan: Plan) -> Result<sessions::Figures, Error> {
     run(plan, async |plan| sessions::measure(plan.of_sessions()).await)
 }
 
+/// What TLS costs, ours and tonic's.
+#[cfg(feature = "tls")]
+pub(crate) fn measure_tls(plan: Plan) -> Result<Figures, Error> {
+    run(plan, measure_all_tls)
+}
+
+#[cfg(feature = "tls")]
+async fn measure_all_tls(plan: Plan) -> Result<Figures, Error> {
+    use super::tls::{TonicTls, UbfTls};
+
+    let mut ubf = Candidate::<Ubf>::start(Kind::Ubf)?;
+    let mut ubf_tls = Candidate::<UbfTls>::start(Kind::UbfTls)?;
+    let mut tonic = Candidate::<Tonic>::start(Kind::Tonic)?;
+    let mut tonic_tls = Candidate::<TonicTls>::start(Kind::TonicTls)?;
+    for scenario in [Scenario::Sequential, Scenario::InFlight, Scenario::Connections] {
+        for _ in 0..plan.rounds {
+            ubf.turn(scenario, plan).await?;
+            ubf_tls.turn(scenario, plan).await?;
+            tonic.turn(scenario, plan).await?;
+            tonic_tls.turn(scenario, plan).await?;
+        }
+    }
+    for _ in 0..plan.rounds {
+        ubf.first_calls(plan).await?;
+        ubf_tls.first_calls(plan).await?;
+        tonic.first_calls(plan).await?;
+        tonic_tls.first_calls(plan).await?;
+    }
+    ubf.among_idle(plan).await?;
+    ubf_tls.among_idle(plan).await?;
+    tonic.among_idle(plan).await?;
+    tonic_tls.among_idle(plan).await?;
+    let (mut figures, mut connections) = (Vec::new(), Vec::new());
+    for (mut of_scenarios, of_connections) in
+        [ubf.figures()?, ubf_tls.figures()?, tonic.figures()?, tonic_tls.figures()?]
+    {
+        figures.append(&mut of_scenarios);
+        connections.push(of_connections);
+    }
+    let Plan { rounds, idle, .. } = plan;
+    let sessions = sessions::Figures::default();
+    Ok(Figures { rounds, idle, figures, connections, redirect_us: 0.0, sessions })
+}
+
 fn run<T>(plan: Plan, measure: impl AsyncFnOnce(Plan) -> Result<T, Error>) -> Result<T, Error> {
     let plan = Plan { idle: plan.idle.min(descriptors()?), ..plan };
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(measure(plan))

@@ -12,6 +12,8 @@ mod redirect;
 mod sessions;
 mod tables;
 mod tarpc;
+#[cfg(feature = "tls")]
+mod tls;
 mod tonic;
 mod ubf;
 
@@ -40,6 +42,10 @@ pub(crate) struct Arguments {
     /// Measures what sessions cost beside their calls, and nothing else
     #[arg(long)]
     sessions: bool,
+    /// Measures what TLS costs, ours and tonic's, and nothing else
+    #[cfg(feature = "tls")]
+    #[arg(long)]
+    tls: bool,
     /// Prints the figures as JSON
     #[arg(long)]
     json: bool,
@@ -52,6 +58,17 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<(), Err
         let figures = measure_sessions(plan)?;
         serde_json::to_writer_pretty(&mut *out, &figures)?;
         return Ok(writeln!(out)?);
+    }
+    #[cfg(feature = "tls")]
+    if arguments.tls {
+        let figures = measure::measure_tls(plan)?;
+        if arguments.json {
+            serde_json::to_writer_pretty(&mut *out, &figures)?;
+            return Ok(writeln!(out)?);
+        }
+        let mut text = String::new();
+        tls::write(&figures, &mut text)?;
+        return Ok(out.write_all(text.as_bytes())?);
     }
     let figures = measure(plan)?;
     if arguments.json {

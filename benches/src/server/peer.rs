@@ -27,6 +27,12 @@ pub(crate) enum Kind {
     Handle,
     Tarpc,
     Tonic,
+    /// Over TLS.
+    #[cfg(feature = "tls")]
+    UbfTls,
+    /// Over TLS.
+    #[cfg(feature = "tls")]
+    TonicTls,
 }
 
 impl Kind {
@@ -40,6 +46,12 @@ impl Kind {
         Self::Tonic,
     ];
 
+    /// Whether its process needs a certificate.
+    #[cfg(feature = "tls")]
+    pub(crate) const fn is_tls(self) -> bool {
+        matches!(self, Self::UbfTls | Self::TonicTls)
+    }
+
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Ubf => "ubf",
@@ -49,6 +61,10 @@ impl Kind {
             Self::Handle => "bare tokio, client with a handle",
             Self::Tarpc => "tarpc",
             Self::Tonic => "tonic",
+            #[cfg(feature = "tls")]
+            Self::UbfTls => "ubf, TLS",
+            #[cfg(feature = "tls")]
+            Self::TonicTls => "tonic, TLS",
         }
     }
 }

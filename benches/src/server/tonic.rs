@@ -50,7 +50,7 @@ impl Peer for Tonic {
 }
 
 #[derive(Clone)]
-struct EchoServer;
+pub(crate) struct EchoServer;
 
 impl Service<http::Request<Body>> for EchoServer {
     type Response = http::Response<Body>;

@@ -9,7 +9,9 @@ use tokio::net::TcpListener;
 use ubf_client::{Builder, Client, SessionPlan};
 use ubf_codec::{Encoder, NextIp, Term, Version, ubf};
 use ubf_node::services::Echo;
-use ubf_server::{LoadPlan, LoadUnit, Server, ServerLimits, Service, SessionLimits, Versions};
+use ubf_server::{
+    LoadPlan, LoadUnit, Server, ServerBuilder, ServerLimits, Service, SessionLimits, Versions,
+};
 
 use super::load::{self, Load};
 use super::peer::{Peer, TEXT, check};
@@ -78,7 +80,7 @@ impl Peer for InSession {
 
 /// N3: the version of an earlier session is remembered, so that the call follows the negotiation in
 /// the same flight.
-async fn connect_and_call(builder: Builder) -> Result<Caller, Error> {
+pub(crate) async fn connect_and_call(builder: Builder) -> Result<Caller, Error> {
     let builder = builder.configure(|config| config.remembered = Some(Version::MIN));
     let mut caller = Caller::new(builder.start()?);
     Ubf::call(&mut caller).await?;
@@ -107,6 +109,15 @@ pub(crate) fn builder(address: SocketAddr) -> Builder {
 /// Serves; if there is somewhere else to go, replies say so from the second connection on, until
 /// there is none.
 pub(crate) async fn serve(listener: TcpListener, next_ip: Option<NextIp>) -> Result<(), Error> {
+    serve_as(listener, next_ip, |server| server).await
+}
+
+/// The same with what else is set.
+pub(crate) async fn serve_as(
+    listener: TcpListener,
+    next_ip: Option<NextIp>,
+    set: impl FnOnce(ServerBuilder) -> ServerBuilder,
+) -> Result<(), Error> {
     let mut limits = ServerLimits::default();
     limits.max_connections = 1 << 20;
     limits.max_connections_per_address = 1 << 20;
@@ -119,7 +130,7 @@ pub(crate) async fn serve(listener: TcpListener, next_ip: Option<NextIp>) -> Res
         .limits(limits)
         .sessions(sessions)
         .service(Service::DEFAULT, echo);
-    let server = server.bind().await?;
+    let server = set(server).bind().await?;
     let handle = server.handle();
     handle.set_load_marks(next_ip.map(|next_ip| LoadPlan::new(LoadUnit::Sessions, 1, 1, next_ip)));
     let _report = server.run().await;

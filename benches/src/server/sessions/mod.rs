@@ -30,7 +30,7 @@ pub(crate) struct Plan {
 }
 
 /// What was measured.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Figures {
     pub(crate) sessions: usize,
     pub(crate) bytes: Bytes,
@@ -42,7 +42,7 @@ pub(crate) struct Figures {
 }
 
 /// Of the server, for each of many.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Bytes {
     pub(crate) connection: f64,
     /// With its connection.
@@ -51,7 +51,7 @@ pub(crate) struct Bytes {
 }
 
 /// Of a cut of all connections.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Herd {
     /// Until the last session has gone on and its call was answered.
     pub(crate) last_ms: f64,
