@@ -13,7 +13,7 @@ use ubf_agent_core::{Hash, Manifest, Phase, Reply, Request, SecretKey, Signed, S
 use ubf_codec::{ClientHeader, Encoder, ServerHeader, Version, VersionedDecoder};
 
 /// No test waits longer for anything.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) fn key() -> SecretKey {
     SecretKey::read(&"2a".repeat(32)).unwrap()
@@ -134,11 +134,16 @@ impl Agent {
     /// Until another process than this one runs, and which.
     pub(crate) fn until_another(&self, pid: u32) -> u32 {
         let mut found = pid;
-        until("another process runs", || {
+        let began = Instant::now();
+        loop {
             let status = self.status();
             found = status.pid.unwrap_or(pid);
-            status.phase == Phase::Running && found != pid
-        });
+            if status.phase == Phase::Running && found != pid {
+                break;
+            }
+            assert!(began.elapsed() < PATIENCE, "another than {pid}: {status:?}\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
         found
     }
 }

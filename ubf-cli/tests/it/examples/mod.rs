@@ -37,6 +37,8 @@ const NOT_RUN: &[(&str, &str)] = &[
     ),
     ("ubf admin hand-off --to", "it wants another node; tests of ubf-node have two"),
     ("ubf attack 127.0.0.1:4000", "takes minutes; the heavy tests attack a server of ours"),
+    ("ubf attack ubfs://", "it wants certificates; the heavy tests have some"),
+    ("ubf attack --classic --start", "takes minutes; the heavy tests attack a port of ours"),
     ("ubf agent ", "it serves until it is killed; tests of the tool run agents and nodes"),
     ("ubf dashboard ", "goes on until Ctrl-C; tests of the tool and of ubf-node look at one"),
     ("ubf admin --control /run/a.socket,/run/b.socket status --watch", "goes on until Ctrl-C"),
