@@ -96,7 +96,7 @@ impl Peer for TonicTls {
         let read = |name| Ok::<_, Error>(std::fs::read(file(name)?)?);
         let identity = Identity::from_pem(read("server.pem")?, read("server.key")?);
         let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-        let mut server = Server::builder().tls_config(ServerTlsConfig::new().identity(identity))?;
+        let server = Server::builder().tls_config(ServerTlsConfig::new().identity(identity))?;
         Ok(server.serve_with_incoming(EchoServer, incoming).await?)
     }
 

@@ -133,18 +133,16 @@ impl Agent {
 
     /// Until another process than this one runs, and which.
     pub(crate) fn until_another(&self, pid: u32) -> u32 {
-        let mut found = pid;
         let began = Instant::now();
         loop {
             let status = self.status();
-            found = status.pid.unwrap_or(pid);
+            let found = status.pid.unwrap_or(pid);
             if status.phase == Phase::Running && found != pid {
-                break;
+                return found;
             }
             assert!(began.elapsed() < PATIENCE, "another than {pid}: {status:?}\n{}", self.log());
             std::thread::sleep(Duration::from_millis(5));
         }
-        found
     }
 }
 
