@@ -161,7 +161,7 @@ pub(crate) struct HandOff {
     /// Where nodes speak to the other one: its control socket on this machine, or ubfs://HOST:PORT
     ///
     /// The address is that of its --control-listen. The server dials with its own certificate, and
-    /// the policies of both name the other one: node in [control].
+    /// the policies of both name the other one: `node` in `[control]`.
     #[arg(long, value_name = "PLACE", required_unless_present = "show")]
     pub(crate) to: Option<ControlPlace>,
 
