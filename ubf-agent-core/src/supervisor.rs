@@ -359,7 +359,9 @@ impl Supervisor {
                 self.answer(ticket, Err((Refusal::NotSwitched, how.to_owned())));
             }
             State::Switching { old, new, ticket, is_ready, .. } if old.process == process => {
-                if is_ready {
+                // Without a ticket the switch was found under way: what the new node said meanwhile
+                // was heard by nobody, and it serves, or dies as well (U2).
+                if is_ready || ticket.is_none() {
                     self.serves(new, ticket);
                 } else {
                     // U2: it serves if its predecessor dies, or dies as well.

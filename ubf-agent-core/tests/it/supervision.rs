@@ -180,6 +180,27 @@ fn a_node_that_dies_while_it_gives_its_place_leaves_one_that_serves() {
 }
 
 #[test]
+fn f1_a_successor_that_was_ready_while_no_agent_lived_serves_when_the_node_before_it_ends() {
+    let mut world = running();
+    world.order(Order::Switch(release(35)));
+    let living = world.living.clone();
+    world.machine = Supervisor::new(TIMES, world.stored, &living, world.now);
+    world.settle();
+    world.kill(0);
+    assert_eq!((world.phase(), world.stored.current), (Phase::Running, Some(release(35))));
+    // Nobody waits for a word that was said before.
+    world.wait(TIMES.start);
+    assert_eq!((world.phase(), world.living.len()), (Phase::Running, 1));
+    // One that hangs is known by its predecessor, which lives.
+    let mut world = running();
+    world.order(Order::Switch(release(35)));
+    let living = world.living.clone();
+    world.machine = Supervisor::new(TIMES, world.stored, &living, world.now);
+    world.wait(TIMES.switch);
+    assert_eq!((world.phase(), world.stored.current), (Phase::Running, Some(release(34))));
+}
+
+#[test]
 fn what_takes_too_long_is_killed() {
     let mut world = running();
     world.order(Order::Switch(release(35)));
