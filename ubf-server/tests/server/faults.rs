@@ -66,9 +66,14 @@ async fn a_logger_that_panics_at_each_line_costs_lines_and_nothing_else() {
     let mut client = server.connect().await;
     client.exchange("1 'here'$1 'crash'$", "1 ? {'here''start'}$0 ? {'failed''crash'").await;
     // The acceptor itself logs that this one is turned away, and accepts the next one all the same.
-    for _ in 0..2 {
+    // A line may pass this logger by while the logger of another test goes: then there is one more.
+    let (mut lines, mut refused) = (0, 0);
+    while lines < 2 {
+        assert!(refused < 50, "{lines} lines");
         server.connect().await.expect_end("0 ? {'closing''too_many_connections'0}$").await;
-        turned_away.notified().await;
+        refused += 1;
+        let heard = timeout(Duration::from_millis(500), turned_away.notified()).await;
+        lines += usize::from(heard.is_ok());
     }
     drop(client);
     while server.handle.status().connections > 0 {
@@ -81,7 +86,7 @@ async fn a_logger_that_panics_at_each_line_costs_lines_and_nothing_else() {
     client.expect_end("0 ? {'closing''shutdown'1}$").await;
     let report = server.report().await;
     assert!(report.is_clean());
-    assert_eq!((report.counts.requests, report.counts.connections_refused), (3, 2));
+    assert_eq!((report.counts.requests, report.counts.connections_refused), (3, refused));
 }
 
 /// Panics when it is dropped.
