@@ -112,9 +112,9 @@ impl<S: Source> Document<S> {
 
     /// As [`root`](Self::root), with all of the packet checked at once: a text that is seen through
     /// this term, or through a part of it, needs no check of its own to be a `&str`. For whoever
-    /// looks at many of a packet's texts; `serde::from_term` gains by it, too. It takes as long as to
-    /// read the packet once, its binaries included, so that for a packet of long binaries `root` is
-    /// the better one. Where the packet is not UTF-8, as binaries need not be, it is as `root`.
+    /// looks at many of a packet's texts; `serde::from_term` gains by it, too. It takes as long as
+    /// to read the packet once, its binaries included, so that for a packet of long binaries `root`
+    /// is the better one. Where the packet is not UTF-8, as binaries need not be, it is as `root`.
     ///
     /// ```
     /// use ubf_codec::View;
