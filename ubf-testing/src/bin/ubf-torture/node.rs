@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal};
@@ -274,9 +275,20 @@ impl Drop for Process {
     }
 }
 
-/// A port of this machine that is free.
+/// A port of this machine that is free, and another one each time. It is below those that the system
+/// gives to whoever connects: the port of a node that is dead waits for the next one.
 pub(crate) fn free_address() -> io::Result<SocketAddr> {
-    std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()
+    static TRIED: AtomicU32 = AtomicU32::new(0);
+    let begin = std::process::id();
+    for _ in 0..1_000 {
+        let tried = TRIED.fetch_add(1, Ordering::Relaxed);
+        let port = 10_000 + begin.wrapping_mul(16).wrapping_add(tried) % 20_000;
+        let address = SocketAddr::from(([127, 0, 0, 1], u16::try_from(port).unwrap_or(10_000)));
+        if std::net::TcpListener::bind(address).is_ok() {
+            return Ok(address);
+        }
+    }
+    Err(io::ErrorKind::AddrInUse.into())
 }
 
 /// Where the text of a run is written.
