@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{FlockOperation, flock, statvfs};
 use ubf_agent_core::{
     Answer, Hash, Input, Kept, Order, Output, Process, Refusal, Reply, Request, Status, Supervisor,
@@ -43,6 +44,8 @@ const LOOK: Duration = Duration::from_secs(60);
 enum Event {
     Asked(Request, SyncSender<Reply>),
     Machine(Input),
+    /// Nodes have said something. Who has read it says so.
+    Said(SyncSender<()>),
 }
 
 /// Runs an agent, until it is killed. `own` are the arguments in front by which this program is
@@ -52,10 +55,9 @@ pub fn run(program: &str, own: &[OsString], arguments: &[OsString]) -> ExitCode 
     let ended = match arguments {
         [what, rest @ ..] if what == "launch" => Err(process::launch(rest).into()),
         [what, folder] if what == "keep" => keeper::keep(Path::new(folder)).map_err(Into::into),
-        _ => match Options::read(arguments) {
-            Ok(options) => attend(own, &options),
-            Err(why) => Err(format!("{why}\n\n{USAGE}").into()),
-        },
+        _ => Options::read(arguments)
+            .map_err(|why| format!("{why}\n\n{USAGE}").into())
+            .and_then(|options| attend(own, &options)),
     };
     let Err(error) = ended else { return ExitCode::SUCCESS };
     complain(&format!("{program}: {error}"));
@@ -78,7 +80,7 @@ fn attend(own: &[OsString], options: &Options) -> Result<(), Box<dyn Error>> {
     let releases = Releases::open(folder, options.keys.clone())?;
     let releases = Arc::new(Mutex::new(releases));
     let (events, heard) = sync_channel(64);
-    hear_of_ready(folder, events.clone())?;
+    let nodes = attend_nodes(folder, events.clone())?;
     let living = process::living(folder)?;
     let began = Instant::now();
     let machine = Supervisor::new(options.times, read_kept(folder)?, &living, began.elapsed());
@@ -87,6 +89,7 @@ fn attend(own: &[OsString], options: &Options) -> Result<(), Box<dyn Error>> {
         options,
         releases: Arc::clone(&releases),
         machine,
+        nodes,
         processes: HashMap::new(),
         waiting: HashMap::new(),
         tickets: 0,
@@ -148,25 +151,24 @@ fn begin_keeper(own: &[OsString], options: &Options) -> Result<(), Box<dyn Error
     Ok(())
 }
 
-/// A node says by `NOTIFY_SOCKET` that it serves, as services of systemd do.
-fn hear_of_ready(folder: &Path, events: SyncSender<Event>) -> io::Result<()> {
+/// A node says by `NOTIFY_SOCKET` that it serves, as services of systemd do. The thread that decides
+/// reads it, so that what a process has said comes before its end.
+fn attend_nodes(folder: &Path, events: SyncSender<Event>) -> io::Result<UnixDatagram> {
     let path = folder.join("notify");
     let _is_gone = fs::remove_file(&path).is_ok();
     let socket = UnixDatagram::bind(path)?;
+    socket.set_nonblocking(true)?;
+    let said = socket.try_clone()?;
     thread::spawn(move || {
-        let mut bytes = [0; 4096];
-        while let Ok(count) = socket.recv(&mut bytes) {
-            let text = String::from_utf8_lossy(bytes.get(..count).unwrap_or_default());
-            let pid = text.lines().find_map(|line| line.strip_prefix("MAINPID=")?.parse().ok());
-            let is_ready = text.lines().any(|line| line == "READY=1");
-            if let Some(pid) = pid.filter(|_| is_ready)
-                && events.send(Event::Machine(Input::Ready(pid))).is_err()
-            {
+        loop {
+            let (reads, has_read) = sync_channel(1);
+            while poll(&mut [PollFd::new(&said, PollFlags::IN)], None).is_err() {}
+            if events.send(Event::Said(reads)).is_err() || has_read.recv().is_err() {
                 return;
             }
         }
     });
-    Ok(())
+    Ok(socket)
 }
 
 fn serve(
@@ -249,6 +251,7 @@ struct Agent<'a> {
     options: &'a Options,
     releases: Arc<Mutex<Releases>>,
     machine: Supervisor,
+    nodes: UnixDatagram,
     /// By their numbers: each is watched by a thread, and not waited for until that has told.
     processes: HashMap<u32, OwnedFd>,
     waiting: HashMap<Ticket, SyncSender<Reply>>,
@@ -267,15 +270,33 @@ impl Agent<'_> {
             match heard.recv_timeout(left.unwrap_or(LOOK).min(LOOK)) {
                 Ok(Event::Machine(input)) => {
                     if let Input::Ended(process, _) = &input {
+                        self.hear_nodes(began.elapsed());
                         self.processes.remove(&process.pid);
                     }
                     self.machine.handle(input, began.elapsed());
+                }
+                Ok(Event::Said(read)) => {
+                    self.hear_nodes(began.elapsed());
+                    let _is_heard = read.send(()).is_ok();
                 }
                 Ok(Event::Asked(request, to)) => self.ask(&request, to, began.elapsed()),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             self.machine.handle(Input::Tick, began.elapsed());
+        }
+    }
+
+    fn hear_nodes(&mut self, now: Duration) {
+        let mut bytes = [0; 4096];
+        // More than the system keeps for a socket: nobody who always speaks is heard for ever.
+        for _ in 0..64 {
+            let Ok(count) = self.nodes.recv(&mut bytes) else { return };
+            let text = String::from_utf8_lossy(bytes.get(..count).unwrap_or_default());
+            let pid = text.lines().find_map(|line| line.strip_prefix("MAINPID=")?.parse().ok());
+            if let Some(pid) = pid.filter(|_| text.lines().any(|line| line == "READY=1")) {
+                self.machine.handle(Input::Ready(pid), now);
+            }
         }
     }
 

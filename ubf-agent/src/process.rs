@@ -37,26 +37,24 @@ fn boot() -> String {
     id.chars().filter(char::is_ascii_hexdigit).collect()
 }
 
+/// The node whose file has this name, if its process lives.
+fn find(name: &str) -> Option<Node> {
+    let parts: Vec<&str> = name.split('-').collect();
+    let [pid, then, run, release] = *parts else { return None };
+    let process = Process { pid: pid.parse().ok()?, began: then.parse().ok()? };
+    let is_alive = run == boot() && began(process.pid) == Some(process.began);
+    if is_alive { Some(Node { release: release.parse().ok()?, process }) } else { None }
+}
+
 /// The processes that live of those that were launched, by their age.
 pub(crate) fn living(folder: &Path) -> io::Result<Vec<Node>> {
     fs::create_dir_all(nodes(folder))?;
     let mut living = Vec::new();
     for entry in fs::read_dir(nodes(folder))? {
         let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let parts: Vec<&str> = name.split('-').collect();
-        let node = if let [pid, began, boot, release] = *parts {
-            Some((pid.parse().ok(), began.parse().ok(), boot, release.parse().ok()))
-        } else {
-            None
-        };
-        match node {
-            Some((Some(pid), Some(then), run, Some(release)))
-                if run == boot() && began(pid) == Some(then) =>
-            {
-                living.push(Node { release, process: Process { pid, began: then } });
-            }
-            Some(_) | None => fs::remove_file(entry.path())?,
+        match find(&entry.file_name().to_string_lossy()) {
+            Some(node) => living.push(node),
+            None => fs::remove_file(entry.path())?,
         }
     }
     living.sort_by_key(|node| node.process.began);
@@ -102,19 +100,14 @@ pub(crate) fn launch(arguments: &[OsString]) -> io::Error {
         return io::Error::other("launch is for the agent itself");
     };
     let folder = Path::new(folder);
-    let listeners = match keeper::fetch(folder) {
-        Ok(listeners) => listeners,
-        Err(error) => return error,
-    };
-    let count = listeners.len();
-    let names = match keeper::place(listeners) {
-        Ok(names) => names,
+    let place = |listeners: keeper::Listeners| Ok((listeners.len(), keeper::place(listeners)?));
+    let (count, names) = match keeper::fetch(folder).and_then(place) {
+        Ok(placed) => placed,
         Err(error) => return error,
     };
     let pid = std::process::id();
-    let began = began(pid).unwrap_or(0);
-    let name = format!("{pid}-{began}-{}-{}", boot(), release.to_string_lossy());
-    let written = nodes(folder).join(name);
+    let (began, release) = (began(pid).unwrap_or(0), release.to_string_lossy());
+    let written = nodes(folder).join(format!("{pid}-{began}-{}-{release}", boot()));
     let is_written = File::create(&written).is_ok();
     // An agent that begins later finds what is written. The one before may have died unseen.
     if getppid().map(|parent| parent.as_raw_nonzero().get().to_string()).as_deref()
@@ -153,15 +146,9 @@ pub(crate) fn watch<E: Send + 'static>(
     events: SyncSender<E>,
 ) {
     thread::spawn(move || {
-        let how = match child {
-            Some(mut child) => {
-                child.wait().map_or_else(|error| error.to_string(), |status| status.to_string())
-            }
-            None => {
-                while poll(&mut [PollFd::new(&descriptor, PollFlags::IN)], None).is_err() {}
-                "it has ended".to_owned()
-            }
-        };
+        while poll(&mut [PollFd::new(&descriptor, PollFlags::IN)], None).is_err() {}
+        let status = child.and_then(|mut child| child.wait().ok());
+        let how = status.map_or("it has ended".to_owned(), |status| status.to_string());
         // If nobody hears it, the agent ends.
         let _is_told = events.send(ended(how)).is_ok();
     });
