@@ -570,6 +570,13 @@ impl Builder {
     /// Begins to connect, and waits for nothing: calls wait until a server has agreed on a version,
     /// and end at their deadlines.
     ///
+    /// Where an earlier client of this process has agreed with the same server, first calls do not
+    /// wait: they follow the question for a version at once (N3), if they are
+    /// [`idempotent`](crate::Call::idempotent) or no [`session`](Self::session) is wished for. One
+    /// that the server does not speak any more has not run, and is sent again in another version.
+    /// A client with a [`connector`](Self::connector) of its own is no part of this, and
+    /// `Config::optimistic_start` switches it off.
+    ///
     /// # Errors
     /// If the settings are of no use.
     ///

@@ -21,7 +21,7 @@ use ubf_proto::client::{
     Call, CallError, CallId, Config, ConnectionId, Done, Input, Leaving, NamedBy, Notice, Output,
 };
 use ubf_proto::session::SessionId;
-use ubf_proto::{ClientSession, RedirectPolicy, Time};
+use ubf_proto::{ClientSession, Time};
 
 use crate::attempt::{Attempt, Connector};
 use crate::call_table::{Answer, CallTable, unknown};
@@ -33,6 +33,7 @@ use crate::events::{EventSink, Start};
 use crate::handle::Client;
 use crate::link::Link;
 use crate::opening::{Opening, OpeningHook, OpeningTask};
+use crate::remembered;
 use crate::reply::{Connection, Event, Reply};
 use crate::request::{Kind, Rendering, Request, render};
 use crate::room::Room;
@@ -67,6 +68,9 @@ pub(crate) struct Ends {
     pub(crate) connector: Option<Connector>,
     /// What some of the program's addresses stand for.
     pub(crate) stand_ins: StandIns,
+    /// Whether an address is the same server for all clients of this process (N3): nobody but the
+    /// library dials it.
+    pub(crate) has_common_addresses: bool,
     /// Opens connections, and makes the client that it is given.
     pub(crate) opener: Option<(OpeningHook, OpeningClients)>,
     /// What messages are held against.
@@ -89,15 +93,11 @@ pub(crate) struct Driver {
     commands_are_open: bool,
     /// When the calls that are still open are given up.
     close_at: Option<Time>,
-    /// What the session has to do with where it may go, once more for names that are looked up.
-    policy: RedirectPolicy,
     /// At most two that the session knows, and those that are about to be gone.
     links: Vec<Link>,
     calls: Calls<OpenCall>,
     /// The connection that is being opened.
     opening: Option<OpeningTask>,
-    /// How long that may take.
-    opening_time: Duration,
     /// `None` while this waits.
     room: Option<Box<Room>>,
     /// Memory of the replies that have ended calls, until that is told.
@@ -129,6 +129,10 @@ impl Driver {
     ) -> Box<Self> {
         let start = Instant::now();
         config.opens_connections = ends.opener.is_some();
+        let mut session = ClientSession::new(config, seed, Time::ZERO);
+        if ends.has_common_addresses {
+            remembered::tell(&mut session, &ends.stand_ins);
+        }
         Box::new(Self {
             showing: Showing::new(viewers, start),
             start,
@@ -137,11 +141,9 @@ impl Driver {
             close_time,
             commands_are_open: true,
             close_at: None,
-            policy: config.policy,
             links: Vec::new(),
             calls: Calls::new(),
             opening: None,
-            opening_time: config.call_time,
             room: None,
             ended_bytes: 0,
             ended_opening: 0,
@@ -154,7 +156,7 @@ impl Driver {
             is_commands_turn: false,
             is_paused: false,
             is_finished: false,
-            session: ClientSession::new(config, seed, Time::ZERO),
+            session,
         })
     }
 
@@ -427,7 +429,8 @@ impl Driver {
                     NamedBy::Program => self.ends.stand_ins.target(&address),
                     NamedBy::Peers { .. } | NamedBy::NextIp { .. } => address.clone().into(),
                 };
-                let named_by = named_by.server().map(|server| (self.policy, server));
+                let named_by =
+                    named_by.server().map(|server| (self.session.config().policy, server));
                 let is_tls = tls.is_some();
                 let attempt = Attempt::new(target, tls, named_by, within);
                 let connecting = attempt.begin(self.ends.connector.as_ref());
@@ -548,6 +551,9 @@ impl Driver {
         if let Some(contracts) = &self.ends.contracts {
             contracts.note(notice);
         }
+        if self.ends.has_common_addresses {
+            remembered::learn(notice, &self.session, &self.ends.stand_ins);
+        }
         self.tell_start(notice);
         if let Notice::Agreed { connection, is_first: true, version, session, .. } = notice
             && session.is_none_or(|session| !session.is_resumed)
@@ -591,7 +597,8 @@ impl Driver {
         if let Some((hook, clients)) = &self.ends.opener {
             let opening = Opening::new(clients(id), connection, version);
             let table = Arc::clone(&self.ends.table);
-            self.opening = Some(OpeningTask::spawn(hook, opening, id, table, self.opening_time));
+            let within = self.session.config().call_time;
+            self.opening = Some(OpeningTask::spawn(hook, opening, id, table, within));
         }
     }
 

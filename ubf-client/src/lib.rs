@@ -118,6 +118,7 @@ mod command;
 mod driver;
 mod link;
 mod notices;
+mod remembered;
 mod showing;
 mod socket;
 mod stand_in;

@@ -55,6 +55,7 @@ impl Builder {
             }
             given => given,
         };
+        let has_common_addresses = connector.is_none();
         #[cfg(feature = "tls")]
         let connector = match tls {
             Some(tls) => Some(over_tls(tls, connector)),
@@ -96,6 +97,7 @@ impl Builder {
             events: event_sink,
             connector,
             stand_ins,
+            has_common_addresses,
             opener: opening_hook.map(|hook| (hook, opening_clients)),
             #[cfg(feature = "contract")]
             contracts,

@@ -25,6 +25,7 @@ mod limits;
 mod load;
 mod malformed;
 mod opening;
+mod remembered;
 mod sessions;
 mod settings;
 #[cfg(feature = "tls")]

@@ -24,7 +24,8 @@ pub struct Config {
     pub versions: Versions,
     /// N9: the lowest version that is accepted.
     pub floor: Option<Version>,
-    /// N3: the version agreed on before, if it is remembered from an earlier session.
+    /// N3: the version agreed on before, if it is remembered from an earlier session. A shell may
+    /// tell more, and later, with [`ClientSession::remember`](crate::ClientSession::remember).
     pub remembered: Option<Version>,
     /// N3: whether calls may follow `negotiate` at once where no other connection is left. Default
     /// yes.

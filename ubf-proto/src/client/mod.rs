@@ -31,6 +31,7 @@ mod notice;
 mod output;
 mod plan;
 mod receive;
+mod remembered;
 mod route;
 mod scratch;
 mod send;
@@ -45,7 +46,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use bytes::BytesMut;
-use ubf_codec::{Address, Host, Term, Version};
+use ubf_codec::{Address, Host, Limits, Term, Version};
 
 pub use self::at_once::Leaving;
 pub use self::config::Config;
@@ -124,6 +125,8 @@ pub struct ClientSession {
     reasons: BTreeMap<Version, Term>,
     /// N3: the version agreed on last.
     remembered: Option<Version>,
+    /// N3: what that server accepted (N12), if it is known.
+    remembered_limits: Option<Box<Limits>>,
     /// N13: the highest version that each server offered.
     offered: Vec<(Address, Version)>,
     waiting: Waiting,
@@ -199,6 +202,7 @@ impl ClientSession {
             withdrawn: Withdrawn::new(config.quarantine, config.remembered),
             reasons: BTreeMap::new(),
             remembered: config.remembered,
+            remembered_limits: None,
             offered: Vec::new(),
             waiting: Waiting::default(),
             open_calls: 0,
@@ -417,6 +421,12 @@ impl ClientSession {
     #[must_use]
     pub const fn is_reading(&self) -> bool {
         self.is_reading
+    }
+
+    /// What is set for it.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.config
     }
 
     /// Counters.

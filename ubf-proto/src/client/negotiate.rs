@@ -100,6 +100,7 @@ impl ClientSession {
         // S4: nothing is sent along with a resume.
         let is_resume = matches!(options.session, Some(SessionOption::Resume(_)))
             && !is_on(Mutant::OptimisticResume);
+        let accepted = self.remembered_limits.as_deref().copied();
         let service = self.config.service.clone();
         let negotiate = Negotiate { service, versions: sent, options };
         let packet = ClientControl::Negotiate(Box::new(negotiate)).packet();
@@ -110,6 +111,7 @@ impl ClientSession {
         // N3: calls may follow in the version that was agreed on before.
         if link.packets == 1 && may_optimistic && !is_resume {
             link.in_force = remembered;
+            link.accepted = accepted;
         }
         self.transmit(connection, packet);
         true
@@ -211,7 +213,7 @@ impl ClientSession {
         link.accepted = Some(agreed.options.limits());
         link.reads_context = agreed.options.context;
         link.max_idle = agreed.options.max_idle.unwrap_or(DEFAULT_MAX_IDLE);
-        self.remembered = in_force;
+        self.remember_agreement(in_force, agreed.options.limits());
         let (own, random) = (&self.config.versions, &mut self.random);
         if let Some(at) = self.withdrawn.agreed(&agreed.versions, own, now, random) {
             self.look_at_versions_at(at);

@@ -140,9 +140,14 @@ impl ClientSession {
                 return true;
             }
         };
-        // N12: before the first `agreed` nobody knows what the server accepts.
+        // N12: nobody knows what a server accepts that has never agreed.
         let checked = link.accepted.map_or(Ok(()), |limits| accepted::check(&body, &limits));
         if let Err(error) = checked {
+            // N3: what was too much then may not be now. Nothing follows at once any more.
+            if link.agreed_at.is_none() {
+                link.in_force = None;
+                return false;
+            }
             let Some(call) = self.waiting.pop() else { return false };
             self.end(&call, Err(error));
             return true;

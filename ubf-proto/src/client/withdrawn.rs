@@ -28,6 +28,11 @@ impl Withdrawn {
         }
     }
 
+    /// A server has offered a version, as somebody else has found out.
+    pub(super) fn was_offered(&mut self, version: Version) {
+        self.offered.insert(version);
+    }
+
     /// A server has agreed, and speaks these versions. Tells when the first of those that are
     /// missing is asked for again.
     pub(super) fn agreed(
