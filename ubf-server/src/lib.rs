@@ -173,9 +173,11 @@ mod mailbox_loom;
 mod owner;
 mod sync;
 
+mod acceptors;
 mod admission;
 mod bind_error;
 mod body;
+mod builder;
 mod connection;
 mod endpoint;
 mod entry;
@@ -195,6 +197,7 @@ pub mod testing;
 
 pub use self::admission::AdmissionRule;
 pub use self::bind_error::BindError;
+pub use self::builder::ServerBuilder;
 pub use self::call_times::{CallExemplar, CallTimes};
 #[cfg(feature = "classic")]
 pub use self::classic::{Classic, ClassicService};
@@ -218,7 +221,7 @@ pub use self::handler::{Call, Client, Handler};
 pub use self::handlers::Handlers;
 pub use self::owner::{OwnerInput, OwnerLink, SessionOwner};
 pub use self::reply::{IntoReply, Reply};
-pub use self::server::{Server, ServerBuilder};
+pub use self::server::Server;
 pub use self::settings::{Cordon, LoadPlan, LoadUnit, ServerLimits, SessionLimits};
 pub use self::shared_event::SharedEvent;
 pub use self::takeover::{Departing, Departure, NotAdopted, Suspension};

@@ -9,9 +9,10 @@ use ubf_proto::Service;
 
 use super::TestClient;
 use crate::bind_error::BindError;
+use crate::builder::ServerBuilder;
 use crate::handle::{Report, ServerHandle};
 use crate::handler::Handler;
-use crate::server::{Server, ServerBuilder};
+use crate::server::Server;
 
 /// Bytes on their way in each direction. Chosen: a test may send a megabyte before it reads.
 const PIPE_BYTES: usize = 1 << 20;
