@@ -39,9 +39,22 @@ fn obey(fault: &str, step: &str, file: Option<&str>) {
             let (own, stop) = (rustix::process::getpid(), rustix::process::Signal::STOP);
             // Somebody kills it, or nobody is there to be tested.
             let _is_sent = rustix::process::kill_process(own, stop).is_ok();
+            // Any thread takes the signal, when it has its turn: this one would go on until then.
+            while is_stop_pending() {
+                std::thread::yield_now();
+            }
         }
         _ => {}
     }
+}
+
+/// Whether this process has been told to stop, and no thread has noticed. Where nobody can say, none.
+#[cfg(all(any(debug_assertions, feature = "faults"), unix))]
+fn is_stop_pending() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let pending = status.lines().find_map(|line| line.strip_prefix("ShdPnd:"));
+    let pending = pending.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok());
+    pending.is_some_and(|bits| bits & 1 << (rustix::process::Signal::STOP.as_raw() - 1) != 0)
 }
 
 #[cfg(not(all(any(debug_assertions, feature = "faults"), unix)))]

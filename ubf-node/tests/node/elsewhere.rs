@@ -10,8 +10,8 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use ubf_client::Client;
 use ubf_client::tls::ClientTls;
+use ubf_client::{CallError, Client, Reply};
 use ubf_codec::{Term, ubf};
 use ubf_net::testing::{Authority, within};
 
@@ -29,6 +29,8 @@ pub(crate) struct Link {
 struct State {
     to: String,
     is_cut: bool,
+    /// Connections that are carried.
+    open: u64,
     /// Connections that were not let through.
     refused: u64,
 }
@@ -52,8 +54,11 @@ impl Link {
         self.state.send_modify(|state| to.clone_into(&mut state.to));
     }
 
-    pub(crate) fn cut(&self) {
+    /// Nothing comes through any more when this has ended.
+    pub(crate) async fn cut(&self) {
         self.state.send_modify(|state| (state.is_cut, state.refused) = (true, 0));
+        let mut carried = self.state.subscribe();
+        within(carried.wait_for(|state| state.open == 0)).await.unwrap();
     }
 
     pub(crate) fn mend(&self) {
@@ -69,12 +74,18 @@ impl Link {
                 continue;
             }
             let mut cut = state.subscribe();
+            state.send_modify(|state| state.open += 1);
+            let state = Arc::clone(&state);
             tokio::spawn(async move {
-                let Ok(mut far) = TcpStream::connect(&now.to).await else { return };
+                let carried = async move {
+                    let Ok(mut far) = TcpStream::connect(&now.to).await else { return };
+                    let _ended = copy_bidirectional(&mut near, &mut far).await;
+                };
                 tokio::select! {
-                    _ended = copy_bidirectional(&mut near, &mut far) => {}
+                    () = carried => {}
                     _cut = cut.wait_for(|state| state.is_cut) => {}
                 }
+                state.send_modify(|state| state.open -= 1);
             });
         }
     }
@@ -206,19 +217,39 @@ pub(crate) enum Mended {
     Soon,
 }
 
+/// A hand-off that was asked for, and in which a node has stopped at a step.
+async fn asked_and_stopped(
+    step: &str,
+    [giver, taker]: [&Node; 2],
+    stops: &Node,
+) -> JoinHandle<Result<Reply, CallError>> {
+    // On a machine that has much else to do an attempt may take too long, and nothing comes of it.
+    for _ in 0..10 {
+        fs::write(&stops.fault, format!("stop:{step}")).unwrap();
+        let (operator, to) = (giver.operator().await, taker.place());
+        let asked = tokio::spawn(async move {
+            operator.call(ubf!({hand_off, all, (to.as_str()), (Term::Undefined)})).await
+        });
+        while !asked.is_finished() {
+            if stops.program.is_stopped() {
+                return asked;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        let report = asked.await.unwrap().unwrap().response().to_string();
+        assert!(report.starts_with("{error,"), "{step} was not met: {report}");
+    }
+    panic!("no attempt came to {step}");
+}
+
 /// The links of both nodes are cut while one of them is stopped at a step of a hand-off, which is
 /// asked for in this moment.
 pub(crate) async fn cut_at(step: &str, nodes: [&Node; 2], mended: Mended, load: &mut Load) {
     let [giver, taker] = nodes;
     let stops = if step.starts_with("a-") { giver } else { taker };
-    fs::write(&stops.fault, format!("stop:{step}")).unwrap();
-    let (operator, to) = (giver.operator().await, taker.place());
-    let mut asked = tokio::spawn(async move {
-        operator.call(ubf!({hand_off, all, (to.as_str()), (Term::Undefined)})).await
-    });
-    tokio::task::block_in_place(|| stops.program.wait_until_stopped());
+    let mut asked = asked_and_stopped(step, nodes, stops).await;
     for node in nodes {
-        node.link.cut();
+        node.link.cut().await;
     }
     stops.program.signal("CONT");
     let mut is_given = false;

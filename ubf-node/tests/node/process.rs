@@ -120,15 +120,17 @@ impl Program {
         self.child.id()
     }
 
-    /// Waits until it has stopped by itself.
-    pub(crate) fn wait_until_stopped(&self) {
+    /// Whether it has stopped by itself.
+    pub(crate) fn is_stopped(&self) -> bool {
         use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
         let process = WaitId::Pid(Pid::from_child(&self.child));
         // It may end instead, too: then its test fails.
-        let ends = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-        let status = waitid(process, ends).unwrap().unwrap();
-        assert!(status.stopped(), "the program has ended");
+        let ends = WaitIdOptions::STOPPED | WaitIdOptions::EXITED;
+        let looks = ends | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        let status = waitid(process, looks).unwrap();
+        assert!(status.as_ref().is_none_or(|status| status.stopped()), "the program has ended");
+        status.is_some()
     }
 
     pub(crate) fn signal(&self, name: &str) {
