@@ -11,6 +11,8 @@ mod network;
 mod owner;
 mod packets;
 mod repl;
+#[cfg(unix)]
+mod rollout;
 mod ui;
 
 use std::io;

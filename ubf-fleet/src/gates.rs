@@ -64,7 +64,13 @@ pub struct Gates {
     pub max_p99_percent: u64,
     /// A 99th percentile below this is good, whatever it is elsewhere.
     pub min_p99_us: u64,
+    /// The calls that a node has to answer, in percent of what one does elsewhere: one that hangs
+    /// fails none. It is not looked at where others answer fewer than twenty each; 0: nowhere.
+    pub min_calls_percent: u64,
 }
+
+/// Fewer calls of each of the other nodes say nothing of the changed ones.
+const SOME_CALLS: u64 = 20;
 
 impl Default for Gates {
     fn default() -> Self {
@@ -74,6 +80,7 @@ impl Default for Gates {
             max_losses: 0,
             max_p99_percent: 300,
             min_p99_us: 100_000,
+            min_calls_percent: 10,
         }
     }
 }
@@ -116,6 +123,13 @@ impl Gates {
             self.max_p99_percent > 0 && changed.p99_us > self.min_p99_us && changed.p99_us > bound;
         let (here, there) = (changed.p99_us, others.p99_us);
         tell(is_slow, format!("p99 is {here} us, and {there} us elsewhere"));
+        let each = |sample: &Sample| sample.calls / sample.nodes.max(1);
+        let (here, there) = (each(changed), each(others));
+        let bound = there.saturating_mul(self.min_calls_percent) / 100;
+        tell(
+            there >= SOME_CALLS && here < bound,
+            format!("a node answers {here} calls, and {there} elsewhere"),
+        );
         if why.is_empty() { Ok(()) } else { Err(why) }
     }
 }
@@ -145,6 +159,22 @@ mod tests {
         assert!(gates.judge(&both, &others).unwrap_err().contains("times; 3 rows"));
         let fast = Sample { p99_us: 100_000, ..good };
         assert_eq!(gates.judge(&fast, &Sample { p99_us: 1, ..others }), Ok(()));
+    }
+
+    #[test]
+    fn a_node_that_answers_nothing_fails_nothing_and_is_found() {
+        let gates = Gates { min_calls_percent: 10, ..Gates::default() };
+        let others = Sample { nodes: 4, calls: 4_000, ..Sample::default() };
+        let good = Sample { nodes: 2, calls: 200, ..Sample::default() };
+        assert_eq!(gates.judge(&good, &others), Ok(()));
+        let hangs = Sample { calls: 199, ..good };
+        let why = "a node answers 99 calls, and 1000 elsewhere";
+        assert_eq!(gates.judge(&hangs, &others), Err(why.to_owned()));
+        // Where there is no load, nothing is known.
+        let idle = Sample { calls: 79, ..others };
+        assert_eq!(gates.judge(&Sample { calls: 0, ..good }, &idle), Ok(()));
+        let any = Gates { min_calls_percent: 0, ..gates };
+        assert_eq!(any.judge(&Sample { calls: 0, ..good }, &others), Ok(()));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 ///
 /// - `abort:STEP`, `stop:STEP`: the process ends there, or is stopped;
 /// - `late:STEP`: it waits a moment and ends, so that what goes on meanwhile is lost with it;
+/// - `slow:STEP`: it waits a moment each time that it comes there, and goes on;
 /// - `@FILE`: one of these stands in a file, which is there when somebody aims at this process, and
 ///   is gone when the fault has come.
 #[cfg(all(any(debug_assertions, feature = "faults"), unix))]
@@ -35,6 +36,7 @@ fn obey(fault: &str, step: &str, file: Option<&str>) {
             std::thread::sleep(std::time::Duration::from_millis(150));
             std::process::abort();
         }
+        "slow" => std::thread::sleep(std::time::Duration::from_millis(600)),
         "stop" => {
             let (own, stop) = (rustix::process::getpid(), rustix::process::Signal::STOP);
             // Somebody kills it, or nobody is there to be tested.

@@ -60,6 +60,7 @@ pub(crate) trait KeptService: Send + Sync {
     /// What this program knows, and what the rows are in.
     fn versions(&self) -> (Known, Option<ShardVersions>);
     fn session_counts(&self) -> (usize, usize);
+    fn losses(&self) -> u64;
     fn sessions(&self, after: u64, at_most: usize) -> Ordered<'_, Vec<OwnedSession>>;
     fn count_rows(&self) -> Ordered<'_, Vec<RowCount>>;
     fn back_up(&self, path: PathBuf) -> Ordered<'_, BackupSize>;
@@ -234,6 +235,10 @@ impl<S: StatefulService> KeptService for KeptOf<S> {
 
     fn session_counts(&self) -> (usize, usize) {
         self.keeper().map(|keeper| keeper.session_counts()).unwrap_or_default()
+    }
+
+    fn losses(&self) -> u64 {
+        self.keeper().map(|keeper| keeper.losses()).unwrap_or_default()
     }
 
     fn sessions(&self, after: u64, at_most: usize) -> Ordered<'_, Vec<OwnedSession>> {

@@ -18,24 +18,24 @@ use super::AdminError;
 /// A connection, on which one waits for each answer. It has a runtime of its own: those who use it
 /// are threads.
 #[derive(Debug)]
-pub(super) struct Channel {
+pub(crate) struct Channel {
     runtime: Runtime,
     stream: Stream,
     decoder: VersionedDecoder<ServerHeader>,
     buffer: BytesMut,
     /// How long the server may be silent.
-    pub(super) within: Duration,
+    pub(crate) within: Duration,
 }
 
 impl Channel {
-    pub(super) fn to_socket(socket: &Path, within: Duration) -> Result<Self, AdminError> {
+    pub(crate) fn to_socket(socket: &Path, within: Duration) -> Result<Self, AdminError> {
         let runtime = runtime()?;
         let connecting = async { timeout(within, UnixStream::connect(socket)).await };
         let stream = runtime.block_on(connecting).unwrap_or_else(|_| Err(timed_out()));
         Ok(Self::new(runtime, stream.map_err(AdminError::Connect)?.into(), within))
     }
 
-    pub(super) fn to_address(
+    pub(crate) fn to_address(
         tls: &ClientTls,
         address: &Address,
         within: Duration,
@@ -57,7 +57,7 @@ impl Channel {
         Self { runtime, stream, decoder: VersionedDecoder::new(), buffer: BytesMut::new(), within }
     }
 
-    pub(super) fn exchange(
+    pub(crate) fn exchange(
         &mut self,
         mode: Mode,
         request: &Term,

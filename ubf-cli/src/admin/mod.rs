@@ -20,7 +20,7 @@ use ubf_node::control::{
     Which,
 };
 
-use self::channel::Channel;
+pub(crate) use self::channel::Channel;
 pub(crate) use self::place::ControlPlace;
 
 /// How long all rows may be read. Chosen: as long as a server takes at most.

@@ -18,6 +18,8 @@ mod load;
 pub(crate) mod packets;
 pub(crate) mod release;
 mod repl;
+#[cfg(unix)]
+pub(crate) mod rollout;
 pub(crate) mod units;
 #[cfg(unix)]
 pub(crate) mod upgrade;
@@ -82,6 +84,8 @@ pub(crate) enum Command {
     #[cfg(target_os = "linux")]
     Agent(agent::Agent),
     Release(release::Release),
+    #[cfg(unix)]
+    Rollout(rollout::RolloutArgs),
     #[cfg(unix)]
     Demo(Demo),
     Version(about::AboutVersion),

@@ -21,6 +21,8 @@ mod load;
 mod load_report;
 mod release;
 mod repl;
+#[cfg(unix)]
+mod rollout;
 mod to_json;
 mod trace;
 #[cfg(unix)]
@@ -62,6 +64,8 @@ pub(crate) fn run(command: &Command, output: &mut Output) -> io::Result<Status> 
         #[cfg(target_os = "linux")]
         Command::Agent(_) => Ok(Status::Good),
         Command::Release(args) => release::run(args, output),
+        #[cfg(unix)]
+        Command::Rollout(args) => rollout::run(args, output),
         #[cfg(unix)]
         Command::Demo(args) => demo::run(args, output),
         Command::Version(args) => about::version(args, output),

@@ -48,6 +48,8 @@ impl Release {
 pub(crate) struct Agent {
     pub(crate) folder: PathBuf,
     pub(crate) address: String,
+    /// Where it tells what it counts.
+    pub(crate) metrics: String,
     child: Child,
 }
 
@@ -56,10 +58,9 @@ impl Agent {
         let folder = std::env::temp_dir().join(format!("ubf-f-{}-{name}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("key"), key().public().to_string()).unwrap();
-        // A port that is free: nobody else takes it in the moment until the agent does.
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-        let child = spawn(&folder, &address);
-        let agent = Self { folder, address, child };
+        let (address, metrics) = (free_port(), free_port());
+        let child = spawn(&folder, &address, &metrics);
+        let agent = Self { folder, address, metrics, child };
         agent.wait();
         agent
     }
@@ -77,7 +78,7 @@ impl Agent {
     pub(crate) fn restart(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        self.child = spawn(&self.folder, &self.address);
+        self.child = spawn(&self.folder, &self.address, &self.metrics);
         self.wait();
     }
 
@@ -160,13 +161,19 @@ impl Drop for Agent {
     }
 }
 
-fn spawn(folder: &Path, address: &str) -> Child {
+/// Nobody else takes it in the moment until the agent does, or its node.
+fn free_port() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+fn spawn(folder: &Path, address: &str, metrics: &str) -> Child {
     let file = |name| folder.join(name).to_str().unwrap().to_owned();
     let mut command = Command::new(env!("CARGO_BIN_EXE_ubf"));
     command.args(["agent", "--folder"]).arg(folder).arg("--key").arg(folder.join("key"));
     command.args(["--listener", &format!("web={address}"), "--switch-time", "20", "--"]);
     command.args(["--listen", "fd:web", "--service", "ledger", "--hard-stop", "5s"]);
     command.args(["--control", &file("control"), "--data", &file("data"), "--log", "json"]);
+    command.args(["--admin-http", metrics]);
     command.stdin(Stdio::null()).spawn().unwrap()
 }
 

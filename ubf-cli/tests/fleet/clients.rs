@@ -11,7 +11,11 @@ use tokio::task::JoinSet;
 use ubf_client::{Client, Level, SessionPlan};
 use ubf_codec::{Term, ubf};
 
+/// Those of one node, which call as fast as they are answered.
 const CLIENTS: usize = 4;
+/// Those of each node of a fleet, and the time between two of their calls.
+const FEW: usize = 2;
+const PACE: Duration = Duration::from_millis(20);
 const ACCOUNTS: usize = 8;
 const CENTS: u64 = 1_000_000_000;
 /// No client makes more.
@@ -39,6 +43,15 @@ pub(crate) struct Clients {
 
 impl Clients {
     pub(crate) fn start(address: &str) -> Self {
+        Self::start_some(address, CLIENTS, Duration::ZERO)
+    }
+
+    /// As many as a machine bears with some nodes.
+    pub(crate) fn start_few(address: &str) -> Self {
+        Self::start_some(address, FEW, PACE)
+    }
+
+    fn start_some(address: &str, clients: usize, pace: Duration) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -54,9 +67,9 @@ impl Clients {
                 let open = ubf!({open, (name(account).as_str()), (CENTS)});
                 assert_eq!(client.call(open).await.unwrap().response(), ubf!(ok));
             }
-            for number in 0..CLIENTS {
+            for number in 0..clients {
                 let (client, is_over) = (connect(address).await, Arc::clone(&is_over));
-                callers.spawn(call(client, number, is_over, Arc::clone(&answers)));
+                callers.spawn(call(client, number, pace, is_over, Arc::clone(&answers)));
             }
         });
         let connecting = runtime.spawn(knock(address.to_owned(), Arc::clone(&is_over)));
@@ -111,6 +124,7 @@ fn name(account: usize) -> String {
 async fn call(
     client: Client,
     number: usize,
+    pace: Duration,
     is_over: Arc<AtomicBool>,
     answers: Arc<watch::Sender<u64>>,
 ) -> (Vec<u64>, Duration) {
@@ -128,6 +142,7 @@ async fn call(
         let response: Term = reply.response().to_term();
         told.push(response.get(1).and_then(Term::as_u64).unwrap_or_else(|| panic!("{response}")));
         answers.send_modify(|count| *count += 1);
+        tokio::time::sleep(pace).await;
     }
     (told, pause)
 }

@@ -11,3 +11,4 @@
 mod agent;
 mod clients;
 mod one_node;
+mod rollout;

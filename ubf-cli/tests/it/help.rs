@@ -22,6 +22,7 @@ const COMMANDS: &[&[&str]] = &[
     &["upgrade"],
     &["agent"],
     &["release"],
+    &["rollout"],
 ];
 
 #[test]

@@ -212,7 +212,7 @@ impl World {
     fn observe(&mut self, until: usize) -> Input {
         let (mut changed, mut others) = (Sample::default(), Sample::default());
         (changed.nodes, others.nodes) = (until as u64, (NODES - until) as u64);
-        (changed.calls, others.calls) = (1_000, 1_000);
+        (changed.calls, others.calls) = (changed.nodes * 1_000, others.nodes * 1_000);
         if self.is_bad {
             changed.crashes = 1;
         } else if until >= CANARY {

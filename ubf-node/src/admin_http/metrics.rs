@@ -9,6 +9,9 @@ use super::process::Process;
 use crate::about::{COMMIT, VERSION};
 use crate::control::{StatusReport, TakeoverReport, WriterReport};
 
+const LOST_FIELDS: &str =
+    "Fields of rows that an older state version, in which they are written, cannot hold (T7).";
+
 /// What there is to tell of.
 #[derive(Debug)]
 pub(super) struct Sight {
@@ -113,7 +116,11 @@ fn counters(text: &mut Exposition, report: &StatusReport) {
     let meanings = Counts::meanings();
     for (counter, count) in &report.counters {
         let meaning = meanings.iter().find(|(known, _)| known == counter);
-        let meaning = meaning.map_or("Messages that broke a contract.", |(_, meaning)| meaning);
+        let meaning = match (meaning, counter.as_str()) {
+            (Some((_, meaning)), _) => meaning,
+            (None, "rows_lost_fields") => LOST_FIELDS,
+            (None, _) => "Messages that broke a contract.",
+        };
         text.single(&format!("ubf_{counter}"), Kind::Counter, meaning, count);
     }
 }

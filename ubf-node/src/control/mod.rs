@@ -434,6 +434,10 @@ impl Control {
             }
         }
         report.counters.extend(breaks.map(|(name, count)| (name.to_owned(), count)));
+        if self.kept.iter().next().is_some() {
+            let losses = self.kept.iter().map(|kept| kept.losses()).sum();
+            report.counters.insert("rows_lost_fields".to_owned(), losses);
+        }
         let is_failing = self.certificates.iter().any(Certificates::is_failing);
         let tls = (!self.certificates.is_empty()).then_some(TlsReport { failing: is_failing });
         let audit = self.audit.as_ref().map(|audit| {

@@ -176,6 +176,8 @@ pub(super) struct Shared {
     sessions: [AtomicUsize; 2],
     /// Under which the rows are owned.
     epoch: AtomicU64,
+    /// Fields that steps down have lost (T7).
+    losses: AtomicU64,
 }
 
 impl Shared {
@@ -187,6 +189,10 @@ impl Shared {
 
     pub(super) fn set_epoch(&self, epoch: Epoch) {
         self.epoch.store(epoch.0, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_losses(&self, losses: u64) {
+        self.losses.store(losses, Ordering::Relaxed);
     }
 
     pub(super) fn runtime(&self) -> Option<&Handle> {
@@ -231,6 +237,7 @@ impl<S: StatefulService> Keeper<S> {
             runtime: OnceLock::new(),
             sessions: Default::default(),
             epoch: AtomicU64::new(0),
+            losses: AtomicU64::new(0),
         });
         let (starting, started) = channel();
         let rows = Rows::new(store.base(config.shard));
@@ -356,6 +363,13 @@ impl<S: StatefulService> Keeper<S> {
         at_most: usize,
     ) -> Result<Vec<OwnedSession>, OrderError> {
         self.order(|answer| Order::Sessions { after, at_most, answer }).await
+    }
+
+    /// How many fields steps down have lost since the keeper began (T7): while rows are written in
+    /// an older state version, each write may lose what that one cannot hold.
+    #[must_use]
+    pub fn losses(&self) -> u64 {
+        self.shared.losses.load(Ordering::Relaxed)
     }
 
     /// How many sessions there are, and how many of them have no connection.

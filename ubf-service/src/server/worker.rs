@@ -230,6 +230,7 @@ impl<S: StatefulService> Worker<S> {
             }
             self.count_kept();
             self.shared.set_sessions(self.sessions.len(), self.sessions.parked());
+            self.shared.set_losses(self.host.shard().statistics().losses);
             if !self.do_outputs()? || self.queue.is_empty() {
                 return Ok(());
             }

@@ -40,6 +40,12 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("ubf attack ubfs://", "it wants certificates; the heavy tests have some"),
     ("ubf attack --classic --start", "takes minutes; the heavy tests attack a port of ours"),
     ("ubf agent ", "it serves until it is killed; tests of the tool run agents and nodes"),
+    ("ubf rollout run ", "it wants a fleet with agents; tests of the tool have some"),
+    ("ubf rollout status ", "the rollout has not begun without a fleet"),
+    ("ubf rollout pause ", "the same"),
+    ("ubf rollout resume ", "the same"),
+    ("ubf rollout abort ", "the same"),
+    ("ubf rollout finalize ", "the same"),
     ("ubf dashboard ", "goes on until Ctrl-C; tests of the tool and of ubf-node look at one"),
     ("ubf admin --control /run/a.socket,/run/b.socket status --watch", "goes on until Ctrl-C"),
     (

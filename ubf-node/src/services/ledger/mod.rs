@@ -74,6 +74,7 @@ impl StatefulService for Ledger {
     }
 
     fn apply(&self, _: &Caller<'_>, request: Request, tx: &mut Tx<'_>) -> Do<Reply> {
+        crate::fault::at("ledger");
         match request {
             Request::Open(account, cents) => self.open(tx, &account, cents),
             Request::Limit(account, cents) => {
