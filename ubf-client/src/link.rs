@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -26,7 +27,7 @@ pub(crate) struct Link {
     /// What replies and events say of it.
     pub(crate) connection: Arc<Connection>,
     stage: Stage,
-    /// Why it was not made.
+    /// Why it was not made, or what TLS has ended it with.
     pub(crate) failure: Option<DialError>,
 }
 
@@ -114,6 +115,7 @@ impl Link {
             Stage::Open { socket } => match socket.poll_read(|| session.room(connection), cx) {
                 Poll::Ready(Some(bytes)) => Poll::Ready(Input::Received { connection, bytes }),
                 Poll::Ready(None) => {
+                    self.failure = socket.take_error().and_then(of_tls);
                     self.stage = Stage::Gone;
                     Poll::Ready(Input::Closed { connection })
                 }
@@ -139,6 +141,12 @@ impl Link {
             Stage::Dialing { .. } | Stage::Leaving { .. } | Stage::Gone => Poll::Pending,
         }
     }
+}
+
+/// In TLS 1.3 a client hears only after its handshake that its certificate is none that the server
+/// trusts, or is missing. What TLS says is an error of this kind, and nothing else of a stream is.
+fn of_tls(error: io::Error) -> Option<DialError> {
+    (error.kind() == io::ErrorKind::InvalidData).then(|| DialError::tls(error))
 }
 
 impl fmt::Debug for Link {

@@ -42,7 +42,7 @@ pub(crate) struct Showing {
     events_missed: u64,
     /// Losses before the first agreement: at most one for each address in a round.
     first_losses: Vec<Loss>,
-    /// Why the last connection was not made, until the session has told of its loss.
+    /// Why the last connection was not made, or has ended, until the session has told of its loss.
     dial_failure: Option<DialError>,
     has_notices: bool,
     has_events: bool,
@@ -63,7 +63,7 @@ impl Showing {
         }
     }
 
-    /// A connection was not made: the session is about to say so.
+    /// A connection was not made, or TLS has ended it: the session is about to say so.
     pub(crate) fn dial_failed(&mut self, failure: DialError) {
         self.dial_failure = Some(failure);
     }
@@ -82,7 +82,7 @@ impl Showing {
             self.first_losses = Vec::new();
             self.tell_first_outcome(Ok(()));
         } else if let Notice::Lost { address, reason, .. } = notice {
-            let is_dial = matches!(reason, LossReason::ConnectFailed { .. });
+            let is_dial = matches!(reason, LossReason::ConnectFailed { .. } | LossReason::Closed);
             let cause = self.dial_failure.take().filter(|_| is_dial);
             let loss = Loss { address: address.clone(), reason: reason.clone(), cause };
             if self.viewers.first_outcome.is_some() {

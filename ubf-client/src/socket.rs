@@ -1,6 +1,7 @@
 //! One socket: reads that keep no buffer, writes of whole batches.
 
 use std::future::Future as _;
+use std::io;
 use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
@@ -29,11 +30,13 @@ pub(crate) struct Socket {
     last_read: usize,
     unsent: Outbound,
     can_write: bool,
+    /// What has ended the reading, if it was no end that the server made.
+    error: Option<io::Error>,
 }
 
 impl Socket {
     pub(crate) fn new(stream: Stream) -> Self {
-        Self { stream, last_read: 0, unsent: Outbound::default(), can_write: true }
+        Self { stream, last_read: 0, unsent: Outbound::default(), can_write: true, error: None }
     }
 
     /// Puts a packet behind those that are to be written.
@@ -54,6 +57,11 @@ impl Socket {
         &mut self.unsent
     }
 
+    /// The error that has broken the stream, once.
+    pub(crate) const fn take_error(&mut self) -> Option<io::Error> {
+        self.error.take()
+    }
+
     /// Bytes that came in; `None` at the end of the stream, or if it is broken. What goes on with a
     /// large packet is read into the place that `place` gives, if it gives one.
     pub(crate) fn poll_read(
@@ -72,8 +80,8 @@ impl Socket {
         }
         let mut bytes = [const { MaybeUninit::uninit() }; STACK_READ_BYTES];
         let mut room = ReadBuf::uninit(&mut bytes);
-        let is_read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut room)).is_ok();
-        let read = Some(room.filled()).filter(|bytes| is_read && !bytes.is_empty());
+        self.error = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut room)).err();
+        let read = Some(room.filled()).filter(|bytes| self.error.is_none() && !bytes.is_empty());
         self.last_read = read.map_or(0, <[u8]>::len);
         Poll::Ready(read.map(BytesMut::from))
     }
@@ -89,7 +97,11 @@ impl Socket {
                 self.last_read = count;
                 Poll::Ready(Some(room))
             }
-            Ok(0) | Err(_) => Poll::Ready(None),
+            Ok(0) => Poll::Ready(None),
+            Err(error) => {
+                self.error = Some(error);
+                Poll::Ready(None)
+            }
         }
     }
 

@@ -79,7 +79,8 @@ pub struct Loss {
     pub address: Address,
     /// Why it ended.
     pub reason: LossReason,
-    /// If it could not be made: what was in the way.
+    /// If it could not be made: what was in the way. If TLS has ended it: what TLS says, for example
+    /// that the server wants a certificate of its client.
     pub cause: Option<DialError>,
 }
 

@@ -86,8 +86,8 @@ impl DialError {
     }
 
     /// TLS was not agreed on. If the system gave up the connection meanwhile, it is of that kind.
-    #[cfg(feature = "tls")]
-    pub(crate) fn tls(cause: io::Error) -> Self {
+    #[must_use]
+    pub fn tls(cause: io::Error) -> Self {
         Self::of(None, cause, DialErrorKind::Tls)
     }
 

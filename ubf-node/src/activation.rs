@@ -67,6 +67,11 @@ impl Activation {
         Ok(Self(Vec::new()))
     }
 
+    /// The names of those that no address stands for: clients that connect there wait in vain.
+    pub(crate) fn unused(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| &**name)
+    }
+
     /// The listeners for an address `fd:NAME`. `None`: it is another kind of address.
     pub(crate) fn take(
         &mut self,

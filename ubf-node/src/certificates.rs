@@ -26,34 +26,37 @@ pub(crate) struct Certificates(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     tls: ServerTls,
+    /// Who sees it. Of one file there may be several: each has authorities of its own.
+    shown_to: &'static str,
     is_failing: AtomicBool,
 }
 
 impl Certificates {
     /// Reads the files.
-    pub(crate) fn open(files: ServerFiles) -> Result<Self, TlsError> {
+    pub(crate) fn open(files: ServerFiles, shown_to: &'static str) -> Result<Self, TlsError> {
         let tls = ServerTls::from_files(files)?;
-        Ok(Self(Arc::new(Inner { tls, is_failing: AtomicBool::new(false) })))
+        Ok(Self(Arc::new(Inner { tls, shown_to, is_failing: AtomicBool::new(false) })))
     }
 
     pub(crate) fn tls(&self) -> ServerTls {
         self.0.tls.clone()
     }
 
-    /// Whether what is in the files cannot be used: then the one from before is.
+    /// Whether what is in the files cannot be used, so that the one from before is; or that is over.
     pub(crate) fn is_failing(&self) -> bool {
-        self.0.is_failing.load(Ordering::Relaxed)
+        let is_over = || self.0.tls.not_after().is_some_and(|end| end < SystemTime::now());
+        self.0.is_failing.load(Ordering::Relaxed) || is_over()
     }
 
     /// Reads the files again. What cannot be used is said, and changes nothing.
     pub(crate) fn reload(&self) {
         let reloaded = self.0.tls.reload();
         self.0.is_failing.store(reloaded.is_err(), Ordering::Relaxed);
-        let path = self.0.tls.files().certificate.display();
+        let (path, shown_to) = (self.0.tls.files().certificate.display(), self.0.shown_to);
         match reloaded {
-            Ok(()) => info!(%path, "certificate reloaded"),
+            Ok(()) => info!(%path, shown_to, "certificate reloaded"),
             Err(error) => {
-                error!(error = %Causes(&error), "the certificate is not reloaded: the one from before stays");
+                error!(error = %Causes(&error), shown_to, "the certificate is not reloaded: the one from before stays");
             }
         }
     }
@@ -91,12 +94,12 @@ impl Certificates {
         if !(is_over || is_soon) || told == Some(next) {
             return told;
         }
-        let path = self.0.tls.files().certificate.display();
+        let (path, shown_to) = (self.0.tls.files().certificate.display(), self.0.shown_to);
         if is_over {
-            error!(%path, "the certificate is over: clients refuse it, and those that are connected stay");
+            error!(%path, shown_to, "the certificate is over: clients refuse it, and those that are connected stay");
         } else {
             let left_s = end.duration_since(now).unwrap_or_default().as_secs();
-            warn!(%path, left_s, "the certificate is over soon");
+            warn!(%path, shown_to, left_s, "the certificate is over soon");
         }
         Some(next)
     }

@@ -3,6 +3,7 @@
 #[cfg(feature = "faults")]
 mod faulty;
 mod known;
+mod metered;
 mod opening;
 mod place;
 mod restore;
@@ -32,6 +33,7 @@ use ubf_state::{Epoch, ShardId, ShardVersions};
 use ubf_store::Store;
 
 pub(crate) use self::known::{has_rows, known_versions, state_versions};
+pub(crate) use self::metered::StoreSight;
 pub(crate) use self::opening::{Adopts, Opening, open_rows};
 use self::opening::{Opener, shard};
 use self::place::open_store;
@@ -60,6 +62,8 @@ pub(crate) trait KeptService: Send + Sync {
     /// What this program knows, and what the rows are in.
     fn versions(&self) -> (Known, Option<ShardVersions>);
     fn session_counts(&self) -> (usize, usize);
+    /// How the store does.
+    fn store(&self) -> StoreSight;
     fn losses(&self) -> u64;
     fn sessions(&self, after: u64, at_most: usize) -> Ordered<'_, Vec<OwnedSession>>;
     fn count_rows(&self) -> Ordered<'_, Vec<RowCount>>;
@@ -235,6 +239,10 @@ impl<S: StatefulService> KeptService for KeptOf<S> {
 
     fn session_counts(&self) -> (usize, usize) {
         self.keeper().map(|keeper| keeper.session_counts()).unwrap_or_default()
+    }
+
+    fn store(&self) -> StoreSight {
+        self.open.health.look()
     }
 
     fn losses(&self) -> u64 {

@@ -212,6 +212,9 @@ async fn serve(
             builder = listen(builder, address, Some(listener));
         }
     }
+    for name in activation.unused() {
+        warn!(name, "a listener that was handed over is not used: --listen fd:NAME uses it");
+    }
     for address in &settings.classic.listen {
         let name = format!("classic:{address}");
         if let Some(inherited) = incoming.listener(&name) {
@@ -303,6 +306,7 @@ async fn serve(
         certificates: certificates.clone(),
         policy: settings.policy.clone(),
         audit: audit.clone(),
+        token: settings.admin_http.as_ref().and_then(|plan| plan.token.clone()),
     };
     let signals = Signals::install(
         options,

@@ -7,6 +7,7 @@ use tracing::{error, info, warn};
 use ubf_codec::NextIp;
 use ubf_server::{DrainPlan, ServerHandle};
 
+use crate::admin_http::TokenFile;
 use crate::audit::Audit;
 use crate::certificates::Certificates;
 use crate::journal::Journal;
@@ -46,6 +47,7 @@ pub(crate) struct Reloaded {
     pub(crate) certificates: Vec<Certificates>,
     pub(crate) policy: Option<Policy>,
     pub(crate) audit: Option<Audit>,
+    pub(crate) token: Option<TokenFile>,
 }
 
 impl Signals {
@@ -89,8 +91,11 @@ impl Signals {
                 Err(error) => error!(%path, %error, "the journal cannot be reopened"),
             }
         }
-        let Reloaded { certificates, policy, audit } = &self.reloaded;
+        let Reloaded { certificates, policy, audit, token } = &self.reloaded;
         certificates.iter().for_each(Certificates::reload);
+        if let Some(token) = token {
+            token.reload();
+        }
         if let Some(audit) = audit {
             audit.reopen();
         }
@@ -110,7 +115,7 @@ impl Signals {
                 for problem in problems.lines() {
                     error!(%problem, "a setting is wrong");
                 }
-                error!("nothing is reloaded");
+                error!("no setting is reloaded");
                 return;
             }
         };

@@ -84,7 +84,13 @@ impl Passage {
                 Ok(Ok(stream)) => next(stream, peer, &endpoint),
                 Ok(Err(InTheWay::Broken(error))) => {
                     endpoint.totals.handshakes_failed.add(1);
-                    debug!(%peer, %error, "no handshake");
+                    if error.kind() == io::ErrorKind::InvalidData {
+                        // Whoever runs the client wants to know what is wrong with it.
+                        info!(%peer, %error, "no handshake");
+                    } else {
+                        // A probe of a balancer connects and goes.
+                        debug!(%peer, %error, "no handshake");
+                    }
                 }
                 Ok(Err(InTheWay::Crowd)) => {
                     endpoint.totals.handshakes_refused.add(1);

@@ -88,7 +88,8 @@ impl Server {
         };
         #[cfg(not(feature = "classic"))]
         let acceptors = Acceptors::start(listeners, &endpoint, spare_descriptors, front);
-        info!(?addresses, "serving");
+        let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+        info!(addresses = %addresses.join(","), "serving");
         run(endpoint, acceptors).await
     }
 

@@ -6,7 +6,7 @@ mod wire_words;
 
 use tokio::runtime::{Builder, Runtime};
 use ubf_client::{CallError, ConnectError, DialErrorKind, Loss, LossReason, Target};
-use ubf_codec::{Address, Term};
+use ubf_codec::{Address, DecodeError, ErrorKind, Term};
 
 use crate::packets::passage::Passage;
 use crate::packets::terms::term_of;
@@ -78,7 +78,14 @@ fn loss_hint(loss: &Loss) -> Option<&'static str> {
         LossReason::NoCommonVersion { .. } => {
             Some("--versions says which versions to offer, as in --versions 1-3,10")
         }
+        LossReason::NegotiationRefused { why } if why.as_ref().is_atom("not_allowed") => Some(
+            "the server's policy does not let this client use the service; --cert shows who you are",
+        ),
         LossReason::NegotiationRefused { .. } => Some("--service says which service to talk to"),
+        LossReason::Closed if loss.cause.is_some() => Some(CERTIFICATE),
+        LossReason::BadSyntax(error) if is_tls(error) => {
+            Some("it speaks TLS: ubfs://HOST:PORT, and --ca FILE if its authority is your own")
+        }
         // CT5: a stock server says hello, or closes at what it does not understand.
         LossReason::NegotiationTime { .. } | LossReason::BadSyntax(_) | LossReason::Closed => {
             Some("does it speak versioned UBF? --classic talks to servers of the time before")
@@ -90,6 +97,16 @@ fn loss_hint(loss: &Loss) -> Option<&'static str> {
         _ => None,
     }
 }
+
+/// The beginning of what TLS says to whoever speaks no TLS: an alert.
+fn is_tls(error: &DecodeError) -> bool {
+    let alert = ErrorKind::BadVersion { found: 0x15 };
+    error.offset() == 0 && error.kind() == alert
+}
+
+/// TLS has ended the connection when it was made: the server does not like what was shown.
+pub(crate) const CERTIFICATE: &str = "--cert and --key show a certificate, which has to be of an \
+                                      authority that the server trusts for those who come here";
 
 const WHERE: &str = "is the server running, and are host and port right?";
 

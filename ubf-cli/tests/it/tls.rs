@@ -32,6 +32,12 @@ fn a_call_over_tls_shows_a_certificate_and_is_known_by_it() {
     let [ca, cert, key] = ["ca.pem", "till.pem", "till.key"].map(file);
     let shown = ["call", "--ca", &ca, "--cert", &cert, "--key", &key, &address, "who"];
     assert_eq!(ubf(&shown, "").out, "\"till-7.example\"\n");
+    // What is missing is said: a certificate, and TLS.
+    let none = ubf(&["call", "--ca", &ca, &address, "who"], "");
+    assert!(none.err.contains("received fatal alert: CertificateRequired"), "{}", none.err);
+    assert!(none.err.contains("hint: --cert and --key show a certificate"), "{}", none.err);
+    let plain = ubf(&["call", &address, "who"], "");
+    assert!(plain.err.contains("hint: it speaks TLS: ubfs://HOST:PORT"), "{}", plain.err);
     drop(runtime);
 }
 

@@ -132,3 +132,22 @@ async fn r7_a_unix_socket_is_no_place_for_tls() {
     let text = refused.unwrap_err().to_string();
     assert!(text.contains("TLS is spoken over the network, and this is a Unix socket"), "{text}");
 }
+
+#[tokio::test]
+async fn a_server_that_wants_a_certificate_is_told_from_one_that_closes() {
+    let authority = authority("client-shows-none");
+    let listener = Listener::tcp("127.0.0.1:0", TcpOptions::default()).await.unwrap();
+    let port = listener.address().unwrap().unwrap().port();
+    let tls = ServerTls::from_files(authority.mutual("server")).unwrap();
+    let client = builder(&format!("localhost:{port}")).tls(authority.client());
+    let server = async {
+        let (stream, _) = within(listener.accept()).await.unwrap();
+        assert!(within(tls.accept(stream)).await.is_err());
+    };
+    let (refused, ()) = tokio::join!(client.connect(), server);
+    let refused = refused.unwrap_err();
+    let text = refused.to_string();
+    assert!(text.contains("TLS was not agreed on: received fatal alert: Cert"), "{text}");
+    let ConnectError::Unreachable { losses } = refused else { panic!("{refused}") };
+    assert_eq!(losses[0].cause.as_ref().unwrap().kind(), DialErrorKind::Tls);
+}

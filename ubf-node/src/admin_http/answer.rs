@@ -15,7 +15,7 @@ use ubf_server::{Phase, Status};
 use super::acting;
 use super::body::Body;
 use super::events::events;
-use super::facts::{Facts, Times, bounds_us, name_of};
+use super::facts::{Facts, Rows, Times, bounds_us, name_of};
 use super::guard::Guard;
 use super::lists;
 use super::metrics::{self, Sight};
@@ -176,6 +176,8 @@ impl Answers {
                 worst_pause: answers.pauses.worst(),
                 takeover: answers.control.last_takeover(),
                 certificate_end: answers.control.certificate_end(),
+                rows: answers.rows(),
+                hand_offs: answers.control.last_hand_offs(),
             })
         })
         .await
@@ -197,11 +199,16 @@ impl Answers {
                 process: Process::look(),
                 takeover: answers.control.last_takeover(),
                 hand_offs: answers.control.last_hand_offs(),
+                rows: answers.rows(),
             };
             // Its keys are texts, and nothing in it can fail to be written.
             serde_json::to_string(&facts).unwrap_or_default()
         })
         .await
+    }
+
+    fn rows(&self) -> Vec<Rows> {
+        self.control.kept().iter().map(|kept| Rows::from(&**kept)).collect()
     }
 
     /// The status for readers of events.

@@ -101,11 +101,11 @@ impl Family<'_> {
         self.write(self.kind.suffix(), labels, None, value);
     }
 
-    /// The state that is, among all.
-    pub(super) fn states(&mut self, states: &[&str], is: &str) {
+    /// The state that is, among all, of what has these labels.
+    pub(super) fn states(&mut self, labels: &Labels<'_>, states: &[&str], is: &str) {
         let name = self.name.clone();
         for state in states {
-            self.sample(&[(&name, state)], u8::from(*state == is));
+            self.write(self.kind.suffix(), labels, Some((&name, state)), u8::from(*state == is));
         }
     }
 
@@ -181,8 +181,11 @@ mod tests {
         let exemplar = Exemplar { labels, value: 0.07, since_1970: 1_796_000_000.25 };
         let mut text = Exposition::default();
         text.family("ubf_server", Kind::Info, "This server.").sample(&[("agent", "x/1")], 1);
-        text.family("ubf_phase", Kind::StateSet, "Its phase.")
-            .states(&["serving", "draining"], "serving");
+        text.family("ubf_phase", Kind::StateSet, "Its phase.").states(
+            &[("node", "a")],
+            &["serving", "draining"],
+            "serving",
+        );
         text.family("ubf_call_seconds", Kind::Histogram, "Times.").histogram(
             &[("service", "kv")],
             [0.1, 1.0].into_iter(),
@@ -195,7 +198,8 @@ mod tests {
             "# HELP ubf_server This server.\n# TYPE ubf_server info\n\
              ubf_server_info{agent=\"x/1\"} 1\n\
              # HELP ubf_phase Its phase.\n# TYPE ubf_phase stateset\n\
-             ubf_phase{ubf_phase=\"serving\"} 1\nubf_phase{ubf_phase=\"draining\"} 0\n\
+             ubf_phase{node=\"a\",ubf_phase=\"serving\"} 1\n\
+             ubf_phase{node=\"a\",ubf_phase=\"draining\"} 0\n\
              # HELP ubf_call_seconds Times.\n# TYPE ubf_call_seconds histogram\n\
              # UNIT ubf_call_seconds seconds\n\
              ubf_call_seconds_bucket{service=\"kv\",le=\"0.1\"} 2 # {session=\"0a\\\"1b\",connection=\"7\"} 0.07 1796000000.250\n\

@@ -4,7 +4,8 @@ use serde::Serialize;
 use ubf_server::CallTimes;
 
 use super::process::Process;
-use crate::control::{HandoffReport, StatusReport, TakeoverReport};
+use crate::control::{HandoffReport, StatusReport, TakeoverReport, VersionsReport};
+use crate::rows::{KeptService, StoreSight};
 
 /// All of it, as `/status.json` has it: the status of the operator's contract, and what a page
 /// wants besides.
@@ -25,6 +26,30 @@ pub(crate) struct Facts {
     pub(crate) takeover: Option<TakeoverReport>,
     /// U5: the last one of each service that had one.
     pub(crate) hand_offs: Vec<HandoffReport>,
+    pub(crate) rows: Vec<Rows>,
+}
+
+/// The rows of a service, and the store that they are in.
+#[derive(Debug, Serialize)]
+pub(crate) struct Rows {
+    pub(crate) service: String,
+    /// Whether they are owned here.
+    pub(crate) here: bool,
+    #[serde(flatten)]
+    pub(crate) store: StoreSight,
+    /// The state versions of the rows, if they are owned here (T6).
+    pub(crate) versions: Option<VersionsReport>,
+}
+
+impl From<&dyn KeptService> for Rows {
+    fn from(kept: &dyn KeptService) -> Self {
+        Self {
+            service: kept.service().as_str().to_owned(),
+            here: kept.is_here(),
+            store: kept.store(),
+            versions: kept.versions().1.map(VersionsReport::from),
+        }
+    }
 }
 
 /// How long the calls of a service took in one version.

@@ -7,7 +7,7 @@ use hyper::{Response, StatusCode};
 
 use super::body::Body;
 use super::response::text;
-use super::token::Token;
+use super::token::TokenFile;
 
 /// The longest value of `Authorization` that is looked at: a token in base64, and some words.
 const MAX_SHOWN: usize = 512;
@@ -15,13 +15,13 @@ const MAX_SHOWN: usize = 512;
 /// What requests have to show.
 #[derive(Debug)]
 pub(crate) struct Guard {
-    token: Option<Token>,
+    token: Option<TokenFile>,
     /// Whether a name by which a request comes is one of the server's certificate.
     has_names: bool,
 }
 
 impl Guard {
-    pub(crate) const fn new(token: Option<Token>, is_tls: bool) -> Self {
+    pub(crate) const fn new(token: Option<TokenFile>, is_tls: bool) -> Self {
         Self { token, has_names: is_tls }
     }
 
@@ -79,11 +79,11 @@ fn shown<'h>(headers: &'h HeaderMap, scheme: &str) -> Option<&'h [u8]> {
     (name.eq_ignore_ascii_case(scheme.as_bytes()) && shown.len() <= MAX_SHOWN).then_some(rest)
 }
 
-fn shows(headers: &HeaderMap, token: &Token) -> bool {
+fn shows(headers: &HeaderMap, token: &TokenFile) -> bool {
     shown(headers, "Bearer").is_some_and(|shown| token.is(shown))
 }
 
-fn has_password(headers: &HeaderMap, token: &Token) -> bool {
+fn has_password(headers: &HeaderMap, token: &TokenFile) -> bool {
     let Some(shown) = shown(headers, "Basic") else { return false };
     let Ok(pair) = STANDARD.decode(shown) else { return false };
     let password = pair.iter().position(|&byte| byte == b':').and_then(|at| pair.get(at + 1..));
@@ -119,14 +119,18 @@ fn is_here(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::admin_http::Token;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
     }
 
     fn guard() -> Guard {
-        Guard::new(Some(Token::new("0123456789abcdef").unwrap()), false)
+        let token = Token::new("0123456789abcdef").unwrap();
+        Guard::new(Some(TokenFile::new(Path::new("token"), token)), false)
     }
 
     #[test]

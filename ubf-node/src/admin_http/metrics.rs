@@ -5,9 +5,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use ubf_server::{CallExemplar, CallTimes, Counts, Phase, Service, Status};
 
 use super::exposition::{Exemplar, Exposition, Kind};
+use super::facts::Rows;
 use super::process::Process;
 use crate::about::{COMMIT, VERSION};
-use crate::control::{StatusReport, TakeoverReport, WriterReport};
+use crate::control::{HandoffReport, StatusReport, TakeoverReport, WriterReport};
+use crate::rows::StoreSight;
 
 const LOST_FIELDS: &str =
     "Fields of rows that an older state version, in which they are written, cannot hold (T7).";
@@ -25,6 +27,9 @@ pub(super) struct Sight {
     pub(super) takeover: Option<TakeoverReport>,
     /// The last moment of the certificate that is over first.
     pub(super) certificate_end: Option<SystemTime>,
+    pub(super) rows: Vec<Rows>,
+    /// The last one of each service that had one.
+    pub(super) hand_offs: Vec<HandoffReport>,
 }
 
 /// All of it, as OpenMetrics.
@@ -39,6 +44,8 @@ pub(super) fn text(sight: &Sight) -> String {
     writers(&mut text, &sight.report);
     tls(&mut text, &sight.report, sight.certificate_end);
     takeover(&mut text, sight.takeover.as_ref());
+    rows(&mut text, &sight.rows);
+    hand_offs(&mut text, &sight.hand_offs);
     process(&mut text, sight);
     text.finish()
 }
@@ -51,7 +58,7 @@ fn server(text: &mut Exposition, status: &Status) {
     );
     let phases = [Phase::Serving, Phase::Draining, Phase::Closing, Phase::Stopped];
     text.family("ubf_phase", Kind::StateSet, "Where the server is on its way to its end (R8).")
-        .states(&phases.map(Phase::as_str), status.phase.as_str());
+        .states(&[], &phases.map(Phase::as_str), status.phase.as_str());
     let left = status.time_left.unwrap_or_default().as_secs_f64();
     let help = "Until the phase changes by itself; 0 if it does not.";
     text.single("ubf_phase_left_seconds", Kind::Gauge, help, left);
@@ -198,7 +205,7 @@ fn takeover(text: &mut Exposition, takeover: Option<&TakeoverReport>) {
     ];
     let stage = takeover.map_or("none", |takeover| &takeover.stage);
     text.family("ubf_takeover", Kind::StateSet, "How far the last upgrade in place is (U2).")
-        .states(&stages, stage);
+        .states(&[], &stages, stage);
     let help = "Sessions that went along in the last upgrade in place.";
     let sessions = takeover.map_or(0, |takeover| takeover.sessions);
     text.single("ubf_takeover_sessions", Kind::Gauge, help, sessions);
@@ -207,6 +214,79 @@ fn takeover(text: &mut Exposition, takeover: Option<&TakeoverReport>) {
         let help = "How long nothing was begun in the last upgrade in place.";
         let pause = Duration::from_micros(micros).as_secs_f64();
         text.single("ubf_takeover_pause_seconds", Kind::Gauge, help, pause);
+    }
+}
+
+/// Services whose rows are in stores.
+fn rows(text: &mut Exposition, all: &[Rows]) {
+    let mut gauge = |name: &str, help: &str, of: fn(&Rows) -> u64| {
+        let mut family = text.family(name, Kind::Gauge, help);
+        for rows in all {
+            family.sample(&[("service", &rows.service)], of(rows));
+        }
+    };
+    let help = "Whether the rows of a service are owned by this node (U5, U6).";
+    gauge("ubf_rows_owned", help, |rows| rows.here.into());
+    let help = "Whether the last thing that was asked of the store has failed.";
+    gauge("ubf_store_failing", help, |rows| rows.store.failing.into());
+    let help = "The state versions of rows: in which they are written, and between which they are \
+                (T6).";
+    let mut family = text.family("ubf_state_version", Kind::Gauge, help);
+    for rows in all {
+        let Some(versions) = rows.versions else { continue };
+        for (rows_are, version) in [
+            ("written", versions.write),
+            ("lowest", versions.lowest),
+            ("highest", versions.highest),
+        ] {
+            family.sample(&[("service", &rows.service), ("rows", rows_are)], version);
+        }
+    }
+    let help = "How long the store took for a batch of calls that it has committed.";
+    let mut family = text.family("ubf_commit_seconds", Kind::Histogram, help);
+    for rows in all {
+        let bounds = StoreSight::bounds().map(|bound| bound.as_secs_f64());
+        let counts = rows.store.commit_counts.iter().map(|count| (*count, None));
+        let sum = Duration::from_micros(rows.store.commit_sum_us).as_secs_f64();
+        family.histogram(&[("service", &rows.service)], bounds, counts, sum);
+    }
+    let help = "Batches that the store has not committed, or of which that is not known (T4).";
+    let mut family = text.family("ubf_not_committed", Kind::Counter, help);
+    for rows in all {
+        family.sample(&[("service", &rows.service)], rows.store.not_committed);
+    }
+}
+
+/// U5: the last hand-off of each service, as a state.
+fn hand_offs(text: &mut Exposition, all: &[HandoffReport]) {
+    let stages = [
+        "begun",
+        "suspending",
+        "suspended",
+        "sent",
+        "prepared",
+        "moved",
+        "given",
+        "back",
+        "active",
+    ];
+    let help = "How far the last hand-off of a service's rows is (U5).";
+    let mut family = text.family("ubf_hand_off", Kind::StateSet, help);
+    for one in all {
+        let labels = [("service", &*one.service), ("role", &*one.role)];
+        family.states(&labels, &stages, &one.stage);
+    }
+    let help = "Sessions that went along in the last hand-off.";
+    let mut family = text.family("ubf_hand_off_sessions", Kind::Gauge, help);
+    for one in all {
+        family.sample(&[("service", &one.service)], one.sessions);
+    }
+    let help = "How long clients waited in the last hand-off that this node has given.";
+    let mut family = text.family("ubf_hand_off_pause_seconds", Kind::Gauge, help);
+    for one in all {
+        let Some(micros) = one.pause_us() else { continue };
+        let pause = Duration::from_micros(micros).as_secs_f64();
+        family.sample(&[("service", &one.service)], pause);
     }
 }
 

@@ -33,7 +33,7 @@ use self::answer::Answers;
 pub(crate) use self::body::Body;
 use self::guard::Guard;
 use self::pauses::Pauses;
-pub(crate) use self::token::Token;
+pub(crate) use self::token::{Token, TokenFile};
 use crate::certificates::Certificates;
 use crate::control::Control;
 use crate::log::Feed;
@@ -44,7 +44,7 @@ use crate::takeover::Descriptor;
 pub(crate) struct AdminHttpPlan {
     pub(crate) address: String,
     /// Without one, only this machine may look, or who shows a certificate, and nobody act.
-    pub(crate) token: Option<Token>,
+    pub(crate) token: Option<TokenFile>,
     /// What makes HTTPS of it.
     pub(crate) certificates: Option<Certificates>,
 }

@@ -1,9 +1,11 @@
 //! The secret of those who may look from another machine.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use hyper::header::HeaderValue;
+use tracing::{error, info};
 
 use crate::options::Wrong;
 
@@ -49,6 +51,48 @@ impl Token {
         let difference = pairs.fold(0, |difference, (ours, theirs)| difference | (ours ^ theirs));
         // How long it is, is no secret.
         std::hint::black_box(difference) == 0 && self.0.len() == shown.len()
+    }
+}
+
+/// The secret of a server, whose file is read again at SIGHUP. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct TokenFile(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    path: PathBuf,
+    token: RwLock<Token>,
+}
+
+impl TokenFile {
+    /// Reads the file.
+    pub(crate) fn open(path: &Path) -> Result<Self, Wrong> {
+        Ok(Self::new(path, Token::read(path)?))
+    }
+
+    /// The token that was in a file.
+    pub(super) fn new(path: &Path, token: Token) -> Self {
+        Self(Arc::new(Inner { path: path.to_owned(), token: RwLock::new(token) }))
+    }
+
+    /// Reads the file again. What is no token is said, and changes nothing.
+    pub(crate) fn reload(&self) {
+        let path = self.0.path.display();
+        match Token::read(&self.0.path) {
+            Ok(token) => {
+                *self.0.token.write().unwrap_or_else(PoisonError::into_inner) = token;
+                info!(%path, "token reloaded");
+            }
+            Err(wrong) => {
+                let error = wrong.into_text();
+                error!(error, "the token is not reloaded: the one from before stays");
+            }
+        }
+    }
+
+    /// Whether somebody knows it.
+    pub(super) fn is(&self, shown: &[u8]) -> bool {
+        self.0.token.read().unwrap_or_else(PoisonError::into_inner).is(shown)
     }
 }
 

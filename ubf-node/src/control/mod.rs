@@ -252,6 +252,11 @@ impl Control {
         self.takeovers.as_ref().and_then(Takeovers::report)
     }
 
+    /// The services whose rows are in stores.
+    pub(crate) const fn kept(&self) -> &Kept {
+        &self.kept
+    }
+
     /// The last hand-off of each service that had one.
     pub(crate) fn last_hand_offs(&self) -> Vec<HandoffReport> {
         self.handoffs.as_ref().map(Handoffs::reports).unwrap_or_default()

@@ -76,7 +76,8 @@ pub struct PolicyReport {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct TlsReport {
-    /// Whether what is in its files cannot be used: the one from before is.
+    /// Whether what is in its files cannot be used, so that the one from before is; or what is used
+    /// is over.
     pub failing: bool,
 }
 

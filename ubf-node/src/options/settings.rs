@@ -20,7 +20,7 @@ use super::problem::Wrong;
 use super::reader::Reader;
 use super::value::{Raw, address, any, count, flag, path, size, some, time, word};
 use super::versions::{PerService, ServiceVersions};
-use crate::admin_http::{AdminHttpPlan, Token};
+use crate::admin_http::{AdminHttpPlan, TokenFile};
 use crate::certificates::Certificates;
 use crate::contracts::{self, ContractMode, ContractPlan};
 use crate::gateway::GatewayPlan;
@@ -191,9 +191,11 @@ impl Settings {
         check_places(reader, &listen, &classic);
         check_names(reader, &names, &classic);
         let tls = tls(reader);
+        let tls_of_others = tls.as_ref().map(Option::as_ref).map_err(|wrong| *wrong);
         let control_listen =
-            control_plan(reader, tls.as_ref(), control_address, control_authorities, nodes);
-        let admin_http = http.plan(reader, tls.as_ref());
+            control_plan(reader, tls_of_others, control_address, control_authorities, nodes);
+        let admin_http = http.plan(reader, tls_of_others);
+        let tls = tls.unwrap_or_default();
         let waits = Waits {
             grace: take_time(reader, "drain.grace", Duration::from_secs(30)),
             hard_stop: take_time(reader, "drain.hard-stop", Duration::from_secs(10)),
@@ -299,9 +301,9 @@ impl HttpWishes {
     }
 
     /// Whoever can reach an address of the network is to have a token, or a certificate.
-    fn plan(self, reader: &mut Reader, tls: Option<&Certificates>) -> Option<AdminHttpPlan> {
+    fn plan(self, reader: &mut Reader, tls: TlsOfOthers<'_>) -> Option<AdminHttpPlan> {
         let Self { address, token: file, has_tls, authorities } = self;
-        let token = file.as_deref().map(Token::read).transpose().unwrap_or_else(|wrong| {
+        let token = file.as_deref().map(TokenFile::open).transpose().unwrap_or_else(|wrong| {
             reader.problems.add(reader.place("admin-token"), wrong);
             None
         });
@@ -316,8 +318,11 @@ impl HttpWishes {
         }
         let address = address?;
         let certificates = match (tls, has_tls) {
-            (Some(tls), true) => open_for(reader, tls, authorities, "admin-http-client-ca"),
-            (None, true) => {
+            (Ok(Some(tls)), true) => {
+                open_for(reader, tls, authorities, ("admin-http-client-ca", "admin-http"))
+            }
+            (Err(AlreadySaid), true) => None,
+            (Ok(None), true) => {
                 let hint = "--tls-cert FILE --tls-key FILE";
                 wrong(reader, "admin-http-tls", "there is no certificate", hint);
                 None
@@ -338,16 +343,23 @@ impl HttpWishes {
     }
 }
 
+/// What is wrong with the server's certificate is among the problems.
+#[derive(Clone, Copy, Debug)]
+struct AlreadySaid;
+
+/// The server's certificate, for those who are to see the same one.
+type TlsOfOthers<'t> = Result<Option<&'t Certificates>, AlreadySaid>;
+
 /// The server's certificate for others than its clients, with authorities of their own.
 fn open_for(
     reader: &mut Reader,
     tls: &Certificates,
     authorities: Option<PathBuf>,
-    key: &'static str,
+    (key, shown_to): (&'static str, &'static str),
 ) -> Option<Certificates> {
     let mut files = tls.tls().files().clone();
     files.client_authorities = authorities;
-    let certificates = Certificates::open(files).inspect_err(|error| {
+    let certificates = Certificates::open(files, shown_to).inspect_err(|error| {
         reader.problems.add(reader.place(key), Wrong::new(Causes(error).to_string()));
     });
     certificates.ok()
@@ -355,7 +367,7 @@ fn open_for(
 
 /// A certificate has a key, and both are read here: what is wrong with them is wrong with a
 /// setting.
-fn tls(reader: &mut Reader) -> Option<Certificates> {
+fn tls(reader: &mut Reader) -> Result<Option<Certificates>, AlreadySaid> {
     let mut file = |key| reader.take_if_any(key, path, |path| shown(&path.display()));
     let (certificate, key, authorities) =
         (file("tls.cert"), file("tls.key"), file("tls.client-ca"));
@@ -363,28 +375,27 @@ fn tls(reader: &mut Reader) -> Option<Certificates> {
         (Some(certificate), Some(key)) => (certificate, key),
         (Some(_), None) => {
             wrong(reader, "tls.cert", "a certificate without its key", "--tls-key FILE");
-            return None;
+            return Err(AlreadySaid);
         }
         (None, Some(_)) => {
             wrong(reader, "tls.key", "a key without its certificate", "--tls-cert FILE");
-            return None;
+            return Err(AlreadySaid);
         }
         (None, None) => {
             if authorities.is_some() {
                 let hint = "--tls-cert FILE --tls-key FILE";
                 wrong(reader, "tls.client-ca", "authorities of clients without TLS", hint);
             }
-            return None;
+            return Ok(None);
         }
     };
     let mut files = ServerFiles::new(certificate, key);
     files.client_authorities = authorities;
-    Certificates::open(files)
-        .inspect_err(|error| {
-            let place = reader.place("tls.cert");
-            reader.problems.add(place, Wrong::new(Causes(error).to_string()));
-        })
-        .ok()
+    Certificates::open(files, "clients").map(Some).map_err(|error| {
+        let place = reader.place("tls.cert");
+        reader.problems.add(place, Wrong::new(Causes(&error).to_string()));
+        AlreadySaid
+    })
 }
 
 /// What is said of other nodes.
@@ -396,7 +407,7 @@ struct NodeSettings {
 /// Operators, and nodes, that come by a network come by mutual TLS.
 fn control_plan(
     reader: &mut Reader,
-    tls: Option<&Certificates>,
+    tls: TlsOfOthers<'_>,
     address: Option<String>,
     authorities: Option<PathBuf>,
     nodes: NodeSettings,
@@ -422,12 +433,13 @@ fn control_plan(
         }
         (None, None) => return None,
     };
-    let Some(tls) = tls else {
+    let Some(tls) = tls.ok()? else {
         let hint = "--tls-cert FILE --tls-key FILE";
         wrong(reader, "control-listen", "operators would come without TLS", hint);
         return None;
     };
-    let certificates = open_for(reader, tls, Some(authorities.clone()), "control-client-ca");
+    let certificates =
+        open_for(reader, tls, Some(authorities.clone()), ("control-client-ca", "operators"));
     let node_authorities = nodes.authorities.unwrap_or(authorities);
     if let Err(error) = ClientTls::trusting(&node_authorities) {
         let place = reader.place("node-ca");

@@ -13,6 +13,7 @@ use ubf_state::ShardId;
 use ubf_state::handoff::Standing;
 use ubf_store::{Store, StoreError};
 
+use super::metered::{Metered, StoreHealth};
 use super::place::{StorePlan, open_store};
 use super::unkept::Unkept;
 use super::{Current, KeptOf, KeptService, Place};
@@ -69,7 +70,7 @@ fn open<S: StatefulService>(
     config.contracts = Some(contracts);
     config.watch = watch;
     config.beats = beats.filter(|_| plan.place.is_shared());
-    let open = Opener { service, stateful, plan, config };
+    let open = Opener { service, stateful, plan, config, health: Arc::default() };
     let (place, standing) = open.open(adopts)?;
     let known = open.config.known::<S>();
     let current = Arc::new(Current { place: watch::Sender::new(place), known });
@@ -83,6 +84,8 @@ pub(super) struct Opener<S> {
     stateful: fn() -> S,
     pub(super) plan: StorePlan,
     pub(super) config: KeeperConfig,
+    /// Of the store, whoever has opened it.
+    pub(super) health: Arc<StoreHealth>,
 }
 
 /// Whether rows are owned here that a hand-off has left to nobody.
@@ -151,6 +154,7 @@ impl<S: StatefulService> Opener<S> {
         place: &str,
         store: Box<dyn Store>,
     ) -> Result<Arc<Keeper<S>>, Unkept> {
+        let store = Box::new(Metered::new(store, Arc::clone(&self.health)));
         Keeper::start((self.stateful)(), store, self.config.clone())
             .map_err(|error| Unkept { place: place.to_owned(), error: error.into() })
     }

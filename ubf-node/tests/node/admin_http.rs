@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use prometheus_parse::{Sample, Scrape, Value};
 
+use crate::folder::Folder;
 use crate::process::{Program, exchange, rest, run};
 
 /// Head and body of the answer to a request for a path.
@@ -34,7 +35,7 @@ fn scrape(address: &str) -> Vec<Sample> {
     let scrape = Scrape::parse(lines).unwrap();
     // Each line that is no comment was read as a sample; a histogram's are read as one.
     let lines = text.lines().filter(|line| !line.starts_with('#'));
-    let of_histograms = |line: &&str| line.starts_with("ubf_call_seconds_bucket");
+    let of_histograms = |line: &&str| line.contains("_seconds_bucket{");
     let plain = lines.filter(|line| !of_histograms(line)).count();
     let histograms =
         scrape.samples.iter().filter(|sample| matches!(sample.value, Value::Histogram(_)));
@@ -155,8 +156,7 @@ fn a_server_is_ready_until_it_drains_and_alive_for_longer() {
 fn who_looks_from_elsewhere_has_to_show_the_token() {
     let file = std::env::temp_dir().join(format!("ubf-admin-{}.token", std::process::id()));
     std::fs::write(&file, "a-secret-that-nobody-guesses\n").unwrap();
-    let (_program, admin) = Program::start_watched(&["--admin-token", file.to_str().unwrap()]);
-    std::fs::remove_file(&file).unwrap();
+    let (mut program, admin) = Program::start_watched(&["--admin-token", file.to_str().unwrap()]);
     let status =
         |path, header: &str| get_with(&admin, path, header).0.lines().next().unwrap().to_owned();
     let right = "Host: x\r\nAuthorization: Bearer a-secret-that-nobody-guesses\r\n";
@@ -171,6 +171,18 @@ fn who_looks_from_elsewhere_has_to_show_the_token() {
     // Who asks whether the server lives need not know it.
     assert_eq!(status("/livez", "Host: x\r\n"), "HTTP/1.1 200 OK");
     assert_eq!(status("/readyz", "Host: x\r\n"), "HTTP/1.1 200 OK");
+    // A new secret in the file is the one from SIGHUP on; what is none changes nothing.
+    std::fs::write(&file, "a-secret-that-nobody-knows\n").unwrap();
+    program.signal("HUP");
+    program.logs("token reloaded");
+    assert_eq!(status("/metrics", right), "HTTP/1.1 401 Unauthorized");
+    let right = right.replace("guesses", "knows");
+    assert_eq!(status("/metrics", &right), "HTTP/1.1 200 OK");
+    std::fs::write(&file, "short\n").unwrap();
+    program.signal("HUP");
+    program.logs("the token is not reloaded: the one from before stays");
+    assert_eq!(status("/metrics", &right), "HTTP/1.1 200 OK");
+    std::fs::remove_file(&file).unwrap();
 }
 
 #[test]
@@ -382,7 +394,9 @@ fn what_the_dashboard_and_the_alerts_ask_for_is_told() {
     authority.sign_host("server", "127.0.0.1");
     let [cert, key] =
         ["server.pem", "server.key"].map(|file| authority.file(file).display().to_string());
-    let writing = ["--journal", &journal, "--audit", &audit];
+    let folder = Folder::new("told");
+    let data = folder.file("data");
+    let writing = ["--journal", &journal, "--audit", &audit, "--service", "kv", "--data", &data];
     let (_program, admin) =
         Program::start_watched(&[&writing[..], &["--tls-cert", &cert, "--tls-key", &key]].concat());
     let (_, told) = get(&admin, "/metrics");
@@ -415,6 +429,33 @@ fn upgrades_pauses_and_descriptors_are_metrics() {
     assert_eq!(value(&samples, "ubf_takeover", &[("ubf_takeover", "none")]), 1.0);
     assert!(value(&samples, "ubf_worst_pause_seconds", &[]) < 60.0);
     assert!(value(&samples, "process_open_fds", &[]) > 3.0);
+}
+
+#[test]
+fn rows_and_the_times_of_their_commits_are_metrics() {
+    let folder = Folder::new("commits");
+    let data = folder.file("data");
+    let (program, admin) = Program::start_watched(&["--service", "kv", "--data", &data]);
+    let kv = [("service", "kv")];
+    let before = value(&scrape(&admin), "ubf_commit_seconds_count", &kv);
+    let mut client = program.connect();
+    exchange(&mut client, "1 {'put'\"a\"1}$", "1 ? {'ok''start'}$");
+    let samples = scrape(&admin);
+    assert!(value(&samples, "ubf_commit_seconds_count", &kv) > before);
+    for (name, labels, wanted) in [
+        ("ubf_rows_owned", &kv[..], 1.0),
+        ("ubf_store_failing", &kv, 0.0),
+        ("ubf_not_committed_total", &kv, 0.0),
+        ("ubf_rows_lost_fields_total", &[], 0.0),
+        ("ubf_state_version", &[("service", "kv"), ("rows", "written")], 2.0),
+    ] {
+        assert_eq!(value(&samples, name, labels), wanted, "{name}");
+    }
+    let status: serde_json::Value = serde_json::from_str(&get(&admin, "/status.json").1).unwrap();
+    let rows = &status["rows"][0];
+    assert_eq!((&rows["service"], &rows["here"]), (&"kv".into(), &true.into()));
+    program.signal("INT");
+    assert_eq!(program.status(), Some(0));
 }
 
 #[test]

@@ -42,7 +42,12 @@ impl Program {
 
     /// Starts a program that logs this line before it listens.
     pub(crate) fn spawn_until(shell: Command, line: &str) -> Self {
-        let mut child = prepared(shell, LISTENING).spawn().unwrap();
+        Self::spawn_as_it_is(prepared(shell, LISTENING), line)
+    }
+
+    /// The same, with the command's own arguments and streams.
+    pub(crate) fn spawn_as_it_is(mut command: Command, line: &str) -> Self {
+        let mut child = command.spawn().unwrap();
         let log = Some(BufReader::new(child.stderr.take().unwrap()));
         let mut program = Self { child, log, address: String::new() };
         program.logs(line);

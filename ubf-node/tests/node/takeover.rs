@@ -1,7 +1,9 @@
 //! One process takes the place of another one, under load, and either of them dies or hangs (U2,
 //! U4).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +14,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use ubf_client::{CallError, Client, Level, SessionPlan};
 use ubf_codec::{StreamDecoder, TermRef, View, ubf};
-use ubf_net::testing::within;
+use ubf_net::testing::{Authority, within};
+use ubf_node::control::Response;
 
 use crate::folder::Folder;
 use crate::process::{Program, command, run};
@@ -29,12 +32,22 @@ struct Place {
     service: &'static str,
     is_durable: bool,
     address: String,
+    /// It speaks TLS, and each client shows a certificate.
+    tls: Option<Authority>,
 }
 
 impl Place {
     fn new(name: &str, service: &'static str, is_durable: bool) -> Self {
         let address = "127.0.0.1:0".to_owned();
-        Self { folder: Folder::new(&format!("takeover-{name}")), service, is_durable, address }
+        let folder = Folder::new(&format!("takeover-{name}"));
+        Self { folder, service, is_durable, address, tls: None }
+    }
+
+    fn over_tls(name: &str, service: &'static str) -> Self {
+        let authority = Authority::new(&format!("takeover-{name}"));
+        authority.sign_host("server", "127.0.0.1");
+        authority.sign_host("till", "till.example");
+        Self { tls: Some(authority), ..Self::new(name, service, false) }
     }
 
     fn command(&self, more: &[&str]) -> Command {
@@ -58,7 +71,41 @@ impl Place {
             arguments.extend(["--journal", &journal]);
         }
         arguments.extend(more);
-        command(&arguments)
+        let mut command = command(&arguments);
+        if let Some(authority) = &self.tls {
+            for (flag, file) in [
+                ("--tls-cert", "server.pem"),
+                ("--tls-key", "server.key"),
+                ("--tls-client-ca", "ca.pem"),
+            ] {
+                command.arg(flag).arg(authority.file(file));
+            }
+        }
+        command
+    }
+
+    fn client(&self) -> ubf_client::Builder {
+        let builder = Client::builder().address(&self.address).service(self.service);
+        match &self.tls {
+            Some(authority) => builder.tls(authority.client_as("till")),
+            None => builder,
+        }
+    }
+
+    /// What the server that is in this place has counted.
+    fn counters(&self) -> BTreeMap<String, u64> {
+        let mut operator = UnixStream::connect(self.folder.file("control")).unwrap();
+        operator.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        operator.write_all(b"2 'status'$").unwrap();
+        let mut answer = Vec::new();
+        BufReader::new(operator).read_until(b'$', &mut answer).unwrap();
+        let body = answer.strip_prefix(b"2 ? ").unwrap();
+        let body = StreamDecoder::new().decode(&mut BytesMut::from(body)).unwrap().unwrap();
+        let View::Tuple(parts) = body.root().view() else { panic!("a response and a state") };
+        match Response::read(2, parts.get(0).unwrap()) {
+            Some(Response::Status(status)) => status.counters,
+            other => panic!("{other:?}"),
+        }
     }
 
     /// The first one. The others are told the address that it got.
@@ -100,9 +147,11 @@ struct Load {
     is_over: Arc<AtomicBool>,
     answered: watch::Receiver<u64>,
     callers: JoinSet<Caller>,
+    clients: Vec<Client>,
 }
 
 /// What one caller has seen.
+#[derive(Clone)]
 struct Caller {
     number: u64,
     calls: u64,
@@ -117,23 +166,24 @@ impl Load {
         let answers = Arc::new(watch::Sender::new(0));
         let answered = answers.subscribe();
         let mut callers = JoinSet::new();
+        let mut clients = Vec::new();
         let level = if place.is_durable { Level::Durable } else { Level::Memory };
         for client in 0..CLIENTS {
-            let connect = Client::builder()
-                .address(&place.address)
-                .service(place.service)
+            let connect = place
+                .client()
                 .versions([1, 3])
                 .session(SessionPlan::demanded(level))
                 .call_time(Duration::from_secs(60))
                 .connect();
             let handle = within(connect).await.unwrap();
+            clients.push(handle.clone());
             for caller in (0..CALLERS_EACH).map(|caller| client * CALLERS_EACH + caller) {
                 let (handle, is_over) = (handle.clone(), Arc::clone(&is_over));
                 let (answers, is_durable) = (Arc::clone(&answers), place.is_durable);
                 callers.spawn(call(handle, caller, is_durable, is_over, answers));
             }
         }
-        Self { is_over, answered, callers }
+        Self { is_over, answered, callers, clients }
     }
 
     /// Waits until so many more calls are answered.
@@ -229,6 +279,41 @@ async fn u2_a_successor_under_load_loses_no_call_and_repeats_none() {
     assert_eq!(check_executed(&place, &callers), 0, "no call is in doubt");
     program.signal("TERM");
     assert_eq!(program.status(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn u3_over_tls_each_session_goes_on_by_one_connection_and_one_resume() {
+    let mut place = Place::over_tls("tls", "echo");
+    let program = place.first("");
+    let mut load = Load::start(&place).await;
+    load.goes_on(200).await;
+    let mut successor = Program::spawn(place.successor(""));
+    successor.logs("this process has taken over");
+    assert_eq!(program.status(), Some(0), "the predecessor has lost nothing");
+    load.goes_on(200).await;
+    let clients = load.clients.clone();
+    let callers = load.end().await;
+    for (client, number) in clients.iter().zip(CALLERS..) {
+        // Whoever has called nobody since connects at the latest here.
+        within(client.call(ubf!({call, (number), 0}))).await.unwrap();
+    }
+    let last: Vec<Caller> = (CALLERS..CALLERS + CLIENTS)
+        .map(|number| Caller { number, calls: 1, in_doubt: Vec::new(), revisions: Vec::new() })
+        .collect();
+    assert_eq!(check_executed(&place, &[callers, last].concat()), 0, "no call is in doubt");
+    let counters = place.counters();
+    for (name, wanted) in [
+        ("connections", CLIENTS),
+        ("sessions_taken", CLIENTS),
+        ("sessions_resumed", CLIENTS),
+        ("sessions", 0),
+        ("handshakes_failed", 0),
+    ] {
+        assert_eq!(counters[name], wanted, "{name}: {counters:?}");
+    }
+    drop(clients);
+    successor.signal("TERM");
+    assert_eq!(successor.status(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -373,15 +458,19 @@ fn without_the_option_a_server_does_not_take_over() {
 
 /// A server whose listener somebody else has opened and keeps, as systemd does.
 fn activated(listener: &std::net::TcpListener, more: &str) -> Program {
+    Program::spawn(activating(listener, &format!("--listen fd:web {more}")))
+}
+
+fn activating(listener: &std::net::TcpListener, arguments: &str) -> Command {
     let ours = std::os::fd::OwnedFd::from(listener.try_clone().unwrap());
     let program = env!("CARGO_BIN_EXE_ubf-server");
     let line = format!(
-        "LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=web exec {program} --listen fd:web --log json {more} 3<&0 </dev/null"
+        "LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=web exec {program} --log json {arguments} 3<&0 </dev/null"
     );
     let mut shell = Command::new("sh");
     shell.args(["-c", &line]).stdin(ours).stdout(std::process::Stdio::null());
     shell.stderr(std::process::Stdio::piped());
-    Program::spawn(shell)
+    shell
 }
 
 #[test]
@@ -396,6 +485,17 @@ fn u1_a_listener_of_a_supervisor_is_open_while_no_process_is_there() {
     let program = activated(&listener, "");
     crate::process::exchange(&mut client, "1 2$", "1 ? {2'start'}$");
     drop(client);
+    program.signal("TERM");
+    assert_eq!(program.status(), Some(0));
+}
+
+#[test]
+fn u1_a_listener_that_was_handed_over_in_vain_is_said() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let in_vain = "a listener that was handed over is not used: --listen fd:NAME uses it";
+    let command = activating(&listener, "--listen 127.0.0.1:0");
+    let program = Program::spawn_as_it_is(command, in_vain);
+    assert_ne!(program.address(), listener.local_addr().unwrap().to_string());
     program.signal("TERM");
     assert_eq!(program.status(), Some(0));
 }

@@ -140,6 +140,8 @@ async fn a_server_whose_certificate_is_over_keeps_its_clients_and_says_so() {
     let over = "the certificate is over: clients refuse it, and those that are connected stay";
     program.logs(over);
     assert!(!is_let_in(&program, &client).await);
+    let metrics = crate::admin_http::get(&admin, "/metrics").1;
+    assert!(metrics.contains("ubf_tls_failing 1\n"), "{metrics}");
     // To read it again is of no use: it is the same, and refused.
     program.signal("HUP");
     let line = program.logs("the certificate is not reloaded: the one from before stays");
@@ -293,6 +295,16 @@ fn what_is_wrong_with_https_is_wrong_with_a_setting() {
         assert_eq!(output.status.code(), Some(2), "{seen}");
         assert!(seen.contains(wanted), "{seen}");
     }
+    // One fault is one line, also where others want the same certificate.
+    let output = run(&[
+        &http[..],
+        &["--tls-cert", &cert, "--tls-key", &ca, "--admin-http-tls"],
+        &["--control-listen", "127.0.0.1:0", "--control-client-ca", &ca],
+    ]
+    .concat());
+    let seen = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{seen}");
+    assert_eq!(seen.matches("ubf-server: ").count(), 1, "{seen}");
 }
 
 #[test]

@@ -272,6 +272,10 @@ fn hint(error: &AdminError) -> Option<&'static str> {
         AdminError::Lost(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
             Some("the server closed the connection: it ended, or it serves 16 operators already")
         }
+        // In TLS 1.3 what the server says of a certificate comes after the handshake.
+        AdminError::Lost(error) if error.kind() == io::ErrorKind::InvalidData => {
+            Some(crate::network::CERTIFICATE)
+        }
         AdminError::Lost(_) => Some("--timeout gives it more time"),
         AdminError::Stranger(_) => Some("the file is to be the one of the server's --control"),
         AdminError::Refused(_) | AdminError::Unfinished(_) => None,

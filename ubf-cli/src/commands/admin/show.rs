@@ -62,6 +62,9 @@ pub(super) fn status(status: &StatusReport, output: &mut Output) -> io::Result<(
     if let Some(audit) = status.audit {
         line("audit log", health(audit, "record"))?;
     }
+    if status.tls.is_some_and(|tls| tls.failing) {
+        line("certificate", "over, or of no use in its files: the log says why".to_owned())?;
+    }
     if status.policy.is_some_and(|policy| policy.failing) {
         line("policy", "wrong in its file: the one from before is in force".to_owned())?;
     }

@@ -140,6 +140,10 @@ mod tests {
                 "role": said, "other": 8, "why": said,
                 "phases": [{ "stage": said, "after_us": 5 }],
             },
+            "hand_offs": [{
+                "service": said, "role": said, "other": said, "why": said, "rows": 3,
+                "phases": [{ "stage": said, "after_us": 5 }],
+            }],
         });
         let connection = json!({
             "number": 1, "peer": said, "service": said, "version": 3, "agent": said, "calls": 0,

@@ -196,6 +196,7 @@
       status.journal && status.journal.failing ? chip('bad', 'journal fails') : null,
       status.log && status.log.failing ? chip('bad', 'log fails') : null,
       status.audit && status.audit.failing ? chip('bad', 'audit fails') : null,
+      (status.rows || []).some(rows => rows.failing) ? chip('bad', 'store fails') : null,
       status.policy && status.policy.failing ? chip('bad', 'policy unusable') : null,
       status.tls && status.tls.failing ? chip('bad', 'certificate unusable') : null];
   };
@@ -278,6 +279,20 @@
     fill($('matrix'), [head, body]);
   };
 
+  // Phases that a server tells, with the time of each.
+  const stepsOf = (phases, bad) => {
+    let before = 0;
+    return [step('begun', '', ''), phases.map(({ stage, after_us: after }) => {
+      const took = after - before;
+      before = after;
+      return step(stage, `+${micros(took).join(' ')}`, bad.includes(stage) ? 'bad' : '');
+    })];
+  };
+  const pauseOf = (phases, end) => {
+    const reached = name => (phases.find(phase => phase.stage === name) || {}).after_us;
+    const pause = reached(end) - reached('suspending');
+    return pause >= 0 ? ` · pause ${micros(pause).join(' ')}` : '';
+  };
   const step = (name, time, kind) => el('li', { class: kind }, el('b', {}, name), el('span', {}, time));
   const drawChanges = () => {
     const shown = [];
@@ -301,21 +316,21 @@
       const takeover = status.takeover;
       if (takeover) {
         const done = ['served', 'go', 'serving'].includes(takeover.stage);
-        let before = 0;
-        const steps = takeover.phases.map(phase => {
-          const took = phase.after_us - before;
-          before = phase.after_us;
-          const bad = ['back', 'listening', 'alone'].includes(phase.stage);
-          return step(phase.stage, `+${micros(took).join(' ')}`, bad ? 'bad' : '');
-        });
-        const reached = name => (takeover.phases.find(phase => phase.stage === name) || {}).after_us;
-        const pause = reached('go') != null && reached('suspending') != null ? ` · pause ${micros(reached('go') - reached('suspending')).join(' ')}` : '';
+        const pause = pauseOf(takeover.phases, 'go');
         const words = takeover.role === 'successor' ? `upgrade in place: process ${status.pid} took over from ${takeover.other}` :
           `upgrade in place: process ${takeover.other} takes over from ${status.pid}`;
         shown.push(el('div', { class: 'change' },
           el('p', {}, `${title}${words} · ${count(takeover.sessions)} sessions went along${takeover.staying ? `, ${count(takeover.staying)} stay for now` : ''}${pause}`),
-          el('ol', { class: 'steps' }, step('begun', '', ''), steps, done || takeover.why ? null : step('…', '', 'todo')),
+          el('ol', { class: 'steps' }, stepsOf(takeover.phases, ['back', 'listening', 'alone']), done || takeover.why ? null : step('…', '', 'todo')),
           takeover.why ? el('p', { class: 'why' }, takeover.why) : null));
+      }
+      for (const one of status.hand_offs || []) {
+        const done = ['given', 'active', 'back'].includes(one.stage);
+        const way = one.role === 'giver' ? 'to' : 'from';
+        shown.push(el('div', { class: 'change' },
+          el('p', {}, `${title}hand-off of ${one.service} ${way} ${one.other} · ${count(one.rows)} rows, ${count(one.sessions)} sessions${pauseOf(one.phases, 'given')}`),
+          el('ol', { class: 'steps' }, stepsOf(one.phases, ['back']), done ? null : step('…', '', 'todo')),
+          one.why ? el('p', { class: 'why' }, one.why) : null));
       }
       if (status.cordon) shown.push(el('div', { class: 'change' }, el('p', {}, `${title}cordoned: new clients are sent to ${status.cordon.next_ip || 'the peers'}`), el('p')));
       for (const marks of status.overloaded && status.load_marks ? [status.load_marks] : []) {
@@ -585,6 +600,10 @@
         ['Listens on', (status.addresses || []).join(', ') || '–'], ['Known as', status.advertised || '–'], ['Peers', status.peers || '–'],
         ['Control socket', status.control || '–'], ['Running calls', count(status.calls)],
         ['Load marks', status.load_marks ? `${count(status.load_marks.low)} to ${count(status.load_marks.high)} ${status.load_marks.unit}, then to ${status.load_marks.next_ip}` : '–'],
+        ...(status.rows || []).map(rows => [`Rows of ${rows.service}`, [rows.here ? 'owned here' : 'not owned here',
+          rows.versions ? `state versions ${rows.versions.lowest} to ${rows.versions.highest}` : null,
+          `${count(rows.commit_counts.reduce((sum, value) => sum + value, 0))} commits`, rows.not_committed ? `${count(rows.not_committed)} failed` : null,
+        ].filter(part => part).join(', ')]),
         ['Journal', writer(status.journal)], ['Log', writer(status.log)], ['Audit', writer(status.audit)], ['TLS', status.tls ? status.tls.failing ? 'the certificate in its files cannot be used' : 'on' : 'off'],
         ['Descriptors', process.open_descriptors == null ? '–' : `${count(process.open_descriptors)} of ${count(process.max_descriptors)}`],
         ...Object.entries(status.counters || {}).filter(([, value]) => value).map(([name, value]) => [name.replaceAll('_', ' '), count(value)]),

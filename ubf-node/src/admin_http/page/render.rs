@@ -198,6 +198,7 @@ fn phase(html: &mut Html, status: &Value) {
         (status["journal"]["failing"] == true, "bad", "journal fails"),
         (status["log"]["failing"] == true, "bad", "log fails"),
         (status["audit"]["failing"] == true, "bad", "audit fails"),
+        (list(&status["rows"]).any(|rows| rows["failing"] == true), "bad", "store fails"),
         (status["policy"]["failing"] == true, "bad", "policy unusable"),
         (status["tls"]["failing"] == true, "bad", "certificate unusable"),
     ] {
@@ -318,21 +319,36 @@ fn changes(nodes: &[Node]) -> String {
             let role = takeover["role"].as_str().unwrap_or_default();
             html.raw("<div class=\"change\"><p>").text(&name);
             html.raw("upgrade in place, this process as the ").text(role).raw(", with process ");
-            html.text(number(&takeover["other"])).raw("</p><ol class=\"steps\">");
-            for phase in list(&takeover["phases"]) {
-                let after = phase["after_us"].as_u64().unwrap_or_default();
-                html.raw("<li><b>").text(phase["stage"].as_str().unwrap_or_default());
-                html.raw("</b><span>after ").text(micros(after)).raw("</span></li>");
-            }
-            html.raw("</ol>");
-            if let Some(why) = takeover["why"].as_str() {
-                html.raw("<p class=\"why\">").text(why).raw("</p>");
-            }
+            html.text(number(&takeover["other"])).raw("</p>");
+            steps(&mut html, takeover);
+            html.raw("</div>");
+        }
+        for hand_off in list(&status["hand_offs"]) {
+            let words = |name: &str| hand_off[name].as_str().unwrap_or_default();
+            html.raw("<div class=\"change\"><p>").text(&name).raw("hand-off of ");
+            html.text(words("service")).raw(", this node as the ").text(words("role"));
+            html.raw(", with ").text(words("other")).raw(": ").text(count(&hand_off["rows"]));
+            html.raw(" rows</p>");
+            steps(&mut html, hand_off);
             html.raw("</div>");
         }
     }
     let changes = html.finish();
     if changes.is_empty() { "<p class=\"empty\">Nothing changes.</p>".into() } else { changes }
+}
+
+/// The phases of an upgrade or a hand-off, and why it came to nothing.
+fn steps(html: &mut Html, change: &Value) {
+    html.raw("<ol class=\"steps\">");
+    for phase in list(&change["phases"]) {
+        let after = phase["after_us"].as_u64().unwrap_or_default();
+        html.raw("<li><b>").text(phase["stage"].as_str().unwrap_or_default());
+        html.raw("</b><span>after ").text(micros(after)).raw("</span></li>");
+    }
+    html.raw("</ol>");
+    if let Some(why) = change["why"].as_str() {
+        html.raw("<p class=\"why\">").text(why).raw("</p>");
+    }
 }
 
 fn connection(html: &mut Html, one: &Value) {
