@@ -282,7 +282,7 @@
   // Phases that a server tells, with the time of each.
   const stepsOf = (phases, bad) => {
     let before = 0;
-    return [step('begun', '', ''), phases.map(({ stage, after_us: after }) => {
+    return [step('begun', '', ''), ...phases.map(({ stage, after_us: after }) => {
       const took = after - before;
       before = after;
       return step(stage, `+${micros(took).join(' ')}`, bad.includes(stage) ? 'bad' : '');
