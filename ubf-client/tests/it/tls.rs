@@ -148,6 +148,6 @@ async fn a_server_that_wants_a_certificate_is_told_from_one_that_closes() {
     let refused = refused.unwrap_err();
     let text = refused.to_string();
     assert!(text.contains("TLS was not agreed on: received fatal alert: Cert"), "{text}");
-    let ConnectError::Unreachable { losses } = refused else { panic!("{refused}") };
+    let ConnectError::Unreachable { losses } = refused else { panic!("{text}") };
     assert_eq!(losses[0].cause.as_ref().unwrap().kind(), DialErrorKind::Tls);
 }
