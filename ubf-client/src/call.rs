@@ -113,9 +113,9 @@ impl Future for Call {
                         *stage = Stage::Queued(client, Box::pin(message.send(Kind::Request)));
                         continue;
                     }
-                    let (client, time) = (message.client.clone(), message.time());
+                    let time = message.time();
                     let waiter = Waiter::Caller(Some(cx.waker().clone()));
-                    let id = message.hand_over(Kind::Request, waiter, time)?;
+                    let (id, client) = message.hand_over(Kind::Request, waiter, time)?;
                     *stage = Stage::Sent(Sent { id, has_ended: false, client });
                     return Poll::Pending;
                 }
@@ -255,13 +255,12 @@ pub(crate) struct Message {
 impl Message {
     /// Hands it to the driver, and stays in touch.
     async fn send(self, kind: Kind) -> Result<Sent, CallError> {
-        let client = self.client.clone();
-        let id = self.submit(kind, Waiter::Caller(None)).await?;
+        let (id, client) = self.submit(kind, Waiter::Caller(None)).await?;
         Ok(Sent { id, has_ended: false, client })
     }
 
     /// Waits for a place, and hands it to the driver.
-    async fn submit(self, kind: Kind, waiter: Waiter) -> Result<CallId, CallError> {
+    async fn submit(self, kind: Kind, waiter: Waiter) -> Result<(CallId, Client), CallError> {
         let time = if self.take_place() {
             self.time()
         } else {
@@ -279,8 +278,13 @@ impl Message {
         self.client.permits().try_acquire().map(tokio::sync::SemaphorePermit::forget).is_ok()
     }
 
-    /// Hands it to the driver, a place being taken.
-    fn hand_over(self, kind: Kind, waiter: Waiter, time: Duration) -> Result<CallId, CallError> {
+    /// Hands it to the driver, a place being taken. Gives its client back.
+    fn hand_over(
+        self,
+        kind: Kind,
+        waiter: Waiter,
+        time: Duration,
+    ) -> Result<(CallId, Client), CallError> {
         let Self { client, request, is_idempotent, within: _, trace } = self;
         let (request, rendered, is_constant) = match request {
             Source::Body(body) => (None, Some((Version::MIN, body)), true),
@@ -295,7 +299,7 @@ impl Message {
             Purpose::Handle => None,
             Purpose::Opening(connection) => Some(connection),
         };
-        client.shared.table.submit(waiter, |id| {
+        let id = client.shared.table.submit(waiter, |id| {
             let is_event = kind == Kind::Event;
             let time = Some(time);
             Command::Call(Submission {
@@ -312,7 +316,8 @@ impl Message {
                 request,
                 is_awaited,
             })
-        })
+        })?;
+        Ok((id, client))
     }
 
     fn fmt_as(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
