@@ -555,7 +555,7 @@ impl Builder {
         let outcome = match within {
             Some(within) => timeout(within, outcome).await.map_err(|_elapsed| {
                 let last_loss = client.status().borrow().last_loss.clone();
-                ConnectError::Timeout { within, last_loss: last_loss.map(Box::new) }
+                ConnectError::Timeout { within, last_loss }
             })?,
             None => outcome.await,
         };

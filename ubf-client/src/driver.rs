@@ -37,6 +37,7 @@ use crate::remembered;
 use crate::reply::{Connection, Event, Reply};
 use crate::request::{Kind, Rendering, Request, render};
 use crate::room::Room;
+use crate::settings;
 use crate::showing::{Showing, Viewers};
 use crate::stand_in::StandIns;
 use crate::wire::Direction;
@@ -129,7 +130,7 @@ impl Driver {
     ) -> Box<Self> {
         let start = Instant::now();
         config.opens_connections = ends.opener.is_some();
-        let mut session = ClientSession::new(config, seed, Time::ZERO);
+        let mut session = ClientSession::new(settings::shared(config), seed, Time::ZERO);
         if ends.has_common_addresses {
             remembered::tell(&mut session, &ends.stand_ins);
         }

@@ -119,6 +119,7 @@ mod driver;
 mod link;
 mod notices;
 mod remembered;
+mod settings;
 mod showing;
 mod socket;
 mod stand_in;

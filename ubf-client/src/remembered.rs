@@ -5,7 +5,7 @@
 //! one whose connection is lost is forgotten, so that whoever comes next waits for its word.
 
 use std::collections::HashMap;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use ubf_codec::{Address, Limits, Version};
 use ubf_net::Target;
@@ -31,8 +31,8 @@ struct Servers(HashMap<(Target, Service), Server>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Server {
     spoken: Versions,
-    /// N12.
-    accepted: Limits,
+    /// N12. Its clients share it.
+    accepted: Arc<Limits>,
 }
 
 /// Tells a session that has not begun what the first of its servers that is known spoke last.
@@ -73,14 +73,14 @@ fn with<T>(act: impl FnOnce(&mut Servers) -> T) -> T {
 impl Servers {
     /// N1: what a client with these settings and the server would choose, and what the server
     /// accepts.
-    fn choice(&self, target: Target, config: &Config) -> Option<(Version, Limits)> {
+    fn choice(&self, target: Target, config: &Config) -> Option<(Version, Arc<Limits>)> {
         let Server { spoken, accepted } = self.0.get(&(target, config.service.clone()))?;
         let acceptable = config.versions.iter().filter(|&version| Some(version) >= config.floor);
         let version = acceptable.filter(|&version| spoken.contains(version)).max()?;
-        Some((version, *accepted))
+        Some((version, Arc::clone(accepted)))
     }
 
-    fn agreed(&mut self, name: (Target, Service), spoken: &Versions, accepted: Limits) {
+    fn agreed(&mut self, name: (Target, Service), spoken: &Versions, accepted: Arc<Limits>) {
         match self.0.get(&name) {
             Some(known) if known.spoken == *spoken && known.accepted == accepted => return,
             None if self.0.len() >= MAX_SERVERS => {
@@ -125,7 +125,7 @@ mod tests {
     fn n1_each_client_has_its_own_choice_of_what_a_server_spoke() {
         let mut servers = Servers::default();
         let name = (target(1), Service::DEFAULT);
-        servers.agreed(name.clone(), &Versions::of([3, 10, 14]), Limits::default());
+        servers.agreed(name.clone(), &Versions::of([3, 10, 14]), Limits::default().into());
         assert_eq!(chosen(&servers, 1, &config(&[3, 10, 11], None)), Some(10));
         assert_eq!(chosen(&servers, 1, &config(&[3], None)), Some(3));
         assert_eq!(chosen(&servers, 1, &config(&[3, 11], Some(4))), None);
@@ -134,8 +134,8 @@ mod tests {
         other.service = Service::from("kv");
         assert_eq!(chosen(&servers, 1, &other), None);
         // It has changed.
-        let limits = Limits::default().with_max_packet_bytes(99);
-        servers.agreed(name.clone(), &Versions::of([3]), limits);
+        let limits = Arc::new(Limits::default().with_max_packet_bytes(99));
+        servers.agreed(name.clone(), &Versions::of([3]), Arc::clone(&limits));
         let choice = servers.choice(target(1), &config(&[3, 10], None));
         assert_eq!(choice, Some((Version::new(3).unwrap(), limits)));
         servers.forget(&name);
@@ -148,13 +148,13 @@ mod tests {
         let last = u16::try_from(MAX_SERVERS).unwrap() + 1;
         for port in 1..=last {
             let name = (target(port), Service::DEFAULT);
-            servers.agreed(name, &Versions::of([3]), Limits::default());
+            servers.agreed(name, &Versions::of([3]), Limits::default().into());
             assert_eq!(servers.0.len(), MAX_SERVERS.min(port.into()));
         }
         assert_eq!(chosen(&servers, last, &config(&[3], None)), Some(3));
         for count in [64, 65] {
             let name = (target(last), Service::DEFAULT);
-            servers.agreed(name, &Versions::of(1..=count), Limits::default());
+            servers.agreed(name, &Versions::of(1..=count), Limits::default().into());
             let is_known = chosen(&servers, last, &config(&[3], None)).is_some();
             assert_eq!(is_known, count == 64);
         }

@@ -159,7 +159,7 @@ impl Showing {
                 look_at(session, start, shown);
             }
             if let Some(loss) = last_loss {
-                shown.last_loss = Some(*loss);
+                shown.last_loss = Some(loss);
             }
             shown.statistics = session.statistics();
             shown.events = self.events;

@@ -28,7 +28,7 @@ pub struct Status {
     /// N7: the versions in quarantine, lowest first, and until when.
     pub quarantine: Vec<(Version, Instant)>,
     /// The last connection, or attempt at one, that ended otherwise than by a move.
-    pub last_loss: Option<Loss>,
+    pub last_loss: Option<Box<Loss>>,
     /// Calls, fallbacks, moves and the like. A change of these alone wakes nobody who waits for a
     /// change.
     pub statistics: Statistics,

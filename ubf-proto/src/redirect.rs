@@ -178,6 +178,14 @@ pub(crate) fn lower_case(address: &Address) -> Address {
     address
 }
 
+/// Whether [`lower_case`] would change nothing.
+pub(crate) fn is_lower_case(address: &Address) -> bool {
+    match &address.host {
+        Host::Name(name) => !name.as_str().bytes().any(|byte| byte.is_ascii_uppercase()),
+        Host::V4(_) | Host::V6(_) => true,
+    }
+}
+
 /// The IP address that an address names, if it names one. `localhost` does.
 pub(crate) fn literal_ip(address: &Address) -> Option<IpAddr> {
     match &address.host {

@@ -207,7 +207,7 @@ impl<'a> Caller<'a> {
         let mut status = client.status();
         let ready = status.wait_for(|status| status.state == State::Ready);
         if timeout(patience, ready).await.is_err() {
-            let loss = status.borrow().last_loss.as_ref().map(network::loss_in_words);
+            let loss = status.borrow().last_loss.as_deref().map(network::loss_in_words);
             let why = loss.map_or_else(String::new, |loss| format!(": {loss}"));
             let report = Report::new(format!("no server came in time{why}"))
                 .with_hint(Some("--wait gives it more time"));

@@ -270,7 +270,7 @@ impl<'a> Session<'a> {
 
     fn given_up(&self) -> Done {
         let status = self.client.status();
-        let loss = status.borrow().last_loss.as_ref().map(network::loss_in_words);
+        let loss = status.borrow().last_loss.as_deref().map(network::loss_in_words);
         let why = loss.map_or_else(String::new, |loss| format!(": {loss}"));
         Done::Bad(
             Report::new(format!("not sent, no server is there{why}"))

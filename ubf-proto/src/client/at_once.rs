@@ -98,7 +98,7 @@ impl ClientSession {
         let (rendered, body) = call.rendered.as_ref()?;
         let is_for_it = *rendered == version || call.is_constant;
         let is_accepted =
-            || link.accepted.is_none_or(|limits| accepted::check(body, &limits).is_ok());
+            || link.accepted.as_deref().is_none_or(|limits| accepted::check(body, limits).is_ok());
         if !is_for_it || body.len() > MAX_COPIED_BYTES || !is_accepted() {
             return None;
         }

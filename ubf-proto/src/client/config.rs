@@ -13,7 +13,7 @@ use crate::service::Service;
 use crate::versions::Versions;
 
 /// Settings of a client session, limits included (L1).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
     /// Where to start: one or more, tried in this order.

@@ -1,6 +1,8 @@
 //! One connection of a client session: what was sent on it and is not answered.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use core::net::IpAddr;
 use core::time::Duration;
 
@@ -60,8 +62,8 @@ pub(super) struct Connection {
     pub(super) in_force: Option<Version>,
     /// What the server said last that it speaks.
     pub(super) spoken: Versions,
-    /// N12: what the server accepts, once it has told.
-    pub(super) accepted: Option<Limits>,
+    /// N12: what the server accepts, once it has told; or N3, what the last one did.
+    pub(super) accepted: Option<Arc<Limits>>,
     /// N12: how long it waits without traffic.
     pub(super) max_idle: Duration,
     pub(super) negotiation: Negotiation,
@@ -74,7 +76,7 @@ pub(super) struct Connection {
     /// N15: the server reads what is told of messages.
     pub(super) reads_context: bool,
     /// The link ends when no answer is due.
-    pub(super) doomed: Option<LossReason>,
+    pub(super) doomed: Option<Box<LossReason>>,
     pub(super) unsent: usize,
     pub(super) last_received: Time,
     /// When the last packet was sent that is in flight, or was.

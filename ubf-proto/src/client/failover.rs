@@ -169,7 +169,8 @@ impl ClientSession {
         let is_over = |link: &&Connection| link.doomed.is_some() && link.in_flight.is_empty();
         let links = [self.current.as_deref(), self.next.as_deref()];
         let over = links.into_iter().flatten().find(is_over);
-        let Some((connection, Some(reason))) = over.map(|link| (link.id, link.doomed.clone()))
+        let Some((connection, Some(reason))) =
+            over.map(|link| (link.id, link.doomed.as_deref().cloned()))
         else {
             return false;
         };

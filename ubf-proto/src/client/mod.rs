@@ -68,7 +68,7 @@ use self::withdrawn::Withdrawn;
 use crate::mutant::{Mutant, is_on};
 use crate::quarantine::Quarantine;
 use crate::random::Random;
-use crate::redirect::lower_case;
+use crate::redirect::{is_lower_case, lower_case};
 use crate::session::{Level, SessionId};
 use crate::time::Time;
 
@@ -115,7 +115,8 @@ impl State {
 /// Outputs are made one at a time, when they are asked for. [`Config`] names all limits.
 #[derive(Debug)]
 pub struct ClientSession {
-    config: Config,
+    /// Clients of one process may have the same ones.
+    config: Arc<Config>,
     random: Random,
     now: Time,
     outputs: VecDeque<Output>,
@@ -126,7 +127,7 @@ pub struct ClientSession {
     /// N3: the version agreed on last.
     remembered: Option<Version>,
     /// N3: what that server accepted (N12), if it is known.
-    remembered_limits: Option<Box<Limits>>,
+    remembered_limits: Option<Arc<Limits>>,
     /// N13: the highest version that each server offered.
     offered: Vec<(Address, Version)>,
     waiting: Waiting,
@@ -188,10 +189,15 @@ enum Slot {
 }
 
 impl ClientSession {
-    /// A session. `seed` decides all that is random: grease and jitter.
+    /// A session. `seed` decides all that is random: grease and jitter. Sessions that are set alike
+    /// may share their settings.
     #[must_use]
-    pub fn new(mut config: Config, seed: u64, now: Time) -> Self {
-        config.addresses = config.addresses.iter().map(lower_case).collect();
+    pub fn new(config: impl Into<Arc<Config>>, seed: u64, now: Time) -> Self {
+        let mut config = config.into();
+        if !config.addresses.iter().all(is_lower_case) {
+            let config = Arc::make_mut(&mut config);
+            config.addresses = config.addresses.iter().map(lower_case).collect();
+        }
         let mut route = Route::default();
         route.begin_round(&config.addresses, None);
         Self {
@@ -425,7 +431,7 @@ impl ClientSession {
 
     /// What is set for it.
     #[must_use]
-    pub const fn config(&self) -> &Config {
+    pub fn config(&self) -> &Config {
         &self.config
     }
 

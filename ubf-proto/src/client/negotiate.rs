@@ -1,6 +1,7 @@
 //! Negotiation (N1 to N3, N9, N10, N12, N13).
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use core::time::Duration;
 
 use ubf_codec::{NextIp, Term, Version};
@@ -100,7 +101,7 @@ impl ClientSession {
         // S4: nothing is sent along with a resume.
         let is_resume = matches!(options.session, Some(SessionOption::Resume(_)))
             && !is_on(Mutant::OptimisticResume);
-        let accepted = self.remembered_limits.as_deref().copied();
+        let accepted = self.remembered_limits.clone();
         let service = self.config.service.clone();
         let negotiate = Negotiate { service, versions: sent, options };
         let packet = ClientControl::Negotiate(Box::new(negotiate)).packet();
@@ -138,7 +139,7 @@ impl ClientSession {
         } else {
             // Messages that followed at once are answered one by one: the link ends when they are.
             link.in_force = None;
-            link.doomed = Some(LossReason::NegotiationRefused { why });
+            link.doomed = Some(Box::new(LossReason::NegotiationRefused { why }));
         }
     }
 
@@ -202,6 +203,7 @@ impl ClientSession {
             // R6: until now, the old connection was used.
             self.hold_back();
         }
+        let accepted = self.accepts(agreed.options.limits());
         let Some(link) = self.slot(slot) else { return };
         let is_first = link.agreed_at.is_none();
         link.agreed_at.get_or_insert(now);
@@ -210,10 +212,10 @@ impl ClientSession {
             link.negotiation.want();
         }
         link.spoken = agreed.versions.clone();
-        link.accepted = Some(agreed.options.limits());
+        link.accepted = Some(Arc::clone(&accepted));
         link.reads_context = agreed.options.context;
         link.max_idle = agreed.options.max_idle.unwrap_or(DEFAULT_MAX_IDLE);
-        self.remember_agreement(in_force, agreed.options.limits());
+        self.remembered = in_force;
         let (own, random) = (&self.config.versions, &mut self.random);
         if let Some(at) = self.withdrawn.agreed(&agreed.versions, own, now, random) {
             self.look_at_versions_at(at);
@@ -264,7 +266,9 @@ impl ClientSession {
                 link.negotiation.want();
             }
             // Calls that followed at once are refused one by one: the link ends when they are.
-            Some(_) | None => link.doomed = Some(LossReason::NoCommonVersion { spoken }),
+            Some(_) | None => {
+                link.doomed = Some(Box::new(LossReason::NoCommonVersion { spoken }));
+            }
         }
     }
 
@@ -274,6 +278,8 @@ impl ClientSession {
         let keep = self.config.refuse_downgrade;
         let Some((_, highest)) = self.offered.iter_mut().find(|(known, _)| known == address) else {
             if self.offered.len() < MAX_REMEMBERED_SERVERS {
+                // Mostly, there is one.
+                self.offered.reserve_exact(1);
                 self.offered.push((address.clone(), after));
             }
             return false;

@@ -1,6 +1,6 @@
 //! What is remembered of the last agreement, for the next connection (N3).
 
-use alloc::boxed::Box;
+use alloc::sync::Arc;
 
 use ubf_codec::{Limits, Version};
 
@@ -21,7 +21,7 @@ impl ClientSession {
     /// let mut config = Config::new(vec!["a:1".parse()?], Versions::of([1]));
     /// config.session = ubf_proto::client::SessionPlan::off();
     /// let mut session = ClientSession::new(config, 0, Time::ZERO);
-    /// session.remember(Version::MIN, Limits::default());
+    /// session.remember(Version::MIN, Limits::default().into());
     ///
     /// let Some(Output::Connect { connection, .. }) = session.poll_output() else { panic!() };
     /// session.handle(Input::Connected { connection, peer: None, tls: false }, Time::ZERO);
@@ -36,28 +36,27 @@ impl ClientSession {
     /// assert!(sent.starts_with("0 {'negotiate'") && sent.ends_with("1 'ping'$"));
     /// # Ok::<(), ubf_codec::AddressError>(())
     /// ```
-    pub fn remember(&mut self, version: Version, accepted: Limits) {
+    pub fn remember(&mut self, version: Version, accepted: Arc<Limits>) {
         if self.remembered.is_none() && self.statistics.negotiations == 0 {
             self.remembered = Some(version);
-            self.remembered_limits = Some(Box::new(accepted));
+            self.remembered_limits = Some(accepted);
             self.withdrawn.was_offered(version);
         }
     }
 
     /// N12: what the server at the other end of a connection accepts, if it has agreed there.
     #[must_use]
-    pub fn accepted(&self, connection: ConnectionId) -> Option<Limits> {
+    pub fn accepted(&self, connection: ConnectionId) -> Option<Arc<Limits>> {
         let links = [self.current.as_deref(), self.next.as_deref()].into_iter().flatten();
         let link = links.into_iter().find(|link| link.id == connection)?;
-        link.accepted.filter(|_| link.agreed_at.is_some())
+        link.accepted.clone().filter(|_| link.agreed_at.is_some())
     }
-
-    /// N3: a server has agreed.
-    pub(super) fn remember_agreement(&mut self, in_force: Option<Version>, accepted: Limits) {
-        self.remembered = in_force;
-        match &mut self.remembered_limits {
-            Some(limits) => **limits = accepted,
-            none @ None => *none = Some(Box::new(accepted)),
-        }
+    /// N12: a server has agreed, and accepts this. Many sessions have to do with servers that
+    /// accept the same.
+    pub(super) fn accepts(&mut self, limits: Limits) -> Arc<Limits> {
+        let known = self.remembered_limits.take().filter(|known| **known == limits);
+        let accepted = known.unwrap_or_else(|| Arc::new(limits));
+        self.remembered_limits = Some(Arc::clone(&accepted));
+        accepted
     }
 }

@@ -221,6 +221,11 @@ impl Route {
     /// R4: the next address of a round, or of a move.
     pub(super) fn next_candidate(&mut self) -> Option<Candidate> {
         let candidate = self.candidates.pop_front()?;
+        if self.candidates.is_empty() {
+            // Mostly, the first address works: a session that is connected has no room for others.
+            self.candidates = VecDeque::new();
+        }
+        self.round.tried.reserve_exact(1);
         self.round.tried.push(candidate.address.clone());
         Some(candidate)
     }

@@ -141,7 +141,8 @@ impl ClientSession {
             }
         };
         // N12: nobody knows what a server accepts that has never agreed.
-        let checked = link.accepted.map_or(Ok(()), |limits| accepted::check(&body, &limits));
+        let checked =
+            link.accepted.as_deref().map_or(Ok(()), |limits| accepted::check(&body, limits));
         if let Err(error) = checked {
             // N3: what was too much then may not be now. Nothing follows at once any more.
             if link.agreed_at.is_none() {

@@ -292,7 +292,8 @@ impl World {
             let told = side.versions.iter().copied().nth(random.below(4) as usize);
             if let Some(version) = told.and_then(Version::new) {
                 let max_packet = 40 + random.below(100) as u32;
-                session.remember(version, Limits::default().with_max_packet_bytes(max_packet));
+                let accepted = Limits::default().with_max_packet_bytes(max_packet);
+                session.remember(version, accepted.into());
             }
             Client {
                 session,
