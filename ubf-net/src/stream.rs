@@ -117,6 +117,18 @@ impl Stream {
         }
     }
 
+    /// The address of this end. `None`: it has none, as a Unix socket, or it is not known, as that of
+    /// a stream of the program's own.
+    #[must_use]
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        match &self.0 {
+            Kind::Tcp(stream) => stream.local_addr().ok(),
+            #[cfg(unix)]
+            Kind::Unix(_) => None,
+            Kind::Own(_) => None,
+        }
+    }
+
     /// U2: the stream of a socket that another process has given. It must be called within a
     /// runtime.
     ///
