@@ -52,8 +52,14 @@ pub enum Mutant {
     NoKill,
     /// U2: the end of the stream means nothing to S.
     EndMeansNothing,
-    /// U4: P ends when it has written `go`.
+    /// U4: P ends when it has let go of the connections.
     NoGuard,
+    /// U2: P lets go of the connections when it writes `go`.
+    LetsGoAtGo,
+    /// U2: S touches connections, and says then that it takes them.
+    TakesBeforeItsWord,
+    /// U2: P does not hear what S said before it was killed.
+    LastWordsUnheard,
     /// U2: a message that lost descriptors is taken for whole.
     TruncatedIsWhole,
 }

@@ -9,7 +9,8 @@
 //!  │ ◀── listeners, sessions, give              │
 //!  │ opens the store, adopts the sessions       │
 //!  │ ready ───────────────────────────────────▶ │ go: THE COMMIT POINT
-//!  │ ◀── go                                     │ closes connections; guards
+//!  │ ◀── go                                     │ touches no connection, and closes none
+//!  │ taking ──────────────────────────────────▶ │ closes connections; guards
 //!  │ serves; 2 s later: served ───────────────▶ │ ends
 //! ```
 //! The order, and what happens when either of them dies or hangs, is that of the machines in

@@ -230,7 +230,7 @@ impl Attempt<'_> {
                 Err(error) => {
                     self.has_line_ended = true;
                     self.place.progress.fail(&error.to_string());
-                    Some(PredecessorInput::StreamEnded)
+                    Some(PredecessorInput::Garbled)
                 }
             },
             late = late => {
@@ -286,14 +286,13 @@ impl Attempt<'_> {
             PredecessorOutput::Suspend => self.suspend().await,
             PredecessorOutput::Send(message) => self.send(message).await,
             PredecessorOutput::LetGoOfConnections => {
-                self.place.operator.leave_listeners();
-                self.place.open_http(false);
                 if let Some(suspension) = self.suspension.take() {
                     self.departure = Some(suspension.commit(self.place.hard_stop));
                 }
             }
             PredecessorOutput::Kill => {
                 self.process.kill().await.map_err(Broken::Process)?;
+                self.hear_out().await;
                 self.tell(PredecessorInput::Dead);
             }
             PredecessorOutput::Open => {
@@ -321,13 +320,37 @@ impl Attempt<'_> {
             }
             Message::Go => {
                 fault::at("p-going");
+                // From here on the operator finds the other process.
+                self.place.operator.leave_listeners();
+                self.place.open_http(false);
                 self.say(&Word::Go).await;
                 self.place.progress.reach("go");
                 fault::at("p-gone");
             }
             Message::Abort => self.say(&Word::Abort).await,
-            Message::Warm | Message::Ready | Message::Served => {
+            Message::Warm | Message::Ready | Message::Taking | Message::Served => {
                 debug_assert!(false, "only the successor says that");
+            }
+        }
+    }
+
+    /// The other process is dead: hears what it has said before, as far as that decides anything.
+    async fn hear_out(&mut self) {
+        while let PredecessorStage::Unheard { .. } = self.machine.stage() {
+            match timeout(WORD_TIME, self.line.hear()).await {
+                Ok(Ok(Some((word, _)))) => {
+                    if let Some(message) = message(&word) {
+                        self.tell(PredecessorInput::Heard(message));
+                    }
+                }
+                Ok(Ok(None)) => {
+                    self.has_line_ended = true;
+                    self.tell(PredecessorInput::StreamEnded);
+                }
+                Ok(Err(_)) | Err(_) => {
+                    self.has_line_ended = true;
+                    self.tell(PredecessorInput::Garbled);
+                }
             }
         }
     }
@@ -465,6 +488,7 @@ const fn message(word: &Word) -> Option<Message> {
     match word {
         Word::Warm => Some(Message::Warm),
         Word::Ready => Some(Message::Ready),
+        Word::Taking => Some(Message::Taking),
         Word::Served => Some(Message::Served),
         Word::Hello { .. }
         | Word::Listener(_)

@@ -17,7 +17,7 @@ use ubf_proto::Time;
 use ubf_server::classic::{AdoptedConnection, PassedConnection};
 use ubf_server::{AdoptedLive, NotAdopted, PassedLive, ServerHandle, SessionExport, SessionId};
 use ubf_state::takeover::{
-    Message, Successor as Machine, SuccessorInput, SuccessorOutput, SuccessorStage,
+    LettingGo, Message, Successor as Machine, SuccessorInput, SuccessorOutput, SuccessorStage,
 };
 
 use super::line::{Line, LineError};
@@ -163,7 +163,7 @@ impl Successor {
         progress.begin("successor", predecessor.id());
         let successor = Self {
             line: Line::new(stream),
-            machine: Machine::new(),
+            machine: Machine::new(LettingGo::of_version(Word::VERSION)),
             began: Instant::now(),
             predecessor,
             progress: progress.clone(),
@@ -175,7 +175,9 @@ impl Successor {
         let until = self.began + GIVE_TIME;
         let hello = timeout_at(until, self.line.hear()).await.map_err(|_| NotTaken::Silent)??;
         match hello {
-            Some((Word::Hello { version, .. }, _)) if Word::READ.contains(&version) => {}
+            Some((Word::Hello { version, .. }, _)) if Word::READ.contains(&version) => {
+                self.machine = Machine::new(LettingGo::of_version(version));
+            }
             Some((Word::Hello { version, .. }, _)) => return Err(NotTaken::Version(version)),
             Some(_) => return Err(NotTaken::Incomplete),
             None => self.line_ended().await?,
@@ -261,7 +263,7 @@ impl Successor {
             }
             Word::Abort => return Err(NotTaken::Aborted),
             Word::Go => self.tell(SuccessorInput::Heard { message: Message::Go, descriptors: 0 }),
-            Word::Hello { .. } | Word::Warm | Word::Ready | Word::Served => {}
+            Word::Hello { .. } | Word::Warm | Word::Ready | Word::Taking | Word::Served => {}
         }
         Ok(())
     }
@@ -301,6 +303,10 @@ impl Successor {
                         self.progress.reach("ready");
                         fault::at("s-ready");
                     }
+                    SuccessorOutput::Send(Message::Taking) => {
+                        fault::at("s-told");
+                        self.say_taking(until).await?;
+                    }
                     SuccessorOutput::Serve => {
                         self.progress.reach("serving");
                         fault::at("s-serving");
@@ -321,6 +327,16 @@ impl Successor {
                 Some((word, _)) => info!(?word, "a word at the wrong time"),
                 None => self.line_ended().await?,
             }
+        }
+    }
+
+    /// Says that this process takes the connections. As long as the predecessor lives and has not
+    /// been told so, they are its own.
+    async fn say_taking(&self, until: Instant) -> Result<(), NotTaken> {
+        match timeout_at(until, self.line.say(&Word::Taking, None)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => self.predecessor.ended().await.map_err(|_| NotTaken::Silent),
+            Err(_) => Err(NotTaken::Silent),
         }
     }
 

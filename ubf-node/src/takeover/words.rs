@@ -1,6 +1,6 @@
-//! What the two processes say to each other: the contract `takeover`, version 3. A successor reads
-//! the versions before it, too (U7): version 1 has no connections, and version 2 those of stock
-//! clients alone.
+//! What the two processes say to each other: the contract `takeover`, version 4. A successor reads
+//! the versions before it, too (U7): version 1 has no connections, version 2 those of stock clients
+//! alone, and up to version 3 a predecessor lets go of connections when it writes `go`.
 
 use std::ops::RangeInclusive;
 
@@ -32,6 +32,8 @@ pub(super) enum Word {
     Ready,
     /// P: serve. The commit point.
     Go,
+    /// S: it has heard `go`, and touches connections from here on.
+    Taking,
     /// P: do not serve.
     Abort,
     /// S: it has served for the time of probation.
@@ -40,7 +42,7 @@ pub(super) enum Word {
 
 impl Word {
     /// The version of the contract.
-    pub(super) const VERSION: u32 = 3;
+    pub(super) const VERSION: u32 = 4;
     /// Those that a successor understands.
     pub(super) const READ: RangeInclusive<u32> = 1..=Self::VERSION;
 
@@ -54,6 +56,7 @@ impl Word {
             | Self::Give { .. }
             | Self::Ready
             | Self::Go
+            | Self::Taking
             | Self::Abort
             | Self::Served => false,
         }
@@ -72,6 +75,7 @@ impl Word {
             Self::Give { descriptors, sessions } => ubf!({give, (*descriptors), (*sessions)}),
             Self::Ready => ubf!(ready),
             Self::Go => ubf!(go),
+            Self::Taking => ubf!(taking),
             Self::Abort => ubf!(abort),
             Self::Served => ubf!(served),
         }
@@ -79,8 +83,15 @@ impl Word {
 
     pub(super) fn read(term: TermRef<'_>) -> Option<Self> {
         let View::Tuple(parts) = term.view() else {
-            let alone =
-                [Self::Warm, Self::Control, Self::Ready, Self::Go, Self::Abort, Self::Served];
+            let alone = [
+                Self::Warm,
+                Self::Control,
+                Self::Ready,
+                Self::Go,
+                Self::Taking,
+                Self::Abort,
+                Self::Served,
+            ];
             return alone.into_iter().find(|word| word.to_term().as_ref() == term);
         };
         let name = parts.get(0)?;
@@ -109,39 +120,65 @@ impl Word {
 
 #[cfg(test)]
 mod tests {
+    use bytes::BytesMut;
+    use ubf_codec::{Encoder, StreamDecoder};
+
     use super::*;
+
+    #[derive(serde::Deserialize)]
+    struct Vectors {
+        word: Vec<WordVector>,
+        no_word: Vec<NoWord>,
+    }
+
+    #[derive(serde::Deserialize)]
+    struct WordVector {
+        since: u32,
+        descriptor: bool,
+        written: String,
+    }
+
+    #[derive(serde::Deserialize)]
+    struct NoWord {
+        written: String,
+    }
+
+    fn decoded(written: &str) -> Term {
+        let mut buffer = BytesMut::from(written);
+        StreamDecoder::new().decode(&mut buffer).unwrap().unwrap().to_term()
+    }
+
+    #[test]
+    fn u2_words_are_read_and_written_as_the_vectors_say() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../spec/vectors/takeover/words.toml");
+        let vectors: Vectors = toml::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        for WordVector { since, descriptor, written } in vectors.word {
+            let term = decoded(&written);
+            let word = Word::read(term.as_ref()).unwrap_or_else(|| panic!("{written}"));
+            assert_eq!(word.has_descriptor(), descriptor, "{written}");
+            assert!(Word::READ.contains(&since), "{written}");
+            let again = Encoder::new().encode(&word.to_term());
+            assert_eq!(String::from_utf8(again).unwrap(), written);
+        }
+        for NoWord { written } in vectors.no_word {
+            assert_eq!(Word::read(decoded(&written).as_ref()), None, "{written}");
+        }
+    }
 
     #[test]
     fn words_are_read_as_they_are_written() {
         for text in [
-            "{hello,1,3}",
-            "warm",
-            "{listener,\"127.0.0.1:4000\"}",
-            "control",
             "{session,<<\"0123456789abcdef\">>,?,\"kv\",2,{4,1000,2000,60000},3,0,[],?}",
             "{connection,\"192.0.2.7:5000\",meta,<<\"'serv\">>,<<>>,[],?}",
             "{connection,?,{service,\"door\",shut},<<>>,<<\"$\">>,[bell],{[],shut,<<\"kept\">>}}",
             "{live,\"192.0.2.7:5000\",\"ubf/1\",{\"kv\",3,3},{2,71},over,[4],{16777216,513,9,9,99},agreed,<<\"3 'g\">>,<<>>,[{\"kv\",<<>>}],{<<\"0123456789abcdef\">>,2,memory,{4,1000,2000,60000},3,0,[]}}",
             "{live,?,?,{?,?,?},{0,0},possible,[],?,none,<<>>,<<>>,[],?}",
-            "{staying,<<\"0123456789abcdef\">>}",
-            "{give,3,1000}",
-            "ready",
-            "go",
-            "abort",
-            "served",
         ] {
             let term: Term = text.parse().unwrap();
             let word = Word::read(term.as_ref()).unwrap_or_else(|| panic!("{text}"));
             assert_eq!(word.to_term(), term, "{text}");
         }
         for text in [
-            "gone",
-            "{go}",
-            "{hello,1}",
-            "{hello,-1,3}",
-            "{hello,4294967296,3}",
-            "{staying,<<\"short\">>}",
-            "{listener,kv}",
             "{live,?,?,{?,?,?},{0,0},asked,[],?,none,<<>>,<<>>,[],?}",
             "{live,?,?,{?,?,?},{0,0},over,[0],?,none,<<>>,<<>>,[],?}",
             "{connection,?,{door,\"door\",shut},<<>>,<<>>,[],?}",

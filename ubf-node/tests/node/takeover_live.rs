@@ -210,7 +210,7 @@ fn u2_clients_of_rows_see_no_broken_connection_over_three_upgrades() {
     several_upgrades("rows", true, 100);
 }
 
-/// A successor that fails before `go`, or a predecessor that dies after it has given all.
+/// A successor that fails before it takes the connections, or a predecessor that dies after it has given all.
 fn somebody_fails(is_durable: bool, fault: &str) {
     let place = Place::new(&format!("{}-{is_durable}", fault.replace(':', "-")), is_durable);
     let program = place.first(fault);
@@ -233,6 +233,14 @@ fn u2_versioned_clients_notice_nothing_of_a_successor_that_fails() {
         somebody_fails(false, fault);
     }
     somebody_fails(true, "abort:s-opened");
+}
+
+#[test]
+fn u2_versioned_clients_notice_nothing_of_a_successor_that_fails_before_it_takes_them() {
+    for fault in ["abort:s-ready", "abort:s-told", "stop:s-told"] {
+        somebody_fails(false, fault);
+    }
+    somebody_fails(true, "abort:s-ready");
 }
 
 #[test]

@@ -3,7 +3,8 @@
 //! any moment.
 //!
 //! Checked: no connection has two readers, and none has no reader; P goes on with connections only
-//! if S has read from none; there is always a way to somebody who serves.
+//! if S has read from none, and without them only if S has said that it takes them; there is always
+//! a way to somebody who serves.
 
 use std::collections::VecDeque;
 use std::format;
@@ -15,8 +16,8 @@ use ubf_proto::Time;
 use super::{Must, Steps, World, explore};
 use crate::mutant::{self, Mutant};
 use crate::takeover::{
-    Message, Predecessor, PredecessorInput, PredecessorOutput, PredecessorStage, Successor,
-    SuccessorInput, SuccessorOutput, SuccessorStage, TakeoverTimes,
+    LettingGo, Message, Predecessor, PredecessorInput, PredecessorOutput, PredecessorStage,
+    Successor, SuccessorInput, SuccessorOutput, SuccessorStage, TakeoverTimes,
 };
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -68,6 +69,10 @@ struct Takeover {
     /// Packets in the connection that nobody has read.
     unread: u8,
     has_s_read: bool,
+    /// S has done what lets it read: a word that comes before it was said by then.
+    is_s_open: bool,
+    has_s_taken: bool,
+    has_p_let_go: bool,
     /// How many descriptors S has.
     came: u32,
     kills: u8,
@@ -80,7 +85,7 @@ impl Takeover {
         Self {
             has_lock,
             p: Predecessor::new(TakeoverTimes::default()),
-            s: Successor::new(),
+            s: Successor::new(LettingGo::AtTaking),
             p_health: Health::Well,
             s_health: Health::Well,
             to_p: VecDeque::new(),
@@ -89,6 +94,9 @@ impl Takeover {
             lock: Some(Who::P),
             unread: 2,
             has_s_read: false,
+            is_s_open: false,
+            has_s_taken: false,
+            has_p_let_go: false,
             came: 0,
             kills,
             hangs,
@@ -107,7 +115,8 @@ impl Takeover {
                     self.work.retain(|work| *work != Work::Suspend);
                     self.work.push_back(Work::OpenP);
                 }
-                PredecessorOutput::LetGoOfConnections | PredecessorOutput::GoOn(_) => {}
+                PredecessorOutput::LetGoOfConnections => self.has_p_let_go = true,
+                PredecessorOutput::GoOn(_) => {}
                 PredecessorOutput::End => self.end_p(),
             }
         }
@@ -115,13 +124,23 @@ impl Takeover {
 
     fn tell_s(&mut self, input: SuccessorInput, now: Time) {
         self.s.handle(input, now);
-        while let Some(output) = self.s.poll_output() {
-            match output {
-                SuccessorOutput::Send(message) => self.to_p.push_back(Sent::Message(message)),
-                SuccessorOutput::Open => self.work.push_back(Work::OpenS),
-                SuccessorOutput::Serve => {}
-                SuccessorOutput::End => self.end_s(),
+    }
+
+    /// What S wants done next, if anything. It does nothing else before.
+    fn wanted(&self) -> Option<SuccessorOutput> {
+        self.s.clone().poll_output()
+    }
+
+    fn s_obeys(&mut self) {
+        match self.s.poll_output() {
+            Some(SuccessorOutput::Send(message)) => {
+                self.has_s_taken |= message == Message::Taking;
+                self.to_p.push_back(Sent::Message(message));
             }
+            Some(SuccessorOutput::Open) => self.work.push_back(Work::OpenS),
+            Some(SuccessorOutput::Serve) => self.is_s_open = true,
+            Some(SuccessorOutput::End) => self.end_s(),
+            None => {}
         }
     }
 
@@ -218,6 +237,9 @@ impl World for Takeover {
             PredecessorStage::Serving => (0, None),
             PredecessorStage::Suspending { .. } => (1, None),
             PredecessorStage::Given { .. } => (2, None),
+            PredecessorStage::Going { .. } => (8, None),
+            PredecessorStage::Unheard { is_dead: false } => (9, None),
+            PredecessorStage::Unheard { is_dead: true } => (10, None),
             PredecessorStage::Guarding { .. } => (3, None),
             PredecessorStage::Killing { with } => (4, Some(with)),
             PredecessorStage::Opening { with } => (5, Some(with)),
@@ -227,6 +249,7 @@ impl World for Takeover {
         (
             (p, &self.s, self.p_health, self.s_health, &self.to_p, &self.to_s, &self.work),
             (self.lock, self.unread, self.has_s_read, self.came),
+            (self.is_s_open, self.has_s_taken, self.has_p_let_go),
             (self.kills, self.hangs, self.cuts),
         )
     }
@@ -259,6 +282,11 @@ impl World for Takeover {
         if self.s_health == Health::Hung {
             step(Must::NotHappen, "S goes on".into(), &|next| next.s_health = Health::Well);
         }
+        let wanted = self.wanted();
+        let is_s_free = self.s_health == Health::Well && wanted.is_none();
+        if let Some(wanted) = wanted.filter(|_| self.s_health == Health::Well) {
+            step(Must::Happen, format!("S does {wanted:?}"), &Self::s_obeys);
+        }
         for &work in &self.work {
             if self.can(work) {
                 step(Must::Happen, format!("{work:?} is done"), &|next| next.work(work));
@@ -267,7 +295,7 @@ impl World for Takeover {
         if let Some(sent) = self.to_p.front().filter(|_| self.is_p_up()) {
             step(Must::Happen, format!("P reads {sent:?}"), &Self::p_reads);
         }
-        if let Some(sent) = self.to_s.front().filter(|_| self.s_health == Health::Well) {
+        if let Some(sent) = self.to_s.front().filter(|_| is_s_free) {
             step(Must::Happen, format!("S reads {sent:?}"), &|next| next.s_reads(false));
             if self.cuts > 0 && matches!(sent, Sent::Message(Message::Give { .. })) {
                 step(Must::NotHappen, "S reads a cut message".into(), &|next| {
@@ -281,16 +309,16 @@ impl World for Takeover {
                 next.tell_p(PredecessorInput::Tick, at);
             });
         }
-        if self.s_health == Health::Well {
+        if self.s_health == Health::Well && self.is_s_open && self.unread > 0 {
+            step(Must::Happen, "S reads a packet, and executes it".into(), &|next| {
+                next.unread -= 1;
+                next.has_s_read = true;
+            });
+        }
+        if is_s_free {
             if let Some(at) = self.s.poll_timeout() {
                 step(Must::Happen, "S's timer rings".into(), &|next| {
                     next.tell_s(SuccessorInput::Tick, at);
-                });
-            }
-            if self.s_serves() && self.unread > 0 {
-                step(Must::Happen, "S reads a packet, and executes it".into(), &|next| {
-                    next.unread -= 1;
-                    next.has_s_read = true;
                 });
             }
         }
@@ -310,6 +338,12 @@ impl World for Takeover {
         }
         if self.is_p_up() && self.p.stage() == PredecessorStage::Serving && self.has_s_read {
             return Some("P goes on with connections of which S has read".into());
+        }
+        if self.is_p_up() && self.p.stage() == PredecessorStage::Serving && self.has_p_let_go {
+            return Some("P goes on with connections that it has let go of".into());
+        }
+        if self.is_p_up() && self.has_p_let_go && !self.has_s_taken {
+            return Some("connections are lost that nobody has taken".into());
         }
         if self.is_s_alive() && self.s_serves() && self.came > 0 && self.came < GIVEN {
             return Some("S serves, and a connection has no reader".into());
@@ -350,6 +384,9 @@ fn u2_u4_every_rule_is_needed() {
         (Mutant::NoKill, true, 0, 1, 0),
         (Mutant::EndMeansNothing, true, 1, 0, 0),
         (Mutant::NoGuard, true, 1, 0, 0),
+        (Mutant::LetsGoAtGo, true, 1, 0, 0),
+        (Mutant::TakesBeforeItsWord, true, 1, 0, 0),
+        (Mutant::LastWordsUnheard, true, 0, 0, 0),
         (Mutant::TruncatedIsWhole, true, 0, 0, 1),
     ] {
         let run = || explore(Takeover::new(has_lock, kills, hangs, cuts));

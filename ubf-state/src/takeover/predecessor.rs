@@ -11,7 +11,7 @@ use crate::mutant::{self, Mutant};
 /// The times of U2 and U4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TakeoverTimes {
-    /// From the first suspension to `go`.
+    /// From the first suspension until S says that it takes the connections.
     pub attempt: Duration,
     /// How long P guards S after `go`.
     pub guard: Duration,
@@ -39,6 +39,11 @@ pub enum PredecessorStage {
         /// When the attempt is given up.
         until: Time,
     },
+    /// S may serve, and has not said that it does. P holds the connections, and touches none.
+    Going {
+        /// When the attempt is given up.
+        until: Time,
+    },
     /// S serves. P keeps copies of the listeners, and reads from no connection.
     Guarding {
         /// When S must have served.
@@ -48,6 +53,12 @@ pub enum PredecessorStage {
     Killing {
         /// With what.
         with: Back,
+    },
+    /// S is being killed, and was told to serve: whether it has said `taking` before it died, says
+    /// with what P goes on.
+    Unheard {
+        /// Whether it is dead: then only what it has said is to be heard still.
+        is_dead: bool,
     },
     /// The store is being opened again.
     Opening {
@@ -63,9 +74,9 @@ pub enum PredecessorStage {
 /// With what a predecessor goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Back {
-    /// With every connection: S has read from none.
+    /// With every connection: S has touched none.
     Connections,
-    /// With its listeners alone: S may have read from any connection.
+    /// With its listeners alone: S may have touched any connection.
     Listeners,
 }
 
@@ -80,8 +91,10 @@ pub enum PredecessorInput {
         /// How many descriptors there are to give.
         descriptors: u32,
     },
-    /// S has ended, or its end of the stream is closed.
+    /// The stream is at its end: S has ended, or has closed it. All that it has said was heard.
     StreamEnded,
+    /// What comes from S cannot be understood, and neither what it may have said behind that.
+    Garbled,
     /// S is dead: its end was seen, and not only asked for.
     Dead,
     /// The store is open again, and the shards are claimed.
@@ -137,9 +150,11 @@ impl Predecessor {
         match self.stage {
             PredecessorStage::Suspending { until }
             | PredecessorStage::Given { until }
+            | PredecessorStage::Going { until }
             | PredecessorStage::Guarding { until } => Some(until),
             PredecessorStage::Serving
             | PredecessorStage::Killing { .. }
+            | PredecessorStage::Unheard { .. }
             | PredecessorStage::Opening { .. }
             | PredecessorStage::Listening
             | PredecessorStage::Ended => None,
@@ -162,16 +177,32 @@ impl Predecessor {
             }
             // It was given up while the shards were being suspended: they are opened again.
             (PredecessorInput::Suspended { .. }, _) => {}
-            (PredecessorInput::StreamEnded, stage) => self.fall_back(stage),
-            (PredecessorInput::Tick, Stage::Suspending { until } | Stage::Given { until })
-                if now >= until =>
-            {
-                self.fall_back(self.stage);
+            (PredecessorInput::StreamEnded, Stage::Unheard { is_dead }) => {
+                self.heard_out(is_dead, Back::Connections);
             }
-            (PredecessorInput::Tick, Stage::Guarding { until }) if now >= until => {
-                self.fall_back(self.stage);
+            // Nobody knows whether S has said that it takes the connections.
+            (PredecessorInput::Garbled, Stage::Unheard { is_dead }) => {
+                self.heard_out(is_dead, Back::Listeners);
+            }
+            (PredecessorInput::Garbled, Stage::Going { .. }) => {
+                self.outputs.push_back(PredecessorOutput::LetGoOfConnections);
+                self.kill(Stage::Killing { with: Back::Listeners });
+            }
+            (PredecessorInput::StreamEnded | PredecessorInput::Garbled, _) => self.fall_back(),
+            (
+                PredecessorInput::Tick,
+                Stage::Suspending { until } | Stage::Given { until } | Stage::Guarding { until },
+            ) if now >= until => self.fall_back(),
+            (PredecessorInput::Tick, Stage::Going { until }) if now >= until => {
+                if mutant::is_on(Mutant::LastWordsUnheard) {
+                    return self.fall_back();
+                }
+                self.kill(Stage::Unheard { is_dead: false });
             }
             (PredecessorInput::Dead, Stage::Killing { with }) => self.open(with),
+            (PredecessorInput::Dead, Stage::Unheard { .. }) => {
+                self.stage = Stage::Unheard { is_dead: true };
+            }
             (PredecessorInput::Opened, Stage::Opening { with }) => {
                 self.stage = match with {
                     Back::Connections => Stage::Serving,
@@ -191,15 +222,20 @@ impl Predecessor {
                 self.stage = Stage::Suspending { until: now + self.times.attempt };
                 self.outputs.push_back(PredecessorOutput::Suspend);
             }
-            (Message::Ready, Stage::Given { .. }) => {
-                self.outputs.push_back(PredecessorOutput::LetGoOfConnections);
-                if !mutant::is_on(Mutant::ReadyCommits) {
-                    self.send(Message::Go);
-                }
-                if mutant::is_on(Mutant::NoGuard) || mutant::is_on(Mutant::ReadyCommits) {
+            (Message::Ready, Stage::Given { until }) => {
+                if mutant::is_on(Mutant::ReadyCommits) {
+                    self.outputs.push_back(PredecessorOutput::LetGoOfConnections);
                     return self.end();
                 }
-                self.stage = Stage::Guarding { until: now + self.times.guard };
+                self.stage = Stage::Going { until };
+                self.send(Message::Go);
+                if mutant::is_on(Mutant::LetsGoAtGo) {
+                    self.guard(now);
+                }
+            }
+            (Message::Taking, Stage::Going { .. }) => self.guard(now),
+            (Message::Taking, Stage::Unheard { is_dead }) => {
+                self.heard_out(is_dead, Back::Listeners);
             }
             (Message::Served, Stage::Guarding { .. }) => self.end(),
             // Late words, and what only P says.
@@ -209,25 +245,38 @@ impl Predecessor {
                 | Message::Served
                 | Message::Give { .. }
                 | Message::Go
+                | Message::Taking
                 | Message::Abort,
                 _,
             ) => {}
         }
     }
 
+    /// The connections are S's, which serves.
+    fn guard(&mut self, now: Time) {
+        self.outputs.push_back(PredecessorOutput::LetGoOfConnections);
+        if mutant::is_on(Mutant::NoGuard) {
+            return self.end();
+        }
+        self.stage = PredecessorStage::Guarding { until: now + self.times.guard };
+    }
+
     /// S has ended, or it took too long.
-    fn fall_back(&mut self, stage: PredecessorStage) {
+    fn fall_back(&mut self) {
         use PredecessorStage as Stage;
-        let with = match stage {
+        let with = match self.stage {
             Stage::Suspending { .. } | Stage::Given { .. } => {
                 if !mutant::is_on(Mutant::ReadyCommits) {
                     self.send(Message::Abort);
                 }
                 Back::Connections
             }
+            // All that S has said was heard, and it has not said that it takes them.
+            Stage::Going { .. } => Back::Connections,
             Stage::Guarding { .. } => Back::Listeners,
             Stage::Serving
             | Stage::Killing { .. }
+            | Stage::Unheard { .. }
             | Stage::Opening { .. }
             | Stage::Listening
             | Stage::Ended => return,
@@ -235,8 +284,23 @@ impl Predecessor {
         if mutant::is_on(Mutant::NoKill) || mutant::is_on(Mutant::ReadyCommits) {
             return self.open(with);
         }
-        self.stage = Stage::Killing { with };
+        self.kill(Stage::Killing { with });
+    }
+
+    fn kill(&mut self, stage: PredecessorStage) {
+        self.stage = stage;
         self.outputs.push_back(PredecessorOutput::Kill);
+    }
+
+    /// What S has said before its end says with what P goes on.
+    fn heard_out(&mut self, is_dead: bool, with: Back) {
+        if with == Back::Listeners {
+            self.outputs.push_back(PredecessorOutput::LetGoOfConnections);
+        }
+        if is_dead {
+            return self.open(with);
+        }
+        self.stage = PredecessorStage::Killing { with };
     }
 
     fn open(&mut self, with: Back) {

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use ubf_proto::Time;
 
-use super::Message;
+use super::{LettingGo, Message};
 use crate::mutant::{self, Mutant};
 
 /// How long S serves before it says that it does. Chosen: a release that cannot serve mostly shows
@@ -80,24 +80,19 @@ pub enum SuccessorOutput {
 /// The machine of the process that takes the place of another one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Successor {
+    letting_go: LettingGo,
     stage: SuccessorStage,
     /// The stream has ended: this is looked at when what is being done is done.
     has_stream_ended: bool,
     outputs: VecDeque<SuccessorOutput>,
 }
 
-impl Default for Successor {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Successor {
-    /// A process that has connected to its predecessor.
+    /// A process that has connected to its predecessor, which lets go of connections then.
     #[must_use]
-    pub const fn new() -> Self {
+    pub const fn new(letting_go: LettingGo) -> Self {
         let stage = SuccessorStage::Warming;
-        Self { stage, has_stream_ended: false, outputs: VecDeque::new() }
+        Self { letting_go, stage, has_stream_ended: false, outputs: VecDeque::new() }
     }
 
     /// Where it is.
@@ -173,7 +168,7 @@ impl Successor {
                     self.end();
                 }
             }
-            (Message::Go, Stage::Waiting) => self.serve(now),
+            (Message::Go, Stage::Waiting) => self.take(now),
             (
                 Message::Abort,
                 Stage::Warming | Stage::Warm | Stage::Opening { .. } | Stage::Waiting,
@@ -185,9 +180,26 @@ impl Successor {
                 | Message::Abort
                 | Message::Warm
                 | Message::Ready
+                | Message::Taking
                 | Message::Served,
                 _,
             ) => {}
+        }
+    }
+
+    /// P has written `go`, and lets go of the connections when it hears that they are taken.
+    fn take(&mut self, now: Time) {
+        let is_said = match self.letting_go {
+            LettingGo::AtGo => false,
+            LettingGo::AtTaking => true,
+        };
+        let is_late = mutant::is_on(Mutant::TakesBeforeItsWord);
+        if is_said && !is_late {
+            self.send(Message::Taking);
+        }
+        self.serve(now);
+        if is_said && is_late {
+            self.send(Message::Taking);
         }
     }
 

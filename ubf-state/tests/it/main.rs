@@ -12,6 +12,7 @@
 mod batches;
 mod rows;
 mod sessions;
+mod takeover;
 mod timers;
 mod vectors;
 mod versions;

@@ -16,7 +16,7 @@ use super::stock::Stock;
 /// For a hand-off up to its commit point: a loaded machine needs more than the two seconds that are the
 /// default.
 const WITHIN_MS: u64 = 10_000;
-const TAKEOVER_STEPS: [&str; 9] = [
+const TAKEOVER_STEPS: [&str; 10] = [
     "p-suspended",
     "p-given",
     "p-going",
@@ -25,6 +25,7 @@ const TAKEOVER_STEPS: [&str; 9] = [
     "s-given",
     "s-opened",
     "s-ready",
+    "s-told",
     "s-serving",
 ];
 /// With stores of their own.
