@@ -8,6 +8,7 @@ mod opening;
 mod place;
 mod restore;
 mod unkept;
+mod unseen;
 
 use std::fmt;
 use std::future::poll_fn;
@@ -29,7 +30,7 @@ use ubf_service::server::{
 };
 use ubf_service::{Known, StatefulService};
 use ubf_state::handoff::{HandoffRecord, Standing};
-use ubf_state::{Epoch, ShardId, ShardVersions};
+use ubf_state::{Epoch, ShardId, ShardVersions, UnseenEvents};
 use ubf_store::Store;
 
 pub(crate) use self::known::{has_rows, known_versions, state_versions};
@@ -40,6 +41,7 @@ use self::place::open_store;
 pub(crate) use self::place::{StorePlace, StorePlan};
 pub use self::restore::{RestoreError, restore};
 pub(crate) use self::unkept::{Causes, Unkept};
+pub(crate) use self::unseen::{in_packets, read_unseen, unseen_term};
 use crate::options::ServiceName;
 
 /// The services whose rows are kept in stores.
@@ -98,8 +100,11 @@ pub(crate) trait KeptService: Send + Sync {
     fn stand_by(&self, next_ip: Option<NextIp>);
     /// Opens the store of rows that are not owned here. It waits for the store.
     fn open_store(&self) -> Result<Box<dyn Store>, Unkept>;
-    /// U5: owns the rows of a store, and serves them. It waits for the store.
-    fn serve(&self, store: Box<dyn Store>) -> Result<(), Unkept>;
+    /// U5: owns the rows of a store, and serves them; the owner before had kept these events for
+    /// clients. It waits for the store.
+    fn serve(&self, store: Box<dyn Store>, unseen: Vec<UnseenEvents>) -> Result<(), Unkept>;
+    /// U2: the events that were kept for clients when the rows were let go of.
+    fn unseen(&self) -> Vec<UnseenEvents>;
 }
 
 /// What comes of an order to a keeper.
@@ -319,7 +324,7 @@ impl<S: StatefulService> KeptService for KeptOf<S> {
 
     fn own_again(&self) -> Result<(), Unkept> {
         if self.is_here() {
-            let (place, _) = self.open.open(Adopts::No)?;
+            let (place, _) = self.open.open(Adopts::No, self.unseen())?;
             self.current.place.send_replace(place);
         }
         Ok(())
@@ -392,10 +397,14 @@ impl<S: StatefulService> KeptService for KeptOf<S> {
         open_store(&self.open.plan.place, self.service).map(|(_, store)| store)
     }
 
-    fn serve(&self, store: Box<dyn Store>) -> Result<(), Unkept> {
-        let keeper = self.open.start(self.service.as_str(), store)?;
+    fn serve(&self, store: Box<dyn Store>, unseen: Vec<UnseenEvents>) -> Result<(), Unkept> {
+        let keeper = self.open.start(self.service.as_str(), store, unseen)?;
         self.current.place.send_replace(Place::Here(keeper));
         Ok(())
+    }
+
+    fn unseen(&self) -> Vec<UnseenEvents> {
+        self.keeper().map(|keeper| keeper.unseen()).unwrap_or_default()
     }
 }
 

@@ -261,6 +261,7 @@ async fn serve(
                 max_kept_event_bytes,
                 names: names.collect(),
                 wanted: versions.clone(),
+                unseen: incoming.unseen(name),
             };
             let open = move || open_rows(service, opening);
             let opened = tokio::task::spawn_blocking(open).await??;

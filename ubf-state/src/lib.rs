@@ -141,7 +141,7 @@ pub use self::heartbeat::Heartbeat;
 pub use self::key::{Key, KeyError, MAX_KEY_BYTES};
 pub use self::record::{FORMAT, ShardRecord};
 pub use self::session::{Kept, KeptEvent, Session, SessionKey};
-pub use self::shard::Shard;
+pub use self::shard::{Shard, UnseenEvents};
 pub use self::stop::{Do, Reason, Stop};
 pub use self::stored::{
     MAX_NAME_BYTES, MAX_ROW_BYTES, MAX_STORED_BYTES, Space, owner_of, table_of, version_of,

@@ -67,7 +67,8 @@ pub struct Kept {
 }
 
 /// An event that is kept until the client has it. It is counted in the store, and kept in memory
-/// alone: after a crash the client is told that it was lost (S6).
+/// alone: one owner tells it to the next (U5), and after a crash the client is told that it was lost
+/// (S6).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct KeptEvent {
     /// Its number among the events of the session.
@@ -83,7 +84,7 @@ pub struct KeptEvent {
 const ENTRY_BYTES: usize = 64;
 
 impl KeptEvent {
-    const fn cost(&self) -> usize {
+    pub(crate) const fn cost(&self) -> usize {
         self.body.len() + ENTRY_BYTES
     }
 }
@@ -204,16 +205,23 @@ impl Session {
         }
     }
 
-    /// Events of this session that were in memory when it was let go. Those that the store has not
-    /// counted were never made.
+    pub(crate) const fn event_queue(&self) -> &VecDeque<KeptEvent> {
+        &self.kept_events
+    }
+
+    /// Events of this session that were in memory when it was let go, or that the owner before has
+    /// told. Those that the store has not counted were never made.
     pub(crate) fn keep_events(&mut self, events: VecDeque<KeptEvent>) {
         debug_assert!(self.kept_events.is_empty(), "it has just been read");
-        self.kept_events = events;
         let count = self.events;
-        self.kept_events.retain(|event| event.number <= count);
-        // What is kept has no gap before the next one that is made.
-        if self.kept_events.back().is_some_and(|last| last.number < count) {
-            self.kept_events.clear();
+        let mut next = count;
+        // What is kept has no gap, and none before the next one that is made.
+        for event in events.into_iter().rev().skip_while(|event| event.number > count) {
+            if next == 0 || event.number != next {
+                break;
+            }
+            next -= 1;
+            self.kept_events.push_front(event);
         }
         self.event_bytes = self.kept_events.iter().map(KeptEvent::cost).sum();
     }

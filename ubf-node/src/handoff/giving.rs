@@ -14,7 +14,7 @@ use ubf_service::server::{OrderError, Suspended};
 use ubf_state::handoff::{
     Attempt, CopyHash, Giver, GiverInput, GiverOutput, GiverStage, HandoffRecord, Message, Taker,
 };
-use ubf_state::{Page, ShardRecord};
+use ubf_state::{Page, ShardRecord, UnseenEvents};
 use ubf_store::StoreError;
 
 use super::peer::Peer;
@@ -22,7 +22,7 @@ use super::shift::{Shift, wall_clock};
 use super::words::{Answer, Asked, Request};
 use super::{MAX_BYTES, Own};
 use crate::fault;
-use crate::rows::Causes;
+use crate::rows::{Causes, in_packets};
 
 /// The bytes of rows of one packet, but for those of its last row. Chosen: as the largest value.
 const PACKET_BYTES: usize = 1 << 20;
@@ -107,9 +107,10 @@ impl Shift {
         let claim = async {
             // The other node reads the rows where they are.
             let suspended = self.kept().suspend().await;
-            drop(suspended.map_err(|error| Causes(&error).to_string())?);
+            let unseen = suspended.map_err(|error| Causes(&error).to_string())?.unseen;
             progress.reach("suspended");
             fault::at("a-suspended");
+            send_events(&peer, service, attempt, unseen, within).await?;
             match peer.ask(&request, within).await? {
                 Answer::Active { next_ip, .. } => Ok(next_ip),
                 other => Err(refusal(other)),
@@ -260,13 +261,15 @@ impl Drive<'_> {
         let progress = self.shift.progress();
         progress.reach("suspending");
         let suspended = self.shift.kept().suspend().await;
-        let suspended = suspended.map_err(|error| Causes(&error).to_string())?;
+        let mut suspended = suspended.map_err(|error| Causes(&error).to_string())?;
         progress.reach("suspended");
         fault::at("a-suspended");
         // A disk that is slow for one packet has the time of the whole attempt.
         let left = self.shift.giver().poll_timeout().map_or(ANSWER_TIME, |at| {
             self.shift.instant(at).saturating_duration_since(tokio::time::Instant::now())
         });
+        let unseen = std::mem::take(&mut suspended.unseen);
+        send_events(&peer, self.shift.service(), attempt, unseen, left).await?;
         let (packets, mut to_send) = mpsc::channel(PACKETS_AT_ONCE);
         let reading = tokio::task::spawn_blocking(move || read_all(suspended, &packets));
         let mut sent = FuturesUnordered::new();
@@ -427,6 +430,25 @@ fn read_all(
     // The error is that the attempt was given up.
     packets.blocking_send(packet).ok();
     Ok((hash, size))
+}
+
+/// Sends the events that clients may not have seen. To a release that does not know of them nothing
+/// is sent, and clients are told how many they have lost.
+async fn send_events(
+    peer: &Peer,
+    service: &str,
+    attempt: Attempt,
+    unseen: Vec<UnseenEvents>,
+    within: Duration,
+) -> Result<(), String> {
+    if !peer.knows_events() {
+        return Ok(());
+    }
+    for unseen in in_packets(unseen) {
+        let what = Asked::Events { unseen };
+        is_ok(peer.ask(&Request { service: service.to_owned(), attempt, what }, within).await?)?;
+    }
+    Ok(())
 }
 
 fn is_ok(answer: Answer) -> Result<(), String> {

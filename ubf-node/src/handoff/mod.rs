@@ -51,6 +51,8 @@ pub(crate) use self::words::NAME;
 
 /// L1: the most bytes of rows that are handed off: clients wait while they are on their way.
 pub(crate) const MAX_BYTES: u64 = 64 << 20;
+/// L1: the most bytes of events that are taken with rows. They are in memory.
+const MAX_EVENT_BYTES: usize = 8 << 20;
 /// How long an attempt may take up to the commit point, if nobody says it: clients wait so long.
 const ATTEMPT_TIME: Duration = Duration::from_secs(2);
 /// How long whoever asked for a hand-off waits for its end behind the commit point.

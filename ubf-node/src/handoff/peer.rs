@@ -9,7 +9,7 @@ use ubf_codec::Address;
 use ubf_net::dial;
 
 use super::Own;
-use super::words::{Answer, NAME, Request, VERSION};
+use super::words::{Answer, EVENTS_SINCE, NAME, Request, VERSIONS};
 use crate::rows::Causes;
 
 /// To find the other node, before anything is suspended or while it is asked again. Chosen: a
@@ -30,7 +30,7 @@ impl Peer {
         let builder = Client::builder()
             .address(to)
             .service(NAME)
-            .versions([VERSION])
+            .versions(VERSIONS)
             // A message that is late belongs to an attempt that was given up: the machines repeat
             // what is to be repeated, and a giver goes on as soon as the link is lost.
             .session(SessionPlan::off())
@@ -58,6 +58,11 @@ impl Peer {
             }
             Err(_) => Err(format!("{to}: nobody answers there")),
         }
+    }
+
+    /// Whether it can be told of events: a release before this one cannot.
+    pub(super) fn knows_events(&self) -> bool {
+        self.0.status().borrow().version.is_some_and(|version| version.get() >= EVENTS_SINCE)
     }
 
     /// Asks it for something.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ubf_server::{Call, Client, Failure, Handler, Peer, Reply, Versions};
 
-use super::words::{Answer, Asked, Request, SHAPES, VERSION};
+use super::words::{Answer, Asked, Request, SHAPES, VERSIONS};
 use super::{Handoffs, Own, is_elsewhere};
 use crate::control::Asker;
 
@@ -42,7 +42,7 @@ impl Handler for HandoffService {
     type State = ();
 
     fn versions(&self) -> Versions {
-        Versions::of([VERSION])
+        Versions::of(VERSIONS)
     }
 
     fn connect(&self, _: &Client) {}

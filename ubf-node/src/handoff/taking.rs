@@ -13,13 +13,13 @@ use ubf_state::handoff::{
     Attempt, CopyHash, Giver, HandoffRecord, HandoffRow, Message, Standing, Taker, TakerInput,
     TakerOutput, TakerStage,
 };
-use ubf_state::{Page, ShardVersions};
+use ubf_state::{Page, ShardVersions, UnseenEvents};
 use ubf_store::{Store, StoreError};
 
 use super::peer::Peer;
 use super::shift::{Shift, wall_clock};
 use super::words::{Answer, Asked, Request};
-use super::{MAX_BYTES, Own, is_elsewhere};
+use super::{MAX_BYTES, MAX_EVENT_BYTES, Own, is_elsewhere};
 use crate::fault;
 use crate::rows::{Causes, contained};
 
@@ -36,6 +36,39 @@ pub(super) struct Taking {
     record: Option<HandoffRecord>,
     /// Open while a copy comes.
     store: Option<Box<dyn Store>>,
+    unseen: Unseen,
+}
+
+/// Events that clients may not have seen, of the attempt that they belong to. They are in memory
+/// alone, as they were at the other node.
+#[derive(Default)]
+struct Unseen {
+    attempt: Option<Attempt>,
+    events: Vec<UnseenEvents>,
+    bytes: usize,
+}
+
+impl Unseen {
+    /// Some more of them. Beyond [`MAX_EVENT_BYTES`] the rest stays behind, which is told to
+    /// clients.
+    fn add(&mut self, attempt: Attempt, events: Vec<UnseenEvents>) {
+        if self.attempt != Some(attempt) {
+            *self = Self { attempt: Some(attempt), ..Self::default() };
+        }
+        for of in events {
+            self.bytes += of.bytes();
+            if self.bytes > MAX_EVENT_BYTES {
+                return;
+            }
+            self.events.push(of);
+        }
+    }
+
+    /// Those of this attempt. None are left.
+    fn take(&mut self, attempt: Attempt) -> Vec<UnseenEvents> {
+        let taken = std::mem::take(self);
+        if taken.attempt == Some(attempt) { taken.events } else { Vec::new() }
+    }
 }
 
 /// What another node wants to give.
@@ -63,7 +96,7 @@ impl Taking {
     pub(super) fn started(prepared: Option<HandoffRecord>, is_here: bool) -> Self {
         let row = prepared.as_ref().map(|record| record.row);
         let taker = Taker::started(row, is_here, Time::ZERO);
-        Self { taker, coming: None, record: prepared, store: None }
+        Self { taker, coming: None, record: prepared, store: None, unseen: Unseen::default() }
     }
 
     /// Does something with the store, in a thread that may wait.
@@ -122,6 +155,10 @@ impl Shift {
             Asked::Rows { place, rows } => {
                 self.rows(&mut taking, attempt, place, rows).await.map(|()| Answer::Ok)
             }
+            Asked::Events { unseen } => {
+                taking.unseen.add(attempt, unseen);
+                Ok(Answer::Ok)
+            }
             Asked::Copy { hash } => self.copied(&mut taking, attempt, hash).await,
             Asked::Activate => {
                 fault::at("b-activating");
@@ -159,7 +196,8 @@ impl Shift {
         }
         let next_ip = own.next_ip().ok_or("clients know no address of this node")?.to_string();
         fault::at("b-claiming");
-        self.claim(own).await?;
+        let unseen = self.taking.lock().await.unseen.take(attempt);
+        self.claim(own, unseen).await?;
         fault::at("b-claimed");
         Ok(Answer::Active { attempt, next_ip })
     }
@@ -359,9 +397,11 @@ impl Shift {
         taking.with_store(move |store| copy::own(store, shard)).await?;
         fault::at("b-owned");
         let store = taking.store.take().ok_or("the store is not open")?;
+        let attempt = taking.record.as_ref().map(|record| record.row.attempt);
+        let unseen = attempt.map(|attempt| taking.unseen.take(attempt)).unwrap_or_default();
         let served = {
             let kept = Arc::clone(kept);
-            contained(spawn_blocking(move || kept.serve(store)).await)
+            contained(spawn_blocking(move || kept.serve(store, unseen)).await)
         };
         served.map_err(|error| error.to_string())?;
         if let Some(server) = own.server.get() {

@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 use ubf_codec::NextIp;
-use ubf_state::{Epoch, Heartbeat, ShardId, Suspicion, SuspicionTimes};
+use ubf_state::{Epoch, Heartbeat, ShardId, Suspicion, SuspicionTimes, UnseenEvents};
 use ubf_store::{Store, StoreError};
 
 use super::Own;
@@ -72,7 +72,7 @@ impl Shift {
                 suspicion.claimed(self.now());
                 let service = self.service();
                 warn!(service, "nobody answers for the rows: this node claims them");
-                if let Err(why) = self.claim(own).await {
+                if let Err(why) = self.claim(own, Vec::new()).await {
                     info!(service, why, "the rows are not claimed");
                 }
             }
@@ -82,14 +82,19 @@ impl Shift {
     }
 
     /// Claims the rows: somebody else may be faster (T5).
-    pub(super) async fn claim(&self, own: &Own) -> Result<(), String> {
+    /// The owner before may have told events that clients have not seen.
+    pub(super) async fn claim(
+        &self,
+        own: &Own,
+        unseen: Vec<UnseenEvents>,
+    ) -> Result<(), String> {
         let _turn = self.turn.lock().await;
         let kept = self.kept();
         if kept.is_here() {
             return Ok(());
         }
         let serving = Arc::clone(kept);
-        let serve = move || serving.open_store().and_then(|store| serving.serve(store));
+        let serve = move || serving.open_store().and_then(|store| serving.serve(store, unseen));
         contained(spawn_blocking(serve).await).map_err(|error| error.to_string())?;
         if let Some(server) = own.server.get() {
             kept.offer(server);

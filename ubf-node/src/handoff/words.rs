@@ -1,19 +1,25 @@
-//! What two nodes say to each other: the contract `handoff`, version 1.
+//! What two nodes say to each other: the contract `handoff`, versions 1 and 2. The first one has no
+//! events.
 
 use bytes::Bytes;
 use ubf_codec::{Term, TermRef, View, ubf};
 use ubf_state::handoff::{Attempt, CopyHash};
-use ubf_state::{Epoch, Page, ShardVersions, WriteVersion};
+use ubf_state::{Epoch, Page, ShardVersions, UnseenEvents, WriteVersion};
+
+use crate::rows::{read_unseen, unseen_term};
 
 /// The name under which nodes ask for it.
 pub(crate) const NAME: &str = "handoff";
-/// The version of the contract.
-pub(crate) const VERSION: u32 = 1;
+/// The versions of the contract.
+pub(crate) const VERSIONS: [u32; 2] = [1, 2];
+/// The first version that has events.
+pub(super) const EVENTS_SINCE: u32 = 2;
 
 /// The requests, for the answer to one that is none of them.
 pub(super) const SHAPES: &[&str] = &[
     "{offer,Service,Attempt,Versions,Bytes,Node,NextIp}",
     "{rows,Service,Attempt,Place,Rows}",
+    "{events,Service,Attempt,Events}",
     "{copy,Service,Attempt,Hash}",
     "{activate,Service,Attempt}",
     "{aborted,Service,Attempt}",
@@ -42,6 +48,8 @@ pub(super) enum Asked {
     },
     /// A: some of them. They may come again, and in any order.
     Rows { place: u64, rows: Page },
+    /// A: events that clients may not have seen, which are in no row.
+    Events { unseen: Vec<UnseenEvents> },
     /// A: that were all; this is their hash.
     Copy { hash: CopyHash },
     /// A: they are yours.
@@ -89,6 +97,9 @@ impl Request {
                 let rows = Term::list(both.map(|bytes| Term::binary(bytes.clone())));
                 ubf!({rows, (service), (attempt), (*place), (rows)})
             }
+            Asked::Events { unseen } => {
+                ubf!({events, (service), (attempt), (unseen_term(unseen))})
+            }
             Asked::Copy { hash } => ubf!({copy, (service), (attempt), (hash.0)}),
             Asked::Activate => ubf!({activate, (service), (attempt)}),
             Asked::Aborted => ubf!({aborted, (service), (attempt)}),
@@ -101,7 +112,11 @@ impl Request {
     pub(super) fn for_the_record(&self) -> Option<Term> {
         match &self.what {
             Asked::Offer { .. } | Asked::Activate | Asked::Claim => Some(self.to_term()),
-            Asked::Rows { .. } | Asked::Copy { .. } | Asked::Aborted | Asked::Ask => None,
+            Asked::Rows { .. }
+            | Asked::Events { .. }
+            | Asked::Copy { .. }
+            | Asked::Aborted
+            | Asked::Ask => None,
         }
     }
 
@@ -120,6 +135,7 @@ impl Request {
             5 if name.is_atom("rows") => {
                 Asked::Rows { place: number(3)?, rows: read_rows(part(4)?)? }
             }
+            4 if name.is_atom("events") => Asked::Events { unseen: read_unseen(part(3)?)? },
             4 if name.is_atom("copy") => Asked::Copy { hash: CopyHash(number(3)?) },
             3 if name.is_atom("activate") => Asked::Activate,
             3 if name.is_atom("aborted") => Asked::Aborted,
@@ -230,6 +246,8 @@ mod tests {
             "{offer,\"kv\",{5,1,77},{{2,1,2},{1,1,1}},4096,\"unix:/run/a\",\"a.example:4000\"}",
             "{rows,\"kv\",{5,1,77},0,[]}",
             "{rows,\"kv\",{5,1,77},3,[<<\"key\">>,<<\"value\">>,<<\"k\">>,<<\"\">>]}",
+            "{events,\"kv\",{5,1,77},[]}",
+            "{events,\"kv\",{5,1,77},[{<<\"0123456789abcdef\">>,[{3,7,<<\"1 {}$\">>},{4,7,<<\"\">>}]}]}",
             "{copy,\"kv\",{5,1,18446744073709551615},99}",
             "{activate,\"kv\",{5,1,77}}",
             "{aborted,\"kv\",{5,1,77}}",
@@ -248,6 +266,8 @@ mod tests {
             "{rows,\"kv\",{5,1,77},0,[<<\"key\">>]}",
             "{rows,\"kv\",{5,1,77},0,[<<\"key\">>,value]}",
             "{copy,\"kv\",{5,1,77}}",
+            "{events,\"kv\",{5,1,77},[{<<\"short\">>,[]}]}",
+            "{events,\"kv\",{5,1,77},[{<<\"0123456789abcdef\">>,[{3,7}]}]}",
             "{offer,\"kv\",{5,1,77},{{2,1,2}},4096,\"unix:/run/a\",\"a.example:4000\"}",
         ] {
             let term: Term = text.parse().unwrap();

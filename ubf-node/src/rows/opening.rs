@@ -9,7 +9,7 @@ use ubf_server::{ContractRules, Service, SessionLimits, Versions};
 use ubf_service::StatefulService;
 use ubf_service::copy;
 use ubf_service::server::{CallWatch, Keeper, KeeperConfig, KeeperError};
-use ubf_state::ShardId;
+use ubf_state::{ShardId, UnseenEvents};
 use ubf_state::handoff::Standing;
 use ubf_store::{Store, StoreError};
 
@@ -35,6 +35,8 @@ pub(crate) struct Opening {
     pub(crate) wanted: Versions,
     pub(crate) contracts: ContractRules,
     pub(crate) journal: Option<Journal>,
+    /// U2: the events that the process before had kept for clients.
+    pub(crate) unseen: Vec<UnseenEvents>,
 }
 
 /// Opens the store of a service and claims its rows. It waits for the store.
@@ -58,7 +60,7 @@ fn open<S: StatefulService>(
     stateful: fn() -> S,
     opening: Opening,
 ) -> Result<Arc<dyn KeptService>, Unkept> {
-    let Opening { plan, adopts, sessions, names, wanted, contracts, journal, .. } = opening;
+    let Opening { plan, adopts, sessions, names, wanted, contracts, journal, unseen, .. } = opening;
     let (max_kept_event_bytes, beats) = (opening.max_kept_event_bytes, opening.beats);
     let watch = journal.map(|journal| Arc::new(journal) as Arc<dyn CallWatch>);
     let mut config = KeeperConfig::default();
@@ -71,7 +73,7 @@ fn open<S: StatefulService>(
     config.watch = watch;
     config.beats = beats.filter(|_| plan.place.is_shared());
     let open = Opener { service, stateful, plan, config, health: Arc::default() };
-    let (place, standing) = open.open(adopts)?;
+    let (place, standing) = open.open(adopts, unseen)?;
     let known = open.config.known::<S>();
     let current = Arc::new(Current { place: watch::Sender::new(place), known });
     let withheld = Mutex::default();
@@ -97,7 +99,11 @@ pub(crate) enum Adopts {
 
 impl<S: StatefulService> Opener<S> {
     /// Opens the store, and owns its rows if they are this node's.
-    pub(super) fn open(&self, adopts: Adopts) -> Result<(Place<S>, Standing), Unkept> {
+    pub(super) fn open(
+        &self,
+        adopts: Adopts,
+        unseen: Vec<UnseenEvents>,
+    ) -> Result<(Place<S>, Standing), Unkept> {
         let (place, mut store) = open_store(&self.plan.place, self.service)?;
         let failed = |error| Unkept::opening(&place, error);
         let mut standing = copy::standing(&mut *store, self.config.shard).map_err(failed)?;
@@ -122,7 +128,7 @@ impl<S: StatefulService> Opener<S> {
         // U6: whoever owns rows that other nodes have, too, is watched before.
         let watches = self.plan.stands_by && self.plan.place.is_shared();
         if is_own && !watches {
-            return Ok((Place::Here(self.start(&place, store)?), standing));
+            return Ok((Place::Here(self.start(&place, store, unseen)?), standing));
         }
         store.close().map_err(failed)?;
         Ok((Place::Away(None), standing))
@@ -153,9 +159,12 @@ impl<S: StatefulService> Opener<S> {
         &self,
         place: &str,
         store: Box<dyn Store>,
+        unseen: Vec<UnseenEvents>,
     ) -> Result<Arc<Keeper<S>>, Unkept> {
         let store = Box::new(Metered::new(store, Arc::clone(&self.health)));
-        Keeper::start((self.stateful)(), store, self.config.clone())
+        let mut config = self.config.clone();
+        config.unseen = unseen;
+        Keeper::start((self.stateful)(), store, config)
             .map_err(|error| Unkept { place: place.to_owned(), error: error.into() })
     }
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use tracing::{info, warn};
 use ubf_server::ServerHandle;
+use ubf_state::UnseenEvents;
 
 use super::Descriptor;
 use super::progress::Progress;
@@ -77,6 +78,14 @@ impl Incoming {
             listeners.iter().position(|(_, listener)| address_of(listener) == Some(wanted))
         })?;
         Some(listeners.remove(place).1)
+    }
+
+    /// The events that clients of the rows of a service may not have seen.
+    pub(crate) fn unseen(&mut self, service: &str) -> Vec<UnseenEvents> {
+        match self {
+            Self::After(taken) => taken.1.unseen.remove(service).unwrap_or_default(),
+            Self::Alone => Vec::new(),
+        }
     }
 
     /// The listener of the control socket, if it was given.

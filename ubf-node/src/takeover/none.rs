@@ -120,6 +120,10 @@ impl Incoming {
         None
     }
 
+    pub(crate) const fn unseen(&mut self, _: &str) -> Vec<ubf_state::UnseenEvents> {
+        Vec::new()
+    }
+
     pub(crate) const fn control(&mut self) -> Option<Descriptor> {
         None
     }

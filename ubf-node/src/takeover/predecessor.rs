@@ -27,7 +27,7 @@ use super::words::Word;
 use super::{Asked, CONNECT_TIME, WARM_TIME};
 use crate::fault;
 use crate::journal::Journal;
-use crate::rows::{Kept, Unkept};
+use crate::rows::{Kept, Unkept, in_packets};
 
 /// How long handlers may run on before their sessions are left to be given later. Chosen: more than
 /// most calls take, and little of the two seconds of an attempt.
@@ -427,6 +427,12 @@ impl Attempt<'_> {
             let word = Word::Connection(Box::new(export.clone()));
             self.line.say(&word, Some(descriptor.as_fd())).await?;
         }
+        for kept in self.place.kept.iter() {
+            for unseen in in_packets(kept.unseen()) {
+                let service = kept.service().as_str().to_owned();
+                self.line.say(&Word::Events { service, unseen }, None).await?;
+            }
+        }
         let sessions = suspension.exports().len() as u64;
         self.line.say(&Word::Give { descriptors, sessions }, None).await
     }
@@ -497,6 +503,7 @@ const fn message(word: &Word) -> Option<Message> {
         | Word::Connection(_)
         | Word::Live(_)
         | Word::Staying(_)
+        | Word::Events { .. }
         | Word::Give { .. }
         | Word::Go
         | Word::Abort => None,

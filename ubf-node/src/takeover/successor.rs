@@ -1,5 +1,6 @@
 //! The process that takes the place of another one: what the machine of ubf-state says, done.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -16,6 +17,7 @@ use ubf_net::UnixSocket;
 use ubf_proto::Time;
 use ubf_server::classic::{AdoptedConnection, PassedConnection};
 use ubf_server::{AdoptedLive, NotAdopted, PassedLive, ServerHandle, SessionExport, SessionId};
+use ubf_state::UnseenEvents;
 use ubf_state::takeover::{
     LettingGo, Message, Successor as Machine, SuccessorInput, SuccessorOutput, SuccessorStage,
 };
@@ -37,6 +39,8 @@ pub(crate) struct Given {
     pub(crate) listeners: Vec<(String, OwnedFd)>,
     /// The one of the control socket.
     pub(crate) control: Option<OwnedFd>,
+    /// What clients of rows may not have seen, by service.
+    pub(crate) unseen: HashMap<String, Vec<UnseenEvents>>,
     sessions: Vec<SessionExport>,
     /// Of versioned clients. The predecessor may still want to go on with them.
     live: Vec<PassedLive>,
@@ -187,6 +191,7 @@ impl Successor {
         let mut given = Given {
             listeners: Vec::new(),
             control: None,
+            unseen: HashMap::new(),
             sessions: Vec::new(),
             live: Vec::new(),
             connections: Vec::new(),
@@ -249,6 +254,9 @@ impl Successor {
                 given.live.extend(descriptor.map(passed));
             }
             Word::Staying(id) => given.staying.push(id),
+            Word::Events { service, unseen } => {
+                given.unseen.entry(service).or_default().extend(unseen);
+            }
             Word::Give { descriptors, sessions } => {
                 if sessions != given.sessions.len() as u64 {
                     return Err(NotTaken::Incomplete);

@@ -1,11 +1,15 @@
 //! What the two processes say to each other: the contract `takeover`, version 4. A successor reads
 //! the versions before it, too (U7): version 1 has no connections, version 2 those of stock clients
-//! alone, and up to version 3 a predecessor lets go of connections when it writes `go`.
+//! alone, and up to version 3 a predecessor lets go of connections when it writes `go`, and says
+//! nothing of events.
 
 use std::ops::RangeInclusive;
 
 use ubf_codec::{Term, TermRef, View, ubf};
 use ubf_server::{ClassicExport, LiveExport, SessionExport, SessionId};
+use ubf_state::UnseenEvents;
+
+use crate::rows::{read_unseen, unseen_term};
 
 /// A message of the contract. Each is a packet; those with a descriptor are said so.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +30,8 @@ pub(super) enum Word {
     Live(Box<LiveExport>),
     /// P: a session for which something runs still.
     Staying(SessionId),
+    /// P: events that clients of the rows of a service may not have seen.
+    Events { service: String, unseen: Vec<UnseenEvents> },
     /// P: that was all: so many descriptors and sessions.
     Give { descriptors: u32, sessions: u64 },
     /// S: all has come, and the store is open.
@@ -53,6 +59,7 @@ impl Word {
             | Self::Warm
             | Self::Session(_)
             | Self::Staying(_)
+            | Self::Events { .. }
             | Self::Give { .. }
             | Self::Ready
             | Self::Go
@@ -72,6 +79,9 @@ impl Word {
             Self::Connection(export) => export.to_term(),
             Self::Live(export) => export.to_term(),
             Self::Staying(id) => ubf!({staying, (Term::binary(id.to_bytes().to_vec()))}),
+            Self::Events { service, unseen } => {
+                ubf!({events, (service.as_str()), (unseen_term(unseen))})
+            }
             Self::Give { descriptors, sessions } => ubf!({give, (*descriptors), (*sessions)}),
             Self::Ready => ubf!(ready),
             Self::Go => ubf!(go),
@@ -107,6 +117,10 @@ impl Word {
             3 if name.is_atom("hello") => {
                 Some(Self::Hello { version: number(1)?, descriptors: number(2)? })
             }
+            3 if name.is_atom("events") => Some(Self::Events {
+                service: parts.get(1)?.as_str()?.into_owned(),
+                unseen: read_unseen(parts.get(2)?)?,
+            }),
             3 if name.is_atom("give") => {
                 let sessions = parts.get(2)?.as_u64()?;
                 Some(Self::Give { descriptors: number(1)?, sessions })

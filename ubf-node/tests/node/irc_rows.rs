@@ -14,6 +14,18 @@ use crate::process::{Program, command};
 
 /// A server; whatever is said to it, and by it, is held against the contracts.
 fn start(folder: &Folder, name: &str, address: &str, more: &[&str]) -> Program {
+    Program::spawn(plan(folder, name, address, more))
+}
+
+/// A successor that ends at a step.
+#[cfg(target_os = "linux")]
+fn faulty(folder: &Folder, name: &str, address: &str, fault: &str) -> std::process::Child {
+    let mut command = plan(folder, name, address, &["--take-over"]);
+    command.env("UBF_FAULT", fault).stderr(std::process::Stdio::null());
+    command.spawn().unwrap()
+}
+
+fn plan(folder: &Folder, name: &str, address: &str, more: &[&str]) -> std::process::Command {
     let (data, control) = (folder.file(&format!("{name}-data")), control(folder, name));
     let arguments = [
         "--listen",
@@ -29,7 +41,7 @@ fn start(folder: &Folder, name: &str, address: &str, more: &[&str]) -> Program {
         "--control",
         &control,
     ];
-    Program::spawn(command(&[&arguments, more].concat()))
+    command(&[&arguments, more].concat())
 }
 
 fn control(folder: &Folder, name: &str) -> String {
@@ -174,6 +186,76 @@ async fn members_stay_when_a_successor_takes_over_and_when_another_node_does() {
     joe.leaves().await;
     old.hears("{leaves,\"joe\",\"erlang\"}").await;
     old.leaves().await;
+    for program in [successor, other] {
+        program.signal("TERM");
+        assert_eq!(program.status(), Some(0));
+    }
+}
+
+/// A member who loses the connection, and comes back with bytes of his own.
+#[cfg(target_os = "linux")]
+struct Lost {
+    done: u64,
+    turn: u64,
+}
+
+#[cfg(target_os = "linux")]
+impl Lost {
+    /// Joins, and is gone. He has seen no event.
+    async fn joins(address: &str) -> Self {
+        let mut peer = ScriptedPeer::connect(address).await;
+        let option = "{'session'16~0123456789abcdef~8 10000 60000}";
+        peer.send(&format!("0 {{'negotiate'1\"irc\"#2&#{option}&}}$")).await;
+        assert!(peer.packet().await.contains("'durable'"));
+        let joined = "2 ? {{'ok'\"lost\"}'active'}$2 ? {'ok''active'}$";
+        peer.exchange("2 {'logon'\"lost\"}$2 {'join'\"erlang\"}$", joined).await;
+        Self { done: 2, turn: 1 }
+    }
+
+    /// Comes back, hears these texts of joe's and nothing else, loses none, and is gone again. He
+    /// does not say that he has seen them.
+    async fn hears(&mut self, address: &str, texts: &[&str]) {
+        self.turn += 1;
+        let mut peer = ScriptedPeer::connect(address).await;
+        let option = format!("{{'resume'16~0123456789abcdef~{} 0 {}}}", self.done, self.turn);
+        peer.send(&format!("0 {{'negotiate'1\"irc\"#2&#{option}&}}$")).await;
+        let resumed = peer.packet().await;
+        assert!(resumed.contains("{'resumed'2 0}"), "no event is lost: {resumed}");
+        for text in texts {
+            peer.expect(&format!("2 ? {{'event_out'{{'msg'\"joe\"\"erlang\"\"{text}\"}}}}$")).await;
+        }
+        peer.exchange("0 'ping'$", "0 ? 'pong'$").await;
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn u2_u5_what_a_member_has_not_seen_goes_along_in_place_and_to_another_node() {
+    let folder = Folder::new("irc-unseen");
+    let first = start(&folder, "a", "127.0.0.1:0", &[]);
+    let other = start(&folder, "b", "127.0.0.1:0", &["--standby"]);
+    let addresses = [first.address().to_owned(), other.address().to_owned()];
+    let joe = Person::new(&[&addresses[0], &addresses[1]], 2).await;
+    joe.asks("{logon,\"joe\"}", "{ok,\"joe\"}").await;
+    joe.asks("{join,\"erlang\"}", "ok").await;
+    let mut lost = Lost::joins(&addresses[0]).await;
+    joe.asks("{msg,\"erlang\",\"one\"}", "ok").await;
+    // A successor that dies leaves them where they are.
+    let mut failing = faulty(&folder, "a", &addresses[0], "abort:s-opened");
+    let ended = tokio::task::spawn_blocking(move || failing.wait());
+    assert!(!within(ended).await.unwrap().unwrap().success());
+    joe.asks("{msg,\"erlang\",\"two\"}", "ok").await;
+    lost.hears(&addresses[0], &["one", "two"]).await;
+    let successor = start(&folder, "a", &addresses[0], &["--take-over"]);
+    joe.asks("{msg,\"erlang\",\"three\"}", "ok").await;
+    lost.hears(&addresses[0], &["one", "two", "three"]).await;
+    assert_eq!(first.status(), Some(0), "the predecessor has lost nothing");
+    let to = format!("unix:{}", control(&folder, "b"));
+    let request = ubf!({hand_off, all, (to.as_str()), (Term::Undefined)});
+    assert_eq!(stage(&operate(&folder, "a", request).await), "given");
+    joe.asks("{msg,\"erlang\",\"four\"}", "ok").await;
+    lost.hears(&addresses[1], &["one", "two", "three", "four"]).await;
+    joe.leaves().await;
     for program in [successor, other] {
         program.signal("TERM");
         assert_eq!(program.status(), Some(0));

@@ -19,7 +19,7 @@ use ubf_proto::session::NoSession;
 use ubf_proto::{Service, Versions};
 use ubf_server::{ContractRules, OwnerInput, OwnerLink, SessionOwner};
 use ubf_state::handoff::HandoffRecord;
-use ubf_state::{Epoch, Known, ShardId, ShardVersions, Tx};
+use ubf_state::{Epoch, Known, ShardId, ShardVersions, Tx, UnseenEvents};
 use ubf_store::{Store, StoreThread};
 
 use super::checks::check_events;
@@ -62,6 +62,10 @@ pub struct KeeperConfig {
     pub max_prepare_time: Duration,
     /// The most bytes of events that are kept for a session (S6). Default 1 MiB.
     pub max_kept_event_bytes: usize,
+    /// The most bytes of events that go to the next owner (U5), of all sessions. Default 8 MiB.
+    pub max_unseen_event_bytes: usize,
+    /// U5: the events that the owner before had kept for clients. None by default.
+    pub unseen: Vec<UnseenEvents>,
     /// What clients and the service say is held against these contracts (C4). A reply that is not
     /// allowed is answered `serverBrokeContract`, and an event of the service that is not allowed in
     /// the state of its receiver is let go; what the call wrote stays.
@@ -97,6 +101,8 @@ impl Default for KeeperConfig {
             state_versions: None,
             max_prepare_time: Duration::from_secs(60),
             max_kept_event_bytes: 1 << 20,
+            max_unseen_event_bytes: 8 << 20,
+            unseen: Vec::new(),
             contracts: None,
             watch: None,
             beats: None,
@@ -178,6 +184,8 @@ pub(super) struct Shared {
     epoch: AtomicU64,
     /// Fields that steps down have lost (T7).
     losses: AtomicU64,
+    /// What was kept for clients when the keeper was closed.
+    unseen: Mutex<Vec<UnseenEvents>>,
 }
 
 impl Shared {
@@ -193,6 +201,10 @@ impl Shared {
 
     pub(super) fn set_losses(&self, losses: u64) {
         self.losses.store(losses, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_unseen(&self, unseen: Vec<UnseenEvents>) {
+        *self.unseen.lock().unwrap_or_else(PoisonError::into_inner) = unseen;
     }
 
     pub(super) fn runtime(&self) -> Option<&Handle> {
@@ -227,7 +239,7 @@ impl<S: StatefulService> Keeper<S> {
     pub fn start(
         service: S,
         store: Box<dyn Store>,
-        config: KeeperConfig,
+        mut config: KeeperConfig,
     ) -> Result<Arc<Self>, KeeperError> {
         let service = Arc::new(service);
         let (events, received) = channel();
@@ -238,6 +250,7 @@ impl<S: StatefulService> Keeper<S> {
             sessions: Default::default(),
             epoch: AtomicU64::new(0),
             losses: AtomicU64::new(0),
+            unseen: Mutex::default(),
         });
         let (starting, started) = channel();
         let rows = Rows::new(store.base(config.shard));
@@ -249,6 +262,7 @@ impl<S: StatefulService> Keeper<S> {
         shard.first_version = first.clamp(known.oldest, known.newest);
         let seed = config.seed.unwrap_or_else(|| super::worker::wall_clock().as_millis());
         let mut host = Host::with_config(Arc::clone(&service), config.shard, shard, seed);
+        host.shard_mut().expect_events(std::mem::take(&mut config.unseen));
         if let Some(contracts) = config.contracts.clone() {
             host = host.and_then(Arc::new(move |service: &S, tx: &mut Tx<'_>| {
                 check_events(service, &contracts, tx)
@@ -434,6 +448,13 @@ impl<S: StatefulService> Keeper<S> {
     #[must_use]
     pub fn epoch(&self) -> Epoch {
         Epoch(self.shared.epoch.load(Ordering::Relaxed))
+    }
+
+    /// U2: the events that were kept for clients when the keeper was [closed](Self::close), for the
+    /// next owner of the rows: see [`KeeperConfig::unseen`]. Empty before.
+    #[must_use]
+    pub fn unseen(&self) -> Vec<UnseenEvents> {
+        self.shared.unseen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn ask_to_part<T>(

@@ -10,7 +10,7 @@ use ubf_proto::session::NoSession;
 use ubf_server::{OwnerInput, OwnerLink};
 use ubf_state::handoff::HandoffRecord;
 use ubf_state::shard::{End, Input, Life};
-use ubf_state::{Batch, Epoch, NotCommitted, ShardRecord};
+use ubf_state::{Batch, Epoch, NotCommitted, ShardRecord, UnseenEvents};
 use ubf_store::{Ask, Snapshot, StoreError};
 
 use super::failure::KeeperError;
@@ -32,6 +32,8 @@ pub struct Suspended {
     pub epoch: Epoch,
     /// Its record.
     pub record: ShardRecord,
+    /// Events that clients may not have seen, which are in no row.
+    pub unseen: Vec<UnseenEvents>,
 }
 
 /// How far it is.
@@ -113,10 +115,15 @@ impl<S: StatefulService> Worker<S> {
             | Parting::Suspended
             | Parting::Moving(_)
             | Parting::Moved => {
+                self.shared.set_unseen(self.unseen());
                 self.is_closed = true;
                 Ok(())
             }
         }
+    }
+
+    fn unseen(&self) -> Vec<UnseenEvents> {
+        self.host.shard().unseen_events(self.config.max_unseen_event_bytes)
     }
 
     /// The store shows the rows, to whoever waits for them.
@@ -136,8 +143,8 @@ impl<S: StatefulService> Worker<S> {
         let Life::Suspended { epoch } = self.host.shard().life() else {
             return debug_assert!(false, "whoever is shown the rows is suspended");
         };
-        let record = *self.host.shard().record();
-        let shown = snapshot.map(|rows| Suspended { rows, epoch, record });
+        let (record, unseen) = (*self.host.shard().record(), self.unseen());
+        let shown = snapshot.map(|rows| Suspended { rows, epoch, record, unseen });
         if answer.send(shown.map_err(OrderError::Store)).is_err() {
             // Nobody waits any more.
             self.parting = Parting::Staying;

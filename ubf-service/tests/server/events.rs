@@ -51,6 +51,67 @@ async fn s6_events_that_a_client_has_not_seen_come_again() {
     server.stop().await;
 }
 
+/// What a keeper with these events of the owner before begins with.
+fn with_unseen(unseen: Vec<ubf_state::UnseenEvents>) -> KeeperConfig {
+    let mut config = KeeperConfig::default();
+    config.unseen = unseen;
+    config
+}
+
+#[tokio::test]
+async fn u5_events_that_a_client_has_not_seen_go_to_the_next_owner() {
+    let store = Memory::new();
+    let server = Running::start(store.clone()).await;
+    let (mut watcher, mut other) = watched(&server).await;
+    shout(&mut other).await;
+    watcher.expect(SHOUTED).await;
+    watcher.exchange("0 {'seen'1 1}$0 'ping'$", "0 ? 'pong'$").await;
+    drop(watcher);
+    shout(&mut other).await;
+    shout(&mut other).await;
+    // U5: with rows that are shown to be copied; U2: with a keeper that is closed.
+    let shown = server.keeper.suspend().await.unwrap().unseen;
+    server.keeper.go_on();
+    shout(&mut other).await;
+    let keeper = std::sync::Arc::clone(&server.keeper);
+    drop(other);
+    server.stop().await;
+    let closed = keeper.unseen();
+    drop(keeper);
+    let count = |unseen: &[ubf_state::UnseenEvents]| unseen.iter().map(|of| of.events.len()).sum::<usize>();
+    assert_eq!([count(&shown), count(&closed)], [2, 3]);
+    let server = Running::start_with("127.0.0.1:0", store, with_unseen(closed)).await;
+    let (mut watcher, resumed) = server.resume_with(ID, 1, 1, 2).await;
+    assert!(resumed.contains("{'resumed'1 0}"), "nothing is lost: {resumed}");
+    for _ in 0..3 {
+        watcher.expect(SHOUTED).await;
+    }
+    watcher.exchange("0 {'seen'1 4}$0 'ping'$", "0 ? 'pong'$").await;
+    drop(watcher);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn u5_events_of_an_attempt_that_came_to_nothing_are_not_taken_for_those_that_were_made_since()
+{
+    let store = Memory::new();
+    let server = Running::start(store.clone()).await;
+    let (watcher, mut other) = watched(&server).await;
+    drop(watcher);
+    shout(&mut other).await;
+    let shown = server.keeper.suspend().await.unwrap().unseen;
+    server.keeper.go_on();
+    shout(&mut other).await;
+    drop(other);
+    server.stop().await;
+    let server = Running::start_with("127.0.0.1:0", store, with_unseen(shown)).await;
+    let (mut watcher, resumed) = server.resume_with(ID, 1, 0, 2).await;
+    assert!(resumed.contains("{'resumed'1 2}"), "two are lost, and it is told: {resumed}");
+    watcher.exchange("0 'ping'$", "0 ? 'pong'$").await;
+    drop(watcher);
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn s6_events_and_answers_come_again_in_the_order_in_which_they_were_made() {
     let server = Running::start(Memory::new()).await;

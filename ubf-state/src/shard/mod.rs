@@ -19,6 +19,7 @@ mod calls;
 mod claims;
 mod sessions;
 mod timers;
+mod unseen;
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
@@ -29,6 +30,7 @@ pub use self::config::Config;
 use self::gate::Gate;
 pub use self::output::{End, Input, Leaving, LetGo, NotRun, Output, Ran, To};
 use self::sessions::Sessions;
+pub use self::unseen::UnseenEvents;
 use crate::batch::{Batch, Epoch, ShardId};
 use crate::record::ShardRecord;
 use crate::tx::Loss;

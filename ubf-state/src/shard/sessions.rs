@@ -25,7 +25,8 @@ pub(super) struct Sessions {
     changed: Vec<SessionKey>,
     /// Of the answers and events that are kept for them.
     kept_bytes: usize,
-    /// The events of sessions that are not in memory, since a batch was lost.
+    /// The events of sessions that are not in memory, since a batch was lost, or another owner has
+    /// told them.
     let_go: BTreeMap<SessionKey, VecDeque<KeptEvent>>,
 }
 
@@ -84,6 +85,32 @@ impl Sessions {
         let events = by_key.into_iter().map(|(key, session)| (key, session.into_events()));
         self.let_go = let_go;
         self.let_go.extend(events.filter(|(_, events)| !events.is_empty()));
+    }
+
+    /// The events that are kept, by session.
+    pub(super) fn events(
+        &self,
+    ) -> impl Iterator<Item = (SessionKey, impl DoubleEndedIterator<Item = &KeptEvent>)> {
+        let in_memory = self.by_key.iter().map(|(key, session)| (*key, session.event_queue()));
+        let let_go = self.let_go.iter().map(|(key, events)| (*key, events));
+        in_memory.chain(let_go).map(|(key, events)| (key, events.iter()))
+    }
+
+    /// The owner before has kept these events. They are looked at when the session is read.
+    pub(super) fn expect_events(
+        &mut self,
+        key: SessionKey,
+        events: Vec<KeptEvent>,
+        max_bytes: usize,
+    ) {
+        let mut events = VecDeque::from(events);
+        let mut bytes: usize = events.iter().map(KeptEvent::cost).sum();
+        while bytes > max_bytes
+            && let Some(oldest) = events.pop_front()
+        {
+            bytes -= oldest.cost();
+        }
+        self.let_go.insert(key, events);
     }
 
     /// Somebody else may own the sessions from here on, and count other events.

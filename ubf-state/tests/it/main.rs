@@ -14,6 +14,7 @@ mod rows;
 mod sessions;
 mod takeover;
 mod timers;
+mod unseen;
 mod vectors;
 mod versions;
 mod world;

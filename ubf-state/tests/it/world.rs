@@ -11,7 +11,7 @@ use ubf_proto::session::{Grant, Level};
 use ubf_state::shard::{Config, Input, Leaving, Output, To};
 use ubf_state::{
     Base, Batch, Do, Epoch, Known, Lost, Missing, NotCommitted, Order, Page, Reason, Row, Scan,
-    SessionKey, Shard, ShardId, ShardRecord, Step, Tx,
+    SessionKey, Shard, ShardId, ShardRecord, Step, Tx, UnseenEvents,
 };
 
 pub(crate) const ONE: To = To::Connection(1);
@@ -59,7 +59,13 @@ impl World {
 
     /// A shard that is owned, over these rows.
     pub(crate) fn with(config: Config, rows: Rows) -> Self {
-        let shard = Shard::new(ShardId(1), Arc::new(config), 7);
+        Self::taking(config, rows, Vec::new())
+    }
+
+    /// The same, with events that the owner before has told.
+    pub(crate) fn taking(config: Config, rows: Rows, unseen: Vec<UnseenEvents>) -> Self {
+        let mut shard = Shard::new(ShardId(1), Arc::new(config), 7);
+        shard.expect_events(unseen);
         let (flying, left, others) = (None, Vec::new(), Vec::new());
         let mut world = Self { shard, rows, now: 0, flying, left, others };
         let record = world.record();
