@@ -5,6 +5,7 @@ mod faulty;
 mod known;
 mod metered;
 mod opening;
+mod others;
 mod place;
 mod restore;
 mod unkept;
@@ -31,7 +32,7 @@ use ubf_service::server::{
 use ubf_service::{Known, StatefulService};
 use ubf_state::handoff::{HandoffRecord, Standing};
 use ubf_state::{Epoch, ShardId, ShardVersions, UnseenEvents};
-use ubf_store::Store;
+use ubf_store::{Announced, Store};
 
 pub(crate) use self::known::{has_rows, known_versions, state_versions};
 pub(crate) use self::metered::StoreSight;
@@ -70,7 +71,9 @@ pub(crate) trait KeptService: Send + Sync {
     fn sessions(&self, after: u64, at_most: usize) -> Ordered<'_, Vec<OwnedSession>>;
     fn count_rows(&self) -> Ordered<'_, Vec<RowCount>>;
     fn back_up(&self, path: PathBuf) -> Ordered<'_, BackupSize>;
-    fn finalize(&self) -> Ordered<'_, ShardVersions>;
+    /// T6: raises the write version, if all nodes that may own the rows know the next one. `own` is
+    /// the name of this one.
+    fn finalize<'k>(&'k self, own: &'k str) -> Ordered<'k, ShardVersions>;
     fn migrate(&self) -> Ordered<'_, Migration>;
     /// T6: the way back. Versions of the contract that rows cannot hold then are withdrawn first.
     fn lower<'k>(&'k self, server: &'k ServerHandle) -> Ordered<'k, ShardVersions>;
@@ -181,6 +184,18 @@ impl<S: StatefulService> KeptOf<S> {
         }
     }
 
+    /// The other nodes that may own the rows, by what they have said of themselves.
+    async fn others(&self, own: &str) -> Result<Vec<Announced>, OrderError> {
+        if !self.is_shared() {
+            return Ok(Vec::new());
+        }
+        let (plan, service) = (self.open.plan.place.clone(), self.service);
+        let read = tokio::task::spawn_blocking(move || others::read(&plan, service)).await;
+        let mut others = contained(read).map_err(OrderError::Store)?;
+        others.retain(|node| node.node != own && node.age <= others::LIVES_FOR);
+        Ok(others)
+    }
+
     /// Offers those of these versions that are wanted, and withdraws the others.
     fn offer_only(&self, server: &ServerHandle, held: &Versions) {
         let mut withheld = self.withheld.lock().unwrap_or_else(PoisonError::into_inner);
@@ -266,8 +281,17 @@ impl<S: StatefulService> KeptService for KeptOf<S> {
         self.order(|keeper| async move { keeper.back_up(self.service.as_str(), path).await })
     }
 
-    fn finalize(&self) -> Ordered<'_, ShardVersions> {
-        self.order(|keeper| async move { keeper.finalize(&[]).await })
+    fn finalize<'k>(&'k self, own: &'k str) -> Ordered<'k, ShardVersions> {
+        self.order(move |keeper| async move {
+            let others = self.others(own).await?;
+            if let Some(versions) = keeper.row_versions()
+                && let Some(behind) = others::behind(&others, versions.state.write + 1)
+            {
+                return Err(behind);
+            }
+            let others: Vec<Known> = others.into_iter().map(|node| node.known).collect();
+            keeper.finalize(&others).await
+        })
     }
 
     fn migrate(&self) -> Ordered<'_, Migration> {

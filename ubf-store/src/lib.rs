@@ -80,5 +80,5 @@ pub use self::memory::Memory;
 pub use self::postgres::{Postgres, PostgresTimes};
 #[cfg(feature = "redb")]
 pub use self::redb::Redb;
-pub use self::store::{ClaimError, CommitError, Snapshot, Store, StoreError};
+pub use self::store::{Announced, ClaimError, CommitError, Snapshot, Store, StoreError};
 pub use self::thread::{Ask, Full, StoreThread, Told};

@@ -2,9 +2,10 @@
 
 use std::error::Error;
 use std::fmt;
+use std::time::Duration;
 
 use bytes::Bytes;
-use ubf_state::{Base, Batch, Epoch, NotCommitted, Page, Scan, ShardId};
+use ubf_state::{Base, Batch, Epoch, Known, NotCommitted, Page, Scan, ShardId};
 
 /// Where shards keep their rows: an ordered map of bytes for each shard, and its epoch.
 ///
@@ -63,12 +64,42 @@ pub trait Store: Send {
     /// The store cannot be read.
     fn snapshot(&mut self, shard: ShardId) -> Result<Box<dyn Snapshot>, StoreError>;
 
+    /// T6: says what a node knows of a shard that it may claim one day, where other nodes of the
+    /// store find it. It belongs to no epoch and is no row. A store that is not
+    /// [shared](Self::is_shared) has no other nodes, and keeps nothing.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    fn announce(&mut self, _: ShardId, _node: &str, _: Known) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// What nodes have [announced](Self::announce) within a day, by their names.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn announced(&mut self, _: ShardId) -> Result<Vec<Announced>, StoreError> {
+        Ok(Vec::new())
+    }
+
     /// Closes the store. Another process can open it when this has returned. Bases must have been
     /// dropped before.
     ///
     /// # Errors
     /// Something is left to be done when it is opened next. Nothing that was committed is lost.
     fn close(self: Box<Self>) -> Result<(), StoreError>;
+}
+
+/// What a node has said of itself in a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Announced {
+    /// Its name: where clients find it.
+    pub node: String,
+    /// What it knows of the shard's rows.
+    pub known: Known,
+    /// How long ago it has said so last, by the clock of the store.
+    pub age: Duration,
 }
 
 /// The rows of a shard at one moment. What is committed later is not in it.

@@ -11,6 +11,7 @@ use super::request::Which;
 use super::response::{Refusal, Response};
 use super::rows::{BackupReport, FinalizedReport, MigrationReport, RowsReport, TableReport};
 use super::{Control, Request, SessionReport, millis, name};
+use crate::handoff::Handoffs;
 use crate::rows::{Causes, KeptService};
 
 /// Sessions of services with rows have numbers from here on, and from twice of it for the second
@@ -79,8 +80,9 @@ impl Control {
 
     async fn finalize(&self, which: &Which) -> Result<Response, Refusal> {
         let mut reports = Vec::new();
+        let own = self.handoffs.as_ref().map(Handoffs::node_name).unwrap_or_default();
         for kept in self.meant(which)? {
-            let versions = kept.finalize().await.map_err(refusal)?;
+            let versions = kept.finalize(&own).await.map_err(refusal)?;
             // What the rows can hold from here on is offered.
             kept.offer(&self.server);
             let service = kept.service().as_str().to_owned();

@@ -92,6 +92,12 @@ impl Own {
         known.find(crate::control::is_a_goal).map(NextIp::from)
     }
 
+    /// By which other nodes of a store tell this one from others: where clients find it.
+    fn name(&self) -> String {
+        let found = self.next_ip().map(|next_ip| next_ip.to_string());
+        found.or_else(|| self.node.clone()).unwrap_or_else(|| std::process::id().to_string())
+    }
+
     fn elsewhere(&self) -> Result<&Elsewhere, String> {
         self.elsewhere.as_ref().ok_or_else(|| {
             "this node speaks to none of another machine: --control-listen, and `node` in \
@@ -169,6 +175,11 @@ impl Handoffs {
     /// Whether somebody who has come by a network is a node that may give rows and ask for them.
     pub(crate) fn is_node(&self, peer: &Peer) -> bool {
         self.own.elsewhere.as_ref().is_some_and(|elsewhere| elsewhere.is_node(peer))
+    }
+
+    /// By which other nodes of a store tell this one from others.
+    pub(crate) fn node_name(&self) -> String {
+        self.own.name()
     }
 
     /// Whether there is anything to be handed off.

@@ -10,7 +10,9 @@ use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 use ubf_codec::NextIp;
-use ubf_state::{Epoch, Heartbeat, ShardId, Suspicion, SuspicionTimes, UnseenEvents};
+use ubf_state::{
+    Epoch, Heartbeat, Known, ShardId, Suspicion, SuspicionTimes, UnseenEvents,
+};
 use ubf_store::{Store, StoreError};
 
 use super::Own;
@@ -22,6 +24,8 @@ use crate::rows::{Causes, contained};
 const LOOK: Duration = Duration::from_millis(250);
 /// For an owner to answer. Chosen: less than that second.
 const ANSWER_TIME: Duration = Duration::from_millis(400);
+/// Looks until this node says again what it knows (T6). Chosen: every two seconds.
+const LOOKS_TO_ANNOUNCE: u32 = 8;
 /// Between two attempts to open a store that cannot be.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -51,8 +55,15 @@ impl Shift {
         let mut store = Some(opened.map_err(|error| error.to_string())?);
         let mut suspicion = Suspicion::new(SuspicionTimes::default(), self.now());
         let mut last: Option<Seen> = None;
+        let mut looks = 0_u32;
         while !kept.is_here() {
-            let seen = look(&mut store, shard).await?;
+            let says = looks.is_multiple_of(LOOKS_TO_ANNOUNCE);
+            let announcement = says.then(|| (own.name(), kept.versions().0));
+            let seen = look(&mut store, shard, announcement).await?;
+            if looks == 0 {
+                info!(service = self.service(), "the owner of the rows is watched");
+            }
+            looks = looks.wrapping_add(1);
             let owner = seen.beat.as_ref().and_then(|beat| beat.next_ip.parse::<NextIp>().ok());
             let is_own = owner.is_some() && owner == own.next_ip();
             // Each claim, and each beat of whoever made it, is a sign of life.
@@ -109,11 +120,19 @@ fn is_same(last: &Seen, seen: &Seen) -> bool {
 }
 
 /// Looks at the store, in a thread that may wait.
-async fn look(store: &mut Option<Box<dyn Store>>, shard: ShardId) -> Result<Seen, String> {
+async fn look(
+    store: &mut Option<Box<dyn Store>>,
+    shard: ShardId,
+    announcement: Option<(String, Known)>,
+) -> Result<Seen, String> {
     let mut taken = store.take().ok_or("the store is not open")?;
     let (taken, seen) = contained(
         spawn_blocking(move || {
-            let seen = see(&mut *taken, shard);
+            let said = match announcement {
+                Some((node, known)) => taken.announce(shard, &node, known),
+                None => Ok(()),
+            };
+            let seen = said.and_then(|()| see(&mut *taken, shard));
             (taken, seen)
         })
         .await,

@@ -1,8 +1,8 @@
 //! A store whose process may end before a commit, and between a commit and its answers.
 
 use bytes::Bytes;
-use ubf_state::{Base, Batch, Epoch, Page, Scan, ShardId};
-use ubf_store::{ClaimError, CommitError, Snapshot, Store, StoreError};
+use ubf_state::{Base, Batch, Epoch, Known, Page, Scan, ShardId};
+use ubf_store::{Announced, ClaimError, CommitError, Snapshot, Store, StoreError};
 
 use crate::fault;
 
@@ -53,6 +53,14 @@ impl<S: Store> Store for Faulty<S> {
 
     fn snapshot(&mut self, shard: ShardId) -> Result<Box<dyn Snapshot>, StoreError> {
         self.0.snapshot(shard)
+    }
+
+    fn announce(&mut self, shard: ShardId, node: &str, known: Known) -> Result<(), StoreError> {
+        self.0.announce(shard, node, known)
+    }
+
+    fn announced(&mut self, shard: ShardId) -> Result<Vec<Announced>, StoreError> {
+        self.0.announced(shard)
     }
 
     fn close(self: Box<Self>) -> Result<(), StoreError> {

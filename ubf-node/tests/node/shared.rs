@@ -108,6 +108,11 @@ struct Node {
 
 impl Node {
     fn start(database: &Database, name: &'static str) -> Self {
+        Self::start_first(database, name, &[])
+    }
+
+    /// As a release that knows something else.
+    fn start_first(database: &Database, name: &'static str, more: &[&str]) -> Self {
         // Whoever beats says where clients find it before it listens.
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap().to_string();
@@ -115,7 +120,7 @@ impl Node {
         let folder = database.folder.with_extension("nodes");
         fs::create_dir_all(&folder).unwrap();
         let mut node = Self { name, folder, address, program: None };
-        node.start_again(database, "");
+        node.start_as(database, "", more);
         node
     }
 
@@ -331,6 +336,33 @@ async fn t6_a_node_that_is_behind_claims_nothing_sends_clients_on_and_catches_up
     b.start_as(&database, "", &["--knows", "1-2"]);
     load.goes_on(20).await;
     assert!(b.owns().await);
+    load.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t6_nothing_is_finalized_that_another_node_of_the_store_does_not_know() {
+    let Some(database) = started("finalized") else { return };
+    let mut a = Node::start_first(&database, "a", &["--state-version", "1"]);
+    a.program.as_mut().unwrap().logs("the rows were claimed, and are served here");
+    let watched = "the owner of the rows is watched";
+    let mut b = Node::start_first(&database, "b", &["--knows", "1"]);
+    b.program.as_mut().unwrap().logs(watched);
+    let mut load = Load::at([&a.address, &b.address]).await;
+    load.goes_on(20).await;
+    let refused = a.ask(ubf!({finalize, all})).await;
+    let why = format!("the node {} may own the rows, and knows state version 1 to 1", b.address);
+    assert!(refused.starts_with("{error,") && refused.contains(&why), "{refused}");
+    assert!(a.ask(ubf!({rows, all})).await.contains("{1,1,1}"), "nothing was raised");
+    // Its next release stands in its place.
+    b.signal("TERM");
+    assert_eq!(b.program.take().unwrap().status(), Some(0));
+    b.start_again(&database, "");
+    b.program.as_mut().unwrap().logs(watched);
+    let finalized = a.ask(ubf!({finalize, all})).await;
+    assert!(finalized.starts_with("{finalized,"), "{finalized}");
+    load.goes_on(20).await;
+    assert_eq!(stage(&a.hand_off(&b).await), "given");
+    load.goes_on(20).await;
     load.end().await;
 }
 

@@ -124,6 +124,15 @@ pub enum OrderError {
     Busy,
     /// The write version is not raised (T6).
     CannotFinalize(CannotFinalize),
+    /// The write version is not raised: another node that may own the rows is behind (T6).
+    NodeBehind {
+        /// The node: where clients find it.
+        node: String,
+        /// What it knows.
+        known: Known,
+        /// The version that it would have to know.
+        version: u32,
+    },
     /// The write version is not lowered (T6).
     CannotLower(CannotLower),
     /// The rows cannot be read.
@@ -140,6 +149,11 @@ impl fmt::Display for OrderError {
             Self::NotNow => f.write_str("the rows are not owned at the moment"),
             Self::Busy => f.write_str("the rows are being read already, for somebody else"),
             Self::CannotFinalize(why) => why.fmt(f),
+            Self::NodeBehind { node, known: Known { oldest, newest, .. }, version } => write!(
+                f,
+                "the node {node} may own the rows, and knows state version {oldest} to {newest} and \
+                 not {version}: upgrade it first, or end it"
+            ),
             Self::CannotLower(why) => why.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::Backup(error) => error.fmt(f),
@@ -151,7 +165,7 @@ impl fmt::Display for OrderError {
 impl Error for OrderError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::NotNow | Self::Busy | Self::Unknown => None,
+            Self::NotNow | Self::Busy | Self::NodeBehind { .. } | Self::Unknown => None,
             Self::CannotFinalize(why) => why.source(),
             Self::CannotLower(why) => why.source(),
             Self::Store(error) => error.source(),

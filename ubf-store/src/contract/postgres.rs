@@ -14,7 +14,7 @@ use std::time::Duration;
 use std::{fs, thread};
 
 use tokio_postgres::NoTls;
-use ubf_state::{Epoch, NotCommitted, ShardId};
+use ubf_state::{Epoch, Known, NotCommitted, ShardId};
 
 use super::{Engine, batch, holds};
 use crate::store::{ClaimError, Store};
@@ -132,6 +132,7 @@ fn postgres_keeps_what_every_store_promises() {
     a_fence_without_a_row_lock_is_found(&server);
     t4_a_commit_whose_answer_is_lost_is_unknown(&server);
     an_ended_connection_is_made_again(&server);
+    t6_nodes_say_what_they_know(&server);
     two_nodes_make_the_tables_at_once(&server);
     drop(server);
     assert!(Postgres::open("host=/no/such/folder user=ubf").is_err());
@@ -316,10 +317,36 @@ fn an_ended_connection_is_made_again(server: &Server) {
     assert!(store.get(ShardId(25), b"x").unwrap().is_some());
 }
 
+fn t6_nodes_say_what_they_know(server: &Server) {
+    let [mut one, mut other] = [server.open(), server.open()];
+    let (shard, old) = (ShardId(26), Known { oldest: 1, newest: 1, format: 1 });
+    let new = Known { newest: 2, ..old };
+    assert_eq!(one.announced(shard).unwrap(), []);
+    one.announce(shard, "a:1", old).unwrap();
+    other.announce(shard, "b:1", new).unwrap();
+    other.announce(ShardId(27), "c:1", new).unwrap();
+    let known = |store: &mut Postgres| {
+        let all = store.announced(shard).unwrap().into_iter();
+        all.map(|of| (of.node, of.known)).collect::<Vec<_>>()
+    };
+    assert_eq!(known(&mut other), [("a:1".to_owned(), old), ("b:1".to_owned(), new)]);
+    // The next release of a node.
+    one.announce(shard, "a:1", new).unwrap();
+    assert_eq!(known(&mut other), [("a:1".to_owned(), new), ("b:1".to_owned(), new)]);
+    let plain = Plain::new(server);
+    plain.run("UPDATE ubf_nodes SET said = said - interval '1 hour' WHERE node = 'a:1'");
+    let ages: Vec<_> = one.announced(shard).unwrap().into_iter().map(|of| of.age).collect();
+    assert!(ages[0] >= Duration::from_secs(3_600) && ages[1] < Duration::from_secs(600));
+    plain.run("UPDATE ubf_nodes SET said = said - interval '1 day' WHERE node = 'a:1'");
+    other.announce(shard, "b:1", old).unwrap();
+    assert_eq!(known(&mut one), [("b:1".to_owned(), old)]);
+    assert_eq!(plain.count("SELECT count(*) FROM ubf_nodes WHERE shard = 26"), 1);
+}
+
 fn two_nodes_make_the_tables_at_once(server: &Server) {
     let plain = Plain::new(server);
     for _ in 0..5 {
-        plain.run("DROP TABLE ubf_about, ubf_shards, ubf_rows");
+        plain.run("DROP TABLE ubf_about, ubf_shards, ubf_rows, ubf_nodes");
         let opened = [(); 4].map(|()| {
             let connection = server.connection();
             thread::spawn(move || Postgres::open(&connection).map(drop))

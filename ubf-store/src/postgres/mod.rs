@@ -10,10 +10,11 @@ use bytes::Bytes;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls, Row, Statement};
-use ubf_state::{Base, Batch, Epoch, NotCommitted, Order, Page, Scan, ShardId};
+use ubf_state::{Base, Batch, Epoch, Known, NotCommitted, Order, Page, Scan, ShardId};
 
-use crate::store::{Cause, ClaimError, CommitError, Snapshot, Store, StoreError};
+use crate::store::{Announced, Cause, ClaimError, CommitError, Snapshot, Store, StoreError};
 
 /// The format of the tables.
 const FORMAT: i64 = 1;
@@ -52,7 +53,7 @@ impl Default for PostgresTimes {
 /// The connection is made when it is needed, and made again when it was lost. It is not encrypted:
 /// use a Unix socket or a network that you trust.
 ///
-/// The tables `ubf_about`, `ubf_shards` and `ubf_rows` are made in the schema that the user's
+/// The tables `ubf_about`, `ubf_shards`, `ubf_rows` and `ubf_nodes` are made in the schema that the user's
 /// `search_path` names first.
 ///
 /// ```no_run
@@ -304,6 +305,18 @@ fn stored(row: &Row) -> Result<(Bytes, Bytes), Failure> {
     Ok((Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)))
 }
 
+fn announced(row: &Row) -> Result<Announced, Failure> {
+    let number = |at: usize| {
+        let number: i64 = row.try_get(at)?;
+        u32::try_from(number).map_err(|error| Failure::Broken(error.into()))
+    };
+    let known = Known { oldest: number(1)?, newest: number(2)?, format: number(3)? };
+    let age: i64 = row.try_get(4)?;
+    // A clock that was put back makes nobody older.
+    let age = Duration::from_millis(u64::try_from(age).unwrap_or(0));
+    Ok(Announced { node: row.try_get(0)?, known, age })
+}
+
 impl Store for Postgres {
     fn is_shared(&self) -> bool {
         true
@@ -383,6 +396,24 @@ impl Store for Postgres {
 
     fn base(&self, _: ShardId) -> Option<Box<dyn Base + Send>> {
         None
+    }
+
+    fn announce(&mut self, shard: ShardId, node: &str, known: Known) -> Result<(), StoreError> {
+        let Known { oldest, newest, format } = known;
+        let [shard, oldest, newest, format] = [shard.0, oldest, newest, format].map(i64::from);
+        let said = self.ask(async |session| {
+            let values: [&(dyn ToSql + Sync); 5] = [&shard, &node, &oldest, &newest, &format];
+            session.client.execute(sql::ANNOUNCE, &values).await
+        });
+        said.map(drop).map_err(failed("what a node knows cannot be written"))
+    }
+
+    fn announced(&mut self, shard: ShardId) -> Result<Vec<Announced>, StoreError> {
+        let shard = i64::from(shard.0);
+        let rows =
+            self.ask(async |session| session.client.query(sql::ANNOUNCED, &[&shard]).await);
+        rows.and_then(|rows| rows.iter().map(announced).collect())
+            .map_err(failed("what nodes know cannot be read"))
     }
 
     fn snapshot(&mut self, shard: ShardId) -> Result<Box<dyn Snapshot>, StoreError> {

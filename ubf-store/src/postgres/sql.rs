@@ -24,6 +24,15 @@ CREATE TABLE IF NOT EXISTS ubf_rows (
     value bytea NOT NULL,
     PRIMARY KEY (shard, key)
 );
+CREATE TABLE IF NOT EXISTS ubf_nodes (
+    shard bigint NOT NULL,
+    node text NOT NULL,
+    oldest bigint NOT NULL,
+    newest bigint NOT NULL,
+    format bigint NOT NULL,
+    said timestamptz NOT NULL,
+    PRIMARY KEY (shard, node)
+);
 COMMIT;";
 
 /// The format of the tables.
@@ -57,6 +66,24 @@ WITH owner AS (
     WHERE ubf_rows.shard = owner.shard AND ubf_rows.key = row.key
 )
 SELECT count(*) FROM owner";
+
+/// T6: what a node knows of a shard. Nodes that nobody has heard of for a day are forgotten.
+pub(super) const ANNOUNCE: &str = "\
+WITH gone AS (
+    DELETE FROM ubf_nodes
+    WHERE shard = $1 AND node <> $2 AND said < clock_timestamp() - interval '1 day'
+)
+INSERT INTO ubf_nodes VALUES ($1, $2, $3, $4, $5, clock_timestamp())
+ON CONFLICT (shard, node) DO UPDATE SET
+    oldest = excluded.oldest, newest = excluded.newest, format = excluded.format,
+    said = excluded.said";
+
+pub(super) const ANNOUNCED: &str = "\
+SELECT node, oldest, newest, format,
+    (extract(epoch FROM clock_timestamp() - said) * 1000)::bigint
+FROM ubf_nodes
+WHERE shard = $1 AND said >= clock_timestamp() - interval '1 day'
+ORDER BY node";
 
 /// What is read after it is of one moment.
 pub(super) const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
