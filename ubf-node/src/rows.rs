@@ -155,6 +155,13 @@ impl<S: StatefulService> SessionOwner for Current<S> {
         S::Request::VERSIONS.iter().copied().filter(is_known).collect()
     }
 
+    fn elsewhere(&self) -> Option<NextIp> {
+        match &*self.place.borrow() {
+            Place::Here(_) => None,
+            Place::Away(next_ip) => next_ip.clone(),
+        }
+    }
+
     fn take(&self, from: &Arc<OwnerLink>, input: OwnerInput) {
         // Whoever replaces the keeper waits until this is told.
         match &*self.place.borrow() {

@@ -25,6 +25,13 @@ pub trait SessionOwner: Send + Sync + 'static {
     /// The versions of the contract that the service has.
     fn versions(&self) -> Versions;
 
+    /// Where clients find the owner of the sessions and rows, if this is not it: a client that has no
+    /// version in common with what is spoken here is sent there (R4.3), where more may be spoken.
+    /// Default: `None`, it is this one or nobody knows.
+    fn elsewhere(&self) -> Option<NextIp> {
+        None
+    }
+
     /// Takes what a connection has to say. It must not wait: connections are served meanwhile.
     ///
     /// Each [`Message`](OwnerInput::Message) is counted as pending by its connection until it is

@@ -535,7 +535,10 @@ impl Connection {
                     self.end = Some(Box::new(Turn::Closed(end)));
                     return;
                 }
-                Some(Output::Notice(notice)) => self.note(notice),
+                Some(Output::Notice(notice)) => {
+                    self.send_on(&notice);
+                    self.note(notice);
+                }
                 Some(Output::Seen { done, events }) => {
                     self.tell_owner(OwnerInput::Seen { done, events });
                 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use ubf_codec::Version;
 use ubf_proto::Service;
-use ubf_proto::server::{Input, SessionAnswer, SessionRequest};
+use ubf_proto::server::{Input, Notice, SessionAnswer, SessionRequest};
 use ubf_proto::session::SessionId;
 
 use super::Connection;
@@ -129,6 +129,17 @@ impl Connection {
             SessionRequest::Resume { resume, .. } => OwnerInput::Resume(resume),
         });
         Ok(())
+    }
+
+    /// R4: whoever has no version in common with a service that is owned elsewhere is told where,
+    /// with the answer that is about to leave.
+    pub(super) fn send_on(&mut self, notice: &Notice) {
+        if let Notice::NoCommonVersion { service, .. } = notice
+            && let Some(owner) = self.endpoint.owner(service)
+            && let Some(next_ip) = owner.elsewhere()
+        {
+            self.session.handle(Input::NextIp(Some(next_ip)), self.now);
+        }
     }
 
     /// What an owner says goes to the session as it is.

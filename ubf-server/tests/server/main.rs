@@ -7,6 +7,7 @@ mod admission;
 mod contracts;
 #[cfg(unix)]
 mod crowd;
+mod elsewhere;
 mod events;
 mod failures;
 mod faults;
