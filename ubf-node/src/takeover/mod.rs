@@ -23,6 +23,7 @@ mod outgoing;
 mod predecessor;
 mod process;
 mod progress;
+mod settings;
 mod successor;
 mod words;
 

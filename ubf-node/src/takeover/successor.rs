@@ -25,6 +25,7 @@ use ubf_state::takeover::{
 use super::line::{Line, LineError};
 use super::process::Process;
 use super::progress::Progress;
+use super::settings::{Settings, tell_changes};
 use super::words::Word;
 use super::{CONNECT_TIME, GIVE_TIME};
 use crate::control::{Control, Request, Response};
@@ -141,7 +142,7 @@ impl Successor {
     /// nobody is there.
     pub(crate) async fn ask(
         control: &Path,
-        settings: &[(String, Option<String>)],
+        settings: &Settings,
         progress: &Progress,
     ) -> Result<Option<(Self, Given)>, NotTaken> {
         let mut asking = match UnixStream::connect(control).await {
@@ -157,7 +158,7 @@ impl Successor {
             Err(error) => return Err(NotTaken::Ask(error)),
         };
         let (socket, path) = open_socket(control)?;
-        tell_changes(&mut asking, settings).await?;
+        compare(&mut asking, settings).await?;
         ask_for(&mut asking, &path).await?;
         let stream = timeout(CONNECT_TIME, socket.accept()).await;
         let stream = stream.map_err(|_| NotTaken::Silent)?.map_err(NotTaken::Ask)?;
@@ -433,33 +434,13 @@ async fn ask_for(asking: &mut UnixStream, path: &Path) -> Result<(), NotTaken> {
 }
 
 /// Says in the log which settings are others than those of the server before.
-async fn tell_changes(
-    asking: &mut UnixStream,
-    settings: &[(String, Option<String>)],
-) -> Result<(), NotTaken> {
-    // A release that is older knows no such request.
-    let Ok(Response::Settings(before)) = exchange(asking, &Request::Settings).await? else {
-        return Ok(());
+async fn compare(asking: &mut UnixStream, settings: &Settings) -> Result<(), NotTaken> {
+    let before = match exchange(asking, &Request::Settings).await? {
+        Ok(Response::Settings(before)) => Some(before),
+        // A release that is older knows no such request.
+        Ok(_) | Err(_) => None,
     };
-    // The name of a database may hold a password.
-    let shown = |key: &str, value: Option<&String>| match value {
-        Some(_) if key == "store" => "…".to_owned(),
-        Some(value) => value.clone(),
-        None => "not set".to_owned(),
-    };
-    let mut keys: Vec<&String> = before.iter().chain(settings).map(|(key, _)| key).collect();
-    keys.sort_unstable();
-    keys.dedup();
-    let value = |all: &[(String, Option<String>)], key: &str| {
-        all.iter().find(|(one, _)| one == key).and_then(|(_, value)| value.clone())
-    };
-    for setting in keys {
-        let (old, new) = (value(&before, setting), value(settings, setting));
-        if old != new {
-            let (before, now) = (shown(setting, old.as_ref()), shown(setting, new.as_ref()));
-            info!(setting, before, now, "a setting is another one than before");
-        }
-    }
+    tell_changes(before.as_deref(), settings);
     Ok(())
 }
 
