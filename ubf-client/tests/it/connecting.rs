@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use ubf_client::{ConnectError, LossReason, Peer, Stream};
 use ubf_codec::ubf;
 
-use crate::script::{Peer as Script, builder, within};
+use crate::script::{Peer as Script, Script as Server, builder, within};
 
 #[tokio::test]
 async fn a_connector_gives_the_streams() {
@@ -46,6 +46,21 @@ async fn a_connector_that_fails_or_crashes_is_a_loss_with_a_cause() {
     let crashing = builder("a.example:1").connector(|_to| async { panic!("as the test wants it") });
     let error = crashing.connect().await.unwrap_err().to_string();
     assert!(error.ends_with(": the program's connector crashed"), "{error}");
+}
+
+#[tokio::test]
+async fn r4_a_server_that_does_not_own_the_rows_and_names_who_does_is_followed_at_once() {
+    let (standby, owner) = (Server::new().await, Server::new().await);
+    let serve = async {
+        let mut peer = standby.accept().await;
+        peer.hears("0 {'negotiate'1?#3&#").await;
+        peer.says(&format!("0 \"{}\" {{'closing''moved'0}}$", owner.address())).await;
+        owner.agree().await
+    };
+    let connect = builder(&standby.address()).connect();
+    let (client, _peer) = within(async { tokio::join!(connect, serve) }).await;
+    let at = client.unwrap().status().borrow().address.clone();
+    assert_eq!(at.map(|at| at.to_string()), Some(owner.address()));
 }
 
 #[tokio::test]
