@@ -339,7 +339,8 @@ async fn serve(
     let node = settings.control.as_deref().and_then(node_address);
     let elsewhere = settings.control_listen.as_ref();
     let elsewhere = elsewhere.map(|plan| Elsewhere::new(plan, settings.policy.clone()));
-    let (handoffs, waiting) = Handoffs::new(&kept, node, elsewhere, audit.clone());
+    let tls = settings.tls.as_ref().map(|tls| tls.tls().files().certificate.clone());
+    let (handoffs, waiting) = Handoffs::new(&kept, node, elsewhere, audit.clone(), tls);
     handoffs.serve_with(server.handle());
     let control = Control::new(server.handle())
         .drains(settings.waits.grace, settings.waits.hard_stop)

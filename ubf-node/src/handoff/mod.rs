@@ -29,6 +29,7 @@ mod watching;
 mod words;
 
 use std::convert::Infallible;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -79,6 +80,8 @@ struct Own {
     audit: Option<Audit>,
     shifts: Vec<Arc<Shift>>,
     server: OnceLock<ServerHandle>,
+    /// The certificate with which clients are served, if they come by TLS.
+    tls: Option<PathBuf>,
     /// Of the names of attempts.
     seed: u64,
 }
@@ -145,17 +148,19 @@ struct Order {
 }
 
 impl Handoffs {
-    /// Those of these services. Nodes of this machine speak to this one at `node`.
+    /// Those of these services. Nodes of this machine speak to this one at `node`; clients come by
+    /// TLS if there is a certificate for it.
     pub(crate) fn new(
         kept: &Kept,
         node: Option<String>,
         elsewhere: Option<Elsewhere>,
         audit: Option<Audit>,
+        tls: Option<PathBuf>,
     ) -> (Self, Waiting) {
         let (orders, waiting) = mpsc::channel(1);
         let shifts = kept.iter().map(|kept| Arc::new(Shift::new(Arc::clone(kept)))).collect();
         let seed = shift::unique();
-        let own = Own { node, elsewhere, audit, shifts, server: OnceLock::new(), seed };
+        let own = Own { node, elsewhere, audit, shifts, server: OnceLock::new(), tls, seed };
         (Self { own: Arc::new(own), orders }, Waiting(waiting))
     }
 

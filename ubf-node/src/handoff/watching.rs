@@ -1,15 +1,19 @@
 //! A node that may own the rows of a store which other nodes have, too: it watches whoever owns
 //! them, and claims them when that one is lost (U6).
 
+use std::error::Error as _;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
+use ubf_client::tls::ClientTls;
 use ubf_codec::NextIp;
+use ubf_net::{DialError, dial};
 use ubf_state::{
     Epoch, Heartbeat, Known, ShardId, Suspicion, SuspicionTimes, UnseenEvents,
 };
@@ -72,7 +76,7 @@ impl Shift {
             let is_changed = last.as_ref().is_none_or(|last| !is_same(last, &seen));
             let is_reached = match &owner {
                 // The owner of before was this node itself.
-                Some(owner) if !is_own => is_changed || answers(owner).await,
+                Some(owner) if !is_own => is_changed || answers(owner, own.tls.as_deref()).await,
                 Some(_) | None => false,
             };
             suspicion.reached(is_reached);
@@ -149,11 +153,24 @@ fn see(store: &mut dyn Store, shard: ShardId) -> Result<Seen, StoreError> {
     Ok(Seen { epoch, beat })
 }
 
-/// Whether a server answers at one of these addresses, whatever it says: it lives.
-async fn answers(owner: &NextIp) -> bool {
+/// Whether a server answers at the first of these addresses, whatever it says: it lives. With TLS if
+/// clients come by TLS: the certificate of this node is shown to nobody, and is trusted beside those
+/// of its authorities.
+async fn answers(owner: &NextIp, tls: Option<&Path>) -> bool {
     let Some(address) = owner.addresses().first() else { return false };
     let ask = async {
-        let mut stream = TcpStream::connect(address.to_string()).await?;
+        let dialled = dial(&address.clone().into(), |_| true, ANSWER_TIME).await;
+        let (mut stream, _) = dialled.map_err(io::Error::other)?;
+        if let Some(certificate) = tls {
+            // The files are read each time: certificates are renewed.
+            let tls = ClientTls::trusting(certificate).map_err(io::Error::other)?;
+            match tls.connect(&address.host, stream).await {
+                Ok(secured) => stream = secured,
+                // What it has said is not liked here, and that it has said something counts.
+                Err(error) if has_spoken(&error) => return Ok(1),
+                Err(error) => return Err(io::Error::other(error)),
+            }
+        }
         stream.write_all(b"0 'ping'$").await?;
         stream.read(&mut [0; 1]).await
     };
@@ -164,5 +181,49 @@ async fn answers(owner: &NextIp) -> bool {
             false
         }
         Err(_) => false,
+    }
+}
+
+/// Whether an error of TLS is about what the other end has said: its certificate, mostly.
+fn has_spoken(error: &DialError) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::InvalidData)
+}
+
+#[cfg(test)]
+mod tests {
+    use ubf_net::testing::{Authority, within};
+    use ubf_net::tls::{ServerFiles, ServerTls};
+    use ubf_server::{Server, Service, Versions};
+
+    use super::*;
+    use crate::services::Echo;
+
+    #[tokio::test]
+    async fn u6_an_owner_that_speaks_tls_answers_in_tls_whoever_has_signed_its_certificate() {
+        let (ours, theirs) = (Authority::new("ping-ours"), Authority::new("ping-theirs"));
+        for authority in [&ours, &theirs] {
+            authority.sign_host("server", "127.0.0.1");
+        }
+        let files = ServerFiles::new(ours.file("server.pem"), ours.file("server.key"));
+        let server = Server::builder()
+            .listen("127.0.0.1:0")
+            .tls(ServerTls::from_files(files).unwrap())
+            .service(Service::DEFAULT, Echo::new(Versions::of([1])));
+        let server = server.bind().await.unwrap();
+        let owner = NextIp::new(vec![server.addresses()[0].into()]).unwrap();
+        let handle = server.handle();
+        let (end, ended) = tokio::sync::oneshot::channel::<()>();
+        let over = async {
+            ended.await.ok();
+        };
+        let serving = tokio::spawn(server.run_until(over, Duration::from_secs(1)));
+        assert!(within(answers(&owner, Some(&ours.file("server.pem")))).await);
+        assert_eq!(handle.status().counts.handshakes_failed, 0, "nobody spoke anything else");
+        // What it shows is not trusted here, and that it shows something counts.
+        assert!(within(answers(&owner, Some(&theirs.file("server.pem")))).await);
+        end.send(()).unwrap();
+        assert!(within(serving).await.unwrap().is_clean());
+        assert!(!within(answers(&owner, Some(&ours.file("server.pem")))).await, "nobody is there");
     }
 }

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde::Serialize;
-use ubf_state::{Base, Batch, Epoch, NotCommitted, Page, Scan, ShardId};
-use ubf_store::{ClaimError, CommitError, Snapshot, Store, StoreError};
+use ubf_state::{Base, Batch, Epoch, Known, NotCommitted, Page, Scan, ShardId};
+use ubf_store::{Announced, ClaimError, CommitError, Snapshot, Store, StoreError};
 
 /// The upper bounds of commit times, shortest first. Chosen: from what memory takes to what a
 /// server waits for its store.
@@ -135,6 +135,14 @@ impl Store for Metered {
 
     fn snapshot(&mut self, shard: ShardId) -> Result<Box<dyn Snapshot>, StoreError> {
         self.health.noted(self.store.snapshot(shard), |_| false)
+    }
+
+    fn announce(&mut self, shard: ShardId, node: &str, known: Known) -> Result<(), StoreError> {
+        self.health.noted(self.store.announce(shard, node, known), |_| false)
+    }
+
+    fn announced(&mut self, shard: ShardId) -> Result<Vec<Announced>, StoreError> {
+        self.health.noted(self.store.announced(shard), |_| false)
     }
 
     fn close(self: Box<Self>) -> Result<(), StoreError> {
