@@ -14,9 +14,7 @@ use tracing::{debug, info, warn};
 use ubf_client::tls::ClientTls;
 use ubf_codec::NextIp;
 use ubf_net::{DialError, dial};
-use ubf_state::{
-    Epoch, Heartbeat, Known, ShardId, Suspicion, SuspicionTimes, UnseenEvents,
-};
+use ubf_state::{Epoch, Heartbeat, Known, ShardId, Suspicion, SuspicionTimes, UnseenEvents};
 use ubf_store::{Store, StoreError};
 
 use super::Own;
@@ -98,11 +96,7 @@ impl Shift {
 
     /// Claims the rows: somebody else may be faster (T5).
     /// The owner before may have told events that clients have not seen.
-    pub(super) async fn claim(
-        &self,
-        own: &Own,
-        unseen: Vec<UnseenEvents>,
-    ) -> Result<(), String> {
+    pub(super) async fn claim(&self, own: &Own, unseen: Vec<UnseenEvents>) -> Result<(), String> {
         let _turn = self.turn.lock().await;
         let kept = self.kept();
         if kept.is_here() {

@@ -9,8 +9,8 @@ use ubf_server::{ContractRules, Service, SessionLimits, Versions};
 use ubf_service::StatefulService;
 use ubf_service::copy;
 use ubf_service::server::{CallWatch, Keeper, KeeperConfig, KeeperError};
-use ubf_state::{ShardId, UnseenEvents};
 use ubf_state::handoff::Standing;
+use ubf_state::{ShardId, UnseenEvents};
 use ubf_store::{Store, StoreError};
 
 use super::metered::{Metered, StoreHealth};

@@ -10,9 +10,7 @@ const PACKET_BYTES: usize = 1 << 20;
 
 /// `[{Session,[{Number,After,Packet}]}]`
 pub(crate) fn unseen_term(unseen: &[UnseenEvents]) -> Term {
-    let event = |KeptEvent { number, after, body }: &KeptEvent| {
-        ubf!({(*number), (*after), (Term::binary(body.clone()))})
-    };
+    let event = |KeptEvent { number, after, body }: &KeptEvent| ubf!({(*number), (*after), (Term::binary(body.clone()))});
     Term::list(unseen.iter().map(|of| {
         let events = Term::list(of.events.iter().map(event));
         ubf!({(Term::binary(of.session.to_bytes().to_vec())), (events)})

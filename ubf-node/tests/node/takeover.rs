@@ -365,7 +365,8 @@ async fn successor_fails(is_durable: bool, fault: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn u2_a_successor_that_dies_before_it_serves_costs_nothing() {
-    let faults = ["abort:s-warm", "abort:s-given", "abort:s-opened", "abort:s-ready", "abort:s-told"];
+    let faults =
+        ["abort:s-warm", "abort:s-given", "abort:s-opened", "abort:s-ready", "abort:s-told"];
     for fault in faults {
         successor_fails(false, fault).await;
     }

@@ -27,7 +27,8 @@ impl SessionOwner for Owner {
 #[tokio::test]
 async fn r4_who_has_no_version_in_common_is_sent_to_the_owner_who_may_have_one() {
     for (owner, named) in [(Some("192.0.2.9:4000"), "\"192.0.2.9:4000\""), (None, "?")] {
-        let builder = Server::builder().owned_service(Service::named("rows"), Arc::new(Owner(owner)));
+        let builder =
+            Server::builder().owned_service(Service::named("rows"), Arc::new(Owner(owner)));
         let server = start_with(builder, actor()).await;
         let mut peer = server.connect().await;
         let told = format!("0 {named} {{'no_common_version'1\"rows\"#3&}}$");

@@ -78,7 +78,8 @@ async fn u5_events_that_a_client_has_not_seen_go_to_the_next_owner() {
     server.stop().await;
     let closed = keeper.unseen();
     drop(keeper);
-    let count = |unseen: &[ubf_state::UnseenEvents]| unseen.iter().map(|of| of.events.len()).sum::<usize>();
+    let count =
+        |unseen: &[ubf_state::UnseenEvents]| unseen.iter().map(|of| of.events.len()).sum::<usize>();
     assert_eq!([count(&shown), count(&closed)], [2, 3]);
     let server = Running::start_with("127.0.0.1:0", store, with_unseen(closed)).await;
     let (mut watcher, resumed) = server.resume_with(ID, 1, 1, 2).await;

@@ -410,8 +410,7 @@ impl Store for Postgres {
 
     fn announced(&mut self, shard: ShardId) -> Result<Vec<Announced>, StoreError> {
         let shard = i64::from(shard.0);
-        let rows =
-            self.ask(async |session| session.client.query(sql::ANNOUNCED, &[&shard]).await);
+        let rows = self.ask(async |session| session.client.query(sql::ANNOUNCED, &[&shard]).await);
         rows.and_then(|rows| rows.iter().map(announced).collect())
             .map_err(failed("what nodes know cannot be read"))
     }
