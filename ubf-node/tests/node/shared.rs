@@ -347,8 +347,6 @@ async fn t6_nothing_is_finalized_that_another_node_of_the_store_does_not_know() 
     let watched = "the owner of the rows is watched";
     let mut b = Node::start_first(&database, "b", &["--knows", "1"]);
     b.program.as_mut().unwrap().logs(watched);
-    let mut load = Load::at([&a.address, &b.address]).await;
-    load.goes_on(20).await;
     let refused = a.ask(ubf!({finalize, all})).await;
     let why = format!("the node {} may own the rows, and knows state version 1 to 1", b.address);
     assert!(refused.starts_with("{error,") && refused.contains(&why), "{refused}");
@@ -360,6 +358,8 @@ async fn t6_nothing_is_finalized_that_another_node_of_the_store_does_not_know() 
     b.program.as_mut().unwrap().logs(watched);
     let finalized = a.ask(ubf!({finalize, all})).await;
     assert!(finalized.starts_with("{finalized,"), "{finalized}");
+    // What the rows can hold from here on is offered.
+    let mut load = Load::at([&a.address, &b.address]).await;
     load.goes_on(20).await;
     assert_eq!(stage(&a.hand_off(&b).await), "given");
     load.goes_on(20).await;
