@@ -65,12 +65,7 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<ExitCod
     if cfg!(feature = "peers") {
         return Err(format!("counts are of a build without the peers: {COMMAND}").into());
     }
-    let is_there = Command::new("valgrind")
-        .arg("--version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    if !is_there.is_ok_and(|status| status.success()) {
+    if !has_valgrind() {
         writeln!(out, "skipped: there is no valgrind to count instructions with")?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -133,6 +128,27 @@ fn compare(kept: &ByDocument, found: &ByDocument, out: &mut impl Write) -> Resul
     Ok(more == 0)
 }
 
+/// Whether instructions can be counted.
+pub(crate) fn has_valgrind() -> bool {
+    let mut asked = Command::new("valgrind");
+    asked.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+    asked.status().is_ok_and(|status| status.success())
+}
+
+/// A command that runs what is added to it, and writes its instructions to this file.
+pub(crate) fn callgrind(file: &Path) -> Command {
+    let mut command = Command::new("valgrind");
+    command.arg("--tool=callgrind").arg(format!("--callgrind-out-file={}", file.display()));
+    command
+}
+
+/// All instructions of a file of callgrind's.
+pub(crate) fn total(file: &Path) -> Result<u64, Error> {
+    let dump = fs::read_to_string(file)?;
+    let total = dump.lines().rev().find_map(|line| line.strip_prefix("totals: "));
+    Ok(total.ok_or("a dump has no total")?.trim().parse()?)
+}
+
 /// Counts every operation, under callgrind.
 fn count() -> Result<ByDocument, Error> {
     let folder = env::temp_dir().join(format!("ubf-benches-{}", process::id()));
@@ -143,11 +159,10 @@ fn count() -> Result<ByDocument, Error> {
 }
 
 fn count_in(folder: &Path) -> Result<ByDocument, Error> {
-    let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--collect-atstart=no"])
+    let output = callgrind(&folder.join("out"))
+        .arg("--collect-atstart=no")
         .arg(format!("--toggle-collect={COUNTED}"))
         .arg(format!("--dump-after={COUNTED}"))
-        .arg(format!("--callgrind-out-file={}", folder.join("out").display()))
         .arg(env::current_exe()?)
         .arg("counted")
         .stdin(Stdio::null())
@@ -159,17 +174,9 @@ fn count_in(folder: &Path) -> Result<ByDocument, Error> {
     for (place, line) in String::from_utf8(output.stdout)?.lines().enumerate() {
         let (document, operation) =
             line.split_once('\t').ok_or("a line does not name an operation")?;
-        let dump = fs::read_to_string(folder.join(format!("out.{}", place + 1)));
-        let dump = dump.map_err(|error| format!("callgrind has not seen {COUNTED}: {error}"))?;
-        let total = dump
-            .lines()
-            .rev()
-            .find_map(|line| line.strip_prefix("totals: "))
-            .ok_or("a dump has no total")?;
-        counts
-            .entry(document.to_owned())
-            .or_default()
-            .insert(operation.to_owned(), total.trim().parse()?);
+        let total = total(&folder.join(format!("out.{}", place + 1)));
+        let total = total.map_err(|error| format!("callgrind has not seen {COUNTED}: {error}"))?;
+        counts.entry(document.to_owned()).or_default().insert(operation.to_owned(), total);
     }
     Ok(counts)
 }

@@ -9,6 +9,8 @@
 pub mod data;
 pub mod formats;
 pub mod measure;
+#[cfg(feature = "peers")]
+pub mod wire;
 pub mod work;
 
 /// Why something cannot be measured.

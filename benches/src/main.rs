@@ -4,7 +4,13 @@
 
 mod counts;
 #[cfg(feature = "peers")]
+mod markdown;
+#[cfg(feature = "peers")]
+mod missing;
+#[cfg(feature = "peers")]
 mod report;
+#[cfg(feature = "peers")]
+mod section;
 #[cfg(feature = "peers")]
 mod server;
 #[cfg(feature = "peers")]
@@ -47,6 +53,10 @@ enum Command {
     #[command(hide = true)]
     #[cfg(feature = "peers")]
     Serve(server::ServeArguments),
+    /// Calls a server so many times: what `report` starts to count the client's instructions.
+    #[command(hide = true)]
+    #[cfg(feature = "peers")]
+    Call(server::CallArguments),
     /// Runs each operation that is counted once: what `counts` starts under valgrind.
     #[command(hide = true)]
     Counted,
@@ -73,8 +83,10 @@ fn main() -> Result<ExitCode, Error> {
         }
         #[cfg(feature = "peers")]
         Command::Serve(arguments) => {
-            server::serve(arguments, &mut io::stdout()).map(|()| ExitCode::SUCCESS)
+            server::serve(&arguments, &mut io::stdout()).map(|()| ExitCode::SUCCESS)
         }
+        #[cfg(feature = "peers")]
+        Command::Call(arguments) => server::call(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Counted => counts::run_counted().map(|()| ExitCode::SUCCESS),
     }
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use ubf_codec::{Dialect, Encoder, Limits, Operator, Tracer};
 
 use crate::counts::Counts;
+use crate::missing::Missing;
 use crate::{server, state, toolchain};
 
 /// What is known of one operation.
@@ -27,12 +28,15 @@ pub(crate) struct Figures {
     pub(crate) rounds: usize,
     pub(crate) rustc: String,
     pub(crate) operations: Vec<Figure>,
+    /// Decoding of documents of so many messages.
+    pub(crate) sizes: Vec<(usize, Vec<Figure>)>,
     /// The parse trees as `term_to_binary` writes them, text being Erlang's strings.
     pub(crate) parse_trees_etf_bytes: usize,
     /// Of the document `twitter`, if there are instruction counts of this compiler.
     pub(crate) instructions: Option<Instructions>,
     pub(crate) servers: Option<server::Figures>,
     pub(crate) rows: Option<state::Figures>,
+    pub(crate) missing: Missing,
 }
 
 /// Instructions of the document `twitter`.
@@ -43,18 +47,21 @@ pub(crate) struct Instructions {
 }
 
 impl Figures {
-    pub(crate) fn new(operations: Vec<Figure>, plan: Plan) -> Result<Self, Error> {
+    /// Before anything is measured.
+    pub(crate) fn new(plan: Plan) -> Result<Self, Error> {
         let trees = data::document("parse trees").ok_or("there are parse trees")?;
         let rustc = toolchain::rustc()?;
         let instructions = instructions(&rustc)?;
         Ok(Self {
             rounds: plan.rounds,
             rustc,
-            operations,
+            operations: Vec::new(),
+            sizes: Vec::new(),
             parse_trees_etf_bytes: etf::encode(&trees.value, etf::Text::Strings).len(),
             instructions,
             servers: None,
             rows: None,
+            missing: Missing::default(),
         })
     }
 
@@ -70,6 +77,13 @@ impl Figures {
             self.get(document, work, peer)?.nanoseconds
                 / self.get(document, work, UBF)?.nanoseconds,
         )
+    }
+
+    /// The same of decoding, where a peer that can reuse its buffers does, and the codec then does,
+    /// too.
+    pub(crate) fn decoding(&self, document: &str, peer: &str) -> Option<f64> {
+        let reused = self.times(document, Work::DecodeReused, peer);
+        reused.or_else(|| self.times(document, Work::Decode, peer))
     }
 
     /// Bytes in the cached style for one in the plain style.

@@ -1,9 +1,9 @@
 //! What is to be reached.
 
-use benches::work::{UBF, VIEWS, Work};
+use benches::work::{UBF, Work};
 
 use super::figures::{Figures, count};
-use crate::server::{self, Kind, Scenario};
+use crate::server::{self, DEPTH, Kind, Scenario};
 use crate::state;
 
 /// The peers of the table of goals for decoding, and what each row wants of them.
@@ -25,22 +25,24 @@ pub(crate) const DECODE: [(&str, [Option<f64>; 5]); 6] = [
     ("canada", [Some(4.4), Some(1.3), None, Some(1.1), None]),
 ];
 
-/// By document: how many times as long as the codec `serde_json` should take to decode into
-/// structs, and to encode them.
-const TYPED: [(&str, f64, f64); 5] = [
-    ("twitter", 2.0, 1.2),
-    ("citm", 1.5, 1.0),
-    ("canada", 0.8, 0.7),
-    ("rpc", 1.5, 1.2),
-    ("records", 2.0, 1.5),
-];
-
 /// One more goal.
 pub(crate) struct Goal {
     pub(crate) what: String,
     pub(crate) limit: Limit,
     /// `None` if it was not measured.
     pub(crate) reached: Option<f64>,
+    /// What the figure was made of.
+    pub(crate) measured: Option<String>,
+}
+
+impl Goal {
+    pub(crate) fn new(what: impl Into<String>, limit: Limit, reached: Option<f64>) -> Self {
+        Self { what: what.into(), limit, reached, measured: None }
+    }
+
+    pub(crate) fn with(self, measured: Option<String>) -> Self {
+        Self { measured, ..self }
+    }
 }
 
 /// What a figure should be.
@@ -48,6 +50,8 @@ pub(crate) struct Goal {
 pub(crate) enum Limit {
     AtLeast(f64),
     AtMost(f64),
+    /// It stands beside others, and nothing is wanted of it.
+    None,
 }
 
 impl Limit {
@@ -55,6 +59,7 @@ impl Limit {
         match self {
             Self::AtLeast(limit) => figure >= limit,
             Self::AtMost(limit) => figure <= limit,
+            Self::None => true,
         }
     }
 }
@@ -62,9 +67,13 @@ impl Limit {
 /// The goals of the codec beside those for decoding.
 pub(crate) fn of_the_codec(figures: &Figures) -> Vec<Goal> {
     use Limit::{AtLeast, AtMost};
-    let goal = |what: String, limit, reached| Goal { what, limit, reached };
+    let goal = |what: String, limit, reached| Goal::new(what, limit, reached);
     let mut goals = Vec::new();
-    goals.extend(of_visits(figures));
+    for document in ["twitter", "records"] {
+        let times = figures.times(document, Work::Visit, "serde_json Value");
+        let what = format!("decode and visit {document}, vs serde_json `Value`");
+        goals.push(goal(what, AtLeast(5.0), times));
+    }
     for (document, least) in [("twitter", 1.1), ("records", 1.1), ("citm", 1.0)] {
         let times = figures.times(document, Work::Validate, "sonic-rs skip");
         goals.push(goal(format!("validate {document}, vs sonic-rs skip"), AtLeast(least), times));
@@ -97,15 +106,6 @@ pub(crate) fn of_the_codec(figures: &Figures) -> Vec<Goal> {
     ));
     let fresh = figures.get("rpc", Work::Decode, UBF).and_then(allocations).map(f64::from);
     goals.push(goal("allocations, rpc, fresh buffers".into(), AtMost(1.0), fresh));
-    goals.extend(of_structs_and_terms(figures));
-    for document in ["rpc", "twitter", "citm"] {
-        let times = figures.times(document, Work::Encode, "serde_json Value");
-        goals.push(goal(format!("encode {document}, vs serde_json `Value`"), AtLeast(1.5), times));
-    }
-    for document in ["twitter", "citm", "records"] {
-        let times = figures.cached_time(document);
-        goals.push(goal(format!("encode {document} cached, time vs plain"), AtMost(1.6), times));
-    }
     for (document, most) in [("records", 0.32), ("twitter", 0.6)] {
         let times = figures.cached_bytes(document);
         goals.push(goal(format!("encode {document} cached, bytes vs plain"), AtMost(most), times));
@@ -137,66 +137,11 @@ pub(crate) fn of_the_codec(figures: &Figures) -> Vec<Goal> {
     goals
 }
 
-/// The goals of looking at all of a packet.
-fn of_visits(figures: &Figures) -> Vec<Goal> {
-    use Limit::{AtLeast, AtMost};
-    let goal = |what: String, limit, reached| Goal { what, limit, reached };
-    let mut goals = Vec::new();
-    for document in ["twitter", "records"] {
-        let times = figures.times(document, Work::Visit, "serde_json Value");
-        goals.push(goal(
-            format!("decode and visit {document}, vs serde_json `Value`"),
-            AtLeast(5.0),
-            times,
-        ));
-    }
-    for document in ["twitter", "citm", "records"] {
-        let times = figures.times(document, Work::Look, VIEWS);
-        goals.push(goal(
-            format!("visit {document} by views, time vs by a visitor"),
-            AtMost(1.5),
-            times,
-        ));
-    }
-    goals
-}
-
-/// The goals of what programs own: structs, and terms.
-fn of_structs_and_terms(figures: &Figures) -> Vec<Goal> {
-    use Limit::AtLeast;
-    let goal = |what: String, limit, reached| Goal { what, limit, reached };
-    let mut goals = Vec::new();
-    for (document, decode, encode) in TYPED {
-        let times = figures.times(document, Work::Typed, "serde_json");
-        goals.push(goal(
-            format!("decode {document} to structs, vs serde_json"),
-            AtLeast(decode),
-            times,
-        ));
-        let times = figures.times(document, Work::EncodeTyped, "serde_json");
-        goals.push(goal(
-            format!("encode structs of {document}, vs serde_json"),
-            AtLeast(encode),
-            times,
-        ));
-    }
-    for (document, least) in [("twitter", 1.5), ("citm", 1.2), ("canada", 1.0)] {
-        let times = figures.times(document, Work::Owned, "serde_json Value");
-        goals.push(goal(
-            format!("decode {document} to owned, vs serde_json `Value`"),
-            AtLeast(least),
-            times,
-        ));
-    }
-    goals
-}
-
 /// The goals of services with rows.
 pub(crate) fn of_rows(figures: &state::Figures) -> Vec<Goal> {
     use Limit::AtLeast;
     let calls = |kind| figures.calls(kind);
-    let goal =
-        |what: &str, least, reached| Goal { what: what.to_owned(), limit: AtLeast(least), reached };
+    let goal = |what: &str, least, reached| Goal::new(what, AtLeast(least), reached);
     let redb = calls(state::Kind::Redb);
     let echo = calls(state::Kind::Echo);
     vec![
@@ -204,7 +149,7 @@ pub(crate) fn of_rows(figures: &state::Figures) -> Vec<Goal> {
         goal(
             "durable calls a second, redb, vs one fsync a call",
             100.0,
-            redb.map(|redb| redb / figures.fsyncs),
+            redb.zip(figures.fsyncs).map(|(redb, fsyncs)| redb / fsyncs),
         ),
         goal(
             "durable calls a second, PostgreSQL, 16 sessions with 64 in flight",
@@ -216,66 +161,40 @@ pub(crate) fn of_rows(figures: &state::Figures) -> Vec<Goal> {
             0.7,
             calls(state::Kind::Memory).zip(echo).map(|(memory, echo)| memory / echo),
         ),
-        Goal {
-            what: "`up` on read, as a part of the call".to_owned(),
-            limit: Limit::AtMost(0.15),
-            reached: Some(figures.up),
-        },
+        Goal::new("`up` on read, as a part of the call", Limit::AtMost(0.15), figures.up),
     ]
 }
 
-/// The goals of client and server.
+/// The goals of client and server that stand in no other table.
 pub(crate) fn of_the_servers(figures: &server::Figures) -> Vec<Goal> {
     use Limit::{AtLeast, AtMost};
-    let goal = |what: &str, limit, reached| Goal { what: what.to_owned(), limit, reached };
-    let in_flight = figures.get(Kind::Ubf, Scenario::InFlight);
-    let connections = figures.connections(Kind::Ubf);
-    let bytes = &figures.sessions.bytes;
+    let in_flight = Scenario::InFlight(DEPTH);
+    let bytes = figures.sessions.as_ref().map(|sessions| &sessions.bytes);
     vec![
-        goal(
-            "calls a second, 64 in flight through the client's handle, vs bare tokio through one",
-            AtLeast(0.8),
-            figures.speed(Kind::Ubf, Scenario::InFlight, Kind::Handle),
-        ),
-        goal(
+        Goal::new(
             "calls a second, 64 in flight, called as the bare server is, vs bare tokio",
             AtLeast(0.5),
-            figures.speed(Kind::Packets, Scenario::InFlight, Kind::Bare),
+            figures.speed(Kind::Packets, in_flight, Kind::Bare),
         ),
-        goal(
+        Goal::new(
             "server CPU µs a call, 64 in flight",
             AtMost(0.75),
-            in_flight.map(|figure| figure.server_cpu_us),
+            figures.get(Kind::Ubf, in_flight).map(|figure| figure.server_cpu_us),
         ),
-        goal(
-            "calls a second, 64 connections, vs bare tokio",
-            AtLeast(0.95),
-            figures.speed(Kind::Ubf, Scenario::Connections, Kind::Bare),
-        ),
-        goal(
-            "KiB of the server an idle connection",
-            AtMost(2.0),
-            connections.map(|figure| figure.bytes_idle / 1024.0),
-        ),
-        goal(
+        Goal::new(
             "server CPU of a call in a session, 64 in flight, vs without",
             AtMost(1.1),
-            figures.cpu_in_session(Scenario::InFlight),
+            figures.cpu_in_session(in_flight),
         ),
-        goal(
+        Goal::new(
             "bytes of the server a session at rest, beside its connection",
             AtMost(1024.0),
-            Some(bytes.session - bytes.connection),
+            bytes.map(|bytes| bytes.session - bytes.connection),
         ),
-        goal(
+        Goal::new(
             "bytes of the server a session without a connection",
             AtMost(512.0),
-            Some(bytes.parked),
-        ),
-        goal(
-            "connect, negotiate and call, time vs bare connect and call",
-            AtMost(1.3),
-            figures.first_call(Kind::Ubf),
+            bytes.map(|bytes| bytes.parked),
         ),
     ]
 }

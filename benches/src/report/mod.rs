@@ -1,22 +1,30 @@
 //! The report: all operations measured side by side, and set beside what is to be reached.
 
+mod felt;
 mod figures;
 mod goals;
+mod growth;
 mod readme;
 mod tables;
 
 use std::fs;
 use std::io::Write;
 use std::process::Stdio;
+use std::time::Instant;
 
 use benches::Error;
 use benches::measure::{Allocations, Plan, nanoseconds};
-use benches::work::{documents, operations};
+use benches::work::{Operation, documents, of_size, operations};
 use clap::Args;
 
 use self::figures::{Figure, Figures};
-pub(crate) use self::tables::{header, ratio};
+use crate::missing::{Missing, say};
+use crate::section::{Section, Sections};
 use crate::{server, state, toolchain};
+
+/// Messages in a document of which the growth is measured. The largest is within the default limits
+/// (L1).
+const SIZES: [usize; 6] = [1, 10, 100, 1_000, 10_000, 40_000];
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -26,30 +34,23 @@ pub(crate) struct Arguments {
     /// Prints all figures as JSON; writes nothing
     #[arg(long)]
     json: bool,
-    /// Leaves the servers out
-    #[arg(long)]
-    codec_only: bool,
+    /// Measures this part alone, and prints it; may be repeated; writes nothing
+    #[arg(long, value_enum)]
+    only: Vec<Section>,
 }
 
 pub(crate) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<(), Error> {
-    let plan = if arguments.quick { Plan::QUICK } else { Plan::FULL };
-    let mut figures = measure(plan)?;
-    if !arguments.codec_only {
-        figures.servers = Some(server::measure(if arguments.quick {
-            server::Plan::QUICK
-        } else {
-            server::Plan::FULL
-        })?);
-        let plan = if arguments.quick { state::Plan::QUICK } else { state::Plan::FULL };
-        figures.rows = Some(state::measure(plan)?);
-    }
+    let start = Instant::now();
+    let sections = Sections(arguments.only.clone());
+    let figures = measure(&sections, arguments.quick)?;
+    say(format_args!("measured in {:.0} s", start.elapsed().as_secs_f64()));
     if arguments.json {
         serde_json::to_writer_pretty(&mut *out, &figures)?;
         writeln!(out)?;
         return Ok(());
     }
     let results = tables::results(&figures)?;
-    if arguments.quick {
+    if arguments.quick || !arguments.only.is_empty() {
         write!(out, "{results}")?;
         return Ok(());
     }
@@ -65,25 +66,59 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<(), Err
     Ok(())
 }
 
-fn measure(plan: Plan) -> Result<Figures, Error> {
-    let allocations = count_allocations()?;
-    let mut found = Vec::new();
-    for document in documents() {
-        let mut operations = operations(document)?;
-        let times = nanoseconds(&mut operations, plan);
-        for (operation, nanoseconds) in operations.iter().zip(times) {
-            let allocations =
-                allocations.iter().find(|allocations| allocations.key == operation.key);
-            found.push(Figure {
-                key: operation.key.clone(),
-                bytes: operation.bytes,
-                nanoseconds,
-                allocations: allocations.map(|allocations| allocations.count),
-                peak_bytes: allocations.map(|allocations| allocations.peak_bytes),
-            });
-        }
+fn measure(sections: &Sections, is_quick: bool) -> Result<Figures, Error> {
+    let plan = if is_quick { Plan::QUICK } else { Plan::FULL };
+    let mut figures = Figures::new(plan)?;
+    // What is missing is said in the results, wherever they end up.
+    let mut missing = Missing::default();
+    if sections.has(Section::Codec) {
+        of_the_codec(plan, &mut figures, &mut missing);
     }
-    Figures::new(found, plan)
+    if sections.has_servers() {
+        let plan = if is_quick { server::Plan::QUICK } else { server::Plan::FULL };
+        let measured =
+            missing.attempt("servers", |missing| server::measure(plan, sections, missing));
+        figures.servers = measured;
+    }
+    if sections.has(Section::Rows) {
+        say("services with rows …");
+        let plan = if is_quick { state::Plan::QUICK } else { state::Plan::FULL };
+        figures.rows =
+            missing.attempt("services with rows", |missing| state::measure(plan, missing));
+    }
+    figures.missing = missing;
+    Ok(figures)
+}
+
+fn of_the_codec(plan: Plan, figures: &mut Figures, missing: &mut Missing) {
+    say("allocations …");
+    let allocations = missing.attempt("allocations", |_| count_allocations()).unwrap_or_default();
+    for document in documents() {
+        say(format_args!("codec, {document} …"));
+        let found =
+            missing.attempt(document, |_| Ok(timed(operations(document)?, plan, &allocations)));
+        figures.operations.extend(found.into_iter().flatten());
+    }
+    for messages in SIZES {
+        let what = format!("{messages} messages");
+        let found = missing.attempt(what, |_| Ok(timed(of_size(messages)?, plan, &[])));
+        figures.sizes.extend(found.map(|found| (messages, found)));
+    }
+}
+
+fn timed(mut operations: Vec<Operation>, plan: Plan, allocations: &[Allocations]) -> Vec<Figure> {
+    let times = nanoseconds(&mut operations, plan);
+    let figure = |(operation, nanoseconds): (&Operation, f64)| {
+        let allocations = allocations.iter().find(|allocations| allocations.key == operation.key);
+        Figure {
+            key: operation.key.clone(),
+            bytes: operation.bytes,
+            nanoseconds,
+            allocations: allocations.map(|allocations| allocations.count),
+            peak_bytes: allocations.map(|allocations| allocations.peak_bytes),
+        }
+    };
+    operations.iter().zip(times).map(figure).collect()
 }
 
 fn count_allocations() -> Result<Vec<Allocations>, Error> {
@@ -92,7 +127,7 @@ fn count_allocations() -> Result<Vec<Allocations>, Error> {
         .stderr(Stdio::inherit())
         .output()?;
     if !output.status.success() {
-        return Err("allocations cannot be counted".into());
+        return Err("they cannot be counted".into());
     }
     Ok(serde_json::from_slice(&output.stdout)?)
 }

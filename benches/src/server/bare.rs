@@ -2,31 +2,26 @@
 //! together.
 
 use std::collections::VecDeque;
-use std::io;
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use benches::Error;
+use benches::wire::{Frames, frames};
 use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt as _, SinkExt, StreamExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_util::codec::{Decoder, Encoder, Framed, LengthDelimitedCodec};
+use tokio_util::codec::{Decoder, Encoder, Framed};
 
 use super::load::Load;
-use super::peer::{Peer, TEXT, check};
+use super::peer::{Peer, TEXT, Target, check};
 
 pub(crate) struct Bare;
 
-pub(crate) type Frames = Framed<TcpStream, LengthDelimitedCodec>;
-
-pub(crate) fn frames(stream: TcpStream) -> Result<Frames, Error> {
-    stream.set_nodelay(true)?;
-    Ok(Framed::new(stream, LengthDelimitedCodec::new()))
-}
-
-/// A request of a hundred bytes.
-pub(crate) fn request() -> Bytes {
-    Bytes::from(format!("{TEXT:>100}"))
+/// A request of so many bytes.
+pub(crate) fn request(bytes: usize) -> Bytes {
+    let mut request = b" ".repeat(bytes.saturating_sub(TEXT.len()));
+    request.extend_from_slice(TEXT.as_bytes());
+    request.truncate(bytes);
+    Bytes::from(request)
 }
 
 impl Peer for Bare {
@@ -39,8 +34,9 @@ impl Peer for Bare {
         }
     }
 
-    async fn connect(address: SocketAddr) -> Result<Self::Client, Error> {
-        Ok((frames(TcpStream::connect(address).await?)?, request()))
+    async fn connect(target: Target) -> Result<Self::Client, Error> {
+        let frames = frames(TcpStream::connect(target.address).await?)?;
+        Ok((frames, request(target.body_bytes)))
     }
 
     async fn call((frames, request): &mut Self::Client) -> Result<(), Error> {
@@ -54,25 +50,27 @@ impl Peer for Bare {
         depth: usize,
         load: &Load,
     ) -> Result<(), Error> {
-        batches(&mut frames, &request, &request, depth, load).await
+        let is_reply = |reply: &BytesMut| check(&**reply, &*request);
+        batches(&mut frames, &request, is_reply, depth, load).await
     }
 }
 
-/// Calls in a loop, without a handle: all replies that are there are taken, then as many requests
-/// are written together.
-pub(crate) async fn batches<C>(
+/// Calls in a loop, without a handle: all replies that are there are taken, decoded and looked at,
+/// then as many requests are written together.
+pub(crate) async fn batches<C, T>(
     frames: &mut Framed<TcpStream, C>,
     request: &Bytes,
-    reply: &[u8],
+    is_reply: impl Fn(&T) -> Result<(), Error>,
     depth: usize,
     load: &Load,
 ) -> Result<(), Error>
 where
-    C: Decoder<Item = BytesMut, Error = io::Error> + Encoder<Bytes, Error = io::Error>,
+    C: Decoder<Item = T> + Encoder<Bytes>,
+    Error: From<<C as Decoder>::Error> + From<<C as Encoder<Bytes>>::Error>,
 {
     let mut in_flight = VecDeque::with_capacity(depth);
     loop {
-        while in_flight.len() < depth && load.goes_on(Instant::now()) {
+        while in_flight.len() < depth && load.begins(Instant::now()) {
             in_flight.push_back(Instant::now());
             frames.feed(request.clone()).await?;
         }
@@ -82,7 +80,7 @@ where
         SinkExt::<Bytes>::flush(frames).await?;
         let mut next = Some(frames.next().await);
         while let Some(received) = next {
-            check(&*received.ok_or("the connection was closed")??, reply)?;
+            is_reply(&received.ok_or("the connection was closed")??)?;
             let start = in_flight.pop_front().ok_or("a reply that nobody has asked for")?;
             load.record(start, Instant::now());
             next = if in_flight.is_empty() { None } else { frames.next().now_or_never() };

@@ -1,75 +1,94 @@
-//! Rounds in which the servers have their turns one after the other.
+//! Rounds in which the servers have their turns one after the other, so that what else the machine
+//! does hits all alike, and ratios can be taken round by round.
 
 use std::time::{Duration, Instant};
 
 use benches::Error;
-use benches::measure::percentile;
 use hdrhistogram::Histogram;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::time::sleep;
 
 use super::bare::Bare;
-use super::child::Child;
-use super::figures::{Connections, Figure, Figures, Scenario};
+use super::bodies::{self, Halves, Typed};
+use super::child::Place;
+use super::contender::{Contender, start, start_in_version};
+use super::figures::{ACTIVE, Connections, DEPTH, Figure, Figures, Scenario, median};
 use super::handle::Handle;
-use super::load::{self, Outcome};
 use super::packets::Packets;
-use super::peer::{Kind, Peer};
-use super::redirect;
-use super::sessions;
+use super::peer::Kind;
+use super::pin::{Pinned, Processors};
 use super::tarpc::Tarpc;
 use super::tonic::Tonic;
 use super::ubf::{InSession, Ubf};
+use super::{beside, first, growth, idle, instructions, redirect, sessions};
+use crate::missing::{Missing, say};
+use crate::section::{Section, Sections};
 
-/// For connections that were given up to end before others are measured. Chosen: a hundred of them
-/// take a tenth of it.
-const ENDING_TIME: Duration = Duration::from_millis(20);
-const DEPTH: usize = 64;
-const ACTIVE: usize = 64;
 /// Descriptors that are no idle connections: the active ones, and what a process has besides.
-const OTHER_DESCRIPTORS: u64 = 256;
+const OTHER_DESCRIPTORS: u64 = 2_048;
+/// For one turn, whatever it measures. Chosen: a hundred times what the longest takes.
+const MAX_TURN: Duration = Duration::from_secs(60);
+/// For one part. Chosen: several times what the longest takes.
+const MAX_PART: Duration = Duration::from_secs(300);
+
+/// How often, and how long each time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rounds {
+    pub(super) count: usize,
+    /// How long one server has its turn in one round.
+    pub(super) turn: Duration,
+}
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
-    rounds: usize,
-    /// How long one server has its turn in one scenario.
-    turn: Duration,
+    rounds: Rounds,
+    /// Of figures that only show how something grows.
+    pub(super) growth: Rounds,
+    /// Of calls that take a long time.
+    pub(super) large: Rounds,
     idle: usize,
     /// First calls in each round, and redirects in all.
     first_calls: usize,
     redirects: usize,
     resumes: usize,
     cuts: usize,
+    /// Calls under callgrind, at least.
+    counted: u64,
+    /// Clients whose memory is counted.
+    handles: usize,
 }
 
 impl Plan {
     pub(crate) const FULL: Self = Self {
-        rounds: 12,
-        turn: Duration::from_millis(250),
+        rounds: Rounds { count: 9, turn: Duration::from_millis(250) },
+        growth: Rounds { count: 5, turn: Duration::from_millis(150) },
+        large: Rounds { count: 7, turn: Duration::from_millis(600) },
         idle: 10_000,
         first_calls: 100,
         redirects: 200,
         resumes: 100,
         cuts: 5,
+        counted: 3_200,
+        handles: 400,
     };
     pub(crate) const QUICK: Self = Self {
-        rounds: 2,
-        turn: Duration::from_millis(50),
+        rounds: Rounds { count: 2, turn: Duration::from_millis(50) },
+        growth: Rounds { count: 1, turn: Duration::from_millis(20) },
+        large: Rounds { count: 1, turn: Duration::from_millis(50) },
         idle: 200,
         first_calls: 10,
         redirects: 10,
         resumes: 5,
         cuts: 1,
+        counted: 320,
+        handles: 50,
     };
 
     /// The same with so many rounds, and so many idle connections.
     pub(crate) fn with(self, rounds: Option<usize>, idle: Option<usize>) -> Self {
-        Self {
-            rounds: rounds.unwrap_or(self.rounds).max(1),
-            idle: idle.unwrap_or(self.idle).max(1),
-            ..self
-        }
+        let count = rounds.unwrap_or(self.rounds.count).max(1);
+        let rounds = Rounds { count, ..self.rounds };
+        Self { rounds, idle: idle.unwrap_or(self.idle).max(1), ..self }
     }
 
     const fn of_sessions(self) -> sessions::Plan {
@@ -77,62 +96,74 @@ impl Plan {
     }
 }
 
-pub(crate) fn measure(plan: Plan) -> Result<Figures, Error> {
-    run(plan, measure_all)
-}
-
-/// What sessions cost beside their calls, alone.
-pub(crate) fn measure_sessions(plan: Plan) -> Result<sessions::Figures, Error> {
-    run(plan, async |plan| sessions::measure(plan.of_sessions()).await)
+/// Measures the parts that are wanted. What cannot be measured is missing.
+pub(crate) fn measure(
+    plan: Plan,
+    sections: &Sections,
+    missing: &mut Missing,
+) -> Result<Figures, Error> {
+    run(plan, missing, async |bench| {
+        for (section, name) in [
+            (Section::Calls, "calls"),
+            (Section::Idle, "idle connections"),
+            (Section::Bodies, "typed calls and large bodies"),
+            (Section::FirstCalls, "first calls"),
+            (Section::Sessions, "sessions"),
+            (Section::Instructions, "instructions"),
+        ] {
+            if sections.has(section) {
+                say(format_args!("{name} …"));
+                let start = Instant::now();
+                bench.part(section, name).await;
+                say(format_args!("{name}: {:.0} s", start.elapsed().as_secs_f64()));
+            }
+        }
+    })
 }
 
 /// What TLS costs, ours and tonic's.
 #[cfg(feature = "tls")]
-pub(crate) fn measure_tls(plan: Plan) -> Result<Figures, Error> {
-    run(plan, measure_all_tls)
-}
-
-#[cfg(feature = "tls")]
-async fn measure_all_tls(plan: Plan) -> Result<Figures, Error> {
+pub(crate) fn measure_tls(plan: Plan, missing: &mut Missing) -> Result<Figures, Error> {
     use super::tls::{TonicTls, UbfTls};
 
-    let mut ubf = Candidate::<Ubf>::start(Kind::Ubf)?;
-    let mut ubf_tls = Candidate::<UbfTls>::start(Kind::UbfTls)?;
-    let mut tonic = Candidate::<Tonic>::start(Kind::Tonic)?;
-    let mut tonic_tls = Candidate::<TonicTls>::start(Kind::TonicTls)?;
-    for scenario in [Scenario::Sequential, Scenario::InFlight, Scenario::Connections] {
-        for _ in 0..plan.rounds {
-            ubf.turn(scenario, plan).await?;
-            ubf_tls.turn(scenario, plan).await?;
-            tonic.turn(scenario, plan).await?;
-            tonic_tls.turn(scenario, plan).await?;
+    run(plan, missing, async |bench| {
+        let place = bench.place.clone();
+        let mut all = bench.started([
+            (Kind::Ubf, start::<Ubf>(Kind::Ubf, &place)),
+            (Kind::UbfTls, start::<UbfTls>(Kind::UbfTls, &place)),
+            (Kind::Tonic, start::<Tonic>(Kind::Tonic, &place)),
+            (Kind::TonicTls, start::<TonicTls>(Kind::TonicTls, &place)),
+        ]);
+        let rounds = bench.plan.rounds;
+        for scenario in [1, DEPTH].map(Scenario::InFlight) {
+            bench.rounds(&mut all, scenario, rounds).await;
         }
-    }
-    for _ in 0..plan.rounds {
-        ubf.first_calls(plan).await?;
-        ubf_tls.first_calls(plan).await?;
-        tonic.first_calls(plan).await?;
-        tonic_tls.first_calls(plan).await?;
-    }
-    ubf.among_idle(plan).await?;
-    ubf_tls.among_idle(plan).await?;
-    tonic.among_idle(plan).await?;
-    tonic_tls.among_idle(plan).await?;
-    let (mut figures, mut connections) = (Vec::new(), Vec::new());
-    for (mut of_scenarios, of_connections) in
-        [ubf.figures()?, ubf_tls.figures()?, tonic.figures()?, tonic_tls.figures()?]
-    {
-        figures.append(&mut of_scenarios);
-        connections.push(of_connections);
-    }
-    let Plan { rounds, idle, .. } = plan;
-    let sessions = sessions::Figures::default();
-    Ok(Figures { rounds, idle, figures, connections, redirect_us: 0.0, sessions })
+        bench.rounds(&mut all, Scenario::Connections(ACTIVE), rounds).await;
+        bench.first_calls(&mut all).await;
+        bench.among_idle(&mut all).await;
+    })
 }
 
-fn run<T>(plan: Plan, measure: impl AsyncFnOnce(Plan) -> Result<T, Error>) -> Result<T, Error> {
+fn run(
+    plan: Plan,
+    missing: &mut Missing,
+    measure: impl AsyncFnOnce(&mut Bench<'_>),
+) -> Result<Figures, Error> {
     let plan = Plan { idle: plan.idle.min(descriptors()?), ..plan };
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(measure(plan))
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let processors = Processors::allowed()?;
+    let pinned = if processors.are_two() { Some(Pinned::client(&processors)?) } else { None };
+    let place = Place { processors: Some(processors.of_server()), ..Place::default() };
+    let figures = Figures {
+        rounds: plan.rounds.count,
+        idle: plan.idle,
+        is_pinned: pinned.is_some(),
+        ..Figures::default()
+    };
+    let mut bench = Bench { plan, place, processors, figures, missing };
+    runtime.block_on(measure(&mut bench));
+    drop(pinned);
+    Ok(bench.figures)
 }
 
 /// How many idle connections the system allows, after asking for as many as can be had.
@@ -140,180 +171,227 @@ fn descriptors() -> Result<usize, Error> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
     let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    Ok(usize::try_from(allowed.saturating_sub(OTHER_DESCRIPTORS))?)
+    Ok(usize::try_from(allowed.saturating_sub(OTHER_DESCRIPTORS).max(1))?)
 }
 
-async fn measure_all(plan: Plan) -> Result<Figures, Error> {
-    let mut ubf = Candidate::<Ubf>::start(Kind::Ubf)?;
-    let mut in_session = Candidate::<InSession>::start(Kind::InSession)?;
-    let mut packets = Candidate::<Packets>::start(Kind::Packets)?;
-    let mut bare = Candidate::<Bare>::start(Kind::Bare)?;
-    let mut handle = Candidate::<Handle>::start(Kind::Handle)?;
-    let mut tarpc = Candidate::<Tarpc>::start(Kind::Tarpc)?;
-    let mut tonic = Candidate::<Tonic>::start(Kind::Tonic)?;
-    for scenario in [Scenario::Sequential, Scenario::InFlight, Scenario::Connections] {
-        for _ in 0..plan.rounds {
-            ubf.turn(scenario, plan).await?;
-            in_session.turn(scenario, plan).await?;
-            packets.turn(scenario, plan).await?;
-            bare.turn(scenario, plan).await?;
-            handle.turn(scenario, plan).await?;
-            tarpc.turn(scenario, plan).await?;
-            tonic.turn(scenario, plan).await?;
+type Contenders = Vec<Box<dyn Contender>>;
+type Started = Result<Box<dyn Contender>, Error>;
+
+/// What is measured with, and what was found.
+pub(super) struct Bench<'a> {
+    pub(super) plan: Plan,
+    /// Where servers run.
+    place: Place,
+    processors: Processors,
+    figures: Figures,
+    missing: &'a mut Missing,
+}
+
+impl Bench<'_> {
+    async fn part(&mut self, section: Section, name: &str) {
+        let (plan, place) = (self.plan, self.place.clone());
+        match section {
+            Section::Calls => self.calls().await,
+            Section::Idle => self.idle().await,
+            Section::Bodies => self.bodies().await,
+            Section::FirstCalls => {
+                let mut all = self.all();
+                self.first_calls(&mut all).await;
+                let ways = first::measure(&place, plan.rounds.count, plan.first_calls);
+                let ways = self.missing.within(name, MAX_PART, ways).await;
+                self.figures.first_calls = ways.unwrap_or_default();
+                let redirects = redirect::microseconds(plan.redirects, &place);
+                let redirects = self.missing.within("redirects", MAX_PART, redirects).await;
+                self.figures.redirect_us = redirects.map(median);
+            }
+            Section::Sessions => {
+                let sessions = sessions::measure(plan.of_sessions(), &place);
+                self.figures.sessions = self.missing.within(name, MAX_PART, sessions).await;
+            }
+            Section::Instructions => {
+                let mut missing = Missing::default();
+                let counted = instructions::measure(plan.counted, &place, &mut missing);
+                let counted = self.missing.within(name, 2 * MAX_PART, counted).await;
+                self.figures.instructions = counted.unwrap_or_default();
+                self.missing.0.append(&mut missing.0);
+            }
+            Section::Codec | Section::Rows => {}
         }
     }
-    for _ in 0..plan.rounds {
-        ubf.first_calls(plan).await?;
-        in_session.first_calls(plan).await?;
-        packets.first_calls(plan).await?;
-        bare.first_calls(plan).await?;
-        handle.first_calls(plan).await?;
-        tarpc.first_calls(plan).await?;
-        tonic.first_calls(plan).await?;
-    }
-    // Idle connections are many: one server after the other has them, and then they are closed.
-    ubf.among_idle(plan).await?;
-    in_session.among_idle(plan).await?;
-    packets.among_idle(plan).await?;
-    bare.among_idle(plan).await?;
-    handle.among_idle(plan).await?;
-    tarpc.among_idle(plan).await?;
-    tonic.among_idle(plan).await?;
 
-    let mut figures = Vec::new();
-    let mut connections = Vec::new();
-    let found = [
-        ubf.figures()?,
-        in_session.figures()?,
-        packets.figures()?,
-        bare.figures()?,
-        handle.figures()?,
-        tarpc.figures()?,
-        tonic.figures()?,
-    ];
-    for (mut of_scenarios, of_connections) in found {
-        figures.append(&mut of_scenarios);
-        connections.push(of_connections);
-    }
-    let redirect_us = percentile(&mut redirect::microseconds(plan.redirects).await?, 50);
-    let sessions = sessions::measure(plan.of_sessions()).await?;
-    let Plan { rounds, idle, .. } = plan;
-    Ok(Figures { rounds, idle, figures, connections, redirect_us, sessions })
-}
-
-/// A server that runs, and what was found of it.
-struct Candidate<P: Peer> {
-    kind: Kind,
-    child: Child,
-    /// Kept from one turn to the next.
-    clients: Vec<P::Client>,
-    turns: Vec<(Scenario, Turn)>,
-    first_calls_us: Vec<f64>,
-    bytes_idle: f64,
-}
-
-struct Turn {
-    outcome: Outcome,
-    server_cpu: Duration,
-}
-
-impl<P: Peer> Candidate<P> {
-    fn start(kind: Kind) -> Result<Self, Error> {
-        let child = Child::start(kind, None)?;
-        Ok(Self {
-            kind,
-            child,
-            clients: Vec::new(),
-            turns: Vec::new(),
-            first_calls_us: Vec::new(),
-            bytes_idle: f64::NAN,
-        })
+    /// The servers that could be started.
+    fn started<const N: usize>(&mut self, found: [(Kind, Started); N]) -> Contenders {
+        let started = found
+            .into_iter()
+            .filter_map(|(kind, started)| self.missing.attempt(kind.as_str(), |_| started));
+        started.collect()
     }
 
-    async fn turn(&mut self, scenario: Scenario, plan: Plan) -> Result<(), Error> {
-        let wanted = if scenario == Scenario::Sequential { 1 } else { ACTIVE };
-        if scenario != Scenario::InFlight {
-            while self.clients.len() < wanted {
-                let mut client = P::connect(self.child.address).await?;
-                P::call(&mut client).await?;
-                self.clients.push(client);
+    /// All that stand in the large tables.
+    fn all(&mut self) -> Contenders {
+        let place = self.place.clone();
+        let mut all = self.four(&place);
+        all.extend(self.started([
+            (Kind::InSession, start::<InSession>(Kind::InSession, &place)),
+            (Kind::Tarpc, start::<Tarpc>(Kind::Tarpc, &place)),
+            (Kind::Tonic, start::<Tonic>(Kind::Tonic, &place)),
+        ]));
+        all
+    }
+
+    /// Ours and the bare server, with handles and without.
+    fn four(&mut self, place: &Place) -> Contenders {
+        self.started([
+            (Kind::Ubf, start::<Ubf>(Kind::Ubf, place)),
+            (Kind::Handle, start::<Handle>(Kind::Handle, place)),
+            (Kind::Packets, start::<Packets>(Kind::Packets, place)),
+            (Kind::Bare, start::<Bare>(Kind::Bare, place)),
+        ])
+    }
+
+    async fn calls(&mut self) {
+        let (plan, place) = (self.plan, self.place.clone());
+        let mut all = self.all();
+        for scenario in
+            [Scenario::InFlight(1), Scenario::InFlight(DEPTH), Scenario::Connections(ACTIVE)]
+        {
+            self.rounds(&mut all, scenario, plan.rounds).await;
+        }
+        drop(all);
+        let mut four = self.four(&place);
+        for depth in [256, 1_024] {
+            self.rounds(&mut four, Scenario::InFlight(depth), plan.rounds).await;
+        }
+        for scenario in growth::CALLS {
+            if self.figures.get(Kind::Ubf, scenario).is_none() {
+                self.rounds(&mut four, scenario, plan.growth).await;
             }
         }
-        let before = self.child.used()?;
-        let outcome = if scenario == Scenario::InFlight {
-            let client = P::connect(self.child.address).await?;
-            load::pipelined::<P>(client, DEPTH, plan.turn).await?
-        } else {
-            let (outcome, clients) =
-                load::sequential::<P>(std::mem::take(&mut self.clients), plan.turn).await?;
-            self.clients = clients;
-            outcome
-        };
-        let server_cpu = self.child.used()?.cpu.saturating_sub(before.cpu);
-        self.turns.push((scenario, Turn { outcome, server_cpu }));
-        Ok(())
+        drop(four);
+        let all = self.processors.clone();
+        let place = Place { processors: Some(all.clone()), workers: Some(2), ..place };
+        let mut four = self.four(&place);
+        // The client's thread may run everywhere, too.
+        self.keep_to(&all);
+        self.rounds(&mut four, Scenario::TwoWorkers, plan.rounds).await;
+        if self.figures.is_pinned {
+            self.keep_to(&all.of_client());
+        }
     }
 
-    async fn first_calls(&mut self, plan: Plan) -> Result<(), Error> {
-        // Kept, so that the end of one is not measured with the beginning of the next.
-        let mut clients = Vec::with_capacity(plan.first_calls);
-        for _ in 0..plan.first_calls {
-            let start = Instant::now();
-            clients.push(P::connect_and_call(self.child.address).await?);
-            self.first_calls_us.push(start.elapsed().as_secs_f64() * 1e6);
+    async fn idle(&mut self) {
+        let mut all = self.all();
+        self.among_idle(&mut all).await;
+        drop(all);
+        // It may have to be built, by all processors.
+        let (all, count) = (self.processors.clone(), self.plan.handles);
+        self.keep_to(&all);
+        self.figures.handles = self.missing.attempt("idle clients", |_| idle::measure(count));
+        if self.figures.is_pinned {
+            self.keep_to(&all.of_client());
         }
-        drop(clients);
-        sleep(ENDING_TIME).await;
-        Ok(())
     }
 
-    async fn among_idle(&mut self, plan: Plan) -> Result<(), Error> {
-        let before = self.child.used()?.resident_bytes;
-        let mut idle = Vec::with_capacity(plan.idle);
-        for _ in 0..plan.idle {
-            let mut client = P::connect(self.child.address).await?;
-            P::call(&mut client).await?;
-            idle.push(client);
-        }
-        let grown = self.child.used()?.resident_bytes.saturating_sub(before);
-        #[expect(clippy::cast_precision_loss, reason = "no server takes 2^52 bytes")]
-        let bytes_idle = grown as f64 / plan.idle as f64;
-        self.bytes_idle = bytes_idle;
-        for _ in 0..plan.rounds {
-            self.turn(Scenario::AmongIdle, plan).await?;
-        }
-        drop(idle);
-        Ok(())
+    fn keep_to(&mut self, processors: &Processors) {
+        self.missing.attempt("processors", |_| Ok(processors.keep_to()?));
     }
 
-    fn figures(mut self) -> Result<(Vec<Figure>, Connections), Error> {
-        let mut figures = Vec::new();
-        for scenario in Scenario::ALL {
-            let turns =
-                || self.turns.iter().filter(|(of, _)| *of == scenario).map(|(_, turn)| turn);
-            #[expect(clippy::cast_precision_loss, reason = "calls are counted in millions")]
-            let per_call =
-                |time: Duration, turn: &Turn| time.as_secs_f64() * 1e6 / turn.outcome.calls as f64;
-            let mut call_us: Vec<_> =
-                turns().map(|turn| per_call(turn.outcome.elapsed, turn)).collect();
-            let mut server_cpu_us: Vec<_> =
-                turns().map(|turn| per_call(turn.server_cpu, turn)).collect();
-            let mut nanoseconds = Histogram::<u64>::new(3)?;
-            for turn in turns() {
-                nanoseconds.add(&turn.outcome.nanoseconds)?;
+    async fn bodies(&mut self) {
+        let (plan, place) = (self.plan, self.place.clone());
+        let mut both = self.started([
+            (Kind::Typed, start_in_version::<Typed>(Kind::Typed, &place, bodies::BYTES)),
+            (Kind::Halves, start::<Halves>(Kind::Halves, &place)),
+        ]);
+        for (scenario, rounds) in [
+            (growth::MIB, plan.rounds),
+            (growth::HUNDRED_KB_AT_16, plan.rounds),
+            (growth::LARGEST, plan.large),
+        ] {
+            self.rounds(&mut both, scenario, rounds).await;
+        }
+        for scenario in growth::BODIES {
+            if self.figures.get(Kind::Typed, scenario).is_none() {
+                self.rounds(&mut both, scenario, plan.growth).await;
             }
-            #[expect(clippy::cast_precision_loss, reason = "no call takes 2^52 ns")]
-            let latency_us = |quantile| nanoseconds.value_at_quantile(quantile) as f64 / 1e3;
-            figures.push(Figure {
-                kind: self.kind,
-                scenario,
-                calls_a_second: 1e6 / percentile(&mut call_us, 10),
-                p50_us: latency_us(0.5),
-                p99_us: latency_us(0.99),
-                server_cpu_us: percentile(&mut server_cpu_us, 10),
-            });
         }
-        let first_call_us = percentile(&mut self.first_calls_us, 50);
-        Ok((figures, Connections { kind: self.kind, bytes_idle: self.bytes_idle, first_call_us }))
+        drop(both);
+        let beside = beside::measure(&place, plan.large.count, plan.large.turn);
+        let beside = self.missing.within("small calls beside large ones", MAX_PART, beside).await;
+        self.figures.beside = beside.unwrap_or_default();
+    }
+
+    /// Each has its turn in each round. One that fails has no further turns in this scenario.
+    async fn rounds(
+        &mut self,
+        contenders: &mut [Box<dyn Contender>],
+        scenario: Scenario,
+        rounds: Rounds,
+    ) {
+        let mut found: Vec<_> = contenders.iter().map(|_| (true, Vec::new())).collect();
+        for _ in 0..rounds.count {
+            for (contender, (is_well, turns)) in contenders.iter_mut().zip(&mut found) {
+                if !*is_well {
+                    continue;
+                }
+                let what = format!("{}, {scenario}", contender.kind().as_str());
+                let turn = contender.turn(scenario, rounds.turn);
+                match self.missing.within(what, MAX_TURN, turn).await {
+                    Some(turn) => turns.push(turn),
+                    None => *is_well = false,
+                }
+            }
+        }
+        for (contender, (_, turns)) in contenders.iter().zip(found) {
+            let mut nanoseconds = Histogram::<u64>::new(3).ok();
+            for turn in &turns {
+                let sum = nanoseconds.as_mut().map(|sum| sum.add(&turn.outcome.nanoseconds));
+                debug_assert!(sum.is_some_and(|sum| sum.is_ok()), "a histogram grows");
+            }
+            let (Some(nanoseconds), false) = (nanoseconds, turns.is_empty()) else { continue };
+            let rounds = turns.iter().map(super::contender::Turn::round).collect();
+            let figure = Figure::new(contender.kind(), scenario, rounds, &nanoseconds);
+            self.figures.figures.push(figure);
+        }
+    }
+
+    async fn first_calls(&mut self, contenders: &mut [Box<dyn Contender>]) {
+        let (rounds, count) = (self.plan.rounds.count, self.plan.first_calls);
+        for _ in 0..rounds {
+            for contender in &mut *contenders {
+                let kind = contender.kind();
+                let what = format!("{}, first calls", kind.as_str());
+                let calls = contender.first_calls(count);
+                if let Some(times) = self.missing.within(what, MAX_TURN, calls).await {
+                    self.of_connections(kind, |found| found.first_calls_us.push(median(times)));
+                }
+            }
+        }
+    }
+
+    /// Idle connections are many: one server after the other has them, and then they are closed.
+    async fn among_idle(&mut self, contenders: &mut [Box<dyn Contender>]) {
+        let (plan, idle) = (self.plan, self.plan.idle);
+        for contender in contenders {
+            let kind = contender.kind();
+            let what = format!("{}, idle connections", kind.as_str());
+            let opened = contender.open_idle(idle);
+            let Some(bytes) = self.missing.within(what, MAX_PART, opened).await else { continue };
+            self.of_connections(kind, |found| found.bytes_idle = Some(bytes));
+            self.rounds(std::slice::from_mut(contender), Scenario::AmongIdle, plan.rounds).await;
+            contender.close_idle();
+        }
+    }
+
+    /// Sets what was found of a server's connections.
+    fn of_connections(&mut self, kind: Kind, set: impl FnOnce(&mut Connections)) {
+        let all = &mut self.figures.connections;
+        match all.iter_mut().find(|found| found.kind == kind) {
+            Some(found) => set(found),
+            None => {
+                let mut found = Connections::new(kind);
+                set(&mut found);
+                all.push(found);
+            }
+        }
     }
 }

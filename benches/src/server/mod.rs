@@ -1,13 +1,21 @@
 //! Servers side by side: echo over loopback, the client in this process and the server in another.
 
 mod bare;
+mod beside;
+mod bodies;
 mod child;
+mod contender;
 mod figures;
+mod first;
+pub(crate) mod growth;
 mod handle;
+mod idle;
+mod instructions;
 mod load;
 mod measure;
 mod packets;
 mod peer;
+mod pin;
 mod redirect;
 mod sessions;
 mod tables;
@@ -22,11 +30,16 @@ use std::io::Write;
 use ::benches::Error;
 use clap::Args;
 
+pub(crate) use self::beside::Stream;
 pub(crate) use self::child::{ServeArguments, serve};
-pub(crate) use self::figures::{Figures, Scenario};
-pub(crate) use self::measure::{Plan, measure, measure_sessions};
+pub(crate) use self::figures::{ACTIVE, DEPTH, Figures, Scenario};
+pub(crate) use self::first::Way;
+pub(crate) use self::instructions::{CallArguments, Counted, call};
+pub(crate) use self::measure::{Plan, measure};
 pub(crate) use self::peer::Kind;
 pub(crate) use self::tables::write as write_tables;
+use crate::missing::Missing;
+use crate::section::{Section, Sections};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -39,9 +52,9 @@ pub(crate) struct Arguments {
     /// Opens so many idle connections
     #[arg(long)]
     idle: Option<usize>,
-    /// Measures what sessions cost beside their calls, and nothing else
-    #[arg(long)]
-    sessions: bool,
+    /// Measures this part, and nothing else; may be repeated
+    #[arg(long, value_enum)]
+    only: Vec<Section>,
     /// Measures what TLS costs, ours and tonic's, and nothing else
     #[cfg(feature = "tls")]
     #[arg(long)]
@@ -54,14 +67,10 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<(), Error> {
     let plan = if arguments.quick { Plan::QUICK } else { Plan::FULL };
     let plan = plan.with(arguments.rounds, arguments.idle);
-    if arguments.sessions {
-        let figures = measure_sessions(plan)?;
-        serde_json::to_writer_pretty(&mut *out, &figures)?;
-        return Ok(writeln!(out)?);
-    }
+    let mut missing = Missing::default();
     #[cfg(feature = "tls")]
     if arguments.tls {
-        let figures = measure::measure_tls(plan)?;
+        let figures = measure::measure_tls(plan, &mut missing)?;
         if arguments.json {
             serde_json::to_writer_pretty(&mut *out, &figures)?;
             return Ok(writeln!(out)?);
@@ -70,7 +79,7 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<(), Err
         tls::write(&figures, &mut text)?;
         return Ok(out.write_all(text.as_bytes())?);
     }
-    let figures = measure(plan)?;
+    let figures = measure(plan, &Sections(arguments.only.clone()), &mut missing)?;
     if arguments.json {
         serde_json::to_writer_pretty(&mut *out, &figures)?;
         return Ok(writeln!(out)?);

@@ -1,30 +1,30 @@
-//! The server of this project, called as the bare one is: by a loop that writes and compares bytes,
-//! without a handle.
-
-use std::io;
-use std::net::SocketAddr;
+//! The server of this project, called as the bare one is: by a loop without a handle, which decodes
+//! each reply, as the bare client decodes each frame.
 
 use benches::Error;
-use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use bytes::{BufMut as _, Bytes, BytesMut};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::codec::{Decoder, Encoder, Framed};
-use ubf_codec::{Encoder as Ubf, ubf};
+use ubf_codec::tokio::CodecError;
+use ubf_codec::{Document, Encoder as Ubf, ServerHeader, ServerPacket, VersionedDecoder, ubf};
 
 use super::bare::batches;
 use super::load::Load;
-use super::peer::{Peer, TEXT, check};
+use super::peer::{Peer, TEXT, Target, check};
 
 pub(crate) struct Packets;
 
-/// Packets whose lengths are known beforehand.
-#[derive(Debug)]
-pub(crate) struct OfLength(usize);
+type Reply = ServerPacket<Document<Bytes>>;
 
-/// A connection, the packet that it sends, and the one that it gets.
+/// Replies that are decoded, and requests that are written already.
+#[derive(Debug, Default)]
+pub(crate) struct Replies(VersionedDecoder<ServerHeader>);
+
+/// A connection, the packet that it sends, and the body of the one that it gets.
 #[derive(Debug)]
 pub(crate) struct Caller {
-    frames: Framed<TcpStream, OfLength>,
+    frames: Framed<TcpStream, Replies>,
     request: Bytes,
     reply: Vec<u8>,
 }
@@ -36,44 +36,52 @@ impl Peer for Packets {
         super::ubf::serve(listener, None).await
     }
 
-    async fn connect(address: SocketAddr) -> Result<Self::Client, Error> {
-        let stream = TcpStream::connect(address).await?;
+    async fn connect(target: Target) -> Result<Self::Client, Error> {
+        let stream = TcpStream::connect(target.address).await?;
         stream.set_nodelay(true)?;
-        let negotiate = b"0 {'negotiate'1?#1&#}$";
-        let agreed = b"1 ? {'agreed'1?#1&#{'max_packet'16777216}&}$";
-        let mut frames = Framed::new(stream, OfLength(agreed.len()));
-        frames.send(Bytes::from_static(negotiate)).await?;
-        check(&*frames.next().await.ok_or("the connection was closed")??, agreed)?;
+        let version = target.version;
+        let mut frames = Framed::new(stream, Replies::default());
+        frames.send(Bytes::from(format!("0 {{'negotiate'1?#{version}&#}}$"))).await?;
+        let answer = frames.next().await.ok_or("the connection was closed")??;
+        let is_agreed = answer.body.to_string().starts_with("{agreed,1,");
+        if !is_agreed || answer.header.mode.number() != version {
+            return Err(format!("the server has answered {}", answer.body).into());
+        }
         let request = ubf!({call, 4711, (TEXT)});
-        let reply = [b"1 ? ", &*Ubf::new().encode(&ubf!({(request.clone()), start}))].concat();
-        let request = Bytes::from([b"1 ", &*Ubf::new().encode(&request)].concat());
-        *frames.codec_mut() = OfLength(reply.len());
+        let reply = Ubf::new().encode(&ubf!({(request.clone()), start}));
+        let header = format!("{version} ");
+        let request = Bytes::from([header.as_bytes(), &*Ubf::new().encode(&request)].concat());
         Ok(Caller { frames, request, reply })
     }
 
     async fn call(Caller { frames, request, reply }: &mut Self::Client) -> Result<(), Error> {
         frames.send(request.clone()).await?;
-        check(&*frames.next().await.ok_or("the connection was closed")??, &**reply)
+        is_reply(&frames.next().await.ok_or("the connection was closed")??, reply)
     }
 
     async fn pipeline(mut caller: Self::Client, depth: usize, load: &Load) -> Result<(), Error> {
-        batches(&mut caller.frames, &caller.request, &caller.reply, depth, load).await
+        let is_reply = |found: &Reply| is_reply(found, &caller.reply);
+        batches(&mut caller.frames, &caller.request, is_reply, depth, load).await
     }
 }
 
-impl Decoder for OfLength {
-    type Item = BytesMut;
-    type Error = io::Error;
+fn is_reply(found: &Reply, expected: &[u8]) -> Result<(), Error> {
+    check(found.body.source(), expected)
+}
 
-    fn decode(&mut self, buffer: &mut BytesMut) -> io::Result<Option<BytesMut>> {
-        Ok((buffer.remaining() >= self.0).then(|| buffer.split_to(self.0)))
+impl Decoder for Replies {
+    type Item = Reply;
+    type Error = CodecError;
+
+    fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Reply>, CodecError> {
+        Ok(self.0.decode(buffer)?)
     }
 }
 
-impl Encoder<Bytes> for OfLength {
-    type Error = io::Error;
+impl Encoder<Bytes> for Replies {
+    type Error = CodecError;
 
-    fn encode(&mut self, packet: Bytes, buffer: &mut BytesMut) -> io::Result<()> {
+    fn encode(&mut self, packet: Bytes, buffer: &mut BytesMut) -> Result<(), CodecError> {
         buffer.put(packet);
         Ok(())
     }

@@ -13,7 +13,7 @@ use super::load::Load;
 pub(crate) const TEXT: &str =
     "the recognition stack of a packet holds one term when it ends, and every register is empty";
 
-/// Whose server it is.
+/// Whose server it is, and how it is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Kind {
@@ -27,6 +27,10 @@ pub(crate) enum Kind {
     Handle,
     Tarpc,
     Tonic,
+    /// Ours, requests and responses being Rust values.
+    Typed,
+    /// The bare server, its client writing and reading at the same time: for large bodies.
+    Halves,
     /// Over TLS.
     #[cfg(feature = "tls")]
     UbfTls,
@@ -36,6 +40,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// Those of the large tables.
     pub(crate) const ALL: [Self; 7] = [
         Self::Ubf,
         Self::InSession,
@@ -61,11 +66,30 @@ impl Kind {
             Self::Handle => "bare tokio, client with a handle",
             Self::Tarpc => "tarpc",
             Self::Tonic => "tonic",
+            Self::Typed => "ubf, typed",
+            Self::Halves => "bare tokio, client of two halves",
             #[cfg(feature = "tls")]
             Self::UbfTls => "ubf, TLS",
             #[cfg(feature = "tls")]
             Self::TonicTls => "tonic, TLS",
         }
+    }
+}
+
+/// Where a client connects, and what it says there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target {
+    pub(crate) address: SocketAddr,
+    /// The version that our clients ask for: servers with typed handlers have several.
+    pub(crate) version: u32,
+    /// Bytes of a request, where clients are told how many.
+    pub(crate) body_bytes: usize,
+}
+
+impl Target {
+    /// The echo of about a hundred bytes.
+    pub(crate) const fn new(address: SocketAddr) -> Self {
+        Self { address, version: 1, body_bytes: 100 }
     }
 }
 
@@ -78,14 +102,14 @@ pub(crate) trait Peer {
     async fn serve(listener: TcpListener) -> Result<(), Error>;
 
     /// Makes a connection that can be called.
-    async fn connect(address: SocketAddr) -> Result<Self::Client, Error>;
+    async fn connect(target: Target) -> Result<Self::Client, Error>;
 
     /// Calls once, and looks whether the reply is the request.
     async fn call(client: &mut Self::Client) -> Result<(), Error>;
 
     /// Connects and calls, as fast as it can be done.
-    async fn connect_and_call(address: SocketAddr) -> Result<Self::Client, Error> {
-        let mut client = Self::connect(address).await?;
+    async fn connect_and_call(target: Target) -> Result<Self::Client, Error> {
+        let mut client = Self::connect(target).await?;
         Self::call(&mut client).await?;
         Ok(client)
     }

@@ -5,26 +5,27 @@ use std::time::{Duration, Instant};
 
 use benches::Error;
 
-use super::child::Child;
-use super::peer::{Kind, Peer as _};
+use super::child::{Child, Place};
+use super::peer::{Kind, Peer as _, Target};
 use super::ubf::{Caller, Ubf};
 
 /// One time for each of so many clients, which are sent from one server to another.
-pub(crate) async fn microseconds(clients: usize) -> Result<Vec<f64>, Error> {
-    let second = Child::start(Kind::Ubf, None)?;
-    let first = Child::start(Kind::Ubf, Some(second.address))?;
+pub(crate) async fn microseconds(clients: usize, place: &Place) -> Result<Vec<f64>, Error> {
+    let second = Child::start(Kind::Ubf, place)?;
+    let next_ip = Some(second.address);
+    let first = Child::start(Kind::Ubf, &Place { next_ip, ..place.clone() })?;
     let mut times = Vec::with_capacity(clients);
     for _ in 0..clients * 4 {
         if times.len() == clients {
             return Ok(times);
         }
-        let mut caller = Ubf::connect(first.address).await?;
+        let mut caller = Ubf::connect(Target::new(first.address)).await?;
         Ubf::call(&mut caller).await?;
         // A client that came before the one before it was gone has been sent on already, and tells
         // nothing.
         if is_at(&caller, first.address) {
             // One connection more than the first server wants.
-            let other = Ubf::connect(first.address).await?;
+            let other = Ubf::connect(Target::new(first.address)).await?;
             Ubf::call(&mut caller).await?;
             let start = Instant::now();
             let is_on_the_way = !is_at(&caller, second.address);

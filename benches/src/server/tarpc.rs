@@ -1,8 +1,7 @@
 //! tarpc, with bincode.
 
-use std::net::SocketAddr;
-
 use benches::Error;
+use benches::wire::frames;
 use futures_util::StreamExt as _;
 use tarpc::context;
 use tarpc::serde_transport;
@@ -10,9 +9,8 @@ use tarpc::server::{BaseChannel, Channel as _};
 use tarpc::tokio_serde::formats::Bincode;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::bare::frames;
 use super::load::{self, Load};
-use super::peer::{Peer, TEXT, check};
+use super::peer::{Peer, TEXT, Target, check};
 
 pub(crate) struct Tarpc;
 
@@ -44,9 +42,9 @@ impl Peer for Tarpc {
         }
     }
 
-    async fn connect(address: SocketAddr) -> Result<Self::Client, Error> {
-        let transport =
-            serde_transport::new(frames(TcpStream::connect(address).await?)?, Bincode::default());
+    async fn connect(target: Target) -> Result<Self::Client, Error> {
+        let frames = frames(TcpStream::connect(target.address).await?)?;
+        let transport = serde_transport::new(frames, Bincode::default());
         Ok(EchoClient::new(tarpc::client::Config::default(), transport).spawn())
     }
 

@@ -17,9 +17,9 @@ use ubf_client::{Builder, SessionPlan};
 use ubf_net::testing::Authority;
 use ubf_net::tls::{ServerFiles, ServerTls};
 
-use super::figures::{Figures, Scenario};
+use super::figures::{ACTIVE, DEPTH, Figures, Scenario};
 use super::load::Load;
-use super::peer::{Kind, Peer};
+use super::peer::{Kind, Peer, Target};
 use super::tonic::{EchoServer, Tonic};
 use super::ubf::{self, Caller, Ubf};
 use crate::report::ratio;
@@ -66,15 +66,15 @@ impl Peer for UbfTls {
     async fn serve(listener: TcpListener) -> Result<(), Error> {
         let files = ServerFiles::new(file("server.pem")?, file("server.key")?);
         let tls = ServerTls::from_files(files)?;
-        ubf::serve_as(listener, None, |server| server.tls(tls)).await
+        ubf::serve_as(listener, ubf::echo(), None, |server| server.tls(tls)).await
     }
 
-    async fn connect(address: SocketAddr) -> Result<Self::Client, Error> {
-        Ok(Caller::new(Self::builder(address)?.connect().await?))
+    async fn connect(target: Target) -> Result<Self::Client, Error> {
+        Ok(Caller::new(Self::builder(target.address)?.connect().await?))
     }
 
-    async fn connect_and_call(address: SocketAddr) -> Result<Self::Client, Error> {
-        ubf::connect_and_call(Self::builder(address)?).await
+    async fn connect_and_call(target: Target) -> Result<Self::Client, Error> {
+        ubf::connect_and_call(Self::builder(target.address)?).await
     }
 
     async fn call(caller: &mut Self::Client) -> Result<(), Error> {
@@ -100,9 +100,10 @@ impl Peer for TonicTls {
         Ok(server.serve_with_incoming(EchoServer, incoming).await?)
     }
 
-    async fn connect(address: SocketAddr) -> Result<Self::Client, Error> {
+    async fn connect(target: Target) -> Result<Self::Client, Error> {
         let ca = Certificate::from_pem(std::fs::read(authority().file("ca.pem"))?);
-        let endpoint = Endpoint::from_shared(format!("https://{address}"))?.tcp_nodelay(true);
+        let endpoint = Endpoint::from_shared(format!("https://{}", target.address))?;
+        let endpoint = endpoint.tcp_nodelay(true);
         Ok(endpoint.tls_config(ClientTlsConfig::new().ca_certificate(ca))?.connect().await?)
     }
 
@@ -118,8 +119,8 @@ impl Peer for TonicTls {
 /// Writes what TLS costs each of both, and how they stand beside each other.
 pub(crate) fn write(figures: &Figures, out: &mut String) -> std::fmt::Result {
     let kinds = [Kind::Ubf, Kind::UbfTls, Kind::Tonic, Kind::TonicTls];
-    for scenario in [Scenario::InFlight, Scenario::Connections] {
-        writeln!(out, "{}", scenario.as_str())?;
+    for scenario in [Scenario::InFlight(DEPTH), Scenario::Connections(ACTIVE)] {
+        writeln!(out, "{scenario}")?;
         for kind in kinds {
             let Some(figure) = figures.get(kind, scenario) else { continue };
             writeln!(
@@ -144,7 +145,8 @@ pub(crate) fn write(figures: &Figures, out: &mut String) -> std::fmt::Result {
     writeln!(out, "an idle connection, of {}; connecting and a first call", figures.idle)?;
     for kind in kinds {
         let Some(found) = figures.connections(kind) else { continue };
-        let (bytes, first) = (found.bytes_idle, ratio(found.first_call_us));
+        let first = figures.first_call(kind).map(ratio).unwrap_or_default();
+        let bytes = found.bytes_idle;
         writeln!(out, "  {:<20} {bytes:>9.0} bytes; {first} µs", kind.as_str())?;
     }
     Ok(())

@@ -3,7 +3,6 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
-use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
 use benches::Error;
@@ -19,7 +18,7 @@ use tonic::transport::{Channel, Endpoint, Server};
 use tonic::{Request, Response, Status};
 
 use super::load::{self, Load};
-use super::peer::{Peer, TEXT, check};
+use super::peer::{Peer, TEXT, Target, check};
 
 pub(crate) struct Tonic;
 
@@ -31,8 +30,9 @@ impl Peer for Tonic {
         Ok(Server::builder().serve_with_incoming(EchoServer, incoming).await?)
     }
 
-    async fn connect(address: SocketAddr) -> Result<Self::Client, Error> {
-        Ok(Endpoint::from_shared(format!("http://{address}"))?.tcp_nodelay(true).connect().await?)
+    async fn connect(target: Target) -> Result<Self::Client, Error> {
+        let endpoint = Endpoint::from_shared(format!("http://{}", target.address))?;
+        Ok(endpoint.tcp_nodelay(true).connect().await?)
     }
 
     async fn call(channel: &mut Self::Client) -> Result<(), Error> {

@@ -10,11 +10,12 @@ use ubf_client::{Builder, Client, SessionPlan};
 use ubf_codec::{Encoder, NextIp, Term, Version, ubf};
 use ubf_node::services::Echo;
 use ubf_server::{
-    LoadPlan, LoadUnit, Server, ServerBuilder, ServerLimits, Service, SessionLimits, Versions,
+    Handler, LoadPlan, LoadUnit, Server, ServerBuilder, ServerLimits, Service, SessionLimits,
+    Versions,
 };
 
 use super::load::{self, Load};
-use super::peer::{Peer, TEXT, check};
+use super::peer::{Peer, TEXT, Target, check};
 
 pub(crate) struct Ubf;
 
@@ -36,12 +37,12 @@ impl Peer for Ubf {
         serve(listener, None).await
     }
 
-    async fn connect(address: SocketAddr) -> Result<Self::Client, Error> {
-        Ok(Caller::new(without_session(address).connect().await?))
+    async fn connect(target: Target) -> Result<Self::Client, Error> {
+        Ok(Caller::new(without_session(target.address).connect().await?))
     }
 
-    async fn connect_and_call(address: SocketAddr) -> Result<Self::Client, Error> {
-        connect_and_call(without_session(address)).await
+    async fn connect_and_call(target: Target) -> Result<Self::Client, Error> {
+        connect_and_call(without_session(target.address)).await
     }
 
     async fn call(caller: &mut Self::Client) -> Result<(), Error> {
@@ -61,12 +62,12 @@ impl Peer for InSession {
         serve(listener, None).await
     }
 
-    async fn connect(address: SocketAddr) -> Result<Self::Client, Error> {
-        Ok(Caller::new(builder(address).connect().await?))
+    async fn connect(target: Target) -> Result<Self::Client, Error> {
+        Ok(Caller::new(builder(target.address).connect().await?))
     }
 
-    async fn connect_and_call(address: SocketAddr) -> Result<Self::Client, Error> {
-        connect_and_call(builder(address)).await
+    async fn connect_and_call(target: Target) -> Result<Self::Client, Error> {
+        connect_and_call(builder(target.address)).await
     }
 
     async fn call(caller: &mut Self::Client) -> Result<(), Error> {
@@ -81,10 +82,14 @@ impl Peer for InSession {
 /// N3: the version of an earlier session is remembered, so that the call follows the negotiation in
 /// the same flight.
 pub(crate) async fn connect_and_call(builder: Builder) -> Result<Caller, Error> {
-    let builder = builder.configure(|config| config.remembered = Some(Version::MIN));
-    let mut caller = Caller::new(builder.start()?);
+    let mut caller = Caller::new(remembering(builder).start()?);
     Ubf::call(&mut caller).await?;
     Ok(caller)
+}
+
+/// A client that knows which version was agreed on before.
+pub(crate) fn remembering(builder: Builder) -> Builder {
+    builder.configure(|config| config.remembered = Some(Version::MIN))
 }
 
 impl Caller {
@@ -93,9 +98,15 @@ impl Caller {
         let reply = Encoder::new().encode(&ubf!({(request.clone()), start}));
         Self { client, request, reply }
     }
+
+    /// Calls once, and says that the call may be made again.
+    pub(crate) async fn call_idempotent(&self) -> Result<(), Error> {
+        let reply = self.client.call(self.request.clone()).idempotent().await?;
+        check(reply.body().source(), &self.reply)
+    }
 }
 
-fn without_session(address: SocketAddr) -> Builder {
+pub(crate) fn without_session(address: SocketAddr) -> Builder {
     builder(address).session(SessionPlan::off())
 }
 
@@ -109,12 +120,18 @@ pub(crate) fn builder(address: SocketAddr) -> Builder {
 /// Serves; if there is somewhere else to go, replies say so from the second connection on, until
 /// there is none.
 pub(crate) async fn serve(listener: TcpListener, next_ip: Option<NextIp>) -> Result<(), Error> {
-    serve_as(listener, next_ip, |server| server).await
+    serve_as(listener, echo(), next_ip, |server| server).await
 }
 
-/// The same with what else is set.
+/// The service that answers each request with itself.
+pub(crate) fn echo() -> Echo {
+    Echo::new(Versions::of([1]))
+}
+
+/// The same with another service, and what else is set.
 pub(crate) async fn serve_as(
     listener: TcpListener,
+    handler: impl Handler,
     next_ip: Option<NextIp>,
     set: impl FnOnce(ServerBuilder) -> ServerBuilder,
 ) -> Result<(), Error> {
@@ -124,12 +141,11 @@ pub(crate) async fn serve_as(
     let mut sessions = SessionLimits::default();
     sessions.max_sessions = 1 << 20;
     sessions.max_sessions_per_address = 1 << 20;
-    let echo = Echo::new(Versions::of([1]));
     let server = Server::builder()
         .listener(listener.into_std()?)
         .limits(limits)
         .sessions(sessions)
-        .service(Service::DEFAULT, echo);
+        .service(Service::DEFAULT, handler);
     let server = set(server).bind().await?;
     let handle = server.handle();
     handle.set_load_marks(next_ip.map(|next_ip| LoadPlan::new(LoadUnit::Sessions, 1, 1, next_ip)));

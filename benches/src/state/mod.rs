@@ -11,7 +11,7 @@ mod tables;
 mod up;
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{env, fs, process};
 
@@ -28,11 +28,14 @@ use self::child::Child;
 pub(crate) use self::child::{ServeArguments, serve};
 use self::database::Database;
 pub(crate) use self::tables::write as write_tables;
+use crate::missing::Missing;
 
 /// Required: as the goals have it.
 const CONNECTIONS: usize = 16;
 /// Calls in flight on each of them.
 const DEPTH: usize = 64;
+/// For one turn of one server. Chosen: ten times what it takes.
+const MAX_TURN: Duration = Duration::from_secs(40);
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -83,7 +86,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    pub(crate) const FULL: Self = Self { rounds: 5, time: Duration::from_secs(3) };
+    pub(crate) const FULL: Self = Self { rounds: 5, time: Duration::from_secs(2) };
     pub(crate) const QUICK: Self = Self { rounds: 1, time: Duration::from_millis(300) };
 }
 
@@ -92,9 +95,9 @@ impl Plan {
 pub(crate) struct Figures {
     pub(crate) rounds: usize,
     /// Synchronisations of the disk a second, one after the other, each after some bytes.
-    pub(crate) fsyncs: f64,
+    pub(crate) fsyncs: Option<f64>,
     /// What a call takes longer whose row is in the state version before, as a part of it.
-    pub(crate) up: f64,
+    pub(crate) up: Option<f64>,
     pub(crate) servers: Vec<Figure>,
 }
 
@@ -115,7 +118,7 @@ impl Figures {
 
 pub(crate) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<(), Error> {
     let plan = if arguments.quick { Plan::QUICK } else { Plan::FULL };
-    let figures = measure_in(plan, &arguments.folder)?;
+    let figures = measure_in(plan, &arguments.folder, &mut Missing::default())?;
     if arguments.json {
         serde_json::to_writer_pretty(&mut *out, &figures)?;
         return Ok(writeln!(out)?);
@@ -125,27 +128,31 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<(), Err
     Ok(out.write_all(text.as_bytes())?)
 }
 
-/// Measures in the system's folder for such files.
-pub(crate) fn measure(plan: Plan) -> Result<Figures, Error> {
-    measure_in(plan, &env::temp_dir())
+/// Measures in the system's folder for such files. What cannot be measured is missing.
+pub(crate) fn measure(plan: Plan, missing: &mut Missing) -> Result<Figures, Error> {
+    measure_in(plan, &env::temp_dir(), missing)
 }
 
-fn measure_in(plan: Plan, folder: &std::path::Path) -> Result<Figures, Error> {
+fn measure_in(plan: Plan, folder: &Path, missing: &mut Missing) -> Result<Figures, Error> {
     let folder = folder.join(format!("ubf-benches-state-{}", process::id()));
     fs::create_dir_all(&folder)?;
-    let database = Database::start(&folder.with_extension("pg"))?;
+    let database = folder.with_extension("pg");
+    let database = missing.attempt("PostgreSQL", |_| Database::start(&database)).flatten();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let measured = runtime.block_on(rounds(plan, &folder, database.as_ref()));
+    let measured = runtime.block_on(rounds(plan, &folder, database.as_ref(), missing));
     drop(database);
-    fs::remove_dir_all(&folder)?;
-    measured
+    // A folder that stays is no fault.
+    let _is_gone = fs::remove_dir_all(&folder);
+    Ok(measured)
 }
 
+/// In each round, the disk and every server have their turns. A server that fails has no more.
 async fn rounds(
     plan: Plan,
-    folder: &std::path::Path,
+    folder: &Path,
     database: Option<&Database>,
-) -> Result<Figures, Error> {
+    missing: &mut Missing,
+) -> Figures {
     let mut servers = Vec::new();
     for kind in Kind::ALL {
         let place = match (kind, database) {
@@ -155,21 +162,28 @@ async fn rounds(
                 folder.join("rows.redb").display().to_string()
             }
         };
-        servers.push((kind, Child::start(kind, &place)?, Vec::with_capacity(plan.rounds)));
+        let child = missing.attempt(format!("{kind:?}"), |_| Child::start(kind, &place));
+        servers.push((kind, child, Vec::with_capacity(plan.rounds)));
     }
     let mut fsyncs = Vec::with_capacity(plan.rounds);
     for _ in 0..plan.rounds {
-        fsyncs.push(fsync::a_second(folder, plan.time)?);
-        for (kind, child, speeds) in &mut servers {
-            speeds.push(calls_a_second(*kind, child, plan.time).await?);
+        fsyncs.extend(missing.attempt("fsyncs", |_| fsync::a_second(folder, plan.time)));
+        for (kind, place, speeds) in &mut servers {
+            let Some(child) = place else { continue };
+            let calls = calls_a_second(*kind, child, plan.time);
+            match missing.within(format!("{kind:?}"), MAX_TURN, calls).await {
+                Some(speed) => speeds.push(speed),
+                None => *place = None,
+            }
         }
     }
-    let servers = servers
-        .into_iter()
-        .map(|(kind, _, mut speeds)| Figure { kind, calls: percentile(&mut speeds, 50) })
-        .collect();
-    let (fsyncs, up) = (percentile(&mut fsyncs, 50), up::part(4 * plan.rounds)?);
-    Ok(Figures { rounds: plan.rounds, fsyncs, up, servers })
+    let median = |values: &mut Vec<f64>| (!values.is_empty()).then(|| percentile(values, 50));
+    let found = servers.into_iter().filter_map(|(kind, _, mut speeds)| {
+        median(&mut speeds).map(|calls| Figure { kind, calls })
+    });
+    let servers = found.collect();
+    let up = missing.attempt("`up` on read", |_| up::part(4 * plan.rounds));
+    Figures { rounds: plan.rounds, fsyncs: median(&mut fsyncs), up, servers }
 }
 
 async fn calls_a_second(kind: Kind, child: &Child, time: Duration) -> Result<f64, Error> {

@@ -191,6 +191,23 @@ pub fn our_operations(name: &str) -> Result<Vec<Operation>, Error> {
     gather(name, false)
 }
 
+/// Decoding of so many requests in one list, ours and the peers' that are nearest: for how time grows
+/// with size.
+///
+/// # Errors
+/// If one of them does not do what it should.
+#[cfg(feature = "peers")]
+pub fn of_size(messages: usize) -> Result<Vec<Operation>, Error> {
+    let rpc = data::document("rpc").ok_or("there is an rpc")?;
+    let value = data::Value::List(vec![rpc.value; messages]);
+    let document = format!("{messages} messages");
+    let mut bench = Bench { document, with_peers: true, operations: Vec::new() };
+    ubf::operations(&mut bench, &value, digest(&value, false))?;
+    json::operations(&mut bench, &value)?;
+    bench.operations.retain(|operation| operation.key.work == Work::Decode);
+    Ok(bench.operations)
+}
+
 fn gather(name: &str, with_peers: bool) -> Result<Vec<Operation>, Error> {
     let mut bench = Bench { document: name.to_owned(), with_peers, operations: Vec::new() };
     match name {

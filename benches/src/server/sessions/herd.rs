@@ -11,13 +11,13 @@ use ubf_codec::{Term, ubf};
 
 use super::Herd;
 use super::cut::Scissors;
-use crate::server::child::Child;
+use crate::server::child::{Child, Place};
 use crate::server::peer::{Kind, TEXT};
 use crate::server::ubf::builder;
 
 /// The median of so many cuts.
-pub(super) async fn measure(clients: usize, cuts: usize) -> Result<Herd, Error> {
-    let mut child = Child::start(Kind::Ubf, None)?;
+pub(super) async fn measure(clients: usize, cuts: usize, place: &Place) -> Result<Herd, Error> {
+    let mut child = Child::start(Kind::Ubf, place)?;
     let scissors = Scissors::default();
     let mut herd = Vec::with_capacity(clients);
     for _ in 0..clients {

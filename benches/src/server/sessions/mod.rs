@@ -11,7 +11,7 @@ use benches::measure::percentile;
 use serde::Serialize;
 
 use self::raw::Raw;
-use super::child::Child;
+use super::child::{Child, Place};
 use super::peer::Kind;
 
 /// Answers that are kept when a session goes on. Required: as many as the goals name.
@@ -58,14 +58,14 @@ pub(crate) struct Herd {
     pub(crate) server_cpu_us: f64,
 }
 
-pub(crate) async fn measure(plan: Plan) -> Result<Figures, Error> {
+pub(crate) async fn measure(plan: Plan, place: &Place) -> Result<Figures, Error> {
     let bytes = Bytes {
-        connection: bytes_each(plan.sessions, Rest::Connection).await?,
-        session: bytes_each(plan.sessions, Rest::Session).await?,
-        parked: bytes_each(plan.sessions, Rest::Parked).await?,
+        connection: bytes_each(plan.sessions, Rest::Connection, place).await?,
+        session: bytes_each(plan.sessions, Rest::Session, place).await?,
+        parked: bytes_each(plan.sessions, Rest::Parked, place).await?,
     };
-    let (resume_us, anew_us) = resume(plan.resumes).await?;
-    let herd = herd::measure(plan.sessions, plan.cuts).await?;
+    let (resume_us, anew_us) = resume(plan.resumes, place).await?;
+    let herd = herd::measure(plan.sessions, plan.cuts, place).await?;
     Ok(Figures { sessions: plan.sessions, bytes, resume_us, anew_us, herd })
 }
 
@@ -80,8 +80,8 @@ enum Rest {
 }
 
 /// The memory that a server of its own takes for each of so many.
-async fn bytes_each(count: usize, rest: Rest) -> Result<f64, Error> {
-    let mut child = Child::start(Kind::Ubf, None)?;
+async fn bytes_each(count: usize, rest: Rest, place: &Place) -> Result<f64, Error> {
+    let mut child = Child::start(Kind::Ubf, place)?;
     // What is taken once is not measured.
     let mut first = Raw::connect(child.address).await?;
     first.open(&raw::id(count)).await?;
@@ -111,8 +111,8 @@ async fn bytes_each(count: usize, rest: Rest) -> Result<f64, Error> {
 }
 
 /// The medians: a session goes on and its answers come again; as many calls are made anew.
-async fn resume(times: usize) -> Result<(f64, f64), Error> {
-    let child = Child::start(Kind::Ubf, None)?;
+async fn resume(times: usize, place: &Place) -> Result<(f64, f64), Error> {
+    let child = Child::start(Kind::Ubf, place)?;
     let id = raw::id(0);
     let mut opened = Raw::connect(child.address).await?;
     opened.open(&id).await?;
