@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use crate::args::units::{duration, some_time};
 use crate::rollout::plan::{DraftNode, WayWord};
 
-/// Bring a signed release to all nodes of a fleet, one after the other, and back if it is bad.
+/// Bring a signed release to all nodes of a fleet, and back if it is bad.
 ///
 /// The first nodes are the canary: they are changed and watched, against those that are not changed
 /// at the same time. What is worse than the gates of the plan allow is taken back by itself, and a
@@ -26,7 +26,7 @@ pub(crate) struct RolloutArgs {
 pub(crate) enum RolloutCommand {
     /// Write a plan, or check one that is there, and say what it would do
     Plan(Box<PlanArgs>),
-    /// Do what a plan says, or go on with it, until all nodes are changed or all are as before
+    /// Do what a plan says, or go on with it
     Run(RunArgs),
     /// Show how far a rollout has come
     Status(StatusArgs),
@@ -36,7 +36,7 @@ pub(crate) enum RolloutCommand {
     Resume(Which),
     /// Take all back: each node runs what it ran before
     Abort(AbortArgs),
-    /// Let all nodes write their rows in the newest form. There is no way back from there
+    /// Let all nodes write their rows in the newest form, for good
     Finalize(FinalizeArgs),
 }
 
