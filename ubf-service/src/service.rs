@@ -211,3 +211,49 @@ macro_rules! tables {
         }
     };
 }
+
+/// Writes [`Row`](crate::Row) for the forms of a row: in which state version each came, the oldest
+/// first. Between two neighbours stands a [`Step`](crate::Step), which the author writes.
+///
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use ubf_service::{Lost, Row, Step, forms};
+///
+/// #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+/// struct Account1 { cents: i64 }
+/// #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+/// struct Account { cents: i64, limit: i64 }
+///
+/// forms!(1 => Account1, 4 => Account);
+/// impl Step<Account> for Account1 {
+///     fn up(self) -> Account { Account { cents: self.cents, limit: 0 } }
+///     fn down(new: &Account, lost: &mut Lost) -> Self {
+///         lost.field_if(new.limit != 0, "limit");
+///         Self { cents: new.cents }
+///     }
+/// }
+///
+/// let (account, mut lost) = (Account { cents: 7, limit: 3 }, Lost::default());
+/// let old = account.write_at(3, &mut lost)?;
+/// assert_eq!((old.version, lost.fields()), (1, &["limit"][..]));
+/// assert_eq!(Account::read(old.version, &old.packet)?.limit, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[macro_export]
+macro_rules! forms {
+    (@after $before:ty $(,)?) => {};
+    (@after $before:ty, $version:literal => $form:ty $(, $($newer:tt)+)?) => {
+        impl $crate::Row for $form {
+            const VERSION: u32 = $version;
+            type Before = $before;
+        }
+        $($crate::forms!(@after $form, $($newer)+);)?
+    };
+    ($version:literal => $form:ty $(, $($newer:tt)*)?) => {
+        impl $crate::Row for $form {
+            const VERSION: u32 = $version;
+            type Before = ();
+        }
+        $($crate::forms!(@after $form, $($newer)*);)?
+    };
+}

@@ -160,6 +160,14 @@ impl Lost {
         self.fields.push(name);
     }
 
+    /// Declares it for a field whose content does not fit, as in
+    /// `lost.field_if(new.limit != 0, "limit")`.
+    pub fn field_if(&mut self, is_lost: bool, name: &'static str) {
+        if is_lost {
+            self.field(name);
+        }
+    }
+
     /// What was declared, in order.
     #[must_use]
     pub fn fields(&self) -> &[&'static str] {
