@@ -127,14 +127,14 @@ impl Program {
 
     /// Whether it has stopped by itself.
     pub(crate) fn is_stopped(&self) -> bool {
-        use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+        use rustix::process::{Pid, WaitId, WaitIdOptions, WaitIdStatus, waitid};
 
         let process = WaitId::Pid(Pid::from_child(&self.child));
         // It may end instead, too: then its test fails.
         let ends = WaitIdOptions::STOPPED | WaitIdOptions::EXITED;
         let looks = ends | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
         let status = waitid(process, looks).unwrap();
-        assert!(status.as_ref().is_none_or(|status| status.stopped()), "the program has ended");
+        assert!(status.as_ref().is_none_or(WaitIdStatus::stopped), "the program has ended");
         status.is_some()
     }
 
