@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::html::Html;
 
 /// Rows of connections, and of sessions: the script asks for more.
-pub(crate) const ROWS: usize = 12;
+pub(crate) const ROWS: usize = 8;
 
 const LINKS: &str = "Facts for programs: <a href=\"status.json\">/status.json</a>, \
                      <a href=\"metrics\">/metrics</a>, <a href=\"readyz\">/readyz</a>, \
