@@ -72,6 +72,9 @@ mod redb;
 
 mod thread;
 
+#[cfg(all(unix, feature = "postgres", any(test, feature = "testing")))]
+pub mod testing;
+
 #[cfg(test)]
 mod contract;
 

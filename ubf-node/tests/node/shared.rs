@@ -4,99 +4,18 @@
 //! say that they are skipped.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
-use std::os::unix::fs::chown;
-use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 
 use tokio::time::Instant;
 use ubf_codec::{Term, ubf};
 use ubf_net::testing::within;
+use ubf_store::testing::TestPostgres;
 
 use crate::elsewhere::{self, Hall, Mended, cut_at};
 use crate::handoff::{Load, stage};
 use crate::irc_rows;
 use crate::process::{Program, command};
-
-/// A database server of the test's own.
-struct Database {
-    folder: PathBuf,
-    process: Child,
-}
-
-fn programs() -> Option<PathBuf> {
-    let found = fs::read_dir("/usr/lib/postgresql").ok()?.filter_map(Result::ok);
-    let mut folders: Vec<PathBuf> = found.map(|entry| entry.path().join("bin")).collect();
-    folders.sort();
-    folders.into_iter().find(|folder| folder.join("initdb").exists())
-}
-
-fn id(what: &str, user: Option<&str>) -> Option<u32> {
-    let output = Command::new("id").arg(what).args(user).stderr(Stdio::null()).output().ok()?;
-    String::from_utf8(output.stdout).ok()?.trim().parse().ok()
-}
-
-impl Database {
-    /// `None`: this machine has none.
-    fn start(name: &str) -> Option<Self> {
-        let programs = programs()?;
-        // It refuses to run as root.
-        let user = match id("-u", None)? {
-            0 => Some((id("-u", Some("postgres"))?, id("-g", Some("postgres"))?)),
-            _ => None,
-        };
-        let folder = std::env::temp_dir().join(format!("ubf-pg-{}-{name}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        if let Some((user, group)) = user {
-            chown(&folder, Some(user), Some(group)).unwrap();
-        }
-        let program = |name: &str| {
-            let mut command = Command::new(programs.join(name));
-            if let Some((user, group)) = user {
-                command.uid(user).gid(group);
-            }
-            command.current_dir(&folder).stdin(Stdio::null());
-            command
-        };
-        let made = program("initdb")
-            .args(["-A", "trust", "-U", "ubf", "-E", "UTF8", "--no-sync", "-D", "data"])
-            .output()
-            .unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let mut process = program("postgres")
-            // Its sockets are in its data.
-            .args(["-D", "data", "-k", ".", "-F", "-c", "listen_addresses="])
-            .stderr(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut log = BufReader::new(process.stderr.take().unwrap());
-        let mut line = String::new();
-        while !line.contains("ready to accept connections") {
-            line.clear();
-            assert!(log.read_line(&mut line).unwrap() > 0, "the database has ended");
-        }
-        // It must not wait for somebody to read its log.
-        std::thread::spawn(move || log.lines().map_while(Result::ok).for_each(drop));
-        Some(Self { folder, process })
-    }
-
-    fn url(&self) -> String {
-        let folder = self.folder.join("data");
-        let folder = folder.to_str().unwrap().replace('/', "%2F");
-        format!("postgres://ubf@{folder}/postgres")
-    }
-}
-
-impl Drop for Database {
-    fn drop(&mut self) {
-        let _is_killed = self.process.kill().is_ok();
-        let _has_ended = self.process.wait().is_ok();
-        let _is_gone = fs::remove_dir_all(&self.folder).is_ok();
-    }
-}
 
 /// A node of the database.
 struct Node {
@@ -107,29 +26,29 @@ struct Node {
 }
 
 impl Node {
-    fn start(database: &Database, name: &'static str) -> Self {
+    fn start(database: &TestPostgres, name: &'static str) -> Self {
         Self::start_first(database, name, &[])
     }
 
     /// As a release that knows something else.
-    fn start_first(database: &Database, name: &'static str, more: &[&str]) -> Self {
+    fn start_first(database: &TestPostgres, name: &'static str, more: &[&str]) -> Self {
         // Whoever beats says where clients find it before it listens.
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap().to_string();
         drop(free);
-        let folder = database.folder.with_extension("nodes");
+        let folder = database.folder().with_extension("nodes");
         fs::create_dir_all(&folder).unwrap();
         let mut node = Self { name, folder, address, program: None };
         node.start_as(database, "", more);
         node
     }
 
-    fn start_again(&mut self, database: &Database, fault: &str) {
+    fn start_again(&mut self, database: &TestPostgres, fault: &str) {
         self.start_as(database, fault, &[]);
     }
 
     /// As a release that knows something else.
-    fn start_as(&mut self, database: &Database, fault: &str, more: &[&str]) {
+    fn start_as(&mut self, database: &TestPostgres, fault: &str, more: &[&str]) {
         let (control, url) = (self.control(), database.url());
         let arguments = [
             "--listen",
@@ -192,8 +111,8 @@ impl Drop for Node {
 
 /// A database, if this machine has one.
 #[expect(clippy::print_stdout, reason = "who runs the tests wants to know what was not tested")]
-fn started(name: &str) -> Option<Database> {
-    let database = Database::start(name);
+fn started(name: &str) -> Option<TestPostgres> {
+    let database = TestPostgres::start(name).unwrap();
     if database.is_none() {
         println!("skipped: there is no PostgreSQL on this machine");
     }
@@ -201,7 +120,7 @@ fn started(name: &str) -> Option<Database> {
 }
 
 /// A database, and two nodes: the first one owns the rows.
-async fn two(name: &str) -> Option<(Database, Node, Node)> {
+async fn two(name: &str) -> Option<(TestPostgres, Node, Node)> {
     let database = started(name)?;
     let mut a = Node::start(&database, "a");
     a.program.as_mut().unwrap().logs("the rows were claimed, and are served here");

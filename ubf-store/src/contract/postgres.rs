@@ -1,133 +1,36 @@
-//! The engine in PostgreSQL. A server of the tests' own is started from the programs of the system,
-//! as a user of its own where this runs as root; without them the tests say that they are skipped.
+//! The engine in PostgreSQL, over a server of the tests' own; without its programs the tests say that
+//! they are skipped.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::os::unix::fs::chown;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::thread;
 use std::time::Duration;
-use std::{fs, thread};
 
 use tokio_postgres::NoTls;
 use ubf_state::{Epoch, Known, NotCommitted, ShardId};
 
 use super::{Engine, batch, holds};
 use crate::store::{ClaimError, Store};
+use crate::testing::TestPostgres;
 use crate::{Postgres, PostgresTimes};
 
-/// A server, with everything in a folder of its own.
-struct Server {
-    folder: PathBuf,
-    process: Child,
-}
-
-fn programs() -> Option<PathBuf> {
-    let mut folders: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
-        .map(|found| found.filter_map(Result::ok).map(|entry| entry.path().join("bin")).collect())
-        .unwrap_or_default();
-    folders.sort();
-    folders.extend(std::env::var_os("PATH").iter().flat_map(std::env::split_paths));
-    folders.into_iter().find(|folder| folder.join("initdb").exists())
-}
-
-fn id(what: &str, user: Option<&str>) -> Option<u32> {
-    let output = Command::new("id").arg(what).args(user).stderr(Stdio::null()).output().ok()?;
-    String::from_utf8(output.stdout).ok()?.trim().parse().ok()
-}
-
-impl Server {
-    /// Starts a server; `None` if this machine has none.
-    fn start() -> Option<Self> {
-        let programs = programs()?;
-        // The server refuses to run as root.
-        let user = match id("-u", None)? {
-            0 => {
-                let user = ["postgres", "nobody"]
-                    .into_iter()
-                    .find(|user| id("-u", Some(user)).is_some())?;
-                Some((id("-u", Some(user))?, id("-g", Some(user))?))
-            }
-            _ => None,
-        };
-        let folder = std::env::temp_dir().join(format!("ubf-store-pg-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        if let Some((user, group)) = user {
-            chown(&folder, Some(user), Some(group)).unwrap();
-        }
-        let command = |program: &str| {
-            let mut command = Command::new(programs.join(program));
-            if let Some((user, group)) = user {
-                command.uid(user).gid(group);
-            }
-            command.current_dir(&folder).stdin(Stdio::null());
-            command
-        };
-        let data = folder.join("data");
-        let made = command("initdb")
-            .args(["-A", "trust", "-U", "ubf", "-E", "UTF8", "--no-sync", "-D"])
-            .arg(&data)
-            .output()
-            .unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let server = Self { process: Self::run(command("postgres"), &folder), folder };
-        Some(server)
-    }
-
-    /// Runs the server and waits for the line in which it says that it is ready.
-    fn run(mut command: Command, folder: &Path) -> Child {
-        let mut process = command
-            .args(["-c", "listen_addresses=", "-c", "log_min_messages=log", "-k"])
-            .arg(folder)
-            .arg("-D")
-            .arg(folder.join("data"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
-        let is_ready = |line: &String| line.contains("ready to accept connections");
-        let ready = lines.by_ref().map_while(Result::ok).find(is_ready);
-        assert!(ready.is_some(), "the server has ended");
-        // What it says later is read to its end, so that it never waits for a reader.
-        thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-        process
-    }
-
-    fn socket(&self) -> PathBuf {
-        self.folder.join(".s.PGSQL.5432")
-    }
-
-    fn connection(&self) -> String {
-        format!("host={} user=ubf dbname=postgres", self.folder.display())
-    }
-
-    fn open(&self) -> Postgres {
-        Postgres::open(&self.connection()).unwrap()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // The connections of the tests are closed by now; a folder that stays is no fault.
-        let _is_ended = self.process.kill().and_then(|()| self.process.wait());
-        let _is_gone = fs::remove_dir_all(&self.folder);
-    }
+fn open(server: &TestPostgres) -> Postgres {
+    Postgres::open(&server.connection()).unwrap()
 }
 
 #[test]
 fn postgres_keeps_what_every_store_promises() {
-    let Some(server) = Server::start() else {
+    let Some(server) = TestPostgres::start("store").unwrap() else {
         eprintln!("skipped: this machine has no PostgreSQL");
         return;
     };
     let connection = server.connection();
-    let open = move || Box::new(Postgres::open(&connection).unwrap()) as Box<dyn Store>;
-    holds(&Engine { open: Box::new(open), is_concurrent: true });
+    let opened = move || Box::new(Postgres::open(&connection).unwrap()) as Box<dyn Store>;
+    holds(&Engine { open: Box::new(opened), is_concurrent: true });
     t5_a_claim_waits_for_a_commit_on_its_way(&server);
     a_fence_without_a_row_lock_is_found(&server);
     t4_a_commit_whose_answer_is_lost_is_unknown(&server);
@@ -146,7 +49,7 @@ struct Plain {
 }
 
 impl Plain {
-    fn new(server: &Server) -> Self {
+    fn new(server: &TestPostgres) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (client, connection) =
             runtime.block_on(tokio_postgres::connect(&server.connection(), NoTls)).unwrap();
@@ -171,9 +74,9 @@ struct Raced {
 
 /// The owner's commit has looked at the epoch, and waits for a row that somebody holds. Then
 /// another owner claims.
-fn race(server: &Server, shard: u32, has_no_lock: bool) -> Raced {
+fn race(server: &TestPostgres, shard: u32, has_no_lock: bool) -> Raced {
     let times = PostgresTimes { lock: Duration::from_millis(500), ..PostgresTimes::default() };
-    let mut first = server.open();
+    let mut first = open(server);
     first.claim(ShardId(shard), Epoch(0)).unwrap();
     first.commit(&batch(shard, 1, &[(b"x", Some(b"1"))])).unwrap();
     let plain = Plain::new(server);
@@ -199,19 +102,19 @@ fn race(server: &Server, shard: u32, has_no_lock: bool) -> Raced {
     Raced { claimed, is_committed: owner.join().unwrap() }
 }
 
-fn t5_a_claim_waits_for_a_commit_on_its_way(server: &Server) {
+fn t5_a_claim_waits_for_a_commit_on_its_way(server: &TestPostgres) {
     let Raced { claimed, is_committed } = race(server, 21, false);
     // The commit held the shard's row, so the claim waited for its time and then gave up.
     assert!(matches!(claimed, Err(ClaimError::Failed(_))), "{claimed:?}");
     assert!(is_committed);
-    let mut second = server.open();
+    let mut second = open(server);
     assert_eq!(second.claim(ShardId(21), Epoch(1)).unwrap(), Epoch(2));
     let late = second.commit(&batch(21, 1, &[(b"x", Some(b"3"))])).unwrap_err();
     assert_eq!(late.outcome(), NotCommitted::Fenced { epoch: Epoch(2) });
 }
 
 /// The mutant: the epoch is looked at without a lock.
-fn a_fence_without_a_row_lock_is_found(server: &Server) {
+fn a_fence_without_a_row_lock_is_found(server: &TestPostgres) {
     let Raced { claimed, is_committed } = race(server, 22, true);
     assert!(claimed.is_ok() && is_committed, "a fenced-off owner commits: the race finds it");
 }
@@ -280,7 +183,7 @@ fn carry(client: TcpStream, server: UnixStream, mode: &Arc<AtomicU8>, seen: &Arc
 }
 
 /// The connection dies in a commit, before or after the server has done it.
-fn t4_a_commit_whose_answer_is_lost_is_unknown(server: &Server) {
+fn t4_a_commit_whose_answer_is_lost_is_unknown(server: &TestPostgres) {
     for (shard, mode, is_done) in [(23, CUT_ANSWER, true), (24, CUT_REQUEST, false)] {
         let proxy = Proxy::start(server.socket());
         let connection = format!("host=127.0.0.1 port={} user=ubf dbname=postgres", proxy.port);
@@ -299,8 +202,8 @@ fn t4_a_commit_whose_answer_is_lost_is_unknown(server: &Server) {
     }
 }
 
-fn an_ended_connection_is_made_again(server: &Server) {
-    let mut store = server.open();
+fn an_ended_connection_is_made_again(server: &TestPostgres) {
+    let mut store = open(server);
     store.claim(ShardId(25), Epoch(0)).unwrap();
     let plain = Plain::new(server);
     plain.run(
@@ -317,8 +220,8 @@ fn an_ended_connection_is_made_again(server: &Server) {
     assert!(store.get(ShardId(25), b"x").unwrap().is_some());
 }
 
-fn t6_nodes_say_what_they_know(server: &Server) {
-    let [mut one, mut other] = [server.open(), server.open()];
+fn t6_nodes_say_what_they_know(server: &TestPostgres) {
+    let [mut one, mut other] = [open(server), open(server)];
     let (shard, old) = (ShardId(26), Known { oldest: 1, newest: 1, format: 1 });
     let new = Known { newest: 2, ..old };
     assert_eq!(one.announced(shard).unwrap(), []);
@@ -343,7 +246,7 @@ fn t6_nodes_say_what_they_know(server: &Server) {
     assert_eq!(plain.count("SELECT count(*) FROM ubf_nodes WHERE shard = 26"), 1);
 }
 
-fn two_nodes_make_the_tables_at_once(server: &Server) {
+fn two_nodes_make_the_tables_at_once(server: &TestPostgres) {
     let plain = Plain::new(server);
     for _ in 0..5 {
         plain.run("DROP TABLE ubf_about, ubf_shards, ubf_rows, ubf_nodes");
