@@ -57,6 +57,18 @@ impl KeeperError {
     }
 }
 
+/// An error and what it comes from, in one line: a database says little in the first of them.
+pub(super) fn causes(error: &(dyn Error + Send + Sync + 'static)) -> String {
+    let mut said = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        said.push_str(": ");
+        said.push_str(&error.to_string());
+        cause = error.source();
+    }
+    said
+}
+
 impl From<StoreError> for KeeperError {
     fn from(error: StoreError) -> Self {
         Self::store("the store cannot be used", error)

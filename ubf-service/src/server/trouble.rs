@@ -27,6 +27,8 @@ pub(super) struct Trouble {
 pub(super) enum Again {
     Claim,
     Look,
+    /// A look after rows that could not be read.
+    Doubt,
     Load(Missing),
 }
 

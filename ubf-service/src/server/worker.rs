@@ -14,7 +14,7 @@ use ubf_state::{Epoch, SessionKey, ShardRecord, Time};
 use ubf_store::{Ask, ClaimError, StoreThread, Told};
 
 use super::beating::Heart;
-use super::failure::KeeperError;
+use super::failure::{KeeperError, causes};
 use super::keeper::{KeeperConfig, Shared};
 use super::lanes::Lanes;
 use super::links::Links;
@@ -35,6 +35,8 @@ const SESSIONS_AT_ONCE: usize = 1_000;
 pub(super) const ORDERS: u64 = u64::MAX;
 /// The number of the look before a claim; those of the shard begin at 1.
 const CLAIMING: u64 = 0;
+/// The number of the look after rows that could not be read.
+const DOUBTING: u64 = u64::MAX;
 
 pub(super) struct Worker<S: StatefulService> {
     pub(super) host: Host<S>,
@@ -64,6 +66,9 @@ pub(super) struct Worker<S: StatefulService> {
     is_blocked: bool,
     next_timer: Option<Time>,
     trouble: Option<Trouble>,
+    /// Rows could not be read. Perhaps another process owns them by now, and has written some of
+    /// them while they were read: the epoch is to say.
+    doubt: Option<NotRun>,
     /// Why the last batch, or claim, has failed.
     cause: Option<Box<dyn Error + Send + Sync>>,
     pub(super) is_closing: bool,
@@ -114,6 +119,7 @@ impl<S: StatefulService> Worker<S> {
             is_blocked: false,
             next_timer: None,
             trouble: None,
+            doubt: None,
             cause: None,
             is_closing: false,
             is_closed: false,
@@ -220,6 +226,11 @@ impl<S: StatefulService> Worker<S> {
     fn work(&mut self) -> Result<(), KeeperError> {
         self.try_again()?;
         self.beat()?;
+        if !matches!(self.host.shard().life(), Life::Serving { .. }) {
+            // T4: what was let go is let go before anything else is run. Until its connections are
+            // cut, what they have said would be held against sessions that have gone back.
+            self.do_outputs()?;
+        }
         loop {
             self.is_blocked = false;
             // In this order: what is over is so before its client comes back.
@@ -254,7 +265,9 @@ impl<S: StatefulService> Worker<S> {
             }
             Err(NotRun::Full | NotRun::NotNow | NotRun::NotOwner) => {}
             Err(why @ NotRun::Broken(_)) => {
-                return Err(KeeperError::store("a session's rows cannot be read", why));
+                if self.doubt.replace(why).is_none() {
+                    self.ask(Ask::Look { shard: self.config.shard, number: DOUBTING })?;
+                }
             }
             Err(NotRun::UnknownSession | NotRun::SessionExists | NotRun::Overtaken { .. } | _) => {
                 return Err(KeeperError::fault("something was not run that could have been"));
@@ -391,7 +404,7 @@ impl<S: StatefulService> Worker<S> {
 
     /// T4: what has not left never will. Clients go on with what is stored.
     fn let_go(&mut self, why: LetGo) {
-        let cause = self.cause.as_deref().map(tracing::field::display);
+        let cause = self.cause.as_deref().map(causes);
         warn!(?why, cause, "a batch was let go: connections are cut, and clients go on");
         self.rows.forget();
         self.desk.let_go();
@@ -421,6 +434,10 @@ impl<S: StatefulService> Worker<S> {
             Told::Looked { number: CLAIMING, found, .. } => match found {
                 Ok((seen, record)) => self.host.handle(Input::Claim { seen, record }),
                 Err(error) => self.failed(error.into(), Again::Claim)?,
+            },
+            Told::Looked { number: DOUBTING, found, .. } => match found {
+                Ok((epoch, _)) => self.judge_doubt(epoch)?,
+                Err(error) => self.failed(error.into(), Again::Doubt)?,
             },
             Told::Looked { number, found, .. } => match found {
                 Ok((epoch, _)) => {
@@ -462,6 +479,27 @@ impl<S: StatefulService> Worker<S> {
             }
         }
         Ok(())
+    }
+
+    /// T5: rows of two moments are no fault of the store. Whoever is fenced learns it here before its
+    /// next commit would tell.
+    fn judge_doubt(&mut self, epoch: Epoch) -> Result<(), KeeperError> {
+        self.store_answers();
+        let Some(why) = self.doubt.take() else { return Ok(()) };
+        match self.host.shard().life() {
+            Life::Serving { epoch: own }
+            | Life::Suspending { epoch: own }
+            | Life::Suspended { epoch: own }
+                if own == epoch =>
+            {
+                Err(KeeperError::store("rows cannot be read", why))
+            }
+            Life::Serving { .. } | Life::Suspending { .. } | Life::Suspended { .. } => {
+                Err(KeeperError::ended(End::Fenced(epoch), None))
+            }
+            // What was read is forgotten with the claim.
+            Life::Apart | Life::Claiming { .. } => Ok(()),
+        }
     }
 
     fn claimed(
@@ -531,6 +569,7 @@ impl<S: StatefulService> Worker<S> {
                 Again::Claim => self.ask(Ask::Look { shard, number: CLAIMING })?,
                 Again::Load(missing) => self.ask(Ask::Load { shard, missing })?,
                 Again::Look => self.host.handle(Input::LookFailed),
+                Again::Doubt => self.ask(Ask::Look { shard, number: DOUBTING })?,
             }
         }
         Ok(())

@@ -1,14 +1,14 @@
 //! T4: a store that does not say what became of a batch, and one that fails.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use ubf_net::testing::within;
-use ubf_state::{Base, Batch, Epoch, NotCommitted, Page, Scan, ShardId};
+use ubf_state::{Base, Batch, Epoch, NotCommitted, Page, Scan, ShardId, Writes};
 use ubf_store::{ClaimError, CommitError, Memory, Snapshot, Store, StoreError};
 
-use crate::support::{Fate, Held, Running};
+use crate::support::{Errors, Fate, Held, Running};
 
 const ID: &str = "0123456789abcdef";
 
@@ -159,6 +159,7 @@ impl Store for Restarted {
 /// again. When one took the place of the other, no row was ever read again, and nobody answered.
 #[tokio::test]
 async fn t4_everything_that_a_restarted_database_has_failed_is_asked_again() {
+    let errors = Errors::listen();
     let is_down = Arc::new(AtomicBool::new(false));
     let (memory, down) = (Memory::new(), Arc::clone(&is_down));
     let store = Restarted { memory, gets: 1, commits: 1, claims: 1, is_down: down };
@@ -175,4 +176,86 @@ async fn t4_everything_that_a_restarted_database_has_failed_is_asked_again() {
     peer.exchange("1 {'add'\"a\"1}$", "1 ? {2'start'}$").await;
     drop(peer);
     server.stop().await;
+    // The second one waited while its session went back, and its number is nobody's fault.
+    errors.have_not("a message has not the number that is next");
+}
+
+/// Rows of which some are written while they are read.
+struct Torn {
+    memory: Memory,
+    rival: Arc<Mutex<Option<Rival>>>,
+}
+
+/// Who writes them.
+#[derive(Clone, Copy, Debug)]
+enum Rival {
+    /// A node that owns them from there on.
+    Owner,
+    /// A fault.
+    Fault,
+}
+
+impl Store for Torn {
+    fn is_shared(&self) -> bool {
+        true
+    }
+    fn epoch(&mut self, shard: ShardId) -> Result<Epoch, StoreError> {
+        self.memory.epoch(shard)
+    }
+    fn claim(&mut self, shard: ShardId, seen: Epoch) -> Result<Epoch, ClaimError> {
+        self.memory.claim(shard, seen)
+    }
+    fn commit(&mut self, batch: &Batch) -> Result<(), CommitError> {
+        self.memory.commit(batch)
+    }
+    fn get(&mut self, shard: ShardId, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        self.memory.get(shard, key)
+    }
+    fn scan(&mut self, shard: ShardId, scan: &Scan) -> Result<Page, StoreError> {
+        let page = self.memory.scan(shard, scan)?;
+        let Some(rival) = self.rival.lock().unwrap().take_if(|_| !page.is_empty()) else {
+            return Ok(page);
+        };
+        let mut epoch = self.memory.epoch(shard)?;
+        if matches!(rival, Rival::Owner) {
+            epoch = self.memory.claim(shard, epoch).unwrap();
+        }
+        let mut writes = Writes::default();
+        for (key, _) in page {
+            writes.set(key, Some("of a later release".into()));
+        }
+        self.memory.commit(&Batch { shard, epoch, number: 1, writes }).unwrap();
+        self.memory.scan(shard, scan)
+    }
+    fn base(&self, _: ShardId) -> Option<Box<dyn Base + Send>> {
+        None
+    }
+    fn snapshot(&mut self, shard: ShardId) -> Result<Box<dyn Snapshot>, StoreError> {
+        self.memory.snapshot(shard)
+    }
+    fn close(self: Box<Self>) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// An owner that is fenced and does not know it reads a session's row, and its answers when the next
+/// owner has written them: nothing is wrong with the store, and the node watches from there on (U6).
+#[tokio::test]
+async fn t5_rows_that_cannot_be_read_are_another_owners_if_the_epoch_says_so() {
+    for (rival, is_fenced) in [(Rival::Owner, true), (Rival::Fault, false)] {
+        let memory = Memory::new();
+        let server = Running::start(memory.clone()).await;
+        let mut peer = server.open(ID).await;
+        peer.exchange("1 {'add'\"a\"1}$", "1 ? {1'start'}$").await;
+        server.kill().await;
+        let present = Arc::new(Mutex::new(None));
+        let server = Running::start(Torn { memory, rival: Arc::clone(&present) }).await;
+        *present.lock().unwrap() = Some(rival);
+        let mut peer = server.connect().await;
+        peer.send(&format!("0 {{'negotiate'1?#1&#{{'resume'16~{ID}~0 0 5}}&}}$")).await;
+        let error = within(server.keeper.ended()).await;
+        assert_eq!(error.is_fenced(), is_fenced, "{rival:?}: {error}");
+        server.handle.stop();
+        assert!(server.keeper.close().is_err());
+    }
 }

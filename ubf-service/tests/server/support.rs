@@ -1,14 +1,17 @@
 //! A service that counts, stores that do what a test wants, and a server over both.
 
+use std::fmt::{Debug, Write as _};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Metadata, Subscriber, span};
 use ubf_codec::{TermRef, Versioned, ubf};
 pub(crate) use ubf_net::testing::ScriptedPeer as Peer;
 use ubf_net::testing::within;
@@ -293,5 +296,48 @@ impl Store for Held {
     }
     fn close(self: Box<Self>) -> Result<(), StoreError> {
         Ok(())
+    }
+}
+
+/// What all tests of this process have logged as errors: each says a fault of this program.
+static ERRORS: Mutex<String> = Mutex::new(String::new());
+
+/// A listener to them.
+pub(crate) struct Errors;
+
+impl Errors {
+    pub(crate) fn listen() -> Self {
+        // Another test may have begun to.
+        let _is_first = tracing::subscriber::set_global_default(Self).is_ok();
+        Self
+    }
+
+    pub(crate) fn have_not(&self, what: &str) {
+        let errors = ERRORS.lock().unwrap();
+        assert!(!errors.contains(what), "{errors}");
+    }
+}
+
+impl Subscriber for Errors {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() == Level::ERROR
+    }
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn event(&self, event: &Event<'_>) {
+        event.record(&mut Fields(&mut ERRORS.lock().unwrap()));
+    }
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
+}
+
+struct Fields<'a>(&'a mut String);
+
+impl Visit for Fields<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        writeln!(self.0, "{field}: {value:?}").unwrap();
     }
 }

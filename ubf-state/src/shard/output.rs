@@ -210,7 +210,7 @@ pub enum NotRun {
         /// The last one.
         turn: u64,
     },
-    /// The session's rows cannot be read.
+    /// Rows of the session, or of a timer, cannot be read.
     Broken(Reason),
 }
 
@@ -224,7 +224,7 @@ impl fmt::Display for NotRun {
             Self::UnknownSession => "the session is not known",
             Self::SessionExists => "the session exists already",
             Self::Overtaken { turn } => return write!(f, "turn {turn} has come already"),
-            Self::Broken(_) => "the session's rows cannot be read",
+            Self::Broken(_) => "rows of a session, or of a timer, cannot be read",
         })
     }
 }
