@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::sleep;
-use ubf_client::{CallError, Client, Level, Reply, SessionPlan};
+use ubf_client::{BackoffTimes, CallError, Client, Level, Reply, SessionPlan};
 use ubf_codec::{Term, TermRef, View, ubf};
 use ubf_testing::random::Random;
 
@@ -24,8 +24,6 @@ pub(crate) const LANES: u64 = 4;
 pub(crate) const OPENED: u64 = 100_000_000_000_000;
 /// The most calls of a caller.
 const MAX_CALLS: u64 = 10_000_000;
-/// Between two calls of a caller. Chosen: a run of hours has a history that fits into memory.
-const PAUSE: Duration = Duration::from_millis(10);
 /// Keys at a time.
 const KEYS: u64 = 2;
 /// So many appends, and there are other keys: what was appended to them fits into a page.
@@ -53,6 +51,10 @@ pub(crate) async fn connect(
 ) -> Result<Client, String> {
     let builder = addresses.iter().fold(Client::builder(), ubf_client::Builder::address);
     let builder = builder.service("ledger").versions([1]).session(plan).call_time(time);
+    // The next fault comes within a second or two. A client that waits ten, as clients of the world
+    // do by themselves, may never meet an owner within the minute that its session is kept.
+    let times = BackoffTimes { longest: Duration::from_secs(1), ..BackoffTimes::default() };
+    let builder = builder.backoff(times);
     let client = builder.connect_within(time).connect().await;
     client.map_err(|error| format!("a client cannot connect: {error}"))
 }
@@ -108,7 +110,7 @@ impl Session {
             if let Err(what) = ended {
                 return self.world.broke(what);
             }
-            sleep(PAUSE).await;
+            sleep(self.world.pause).await;
         }
     }
 
@@ -152,11 +154,13 @@ impl Session {
     /// A call that is not answered. All faults of a run are such that it should have been.
     fn ended_badly(&self, append: Append, error: &CallError) -> End {
         let element = append.element;
+        let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
+        let why = format!("{error}{}", cause.unwrap_or_default());
         if error.may_have_run() {
-            self.world.broke(format!("indeterminate: element {element}: {error}"));
+            self.world.broke(format!("indeterminate: element {element}: {why}"));
             End::InDoubt
         } else {
-            self.world.broke(format!("not answered: element {element}: {error}"));
+            self.world.broke(format!("not answered: element {element}: {why}"));
             End::NotRun(error.to_string())
         }
     }

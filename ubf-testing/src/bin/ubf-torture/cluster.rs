@@ -4,10 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep};
+use ubf_store::testing::TestPostgres;
 
 use super::counts::{Counts, KILLS};
-use super::database::Database;
+use super::disks::{self, SMALL_DISKS};
 use super::node::{Node, Plan, Process, Rows, free_address};
 use super::proxy::Proxy;
 use super::world::World;
@@ -25,7 +27,7 @@ pub(crate) struct Cluster {
     pub(crate) owner: usize,
     pub(crate) counts: Counts,
     /// After the nodes: it ends when they have ended.
-    pub(crate) database: Option<Database>,
+    pub(crate) database: Option<TestPostgres>,
 }
 
 impl Cluster {
@@ -33,7 +35,7 @@ impl Cluster {
     pub(crate) async fn start(
         world: Arc<World>,
         folder: &Path,
-        database: Option<Database>,
+        database: Option<TestPostgres>,
         mutant: Option<&'static str>,
     ) -> Result<Self, String> {
         let rows = match &database {
@@ -47,7 +49,11 @@ impl Cluster {
             let ports = [free_address().map_err(failed)?, free_address().map_err(failed)?];
             let [listen, _] = ports;
             let link = Proxy::start(listen).await.map_err(failed)?;
-            nodes.push(Node::new(plan.clone(), number, ports, link.address));
+            let node = Node::new(plan.clone(), number, ports, link.address);
+            if number < SMALL_DISKS && disks::are_here() && database.is_none() {
+                disks::make(&node.data())?;
+            }
+            nodes.push(node);
             links.push(link);
         }
         let counts = Counts::default();
@@ -60,7 +66,22 @@ impl Cluster {
                 cluster.find_owner().await?;
             }
         }
+        cluster.all_answer().await?;
         Ok(cluster)
+    }
+
+    /// Waits until all nodes have opened their stores, and can be asked.
+    pub(crate) async fn all_answer(&mut self) -> Result<(), String> {
+        let until = Instant::now() + FAULT_TIME;
+        for number in 0..NODES {
+            while UnixStream::connect(self.node(number)?.control()).await.is_err() {
+                if Instant::now() >= until {
+                    return Err(format!("node {number} does not answer"));
+                }
+                sleep(LOOK).await;
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn is_shared(&self) -> bool {
@@ -107,10 +128,7 @@ impl Cluster {
         while Instant::now() < until {
             for step in 0..NODES {
                 let number = (self.owner + step) % NODES;
-                let node = self.nodes.get(number);
-                if let Some(node) = node.filter(|node| node.process.is_some())
-                    && node.owns().await
-                {
+                if self.owns(number).await {
                     self.owner = number;
                     return Ok(());
                 }
@@ -118,6 +136,24 @@ impl Cluster {
             sleep(LOOK).await;
         }
         Err(format!("nobody owns the rows after {} s", self.world.patience().as_secs()))
+    }
+
+    async fn owns(&self, number: usize) -> bool {
+        let node = self.nodes.get(number).filter(|node| node.process.is_some());
+        match node {
+            Some(node) => node.owns().await,
+            None => false,
+        }
+    }
+
+    /// Whether a node serves the rows that is not the owner of before, as far as is seen at once.
+    pub(crate) async fn another_owns(&self) -> bool {
+        for choice in 0..NODES - 1 {
+            if self.owns(self.other(choice)).await {
+                return true;
+            }
+        }
+        false
     }
 
     /// Starts whatever has ended, so that the rows can be read.

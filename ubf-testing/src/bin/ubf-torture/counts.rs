@@ -12,7 +12,11 @@ pub(crate) const CHANGES: &str = "changes";
 
 impl Counts {
     pub(crate) fn add(&mut self, what: &str) {
-        *self.0.entry(what.to_owned()).or_default() += 1;
+        self.add_many(what, 1);
+    }
+
+    pub(crate) fn add_many(&mut self, what: &str, count: u64) {
+        *self.0.entry(what.to_owned()).or_default() += count;
     }
 
     pub(crate) fn of(&self, what: &str) -> u64 {

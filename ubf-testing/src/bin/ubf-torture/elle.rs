@@ -71,8 +71,20 @@ fn ended(call: &Call) -> (&'static str, String) {
 }
 
 #[cfg(test)]
+mod judge;
+
+#[cfg(test)]
 mod tests {
+    #![allow(
+        clippy::indexing_slicing,
+        reason = "clippy's settings for tests reach `#[test]` functions alone, not what they call"
+    )]
+
+    use ubf_testing::random::Random;
+
+    use super::judge::judge;
     use super::*;
+    use crate::checker::{Rows, check};
     use crate::history::{Append, Entry};
 
     #[test]
@@ -105,5 +117,126 @@ mod tests {
 {:index 7, :time 9000, :type :fail, :process 4, :f :txn, :value [[:append 5 3]]}
 ";
         assert_eq!(String::from_utf8(text).unwrap(), expected);
+    }
+
+    const OPENED: u64 = 1_000_000;
+    const KEYS: usize = 2;
+
+    /// What a run of four callers can have been: each call takes its place in the one order at some
+    /// moment between its making and its answer. At the end all is read.
+    fn honest(random: &mut Random) -> (Vec<Call>, Rows) {
+        let (mut calls, mut rows) = (Vec::new(), Rows::default());
+        // When each caller is free again.
+        let mut free = [0; 4];
+        for element in 1..=24 {
+            // The moments at which calls take effect are 100 apart.
+            let effect_us = element * 100;
+            let lane = random.below(free.len());
+            let begun_us = free[lane].max(effect_us - random.below(90) as u64);
+            if begun_us > effect_us {
+                continue;
+            }
+            let ended_us = effect_us + 1 + random.below(400) as u64;
+            free[lane] = ended_us + 1;
+            let what = if random.once_in(3) {
+                read(&rows)
+            } else {
+                let append = Append { key: random.below(KEYS) as u64, element };
+                let number = rows.log.len() as u64 + 1;
+                rows.log.push(Entry { number, client: 0, append });
+                What::Append(
+                    append,
+                    if random.once_in(9) { End::InDoubt } else { End::Done(number) },
+                )
+            };
+            calls.push(Call { client: 0, lane: lane as u64, begun_us, ended_us, what });
+        }
+        calls.push(Call {
+            client: 0,
+            lane: 0,
+            begun_us: 9_000,
+            ended_us: 9_001,
+            what: read(&rows),
+        });
+        settle(&mut rows);
+        (calls, rows)
+    }
+
+    fn read(rows: &Rows) -> What {
+        What::Read { after: 0, keys: (0..KEYS as u64).collect(), seen: rows.log.clone() }
+    }
+
+    /// The accounts hold what the log says, since money is not what Elle knows of.
+    fn settle(rows: &mut Rows) {
+        (rows.clients, rows.keys) = Default::default();
+        for Entry { append, .. } in &rows.log {
+            *rows.clients.entry(0).or_insert(OPENED) -= append.element;
+            *rows.keys.entry(append.key).or_default() += append.element;
+        }
+    }
+
+    /// Something that cannot have come about. `false`: this history has no place for it.
+    fn spoil(kind: usize, calls: &mut [Call], rows: &mut Rows, random: &mut Random) -> bool {
+        let done = |call: &Call| matches!(call.what, What::Append(_, End::Done(_)));
+        let appends: Vec<usize> = (0..calls.len()).filter(|at| done(&calls[*at])).collect();
+        let Some(&at) = random.choose(&appends) else { return false };
+        let What::Append(append, _) = calls[at].what else { return false };
+        let Some(last) = calls.last_mut() else { return false };
+        match kind {
+            // Lost, and all that is read at the end is without it.
+            0 => rows.log.retain(|entry| entry.append != append),
+            // Twice.
+            1 => {
+                let number = rows.log.len() as u64 + 1;
+                rows.log.push(Entry { number, client: 0, append });
+            }
+            // Refused, and there.
+            2 => {
+                calls[at].what = What::Append(append, End::NotRun("no".into()));
+                return true;
+            }
+            // The last read does not see the end.
+            _ => {
+                let What::Read { seen, .. } = &mut last.what else { return false };
+                seen.pop();
+                // What is in doubt may have come later.
+                return rows.log.last().is_some_and(|entry| {
+                    let is_it = |call: &Call| matches!(call.what, What::Append(it, End::Done(_)) if it == entry.append);
+                    calls.iter().any(is_it)
+                });
+            }
+        }
+        for (entry, number) in rows.log.iter_mut().zip(1..) {
+            entry.number = number;
+        }
+        settle(rows);
+        last.what = read(rows);
+        true
+    }
+
+    fn text(calls: &[Call]) -> String {
+        let mut text = Vec::new();
+        write(calls, 4, &mut text).unwrap();
+        String::from_utf8(text).unwrap()
+    }
+
+    /// Two who judge by different means: the checker holds calls against rows and numbers, the judge
+    /// has the written text alone.
+    #[test]
+    fn what_is_written_is_judged_as_the_checker_judges_what_was_seen() {
+        let mut spoilt = [0; 4];
+        for seed in 0..400 {
+            let mut random = Random::new(seed);
+            let (mut calls, mut rows) = honest(&mut random);
+            assert_eq!(check(&calls, &rows, OPENED).breaks, [""; 0], "seed {seed}");
+            assert_eq!(judge(&text(&calls)), Ok(()), "seed {seed}");
+            let kind = random.below(spoilt.len());
+            if spoil(kind, &mut calls, &mut rows, &mut random) {
+                spoilt[kind] += 1;
+                assert_ne!(check(&calls, &rows, OPENED).breaks, [""; 0], "seed {seed}, {kind}");
+                assert!(judge(&text(&calls)).is_err(), "seed {seed}, {kind}: {}", text(&calls));
+            }
+        }
+        assert!(spoilt.iter().all(|count| *count > 20), "{spoilt:?}");
     }
 }

@@ -4,16 +4,21 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use rustix::process::Signal;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
+use ubf_store::testing::HowToEnd;
 use ubf_testing::random::Random;
 
 use super::changes::takeover_step;
 use super::cluster::{Cluster, FAULT_TIME, NODES};
 use super::counts::KILLS;
+use super::disks::{self, SMALL_DISKS};
+use super::trap::{self, Trap};
 
 /// So many calls are answered before the next fault.
 pub(crate) const GOES_ON: u64 = 25;
 /// The steps of a commit at which a process is killed. `late` lets calls come meanwhile.
+/// How long a commit is kept in the database: less than a statement may take.
+const CAUGHT_TIME: Duration = Duration::from_secs(8);
 const COMMIT_STEPS: [&str; 5] = [
     "abort:c-committing",
     "abort:c-committed",
@@ -58,12 +63,16 @@ pub(crate) enum Fault {
     Cut,
     /// Its link passes nothing for a while, or nobody can connect.
     Link,
-    /// Its disk is full.
+    /// Its file cannot grow (EFBIG).
     DiskFull,
+    /// There is no space on its disk (ENOSPC).
+    NoSpace,
     /// The database ends, and comes back.
     Database,
     /// A commit waits in the database while another node claims the rows.
     FenceRace,
+    /// A commit, or the connection that it is made on, is ended in the database.
+    CommitEnded,
 }
 
 impl Fault {
@@ -77,7 +86,7 @@ impl Fault {
             (Self::KillTwice, 1),
             (Self::HandOff, 6),
             (Self::HandOffKilled, 2),
-            (Self::Upgrade, 1),
+            (Self::Upgrade, 3),
             (Self::UpgradeKilled, 1),
             (Self::UpgradeTruncated, 1),
             (Self::StateVersion, 1),
@@ -86,6 +95,7 @@ impl Fault {
             (Self::Cut, 2),
             (Self::Link, 1),
             (Self::DiskFull, 1),
+            (Self::NoSpace, 1),
         ];
         let with_database = [
             (Self::Kill, 3),
@@ -101,6 +111,7 @@ impl Fault {
             (Self::Link, 1),
             (Self::Database, 1),
             (Self::FenceRace, 1),
+            (Self::CommitEnded, 2),
         ];
         let weights = if is_shared { &with_database[..] } else { &with_files[..] };
         weights.iter().flat_map(|&(fault, times)| std::iter::repeat_n(fault, times)).collect()
@@ -140,9 +151,11 @@ impl Cluster {
                 self.link(self.owner).map(super::proxy::Proxy::cut_all)
             }
             Fault::Link => self.break_link(random).await,
-            Fault::DiskFull => self.fill_disk().await,
+            Fault::DiskFull => self.fill_file().await,
+            Fault::NoSpace => self.fill_disk(random).await,
             Fault::Database => self.restart_database(random).await,
             Fault::FenceRace => self.race_for_fence().await,
+            Fault::CommitEnded => self.end_commit(random).await,
         };
         suffered.map_err(said)?;
         self.world.goes_on(GOES_ON).await.map_err(said)
@@ -217,8 +230,40 @@ impl Cluster {
         self.find_owner().await
     }
 
+    /// There is no space on the disk of the owner, which is one of those that have small disks.
+    async fn fill_disk(&mut self, random: &mut Random) -> Result<(), String> {
+        if !disks::are_here() {
+            self.counts.add("skipped: disks without space");
+            return Ok(());
+        }
+        if self.owner >= SMALL_DISKS {
+            self.hand_off(random.below(SMALL_DISKS)).await?;
+        }
+        if self.owner >= SMALL_DISKS {
+            // That was given up.
+            return Ok(());
+        }
+        let owner = self.owner;
+        let disk = self.node(owner)?.data();
+        disks::fill(&disk)?;
+        let ended = self.process(owner)?.ends_within(Duration::from_secs(3)).await;
+        self.counts.add("disks without space");
+        if ended.is_some() {
+            self.counts.add("ended by a disk without space");
+            // Whoever watches over it starts it again at once, and nothing has changed.
+            self.start_again(owner)?;
+            self.process(owner)?.ends_within(Duration::from_secs(1)).await;
+        }
+        disks::free(&disk)?;
+        // It may end with the next commit.
+        if self.process(owner)?.ends_within(Duration::from_millis(500)).await.is_some() {
+            self.start_again(owner)?;
+        }
+        self.find_owner().await
+    }
+
     /// The file with the rows cannot grow.
-    async fn fill_disk(&mut self) -> Result<(), String> {
+    async fn fill_file(&mut self) -> Result<(), String> {
         let owner = self.owner;
         let file = self.node(owner)?.rows_file();
         let size = std::fs::metadata(&file).map_err(|error| format!("{file:?}: {error}"))?.len();
@@ -236,32 +281,87 @@ impl Cluster {
     }
 
     async fn restart_database(&mut self, random: &mut Random) -> Result<(), String> {
+        // Whoever starts without its database ends, and says so.
+        self.all_answer().await?;
         let Some(database) = &mut self.database else { return Ok(()) };
-        let crashes = random.once_in(2);
-        tokio::task::block_in_place(|| database.restart(crashes))?;
+        let how = if random.once_in(2) { HowToEnd::Crash } else { HowToEnd::Fast };
+        tokio::task::block_in_place(|| database.restart(how))
+            .map_err(|error| format!("the database is not restarted: {error}"))?;
         self.counts.add("database restarted");
         self.find_owner().await
     }
 
-    /// T5: a commit of the owner waits for a lock while the owner cannot be reached any more.
+    /// T5: a commit of the owner stays in the database while the owner is stopped, and another node
+    /// claims the rows. With its lock the claim waits; without it that node reads the rows, serves,
+    /// and is then overwritten.
     async fn race_for_fence(&mut self) -> Result<(), String> {
         let Some(database) = &self.database else { return Ok(()) };
-        let mut held = database.hold_rows(5)?;
+        let trap = Trap::set(database).await?;
         let owner = self.owner;
-        // Its next commit waits from here on.
-        sleep(Duration::from_millis(600)).await;
+        if !trap.catches_within(FAULT_TIME).await? {
+            return Err(format!("node {owner} commits nothing"));
+        }
         self.process(owner)?.signal(Signal::STOP);
-        let waited = tokio::task::block_in_place(|| held.wait());
-        waited.map_err(|error| error.to_string())?;
-        self.find_owner().await?;
+        // Its clients look for another one.
+        self.link(owner)?.cut();
+        let raced = self.race_behind(&trap).await;
+        let let_go = trap.let_go().await;
         self.process(owner)?.signal(Signal::CONT);
-        self.counts.add("races for the fence");
+        self.link(owner)?.open();
+        let_go?;
+        self.counts.add(raced?);
         self.find_owner().await
+    }
+
+    /// T4: a commit of the owner is refused, or nobody knows what came of it.
+    async fn end_commit(&mut self, random: &mut Random) -> Result<(), String> {
+        let Some(database) = &self.database else { return Ok(()) };
+        let trap = Trap::set(database).await?;
+        let is_caught = trap.catches_within(FAULT_TIME).await?;
+        let how =
+            if random.once_in(2) { trap::HowToEnd::Cancel } else { trap::HowToEnd::Terminate };
+        // Who commits again is not to be caught again.
+        let ended = trap.end(how).await;
+        trap.let_go().await?;
+        ended?;
+        if !is_caught {
+            return Err(format!("node {} commits nothing", self.owner));
+        }
+        self.counts.add(match how {
+            trap::HowToEnd::Cancel => "commits cancelled",
+            trap::HowToEnd::Terminate => "connections ended in a commit",
+        });
+        self.find_owner().await
+    }
+
+    /// Waits for what the other nodes do while a commit of the owner stays. How that ended.
+    async fn race_behind(&self, trap: &Trap) -> Result<&'static str, String> {
+        let until = Instant::now() + CAUGHT_TIME;
+        let mut goal = None;
+        while Instant::now() < until && trap.holds().await? {
+            if trap.keeps_a_claim_waiting().await? {
+                return Ok("claims that waited for a commit");
+            }
+            if goal.is_none() && self.another_owns().await {
+                goal = Some(self.world.answered() + GOES_ON);
+            }
+            if goal.is_some_and(|goal| self.world.answered() >= goal) {
+                return Ok("claims that did not wait for a commit");
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        Ok("commits that nobody raced")
     }
 
     /// S5: a resume with an older turn changes nothing.
     async fn late_turn(&mut self, random: &mut Random) -> Result<(), String> {
-        super::turns::late_turn(self.node(self.owner)?, random).await?;
+        let mut came = super::turns::late_turn(self.node(self.owner)?, random).await;
+        if came.is_err() && self.is_shared() {
+            // Another node may have claimed the rows meanwhile (U6).
+            self.find_owner().await?;
+            came = super::turns::late_turn(self.node(self.owner)?, random).await;
+        }
+        came?;
         self.counts.add("late turns");
         Ok(())
     }

@@ -31,10 +31,12 @@ mod report;
 mod world;
 
 mod clients;
-mod database;
+mod disks;
+mod logs;
 mod node;
 mod proxy;
 mod stock;
+mod trap;
 mod turns;
 
 mod cluster;
@@ -65,6 +67,10 @@ fn main() -> ExitCode {
         return ubf_node::run("ubf-torture", served.options);
     }
     let options = Options::parse();
+    if options.wants_disks() && !disks::are_here() {
+        let why = disks::enter();
+        eprintln!("skipped: disks without space, since none can be made: {why}");
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return no_run(&error.to_string()),

@@ -69,9 +69,18 @@ impl Node {
         self.file("control")
     }
 
+    /// The folder with its rows.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.file("data")
+    }
+
     /// The file with its rows.
     pub(crate) fn rows_file(&self) -> PathBuf {
-        self.file("data").join("ledger.redb")
+        self.data().join("ledger.redb")
+    }
+
+    pub(crate) fn log(&self) -> PathBuf {
+        self.file("log")
     }
 
     /// Starts a process, at which a fault may be aimed before.
@@ -92,11 +101,12 @@ impl Node {
     }
 
     fn try_spawn(&self, more: &[&str], fault: &str) -> io::Result<Child> {
-        let log = OpenOptions::new().create(true).append(true).open(self.file("log"))?;
+        let log = OpenOptions::new().create(true).append(true).open(self.log())?;
         // A write behind a limit is an error for it, and no signal. What takes its place has its
-        // number.
+        // number. The program of this process is there also when its file was replaced.
         let mut command = Command::new("sh");
-        command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(std::env::current_exe()?);
+        command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]);
+        command.arg(format!("/proc/{}/exe", std::process::id()));
         command.arg("serve").args(["--listen", &self.listen.to_string()]);
         command.args(["--advertise", &self.advertised, "--log", "json"]);
         command.args(["--service", "ledger", "--service", "echo"]);
@@ -104,7 +114,7 @@ impl Node {
         command.args(["--knows", "ledger=32-34", "--state-version", "ledger=33"]);
         command.arg("--control").arg(self.control());
         match &self.plan.rows {
-            Rows::Redb => command.arg("--data").arg(self.file("data")),
+            Rows::Redb => command.arg("--data").arg(self.data()),
             Rows::Postgres { url } => command.args(["--store", url]),
         };
         command.args(more).env("UBF_FAULT", fault);

@@ -36,6 +36,10 @@ pub(crate) struct Options {
     /// Does only these things, in turn; several with commas.
     #[arg(long, value_delimiter = ',')]
     pub(crate) only: Vec<Fault>,
+    /// How long each of the 24 callers waits between two calls, in milliseconds. With 10 a run of ten
+    /// minutes has rows that a hand-off copies within a second.
+    #[arg(long, default_value_t = 10, value_name = "MS")]
+    pub(crate) pause: u64,
     /// The most faults: then it ends, too.
     #[arg(long, default_value_t = 1_000_000)]
     pub(crate) max_faults: u64,
@@ -95,7 +99,8 @@ impl Mutant {
         match self {
             Self::ReplyBeforeCommit | Self::ReplyBeforeCommitOnceIn50 => &[Fault::KillUncommitted],
             Self::SessionOutside => &[Fault::KillCommitted],
-            Self::FenceWithoutLock => &[Fault::FenceRace],
+            // What has been overwritten is seen by whoever reads the rows again.
+            Self::FenceWithoutLock => &[Fault::FenceRace, Fault::KillAnywhere],
             Self::NoTurn => &[Fault::LateTurn],
             Self::DownLies => &[Fault::Cut],
             Self::FinalizesTooEarly => &[Fault::StateVersionTooHigh],
@@ -114,10 +119,19 @@ impl Options {
         self.store == Engine::Postgres
     }
 
+    /// Some of its servers have disks of their own, where that can be had.
+    pub(crate) fn wants_disks(&self) -> bool {
+        !self.is_shared() && self.faults().contains(&Fault::NoSpace)
+    }
+
     /// How long the load may stand still: longer than the longest fault, and what a loaded machine
-    /// needs beside it. What shows that a rule is missing takes less.
+    /// needs beside it. What shows that a rule is missing takes less, unless it is a race in which
+    /// all of them wait.
     pub(crate) const fn patience(&self) -> Duration {
-        Duration::from_secs(if self.mutant.is_some() { 15 } else { 100 })
+        Duration::from_secs(match self.mutant {
+            None | Some(Mutant::FenceWithoutLock) => 100,
+            Some(_) => 15,
+        })
     }
 
     /// What is done to the servers. Such that are named are done in turn.

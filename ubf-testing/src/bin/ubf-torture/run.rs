@@ -9,14 +9,15 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use ubf_client::{Client, SessionPlan};
 use ubf_codec::{Term, ubf};
+use ubf_store::testing::TestPostgres;
 use ubf_testing::random::Random;
 
 use super::checker::{self, Rows, Verdict};
 use super::clients::{self, LANES, OPENED, PAGE};
 use super::cluster::Cluster;
-use super::database::Database;
 use super::elle;
 use super::history::number_of;
+use super::logs;
 use super::node::create;
 use super::options::Options;
 use super::report::Report;
@@ -34,10 +35,11 @@ pub(crate) async fn run(options: &Options) -> Result<Report, String> {
     std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let folder = folder.canonicalize().map_err(|error| error.to_string())?;
     let database = match options.is_shared() {
-        true => Some(Database::start()?.ok_or("there is no PostgreSQL on this machine")?),
+        true => Some(database()?),
         false => None,
     };
-    let world = Arc::new(World::new(options.patience()));
+    let pause = Duration::from_millis(options.pause);
+    let world = Arc::new(World::new(options.patience(), pause));
     let mutant = options.mutant.map(super::options::Mutant::name);
     let mut cluster = Cluster::start(Arc::clone(&world), &folder, database, mutant).await?;
     let mut random = Random::new(seed);
@@ -56,6 +58,7 @@ pub(crate) async fn run(options: &Options) -> Result<Report, String> {
         }
     };
     let verdict = judge(&mut cluster, callers, &folder).await;
+    read_logs(&mut cluster);
     let mut breaks = world.breaks();
     breaks.extend(verdict.breaks.iter().cloned());
     let (counts, folder) = (cluster.counts.clone(), folder.display().to_string());
@@ -102,6 +105,26 @@ async fn torture(options: &Options, cluster: &mut Cluster, random: &mut Random) 
         }
     }
     faults
+}
+
+fn database() -> Result<TestPostgres, String> {
+    let started = TestPostgres::start("torture");
+    let started = started.map_err(|error| format!("the database cannot be started: {error}"))?;
+    started.ok_or_else(|| "there is no PostgreSQL on this machine".into())
+}
+
+/// What servers have told as errors, which no fault explains, is broken, too.
+fn read_logs(cluster: &mut Cluster) {
+    for node in &cluster.nodes {
+        for (message, count) in logs::errors(&node.log()) {
+            if logs::is_expected(&message) {
+                cluster.counts.add_many(&format!("logged as errors: {message}"), count);
+            } else {
+                let number = node.number;
+                cluster.world.broke(format!("node {number} logs {count} times: {message}"));
+            }
+        }
+    }
 }
 
 /// Ends the load, reads all rows, and holds them against what clients saw.

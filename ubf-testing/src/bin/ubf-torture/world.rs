@@ -32,11 +32,13 @@ pub(crate) struct World {
     breaks: Mutex<Vec<String>>,
     /// How long the load may stand still.
     patience: Duration,
+    /// Between two calls of a caller.
+    pub(crate) pause: Duration,
     pub(crate) generation: RwLock<Generation>,
 }
 
 impl World {
-    pub(crate) fn new(patience: Duration) -> Self {
+    pub(crate) fn new(patience: Duration, pause: Duration) -> Self {
         Self {
             began: Instant::now(),
             is_over: AtomicBool::new(false),
@@ -44,6 +46,7 @@ impl World {
             calls: Mutex::default(),
             breaks: Mutex::default(),
             patience,
+            pause,
             generation: RwLock::default(),
         }
     }
