@@ -1,6 +1,6 @@
 //! `ubf-torture` finds each rule that its servers do without, and nothing in servers that have all.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout)]
 
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
