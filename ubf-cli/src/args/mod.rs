@@ -20,6 +20,7 @@ pub(crate) mod release;
 mod repl;
 #[cfg(unix)]
 pub(crate) mod rollout;
+pub(crate) mod switch;
 pub(crate) mod units;
 #[cfg(unix)]
 pub(crate) mod upgrade;
@@ -84,6 +85,7 @@ pub(crate) enum Command {
     #[cfg(target_os = "linux")]
     Agent(agent::Agent),
     Release(release::Release),
+    Switch(Box<switch::Switch>),
     #[cfg(unix)]
     Rollout(rollout::RolloutArgs),
     #[cfg(unix)]

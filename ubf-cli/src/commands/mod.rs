@@ -23,6 +23,7 @@ mod release;
 mod repl;
 #[cfg(unix)]
 mod rollout;
+mod switch;
 mod to_json;
 mod trace;
 #[cfg(unix)]
@@ -64,6 +65,7 @@ pub(crate) fn run(command: &Command, output: &mut Output) -> io::Result<Status> 
         #[cfg(target_os = "linux")]
         Command::Agent(_) => Ok(Status::Good),
         Command::Release(args) => release::run(args, output),
+        Command::Switch(args) => switch::run(args, output),
         #[cfg(unix)]
         Command::Rollout(args) => rollout::run(args, output),
         #[cfg(unix)]

@@ -17,6 +17,7 @@ use ubf_server::{
     Classic, ClassicService, Config, Server, ServerHandle, ServerLimits, Service, SessionLimits,
     Versions,
 };
+use ubf_switch::{Switch, SwitchLimits};
 
 /// The servers live in this process, which is watched: one test at a time.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -176,4 +177,41 @@ fn our_server_holds_against_attacks_over_tls_and_on_tls() {
     let status = handle.status();
     assert_eq!(status.calls, 0);
     assert!(status.counts.handshakes_failed > 50, "{:?}", status.counts);
+}
+
+#[test]
+fn a_switch_in_front_of_our_server_holds_against_attacks() {
+    let _alone = alone();
+    let runtime = Runtime::new().unwrap();
+    let Running { versioned, handle, .. } = server(&runtime, None);
+    let mut limits = SwitchLimits::default();
+    limits.max_negotiation_time = Duration::from_millis(600);
+    limits.max_packet_time = Duration::from_millis(600);
+    limits.max_write_time = Duration::from_millis(600);
+    let (address, switch) = runtime.block_on(async {
+        let switch = Switch::builder().listen("127.0.0.1:0").limits(limits);
+        let switch = switch.node(versioned.to_string().parse().unwrap()).bind().await.unwrap();
+        let (address, handle) = (switch.addresses()[0].to_string(), switch.handle());
+        drop(tokio::spawn(switch.run()));
+        (address, handle)
+    });
+    // The whole list is for the server; of it, what ends a connection in each way, or asks for what
+    // the switch keeps.
+    let only = [
+        "malformed-control",
+        "endless-string",
+        "huge-pipeline",
+        "negotiation-flood",
+        "resume-storm",
+        "half-closed",
+        "resets",
+        "silent-connections",
+        "slow-first-packet",
+        "slow-body",
+        "readers-that-stop",
+    ];
+    let only: Vec<&str> = only.iter().flat_map(|name| ["--only", name]).collect();
+    is_held(&[&[&*address], &only[..]].concat());
+    assert_eq!(handle.status().calls, 0);
+    assert!(switch.counts().too_slow > 0 && switch.counts().joined > 100, "{:?}", switch.counts());
 }

@@ -23,6 +23,7 @@ const COMMANDS: &[&[&str]] = &[
     &["agent"],
     &["release"],
     &["rollout"],
+    &["switch"],
 ];
 
 #[test]

@@ -53,3 +53,5 @@ mod operator;
 mod pipes;
 #[cfg(unix)]
 mod repl_at_a_terminal;
+#[cfg(unix)]
+mod switch;

@@ -169,6 +169,7 @@ fn every_default_in_the_book_is_the_codes() {
     assert_eq!(book("`ubf_proto::endpoint::SessionLimits`"), fields(&sessions));
     assert_eq!(book("`ubf_server::ServerLimits`"), fields(&ubf_server::ServerLimits::default()));
     assert_eq!(book("`ubf_proto::client::Config`"), fields(&client));
+    assert_eq!(book("`ubf_switch::SwitchLimits`"), fields(&ubf_switch::SwitchLimits::default()));
     let classic = fields(&ubf_proto::classic::server::Config::default());
     assert_eq!(book("`ubf_proto::classic::server::Config`"), classic);
     let classic = fields(&ubf_proto::classic::client::Config::default());

@@ -46,6 +46,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("ubf rollout resume ", "the same"),
     ("ubf rollout abort ", "the same"),
     ("ubf rollout finalize ", "the same"),
+    ("ubf switch ", "it wants nodes, and goes on until Ctrl-C; tests of the tool run some"),
     ("ubf dashboard ", "goes on until Ctrl-C; tests of the tool and of ubf-node look at one"),
     ("ubf admin --control /run/a.socket,/run/b.socket status --watch", "goes on until Ctrl-C"),
     (
