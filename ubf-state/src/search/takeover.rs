@@ -315,12 +315,10 @@ impl World for Takeover {
                 next.has_s_read = true;
             });
         }
-        if is_s_free {
-            if let Some(at) = self.s.poll_timeout() {
-                step(Must::Happen, "S's timer rings".into(), &|next| {
-                    next.tell_s(SuccessorInput::Tick, at);
-                });
-            }
+        if let Some(at) = self.s.poll_timeout().filter(|_| is_s_free) {
+            step(Must::Happen, "S's timer rings".into(), &|next| {
+                next.tell_s(SuccessorInput::Tick, at);
+            });
         }
         if self.is_p_up() && self.p.stage() == PredecessorStage::Serving && self.unread > 0 {
             step(Must::Happen, "P reads a packet, and executes it".into(), &|next| {
