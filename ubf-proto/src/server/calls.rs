@@ -155,10 +155,9 @@ impl Calls {
                 && pending.bytes() < config.max_pending_bytes;
         };
         // A client that keeps to what it was granted is always read, or it could not say what it
-        // has seen. Events of an owned service are among what is pending.
-        let (events, event_bytes) = if self.is_owned { (0, 0) } else { session.waiting_events() };
-        let messages = pending.messages() + events;
-        let bytes = (pending.request_bytes() + event_bytes) as u64;
+        // has seen.
+        let messages = pending.messages();
+        let bytes = pending.request_bytes() as u64;
         pending.len() - pending.messages() < config.max_pending
             && messages as u64 <= session.grant.window
             && (messages <= 1 || bytes <= session.grant.bytes)

@@ -30,8 +30,6 @@ pub(super) struct Granted {
     /// S3: messages that were taken, and whose handlers are not begun; and whether each is an
     /// event.
     waiting: VecDeque<(Box<Message>, bool)>,
-    /// How many of them are events, and their bytes.
-    waiting_events: (usize, usize),
     /// S8: the version of the message that was begun last.
     last_version: Option<Version>,
     /// S6: the time that a session is kept without a connection runs from here.
@@ -67,7 +65,6 @@ impl Granted {
             kept: Kept::default(),
             copies: Copies::default(),
             waiting: VecDeque::new(),
-            waiting_events: (0, 0),
             last_version: None,
             rests_since: now,
             is_crowded: false,
@@ -138,17 +135,8 @@ impl Granted {
         !self.waiting.is_empty()
     }
 
-    /// Events that were taken and not begun, and their bytes.
-    pub(super) const fn waiting_events(&self) -> (usize, usize) {
-        self.waiting_events
-    }
-
     /// S3: a message waits until its handler may begin.
     pub(super) fn wait(&mut self, message: Box<Message>, is_event: bool) {
-        if is_event {
-            let (count, bytes) = self.waiting_events;
-            self.waiting_events = (count + 1, bytes + message.body.source().len());
-        }
         self.waiting.push_back((message, is_event));
     }
 
@@ -164,18 +152,12 @@ impl Granted {
             return None;
         }
         self.begins(version);
-        let (message, is_event) = self.waiting.pop_front()?;
-        if is_event {
-            let (count, bytes) = self.waiting_events;
-            self.waiting_events = (count - 1, bytes - message.body.source().len());
-        }
-        Some((message, is_event))
+        self.waiting.pop_front()
     }
 
-    /// What is not begun never will be.
+    /// What is not begun never will be: it is refused where its answer is due.
     pub(super) fn give_up_waiting(&mut self) {
         self.waiting.clear();
-        self.waiting_events = (0, 0);
     }
 
     /// S6: nothing runs and nobody is connected from here on.

@@ -435,11 +435,13 @@ impl ServerSession {
         if self.is_frozen && self.is_parked() {
             return None;
         }
+        let is_owned = self.calls.is_owned();
         let Calls { session, pending, .. } = &mut self.calls;
         let session = session.as_mut()?;
         let (message, is_event) =
             session.begin_waiting(pending.running(), pending.answer_bytes())?;
         if is_event {
+            pending.begin_event(message.packet, is_owned);
             return Some(Output::Event(message));
         }
         pending.begin(message.packet);

@@ -8,6 +8,7 @@ use ubf_codec::{Mode, Term, Version};
 
 use super::answer::{Answer, Content};
 use super::output::PacketKind;
+use crate::versions::Versions;
 
 /// Room for more packets than this is not handed on. Chosen: a batch.
 const KEPT_SLOTS: usize = 128;
@@ -23,10 +24,11 @@ struct Slot {
 
 #[derive(Debug)]
 enum State {
-    /// S3: it is a message that was taken, and its handler is not begun.
+    /// S3: it is a message that was taken, and its handler is not begun. An event may yet be
+    /// refused, so it has a place as well.
     Taken {
         version: Version,
-        /// Of the request.
+        /// Of the message.
         bytes: usize,
     },
     /// Its handler runs.
@@ -51,7 +53,7 @@ pub(super) struct Pending {
     running: usize,
     /// Messages that have no answer yet.
     messages: usize,
-    /// Of requests that have no answer yet.
+    /// Of messages that have no answer yet.
     request_bytes: usize,
     /// Of answers that wait.
     answer_bytes: usize,
@@ -168,6 +170,30 @@ impl Pending {
         }
     }
 
+    /// S3: an event that was taken is given out, and nothing will be said of it. T3: an owner says
+    /// when it has it.
+    pub(super) fn begin_event(&mut self, packet: u64, is_owned: bool) {
+        let Some(slot) = self.find(packet) else { return };
+        let State::Taken { bytes, .. } = slot.state else { return };
+        slot.state = State::Event { bytes };
+        if !is_owned {
+            self.take_event(packet);
+        }
+    }
+
+    /// What was taken and is not begun never will be: it is refused in its place.
+    pub(super) fn refuse_taken(&mut self, why: &str, versions: &Versions) {
+        for slot in &mut self.slots {
+            let State::Taken { bytes, .. } = slot.state else { continue };
+            let content = Content::refused(Term::atom(why), versions.clone());
+            self.request_bytes -= bytes;
+            self.answer_bytes += content.bytes();
+            self.messages -= 1;
+            let (mode, kind) = (Mode::Negotiation, PacketKind::Control);
+            slot.state = State::Ready { mode, content, kind };
+        }
+    }
+
     /// Completes a running packet. Answers that nobody waits for are dropped: the shell may be
     /// late.
     pub(super) fn complete(&mut self, packet: u64, content: Content) {
@@ -203,9 +229,10 @@ impl Pending {
         self.messages = 0;
     }
 
-    /// R8: gives up all that run: each is answered, and so are those that were not begun. How many
-    /// ran.
-    pub(super) fn cut(&mut self, versions: &crate::versions::Versions) -> usize {
+    /// R8: gives up all that run: each is answered, and so are those that were not begun (S10). How
+    /// many ran.
+    pub(super) fn cut(&mut self, versions: &Versions) -> usize {
+        self.refuse_taken("shutdown", versions);
         let mut event_bytes = 0;
         self.slots.retain(|slot| {
             if let State::Event { bytes } = slot.state {
@@ -220,11 +247,7 @@ impl Pending {
                     let why = Term::atom("cut");
                     (Content::failed(why, versions.clone()), PacketKind::Cut, bytes)
                 }
-                State::Taken { bytes, .. } => {
-                    let why = Term::atom("shutdown");
-                    (Content::refused(why, versions.clone()), PacketKind::Control, bytes)
-                }
-                State::Event { .. } | State::Ready { .. } => continue,
+                State::Taken { .. } | State::Event { .. } | State::Ready { .. } => continue,
             };
             self.request_bytes -= bytes;
             self.answer_bytes += content.bytes();

@@ -115,23 +115,23 @@ impl ServerSession {
         });
         let Calls { session, pending, .. } = &mut self.calls;
         let bytes = message.body.source().len();
-        if is_event && is_owned {
-            // T3: what comes behind it says that it was taken.
-            pending.push_event(packet_number, number, bytes);
-        }
         if let Some(session) = session {
             let may_begin = !session.has_waiting()
                 && session.may_begin(version, pending.running(), pending.answer_bytes());
             if !may_begin {
-                if !is_event {
-                    pending.push_taken(packet_number, number, version, bytes);
-                }
+                // An event, too: it may yet be refused, and what comes behind it says that it was
+                // not (S3).
+                pending.push_taken(packet_number, number, version, bytes);
                 session.wait(message, is_event);
                 return None;
             }
             session.begins(version);
         }
         Some(if is_event {
+            if is_owned {
+                // T3: what comes behind it says that it was taken.
+                pending.push_event(packet_number, number, bytes);
+            }
             Output::Event(message)
         } else {
             pending.push_running(packet_number, number, version, bytes);

@@ -309,6 +309,9 @@ impl ServerSession {
     pub(super) fn end_session(&mut self, end: SessionEnd) {
         let unread = self.unread();
         if self.calls.close_session() {
+            // S3: what waits has nothing more to wait for.
+            let spoken = self.offer.spoken(&self.calls.service, self.now);
+            self.calls.pending.refuse_taken("session_over", &spoken);
             self.outputs.push_back(Output::SessionOver { end, unread });
         }
     }

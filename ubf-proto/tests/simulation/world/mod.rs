@@ -17,7 +17,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 
 use bytes::Bytes;
-use ubf_codec::{Address, Term, Version};
+use ubf_codec::{Address, Limits, Term, Version};
 use ubf_proto::client::{self, ConnectionId};
 use ubf_proto::endpoint::ConnectionKey;
 use ubf_proto::server;
@@ -287,8 +287,16 @@ impl World {
             let config = setting.client(&side, node_count, &mut random);
             let (chase, max_in_flight) = (Chase::new(config.max_hops), config.max_in_flight);
             let clock = setting.clock(&mut random);
+            let mut session = ClientSession::new(config, random.next_u64(), clock.read(0));
+            // N3: what another client has told, which may be true no longer.
+            let told = side.versions.iter().copied().nth(random.below(4) as usize);
+            if let Some(version) = told.and_then(Version::new) {
+                let max_packet = 40 + random.below(100) as u32;
+                let accepted = Limits::default().with_max_packet_bytes(max_packet);
+                session.remember(version, accepted.into());
+            }
             Client {
-                session: ClientSession::new(config, random.next_u64(), clock.read(0)),
+                session,
                 clock,
                 side,
                 crashing: BTreeSet::new(),
