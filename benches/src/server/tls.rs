@@ -22,7 +22,7 @@ use super::load::Load;
 use super::peer::{Kind, Peer, Target};
 use super::tonic::{EchoServer, Tonic};
 use super::ubf::{self, Caller, Ubf};
-use crate::report::ratio;
+use crate::markdown::ratio;
 
 /// Where the server's process finds its certificate.
 pub(crate) const FOLDER: &str = "UBF_BENCH_CERTIFICATES";
@@ -146,8 +146,8 @@ pub(crate) fn write(figures: &Figures, out: &mut String) -> std::fmt::Result {
     for kind in kinds {
         let Some(found) = figures.connections(kind) else { continue };
         let first = figures.first_call(kind).map(ratio).unwrap_or_default();
-        let bytes = found.bytes_idle;
-        writeln!(out, "  {:<20} {bytes:>9.0} bytes; {first} µs", kind.as_str())?;
+        let bytes = found.bytes_idle.map_or_else(|| "?".to_owned(), |bytes| format!("{bytes:.0}"));
+        writeln!(out, "  {:<20} {bytes:>9} bytes; {first} µs", kind.as_str())?;
     }
     Ok(())
 }
