@@ -125,6 +125,19 @@ impl<H: Header> VersionedDecoder<H> {
 
     /// Makes room in `buffer` for what [`decode`](Self::decode) still has to be given, within
     /// limits: see [`StreamDecoder::reserve`].
+    ///
+    /// ```
+    /// use bytes::BytesMut;
+    /// use ubf_codec::{ClientHeader, VersionedDecoder};
+    ///
+    /// let mut decoder = VersionedDecoder::<ClientHeader>::new();
+    /// let mut buffer = BytesMut::from(&b"3 1000000~"[..]);
+    /// buffer.resize(20_000, b'a');
+    /// assert!(decoder.decode(&mut buffer)?.is_none());
+    /// decoder.reserve(&mut buffer, 0);
+    /// assert!((150_000..200_000).contains(&buffer.capacity()));
+    /// # Ok::<(), ubf_codec::DecodeError>(())
+    /// ```
     pub fn reserve(&self, buffer: &mut BytesMut, shown: usize) {
         self.body.reserve(buffer, shown);
     }

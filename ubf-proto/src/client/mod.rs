@@ -337,6 +337,29 @@ impl ClientSession {
     /// A place for the bytes that come next on a connection, if a large packet is on its way: what
     /// is read there, and given as [`Input::Received`], is not copied. As
     /// [`ServerSession::room`](crate::ServerSession::room).
+    ///
+    /// ```
+    /// use bytes::BytesMut;
+    /// use ubf_proto::client::{ClientSession, Config, Input, Output};
+    /// use ubf_proto::{Time, Versions};
+    ///
+    /// let (now, versions) = (Time::ZERO, Versions::of([1]));
+    /// let mut session = ClientSession::new(Config::new(vec!["192.0.2.1:4000".parse()?], versions), 42, now);
+    /// let Some(Output::Connect { connection, .. }) = session.poll_output() else {
+    ///     panic!("it connects first");
+    /// };
+    /// session.handle(Input::Connected { connection, peer: None, tls: false }, now);
+    /// while session.poll_output().is_some() {}
+    /// let mut bytes = BytesMut::from(&b"1 ? {100000~"[..]);
+    /// bytes.resize(16_384, b'a');
+    /// session.handle(Input::Received { connection, bytes }, now);
+    /// while session.poll_output().is_some() {}
+    /// let mut bytes = session.room(connection).unwrap();
+    /// assert!(bytes.capacity() > 80_000);
+    /// bytes.extend_from_slice(b"read from a socket");
+    /// session.handle(Input::Received { connection, bytes }, now);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn room(&mut self, connection: ConnectionId) -> Option<BytesMut> {
         self.connection_mut(connection)?.inbound.room()
     }

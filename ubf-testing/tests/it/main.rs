@@ -11,6 +11,8 @@ mod links;
 mod live;
 mod redirect_loops;
 mod scripts;
+// It starts the program.
+#[cfg(feature = "soak")]
 mod soak;
 mod typed;
 mod upgrade;
