@@ -1,37 +1,15 @@
 //! The contracts of the services: those that come with this program, and those of `--contract`.
 
+use std::ops::{Bound, RangeBounds};
 use std::path::Path;
 use std::sync::Arc;
 
 use clap::ValueEnum;
 use ubf_codec::Version;
-use ubf_contract::{Contract, Reader};
+use ubf_contract::{Contract, ReadError, Reader};
 use ubf_server::{ContractRules, Contracts, Enforcement, Handler, Versions};
 
 use crate::options::{Raw, Wrong};
-
-/// The text of the contract that a service of this program has in a version, in UBF(B).
-///
-/// ```
-/// let text = ubf_node::contract_text("kv", 3).unwrap();
-/// assert!(text.contains("+NAME(\"kv\")."));
-/// assert_eq!(ubf_node::contract_text("kv", 4), None);
-/// ```
-#[must_use]
-pub fn contract_text(service: &str, version: u32) -> Option<&'static str> {
-    Some(match (service, version) {
-        ("echo", 1..) => include_str!("../contracts/echo.con"),
-        ("kv", 1) => include_str!("../contracts/kv-1.con"),
-        ("kv", 2) => include_str!("../contracts/kv-2.con"),
-        ("kv", 3) => include_str!("../contracts/kv-3.con"),
-        ("irc", 1) => include_str!("../contracts/irc-1.con"),
-        ("irc", 2) => include_str!("../contracts/irc-2.con"),
-        ("ledger", 1) => include_str!("../contracts/ledger-1.con"),
-        ("ledger", 2) => include_str!("../contracts/ledger-2.con"),
-        ("ledger", 3) => include_str!("../contracts/ledger-3.con"),
-        _ => return None,
-    })
-}
 
 /// What becomes of messages that break a contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -50,6 +28,32 @@ pub(crate) struct ContractPlan {
     enforcement: Enforcement,
     /// Those of `--contract`; without a version it is for all versions that have none of their own.
     given: Vec<GivenContract>,
+    shipped: Vec<Shipped>,
+}
+
+/// A contract that the program comes with.
+#[derive(Clone, Debug)]
+pub(crate) struct Shipped {
+    service: &'static str,
+    versions: (Bound<u32>, Bound<u32>),
+    text: &'static str,
+}
+
+impl Shipped {
+    pub(crate) fn new(
+        service: &'static str,
+        versions: &impl RangeBounds<u32>,
+        text: &'static str,
+    ) -> Self {
+        let versions = (versions.start_bound().cloned(), versions.end_bound().cloned());
+        Self { service, versions, text }
+    }
+
+    /// # Errors
+    /// The text is no contract.
+    pub(crate) fn read(&self) -> Result<Contract, ReadError> {
+        Reader::new().read(self.text)
+    }
 }
 
 /// A contract of `--contract`.
@@ -63,13 +67,17 @@ pub(crate) struct GivenContract {
 }
 
 impl ContractPlan {
-    pub(crate) const fn new(given: Vec<GivenContract>, mode: ContractMode) -> Self {
+    pub(crate) const fn new(
+        given: Vec<GivenContract>,
+        mode: ContractMode,
+        shipped: Vec<Shipped>,
+    ) -> Self {
         let enforcement = match mode {
             ContractMode::Off => Enforcement::Off,
             ContractMode::Log => Enforcement::Log,
             ContractMode::Enforce => Enforcement::Enforce,
         };
-        Self { enforcement, given }
+        Self { enforcement, given, shipped }
     }
 
     /// That service, held against its contracts.
@@ -115,7 +123,12 @@ impl ContractPlan {
                 .map(|given| &given.contract)
         };
         let given = given(Some(version)).or_else(|| given(None)).map(Source::Given);
-        given.or_else(|| contract_text(service, version.get()).map(Source::Shipped))
+        given.or_else(|| {
+            let is_of = |shipped: &&Shipped| {
+                shipped.service == service && shipped.versions.contains(&version.get())
+            };
+            self.shipped.iter().find(is_of).map(Source::Shipped)
+        })
     }
 }
 
@@ -123,14 +136,14 @@ impl ContractPlan {
 #[derive(Clone, Copy)]
 enum Source<'p> {
     Given(&'p Arc<Contract>),
-    Shipped(&'static str),
+    Shipped(&'p Shipped),
 }
 
 impl PartialEq for Source<'_> {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Given(one), Self::Given(other)) => Arc::ptr_eq(one, other),
-            (Self::Shipped(one), Self::Shipped(other)) => one == other,
+            (Self::Shipped(one), Self::Shipped(other)) => std::ptr::eq(*one, *other),
             (Self::Given(_), Self::Shipped(_)) | (Self::Shipped(_), Self::Given(_)) => false,
         }
     }
@@ -140,9 +153,9 @@ impl Source<'_> {
     fn contract(self) -> Option<Arc<Contract>> {
         match self {
             Self::Given(contract) => Some(Arc::clone(contract)),
-            Self::Shipped(text) => {
-                let contract = Reader::new().read(text);
-                debug_assert!(contract.is_ok(), "a test reads all that come with this program");
+            Self::Shipped(shipped) => {
+                let contract = shipped.read();
+                debug_assert!(contract.is_ok(), "all were read when the program began");
                 contract.ok().map(Arc::new)
             }
         }
@@ -176,34 +189,4 @@ fn read(given: &str, known: &[String]) -> Result<GivenContract, Wrong> {
             .hint("ubf contract check FILE shows all that is wrong with it")
     })?;
     Ok(GivenContract { text: given.to_owned(), service, version, contract: Arc::new(contract) })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ALL: [(&str, u32); 9] = [
-        ("echo", 1),
-        ("kv", 1),
-        ("kv", 2),
-        ("kv", 3),
-        ("irc", 1),
-        ("irc", 2),
-        ("ledger", 1),
-        ("ledger", 2),
-        ("ledger", 3),
-    ];
-
-    #[test]
-    fn the_contracts_are_good_and_canonical_and_named_as_their_services() {
-        for (service, version) in ALL {
-            let text = contract_text(service, version).unwrap();
-            let contract = Reader::new().read(text).unwrap();
-            assert_eq!(contract.warnings(), [], "{service} {version}");
-            assert_eq!(contract.name().text, service);
-            assert_eq!(contract.vsn().text, version.to_string().as_str());
-            let printed = String::from_utf8(contract.print()).unwrap();
-            assert_eq!(printed, text, "{service} {version}: ubf contract fmt --write");
-        }
-    }
 }

@@ -2,7 +2,6 @@
 
 #[cfg(feature = "faults")]
 mod faulty;
-mod known;
 mod metered;
 mod opening;
 mod others;
@@ -34,16 +33,15 @@ use ubf_state::handoff::{HandoffRecord, Standing};
 use ubf_state::{Epoch, ShardId, ShardVersions, UnseenEvents};
 use ubf_store::{Announced, Store};
 
-pub(crate) use self::known::{has_rows, known_versions, state_versions};
 pub(crate) use self::metered::StoreSight;
-pub(crate) use self::opening::{Adopts, Opening, open_rows};
-use self::opening::{Opener, shard};
+use self::opening::Opener;
+pub(crate) use self::opening::{Adopts, Opening, open};
 use self::place::open_store;
-pub(crate) use self::place::{StorePlace, StorePlan};
-pub use self::restore::{RestoreError, restore};
+pub(crate) use self::place::{StorePlace, StorePlan, connection};
+pub use self::restore::RestoreError;
+pub(crate) use self::restore::restore_rows;
 pub(crate) use self::unkept::{Causes, Unkept};
 pub(crate) use self::unseen::{in_packets, read_unseen, unseen_term};
-use crate::options::ServiceName;
 
 /// The services whose rows are kept in stores.
 #[derive(Clone, Default)]
@@ -53,7 +51,7 @@ pub(crate) struct Kept(Vec<Arc<dyn KeptService>>);
 ///
 /// Its functions are those of its [`Keeper`].
 pub(crate) trait KeptService: Send + Sync {
-    fn service(&self) -> ServiceName;
+    fn service(&self) -> &'static str;
     /// The names under which it is served.
     fn names(&self) -> &[Service];
     fn add(&self, builder: ServerBuilder) -> ServerBuilder;
@@ -114,7 +112,7 @@ pub(crate) trait KeptService: Send + Sync {
 pub(crate) type Ordered<'k, T> = Pin<Box<dyn Future<Output = Result<T, OrderError>> + Send + 'k>>;
 
 struct KeptOf<S: StatefulService> {
-    service: ServiceName,
+    service: &'static str,
     names: Vec<Service>,
     current: Arc<Current<S>>,
     open: Opener<S>,
@@ -196,8 +194,8 @@ impl<S: StatefulService> KeptOf<S> {
         if !self.is_shared() {
             return Ok(Vec::new());
         }
-        let (plan, service) = (self.open.plan.place.clone(), self.service);
-        let read = tokio::task::spawn_blocking(move || others::read(&plan, service)).await;
+        let (plan, service, shard) = (self.open.plan.place.clone(), self.service, self.shard());
+        let read = tokio::task::spawn_blocking(move || others::read(&plan, service, shard)).await;
         let mut others = contained(read).map_err(OrderError::Store)?;
         others.retain(|node| node.node != own && node.age <= others::LIVES_FOR);
         Ok(others)
@@ -222,7 +220,7 @@ impl<S: StatefulService> KeptOf<S> {
                 continue;
             }
             if is_wanted {
-                let service = self.service.as_str();
+                let service = self.service;
                 warn!(service, %version, "not offered: the rows are of an older state version");
                 *withheld = withheld.iter().chain([version]).collect();
             }
@@ -232,7 +230,7 @@ impl<S: StatefulService> KeptOf<S> {
 }
 
 impl<S: StatefulService> KeptService for KeptOf<S> {
-    fn service(&self) -> ServiceName {
+    fn service(&self) -> &'static str {
         self.service
     }
 
@@ -285,7 +283,7 @@ impl<S: StatefulService> KeptService for KeptOf<S> {
     }
 
     fn back_up(&self, path: PathBuf) -> Ordered<'_, BackupSize> {
-        self.order(|keeper| async move { keeper.back_up(self.service.as_str(), path).await })
+        self.order(|keeper| async move { keeper.back_up(self.service, path).await })
     }
 
     fn finalize<'k>(&'k self, own: &'k str) -> Ordered<'k, ShardVersions> {
@@ -338,7 +336,7 @@ impl<S: StatefulService> KeptService for KeptOf<S> {
                         if !(error.is_fenced() && self.is_shared()) {
                             return error;
                         }
-                        let service = self.service.as_str();
+                        let service = self.service;
                         warn!(service, %error, "the rows are another node's from here on");
                         self.current.place.send_replace(Place::Away(None));
                     }
@@ -382,7 +380,7 @@ impl<S: StatefulService> KeptService for KeptOf<S> {
     }
 
     fn shard(&self) -> ShardId {
-        shard(self.service)
+        self.open.config.shard
     }
 
     fn epoch(&self) -> Option<Epoch> {
@@ -429,7 +427,7 @@ impl<S: StatefulService> KeptService for KeptOf<S> {
     }
 
     fn serve(&self, store: Box<dyn Store>, unseen: Vec<UnseenEvents>) -> Result<(), Unkept> {
-        let keeper = self.open.start(self.service.as_str(), store, unseen)?;
+        let keeper = self.open.start(self.service, store, unseen)?;
         self.current.place.send_replace(Place::Here(keeper));
         Ok(())
     }
@@ -441,7 +439,7 @@ impl<S: StatefulService> KeptService for KeptOf<S> {
 
 impl fmt::Debug for Kept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|kept| kept.service().as_str())).finish()
+        f.debug_list().entries(self.0.iter().map(|kept| kept.service())).finish()
     }
 }
 

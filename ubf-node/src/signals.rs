@@ -9,6 +9,7 @@ use ubf_server::{DrainPlan, ServerHandle};
 
 use crate::admin_http::TokenFile;
 use crate::audit::Audit;
+use crate::catalogue::Catalogue;
 use crate::certificates::Certificates;
 use crate::journal::Journal;
 use crate::log::Log;
@@ -33,6 +34,7 @@ pub(crate) struct Signals {
     source: Source,
     /// As they were given: a file among them is read again.
     options: Options,
+    catalogue: Catalogue,
     /// Each setting with its value, as the server was started with.
     in_force: Arc<[(String, Option<String>)]>,
     waits: Waits,
@@ -54,6 +56,7 @@ impl Signals {
     /// From here on no signal of these ends the program by itself.
     pub(crate) fn install(
         options: Options,
+        catalogue: Catalogue,
         in_force: Arc<[(String, Option<String>)]>,
         waits: Waits,
         journal: Option<Journal>,
@@ -61,7 +64,7 @@ impl Signals {
         reloaded: Reloaded,
     ) -> std::io::Result<Self> {
         let source = Source::install()?;
-        Ok(Self { source, options, in_force, waits, journal, log, reloaded })
+        Ok(Self { source, options, catalogue, in_force, waits, journal, log, reloaded })
     }
 
     /// Does as it is told, for as long as it is polled.
@@ -105,7 +108,7 @@ impl Signals {
                 info!(closed, "connections that the policy does not allow any more are closed");
             }
         }
-        let loaded = match self.options.load() {
+        let loaded = match self.options.load(&self.catalogue) {
             // What operators have set since is not undone by flags.
             Ok(loaded) if !loaded.has_file => {
                 return info!("reloaded, but for the settings: there is no file of them");

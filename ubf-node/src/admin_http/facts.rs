@@ -44,7 +44,7 @@ pub(crate) struct Rows {
 impl From<&dyn KeptService> for Rows {
     fn from(kept: &dyn KeptService) -> Self {
         Self {
-            service: kept.service().as_str().to_owned(),
+            service: kept.service().to_owned(),
             here: kept.is_here(),
             store: kept.store(),
             versions: kept.versions().1.map(VersionsReport::from),

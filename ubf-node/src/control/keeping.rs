@@ -54,7 +54,7 @@ impl Control {
                 rows: count.rows,
             };
             reports.push(RowsReport {
-                service: kept.service().as_str().to_owned(),
+                service: kept.service().to_owned(),
                 versions: versions.map(Into::into).unwrap_or_default(),
                 known: (known.oldest, known.newest),
                 tables: counts.into_iter().map(table).collect(),
@@ -68,7 +68,7 @@ impl Control {
         for kept in self.meant(which)? {
             let migration = kept.migrate().await.map_err(refusal)?;
             reports.push(MigrationReport {
-                service: kept.service().as_str().to_owned(),
+                service: kept.service().to_owned(),
                 versions: migration.versions.into(),
                 seen: migration.seen,
                 rewritten: migration.rewritten,
@@ -85,7 +85,7 @@ impl Control {
             let versions = kept.finalize(&own).await.map_err(refusal)?;
             // What the rows can hold from here on is offered.
             kept.offer(&self.server);
-            let service = kept.service().as_str().to_owned();
+            let service = kept.service().to_owned();
             reports.push(FinalizedReport { service, versions: versions.into() });
         }
         Ok(Response::Finalized(reports))
@@ -95,7 +95,7 @@ impl Control {
         let mut reports = Vec::new();
         for kept in self.meant(which)? {
             let versions = kept.lower(&self.server).await.map_err(refusal)?;
-            let service = kept.service().as_str().to_owned();
+            let service = kept.service().to_owned();
             reports.push(FinalizedReport { service, versions: versions.into() });
         }
         Ok(Response::Lowered(reports))
@@ -105,7 +105,7 @@ impl Control {
         let meant = self.meant(which)?;
         let [kept] = meant[..] else { return Err(Refusal::NoRows) };
         let size = kept.back_up(PathBuf::from(path)).await.map_err(refusal)?;
-        let service = kept.service().as_str().to_owned();
+        let service = kept.service().to_owned();
         let (rows, bytes) = (size.rows, size.bytes);
         Ok(Response::BackedUp(BackupReport { service, rows, bytes }))
     }
@@ -140,7 +140,7 @@ impl Control {
             }
             // A keeper that has ended has none.
             let sessions = kept.sessions(after.saturating_sub(first), room).await;
-            let service = kept.service().as_str();
+            let service = kept.service();
             to.extend(
                 sessions.unwrap_or_default().into_iter().map(|it| session(first, service, it)),
             );

@@ -60,7 +60,7 @@ impl Shift {
     }
 
     pub(super) fn service(&self) -> &'static str {
-        self.kept.service().as_str()
+        self.kept.service()
     }
 
     pub(super) const fn progress(&self) -> &Progress {

@@ -75,13 +75,13 @@ impl ClassicPlan {
             "classic.flavour",
             FlavourName::Erl2,
             |raw| word(raw.text()?),
-            super::settings::shown_word,
+            super::shown::shown_word,
         );
         let events = reader.take(
             "classic.events",
             When::Quiet,
             |raw| word(raw.text()?),
-            super::settings::shown_word,
+            super::shown::shown_word,
         );
         let has_hello = reader.take("classic.hello", true, flag, |flag| Value::Boolean(*flag));
         let is_simple_rpc =

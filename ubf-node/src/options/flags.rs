@@ -2,113 +2,26 @@
 //!
 //! Values are taken as texts: what is wrong with them is said together with what is wrong in the
 //! file and in the environment.
+//!
+//! None of these types makes a group of arguments: a program of somebody else's may have a type of
+//! the same name among its own options.
 
-use std::ffi::{OsStr, OsString};
-use std::marker::PhantomData;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValue, TypedValueParser};
-use clap::{Arg, Args, Command, ValueEnum};
+use clap::Args;
 
+use super::Unit;
 use super::classic::{FlavourName, When};
+use super::help::examples;
 use super::problem::Origin;
 use super::reader::Given;
 use super::value::Raw;
-use super::{ServiceName, Unit};
+use super::words::{Named, Words};
 use crate::contracts::ContractMode;
 use crate::log::LogForm;
 use crate::rows::Adopts;
-
-const EXAMPLES: &str = "\
-Examples:
-  Serve echo in versions 1 to 3 on port 4000:
-    $ PROGRAM --listen 127.0.0.1:4000 --versions 1-3
-
-  A store, and echo beside it, on two addresses; clients go to b when this server drains or is lost:
-    $ PROGRAM --listen 0.0.0.0:4000 --listen '[::]:4000' --service kv,echo \\
-        --advertise a.example:4000 --peers a.example:4000,b.example:4000
-
-  The same from a file, but for the port; and what that comes to, line by line:
-    $ PROGRAM --config server.toml --listen 127.0.0.1:4001
-    $ PROGRAM --config server.toml --listen 127.0.0.1:4001 --check-config
-
-  A store whose values survive this process, also when it is killed:
-    $ PROGRAM --listen 127.0.0.1:4000 --service kv --data /var/lib/ubf
-
-  The same store for stock clients, which know no versions, on a port of their own:
-    $ PROGRAM --listen 127.0.0.1:4000 --service kv --classic 127.0.0.1:4001 \\
-        --classic-versions kv=2
-    $ ubf call --classic --start kv 127.0.0.1:4001 '{put,\"a\",1}'
-
-  A gateway: stock clients keep their connections while versioned servers behind it come and go:
-    $ PROGRAM --classic 127.0.0.1:4001 --gateway kv=a.example:4000,b.example:4000
-
-  Any server, played from a file:
-    $ PROGRAM --classic 127.0.0.1:4001 --script door.script --contract door=door.con
-
-  Watched by Prometheus, and by people in a browser, from this machine:
-    $ PROGRAM --listen 127.0.0.1:4000 --admin-http 127.0.0.1:9464 &
-    $ curl http://127.0.0.1:9464/metrics
-
-  Under an operator's control:
-    $ PROGRAM --listen 127.0.0.1:4000 --control /run/ubf.socket &
-    $ ubf admin --control /run/ubf.socket status
-
-Settings:
-  Each is a flag, a variable of the environment, and a line of the file. Flags win over variables,
-  and variables over the file. A variable has the name that the file has, with the name of the table
-  before it: UBF_SERVE_LISTEN, UBF_SERVE_DRAIN_GRACE. A server.toml:
-
-    listen = [\"0.0.0.0:4000\", \"[::]:4000\"]
-    advertise = \"a.example:4000\"
-    peers = \"a.example:4000,b.example:4000\"
-    service = [\"kv\", \"echo\"]
-    versions = { kv = \"1-3\", echo = \"1-5,9,10,14\" }
-
-    [drain]
-    grace = \"30s\"
-
-    [limits]
-    max-packet-bytes = \"16MiB\"
-
-    [sessions]
-    max-keep = \"5m\"
-
-    [log]
-    form = \"json\"
-
-Scripts:
-  A script is terms in Erlang's notation. The first rule that fits answers; '_' fits everything, and
-  so does '$1', which keeps what it fits for the reply; '$_' is all of the message. A door.script:
-
-    {service,\"door\",shut}.                      % the state in which sessions begin
-    {start,'_',welcome}.                          % or {start,Argument,Reply,State}
-    {reject,{key,'_'},wrong_door}.                % no session begins
-    {request,shut,{open,7},creak,open}.           % state, request, reply, next state
-    {request,'_',{say,'$1'},{said,'$1'},'_',[{heard,'$1'}]}.  % any state, which stays; events
-    {event,open,{knock,'$1'},[{knocked,'$1'}]}.   % an event of the client
-    {crash,'_',boom}.
-
-Signals:
-  SIGTERM, SIGQUIT  drain: clients are sent to --peers for --grace, then calls in progress have
-           --hard-stop. Without peers there is no grace: nobody could take the clients
-           over. The second one stops now, as SIGINT does.
-  SIGHUP   opens the journal and the audit log again, reads the certificates and the policy again,
-           and the file of --config again: peers, load marks, grace, hard stop and log filter are
-           taken from it.
-
-Exit status:
-  0  stopped; each call that was begun was answered, and no answer was lost
-  1  could not start
-  2  the command line, a variable or the file is wrong
-  3  stopped, and a call was cut, or answers were lost that sessions kept
-  4  stopped by itself, because of a fault in this program";
-
-/// What the end of the help says, for a program of this name.
-#[must_use]
-pub fn examples(program: &str) -> String {
-    EXAMPLES.replace("PROGRAM", program)
-}
+use crate::services::ABOUT;
 
 /// A server of Joe Armstrong's UBF with versions, fallback and NextIP.
 ///
@@ -116,6 +29,7 @@ pub fn examples(program: &str) -> String {
 /// version, and each reply says where the next message goes: so clients can be moved to another
 /// server between two messages.
 #[derive(Clone, Debug, Default, Args)]
+#[group(skip)]
 #[command(after_long_help = examples("ubf-server"))]
 pub struct Options {
     /// A TOML file with these settings. Variables of the environment (`UBF_SERVE_LISTEN`) and flags
@@ -146,7 +60,7 @@ pub struct Options {
     /// What to serve; several with commas, or the flag again. Clients that name no service get the
     /// first. Without --data, kv keeps all in memory: it is gone when the server ends, also when a
     /// successor takes over. [default: echo; with --script or --gateway none]
-    #[arg(long, value_name = "NAME", value_parser = Words::<ServiceName>::new())]
+    #[arg(long, value_name = "NAME", value_parser = Named::new(&ABOUT))]
     service: Vec<OsString>,
 
     /// The versions to speak, as "1-5,9,10,14"; for one service as "kv=1-3,echo=1". A service
@@ -163,7 +77,7 @@ pub struct Options {
     ///
     /// Both processes need it. Then, drain this one to its own address: it stops to listen at
     /// once, its clients connect again and find the successor, and calls in progress are
-    /// finished here. What kv and irc keep is not handed over.
+    /// finished here. What services keep in memory is not handed over.
     #[arg(
         long,
         value_name = "true|false",
@@ -241,8 +155,8 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     admin_http_client_ca: Option<OsString>,
 
-    /// Keep the rows of kv and ledger, and the sessions of their clients, in files of this folder:
-    /// they survive this process, also when it is killed. Clients get sessions of level durable:
+    /// Keep the rows of services that have some, and the sessions of their clients, in files of this
+    /// folder: they survive this process, also when it is killed. Clients get sessions of level durable:
     /// their calls are answered, once, by the next process with the same folder.
     ///
     /// A reply leaves when what it tells of is on the disk. One process at a time has the folder.
@@ -336,6 +250,7 @@ pub struct Options {
 
 /// Peers of the time before versions: Erlang's, Java's and JavaScript's clients.
 #[derive(Clone, Debug, Default, Args)]
+#[group(skip)]
 #[command(next_help_heading = "Stock peers")]
 struct Classic {
     /// Where to listen for stock peers, which know no versions; several with commas, or the flag
@@ -394,6 +309,7 @@ struct Classic {
 
 /// What keeps connections from those on their path. The files are PEM.
 #[derive(Clone, Debug, Default, Args)]
+#[group(skip)]
 #[command(next_help_heading = "TLS")]
 struct Tls {
     /// Speak TLS on all addresses but Unix sockets, and show this certificate; those that lead from
@@ -413,6 +329,7 @@ struct Tls {
 }
 
 #[derive(Clone, Debug, Default, Args)]
+#[group(skip)]
 #[command(next_help_heading = "Drain")]
 struct Drain {
     /// How long clients may take to move in a drain. [default: 30s]
@@ -425,6 +342,7 @@ struct Drain {
 }
 
 #[derive(Clone, Debug, Default, Args)]
+#[group(skip)]
 #[command(next_help_heading = "Load")]
 struct Load {
     /// Above this load, replies send clients to --peers.
@@ -441,6 +359,7 @@ struct Load {
 }
 
 #[derive(Clone, Debug, Default, Args)]
+#[group(skip)]
 #[command(next_help_heading = "Log")]
 struct Log {
     /// How logs look. They go to stderr. [default: text]
@@ -454,6 +373,7 @@ struct Log {
 }
 
 #[derive(Clone, Debug, Default, Args)]
+#[group(skip)]
 #[command(next_help_heading = "Limits")]
 struct Limits {
     /// Connections at a time. [default: 10000]
@@ -507,6 +427,7 @@ struct Limits {
 
 /// What outlives connections: what a client was granted stays granted.
 #[derive(Clone, Debug, Default, Args)]
+#[group(skip)]
 #[command(next_help_heading = "Sessions")]
 struct Sessions {
     /// Sessions at a time, with and without a connection; 0 grants none. [default: 20000]
@@ -647,32 +568,5 @@ impl Options {
             Some((key.to_owned(), Given { raw: raw?, origin: Origin::Flag(flag) }))
         };
         flags.into_iter().filter_map(given).collect()
-    }
-}
-
-/// Takes any text, and tells help and shells which words there are.
-#[derive(Clone, Debug)]
-struct Words<T>(PhantomData<fn() -> T>);
-
-impl<T> Words<T> {
-    const fn new() -> Self {
-        Self(PhantomData)
-    }
-}
-
-impl<T: ValueEnum + Clone + 'static> TypedValueParser for Words<T> {
-    type Value = OsString;
-
-    fn parse_ref(
-        &self,
-        _: &Command,
-        _: Option<&Arg>,
-        value: &OsStr,
-    ) -> Result<OsString, clap::Error> {
-        Ok(value.to_owned())
-    }
-
-    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        Some(Box::new(T::value_variants().iter().filter_map(ValueEnum::to_possible_value)))
     }
 }

@@ -9,27 +9,38 @@
 //! `toml` gives each value its place and goes on after an error, which layering crates do not: they
 //! end at the first one and know no lines. So the layers are a hundred lines of our own above it.
 
+mod bounds;
 mod classic;
 mod file;
 mod flags;
+mod help;
+mod keeping;
 mod problem;
 mod reader;
 mod settings;
+mod shown;
+mod trust;
 mod value;
 mod versions;
+mod words;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use self::bounds::Unit;
+pub(crate) use self::bounds::Waits;
 pub(crate) use self::classic::ClassicPlan;
-pub use self::flags::{Options, examples};
+pub use self::flags::Options;
+pub use self::help::examples;
+pub(crate) use self::help::{ServiceHelp, adapted};
 pub(crate) use self::problem::{Problems, Wrong};
 use self::reader::{Reader, Shown};
-use self::settings::Unit;
-pub(crate) use self::settings::{ControlPlan, ServiceName, Settings, Waits, connection};
-pub(crate) use self::value::{Raw, word};
+pub(crate) use self::settings::Settings;
+pub(crate) use self::trust::ControlPlan;
+pub(crate) use self::value::Raw;
 pub(crate) use self::versions::PerService;
+use crate::catalogue::Catalogue;
 
 /// What came of reading all layers.
 #[derive(Debug)]
@@ -44,13 +55,14 @@ pub(crate) struct Loaded {
 
 impl Options {
     /// Reads the file, the environment of this process and the command line.
-    pub(crate) fn load(&self) -> Result<Loaded, Problems> {
-        self.load_with(std::env::vars_os())
+    pub(crate) fn load(&self, catalogue: &Catalogue) -> Result<Loaded, Problems> {
+        self.load_with(std::env::vars_os(), catalogue)
     }
 
     fn load_with(
         &self,
         variables: impl IntoIterator<Item = (OsString, OsString)>,
+        catalogue: &Catalogue,
     ) -> Result<Loaded, Problems> {
         let mut reader = Reader::default();
         reader.add_variables(variables);
@@ -62,7 +74,7 @@ impl Options {
             reader.add(values);
         }
         reader.add(self.given());
-        let settings = Settings::read(&mut reader);
+        let settings = Settings::read(&mut reader, catalogue);
         reader.finish();
         let Reader { problems, warnings, shown, .. } = reader;
         let loaded = Loaded { settings, warnings, has_file, shown };

@@ -123,6 +123,12 @@ impl Reader {
         shown.map_or_else(|| key.to_owned(), |shown| in_words(key, &shown.origin))
     }
 
+    /// A value that can be read, and does not fit to others.
+    pub(super) fn wrong(&mut self, key: &'static str, text: &str, hint: &'static str) {
+        let place = self.place(key);
+        self.problems.add(place, Wrong::new(text).hint(hint));
+    }
+
     /// What is left is unknown.
     pub(super) fn finish(&mut self) {
         for (key, layers) in std::mem::take(&mut self.given) {

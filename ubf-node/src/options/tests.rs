@@ -36,7 +36,8 @@ impl Drop for TempFile {
 fn load(flags: &[&str], variables: &[(&str, &str)]) -> Result<Loaded, Problems> {
     let variables = variables.iter().map(|(name, value)| (name.into(), value.into()));
     let options = Program::parse_from([&["ubf-server"], flags].concat()).options;
-    options.load_with(variables.collect::<Vec<(OsString, OsString)>>())
+    let catalogue = crate::reference::reference().catalogue(()).unwrap();
+    options.load_with(variables.collect::<Vec<(OsString, OsString)>>(), &catalogue)
 }
 
 fn problems(flags: &[&str], variables: &[(&str, &str)]) -> String {
@@ -73,7 +74,7 @@ fn flags_win_over_variables_and_variables_over_the_file_and_the_file_over_the_de
     let Settings { listen, services, waits, config, limits, .. } =
         load(&flags, &variables).unwrap().settings;
     assert_eq!(listen, ["e:1", "f:1"]);
-    assert_eq!(services, [ServiceName::Kv]);
+    assert_eq!(services.iter().map(|service| service.name).collect::<Vec<_>>(), ["kv"]);
     assert_eq!((waits.grace.as_millis(), waits.hard_stop.as_secs()), (5, 7));
     assert_eq!((config.max_pending, config.limits.max_packet_bytes), (9, 4096));
     assert_eq!(config.peers, ["c:1".parse().unwrap(), "d:1".parse().unwrap()]);
@@ -321,7 +322,7 @@ fn versions_are_said_for_all_services_and_for_each() {
     let read = |text: &str, services: &str| {
         let flags = ["--versions", text, "--service", services];
         let versions = load(&flags, &[]).unwrap().settings.versions;
-        [ServiceName::Echo, ServiceName::Kv].map(|service| versions.of(service).to_string())
+        ["echo", "kv"].map(|service| versions.of(service).unwrap().to_string())
     };
     assert_eq!(read("1-5,9, 10,14,9", "echo,kv"), ["1-5,9,10,14", "1-5,9,10,14"]);
     assert_eq!(read("kv=1-3,5,echo=1", "echo,kv"), ["1", "1-3,5"]);

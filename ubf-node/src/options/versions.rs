@@ -3,52 +3,52 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use clap::ValueEnum as _;
 use ubf_server::Versions;
 
-use super::ServiceName;
 use super::problem::Wrong;
-use super::value::{Raw, word};
+use super::value::Raw;
+use crate::catalogue::Catalogue;
+
+/// The versions of services that are played by rules, if nobody says it.
+const OF_SCRIPTS: [u32; 3] = [1, 2, 3];
 
 /// Which versions each service is to speak.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ServiceVersions {
-    /// Of services that are not named.
-    others: Versions,
+    /// Of services that are not named. `None`: all that they have.
+    others: Option<Versions>,
     named: BTreeMap<&'static str, Versions>,
 }
 
-impl Default for ServiceVersions {
-    fn default() -> Self {
-        Self { others: Versions::of([1, 2, 3]), named: BTreeMap::new() }
-    }
-}
-
 impl ServiceVersions {
-    pub(crate) fn of(&self, service: ServiceName) -> &Versions {
-        self.named.get(service.as_str()).unwrap_or(&self.others)
+    /// All services speak what they have, or these versions.
+    pub(super) const fn for_all(others: Option<Versions>) -> Self {
+        Self { others, named: BTreeMap::new() }
     }
 
-    /// Of services that are named nowhere: those of scripts.
-    pub(crate) const fn others(&self) -> &Versions {
-        &self.others
+    /// `None`: all that it has.
+    pub(crate) fn of(&self, service: &str) -> Option<&Versions> {
+        self.named.get(service).or(self.others.as_ref())
+    }
+
+    /// Of services that are named nowhere, and that have no versions of their own: those of
+    /// scripts.
+    pub(crate) fn others(&self) -> Versions {
+        self.others.clone().unwrap_or_else(|| Versions::of(OF_SCRIPTS))
     }
 
     /// The services that are named.
-    pub(super) fn named(&self) -> impl Iterator<Item = ServiceName> {
-        ServiceName::value_variants()
-            .iter()
-            .copied()
-            .filter(|service| self.named.contains_key(service.as_str()))
+    pub(super) fn named(&self) -> impl Iterator<Item = &'static str> {
+        self.named.keys().copied()
     }
 
     /// Reads `1-3`, `kv=1-3,5,echo=1`, `1-3,kv=1`, and tables of a file: what follows a name
     /// is of that service.
-    pub(super) fn read(raw: &Raw) -> Result<Self, Wrong> {
-        let mut versions = Self::default();
+    pub(super) fn read(raw: &Raw, catalogue: &Catalogue) -> Result<Self, Wrong> {
+        let mut versions = Self::for_all(catalogue.unasked().versions.clone());
         if let Raw::Table(table) = raw {
             for (name, raw) in table {
-                versions.name(name, &raw.texts()?.join(","))?;
+                versions.name(catalogue, name, &raw.texts()?.join(","))?;
             }
             return Ok(versions);
         }
@@ -66,17 +66,17 @@ impl ServiceVersions {
         }
         for (name, lists) in parts {
             match name {
-                Some(name) => versions.name(name, &lists.join(","))?,
+                Some(name) => versions.name(catalogue, name, &lists.join(","))?,
                 None if lists.is_empty() => {}
-                None => versions.others = list(&lists.join(","))?,
+                None => versions.others = Some(list(&lists.join(","))?),
             }
         }
         Ok(versions)
     }
 
-    fn name(&mut self, name: &str, text: &str) -> Result<(), Wrong> {
-        let service: ServiceName = word(name)?;
-        if self.named.insert(service.as_str(), list(text)?).is_some() {
+    fn name(&mut self, catalogue: &Catalogue, name: &str, text: &str) -> Result<(), Wrong> {
+        let service = catalogue.named(name)?.name;
+        if self.named.insert(service, list(text)?).is_some() {
             return Err(Wrong::new(format!("{name} is named twice")));
         }
         Ok(())
@@ -96,8 +96,9 @@ fn list(text: &str) -> Result<Versions, Wrong> {
 /// What is read again.
 impl fmt::Display for ServiceVersions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.others)?;
-        self.named.iter().try_for_each(|(name, versions)| write!(f, ",{name}={versions}"))
+        let others = self.others.iter().map(ToString::to_string);
+        let named = self.named.iter().map(|(name, versions)| format!("{name}={versions}"));
+        f.write_str(&others.chain(named).collect::<Vec<_>>().join(","))
     }
 }
 
@@ -116,27 +117,30 @@ impl<T> Default for PerService<T> {
 }
 
 impl<T: Copy> PerService<T> {
-    pub(crate) fn of(&self, service: ServiceName) -> Option<T> {
-        self.named.get(service.as_str()).copied().or(self.others)
+    pub(crate) fn of(&self, service: &str) -> Option<T> {
+        self.named.get(service).copied().or(self.others)
     }
 
     /// The services that are named.
-    pub(super) fn named(&self) -> impl Iterator<Item = ServiceName> {
-        let all = ServiceName::value_variants().iter().copied();
-        all.filter(|service| self.named.contains_key(service.as_str()))
+    pub(super) fn named(&self) -> impl Iterator<Item = &'static str> {
+        self.named.keys().copied()
     }
 
-    pub(super) fn read(raw: &Raw, value: impl Fn(&str) -> Result<T, Wrong>) -> Result<Self, Wrong> {
+    pub(super) fn read(
+        raw: &Raw,
+        catalogue: &Catalogue,
+        value: impl Fn(&str) -> Result<T, Wrong>,
+    ) -> Result<Self, Wrong> {
         let mut all = Self::default();
         if let Raw::Table(table) = raw {
             for (name, raw) in table {
-                all.name(name, value(raw.text()?)?)?;
+                all.name(catalogue, name, value(raw.text()?)?)?;
             }
             return Ok(all);
         }
         for text in raw.texts()? {
             match text.split_once('=') {
-                Some((name, text)) => all.name(name.trim(), value(text.trim())?)?,
+                Some((name, text)) => all.name(catalogue, name.trim(), value(text.trim())?)?,
                 None if all.others.replace(value(text)?).is_some() => {
                     return Err(Wrong::new("one value is wanted for services that are not named"));
                 }
@@ -146,9 +150,9 @@ impl<T: Copy> PerService<T> {
         Ok(all)
     }
 
-    fn name(&mut self, name: &str, value: T) -> Result<(), Wrong> {
-        let service: ServiceName = word(name)?;
-        if self.named.insert(service.as_str(), value).is_some() {
+    fn name(&mut self, catalogue: &Catalogue, name: &str, value: T) -> Result<(), Wrong> {
+        let service = catalogue.named(name)?.name;
+        if self.named.insert(service, value).is_some() {
             return Err(Wrong::new(format!("{name} is named twice")));
         }
         Ok(())

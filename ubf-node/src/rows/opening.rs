@@ -8,7 +8,7 @@ use tracing::{info, warn};
 use ubf_server::{ContractRules, Service, SessionLimits, Versions};
 use ubf_service::StatefulService;
 use ubf_service::copy;
-use ubf_service::server::{CallWatch, Keeper, KeeperConfig, KeeperError};
+use ubf_service::server::{CallWatch, Keeper, KeeperConfig};
 use ubf_state::handoff::Standing;
 use ubf_state::{ShardId, UnseenEvents};
 use ubf_store::{Store, StoreError};
@@ -18,11 +18,11 @@ use super::place::{StorePlan, open_store};
 use super::unkept::Unkept;
 use super::{Current, KeptOf, KeptService, Place};
 use crate::journal::Journal;
-use crate::options::ServiceName;
-use crate::services::{IrcRows, KvRows, Ledger};
 
 /// What a service with rows is opened with.
 pub(crate) struct Opening {
+    pub(crate) service: &'static str,
+    pub(crate) shard: ShardId,
     pub(crate) plan: StorePlan,
     /// U5: whether rows are owned that a hand-off has left in doubt.
     pub(crate) adopts: Adopts,
@@ -40,31 +40,16 @@ pub(crate) struct Opening {
 }
 
 /// Opens the store of a service and claims its rows. It waits for the store.
-pub(crate) fn open_rows(
-    service: ServiceName,
+pub(crate) fn open<S: StatefulService>(
+    stateful: Arc<dyn Fn() -> S + Send + Sync>,
     opening: Opening,
 ) -> Result<Arc<dyn KeptService>, Unkept> {
-    match service {
-        ServiceName::Kv => open(service, KvRows::default, opening),
-        ServiceName::Ledger => open(service, Ledger::default, opening),
-        ServiceName::Irc => open(service, IrcRows::default, opening),
-        ServiceName::Echo => {
-            let error = KeeperError::from(StoreError::plain("the service has no rows"));
-            Err(Unkept { place: service.as_str().into(), error: Box::new(error) })
-        }
-    }
-}
-
-fn open<S: StatefulService>(
-    service: ServiceName,
-    stateful: fn() -> S,
-    opening: Opening,
-) -> Result<Arc<dyn KeptService>, Unkept> {
-    let Opening { plan, adopts, sessions, names, wanted, contracts, journal, unseen, .. } = opening;
+    let Opening { service, shard, plan, adopts, sessions, names, contracts, journal, .. } = opening;
     let (max_kept_event_bytes, beats) = (opening.max_kept_event_bytes, opening.beats);
+    let (wanted, unseen) = (opening.wanted, opening.unseen);
     let watch = journal.map(|journal| Arc::new(journal) as Arc<dyn CallWatch>);
     let mut config = KeeperConfig::default();
-    config.shard = shard(service);
+    config.shard = shard;
     config.sessions = sessions;
     config.max_kept_event_bytes = max_kept_event_bytes;
     config.first_version = plan.first_versions.of(service);
@@ -82,8 +67,8 @@ fn open<S: StatefulService>(
 
 /// How the rows of a service are opened.
 pub(super) struct Opener<S> {
-    service: ServiceName,
-    stateful: fn() -> S,
+    service: &'static str,
+    stateful: Arc<dyn Fn() -> S + Send + Sync>,
     pub(super) plan: StorePlan,
     pub(super) config: KeeperConfig,
     /// Of the store, whoever has opened it.
@@ -110,7 +95,7 @@ impl<S: StatefulService> Opener<S> {
         if adopts == Adopts::Yes {
             standing = self.adopt(&mut *store, standing).map_err(failed)?;
         }
-        let service = self.service.as_str();
+        let service = self.service;
         match &standing {
             Standing::Own => {}
             Standing::Empty if !self.plan.stands_by || self.plan.place.is_shared() => {}
@@ -139,7 +124,7 @@ impl<S: StatefulService> Opener<S> {
         let (Standing::Prepared(record) | Standing::Moved(record)) = &standing else {
             return Ok(standing);
         };
-        let service = self.service.as_str();
+        let service = self.service;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let age_s = now.as_secs().saturating_sub(record.since.as_millis() / 1_000);
         let is_copy = matches!(standing, Standing::Prepared(_));
@@ -166,16 +151,5 @@ impl<S: StatefulService> Opener<S> {
         config.unseen = unseen;
         Keeper::start((self.stateful)(), store, config)
             .map_err(|error| Unkept { place: place.to_owned(), error: error.into() })
-    }
-}
-
-/// The shard of a service: in a database all of them are in the same tables.
-pub(super) const fn shard(service: ServiceName) -> ShardId {
-    match service {
-        ServiceName::Kv => ShardId(1),
-        ServiceName::Irc => ShardId(3),
-        ServiceName::Ledger => ShardId(4),
-        // It has no rows.
-        ServiceName::Echo => ShardId(0),
     }
 }

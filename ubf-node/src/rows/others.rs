@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use ubf_service::Known;
 use ubf_service::server::OrderError;
+use ubf_state::ShardId;
 use ubf_store::{Announced, StoreError};
 
-use super::opening::shard;
 use super::place::{StorePlace, open_store};
-use crate::options::ServiceName;
 
 /// A node that has said nothing for so long does not live. It claims nothing before it is started
 /// again, and then it finds what the rows are in. Chosen: several times as long as nodes take to say
@@ -16,10 +15,14 @@ use crate::options::ServiceName;
 pub(super) const LIVES_FOR: Duration = Duration::from_secs(15);
 
 /// What nodes have said of themselves. It waits for the store.
-pub(super) fn read(place: &StorePlace, service: ServiceName) -> Result<Vec<Announced>, StoreError> {
+pub(super) fn read(
+    place: &StorePlace,
+    service: &str,
+    shard: ShardId,
+) -> Result<Vec<Announced>, StoreError> {
     let (_, mut store) = open_store(place, service)
         .map_err(|error| StoreError::new("the store cannot be opened", error))?;
-    let announced = store.announced(shard(service))?;
+    let announced = store.announced(shard)?;
     store.close()?;
     Ok(announced)
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use ubf_store::{Redb, Store, StoreError};
 
 use super::unkept::Unkept;
-use crate::options::{PerService, ServiceName, Wrong, connection};
+use crate::options::{PerService, Wrong};
 
 /// In which store rows are kept, and how.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -69,6 +69,18 @@ impl fmt::Debug for StorePlace {
     }
 }
 
+/// Where the database is. What is wrong with the rest is said when it is opened.
+pub(crate) fn connection(text: &str) -> Result<StorePlace, Wrong> {
+    if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
+        return Err(Wrong::new("no database that is known").hint("--store postgres://HOST/NAME"));
+    }
+    #[cfg(feature = "postgres")]
+    return Ok(StorePlace::Postgres(text.to_owned()));
+    #[cfg(not(feature = "postgres"))]
+    Err(Wrong::new("this program was built without PostgreSQL")
+        .hint("build it with the feature `postgres`, or keep rows in files: --data DIR"))
+}
+
 #[cfg(not(feature = "faults"))]
 fn faulty(store: impl Store + 'static) -> Box<dyn Store> {
     Box::new(store)
@@ -97,11 +109,11 @@ fn without_lock(mut store: ubf_store::Postgres) -> ubf_store::Postgres {
 /// Opens the store of a service; and its name for people, which holds no secret.
 pub(super) fn open_store(
     place: &StorePlace,
-    service: ServiceName,
+    service: &str,
 ) -> Result<(String, Box<dyn Store>), Unkept> {
     match place {
         StorePlace::Folder(folder) => {
-            let file = folder.join(format!("{}.redb", service.as_str()));
+            let file = folder.join(format!("{service}.redb"));
             let place = file.display().to_string();
             std::fs::create_dir_all(folder)
                 .map_err(|error| StoreError::new("the folder cannot be made", error))

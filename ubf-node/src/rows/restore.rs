@@ -4,29 +4,23 @@ use std::fmt;
 use std::path::Path;
 
 use ubf_service::backup::{self, BackupSize};
+use ubf_state::ShardId;
 
-use super::known::has_rows;
-use super::opening::shard;
 use super::place::{StorePlace, open_store};
 use super::unkept::Causes;
-use crate::options::{ServiceName, word};
 
-/// Puts the rows of a [backup] of a service into a store that has none of it: a folder for
-/// `--data`, or a database for `--store` if it begins with `postgres://`. No server may have it
-/// open.
-///
-/// # Errors
-/// There is no such service, the backup is none or not whole, or the store cannot be used.
-pub fn restore(service: &str, place: &str, file: &Path) -> Result<BackupSize, RestoreError> {
-    let failed = |what: String| RestoreError(what);
-    let service: ServiceName = word(service)
-        .ok()
-        .filter(|&service| has_rows(service))
-        .ok_or_else(|| failed(format!("there is no service {service} with rows")))?;
+/// Puts the rows of a backup into a store that has none of them.
+pub(crate) fn restore_rows(
+    service: &str,
+    shard: ShardId,
+    place: &str,
+    file: &Path,
+) -> Result<BackupSize, RestoreError> {
+    let failed = RestoreError::new;
     let place = StorePlace::read(place).map_err(|wrong| failed(wrong.into_text()))?;
     let (place, mut store) =
         open_store(&place, service).map_err(|error| failed(error.to_string()))?;
-    let restored = backup::restore_file(&mut *store, shard(service), service.as_str(), file);
+    let restored = backup::restore_file(&mut *store, shard, service, file);
     let closed = store.close();
     let size = restored.map_err(|error| {
         let whose =
@@ -40,6 +34,12 @@ pub fn restore(service: &str, place: &str, file: &Path) -> Result<BackupSize, Re
 /// A backup was not restored, and why.
 #[derive(Clone, Debug)]
 pub struct RestoreError(String);
+
+impl RestoreError {
+    pub(crate) const fn new(what: String) -> Self {
+        Self(what)
+    }
+}
 
 impl fmt::Display for RestoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -31,10 +31,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub(crate) use self::incoming::{InTheWay, Incoming};
-pub(crate) use self::outgoing::Takeovers;
+pub(crate) use self::outgoing::{Outgoing, Takeovers};
 pub(crate) use self::predecessor::Place;
 pub(crate) use self::progress::Progress;
-pub(crate) use self::successor::NotTaken;
+pub(crate) use self::successor::{NotTaken, Successor};
 
 /// What goes from process to process beside bytes.
 pub(crate) type Descriptor = std::os::fd::OwnedFd;

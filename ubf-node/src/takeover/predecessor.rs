@@ -429,7 +429,7 @@ impl Attempt<'_> {
         }
         for kept in self.place.kept.iter() {
             for unseen in in_packets(kept.unseen()) {
-                let service = kept.service().as_str().to_owned();
+                let service = kept.service().to_owned();
                 self.line.say(&Word::Events { service, unseen }, None).await?;
             }
         }

@@ -154,7 +154,7 @@ fn what_does_not_fit_together_is_said() {
             &["--service", "kv", "--data", "x", "--state-version", "3"],
             "not a state version of kv, which has 1 to 2",
         ),
-        (&["--service", "ledger"], "ledger keeps its accounts in a store, and none is named"),
+        (&["--service", "ledger"], "ledger keeps its rows in a store, and none is named"),
         (&["--service", "ledger", "--data", "x", "--state-version", "kv=1"], "kv is not served"),
     ] {
         let output = run(arguments);
