@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// No program of these tests takes so long to end.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -15,6 +15,15 @@ pub(crate) struct Program {
     /// `None`: nobody reads it any longer.
     log: Option<BufReader<ChildStderr>>,
     address: String,
+}
+
+/// Waits until a log has something to read, or has ended. Not for ever.
+fn has_more(log: &BufReader<ChildStderr>, until: Instant) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    let left = Timespec::try_from(until.saturating_duration_since(Instant::now())).unwrap();
+    let mut fds = [PollFd::new(log.get_ref(), PollFlags::IN)];
+    !log.buffer().is_empty() || poll(&mut fds, Some(&left)).unwrap() > 0
 }
 
 /// Whatever these tests send and get is held against the contracts.
@@ -188,9 +197,11 @@ impl Program {
 
     /// The next line of the log with this message.
     pub(crate) fn logs(&mut self, message: &str) -> serde_json::Value {
+        let until = Instant::now() + PATIENCE;
         loop {
             let mut line = String::new();
             let log = self.log.as_mut().unwrap();
+            assert!(has_more(log, until), "no line says {message:?}");
             assert!(log.read_line(&mut line).unwrap() > 0, "the program ended");
             let entry: serde_json::Value = serde_json::from_str(&line).unwrap();
             if entry["message"] == message {

@@ -127,7 +127,7 @@ fn hup_takes_from_the_file_what_may_change_while_the_server_runs() {
     program.signal("HUP");
     let wrong = program.logs("a setting is wrong")["problem"].as_str().unwrap().to_owned();
     assert!(wrong.contains("reload.toml:1: peers: 7: not an address"), "{wrong}");
-    program.logs("nothing is reloaded");
+    program.logs("no setting is reloaded");
     program.signal("INT");
     assert_eq!(program.status(), Some(0));
     std::fs::remove_file(file).unwrap();
