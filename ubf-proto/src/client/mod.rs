@@ -343,11 +343,11 @@ impl ClientSession {
     /// use ubf_proto::client::{ClientSession, Config, Input, Output};
     /// use ubf_proto::{Time, Versions};
     ///
-    /// let (now, versions) = (Time::ZERO, Versions::of([1]));
-    /// let mut session = ClientSession::new(Config::new(vec!["192.0.2.1:4000".parse()?], versions), 42, now);
-    /// let Some(Output::Connect { connection, .. }) = session.poll_output() else {
-    ///     panic!("it connects first");
-    /// };
+    /// let now = Time::ZERO;
+    /// let mut config = Config::new(vec!["192.0.2.1:4000".parse()?], Versions::of([1]));
+    /// config.session = ubf_proto::client::SessionPlan::off();
+    /// let mut session = ClientSession::new(config, 42, now);
+    /// let Some(Output::Connect { connection, .. }) = session.poll_output() else { panic!() };
     /// session.handle(Input::Connected { connection, peer: None, tls: false }, now);
     /// while session.poll_output().is_some() {}
     /// let mut bytes = BytesMut::from(&b"1 ? {100000~"[..]);
