@@ -106,8 +106,9 @@ impl ServerBuilder {
         self
     }
 
-    /// Listens nowhere: all connections come by [`ServerHandle::serve_stream`]. Without this, a
-    /// server that listens nowhere is an error, since it is a mistake as a rule.
+    /// Listens nowhere: all connections come by
+    /// [`serve_stream`](crate::ServerHandle::serve_stream). Without this, a server that listens
+    /// nowhere is an error, since it is a mistake as a rule.
     #[must_use]
     pub const fn listen_nowhere(mut self) -> Self {
         self.listens_nowhere = true;
@@ -125,7 +126,7 @@ impl ServerBuilder {
 
     /// An address by which clients know this server, beside those that it listens on: a drain that
     /// names it is one to a successor in place (R5), and it is no
-    /// [peer](ServerHandle::set_peers).
+    /// [peer](crate::ServerHandle::set_peers).
     #[must_use]
     pub fn advertise(mut self, address: Address) -> Self {
         self.own.push(address);
@@ -208,7 +209,7 @@ impl ServerBuilder {
     /// everything. See [`AdmissionRule`], with an example.
     ///
     /// It is asked when a connection begins. When its answers have changed,
-    /// [`ServerHandle::admit_anew`] asks about those that are there.
+    /// [`admit_anew`](crate::ServerHandle::admit_anew) asks about those that are there.
     #[must_use]
     pub fn admission(mut self, rule: impl AdmissionRule) -> Self {
         self.rule = Rule(Some(Box::new(rule)));
@@ -273,8 +274,8 @@ impl ServerBuilder {
     }
 
     /// Counts how long calls take, by service and version: see
-    /// [`ServerHandle::call_times`]. It costs two looks at the clock for each batch of calls that
-    /// come together. By default nobody counts.
+    /// [`call_times`](crate::ServerHandle::call_times). It costs two looks at the clock for each
+    /// batch of calls that come together. By default nobody counts.
     #[must_use]
     pub const fn time_calls(mut self, times_calls: bool) -> Self {
         self.times_calls = times_calls;

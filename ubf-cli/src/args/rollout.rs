@@ -64,8 +64,8 @@ pub(crate) struct PlanArgs {
     #[arg(long = "key", value_name = "FILE", requires = "release")]
     pub(crate) keys: Vec<PathBuf>,
 
-    /// A node, in the order in which they are changed:
-    /// NAME=AGENT[,control=PLACE][,metrics=HOST:PORT][,address=ADDRESS]
+    /// A node, in the order in which they are changed: NAME=AGENT, and with commas
+    /// control=PLACE, metrics=HOST:PORT, address=ADDRESS
     ///
     /// The agent and the control are a socket of this machine, or ubfs://HOST:PORT; metrics is the
     /// node's --admin-http, for the gate on times; at the address clients are served, where the
