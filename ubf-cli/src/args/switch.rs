@@ -37,13 +37,13 @@ pub(crate) struct Switch {
     #[arg(long, value_name = "NAME", value_delimiter = ',', hide_short_help = true)]
     pub(crate) service: Vec<String>,
 
-    /// Where bytes come that are passed to --raw-node as they are: stock peers, or TLS that the nodes
-    /// end
+    /// Where bytes come that are passed to --raw-node as they are: stock peers, or TLS that the
+    /// nodes end
     #[arg(long, value_name = "ADDRESS", requires = "raw_node")]
     pub(crate) raw_listen: Option<String>,
 
-    /// A node for what comes to --raw-listen; several with commas, or the flag again. A client comes
-    /// to the node that its address leads to
+    /// A node for what comes to --raw-listen; several with commas, or the flag again. A client
+    /// comes to the node that its address leads to
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',', requires = "raw_listen")]
     pub(crate) raw_node: Vec<Target>,
 
@@ -65,11 +65,23 @@ pub(crate) struct Switch {
     pub(crate) next_ip: Option<NextIp>,
 
     /// How long clients may take to move in a drain
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30s", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "TIME",
+        value_parser = duration,
+        default_value = "30s",
+        hide_short_help = true
+    )]
     pub(crate) grace: Duration,
 
     /// How long answers that are due may take after that
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "10s", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "TIME",
+        value_parser = duration,
+        default_value = "10s",
+        hide_short_help = true
+    )]
     pub(crate) hard_stop: Duration,
 
     /// End the clients' TLS here, and show this certificate, as PEM. It is read again at SIGHUP
@@ -128,30 +140,72 @@ pub(crate) struct SwitchLimitArgs {
     pub(crate) max_sessions: usize,
 
     /// For the first packet of a client to come whole
-    #[arg(long, value_name = "TIME", value_parser = some_time, default_value = "5s", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "TIME",
+        value_parser = some_time,
+        default_value = "5s",
+        hide_short_help = true
+    )]
     pub(crate) max_negotiation_time: Duration,
 
     /// For a later packet of version 0; nodes keep the time of others
-    #[arg(long, value_name = "TIME", value_parser = some_time, default_value = "30s", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "TIME",
+        value_parser = some_time,
+        default_value = "30s",
+        hide_short_help = true
+    )]
     pub(crate) max_packet_time: Duration,
 
     /// Without traffic. It should be more than that of the nodes
-    #[arg(long, value_name = "TIME", value_parser = some_time, default_value = "10m", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "TIME",
+        value_parser = some_time,
+        default_value = "10m",
+        hide_short_help = true
+    )]
     pub(crate) max_idle_time: Duration,
 
     /// For a client to read on, while there is something for it
-    #[arg(long, value_name = "TIME", value_parser = some_time, default_value = "30s", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "TIME",
+        value_parser = some_time,
+        default_value = "30s",
+        hide_short_help = true
+    )]
     pub(crate) max_write_time: Duration,
 
     /// To connect to a node
-    #[arg(long, value_name = "TIME", value_parser = some_time, default_value = "1s", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "TIME",
+        value_parser = some_time,
+        default_value = "1s",
+        hide_short_help = true
+    )]
     pub(crate) max_connect_time: Duration,
 
     /// For a node's answer to a negotiation
-    #[arg(long, value_name = "TIME", value_parser = some_time, default_value = "4s", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "TIME",
+        value_parser = some_time,
+        default_value = "4s",
+        hide_short_help = true
+    )]
     pub(crate) max_answer_time: Duration,
 
     /// How often nodes are asked what they offer
-    #[arg(long, value_name = "TIME", value_parser = some_time, default_value = "1s", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "TIME",
+        value_parser = some_time,
+        default_value = "1s",
+        hide_short_help = true
+    )]
     pub(crate) probe_every: Duration,
 }
